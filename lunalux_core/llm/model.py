@@ -1,0 +1,118 @@
+"""What a model is to the rest of the program: a request in, a stream of deltas out.
+
+The protocols (OpenAI-compatible, Gemini, practice, the billed gateway) implement `ChatModel`;
+nothing outside `llm/` and `client/official.py` knows which one it talks to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Role = Literal["system", "user", "assistant"]
+Provider = Literal["openai", "gemini", "practice", "official"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the request. `name` is sent only where the protocol knows it."""
+
+    role: Role
+    content: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Sampling parameters; None leaves the choice to the server. `max_tokens` counts reply tokens."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    repeat_penalty: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model a person can choose. `context_tokens` is the whole window, reply included.
+
+    `key_name` names the credential; the key itself is never part of a value that could be printed.
+    """
+
+    name: str
+    provider: Provider
+    model: str
+    base_url: str = ""
+    key_name: str = ""
+    sampling: Sampling = Sampling()
+    context_tokens: int = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one call; `estimated` when the server sent none."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: bool = False
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """One step of a stream. Any field may be empty; `billing` comes from the gateway only."""
+
+    text: str = ""
+    thinking: str = ""
+    usage: Usage | None = None
+    finish: str | None = None
+    billing: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CharacterMaterial:
+    """What the practice model needs to answer in the character's voice."""
+
+    name: str
+    user: str
+    description: str = ""
+    personality: str = ""
+    scenario: str = ""
+    greeting: str = ""
+    examples: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One call. `request_id` is the idempotency key; `market_id` the bound community character."""
+
+    messages: tuple[Message, ...]
+    sampling: Sampling = Sampling()
+    request_id: str = ""
+    language: Literal["en", "zh"] = "en"
+    market_id: str | None = None
+    character: CharacterMaterial | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+class ChatModel(Protocol):
+    """A model that can be talked to. Closing the iterator cancels the request at the server."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[Delta]:
+        """Yield deltas until the reply ends.
+
+        Raises:
+            NetworkError: unreachable, timed out, or cut (after some deltas may have come).
+            ProviderError: the server refused (bad key, no such model, context too long, rate limit).
+        """
+        ...
