@@ -1,0 +1,34 @@
+"""The local library: what a person owns, in one SQLite file and a folder of pictures."""
+
+from __future__ import annotations
+
+from lunalux_core.database import Database
+from lunalux_core.library.cache import Cache, State
+from lunalux_core.library.characters import Characters
+from lunalux_core.library.conversations import Conversations
+from lunalux_core.library.migrations import migrate
+from lunalux_core.library.personas import Personas
+from lunalux_core.library.shelf import Shelf
+from lunalux_core.paths import Paths
+
+
+class Library:
+    """All shelves over one database. Opening starts at once on the database thread and does not block.
+
+    Raises:
+        StorageError: from the first call on any shelf, when the file cannot be opened.
+    """
+
+    def __init__(self, paths: Paths) -> None:
+        self.database = Database(paths.library, lambda connection: migrate(connection, paths.backups))
+        self.characters = Characters(self.database, paths.pictures)
+        self.conversations = Conversations(self.database)
+        self.personas = Personas(self.database)
+        self.worldbooks = Shelf(self.database, "worldbook")
+        self.presets = Shelf(self.database, "preset")
+        self.scripts = Shelf(self.database, "regex")
+        self.cache = Cache(self.database)
+        self.state = State(self.database)
+
+    def close(self) -> None:
+        self.database.close()

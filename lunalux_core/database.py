@@ -1,0 +1,153 @@
+"""One SQLite connection on one thread.
+
+Everything local lives in one file. `read` and `write` run a function of the connection on the database
+thread and hand its result back to the event loop; `write` is one transaction. sqlite3 is imported
+nowhere else on the client side. Several programs may have the same file open (WAL, busy timeout).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from lunalux_core.errors import StorageError
+
+T = TypeVar("T")
+Connection = sqlite3.Connection
+Row = sqlite3.Row
+
+BUSY_SECONDS = 15
+
+
+def storage_error(error: Exception, path: Path) -> StorageError:
+    """The sentence a person needs for an error of SQLite or of the file system at `path`."""
+    text = str(error).lower()
+    where = str(path)
+    if "full" in text or "no space" in text:
+        return StorageError(
+            "DISK_FULL",
+            f"The disk that holds {where} is full.",
+            "Free some space; nothing that was saved before is lost.",
+            path=where,
+        )
+    if "readonly" in text or "read-only" in text or "permission denied" in text or "unable to open" in text:
+        return StorageError(
+            "STORAGE_READ_ONLY",
+            f"Lunalux cannot write to {where}.",
+            "Make that folder writable, or choose another one with LUNALUX_HOME.",
+            path=where,
+        )
+    if "locked" in text or "busy" in text:
+        return StorageError(
+            "STORAGE_BUSY",
+            f"Another program holds {where} for too long.",
+            "Close the other program and try again.",
+            path=where,
+        )
+    if "malformed" in text or "not a database" in text:
+        return StorageError(
+            "STORAGE_DAMAGED",
+            f"The library file {where} is damaged.",
+            "Restore a backup with `lunalux restore`, or move the file away to start anew.",
+            path=where,
+        )
+    return StorageError(
+        "STORAGE_FAILED", f"The library refused: {error}", "Run `lunalux doctor`.", path=where
+    )
+
+
+class Database:
+    """A SQLite file with its own thread.
+
+    Args:
+        path: the file; its folder is made if missing.
+        prepare: run once on the new connection (migrations); its errors surface from the first call.
+
+    Raises:
+        StorageError: from every call, when the disk or the file refuses.
+    """
+
+    def __init__(self, path: Path, prepare: Callable[[Connection], None] | None = None) -> None:
+        self.path = path
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lunalux-db")
+        self._opening = self._thread.submit(self._open, prepare)
+        self._closed = False
+
+    def _open(self, prepare: Callable[[Connection], None] | None) -> Connection:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA mmap_size = 268435456")
+            if os.name == "posix":
+                self.path.chmod(0o600)
+            if prepare is not None:
+                prepare(connection)
+            return connection
+        except (sqlite3.Error, OSError) as error:
+            raise storage_error(error, self.path) from error
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run `query` on the database thread; several statements see one snapshot."""
+        return await asyncio.wrap_future(self._thread.submit(self._run, query, "BEGIN"))
+
+    async def write(self, change: Callable[[Connection], T]) -> T:
+        """Run `change` as one transaction: all of it is stored, or none."""
+        return await asyncio.wrap_future(self._thread.submit(self._run, change, "BEGIN IMMEDIATE"))
+
+    def write_now(self, change: Callable[[Connection], T]) -> T:
+        """`write` for callers without an event loop (batch import threads); blocks until stored."""
+        return self._thread.submit(self._run, change, "BEGIN IMMEDIATE").result()
+
+    def _run(self, work: Callable[[Connection], T], begin: str) -> T:
+        connection = self._opening.result()
+        try:
+            connection.execute(begin)
+            try:
+                result = work(connection)
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+            return result
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise storage_error(error, self.path) from error
+
+    async def backup(self, target: Path) -> None:
+        """Write a whole, consistent copy of the database to `target`."""
+
+        def copy() -> None:
+            try:
+                with sqlite3.connect(target) as other:
+                    self._opening.result().backup(other)
+                other.close()
+            except (sqlite3.Error, OSError) as error:
+                raise storage_error(error, target) from error
+
+        await asyncio.wrap_future(self._thread.submit(copy))
+
+    def close(self) -> None:
+        """Wait for the work under way, then close the file. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+
+        def shut() -> None:
+            if self._opening.exception() is None:
+                self._opening.result().close()
+
+        self._thread.submit(shut).result()
+        self._thread.shutdown()

@@ -1,0 +1,340 @@
+"""Characters: cards that live in the library.
+
+The card's own JSON text is kept verbatim in `document`; the columns beside it are a reading of it for
+lists and search. The picture (for PNG cards: the whole original file) is a file in `pictures/`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lunalux_core.database import Connection, Database, Row
+from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.ids import now_ms
+
+Order = Literal["recent", "name", "added"]
+
+_ORDER: dict[Order, str] = {
+    "recent": "max(used_at, created_at) DESC, name_key",
+    "name": "name_key, created_at",
+    "added": "created_at DESC, name_key",
+}
+_SUMMARY = (
+    "id, name, language, spec, creator, intro, tags, picture, favourite, binding_active, market_id, "
+    "created_at, used_at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CharacterSummary:
+    """A character as lists show it. Times are milliseconds since 1970; `picture` is a file name or ""."""
+
+    id: str
+    name: str
+    language: str
+    spec: str
+    creator: str
+    intro: str
+    tags: tuple[str, ...]
+    picture: str
+    favourite: bool
+    binding_active: bool
+    market_id: str | None
+    created_at: int
+    used_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """A whole character: its summary, the card's JSON text, and the rest of the local record.
+
+    `scripts_allowed` is None until the person was asked whether the card's regex scripts may run.
+    """
+
+    summary: CharacterSummary
+    document: str
+    content_hash: str
+    scripts_allowed: bool | None
+    updated_at: int
+
+    @property
+    def id(self) -> str:
+        return self.summary.id
+
+    @property
+    def name(self) -> str:
+        return self.summary.name
+
+    @property
+    def binding(self) -> dict[str, object]:
+        """`marketBinding` of the local record (SPEC 1.5)."""
+        binding: dict[str, object] = {"active": self.summary.binding_active}
+        if self.summary.market_id:
+            binding["characterId"] = self.summary.market_id
+        return binding
+
+
+@dataclass(frozen=True, slots=True)
+class NewCharacter:
+    """What an import stores. `picture` is the name of a file that already lies in `pictures/`."""
+
+    id: str
+    name: str
+    document: str
+    content_hash: str
+    spec: str = "v2"
+    language: str = ""
+    creator: str = ""
+    intro: str = ""
+    tags: tuple[str, ...] = ()
+    picture: str = ""
+    market_id: str | None = None
+    binding_active: bool = False
+
+
+class Characters:
+    """The shelf of characters."""
+
+    def __init__(self, database: Database, pictures: Path) -> None:
+        self._database = database
+        self.pictures = pictures
+
+    async def list(
+        self, search: str = "", *, favourites: bool = False, order: Order = "recent", limit: int = -1
+    ) -> Sequence[CharacterSummary]:
+        """Characters whose name, intro, creator or tags contain `search`, any case."""
+
+        def query(connection: Connection) -> list[CharacterSummary]:
+            where, values = ["1"], []
+            if favourites:
+                where.append("favourite = 1")
+            for word in search.casefold().split():
+                where.append("instr(name_key || char(10) || lower(intro || creator || tags), ?) > 0")
+                values.append(word)
+            rows = connection.execute(
+                f"SELECT {_SUMMARY} FROM characters WHERE {' AND '.join(where)} "
+                f"ORDER BY favourite DESC, {_ORDER[order]} LIMIT ?",
+                [*values, limit],
+            )
+            return [_summary(row) for row in rows]
+
+        return await self._database.read(query)
+
+    async def count(self) -> int:
+        return await self._database.read(
+            lambda c: int(c.execute("SELECT count(*) FROM characters").fetchone()[0])
+        )
+
+    async def get(self, character_id: str) -> Character:
+        """Raises NotFound (CHARACTER_NOT_FOUND)."""
+        return await self._database.read(lambda c: load_character(c, character_id))
+
+    async def find(self, name_or_id: str) -> Character:
+        """By id, unique start of an id (four digits or more), or name (any case).
+
+        Raises:
+            NotFound: CHARACTER_NOT_FOUND.
+            InvalidInput: CHARACTER_AMBIGUOUS, when several match; the hint lists their ids.
+        """
+
+        def query(connection: Connection) -> Character:
+            key = name_or_id.strip()
+            ids = [
+                row[0]
+                for row in connection.execute(
+                    "SELECT id FROM characters WHERE id = ?1 UNION "
+                    "SELECT id FROM characters WHERE name_key = ?2 LIMIT 20",
+                    (key, key.casefold()),
+                )
+            ]
+            if not ids and len(key) >= 4:
+                ids = [
+                    row[0]
+                    for row in connection.execute(
+                        "SELECT id FROM characters WHERE substr(id, 1, ?) = ? LIMIT 20", (len(key), key)
+                    )
+                ]
+            if not ids:
+                raise _missing(name_or_id)
+            if len(ids) > 1:
+                raise InvalidInput(
+                    "CHARACTER_AMBIGUOUS",
+                    f"{len(ids)} characters are called {name_or_id!r}.",
+                    f"Use one of their ids: {', '.join(ids)}.",
+                    name=name_or_id,
+                    ids=", ".join(ids),
+                )
+            return load_character(connection, ids[0])
+
+        return await self._database.read(query)
+
+    async def by_hash(self, content_hash: str) -> str | None:
+        """Id of a character with this content, if there is one."""
+        return await self._database.read(lambda c: id_by_hash(c, content_hash))
+
+    async def by_market_id(self, market_id: str) -> str | None:
+        """Id of the character bound to this community entry, if there is one."""
+
+        def query(connection: Connection) -> str | None:
+            row = connection.execute(
+                "SELECT id FROM characters WHERE market_id = ? ORDER BY binding_active DESC LIMIT 1",
+                (market_id,),
+            ).fetchone()
+            return row[0] if row else None
+
+        return await self._database.read(query)
+
+    async def add(self, new: NewCharacter) -> str:
+        await self._database.write(lambda c: insert_character(c, new))
+        return new.id
+
+    async def replace(self, character_id: str, new: NewCharacter) -> None:
+        """Give an existing character new content; its conversations, binding and favourite mark stay."""
+        await self._database.write(lambda c: replace_character(c, character_id, new))
+
+    async def delete(self, character_id: str) -> None:
+        """Remove a character with its conversations and its picture. Raises NotFound."""
+
+        def change(connection: Connection) -> str:
+            character = load_character(connection, character_id)
+            connection.execute("DELETE FROM characters WHERE id = ?", (character_id,))
+            return character.summary.picture
+
+        picture = await self._database.write(change)
+        if picture:
+            (self.pictures / picture).unlink(missing_ok=True)
+
+    async def set_favourite(self, character_id: str, favourite: bool) -> None:
+        await self._set(character_id, favourite=int(favourite))
+
+    async def touch(self, character_id: str) -> None:
+        """Mark as used now, for the recent order."""
+        await self._set(character_id, used_at=now_ms())
+
+    async def set_binding(self, character_id: str, *, active: bool, market_id: str | None = None) -> None:
+        """Bind to a community entry, or let go of it (the id is remembered unless a new one is given)."""
+        values: dict[str, Any] = {"binding_active": int(active)}
+        if market_id is not None:
+            values["market_id"] = market_id
+        await self._set(character_id, **values)
+
+    async def allow_scripts(self, character_id: str, allowed: bool | None) -> None:
+        """Remember the person's answer for the card's own regex scripts (FORMATS 4.1)."""
+        await self._set(character_id, scripts_allowed=None if allowed is None else int(allowed))
+
+    async def _set(self, character_id: str, **values: Any) -> None:
+        def change(connection: Connection) -> None:
+            assignments = ", ".join(f"{column} = ?" for column in values)
+            done = connection.execute(
+                f"UPDATE characters SET {assignments} WHERE id = ?", [*values.values(), character_id]
+            )
+            if not done.rowcount:
+                raise _missing(character_id)
+
+        await self._database.write(change)
+
+    def picture_path(self, summary: CharacterSummary) -> Path | None:
+        """The picture's file, or None where the character has none."""
+        return self.pictures / summary.picture if summary.picture else None
+
+
+def insert_character(connection: Connection, new: NewCharacter) -> None:
+    now = now_ms()
+    connection.execute(
+        "INSERT INTO characters (id, name, name_key, language, spec, creator, intro, tags, document, "
+        "content_hash, picture, binding_active, market_id, created_at, updated_at) "
+        "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        (
+            new.id,
+            new.name,
+            new.name.casefold(),
+            new.language,
+            new.spec,
+            new.creator,
+            new.intro,
+            json.dumps(new.tags, ensure_ascii=False),
+            new.document,
+            new.content_hash,
+            new.picture,
+            int(new.binding_active),
+            new.market_id,
+            now,
+            now,
+        ),
+    )
+
+
+def replace_character(connection: Connection, character_id: str, new: NewCharacter) -> None:
+    done = connection.execute(
+        "UPDATE characters SET name=?, name_key=?, language=?, spec=?, creator=?, intro=?, tags=?, "
+        "document=?, content_hash=?, picture=?, updated_at=? WHERE id=?",
+        (
+            new.name,
+            new.name.casefold(),
+            new.language,
+            new.spec,
+            new.creator,
+            new.intro,
+            json.dumps(new.tags, ensure_ascii=False),
+            new.document,
+            new.content_hash,
+            new.picture,
+            now_ms(),
+            character_id,
+        ),
+    )
+    if not done.rowcount:
+        raise _missing(character_id)
+
+
+def id_by_hash(connection: Connection, content_hash: str) -> str | None:
+    row = connection.execute(
+        "SELECT id FROM characters WHERE content_hash = ? LIMIT 1", (content_hash,)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def load_character(connection: Connection, character_id: str) -> Character:
+    """One character within a transaction. Raises NotFound (CHARACTER_NOT_FOUND)."""
+    row = connection.execute("SELECT * FROM characters WHERE id = ?", (character_id,)).fetchone()
+    if row is None:
+        raise _missing(character_id)
+    allowed = row["scripts_allowed"]
+    return Character(
+        summary=_summary(row),
+        document=row["document"],
+        content_hash=row["content_hash"],
+        scripts_allowed=None if allowed is None else bool(allowed),
+        updated_at=row["updated_at"],
+    )
+
+
+def _summary(row: Row) -> CharacterSummary:
+    return CharacterSummary(
+        id=row["id"],
+        name=row["name"],
+        language=row["language"],
+        spec=row["spec"],
+        creator=row["creator"],
+        intro=row["intro"],
+        tags=tuple(json.loads(row["tags"])),
+        picture=row["picture"],
+        favourite=bool(row["favourite"]),
+        binding_active=bool(row["binding_active"]),
+        market_id=row["market_id"],
+        created_at=row["created_at"],
+        used_at=row["used_at"],
+    )
+
+
+def _missing(name: str) -> NotFound:
+    return NotFound(
+        "CHARACTER_NOT_FOUND",
+        f"There is no character {name!r} in the library.",
+        "`lunalux character list` shows them all.",
+        name=name,
+    )

@@ -1,0 +1,466 @@
+"""Conversations: trees of messages, read by page.
+
+A message knows its parent and remembers which child was chosen last; a conversation knows its head,
+the leaf of the path on screen. Swipes are siblings. Nothing here reads a whole conversation unless
+asked to: a page is walked upwards from the head, so ten thousand messages cost as much as sixty.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lunalux_core.database import Connection, Database, Row
+from lunalux_core.errors import NotFound
+from lunalux_core.ids import now_ms, short_id, uuid4
+
+MessageRole = Literal["system", "user", "assistant"]
+Status = Literal["pending", "done", "stopped", "failed"]
+
+PAGE = 60
+
+_UP = """
+WITH RECURSIVE path (number, id, parent_id, step) AS (
+  SELECT number, id, parent_id, 0 FROM messages WHERE id = :start
+  UNION ALL
+  SELECT m.number, m.id, m.parent_id, step + 1 FROM path JOIN messages m ON m.id = path.parent_id
+  WHERE step + 1 < :limit
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One stored tree. Times in milliseconds since 1970; `head_id` is "" while it is empty.
+
+    `note` is the author's note ({prompt, depth, role, interval}); `metadata` what an imported chat file
+    carried in its header.
+    """
+
+    id: str
+    character_id: str
+    title: str
+    head_id: str
+    persona_id: str | None
+    preset_id: str | None
+    mode: str
+    note: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    draft: str
+    created_at: int
+    updated_at: int
+    length: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One element of a tree.
+
+    `content` is what is shown and sent, `raw` the model's own words before the output contract and the
+    regex scripts. `status` is pending while a reply streams; a pending message found at start was cut.
+    `swipe` counts from 0 among `swipes` siblings. `state` holds what the turn left behind (variables,
+    timed worldbook effects), so that branches cannot disturb each other.
+    """
+
+    id: str
+    conversation_id: str
+    parent_id: str
+    depth: int
+    role: MessageRole
+    name: str
+    content: str
+    raw: str = ""
+    thinking: str = ""
+    suggestions: tuple[str, ...] = ()
+    event: str = ""
+    status: Status = "done"
+    model: str = ""
+    usage: Mapping[str, int] | None = None
+    billing: Mapping[str, Any] | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    hidden: bool = False
+    selected_child: str = ""
+    created_at: int = 0
+    swipe: int = 0
+    swipes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TreeNode:
+    """A message as the tree dialog needs it: where it hangs and how it begins."""
+
+    id: str
+    parent_id: str
+    depth: int
+    role: MessageRole
+    name: str
+    preview: str
+    on_path: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One search result; `excerpt` is the text around the first match."""
+
+    message_id: str
+    conversation_id: str
+    character_id: str
+    character_name: str
+    title: str
+    excerpt: str
+    created_at: int
+
+
+class Conversations:
+    """The shelf of conversations."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(self, character_id: str | None = None, limit: int = -1) -> Sequence[Conversation]:
+        """Newest use first; of one character, or of all."""
+
+        def query(connection: Connection) -> list[Conversation]:
+            rows = connection.execute(
+                "SELECT c.*, coalesce(h.depth + 1, 0) AS length FROM conversations c "
+                "LEFT JOIN messages h ON h.id = c.head_id WHERE (?1 IS NULL OR c.character_id = ?1) "
+                "ORDER BY c.updated_at DESC LIMIT ?2",
+                (character_id, limit),
+            )
+            return [_conversation(row) for row in rows]
+
+        return await self._database.read(query)
+
+    async def get(self, conversation_id: str) -> Conversation:
+        """Raises NotFound (CONVERSATION_NOT_FOUND)."""
+        return await self._database.read(lambda c: load_conversation(c, conversation_id))
+
+    async def latest(self, character_id: str | None = None) -> Conversation | None:
+        """The conversation used last, of one character or of all."""
+        found = await self.list(character_id, 1)
+        return found[0] if found else None
+
+    async def create(self, character_id: str, title: str = "") -> Conversation:
+        """A new, empty conversation."""
+        return await self._database.write(lambda c: create_conversation(c, character_id, title))
+
+    async def delete(self, conversation_id: str) -> None:
+        def change(connection: Connection) -> None:
+            load_conversation(connection, conversation_id)
+            connection.execute("DELETE FROM conversations WHERE id = ?", (conversation_id,))
+
+        await self._database.write(change)
+
+    async def rename(self, conversation_id: str, title: str) -> None:
+        await self.set(conversation_id, title=title)
+
+    async def set(self, conversation_id: str, **values: Any) -> None:
+        """Set columns: title, draft, mode, persona_id, preset_id, note, metadata."""
+        allowed = {"title", "draft", "mode", "persona_id", "preset_id", "note", "metadata"}
+        assert values.keys() <= allowed, values.keys() - allowed
+        stored = {
+            key: _json(value) if key in {"note", "metadata"} else value for key, value in values.items()
+        }
+
+        def change(connection: Connection) -> None:
+            assignments = ", ".join(f"{column} = ?" for column in stored)
+            connection.execute(
+                f"UPDATE conversations SET {assignments} WHERE id = ?", [*stored.values(), conversation_id]
+            )
+
+        await self._database.write(change)
+
+    async def page(
+        self, conversation_id: str, *, before: str | None = None, limit: int = PAGE
+    ) -> Sequence[Message]:
+        """The newest `limit` messages of the path on screen, oldest first; or those above `before`."""
+
+        def query(connection: Connection) -> list[Message]:
+            if before is None:
+                start = load_conversation(connection, conversation_id).head_id
+            else:
+                start = load_message(connection, before).parent_id
+            return load_path(connection, start, limit)
+
+        return await self._database.read(query)
+
+    async def path(self, message_id: str, limit: int = 1 << 30) -> Sequence[Message]:
+        """A message and what stands above it, oldest first."""
+        return await self._database.read(lambda c: load_path(c, message_id, limit))
+
+    async def message(self, message_id: str) -> Message:
+        """Raises NotFound (MESSAGE_NOT_FOUND)."""
+        return await self._database.read(lambda c: load_message(c, message_id))
+
+    async def siblings(self, message_id: str) -> Sequence[str]:
+        """Ids of a message and its swipes, in the order they were made."""
+
+        def query(connection: Connection) -> list[str]:
+            message = load_message(connection, message_id)
+            return children(connection, message.conversation_id, message.parent_id)
+
+        return await self._database.read(query)
+
+    async def tree(self, conversation_id: str) -> Sequence[TreeNode]:
+        """Every message of the conversation, parents before children."""
+
+        def query(connection: Connection) -> list[TreeNode]:
+            head = load_conversation(connection, conversation_id).head_id
+            path = {
+                row[0]
+                for row in connection.execute(_UP + "SELECT id FROM path", {"start": head, "limit": 1 << 30})
+            }
+            rows = connection.execute(
+                "SELECT id, parent_id, depth, role, name, substr(content, 1, 160) AS preview "
+                "FROM messages WHERE conversation_id = ? ORDER BY depth, number",
+                (conversation_id,),
+            )
+            return [
+                TreeNode(
+                    row["id"],
+                    row["parent_id"],
+                    row["depth"],
+                    row["role"],
+                    row["name"],
+                    " ".join(row["preview"].split()),
+                    row["id"] in path,
+                )
+                for row in rows
+            ]
+
+        return await self._database.read(query)
+
+    async def select(self, message_id: str) -> str:
+        """Put a message on the path on screen; below it the children chosen last. Returns the new head."""
+        return await self._database.write(lambda c: select_message(c, message_id))
+
+    async def search(
+        self,
+        text: str,
+        *,
+        character_id: str | None = None,
+        conversation_id: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[Hit]:
+        """Messages that contain `text`, any case, newest first; Chinese words of any length too."""
+        from lunalux_core.library.search import search_messages
+
+        return await self._database.read(
+            lambda c: search_messages(c, text, character_id, conversation_id, limit)
+        )
+
+
+def create_conversation(connection: Connection, character_id: str, title: str = "") -> Conversation:
+    identity, now = short_id(), now_ms()
+    connection.execute(
+        "INSERT INTO conversations (id, character_id, title, created_at, updated_at) VALUES (?,?,?,?,?)",
+        (identity, character_id, title, now, now),
+    )
+    return load_conversation(connection, identity)
+
+
+def load_conversation(connection: Connection, conversation_id: str) -> Conversation:
+    """Raises NotFound (CONVERSATION_NOT_FOUND)."""
+    row = connection.execute(
+        "SELECT c.*, coalesce(h.depth + 1, 0) AS length FROM conversations c "
+        "LEFT JOIN messages h ON h.id = c.head_id WHERE c.id = ?",
+        (conversation_id,),
+    ).fetchone()
+    if row is None:
+        raise NotFound(
+            "CONVERSATION_NOT_FOUND",
+            f"There is no conversation {conversation_id!r}.",
+            "`lunalux conversation list` shows them all.",
+            id=conversation_id,
+        )
+    return _conversation(row)
+
+
+def load_message(connection: Connection, message_id: str) -> Message:
+    """Raises NotFound (MESSAGE_NOT_FOUND)."""
+    found = _with_swipes(
+        connection, connection.execute("SELECT * FROM messages WHERE id = ?", (message_id,)).fetchall()
+    )
+    if not found:
+        raise NotFound("MESSAGE_NOT_FOUND", "That message is gone.", "", id=message_id)
+    return found[0]
+
+
+def load_path(connection: Connection, start: str, limit: int) -> list[Message]:
+    """The message `start` and at most `limit` - 1 above it, oldest first."""
+    rows = connection.execute(
+        _UP + "SELECT m.* FROM path JOIN messages m USING (number) ORDER BY step DESC",
+        {"start": start, "limit": limit},
+    ).fetchall()
+    return _with_swipes(connection, rows)
+
+
+def children(connection: Connection, conversation_id: str, parent_id: str) -> list[str]:
+    return [
+        row[0]
+        for row in connection.execute(
+            "SELECT id FROM messages WHERE conversation_id = ? AND parent_id = ? ORDER BY number",
+            (conversation_id, parent_id),
+        )
+    ]
+
+
+def insert_message(connection: Connection, message: Message) -> None:
+    """Store a message as it is; the caller chooses it with `select_message` if it is to be shown."""
+    connection.execute(
+        "INSERT INTO messages (id, conversation_id, parent_id, depth, role, name, content, raw, thinking, "
+        "suggestions, event, status, model, usage, billing, state, extra, hidden, selected_child, created_at) "
+        "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        (
+            message.id,
+            message.conversation_id,
+            message.parent_id,
+            message.depth,
+            message.role,
+            message.name,
+            message.content,
+            message.raw,
+            message.thinking,
+            _json(message.suggestions),
+            message.event,
+            message.status,
+            message.model,
+            None if message.usage is None else _json(message.usage),
+            None if message.billing is None else _json(message.billing),
+            _json(message.state),
+            _json(message.extra),
+            int(message.hidden),
+            message.selected_child,
+            message.created_at or now_ms(),
+        ),
+    )
+
+
+def update_message(connection: Connection, message_id: str, **values: Any) -> None:
+    """Set columns of one message; mappings and tuples are stored as JSON."""
+    stored = [
+        _json(value) if isinstance(value, (tuple, list, Mapping)) else value for value in values.values()
+    ]
+    assignments = ", ".join(f"{column} = ?" for column in values)
+    connection.execute(f"UPDATE messages SET {assignments} WHERE id = ?", [*stored, message_id])
+
+
+def select_message(connection: Connection, message_id: str) -> str:
+    """Make `message_id` part of the path on screen and return the new head."""
+    message = load_message(connection, message_id)
+    connection.execute(
+        _UP
+        + "UPDATE messages SET selected_child = (SELECT p.id FROM path p WHERE p.parent_id = messages.id) "
+        "WHERE id IN (SELECT parent_id FROM path)",
+        {"start": message_id, "limit": 1 << 30},
+    )
+    head = connection.execute(
+        """
+        WITH RECURSIVE down (id, child, step) AS (
+          SELECT id, selected_child, 0 FROM messages WHERE id = ?
+          UNION ALL
+          SELECT m.id, m.selected_child, step + 1 FROM down JOIN messages m ON m.id = down.child
+        ) SELECT id FROM down ORDER BY step DESC LIMIT 1
+        """,
+        (message_id,),
+    ).fetchone()[0]
+    connection.execute(
+        "UPDATE conversations SET head_id = ?, updated_at = ? WHERE id = ?",
+        (head, now_ms(), message.conversation_id),
+    )
+    return str(head)
+
+
+def append_message(connection: Connection, message: Message) -> None:
+    """Store a message under its parent and make it the head; costs the same at any depth."""
+    insert_message(connection, message)
+    connection.execute("UPDATE messages SET selected_child = ? WHERE id = ?", (message.id, message.parent_id))
+    connection.execute(
+        "UPDATE conversations SET head_id = ?, updated_at = ? WHERE id = ?",
+        (message.id, now_ms(), message.conversation_id),
+    )
+
+
+def new_message(
+    conversation_id: str, parent: Message | None, role: MessageRole, name: str, content: str, **rest: Any
+) -> Message:
+    """A message under `parent` (None: at the top), with an id of its own."""
+    return Message(
+        id=rest.pop("id", "") or uuid4(),
+        conversation_id=conversation_id,
+        parent_id=parent.id if parent else "",
+        depth=parent.depth + 1 if parent else 0,
+        role=role,
+        name=name,
+        content=content,
+        created_at=rest.pop("created_at", 0) or now_ms(),
+        **rest,
+    )
+
+
+def _with_swipes(connection: Connection, rows: Sequence[Row]) -> list[Message]:
+    order: dict[str, list[str]] = {}
+    if rows:
+        parents = list({row["parent_id"] for row in rows})
+        for start in range(0, len(parents), 500):
+            some = parents[start : start + 500]
+            marks = ",".join("?" * len(some))
+            for row in connection.execute(
+                f"SELECT parent_id, id FROM messages WHERE conversation_id = ? AND parent_id IN ({marks}) "
+                "ORDER BY number",
+                [rows[0]["conversation_id"], *some],
+            ):
+                order.setdefault(row[0], []).append(row[1])
+    return [_message(row, order[row["parent_id"]]) for row in rows]
+
+
+def _message(row: Row, siblings: Sequence[str]) -> Message:
+    return Message(
+        id=row["id"],
+        conversation_id=row["conversation_id"],
+        parent_id=row["parent_id"],
+        depth=row["depth"],
+        role=row["role"],
+        name=row["name"],
+        content=row["content"],
+        raw=row["raw"],
+        thinking=row["thinking"],
+        suggestions=tuple(json.loads(row["suggestions"])),
+        event=row["event"],
+        status=row["status"],
+        model=row["model"],
+        usage=None if row["usage"] is None else json.loads(row["usage"]),
+        billing=None if row["billing"] is None else json.loads(row["billing"]),
+        state=json.loads(row["state"]),
+        extra=json.loads(row["extra"]),
+        hidden=bool(row["hidden"]),
+        selected_child=row["selected_child"],
+        created_at=row["created_at"],
+        swipe=siblings.index(row["id"]),
+        swipes=len(siblings),
+    )
+
+
+def _conversation(row: Row) -> Conversation:
+    return Conversation(
+        id=row["id"],
+        character_id=row["character_id"],
+        title=row["title"],
+        head_id=row["head_id"],
+        persona_id=row["persona_id"],
+        preset_id=row["preset_id"],
+        mode=row["mode"],
+        note=json.loads(row["note"]),
+        metadata=json.loads(row["metadata"]),
+        draft=row["draft"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        length=row["length"],
+    )
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

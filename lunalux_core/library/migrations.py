@@ -1,0 +1,196 @@
+"""The schema of the library, as an append-only list of steps.
+
+Step n brings `user_version` from n to n+1. Steps are never edited once released; a library of any
+released version is copied to `backups/` before the first missing step runs (SPEC 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lunalux_core.database import Connection
+from lunalux_core.errors import StorageError
+
+FIRST = """
+CREATE TABLE characters (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  name_key TEXT NOT NULL,
+  language TEXT NOT NULL DEFAULT '',
+  spec TEXT NOT NULL,
+  creator TEXT NOT NULL DEFAULT '',
+  intro TEXT NOT NULL DEFAULT '',
+  tags TEXT NOT NULL DEFAULT '[]',
+  document TEXT NOT NULL,
+  content_hash TEXT NOT NULL,
+  picture TEXT NOT NULL DEFAULT '',
+  favourite INTEGER NOT NULL DEFAULT 0,
+  binding_active INTEGER NOT NULL DEFAULT 0,
+  market_id TEXT,
+  scripts_allowed INTEGER,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  used_at INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX characters_by_name ON characters (name_key);
+CREATE INDEX characters_by_hash ON characters (content_hash);
+CREATE INDEX characters_by_market ON characters (market_id) WHERE market_id IS NOT NULL;
+CREATE INDEX characters_by_use ON characters (used_at DESC, created_at DESC);
+
+CREATE TABLE conversations (
+  id TEXT PRIMARY KEY,
+  character_id TEXT NOT NULL REFERENCES characters ON DELETE CASCADE,
+  title TEXT NOT NULL DEFAULT '',
+  head_id TEXT NOT NULL DEFAULT '',
+  persona_id TEXT,
+  preset_id TEXT,
+  mode TEXT NOT NULL DEFAULT '',
+  note TEXT NOT NULL DEFAULT '{}',
+  metadata TEXT NOT NULL DEFAULT '{}',
+  draft TEXT NOT NULL DEFAULT '',
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+);
+CREATE INDEX conversations_by_character ON conversations (character_id, updated_at DESC);
+
+CREATE TABLE messages (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+  parent_id TEXT NOT NULL DEFAULT '',
+  depth INTEGER NOT NULL,
+  role TEXT NOT NULL,
+  name TEXT NOT NULL,
+  content TEXT NOT NULL,
+  raw TEXT NOT NULL DEFAULT '',
+  thinking TEXT NOT NULL DEFAULT '',
+  suggestions TEXT NOT NULL DEFAULT '[]',
+  event TEXT NOT NULL DEFAULT '',
+  status TEXT NOT NULL DEFAULT 'done',
+  model TEXT NOT NULL DEFAULT '',
+  usage TEXT,
+  billing TEXT,
+  state TEXT NOT NULL DEFAULT '{}',
+  extra TEXT NOT NULL DEFAULT '{}',
+  hidden INTEGER NOT NULL DEFAULT 0,
+  selected_child TEXT NOT NULL DEFAULT '',
+  created_at INTEGER NOT NULL
+);
+CREATE INDEX messages_by_parent ON messages (conversation_id, parent_id, number);
+CREATE INDEX messages_unfinished ON messages (status) WHERE status = 'pending';
+
+CREATE VIRTUAL TABLE message_search USING fts5 (
+  content, content = 'messages', content_rowid = 'number', tokenize = 'trigram'
+);
+CREATE TRIGGER message_added AFTER INSERT ON messages BEGIN
+  INSERT INTO message_search (rowid, content) VALUES (new.number, new.content);
+END;
+CREATE TRIGGER message_removed AFTER DELETE ON messages BEGIN
+  INSERT INTO message_search (message_search, rowid, content) VALUES ('delete', old.number, old.content);
+END;
+CREATE TRIGGER message_changed AFTER UPDATE OF content ON messages BEGIN
+  INSERT INTO message_search (message_search, rowid, content) VALUES ('delete', old.number, old.content);
+  INSERT INTO message_search (rowid, content) VALUES (new.number, new.content);
+END;
+
+CREATE TABLE changes (
+  number INTEGER PRIMARY KEY,
+  conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+  kind TEXT NOT NULL,
+  before TEXT NOT NULL,
+  after TEXT NOT NULL,
+  undone INTEGER NOT NULL DEFAULT 0,
+  created_at INTEGER NOT NULL
+);
+CREATE INDEX changes_by_conversation ON changes (conversation_id, number);
+
+CREATE TABLE personas (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  description TEXT NOT NULL DEFAULT '',
+  chosen INTEGER NOT NULL DEFAULT 0,
+  created_at INTEGER NOT NULL
+);
+
+CREATE TABLE shelf (
+  id TEXT PRIMARY KEY,
+  kind TEXT NOT NULL CHECK (kind IN ('worldbook', 'preset', 'regex')),
+  name TEXT NOT NULL,
+  name_key TEXT NOT NULL,
+  document TEXT NOT NULL,
+  enabled INTEGER NOT NULL DEFAULT 1,
+  position INTEGER NOT NULL DEFAULT 0,
+  created_at INTEGER NOT NULL
+);
+CREATE INDEX shelf_by_kind ON shelf (kind, position, created_at);
+
+CREATE TABLE cache (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL,
+  stored_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+);
+
+CREATE TABLE state (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+);
+"""
+
+STEPS: tuple[str | Callable[[Connection], None], ...] = (FIRST,)
+
+
+def migrate(connection: Connection, backups: Path) -> None:
+    """Bring the library to the newest schema.
+
+    Raises:
+        StorageError: LIBRARY_TOO_NEW when a newer Lunalux wrote it.
+    """
+    version = _version(connection)
+    if version == len(STEPS):
+        return
+    if version > len(STEPS):
+        raise StorageError(
+            "LIBRARY_TOO_NEW",
+            "This library was written by a newer Lunalux.",
+            "Update Lunalux, or choose another folder with LUNALUX_HOME.",
+        )
+    if version:
+        _copy(connection, backups / f"library-v{version}.db")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another program may have migrated while this one waited for the lock.
+        for step in STEPS[_version(connection) :]:
+            _apply(connection, step)
+        connection.execute(f"PRAGMA user_version = {len(STEPS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _apply(connection: Connection, step: str | Callable[[Connection], None]) -> None:
+    if not isinstance(step, str):
+        step(connection)
+        return
+    statement = ""
+    for line in step.splitlines():
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
+
+
+def _copy(connection: Connection, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    other = sqlite3.connect(target)
+    try:
+        connection.backup(other)
+    finally:
+        other.close()

@@ -1,0 +1,80 @@
+"""Personas: who the person plays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lunalux_core.database import Connection, Database, Row
+from lunalux_core.ids import now_ms, short_id
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """A name and a description of the person's own part. `chosen` marks the one for new conversations."""
+
+    id: str
+    name: str
+    description: str
+    chosen: bool
+
+
+class Personas:
+    """The person's personas."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(self) -> Sequence[Persona]:
+        return await self._database.read(
+            lambda c: [_persona(r) for r in c.execute("SELECT * FROM personas ORDER BY created_at")]
+        )
+
+    async def chosen(self) -> Persona | None:
+        """The persona of new conversations, if one was made."""
+        return await self._database.read(lambda c: load_persona(c, None))
+
+    async def save(self, name: str, description: str = "", persona_id: str | None = None) -> Persona:
+        """Make a persona, or change one. The first one made is the chosen one."""
+
+        def change(connection: Connection) -> Persona:
+            identity = persona_id or short_id()
+            first = connection.execute("SELECT count(*) FROM personas").fetchone()[0] == 0
+            connection.execute(
+                "INSERT INTO personas (id, name, description, chosen, created_at) VALUES (?,?,?,?,?) "
+                "ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.description",
+                (identity, name, description, int(first), now_ms()),
+            )
+            row = connection.execute("SELECT * FROM personas WHERE id = ?", (identity,)).fetchone()
+            return _persona(row)
+
+        return await self._database.write(change)
+
+    async def choose(self, persona_id: str) -> None:
+        """Use this persona for new conversations."""
+        await self._database.write(
+            lambda c: c.execute("UPDATE personas SET chosen = (id = ?)", (persona_id,))
+        )
+
+    async def delete(self, persona_id: str) -> None:
+        """Conversations that used it fall back to the chosen one."""
+
+        def change(connection: Connection) -> None:
+            connection.execute("DELETE FROM personas WHERE id = ?", (persona_id,))
+            connection.execute(
+                "UPDATE conversations SET persona_id = NULL WHERE persona_id = ?", (persona_id,)
+            )
+
+        await self._database.write(change)
+
+
+def load_persona(connection: Connection, persona_id: str | None) -> Persona | None:
+    """The named persona, or the chosen one where that is gone or none was named."""
+    row = connection.execute(
+        "SELECT * FROM personas WHERE id = ?1 OR chosen ORDER BY id = ?1 DESC LIMIT 1", (persona_id,)
+    ).fetchone()
+    return _persona(row) if row else None
+
+
+def _persona(row: Row) -> Persona:
+    return Persona(row["id"], row["name"], row["description"], bool(row["chosen"]))

@@ -1,0 +1,62 @@
+"""Search in stored messages.
+
+Three characters and more go through the trigram index; shorter words (most Chinese words have two
+characters) are looked for by a plain scan, newest first, which ends at the limit.
+"""
+
+from __future__ import annotations
+
+from lunalux_core.database import Connection
+from lunalux_core.library.conversations import Hit
+
+_AROUND = 60
+
+
+def search_messages(
+    connection: Connection, text: str, character_id: str | None, conversation_id: str | None, limit: int
+) -> list[Hit]:
+    """Messages that contain every word of `text`, any case."""
+    words = text.split()
+    if not words:
+        return []
+    where, values = [], []
+    for word in words:
+        if len(word) >= 3:
+            where.append("m.number IN (SELECT rowid FROM message_search WHERE message_search MATCH ?)")
+            values.append('"' + word.replace('"', '""') + '"')
+        else:
+            where.append("m.content LIKE ? ESCAPE '\\'")
+            values.append("%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%")
+    if character_id is not None:
+        where.append("c.character_id = ?")
+        values.append(character_id)
+    if conversation_id is not None:
+        where.append("m.conversation_id = ?")
+        values.append(conversation_id)
+    rows = connection.execute(
+        "SELECT m.id, m.conversation_id, c.character_id, ch.name AS character_name, c.title, m.content, "
+        "m.created_at FROM messages m JOIN conversations c ON c.id = m.conversation_id "
+        f"JOIN characters ch ON ch.id = c.character_id WHERE {' AND '.join(where)} "
+        "ORDER BY m.number DESC LIMIT ?",
+        [*values, limit],
+    )
+    return [
+        Hit(
+            row["id"],
+            row["conversation_id"],
+            row["character_id"],
+            row["character_name"],
+            row["title"],
+            excerpt(row["content"], words[0]),
+            row["created_at"],
+        )
+        for row in rows
+    ]
+
+
+def excerpt(content: str, word: str) -> str:
+    """One line of at most 120 characters around the first place `word` stands in."""
+    at = max(content.lower().find(word.lower()), 0)
+    start = max(at - _AROUND // 2, 0)
+    piece = " ".join(content[start : start + 2 * _AROUND].split())
+    return ("…" if start else "") + piece + ("…" if start + 2 * _AROUND < len(content) else "")

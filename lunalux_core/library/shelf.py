@@ -1,0 +1,150 @@
+"""Worldbooks, presets and regex scripts: named documents that can be switched on and put in order.
+
+The three are alike on the shelf (a name, the file's own JSON, on or off, a place in the order); what
+they mean is known to `cards/` and `dialogue/` alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lunalux_core.database import Connection, Database, Row
+from lunalux_core.errors import NotFound
+from lunalux_core.ids import now_ms, short_id
+
+ShelfKind = Literal["worldbook", "preset", "regex"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfItem:
+    """One document of the shelf. For presets, `enabled` marks the one in use."""
+
+    id: str
+    kind: ShelfKind
+    name: str
+    document: Any
+    enabled: bool
+    position: int
+
+
+class Shelf:
+    """All documents of one kind."""
+
+    def __init__(self, database: Database, kind: ShelfKind) -> None:
+        self._database = database
+        self.kind = kind
+
+    async def list(self, *, enabled_only: bool = False) -> Sequence[ShelfItem]:
+        """In the person's order."""
+        return await self._database.read(lambda c: load_shelf(c, self.kind, enabled_only))
+
+    async def find(self, name_or_id: str) -> ShelfItem:
+        """By id or by name (any case; the newest of equal names). Raises NotFound."""
+
+        def query(connection: Connection) -> ShelfItem:
+            row = connection.execute(
+                "SELECT * FROM shelf WHERE kind = ? AND (id = ? OR name_key = ?) "
+                "ORDER BY id = ? DESC, created_at DESC LIMIT 1",
+                (self.kind, name_or_id, name_or_id.casefold(), name_or_id),
+            ).fetchone()
+            if row is None:
+                raise NotFound(
+                    f"{self.kind.upper()}_NOT_FOUND",
+                    f"There is no {self.kind} {name_or_id!r} in the library.",
+                    f"`lunalux {self.kind} list` shows them all.",
+                    name=name_or_id,
+                )
+            return _item(row)
+
+        return await self._database.read(query)
+
+    async def add(self, name: str, document: Any, *, enabled: bool = True) -> ShelfItem:
+        """Put a document at the end of the order. A preset that is enabled replaces the one in use."""
+
+        def change(connection: Connection) -> ShelfItem:
+            identity = short_id()
+            if self.kind == "preset" and enabled:
+                connection.execute("UPDATE shelf SET enabled = 0 WHERE kind = 'preset'")
+            position = connection.execute(
+                "SELECT coalesce(max(position), -1) + 1 FROM shelf WHERE kind = ?", (self.kind,)
+            ).fetchone()[0]
+            connection.execute(
+                "INSERT INTO shelf (id, kind, name, name_key, document, enabled, position, created_at) "
+                "VALUES (?,?,?,?,?,?,?,?)",
+                (
+                    identity,
+                    self.kind,
+                    name,
+                    name.casefold(),
+                    json.dumps(document, ensure_ascii=False),
+                    int(enabled),
+                    position,
+                    now_ms(),
+                ),
+            )
+            return ShelfItem(identity, self.kind, name, document, enabled, position)
+
+        return await self._database.write(change)
+
+    async def save(self, item_id: str, *, name: str | None = None, document: Any = None) -> None:
+        """Rename a document, or give it new content."""
+        values: dict[str, Any] = {}
+        if name is not None:
+            values |= {"name": name, "name_key": name.casefold()}
+        if document is not None:
+            values["document"] = json.dumps(document, ensure_ascii=False)
+        await self._set(item_id, values)
+
+    async def enable(self, item_id: str, enabled: bool = True) -> None:
+        """Switch on or off. Of presets at most one is on."""
+
+        def change(connection: Connection) -> None:
+            if self.kind == "preset" and enabled:
+                connection.execute("UPDATE shelf SET enabled = 0 WHERE kind = 'preset'")
+            connection.execute("UPDATE shelf SET enabled = ? WHERE id = ?", (int(enabled), item_id))
+
+        await self._database.write(change)
+
+    async def reorder(self, ids: Sequence[str]) -> None:
+        """Give the named documents the order of `ids`."""
+
+        def change(connection: Connection) -> None:
+            connection.executemany(
+                "UPDATE shelf SET position = ? WHERE id = ?",
+                [(place, identity) for place, identity in enumerate(ids)],
+            )
+
+        await self._database.write(change)
+
+    async def delete(self, item_id: str) -> None:
+        await self._database.write(lambda c: c.execute("DELETE FROM shelf WHERE id = ?", (item_id,)))
+
+    async def _set(self, item_id: str, values: Mapping[str, Any]) -> None:
+        if not values:
+            return
+        assignments = ", ".join(f"{column} = ?" for column in values)
+        await self._database.write(
+            lambda c: c.execute(f"UPDATE shelf SET {assignments} WHERE id = ?", [*values.values(), item_id])
+        )
+
+
+def load_shelf(connection: Connection, kind: ShelfKind, enabled_only: bool = False) -> list[ShelfItem]:
+    rows = connection.execute(
+        "SELECT * FROM shelf WHERE kind = ? AND (enabled = 1 OR ?) ORDER BY position, created_at",
+        (kind, not enabled_only),
+    )
+    return [_item(row) for row in rows]
+
+
+def _item(row: Row) -> ShelfItem:
+    return ShelfItem(
+        row["id"],
+        row["kind"],
+        row["name"],
+        json.loads(row["document"]),
+        bool(row["enabled"]),
+        row["position"],
+    )
