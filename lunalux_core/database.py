@@ -131,9 +131,7 @@ class Database:
 
         def copy() -> None:
             try:
-                with sqlite3.connect(target) as other:
-                    self._opening.result().backup(other)
-                other.close()
+                copy_database(self._opening.result(), target)
             except (sqlite3.Error, OSError) as error:
                 raise storage_error(error, target) from error
 

@@ -312,8 +312,8 @@ def insert_message(connection: Connection, message: Message) -> None:
     """Store a message as it is; the caller chooses it with `select_message` if it is to be shown."""
     connection.execute(
         "INSERT INTO messages (id, conversation_id, parent_id, depth, role, name, content, raw, thinking, "
-        "suggestions, event, status, model, usage, billing, state, extra, hidden, selected_child, created_at) "
-        "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "suggestions, event, status, model, usage, billing, state, extra, hidden, selected_child, "
+        "created_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             message.id,
             message.conversation_id,

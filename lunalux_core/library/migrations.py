@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lunalux_core.database import Connection
+from lunalux_core.database import Connection, copy_database, statements
 from lunalux_core.errors import StorageError
 
 FIRST = """
@@ -157,7 +157,7 @@ def migrate(connection: Connection, backups: Path) -> None:
             "Update Lunalux, or choose another folder with LUNALUX_HOME.",
         )
     if version:
-        _copy(connection, backups / f"library-v{version}.db")
+        copy_database(connection, backups / f"library-v{version}.db")
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another program may have migrated while this one waited for the lock.
@@ -179,18 +179,5 @@ def _apply(connection: Connection, step: str | Callable[[Connection], None]) -> 
     if not isinstance(step, str):
         step(connection)
         return
-    statement = ""
-    for line in step.splitlines():
-        statement += line + "\n"
-        if sqlite3.complete_statement(statement):
-            connection.execute(statement)
-            statement = ""
-
-
-def _copy(connection: Connection, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    other = sqlite3.connect(target)
-    try:
-        connection.backup(other)
-    finally:
-        other.close()
+    for statement in statements(step):
+        connection.execute(statement)

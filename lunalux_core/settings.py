@@ -1,0 +1,392 @@
+"""Settings: defaults < config.toml < environment < flags.
+
+Every setting is declared once, as a field of `Settings`: its key in the file, its default, what it may
+be, and a sentence of help. The settings screen, `lunalux settings`, the commented config file and the
+docs page are drawn from these declarations. A bad value never stops the program: it is reported as a
+problem that names key, file and allowed values, and the default is used.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.paths import Paths
+
+Source = Literal["default", "file", "environment", "flag"]
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What is known about one setting. `low` and `high` bound numbers, both included."""
+
+    key: str
+    attribute: str
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    env: str = ""
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values, for an error message."""
+        if self.choices:
+            return ", ".join(self.choices)
+        if isinstance(self.default, bool):
+            return "true, false"
+        if isinstance(self.default, (int, float)):
+            return f"a number from {self.low:g} to {self.high:g}"
+        if isinstance(self.default, tuple):
+            return "a list of texts"
+        return "a text"
+
+
+def _setting(key: str, default: Any, help: str, **rest: Any) -> Any:
+    return field(default=default, metadata={"key": key, "help": help, **rest})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """One saved model configuration (`[models.NAME]`); its key lives in the credentials store."""
+
+    name: str
+    provider: Literal["openai", "gemini"]
+    model: str
+    base_url: str = ""
+    key_env: str = ""
+    context_tokens: int = 8192
+    sampling: Mapping[str, float | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The values in force. `paths`, `models`, `keys`, `sources` and `problems` are not settings."""
+
+    language: str = _setting(
+        "language",
+        "auto",
+        "Language of the program; auto follows the system.",
+        choices=("auto", "en", "zh"),
+        env="LUNALUX_LANG",
+    )
+    theme: str = _setting(
+        "ui.theme", "luna-dark", "Name of a bundled theme or of a file in the themes folder."
+    )
+    bell: bool = _setting("ui.bell", False, "Ring the terminal bell when a reply is complete.")
+    pictures: str = _setting(
+        "ui.pictures", "auto", "Draw pictures where the terminal can.", choices=("auto", "off")
+    )
+    enter_sends: bool = _setting(
+        "chat.enter_sends",
+        True,
+        "Enter sends and ctrl+j makes a new line; false swaps the two, for input methods.",
+    )
+    show_thinking: bool = _setting("chat.show_thinking", False, "Open thinking blocks when they appear.")
+    model: str = _setting(
+        "chat.model", "practice", "The model that replies: a saved name, or provider:model."
+    )
+    preset: str = _setting("chat.preset", "mirror_realm", "The preset in use: a built-in or imported name.")
+    user_name: str = _setting("chat.user_name", "", "What characters call you when no persona is chosen.")
+    reply_words: int = _setting("chat.reply_words", 200, "Length of a reply to ask for.", low=20, high=4000)
+    context_tokens: int = _setting(
+        "chat.context_tokens", 8192, "Prompt and reply together, in tokens.", low=1024, high=4_000_000
+    )
+    reply_tokens: int = _setting(
+        "chat.reply_tokens", 1024, "Room kept for the reply, in tokens.", low=16, high=200_000
+    )
+    temperature: float = _setting("chat.temperature", 1.0, "Sampling temperature.", low=0, high=5)
+    worldbook_depth: int = _setting(
+        "worldbook.depth", 2, "How many messages are searched for keys.", low=0, high=1000
+    )
+    worldbook_budget: int = _setting(
+        "worldbook.budget", 25, "Share of the context for worldbook entries, in percent.", low=1, high=100
+    )
+    worldbook_recursive: bool = _setting(
+        "worldbook.recursive", True, "Let the text of an entry trigger others."
+    )
+    worldbook_max_recursion_steps: int = _setting(
+        "worldbook.max_recursion_steps", 10, "Passes over the book at most; 0 is unlimited.", low=0, high=1000
+    )
+    worldbook_whole_words: str = _setting(
+        "worldbook.whole_words",
+        "auto",
+        "Match keys as whole words; auto lets Chinese, Japanese, Korean and Thai keys match anywhere.",
+        choices=("auto", "true", "false"),
+    )
+    worldbook_case_sensitive: bool = _setting("worldbook.case_sensitive", False, "Tell A from a in keys.")
+    worldbook_include_names: bool = _setting(
+        "worldbook.include_names", True, "Search the names of speakers too."
+    )
+    api_url: str = _setting(
+        "backend.api_url",
+        "",
+        "Address of a Lunalux backend; empty runs it in the program.",
+        env="LUNALUX_API_URL",
+    )
+    storage: str = _setting(
+        "backend.storage",
+        "embedded",
+        "Where the backend in the program keeps its data.",
+        choices=("embedded", "aws"),
+        env="LUNALUX_STORAGE",
+    )
+    market_nsfw: str = _setting(
+        "market.nsfw", "exclude", "Market entries tagged NSFW.", choices=("exclude", "include", "only")
+    )
+    tags_en: tuple[str, ...] = _setting(
+        "editor.tags_en",
+        (
+            "Adventure",
+            "Comedy",
+            "Daily life",
+            "Fantasy",
+            "Historical",
+            "Horror",
+            "Mystery",
+            "Romance",
+            "Sci-fi",
+        ),
+        "Tags the character editor offers in English.",
+        env="NEXT_PUBLIC_TAG_EN",
+    )
+    tags_zh: tuple[str, ...] = _setting(
+        "editor.tags_zh",
+        ("冒险", "喜剧", "日常", "奇幻", "历史", "恐怖", "悬疑", "恋爱", "科幻"),
+        "Tags the character editor offers in Chinese.",
+        env="NEXT_PUBLIC_TAG_CN",
+    )
+    plugins: tuple[str, ...] = _setting("plugins.enabled", (), "Plug-ins that run, in this order.")
+
+    paths: Paths = field(default_factory=Paths.find)
+    models: Mapping[str, ModelConfig] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    problems: tuple[LunaluxError, ...] = ()
+
+    @property
+    def lang(self) -> Literal["en", "zh"]:
+        """The language in force, with `auto` resolved from the locale variables."""
+        if self.language in {"en", "zh"}:
+            return cast(Literal["en", "zh"], self.language)
+        for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+            if value := os.environ.get(name):
+                return "zh" if value.startswith("zh") else "en"
+        return "en"
+
+    def get(self, key: str) -> Any:
+        """The value of a dotted key. Raises NotFound (SETTING_UNKNOWN)."""
+        return getattr(self, declaration(key).attribute)
+
+    def source(self, key: str) -> Source:
+        return self.sources.get(key, "default")
+
+    def with_value(self, key: str, value: Any, source: Source = "flag") -> Settings:
+        """A copy with one value changed. Raises InvalidInput (SETTING_INVALID)."""
+        known = declaration(key)
+        changes: dict[str, Any] = {known.attribute: checked(known, value, "")}
+        return replace(self, **changes, sources={**self.sources, key: source})
+
+
+def _declarations() -> dict[str, Declaration]:
+    found = {}
+    for one in fields(Settings):
+        if "key" in one.metadata:
+            meta = dict(one.metadata)
+            found[meta["key"]] = Declaration(attribute=one.name, default=one.default, **meta)
+    return found
+
+
+DECLARATIONS: Mapping[str, Declaration] = _declarations()
+
+
+def declaration(key: str) -> Declaration:
+    """Raises NotFound (SETTING_UNKNOWN)."""
+    try:
+        return DECLARATIONS[key]
+    except KeyError:
+        raise NotFound(
+            "SETTING_UNKNOWN",
+            f"There is no setting {key!r}.",
+            "`lunalux settings list` shows them all.",
+            key=key,
+        ) from None
+
+
+def checked(known: Declaration, value: Any, where: str) -> Any:
+    """`value` in the type of the setting; texts from the environment and the command line are read.
+
+    Raises:
+        InvalidInput: SETTING_INVALID, naming key, place and allowed values.
+    """
+    result = _coerced(known, value)
+    if result is None:
+        raise InvalidInput(
+            "SETTING_INVALID",
+            f"{known.key} = {value!r}{f' in {where}' if where else ''} is not allowed.",
+            f"Allowed: {known.allowed}. The default is used meanwhile."
+            if where
+            else f"Allowed: {known.allowed}.",
+            key=known.key,
+            value=str(value),
+            where=where,
+            allowed=known.allowed,
+        )
+    return result
+
+
+def _coerced(known: Declaration, value: Any) -> Any:
+    default = known.default
+    if isinstance(default, bool):
+        if isinstance(value, str):
+            return {"true": True, "1": True, "yes": True, "on": True, "false": False}.get(
+                value.lower(), False if value.lower() in {"0", "no", "off"} else None
+            )
+        return value if isinstance(value, bool) else None
+    if isinstance(default, (int, float)):
+        try:
+            number = type(default)(value)
+        except (TypeError, ValueError):
+            return None
+        within = (known.low or 0) <= number <= (known.high or 0)
+        return number if within and not isinstance(value, bool) else None
+    if isinstance(default, tuple):
+        if isinstance(value, str):
+            value = [item.strip() for item in value.split(",") if item.strip()]
+        good = isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
+        return tuple(value) if good else None
+    if isinstance(value, bool):
+        value = str(value).lower()
+    if not isinstance(value, str) or (known.choices and value not in known.choices):
+        return None
+    return value
+
+
+def load_settings(
+    paths: Paths | None = None,
+    environ: Mapping[str, str] = os.environ,
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the configuration. Problems are collected in `Settings.problems`, never raised."""
+    paths = paths or Paths.find(environ)
+    problems: list[LunaluxError] = []
+    document = _read(paths.config_file, problems)
+    values: dict[str, Any] = {}
+    sources: dict[str, Source] = {}
+    layers: tuple[tuple[Source, str, Mapping[str, Any]], ...] = (
+        ("file", str(paths.config_file), _flat(document)),
+        (
+            "environment",
+            "the environment",
+            {d.key: environ[d.env] for d in DECLARATIONS.values() if environ.get(d.env)},
+        ),
+        ("flag", "the command line", flags or {}),
+    )
+    for source, where, layer in layers:
+        for key, value in layer.items():
+            known = DECLARATIONS.get(key)
+            if known is None:
+                if not key.startswith(("models.", "keys.")):
+                    problems.append(_unknown(key, where))
+                continue
+            try:
+                values[known.attribute] = checked(known, value, where)
+                sources[key] = source
+            except InvalidInput as error:
+                problems.append(error)
+    return Settings(
+        **values,
+        paths=paths,
+        models=_models(document.get("models", {}), str(paths.config_file), problems),
+        keys={str(k): str(v) for k, v in _table(document, "keys").items()},
+        sources=sources,
+        problems=tuple(problems),
+    )
+
+
+def _read(path: Path, problems: list[LunaluxError]) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(
+            InvalidInput(
+                "CONFIG_UNREADABLE",
+                f"{path} is not valid TOML: {error}",
+                "Correct that line; the defaults are used meanwhile.",
+                path=str(path),
+                reason=str(error),
+            )
+        )
+    except OSError as error:
+        problems.append(
+            InvalidInput(
+                "CONFIG_UNREADABLE",
+                f"{path} cannot be read: {error.strerror}",
+                "Make it readable; the defaults are used meanwhile.",
+                path=str(path),
+                reason=str(error.strerror),
+            )
+        )
+    return {}
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in document.items():
+        if isinstance(value, dict) and prefix + key not in DECLARATIONS:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = document.get(key, {})
+    return value if isinstance(value, dict) else {}
+
+
+def _unknown(key: str, where: str) -> InvalidInput:
+    return InvalidInput(
+        "SETTING_UNKNOWN",
+        f"{where} has an unknown setting {key!r}.",
+        "`lunalux settings list` shows the known ones.",
+        key=key,
+        where=where,
+    )
+
+
+def _models(table: Any, where: str, problems: list[LunaluxError]) -> dict[str, ModelConfig]:
+    found: dict[str, ModelConfig] = {}
+    for name, entry in table.items() if isinstance(table, dict) else ():
+        provider = entry.get("provider") if isinstance(entry, dict) else None
+        if provider not in {"openai", "gemini"} or not isinstance(entry.get("model"), str):
+            problems.append(
+                InvalidInput(
+                    "MODEL_CONFIG_INVALID",
+                    f"The model {name!r} in {where} lacks a provider (openai or gemini) or a model name.",
+                    "Correct it, or remove it with `lunalux model remove`.",
+                    name=name,
+                    where=where,
+                )
+            )
+            continue
+        sampling = entry.get("sampling", {})
+        found[name] = ModelConfig(
+            name=name,
+            provider=provider,
+            model=entry["model"],
+            base_url=str(entry.get("base_url", "")),
+            key_env=str(entry.get("key_env", "")),
+            context_tokens=int(entry.get("context_tokens", 8192)),
+            sampling=dict(sampling) if isinstance(sampling, dict) else {},
+        )
+    return found
