@@ -6,7 +6,6 @@ documents itself. Writes are atomic: a crash leaves the old file or the new one.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +103,7 @@ def _save(path: Path, document: tomlkit.TOMLDocument) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(tomlkit.dumps(document), encoding="utf-8")
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise storage_error(error, path) from error
 

@@ -94,8 +94,8 @@ class Credentials:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(handle, "w", encoding="utf-8") as file:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(secrets, file)
-            os.replace(temporary, self._path)
+            temporary.replace(self._path)
         except OSError as error:
             raise storage_error(error, self._path) from error

@@ -57,8 +57,28 @@ def storage_error(error: Exception, path: Path) -> StorageError:
             path=where,
         )
     return StorageError(
-        "STORAGE_FAILED", f"The library refused: {error}", "Run `lunalux doctor`.", path=where
+        "STORAGE_FAILED", f"The library refused: {error}", "Run `lunalux doctor`.", path=where, reason=text
     )
+
+
+def statements(script: str) -> Iterator[str]:
+    """The single statements of a script, triggers whole; unlike executescript this keeps a transaction."""
+    statement = ""
+    for line in script.splitlines():
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def copy_database(connection: Connection, target: Path) -> None:
+    """Write a whole, consistent copy of an open database to `target`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    other = sqlite3.connect(target)
+    try:
+        connection.backup(other)
+    finally:
+        other.close()
 
 
 class Database:
