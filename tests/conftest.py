@@ -1,0 +1,35 @@
+"""Fixtures every suite shares: a home of its own, and no way to the person's real data or keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lunalux_core.paths import Paths
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """LUNALUX_HOME in a temporary folder; provider variables of the developer's shell are removed."""
+    root = tmp_path / "home"
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMINI_API_KEY", "LUNALUX_API_URL", "LUNALUX_STORAGE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LUNALUX_HOME", str(root))
+    monkeypatch.setenv("LUNALUX_LANG", "en")
+    monkeypatch.setenv("LUNALUX_PRACTICE_RATE", "0")
+    return root
+
+
+@pytest.fixture
+def paths(home: Path) -> Paths:
+    return Paths.find({"LUNALUX_HOME": str(home)})
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real inputs beside the repository; tests that need it are skipped without it."""
+    folder = Path(__file__).resolve().parents[1].parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("the folder of shared inputs is not beside the repository")
+    return folder
