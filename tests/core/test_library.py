@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -207,7 +208,7 @@ async def test_any_sequence_of_edits_undoes_to_the_start(
                 continue
         count += 1
         heads = await library.conversations.page(conversation)
-        assert all(m.parent_id == above.id for above, m in zip(heads, heads[1:], strict=False))
+        assert all(m.parent_id == above.id for above, m in pairwise(heads))
     for _ in range(count):
         assert await database.write(lambda c: undo(c, conversation))
     assert [(n.id, n.parent_id, n.depth) for n in await library.conversations.tree(conversation)] == start

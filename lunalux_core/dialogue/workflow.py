@@ -1,0 +1,70 @@
+"""The engine of a turn: a typed straight line of nodes.
+
+A node turns one value into the next; `then` only accepts a node that takes what the last one gives, so
+a wrong order is a type error. `stream` runs the line and yields what the nodes tell on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from lunalux_core.dialogue.turn import TurnEvent
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+Next = TypeVar("Next")
+
+
+@dataclass(slots=True)
+class TurnContext:
+    """What nodes may use beside their input: a way to tell the front end something (None ends it)."""
+
+    events: asyncio.Queue[TurnEvent | None] = field(default_factory=asyncio.Queue)
+
+    def tell(self, event: TurnEvent) -> None:
+        self.events.put_nowait(event)
+
+
+Node = Callable[[In, TurnContext], Awaitable[Out]]
+
+
+class Workflow(Generic[In, Out]):
+    """A line of nodes from In to Out."""
+
+    def __init__(self, nodes: tuple[Node[Any, Any], ...]) -> None:
+        self._nodes = nodes
+
+    @classmethod
+    def start(cls, node: Node[In, Out]) -> Workflow[In, Out]:
+        return cls((node,))
+
+    def then(self, node: Node[Out, Next]) -> Workflow[In, Next]:
+        return Workflow((*self._nodes, node))
+
+    async def run(self, value: In, context: TurnContext) -> Out:
+        """Run the line to its end."""
+        step: Any = value
+        for node in self._nodes:
+            step = await node(step, context)
+        result: Out = step
+        return result
+
+    async def stream(self, value: In) -> AsyncIterator[TurnEvent | Out]:
+        """Run the line, yielding events as they are told and the result last.
+
+        Closing the iterator cancels the node that is running. Errors of nodes are raised here.
+        """
+        context = TurnContext()
+        line = asyncio.ensure_future(self.run(value, context))
+        line.add_done_callback(lambda _: context.events.put_nowait(None))
+        try:
+            while (event := await context.events.get()) is not None:
+                yield event
+            yield line.result()
+        finally:
+            if not line.done():
+                line.cancel()
+                await asyncio.wait({line})
