@@ -1,0 +1,66 @@
+"""Structured logs: one JSON object a line, without secrets and without people's words.
+
+Prompts, replies and `raw` are never handed to a logger (S9). What could still slip in by accident (a token
+in a URL, a key in a provider's error) is replaced by the formatter, which every record passes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+request_id: ContextVar[str] = ContextVar("lunalux_request_id", default="")
+
+logger = logging.getLogger("lunalux.backend")
+
+_SECRETS = re.compile(
+    r"(?i)(?:\b(?:sk|pk|rk)-[\w-]{8,}"  # provider keys
+    r"|\bAIza[\w-]{20,}"
+    r"|\bAKIA[A-Z0-9]{12,}"
+    r"|\bbearer\s+[\w.~+/=-]{8,}"
+    r"|\beyJ[\w-]{8,}(?:\.[\w-]+){1,2}"  # JSON tokens, ours and Cognito's
+    r"|(?<=[?&])(?:key|token|sig|x-amz-[\w-]+)=[^&\s\"']+)"
+)
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_PRIVATE = frozenset({"password", "code_value", "token", "authorization", "x-session-token", "cookie", "raw"})
+
+
+def redact(text: str) -> str:
+    """`text` with everything that looks like a credential replaced."""
+    return _SECRETS.sub("[redacted]", text)
+
+
+class JsonFormatter(logging.Formatter):
+    """One line of JSON per record; `extra` fields become members."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+        }
+        if current := request_id.get():
+            line["requestId"] = current
+        for name, value in vars(record).items():
+            if name not in _STANDARD:
+                hidden = name.lower() in _PRIVATE
+                line[name] = "[redacted]" if hidden else redact(value) if isinstance(value, str) else value
+        if record.exc_info:
+            line["trace"] = redact(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def configure(level: str = "INFO", stream: TextIO | None = None) -> logging.Handler:
+    """Send the backend's log to `stream` (standard error by default); what `lunalux serve` calls."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
+    return handler

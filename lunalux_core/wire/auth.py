@@ -1,0 +1,66 @@
+"""Bodies of `/api/auth/*` (BACKEND 1.3, Auth)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from lunalux_core.wire.base import Success, Wire
+
+Email = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$"
+    ),
+]
+Password = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32)]
+ReferralCode = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)]
+
+
+class SignUpRequest(Wire):
+    email: Email
+    password: Password
+    referral_code: ReferralCode | None = None
+
+
+class SignUpResponse(Success):
+    """`confirmed` is true where no mailed code is needed: the embedded account store (SPEC 4)."""
+
+    user_id: str
+    confirmed: bool
+
+
+class ConfirmRequest(Wire):
+    email: Email
+    code: Code
+
+
+class EmailRequest(Wire):
+    """Ask for another confirmation code, or for a password reset."""
+
+    email: Email
+
+
+class SignInRequest(Wire):
+    email: Email
+    password: Password
+
+
+class SignInResponse(Success):
+    session_token: str
+    user_id: str
+    email: str
+    username: str | None = None
+
+
+class ResetRequest(Wire):
+    email: Email
+    code: Code
+    password: Password
+
+
+class RefreshResponse(Success):
+    session_token: str
+    user_id: str

@@ -1,0 +1,38 @@
+"""What every body has in common: camelCase on the wire, immutability, the envelope."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic.alias_generators import to_camel
+
+Lang = Literal["en", "zh"]
+
+SafeText = Annotated[str, StringConstraints(max_length=4096)]
+"""Free text of moderate length; cleaned of control characters where it is stored."""
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
+"""What may become part of a storage key: ASCII without the separators `#` and `/` (BACKEND 5.2)."""
+
+
+class Wire(BaseModel):
+    """A JSON object of the API. Unknown members are ignored, so that old servers meet new clients."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, allow_inf_nan=False, extra="ignore"
+    )
+
+
+class Success(Wire):
+    """The envelope of every answer that is not an error."""
+
+    success: Literal[True] = True
+
+
+class Failure(Wire):
+    """The envelope of every error: a stable code, and a sentence for people."""
+
+    success: Literal[False] = False
+    code: str
+    message: str | None = None

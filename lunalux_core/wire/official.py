@@ -1,0 +1,86 @@
+"""Bodies of the official models: their list, and the billed gateway (BACKEND 1.3, Official model)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from lunalux_core.wire.base import Identifier, Lang, Success, Wire
+from lunalux_core.wire.users import Ledger, Wallet
+
+Prompt = Annotated[str, StringConstraints(max_length=4_000_000)]
+
+
+class ModelConfig(Wire):
+    """One row of the price list. A cost of -1 means that this coin is not taken; `free_level` -1 never,
+    0 for everybody, n from Lux level n."""
+
+    displayname: str
+    model_type: str
+    model_name: str
+    model_id: str
+    free_level: int
+    allow_star: bool
+    allow_luna: bool
+    star_cost: int
+    luna_cost: int
+    sort_order: int
+    max_input_chars: int | None = None
+    max_output_tokens: int | None = None
+
+
+class ModelConfigsResponse(Success):
+    configs: list[ModelConfig]
+
+
+class PromptMessage(Wire):
+    role: Literal["system", "user", "assistant"]
+    content: Prompt
+    name: Annotated[str, StringConstraints(max_length=256)] | None = None
+
+
+class SubmitRequest(Wire):
+    """One official reply. `llm_type`, `model_name`, `base_url` and `raw` are read by nobody: the price
+    list alone says what `model_id` is (M6, M7). `messages`, where given, replaces the two texts."""
+
+    user_id: str | None = Field(default=None, max_length=128)
+    model_id: str | None = Field(default=None, max_length=128)
+    system_message: Prompt = ""
+    user_message: Prompt = ""
+    messages: Annotated[list[PromptMessage], Field(max_length=10_000)] | None = None
+    language: Lang = "en"
+    character_id: Identifier | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    top_k: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    max_tokens: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    repeat_penalty: Annotated[float, Field(ge=0, le=10)] | None = None
+
+
+class Billing(Wire):
+    """How the reply was paid; `cost` is 0 where `method` is `free`."""
+
+    method: Literal["free", "star", "luna"]
+    cost: int
+    model_id: str
+
+
+class TokenUsage(Wire):
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool = False
+
+
+class SubmitResponse(Success):
+    """`deactivate_binding` is true when the named community character no longer exists."""
+
+    content: str
+    wallet: Wallet
+    billing: Billing
+    ledger_summary: Ledger | None = None
+    deactivate_binding: bool | None = None
+    thinking: str | None = None
+    usage: TokenUsage | None = None

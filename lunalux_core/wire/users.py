@@ -1,0 +1,123 @@
+"""Bodies about one's own account: profile, wallet, ledger, invites, coupons (BACKEND 1.3, User)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from lunalux_core.wire.auth import Email, ReferralCode
+from lunalux_core.wire.base import Success, Wire
+
+
+class User(Wire):
+    id: str
+    email: str
+    username: str | None = None
+
+
+class Wallet(Wire):
+    """Coins are whole numbers and never negative (BACKEND 1.4, I2)."""
+
+    user_id: str
+    lux_level: int
+    star_coin: int
+    luna_coin: int
+
+
+class Ledger(Wire):
+    """Totals since the account began; the initial coins count as gain (BACKEND 1.1)."""
+
+    user_id: str
+    total_star_coin_used: int
+    total_star_coin_gain: int
+    total_luna_coin_used: int
+    total_luna_coin_gain: int
+
+
+class Invite(Wire):
+    """`threshold` invitees make one milestone of `milestone_reward_star`; 0 means that rewards are off."""
+
+    user_id: str
+    invite_code: str
+    total_invites: int
+    unissued_reward_count: int
+    threshold: int = 0
+    milestone_reward_star: int = 0
+
+
+class Movement(Wire):
+    """One line of the wallet's history. `amount` is signed; `created_at` is ISO 8601, UTC."""
+
+    id: str
+    kind: str
+    currency: Literal["star", "luna"] | None = None
+    amount: int
+    status: str
+    created_at: str
+    model_id: str | None = None
+    character_id: str | None = None
+
+
+class SessionValidResponse(Success):
+    user_id: str
+
+
+class InitRequest(Wire):
+    """The address of the signed-in account is authoritative; the body's is only a fallback."""
+
+    email: Email | None = None
+    referral_code: ReferralCode | None = None
+
+
+class InitResponse(Success):
+    user: User
+    wallet: Wallet
+    ledger: Ledger
+    invite: Invite
+
+
+class MeResponse(Success):
+    user: User
+
+
+class UsernameRequest(Wire):
+    username: Annotated[str, StringConstraints(max_length=256)]
+
+
+class WalletResponse(Success):
+    wallet: Wallet
+
+
+class LedgerResponse(Success):
+    ledger: Ledger
+
+
+class InviteResponse(Success):
+    invite: Invite
+
+
+class HistoryResponse(Success):
+    """Newest first. `next_key` is opaque; give it back as `cursor` for the next page."""
+
+    movements: list[Movement]
+    next_key: str | None = None
+
+
+class SettleResponse(Success):
+    settled_times: int
+    reward_star: int
+    wallet: Wallet
+    ledger: Ledger
+    invite: Invite
+
+
+class RedeemRequest(Wire):
+    coupon: Annotated[str, StringConstraints(strip_whitespace=True, max_length=256)]
+
+
+class RedeemResponse(Success):
+    currency: Literal["star", "luna"]
+    amount: int = Field(gt=0)
+    wallet: Wallet
+    ledger: Ledger
