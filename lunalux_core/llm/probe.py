@@ -1,0 +1,42 @@
+"""Try a model: one tiny completion, timed. For the settings screen, `model test` and `doctor`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from lunalux_core.errors import ProviderError
+from lunalux_core.llm.model import ChatModel, Message, ModelRequest, Sampling
+
+SAMPLE_CHARS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTest:
+    """A model that answered. `first_seconds` until its first token, `seconds` until the end."""
+
+    model: str
+    sample: str
+    first_seconds: float
+    seconds: float
+
+
+async def probe(model: ChatModel) -> ModelTest:
+    """Ask for one short word. A model that only thinks within its few tokens works too.
+
+    Raises:
+        NetworkError, ProviderError: as `ChatModel.stream`.
+    """
+    request = ModelRequest((Message("user", "Reply with the single word: ready"),), Sampling(max_tokens=64))
+    begun = time.monotonic()
+    first: float | None = None
+    text, thinking = "", ""
+    try:
+        async for delta in model.stream(request):
+            first = first if first is not None else time.monotonic() - begun
+            text, thinking = text + delta.text, thinking + delta.thinking
+    except ProviderError as error:
+        if error.code != "MODEL_EMPTY_REPLY" or not thinking:
+            raise
+    sample = " ".join((text or thinking).split())[:SAMPLE_CHARS]
+    return ModelTest(model.spec.model, sample, first or 0.0, time.monotonic() - begun)
