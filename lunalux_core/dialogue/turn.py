@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from lunalux_core.library.conversations import Message
+    from lunalux_core.cards.card import Card
+    from lunalux_core.cards.macros import Variables
+    from lunalux_core.cards.preset import Preset
+    from lunalux_core.cards.regex import RegexScript
+    from lunalux_core.dialogue.activation import ActiveBook, Activation
+    from lunalux_core.dialogue.assembly import Prompt, PromptMaterial
+    from lunalux_core.library.characters import Character
+    from lunalux_core.library.conversations import Conversation, Message
+    from lunalux_core.llm.model import ModelSpec, Usage
+    from lunalux_core.settings import Settings
 
 TurnKind = Literal["normal", "continue", "impersonate", "swipe", "regenerate"]
 
@@ -93,3 +102,111 @@ TurnEvent = (
     | ScriptSkipped
     | TurnCompleted
 )
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOptions:
+    """What a person may choose for one turn; empty means "as in the settings"."""
+
+    model: str = ""
+    preset: str = ""
+    user_name: str = ""
+    mode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnInput:
+    """All that a turn needs, read from the library at once.
+
+    `history` is the path above the reply, oldest first, without the words of this turn; of a very long
+    conversation only as much as can fit the context, and `earlier_events` are the events of what is left
+    out. `length` counts all messages on the path. `partial` is the reply so far when continuing.
+    """
+
+    kind: TurnKind
+    text: str
+    character: Character
+    card: Card
+    conversation: Conversation
+    user: str
+    persona: str
+    history: tuple[Message, ...]
+    earlier_events: tuple[str, ...]
+    length: int
+    preset: Preset
+    books: tuple[ActiveBook, ...]
+    scripts: tuple[RegexScript, ...]
+    state: Mapping[str, Any]
+    settings: Settings
+    language: Literal["en", "zh"]
+    mode: str
+    reply_id: str
+    model: ModelSpec
+    partial: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """The input with the person's words as they will be stored (`text`) and sent (`sent`)."""
+
+    turn: TurnInput
+    text: str
+    sent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A prompt on its way: what the preset, the history and the worldbook contribute."""
+
+    request: TurnRequest
+    material: PromptMaterial
+    variables: Variables
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The exact messages for the model, and how they came about."""
+
+    request: TurnRequest
+    prompt: Prompt
+    activation: Activation
+    variables: Variables
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What the model answered, as it came."""
+
+    ready: Ready
+    text: str
+    thinking: str
+    usage: Usage
+    billing: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDraft:
+    """The reply after the output contract and the regex scripts."""
+
+    completion: Completion
+    text: str
+    raw: str
+    thinking: str
+    suggestions: tuple[str, ...]
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResult:
+    """What a finished turn leaves behind for the library."""
+
+    text: str
+    raw: str
+    thinking: str
+    suggestions: tuple[str, ...]
+    event: str
+    sent_text: str
+    usage: Usage
+    billing: Mapping[str, object] | None
+    state: Mapping[str, Any]
+    report: Mapping[str, Any]

@@ -1,0 +1,115 @@
+"""The command line: one module a noun, imported only when that noun is called (SPEC 2)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from lunalux_core.errors import InvalidInput, LunaluxError
+from lunalux_tui.cli import output
+
+NOUNS: Mapping[str, str] = {
+    "chat": "Talk with a character: opens the app, or answers one message.",
+    "import": "Import character cards: files, folders, globs, or a list on stdin.",
+    "character": "List, show, export, delete and validate characters.",
+    "conversation": "List, show, export, import and delete conversations.",
+    "worldbook": "Manage and test worldbooks (lorebooks).",
+    "preset": "Manage and show presets.",
+    "regex": "Manage and test regex scripts.",
+    "macro": "Test macros.",
+    "market": "Browse, search, download, like and publish community characters.",
+    "account": "Sign up, in and out; your profile.",
+    "wallet": "Balances, history, coupons and invites.",
+    "model": "List, add, remove, test and choose models.",
+    "plugin": "List, enable and disable plug-ins.",
+    "settings": "Show and change settings.",
+    "paths": "Show where configuration, data and cache live.",
+    "backup": "Save the whole library as one file.",
+    "restore": "Bring a saved library back.",
+    "doctor": "Check terminal, storage, keyring, model and backend.",
+    "serve": "Run the backend over HTTP for many users.",
+    "admin": "Operate a backend: tables, ranking, coupons, models, users.",
+}
+MODULES: Mapping[str, str] = {"import": "import_", "backup": "library", "restore": "library", "paths": "settings"}
+
+
+class Nouns(TyperGroup):
+    """Commands by name, each imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [noun for noun in NOUNS if _exists(noun)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in NOUNS or not _exists(cmd_name):
+            return None
+        command = typer.main.get_command(_module(cmd_name).commands[cmd_name])
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The list of nouns from the table above, so that help imports none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(noun, NOUNS[noun]) for noun in self.list_commands(ctx)])
+
+
+app = typer.Typer(cls=Nouns, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _lunalux() -> None:
+    """Lunalux: talk with AI characters in the terminal. Without a command it opens the app."""
+
+
+def run_cli(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code (SPEC 2)."""
+    as_json = "--json" in arguments
+    if not arguments:
+        command = typer.main.get_command(app)
+        sys.stderr.write(command.get_help(command.make_context("lunalux", [], resilient_parsing=True)) + "\n")
+        return output.USAGE
+    try:
+        result = typer.main.get_command(app).main(
+            list(arguments), prog_name="lunalux", standalone_mode=False
+        )
+        sys.stdout.flush()
+        return result if isinstance(result, int) else output.DONE
+    except LunaluxError as error:
+        output.report(error, as_json=as_json)
+        return output.exit_code(error)
+    except KeyboardInterrupt:
+        return output.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe went away: nothing to tell, and stdout must not be flushed again.
+        sys.stdout = None  # type: ignore[assignment]
+        return output.DONE
+    except Exception as error:
+        return _usage(error, as_json)
+
+
+def _usage(error: Exception, as_json: bool) -> int:
+    code = getattr(error, "exit_code", None)
+    message = getattr(error, "format_message", None)
+    if code is None or message is None:
+        raise error
+    if type(error).__name__ == "Abort":
+        return output.INTERRUPTED
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return output.USAGE
+    told = InvalidInput("USAGE", f"{message()}.".replace("..", "."), "Try the same command with --help.")
+    output.report(told, as_json=as_json)
+    return output.USAGE
+
+
+def _module(noun: str) -> Any:
+    return import_module(f"lunalux_tui.cli.{MODULES.get(noun, noun)}")
+
+
+def _exists(noun: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(f"lunalux_tui.cli.{MODULES.get(noun, noun)}") is not None

@@ -1,0 +1,433 @@
+"""Chat: everything that happens to a conversation.
+
+One loop drives every kind of turn (send, regenerate, swipe, continue, impersonate). The person's words
+and an empty reply are stored before anything else; what streams in is stored as it comes; an ending of
+any kind (done, stopped, failed, killed) leaves the reply marked for what it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from lunalux_core.dialogue.turn import (
+    BindingDropped,
+    TextDelta,
+    ThinkingDelta,
+    TurnCompleted,
+    TurnEvent,
+    TurnInput,
+    TurnKind,
+    TurnOptions,
+    TurnResult,
+    TurnStarted,
+)
+from lunalux_core.errors import InvalidInput
+from lunalux_core.library.changes import redo, undo
+from lunalux_core.library.conversations import (
+    Conversation,
+    Message,
+    append_message,
+    insert_message,
+    load_conversation,
+    load_message,
+    new_message,
+    select_message,
+    update_message,
+)
+from lunalux_core.library.edits import (
+    delete_branch,
+    delete_one,
+    edit_as_branch,
+    edit_message,
+    set_hidden,
+    truncate_after,
+)
+
+if TYPE_CHECKING:
+    from lunalux_core.database import Connection
+    from lunalux_core.dialogue.assembly import Prompt
+    from lunalux_core.dialogue.reading import TurnReader
+    from lunalux_core.dialogue.workflow import Workflow
+    from lunalux_core.library import Library
+
+FLUSH_SECONDS = 0.5
+"""How often a streaming reply is written to disk: what is on screen longer than this survives a kill."""
+
+
+class Chat:
+    """The verbs of a conversation.
+
+    Args:
+        library: where everything is stored.
+        reader: gathers all that a turn needs, within one transaction.
+        workflow: gives the line of nodes; asked for on the first turn only, so that opening the app
+            does not pay for it.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        reader: Callable[[], TurnReader],
+        workflow: Callable[[], Workflow[TurnInput, TurnResult]],
+    ) -> None:
+        self._library = library
+        self._database = library.database
+        self._reader = reader
+        self._workflow = workflow
+        self._streaming: set[str] = set()
+
+    # -- conversations -----------------------------------------------------------------------------
+
+    async def open(self, character_id: str) -> Conversation:
+        """The character's latest conversation, or a new one with its greetings."""
+        latest = await self._library.conversations.latest(character_id)
+        return latest or await self.start(character_id)
+
+    async def start(self, character_id: str, *, title: str = "", user_name: str = "") -> Conversation:
+        """A new conversation; the greeting and its alternatives are swipes of the first message."""
+        return await self._database.write(
+            lambda c: self._reader().begin(c, character_id, title, TurnOptions(user_name=user_name))
+        )
+
+    async def recover(self) -> int:
+        """Mark replies that a killed program left pending as stopped. Returns how many there were."""
+
+        def change(connection: Connection) -> int:
+            cut = [
+                row["id"]
+                for row in connection.execute("SELECT id, extra FROM messages WHERE status = 'pending'")
+                if not _writer_lives(row["extra"])
+            ]
+            for identity in cut:
+                update_message(connection, identity, status="stopped")
+            return len(cut)
+
+        return await self._database.write(change)
+
+    # -- turns -------------------------------------------------------------------------------------
+
+    def send(
+        self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
+    ) -> AsyncIterator[TurnEvent]:
+        """Say something and stream the reply.
+
+        Raises (from the iterator):
+            LunaluxError: provider, payment, network or storage failed. The person's words and whatever
+                came of the reply are stored; the reply is marked failed.
+        """
+
+        def begin(connection: Connection) -> tuple[Message | None, Message, TurnInput]:
+            conversation = load_conversation(connection, conversation_id)
+            parent = load_message(connection, conversation.head_id) if conversation.head_id else None
+            reader = self._reader()
+            user = new_message(
+                conversation_id, parent, "user", reader.user_name(connection, conversation, options), text
+            )
+            append_message(connection, user)
+            reply = self._pending(connection, conversation, user, options)
+            return user, reply, reader.read(connection, "normal", reply, options, text=text, above=parent)
+
+        return self._turn(begin)
+
+    def regenerate(
+        self, message_id: str, options: TurnOptions = TurnOptions(), kind: TurnKind = "regenerate"
+    ) -> AsyncIterator[TurnEvent]:
+        """Another reply beside `message_id` (the old one stays as a swipe), or under a message of the person.
+
+        A reply that failed is tried again in place, with its id: the gateway then replays an answer that
+        was paid for instead of charging again.
+        """
+
+        def begin(connection: Connection) -> tuple[Message | None, Message, TurnInput]:
+            old = load_message(connection, message_id)
+            conversation = load_conversation(connection, old.conversation_id)
+            if old.role == "user":
+                select_message(connection, old.id)
+                above: Message | None = old
+            elif not old.parent_id:
+                raise InvalidInput(
+                    "GREETING_NOT_GENERATED",
+                    "A greeting comes from the card and cannot be generated again.",
+                    "Swipe to another greeting, or write something.",
+                )
+            else:
+                above = load_message(connection, old.parent_id)
+            if old.status == "failed" and old.role == "assistant":
+                update_message(connection, old.id, status="pending", content="", raw="", extra=_owner(old))
+                select_message(connection, old.id)
+                reply = replace(old, status="pending", content="", raw="")
+            else:
+                reply = self._pending(connection, conversation, above, options)
+            text, parent = _words(connection, above)
+            return (
+                None,
+                reply,
+                self._reader().read(connection, kind, reply, options, text=text, above=parent, said=above),
+            )
+
+        return self._turn(begin)
+
+    def continue_(self, conversation_id: str, options: TurnOptions = TurnOptions()) -> AsyncIterator[TurnEvent]:
+        """Let the model go on where the last reply ended."""
+
+        def begin(connection: Connection) -> tuple[Message | None, Message, TurnInput]:
+            reply = self._last_reply(connection, conversation_id)
+            update_message(connection, reply.id, status="pending", extra=_owner(reply))
+            parent = load_message(connection, reply.parent_id) if reply.parent_id else None
+            turn = self._reader().read(
+                connection, "continue", reply, options, text="", above=parent, partial=reply.content
+            )
+            return None, reply, turn
+
+        return self._turn(begin)
+
+    def impersonate(
+        self, conversation_id: str, options: TurnOptions = TurnOptions()
+    ) -> AsyncIterator[TurnEvent]:
+        """Let the model write the person's next words; nothing is stored, the text is for the input box."""
+
+        def begin(connection: Connection) -> tuple[Message | None, Message | None, TurnInput]:
+            conversation = load_conversation(connection, conversation_id)
+            parent = load_message(connection, conversation.head_id) if conversation.head_id else None
+            return None, None, self._reader().read(connection, "impersonate", None, options, above=parent, of=conversation)
+
+        return self._turn(begin)
+
+    async def swipe(self, message_id: str, step: int) -> Message | None:
+        """Show the next (+1) or previous (-1) swipe; None past the last one, where the caller may generate."""
+
+        def change(connection: Connection) -> Message | None:
+            message = load_message(connection, message_id)
+            siblings = [
+                row[0]
+                for row in connection.execute(
+                    "SELECT id FROM messages WHERE conversation_id = ? AND parent_id = ? ORDER BY number",
+                    (message.conversation_id, message.parent_id),
+                )
+            ]
+            place = message.swipe + step
+            if place >= len(siblings):
+                return None
+            chosen = siblings[max(place, 0)]
+            select_message(connection, chosen)
+            return load_message(connection, chosen)
+
+        return await self._database.write(change)
+
+    async def preview(
+        self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
+    ) -> Prompt:
+        """The exact messages that `send` would send; nothing is stored and nothing is sent."""
+        from lunalux_core.dialogue.default import prompt_line
+        from lunalux_core.dialogue.workflow import TurnContext
+
+        def read(connection: Connection) -> TurnInput:
+            conversation = load_conversation(connection, conversation_id)
+            parent = load_message(connection, conversation.head_id) if conversation.head_id else None
+            return self._reader().read(connection, "normal", None, options, text=text, above=parent, of=conversation)
+
+        turn = await self._database.read(read)
+        ready = await prompt_line(self._reader().engine).run(turn, TurnContext())
+        return ready.prompt
+
+    # -- edits -------------------------------------------------------------------------------------
+
+    async def edit(self, message_id: str, content: str) -> None:
+        """Change the words of a message in place."""
+        await self._database.write(lambda c: edit_message(c, message_id, content))
+
+    async def edit_as_branch(self, message_id: str, content: str) -> str:
+        """Put other words beside a message and show them; returns the new message's id."""
+        return await self._database.write(lambda c: edit_as_branch(c, message_id, content))
+
+    async def delete(self, message_id: str, *, only_this: bool = False) -> None:
+        """Delete a message with all that follows it, or it alone."""
+        await self._database.write(
+            lambda c: delete_one(c, message_id) if only_this else delete_branch(c, message_id)
+        )
+
+    async def truncate(self, message_id: str) -> None:
+        """Go on from this message; what followed stays in the tree as a branch."""
+        await self._database.write(lambda c: truncate_after(c, message_id))
+
+    async def hide(self, message_id: str, hidden: bool = True) -> None:
+        """Keep a message out of the prompt, or let it in again."""
+        await self._database.write(lambda c: set_hidden(c, message_id, hidden))
+
+    async def undo(self, conversation_id: str) -> str | None:
+        """Take the last edit, deletion or cut back; returns its kind, None when there is none."""
+        return await self._database.write(lambda c: undo(c, conversation_id))
+
+    async def redo(self, conversation_id: str) -> str | None:
+        """Do again what was undone last."""
+        return await self._database.write(lambda c: redo(c, conversation_id))
+
+    # -- the loop ----------------------------------------------------------------------------------
+
+    async def _turn(
+        self, begin: Callable[[Connection], tuple[Message | None, Message | None, TurnInput]]
+    ) -> AsyncIterator[TurnEvent]:
+        user, reply, turn = await self._database.write(begin)
+        keeper = _Keeper(self._database.write, reply, user)
+        try:
+            yield TurnStarted(turn.conversation.id, user, reply, turn.model.name)
+            async with aclosing(self._workflow().stream(turn)) as steps:
+                async for step in steps:
+                    if isinstance(step, TurnResult):
+                        message = await keeper.done(step, turn)
+                        yield TurnCompleted(message, step.text, step.suggestions, step.report)
+                        return
+                    if isinstance(step, TextDelta | ThinkingDelta):
+                        await keeper.take(step)
+                    elif isinstance(step, BindingDropped):
+                        await self._library.characters.set_binding(step.character_id, active=False)
+                    yield step
+        except (asyncio.CancelledError, GeneratorExit):
+            await asyncio.shield(keeper.end("stopped"))
+            raise
+        except BaseException:
+            await asyncio.shield(keeper.end("failed"))
+            raise
+
+    def _pending(
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        parent: Message | None,
+        options: TurnOptions,
+    ) -> Message:
+        reply = new_message(
+            conversation.id,
+            parent,
+            "assistant",
+            self._reader().character_name(connection, conversation),
+            "",
+            status="pending",
+            extra={"writer": os.getpid()},
+            model=options.model,
+        )
+        append_message(connection, reply)
+        return load_message(connection, reply.id)
+
+    def _last_reply(self, connection: Connection, conversation_id: str) -> Message:
+        conversation = load_conversation(connection, conversation_id)
+        head = load_message(connection, conversation.head_id) if conversation.head_id else None
+        if head is None or head.role != "assistant":
+            raise InvalidInput(
+                "NOTHING_TO_CONTINUE", "The last message is not the character's.", "Send something first."
+            )
+        return head
+
+
+class _Keeper:
+    """Stores a reply while it comes and when it ends."""
+
+    def __init__(
+        self,
+        write: Callable[[Callable[[Connection], None]], Awaitable[None]],
+        reply: Message | None,
+        user: Message | None,
+    ) -> None:
+        self._write = write
+        self._reply = reply
+        self._user = user
+        self._base = reply.content if reply else ""
+        self._text = ""
+        self._thinking = ""
+        self._flushed = time.monotonic()
+
+    async def take(self, delta: TextDelta | ThinkingDelta) -> None:
+        if isinstance(delta, TextDelta):
+            self._text += delta.text
+        else:
+            self._thinking += delta.text
+        if time.monotonic() - self._flushed >= FLUSH_SECONDS:
+            await self._flush()
+
+    async def done(self, result: TurnResult, turn: TurnInput) -> Message | None:
+        reply, user = self._reply, self._user
+        if reply is None:
+            return None
+
+        def change(connection: Connection) -> Message:
+            if user is not None and result.sent_text != user.content:
+                update_message(connection, user.id, content=result.sent_text, raw=user.content)
+            update_message(
+                connection,
+                reply.id,
+                content=result.text,
+                raw=result.raw,
+                thinking=result.thinking,
+                suggestions=result.suggestions,
+                event=result.event,
+                status="done",
+                model=turn.model.name,
+                usage=asdict(result.usage),
+                billing=None if result.billing is None else dict(result.billing),
+                state=result.state,
+                extra=_without_owner(reply),
+            )
+            return load_message(connection, reply.id)
+
+        return await self._database_write(change)
+
+    async def _database_write(self, change: Callable[[Connection], Message]) -> Message:
+        stored: list[Message] = []
+        await self._write(lambda connection: stored.append(change(connection)))
+        return stored[0]
+
+    async def end(self, status: str) -> None:
+        """Keep what came, marked; a continued reply keeps its former words too."""
+        reply = self._reply
+        if reply is None:
+            return
+        if self._base and not self._text:
+            status = reply.status if reply.status != "pending" else "done"
+        await self._flush(status=status, extra=_without_owner(reply))
+
+    async def _flush(self, **more: Any) -> None:
+        reply = self._reply
+        if reply is None:
+            return
+        values: dict[str, Any] = {"content": self._base + self._text, **more}
+        if self._thinking:
+            values["thinking"] = self._thinking
+        await self._write(lambda connection: update_message(connection, reply.id, **values))
+        self._flushed = time.monotonic()
+
+
+def _words(connection: Connection, above: Message | None) -> tuple[str, Message | None]:
+    """The person's words a reply answers, and the message above them."""
+    if above is None or above.role != "user":
+        return "", above
+    return above.content, load_message(connection, above.parent_id) if above.parent_id else None
+
+
+def _owner(message: Message) -> dict[str, Any]:
+    return {**message.extra, "writer": os.getpid()}
+
+
+def _without_owner(message: Message) -> dict[str, Any]:
+    return {key: value for key, value in message.extra.items() if key != "writer"}
+
+
+def _writer_lives(extra: str) -> bool:
+    """Whether the program that was writing a pending reply still runs (asked where the system can say)."""
+    import json
+
+    writer = json.loads(extra).get("writer")
+    if not isinstance(writer, int) or writer == os.getpid() or os.name != "posix":
+        return False
+    try:
+        os.kill(writer, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,112 @@
+"""The composition root: builds everything, closes everything, decides embedded or remote.
+
+Construction is cheap. The database opens at once on its own thread; models, plug-ins, the client and
+the regex engine are made on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from lunalux_core.chat import Chat
+from lunalux_core.library import Library
+from lunalux_core.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from lunalux_core.credentials import Credentials
+    from lunalux_core.dialogue.ecma import EcmaEngine
+    from lunalux_core.dialogue.reading import TurnReader
+    from lunalux_core.dialogue.turn import TurnInput, TurnResult
+    from lunalux_core.dialogue.workflow import Workflow
+    from lunalux_core.llm.registry import Registry
+    from lunalux_core.plugins.loader import Plugins
+
+
+class Runtime:
+    """One open library with all that works on it. Use `Runtime.open`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.paths = settings.paths
+        self.library = Library(settings.paths)
+        self.chat = Chat(self.library, lambda: self.reader, lambda: self.workflow)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings | None = None) -> AsyncIterator[Runtime]:
+        """Open the library; everything is closed at the end of the block."""
+        runtime = cls(settings or load_settings())
+        try:
+            yield runtime
+        finally:
+            await runtime.close()
+
+    def apply(self, settings: Settings) -> None:
+        """Put changed settings in force; what was built from the old ones is built anew."""
+        self.settings = settings
+        for name in ("models", "reader"):
+            self.__dict__.pop(name, None)
+
+    async def first_start(self) -> bool:
+        """Put the starter characters into a new library; False when that was done before."""
+        from lunalux_core.importing import add_starters
+
+        return await add_starters(self.library, self.paths)
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """Provider keys and the session token. A home of its own does not share the system's keyring."""
+        import os
+
+        from lunalux_core.credentials import Credentials
+
+        return Credentials(self.paths.credentials, use_keyring=not os.environ.get("LUNALUX_HOME"))
+
+    @cached_property
+    def models(self) -> Registry:
+        """The models a person can choose."""
+        import os
+
+        from lunalux_core.llm.registry import Registry, saved_specs
+
+        return Registry(
+            saved_specs(self.settings.models.values()), key=self.credentials.get, environ=os.environ
+        )
+
+    @cached_property
+    def plugins(self) -> Plugins:
+        from lunalux_core.plugins.loader import Plugins
+
+        return Plugins(self.paths.plugins, self.settings.plugins)
+
+    @cached_property
+    def engine(self) -> EcmaEngine:
+        """The worker process for regular expressions of cards and lorebooks."""
+        from lunalux_core.dialogue.ecma import EcmaEngine
+
+        return EcmaEngine()
+
+    @cached_property
+    def reader(self) -> TurnReader:
+        from lunalux_core.dialogue.reading import TurnReader
+
+        return TurnReader(self.settings, self.models, self.engine)
+
+    @cached_property
+    def workflow(self) -> Workflow[TurnInput, TurnResult]:
+        from lunalux_core.dialogue.default import dialogue_line
+
+        return dialogue_line(lambda: self.models, self.engine, self.plugins)
+
+    async def close(self) -> None:
+        """Close what was opened, in reverse order."""
+        if "plugins" in self.__dict__:
+            self.plugins.close()
+        if "models" in self.__dict__:
+            await self.models.aclose()
+        if "engine" in self.__dict__:
+            self.engine.close()
+        self.library.close()

@@ -1,0 +1,29 @@
+"""`lunalux`: the app on a terminal, the commands otherwise.
+
+Kept almost empty: `--version` must not pay for anything, and the app must not pay for the command line.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point of the console script; ends the process with SPEC 2's exit codes."""
+    arguments = sys.argv[1:]
+    if arguments in (["--version"], ["-V"]):
+        from lunalux_core import __version__
+
+        sys.stdout.write(f"lunalux {__version__}\n")
+        return
+    if not arguments and sys.stdin.isatty() and sys.stdout.isatty():
+        from lunalux_tui.app import run
+
+        sys.exit(run())
+    from lunalux_tui.cli import run_cli
+
+    sys.exit(run_cli(arguments))
+
+
+if __name__ == "__main__":
+    main()

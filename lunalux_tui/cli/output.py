@@ -1,0 +1,135 @@
+"""What a command prints: data on stdout, talk on stderr, and an exit code that is a contract (SPEC 2).
+
+Tables are for people and plain when stdout is not a terminal; `--json` prints one document, or one
+per line. Widths are counted in cells. Text from outside is cleaned before it reaches a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from lunalux_core.errors import (
+    LunaluxError,
+    NetworkError,
+    NotFound,
+    PaymentError,
+    SessionError,
+)
+
+DONE, FAILED, USAGE, SIGN_IN, PAYMENT, NOT_FOUND, NETWORK, PARTLY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 7, 130
+
+
+def exit_code(error: LunaluxError) -> int:
+    """The exit code of an error (SPEC 2)."""
+    match error:
+        case SessionError():
+            return SIGN_IN
+        case PaymentError():
+            return PAYMENT
+        case NotFound():
+            return NOT_FOUND
+        case NetworkError():
+            return NETWORK
+    return USAGE if error.code == "USAGE" else FAILED
+
+
+def print_json(document: Any) -> None:
+    """One JSON document and a newline on stdout."""
+    _write(sys.stdout, json.dumps(document, ensure_ascii=False) + "\n")
+
+
+def print_line(document: Any) -> None:
+    """One JSON document of a stream of lines; flushed, so that a reader sees it at once."""
+    print_json(document)
+    sys.stdout.flush()
+
+
+def print_text(text: str = "", *, end: str = "\n") -> None:
+    """Text for people on stdout, without control characters."""
+    from lunalux_core.text import clean
+
+    _write(sys.stdout, clean(text) + end)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table: aligned on a terminal, tab-separated without a heading when piped."""
+    from lunalux_core.text import cell_width, clean_line, truncate_cells
+
+    cells = [[clean_line(str(cell), 2000) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        for row in cells:
+            _write(sys.stdout, "\t".join(row) + "\n")
+        return
+    if not cells:
+        return
+    try:
+        room = os.get_terminal_size().columns
+    except OSError:
+        room = 80
+    widths = [max(cell_width(row[i]) for row in [list(columns), *cells]) for i in range(len(columns))]
+    spare = room - sum(widths[:-1]) - 2 * (len(widths) - 1)
+    widths[-1] = max(min(widths[-1], spare), 8)
+    bold, plain = ("\x1b[1m", "\x1b[0m") if colour() else ("", "")
+    for number, row in enumerate([list(columns), *cells]):
+        fields = [
+            (text := truncate_cells(cell, width)) + " " * (width - cell_width(text))
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        line = "  ".join(fields).rstrip()
+        _write(sys.stdout, f"{bold}{line}{plain}\n" if number == 0 else line + "\n")
+
+
+def note(text: str) -> None:
+    """Talk for people, on stderr."""
+    from lunalux_core.text import clean
+
+    _write(sys.stderr, clean(text) + "\n")
+
+
+def warn(error: LunaluxError) -> None:
+    """A problem that does not stop the command."""
+    message, hint = sentence(error)
+    note(f"warning: {message} {hint}".rstrip())
+
+
+def fail(error: LunaluxError, *, as_json: bool) -> NoReturn:
+    """Tell the error and end the command with its exit code."""
+    import typer
+
+    report(error, as_json=as_json)
+    raise typer.Exit(exit_code(error))
+
+
+def report(error: LunaluxError, *, as_json: bool) -> None:
+    """One sentence on stderr; with --json an object with code and message."""
+    message, hint = sentence(error)
+    if as_json:
+        document = {"error": {"code": error.code, "message": message, **({"hint": hint} if hint else {})}}
+        _write(sys.stderr, json.dumps(document, ensure_ascii=False) + "\n")
+    else:
+        note(f"{message} {hint}".rstrip())
+
+
+def sentence(error: LunaluxError) -> tuple[str, str]:
+    """Message and hint of an error in the language in force."""
+    from lunalux_tui.i18n import error_text
+
+    return error_text(error)
+
+
+def colour() -> bool:
+    """Whether stdout may carry colour: a terminal, and NO_COLOR unset or empty."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _write(stream: Any, text: str) -> None:
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        # Lone surrogates, or a terminal without UTF-8: show what can be shown.
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "replace").decode(encoding, "replace"))

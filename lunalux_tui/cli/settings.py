@@ -1,0 +1,106 @@
+"""`lunalux settings` and `lunalux paths`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from lunalux_core.settings import DECLARATIONS, declaration
+from lunalux_tui.cli import output
+from lunalux_tui.cli.run import command_settings
+
+settings_app = typer.Typer(help="Show and change settings.", no_args_is_help=True, add_completion=False)
+paths_app = typer.Typer(add_completion=False)
+commands = {"settings": settings_app, "paths": paths_app}
+
+JSON = typer.Option(False, "--json", help="Print one JSON document.")
+
+
+@settings_app.command("list")
+def list_settings(as_json: bool = JSON) -> None:
+    """Every setting with its value and where the value comes from."""
+    settings = command_settings()
+    rows = [
+        {
+            "key": key,
+            "value": _plain(settings.get(key)),
+            "source": settings.source(key),
+            "default": _plain(known.default),
+            "allowed": known.allowed,
+            "help": known.help,
+        }
+        for key, known in DECLARATIONS.items()
+    ]
+    if as_json:
+        output.print_json(rows)
+    else:
+        output.print_table(
+            ["key", "value", "from", "help"],
+            [[row["key"], _shown(row["value"]), row["source"], row["help"]] for row in rows],
+        )
+
+
+@settings_app.command("get")
+def get_setting(key: str = typer.Argument(help="Dotted name, e.g. chat.model"), as_json: bool = JSON) -> None:
+    """One value."""
+    settings = command_settings()
+    value = _plain(settings.get(key))
+    if as_json:
+        output.print_json({"key": key, "value": value, "source": settings.source(key)})
+    else:
+        output.print_text(_shown(value))
+
+
+@settings_app.command("set")
+def set_setting(
+    key: str = typer.Argument(help="Dotted name, e.g. chat.model"),
+    value: str = typer.Argument("", help="The new value."),
+    default: bool = typer.Option(False, "--default", help="Go back to the default."),
+    as_json: bool = JSON,
+) -> None:
+    """Store one value in config.toml; everything else of the file is kept."""
+    from lunalux_core.config_file import reset_value, set_value
+
+    path = command_settings().paths.config_file
+    if default:
+        reset_value(path, key)
+        stored = declaration(key).default
+    else:
+        stored = set_value(path, key, value)
+    if as_json:
+        output.print_json({"key": key, "value": _plain(stored), "file": str(path)})
+    else:
+        output.note(f"{key} = {_shown(_plain(stored))}  ({path})")
+
+
+@paths_app.command()
+def paths(as_json: bool = JSON) -> None:
+    """Show where configuration, data and cache live."""
+    known = command_settings().paths
+    rows = {
+        "config": known.config_file,
+        "data": known.data,
+        "cache": known.cache,
+        "library": known.library,
+        "pictures": known.pictures,
+        "themes": known.themes,
+        "plugins": known.plugins,
+        "backups": known.backups,
+        "exports": known.exports,
+        "backend": known.backend,
+    }
+    if as_json:
+        output.print_json({name: str(path) for name, path in rows.items()})
+    else:
+        output.print_table(["what", "where"], [[name, str(path)] for name, path in rows.items()])
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(value) if isinstance(value, list) else str(value)
