@@ -7,8 +7,6 @@ Shared by the protocols. An `Exchange` says what to send and how to read it; `st
   or broken connections);
 * whatever text came before a fault is delivered before the error is raised;
 * closing the iterator closes the connection at once, which is how a server learns to stop.
-
-httpx is imported on the first call: it costs 160 ms that start-up does not have.
 """
 
 from __future__ import annotations
@@ -20,11 +18,11 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Protocol
-from urllib.parse import urlsplit
 
-from lunalux_core.errors import InvalidInput, LunaluxError
+from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.failures import RETRIABLE, Failures
 from lunalux_core.llm.model import Delta
+from lunalux_core.llm.pool import HttpPool, Retry, Timeouts
 from lunalux_core.llm.reading import read_reply
 from lunalux_core.llm.reply import REPLY_LIMIT, ReplyDecoder
 from lunalux_core.llm.reports import html_text, read_report
@@ -34,24 +32,6 @@ if TYPE_CHECKING:
 
 ERROR_BODY_LIMIT = 64 * 1024
 ERROR_BODY_SECONDS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds. `first_token` is long because local servers load the model on the first request."""
-
-    connect: float = 10
-    first_token: float = 180
-    between_tokens: float = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """`attempts` more tries; `base_delay` doubles each time; a longer demand than `max_wait` is an error."""
-
-    attempts: int = 2
-    base_delay: float = 0.5
-    max_wait: float = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,58 +58,6 @@ class Exchange(Protocol):
     def amend(self, body: bytes) -> bool:
         """The server refused (400 or 422): change the call if it names a field we can do without."""
         ...
-
-
-class HttpPool:
-    """One httpx client per base URL, made on first use; share one pool and close it at the end."""
-
-    def __init__(self, timeouts: Timeouts = Timeouts(), retry: Retry = Retry()) -> None:
-        self.timeouts = timeouts
-        self.retry = retry
-        self.refused_fields: dict[tuple[str, str], set[str]] = {}
-        """Optional request fields that a (base URL, model) has refused, so they are not sent again."""
-        self._clients: dict[str, httpx.AsyncClient] = {}
-
-    async def client(self, base_url: str) -> httpx.AsyncClient:
-        if base_url not in self._clients:
-            # Reading the certificate store takes tens of milliseconds: not on the loop that draws.
-            made = await asyncio.to_thread(_make_client, base_url, self.timeouts.connect)
-            self._clients.setdefault(base_url, made)
-        return self._clients[base_url]
-
-    async def aclose(self) -> None:
-        """Close every connection. The pool may be used again afterwards."""
-        clients, self._clients = list(self._clients.values()), {}
-        for client in clients:
-            await client.aclose()
-
-
-def checked_base_url(url: str, default: str) -> str:
-    """`url` without a trailing slash, or `default` when empty.
-
-    Raises:
-        InvalidInput: MODEL_URL_INVALID, not an http(s) address.
-    """
-    url = url.strip().rstrip("/") or default
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        good = False
-    if not good:
-        raise InvalidInput(
-            "MODEL_URL_INVALID",
-            "The base URL of the model is not a web address.",
-            "It looks like https://api.example.com/v1 or http://127.0.0.1:11434/v1.",
-        )
-    return url
-
-
-def host_of(url: str) -> str:
-    """Host and port for messages: never user, password, path or query."""
-    parts = urlsplit(url)
-    host = parts.hostname or url
-    return f"{host}:{parts.port}" if parts.port else host
 
 
 async def stream_reply(pool: HttpPool, base_url: str, exchange: Exchange) -> AsyncGenerator[Delta, None]:
@@ -184,23 +112,6 @@ async def get_json(
 
 class _Amended(Exception):
     """The exchange changed its call after a refusal; send it again."""
-
-
-def _make_client(base_url: str, connect_seconds: float) -> httpx.AsyncClient:
-    import httpx
-
-    local = _is_loopback(urlsplit(base_url).hostname or "")
-    return httpx.AsyncClient(
-        timeout=httpx.Timeout(None, connect=connect_seconds, write=60),
-        limits=httpx.Limits(keepalive_expiry=60),
-        # A proxy cannot reach our own loopback, and no certificate is needed there over plain http.
-        trust_env=not local,
-        verify=not (local and base_url.startswith("http:")),
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def _wait_before(error: LunaluxError, tries: int, retry: Retry) -> float | None:

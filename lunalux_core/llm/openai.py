@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from lunalux_core import __version__
 from lunalux_core.llm.failures import Failures
-from lunalux_core.llm.http import Call, HttpPool, checked_base_url, get_json, host_of, stream_reply
+from lunalux_core.llm.http import Call, get_json, stream_reply
 from lunalux_core.llm.model import Delta, Message, ModelRequest, ModelSpec, Usage
+from lunalux_core.llm.pool import HttpPool, checked_base_url, host_of
 from lunalux_core.llm.probe import ModelTest, probe
 from lunalux_core.llm.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.reports import read_report

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 0.2
 """After the end mark, how long to wait for the end of the body so that the connection can be reused."""
 
+FINISH_SECONDS = 5
+"""After a reason to finish, how long to wait for the token counts and the end mark."""
+
 PAGE_BYTES = 20_000
 BROKEN_EVENTS = 20
 """Broken events tolerated in one reply: a truncated one costs a word, twenty are no model server."""
@@ -161,8 +164,8 @@ async def read_reply(
         for delta in body.take():
             yield delta
             allowed, deadline = between_tokens, clock() + between_tokens
-        if body.done:
-            deadline = min(deadline, clock() + DRAIN_SECONDS)
+        if body.complete:
+            deadline = min(deadline, clock() + (DRAIN_SECONDS if body.done else FINISH_SECONDS))
     if fault:
         raise fault
     yield decoder.end(body.complete)

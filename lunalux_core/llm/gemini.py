@@ -1,0 +1,242 @@
+"""Google Gemini over its REST protocol (`streamGenerateContent`, server-sent events).
+
+The key travels in the header `x-goog-api-key`, never in a URL, where logs and proxies would keep it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from urllib.parse import quote, urlencode, urlsplit
+
+from lunalux_core import __version__
+from lunalux_core.llm.failures import Failures
+from lunalux_core.llm.http import Call, get_json, stream_reply
+from lunalux_core.llm.model import Delta, Message, ModelRequest, ModelSpec, Usage
+from lunalux_core.llm.pool import HttpPool, checked_base_url, host_of
+from lunalux_core.llm.probe import ModelTest, probe
+from lunalux_core.llm.reply import ReplyDecoder, effective_sampling
+from lunalux_core.llm.reports import read_report
+
+DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
+LIST_SECONDS = 15
+LIST_PAGES = 20
+
+_FINISH = {"STOP": "stop", "MAX_TOKENS": "length"}
+_OPTIONAL = {
+    "thinkingConfig": r"thinking",
+    "frequencyPenalty": r"frequency_?penalty|penalty is not",
+    "presencePenalty": r"presence_?penalty|penalty is not",
+    "topK": r"top_?k",
+}
+"""Fields of generationConfig that some models refuse, and how a refusal names them."""
+
+
+class GeminiModel:
+    """A chat model of the Gemini API, or of a proxy that speaks it."""
+
+    def __init__(self, spec: ModelSpec, key: str, pool: HttpPool | None = None) -> None:
+        """Raises InvalidInput: MODEL_URL_INVALID."""
+        self._spec = spec
+        self._base_url = gemini_base_url(spec.base_url)
+        self._key = key.strip()
+        self._pool = pool or HttpPool()
+        self._failures = Failures(host_of(self._base_url), spec.model, self._key)
+
+    def __repr__(self) -> str:
+        return f"GeminiModel({self._spec.name!r})"
+
+    @property
+    def spec(self) -> ModelSpec:
+        return self._spec
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
+        """See `ChatModel.stream`. `repeat_penalty` has no counterpart here and is not sent."""
+        refused = self._pool.refused_fields.setdefault((self._base_url, self._spec.model), set())
+        exchange = _Exchange(self._spec, request, self._failures, self._base_url, self._headers(), refused)
+        async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
+            async for delta in deltas:
+                yield delta
+
+    async def models(self) -> tuple[str, ...]:
+        """The names of the models that can chat, without the prefix `models/`, in the server's order.
+
+        Raises:
+            NetworkError, ProviderError: as for `stream`.
+        """
+        names: list[str] = []
+        page = ""
+        for _ in range(LIST_PAGES):
+            query = urlencode({"pageSize": 1000, **({"pageToken": page} if page else {})})
+            document = await get_json(
+                self._pool,
+                self._base_url,
+                f"{self._base_url}/models?{query}",
+                self._headers(),
+                self._failures,
+                LIST_SECONDS,
+            )
+            if not isinstance(document, dict) or not isinstance(document.get("models", []), list):
+                raise self._failures.bad_answer("no list of models")
+            names += [name for row in document.get("models", []) if (name := _chat_model(row))]
+            page = str(document.get("nextPageToken") or "")
+            if not page:
+                break
+        return tuple(dict.fromkeys(names))
+
+    async def test(self) -> ModelTest:
+        """One tiny completion. Raises like `stream`."""
+        return await probe(self)
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"User-Agent": f"lunalux/{__version__}", "Accept-Encoding": "identity"}
+        if self._key:
+            headers["x-goog-api-key"] = self._key
+        return headers
+
+
+def gemini_base_url(url: str) -> str:
+    """The base URL made usable: `/v1beta` for a bare host, nothing after the version.
+
+    Raises:
+        InvalidInput: MODEL_URL_INVALID.
+    """
+    url = checked_base_url(url, DEFAULT_BASE_URL).removesuffix("/models")
+    return url if urlsplit(url).path else f"{url}/v1beta"
+
+
+def _chat_model(row: object) -> str:
+    """The name of a listed model that generates text, else nothing."""
+    if not isinstance(row, dict) or not isinstance(name := row.get("name"), str):
+        return ""
+    methods = row.get("supportedGenerationMethods")
+    chats = not isinstance(methods, list) or "generateContent" in methods
+    return name.removeprefix("models/") if chats else ""
+
+
+class _Exchange:
+    """One call, and what of it the server has refused so far (`refused` outlives the call)."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        request: ModelRequest,
+        failures: Failures,
+        base_url: str,
+        headers: dict[str, str],
+        refused: set[str],
+    ) -> None:
+        self.failures = failures
+        self._spec, self._request = spec, request
+        self._headers, self._refused = headers, refused
+        model = quote(spec.model.removeprefix("models/"), safe="/")
+        path = model if "/" in model else f"models/{model}"
+        self._url = f"{base_url}/{path}:streamGenerateContent?alt=sse"
+
+    def call(self) -> Call:
+        body = _contents(self._request.messages)
+        config = _generation_config(self._spec, self._request)
+        body["generationConfig"] = {
+            name: value for name, value in config.items() if value is not None and name not in self._refused
+        }
+        return Call(self._url, self._headers, body)
+
+    def decoder(self) -> ReplyDecoder:
+        return GeminiDecoder(self.failures, self._request.messages)
+
+    def amend(self, body: bytes) -> bool:
+        report = read_report(body, None, {})
+        if self.failures.refusal(report).code != "MODEL_REFUSED":
+            return False
+        sent = self.call().body["generationConfig"]
+        text = report.message.lower()
+        named = {
+            name
+            for name, sign in _OPTIONAL.items()
+            if isinstance(sent, dict) and name in sent and re.search(sign, text)
+        }
+        self._refused |= named
+        return bool(named)
+
+
+def _generation_config(spec: ModelSpec, request: ModelRequest) -> dict[str, object]:
+    sampling = effective_sampling(spec.sampling, request.sampling)
+    # Asked of all but the generations known to have none; a refusal is remembered.
+    thinks = not re.search(r"gemini-(1|2\.0)\b|gemma|learnlm", spec.model)
+    return {
+        "temperature": sampling.temperature,
+        "topP": sampling.top_p,
+        "topK": sampling.top_k,
+        "maxOutputTokens": sampling.max_tokens,
+        "frequencyPenalty": sampling.frequency_penalty,
+        "presencePenalty": sampling.presence_penalty,
+        "thinkingConfig": {"includeThoughts": True} if thinks else None,
+    }
+
+
+def _contents(messages: tuple[Message, ...]) -> dict[str, object]:
+    """`systemInstruction` from the leading system messages, `contents` from the rest.
+
+    A system message further down keeps its place and becomes the user's, which is as near as the
+    protocol comes; neighbours of one role are merged, since it wants the roles to alternate.
+    """
+    lead = next((i for i, one in enumerate(messages) if one.role != "system"), len(messages))
+    system, rest = messages[:lead], messages[lead:]
+    if not rest:
+        # Contents must not be empty: the last instruction is what the model is to answer.
+        system, rest = system[:-1], system[-1:]
+    turns: list[tuple[str, list[str]]] = []
+    for message in rest:
+        role = "model" if message.role == "assistant" else "user"
+        if not message.content.strip():
+            continue
+        if turns and turns[-1][0] == role:
+            turns[-1][1].append(message.content)
+        else:
+            turns.append((role, [message.content]))
+    body: dict[str, object] = {
+        "contents": [{"role": role, "parts": [{"text": "\n\n".join(texts)}]} for role, texts in turns]
+    }
+    instruction = "\n\n".join(one.content for one in system if one.content.strip())
+    if instruction:
+        body["systemInstruction"] = {"parts": [{"text": instruction}]}
+    return body
+
+
+class GeminiDecoder(ReplyDecoder):
+    """Chunks of `GenerateContentResponse`."""
+
+    def feed(self, event: object) -> Iterator[Delta]:
+        if not isinstance(event, dict):
+            return
+        if event.get("error"):
+            raise self.failures.refusal(read_report(event, None, {}))
+        if isinstance(usage := event.get("usageMetadata"), dict):
+            self.usage = _usage(usage)
+        feedback = event.get("promptFeedback")
+        if isinstance(feedback, dict) and feedback.get("blockReason"):
+            raise self.failures.blocked(f"the prompt, {feedback['blockReason']}")
+        candidates = event.get("candidates")
+        candidate = candidates[0] if isinstance(candidates, list) and candidates else None
+        if isinstance(candidate, dict):
+            yield from self._candidate(candidate)
+
+    def _candidate(self, candidate: dict[str, object]) -> Iterator[Delta]:
+        content = candidate.get("content")
+        parts = content.get("parts") if isinstance(content, dict) else None
+        for part in parts if isinstance(parts, list) else ():
+            text = part.get("text") if isinstance(part, dict) else None
+            if isinstance(text, str) and text:
+                yield from self._reasoning(text) if part.get("thought") else self._answer(text)
+        if isinstance(reason := candidate.get("finishReason"), str) and reason:
+            self.finish = _FINISH.get(reason, reason.lower())
+
+
+def _usage(usage: dict[str, object]) -> Usage:
+    def count(name: str) -> int:
+        value = usage.get(name)
+        return value if isinstance(value, int) and value >= 0 else 0
+
+    # Thoughts are billed as output but counted apart.
+    return Usage(count("promptTokenCount"), count("candidatesTokenCount") + count("thoughtsTokenCount"))
