@@ -35,7 +35,12 @@ NOUNS: Mapping[str, str] = {
     "serve": "Run the backend over HTTP for many users.",
     "admin": "Operate a backend: tables, ranking, coupons, models, users.",
 }
-MODULES: Mapping[str, str] = {"import": "import_", "backup": "library", "restore": "library", "paths": "settings"}
+MODULES: Mapping[str, str] = {
+    "import": "import_",
+    "backup": "library",
+    "restore": "library",
+    "paths": "settings",
+}
 
 
 class Nouns(TyperGroup):
@@ -73,9 +78,7 @@ def run_cli(arguments: Sequence[str]) -> int:
         sys.stderr.write(command.get_help(command.make_context("lunalux", [], resilient_parsing=True)) + "\n")
         return output.USAGE
     try:
-        result = typer.main.get_command(app).main(
-            list(arguments), prog_name="lunalux", standalone_mode=False
-        )
+        result = typer.main.get_command(app).main(list(arguments), prog_name="lunalux", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else output.DONE
     except LunaluxError as error:

@@ -1,0 +1,364 @@
+"""Chat files: SillyTavern's JSON lines both ways, other tools' files in, Markdown and our own JSON out.
+
+FORMATS part 6. A chat is read into a flat list of nodes that name their parent, which holds a linear log
+with swipes, Narratium's tree and our own tree alike. The original line of every message is kept, so that
+writing a SillyTavern file changes only what changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lunalux_core.cards.chatdates import parse_date, st_date
+from lunalux_core.errors import InvalidInput
+
+Role = Literal["system", "user", "assistant"]
+FORMAT = "lunalux-conversation"
+FORMAT_VERSION = 1
+_REBUILT = {"swipes", "swipe_info", "swipe_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class LogNode:
+    """One message. `parent` is an index into the list, -1 at the top; `sent_at` milliseconds, 0 unknown.
+
+    `line` is the message as the file had it (for a swipe: its entry of swipe_info).
+    """
+
+    parent: int
+    role: Role
+    name: str
+    text: str
+    thinking: str = ""
+    sent_at: int = 0
+    model: str = ""
+    hidden: bool = False
+    suggestions: tuple[str, ...] = ()
+    event: str = ""
+    raw: str = ""
+    line: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatLog:
+    """A chat file. `head` is the index of the leaf of the path that was shown, -1 for an empty chat."""
+
+    nodes: tuple[LogNode, ...]
+    head: int
+    user_name: str = ""
+    character_name: str = ""
+    title: str = ""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def path(self) -> list[int]:
+        """Indexes from the top to the head."""
+        found = []
+        at = self.head
+        while at >= 0:
+            found.append(at)
+            at = self.nodes[at].parent
+        return found[::-1]
+
+
+def read_chat(data: bytes, filename: str = "") -> ChatLog:
+    """Read a chat file of any known tool, recognised by its content.
+
+    Raises:
+        InvalidInput: CHAT_UNKNOWN_FORMAT, CHAT_EMPTY.
+    """
+    from lunalux_core.cards import chatlog_foreign
+
+    text = data.decode("utf-8-sig", "replace")
+    whole = _json_or_none(text)
+    if isinstance(whole, dict) and not _is_header(whole) and "mes" not in whole:
+        log = read_native(whole) or chatlog_foreign.read(whole)
+        if log is not None:
+            return log
+        raise _unknown(filename)
+    return read_jsonl(text, filename)
+
+
+def read_jsonl(text: str, filename: str = "") -> ChatLog:
+    """SillyTavern's lines. A bad line is skipped and told; a file without a header loses no message."""
+    header: dict[str, Any] = {}
+    notes: list[str] = []
+    builder = _Builder()
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        document = _json_or_none(line)
+        if not isinstance(document, dict):
+            notes.append(f"Line {number} is not a message and was left out.")
+        elif _is_header(document) and not header and not builder.nodes:
+            header = document
+        elif "mes" in document:
+            builder.add_line(document, notes, number)
+        elif number == 1:
+            raise _unknown(filename)
+        else:
+            notes.append(f"Line {number} has no text and was left out.")
+    if not builder.nodes and not header:
+        raise _unknown(filename)
+    names = {
+        role: next((n.name for n in builder.nodes if n.role == role), "") for role in ("user", "assistant")
+    }
+    return ChatLog(
+        tuple(builder.nodes),
+        builder.head,
+        user_name=_named(header.get("user_name")) or names["user"],
+        character_name=_named(header.get("character_name")) or names["assistant"],
+        header=header,
+        notes=tuple(notes),
+    )
+
+
+def write_jsonl(log: ChatLog) -> str:
+    """SillyTavern's lines: the path that is shown, siblings as swipes (their text and info only)."""
+    header = {"user_name": "unused", "character_name": "unused", "chat_metadata": {}, **log.header}
+    siblings: dict[int, list[int]] = {}
+    for index, node in enumerate(log.nodes):
+        siblings.setdefault(node.parent, []).append(index)
+    lines = [header, *(_st_line(log, index, siblings[log.nodes[index].parent]) for index in log.path())]
+    return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
+
+
+def write_markdown(log: ChatLog, *, thinking: bool = False) -> str:
+    """A readable text: a heading, then every visible message under its speaker's name."""
+    parts = [f"# {log.title or log.character_name}\n"]
+    for index in log.path():
+        node = log.nodes[index]
+        if node.hidden:
+            continue
+        parts.append(f"**{node.name}**\n")
+        if thinking and node.thinking:
+            parts.append("\n".join(f"> {line}".rstrip() for line in node.thinking.splitlines()) + "\n")
+        parts.append(node.text.strip() + "\n")
+    return "\n".join(parts)
+
+
+def write_text(log: ChatLog) -> str:
+    """`Name: text` blocks as SillyTavern's plain export writes them; hidden messages are dropped."""
+    blocks = []
+    for index in log.path():
+        node = log.nodes[index]
+        if not node.hidden:
+            extra = node.line.get("extra")
+            shown = extra.get("display_text") if isinstance(extra, dict) else None
+            blocks.append(f"{node.name}: {shown or node.text}\n\n")
+    return "".join(blocks)
+
+
+def write_native(log: ChatLog) -> dict[str, Any]:
+    """Our own JSON: the whole tree, nothing lost."""
+    return {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "title": log.title,
+        "user_name": log.user_name,
+        "character_name": log.character_name,
+        "header": dict(log.header),
+        "head": log.head,
+        "messages": [
+            {
+                "parent": node.parent,
+                "role": node.role,
+                "name": node.name,
+                "content": node.text,
+                "thinking": node.thinking,
+                "sent_at": node.sent_at,
+                "model": node.model,
+                "hidden": node.hidden,
+                "suggestions": list(node.suggestions),
+                "event": node.event,
+                "raw": node.raw,
+                "line": dict(node.line),
+            }
+            for node in log.nodes
+        ],
+    }
+
+
+def read_native(document: Mapping[str, Any]) -> ChatLog | None:
+    """Our own JSON, or None when it is something else. Raises InvalidInput (CHAT_DAMAGED)."""
+    if document.get("format") != FORMAT:
+        return None
+    try:
+        nodes = tuple(
+            LogNode(
+                parent=int(entry["parent"]),
+                role=entry["role"],
+                name=str(entry["name"]),
+                text=str(entry["content"]),
+                thinking=str(entry.get("thinking", "")),
+                sent_at=int(entry.get("sent_at", 0)),
+                model=str(entry.get("model", "")),
+                hidden=bool(entry.get("hidden", False)),
+                suggestions=tuple(str(s) for s in entry.get("suggestions", ())),
+                event=str(entry.get("event", "")),
+                raw=str(entry.get("raw", "")),
+                line=entry.get("line") if isinstance(entry.get("line"), dict) else {},
+            )
+            for entry in document["messages"]
+        )
+        head = int(document["head"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise _damaged() from None
+    sound = all(-1 <= node.parent < place for place, node in enumerate(nodes)) and -1 <= head < len(nodes)
+    if not sound or any(node.role not in {"system", "user", "assistant"} for node in nodes):
+        raise _damaged()
+    header = document.get("header")
+    return ChatLog(
+        nodes,
+        head,
+        user_name=str(document.get("user_name", "")),
+        character_name=str(document.get("character_name", "")),
+        title=str(document.get("title", "")),
+        header=header if isinstance(header, dict) else {},
+    )
+
+
+class _Builder:
+    """Collects the nodes of a linear log with swipes."""
+
+    def __init__(self) -> None:
+        self.nodes: list[LogNode] = []
+        self.head = -1
+
+    def add_line(self, line: Mapping[str, Any], notes: list[str], number: int) -> None:
+        text = message_text(line.get("mes"))
+        swipes, chosen = _swipes(line, text, notes, number)
+        parent, shown = self.head, -1
+        info = line.get("swipe_info")
+        for index, swipe in enumerate(swipes):
+            own = info[index] if isinstance(info, list) and index < len(info) else {}
+            here = line if index == chosen else (own if isinstance(own, dict) else {})
+            self.nodes.append(_node(parent, line, swipe, here, is_shown=index == chosen))
+            if index == chosen:
+                shown = len(self.nodes) - 1
+        self.head = shown
+
+
+def _node(
+    parent: int, line: Mapping[str, Any], text: str, own: Mapping[str, Any], *, is_shown: bool
+) -> LogNode:
+    extra = own.get("extra")
+    extra = extra if isinstance(extra, dict) else {}
+    narrator = line.get("is_system") is True or extra.get("type") == "narrator"
+    role: Role = "user" if line.get("is_user") is True else ("system" if narrator else "assistant")
+    return LogNode(
+        parent=parent,
+        role=role,
+        name=str(line.get("name") or ""),
+        text=text,
+        thinking=str(extra.get("reasoning") or ""),
+        sent_at=parse_date(own.get("send_date", line.get("send_date"))),
+        model=str(extra.get("model") or ""),
+        hidden=line.get("is_system") is True,
+        line={key: value for key, value in own.items() if key not in _REBUILT} if is_shown else own,
+    )
+
+
+def _swipes(line: Mapping[str, Any], text: str, notes: list[str], number: int) -> tuple[list[str], int]:
+    """The swipes of a line and the one shown; `mes` is trusted over its swipe (FORMATS 6.1)."""
+    swipes = line.get("swipes")
+    texts = [message_text(s) for s in swipes] if isinstance(swipes, list) else []
+    if not texts:
+        return [text], 0
+    chosen = line.get("swipe_id")
+    if not isinstance(chosen, int) or isinstance(chosen, bool) or not 0 <= chosen < len(texts):
+        if text in texts:
+            chosen = texts.index(text)
+        else:
+            texts.append(text)
+            chosen = len(texts) - 1
+        notes.append(f"Line {number} names a swipe that does not exist; its text was kept.")
+    elif texts[chosen] != text:
+        notes.append(f"Line {number} differs from its swipe; the message's own text was kept.")
+        texts[chosen] = text
+    return texts, chosen
+
+
+def _st_line(log: ChatLog, index: int, siblings: Sequence[int]) -> dict[str, Any]:
+    node = log.nodes[index]
+    line = {"name": "", "is_user": False, "is_system": False, **node.line}
+    line["name"], line["is_user"], line["is_system"] = node.name, node.role == "user", node.hidden
+    line.setdefault("send_date", st_date(node.sent_at))
+    line["mes"] = node.text
+    line["extra"] = _st_extra(node)
+    if len(siblings) > 1:
+        line["swipes"] = [log.nodes[i].text for i in siblings]
+        line["swipe_id"] = siblings.index(index)
+        line["swipe_info"] = [_swipe_info(log.nodes[i]) for i in siblings]
+    return line
+
+
+def _swipe_info(node: LogNode) -> dict[str, Any]:
+    kept = {k: v for k, v in node.line.items() if k in {"send_date", "gen_started", "gen_finished"}}
+    kept.setdefault("send_date", st_date(node.sent_at))
+    return {**kept, "extra": _st_extra(node)}
+
+
+def _st_extra(node: LogNode) -> dict[str, Any]:
+    extra = node.line.get("extra")
+    merged = dict(extra) if isinstance(extra, dict) else {}
+    if node.thinking:
+        merged["reasoning"] = node.thinking
+    if node.model:
+        merged.setdefault("model", node.model)
+    return merged
+
+
+def message_text(value: Any) -> str:
+    """A message's text; Chub wraps it into an object, and null is empty."""
+    if isinstance(value, dict):
+        value = value.get("message")
+    if value is None:
+        return ""
+    return str(value).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def linear(messages: Iterable[tuple[bool, str, str, int]], user: str, character: str) -> ChatLog:
+    """A plain log from (is the person's, name, text, milliseconds) in order."""
+    nodes = [
+        LogNode(place - 1, "user" if is_user else "assistant", name, text, sent_at=at)
+        for place, (is_user, name, text, at) in enumerate(messages)
+    ]
+    if not nodes:
+        raise InvalidInput("CHAT_EMPTY", "This chat file has no messages.", "")
+    return ChatLog(tuple(nodes), len(nodes) - 1, user_name=user, character_name=character)
+
+
+def _is_header(document: Mapping[str, Any]) -> bool:
+    return ("chat_metadata" in document or "user_name" in document) and "mes" not in document
+
+
+def _named(value: Any) -> str:
+    return value if isinstance(value, str) and value != "unused" else ""
+
+
+def _json_or_none(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _unknown(filename: str) -> InvalidInput:
+    return InvalidInput(
+        "CHAT_UNKNOWN_FORMAT",
+        f"{filename or 'This file'} is not a chat that Lunalux knows.",
+        "SillyTavern .jsonl, Narratium, RisuAI, Agnai, oobabooga, Kobold Lite and our own JSON are read.",
+        path=filename,
+    )
+
+
+def _damaged() -> InvalidInput:
+    return InvalidInput(
+        "CHAT_DAMAGED",
+        "This conversation file is damaged: its messages do not form a tree.",
+        "Export it again where it came from.",
+    )

@@ -1,0 +1,179 @@
+"""Conversations in and out of the library: between stored messages and chat files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lunalux_core.cards.chatlog import (
+    ChatLog,
+    LogNode,
+    read_chat,
+    write_jsonl,
+    write_markdown,
+    write_native,
+    write_text,
+)
+from lunalux_core.database import Connection
+from lunalux_core.errors import InvalidInput
+from lunalux_core.ids import now_ms
+from lunalux_core.library import Library
+from lunalux_core.library.conversations import (
+    Message,
+    create_conversation,
+    insert_message,
+    load_conversation,
+    new_message,
+    update_message,
+)
+from lunalux_core.text import clean, clean_line
+
+ExportFormat = Literal["jsonl", "md", "txt", "json"]
+FORMATS: tuple[ExportFormat, ...] = ("jsonl", "md", "txt", "json")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedChat:
+    """What an import stored; `notes` says what differed from the file."""
+
+    conversation_id: str
+    messages: int
+    notes: tuple[str, ...]
+
+
+async def export_conversation(
+    library: Library, conversation_id: str, format: ExportFormat, *, thinking: bool = False
+) -> str:
+    """The text of an export file. Raises NotFound."""
+    log = await _log(library, conversation_id)
+    match format:
+        case "jsonl":
+            return write_jsonl(log)
+        case "md":
+            return write_markdown(log, thinking=thinking)
+        case "txt":
+            return write_text(log)
+        case "json":
+            return json.dumps(write_native(log), ensure_ascii=False, indent=1) + "\n"
+
+
+def format_of(path: Path) -> ExportFormat:
+    """The export format a file name asks for. Raises InvalidInput (EXPORT_FORMAT_UNKNOWN)."""
+    ending = {"markdown": "md"}.get(path.suffix[1:].lower(), path.suffix[1:].lower())
+    for known in FORMATS:
+        if ending == known:
+            return known
+    raise InvalidInput(
+        "EXPORT_FORMAT_UNKNOWN",
+        f"{path.name} does not say what to write.",
+        f"End its name in one of: {', '.join('.' + f for f in FORMATS)}.",
+        path=path.name,
+    )
+
+
+async def import_conversation(
+    library: Library, character_id: str, data: bytes, filename: str = "", *, user_name: str = "You"
+) -> ImportedChat:
+    """Store a chat file as a new conversation of a character.
+
+    Raises:
+        InvalidInput: not a chat, or damaged. NotFound: no such character.
+    """
+    log = read_chat(data, filename)
+    character = await library.characters.get(character_id)
+    title = clean_line(log.title or Path(filename).stem, 120)
+
+    def change(connection: Connection) -> str:
+        conversation = create_conversation(connection, character_id, title)
+        stored: list[Message] = []
+        names = {"user": log.user_name or user_name, "assistant": character.name, "system": ""}
+        for node in log.nodes:
+            parent = stored[node.parent] if node.parent >= 0 else None
+            stored.append(_message(node, conversation.id, parent, names[node.role]))
+            insert_message(connection, stored[-1])
+        at = log.head
+        while at >= 0 and log.nodes[at].parent >= 0:
+            above = log.nodes[at].parent
+            update_message(connection, stored[above].id, selected_child=stored[at].id)
+            at = above
+        head = stored[log.head].id if log.head >= 0 else ""
+        metadata = json.dumps(log.header, ensure_ascii=False)
+        note = json.dumps(_author_note(log.header), ensure_ascii=False)
+        connection.execute(
+            "UPDATE conversations SET head_id = ?, metadata = ?, note = ? WHERE id = ?",
+            (head, metadata, note, conversation.id),
+        )
+        return conversation.id
+
+    identity = await library.database.write(change)
+    return ImportedChat(identity, len(log.path()), log.notes)
+
+
+def _message(node: LogNode, conversation_id: str, parent: Message | None, name: str) -> Message:
+    return new_message(
+        conversation_id,
+        parent,
+        node.role,
+        clean_line(node.name, 200) or name,
+        clean(node.text),
+        raw=clean(node.raw or node.text),
+        thinking=clean(node.thinking),
+        suggestions=tuple(clean_line(s, 200) for s in node.suggestions),
+        event=clean_line(node.event, 500),
+        model=clean_line(node.model, 200),
+        hidden=node.hidden,
+        created_at=node.sent_at or now_ms(),
+        extra={"line": dict(node.line)} if node.line else {},
+    )
+
+
+def _author_note(header: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = header.get("chat_metadata")
+    if not isinstance(metadata, dict) or not metadata.get("note_prompt"):
+        return {}
+    names = {"prompt": "", "interval": 1, "position": 1, "depth": 4, "role": 0}
+    return {name: metadata.get(f"note_{name}", default) for name, default in names.items()}
+
+
+async def _log(library: Library, conversation_id: str) -> ChatLog:
+    def read(connection: Connection) -> ChatLog:
+        conversation = load_conversation(connection, conversation_id)
+        rows = connection.execute(
+            "SELECT * FROM messages WHERE conversation_id = ? ORDER BY depth, number", (conversation_id,)
+        ).fetchall()
+        place = {row["id"]: index for index, row in enumerate(rows)}
+        nodes = tuple(_node(row, place.get(row["parent_id"], -1)) for row in rows)
+        character = connection.execute(
+            "SELECT name FROM characters WHERE id = ?", (conversation.character_id,)
+        ).fetchone()["name"]
+        user = next((node.name for node in nodes if node.role == "user"), "")
+        return ChatLog(
+            nodes,
+            place.get(conversation.head_id, -1),
+            user_name=user,
+            character_name=character,
+            title=conversation.title,
+            header=conversation.metadata,
+        )
+
+    return await library.database.read(read)
+
+
+def _node(row: Any, parent: int) -> LogNode:
+    return LogNode(
+        parent=parent,
+        role=row["role"],
+        name=row["name"],
+        text=row["content"],
+        thinking=row["thinking"],
+        sent_at=row["created_at"],
+        model=row["model"],
+        hidden=bool(row["hidden"]),
+        suggestions=tuple(json.loads(row["suggestions"])),
+        event=row["event"],
+        raw=row["raw"],
+        line=json.loads(row["extra"]).get("line", {}),
+    )
