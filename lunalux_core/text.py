@@ -92,7 +92,8 @@ class StreamCleaner:
         self._held = [held]
         self._held_length = len(held)
         self._in_string = len(held) > 1 and re.match(_STRING_START, held) is not None
-        return clean(certain)
+        # An introducer also ends a command before it, so the cleaner must see it; alone it leaves no text.
+        return clean(certain if held[:1] in ("\r", "") or held >= "\ud800" else certain + held[0])
 
     def flush(self) -> str:
         """What was held back, now that nothing follows."""
