@@ -132,7 +132,9 @@ async def _attempt(pool: HttpPool, base_url: str, exchange: Exchange) -> AsyncGe
     loop = asyncio.get_running_loop()
     deadline = loop.time() + limits.first_token
     try:
-        request = client.build_request("POST", call.url, headers=dict(call.headers), json=dict(call.body))
+        request = client.build_request(
+            "POST", call.url, headers=_typed(call.headers), content=_encoded(call.body)
+        )
         async with asyncio.timeout_at(deadline):
             response = await client.send(request, stream=True)
     except TimeoutError:
@@ -150,6 +152,15 @@ async def _attempt(pool: HttpPool, base_url: str, exchange: Exchange) -> AsyncGe
                 yield delta
     finally:
         await response.aclose()
+
+
+def _typed(headers: Mapping[str, str]) -> dict[str, str]:
+    return {**headers, "Content-Type": "application/json"}
+
+
+def _encoded(body: Mapping[str, object]) -> bytes:
+    """UTF-8 without escapes, which is shorter for Chinese; half surrogates from broken cards become `?`."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 async def _refuse(exchange: Exchange, response: httpx.Response, deadline: float) -> NoReturn:

@@ -16,7 +16,7 @@ from lunalux_core import __version__
 from lunalux_core.llm.failures import Failures
 from lunalux_core.llm.http import Call, get_json, stream_reply
 from lunalux_core.llm.model import Delta, Message, ModelRequest, ModelSpec, Usage
-from lunalux_core.llm.pool import HttpPool, checked_base_url, host_of
+from lunalux_core.llm.pool import HttpPool, checked_base_url, checked_key, host_of
 from lunalux_core.llm.probe import ModelTest, probe
 from lunalux_core.llm.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.reports import read_report
@@ -44,10 +44,10 @@ class OpenAIModel:
     """A chat model behind an OpenAI-compatible server. `key` may be empty for local servers."""
 
     def __init__(self, spec: ModelSpec, key: str = "", pool: HttpPool | None = None) -> None:
-        """Raises InvalidInput: MODEL_URL_INVALID."""
+        """Raises InvalidInput: MODEL_URL_INVALID, MODEL_KEY_INVALID."""
         self._spec = spec
         self._base_url = openai_base_url(spec.base_url)
-        self._key = key.strip()
+        self._key = checked_key(key)
         self._pool = pool or HttpPool()
         self._failures = Failures(host_of(self._base_url), spec.model, self._key)
 

@@ -79,6 +79,22 @@ def checked_base_url(url: str, default: str) -> str:
     return url
 
 
+def checked_key(key: str) -> str:
+    """`key` without blanks around it.
+
+    Raises:
+        InvalidInput: MODEL_KEY_INVALID, it cannot be part of an HTTP header.
+    """
+    key = key.strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise InvalidInput(
+            "MODEL_KEY_INVALID",
+            "The key of the model holds characters that no key has.",
+            "Copy it again from the provider's page; it is one word of letters, digits and dashes.",
+        )
+    return key
+
+
 def host_of(url: str) -> str:
     """Host and port for messages: never user, password, path or query."""
     parts = urlsplit(url)
