@@ -1,0 +1,121 @@
+"""`lunalux import`: a batch of card files into the library."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+
+import typer
+
+from lunalux_core.errors import InvalidInput
+from lunalux_core.importing import ImportResult, expand, import_files
+from lunalux_core.library import Library
+from lunalux_tui.cli import output
+from lunalux_tui.cli.run import command_settings
+
+import_app = typer.Typer(add_completion=False)
+commands = {"import": import_app}
+
+CHOICES = ("skip", "replace", "copy")
+
+
+@import_app.command("import")
+def import_cards(
+    paths: list[str] = typer.Argument(
+        metavar="PATH...", help="Files, folders, globs, or - for a list on stdin."
+    ),
+    jobs: int = typer.Option(0, help="Reading threads; 0 chooses.", min=0, max=64),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Check every file, store nothing."),
+    lang: str = typer.Option("", help="Language of the cards, en or zh; guessed otherwise."),
+    on_duplicate: str = typer.Option("skip", help="For known content: skip, replace or copy."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON document per line."),
+) -> None:
+    """Import character cards (.png .json .charx .yaml).
+
+        lunalux import ~/cards "more/*.png" --json
+        find . -name "*.png" | lunalux import -
+
+    A bad file never stops the batch; the exit code is 7 when any failed.
+    """
+    if on_duplicate not in CHOICES:
+        raise InvalidInput(
+            "USAGE", f"--on-duplicate {on_duplicate} is not known.", f"Use {', '.join(CHOICES)}."
+        )
+    if lang not in {"", "en", "zh"}:
+        raise InvalidInput("USAGE", f"--lang {lang} is not known.", "Use en or zh.")
+    settings = command_settings()
+    library = Library(settings.paths)
+    began = time.monotonic()
+    count: Counter[str] = Counter()
+    progress = _Progress(enabled=sys.stderr.isatty())
+    try:
+        results = import_files(
+            library,
+            settings.paths,
+            expand(paths, sys.stdin),
+            jobs=jobs,
+            on_duplicate=on_duplicate,  # type: ignore[arg-type]
+            language=lang,
+            dry_run=dry_run,
+        )
+        for result in results:
+            count[result.status] += 1
+            progress.clear()
+            _tell(result, as_json=as_json)
+            progress.show(sum(count.values()))
+    finally:
+        progress.clear()
+        library.close()
+    seconds = round(time.monotonic() - began, 3)
+    if as_json:
+        names = ("imported", "duplicate", "replaced", "failed")
+        output.print_line({"summary": {**{name: count[name] for name in names}, "seconds": seconds}})
+    else:
+        output.note(
+            f"{count['imported']} imported, {count['duplicate']} already there, "
+            f"{count['replaced']} replaced, {count['failed']} failed, in {seconds:.1f} s"
+        )
+    if count["failed"]:
+        raise typer.Exit(output.PARTLY)
+
+
+def _tell(result: ImportResult, *, as_json: bool) -> None:
+    error = None if result.error is None else output.sentence(result.error)[0]
+    if as_json:
+        output.print_line(
+            {
+                "path": result.path,
+                "status": result.status,
+                "id": result.id or None,
+                "name": result.name or None,
+                "spec": result.spec or None,
+                "error": None if result.error is None else {"code": result.error.code, "message": error},
+            }
+        )
+    elif error is not None:
+        output.note(f"{result.path}: {error}")
+    else:
+        output.print_text(f"{result.status}\t{result.id}\t{result.name}\t{result.path}")
+    for warning in result.warnings:
+        output.note(f"{result.path}: {warning}")
+
+
+class _Progress:
+    """A counter on a terminal's stderr, shown after the first second."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        self._enabled = enabled
+        self._began = time.monotonic()
+        self._shown = False
+
+    def show(self, done: int) -> None:
+        if self._enabled and time.monotonic() - self._began > 1:
+            sys.stderr.write(f"\r{done} files …")
+            sys.stderr.flush()
+            self._shown = True
+
+    def clear(self) -> None:
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            self._shown = False

@@ -1,0 +1,65 @@
+"""`lunalux backup` and `lunalux restore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from lunalux_core.errors import InvalidInput
+from lunalux_core.runtime import Runtime
+from lunalux_tui.cli import output
+from lunalux_tui.cli.run import command_settings, with_runtime
+
+backup_app = typer.Typer(add_completion=False)
+restore_app = typer.Typer(add_completion=False)
+commands = {"backup": backup_app, "restore": restore_app}
+
+JSON = typer.Option(False, "--json", help="Print one JSON document.")
+
+
+@backup_app.command()
+def backup(
+    path: Path = typer.Argument(help="File to write, e.g. lunalux.zip"),
+    force: bool = typer.Option(False, "--force", help="Overwrite an existing file."),
+    as_json: bool = JSON,
+) -> None:
+    """Save the whole library (characters, conversations, settings) as one file. Keys are never part of it."""
+
+    async def work(runtime: Runtime) -> None:
+        from lunalux_core.backup import back_up
+
+        if path.exists() and not force:
+            raise InvalidInput("FILE_EXISTS", f"{path} exists already.", "Choose another name, or --force.")
+        done = await back_up(runtime.library, runtime.paths, path.expanduser())
+        if as_json:
+            output.print_json(
+                {
+                    "path": str(done.path),
+                    "characters": done.characters,
+                    "conversations": done.conversations,
+                    "pictures": done.pictures,
+                    "bytes": done.size,
+                }
+            )
+        else:
+            output.note(
+                f"{done.characters} characters, {done.conversations} conversations and {done.pictures} "
+                f"pictures saved to {done.path} ({done.size / 1e6:.1f} MB)"
+            )
+
+    with_runtime(work)
+
+
+@restore_app.command()
+def restore(
+    path: Path = typer.Argument(help="A file that `lunalux backup` wrote."), as_json: bool = JSON
+) -> None:
+    """Replace the library by a backup. What was there is moved aside, not deleted."""
+    from lunalux_core import backup as backups
+
+    old = backups.restore(command_settings().paths, path.expanduser())
+    if as_json:
+        output.print_json({"path": str(path), "replaced": str(old) if old else None})
+    else:
+        output.note(f"Restored {path}" + (f"; the former library lies in {old}" if old else ""))

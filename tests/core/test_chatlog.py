@@ -1,0 +1,174 @@
+"""Chat files of several tools, real and hand-written, through the library and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lunalux_core.cards.chatdates import parse_date, st_date
+from lunalux_core.cards.chatlog import ChatLog, LogNode, read_chat, read_native, write_jsonl, write_native
+from lunalux_core.errors import InvalidInput
+from lunalux_core.library import Library
+from lunalux_core.library.characters import NewCharacter
+from lunalux_core.paths import Paths
+from lunalux_core.transfer import export_conversation, import_conversation
+
+
+@pytest.fixture
+async def library(paths: Paths) -> AsyncIterator[Library]:
+    library = Library(paths)
+    await library.characters.add(NewCharacter("c1", "Alice", "{}", "h"))
+    yield library
+    library.close()
+
+
+def shown(log: ChatLog) -> list[tuple[str, str, str]]:
+    return [(log.nodes[i].role, log.nodes[i].name, log.nodes[i].text) for i in log.path()]
+
+
+def test_every_chat_of_the_vectors_is_read(shared: Path) -> None:
+    expected = {
+        "old-header": ["Hello Bob", "hi", "yo"],
+        "new-header": ["Hello Bob", "hi", "b"],
+        "branch": ["Hello Bob", "hi"],
+        "no-header": ["Hello Bob", "hi"],
+        "bom": ["Hello Bob", "hi"],
+        "bad-line": ["Hello Bob", "after"],
+        "trailing-newline": ["Hello Bob"],
+        "swipe-id-out-of-range": ["x"],
+        "swipes-empty": ["x"],
+        "agnai": ["hi", "yo"],
+        "risu": ["Hello", "hi"],
+        "cai": ["hi", "yo"],
+    }
+    for name, texts in expected.items():
+        (path,) = (shared / "vectors" / "chats").glob(f"{name}.*")
+        log = read_chat(path.read_bytes(), path.name)
+        assert [text for _, _, text in shown(log)] == texts, name
+        assert all(log.nodes[i].role in {"user", "assistant"} for i in log.path())
+    with pytest.raises(InvalidInput) as told:
+        read_chat((shared / "vectors/chats/wrong-header.jsonl").read_bytes(), "wrong-header.jsonl")
+    assert told.value.code == "CHAT_UNKNOWN_FORMAT"
+
+
+def test_what_sillytavern_wrote_is_written_back_the_same(shared: Path) -> None:
+    for name in ("old-header", "new-header", "branch"):
+        path = shared / "vectors" / "chats" / f"{name}.jsonl"
+        before = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        after = [json.loads(line) for line in write_jsonl(read_chat(path.read_bytes())).splitlines()]
+        assert [line.get("mes") for line in after] == [line.get("mes") for line in before]
+        assert [line.get("swipes") for line in after] == [line.get("swipes") for line in before]
+        assert [line.get("swipe_id") for line in after] == [line.get("swipe_id") for line in before]
+        assert [line.get("send_date") for line in after] == [line.get("send_date") for line in before]
+        assert [line.get("extra") for line in after] == [line.get("extra") for line in before]
+        assert after[0]["chat_metadata"] == before[0]["chat_metadata"]
+
+
+def test_problems_of_lines_are_told(shared: Path) -> None:
+    chats = shared / "vectors" / "chats"
+    assert "Line 3" in read_chat((chats / "bad-line.jsonl").read_bytes()).notes[0]
+    assert "swipe" in read_chat((chats / "swipe-id-out-of-range.jsonl").read_bytes()).notes[0]
+
+
+async def test_swipes_and_reasoning_survive_the_library(library: Library, shared: Path) -> None:
+    data = (shared / "vectors/chats/new-header.jsonl").read_bytes()
+    done = await import_conversation(library, "c1", data, "new-header.jsonl")
+    page = await library.conversations.page(done.conversation_id)
+    assert [(m.content, m.swipe, m.swipes) for m in page] == [("Hello Bob", 0, 3), ("hi", 0, 1), ("b", 1, 3)]
+    assert page[2].thinking == "thinking…" and page[2].model == "m2"
+    text = await export_conversation(library, done.conversation_id, "jsonl")
+    assert json.loads(text.splitlines()[3])["swipe_info"][0]["extra"]["reasoning"] == "r1"
+    assert await export_conversation(library, done.conversation_id, "txt") == (
+        "Alice: Hello Bob\n\nBob: hi\n\nAlice: b\n\n"
+    )
+    assert "**Bob**" in await export_conversation(library, done.conversation_id, "md")
+
+
+async def test_narratium_turns_become_two_messages(library: Library) -> None:
+    turns = [
+        ("root", "", "", ""),
+        ("a", "root", "", "Welcome"),
+        ("b", "a", "hi", "first"),
+        ("c", "a", "hi", "second"),
+    ]
+    document = {
+        "id": "x",
+        "current_nodeId": "b",
+        "nodes": [
+            {
+                "nodeId": identity,
+                "parentNodeId": above,
+                "userInput": said,
+                "assistantResponse": answer,
+                "parsedContent": {"nextPrompts": ["Go"], "compressedContent": "a —> b"},
+            }
+            for identity, above, said, answer in turns
+        ],
+    }
+    done = await import_conversation(library, "c1", json.dumps(document).encode(), "tree.json")
+    page = await library.conversations.page(done.conversation_id)
+    assert [m.content for m in page] == ["Welcome", "hi", "first"]
+    assert page[2].suggestions == ("Go",) and page[2].event == "a —> b"
+    assert len(await library.conversations.tree(done.conversation_id)) == 5
+
+
+async def test_escape_sequences_of_a_chat_never_reach_the_library(library: Library) -> None:
+    line = json.dumps({"name": "A\x1b[31m", "is_user": False, "mes": "hi\x1b]0;owned\x07 there"})
+    done = await import_conversation(library, "c1", line.encode(), "evil.jsonl")
+    (message,) = await library.conversations.page(done.conversation_id)
+    assert message.content == "hi there" and "\x1b" not in message.name
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2024-05-01T12:00:00.000Z", 1714564800000),
+        (1714564800000, 1714564800000),
+        ("1714564800000", 1714564800000),
+        ("not a date", 0),
+        ("2024-13-45 @99h 1m 1s", 0),
+        (None, 0),
+        (True, 0),
+    ],
+)
+def test_dates(text: Any, expected: int) -> None:
+    assert parse_date(text) == expected
+
+
+def test_local_dates_keep_their_order() -> None:
+    spellings = ["June 1, 2023 3:04pm", "2023-6-1 @15h 04m 05s 006ms", "2023-06-01T15:04:06"]
+    moments = [parse_date(one) for one in spellings]
+    assert moments == sorted(moments) and all(moments)
+    assert parse_date(st_date(moments[1])) == moments[1]
+
+
+_words = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=30)
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> ChatLog:
+    nodes: list[LogNode] = []
+    for place in range(draw(st.integers(1, 12))):
+        parent = draw(st.integers(-1, place - 1))
+        role = draw(st.sampled_from(["user", "assistant", "system"]))
+        nodes.append(LogNode(parent, role, draw(_words), draw(_words), thinking=draw(_words), sent_at=place))
+    return ChatLog(tuple(nodes), draw(st.integers(-1, len(nodes) - 1)), title=draw(_words))
+
+
+@given(trees())
+def test_our_own_json_loses_nothing(log: ChatLog) -> None:
+    assert read_native(json.loads(json.dumps(write_native(log)))) == log
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_chat_or_a_clear_refusal(data: bytes) -> None:
+    try:
+        read_chat(data, "x")
+    except InvalidInput as error:
+        assert error.code.startswith("CHAT_")
