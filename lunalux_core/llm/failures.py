@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 from lunalux_core.errors import LunaluxError, NetworkError, ProviderError
 from lunalux_core.llm.reports import ServerReport
+from lunalux_core.text import clean_line
 
 DETAIL_CHARS = 200
 RETRIABLE = frozenset({"MODEL_RATE_LIMITED", "MODEL_SERVER_ERROR", "MODEL_UNREACHABLE", "MODEL_STREAM_CUT"})
 """Codes after which the same call may succeed, as long as nothing of the reply has been shown."""
 
 _KEYLIKE = re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|key)[-_][\w*.-]{6,}|\bAIza[\w*-]{8,}|(?<=Bearer )\S+", re.I)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 
 # Searched in the lower-cased code words and message together, in this order.
 _SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -82,8 +82,7 @@ class Failures:
         """One harmless line of at most 200 characters, without keys."""
         if len(self.secret) >= 4:
             text = text.replace(self.secret, "[key]")
-        line = " ".join(_CONTROL.sub(" ", _KEYLIKE.sub("[key]", text[:4000])).split())
-        return line if len(line) <= DETAIL_CHARS else line[: DETAIL_CHARS - 1] + "…"
+        return clean_line(_KEYLIKE.sub("[key]", text[:4000]), DETAIL_CHARS)
 
     def unreachable(self, reason: str) -> NetworkError:
         return NetworkError(

@@ -69,8 +69,8 @@ class OpenAIModel:
             async for delta in deltas:
                 yield delta
 
-    async def models(self) -> tuple[str, ...]:
-        """The names of the server's models, in its order.
+    async def models(self, seconds: float = LIST_SECONDS) -> tuple[str, ...]:
+        """The names of the server's models, in its order, within `seconds`.
 
         Raises:
             NetworkError, ProviderError: as for `stream`.
@@ -81,7 +81,7 @@ class OpenAIModel:
             f"{self._base_url}/models",
             self._headers(),
             self._failures,
-            LIST_SECONDS,
+            seconds,
         )
         rows = document.get("data", document.get("models")) if isinstance(document, dict) else document
         if not isinstance(rows, list):

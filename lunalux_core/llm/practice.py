@@ -12,8 +12,6 @@ import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 
 from lunalux_core.llm.model import Delta, ModelRequest, ModelSpec, Usage
-from lunalux_core.llm.practice_composer import compose
-from lunalux_core.llm.reply import CharCounter
 
 PRACTICE = ModelSpec("practice", "practice", "practice", context_tokens=32_768)
 DEFAULT_RATE = 60.0
@@ -35,6 +33,8 @@ class PracticeModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `ChatModel.stream`; nothing can fail here. Usage is an estimate, as there are no tokens."""
+        from lunalux_core.llm.practice_composer import compose  # phrases and patterns: on first use
+
         composition = compose(request)
         clock = asyncio.get_running_loop().time
         begun = clock()
@@ -59,6 +59,8 @@ def _deltas(thinking: str, raw: str) -> Iterator[Delta]:
 
 
 def _usage(request: ModelRequest, reply: str) -> Usage:
+    from lunalux_core.llm.reply import CharCounter
+
     prompt, completion = CharCounter(), CharCounter()
     for message in request.messages:
         prompt.add(message.content)

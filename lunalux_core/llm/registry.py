@@ -1,0 +1,214 @@
+"""The models a person can choose: saved ones, the environment's, plug-ins', local ones, and practice.
+
+Without I/O of its own: keys come from a function, variables from a mapping, and the gateway and plug-ins
+bring functions that open their models. So the same names mean the same in the app, on the command line
+and in a test.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.llm.local import LOCAL_SERVERS
+from lunalux_core.llm.local import local_servers as local_servers
+from lunalux_core.llm.model import ChatModel, ModelSpec, Sampling
+from lunalux_core.llm.pool import HttpPool, host_of
+from lunalux_core.llm.practice import PRACTICE, PracticeModel, practice_rate
+
+if TYPE_CHECKING:
+    from lunalux_core.llm.gemini import GeminiModel
+    from lunalux_core.llm.openai import OpenAIModel
+    from lunalux_core.settings import ModelConfig
+
+Opener = Callable[[ModelSpec], ChatModel]
+ENVIRONMENT_KEY = "env:"
+"""A `key_name` that begins so names an environment variable, anything else a stored credential."""
+
+OPENAI_KEY, OPENAI_URL, GEMINI_KEY = "OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMINI_API_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model that somebody else opens: a plug-in's."""
+
+    spec: ModelSpec
+    open: Opener
+
+
+class Registry:
+    """Names to models. Owns the connections of the models it opened; close it with `aclose`.
+
+    Args:
+        saved: the saved configurations.
+        key: gives a stored credential by name, None when there is none.
+        environ: OPENAI_API_KEY, OPENAI_BASE_URL, GEMINI_API_KEY, LUNALUX_PRACTICE_RATE are read.
+        official: opens a model of the billed gateway; None where there is no gateway.
+        offers: models of plug-ins.
+        pool: connections to share; by default the registry makes its own.
+    """
+
+    def __init__(
+        self,
+        saved: Iterable[ModelSpec] = (),
+        *,
+        key: Callable[[str], str | None] = lambda name: None,
+        environ: Mapping[str, str] = os.environ,
+        official: Opener | None = None,
+        offers: Iterable[Offer] = (),
+        pool: HttpPool | None = None,
+    ) -> None:
+        self._saved = {spec.name: spec for spec in saved}
+        self._offers = {offer.spec.name: offer for offer in offers}
+        self._key = key
+        self._environ = environ
+        self._official = official
+        self._pool = pool or HttpPool()
+
+    def specs(self) -> tuple[ModelSpec, ...]:
+        """Every model that can be named without asking a server: saved, plug-ins', practice."""
+        known = {"practice": PRACTICE, **{name: offer.spec for name, offer in self._offers.items()}}
+        return (*self._saved.values(), *(spec for name, spec in known.items() if name not in self._saved))
+
+    def connections(self) -> tuple[ModelSpec, ...]:
+        """Servers that the environment has a key or an address for, as specs without a model.
+
+        `models_of` lists what they have; `resolve(f"{spec.name}{model}")` chooses one.
+        """
+        found = []
+        if self._environ.get(OPENAI_KEY) or self._environ.get(OPENAI_URL):
+            found.append(self._from_environment("openai", ""))
+        if self._environ.get(GEMINI_KEY):
+            found.append(self._from_environment("gemini", ""))
+        return tuple(found)
+
+    def resolve(self, name: str) -> ModelSpec:
+        """The model called `name`: saved NAME, `openai:MODEL`, `gemini:MODEL`, `official:MODEL_ID`,
+        `practice`, a plug-in's, or `ollama:MODEL` and the like for local servers.
+
+        Raises:
+            NotFound: MODEL_UNKNOWN.
+        """
+        name = name.strip()
+        for spec in self.specs():
+            if spec.name == name:
+                return spec
+        prefix, _, model = name.partition(":")
+        if model and prefix in {"openai", "gemini"}:
+            return self._from_environment(prefix, model)
+        if model and prefix == "official":
+            return ModelSpec(name, "official", model)
+        if model and prefix in LOCAL_SERVERS:
+            return LOCAL_SERVERS[prefix].model(model)
+        raise _unknown(name)
+
+    def open(self, spec: ModelSpec) -> ChatModel:
+        """A model ready to talk; no connection is made yet.
+
+        Raises:
+            InvalidInput: MODEL_KEY_MISSING, MODEL_KEY_INVALID, MODEL_URL_INVALID.
+            NotFound: MODEL_UNKNOWN, an official model where there is no gateway.
+        """
+        offer = self._offers.get(spec.name)
+        if offer and offer.spec == spec:
+            return offer.open(spec)
+        match spec.provider:
+            case "practice":
+                return PracticeModel(practice_rate(self._environ), spec)
+            case "official":
+                if self._official is None:
+                    raise _unknown(spec.name)
+                return self._official(spec)
+            case "openai" | "gemini":
+                return self._server(spec)
+
+    async def models_of(self, spec: ModelSpec) -> tuple[str, ...]:
+        """The names of the models on the spec's server; its own model for practice and the gateway.
+
+        Raises:
+            NetworkError, ProviderError, InvalidInput: as `ChatModel.stream` and `open`.
+        """
+        if spec.provider not in {"openai", "gemini"} or spec.name in self._offers:
+            return (spec.model,)
+        return await self._server(spec).models()
+
+    async def aclose(self) -> None:
+        """Close the connections. The registry may be used again afterwards."""
+        await self._pool.aclose()
+
+    def _from_environment(self, provider: str, model: str) -> ModelSpec:
+        if provider == "openai":
+            url = self._environ.get(OPENAI_URL, "")
+            return ModelSpec(f"openai:{model}", "openai", model, url, ENVIRONMENT_KEY + OPENAI_KEY)
+        return ModelSpec(f"gemini:{model}", "gemini", model, "", ENVIRONMENT_KEY + GEMINI_KEY)
+
+    def _server(self, spec: ModelSpec) -> OpenAIModel | GeminiModel:
+        # Deferred: most commands resolve a model without ever opening one.
+        if spec.provider == "gemini":
+            from lunalux_core.llm import gemini
+
+            key = self._key_of(spec, GEMINI_KEY, "", gemini.DEFAULT_BASE_URL)
+            return gemini.GeminiModel(spec, key, self._pool)
+        from lunalux_core.llm import openai
+
+        home = self._environ.get(OPENAI_URL, "")
+        return openai.OpenAIModel(
+            spec, self._key_of(spec, OPENAI_KEY, home, openai.DEFAULT_BASE_URL), self._pool
+        )
+
+    def _key_of(self, spec: ModelSpec, variable: str, home: str, provider_url: str) -> str:
+        """The stored key, else `variable` where it is meant for this very server (`home`).
+
+        The provider itself always needs a key; any other server may not, and says so if it does.
+        """
+        address = (spec.base_url.strip() or provider_url).rstrip("/")
+        key: str | None = None
+        if spec.key_name.startswith(ENVIRONMENT_KEY):
+            key = self._environ.get(spec.key_name.removeprefix(ENVIRONMENT_KEY))
+        elif spec.key_name:
+            key = self._key(spec.key_name)
+        if not key and address == (home.strip() or provider_url).rstrip("/"):
+            key = self._environ.get(variable)
+        if not key and host_of(address) == host_of(provider_url):
+            raise InvalidInput(
+                "MODEL_KEY_MISSING",
+                f"The model {spec.name} has no key.",
+                f"Add one in the settings, or set {variable}.",
+                model=spec.name,
+                variable=variable,
+            )
+        return key or ""
+
+
+def saved_specs(configs: Iterable[ModelConfig]) -> tuple[ModelSpec, ...]:
+    """The saved configurations of the settings as specs (`[models.NAME]` in config.toml)."""
+    known = {one.name for one in fields(Sampling)}
+    return tuple(
+        ModelSpec(
+            config.name,
+            config.provider,
+            config.model,
+            config.base_url,
+            ENVIRONMENT_KEY + config.key_env if config.key_env else credential_name(config.name),
+            Sampling(**{name: value for name, value in config.sampling.items() if name in known}),  # type: ignore[arg-type]
+            config.context_tokens,
+        )
+        for config in configs
+    )
+
+
+def credential_name(name: str) -> str:
+    """The name under which the key of the saved model `name` is stored."""
+    return f"model:{name}"
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound(
+        "MODEL_UNKNOWN",
+        f"There is no model called {name!r}.",
+        "`lunalux model list` shows them; openai:MODEL, gemini:MODEL, official:ID and practice work too.",
+        model=name,
+    )
