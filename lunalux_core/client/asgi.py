@@ -1,0 +1,117 @@
+"""The in-process transport: an ASGI app behind httpx, streaming as it would over a socket.
+
+httpx's own transport collects the whole body before it answers; here the body is handed on chunk by
+chunk, and closing the response tells the app `http.disconnect` and waits for it to finish.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+import httpx
+
+Scope = MutableMapping[str, Any]
+App = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
+
+CLOSE_SECONDS = 10
+
+
+class StreamingASGITransport(httpx.AsyncBaseTransport):
+    """Sends requests to `app` in this event loop."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        exchange = _Exchange(self._app, _scope(request), request.stream)
+        return await exchange.response()
+
+
+class _Exchange(httpx.AsyncByteStream):
+    """One request: the app's task, and the chunks it has sent."""
+
+    def __init__(self, app: App, scope: Scope, body: httpx.AsyncByteStream) -> None:
+        self._body = aiter(body)
+        self._started: asyncio.Future[tuple[int, list[tuple[bytes, bytes]]]] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=64)
+        self._gone = asyncio.Event()
+        self._sent = False
+        self._task = asyncio.ensure_future(self._run(app, scope))
+
+    async def response(self) -> httpx.Response:
+        try:
+            await asyncio.wait({self._started, self._task}, return_when=asyncio.FIRST_COMPLETED)
+            if not self._started.done():
+                await self._task
+                raise httpx.RemoteProtocolError("the app answered nothing")
+            status, headers = self._started.result()
+        except BaseException:
+            await self.aclose()
+            raise
+        return httpx.Response(status, headers=headers, stream=self)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while (chunk := await self._chunks.get()) is not None:
+            yield chunk
+        if self._task.done() and not self._task.cancelled() and (error := self._task.exception()):
+            raise httpx.RemoteProtocolError(f"the app failed: {error}")
+
+    async def aclose(self) -> None:
+        self._gone.set()
+        if not self._task.done():
+            await asyncio.wait({self._task}, timeout=CLOSE_SECONDS)
+            self._task.cancel()
+
+    async def _run(self, app: App, scope: Scope) -> None:
+        try:
+            await app(scope, self._receive, self._send)
+        finally:
+            if not self._gone.is_set():
+                await self._chunks.put(None)
+
+    async def _receive(self) -> dict[str, Any]:
+        if not self._sent:
+            try:
+                return {"type": "http.request", "body": await anext(self._body), "more_body": True}
+            except StopAsyncIteration:
+                self._sent = True
+                return {"type": "http.request", "body": b"", "more_body": False}
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Any) -> None:
+        if self._gone.is_set():
+            raise OSError("the client went away")
+        if message["type"] == "http.response.start":
+            if not self._started.done():
+                self._started.set_result((message["status"], list(message.get("headers", ()))))
+        elif body := message.get("body", b""):
+            putting = asyncio.ensure_future(self._chunks.put(body))
+            leaving = asyncio.ensure_future(self._gone.wait())
+            await asyncio.wait({putting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            leaving.cancel()
+            if not putting.done():
+                putting.cancel()
+                raise OSError("the client went away")
+
+
+def _scope(request: httpx.Request) -> Scope:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": request.method,
+        "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        "scheme": request.url.scheme,
+        "path": request.url.path,
+        "raw_path": request.url.raw_path.split(b"?")[0],
+        "query_string": request.url.query,
+        "server": (request.url.host, request.url.port),
+        "client": ("127.0.0.1", 0),
+        "root_path": "",
+    }

@@ -1,0 +1,360 @@
+"""BackendClient: one typed method per endpoint, and the one place where refusals become errors.
+
+Nothing is sent before the first call. Idempotent requests, and those with an idempotency key, are tried
+again when the connection fails; nothing else ever is. A 460 is told to `on_taken_over` once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import httpx
+
+from lunalux_core.client.failures import cut, nonsense, refusal, unreachable
+from lunalux_core.errors import LunaluxError
+from lunalux_core.wire.auth import RefreshResponse, SignInResponse, SignUpResponse
+from lunalux_core.wire.base import Lang, Success, Wire
+from lunalux_core.wire.characters import (
+    CharacterPageResponse,
+    LikedResponse,
+    PresignOriginalResponse,
+    PresignUploadResponse,
+    PublishResponse,
+    UploadDirectResponse,
+)
+from lunalux_core.wire.official import ModelConfigsResponse, SubmitRequest, SubmitResponse
+from lunalux_core.wire.users import (
+    HistoryResponse,
+    InitResponse,
+    InviteResponse,
+    LedgerResponse,
+    MeResponse,
+    RedeemResponse,
+    SessionValidResponse,
+    SettleResponse,
+    WalletResponse,
+)
+
+Answer = TypeVar("Answer", bound=Wire)
+Sort = Literal["hot", "new"]
+TRIES = 3
+BACKOFF_SECONDS = 0.3
+DOWNLOAD_LIMIT = 64 * 1024 * 1024
+_PAGES: Mapping[Sort, str] = {"hot": "hot", "new": "time"}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """Who is signed in; the token never shows in `repr`."""
+
+    user_id: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"SessionKey({self.user_id})"
+
+
+class BackendClient:
+    """The Lunalux backend, remote or in the process.
+
+    Args:
+        connect: gives the HTTP client, asked for once.
+        session: the session in force, or None.
+        on_taken_over: called when the backend says that another device took the session.
+        on_session: called with a session the backend renewed.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[httpx.AsyncClient]],
+        session: Callable[[], SessionKey | None],
+        on_taken_over: Callable[[], Awaitable[None]],
+        on_session: Callable[[SessionKey], Awaitable[None]],
+    ) -> None:
+        self._connect = connect
+        self._session = session
+        self._on_taken_over = on_taken_over
+        self._on_session = on_session
+        self._http: httpx.AsyncClient | None = None
+        self._lock = asyncio.Lock()
+
+    async def aclose(self) -> None:
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    # -- accounts ----------------------------------------------------------------------------------
+
+    async def sign_up(self, email: str, password: str, referral_code: str | None = None) -> SignUpResponse:
+        body = {"email": email, "password": password, "referralCode": referral_code}
+        return await self._post(SignUpResponse, "/api/auth/signup", body)
+
+    async def confirm(self, email: str, code: str) -> None:
+        await self._post(Success, "/api/auth/confirm", {"email": email, "code": code})
+
+    async def resend(self, email: str) -> None:
+        await self._post(Success, "/api/auth/resend", {"email": email})
+
+    async def sign_in(self, email: str, password: str) -> SignInResponse:
+        return await self._post(SignInResponse, "/api/auth/signin", {"email": email, "password": password})
+
+    async def sign_out(self) -> None:
+        await self._post(Success, "/api/auth/signout", {})
+
+    async def forgot(self, email: str) -> None:
+        await self._post(Success, "/api/auth/forgot", {"email": email})
+
+    async def reset(self, email: str, code: str, password: str) -> None:
+        await self._post(Success, "/api/auth/reset", {"email": email, "code": code, "password": password})
+
+    async def refresh(self) -> RefreshResponse:
+        return await self._post(RefreshResponse, "/api/auth/refresh", {})
+
+    async def validate(self) -> SessionValidResponse:
+        return await self._get(SessionValidResponse, "/api/session/validate")
+
+    async def init(self, email: str, referral_code: str | None = None) -> InitResponse:
+        body = {"email": email, "referralCode": referral_code}
+        return await self._post(InitResponse, "/api/user/init", body, again=True)
+
+    async def me(self) -> MeResponse:
+        return await self._get(MeResponse, "/api/user/me")
+
+    async def set_username(self, username: str) -> MeResponse:
+        return await self._post(MeResponse, "/api/user/username", {"username": username})
+
+    async def wallet(self) -> WalletResponse:
+        return await self._get(WalletResponse, "/api/wallet/me")
+
+    async def ledger(self) -> LedgerResponse:
+        return await self._get(LedgerResponse, "/api/ledger/summary/me")
+
+    async def history(self, cursor: str | None = None, limit: int = 50) -> HistoryResponse:
+        return await self._get(HistoryResponse, "/api/ledger/history/me", cursor=cursor, limit=limit)
+
+    async def invite(self) -> InviteResponse:
+        return await self._get(InviteResponse, "/api/invite/me")
+
+    async def settle_invites(self) -> SettleResponse:
+        return await self._post(SettleResponse, "/api/invite/settle/me", {})
+
+    async def redeem(self, coupon: str) -> RedeemResponse:
+        return await self._post(RedeemResponse, "/api/coupon/redeem", {"coupon": coupon})
+
+    async def models(self) -> ModelConfigsResponse:
+        return await self._get(ModelConfigsResponse, "/api/model-config/list")
+
+    # -- the gateway -------------------------------------------------------------------------------
+
+    async def submit(self, request: SubmitRequest, key: str) -> SubmitResponse:
+        """One official reply in one answer; `key` is the idempotency key."""
+        return await self._post(SubmitResponse, "/api/official-model/submit", _body(request), key=key, again=True)
+
+    async def submit_stream(self, request: SubmitRequest, key: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """One official reply as events: (`delta` | `thinking`, {"text"}) and at last (`done`, the answer).
+
+        Raises:
+            PaymentError, BackendError: the gateway refused, or its model failed; nothing was charged.
+            NetworkError: BACKEND_CUT when the stream broke; the same key replays a finished answer.
+        """
+        from httpx_sse import EventSource, SSEError
+
+        headers = {"accept": "text/event-stream", "idempotency-key": key}
+        async with self._stream("POST", "/api/official-model/submit", headers, _body(request)) as response:
+            if "text/event-stream" not in response.headers.get("content-type", ""):
+                yield "done", _json(await response.aread(), self._place)
+                return
+            try:
+                async for event in EventSource(response).aiter_sse():
+                    document = json.loads(event.data)
+                    if event.event == "error":
+                        raise await self._refused(document, None)
+                    yield event.event, document
+                    if event.event == "done":
+                        return
+            except (httpx.TransportError, SSEError, ValueError) as error:
+                raise cut(self._place) from error
+            raise cut(self._place)
+
+    # -- the community -----------------------------------------------------------------------------
+
+    async def first_page(self, sort: Sort, lang: Lang, limit: int | None = None) -> CharacterPageResponse:
+        path = f"/api/character/{_PAGES[sort]}-first-page"
+        return await self._get(CharacterPageResponse, path, lang=lang, limit=limit)
+
+    async def more(self, sort: Sort, lang: Lang, key: str) -> CharacterPageResponse:
+        body = {"lang": lang, "exclusiveStartKey": key}
+        return await self._post(CharacterPageResponse, f"/api/character/{_PAGES[sort]}-more", body, again=True)
+
+    async def presign_original(self, character_id: str, *, skip_count: bool) -> str:
+        query = {"id": character_id, "skipCount": "1" if skip_count else None}
+        return (await self._get(PresignOriginalResponse, "/api/character/presign-original", **query)).url
+
+    async def download_original(self, character_id: str, *, skip_count: bool) -> bytes:
+        """The card's PNG through the backend (for clients that cannot reach the bucket)."""
+        query = {"id": character_id, **({"skipCount": "1"} if skip_count else {})}
+        path = f"/api/character/download-original?{httpx.QueryParams(query)}"
+        async with self._stream("GET", path, {}, None) as response:
+            return await _bounded(response, self._place)
+
+    async def fetch(self, url: str) -> bytes:
+        """The bytes behind a presigned URL; no session headers go along."""
+        http = await self._client()
+        try:
+            async with http.stream("GET", url) as response:
+                if response.status_code >= 400:
+                    raise refusal("CHARACTER_NOT_FOUND" if response.status_code == 404 else "URL_EXPIRED", "")
+                return await _bounded(response, url.partition("?")[0])
+        except httpx.TransportError as error:
+            raise unreachable(self._place, type(error).__name__) from error
+
+    async def presign_upload(self, filename: str, data: bytes) -> PresignUploadResponse:
+        body = {"filename": filename, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        return await self._post(PresignUploadResponse, "/api/character/presign-upload", body)
+
+    async def put(self, url: str, data: bytes, headers: Mapping[str, str]) -> None:
+        """Upload to a presigned URL."""
+        http = await self._client()
+        try:
+            response = await http.put(url, content=data, headers=dict(headers))
+        except httpx.TransportError as error:
+            raise unreachable(self._place, type(error).__name__) from error
+        if response.status_code >= 300:
+            raise refusal("UPLOAD_REFUSED", f"The upload was refused with status {response.status_code}.")
+
+    async def upload_direct(self, filename: str, data: bytes) -> UploadDirectResponse:
+        http = await self._client()
+        files = {"file": (filename, data, "image/png")}
+        request = http.build_request(
+            "POST", "/api/character/upload-direct", files=files, headers=self._session_headers()
+        )
+        return UploadDirectResponse.model_validate(await self._exchange(request, again=False))
+
+    async def publish(
+        self, key: str, language: Lang, intro: str, *, name: str | None = None, tags: tuple[str, ...] = ()
+    ) -> PublishResponse:
+        body = {"s3Key": key, "language": language, "intro": intro, "name": name, "tags": list(tags)}
+        return await self._post(PublishResponse, "/api/character/finalize-publish", body)
+
+    async def like(self, character_id: str) -> None:
+        await self._post(Success, "/api/liked/add", {"characterId": character_id}, again=True)
+
+    async def liked(self) -> LikedResponse:
+        return await self._get(LikedResponse, "/api/liked/me")
+
+    # -- requests ----------------------------------------------------------------------------------
+
+    async def _get(self, answer: type[Answer], path: str, **query: Any) -> Answer:
+        http = await self._client()
+        params = {name: value for name, value in query.items() if value is not None}
+        request = http.build_request("GET", path, params=params, headers=self._session_headers())
+        return answer.model_validate(await self._exchange(request, again=True))
+
+    async def _post(
+        self, answer: type[Answer], path: str, body: Mapping[str, Any], *, key: str = "", again: bool = False
+    ) -> Answer:
+        http = await self._client()
+        headers = self._session_headers() | ({"idempotency-key": key} if key else {})
+        content = {name: value for name, value in body.items() if value is not None}
+        request = http.build_request("POST", path, json=content, headers=headers)
+        return answer.model_validate(await self._exchange(request, again=again))
+
+    async def _exchange(self, request: httpx.Request, *, again: bool) -> dict[str, Any]:
+        http = await self._client()
+        failure: LunaluxError | None = None
+        for attempt in range(TRIES if again else 1):
+            if attempt:
+                await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1))
+            try:
+                response = await http.send(request)
+            except httpx.TransportError as error:
+                failure = unreachable(self._place, type(error).__name__)
+                continue
+            return await self._read(response)
+        assert failure is not None
+        raise failure
+
+    async def _read(self, response: httpx.Response) -> dict[str, Any]:
+        document = _json(response.content, self._place, response.status_code)
+        if response.status_code >= 400 or document.get("success") is not True:
+            raise await self._refused(document, response)
+        renewed, session = response.headers.get("x-session-token"), self._session()
+        if renewed and session is not None:
+            await self._on_session(SessionKey(session.user_id, renewed))
+        return document
+
+    async def _refused(self, document: Mapping[str, Any], response: httpx.Response | None) -> LunaluxError:
+        code = str(document.get("code") or "")
+        if not code:
+            return nonsense(self._place, response.status_code if response else 0)
+        auth = response is not None and response.request.url.path.startswith("/api/auth/")
+        if code == "SESSION_TAKEN_OVER" and not auth:
+            await self._on_taken_over()
+        retry = response.headers.get("retry-after", "") if response is not None else ""
+        return refusal(code, str(document.get("message") or ""), float(retry) if retry.isdigit() else None)
+
+    @asynccontextmanager
+    async def _stream(
+        self, method: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any] | None
+    ) -> AsyncIterator[httpx.Response]:
+        http = await self._client()
+        request = http.build_request(
+            method, path, json=body, headers={**self._session_headers(), **headers}
+        )
+        try:
+            response = await http.send(request, stream=True)
+        except httpx.TransportError as error:
+            raise unreachable(self._place, type(error).__name__) from error
+        try:
+            if response.status_code >= 400:
+                document = _json(await response.aread(), self._place, response.status_code)
+                raise await self._refused(document, response)
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _client(self) -> httpx.AsyncClient:
+        async with self._lock:
+            if self._http is None:
+                self._http = await self._connect()
+        return self._http
+
+    def _session_headers(self) -> dict[str, str]:
+        session = self._session()
+        return {} if session is None else {"x-user-id": session.user_id, "x-session-token": session.token}
+
+    @property
+    def _place(self) -> str:
+        return str(self._http.base_url.host) if self._http is not None else "the backend"
+
+
+def _body(request: SubmitRequest) -> dict[str, Any]:
+    return request.model_dump(by_alias=True, exclude_none=True)
+
+
+def _json(content: bytes, place: str, status: int = 200) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise nonsense(place, status) from error
+    if not isinstance(document, dict):
+        raise nonsense(place, status)
+    return document
+
+
+async def _bounded(response: httpx.Response, place: str) -> bytes:
+    data = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            data += chunk
+            if len(data) > DOWNLOAD_LIMIT:
+                raise refusal("TOO_LARGE", "The file is larger than 64 MB.")
+    except httpx.TransportError as error:
+        raise cut(place) from error
+    return bytes(data)
