@@ -1,0 +1,106 @@
+"""What a stranger's PNG must be before anything decodes it, and what of it is kept (S5).
+
+The header is read here, not by a picture library: size and shape are judged first. Then every chunk is
+walked within its limits, and the file is written anew with the chunks that draw the picture and nothing
+else: no metadata, no animation, nothing behind the end. The card's text is put back by the caller, after
+it was validated.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lunalux_core.errors import InvalidInput, LimitExceeded
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MAX_SIDE = 4096
+MAX_CHUNKS = 8192
+MAX_TEXT_BYTES = 4 * 1024 * 1024
+_DRAWING = frozenset({b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"IDAT", b"IEND"})
+_TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG that has passed. `bare` is the file without anything but the picture; sides in pixels."""
+
+    width: int
+    height: int
+    bare: bytes
+
+
+def inspect(data: bytes) -> Picture:
+    """Judge `data` and strip it.
+
+    Raises:
+        InvalidInput: code INVALID_CARD, not a well-formed PNG.
+        LimitExceeded: code INVALID_CARD, larger than 4096 × 4096, or with too many or too long chunks.
+    """
+    if not data.startswith(SIGNATURE):
+        raise _invalid("The file is not a PNG picture.")
+    width = height = text_bytes = 0
+    kept = [SIGNATURE]
+    seen_pixels, last = False, b""
+    for number, (kind, body, raw) in enumerate(_chunks(data)):
+        if number == 0:
+            width, height = _header(kind, body)
+        elif kind == b"IHDR" or number >= MAX_CHUNKS:
+            raise _too_much("The picture has too many parts.")
+        if kind in _TEXT:
+            text_bytes += len(body)
+            if text_bytes > MAX_TEXT_BYTES:
+                raise _too_much("The texts inside the picture are too long.")
+        if kind in _DRAWING:
+            if kind == b"IDAT" and seen_pixels and last != b"IDAT":
+                raise _invalid("The picture's data is interrupted.")
+            seen_pixels |= kind == b"IDAT"
+            last = kind
+            kept.append(raw)
+    if not seen_pixels:
+        raise _invalid("The picture has no pixels.")
+    return Picture(width, height, b"".join(kept))
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Kind, body and raw bytes of every chunk up to IEND; what follows is ignored, so it is not kept."""
+    at = len(SIGNATURE)
+    while True:
+        if at + 12 > len(data):
+            raise _invalid("The picture ends too early.")
+        (length,) = struct.unpack_from(">I", data, at)
+        kind = data[at + 4 : at + 8]
+        end = at + 12 + length
+        if end > len(data) or not kind.isalpha():
+            raise _invalid("The picture is cut off or damaged.")
+        body = data[at + 8 : end - 4]
+        if zlib.crc32(data[at + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
+            raise _invalid("The picture is damaged: a checksum does not match.")
+        yield kind, body, data[at:end]
+        if kind == b"IEND":
+            return
+        at = end
+
+
+def _header(kind: bytes, body: bytes) -> tuple[int, int]:
+    if kind != b"IHDR" or len(body) != 13:
+        raise _invalid("The picture has no header.")
+    width, height, depth, colour, compression, filtering, interlace = struct.unpack(">IIBBBBB", body)
+    if depth not in _DEPTHS.get(colour, ()) or compression or filtering or interlace > 1:
+        raise _invalid("The picture's header makes no sense.")
+    if not width or not height:
+        raise _invalid("The picture has no size.")
+    if width > MAX_SIDE or height > MAX_SIDE:
+        raise _too_much(f"The picture is larger than {MAX_SIDE} × {MAX_SIDE} pixels.")
+    return width, height
+
+
+def _invalid(message: str) -> InvalidInput:
+    return InvalidInput("INVALID_CARD", message, "Choose an ordinary PNG character card.")
+
+
+def _too_much(message: str) -> LimitExceeded:
+    return LimitExceeded("INVALID_CARD", message, "Scale the picture down and try again.", limit=MAX_SIDE)
