@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -114,7 +114,7 @@ class Chat:
 
     def send(
         self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
-    ) -> AsyncIterator[TurnEvent]:
+    ) -> AsyncGenerator[TurnEvent, None]:
         """Say something and stream the reply.
 
         Raises (from the iterator):
@@ -137,7 +137,7 @@ class Chat:
 
     def regenerate(
         self, message_id: str, options: TurnOptions = TurnOptions(), kind: TurnKind = "regenerate"
-    ) -> AsyncIterator[TurnEvent]:
+    ) -> AsyncGenerator[TurnEvent, None]:
         """Another reply beside `message_id` (the old one stays as a swipe), or under a message of the person.
 
         A reply that failed is tried again in place, with its id: the gateway then replays an answer that
@@ -173,7 +173,9 @@ class Chat:
 
         return self._turn(begin)
 
-    def continue_(self, conversation_id: str, options: TurnOptions = TurnOptions()) -> AsyncIterator[TurnEvent]:
+    def continue_(
+        self, conversation_id: str, options: TurnOptions = TurnOptions()
+    ) -> AsyncGenerator[TurnEvent, None]:
         """Let the model go on where the last reply ended."""
 
         def begin(connection: Connection) -> tuple[Message | None, Message, TurnInput]:
@@ -189,13 +191,17 @@ class Chat:
 
     def impersonate(
         self, conversation_id: str, options: TurnOptions = TurnOptions()
-    ) -> AsyncIterator[TurnEvent]:
+    ) -> AsyncGenerator[TurnEvent, None]:
         """Let the model write the person's next words; nothing is stored, the text is for the input box."""
 
         def begin(connection: Connection) -> tuple[Message | None, Message | None, TurnInput]:
             conversation = load_conversation(connection, conversation_id)
             parent = load_message(connection, conversation.head_id) if conversation.head_id else None
-            return None, None, self._reader().read(connection, "impersonate", None, options, above=parent, of=conversation)
+            return (
+                None,
+                None,
+                self._reader().read(connection, "impersonate", None, options, above=parent, of=conversation),
+            )
 
         return self._turn(begin)
 
@@ -220,9 +226,7 @@ class Chat:
 
         return await self._database.write(change)
 
-    async def preview(
-        self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
-    ) -> Prompt:
+    async def preview(self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()) -> Prompt:
         """The exact messages that `send` would send; nothing is stored and nothing is sent."""
         from lunalux_core.dialogue.default import prompt_line
         from lunalux_core.dialogue.workflow import TurnContext
@@ -230,7 +234,9 @@ class Chat:
         def read(connection: Connection) -> TurnInput:
             conversation = load_conversation(connection, conversation_id)
             parent = load_message(connection, conversation.head_id) if conversation.head_id else None
-            return self._reader().read(connection, "normal", None, options, text=text, above=parent, of=conversation)
+            return self._reader().read(
+                connection, "normal", None, options, text=text, above=parent, of=conversation
+            )
 
         turn = await self._database.read(read)
         ready = await prompt_line(self._reader().engine).run(turn, TurnContext())
@@ -272,7 +278,7 @@ class Chat:
 
     async def _turn(
         self, begin: Callable[[Connection], tuple[Message | None, Message | None, TurnInput]]
-    ) -> AsyncIterator[TurnEvent]:
+    ) -> AsyncGenerator[TurnEvent, None]:
         user, reply, turn = await self._database.write(begin)
         keeper = _Keeper(self._database.write, reply, user)
         try:

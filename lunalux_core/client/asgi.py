@@ -45,7 +45,8 @@ class _Exchange(httpx.AsyncByteStream):
 
     async def response(self) -> httpx.Response:
         try:
-            await asyncio.wait({self._started, self._task}, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {self._started, self._task}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not self._started.done():
                 await self._task
                 raise httpx.RemoteProtocolError("the app answered nothing")
@@ -93,7 +94,8 @@ class _Exchange(httpx.AsyncByteStream):
         elif body := message.get("body", b""):
             putting = asyncio.ensure_future(self._chunks.put(body))
             leaving = asyncio.ensure_future(self._gone.wait())
-            await asyncio.wait({putting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {putting, leaving}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             leaving.cancel()
             if not putting.done():
                 putting.cancel()

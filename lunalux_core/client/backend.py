@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -154,9 +154,13 @@ class BackendClient:
 
     async def submit(self, request: SubmitRequest, key: str) -> SubmitResponse:
         """One official reply in one answer; `key` is the idempotency key."""
-        return await self._post(SubmitResponse, "/api/official-model/submit", _body(request), key=key, again=True)
+        return await self._post(
+            SubmitResponse, "/api/official-model/submit", _body(request), key=key, again=True
+        )
 
-    async def submit_stream(self, request: SubmitRequest, key: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    async def submit_stream(
+        self, request: SubmitRequest, key: str
+    ) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
         """One official reply as events: (`delta` | `thinking`, {"text"}) and at last (`done`, the answer).
 
         Raises:
@@ -190,7 +194,9 @@ class BackendClient:
 
     async def more(self, sort: Sort, lang: Lang, key: str) -> CharacterPageResponse:
         body = {"lang": lang, "exclusiveStartKey": key}
-        return await self._post(CharacterPageResponse, f"/api/character/{_PAGES[sort]}-more", body, again=True)
+        return await self._post(
+            CharacterPageResponse, f"/api/character/{_PAGES[sort]}-more", body, again=True
+        )
 
     async def presign_original(self, character_id: str, *, skip_count: bool) -> str:
         query = {"id": character_id, "skipCount": "1" if skip_count else None}
@@ -304,9 +310,7 @@ class BackendClient:
         self, method: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any] | None
     ) -> AsyncIterator[httpx.Response]:
         http = await self._client()
-        request = http.build_request(
-            method, path, json=body, headers={**self._session_headers(), **headers}
-        )
+        request = http.build_request(method, path, json=body, headers={**self._session_headers(), **headers})
         try:
             response = await http.send(request, stream=True)
         except httpx.TransportError as error:

@@ -14,12 +14,18 @@ from lunalux_core.errors import (
 )
 
 _SENTENCES: Mapping[str, tuple[str, str]] = {
-    "UNAUTHORIZED": ("You are not signed in.", "Sign in with `lunalux account login`, or in the user screen."),
+    "UNAUTHORIZED": (
+        "You are not signed in.",
+        "Sign in with `lunalux account login`, or in the user screen.",
+    ),
     "SESSION_TAKEN_OVER": (
         "Your account was signed in on another device, so this one is signed out.",
         "Sign in again to go on here; nothing of yours is lost.",
     ),
-    "BAD_CREDENTIALS": ("That e-mail and password do not fit together.", "Check both, or reset the password."),
+    "BAD_CREDENTIALS": (
+        "That e-mail and password do not fit together.",
+        "Check both, or reset the password.",
+    ),
     "USER_NOT_CONFIRMED": ("This account is not confirmed yet.", "Enter the code from the mail first."),
     "EMAIL_TAKEN": ("There is an account with this e-mail already.", "Sign in instead."),
     "WEAK_PASSWORD": ("This password is too weak.", "Take a longer one."),
@@ -49,7 +55,10 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "OPERATION_IN_PROGRESS": ("This reply is still being made.", "Wait a moment and try again."),
     "RATE_LIMITED": ("That was too often.", "Wait a little and try again."),
     "TOO_LARGE": ("This is larger than the server takes.", "Make it smaller."),
-    "INVALID_CARD": ("The server does not accept this file as a card.", "Check it with `lunalux character validate`."),
+    "INVALID_CARD": (
+        "The server does not accept this file as a card.",
+        "Check it with `lunalux character validate`.",
+    ),
     "INTRO_REQUIRED": ("A published character needs an intro.", "Write one or two sentences about it."),
     "STORE_UNAVAILABLE": ("The service's storage does not answer.", "Try again in a moment."),
     "VERSION_CONFLICT": ("Somebody changed this meanwhile.", "Refresh and try again."),

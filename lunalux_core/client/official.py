@@ -5,7 +5,7 @@ There is no fallback: when the official path fails, its error is what the person
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ class OfficialModel:
     def spec(self) -> ModelSpec:
         return self._spec
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[Delta]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """Stream one reply; the last delta carries `billing`: method, cost, modelId, wallet, ledgerSummary,
         deactivateBinding.
 
@@ -81,4 +81,6 @@ class OfficialModel:
 
 def _merged(asked: Sampling, saved: Sampling) -> Sampling:
     names = Sampling.__dataclass_fields__
-    return Sampling(**{n: getattr(asked, n) if getattr(asked, n) is not None else getattr(saved, n) for n in names})
+    return Sampling(
+        **{n: getattr(asked, n) if getattr(asked, n) is not None else getattr(saved, n) for n in names}
+    )

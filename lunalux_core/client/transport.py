@@ -41,9 +41,7 @@ async def connect(settings: Settings) -> tuple[httpx.AsyncClient, Close]:
     services, app = await _embedded(settings)
     from lunalux_core.client.asgi import StreamingASGITransport
 
-    client = httpx.AsyncClient(
-        base_url=EMBEDDED_URL, transport=StreamingASGITransport(app), timeout=timeout
-    )
+    client = httpx.AsyncClient(base_url=EMBEDDED_URL, transport=StreamingASGITransport(app), timeout=timeout)
 
     async def close() -> None:
         await client.aclose()

@@ -7,7 +7,7 @@ a wrong order is a type error. `stream` runs the line and yields what the nodes 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -52,7 +52,7 @@ class Workflow(Generic[In, Out]):
         result: Out = step
         return result
 
-    async def stream(self, value: In) -> AsyncIterator[TurnEvent | Out]:
+    async def stream(self, value: In) -> AsyncGenerator[TurnEvent | Out, None]:
         """Run the line, yielding events as they are told and the result last.
 
         Closing the iterator cancels the node that is running. Errors of nodes are raised here.

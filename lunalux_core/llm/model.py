@@ -6,7 +6,7 @@ nothing outside `llm/` and `client/official.py` knows which one it talks to.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -108,7 +108,7 @@ class ChatModel(Protocol):
     @property
     def spec(self) -> ModelSpec: ...
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[Delta]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """Yield deltas until the reply ends.
 
         Raises:
