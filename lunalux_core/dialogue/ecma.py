@@ -1,0 +1,280 @@
+"""ECMAScript regular expressions with a time limit that holds (FORMATS 4.5).
+
+Patterns of cards and worldbooks are untrusted, and a running match cannot be stopped from another thread.
+So they run in a warm helper process (`ecma_worker`), which is replaced when one takes too long.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from struct import Struct
+from threading import Lock, Thread
+from typing import Any, BinaryIO
+
+from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError
+
+JOB_SECONDS = 0.25
+"""Processor time one pattern may use on one text."""
+MESSAGE_SECONDS = 2.0
+"""Processor time all patterns of one message may use together."""
+
+_START_SECONDS = 30.0
+# The helper measures processor time itself; the clock on the wall is the second line of defence and must
+# not fire on a busy machine. Windows has no such timer, so there the wall clock is all there is.
+_WALL_FACTOR = 1.0 if sys.platform == "win32" else 8.0
+_GRACE = 0.25
+_NO_LIMIT = 1e9
+_LENGTH = Struct(">I")
+
+
+class EcmaError(InvalidInput):
+    """The pattern is not valid ECMAScript (REGEX_INVALID), or the engine failed on it (REGEX_FAILED)."""
+
+
+class EcmaTimeout(LimitExceeded):
+    """The pattern used up its time on this text (REGEX_TIMEOUT)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where a pattern matched, in indices of the searched string; a group that took no part is None."""
+
+    start: int
+    end: int
+    groups: tuple[tuple[int, int] | None, ...] = ()
+    named: Mapping[str, tuple[int, int] | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Budget:
+    """Processor time for the patterns of one message, in seconds; `spent` grows as they run."""
+
+    job: float = JOB_SECONDS
+    total: float = MESSAGE_SECONDS
+    spent: float = field(default=0.0)
+
+    @property
+    def left(self) -> float:
+        return max(0.0, self.total - self.spent)
+
+
+Answer = Mapping[str, Any] | LunaluxError
+
+
+class EcmaEngine:
+    """Runs patterns for any thread, one batch at a time; the helper starts at the first use.
+
+    Flags are ECMAScript's (``i m s u v y``); ``g`` has no meaning here, `find_all` finds all. Without `u`
+    or `v` a character beyond U+FFFF is two units; a match that ends inside one is widened to it, unless the
+    text was split with `ecma_units.to_units` before.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._worker: _Worker | None = None
+
+    def __enter__(self) -> EcmaEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the helper. The engine may be used again; it then starts another."""
+        with self._lock:
+            self._drop()
+
+    def find_all(
+        self, pattern: str, flags: str, text: str, limit: int | None = None, budget: Budget | None = None
+    ) -> list[Match]:
+        """All matches from left to right, at most `limit`.
+
+        Raises:
+            EcmaError: REGEX_INVALID.
+            EcmaTimeout: REGEX_TIMEOUT; the engine can be used on.
+        """
+        job = {"source": pattern, "flags": flags, "test": False, "limit": limit}
+        answer = self._run([job], text, budget or Budget())[0]
+        if isinstance(answer, LunaluxError):
+            raise answer
+        return [
+            Match(start, end, tuple(map(_pair, groups)), {name: _pair(at) for name, at in named.items()})
+            for start, end, groups, named in answer["found"]
+        ]
+
+    def test(self, pattern: str, flags: str, text: str, budget: Budget | None = None) -> bool:
+        """Whether the pattern matches anywhere. Raises like `find_all`."""
+        result = self.test_many([(pattern, flags)], text, budget)[0]
+        if isinstance(result, LunaluxError):
+            raise result
+        return result
+
+    def test_many(
+        self, patterns: Sequence[tuple[str, str]], text: str, budget: Budget | None = None
+    ) -> list[bool | LunaluxError]:
+        """`test` for many (pattern, flags) against one text in one round trip.
+
+        A pattern that fails gives its `EcmaError` or `EcmaTimeout` in its place instead of raising. Without a
+        budget every pattern has its own `JOB_SECONDS` and there is no common limit.
+        """
+        jobs = [{"source": source, "flags": flags, "test": True, "limit": 1} for source, flags in patterns]
+        answers = self._run(jobs, text, budget or Budget(total=float("inf")))
+        return [each if isinstance(each, LunaluxError) else bool(each["found"]) for each in answers]
+
+    def _run(self, jobs: list[dict[str, Any]], text: str, budget: Budget) -> list[Answer]:
+        body = text.encode("utf-8", "surrogatepass")
+        answers: list[Answer] = []
+        died_at = -1
+        with self._lock:
+            while (done := len(answers)) < len(jobs):
+                if budget.left <= 0:
+                    return answers + [_timeout(job) for job in jobs[done:]]
+                if self._round(jobs[done:], body, budget, answers):
+                    continue
+                if died_at == len(answers):  # twice on the same pattern, with time left
+                    answers.append(_failed(jobs[died_at]))
+                died_at = len(answers)
+        return answers
+
+    def _round(self, jobs: list[dict[str, Any]], body: bytes, budget: Budget, answers: list[Answer]) -> bool:
+        """Send the jobs and append the answers that come; False if the helper ended for no known reason."""
+        worker = self._worker = self._worker or _Worker()
+        left = min(budget.left, _NO_LIMIT)
+        if not worker.send({"jobs": jobs, "share": budget.job, "left": left}, body):
+            self._drop()
+            return False
+        for job in jobs:
+            share = min(budget.job, budget.left)
+            reply = worker.receive(share * _WALL_FACTOR + _GRACE)
+            if reply is None:
+                overran = worker.overran()
+                self._drop()
+                if overran:
+                    budget.spent += share
+                    answers.append(_timeout(job))
+                return overran
+            budget.spent += reply["seconds"]
+            if "late" in reply:
+                answers.append(_timeout(job))
+            else:
+                answers.append(_invalid(job, reply["error"]) if "error" in reply else reply)
+        return True
+
+    def _drop(self) -> None:
+        if self._worker is not None:
+            self._worker.end()
+            self._worker = None
+
+
+class _Worker:
+    """One helper process and the thread that reads its answers."""
+
+    def __init__(self) -> None:
+        root = str(Path(__file__).resolve().parents[2])
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "lunalux_core.dialogue.ecma_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._input: BinaryIO = self._process.stdin  # type: ignore[assignment]
+        self._answers: SimpleQueue[bytes | None] = SimpleQueue()
+        self._late = False
+        Thread(target=_pump, args=(self._process.stdout, self._answers), daemon=True).start()
+        self._finalizer = weakref.finalize(self, _end, self._process)
+        self._ready = False
+
+    def send(self, request: dict[str, Any], body: bytes) -> bool:
+        """False if the helper is gone."""
+        if not self._ready and self.receive(_START_SECONDS) is None:
+            return False
+        self._ready = True
+        head = json.dumps(request).encode()
+        try:
+            for frame in (head, body):
+                self._input.write(_LENGTH.pack(len(frame)) + frame)
+            self._input.flush()
+        except OSError:
+            return False
+        return True
+
+    def receive(self, seconds: float) -> dict[str, Any] | None:
+        """The next answer; None if the helper ended or did not answer in time."""
+        try:
+            body = self._answers.get(timeout=seconds)
+        except Empty:
+            self._late = True
+            return None
+        return None if body is None else json.loads(body)
+
+    def overran(self) -> bool:
+        """Whether it ended because a pattern took too long."""
+        if self._late:
+            return True
+        code = self._process.wait(timeout=5)
+        return sys.platform != "win32" and code == -signal.SIGPROF
+
+    def end(self) -> None:
+        self._finalizer()
+
+
+def _pump(stream: BinaryIO, answers: SimpleQueue[bytes | None]) -> None:
+    """Frames of the helper into the queue, None at the end."""
+    while len(head := stream.read(_LENGTH.size)) == _LENGTH.size:
+        answers.put(stream.read(_LENGTH.unpack(head)[0]))
+    answers.put(None)
+    stream.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    if process.stdin is not None:
+        try:
+            process.stdin.close()
+        except OSError:
+            return  # bytes it had not read yet have nowhere to go
+
+
+def _pair(value: list[int] | None) -> tuple[int, int] | None:
+    return None if value is None else (value[0], value[1])
+
+
+def _invalid(job: Mapping[str, Any], reason: str) -> EcmaError:
+    return EcmaError(
+        "REGEX_INVALID",
+        f"The regular expression cannot be used: {reason.rstrip('.')}.",
+        "Correct the pattern; it must be valid ECMAScript.",
+        pattern=job["source"],
+        reason=reason,
+    )
+
+
+def _failed(job: Mapping[str, Any]) -> EcmaError:
+    return EcmaError(
+        "REGEX_FAILED",
+        "The regular expression could not be run.",
+        "Simplify the pattern; the engine ended while working on it.",
+        pattern=job["source"],
+    )
+
+
+def _timeout(job: Mapping[str, Any]) -> EcmaTimeout:
+    return EcmaTimeout(
+        "REGEX_TIMEOUT",
+        "The regular expression took too long and was stopped.",
+        "Avoid nested repetitions such as (a+)+ in the pattern.",
+        pattern=job["source"],
+    )
