@@ -6,7 +6,7 @@ the regex engine are made on first use.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,12 +16,18 @@ from lunalux_core.library import Library
 from lunalux_core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    import httpx
+
+    from lunalux_core.account import Account
+    from lunalux_core.client.backend import BackendClient
     from lunalux_core.credentials import Credentials
     from lunalux_core.dialogue.ecma import EcmaEngine
     from lunalux_core.dialogue.reading import TurnReader
     from lunalux_core.dialogue.turn import TurnInput, TurnResult
     from lunalux_core.dialogue.workflow import Workflow
+    from lunalux_core.llm.model import ChatModel, ModelSpec
     from lunalux_core.llm.registry import Registry
+    from lunalux_core.market import Market
     from lunalux_core.plugins.loader import Plugins
 
 
@@ -32,6 +38,7 @@ class Runtime:
         self.settings = settings
         self.paths = settings.paths
         self.library = Library(settings.paths)
+        self._disconnect: Callable[[], Awaitable[None]] | None = None
         self.chat = Chat(self.library, lambda: self.reader, lambda: self.workflow)
 
     @classmethod
@@ -61,7 +68,11 @@ class Runtime:
         """Provider keys and the session token. A home of its own does not share the system's keyring."""
         import os
 
-        from lunalux_core.credentials import Credentials
+        import httpx
+
+    from lunalux_core.account import Account
+    from lunalux_core.client.backend import BackendClient
+    from lunalux_core.credentials import Credentials
 
         return Credentials(self.paths.credentials, use_keyring=not os.environ.get("LUNALUX_HOME"))
 
@@ -72,9 +83,60 @@ class Runtime:
 
         from lunalux_core.llm.registry import Registry, saved_specs
 
+        def official(spec: ModelSpec) -> ChatModel:
+            from lunalux_core.client.official import OfficialModel
+
+            return OfficialModel(self.client, spec)
+
         return Registry(
-            saved_specs(self.settings.models.values()), key=self.credentials.get, environ=os.environ
+            saved_specs(self.settings.models.values()),
+            key=lambda name: self.credentials.get(name),
+            environ=os.environ,
+            official=official,
         )
+
+    @cached_property
+    def client(self) -> BackendClient:
+        """The backend, remote or in this process; connected on the first request."""
+        from lunalux_core.client.backend import BackendClient
+
+        return BackendClient(
+            self._connect,
+            lambda: self.account.session(),
+            lambda: self.account.taken_over(),
+            lambda session: self.account.renewed(session),
+        )
+
+    async def _connect(self) -> httpx.AsyncClient:
+        from lunalux_core.client.transport import connect
+
+        client, self._disconnect = await connect(self.settings)
+        return client
+
+    @cached_property
+    def account(self) -> Account:
+        from lunalux_core.account import Account
+
+        return Account(
+            lambda: self.client,
+            self.library.cache,
+            lambda: self.credentials,
+            embedded=not self.settings.api_url,
+            place=self.place,
+        )
+
+    @cached_property
+    def market(self) -> Market:
+        from lunalux_core.library.market import MarketShelf
+        from lunalux_core.market import Market
+
+        shelf = MarketShelf(self.library.database, self.place)
+        return Market(self.library, self.paths, shelf, lambda: self.client, lambda: self.account)
+
+    @property
+    def place(self) -> str:
+        """Which backend: its address, or what the embedded one keeps its data in."""
+        return self.settings.api_url.rstrip("/") or self.settings.storage
 
     @cached_property
     def plugins(self) -> Plugins:
@@ -107,6 +169,8 @@ class Runtime:
             self.plugins.close()
         if "models" in self.__dict__:
             await self.models.aclose()
+        if self._disconnect is not None:
+            await self._disconnect()
         if "engine" in self.__dict__:
             self.engine.close()
         self.library.close()

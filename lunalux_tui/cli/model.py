@@ -1,0 +1,234 @@
+"""`lunalux model`: list, add, remove, test, use."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import typer
+
+from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.llm.model import ModelSpec
+from lunalux_core.runtime import Runtime
+from lunalux_core.settings import ModelConfig
+from lunalux_tui.cli import output
+from lunalux_tui.cli.run import command_settings, with_runtime
+
+model_app = typer.Typer(
+    help="List, add, remove, test and choose models.", no_args_is_help=True, add_completion=False
+)
+commands = {"model": model_app}
+
+JSON = typer.Option(False, "--json", help="Print one JSON document.")
+NAME = typer.Argument(
+    metavar="NAME", help="A saved name, openai:MODEL, gemini:MODEL, official:ID or practice."
+)
+
+
+@model_app.command("list")
+def list_models(
+    local: bool = typer.Option(False, "--local", help="Ask the usual local servers too."),
+    as_json: bool = JSON,
+) -> None:
+    """Own, official and practice models; the one in use is marked."""
+
+    async def work(runtime: Runtime) -> None:
+        own = [_own(spec, runtime.settings.model) for spec in runtime.models.specs()]
+        if local:
+            from lunalux_core.llm.local import local_servers
+
+            own += [_own(spec, runtime.settings.model) for spec in await local_servers()]
+        official = await _official(runtime)
+        if as_json:
+            output.print_json({"own": own, "official": official, "in_use": runtime.settings.model})
+            return
+        rows = [
+            ["*" if one["in_use"] else "", one["name"], one["provider"], one["model"], one["base_url"] or ""]
+            for one in own
+        ]
+        rows += [
+            [
+                "*" if runtime.settings.model == f"official:{row['modelId']}" else "",
+                f"official:{row['modelId']}",
+                "official",
+                str(row["displayname"]),
+                _price(row),
+            ]
+            for row in official
+        ]
+        output.print_table(["", "name", "provider", "model", "where or price"], rows)
+
+    with_runtime(work)
+
+
+@model_app.command()
+def add(
+    name: str = typer.Argument(metavar="NAME", help="What to call it."),
+    provider: str = typer.Option(..., help="openai (any compatible server) or gemini."),
+    model: str = typer.Option(..., help="The model's name on the server."),
+    base_url: str = typer.Option("", "--base-url", help="Address, e.g. http://127.0.0.1:11434/v1"),
+    key_env: str = typer.Option("", "--key-env", metavar="VAR", help="Environment variable with the key."),
+    key_stdin: bool = typer.Option(False, "--key-stdin", help="Read the key from stdin into the keyring."),
+    context: int = typer.Option(8192, help="Context window, in tokens.", min=512),
+    temperature: float | None = typer.Option(None, min=0, max=5),
+    top_p: float | None = typer.Option(None, "--top-p", min=0, max=1),
+    top_k: int | None = typer.Option(None, "--top-k", min=0),
+    max_tokens: int | None = typer.Option(None, "--max-tokens", min=1),
+    frequency_penalty: float | None = typer.Option(None, "--frequency-penalty", min=-2, max=2),
+    presence_penalty: float | None = typer.Option(None, "--presence-penalty", min=-2, max=2),
+    repeat_penalty: float | None = typer.Option(None, "--repeat-penalty", min=0, max=10),
+    as_json: bool = JSON,
+) -> None:
+    """Save a model configuration (replaces one of the same name).
+
+    lunalux model add local --provider openai --base-url http://127.0.0.1:11434/v1 --model llama3.1
+    """
+    if provider not in {"openai", "gemini"}:
+        raise InvalidInput("USAGE", f"--provider {provider} is not known.", "Use openai or gemini.")
+    if name == "practice" or ":" in name or not name.strip():
+        raise InvalidInput("USAGE", f"A model cannot be called {name!r}.", "Choose a name without a colon.")
+    if key_env and key_stdin:
+        raise InvalidInput("USAGE", "--key-env and --key-stdin do not go together.", "Give one of them.")
+    sampling = {
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "max_tokens": max_tokens,
+        "frequency_penalty": frequency_penalty,
+        "presence_penalty": presence_penalty,
+        "repeat_penalty": repeat_penalty,
+    }
+    config = ModelConfig(
+        name=name,
+        provider=provider,  # type: ignore[arg-type]
+        model=model,
+        base_url=base_url,
+        key_env=key_env,
+        context_tokens=context,
+        sampling={key: value for key, value in sampling.items() if value is not None},
+    )
+
+    async def work(runtime: Runtime) -> None:
+        from lunalux_core.config_file import save_model
+        from lunalux_core.llm.registry import credential_name
+
+        place = key_env or None
+        if key_stdin:
+            secret = sys.stdin.readline().strip()
+            if not secret:
+                raise InvalidInput("USAGE", "There is no key on stdin.", "Pipe it in, one line.")
+            runtime.credentials.set(credential_name(name), secret)
+            place = runtime.credentials.place
+        save_model(runtime.paths.config_file, config)
+        if as_json:
+            output.print_json({"name": name, "provider": provider, "model": model, "key": place})
+        else:
+            output.note(f"Saved {name}. `lunalux model use {name}` puts it in use.")
+        if key_env and not os.environ.get(key_env):
+            output.note(f"warning: {key_env} is not set in this shell.")
+
+    with_runtime(work)
+
+
+@model_app.command()
+def remove(name: str = NAME, as_json: bool = JSON) -> None:
+    """Remove a saved configuration and its key."""
+
+    async def work(runtime: Runtime) -> None:
+        from lunalux_core.config_file import remove_model, reset_value
+        from lunalux_core.llm.registry import credential_name
+
+        if not remove_model(runtime.paths.config_file, name):
+            raise NotFound(
+                "MODEL_UNKNOWN",
+                f"There is no saved model {name!r}.",
+                "`lunalux model list` shows them all.",
+                name=name,
+            )
+        runtime.credentials.delete(credential_name(name))
+        if runtime.settings.model == name:
+            reset_value(runtime.paths.config_file, "chat.model")
+        if as_json:
+            output.print_json({"name": name, "removed": True})
+        else:
+            output.note(f"Removed {name}")
+
+    with_runtime(work)
+
+
+@model_app.command()
+def test(name: str = NAME, as_json: bool = JSON) -> None:
+    """Ask a model for a few words and say how long it took."""
+
+    async def work(runtime: Runtime) -> None:
+        from lunalux_core.llm.probe import probe
+
+        done = await probe(runtime.models.open(runtime.models.resolve(name)))
+        if as_json:
+            output.print_json(
+                {
+                    "name": name,
+                    "model": done.model,
+                    "ok": True,
+                    "first_token_seconds": round(done.first_seconds, 3),
+                    "seconds": round(done.seconds, 3),
+                    "sample": done.sample,
+                }
+            )
+        else:
+            output.print_text(
+                f"{name} answers: {done.sample!r} (first token {done.first_seconds:.2f} s, all {done.seconds:.2f} s)"
+            )
+
+    with_runtime(work)
+
+
+@model_app.command()
+def use(name: str = NAME, as_json: bool = JSON) -> None:
+    """Put a model in use for every conversation."""
+
+    async def work(runtime: Runtime) -> None:
+        runtime.models.resolve(name)
+
+    from lunalux_core.config_file import set_value
+
+    with_runtime(work)
+    set_value(command_settings().paths.config_file, "chat.model", name)
+    if as_json:
+        output.print_json({"model": name})
+    else:
+        output.note(f"{name} is in use.")
+
+
+async def _official(runtime: Runtime) -> list[dict[str, Any]]:
+    """The price list as it is known on disk; fetched only when it never was."""
+    state = await runtime.account.load()
+    if not state.models:
+        try:
+            state = await runtime.account.ensure()
+        except LunaluxError as error:
+            output.warn(error)
+    return [dict(row) for row in state.models]
+
+
+def _own(spec: ModelSpec, in_use: str) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "provider": spec.provider,
+        "model": spec.model,
+        "base_url": spec.base_url or None,
+        "context_tokens": spec.context_tokens,
+        "in_use": spec.name == in_use,
+    }
+
+
+def _price(row: dict[str, Any]) -> str:
+    prices = []
+    if row["freeLevel"] >= 0:
+        prices.append("free" if row["freeLevel"] == 0 else f"free from Lux {row['freeLevel']}")
+    if row["allowStar"] and row["starCost"] >= 0:
+        prices.append(f"{row['starCost']} star")
+    if row["allowLuna"] and row["lunaCost"] >= 0:
+        prices.append(f"{row['lunaCost']} luna")
+    return " · ".join(prices) or "not offered"
