@@ -45,9 +45,21 @@ class HttpPool:
         self._clients: dict[str, httpx.AsyncClient] = {}
 
     async def client(self, base_url: str) -> httpx.AsyncClient:
+        """The client for `base_url`.
+
+        Raises:
+            InvalidInput: MODEL_PROXY_UNUSABLE, the environment names a proxy that cannot be used.
+        """
         if base_url not in self._clients:
             # Reading the certificate store takes tens of milliseconds: not on the loop that draws.
-            made = await asyncio.to_thread(_make_client, base_url, self.timeouts.connect)
+            try:
+                made = await asyncio.to_thread(_make_client, base_url, self.timeouts.connect)
+            except (ImportError, ValueError):
+                raise InvalidInput(
+                    "MODEL_PROXY_UNUSABLE",
+                    "The proxy named in the environment cannot be used.",
+                    "Check HTTPS_PROXY and ALL_PROXY; a SOCKS proxy needs `pip install httpx[socks]`.",
+                ) from None
             self._clients.setdefault(base_url, made)
         return self._clients[base_url]
 

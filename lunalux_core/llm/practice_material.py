@@ -14,6 +14,9 @@ from typing import Literal
 
 from lunalux_core.llm.model import CharacterMaterial, Message
 
+FIELD_CHARS = 8_000
+"""How much of each field of a card is looked at: plenty to quote from, and quick for a huge card."""
+
 Kind = Literal["hello", "thanks", "bye", "question", "action", "statement", "silence"]
 
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
@@ -93,7 +96,7 @@ def with_names(material: CharacterMaterial) -> CharacterMaterial:
     material = replace(material, name=_short_name(material.name), user=material.user.strip())
     changes = {}
     for one in fields(material):
-        text = getattr(material, one.name)
+        text = getattr(material, one.name)[:FIELD_CHARS]
         text = re.sub(r"\{\{char\}\}|<BOT>", lambda _: material.name, text, flags=re.I)
         text = re.sub(r"\{\{user\}\}|<USER>", lambda _: material.user, text, flags=re.I)
         changes[one.name] = text.replace("\r", "").replace("\xa0", " ")
@@ -128,7 +131,7 @@ def said_in(messages: Iterable[Message]) -> Said:
     words = re.sub(r"\*[^*]*\*", " ", text).strip()
     if not words:
         return Said("action" if text else "silence", _short(text.strip("* ")))
-    plain = re.sub(r"[\"“”「」*_`#]+", " ", words).strip()
+    plain = re.sub(r"[\"“”「」*_`#{}]+", " ", words).strip()
     kind: Kind = next((kind for kind, sign in _KINDS if sign.search(plain)), "statement")
     sentences = [one.strip() for one in re.split(r"(?<=[.!?。！？])\s*|\n+", plain) if one.strip()]
     asked = [one for one in sentences if one[-1] in "?？"]
@@ -139,6 +142,8 @@ def said_in(messages: Iterable[Message]) -> Said:
 def _short(text: str, words: int = 9, wide: int = 18) -> str:
     """The beginning of a phrase, without the punctuation at its ends."""
     text = " ".join(text.split())
+    if not size(text):
+        return ""
     if is_chinese(text):
         clause = re.split(r"[，,；;。]", text)[0] if len(text) > wide else text
         return clause[:wide].strip(" ，。！？!?.…、~～")

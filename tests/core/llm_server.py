@@ -17,8 +17,6 @@ from lunalux_core.llm.pool import HttpPool, Retry, Timeouts
 
 Answer = Callable[[web.Request, "Seen"], Awaitable[web.StreamResponse]]
 
-FAST = Timeouts(connect=5, first_token=5, between_tokens=5)
-
 
 def pool(first_token: float = 5, between_tokens: float = 5) -> HttpPool:
     """Connections with short waits, so that a test of a fault takes no longer than it must."""
@@ -45,6 +43,7 @@ class ModelServer:
         self.seen: list[Seen] = []
         self.answers: list[Answer] = []
         self.port = 0
+        self.arrived = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -65,6 +64,7 @@ class ModelServer:
             request.transport.get_extra_info("peername")[1],
         )
         self.seen.append(seen)
+        self.arrived.set()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         try:
             return await answer(request, seen)
@@ -162,12 +162,14 @@ class Heard:
 
 async def listen(model: ChatModel, request: ModelRequest | None = None) -> Heard:
     """Run one call to its end, whatever the end is."""
-    heard = Heard()
+    last, error = Delta(), None
+    text: list[str] = []
+    thinking: list[str] = []
     try:
         async for delta in model.stream(request or ModelRequest((Message("user", "Hello"),))):
-            heard.text += delta.text
-            heard.thinking += delta.thinking
-            heard.last = delta
-    except LunaluxError as error:
-        heard.error = error
-    return heard
+            text.append(delta.text)
+            thinking.append(delta.thinking)
+            last = delta
+    except LunaluxError as raised:
+        error = raised
+    return Heard("".join(text), "".join(thinking), last, error)

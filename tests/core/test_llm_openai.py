@@ -371,6 +371,22 @@ async def test_keep_alive_comments_are_no_tokens(server: ModelServer) -> None:
     await connections.aclose()
 
 
+async def test_a_proxy_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "nonsense://user:secret@127.0.0.1:9")
+    connections = pool()
+    heard = await listen(OpenAIModel(ModelSpec("x", "openai", "m", "http://192.0.2.1/v1"), "", connections))
+    assert heard.code == "MODEL_PROXY_UNUSABLE"
+    assert heard.error is not None and "ALL_PROXY" in heard.error.hint and "secret" not in heard.error.message
+
+
+async def test_a_proxy_is_not_asked_for_this_machine(
+    server: ModelServer, connections: HttpPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    server.will(stream("Hi"))
+    assert (await listen(model(server, connections))).text == "Hi"
+
+
 async def test_nobody_listens() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -449,8 +465,7 @@ async def test_cancelling_the_task_closes_the_connection(
 ) -> None:
     server.will(endless if begun else raw(then="hang"))
     task = asyncio.create_task(listen(model(server, connections)))
-    while not server.seen:
-        await asyncio.sleep(0.01)
+    await server.arrived.wait()
     await asyncio.sleep(0.05)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -465,8 +480,7 @@ async def test_cancelling_while_waiting_for_another_attempt(
 ) -> None:
     server.will(document(ERROR, 429, Retry_After="4"))
     task = asyncio.create_task(listen(model(server, connections)))
-    while not server.seen:
-        await asyncio.sleep(0.01)
+    await server.arrived.wait()
     await asyncio.sleep(0.05)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

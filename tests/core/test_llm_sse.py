@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -46,7 +48,7 @@ def test_reads_what_servers_send(stream: bytes, events: list[str]) -> None:
 def test_cuts_between_reads_do_not_matter(texts: list[str], newline: str, cuts: list[int]) -> None:
     whole = "".join(f"data: {text}{newline}{newline}" for text in texts).encode("utf-8", "replace")
     places = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
-    pieces = [whole[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [whole[a:b] for a, b in pairwise(places)]
     assert parsed(*pieces) == parsed(whole)
     assert len(parsed(whole)) == len(texts)
 
