@@ -68,11 +68,7 @@ class Runtime:
         """Provider keys and the session token. A home of its own does not share the system's keyring."""
         import os
 
-        import httpx
-
-    from lunalux_core.account import Account
-    from lunalux_core.client.backend import BackendClient
-    from lunalux_core.credentials import Credentials
+        from lunalux_core.credentials import Credentials
 
         return Credentials(self.paths.credentials, use_keyring=not os.environ.get("LUNALUX_HOME"))
 

@@ -178,7 +178,8 @@ def test(name: str = NAME, as_json: bool = JSON) -> None:
             )
         else:
             output.print_text(
-                f"{name} answers: {done.sample!r} (first token {done.first_seconds:.2f} s, all {done.seconds:.2f} s)"
+                f"{name} answers: {done.sample!r} (first token {done.first_seconds:.2f} s, "
+                f"all {done.seconds:.2f} s)"
             )
 
     with_runtime(work)
