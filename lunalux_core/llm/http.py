@@ -90,9 +90,9 @@ async def get_json(
     pool: HttpPool, base_url: str, url: str, headers: Mapping[str, str], failures: Failures, seconds: float
 ) -> object:
     """GET a JSON document within `seconds` altogether. Raises like `stream_reply`; no second attempt."""
+    client = await pool.client(base_url)  # has imported httpx, beside the loop
     import httpx
 
-    client = await pool.client(base_url)
     try:
         async with asyncio.timeout(seconds), client.stream("GET", url, headers=dict(headers)) as response:
             body = await _read_all(response, REPLY_LIMIT)
@@ -125,10 +125,10 @@ def _wait_before(error: LunaluxError, tries: int, retry: Retry) -> float | None:
 
 
 async def _attempt(pool: HttpPool, base_url: str, exchange: Exchange) -> AsyncGenerator[Delta, None]:
+    client = await pool.client(base_url)  # has imported httpx, beside the loop
     import httpx
 
     call, failures, limits = exchange.call(), exchange.failures, pool.timeouts
-    client = await pool.client(base_url)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + limits.first_token
     try:
