@@ -1,0 +1,91 @@
+"""Every visible word, in the person's language.
+
+The catalogues are `locales/<language>.json`, the same keys in all of them (a test says so). The language
+belongs to the process, like the terminal; `use` switches it while the program runs and the app then
+redraws. Sentences are whole: a value is put into a sentence, never a sentence glued from pieces.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lunalux_core.errors import LunaluxError
+
+LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "简体中文"}
+FALLBACK = "en"
+FOLDER = Path(__file__).parent / "locales"
+
+
+class _Blanks(dict[str, object]):
+    """Parameters of a sentence; one that is missing shows as its name."""
+
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+@cache
+def catalogue(language: str) -> Mapping[str, str | Mapping[str, str]]:
+    """The sentences of a language by dotted key; plural forms stay together as a mapping.
+
+    Raises:
+        ValueError: the file is no JSON, or a value is no text.
+    """
+    text = (FOLDER / f"{language}.json").read_text(encoding="utf-8")
+    flat: dict[str, str | Mapping[str, str]] = {}
+    _flatten(json.loads(text), "", flat)
+    return flat
+
+
+def _flatten(tree: Any, prefix: str, flat: dict[str, str | Mapping[str, str]]) -> None:
+    if isinstance(tree, str) or (isinstance(tree, dict) and "other" in tree):
+        flat[prefix] = tree
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            _flatten(value, f"{prefix}.{key}" if prefix else key, flat)
+    else:
+        raise ValueError(f"{prefix} is not a text")
+
+
+class _Current:
+    language = FALLBACK
+
+
+def use(language: str) -> None:
+    """Speak `language` from now on; one without a catalogue means English."""
+    _Current.language = language if language in LANGUAGES else FALLBACK
+
+
+def language() -> str:
+    """The language in use: en or zh."""
+    return _Current.language
+
+
+def has(key: str) -> bool:
+    """Whether the language in use knows this key."""
+    return key in catalogue(_Current.language)
+
+
+def t(key: str, **params: object) -> str:
+    """The sentence of `key`, with `params` filled in.
+
+    A sentence with plural forms chooses by the parameter `n`. A key that nobody knows comes back as it
+    is: a missing translation must never stop the program.
+    """
+    found = catalogue(_Current.language).get(key) or catalogue(FALLBACK).get(key)
+    if found is None:
+        return key
+    if not isinstance(found, str):
+        found = found.get("one", found["other"]) if params.get("n") == 1 else found["other"]
+    return found.format_map(_Blanks(params)) if params else found
+
+
+def tell(error: LunaluxError) -> tuple[str, str]:
+    """Message and hint of an error in the person's language; its own English where there is none."""
+    known = catalogue(_Current.language)
+    message = t(f"error.{error.code}.message", **error.params) if f"error.{error.code}.message" in known else ""
+    hint = t(f"error.{error.code}.hint", **error.params) if f"error.{error.code}.hint" in known else ""
+    return message or error.message, hint or error.hint

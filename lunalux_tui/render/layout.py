@@ -1,0 +1,178 @@
+"""Blocks into lines of a given width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rich.cells import cell_len
+
+from lunalux_tui.render.blocks import Block, parse_blocks, plain_text
+from lunalux_tui.render.inline import parse_inline
+from lunalux_tui.render.styles import ACCENT, BOLD, CODE, HEADING, MUTED, QUOTE, UNDERLINE, Line, Run
+from lunalux_tui.render.wrap import wrap
+
+MOST_COLUMNS = 16
+DEEPEST_FOLD = 4
+
+Fold = tuple[int, ...]
+"""Where a fold stands: its number among the folds of the text, within its parent's, and so on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The few words that the layout itself writes, in the person's language."""
+
+    panel: str = "HTML panel, {n} lines"
+    fold: str = "Details"
+
+
+@dataclass(slots=True)
+class Laid:
+    """Lines, and which of them open or close a fold: line number to fold."""
+
+    lines: list[Line] = field(default_factory=list)
+    folds: dict[int, Fold] = field(default_factory=dict)
+
+
+def lay_out(
+    text: str,
+    width: int,
+    *,
+    base: int = 0,
+    growing: bool = False,
+    opened: Mapping[Fold, int] | None = None,
+    words: Words = Words(),
+) -> Laid:
+    """The lines of a text.
+
+    Args:
+        width: cells of a line.
+        base: style bits of everything.
+        growing: whether the text is still streaming in; an open mark then holds to the end.
+        opened: state of folds: absent closed, 1 open, 2 a panel's source.
+        words: the layout's own words.
+    """
+    layout = _Layout(max(width, 8), base, growing, opened or {}, words)
+    layout.add(parse_blocks(text))
+    return layout.laid
+
+
+class _Layout:
+    def __init__(self, width: int, base: int, growing: bool, opened: Mapping[Fold, int], words: Words) -> None:
+        self.laid = Laid()
+        self._width = width
+        self._base = base
+        self._growing = growing
+        self._opened = opened
+        self._words = words
+
+    def add(self, blocks: Sequence[Block], indent: Sequence[Run] = (), parent: Fold = ()) -> None:
+        lines = self.laid.lines
+        folds = 0
+        for place, block in enumerate(blocks):
+            if lines and not block.close and not (place == 0 and indent):
+                lines.append(tuple(indent))
+            growing = self._growing and place == len(blocks) - 1
+            match block.kind:
+                case "fold" | "panel":
+                    self._fold(block, indent, (*parent, folds))
+                    folds += 1
+                case "table":
+                    lines.extend((*indent, *line) for line in self._table(block))
+                case _:
+                    lines.extend(self._lines(block, indent, growing))
+
+    def _lines(self, block: Block, indent: Sequence[Run], growing: bool) -> list[Line]:
+        base = self._base
+        match block.kind:
+            case "rule":
+                room = self._width - sum(cell_len(text) for text, _ in indent)
+                return [(*indent, ("─" * min(room, 40), MUTED | base))]
+            case "heading":
+                style = base | HEADING | BOLD | (UNDERLINE if block.level == 1 else 0)
+                return wrap(parse_inline(block.text, style), self._width, indent, indent)
+            case "quote":
+                bar: list[Run] = [*indent, ("▎ " * block.level, QUOTE | base)]
+                return wrap(parse_inline(block.text, base | QUOTE, growing), self._width, bar, bar)
+            case "item":
+                return self._item(block, indent, growing)
+            case "fence":
+                bar = [*indent, ("│ ", MUTED | base)]
+                return wrap([(block.text.expandtabs(4), base | CODE)], self._width, bar, bar)
+            case _:
+                return wrap(parse_inline(block.text, base, growing), self._width, indent, indent)
+
+    def _item(self, block: Block, indent: Sequence[Run], growing: bool) -> list[Line]:
+        margin = "  " * block.level
+        first: list[Run] = [*indent, (margin, self._base), (f"{block.mark} ", self._base | ACCENT)]
+        rest: list[Run] = [*indent, (margin + " " * (cell_len(block.mark) + 1), self._base)]
+        return wrap(parse_inline(block.text, self._base, growing), self._width, first, rest)
+
+    def _fold(self, block: Block, indent: Sequence[Run], fold: Fold) -> None:
+        laid = self.laid
+        state = self._opened.get(fold, 0)
+        title = block.mark or self._words.fold
+        if block.kind == "panel":
+            title = self._words.panel.format(n=block.text.count("\n") + 1)
+        laid.folds[len(laid.lines)] = fold
+        sign = "▾ " if state else "▸ "
+        heading: list[Run] = [(sign, ACCENT | self._base), (title, MUTED | self._base)]
+        laid.lines.extend(wrap(heading, self._width, indent, indent))
+        inner: list[Run] = [*indent, ("┊ ", MUTED | self._base)]
+        if state and block.kind == "fold":
+            self.add(parse_blocks(block.text, len(fold) < DEEPEST_FOLD), inner, fold)
+        elif state == 1:
+            laid.lines.extend(wrap([(plain_text(block.text), self._base)], self._width, inner, inner))
+        elif state == 2:
+            laid.lines.extend(wrap([(block.text, self._base | CODE)], self._width, inner, inner))
+
+    def _table(self, block: Block) -> Iterator[Line]:
+        rows = [_cells(line) for index, line in enumerate(block.text.split("\n")) if index != 1]
+        columns = min(max(map(len, rows)), MOST_COLUMNS)
+        cells = [
+            [
+                parse_inline(cell, self._base | (BOLD if number == 0 else 0))
+                for cell in (row + [""] * columns)[:columns]
+            ]
+            for number, row in enumerate(rows)
+        ]
+        widths = _column_widths(cells, columns, self._width - 3 * (columns - 1))
+        for number, row in enumerate(cells):
+            wrapped = [wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
+            for height in range(max(map(len, wrapped))):
+                yield self._row(wrapped, widths, height)
+            if number == 0:
+                yield (("─┼─".join("─" * width for width in widths), MUTED | self._base),)
+
+    def _row(self, wrapped: Sequence[Sequence[Line]], widths: Sequence[int], height: int) -> Line:
+        runs: list[Run] = []
+        for column, lines in enumerate(wrapped):
+            if column:
+                runs.append((" │ ", MUTED | self._base))
+            line = lines[height] if height < len(lines) else ()
+            runs.extend(line)
+            missing = widths[column] - sum(cell_len(text) for text, _ in line)
+            if missing > 0 and column < len(wrapped) - 1:
+                runs.append((" " * missing, self._base))
+        return tuple(runs)
+
+
+def _cells(line: str) -> list[str]:
+    line = line.strip().removeprefix("|")
+    if line.endswith("|") and not line.endswith("\\|"):
+        line = line[:-1]
+    return [cell.strip().replace("\0", "|") for cell in line.replace("\\|", "\0").split("|")]
+
+
+def _column_widths(cells: Sequence[Sequence[Sequence[Run]]], columns: int, room: int) -> list[int]:
+    widths = [
+        max(max((sum(cell_len(text) for text, _ in row[column]) for row in cells), default=1), 1)
+        for column in range(columns)
+    ]
+    while sum(widths) > room:
+        widest = max(range(columns), key=widths.__getitem__)
+        if widths[widest] <= 4:
+            break
+        widths[widest] -= max(1, min(sum(widths) - room, widths[widest] // 8))
+    return widths

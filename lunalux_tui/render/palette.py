@@ -1,0 +1,83 @@
+"""From style bits to terminal styles, by the theme's colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.strip import Strip
+
+from lunalux_tui.render import styles as bit
+from lunalux_tui.render.styles import Run, colour_of
+
+_COLOURS = (
+    (bit.ERROR, "lx-error"),
+    (bit.WARNING, "lx-warning"),
+    (bit.ACCENT, "lx-accent"),
+    (bit.CHARACTER, "lx-character"),
+    (bit.USER, "lx-user"),
+    (bit.LINK, "lx-link"),
+    (bit.CODE, "lx-code"),
+    (bit.SPEECH, "lx-speech"),
+    (bit.HEADING, "lx-heading"),
+    (bit.MUTED, "lx-muted"),
+    (bit.NARRATION, "lx-narration"),
+    (bit.QUOTE, "lx-quote"),
+)
+
+
+class Palette:
+    """Styles of one theme on one background; every combination of bits is made once.
+
+    Args:
+        variables: colours by name (`lx-speech` and so on).
+        foreground: colour of plain text.
+        background: colour under everything.
+    """
+
+    def __init__(self, variables: Mapping[str, str], foreground: str, background: str) -> None:
+        self._variables = variables
+        self._foreground = Color.parse(foreground)
+        self._backgrounds = (Color.parse(background), Color.parse(variables.get("lx-selection", background)))
+        self._styles: dict[tuple[int, bool], Style] = {}
+
+    def style(self, bits: int, selected: bool = False) -> Style:
+        """The terminal style of some bits; `selected` for lines of the chosen message."""
+        found = self._styles.get((bits, selected))
+        if found is None:
+            found = self._styles[bits, selected] = self._make(bits, selected)
+        return found
+
+    def strip(self, line: Sequence[Run], width: int, selected: bool = False) -> Strip:
+        """A line padded to `width` cells."""
+        segments = [Segment(text, self.style(bits, selected)) for text, bits in line]
+        used = sum(cell_len(text) for text, _ in line)
+        if used < width:
+            segments.append(Segment(" " * (width - used), self.style(bit.PLAIN, selected)))
+        strip = Strip(segments, max(used, width))
+        return strip if used <= width else strip.crop(0, width)
+
+    def _make(self, bits: int, selected: bool) -> Style:
+        background = self._backgrounds[selected]
+        if bits & bit.CODE and "lx-code-background" in self._variables and not selected:
+            background = Color.parse(self._variables["lx-code-background"])
+        return Style(
+            color=self._colour(bits).rich_color,
+            bgcolor=background.rich_color,
+            bold=bool(bits & bit.BOLD) or None,
+            italic=bool(bits & bit.ITALIC) or None,
+            underline=bool(bits & (bit.UNDERLINE | bit.LINK)) or None,
+            strike=bool(bits & bit.STRIKE) or None,
+        )
+
+    def _colour(self, bits: int) -> Color:
+        rgb = colour_of(bits)
+        if rgb is not None:
+            return Color(rgb >> 16, rgb >> 8 & 255, rgb & 255)
+        for one, name in _COLOURS:
+            if bits & one:
+                return Color.parse(self._variables.get(name, "ansi_default"))
+        return self._foreground
