@@ -1,0 +1,87 @@
+"""`lunalux regex`: the shelf of scripts, and `regex test`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from lunalux_core.errors import InvalidInput
+from lunalux_core.library.shelf import ShelfItem
+from lunalux_tui.cli import output
+from lunalux_tui.cli.shelf import JSON, print_scenarios, read_json, shelf_app
+
+TARGETS = ("store", "display", "prompt")
+
+
+def _read(document: Any, stem: str) -> list[tuple[str, Any, tuple[str, ...]]]:
+    from lunalux_core.cards.regex import read_scripts, write_script
+
+    scripts = read_scripts(document)
+    if not scripts:
+        raise InvalidInput(
+            "REGEX_NOT_FOUND_IN_FILE",
+            f"{stem} holds no regex script.",
+            "A script is a JSON object with findRegex, or an array of them.",
+        )
+    return [(script.name or stem, write_script(script), ()) for script in scripts]
+
+
+def _write(item: ShelfItem) -> Any:
+    return item.document
+
+
+regex_app = shelf_app("regex", _read, _write, "Manage and test regex scripts.")
+commands = {"regex": regex_app}
+
+
+@regex_app.command()
+def test(
+    file: Path | None = typer.Argument(None, help="A regex script (one object, or an array)."),
+    text: str | None = typer.Option(None, help="Text to run it on; else stdin."),
+    placement: int = typer.Option(2, help="1 user input, 2 reply, 5 worldbook, 6 reasoning."),
+    target: str = typer.Option("store", help="store, display or prompt."),
+    depth: int | None = typer.Option(None, help="Depth of the message; 0 is the last one."),
+    scenarios: Path | None = typer.Option(None, "--scenarios", help="Replay a file of scenarios instead."),
+    as_json: bool = JSON,
+) -> None:
+    """Run a script on a text and print the result.
+
+    echo "Hello *there*" | lunalux regex test script.json --target display
+    """
+    if scenarios is not None:
+        from lunalux_core.dialogue.replay_regex import replay
+
+        print_scenarios(scenarios, replay)
+        return
+    if file is None:
+        raise InvalidInput("USAGE", "There is no script to test.", "Name a file, or --scenarios FILE.")
+    if target not in TARGETS:
+        raise InvalidInput("USAGE", f"--target {target} is not known.", f"Use {', '.join(TARGETS)}.")
+    if placement not in {1, 2, 3, 5, 6}:
+        raise InvalidInput("USAGE", f"--placement {placement} is not known.", "Use 1, 2, 5 or 6.")
+    from lunalux_core.cards.regex import read_scripts
+    from lunalux_core.dialogue.ecma import EcmaEngine
+    from lunalux_core.dialogue.scripts import run_scripts
+
+    engine = EcmaEngine()
+    try:
+        done = run_scripts(
+            read_scripts(read_json(file)),
+            sys.stdin.read() if text is None else text,
+            placement=placement,
+            target=target,  # type: ignore[arg-type]
+            depth=depth,
+            engine=engine,
+        )
+    finally:
+        engine.close()
+    if as_json:
+        skipped = [{"name": one.name, "reason": one.reason} for one in done.skipped]
+        output.print_json({"text": done.text, "applied": list(done.applied), "skipped": skipped})
+        return
+    output.print_text(done.text)
+    for one in done.skipped:
+        output.note(f"skipped {one.name}: {one.reason} {one.detail}".rstrip())

@@ -1,0 +1,137 @@
+"""What worldbooks, presets and regex scripts have in common on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from lunalux_core.errors import InvalidInput
+from lunalux_core.library import Library
+from lunalux_core.library.shelf import Shelf, ShelfItem, ShelfKind
+from lunalux_core.runtime import Runtime
+from lunalux_tui.cli import output
+from lunalux_tui.cli.conversation import read_file, write_file
+from lunalux_tui.cli.run import with_runtime
+
+JSON = typer.Option(False, "--json", help="Print one JSON document.")
+NAME = typer.Argument(metavar="NAME", help="Name or id.")
+
+Reader = Callable[[Any, str], list[tuple[str, Any, tuple[str, ...]]]]
+"""From a file's JSON and its stem to what to store: (name, document, notes) each."""
+
+
+def shelf_app(kind: ShelfKind, read: Reader, write: Callable[[ShelfItem], Any], help: str) -> typer.Typer:
+    """The commands list, import, export, enable, disable and delete for one kind."""
+    app = typer.Typer(help=help, no_args_is_help=True, add_completion=False)
+
+    @app.command("list", help=f"Every {kind} in the library, in its order.")
+    def list_items(as_json: bool = JSON) -> None:
+        async def work(runtime: Runtime) -> None:
+            items = await shelf_of(runtime.library, kind).list()
+            if as_json:
+                output.print_json([summary(item) for item in items])
+            else:
+                output.print_table(
+                    ["id", "on", "name"], [[i.id, "on" if i.enabled else "off", i.name] for i in items]
+                )
+
+        with_runtime(work)
+
+    @app.command("import", help=f"Store {kind} files (SillyTavern, Narratium and others).")
+    def import_items(
+        paths: list[Path] = typer.Argument(metavar="PATH..."),
+        name: str = typer.Option("", help="What to call it, for a single file."),
+        as_json: bool = JSON,
+    ) -> None:
+        async def work(runtime: Runtime) -> None:
+            shelf = shelf_of(runtime.library, kind)
+            stored = []
+            for path in paths:
+                for found, document, notes in read(read_json(path), path.stem):
+                    for one in notes:
+                        output.note(f"{path.name}: {one}")
+                    item = await shelf.add(name or found, document)
+                    stored.append({**summary(item), "path": str(path), "notes": list(notes)})
+            if as_json:
+                output.print_json(stored)
+            else:
+                for one in stored:
+                    output.print_text(f"{one['id']}\t{one['name']}")
+
+        with_runtime(work)
+
+    @app.command("export", help=f"Write a {kind} to a file, as its own tools read it.")
+    def export_item(name: str = NAME, path: Path = typer.Argument(), as_json: bool = JSON) -> None:
+        async def work(runtime: Runtime) -> None:
+            item = await shelf_of(runtime.library, kind).find(name)
+            text = json.dumps(write(item), ensure_ascii=False, indent=4) + "\n"
+            write_file(path, text.encode("utf-8", "replace"))
+            if as_json:
+                output.print_json({**summary(item), "path": str(path)})
+            else:
+                output.note(f"Written to {path}")
+
+        with_runtime(work)
+
+    def switch(enabled: bool) -> Callable[..., None]:
+        def command(name: str = NAME, as_json: bool = JSON) -> None:
+            async def work(runtime: Runtime) -> None:
+                shelf = shelf_of(runtime.library, kind)
+                item = await shelf.find(name)
+                await shelf.enable(item.id, enabled)
+                if as_json:
+                    output.print_json({**summary(item), "enabled": enabled})
+                else:
+                    output.note(f"{item.name} is {'on' if enabled else 'off'}")
+
+            with_runtime(work)
+
+        return command
+
+    app.command("enable", help=f"Switch a {kind} on.")(switch(True))
+    app.command("disable", help=f"Switch a {kind} off.")(switch(False))
+
+    @app.command("delete", help=f"Remove a {kind} from the library.")
+    def delete_item(name: str = NAME, as_json: bool = JSON) -> None:
+        async def work(runtime: Runtime) -> None:
+            shelf = shelf_of(runtime.library, kind)
+            item = await shelf.find(name)
+            await shelf.delete(item.id)
+            if as_json:
+                output.print_json({**summary(item), "deleted": True})
+            else:
+                output.note(f"Deleted {item.name}")
+
+        with_runtime(work)
+
+    return app
+
+
+def shelf_of(library: Library, kind: ShelfKind) -> Shelf:
+    return {"worldbook": library.worldbooks, "preset": library.presets, "regex": library.scripts}[kind]
+
+
+def summary(item: ShelfItem) -> dict[str, Any]:
+    return {"id": item.id, "name": item.name, "enabled": item.enabled}
+
+
+def read_json(path: Path) -> Any:
+    """The JSON of a file a person named. Raises NotFound, InvalidInput (JSON_INVALID), LimitExceeded."""
+    from lunalux_core.cards.jsontext import decode_text, parse_json
+
+    text, notes = decode_text(read_file(path))
+    for one in notes:
+        output.note(f"{path.name}: {one}")
+    return parse_json(text)
+
+
+def print_scenarios(path: Path, replay: Callable[[Any], Any]) -> None:
+    """Replay a file of scenarios and print one JSON array of results (vectors/README.md)."""
+    document = read_json(path)
+    if not isinstance(document, (list, dict)):
+        raise InvalidInput("SCENARIOS_INVALID", f"{path.name} holds no scenarios.", "Give a JSON array.")
+    output.print_json(replay(document))
