@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lunalux_core.cards.macros import Variables
     from lunalux_core.cards.preset import Preset
     from lunalux_core.cards.regex import RegexScript
-    from lunalux_core.dialogue.activation import ActiveBook, Activation
+    from lunalux_core.dialogue.activation import Activation, ActiveBook
     from lunalux_core.dialogue.assembly import Prompt, PromptMaterial
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
@@ -120,7 +120,8 @@ class TurnInput:
 
     `history` is the path above the reply, oldest first, without the words of this turn; of a very long
     conversation only as much as can fit the context, and `earlier_events` are the events of what is left
-    out. `length` counts all messages on the path. `partial` is the reply so far when continuing.
+    out. `length` counts all messages on the path. `partial` is the reply so far when continuing, `attempt`
+    counts the swipes of the reply from 0.
     """
 
     kind: TurnKind
@@ -143,6 +144,7 @@ class TurnInput:
     reply_id: str
     model: ModelSpec
     partial: str = ""
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

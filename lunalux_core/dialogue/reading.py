@@ -1,0 +1,247 @@
+"""Reads all that one turn needs, within one transaction, so that no node ever queries (DESIGN 6)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from lunalux_core.cards.card import Card
+from lunalux_core.cards.macros import MacroContext, expand
+from lunalux_core.dialogue.turn import TurnInput, TurnKind, TurnOptions
+from lunalux_core.library.characters import Character, load_character
+from lunalux_core.library.conversations import (
+    Conversation,
+    Message,
+    create_conversation,
+    insert_message,
+    load_conversation,
+    load_path,
+    new_message,
+    select_message,
+)
+from lunalux_core.library.personas import Persona, load_persona
+from lunalux_core.library.shelf import load_shelf
+from lunalux_core.settings import Settings
+from lunalux_core.text import clean
+
+if TYPE_CHECKING:
+    from lunalux_core.cards.preset import Preset
+    from lunalux_core.cards.regex import RegexScript
+    from lunalux_core.database import Connection
+    from lunalux_core.dialogue.ecma import EcmaEngine
+    from lunalux_core.dialogue.worldbook import ActiveBook
+    from lunalux_core.llm.model import ModelSpec
+    from lunalux_core.llm.registry import Registry
+
+PAGE = 200
+CHARS_PER_TOKEN = 6
+"""More characters than this never fit one token, so more history than this many never fits the context."""
+
+Language = Literal["en", "zh"]
+
+
+class TurnReader:
+    """Turns rows of the library into the input of a turn.
+
+    Args:
+        settings: the values in force.
+        models: resolves the name of the model.
+        engine: passed on to whoever builds a prompt.
+    """
+
+    def __init__(self, settings: Settings, models: Callable[[], Registry], engine: EcmaEngine) -> None:
+        self._settings = settings
+        self._models = models
+        self.engine = engine
+
+    def begin(
+        self, connection: Connection, character_id: str, title: str, options: TurnOptions
+    ) -> Conversation:
+        """A new conversation with the card's greetings as swipes of its first message."""
+        character = load_character(connection, character_id)
+        conversation = create_conversation(connection, character_id, title)
+        card = Card.parse(character.document)
+        context = MacroContext(
+            user=self.user_name(connection, conversation, options),
+            char=character.name,
+            nickname=card.nickname,
+            description=card.description,
+            personality=card.personality,
+            scenario=card.scenario,
+            chat_id=conversation.id,
+            language=self._language(character),
+        )
+        first: Message | None = None
+        for greeting in card.greetings:
+            text = clean(expand(greeting, context)).strip()
+            message = new_message(conversation.id, None, "assistant", character.name, text, raw=greeting)
+            insert_message(connection, message)
+            first = first or message
+        if first is not None:
+            select_message(connection, first.id)
+        connection.execute(
+            "UPDATE characters SET used_at = ? WHERE id = ?", (conversation.created_at, character_id)
+        )
+        return load_conversation(connection, conversation.id)
+
+    def user_name(self, connection: Connection, conversation: Conversation, options: TurnOptions) -> str:
+        """What the person is called: an option, the persona, the setting, or the word for "you"."""
+        persona = load_persona(connection, conversation.persona_id)
+        name = options.user_name or (persona.name if persona else "") or self._settings.user_name
+        if name:
+            return name
+        character = load_character(connection, conversation.character_id)
+        return "我" if self._language(character) == "zh" else "You"
+
+    def character_name(self, connection: Connection, conversation: Conversation) -> str:
+        return load_character(connection, conversation.character_id).name
+
+    def model(self, options: TurnOptions) -> ModelSpec:
+        """The model of this turn. Raises NotFound (MODEL_UNKNOWN)."""
+        return self._models().resolve(options.model or self._settings.model)
+
+    def read(
+        self,
+        connection: Connection,
+        kind: TurnKind,
+        reply: Message | None,
+        options: TurnOptions,
+        *,
+        text: str = "",
+        above: Message | None = None,
+        partial: str = "",
+        of: Conversation | None = None,
+    ) -> TurnInput:
+        """The input of a turn.
+
+        Args:
+            reply: the stored reply that will be filled; None when nothing is stored (preview, impersonate).
+            text: the person's words of this turn.
+            above: the message those words, or the reply, hang on.
+            partial: the reply so far, when continuing.
+            of: the conversation, where there is no reply to tell it.
+        """
+        conversation = of or load_conversation(connection, reply.conversation_id if reply else "")
+        character = load_character(connection, conversation.character_id)
+        card = Card.parse(character.document)
+        language = self._language(character)
+        preset = self._preset(connection, conversation, options, language)
+        model = self.model(options)
+        budget = min(model.context_tokens, self._settings.context_tokens) * CHARS_PER_TOKEN
+        history, events = _history(connection, above, budget)
+        persona: Persona | None = load_persona(connection, conversation.persona_id)
+        return TurnInput(
+            kind=kind,
+            text=text,
+            character=character,
+            card=card,
+            conversation=conversation,
+            user=self.user_name(connection, conversation, options),
+            persona=persona.description if persona else "",
+            history=tuple(history),
+            earlier_events=tuple(events),
+            length=above.depth + 1 if above else 0,
+            preset=preset,
+            books=tuple(_books(connection, card)),
+            scripts=tuple(_scripts(connection, character, card, preset)),
+            state=_state(connection, above),
+            settings=self._settings,
+            language=language,
+            mode=options.mode or conversation.mode,
+            reply_id=reply.id if reply else "",
+            model=model,
+            partial=partial,
+            attempt=reply.swipe if reply else 0,
+        )
+
+    def _language(self, character: Character) -> Language:
+        known = character.summary.language
+        return "zh" if known == "zh" else "en" if known == "en" else self._settings.lang
+
+    def _preset(
+        self, connection: Connection, conversation: Conversation, options: TurnOptions, language: Language
+    ) -> Preset:
+        """The named preset, else the conversation's, the enabled one of the shelf, the setting's."""
+        from lunalux_core.dialogue.prompts import find_preset
+
+        shelf = load_shelf(connection, "preset")
+        named = options.preset or conversation.preset_id
+        if not named:
+            enabled = next((item for item in shelf if item.enabled), None)
+            named = enabled.id if enabled else self._settings.preset
+        return find_preset(named, language, shelf, self._settings)
+
+
+def _history(connection: Connection, above: Message | None, budget: int) -> tuple[list[Message], list[str]]:
+    """Messages from `above` upwards, oldest first, until they cannot fit; and the events of the others."""
+    pages: list[list[Message]] = []
+    start, size = above.id if above else "", 0
+    while start and size < budget:
+        page = load_path(connection, start, PAGE)
+        pages.append(page)
+        size += sum(len(message.content) for message in page)
+        start = page[0].parent_id
+    history = [message for page in reversed(pages) for message in page]
+    if not start:
+        return history, []
+    rows = connection.execute(
+        """
+        WITH RECURSIVE path (id, parent_id, event, depth) AS (
+          SELECT id, parent_id, event, depth FROM messages WHERE id = ?
+          UNION ALL
+          SELECT m.id, m.parent_id, m.event, m.depth FROM path JOIN messages m ON m.id = path.parent_id
+        ) SELECT event FROM path WHERE event <> '' ORDER BY depth
+        """,
+        (start,),
+    )
+    return history, [row[0] for row in rows]
+
+
+def _state(connection: Connection, above: Message | None) -> Mapping[str, Any]:
+    """What the branch carries: the state of the nearest message above that has one."""
+    if above is None:
+        return {}
+    row = connection.execute(
+        """
+        WITH RECURSIVE path (state, parent_id, step) AS (
+          SELECT state, parent_id, 0 FROM messages WHERE id = ?
+          UNION ALL
+          SELECT m.state, m.parent_id, step + 1 FROM path JOIN messages m ON m.id = path.parent_id
+          WHERE path.state = '{}'
+        ) SELECT state FROM path ORDER BY step DESC LIMIT 1
+        """,
+        (above.id,),
+    ).fetchone()
+    state: Mapping[str, Any] = json.loads(row[0]) if row else {}
+    return state
+
+
+def _books(connection: Connection, card: Card) -> list[ActiveBook]:
+    """The card's own worldbook, the one it is linked to, and those that are enabled for every chat."""
+    from lunalux_core.cards.worldbook import read_book
+    from lunalux_core.dialogue.worldbook import ActiveBook
+
+    books = []
+    own = card.character_book
+    if own is not None:
+        books.append(ActiveBook(read_book(own, card.name).book, "character"))
+    for item in load_shelf(connection, "worldbook"):
+        linked = own is None and card.world and item.name.casefold() == card.world.casefold()
+        if linked or item.enabled:
+            books.append(
+                ActiveBook(read_book(item.document, item.name).book, "character" if linked else "global")
+            )
+    return books
+
+
+def _scripts(connection: Connection, character: Character, card: Card, preset: Preset) -> list[RegexScript]:
+    """Global scripts, then the card's own where the person allowed them, then the preset's (FORMATS 4.1)."""
+    from lunalux_core.cards.regex import read_script, read_scripts
+
+    scripts = [read_script(item.document) for item in load_shelf(connection, "regex", enabled_only=True)]
+    if character.scripts_allowed and card.regex_scripts:
+        scripts += read_scripts(card.regex_scripts)
+    if preset.regex_scripts:
+        scripts += read_scripts(preset.regex_scripts)
+    return scripts

@@ -1,0 +1,120 @@
+"""Settings: layers, forgiving reading, edits that keep the person's file."""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from lunalux_core.config_file import remove_model, reset_value, save_model, set_value, template
+from lunalux_core.credentials import Credentials
+from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.paths import Paths
+from lunalux_core.settings import DECLARATIONS, ModelConfig, load_settings
+
+
+def write(paths: Paths, text: str) -> None:
+    paths.config.mkdir(parents=True, exist_ok=True)
+    paths.config_file.write_text(text, encoding="utf-8")
+
+
+def test_layers_override_each_other_and_say_where_a_value_is_from(paths: Paths) -> None:
+    write(paths, 'language = "en"\n[chat]\nreply_words = 300\n[ui]\ntheme = "luna-light"\n')
+    environ = {"LUNALUX_LANG": "zh"}
+    found = load_settings(paths, environ, {"ui.theme": "high-contrast"})
+    assert (found.language, found.reply_words, found.theme) == ("zh", 300, "high-contrast")
+    assert found.source("language") == "environment"
+    assert found.source("chat.reply_words") == "file"
+    assert found.source("ui.theme") == "flag"
+    assert found.source("ui.bell") == "default"
+    assert not found.problems
+
+
+def test_a_bad_value_names_key_file_and_allowed_values_and_the_rest_is_read(paths: Paths) -> None:
+    write(paths, 'language = "klingon"\n[chat]\nreply_words = 9999999\nenter_sends = "maybe"\nmodel = "x"\n')
+    found = load_settings(paths, {})
+    assert (found.language, found.reply_words, found.enter_sends) == ("auto", 200, True)
+    assert found.model == "x"
+    told = {problem.params["key"]: problem for problem in found.problems}
+    assert set(told) == {"language", "chat.reply_words", "chat.enter_sends"}
+    assert str(paths.config_file) in told["language"].message and "zh" in told["language"].hint
+
+
+def test_broken_toml_starts_on_the_defaults_and_names_the_line(paths: Paths) -> None:
+    write(paths, 'language = "en"\n[chat\n')
+    found = load_settings(paths, {})
+    assert found.language == "auto"
+    assert "line 2" in found.problems[0].message
+
+
+def test_an_unknown_key_is_told(paths: Paths) -> None:
+    write(paths, "[chat]\nfont = 3\n")
+    assert load_settings(paths, {}).problems[0].params["key"] == "chat.font"
+
+
+def test_setting_a_value_keeps_comments_and_other_values(paths: Paths) -> None:
+    write(paths, '# mine\nlanguage = "en" # yes\n[chat]\nmodel = "a"\n')
+    assert set_value(paths.config_file, "chat.reply_words", "120") == 120
+    set_value(paths.config_file, "editor.tags_en", "One, Two")
+    text = paths.config_file.read_text("utf-8")
+    assert "# mine" in text and "# yes" in text
+    found = load_settings(paths, {})
+    assert (found.model, found.reply_words, found.tags_en) == ("a", 120, ("One", "Two"))
+    reset_value(paths.config_file, "chat.reply_words")
+    assert load_settings(paths, {}).reply_words == 200
+
+
+def test_a_new_file_documents_every_setting(paths: Paths) -> None:
+    set_value(paths.config_file, "ui.bell", True)
+    text = paths.config_file.read_text("utf-8")
+    for known in DECLARATIONS.values():
+        assert known.help in text
+    assert load_settings(paths, {}).bell is True
+    assert tomllib.loads(template()) == {head: {} for head in tomllib.loads(template())}
+
+
+def test_values_that_are_not_allowed_are_refused(paths: Paths) -> None:
+    with pytest.raises(InvalidInput):
+        set_value(paths.config_file, "ui.pictures", "sometimes")
+    with pytest.raises(NotFound):
+        set_value(paths.config_file, "ui.unknown", "x")
+    assert not paths.config_file.exists()
+
+
+def test_models_are_saved_without_their_keys(paths: Paths) -> None:
+    config = ModelConfig("local", "openai", "llama", "http://127.0.0.1:1/v1", sampling={"top_k": 40})
+    save_model(paths.config_file, config)
+    save_model(paths.config_file, ModelConfig("g", "gemini", "flash", key_env="GEMINI_API_KEY"))
+    found = load_settings(paths, {})
+    assert found.models["local"] == config and found.models["g"].key_env == "GEMINI_API_KEY"
+    assert remove_model(paths.config_file, "local") and not remove_model(paths.config_file, "local")
+    assert list(load_settings(paths, {}).models) == ["g"]
+
+
+def test_a_broken_model_entry_is_told_and_the_others_work(paths: Paths) -> None:
+    write(paths, '[models.bad]\nprovider = "x"\n[models.good]\nprovider = "openai"\nmodel = "m"\n')
+    found = load_settings(paths, {})
+    assert list(found.models) == ["good"] and found.problems[0].params["name"] == "bad"
+
+
+@examples(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(max_size=200))
+def test_any_file_lets_the_program_start(paths: Paths, text: str) -> None:
+    paths.config.mkdir(parents=True, exist_ok=True)
+    paths.config_file.write_bytes(text.encode("utf-8", "replace"))
+    assert load_settings(paths, {}).reply_words >= 20
+
+
+def test_secrets_in_the_file_are_for_their_owner_only(paths: Paths) -> None:
+    store = Credentials(paths.credentials, use_keyring=False)
+    store.set("model:x", "s3cret")
+    assert stat.S_IMODE(paths.credentials.stat().st_mode) == 0o600
+    again = Credentials(paths.credentials, use_keyring=False)
+    assert again.get("model:x") == "s3cret" and again.get("other") is None
+    assert "s3cret" not in repr(again)
+    again.delete("model:x")
+    assert store.get("model:x") is None
