@@ -26,6 +26,9 @@ _HEAD = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 
+_MARKERS = {"<bot>": "char"}
+"""Markers that are not called like the macro they stand for."""
+
 _TOKEN = re.compile("\ufdd1(\\d+)\ufdd1")
 
 
@@ -108,7 +111,7 @@ def parse(text: str, accepts_block: Callable[[Macro], bool]) -> Span:
         run = found.group()
         if run[0] == "<":
             (open_macros[-1].children if open_macros else level).append(
-                Macro(found.start(), found.end(), name=run[1:-1], marker=True)
+                Macro(found.start(), found.end(), name=_MARKERS.get(run.lower(), run[1:-1]), marker=True)
             )
         elif run[0] == "{":  # of "{{{" the last two open, the others are text
             open_macros.append(Macro(found.end() - 2, 0))
@@ -216,6 +219,7 @@ def _pair(span: Span, accepts_block: Callable[[Macro], bool]) -> None:
     """
     opened: dict[str, list[int]] = {}
     inline: dict[str, deque[int]] = {}
+    outside: list[int] = []  # inline macros that are in no block, in order
     for index in range(span.first, span.last):
         macro = span.items[index]
         if macro.marker or macro.variable or not macro.name:
@@ -225,9 +229,15 @@ def _pair(span: Span, accepts_block: Callable[[Macro], bool]) -> None:
                 opened.setdefault(macro.key, []).append(index)
             else:
                 inline.setdefault(macro.key, deque()).append(index)
+                outside.append(index)
         elif opened.get(macro.key):
             opening = opened[macro.key].pop()
             span.partners[opening], span.partners[index] = index, opening
+            while outside and outside[-1] > opening:
+                inside = outside.pop()
+                candidates = inline[span.items[inside].key]
+                if candidates and candidates[-1] == inside:
+                    candidates.pop()
         else:
             span.verbatim.add(index)
             if inline.get(macro.key):

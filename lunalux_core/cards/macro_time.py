@@ -25,10 +25,11 @@ class _Locale:
     sunday_first: bool
 
 
-_EN_MONTHS = tuple(
-    "January February March April May June July August September October November December".split()
+_EN_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
 )
-_EN_DAYS = tuple("Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split())
+_EN_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _ZH_DAYS = tuple("一二三四五六日")
 
 _LOCALES: Mapping[Language, _Locale] = {
@@ -59,7 +60,7 @@ _LOCALES: Mapping[Language, _Locale] = {
         sunday_first=True,
     ),
     "zh": _Locale(
-        months=tuple(f"{month}月" for month in "一 二 三 四 五 六 七 八 九 十 十一 十二".split()),
+        months=tuple(f"{month}月" for month in (*"一二三四五六七八九十", "十一", "十二")),
         months_short=tuple(f"{month}月" for month in range(1, 13)),
         days=tuple(f"星期{day}" for day in _ZH_DAYS),
         days_short=tuple(f"周{day}" for day in _ZH_DAYS),
@@ -198,7 +199,7 @@ _FORMATS: Mapping[str, Callable[[datetime, _Locale], str]] = {
 
 
 def at_offset(moment: datetime, hours: int) -> datetime:
-    """The same moment on a clock so many hours from UTC; beyond 16 the number means minutes, as in moment.js."""
+    """The same moment on a clock so many hours from UTC; from 16 on they are minutes, as in moment.js."""
     minutes = hours * 60 if abs(hours) < 16 else hours
     aware = moment if moment.tzinfo else moment.astimezone()
     try:

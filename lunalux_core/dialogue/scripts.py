@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from lunalux_core.cards.macro_grammar import literal_token
+from lunalux_core.cards.macro_grammar import fill_literals, literal_token
 from lunalux_core.cards.regex import Pattern, RegexScript, parse_find
 from lunalux_core.dialogue.ecma import Budget, EcmaEngine, EcmaTimeout, Match
 from lunalux_core.dialogue.ecma_units import from_units, to_units
@@ -119,7 +119,7 @@ def why_not(
     if is_edit and not script.run_on_edit:
         return "edit"
     if depth is not None:
-        too_new = script.min_depth is not None and -1 <= script.min_depth and depth < script.min_depth
+        too_new = script.min_depth is not None and script.min_depth >= -1 and depth < script.min_depth
         too_old = script.max_depth is not None and 0 <= script.max_depth < depth
         if too_new or too_old:
             return "depth"
@@ -206,7 +206,7 @@ class _Template:
             at = match.named.get(reference["name"])
         elif reference["number"] and (number := int(reference["number"])):
             at = match.groups[number - 1] if number <= len(match.groups) else None
-        value = "" if at is None else text[slice(*at)]
+        value = "" if at is None else from_units(text[slice(*at)])
         for trimmed in self._trim:
             value = value.replace(trimmed, "")
         return value
@@ -215,6 +215,4 @@ class _Template:
 def _as_it_is(
     text: str, *, literals: Sequence[str] = (), value_filter: Callable[[str], str] | None = None
 ) -> str:
-    for number, value in enumerate(literals):
-        text = text.replace(literal_token(number), value)
-    return text
+    return fill_literals(text, literals)
