@@ -1,0 +1,145 @@
+"""The front door for card files: any of them in, one `LoadedCard` out. The content decides, not the name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Literal
+
+from lunalux_core.cards import assets, charx, foreign, pngcard, recognise
+from lunalux_core.cards.assets import Asset
+from lunalux_core.cards.card import Card
+from lunalux_core.cards.jsontext import decode_text, parse_json, parse_object
+from lunalux_core.cards.png import is_png
+from lunalux_core.errors import InvalidInput, LimitExceeded
+
+MAX_FILE = 64 * 1024 * 1024
+MAX_ARCHIVE = 256 * 1024 * 1024
+"""Largest card file and largest archive, in bytes; callers may check a file's size before they read it."""
+
+SourceFormat = Literal["png", "json", "charx", "yaml"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedCard:
+    """A card and what came with it.
+
+    `picture` is the file itself for a PNG card (the same object, not a copy), the main picture of an
+    archive, or None; `picture_ext` begins with a dot. `warnings` are English sentences for the person.
+    """
+
+    card: Card
+    picture: bytes | None
+    picture_ext: str
+    source_format: SourceFormat
+    warnings: tuple[str, ...] = ()
+    assets: tuple[Asset, ...] = ()
+    filename: str = ""
+
+    @property
+    def name(self) -> str:
+        """What to call the character where a name is needed: its own, else the file's."""
+        return self.card.name if self.card.name.strip() else PurePath(self.filename).stem
+
+
+def read_card(data: bytes, filename: str = "") -> LoadedCard:
+    """Read a character from the bytes of a PNG, JSON, CHARX or YAML file.
+
+    Args:
+        filename: for messages and as a last resort for the name; its ending does not matter.
+
+    Raises:
+        InvalidInput: FILE_EMPTY, CARD_NO_METADATA, CARD_BAD_JSON, CARD_NOT_OBJECT, CARD_ENCRYPTED,
+            NOT_A_CARD (with `kind` in its params), PNG_CUT, CHARX_DAMAGED, CHARX_UNSAFE, CARD_BAD_YAML.
+        LimitExceeded: FILE_TOO_LARGE, JSON_TOO_LARGE, JSON_TOO_DEEP, PNG_TOO_MANY_CHUNKS,
+            PNG_TEXT_TOO_LARGE, CHARX_TOO_LARGE, CHARX_TOO_MANY_FILES, YAML_TOO_LARGE.
+    """
+    if not data:
+        raise InvalidInput("FILE_EMPTY", "The file is empty.", "Get it again from its source.")
+    if is_png(data):
+        _check_size(data, MAX_FILE)
+        return _from_png(data, filename)
+    if charx.is_zip(data):
+        _check_size(data, MAX_ARCHIVE)
+        read = charx.read_charx(data)
+        warnings = (*read.warnings, *_remarks(read.card))
+        return LoadedCard(read.card, read.picture, read.picture_ext, "charx", warnings, read.assets, filename)
+    _check_size(data, MAX_FILE)
+    if assets.picture_ext(data):
+        raise InvalidInput(
+            "CARD_NO_METADATA",
+            "This picture holds no character; only PNG pictures and CHARX archives can.",
+            "Use the original PNG: sites that convert pictures remove the card from them.",
+        )
+    return _from_text(data, filename)
+
+
+def _from_png(data: bytes, filename: str) -> LoadedCard:
+    read = pngcard.read_png(data)
+    found: tuple[Asset, ...] = ()
+    if read.card.assets:
+        stored = {key: chunk.length * 3 // 4 for key, chunk in assets.png_assets(data)}
+        found = assets.list_assets(read.card, stored)
+    warnings = (*read.warnings, *_remarks(read.card))
+    return LoadedCard(read.card, data, ".png", "png", warnings, found, filename)
+
+
+def _from_text(data: bytes, filename: str) -> LoadedCard:
+    text, mended = decode_text(data)
+    start = text.lstrip()[:1]
+    if start in ("{", "[", '"'):
+        card = _from_json(text)
+        return LoadedCard(card, None, "", "json", (*mended, *_remarks(card)), filename=filename)
+    if not mended and (foreign.looks_like_yaml(text) or filename.lower().endswith((".yaml", ".yml"))):
+        card = foreign.from_yaml(text)
+        return LoadedCard(card, None, "", "yaml", _remarks(card), filename=filename)
+    raise _no_card(recognise.Kind.UNKNOWN)
+
+
+def _from_json(text: str) -> Card:
+    try:
+        document = parse_json(text)
+    except InvalidInput:
+        if recognise.recognise(text.encode()) is recognise.Kind.CHAT:
+            raise _no_card(recognise.Kind.CHAT) from None
+        raise
+    kind = recognise.recognise_document(document)
+    if kind is recognise.Kind.CARD:
+        return foreign.from_object(document) or Card(document, text)
+    if kind is recognise.Kind.UNKNOWN and not isinstance(document, dict):
+        parse_object(text)  # says what it is instead
+    raise _no_card(kind)
+
+
+def _remarks(card: Card) -> tuple[str, ...]:
+    remarks = []
+    if not card.name.strip():
+        remarks.append("The card has no name.")
+    version = card.document.get("spec_version")
+    if isinstance(card.document.get("spec"), str) and _newer(str(card.document["spec"]), version):
+        remarks.append(f"The card follows a newer specification ({version}); what is unknown is kept.")
+    return tuple(remarks)
+
+
+def _newer(spec: str, version: object) -> bool:
+    try:
+        number = float(version) if isinstance(version, str | int | float) else 0.0
+    except ValueError:
+        number = 0.0
+    known = ("chara_card_v1", "chara_card_v2", "chara_card_v3")
+    return number > 3.0 or (spec.startswith("chara_card_v") and spec not in known)
+
+
+def _check_size(data: bytes, limit: int) -> None:
+    if len(data) > limit:
+        raise LimitExceeded(
+            "FILE_TOO_LARGE",
+            f"The file is larger than {limit // 2**20} MB.",
+            "Make its picture smaller.",
+            limit=limit,
+        )
+
+
+def _no_card(kind: recognise.Kind) -> InvalidInput:
+    message, hint = recognise.TOLD[kind]
+    return InvalidInput("NOT_A_CARD", message, hint, kind=kind.value)

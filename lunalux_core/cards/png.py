@@ -1,0 +1,186 @@
+"""PNG as a stream of chunks: the text in it out, the card's text in, every other byte as it was.
+
+FORMATS 1.3. No pixel is ever decoded or encoded here, and picture data is neither copied nor summed while
+reading: a card's text is found at the speed of reading the file.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lunalux_core.errors import InvalidInput, LimitExceeded
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MAX_CHUNKS = 10_000
+MAX_INFLATED = 16 * 1024 * 1024
+CARD_KEYWORDS = ("ccv3", "chara")
+"""Where a card lies, in order of precedence; the case of a keyword does not count."""
+
+_TEXT_TYPES = (b"tEXt", b"iTXt", b"zTXt")
+_HEADER = struct.Struct(">I4s")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Where a chunk lies: `start` is its length field, the data begins eight bytes later."""
+
+    type: bytes
+    start: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        """First byte behind the chunk and its checksum."""
+        return self.start + 12 + self.length
+
+
+@dataclass(frozen=True, slots=True)
+class TextChunk:
+    """A text chunk: `keyword` as written, `value` inflated, `kind` one of tEXt, iTXt, zTXt."""
+
+    keyword: str
+    value: bytes
+    kind: str
+    intact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The chunks of a file in order, and whether it ends as it should.
+
+    `ended` is False without IEND; `cut` is True where the last chunk claims more than the file holds.
+    """
+
+    chunks: tuple[Chunk, ...]
+    ended: bool
+    cut: bool
+
+    @property
+    def end(self) -> int:
+        """First byte behind the last whole chunk; anything further is no part of the picture."""
+        return self.chunks[-1].end if self.chunks else len(SIGNATURE)
+
+
+def is_png(data: bytes) -> bool:
+    return data.startswith(SIGNATURE)
+
+
+def layout(data: bytes) -> Layout:
+    """Walk over the chunks of a PNG without touching their data.
+
+    Raises:
+        InvalidInput: PNG_NO_SIGNATURE.
+        LimitExceeded: PNG_TOO_MANY_CHUNKS over 10,000.
+    """
+    if not is_png(data):
+        raise InvalidInput("PNG_NO_SIGNATURE", "This is not a PNG picture.", "Choose a PNG file.")
+    chunks: list[Chunk] = []
+    at, size = len(SIGNATURE), len(data)
+    while at + 8 <= size:
+        length, kind = _HEADER.unpack_from(data, at)
+        if at + 12 + length > size:
+            return Layout(tuple(chunks), ended=False, cut=True)
+        if len(chunks) == MAX_CHUNKS:
+            raise LimitExceeded(
+                "PNG_TOO_MANY_CHUNKS",
+                f"This PNG has more than {MAX_CHUNKS} parts.",
+                "Save the picture again with an image editor; the card must then be added anew.",
+                limit=MAX_CHUNKS,
+            )
+        chunks.append(Chunk(kind, at, length))
+        at += 12 + length
+        if kind == b"IEND":
+            return Layout(tuple(chunks), ended=True, cut=False)
+    return Layout(tuple(chunks), ended=False, cut=at < size)
+
+
+def keyword_of(data: bytes, chunk: Chunk) -> str | None:
+    """The keyword of a text chunk, None for every other chunk and for text without one."""
+    if chunk.type not in _TEXT_TYPES:
+        return None
+    start = chunk.start + 8
+    nul = data.find(b"\0", start, start + min(chunk.length, 80))
+    return data[start:nul].decode("latin-1") if nul > start else None
+
+
+def read_text(data: bytes, chunk: Chunk) -> TextChunk | None:
+    """Keyword and value of a text chunk; None where it is none or cannot be inflated.
+
+    Raises:
+        LimitExceeded: PNG_TEXT_TOO_LARGE when compressed text grows beyond 16 MB.
+    """
+    keyword = keyword_of(data, chunk)
+    if keyword is None:
+        return None
+    start, end = chunk.start + 8, chunk.start + 8 + chunk.length
+    (stored,) = struct.unpack_from(">I", data, end)
+    intact = zlib.crc32(memoryview(data)[chunk.start + 4 : end]) == stored
+    value = _value(chunk.type, data[start + len(keyword) + 1 : end])
+    return None if value is None else TextChunk(keyword, value, chunk.type.decode("ascii"), intact)
+
+
+def texts(data: bytes, keywords: Sequence[str]) -> Iterator[TextChunk]:
+    """The text chunks of a PNG with one of these lower-case keywords, in the order of the file."""
+    for chunk in layout(data).chunks:
+        keyword = keyword_of(data, chunk)
+        if keyword is not None and keyword.lower() in keywords:
+            found = read_text(data, chunk)
+            if found is not None:
+                yield found
+
+
+def write_texts(data: bytes, texts: Sequence[tuple[str, bytes]], replace: Sequence[str]) -> bytes:
+    """The PNG with tEXt chunks added before IEND, in place of all text chunks with a keyword in `replace`.
+
+    All other chunks stay byte for byte and in order. A chunk that is cut off at the end of the file goes,
+    as do bytes behind IEND; a missing IEND is added.
+    """
+    parts: list[bytes | memoryview] = [SIGNATURE]
+    view = memoryview(data)
+    for chunk in layout(data).chunks:
+        keyword = keyword_of(data, chunk)
+        if chunk.type != b"IEND" and (keyword is None or keyword.lower() not in replace):
+            parts.append(view[chunk.start : chunk.end])
+    parts += [make_chunk(b"tEXt", keyword.encode("latin-1") + b"\0" + value) for keyword, value in texts]
+    parts.append(make_chunk(b"IEND", b""))
+    return b"".join(parts)
+
+
+def make_chunk(kind: bytes, data: bytes) -> bytes:
+    """A whole chunk with its length and checksum."""
+    return _HEADER.pack(len(data), kind) + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+
+
+def _value(kind: bytes, rest: bytes) -> bytes | None:
+    """What follows the keyword's NUL, brought to plain bytes."""
+    if kind == b"tEXt":
+        return rest
+    if kind == b"zTXt":
+        return _inflate(rest[1:]) if rest[:1] == b"\0" else None
+    compressed, method = rest[:1], rest[1:2]
+    _language, _, rest = rest[2:].partition(b"\0")
+    _translated, nul, text = rest.partition(b"\0")
+    if not nul:
+        return None
+    if compressed == b"\1":
+        return _inflate(text) if method == b"\0" else None
+    return text
+
+
+def _inflate(packed: bytes) -> bytes | None:
+    inflater = zlib.decompressobj()
+    try:
+        value = inflater.decompress(packed, MAX_INFLATED + 1)
+    except zlib.error:
+        return None
+    if len(value) > MAX_INFLATED:
+        raise LimitExceeded(
+            "PNG_TEXT_TOO_LARGE",
+            f"A text in this PNG grows beyond {MAX_INFLATED // 2**20} MB when it is unpacked.",
+            "No real card is that large; get it again from its source.",
+            limit=MAX_INFLATED,
+        )
+    return value if inflater.eof else None

@@ -1,0 +1,168 @@
+"""The card in a PNG: which text chunk is believed, and every way tools are known to have encoded it.
+
+FORMATS 1.3: ``ccv3`` before ``chara``, tEXt before iTXt and zTXt, the first of a kind; what cannot be read
+is passed over with a warning as long as something else can.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lunalux_core.cards import png
+from lunalux_core.cards.card import Card
+from lunalux_core.cards.envelope import as_v2, as_v3, mirrored
+from lunalux_core.cards.jsontext import decode_text, dump_json
+from lunalux_core.errors import InvalidInput
+
+LOREBOOK_KEYWORD = "naidata"
+_BLANKS = b" \t\r\n\v\f\0"
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_BASE64_TEXT = re.compile(rb"[A-Za-z0-9+/_-][A-Za-z0-9+/_\s-]{7,}={0,2}\s*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A candidate's text, and what had to be mended to get it."""
+
+    text: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PngCard:
+    """The card of a PNG, the chunk it came from, and remarks on the file."""
+
+    card: Card
+    keyword: str
+    warnings: tuple[str, ...]
+
+
+def read_png(data: bytes) -> PngCard:
+    """The card in a PNG.
+
+    Raises:
+        InvalidInput: CARD_NO_METADATA, NOT_A_CARD (a lorebook in a picture), CARD_ENCRYPTED,
+            CARD_BAD_JSON, CARD_NOT_OBJECT, PNG_NO_SIGNATURE.
+        LimitExceeded: PNG_TOO_MANY_CHUNKS, PNG_TEXT_TOO_LARGE, JSON_TOO_LARGE, JSON_TOO_DEEP.
+    """
+    shape = png.layout(data)
+    candidates, lorebook = _candidates(data, shape)
+    if not candidates:
+        raise _nothing_found(shape, lorebook)
+    warnings: list[str] = []
+    if not shape.ended:
+        warnings.append("The picture is cut off at its end; the card itself is complete.")
+    first_error: InvalidInput | None = None
+    for candidate in candidates:
+        try:
+            payload = decode_payload(candidate.value)
+            card = Card.parse(payload.text)
+        except InvalidInput as error:
+            first_error = first_error or error
+            warnings.append(f"The {candidate.keyword} chunk was passed over: {error.message}")
+            continue
+        warnings += _remarks(candidate, candidates, payload)
+        return PngCard(card, candidate.keyword.lower(), tuple(warnings))
+    assert first_error is not None
+    raise first_error
+
+
+def write_png(picture: bytes, card: Card, spec: Literal["v2", "v3"] | None = None) -> bytes:
+    """A PNG card: `chara` and `ccv3` before IEND, all other chunks byte for byte as they were.
+
+    With `spec` "v2" only `chara` is written, since a reader would believe `ccv3` before it.
+    """
+    document = mirrored(as_v2(card.document))
+    texts = [("chara", encode_payload(document))]
+    if spec != "v2":
+        texts.append(("ccv3", encode_payload(mirrored(as_v3(card.document)))))
+    return png.write_texts(picture, texts, png.CARD_KEYWORDS)
+
+
+def encode_payload(document: Mapping[str, Any]) -> bytes:
+    """A document as the value of a text chunk: base64 of UTF-8 JSON."""
+    return binascii.b2a_base64(dump_json(document).encode(), newline=False)
+
+
+def decode_payload(value: bytes) -> Payload:
+    """The JSON text in the value of a text chunk, encoded in any of the known ways.
+
+    Raises:
+        InvalidInput: CARD_ENCRYPTED for the locked cards of RisuAI.
+        LimitExceeded: JSON_TOO_LARGE.
+    """
+    value = value.strip(_BLANKS)
+    if value.startswith(b"rcc||"):
+        raise InvalidInput(
+            "CARD_ENCRYPTED",
+            "This card is encrypted by RisuAI and cannot be read by other programs.",
+            "Ask its creator for an open export.",
+        )
+    warnings: tuple[str, ...] = ()
+    if not value.startswith((b"{", b"[", b'"', b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        value = _from_base64(value)
+        if _BASE64_TEXT.match(value):
+            value = _from_base64(value)
+            warnings = ("The card was packed in base64 twice.",)
+    text, mended = decode_text(value)
+    return Payload(text.strip("\0"), (*warnings, *mended))
+
+
+def _candidates(data: bytes, shape: png.Layout) -> tuple[list[png.TextChunk], bool]:
+    """The card's chunks, the most trustworthy first, and whether there is a NovelAI lorebook."""
+    found: list[png.TextChunk] = []
+    lorebook = False
+    for chunk in shape.chunks:
+        keyword = png.keyword_of(data, chunk)
+        lowered = keyword.lower() if keyword is not None else ""
+        lorebook = lorebook or lowered == LOREBOOK_KEYWORD
+        if lowered in png.CARD_KEYWORDS and (text := png.read_text(data, chunk)) is not None:
+            found.append(text)
+    found.sort(key=lambda text: (png.CARD_KEYWORDS.index(text.keyword.lower()), text.kind != "tEXt"))
+    return found, lorebook
+
+
+def _nothing_found(shape: png.Layout, lorebook: bool) -> InvalidInput:
+    if lorebook:
+        return InvalidInput(
+            "NOT_A_CARD",
+            "This picture holds a NovelAI lorebook, not a character.",
+            "Import it with `lunalux worldbook import`.",
+            kind="worldbook",
+        )
+    if shape.cut:
+        return InvalidInput(
+            "PNG_CUT",
+            "This PNG is cut off, and what is left of it holds no card.",
+            "Download it again.",
+        )
+    return InvalidInput(
+        "CARD_NO_METADATA",
+        "This picture holds no character.",
+        "Use the original PNG: sites that convert or shrink pictures remove the card from them.",
+    )
+
+
+def _remarks(chosen: png.TextChunk, all_of_them: list[png.TextChunk], payload: Payload) -> list[str]:
+    keyword = chosen.keyword.lower()
+    remarks = list(payload.warnings)
+    if not chosen.intact:
+        remarks.append(f"The checksum of the {keyword} chunk is wrong; its text may be damaged.")
+    if any(text.keyword.lower() == keyword and text.value != chosen.value for text in all_of_them):
+        remarks.append(f"The file holds several different {keyword} chunks; the first one was read.")
+    return remarks
+
+
+def _from_base64(value: bytes) -> bytes:
+    """Decode like a browser does: blanks, missing padding and the URL-safe alphabet are no matter."""
+    compact = value.translate(_TO_STANDARD, _BLANKS).rstrip(b"=")
+    if len(compact) % 4 == 1:
+        compact = compact[:-1]
+    try:
+        return binascii.a2b_base64(compact + b"=" * (-len(compact) % 4))
+    except binascii.Error:
+        return b""
