@@ -1,0 +1,88 @@
+"""Texts that go into the history at a depth (FORMATS 3.2 item 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
+from lunalux_core.llm.model import Role
+
+ORDER = 100
+"""The order value that everything but a preset's own prompts has."""
+_ROLES: tuple[Role, ...] = ("assistant", "user", "system")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """A text for the history; `order` and `slot` as in `PresetPrompt`."""
+
+    depth: int
+    role: Role
+    content: str
+    order: int = ORDER
+    slot: str = "atDepth"
+
+
+def material_injections(material: PromptMaterial, expand: Expand) -> list[Injection]:
+    """The note, the card's own prompt and the worldbook's texts, in the order they are joined in."""
+    found = []
+    note = material.note
+    if note is not None and note.position == "in_chat":
+        found.append(Injection(note.depth, note.role, expand(material.note_text()), slot="authorsNote"))
+    card = material.card
+    found.append(
+        Injection(
+            card.depth_prompt_depth, card.depth_prompt_role, expand(card.depth_prompt), slot="depthPrompt"
+        )
+    )
+    found.extend(
+        Injection(one.depth, one.role, expand(one.content), slot="worldInfoDepth")
+        for one in material.at_depth
+    )
+    return [one for one in found if one.content.strip()]
+
+
+def joined(from_preset: Iterable[Injection], from_material: Iterable[Injection]) -> list[Injection]:
+    """One injection for each depth, order and role, as they follow each other from top to bottom.
+
+    Deeper ones first; within a depth by order; within an order assistant, user, system. In one message
+    the preset's texts stand before the material's.
+    """
+    groups: dict[tuple[int, int, int], tuple[list[Injection], list[Injection]]] = {}
+    for source, injections in enumerate((from_preset, from_material)):
+        for one in injections:
+            key = -max(one.depth, 0), one.order, _ROLES.index(one.role)
+            groups.setdefault(key, ([], []))[source].append(one)
+    return [
+        Injection(-depth, _ROLES[role], _text(*group), order, _slots(*group))
+        for (depth, order, role), group in sorted(groups.items(), key=lambda item: item[0])
+    ]
+
+
+def _text(from_preset: Sequence[Injection], from_material: Sequence[Injection]) -> str:
+    own = "\n".join(one.content for one in from_preset).strip()
+    return "\n".join(part for part in (own, *(one.content.strip() for one in from_material)) if part)
+
+
+def _slots(from_preset: Sequence[Injection], from_material: Sequence[Injection]) -> str:
+    return "+".join(dict.fromkeys(one.slot for one in (*from_preset, *from_material)))
+
+
+def inject(history: Sequence[T], injections: Iterable[Injection]) -> list[T | Injection]:
+    """The history, oldest first, with `joined` injections in it.
+
+    Depths count the real messages only; a depth beyond the history is before its first message.
+    """
+    result: list[T | Injection] = []
+    position = 0
+    for one in injections:
+        place = max(len(history) - one.depth, 0)
+        result.extend(history[position:place])
+        position = max(position, place)
+        result.append(one)
+    result.extend(history[position:])
+    return result

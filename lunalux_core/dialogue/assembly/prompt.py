@@ -1,0 +1,102 @@
+"""The result of an assembly: the exact messages, and the account of how they came about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from lunalux_core.errors import InvalidInput
+from lunalux_core.llm.model import Message, Role
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMessage:
+    """One message as it will be sent. `slot` says which part of the preset it fills."""
+
+    role: Role
+    content: str
+    name: str | None = None
+    slot: str = ""
+    tokens: int = 0
+    message_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotTokens:
+    """What one slot costs, in tokens, in how many pieces."""
+
+    slot: str
+    tokens: int
+    pieces: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PromptReport:
+    """What was sent, what was cut, and why: nothing is left out without a mark here.
+
+    `history_dropped` counts every message that is not in the prompt for lack of room, also those that
+    were never offered; `dropped_ids` names the offered ones, oldest first. `memory_events` lines stand in
+    for them. `injections_dropped` are texts meant for a depth of the history that found no place.
+    """
+
+    budget: int
+    total: int
+    slots: tuple[SlotTokens, ...]
+    history_kept: int = 0
+    history_dropped: int = 0
+    dropped_ids: tuple[str, ...] = ()
+    injections_dropped: int = 0
+    memory_events: int = 0
+    examples_kept: int = 0
+    examples_dropped: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt ready to send."""
+
+    messages: tuple[PromptMessage, ...]
+    report: PromptReport
+
+    def to_messages(self) -> tuple[Message, ...]:
+        """The messages as models take them."""
+        return tuple(Message(one.role, one.content, one.name) for one in self.messages)
+
+
+class Piece(Protocol):
+    """Anything with a slot and a cost."""
+
+    @property
+    def slot(self) -> str: ...
+    @property
+    def tokens(self) -> int: ...
+
+
+def slot_totals(pieces: Sequence[Piece]) -> tuple[SlotTokens, ...]:
+    """Costs by slot, in order of first appearance."""
+    totals: dict[str, tuple[int, int]] = {}
+    for piece in pieces:
+        tokens, count = totals.get(piece.slot, (0, 0))
+        totals[piece.slot] = (tokens + piece.tokens, count + 1)
+    return tuple(SlotTokens(slot, *total) for slot, total in totals.items())
+
+
+def too_large(budget: int, pieces: Sequence[Piece]) -> InvalidInput:
+    """The refusal of FORMATS 3.2 item 6: a prompt whose fixed parts do not fit is not sent."""
+    slots: Mapping[str, int] = {one.slot: one.tokens for one in slot_totals(pieces) if one.tokens}
+    largest = sorted(slots.items(), key=lambda item: -item[1])
+    named = ", ".join(f"{slot} {tokens}" for slot, tokens in largest[:6])
+    total = sum(slots.values())
+    return InvalidInput(
+        "PROMPT_TOO_LARGE",
+        f"The prompt needs {total} tokens and {max(budget, 0)} are free; by size: {named}.",
+        "Choose a larger context, ask for a shorter reply, or shorten the largest part.",
+        needed=total,
+        budget=max(budget, 0),
+        slots=dict(largest),
+    )

@@ -1,0 +1,130 @@
+"""From the prompts of a preset to filled slots, in the order of its list (FORMATS 3.2 items 1 to 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from lunalux_core.cards.preset import MARKERS, Preset, PresetPrompt
+from lunalux_core.dialogue.assembly.injections import Injection
+from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
+from lunalux_core.dialogue.assembly.placeholders import expand_around
+from lunalux_core.llm.model import Role
+
+# Program-filled texts that SillyTavern appends at the very end if the order list does not know them.
+_APPENDED = (
+    "worldInfoBefore",
+    "worldInfoAfter",
+    "charDescription",
+    "charPersonality",
+    "scenario",
+    "personaDescription",
+)
+_PLACES = frozenset({"dialogueExamples", "chatHistory"})
+_WI_PLACE = "{0}"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One place of the list: a text with its role, or the place of history or examples (no text)."""
+
+    identifier: str
+    role: Role = "system"
+    content: str = ""
+
+
+@dataclass(slots=True)
+class Slots:
+    """The places in order, and the preset's texts for the history."""
+
+    places: list[Slot] = field(default_factory=list)
+    injections: list[Injection] = field(default_factory=list)
+
+
+def resolve(preset: Preset, material: PromptMaterial, expand: Expand) -> Slots:
+    """Expand and place every prompt that takes part in this generation.
+
+    A main prompt that is switched off, absolute or absent still leaves its place, without text: the
+    author's note and the memory stand there.
+    """
+    texts = program_texts(preset, material, expand)
+    slots = Slots()
+    known: set[str] = set()
+    for identifier, enabled in preset.order:
+        prompt = preset.prompt(identifier)
+        if prompt is None or not enabled or not prompt.runs_on(material.type):
+            if identifier == "main":
+                slots.places.append(Slot(identifier))
+            if prompt is not None or not enabled:
+                known.add(identifier)
+            continue
+        known.add(identifier)
+        _place(slots, prompt, _content(prompt, texts, material, expand))
+    for identifier in _APPENDED:
+        if identifier not in known:
+            slots.places.append(Slot(identifier, content=texts[identifier]()))
+    if all(slot.identifier != "main" for slot in slots.places):
+        slots.places.insert(0, Slot("main"))
+    return slots
+
+
+def program_texts(
+    preset: Preset, material: PromptMaterial, expand: Expand
+) -> Mapping[str, Callable[[], str]]:
+    """What the program puts into its markers; each is expanded only when it is asked for."""
+    card, params = material.card, preset.params
+
+    def formatted(template: str, name: str, text: str) -> str:
+        field_text = expand(text)
+        if not field_text or not template:
+            return field_text
+        return expand_around(template, expand, {name: field_text})
+
+    def worldbook(text: str) -> str:
+        text = expand(text)
+        if not text or not params.wi_format.strip():
+            return text
+        return expand_around(params.wi_format.replace(_WI_PLACE, "{{entries}}"), expand, {"entries": text})
+
+    return {
+        "worldInfoBefore": lambda: worldbook(material.before),
+        "worldInfoAfter": lambda: worldbook(material.after),
+        "charDescription": lambda: expand(card.description),
+        "charPersonality": lambda: formatted(params.personality_format, "personality", card.personality),
+        "scenario": lambda: formatted(params.scenario_format, "scenario", card.scenario),
+        "personaDescription": lambda: expand(material.persona),
+    }
+
+
+def overridden(prompt: PresetPrompt, own: str, material: PromptMaterial, expand: Expand) -> str:
+    """The prompt's expanded text, or the card's in its place; `{{original}}` in that works once."""
+    overrides = {
+        "main": material.card.system_prompt,
+        "jailbreak": material.card.post_history_instructions,
+    }
+    override = overrides.get(prompt.identifier, "")
+    if not override or prompt.forbid_overrides:
+        return own
+    return expand_around(override, expand, {"original": own}, once=True)
+
+
+def _content(
+    prompt: PresetPrompt, texts: Mapping[str, Callable[[], str]], material: PromptMaterial, expand: Expand
+) -> str:
+    if prompt.identifier in texts:
+        return texts[prompt.identifier]()
+    if prompt.identifier in MARKERS or prompt.marker:
+        return ""
+    return overridden(prompt, expand(prompt.content), material, expand)
+
+
+def _place(slots: Slots, prompt: PresetPrompt, content: str) -> None:
+    if not prompt.absolute or prompt.identifier in _PLACES:
+        slots.places.append(Slot(prompt.identifier, prompt.role, content))
+        return
+    if prompt.identifier == "main":
+        slots.places.append(Slot("main"))
+    if content:
+        slots.injections.append(
+            Injection(prompt.depth, prompt.role, content, prompt.order, prompt.identifier)
+        )
