@@ -8,61 +8,19 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from lunalux_core.cards import macro_time
 from lunalux_core.cards.macro_context import ChatMessage, MacroContext
+from lunalux_core.cards.macro_registry import BUILTINS, Call, Run, add, add_value
 from lunalux_core.cards.macro_variables import Scope, Variables
+
+__all__ = ["BUILTINS", "TRIM"]
 
 TRIM = "\ufdd0"
 """Left by ``{{trim}}`` and removed at the end with the newlines around it; the code is no character."""
 
 _MAX_REPEAT = 10_000
 _MAX_DICE = 1_000
-
-
-@dataclass(slots=True)
-class Call:
-    """One macro being evaluated; `arguments` are expanded, the body of a block is the last of them."""
-
-    arguments: list[str]
-    context: MacroContext
-    variables: Variables
-    place: str
-    """Distinguishes this place in this text from any other; the same at every expansion."""
-    is_block: bool
-    used: set[str]
-    """Names of macros that were used up in this expansion."""
-    card_field: Callable[[str], str]
-    """The expanded text of a field of the card."""
-
-
-Run = Callable[[Call], str | None]
-
-
-class Builtin(NamedTuple):
-    """`most` arguments is None for a list of any length."""
-
-    least: int
-    most: int | None
-    run: Run
-
-    def takes(self, count: int) -> bool:
-        return self.least <= count and (self.most is None or count <= self.most)
-
-
-BUILTINS: dict[str, Builtin] = {}
-"""By lower-case name."""
-
-
-def _add(names: str, run: Run, least: int = 0, most: int | None = 0) -> None:
-    for name in names.split():
-        BUILTINS[name.lower()] = Builtin(least, most, run)
-
-
-def _add_value(names: str, value: Callable[[MacroContext], object]) -> None:
-    _add(names, lambda call: str(value(call.context)))
 
 
 # Names
@@ -77,17 +35,17 @@ def _group(context: MacroContext, without: Iterable[str] = ()) -> str:
     return ", ".join(name for name in context.group if name not in without) or context.char_name
 
 
-_add_value("user", lambda context: context.user)
-_add_value("char", lambda context: context.char_name)
-_add_value("group charIfNotGroup", _group)
-_add_value("groupNotMuted", lambda context: _group(context, context.muted))
-_add_value("notChar", _others)
+add_value("user", lambda context: context.user)
+add_value("char", lambda context: context.char_name)
+add_value("group charIfNotGroup", _group)
+add_value("groupNotMuted", lambda context: _group(context, context.muted))
+add_value("notChar", _others)
 
 # Card
 
 
 def _add_field(names: str, name: str) -> None:
-    _add(names, lambda call: call.card_field(name))
+    add(names, lambda call: call.card_field(name))
 
 
 _add_field("description charDescription", "description")
@@ -99,9 +57,9 @@ _add_field("charPrompt", "char_prompt")
 _add_field("charJailbreak charInstruction", "char_instruction")
 _add_field("charDepthPrompt", "depth_prompt")
 _add_field("charCreatorNotes creatorNotes", "creator_notes")
-_add_value("charVersion char_version version", lambda context: context.char_version)
-_add_value("defaultSystemPrompt", lambda context: context.default_prompt)
-_add("systemPrompt", lambda call: call.card_field("char_prompt") or call.context.default_prompt)
+add_value("charVersion char_version version", lambda context: context.char_version)
+add_value("defaultSystemPrompt", lambda context: context.default_prompt)
+add("systemPrompt", lambda call: call.card_field("char_prompt") or call.context.default_prompt)
 
 
 def _examples(call: Call) -> str:
@@ -129,9 +87,9 @@ def _original(call: Call) -> str:
     return call.context.original
 
 
-_add("mesExamples", _examples)
-_add("charFirstMessage greeting", _greeting, 0, 1)
-_add("original", _original)
+add("mesExamples", _examples)
+add("charFirstMessage greeting", _greeting, 0, 1)
+add("original", _original)
 
 # Chat
 
@@ -144,17 +102,17 @@ def _number(value: int | None) -> str:
     return "" if value is None else str(value)
 
 
-_add_value("lastMessage", lambda c: _last(reversed(c.chat), lambda _: True))
-_add_value("lastUserMessage", lambda c: _last(reversed(c.chat), lambda m: m.is_user and not m.is_system))
-_add_value("lastCharMessage", lambda c: _last(reversed(c.chat), lambda m: not m.is_user and not m.is_system))
-_add_value("lastMessageId", lambda c: len(c.chat) - 1 if c.chat else "")
-_add_value("allChatRange", lambda c: f"0-{len(c.chat) - 1}" if c.chat else "")
-_add_value("firstIncludedMessageId", lambda c: _number(c.first_included))
-_add_value("firstDisplayedMessageId", lambda c: _number(c.first_displayed))
-_add_value("lastSwipeId", lambda c: c.chat[-1].swipes if c.chat and c.chat[-1].swipes else "")
-_add_value("currentSwipeId", lambda c: c.chat[-1].swipe + 1 if c.chat and c.chat[-1].swipes else "")
-_add_value("input", lambda c: c.input)
-_add_value("lastGenerationType", lambda c: c.generation_type)
+add_value("lastMessage", lambda c: _last(reversed(c.chat), lambda _: True))
+add_value("lastUserMessage", lambda c: _last(reversed(c.chat), lambda m: m.is_user and not m.is_system))
+add_value("lastCharMessage", lambda c: _last(reversed(c.chat), lambda m: not m.is_user and not m.is_system))
+add_value("lastMessageId", lambda c: len(c.chat) - 1 if c.chat else "")
+add_value("allChatRange", lambda c: f"0-{len(c.chat) - 1}" if c.chat else "")
+add_value("firstIncludedMessageId", lambda c: _number(c.first_included))
+add_value("firstDisplayedMessageId", lambda c: _number(c.first_displayed))
+add_value("lastSwipeId", lambda c: c.chat[-1].swipes if c.chat and c.chat[-1].swipes else "")
+add_value("currentSwipeId", lambda c: c.chat[-1].swipe + 1 if c.chat and c.chat[-1].swipes else "")
+add_value("input", lambda c: c.input)
+add_value("lastGenerationType", lambda c: c.generation_type)
 
 # Time
 
@@ -191,15 +149,15 @@ def _time_difference(call: Call) -> str:
     return macro_time.humanize(macro_time.difference(left, right), call.context.language, suffix=True)
 
 
-_add("time", _time, 0, 1)
-_add("time_UTC", _time, 1, 1)
-_add("date", _formatted("LL"))
-_add("weekday", _formatted("dddd"))
-_add("isotime", _formatted("HH:mm"))
-_add("isodate", _formatted("YYYY-MM-DD"))
-_add("datetimeformat", _date_format, 1, 1)
-_add("idleDuration idle_duration", _idle)
-_add("timeDiff", _time_difference, 2, 2)
+add("time", _time, 0, 1)
+add("time_UTC", _time, 1, 1)
+add("date", _formatted("LL"))
+add("weekday", _formatted("dddd"))
+add("isotime", _formatted("HH:mm"))
+add("isodate", _formatted("YYYY-MM-DD"))
+add("datetimeformat", _date_format, 1, 1)
+add("idleDuration idle_duration", _idle)
+add("timeDiff", _time_difference, 2, 2)
 
 # Chance
 
@@ -240,9 +198,9 @@ def _roll(call: Call) -> str:
     return str(sum(1 + int(call.context.random() * sides) for _ in range(dice)) + int(formula[3] or 0))
 
 
-_add("random", _random, 0, None)
-_add("pick", _pick, 0, None)
-_add("roll", _roll, 1, 1)
+add("random", _random, 0, None)
+add("pick", _pick, 0, None)
+add("roll", _roll, 1, 1)
 
 # Variables
 
@@ -253,7 +211,7 @@ def _add_variables(infix: str, scope: Callable[[Variables], Scope]) -> None:
             result = act(scope(call.variables), call.arguments)
             return result if isinstance(result, str) else ""
 
-        _add(" ".join(name.replace("*", infix) for name in names.split()), run, arguments, arguments)
+        add(" ".join(name.replace("*", infix) for name in names.split()), run, arguments, arguments)
 
     on("get*var", lambda s, a: s.get(a[0]))
     on("set*var", lambda s, a: s.set(a[0], a[1]), 2)
@@ -282,23 +240,23 @@ def _nothing(_: Call) -> str:
     return ""
 
 
-_add("newline", _repeated("\n"), 0, 1)
-_add("space", _repeated(" "), 0, 1)
-_add("noop else", _nothing)
-_add("trim", lambda call: call.arguments[0] if call.is_block else TRIM, 0, 1)
-_add("// comment hidden_key", _nothing, 0, None)
-_add("banned", _nothing, 1, 1)
-_add("reverse", lambda call: call.arguments[0][::-1], 1, 1)
-_add("outlet", lambda call: call.context.outlets.get(call.arguments[0], ""), 1, 1)
+add("newline", _repeated("\n"), 0, 1)
+add("space", _repeated(" "), 0, 1)
+add("noop else", _nothing)
+add("trim", lambda call: call.arguments[0] if call.is_block else TRIM, 0, 1)
+add("// comment hidden_key", _nothing, 0, None)
+add("banned", _nothing, 1, 1)
+add("reverse", lambda call: call.arguments[0][::-1], 1, 1)
+add("outlet", lambda call: call.context.outlets.get(call.arguments[0], ""), 1, 1)
 
 # System
 
-_add_value("model", lambda context: context.model)
-_add_value("maxPrompt maxPromptTokens", lambda context: max(0, context.max_context - context.max_response))
-_add_value("maxContext maxContextTokens", lambda context: context.max_context)
-_add_value("maxResponse maxResponseTokens", lambda context: context.max_response)
-_add_value("isMobile", lambda _: "false")
-_add("hasExtension", lambda _: "false", 1, 1)
+add_value("model", lambda context: context.model)
+add_value("maxPrompt maxPromptTokens", lambda context: max(0, context.max_context - context.max_response))
+add_value("maxContext maxContextTokens", lambda context: context.max_context)
+add_value("maxResponse maxResponseTokens", lambda context: context.max_response)
+add_value("isMobile", lambda _: "false")
+add("hasExtension", lambda _: "false", 1, 1)
 
 
 def _integer(text: str) -> int | None:

@@ -6,20 +6,13 @@ So they run in a warm helper process (`ecma_worker`), which is replaced when one
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
 import sys
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from queue import Empty, SimpleQueue
-from struct import Struct
-from threading import Lock, Thread
-from typing import Any, BinaryIO
+from threading import Lock
+from typing import Any
 
+from lunalux_core.dialogue.ecma_process import Worker
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError
 
 JOB_SECONDS = 0.25
@@ -27,13 +20,11 @@ JOB_SECONDS = 0.25
 MESSAGE_SECONDS = 2.0
 """Processor time all patterns of one message may use together."""
 
-_START_SECONDS = 30.0
 # The helper measures processor time itself; the clock on the wall is the second line of defence and must
 # not fire on a busy machine. Windows has no such timer, so there the wall clock is all there is.
 _WALL_FACTOR = 1.0 if sys.platform == "win32" else 8.0
 _GRACE = 0.25
 _NO_LIMIT = 1e9
-_LENGTH = Struct(">I")
 
 
 class EcmaError(InvalidInput):
@@ -80,7 +71,7 @@ class EcmaEngine:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._worker: _Worker | None = None
+        self._worker: Worker | None = None
 
     def __enter__(self) -> EcmaEngine:
         return self
@@ -147,7 +138,7 @@ class EcmaEngine:
 
     def _round(self, jobs: list[dict[str, Any]], body: bytes, budget: Budget, answers: list[Answer]) -> bool:
         """Send the jobs and append the answers that come; False if the helper ended for no known reason."""
-        worker = self._worker = self._worker or _Worker()
+        worker = self._worker = self._worker or Worker()
         left = min(budget.left, _NO_LIMIT)
         if not worker.send({"jobs": jobs, "share": budget.job, "left": left}, body):
             self._drop()
@@ -173,79 +164,6 @@ class EcmaEngine:
         if self._worker is not None:
             self._worker.end()
             self._worker = None
-
-
-class _Worker:
-    """One helper process and the thread that reads its answers."""
-
-    def __init__(self) -> None:
-        root = str(Path(__file__).resolve().parents[2])
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "lunalux_core.dialogue.ecma_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        )
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._input: BinaryIO = self._process.stdin  # type: ignore[assignment]
-        self._answers: SimpleQueue[bytes | None] = SimpleQueue()
-        self._late = False
-        Thread(target=_pump, args=(self._process.stdout, self._answers), daemon=True).start()
-        self._finalizer = weakref.finalize(self, _end, self._process)
-        self._ready = False
-
-    def send(self, request: dict[str, Any], body: bytes) -> bool:
-        """False if the helper is gone."""
-        if not self._ready and self.receive(_START_SECONDS) is None:
-            return False
-        self._ready = True
-        head = json.dumps(request).encode()
-        try:
-            for frame in (head, body):
-                self._input.write(_LENGTH.pack(len(frame)) + frame)
-            self._input.flush()
-        except OSError:
-            return False
-        return True
-
-    def receive(self, seconds: float) -> dict[str, Any] | None:
-        """The next answer; None if the helper ended or did not answer in time."""
-        try:
-            body = self._answers.get(timeout=seconds)
-        except Empty:
-            self._late = True
-            return None
-        return None if body is None else json.loads(body)
-
-    def overran(self) -> bool:
-        """Whether it ended because a pattern took too long."""
-        if self._late:
-            return True
-        code = self._process.wait(timeout=5)
-        return sys.platform != "win32" and code == -signal.SIGPROF
-
-    def end(self) -> None:
-        self._finalizer()
-
-
-def _pump(stream: BinaryIO, answers: SimpleQueue[bytes | None]) -> None:
-    """Frames of the helper into the queue, None at the end."""
-    while len(head := stream.read(_LENGTH.size)) == _LENGTH.size:
-        answers.put(stream.read(_LENGTH.unpack(head)[0]))
-    answers.put(None)
-    stream.close()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
-    if process.stdin is not None:
-        try:
-            process.stdin.close()
-        except OSError:
-            return  # bytes it had not read yet have nowhere to go
 
 
 def _pair(value: list[int] | None) -> tuple[int, int] | None:
