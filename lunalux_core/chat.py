@@ -8,6 +8,7 @@ any kind (done, stopped, failed, killed) leaves the reply marked for what it is.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -16,7 +17,9 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.dialogue.turn import (
+    Billed,
     BindingDropped,
+    Ready,
     TextDelta,
     ThinkingDelta,
     TurnCompleted,
@@ -28,12 +31,12 @@ from lunalux_core.dialogue.turn import (
     TurnStarted,
 )
 from lunalux_core.errors import InvalidInput
+from lunalux_core.library.cache import GLOBALS
 from lunalux_core.library.changes import redo, undo
 from lunalux_core.library.conversations import (
     Conversation,
     Message,
     append_message,
-    insert_message,
     load_conversation,
     load_message,
     new_message,
@@ -50,7 +53,7 @@ from lunalux_core.library.edits import (
 )
 
 if TYPE_CHECKING:
-    from lunalux_core.database import Connection
+    from lunalux_core.database import Connection, Database
     from lunalux_core.dialogue.assembly import Prompt
     from lunalux_core.dialogue.reading import TurnReader
     from lunalux_core.dialogue.workflow import Workflow
@@ -68,6 +71,8 @@ class Chat:
         reader: gathers all that a turn needs, within one transaction.
         workflow: gives the line of nodes; asked for on the first turn only, so that opening the app
             does not pay for it.
+        preview: gives the part of that line that ends with the prompt.
+        billed: told about every bill.
     """
 
     def __init__(
@@ -75,12 +80,15 @@ class Chat:
         library: Library,
         reader: Callable[[], TurnReader],
         workflow: Callable[[], Workflow[TurnInput, TurnResult]],
+        preview: Callable[[], Workflow[TurnInput, Ready]],
+        billed: Callable[[Billed], Awaitable[None]],
     ) -> None:
         self._library = library
         self._database = library.database
         self._reader = reader
         self._workflow = workflow
-        self._streaming: set[str] = set()
+        self._preview = preview
+        self._billed = billed
 
     # -- conversations -----------------------------------------------------------------------------
 
@@ -165,11 +173,8 @@ class Chat:
             else:
                 reply = self._pending(connection, conversation, above, options)
             text, parent = _words(connection, above)
-            return (
-                None,
-                reply,
-                self._reader().read(connection, kind, reply, options, text=text, above=parent, said=above),
-            )
+            turn = self._reader().read(connection, kind, reply, options, text=text, above=parent)
+            return None, reply, turn
 
         return self._turn(begin)
 
@@ -206,7 +211,7 @@ class Chat:
         return self._turn(begin)
 
     async def swipe(self, message_id: str, step: int) -> Message | None:
-        """Show the next (+1) or previous (-1) swipe; None past the last one, where the caller may generate."""
+        """Show the next (+1) or previous (-1) swipe; None past the last, where the caller may generate."""
 
         def change(connection: Connection) -> Message | None:
             message = load_message(connection, message_id)
@@ -228,7 +233,6 @@ class Chat:
 
     async def preview(self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()) -> Prompt:
         """The exact messages that `send` would send; nothing is stored and nothing is sent."""
-        from lunalux_core.dialogue.default import prompt_line
         from lunalux_core.dialogue.workflow import TurnContext
 
         def read(connection: Connection) -> TurnInput:
@@ -239,7 +243,7 @@ class Chat:
             )
 
         turn = await self._database.read(read)
-        ready = await prompt_line(self._reader().engine).run(turn, TurnContext())
+        ready = await self._preview().run(turn, TurnContext())
         return ready.prompt
 
     # -- edits -------------------------------------------------------------------------------------
@@ -280,7 +284,7 @@ class Chat:
         self, begin: Callable[[Connection], tuple[Message | None, Message | None, TurnInput]]
     ) -> AsyncGenerator[TurnEvent, None]:
         user, reply, turn = await self._database.write(begin)
-        keeper = _Keeper(self._database.write, reply, user)
+        keeper = _Keeper(self._database, reply, user)
         try:
             yield TurnStarted(turn.conversation.id, user, reply, turn.model.name)
             async with aclosing(self._workflow().stream(turn)) as steps:
@@ -291,6 +295,8 @@ class Chat:
                         return
                     if isinstance(step, TextDelta | ThinkingDelta):
                         await keeper.take(step)
+                    elif isinstance(step, Billed):
+                        await self._billed(step)
                     elif isinstance(step, BindingDropped):
                         await self._library.characters.set_binding(step.character_id, active=False)
                     yield step
@@ -334,34 +340,30 @@ class Chat:
 class _Keeper:
     """Stores a reply while it comes and when it ends."""
 
-    def __init__(
-        self,
-        write: Callable[[Callable[[Connection], None]], Awaitable[None]],
-        reply: Message | None,
-        user: Message | None,
-    ) -> None:
-        self._write = write
+    def __init__(self, database: Database, reply: Message | None, user: Message | None) -> None:
+        self._database = database
         self._reply = reply
         self._user = user
         self._base = reply.content if reply else ""
-        self._text = ""
-        self._thinking = ""
+        self._text: list[str] = []
+        self._thinking: list[str] = []
         self._flushed = time.monotonic()
 
     async def take(self, delta: TextDelta | ThinkingDelta) -> None:
-        if isinstance(delta, TextDelta):
-            self._text += delta.text
-        else:
-            self._thinking += delta.text
+        (self._text if isinstance(delta, TextDelta) else self._thinking).append(delta.text)
         if time.monotonic() - self._flushed >= FLUSH_SECONDS:
             await self._flush()
 
     async def done(self, result: TurnResult, turn: TurnInput) -> Message | None:
+        """Store the finished reply, and the person's words where a script or plug-in changed them."""
         reply, user = self._reply, self._user
-        if reply is None:
-            return None
 
-        def change(connection: Connection) -> Message:
+        def change(connection: Connection) -> Message | None:
+            if result.global_variables is not None:
+                text = json.dumps(result.global_variables, ensure_ascii=False)
+                connection.execute("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", (GLOBALS, text))
+            if reply is None:
+                return None
             if user is not None and result.sent_text != user.content:
                 update_message(connection, user.id, content=result.sent_text, raw=user.content)
             update_message(
@@ -375,36 +377,31 @@ class _Keeper:
                 status="done",
                 model=turn.model.name,
                 usage=asdict(result.usage),
-                billing=None if result.billing is None else dict(result.billing),
+                billing=result.billing,
                 state=result.state,
                 extra=_without_owner(reply),
             )
             return load_message(connection, reply.id)
 
-        return await self._database_write(change)
-
-    async def _database_write(self, change: Callable[[Connection], Message]) -> Message:
-        stored: list[Message] = []
-        await self._write(lambda connection: stored.append(change(connection)))
-        return stored[0]
+        return await self._database.write(change)
 
     async def end(self, status: str) -> None:
-        """Keep what came, marked; a continued reply keeps its former words too."""
+        """Keep what came, marked; a continued reply that got nothing new is as it was before."""
         reply = self._reply
         if reply is None:
             return
         if self._base and not self._text:
-            status = reply.status if reply.status != "pending" else "done"
+            status = "done"
         await self._flush(status=status, extra=_without_owner(reply))
 
     async def _flush(self, **more: Any) -> None:
         reply = self._reply
         if reply is None:
             return
-        values: dict[str, Any] = {"content": self._base + self._text, **more}
+        values: dict[str, Any] = {"content": self._base + "".join(self._text), **more}
         if self._thinking:
-            values["thinking"] = self._thinking
-        await self._write(lambda connection: update_message(connection, reply.id, **values))
+            values["thinking"] = "".join(self._thinking)
+        await self._database.write(lambda connection: update_message(connection, reply.id, **values))
         self._flushed = time.monotonic()
 
 
@@ -425,8 +422,6 @@ def _without_owner(message: Message) -> dict[str, Any]:
 
 def _writer_lives(extra: str) -> bool:
     """Whether the program that was writing a pending reply still runs (asked where the system can say)."""
-    import json
-
     writer = json.loads(extra).get("writer")
     if not isinstance(writer, int) or writer == os.getpid() or os.name != "posix":
         return False

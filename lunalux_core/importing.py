@@ -206,7 +206,7 @@ def new_character(identity: str, loaded: LoadedCard, language: str = "") -> NewC
     intro = card.user_description or card.creator_notes
     return NewCharacter(
         id=identity,
-        name=clean_line(card.name, 200) or "?",
+        name=clean_line(loaded.name, 200) or "?",
         document=card.text,
         content_hash=card.card_hash,
         spec=card.spec,

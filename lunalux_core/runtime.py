@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lunalux_core.credentials import Credentials
     from lunalux_core.dialogue.ecma import EcmaEngine
     from lunalux_core.dialogue.reading import TurnReader
-    from lunalux_core.dialogue.turn import TurnInput, TurnResult
+    from lunalux_core.dialogue.turn import Billed, Ready, TurnInput, TurnResult
     from lunalux_core.dialogue.workflow import Workflow
     from lunalux_core.llm.model import ChatModel, ModelSpec
     from lunalux_core.llm.registry import Registry
@@ -39,7 +39,9 @@ class Runtime:
         self.paths = settings.paths
         self.library = Library(settings.paths)
         self._disconnect: Callable[[], Awaitable[None]] | None = None
-        self.chat = Chat(self.library, lambda: self.reader, lambda: self.workflow)
+        self.chat = Chat(
+            self.library, lambda: self.reader, lambda: self.workflow, lambda: self.preview, self._billed
+        )
 
     @classmethod
     @asynccontextmanager
@@ -151,13 +153,22 @@ class Runtime:
     def reader(self) -> TurnReader:
         from lunalux_core.dialogue.reading import TurnReader
 
-        return TurnReader(self.settings, self.models, self.engine)
+        return TurnReader(self.settings, lambda: self.models)
+
+    @cached_property
+    def preview(self) -> Workflow[TurnInput, Ready]:
+        from lunalux_core.dialogue.default import prompt_line
+
+        return prompt_line(self.engine, lambda: self.plugins)
 
     @cached_property
     def workflow(self) -> Workflow[TurnInput, TurnResult]:
         from lunalux_core.dialogue.default import dialogue_line
 
-        return dialogue_line(lambda: self.models, self.engine, self.plugins)
+        return dialogue_line(lambda: self.models, self.engine, lambda: self.plugins)
+
+    async def _billed(self, bill: Billed) -> None:
+        await self.account.billed(bill.wallet, bill.ledger)
 
     async def close(self) -> None:
         """Close what was opened, in reverse order."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.macros import MacroContext, expand
 from lunalux_core.dialogue.turn import TurnInput, TurnKind, TurnOptions
+from lunalux_core.library.cache import GLOBALS
 from lunalux_core.library.characters import Character, load_character
 from lunalux_core.library.conversations import (
     Conversation,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from lunalux_core.cards.preset import Preset
     from lunalux_core.cards.regex import RegexScript
     from lunalux_core.database import Connection
-    from lunalux_core.dialogue.ecma import EcmaEngine
     from lunalux_core.dialogue.worldbook import ActiveBook
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
@@ -47,13 +47,11 @@ class TurnReader:
     Args:
         settings: the values in force.
         models: resolves the name of the model.
-        engine: passed on to whoever builds a prompt.
     """
 
-    def __init__(self, settings: Settings, models: Callable[[], Registry], engine: EcmaEngine) -> None:
+    def __init__(self, settings: Settings, models: Callable[[], Registry]) -> None:
         self._settings = settings
         self._models = models
-        self.engine = engine
 
     def begin(
         self, connection: Connection, character_id: str, title: str, options: TurnOptions
@@ -146,6 +144,7 @@ class TurnReader:
             books=tuple(_books(connection, card)),
             scripts=tuple(_scripts(connection, character, card, preset)),
             state=_state(connection, above),
+            global_variables=_global_variables(connection),
             settings=self._settings,
             language=language,
             mode=options.mode or conversation.mode,
@@ -215,6 +214,11 @@ def _state(connection: Connection, above: Message | None) -> Mapping[str, Any]:
     ).fetchone()
     state: Mapping[str, Any] = json.loads(row[0]) if row else {}
     return state
+
+
+def _global_variables(connection: Connection) -> Mapping[str, str]:
+    row = connection.execute("SELECT value FROM state WHERE key = ?", (GLOBALS,)).fetchone()
+    return json.loads(row[0]) if row else {}
 
 
 def _books(connection: Connection, card: Card) -> list[ActiveBook]:

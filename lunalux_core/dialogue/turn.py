@@ -57,6 +57,7 @@ class Billed:
     cost: int
     model_id: str
     wallet: Mapping[str, object]
+    ledger: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ class TurnInput:
     books: tuple[ActiveBook, ...]
     scripts: tuple[RegexScript, ...]
     state: Mapping[str, Any]
+    global_variables: Mapping[str, str]
     settings: Settings
     language: Literal["en", "zh"]
     mode: str
@@ -200,7 +202,7 @@ class ReplyDraft:
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
-    """What a finished turn leaves behind for the library."""
+    """What a finished turn leaves behind for the library; `global_variables` only where they changed."""
 
     text: str
     raw: str
@@ -211,4 +213,5 @@ class TurnResult:
     usage: Usage
     billing: Mapping[str, object] | None
     state: Mapping[str, Any]
+    global_variables: Mapping[str, str] | None
     report: Mapping[str, Any]

@@ -15,6 +15,9 @@ from typing import Any
 from lunalux_core.database import Connection, Database
 from lunalux_core.ids import now_ms
 
+GLOBALS = "global_variables"
+"""Key of the macros' global variables in `State`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cached:

@@ -1,0 +1,44 @@
+"""The nine nodes in their order (DESIGN 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lunalux_core.dialogue.ecma import EcmaEngine
+from lunalux_core.dialogue.nodes.context import context
+from lunalux_core.dialogue.nodes.llm import llm
+from lunalux_core.dialogue.nodes.output import output
+from lunalux_core.dialogue.nodes.plugin import plugin
+from lunalux_core.dialogue.nodes.plugin_message import plugin_message
+from lunalux_core.dialogue.nodes.preset import preset
+from lunalux_core.dialogue.nodes.regex import regex
+from lunalux_core.dialogue.nodes.user_input import user_input
+from lunalux_core.dialogue.nodes.worldbook import worldbook
+from lunalux_core.dialogue.turn import Ready, TurnInput, TurnResult
+from lunalux_core.dialogue.workflow import Workflow
+from lunalux_core.llm.registry import Registry
+from lunalux_core.plugins.loader import Plugins
+
+
+def prompt_line(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Workflow[TurnInput, Ready]:
+    """The nodes up to the finished prompt: what a preview runs."""
+    return (
+        Workflow.start(user_input(engine))
+        .then(plugin_message(plugins))
+        .then(preset)
+        .then(context(engine))
+        .then(worldbook(engine))
+    )
+
+
+def dialogue_line(
+    models: Callable[[], Registry], engine: EcmaEngine, plugins: Callable[[], Plugins]
+) -> Workflow[TurnInput, TurnResult]:
+    """A whole turn."""
+    return (
+        prompt_line(engine, plugins)
+        .then(llm(models, plugins))
+        .then(regex(engine))
+        .then(plugin(plugins))
+        .then(output)
+    )

@@ -1,0 +1,83 @@
+"""context: the history of the branch, as the outgoing scripts leave it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from lunalux_core.cards.macros import expander
+from lunalux_core.dialogue.assembly.material import HistoryMessage
+from lunalux_core.dialogue.ecma import EcmaEngine
+from lunalux_core.dialogue.nodes.macros import macro_context
+from lunalux_core.dialogue.scripts import run_scripts
+from lunalux_core.dialogue.turn import Draft, ScriptSkipped
+from lunalux_core.dialogue.workflow import Node, TurnContext
+
+_PLACEMENT = {"user": 1, "assistant": 2}
+
+
+def context(engine: EcmaEngine) -> Node[Draft, Draft]:
+    async def node(draft: Draft, told: TurnContext) -> Draft:
+        turn = draft.request.turn
+        history = [
+            HistoryMessage(
+                message.role,
+                message.content,
+                message.name,
+                message.id,
+                hidden=message.hidden,
+                foreign=message.role == "user" and message.name != turn.user,
+                event=message.event,
+            )
+            for message in turn.history
+            if message.content
+        ]
+        if draft.request.sent:
+            history.append(HistoryMessage("user", draft.request.sent, turn.user))
+        if turn.partial:
+            history.append(HistoryMessage("assistant", turn.partial, turn.character.name, turn.reply_id))
+        history = await asyncio.to_thread(_outgoing, draft, history, engine, told)
+        offered = sum(1 for message in turn.history)
+        material = replace(
+            draft.material,
+            history=tuple(history),
+            omitted=max(turn.length - offered, 0),
+            earlier_events=turn.earlier_events,
+        )
+        return replace(draft, material=material)
+
+    return node
+
+
+def _outgoing(
+    draft: Draft, history: list[HistoryMessage], engine: EcmaEngine, told: TurnContext
+) -> list[HistoryMessage]:
+    """The messages after prompt-only scripts; depth counts from the end over messages that are sent."""
+    scripts = [script for script in draft.request.turn.scripts if script.prompt_only and not script.disabled]
+    if not scripts:
+        return history
+    expand = expander(macro_context(draft.request.turn, draft.request.sent), draft.variables)
+    result: list[HistoryMessage] = []
+    failed: set[str] = set()
+    depth = 0
+    for message in reversed(history):
+        placement = _PLACEMENT.get(message.role)
+        if placement is None or message.hidden:
+            result.append(message)
+            continue
+        done = run_scripts(
+            scripts,
+            message.content,
+            placement=placement,
+            target="prompt",
+            depth=depth,
+            engine=engine,
+            expand=expand,
+        )
+        result.append(replace(message, content=done.text))
+        for skipped in done.skipped:
+            if skipped.failed and skipped.name not in failed:
+                failed.add(skipped.name)
+                told.tell(ScriptSkipped(skipped.name, skipped.detail or skipped.reason))
+        depth += 1
+    return result[::-1]

@@ -1,0 +1,160 @@
+"""llm: the one node that talks to a model, and streams what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import aclosing
+
+from lunalux_core.dialogue.nodes.preset import reply_room
+from lunalux_core.dialogue.output_contract import ContractStream
+from lunalux_core.dialogue.turn import (
+    Billed,
+    BindingDropped,
+    Completion,
+    PluginFailed,
+    Ready,
+    TextDelta,
+    ThinkingDelta,
+    TurnInput,
+)
+from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.llm.model import CharacterMaterial, Delta, Message, ModelRequest, Sampling, Usage
+from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.tokens import estimator
+from lunalux_core.plugins.loader import Plugins
+from lunalux_core.text import StreamCleaner
+
+
+def llm(models: Callable[[], Registry], plugins: Callable[[], Plugins]) -> Node[Ready, Completion]:
+    async def node(ready: Ready, context: TurnContext) -> Completion:
+        turn = ready.request.turn
+        messages = await final_messages(ready, plugins, context)
+        request = ModelRequest(
+            messages=messages,
+            sampling=sampling(turn),
+            request_id=turn.reply_id,
+            language=turn.language,
+            market_id=turn.character.summary.market_id if turn.character.summary.binding_active else None,
+            character=_material(turn),
+            extra={"type": turn.kind, "attempt": turn.attempt},
+        )
+        answer = _Answer(turn, context)
+        async with aclosing(models().open(turn.model).stream(request)) as deltas:
+            async for delta in deltas:
+                answer.take(delta)
+        return answer.completion(ready, messages)
+
+    return node
+
+
+async def final_messages(
+    ready: Ready, plugins: Callable[[], Plugins], context: TurnContext
+) -> tuple[Message, ...]:
+    """The messages of the prompt as plug-ins leave them: what is sent, and what a preview shows."""
+    turn = ready.request.turn
+    messages = ready.prompt.to_messages()
+    if not turn.settings.plugins:
+        return messages
+    from lunalux_core.plugins.api import PromptView
+
+    changed, failures = await plugins().change(
+        "on_prompt",
+        messages,
+        lambda now: PromptView(tuple(now), turn.model.model, turn.character.id, turn.conversation.id),
+    )
+    for failure in failures:
+        context.tell(PluginFailed(str(failure.params.get("name", "")), failure.message))
+    return tuple(changed)
+
+
+def sampling(turn: TurnInput) -> Sampling:
+    """The model's saved values before an imported preset's, before the settings."""
+    layers = [turn.model.sampling]
+    if turn.preset.source == "sillytavern":
+        layers.append(turn.preset.params.sampling)
+    layers.append(Sampling(temperature=turn.settings.temperature))
+    merged = {
+        name: next((value for one in layers if (value := getattr(one, name)) is not None), None)
+        for name in Sampling.__dataclass_fields__
+    }
+    return Sampling(**{**merged, "max_tokens": reply_room(turn)})
+
+
+class _Answer:
+    """Collects a stream: cleaned, split into what is shown and what is thought, told as it comes."""
+
+    def __init__(self, turn: TurnInput, context: TurnContext) -> None:
+        self._turn = turn
+        self._context = context
+        self._text_border = StreamCleaner()
+        self._thinking_border = StreamCleaner()
+        self._contract = ContractStream()
+        self._raw: list[str] = []
+        self._thinking: list[str] = []
+        self._usage: Usage | None = None
+        self._billing: dict[str, object] | None = None
+
+    def take(self, delta: Delta) -> None:
+        if delta.thinking:
+            self._think(self._thinking_border.feed(delta.thinking))
+        if delta.text:
+            self._say(self._text_border.feed(delta.text))
+        self._usage = delta.usage or self._usage
+        if delta.billing is not None:
+            self._bill(dict(delta.billing))
+
+    def completion(self, ready: Ready, messages: tuple[Message, ...]) -> Completion:
+        self._think(self._thinking_border.flush())
+        self._say(self._text_border.flush())
+        self._show(*self._contract.close())
+        text = "".join(self._raw)
+        usage = self._usage
+        if usage is None:
+            count = estimator(self._turn.model.model)
+            usage = Usage(sum(count.message(m.content) for m in messages), count.text(text), estimated=True)
+        return Completion(ready, text, "".join(self._thinking), usage, self._billing)
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._raw.append(text)
+            self._show(*self._contract.feed(text))
+
+    def _show(self, visible: str, thinking: str) -> None:
+        if thinking:
+            self._context.tell(ThinkingDelta(thinking))
+        if visible:
+            self._context.tell(TextDelta(visible))
+
+    def _think(self, text: str) -> None:
+        if text:
+            self._thinking.append(text)
+            self._context.tell(ThinkingDelta(text))
+
+    def _bill(self, billing: dict[str, object]) -> None:
+        wallet = billing.pop("wallet", None)
+        ledger = billing.pop("ledgerSummary", None)
+        if billing.pop("deactivateBinding", False):
+            self._context.tell(BindingDropped(self._turn.character.id))
+        self._billing = billing
+        self._context.tell(
+            Billed(
+                str(billing.get("method", "")),
+                int(str(billing.get("cost", 0))),
+                str(billing.get("modelId", "")),
+                wallet if isinstance(wallet, dict) else {},
+                ledger if isinstance(ledger, dict) else None,
+            )
+        )
+
+
+def _material(turn: TurnInput) -> CharacterMaterial:
+    card = turn.card
+    return CharacterMaterial(
+        name=card.nickname or turn.character.name,
+        user=turn.user,
+        description=card.description,
+        personality=card.personality,
+        scenario=card.scenario,
+        greeting=card.first_mes,
+        examples=card.mes_example,
+    )

@@ -1,0 +1,60 @@
+"""What macros can see in one turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from lunalux_core.cards.macros import ChatMessage, MacroContext, Variables
+from lunalux_core.dialogue.turn import TurnInput
+
+
+def macro_context(turn: TurnInput, said: str, outlets: Mapping[str, str] | None = None) -> MacroContext:
+    """The context of a turn; `said` is the person's words as they are sent."""
+    card = turn.card
+    chat = [
+        ChatMessage(
+            message.name,
+            message.content,
+            is_user=message.role == "user",
+            is_system=message.hidden,
+            swipes=message.swipes,
+            swipe=message.swipe,
+            sent_at=datetime.fromtimestamp(message.created_at / 1000, UTC).astimezone(),
+        )
+        for message in turn.history
+    ]
+    if said:
+        chat.append(ChatMessage(turn.user, said, is_user=True))
+    return MacroContext(
+        user=turn.user,
+        char=turn.character.name,
+        nickname=card.nickname,
+        persona=turn.persona,
+        description=card.description,
+        personality=card.personality,
+        scenario=card.scenario,
+        examples=card.mes_example,
+        char_prompt=card.system_prompt,
+        char_instruction=card.post_history_instructions,
+        depth_prompt=card.depth_prompt.prompt,
+        creator_notes=card.creator_notes,
+        char_version=card.character_version,
+        first_message=card.first_mes,
+        alternate_greetings=card.alternate_greetings,
+        chat=chat,
+        generation_type=turn.kind,
+        input=turn.text,
+        outlets=outlets or {},
+        model=turn.model.model,
+        max_context=turn.model.context_tokens,
+        max_response=turn.settings.reply_tokens,
+        chat_id=turn.conversation.id,
+        language=turn.language,
+    )
+
+
+def branch_variables(turn: TurnInput) -> Variables:
+    """The variables as this branch left them, and the library's global ones."""
+    stored = turn.state.get("variables")
+    return Variables(stored if isinstance(stored, dict) else {}, turn.global_variables)

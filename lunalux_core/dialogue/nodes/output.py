@@ -1,0 +1,33 @@
+"""output: what the library keeps of a turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lunalux_core.dialogue.turn import ReplyDraft, TurnResult
+from lunalux_core.dialogue.workflow import TurnContext
+
+
+async def output(reply: ReplyDraft, _context: TurnContext) -> TurnResult:
+    completion = reply.completion
+    ready = completion.ready
+    turn = ready.request.turn
+    state: dict[str, Any] = {}
+    if variables := ready.variables.local.all():
+        state["variables"] = variables
+    if timed := ready.activation.timed.as_json():
+        state["timed"] = timed
+    changed = ready.variables.global_.changes
+    return TurnResult(
+        text=turn.partial + reply.text,
+        raw=turn.partial + reply.raw,
+        thinking=reply.thinking,
+        suggestions=reply.suggestions,
+        event=reply.event,
+        sent_text=ready.request.text,
+        usage=completion.usage,
+        billing=completion.billing,
+        state=state,
+        global_variables=dict(ready.variables.global_.all()) if changed else None,
+        report={"prompt": ready.prompt.report.as_dict(), "worldbook": ready.activation.as_json()},
+    )

@@ -1,0 +1,50 @@
+"""regex: the raw answer becomes a reply: output contract first, then the scripts for stored text."""
+
+from __future__ import annotations
+
+import asyncio
+
+from lunalux_core.cards.macros import expander
+from lunalux_core.dialogue.ecma import EcmaEngine
+from lunalux_core.dialogue.nodes.macros import macro_context
+from lunalux_core.dialogue.output_contract import parse_reply
+from lunalux_core.dialogue.scripts import run_scripts
+from lunalux_core.dialogue.turn import Completion, ReplyDraft, ScriptSkipped
+from lunalux_core.dialogue.workflow import Node, TurnContext
+
+REPLY, REASONING = 2, 6
+
+
+def regex(engine: EcmaEngine) -> Node[Completion, ReplyDraft]:
+    async def node(completion: Completion, context: TurnContext) -> ReplyDraft:
+        turn = completion.ready.request.turn
+        parsed = parse_reply(completion.text)
+        thinking = completion.thinking or parsed.thinking
+        text = parsed.text
+        if turn.scripts and turn.kind != "impersonate":
+            expand = expander(macro_context(turn, completion.ready.request.sent), completion.ready.variables)
+            for placement in (REASONING, REPLY):
+                before = thinking if placement == REASONING else text
+                if not before:
+                    continue
+                done = await asyncio.to_thread(
+                    run_scripts,
+                    turn.scripts,
+                    before,
+                    placement=placement,
+                    target="store",
+                    engine=engine,
+                    expand=expand,
+                )
+                if placement == REASONING:
+                    thinking = done.text
+                else:
+                    text = done.text
+                for skipped in done.skipped:
+                    if skipped.failed:
+                        context.tell(ScriptSkipped(skipped.name, skipped.detail or skipped.reason))
+        return ReplyDraft(
+            completion, text, completion.text, thinking, tuple(parsed.suggestions), parsed.event
+        )
+
+    return node

@@ -1,0 +1,39 @@
+"""userInput: the person's words through the input scripts, and into the frame of the chosen mode."""
+
+from __future__ import annotations
+
+import asyncio
+
+from lunalux_core.cards.macros import expander
+from lunalux_core.dialogue.ecma import EcmaEngine
+from lunalux_core.dialogue.modes import framed
+from lunalux_core.dialogue.nodes.macros import branch_variables, macro_context
+from lunalux_core.dialogue.scripts import run_scripts
+from lunalux_core.dialogue.turn import ScriptSkipped, TurnInput, TurnRequest
+from lunalux_core.dialogue.workflow import Node, TurnContext
+
+USER_INPUT = 1
+
+
+def user_input(engine: EcmaEngine) -> Node[TurnInput, TurnRequest]:
+    """Scripts run once, on words that are new; what is regenerated was stored after its scripts."""
+
+    async def node(turn: TurnInput, context: TurnContext) -> TurnRequest:
+        text = turn.text
+        if text and turn.kind == "normal" and turn.scripts:
+            done = await asyncio.to_thread(
+                run_scripts,
+                turn.scripts,
+                text,
+                placement=USER_INPUT,
+                target="store",
+                engine=engine,
+                expand=expander(macro_context(turn, text), branch_variables(turn)),
+            )
+            text = done.text
+            for skipped in done.skipped:
+                if skipped.failed:
+                    context.tell(ScriptSkipped(skipped.name, skipped.detail or skipped.reason))
+        return TurnRequest(turn, text, framed(text, turn.mode, turn.language))
+
+    return node
