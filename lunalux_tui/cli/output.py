@@ -116,9 +116,9 @@ def report(error: LunaluxError, *, as_json: bool) -> None:
 
 def sentence(error: LunaluxError) -> tuple[str, str]:
     """Message and hint of an error in the language in force."""
-    from lunalux_tui.i18n import error_text
+    from lunalux_tui.i18n import tell
 
-    return error_text(error)
+    return tell(error)
 
 
 def colour() -> bool:
