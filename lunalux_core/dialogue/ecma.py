@@ -7,7 +7,7 @@ So they run in a warm helper process (`ecma_worker`), which is replaced when one
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -24,6 +24,7 @@ MESSAGE_SECONDS = 2.0
 # not fire on a busy machine. Windows has no such timer, so there the wall clock is all there is.
 _WALL_FACTOR = 1.0 if sys.platform == "win32" else 8.0
 _GRACE = 0.25
+_GRACE_PER_BYTE = 2e-6  # preparing the text and reporting where matches are is outside the limit
 _NO_LIMIT = 1e9
 
 
@@ -97,10 +98,7 @@ class EcmaEngine:
         answer = self._run([job], text, budget or Budget())[0]
         if isinstance(answer, LunaluxError):
             raise answer
-        return [
-            Match(start, end, tuple(map(_pair, groups)), {name: _pair(at) for name, at in named.items()})
-            for start, end, groups, named in answer["found"]
-        ]
+        return list(_matches(answer["found"]))
 
     def test(self, pattern: str, flags: str, text: str, budget: Budget | None = None) -> bool:
         """Whether the pattern matches anywhere. Raises like `find_all`."""
@@ -145,7 +143,7 @@ class EcmaEngine:
             return False
         for job in jobs:
             share = min(budget.job, budget.left)
-            reply = worker.receive(share * _WALL_FACTOR + _GRACE)
+            reply = worker.receive(share * _WALL_FACTOR + _GRACE + len(body) * _GRACE_PER_BYTE)
             if reply is None:
                 overran = worker.overran()
                 self._drop()
@@ -166,8 +164,22 @@ class EcmaEngine:
             self._worker = None
 
 
-def _pair(value: list[int] | None) -> tuple[int, int] | None:
-    return None if value is None else (value[0], value[1])
+def _matches(found: Mapping[str, Any]) -> Iterator[Match]:
+    """The matches in the flat list of the helper (`ecma_worker.run_job`)."""
+    edges, count, names = found["at"], found["count"], found["names"]
+    if not count:
+        for start, end in zip(edges[::2], edges[1::2], strict=True):
+            yield Match(start, end)
+        return
+    pairs: list[tuple[int, int] | None] = [
+        None if start < 0 else (start, end) for start, end in zip(edges[::2], edges[1::2], strict=True)
+    ]
+    columns = 1 + count + len(names)
+    for first in range(0, len(pairs), columns):
+        start, end = edges[2 * first : 2 * first + 2]
+        groups = tuple(pairs[first + 1 : first + 1 + count])
+        named = dict(zip(names, pairs[first + 1 + count : first + columns], strict=True))
+        yield Match(start, end, groups, named)
 
 
 def _invalid(job: Mapping[str, Any], reason: str) -> EcmaError:

@@ -58,6 +58,8 @@ class Subject:
         self.halves = shown is not text and not unicode
         """Whether the mapping of halves took place, so that the pattern needs it too."""
         self._bytes = None if shown.isascii() else shown.encode()
+        self.plain = self._bytes is None
+        """Whether byte offsets are indices already."""
 
     def indices(self, offsets: Iterable[int]) -> dict[int, tuple[int, int]]:
         """For each byte offset its index as the start and as the end of a match.

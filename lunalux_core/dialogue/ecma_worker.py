@@ -48,28 +48,35 @@ def _compiled(source: str, flags: str, halves: bool) -> Any:
     return regress.Regex(rewrite(source) if halves else source, flags)
 
 
-def run_job(job: dict[str, Any], text: str, subjects: dict[bool, Subject]) -> dict[str, Any]:
-    """The answer to one job: ``{"found": …}`` or ``{"error": why the pattern is refused}``.
+def run_job(job: dict[str, Any], subject: Subject, seconds: float) -> dict[str, Any]:
+    """The answer to one job: ``{"found": …}`` or ``{"error": why it is refused}``, each with ``"seconds"``.
 
-    `found` is a boolean for a test, otherwise ``[start, end, [groups], {names}]`` for each match, where a
-    group is ``[start, end]`` or null, all of them indices of the text.
+    Only compiling and matching is limited to so many seconds of processor time; the rest is proportional
+    to the text. `found` is a boolean for a test, otherwise ``{"at": [start, end, …], "count": groups,
+    "names": […]}``: for each match in turn its edges, those of its groups and those of its named groups, as
+    indices of the text and flat, because there may be a hundred thousand; -1 for a group that took no part.
     """
     source, flags = job["source"], job["flags"]
-    unicode = "u" in flags or "v" in flags
-    subject = subjects.get(unicode)
-    if subject is None:
-        subject = subjects[unicode] = Subject(text, unicode)
-    halves = not unicode and (subject.halves or has_halves(source))
+    halves = not is_unicode(flags) and (subject.halves or has_halves(source))
+    began = time.process_time()
+    _limit(seconds)
     try:
         regex = _compiled(source, "".join(flag for flag in flags if flag in "imsuv"), halves)
+        matches = regex.find_iter(subject.shown)
+        if "y" in flags:
+            matches = _adjacent(matches)
+        found = list(islice(matches, job["limit"]))
     except regress.RegressError as error:
-        return {"error": str(error)}
-    matches = regex.find_iter(subject.shown)
-    if "y" in flags:
-        matches = _adjacent(matches)
-    if job["test"]:
-        return {"found": next(iter(matches), None) is not None}
-    return {"found": _positions(list(islice(matches, job["limit"])), source, subject)}
+        return {"error": str(error), "seconds": time.process_time() - began}
+    finally:
+        _limit(0)
+    used = time.process_time() - began
+    return {"found": bool(found) if job["test"] else _positions(found, source, subject), "seconds": used}
+
+
+def is_unicode(flags: str) -> bool:
+    """Whether the pattern sees whole characters."""
+    return "u" in flags or "v" in flags
 
 
 def _adjacent(matches: Any) -> Any:
@@ -82,26 +89,25 @@ def _adjacent(matches: Any) -> Any:
         expected = match.range().stop
 
 
-def _positions(matches: list[Any], source: str, subject: Subject) -> list[Any]:
+def _positions(matches: list[Any], source: str, subject: Subject) -> dict[str, Any]:
     count, names = groups_of(source)
-    slices: list[list[slice | None]] = [
-        [match.range(), *(match.group(number) for number in range(1, count + 1))]
-        + [match.named_group(name) for name in names]
-        for match in matches
-    ]
-    index = subject.indices(
-        edge for parts in slices for part in parts if part is not None for edge in (part.start, part.stop)
-    )
-
-    def place(part: slice | None) -> list[int] | None:
-        return None if part is None else [index[part.start][0], index[part.stop][1]]
-
-    rows = []
-    for parts in slices:
-        whole, *groups = map(place, parts)
-        start, end = whole or (0, 0)
-        rows.append([start, end, groups[:count], dict(zip(names, groups[count:], strict=True))])
-    return rows
+    if count == 0:
+        slices = [match.range() for match in matches]
+    else:
+        numbers = range(count + 1)
+        slices = [
+            part for match in matches for part in (*map(match.group, numbers), *map(match.named_group, names))
+        ]
+    if subject.plain:
+        at = [edge for part in slices for edge in ((part.start, part.stop) if part else (-1, -1))]
+    else:
+        index = subject.indices(edge for part in slices if part for edge in (part.start, part.stop))
+        at = [
+            edge
+            for part in slices
+            for edge in ((index[part.start][0], index[part.stop][1]) if part else (-1, -1))
+        ]
+    return {"at": at, "count": count, "names": names}
 
 
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
@@ -113,15 +119,13 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
         request = json.loads(head)
         left = request["left"]
         for job in request["jobs"]:
-            began = time.process_time()
+            unicode = is_unicode(job["flags"])
+            if unicode not in subjects:
+                subjects[unicode] = Subject(text, unicode)
             seconds = min(request["share"], left)
-            _limit(max(seconds, 0))
-            answer = run_job(job, text, subjects) if seconds > 0 else {"late": True}
-            used = time.process_time() - began
-            encoded = json.dumps({**answer, "seconds": used}).encode()
-            _limit(0)
-            left -= used
-            write_frame(answers, encoded)
+            answer = run_job(job, subjects[unicode], seconds) if seconds > 0 else {"late": True, "seconds": 0}
+            left -= answer["seconds"]
+            write_frame(answers, json.dumps(answer).encode())
             answers.flush()
 
 
