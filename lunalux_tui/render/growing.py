@@ -19,6 +19,7 @@ class GrowingText:
     """Lines of a text that only ever gets longer.
 
     Attributes:
+        text: the text so far.
         lines: all lines so far.
         settled: how many of them cannot change any more.
     """
@@ -27,6 +28,7 @@ class GrowingText:
         self._width = width
         self._base = base
         self._words = words
+        self.text = ""
         self._open = ""
         self._continues = False
         self.lines: list[Line] = []
@@ -36,6 +38,7 @@ class GrowingText:
 
     def add(self, more: str) -> None:
         """Lay out with `more` at the end."""
+        self.text += more
         self._open += more
         del self.lines[self.settled :]
         while (cut := self._cut()) is not None:

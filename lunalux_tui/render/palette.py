@@ -35,14 +35,20 @@ class Palette:
     Args:
         variables: colours by name (`lx-speech` and so on).
         foreground: colour of plain text.
-        background: colour under everything.
+        background: colour under everything; `surface` and `panel` are the two grounds raised above it.
     """
 
-    def __init__(self, variables: Mapping[str, str], foreground: str, background: str) -> None:
+    def __init__(
+        self, variables: Mapping[str, str], foreground: str, background: str, surface: str, panel: str
+    ) -> None:
         self._variables = variables
         self._foreground = Color.parse(foreground)
-        self._backgrounds = (Color.parse(background), Color.parse(variables.get("lx-selection", background)))
+        self._background = Color.parse(background)
+        self._surface = Color.parse(surface)
+        self._panel = Color.parse(panel)
+        self._selection = Color.parse(variables.get("lx-selection", surface))
         self._styles: dict[tuple[int, bool], Style] = {}
+        self._blank: Strip | None = None
 
     def style(self, bits: int, selected: bool = False) -> Style:
         """The terminal style of some bits; `selected` for lines of the chosen message."""
@@ -60,18 +66,31 @@ class Palette:
         strip = Strip(segments, max(used, width))
         return strip if used <= width else strip.crop(0, width)
 
+    def blank(self, width: int) -> Strip:
+        """An empty line."""
+        if self._blank is None or self._blank.cell_length != width:
+            self._blank = self.strip((), width)
+        return self._blank
+
     def _make(self, bits: int, selected: bool) -> Style:
-        background = self._backgrounds[selected]
-        if bits & bit.CODE and "lx-code-background" in self._variables and not selected:
-            background = Color.parse(self._variables["lx-code-background"])
         return Style(
             color=self._colour(bits).rich_color,
-            bgcolor=background.rich_color,
+            bgcolor=self._ground(bits, selected).rich_color,
+            reverse=bool(bits & bit.REVERSE) or None,
             bold=bool(bits & bit.BOLD) or None,
             italic=bool(bits & bit.ITALIC) or None,
             underline=bool(bits & (bit.UNDERLINE | bit.LINK)) or None,
             strike=bool(bits & bit.STRIKE) or None,
         )
+
+    def _ground(self, bits: int, selected: bool) -> Color:
+        if selected:
+            return self._selection
+        if bits & bit.CODE and "lx-code-background" in self._variables:
+            return Color.parse(self._variables["lx-code-background"])
+        if bits & bit.PANEL:
+            return self._panel
+        return self._surface if bits & bit.SURFACE else self._background
 
     def _colour(self, bits: int) -> Color:
         rgb = colour_of(bits)

@@ -1,0 +1,64 @@
+"""What the first frame shows, read while the app is still being built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lunalux_core.errors import LunaluxError, NotFound
+
+if TYPE_CHECKING:
+    from lunalux_core.library.characters import CharacterSummary
+    from lunalux_core.library.conversations import Conversation, Message
+    from lunalux_core.runtime import Runtime
+
+FIRST = 30
+"""Messages of the first frame; more are read when the person scrolls."""
+
+LISTED = 500
+"""Characters of the first list; a search finds the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The list of characters, and the conversation to begin with, if there is one.
+
+    `wanted` is the character that was asked for when it has no conversation yet. `problem` is what kept
+    the library from being read.
+    """
+
+    characters: Sequence[CharacterSummary] = ()
+    conversation: Conversation | None = None
+    messages: Sequence[Message] = ()
+    wanted: str = ""
+    persona: str = ""
+    problem: LunaluxError | None = None
+
+
+async def read_opening(runtime: Runtime, character: str = "", conversation: str = "", new: bool = False) -> Opening:
+    """Read what the first frame shows; a problem is told on the screen, never raised."""
+    library = runtime.library
+    try:
+        characters = await library.characters.list(limit=LISTED)
+        persona = await library.personas.chosen()
+        found = await library.characters.find(character) if character else None
+        name = persona.name if persona else runtime.settings.user_name
+        if conversation:
+            place = await library.conversations.get(conversation)
+        elif found is not None:
+            latest = None if new else await library.conversations.latest(found.id)
+            if latest is None:
+                return Opening(characters, wanted=found.id, persona=name)
+            place = latest
+        else:
+            last = await library.conversations.latest()
+            if last is None:
+                return Opening(characters, persona=name)
+            place = last
+        page = await library.conversations.page(place.id, limit=FIRST)
+        return Opening(characters, place, page, persona=name)
+    except NotFound as error:
+        return Opening(await library.characters.list(limit=LISTED), problem=error)
+    except LunaluxError as error:
+        return Opening(problem=error)

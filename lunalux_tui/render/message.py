@@ -1,0 +1,106 @@
+"""A stored message as lines: a header, the thinking block, the words, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len, set_cell_size
+
+from lunalux_core.text import clean, clean_line
+from lunalux_tui.i18n import t
+from lunalux_tui.render.layout import Fold, Words, lay_out
+from lunalux_tui.render.styles import ACCENT, BOLD, CHARACTER, ERROR, ITALIC, MUTED, USER, WARNING, Line, Run
+
+if TYPE_CHECKING:
+    from lunalux_core.library.conversations import Message
+
+THINKING: Fold = (-1,)
+"""The thinking block among the folds of a message."""
+
+THINKING_STYLE = MUTED | ITALIC
+
+WIDEST = 100
+"""Cells of a line of reading; a wider screen leaves the rest empty."""
+
+_NOTES = {"stopped": ("message.stopped", WARNING), "failed": ("message.failed", ERROR)}
+
+
+@dataclass(slots=True)
+class Rendered:
+    """Lines of one message, and which of them open or close something."""
+
+    lines: list[Line] = field(default_factory=list)
+    folds: dict[int, Fold] = field(default_factory=dict)
+
+
+def render_message(message: Message, width: int, opened: Mapping[Fold, int], today: str = "") -> Rendered:
+    """The lines of a message, without the empty line between messages."""
+    rendered = Rendered([header(message, width, today)])
+    if message.thinking:
+        rendered.folds[1] = THINKING
+        thinking = lay_out(clean(message.thinking), width - 2, base=THINKING_STYLE)
+        rendered.lines += thinking_block(thinking.lines, bool(opened.get(THINKING)))
+    laid = lay_out(clean(message.content), width, opened=opened, words=words())
+    top = len(rendered.lines)
+    rendered.folds |= {line + top: fold for line, fold in laid.folds.items()}
+    rendered.lines += laid.lines
+    if message.status in _NOTES:
+        key, style = _NOTES[message.status]
+        rendered.lines.append((("⚠ ", style), (t(key), style)))
+    return rendered
+
+
+def header(message: Message, width: int, today: str = "") -> Line:
+    """Name and marks at the left, swipe and time at the right."""
+    style = USER if message.role == "user" else CHARACTER if message.role == "assistant" else MUTED
+    right: list[str] = []
+    if message.hidden:
+        right.append(t("message.hidden"))
+    if message.swipes > 1:
+        right.append(f"‹{message.swipe + 1}/{message.swipes}›")
+    if message.created_at:
+        right.append(moment(message.created_at, today))
+    tail = "  ".join(right)
+    name = clean_line(message.name, 60) or t(f"message.role.{message.role}")
+    room = max(width - cell_len(tail) - 2, 4)
+    if cell_len(name) > room:
+        name = set_cell_size(name, room - 1) + "…"
+    gap = " " * max(width - cell_len(name) - cell_len(tail), 1)
+    return ((name, style | BOLD), (gap, 0), (tail, MUTED))
+
+
+def thinking_block(lines: Sequence[Line], opened: bool, growing: bool = False) -> list[Line]:
+    """The thinking block from its laid out lines, folded to its heading or open."""
+    title = t("message.thinking_now") if growing else t("message.thinking", n=len(lines))
+    block: list[Line] = [(("▾ " if opened else "▸ ", ACCENT), (title, THINKING_STYLE))]
+    if opened:
+        block += [(("┊ ", MUTED), *line) for line in lines]
+    return block
+
+
+def words() -> Words:
+    """The layout's own words in the language in use."""
+    return Words(panel=t("message.panel"), fold=t("message.fold"))
+
+
+def moment(milliseconds: int, today: str = "") -> str:
+    """A time of today as 14:02, another day's with its date. `today` is YYYY-MM-DD."""
+    when = datetime.fromtimestamp(milliseconds / 1000)
+    if when.strftime("%Y-%m-%d") == (today or datetime.now().strftime("%Y-%m-%d")):
+        return when.strftime("%H:%M")
+    return when.strftime("%Y-%m-%d %H:%M")
+
+
+def note_lines(message: str, hint: str, width: int, *, error: bool = True) -> list[Line]:
+    """A note of the program between messages: what happened and what to do."""
+    from lunalux_tui.render.wrap import wrap
+
+    style = ERROR if error else ACCENT
+    bar: Run = ("┃ ", style)
+    lines = wrap([(clean(message), style | BOLD)], width, [bar], [bar])
+    if hint:
+        lines += wrap([(clean(hint), MUTED)], width, [bar], [bar])
+    return lines

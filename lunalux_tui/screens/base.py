@@ -1,0 +1,35 @@
+"""What every screen and dialog of ours shares: failures of its workers become words, never a crash."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
+
+from lunalux_core.errors import LunaluxError
+from lunalux_tui.i18n import t, tell
+
+Result = TypeVar("Result")
+
+
+class LunaScreen(Screen[Result]):
+    """A screen whose workers may fail: run them with `exit_on_error=False`.
+
+    Children declare `ACTIONS` (see `actions`) and set `BINDINGS = bindings(ACTIONS)`. A widget that has
+    words of its own implements `retranslate()`; it is called when the language is switched.
+    """
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self.show_failure(event.worker.error)
+
+    def show_failure(self, error: BaseException) -> None:
+        """Tell the person: what happened and what to do, as a notice or as the screen likes it better."""
+        if isinstance(error, LunaluxError):
+            message, hint = tell(error)
+            self.notify(hint or message, title=message if hint else "", severity="error", markup=False)
+        else:
+            self.log.error("worker failed", error=repr(error))
+            text = t("app.unexpected", reason=f"{type(error).__name__}: {error}")
+            self.notify(text, severity="error", markup=False)

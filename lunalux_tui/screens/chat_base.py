@@ -1,0 +1,247 @@
+"""The chat screen's state and the parts it is made of; what can be done on it stands in its children."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import getters
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.reactive import var
+from textual.worker import Worker
+
+from lunalux_core.dialogue.turn import Billed, TurnEvent, TurnOptions
+from lunalux_core.errors import LunaluxError
+from lunalux_core.library.characters import CharacterSummary
+from lunalux_core.library.conversations import Conversation, Message
+from lunalux_tui.i18n import t, tell
+from lunalux_tui.opening import FIRST, LISTED
+from lunalux_tui.screens.base import LunaScreen
+from lunalux_tui.screens.chat_actions import CHAT_ACTIONS, ChatTranscript
+from lunalux_tui.screens.turns import Turns
+from lunalux_tui.screens.window import Window
+from lunalux_tui.widgets.chatbars import ChatHeader, StatusBar, Suggestions
+from lunalux_tui.widgets.keybar import KeyBar
+from lunalux_tui.widgets.prompt import Prompt
+from lunalux_tui.widgets.roster import Roster
+
+if TYPE_CHECKING:
+    from lunalux_core.runtime import Runtime
+    from lunalux_tui.shell import LunaluxApp
+
+TURN = "turn"
+
+
+class ChatBase(LunaScreen[None]):
+    """Layout, what is open, and how a turn runs."""
+
+    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (92, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar = [(0, "-short"), (18, "-tall")]
+    ACTIONS = CHAT_ACTIONS
+
+    busy: var[bool] = var(False, bindings=True)
+    """Whether a reply is coming."""
+
+    transcript = getters.query_one(ChatTranscript)
+    prompt = getters.query_one(Prompt)
+    status = getters.query_one(StatusBar)
+    suggestions = getters.query_one(Suggestions)
+    header = getters.query_one(ChatHeader)
+    roster = getters.query_one(Roster)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.character: CharacterSummary | None = None
+        self.conversation: Conversation | None = None
+        self.turns = Turns(self)
+        self._waiting = ""
+
+    @property
+    def lunalux(self) -> LunaluxApp:
+        return cast("LunaluxApp", self.app)
+
+    @property
+    def runtime(self) -> Runtime:
+        return self.lunalux.runtime
+
+    @property
+    def window(self) -> Window:
+        return self._window
+
+    @property
+    def character_name(self) -> str:
+        return self.character.name if self.character else ""
+
+    @property
+    def rings(self) -> bool:
+        return self.runtime.settings.bell
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="body"):
+            yield Roster(id="roster")
+            with Vertical(id="main"):
+                yield ChatHeader()
+                yield ChatTranscript(id="transcript")
+                yield Suggestions()
+                yield StatusBar()
+                yield Prompt(id="prompt")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        opening = self.lunalux.opening
+        self._window = Window(self.runtime.library.conversations, self.transcript)
+        self.transcript.sheet.show_thinking = self.runtime.settings.show_thinking
+        self.apply_settings()
+        self.header.persona = opening.persona
+        known = {one.id: one for one in opening.characters}
+        if opening.conversation is not None:
+            self.character = known.get(opening.conversation.character_id)
+            self._show(opening.conversation, list(opening.messages))
+        self.roster.show(opening.characters, self.character.id if self.character else "")
+        if opening.problem is not None:
+            self.show_error(opening.problem)
+        self.prompt.focus()
+
+    def apply_settings(self) -> None:
+        """Follow the settings in force."""
+        settings = self.runtime.settings
+        self.prompt.enter_sends = settings.enter_sends
+        self.header.model = t("model.practice") if settings.model == "practice" else settings.model
+
+    # -- what is open ------------------------------------------------------------------------------
+
+    async def open_character(self, character_id: str, *, new: bool = False) -> None:
+        """Open a character's latest conversation, or a new one."""
+        chat, library = self.runtime.chat, self.runtime.library
+        conversation = await (chat.start(character_id) if new else chat.open(character_id))
+        await library.characters.touch(character_id)
+        await self.open_conversation(conversation.id)
+
+    async def open_conversation(self, conversation_id: str, message_id: str = "") -> None:
+        """Open a conversation, at one of its messages if one is named."""
+        self.stop_turn()
+        library = self.runtime.library
+        await self.keep_draft()
+        if message_id:
+            await library.conversations.select(message_id)
+        conversation = await library.conversations.get(conversation_id)
+        self.character = (await library.characters.get(conversation.character_id)).summary
+        page = await library.conversations.page(conversation_id, limit=FIRST)
+        self._show(conversation, list(page))
+        self.roster.rows.mark_current(self.character.id)
+        if message_id:
+            await self.window.reveal(message_id)
+
+    def _show(self, conversation: Conversation, messages: list[Message]) -> None:
+        self.conversation = conversation
+        self.header.character = self.character_name
+        self.header.conversation = conversation.title
+        self.status.mode = conversation.mode
+        self.transcript.selected = ""
+        self.window.show(conversation.id, messages)
+        self.prompt.fill(conversation.draft)
+        self.refresh_surroundings()
+
+    def refresh_surroundings(self) -> None:
+        """Suggestions, usage and history follow the messages in the window."""
+        messages = self.transcript.messages
+        self.last_reply(messages[-1] if messages else None)
+        self.prompt.history = [message.content for message in messages if message.role == "user"]
+
+    def last_reply(self, message: Message | None) -> None:
+        """Show what belongs to the newest message: its suggestions, its usage, its cost."""
+        of_reply = message is not None and message.role == "assistant"
+        self.suggestions.suggestions = message.suggestions if message is not None and of_reply else ()
+        self.prompt.takes_digits = bool(self.suggestions.suggestions)
+        self.status.usage = message.usage if message is not None else None
+        self.status.billing = message.billing if message is not None else None
+
+    async def reload(self, *, keep_place: bool = True) -> None:
+        """Read the conversation again after a change of its tree."""
+        if self.conversation is None:
+            return
+        self.conversation = await self.runtime.library.conversations.get(self.conversation.id)
+        self.header.conversation = self.conversation.title
+        await self.window.reload(keep_place=keep_place)
+        self.refresh_surroundings()
+
+    async def refresh_roster(self) -> None:
+        """Read the list of characters again, as the search field narrows it."""
+        roster = self.roster
+        found = await self.runtime.library.characters.list(
+            roster.search.value, favourites=roster.favourites, limit=LISTED
+        )
+        roster.show(found, self.character.id if self.character else "")
+
+    def close_conversation(self) -> None:
+        """Show that nothing is open."""
+        self.character = self.conversation = None
+        self.header.character = self.header.conversation = ""
+        self.window.clear()
+        self.prompt.fill("")
+        self.last_reply(None)
+
+    # -- turns -------------------------------------------------------------------------------------
+
+    def start_turn(
+        self, events: AsyncIterator[TurnEvent], *, restore: str = "", impersonate: bool = False
+    ) -> Worker[None]:
+        """Run a turn; there is never more than one."""
+        return self.run_worker(
+            self.turns.run(events, restore=restore, impersonate=impersonate),
+            name=TURN,
+            group=TURN,
+            exclusive=True,
+            exit_on_error=False,
+        )
+
+    def stop_turn(self) -> bool:
+        """Stop the reply that is coming; False when there is none."""
+        if not self.busy:
+            return False
+        self.workers.cancel_group(self, TURN)
+        return True
+
+    def turn_options(self) -> TurnOptions:
+        return TurnOptions(mode=self.conversation.mode if self.conversation else "")
+
+    def watch_busy(self, busy: bool) -> None:
+        self.prompt.locked = busy
+
+    def billed(self, event: Billed) -> None:
+        """Show the cost at once; the account's new wallet reaches whoever shows it."""
+        self.status.billing = {"method": event.method, "cost": event.cost}
+        self.lunalux.wallet_changed(event.wallet)
+
+    def words_stored(self) -> None:
+        """The person's words are on disk: only now the prompt lets go of them."""
+        if self.prompt.text.strip() == self._waiting:
+            self.prompt.fill("")
+        self._waiting = ""
+        messages = self.transcript.messages
+        self.prompt.history = [message.content for message in messages if message.role == "user"]
+
+    def show_error(self, error: LunaluxError) -> None:
+        """Write a failure into the transcript, with what to do about it."""
+        message, hint = tell(error)
+        self.transcript.note(message, hint)
+
+    def show_failure(self, error: BaseException) -> None:
+        if isinstance(error, LunaluxError):
+            self.show_error(error)
+        else:
+            super().show_failure(error)
+
+    # -- the draft ---------------------------------------------------------------------------------
+
+    async def keep_draft(self) -> None:
+        """Store what stands in the prompt with the conversation."""
+        if self.conversation is None or not self.is_mounted:
+            return
+        draft = "" if self._waiting else self.prompt.text
+        if draft != self.conversation.draft:
+            from dataclasses import replace
+
+            self.conversation = replace(self.conversation, draft=draft)
+            await self.runtime.library.conversations.set(self.conversation.id, draft=draft)

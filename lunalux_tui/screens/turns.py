@@ -1,0 +1,149 @@
+"""One turn on the chat screen: the worker that turns events of the core into calls on widgets."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, cast
+
+from textual.timer import Timer
+
+from lunalux_core.dialogue.turn import (
+    Billed,
+    BindingDropped,
+    PluginFailed,
+    ScriptSkipped,
+    TextDelta,
+    ThinkingDelta,
+    TurnCompleted,
+    TurnEvent,
+    TurnStarted,
+)
+from lunalux_core.errors import LunaluxError, NotFound
+from lunalux_core.library.conversations import Message
+from lunalux_tui.i18n import t, tell
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from lunalux_tui.screens.chat import ChatScreen
+
+
+class Turns:
+    """Runs one turn at a time for a chat screen; keeps send lock, status and clock in step with it."""
+
+    def __init__(self, screen: ChatScreen) -> None:
+        self._screen = screen
+        self._reply: Message | None = None
+        self._began = 0.0
+        self._clock: Timer | None = None
+        self._impersonated: list[str] | None = None
+
+    async def run(self, events: AsyncIterator[TurnEvent], *, restore: str = "", impersonate: bool = False) -> None:
+        """Iterate one turn to its end. `restore` goes back into the prompt when nothing could be stored."""
+        self._start(impersonate)
+        started = False
+        try:
+            async with aclosing(cast("AsyncGenerator[TurnEvent, None]", events)) as steps:
+                async for event in steps:
+                    started = True
+                    await self._handle(event)
+        except LunaluxError as error:
+            await self._settle()
+            self._screen.show_error(error)
+            if not started and restore and not self._screen.prompt.text:
+                self._screen.prompt.fill(restore)
+        except asyncio.CancelledError:
+            self._screen.call_later(self._settle)
+            raise
+        else:
+            await self._settle()
+        finally:
+            self._stop()
+
+    def _start(self, impersonate: bool) -> None:
+        screen = self._screen
+        screen.busy = True
+        self._reply = None
+        self._impersonated = [] if impersonate else None
+        self._began = time.monotonic()
+        screen.status.writer = t("status.you") if impersonate else screen.character_name
+        screen.status.seconds = 0
+        screen.suggestions.suggestions = ()
+        screen.transcript.clear_notes()
+        self._clock = screen.set_interval(1, self._tick)
+
+    def _tick(self) -> None:
+        self._screen.status.seconds = int(time.monotonic() - self._began)
+
+    def _stop(self) -> None:
+        screen = self._screen
+        if self._clock is not None:
+            self._clock.stop()
+            self._clock = None
+        screen.busy = False
+        screen.status.writer = ""
+
+    async def _handle(self, event: TurnEvent) -> None:
+        screen = self._screen
+        match event:
+            case TurnStarted():
+                await self._started(event)
+            case TextDelta():
+                if self._impersonated is not None:
+                    self._impersonated.append(event.text)
+                else:
+                    screen.transcript.stream_text(event.text)
+            case ThinkingDelta():
+                screen.transcript.stream_thinking(event.text)
+            case Billed():
+                screen.billed(event)
+            case BindingDropped():
+                screen.transcript.note(t("chat.binding_dropped"), error=False)
+            case PluginFailed():
+                screen.notify(event.message, title=event.plugin, severity="warning", markup=False)
+            case ScriptSkipped():
+                text = t("chat.script_skipped", script=event.script, reason=event.reason)
+                screen.notify(text, severity="warning", markup=False)
+            case TurnCompleted():
+                self._completed(event)
+
+    async def _started(self, event: TurnStarted) -> None:
+        screen = self._screen
+        self._reply = event.reply
+        if event.user_message is not None:
+            await screen.window.to_end()
+            screen.transcript.append(event.user_message)
+            screen.words_stored()
+        elif event.reply is not None:
+            await screen.window.reload()
+        if event.reply is not None:
+            screen.transcript.begin_stream(event.reply)
+
+    def _completed(self, event: TurnCompleted) -> None:
+        screen = self._screen
+        if event.message is None:
+            screen.prompt.fill(event.text)
+        else:
+            self._reply = None
+            screen.transcript.end_stream(event.message)
+            screen.last_reply(event.message)
+        if screen.rings:
+            screen.app.bell()
+
+    async def _settle(self) -> None:
+        """Show the reply as it is stored, however the turn ended."""
+        reply, self._reply = self._reply, None
+        screen = self._screen
+        if reply is not None:
+            try:
+                stored = await screen.runtime.library.conversations.message(reply.id)
+            except NotFound:
+                stored = None
+            screen.transcript.end_stream(stored)
+            if stored is not None:
+                screen.last_reply(stored)
+        elif screen.transcript.streaming:
+            screen.transcript.end_stream(None)

@@ -1,0 +1,42 @@
+"""The footer: the keys that work here and now, drawn from the declared actions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lunalux_tui.actions import UNBOUND, key_name, reachable
+from lunalux_tui.render.styles import MUTED, PANEL
+from lunalux_tui.widgets.lines import Bar, Part
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+
+class KeyBar(Bar):
+    """One line of keys. It follows the focus; a key can be clicked too."""
+
+    GROUND = PANEL
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._updated)
+
+    def _updated(self, _screen: Screen[object]) -> None:
+        self.refresh()
+
+    def left(self) -> Sequence[Part]:
+        shown: dict[str, str] = {}
+        for entry in self.screen.active_bindings.values():
+            binding = entry.binding
+            if binding.show and entry.enabled and binding.id and not binding.key.startswith(UNBOUND):
+                shown.setdefault(binding.id, binding.key)
+        known = {action.id: action for action in reachable(self.app, self.screen)}
+        return [
+            Part(
+                f"{key_name(shown[one])} {known[one].label}",
+                MUTED,
+                f"app.simulate_key('{shown[one]}')",
+                known[one].footer,
+            )
+            for one in sorted(shown.keys() & known.keys(), key=lambda one: known[one].footer)
+        ]

@@ -1,0 +1,117 @@
+"""The prompt: where the person writes.
+
+Enter sends and ctrl+j makes a new line, or the other way round by a setting, for people who type with an
+input method. Nothing typed is ever lost: every pause posts the draft, a failed turn gives the text back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual import events
+from textual.message import Message
+from textual.reactive import var
+from textual.timer import Timer
+from textual.widgets import TextArea
+
+from lunalux_tui.actions import Action, bindings
+
+PAUSE = 0.6
+"""Seconds without a key after which the draft is kept."""
+
+
+class Prompt(TextArea):
+    """A text field that grows with its text."""
+
+    ACTIONS = (
+        Action("prompt.send", "enter", "enter", footer=1, priority=True, palette=False),
+        Action("prompt.newline", "newline", "ctrl+j,shift+enter,alt+enter", priority=True, palette=False),
+    )
+    BINDINGS = bindings(ACTIONS)
+
+    enter_sends: var[bool] = var(True)
+    locked: var[bool] = var(False)
+    """While a reply is coming: typing goes on, sending does not."""
+
+    @dataclass
+    class Submitted(Message):
+        """The person sends this."""
+
+        text: str
+
+    @dataclass
+    class Paused(Message):
+        """The person stopped typing; this is the draft."""
+
+        text: str
+
+    @dataclass
+    class DigitPressed(Message):
+        """A digit in the empty prompt: the number of a suggestion."""
+
+        number: int
+
+    class Left(Message):
+        """Escape was pressed here."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, soft_wrap=True, show_line_numbers=False, tab_behavior="focus", compact=True)
+        self.history: Sequence[str] = ()
+        self.takes_digits = False
+        self._recalled: int | None = None
+        self._pause: Timer | None = None
+
+    def fill(self, text: str) -> None:
+        """Put a text in, the cursor at its end."""
+        self.load_text(text)
+        self.move_cursor(self.document.end)
+        self._recalled = None
+
+    def action_enter(self) -> None:
+        self._send() if self.enter_sends else self._break()
+
+    def action_newline(self) -> None:
+        self._break() if self.enter_sends else self._send()
+
+    def _break(self) -> None:
+        self.insert("\n")
+
+    def _send(self) -> None:
+        text = self.text.strip()
+        if text and not self.locked:
+            self.post_message(self.Submitted(text))
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key in {"up", "down"} and (not self.text or self._recalled is not None):
+            event.prevent_default()
+            event.stop()
+            self._recall(-1 if event.key == "up" else 1)
+        elif self.takes_digits and not self.text and event.character and event.character in "123456789":
+            event.prevent_default()
+            event.stop()
+            self.post_message(self.DigitPressed(int(event.character)))
+        elif event.key == "escape":
+            event.prevent_default()
+            event.stop()
+            self.post_message(self.Left())
+        elif event.key not in {"up", "down"}:
+            self._recalled = None
+
+    def _recall(self, step: int) -> None:
+        """Show an earlier text of the person's, or the empty prompt below the newest."""
+        if not self.history:
+            return
+        place = len(self.history) if self._recalled is None else self._recalled
+        place = min(max(place + step, 0), len(self.history))
+        self.fill(self.history[place] if place < len(self.history) else "")
+        self._recalled = place if place < len(self.history) else None
+
+    def on_text_area_changed(self) -> None:
+        if self._pause is not None:
+            self._pause.stop()
+        self._pause = self.set_timer(PAUSE, self._paused)
+
+    def _paused(self) -> None:
+        self._pause = None
+        self.post_message(self.Paused(self.text))

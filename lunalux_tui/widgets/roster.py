@@ -1,0 +1,101 @@
+"""The list of characters: search, favourites, the ones used last on top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widgets import Input
+
+from lunalux_core.library.characters import CharacterSummary
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import t
+from lunalux_tui.render.styles import ACCENT, BOLD, MUTED, SURFACE
+from lunalux_tui.widgets.lines import Bar, Part
+from lunalux_tui.widgets.rows import Row, Rows
+
+
+class RosterBar(Bar):
+    """How many characters there are, and the switch to favourites."""
+
+    GROUND = SURFACE
+    count: reactive[int] = reactive(0)
+    favourites: reactive[bool] = reactive(False)
+
+    def left(self) -> Sequence[Part]:
+        return [Part(t("roster.title", n=self.count), MUTED | BOLD)]
+
+    def right(self) -> Sequence[Part]:
+        return [Part("★" if self.favourites else "☆", ACCENT, "screen.only_favourites")]
+
+
+class RosterRows(Rows):
+    """The characters themselves, with the keys that act on one."""
+
+    ACTIONS = (
+        Action("roster.favourite", "screen.favourite", "f", footer=20),
+        Action("roster.only_favourites", "screen.only_favourites", "F"),
+        Action("roster.search", "screen.find_character", "slash", footer=21, palette=False),
+        Action("roster.delete", "screen.delete_character", "delete", footer=22),
+    )
+    BINDINGS = bindings(ACTIONS)
+
+
+class Roster(Vertical):
+    """Search field and list. Posts `Searched` when the person narrows the list."""
+
+    favourites: reactive[bool] = reactive(False)
+
+    @dataclass
+    class Searched(Message):
+        """Other words, or the favourites switch."""
+
+        text: str
+        favourites: bool
+
+    def compose(self) -> ComposeResult:
+        yield RosterBar()
+        yield Input(placeholder=t("roster.search"), id="roster-search", compact=True)
+        yield RosterRows(two_lines=True, id="roster-rows")
+
+    @property
+    def rows(self) -> RosterRows:
+        return self.query_one(RosterRows)
+
+    @property
+    def search(self) -> Input:
+        return self.query_one("#roster-search", Input)
+
+    def show(self, characters: Sequence[CharacterSummary], current: str) -> None:
+        """Show these characters; `current` is the one that is talked with."""
+        rows = [
+            Row(one.id, one.name, one.intro or one.creator or ", ".join(one.tags), mark="★" if one.favourite else "")
+            for one in characters
+        ]
+        self.query_one(RosterBar).count = len(rows)
+        self.rows.empty = t("roster.none_found") if self.search.value or self.favourites else t("roster.none")
+        self.rows.current = current
+        self.rows.set_rows(rows, at=self.rows.chosen or current)
+
+    def retranslate(self) -> None:
+        self.search.placeholder = t("roster.search")
+
+    def watch_favourites(self, favourites: bool) -> None:
+        if self.is_mounted:
+            self.query_one(RosterBar).favourites = favourites
+            self.post_message(self.Searched(self.search.value, favourites))
+
+    @on(Input.Changed, "#roster-search")
+    def _narrow(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Searched(event.value, self.favourites))
+
+    @on(Input.Submitted, "#roster-search")
+    def _take_first(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.rows.action_choose()

@@ -1,0 +1,301 @@
+"""The transcript: every message of the window in one scroll view, drawn from cached strips.
+
+One widget and no children, so ten messages or six hundred cost the same per frame. A streaming reply lays
+out only its open end, is painted at most `FRAMES` times a second, and stays at the end of the view unless
+the person scrolled away from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from textual import events
+from textual.geometry import Region, Size
+from textual.message import Message as TextualMessage
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from lunalux_core.library.conversations import Message
+from lunalux_tui.render.layout import Fold
+from lunalux_tui.render.palette import Palette
+from lunalux_tui.render.sheet import Sheet
+from lunalux_tui.render.styles import ACCENT
+from lunalux_tui.widgets.lines import palette_of
+
+FRAMES = 12
+MARGIN = 2
+
+
+class Transcript(ScrollView, can_focus=True):
+    """Shows messages; knows nothing about where they come from."""
+
+    virtual_size = reactive(Size(0, 0), layout=False)  # growing must not lay out the whole screen again
+    selected: reactive[str] = reactive("", repaint=False)
+    """Id of the message that keys act on; "" for none."""
+
+    class OlderWanted(TextualMessage):
+        """The person scrolled near the first message of the window."""
+
+    class NewerWanted(TextualMessage):
+        """The person scrolled to the last message of the window."""
+
+    @dataclass
+    class Selected(TextualMessage):
+        """Another message was chosen."""
+
+        message_id: str
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.sheet = Sheet()
+        self._palette: Palette | None = None
+        self._width = 0
+        self._asked = False
+        self._text: list[str] = []
+        self._thinking: list[str] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    # -- contents ----------------------------------------------------------------------------------
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages of the window, oldest first."""
+        return [entry.message for entry in self.sheet.entries if entry.message is not None]
+
+    def show(self, messages: Iterable[Message], *, keep_place: bool = False) -> None:
+        """Replace everything. Goes to the end, unless `keep_place`."""
+        self._forget_pending()
+        place = self.sheet.place(self.scroll_offset.y) if keep_place and not self.at_end else None
+        self.sheet.show(messages)
+        self._asked = False
+        if self.selected and self.sheet.find(self.selected) is None:
+            self.selected = ""
+        self._changed(place)
+
+    def prepend(self, messages: Sequence[Message]) -> None:
+        """Put older messages above; what is in view stays where it is."""
+        place = self.sheet.place(self.scroll_offset.y)
+        self.sheet.insert(0, messages)
+        self._asked = False
+        self._changed(place)
+
+    def append(self, *messages: Message) -> None:
+        """Put messages at the end and go there."""
+        self.sheet.insert(len(self.sheet.entries), messages)
+        self._changed(None)
+
+    def extend(self, messages: Sequence[Message], drop: int) -> None:
+        """Put newer messages below and drop the first `drop` entries; the view stays."""
+        place = self.sheet.place(self.scroll_offset.y)
+        self.sheet.insert(len(self.sheet.entries), messages)
+        self.sheet.keep(drop, len(self.sheet.entries))
+        self._changed(place)
+
+    def keep_first(self, count: int) -> None:
+        """Drop all but the first `count` entries; the view stays."""
+        place = self.sheet.place(self.scroll_offset.y)
+        self.sheet.keep(0, count)
+        self._changed(place)
+
+    def update(self, message: Message) -> None:
+        """Show a changed message in its place."""
+        place = None if self.at_end else self.sheet.place(self.scroll_offset.y)
+        if self.sheet.update(message):
+            self._changed(place)
+
+    def note(self, message: str, hint: str = "", *, error: bool = True) -> None:
+        """Write a note of the program at the end."""
+        self.sheet.note(message, hint, error)
+        self._changed(None)
+
+    def clear_notes(self) -> None:
+        """Remove the program's notes."""
+        if self.sheet.clear_notes():
+            self._changed(None if self.at_end else self.sheet.place(self.scroll_offset.y))
+
+    def _changed(self, place: tuple[str, int] | None) -> None:
+        """Draw changed contents; at `place`, or at the end."""
+        self._grow()
+        line = None if place is None else self.sheet.line(place)
+        self._jump(self.max_scroll_y if line is None else line)
+        self.refresh()
+
+    # -- streaming ---------------------------------------------------------------------------------
+
+    @property
+    def streaming(self) -> bool:
+        return self.sheet.streaming
+
+    def begin_stream(self, message: Message) -> None:
+        """Start a reply at the end, or go on with the one that is there."""
+        self.sheet.begin_stream(message)
+        self._changed(None)
+
+    def stream_text(self, text: str) -> None:
+        """More of the reply; painted within a frame."""
+        self._text.append(text)
+        self._schedule()
+
+    def stream_thinking(self, text: str) -> None:
+        """More of the reasoning; painted within a frame."""
+        self._thinking.append(text)
+        self._schedule()
+
+    def end_stream(self, message: Message | None) -> None:
+        """The reply ended: show it as it was stored, or take an empty one away."""
+        self._forget_pending()
+        place = None if self.at_end else self.sheet.place(self.scroll_offset.y)
+        self.sheet.end_stream(message)
+        self._changed(place)
+
+    def _schedule(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(1 / FRAMES, self._paint)
+
+    def _forget_pending(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._text.clear()
+        self._thinking.clear()
+
+    def _paint(self) -> None:
+        self._timer = None
+        following = self.at_end
+        first, grown = self.sheet.stream("".join(self._text), "".join(self._thinking))
+        self._text.clear()
+        self._thinking.clear()
+        if grown:
+            self._grow()
+            if following:
+                self.go_to_end()
+        y = max(first - self.scroll_offset.y, 0)
+        if y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, self.size.height - y))
+
+    # -- geometry ----------------------------------------------------------------------------------
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the end is in view, so that growth is followed."""
+        return self.scroll_offset.y >= self.max_scroll_y
+
+    def _grow(self) -> None:
+        self.virtual_size = Size(self._width, self.sheet.height)
+        self.vertical_scrollbar.window_virtual_size = self.sheet.height
+        self.vertical_scrollbar.window_size = self.size.height
+
+    def _jump(self, y: int) -> None:
+        self.scroll_to(y=min(max(y, 0), self.max_scroll_y), animate=False, force=True)
+
+    def go_to_end(self) -> None:
+        """Show the end, and stay there while it grows."""
+        self._jump(self.max_scroll_y)
+
+    def reveal(self, message_id: str) -> None:
+        """Scroll as little as shows a message of the window."""
+        top = self.sheet.top(message_id)
+        entry = self.sheet.find(message_id)
+        if top is None or entry is None:
+            return
+        y, view = self.scroll_offset.y, self.size.height
+        if top < y or entry.height > view:
+            self._jump(top)
+        elif top + entry.height > y + view:
+            self._jump(top + entry.height - view)
+
+    def on_resize(self) -> None:
+        following = self.at_end or not self._width
+        place = self.sheet.place(self.scroll_offset.y)
+        if self.size.width != self._width:
+            self._width = self.size.width
+            self.sheet.set_width(self._width - 2 * MARGIN)
+        self._changed(None if following else place)
+
+    def retranslate(self) -> None:
+        """Lay everything out again, in another language or on another day."""
+        place = None if self.at_end else self.sheet.place(self.scroll_offset.y)
+        self.sheet.relayout()
+        self._changed(place)
+
+    # -- drawing -----------------------------------------------------------------------------------
+
+    def _forget_strips(self, palette: Palette) -> None:
+        self._palette = palette
+        for entry in self.sheet.entries:
+            entry.strips = {}
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Strips of the visible lines, each made once and kept until its line changes."""
+        palette = palette_of(self)
+        if palette is not self._palette:
+            self._forget_strips(palette)
+        top, width = self.scroll_offset.y, self.size.width
+        strips = [self._strip(palette, top + y, width) for y in crop.line_range]
+        if crop.column_span != (0, width):
+            strips = [strip.crop(*crop.column_span) for strip in strips]
+        background = self.background_colors[1]
+        for one in self.get_line_filters():
+            strips = [strip.apply_filter(one, background) for strip in strips]
+        return strips
+
+    def _strip(self, palette: Palette, line: int, width: int) -> Strip:
+        entry, place = self.sheet.at(line)
+        if entry is None or place >= len(entry.lines):
+            return palette.blank(width)
+        chosen = entry.id == self.selected != ""
+        strip = entry.strips.get((place, chosen))
+        if strip is None:
+            margin = ("▌ " if chosen else "  ", ACCENT)
+            strip = entry.strips[place, chosen] = palette.strip((margin, *entry.lines[place]), width, chosen)
+        return strip
+
+    # -- choosing and folding ----------------------------------------------------------------------
+
+    def watch_selected(self, selected: str) -> None:
+        self.refresh()
+        self.post_message(self.Selected(selected))
+
+    def select_step(self, step: int) -> None:
+        """Choose the next (+1) or previous (-1) message; the last one when none was chosen."""
+        ids = [message.id for message in self.messages]
+        if not ids:
+            return
+        at = ids.index(self.selected) + step if self.selected in ids else len(ids) - 1
+        if at < 0:
+            self.post_message(self.OlderWanted())
+        elif at >= len(ids):
+            self.post_message(self.NewerWanted())
+        self.selected = ids[min(max(at, 0), len(ids) - 1)]
+        self.reveal(self.selected)
+
+    def toggle_fold(self, message_id: str, fold: Fold | None = None) -> bool:
+        """Open or close a fold of a message (its first by default); False when it has none."""
+        entry = self.sheet.find(message_id)
+        if entry is None or not entry.folds:
+            return False
+        place = self.sheet.place(self.scroll_offset.y)
+        self.sheet.toggle(entry, next(iter(entry.folds.values())) if fold is None else fold)
+        self._changed(place)
+        return True
+
+    def on_click(self, event: events.Click) -> None:
+        entry, line = self.sheet.at(self.scroll_offset.y + event.y)
+        if entry is None or entry.message is None:
+            return
+        fold = entry.folds.get(line)
+        if fold is not None:
+            self.toggle_fold(entry.id, fold)
+        else:
+            self.selected = "" if entry.id == self.selected else entry.id
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if new_value < old_value and new_value < self.size.height and not self._asked:
+            self._asked = True
+            self.post_message(self.OlderWanted())
+        elif new_value > old_value and new_value >= self.max_scroll_y:
+            self.post_message(self.NewerWanted())
