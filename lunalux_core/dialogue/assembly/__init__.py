@@ -20,6 +20,7 @@ from lunalux_core.dialogue.assembly.material import (
     HistoryMessage,
     PromptMaterial,
 )
+from lunalux_core.dialogue.assembly.narratium import NarratiumAssembly
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, SlotTokens
 from lunalux_core.dialogue.assembly.sillytavern import SillyTavernAssembly
 
@@ -52,4 +53,6 @@ def assemble(
     Raises:
         InvalidInput: PROMPT_TOO_LARGE when what must be in the prompt does not fit; names slots by size.
     """
+    if preset.assembly == "narratium":
+        return NarratiumAssembly(preset, material, expand, count_tokens).run()
     return SillyTavernAssembly(preset, material, expand, count_tokens).run()

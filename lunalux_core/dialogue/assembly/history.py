@@ -1,46 +1,43 @@
-"""Fill the room that is left with history, newest first (FORMATS 3.2 item 7, 7.2)."""
+"""Fill the room that is left with history, newest first, and remember what is cut (FORMATS 3.2, 7.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
+
+from lunalux_core.dialogue.assembly.budget import Costly, Room
+from lunalux_core.dialogue.assembly.injections import Injection
+from lunalux_core.dialogue.assembly.material import HistoryMessage, PromptMaterial
 
 MEMORY_SHARE = 8
-"""At most one part in so many of the prompt's budget is for the events of messages that were cut."""
+"""At most one part in so many of the free room is for the events of messages that were cut."""
+
+Entry = HistoryMessage | Injection
+"""What stands in a history: a message, or a text put between messages at a depth."""
 
 
-class Costly(Protocol):
-    @property
-    def tokens(self) -> int: ...
-
-
-T = TypeVar("T")
 C = TypeVar("C", bound=Costly)
 
 
-@dataclass(slots=True)
-class Room:
-    """Tokens left; pieces take from it in the order of their importance."""
+@dataclass(frozen=True, slots=True)
+class HistoryFill(Generic[C]):
+    """What became of a history. `pieces` and `dropped` are oldest first; `memory` tells `events` events."""
 
-    left: int
-
-    def take(self, *pieces: Costly) -> bool:
-        """Take all the pieces or none."""
-        cost = sum(piece.tokens for piece in pieces)
-        if cost > self.left:
-            return False
-        self.left -= cost
-        return True
+    pieces: tuple[C, ...] = ()
+    dropped: tuple[HistoryMessage, ...] = ()
+    injections_dropped: int = 0
+    memory: C | None = None
+    events: int = 0
 
 
-class NewestFirst(Generic[T, C]):
-    """Turns history into pieces from its end, each once and only if somebody asks for it.
+class _NewestFirst(Generic[C]):
+    """Turns entries into pieces from the end, each once and only if somebody asks for it.
 
     Of a chat of thousands of messages, those that cannot fit are neither expanded nor counted.
     """
 
-    def __init__(self, entries: Sequence[T], prepare: Callable[[T], C]) -> None:
+    def __init__(self, entries: Sequence[Entry], prepare: Callable[[Entry], C]) -> None:
         self._entries = entries
         self._prepare = prepare
         self._ready: list[C] = []
@@ -61,13 +58,61 @@ class NewestFirst(Generic[T, C]):
             yield self._ready[index]
 
 
-def newest_events(events: Sequence[str], fits: Callable[[list[str]], bool]) -> list[str]:
-    """The longest run of events up to the newest that fits, oldest first."""
+def fill_history(
+    room: Room,
+    entries: Sequence[Entry],
+    material: PromptMaterial,
+    prepare: Callable[[Entry], C],
+    remember: Callable[[Sequence[str]], C],
+) -> HistoryFill[C]:
+    """Take the newest entries that fit; if some do not, keep a share of the room for their events.
+
+    Args:
+        prepare: makes the piece of an entry; called newest first, once for each entry that is looked at.
+        remember: makes one piece of events, oldest first.
+    """
+    newest = _NewestFirst(entries, prepare)
+    trial = Room(room.left)
+    chosen = newest.fitting(trial)
+    memory, events = None, 0
+    if (len(chosen) < len(entries) or material.omitted) and _events(entries, material):
+        share = room.left // MEMORY_SHARE
+        trial = Room(room.left - share)
+        chosen = newest.fitting(trial)
+        told = _events(entries[: len(entries) - len(chosen)], material)
+        kept = _newest_fitting(told, lambda lines: remember(lines).tokens <= share)
+        memory, events = (remember(kept), len(kept)) if kept else (None, 0)
+        trial.left += share - (memory.tokens if memory else 0)
+    room.left = trial.left
+    left_out = entries[: len(entries) - len(chosen)]
+    dropped = tuple(one for one in left_out if isinstance(one, HistoryMessage))
+    return HistoryFill(tuple(reversed(chosen)), dropped, len(left_out) - len(dropped), memory, events)
+
+
+def last_message(entries: Sequence[Entry]) -> int | None:
+    """The index of the newest message, texts at a depth not counted."""
+    places = range(len(entries) - 1, -1, -1)
+    return next((place for place in places if isinstance(entries[place], HistoryMessage)), None)
+
+
+def nothing_filled(entries: Sequence[Entry]) -> HistoryFill[C]:
+    """The fill of a preset that sends no history."""
+    dropped = tuple(one for one in entries if isinstance(one, HistoryMessage))
+    return HistoryFill(dropped=dropped, injections_dropped=len(entries) - len(dropped))
+
+
+def _events(entries: Sequence[Entry], material: PromptMaterial) -> list[str]:
+    told = (one.event for one in entries if isinstance(one, HistoryMessage))
+    return [*material.earlier_events, *filter(None, told)]
+
+
+def _newest_fitting(events: Sequence[str], fits: Callable[[Sequence[str]], bool]) -> Sequence[str]:
+    """The longest run of events up to the newest that fits."""
     low, high = 0, len(events)
     while low < high:
         middle = (low + high) // 2
-        if fits(list(events[middle:])):
+        if fits(events[middle:]):
             high = middle
         else:
             low = middle + 1
-    return list(events[low:])
+    return events[low:]

@@ -6,7 +6,7 @@ The places are marked before the macros of the text run and filled afterwards.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from lunalux_core.dialogue.assembly.material import Expand
 
@@ -15,12 +15,19 @@ _EDGE = "\ufdd2"
 _MARK = re.compile(f"{_EDGE}(\\w+){_EDGE}")
 
 
-def mark(text: str, names: Iterable[str]) -> str:
-    """The text with every `{{name}}`, in any case, turned into the mark of that name."""
+def token(name: str) -> str:
+    """The mark of a name."""
+    return f"{_EDGE}{name}{_EDGE}"
+
+
+def mark(text: str, names: Mapping[str, str]) -> str:
+    """The text with every `{{macro}}` in `names` (macro to name, in any case) turned into a mark."""
     text = text.replace(_EDGE, "")
-    by_key = {name.lower(): name for name in names}
+    if "{{" not in text:
+        return text
+    by_key = {macro.lower(): name for macro, name in names.items()}
     pattern = re.compile(r"\{\{\s*(" + "|".join(map(re.escape, by_key)) + r")\s*\}\}", re.IGNORECASE)
-    return pattern.sub(lambda found: f"{_EDGE}{by_key[found[1].lower()]}{_EDGE}", text)
+    return pattern.sub(lambda found: token(by_key[found[1].lower()]), text)
 
 
 def fill(text: str, values: Mapping[str, str], *, once: bool = False) -> str:
@@ -46,4 +53,4 @@ def marks_in(text: str) -> frozenset[str]:
 
 def expand_around(text: str, expand: Expand, values: Mapping[str, str], *, once: bool = False) -> str:
     """Expand a text in which some macros have values that must go in unread."""
-    return fill(expand(mark(text, values)), values, once=once)
+    return fill(expand(mark(text, {name: name for name in values})), values, once=once)

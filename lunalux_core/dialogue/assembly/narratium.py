@@ -1,0 +1,193 @@
+"""The assembly of Narratium's frameworks: one system and one user message of elements (FORMATS 3.3, 3.5).
+
+What its original got wrong is put right: the card, its examples and its own instructions are always
+there, a memory is real or absent, custom prompts are never lost, and nothing that is inserted is taken
+for a pattern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lunalux_core.cards.preset import Preset
+from lunalux_core.dialogue.assembly.budget import Room, budget_of
+from lunalux_core.dialogue.assembly.examples import example_texts
+from lunalux_core.dialogue.assembly.history import Entry, HistoryFill, fill_history, last_message
+from lunalux_core.dialogue.assembly.injections import Injection, inject, joined, material_injections
+from lunalux_core.dialogue.assembly.labels import LABELS
+from lunalux_core.dialogue.assembly.material import CountTokens, Expand, HistoryMessage, PromptMaterial
+from lunalux_core.dialogue.assembly.narratium_layout import Part, Section, by_framework_rules, layout
+from lunalux_core.dialogue.assembly.placeholders import fill, marks_in
+from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, slot_totals, too_large
+from lunalux_core.dialogue.assembly.slots import program_texts
+
+_BETWEEN_EXAMPLES = "\n---\n"
+_SECTIONS: tuple[Section, ...] = ("system", "user")
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A piece of the prompt's text with its cost."""
+
+    slot: str
+    text: str
+    tokens: int
+    opening: bool = False
+
+
+class NarratiumAssembly:
+    """One assembly. Use it through `assemble`."""
+
+    def __init__(
+        self, preset: Preset, material: PromptMaterial, expand: Expand, count_tokens: CountTokens
+    ) -> None:
+        self._preset = preset
+        self._material, self._before_input = by_framework_rules(material)
+        self._expand = expand
+        self._count = count_tokens
+        self._frame = count_tokens("")
+        self._labels = LABELS[material.language]
+        self._budget = budget_of(preset, material)
+        self._visible = [one for one in material.history if not one.hidden]
+
+    def run(self) -> Prompt:
+        """Lay out the elements, fill what room they leave with history and examples, and join them."""
+        entries, said, after = self._entries()
+        parts = layout(
+            self._preset,
+            self._material,
+            self._expand,
+            before_input=self._expand(self._before_input),
+            after_input="\n".join(one.content for one in after if isinstance(one, Injection)),
+        )
+        texts = program_texts(self._preset, self._material, self._expand)
+        values = {name: text() for name, text in texts.items()} | {"userInput": self._said(said)}
+        fixed = [piece for part in parts if (piece := self._piece(part, values))]
+        room = Room(self._budget - len(_SECTIONS) * self._frame)
+        if not room.take(*fixed):
+            raise too_large(self._budget, fixed)
+        pinned = self._material.pin_examples
+        examples, left = self._fill_examples(parts, room) if pinned else ([], 0)
+        history = self._fill_history(parts, room, entries, fixed)
+        if not pinned:
+            examples, left = self._fill_examples(parts, room)
+        values |= {
+            "chatHistory": self._story(history.pieces),
+            "memory": history.memory.text if history.memory else "",
+            "dialogueExamples": _BETWEEN_EXAMPLES.join(one.text for one in examples),
+        }
+        messages = self._messages(parts, values, said)
+        pieces = [*fixed, *history.pieces, *examples, *([history.memory] if history.memory else [])]
+        report = PromptReport(
+            budget=self._budget,
+            total=sum(one.tokens for one in messages),
+            slots=slot_totals(pieces),
+            history_kept=len(self._visible) - len(history.dropped),
+            history_dropped=len(history.dropped) + self._material.omitted,
+            dropped_ids=tuple(one.id for one in history.dropped if one.id),
+            injections_dropped=history.injections_dropped,
+            memory_events=history.events,
+            examples_kept=len(examples),
+            examples_dropped=left,
+        )
+        return Prompt(messages, report)
+
+    # -- pieces ------------------------------------------------------------------------------------
+
+    def _entries(self) -> tuple[list[Entry], HistoryMessage | None, Sequence[Entry]]:
+        """The history before the person's words, these, and what stands at depth 0 behind them."""
+        entries = inject(self._visible, joined((), material_injections(self._material, self._expand)))
+        place = last_message(entries)
+        takes_input = self._material.type in ("normal", "swipe", "regenerate")
+        if place is None or not takes_input or self._visible[-1].role != "user":
+            return entries, None, ()
+        return entries[:place], self._visible[-1], entries[place + 1 :]
+
+    def _said(self, message: HistoryMessage | None) -> str:
+        return "" if message is None else self._spoken(message, named=message.foreign)
+
+    def _spoken(self, message: HistoryMessage, *, named: bool) -> str:
+        text = self._expand(message.content.replace("\r", ""))
+        if not named or message.role == "system":
+            return text
+        usual = self._material.user if message.role == "user" else self._material.card.called
+        return f"{message.name or usual}: {text}"
+
+    def _cost(self, text: str) -> int:
+        """Tokens of a text within a message, so without the message's frame."""
+        return self._count(text) - self._frame
+
+    def _piece(self, part: Part, values: Mapping[str, str]) -> _Text | None:
+        """The part as it is without what is filled in late; None for one that is then empty."""
+        text = _rendered(part, values)
+        return _Text(part.slot, text, self._cost(text)) if text else None
+
+    def _line(self, entry: Entry) -> _Text:
+        if isinstance(entry, Injection):
+            return _Text(entry.slot, entry.content, self._cost(entry.content))
+        text = self._spoken(entry, named=True)
+        begins = entry is self._visible[0] and entry.role == "assistant" and not self._material.omitted
+        return _Text("chatHistory", text, self._cost(text) + 1, opening=begins)
+
+    def _memory(self, events: Sequence[str]) -> _Text:
+        text = "\n".join((self._labels.memory, *events))
+        return _Text("memory", text, self._cost(f"<memory>\n{text}\n</memory>"))
+
+    # -- filling -----------------------------------------------------------------------------------
+
+    def _fill_history(
+        self, parts: Sequence[Part], room: Room, entries: Sequence[Entry], fixed: Sequence[_Text]
+    ) -> HistoryFill[_Text]:
+        if not _places(parts, "chatHistory"):
+            return HistoryFill(dropped=tuple(one for one in entries if isinstance(one, HistoryMessage)))
+        around = f"<chatHistory>\n{self._labels.opening}\n\n{self._labels.recent}\n</chatHistory>"
+        room.left -= self._cost(around) if entries else 0
+        history = fill_history(room, entries, self._material, self._line, self._memory)
+        newest = last_message(entries)
+        needed = self._material.newest_required and self._material.type == "continue"
+        if needed and newest is not None and newest < len(entries) - len(history.pieces):
+            raise too_large(self._budget, [*fixed, *map(self._line, entries[newest:])])
+        return history
+
+    def _fill_examples(self, parts: Sequence[Part], room: Room) -> tuple[list[_Text], int]:
+        """The example blocks that fit, and how many do not."""
+        if not _places(parts, "dialogueExamples"):
+            return [], 0
+        taken: list[_Text] = []
+        blocks = [one for one in example_texts(self._material, self._expand) if one]
+        for number, block in enumerate(blocks):
+            cost = self._cost(f"<dialogueExamples>\n{block}\n</dialogueExamples>")
+            piece = _Text("dialogueExamples", block, cost)
+            if not room.take(piece):
+                return taken, len(blocks) - number
+            taken.append(piece)
+        return taken, 0
+
+    def _story(self, lines: Sequence[_Text]) -> str:
+        """The history as text: how it began, and what happened last."""
+        opening = "\n".join(one.text for one in lines if one.opening)
+        recent = "\n".join(one.text for one in lines if not one.opening)
+        titled = ((self._labels.opening, opening), (self._labels.recent, recent))
+        return "\n\n".join(f"{title}\n{text}" for title, text in titled if text)
+
+    def _messages(
+        self, parts: Sequence[Part], values: Mapping[str, str], said: HistoryMessage | None
+    ) -> tuple[PromptMessage, ...]:
+        found = []
+        for section in _SECTIONS:
+            rendered = (_rendered(part, values) for part in parts if part.section == section)
+            text = "\n\n".join(filter(None, rendered))
+            identity = said.id if said and section == "user" else ""
+            if text:
+                found.append(PromptMessage(section, text, None, section, self._count(text), identity))
+        return tuple(found)
+
+
+def _rendered(part: Part, values: Mapping[str, str]) -> str:
+    text = fill(part.text, values).strip()
+    return f"<{part.element}>\n{text}\n</{part.element}>" if text and part.element else text
+
+
+def _places(parts: Sequence[Part], name: str) -> bool:
+    return any(name in marks_in(part.text) for part in parts)

@@ -1,0 +1,169 @@
+"""Which elements a framework's two messages have, in what order, before history is filled in (FORMATS 3.3).
+
+An element's text may hold marks of values that are known later. Nothing that a chat needs is left to the
+preset's good will: what its prompts do not place is added where it belongs, unless it is switched off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from lunalux_core.cards.preset import Preset, PresetPrompt
+from lunalux_core.dialogue.assembly.labels import LABELS
+from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
+from lunalux_core.dialogue.assembly.placeholders import expand_around, mark, marks_in, token
+from lunalux_core.dialogue.assembly.slots import overridden
+from lunalux_core.dialogue.prompts import output_contract
+
+Section = Literal["system", "user"]
+
+_SECTIONS: Mapping[str, Section] = {
+    "main": "system",
+    "worldInfoBefore": "system",
+    "personaDescription": "system",
+    "charDescription": "system",
+    "charPersonality": "system",
+    "scenario": "system",
+    "worldInfoAfter": "system",
+    "dialogueExamples": "user",
+    "chatHistory": "user",
+    "userInput": "user",
+    "jailbreak": "user",
+    "enhanceDefinitions": "user",
+}
+_TEXTS = frozenset({"main", "jailbreak", "enhanceDefinitions"})
+_MACROS: Mapping[str, str] = {
+    **{name: name for name in _SECTIONS if name not in _TEXTS},
+    "memory": "memory",
+    "description": "charDescription",
+    "personality": "charPersonality",
+    "charScenario": "scenario",
+    "persona": "personaDescription",
+    "mesExamples": "dialogueExamples",
+    "mesExamplesRaw": "dialogueExamples",
+}
+"""The macros whose values this assembly puts in itself."""
+_ELEMENTS = {"jailbreak": "postHistoryInstructions"}
+"""Elements are named after their prompt, but some servers refuse a request that speaks of a jailbreak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of one of the two messages. `text` is without the element around it, and may hold marks."""
+
+    slot: str
+    section: Section
+    text: str
+    element: str = ""
+
+
+def layout(
+    preset: Preset, material: PromptMaterial, expand: Expand, *, before_input: str, after_input: str
+) -> list[Part]:
+    """All parts in order; those that turn out empty are left out later.
+
+    Args:
+        before_input: the worldbook's texts that stand before the person's words (FORMATS 2.12 item 1).
+        after_input: the texts for depth 0.
+    """
+    parts = _listed(preset, material, expand)
+    off = {one.identifier for one in preset.order if not one.enabled}
+    _complete(parts, off)
+    _insert_note(parts, material, expand)
+    place = _index(parts, "userInput")
+    parts[place + 1 : place + 1] = [Part("atDepth", "user", after_input)]
+    parts[place:place] = [Part("worldInfo", "user", before_input)]
+    parts.extend(_endings(preset, material, expand))
+    return parts
+
+
+def _listed(preset: Preset, material: PromptMaterial, expand: Expand) -> list[Part]:
+    """The preset's prompts; one that nobody knows goes on in the section of the last known one."""
+    parts: list[Part] = []
+    section: Section = "system"
+    for identifier, enabled in preset.order:
+        prompt = preset.prompt(identifier)
+        section = _SECTIONS.get(identifier, section)
+        if prompt is None or not enabled or not prompt.runs_on(material.type):
+            continue
+        if identifier in _SECTIONS:
+            text = _known_text(prompt, material, expand)
+            parts.append(Part(identifier, section, text, _ELEMENTS.get(identifier, identifier)))
+        elif not prompt.marker and (content := expand(mark(prompt.content, _MACROS))).strip():
+            parts.append(Part(identifier, section, f"【{prompt.name}】\n{content}"))
+    return parts
+
+
+def _known_text(prompt: PresetPrompt, material: PromptMaterial, expand: Expand) -> str:
+    own = overridden(prompt, expand(mark(prompt.content, _MACROS)), material, expand)
+    if prompt.identifier in _TEXTS or prompt.identifier in marks_in(own):
+        return own
+    return "\n".join(filter(None, (own, token(prompt.identifier))))
+
+
+def _complete(parts: list[Part], off: Iterable[str]) -> None:
+    """Add what no prompt of the preset places: the card, its examples, history, memory, the last words."""
+    placed = frozenset[str]().union(*(marks_in(part.text) for part in parts))
+    missing = [name for name in _SECTIONS if name not in _TEXTS | placed and name not in off]
+    for name in missing:
+        part = Part(name, _SECTIONS[name], token(name), name)
+        if part.section == "system":
+            last = max((i for i, one in enumerate(parts) if one.section == "system"), default=-1)
+            parts.insert(last + 1, part)
+        elif name == "userInput":
+            parts.insert(_index(parts, "chatHistory") + 1, part)
+        elif name == "chatHistory":
+            parts.insert(_index(parts, "userInput"), part)
+        else:
+            first = next((i for i, one in enumerate(parts) if one.section == "user"), len(parts))
+            parts.insert(first, part)
+    if "memory" not in placed:
+        history = _index(parts, "chatHistory")
+        parts.insert(history, Part("memory", "user", token("memory"), "memory"))
+
+
+def _index(parts: list[Part], name: str) -> int:
+    """Where the mark of a value stands; the end if nowhere."""
+    return next((index for index, part in enumerate(parts) if name in marks_in(part.text)), len(parts))
+
+
+def _insert_note(parts: list[Part], material: PromptMaterial, expand: Expand) -> None:
+    note = material.note
+    if note is None or note.position == "in_chat":
+        return
+    main = next((index for index, part in enumerate(parts) if part.slot == "main"), -1)
+    place = max(main, 0) if note.position == "before_main" else main + 1
+    parts.insert(place, Part("authorsNote", "system", expand(material.note_text())))
+
+
+def _endings(preset: Preset, material: PromptMaterial, expand: Expand) -> list[Part]:
+    """What a turn ends with: the form of the reply, or an instruction in its place."""
+    labels, params = LABELS[material.language], preset.params
+    parts = []
+    if material.type not in ("impersonate", "quiet"):
+        form = output_contract(material.language)
+        text = expand_around(form, expand, {"reply_words": str(material.reply_words)})
+        parts.append(Part("outputFormat", "user", text))
+    if material.type == "continue":
+        last = next((one.content for one in reversed(material.history) if not one.hidden), "")
+        nudge = params.continue_nudge_prompt or labels.continue_nudge
+        text = expand_around(nudge, expand, {"lastChatMessage": last.strip()})
+        parts.append(Part("continueNudge", "user", text))
+    if material.type == "impersonate":
+        text = expand(params.impersonation_prompt or labels.impersonation)
+        parts.append(Part("impersonate", "user", text))
+    parts.append(Part("quietPrompt", "user", expand(material.quiet)))
+    return parts
+
+
+def by_framework_rules(material: PromptMaterial) -> tuple[PromptMaterial, str]:
+    """The material with the worldbook's buckets as a framework has them, and what stands before the input.
+
+    Position 2 joins the texts after the card; 3, 5 and 6 stand before the person's words (FORMATS 2.12).
+    """
+    after = "\n".join(filter(None, (material.after, material.note_top)))
+    texts = (material.note_bottom, *material.examples_top, *material.examples_bottom)
+    plain = replace(material, after=after, note_top="", note_bottom="", examples_top=(), examples_bottom=())
+    return plain, "\n".join(filter(None, texts))
