@@ -1,0 +1,1 @@
+"""Paints and packs the starter cards. Needs Pillow; never imported by the program itself."""

@@ -1,0 +1,107 @@
+"""From a readable source to a card: the short form in `sources/` becomes a whole V3 document in a PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lunalux_core.cards.card import Card
+from lunalux_core.cards.pngcard import write_png
+from lunalux_core.starter.draw import bookshop, night_shop, river, salvage
+
+SCENES = {
+    "marigold-finch.en": bookshop.bookshop,
+    "lin-wandeng.zh": night_shop.night_shop,
+    "captain-sol-varga.en": salvage.salvage,
+    "lu-tingxue.zh": river.cold_river,
+}
+"""The picture of each card, by the name of its source file."""
+
+HOME = Path(__file__).resolve().parents[1]
+_POSITIONS = {"before": 0, "after": 1, "depth": 4}
+_COPIED = (
+    "description",
+    "personality",
+    "scenario",
+    "first_mes",
+    "alternate_greetings",
+    "mes_example",
+    "creator_notes",
+    "creator",
+    "character_version",
+    "tags",
+    "creation_date",
+)
+
+
+def pack(target: Path) -> Iterator[Path]:
+    """Paint and write every card into `target`."""
+    for name, paint in SCENES.items():
+        source = yaml.safe_load((HOME / "sources" / f"{name}.yaml").read_text("utf-8"))
+        picture = BytesIO()
+        paint().save(picture, "PNG", optimize=True)
+        path = target / f"{name}.png"
+        path.write_bytes(write_png(picture.getvalue(), card_from(source)))
+        yield path
+
+
+def card_from(source: dict[str, Any]) -> Card:
+    """The V3 card a source file describes."""
+    fields = {key: _stripped(source[key]) for key in _COPIED}
+    fields["modification_date"] = source["creation_date"]
+    if "nickname" in source:
+        fields["nickname"] = source["nickname"]
+    fields["assets"] = [{"type": "icon", "uri": "ccdefault:", "name": "main", "ext": "png"}]
+    fields["character_book"] = _book(source["worldbook"])
+    fields["extensions"] = {
+        "talkativeness": 0.5,
+        "fav": False,
+        "world": "",
+        "depth_prompt": {"prompt": "", "depth": 4, "role": "system"},
+        "custom_fields": {"user_description": source["intro"].strip()},
+    }
+    return Card.new(source["name"], **fields)
+
+
+def _book(source: dict[str, Any]) -> dict[str, Any]:
+    entries = [_entry(number, entry) for number, entry in enumerate(source["entries"])]
+    return {"name": source["name"], "extensions": {}, "entries": entries}
+
+
+def _entry(number: int, source: dict[str, Any]) -> dict[str, Any]:
+    """A lorebook entry as SillyTavern writes it (FORMATS 2.2)."""
+    position = _POSITIONS[source["position"]]
+    return {
+        "id": number,
+        "keys": source.get("keys", []),
+        "secondary_keys": [],
+        "comment": source["title"],
+        "content": source["content"].strip(),
+        "constant": source.get("constant", False),
+        "selective": False,
+        "insertion_order": source["order"],
+        "enabled": True,
+        "position": "before_char" if position == 0 else "after_char",
+        "use_regex": False,
+        "extensions": {
+            "position": position,
+            "depth": source.get("depth", 4),
+            "role": 0,
+            "probability": 100,
+            "useProbability": True,
+            "selectiveLogic": 0,
+            "exclude_recursion": True,
+            "prevent_recursion": False,
+            "display_index": number,
+        },
+    }
+
+
+def _stripped(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.strip()
+    return [_stripped(item) for item in value] if isinstance(value, list) else value
