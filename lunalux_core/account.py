@@ -10,21 +10,31 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from lunalux_core.errors import LunaluxError, NetworkError, NotFound, SessionError
+from lunalux_core.client.session import SessionKey
+from lunalux_core.errors import (
+    BackendError,
+    InvalidInput,
+    LunaluxError,
+    NetworkError,
+    NotFound,
+    SessionError,
+)
 from lunalux_core.ids import now_ms
 
 if TYPE_CHECKING:
-    from lunalux_core.client.backend import BackendClient, SessionKey
+    from lunalux_core.client.backend import BackendClient
     from lunalux_core.credentials import Credentials
     from lunalux_core.library.cache import Cache
 
 Status = Literal["signed_out", "signed_in", "taken_over"]
 FOREVER_MS = 10 * 365 * 24 * 3600 * 1000
-LOCAL_EMAIL = "me@lunalux.local"
+RENEW_AFTER_MS = 7 * 24 * 3600 * 1000
+LOCAL_DOMAIN = "lunalux.local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,8 @@ class AccountState:
     """The account as this device knows it; replaced whole, never changed in place.
 
     `wallet`, `ledger` and `invite` keep the wire's spellings. `fetched_at` is milliseconds since 1970.
-    `local` marks the account that the embedded backend made by itself.
+    `local` marks the account that the embedded backend made by itself, `stays_out` that the person signed
+    out on purpose, so that it is not made use of again by itself.
     """
 
     status: Status = "signed_out"
@@ -47,6 +58,7 @@ class AccountState:
     fetched_at: int = 0
     offline: bool = False
     local: bool = False
+    stays_out: bool = False
 
     @property
     def signed_in(self) -> bool:
@@ -72,6 +84,7 @@ class Account:
         client: the backend, made on first use.
         embedded: whether the backend runs in this program; then a local account is made by itself.
         place: names the backend in the cache and the credentials store, so that two never mix.
+        clock: milliseconds since 1970.
     """
 
     def __init__(
@@ -82,16 +95,22 @@ class Account:
         *,
         embedded: bool,
         place: str,
+        clock: Callable[[], int] = now_ms,
     ) -> None:
         self._client = client
         self._cache = cache
         self._credentials = credentials
         self._embedded = embedded
         self._name = f"session:{place}"
+        self._local_name = "local-account" if place == "embedded" else f"local-account:{place}"
         self._key = f"account:{place}"
+        self._clock = clock
         self._session: SessionKey | None = None
         self._loaded = False
+        self._validated = False
+        self._trouble: LunaluxError | None = None
         self._lock = asyncio.Lock()
+        self._refusing = asyncio.Lock()
         self.state = AccountState()
         self.watchers: list[Callable[[AccountState], None]] = []
 
@@ -105,52 +124,90 @@ class Account:
         """The last known state from disk; no network."""
         if self._loaded:
             return self.state
-        self._loaded = True
-        stored = await asyncio.to_thread(self._credentials().get, self._name)
         cached = await self._cache.get(self._key)
         state = _restored(cached.value) if cached is not None else AccountState()
-        if stored:
-            from lunalux_core.client.backend import SessionKey
-
-            saved = json.loads(stored)
-            self._session = SessionKey(saved["userId"], saved["token"])
-        elif state.status == "signed_in":
+        self._session = await self._stored_session()
+        if self._session is None and state.status == "signed_in":
             state = replace(state, status="signed_out")
+        self._loaded = True
         self._set(state)
         return self.state
 
     async def ensure(self) -> AccountState:
-        """A valid session: the stored one checked, else (embedded) the local account made and signed in.
+        """A session to go on with, checked once in the life of a program.
+
+        The stored session is validated; with an embedded backend and no session the local account is made
+        and signed in, unless the person signed out. A backend that does not answer leaves the last known
+        state, marked `offline`.
 
         Raises:
-            SessionError: UNAUTHORIZED, when a remote backend needs a person to sign in.
+            SessionError: UNAUTHORIZED or SESSION_TAKEN_OVER, when a person has to sign in.
             NetworkError: only when there is no last known state to go on with.
         """
         await self.load()
         async with self._lock:
-            if self._session is not None:
-                try:
-                    await self._client().validate()
-                except NetworkError:
-                    if not self.state.user_id:
-                        raise
-                    self._set(replace(self.state, offline=True))
-                    return self.state
-                except SessionError as error:
-                    if error.code == "SESSION_TAKEN_OVER" or not self._embedded:
-                        raise
-                    return await self._sign_in_locally()
-                if not self.state.fetched_at:
-                    return await self._sync()
-                self._set(replace(self.state, offline=False, status="signed_in"))
+            if self._validated and self._session is not None and not self.state.offline:
                 return self.state
-            if self._embedded and self.state.status != "taken_over":
-                return await self._sign_in_locally()
-        raise SessionError(
-            "UNAUTHORIZED",
-            "You are not signed in.",
-            "Sign in with `lunalux account login`, or in the user screen.",
-        )
+            if self._session is None:
+                return await self._begin()
+            try:
+                await self._client().validate()
+                await self._prolong()
+                return await self._settled()
+            except SessionError:
+                raise
+            except (NetworkError, BackendError) as error:
+                if not self.state.fetched_at:
+                    raise
+                self._trouble = error
+                self._set(replace(self.state, offline=True))
+                return self.state
+
+    async def online(self) -> AccountState:
+        """`ensure`, for what cannot do without the backend. Raises also NetworkError and BackendError."""
+        state = await self.ensure()
+        if state.offline and self._trouble is not None:
+            raise self._trouble
+        return state
+
+    async def refused(self, used: SessionKey, code: str) -> bool:
+        """The backend refused a session (401 or 460); True when another one is in force now.
+
+        Another program of this home may have signed in meanwhile, and the local account signs in again by
+        itself. Otherwise a 460 ends the session here: the token is forgotten, everything else is kept.
+        """
+        async with self._refusing:
+            if self._session is not None and self._session.token != used.token:
+                return True
+            stored = await self._stored_session()
+            if stored is not None and stored.token != used.token and stored.user_id == used.user_id:
+                self._session = stored
+                return True
+            if self.state.local:
+                await self._sign_in_locally(sync=False)
+                return True
+            if code == "SESSION_TAKEN_OVER" and self._session is not None:
+                await self._forget()
+                self._set(replace(self.state, status="taken_over"))
+                await self._store()
+            return False
+
+    async def renewed(self, session: SessionKey) -> None:
+        """The backend sent a new token for the session in force."""
+        await self._remember(session)
+
+    async def sign_in_locally(self) -> AccountState:
+        """Sign the embedded backend's own account in, also after the person signed out.
+
+        Raises:
+            SessionError: LOCAL_ACCOUNT_LOST, UNAUTHORIZED where the backend is not in this program.
+        """
+        await self.load()
+        if not self._embedded:
+            raise self._not_signed_in()
+        return await self._sign_in_locally()
+
+    # -- people ------------------------------------------------------------------------------------
 
     async def sign_up(self, email: str, password: str, referral_code: str = "") -> bool:
         """Make an account; True when it can be used at once, False when a mailed code must come first."""
@@ -186,43 +243,36 @@ class Account:
             except LunaluxError:
                 pass  # the token is forgotten here in any case, and runs out there
         await self._forget()
-        await self._cache.drop(self._key)
-        self._set(AccountState())
-
-    async def taken_over(self) -> None:
-        """Another device has the session now (460): forget the token, keep everything else."""
-        if self._session is None:
-            return
-        await self._forget()
-        self._set(replace(self.state, status="taken_over"))
+        self._set(AccountState(stays_out=True))
         await self._store()
-
-    async def renewed(self, session: SessionKey) -> None:
-        """The backend sent a new token for the session in force."""
-        await self._remember(session)
 
     # -- the snapshot ------------------------------------------------------------------------------
 
     async def refresh(self) -> AccountState:
         """Fetch everything anew because the person asked for it."""
-        await self.ensure()
-        return await self._sync()
+        before = self.state.fetched_at
+        state = await self.online()
+        return state if state.fetched_at != before else await self._sync()
 
     async def set_username(self, username: str) -> AccountState:
+        """Raises BackendError: USERNAME_TAKEN, USERNAME_INVALID."""
+        await self.online()
         answer = await self._client().set_username(username)
         return await self._update(username=answer.user.username, email=answer.user.email)
 
     async def redeem(self, coupon: str) -> tuple[str, int]:
         """Redeem a coupon; returns currency and amount. Spaces and full-width signs are put right first."""
-        import unicodedata
-
         code = "".join(unicodedata.normalize("NFKC", coupon).split())
+        if not code:
+            raise InvalidInput("COUPON_EMPTY", "There is no coupon code.", "Type the code as it was given.")
+        await self.online()
         answer = await self._client().redeem(code)
         await self._update(wallet=_wire(answer.wallet), ledger=_wire(answer.ledger))
         return answer.currency, answer.amount
 
     async def settle_invites(self) -> tuple[int, int]:
         """Pay out reached milestones; returns how many and the star coins."""
+        await self.online()
         answer = await self._client().settle_invites()
         await self._update(
             wallet=_wire(answer.wallet), ledger=_wire(answer.ledger), invite=_wire(answer.invite)
@@ -233,6 +283,7 @@ class Account:
         self, cursor: str | None = None, limit: int = 50
     ) -> tuple[list[dict[str, Any]], str | None]:
         """A page of the wallet's movements, newest first, and the cursor of the next."""
+        await self.online()
         page = await self._client().history(cursor, limit)
         return [_wire(movement) for movement in page.movements], page.next_key
 
@@ -248,38 +299,86 @@ class Account:
 
     # -- inside ------------------------------------------------------------------------------------
 
-    async def _sign_in_locally(self) -> AccountState:
+    async def _begin(self) -> AccountState:
+        """There is no session: make the local account's, where that is how it is meant."""
+        if not self._embedded or self.state.stays_out or self.state.status == "taken_over":
+            raise self._not_signed_in()
+        return await self._sign_in_locally()
+
+    def _not_signed_in(self) -> SessionError:
+        from lunalux_core.client.failures import session_refusal
+
+        taken = self.state.status == "taken_over"
+        return session_refusal("SESSION_TAKEN_OVER" if taken else "UNAUTHORIZED")
+
+    async def _settled(self) -> AccountState:
+        """The session holds: what is known stands, and is fetched only where it never was."""
+        self._validated = True
+        self._trouble = None
+        if not self.state.fetched_at:
+            return await self._sync()
+        if self.state.offline or self.state.status != "signed_in":
+            self._set(replace(self.state, offline=False, status="signed_in"))
+        return self.state
+
+    async def _prolong(self) -> None:
+        """Ask for a later expiry once in a while, so that a program in use is never signed out by time."""
+        if self._session is None or self._clock() - self._session.issued_at < RENEW_AFTER_MS:
+            return
+        try:
+            answer = await self._client().refresh()
+        except LunaluxError:
+            return  # the session in force still holds; the next start tries again
+        await self._remember(SessionKey(answer.user_id, answer.session_token, self._clock()))
+
+    async def _sign_in_locally(self, *, sync: bool = True) -> AccountState:
         store = self._credentials()
-        password = await asyncio.to_thread(store.get, "local-account")
-        if password is None:
-            password = secrets.token_urlsafe(24)
-            try:
-                await self._client().sign_up(LOCAL_EMAIL, password)
-            except LunaluxError as error:
-                if error.code != "EMAIL_TAKEN":
-                    raise
-                raise SessionError(
-                    "LOCAL_ACCOUNT_LOST",
-                    "The key to the local account is gone from this computer.",
-                    "Sign up with an e-mail of your own: `lunalux account signup`.",
-                ) from error
-            await asyncio.to_thread(store.set, "local-account", password)
-        return await self._sign_in(LOCAL_EMAIL, password, local=True)
+        saved = await asyncio.to_thread(store.get, self._local_name)
+        if saved is None:
+            name = "me" if self._local_name == "local-account" else f"local-{secrets.token_hex(4)}"
+            saved = json.dumps({"email": f"{name}@{LOCAL_DOMAIN}", "password": secrets.token_urlsafe(24)})
+            await self._make_local(saved)
+            await asyncio.to_thread(store.set, self._local_name, saved)
+        known = json.loads(saved)
+        try:
+            return await self._sign_in(known["email"], known["password"], local=True, sync=sync)
+        except BackendError as error:
+            if error.code != "BAD_CREDENTIALS":
+                raise
+        # The backend's folder was emptied or exchanged since: the account is made there anew.
+        await self._make_local(saved)
+        return await self._sign_in(known["email"], known["password"], local=True)
+
+    async def _make_local(self, saved: str) -> None:
+        known = json.loads(saved)
+        try:
+            await self._client().sign_up(known["email"], known["password"])
+        except BackendError as error:
+            if error.code != "EMAIL_TAKEN":
+                raise
+            raise SessionError(
+                "LOCAL_ACCOUNT_LOST",
+                "The key to the local account is gone from this computer.",
+                "Sign up with an e-mail of your own: `lunalux account signup`.",
+            ) from error
 
     async def _sign_in(
-        self, email: str, password: str, *, referral_code: str = "", local: bool = False
+        self, email: str, password: str, *, referral_code: str = "", local: bool = False, sync: bool = True
     ) -> AccountState:
-        from lunalux_core.client.backend import SessionKey
-
         answer = await self._client().sign_in(email, password)
-        await self._remember(SessionKey(answer.user_id, answer.session_token))
-        self.state = AccountState("signed_in", answer.user_id, answer.email, answer.username, local=local)
-        return await self._sync(referral_code)
+        await self._remember(SessionKey(answer.user_id, answer.session_token, self._clock()))
+        self._validated = True
+        if sync or answer.user_id != self.state.user_id:
+            self.state = AccountState("signed_in", answer.user_id, answer.email, answer.username, local=local)
+            return await self._sync(referral_code)
+        return await self._update(status="signed_in")
 
     async def _sync(self, referral_code: str = "") -> AccountState:
+        """Everything at once: first what makes the account, then the rest side by side (BACKEND 1.5.9)."""
         client = self._client()
         first = await client.init(self.state.email, referral_code or None)
-        models, liked = await asyncio.gather(client.models(), client.liked())
+        models, liked = await asyncio.gather(client.models(), client.liked(), return_exceptions=True)
+        whole = not isinstance(models, BaseException) and not isinstance(liked, BaseException)
         state = replace(
             self.state,
             status="signed_in",
@@ -289,13 +388,19 @@ class Account:
             wallet=_wire(first.wallet),
             ledger=_wire(first.ledger),
             invite=_wire(first.invite),
-            models=tuple(_wire(config) for config in models.configs),
-            liked=self.state.liked | frozenset(liked.character_ids),
-            fetched_at=now_ms(),
+            fetched_at=self._clock() if whole else 0,
             offline=False,
+            stays_out=False,
         )
+        if not isinstance(models, BaseException):
+            state = replace(state, models=tuple(_wire(config) for config in models.configs))
+        if not isinstance(liked, BaseException):
+            state = replace(state, liked=self.state.liked | frozenset(liked.character_ids))
         self._set(state)
         await self._store()
+        for outcome in (models, liked):
+            if isinstance(outcome, asyncio.CancelledError | SessionError):
+                raise outcome
         return state
 
     async def _update(self, **changes: Any) -> AccountState:
@@ -304,17 +409,24 @@ class Account:
         return self.state
 
     async def _store(self) -> None:
-        await self._cache.put(
-            self._key, {**asdict(self.state), "liked": sorted(self.state.liked)}, FOREVER_MS
-        )
+        state = {**asdict(self.state), "liked": sorted(self.state.liked), "offline": False}
+        await self._cache.put(self._key, state, FOREVER_MS)
+
+    async def _stored_session(self) -> SessionKey | None:
+        stored = await asyncio.to_thread(self._credentials().get, self._name)
+        if not stored:
+            return None
+        saved = json.loads(stored)
+        return SessionKey(saved["userId"], saved["token"], int(saved.get("issuedAt", 0)))
 
     async def _remember(self, session: SessionKey) -> None:
         self._session = session
-        text = json.dumps({"userId": session.user_id, "token": session.token})
-        await asyncio.to_thread(self._credentials().set, self._name, text)
+        saved = {"userId": session.user_id, "token": session.token, "issuedAt": session.issued_at}
+        await asyncio.to_thread(self._credentials().set, self._name, json.dumps(saved))
 
     async def _forget(self) -> None:
         self._session = None
+        self._validated = False
         await asyncio.to_thread(self._credentials().delete, self._name)
 
     def _set(self, state: AccountState) -> None:

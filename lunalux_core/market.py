@@ -1,25 +1,33 @@
 """Market: the community, from disk first.
 
 Lists and search read the local shelf; `refresh` and `more` are the only ways to the network, and a list
-that has not expired is never fetched again unless the person asks for it.
+that has not expired is never fetched again unless the person asks for it. What a person does without a
+network (a like) is kept and sent when there is one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lunalux_core.errors import InvalidInput, LunaluxError, NetworkError, NotFound
+from lunalux_core.errors import BackendError, InvalidInput, LunaluxError, NetworkError, NotFound
 from lunalux_core.ids import now_ms
-from lunalux_core.importing import ImportResult, import_data
 from lunalux_core.library.market import Filters, Lang, Listing, MarketCard, MarketShelf, Sort
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account
     from lunalux_core.client.backend import BackendClient
+    from lunalux_core.importing import ImportResult
     from lunalux_core.library import Library
     from lunalux_core.paths import Paths
+    from lunalux_core.wire.characters import CharacterPageResponse
+
+LONGEST_TTL_MS = 7 * 24 * 3600 * 1000
+THUMBNAIL_LIMIT = 4 * 1024 * 1024
+THUMBNAILS_KEPT = 5000
 
 
 class Market:
@@ -49,6 +57,11 @@ class Market:
         self._counted: set[str] = set()
         self._waiting: dict[tuple[Lang, Sort], asyncio.Lock] = {}
 
+    def close(self) -> None:
+        self._shelf.close()
+
+    # -- lists -------------------------------------------------------------------------------------
+
     async def listing(
         self, lang: Lang, sort: Sort, filters: Filters = Filters(), *, limit: int = 100, offset: int = 0
     ) -> Listing:
@@ -67,34 +80,39 @@ class Market:
         Raises:
             NetworkError, BackendError: the list on disk is untouched.
         """
-        async with self._waiting.setdefault((lang, sort), asyncio.Lock()):
+        async with self._lock(lang, sort):
             known = await self._shelf.listing(lang, sort, limit=0)
             if known.fresh(self._clock()) and not force:
                 return False
-            await self._account().ensure()
+            await self._account().online()
             page = await self._client().first_page(sort, lang)
-            items = [card.model_dump(by_alias=True) for card in page.characters]
-            await self._shelf.replace(lang, sort, items, page.cache_ttl_millis, page.next_key)
-            return True
+            ttl = min(max(page.cache_ttl_millis, 0), LONGEST_TTL_MS)
+            await self._shelf.replace(lang, sort, _items(page), ttl, page.next_key)
+        await self.send_waiting_likes()
+        return True
 
     async def more(self, lang: Lang, sort: Sort) -> bool:
         """Fetch the next page of a list; False when there is none."""
-        async with self._waiting.setdefault((lang, sort), asyncio.Lock()):
+        async with self._lock(lang, sort):
             known = await self._shelf.listing(lang, sort, limit=0)
             if known.next_key is None:
                 return False
-            await self._account().ensure()
+            await self._account().online()
             page = await self._client().more(sort, lang, known.next_key)
-            items = [card.model_dump(by_alias=True) for card in page.characters]
-            await self._shelf.append(lang, sort, items, page.cache_ttl_millis, page.next_key)
-            return True
+            # A key that leads to itself would be asked for without end.
+            next_key = page.next_key if page.next_key != known.next_key else None
+            return await self._shelf.append(lang, sort, _items(page), known.next_key, next_key)
+
+    async def count(self, lang: Lang, sort: Sort) -> int:
+        """How many cards of a list are on disk."""
+        return await self._shelf.count(lang, sort)
 
     async def card(self, card_id: str) -> MarketCard:
         """A card of a list on disk. Raises NotFound (CHARACTER_NOT_FOUND)."""
         found = await self._shelf.card(card_id)
         if found is None:
             raise NotFound(
-                "CHARACTER_NOT_FOUND",
+                "CHARACTER_NOT_IN_LISTS",
                 f"There is no character {card_id!r} in the market as it is known here.",
                 "Refresh the market: `lunalux market list --refresh`.",
                 name=card_id,
@@ -102,54 +120,64 @@ class Market:
         return found
 
     async def thumbnail(self, card: MarketCard) -> bytes:
-        """The bytes of a card's picture, kept on disk by the card's id and the URL without its signature."""
-        import hashlib
+        """The bytes of a card's picture, kept on disk by the URL without its signature.
 
+        Raises:
+            NetworkError, BackendError: the picture cannot be had now; URL_EXPIRED when the list is too old.
+        """
         name = hashlib.sha256(card.thumbnail.partition("?")[0].encode()).hexdigest()[:32]
         path = self._paths.cache / "thumbnails" / name
         try:
             return await asyncio.to_thread(path.read_bytes)
-        except FileNotFoundError:
+        except OSError:
             pass
-        data = await self._client().fetch(card.thumbnail)
-
-        def keep() -> None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".new")
-            temporary.write_bytes(data)
-            temporary.replace(path)
-
-        await asyncio.to_thread(keep)
+        data = await self._client().fetch(card.thumbnail, limit=THUMBNAIL_LIMIT)
+        await asyncio.to_thread(_keep, path, data)
         return data
 
-    async def like(self, card_id: str) -> None:
-        """Like once, for good. Without a network the like is kept and sent later."""
+    # -- what a person does ------------------------------------------------------------------------
+
+    async def like(self, card_id: str) -> bool:
+        """Like once, for good. False when the like waits for a network; it is kept and sent later.
+
+        Raises:
+            NotFound: the character is gone. SessionError: nobody is signed in.
+        """
         account = self._account()
         await account.load()
         if card_id in account.state.liked:
-            return
-        await account.liked(card_id)
-        await self._shelf.bump(card_id, likes=1)
+            return card_id not in await self._likes_waiting()
+        sent = True
         try:
-            await account.ensure()
+            await account.online()
             await self._client().like(card_id)
         except NetworkError:
-            pending = await self._library.state.get("likes_waiting", [])
-            await self._library.state.set("likes_waiting", [*pending, card_id])
+            if not account.state.user_id:
+                raise
+            await self._set_waiting([*await self._likes_waiting(), card_id])
+            sent = False
+        except NotFound:
+            await self._shelf.remove(card_id)
+            raise
+        await account.liked(card_id)
+        await self._shelf.bump(card_id, likes=1)
+        return sent
 
     async def send_waiting_likes(self) -> int:
         """Send likes that were made without a network; returns how many are still waiting."""
-        pending = await self._library.state.get("likes_waiting", [])
+        pending = await self._likes_waiting()
         left = []
         for card_id in pending:
             try:
                 await self._client().like(card_id)
             except NetworkError:
                 left.append(card_id)
-            except LunaluxError:
-                continue  # the character is gone: there is nothing to like any more
+            except LunaluxError as error:
+                if isinstance(error, NotFound):
+                    continue  # the character is gone: there is nothing to like any more
+                left.append(card_id)
         if left != pending:
-            await self._library.state.set("likes_waiting", left)
+            await self._set_waiting(left)
         return len(left)
 
     async def download(self, card_id: str) -> ImportResult:
@@ -158,7 +186,8 @@ class Market:
         Raises:
             NotFound: CHARACTER_NOT_FOUND. NetworkError, BackendError: nothing was changed here.
         """
-        await self._account().ensure()
+        from lunalux_core.importing import ImportResult, import_data
+
         there = await self._library.characters.by_market_id(card_id)
         skip = there is not None or card_id in self._counted
         try:
@@ -166,7 +195,12 @@ class Market:
         except NotFound:
             await self._shelf.remove(card_id)
             raise
-        self._counted.add(card_id)
+        except NetworkError:
+            if there is None:
+                raise
+            data = b""  # it is in the library: nothing has to come for the chat to begin
+        if data:
+            self._counted.add(card_id)
         if not skip:
             await self._shelf.bump(card_id, downloads=1)
         if there is not None:
@@ -174,17 +208,6 @@ class Market:
             character = await self._library.characters.get(there)
             return ImportResult(card_id, "duplicate", there, character.name, character.summary.spec)
         return await import_data(self._library, self._paths, data, f"{card_id}.png", market_id=card_id)
-
-    async def _fetch(self, card_id: str, *, skip: bool) -> bytes:
-        client = self._client()
-        url = await client.presign_original(card_id, skip_count=skip)
-        try:
-            return await client.fetch(url)
-        except NotFound:
-            raise
-        except LunaluxError:
-            # The bucket cannot be reached from here, or the URL ran out: the backend hands the bytes on.
-            return await client.download_original(card_id, skip_count=True)
 
     async def publish(
         self,
@@ -199,41 +222,94 @@ class Market:
     ) -> str:
         """Publish a PNG card; returns the community id. `progress` hears upload, publish, done.
 
-        An upload that went through is remembered by the content of the file, so that a publish that
-        failed afterwards goes on from there.
+        An upload that went through is remembered by the content of the file, so that a publish that was
+        cut off afterwards goes on from there.
 
         Raises:
             InvalidInput: INTRO_REQUIRED. BackendError, NetworkError: as the backend says.
         """
-        import hashlib
-
         if not intro.strip():
             raise InvalidInput(
                 "INTRO_REQUIRED",
                 "A published character needs an intro.",
                 "Write one or two sentences about it.",
             )
-        await self._account().ensure()
-        ticket = f"upload:{hashlib.sha256(png).hexdigest()}"
+        await self._account().online()
+        ticket = f"upload:{self._account().state.user_id}:{hashlib.sha256(png).hexdigest()}"
+        kept = await self._library.state.get(ticket)
         progress("upload")
-        key = await self._library.state.get(ticket) or await self._upload(filename, png)
-        await self._library.state.set(ticket, key)
-        progress("publish")
-        try:
-            done = await self._client().publish(key, lang, intro, name=name, tags=tags)
-        except LunaluxError as error:
-            if not isinstance(error, NetworkError):
+        key = kept or await self._upload(filename, png)
+        for again in (kept is not None, False):
+            await self._library.state.set(ticket, key)
+            progress("publish")
+            try:
+                done = await self._client().publish(key, lang, intro, name=name, tags=tags)
+            except NetworkError:
+                raise
+            except LunaluxError as error:
                 await self._library.state.set(ticket, None)
-            raise
+                if again and isinstance(error, NotFound):  # the kept upload has run out meanwhile
+                    key = await self._upload(filename, png)
+                    continue
+                raise
+            break
         await self._library.state.set(ticket, None)
         progress("done")
         return done.id
 
+    # -- inside ------------------------------------------------------------------------------------
+
+    async def _fetch(self, card_id: str, *, skip: bool) -> bytes:
+        await self._account().online()
+        client = self._client()
+        url = await client.presign_original(card_id, skip_count=skip)
+        try:
+            return await client.fetch(url)
+        except NotFound:
+            raise
+        except (NetworkError, BackendError):
+            # The bucket cannot be reached from here, or the URL ran out: the backend hands the bytes on.
+            return await client.download_original(card_id, skip_count=True)
+
     async def _upload(self, filename: str, png: bytes) -> str:
         client = self._client()
+        ticket = await client.presign_upload(filename, png)
         try:
-            ticket = await client.presign_upload(filename, png)
             await client.put(ticket.url, png, ticket.headers)
             return ticket.key
-        except NetworkError:
+        except (NetworkError, BackendError):
+            # The bucket cannot be reached from here, or does not take the URL (a clock that goes wrong).
             return (await client.upload_direct(filename, png)).key
+
+    async def _likes_waiting(self) -> list[str]:
+        found: list[str] = await self._library.state.get(self._likes_key(), [])
+        return found
+
+    async def _set_waiting(self, likes: list[str]) -> None:
+        await self._library.state.set(self._likes_key(), list(dict.fromkeys(likes)))
+
+    def _likes_key(self) -> str:
+        return f"likes_waiting:{self._account().state.user_id}"
+
+    def _lock(self, lang: Lang, sort: Sort) -> asyncio.Lock:
+        return self._waiting.setdefault((lang, sort), asyncio.Lock())
+
+
+def _items(page: CharacterPageResponse) -> list[dict[str, object]]:
+    return [card.model_dump(by_alias=True) for card in page.characters]
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Write a thumbnail whole or not at all, and let go of the oldest when there are too many."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".new")
+        temporary.write_bytes(data)
+        temporary.replace(path)
+        files = list(path.parent.iterdir())
+        if len(files) > THUMBNAILS_KEPT:
+            files.sort(key=lambda file: file.stat().st_mtime)
+            for file in files[: THUMBNAILS_KEPT // 10]:
+                file.unlink(missing_ok=True)
+    except OSError:
+        pass  # a cache that cannot be written costs time, nothing else

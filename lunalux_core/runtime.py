@@ -84,7 +84,7 @@ class Runtime:
         def official(spec: ModelSpec) -> ChatModel:
             from lunalux_core.client.official import OfficialModel
 
-            return OfficialModel(self.client, spec)
+            return OfficialModel(self.client, spec, self.account.online)
 
         return Registry(
             saved_specs(self.settings.models.values()),
@@ -101,7 +101,7 @@ class Runtime:
         return BackendClient(
             self._connect,
             lambda: self.account.session(),
-            lambda: self.account.taken_over(),
+            lambda used, code: self.account.refused(used, code),
             lambda session: self.account.renewed(session),
         )
 
@@ -128,7 +128,7 @@ class Runtime:
         from lunalux_core.library.market import MarketShelf
         from lunalux_core.market import Market
 
-        shelf = MarketShelf(self.library.database, self.place)
+        shelf = MarketShelf(self.paths.cache / "market.db", self.place)
         return Market(self.library, self.paths, shelf, lambda: self.client, lambda: self.account)
 
     @property
@@ -174,6 +174,8 @@ class Runtime:
         """Close what was opened, in reverse order."""
         if "plugins" in self.__dict__:
             self.plugins.close()
+        if "market" in self.__dict__:
+            self.market.close()
         if "models" in self.__dict__:
             await self.models.aclose()
         if self._disconnect is not None:

@@ -1,7 +1,7 @@
 """BackendClient: one typed method per endpoint, and the one place where refusals become errors.
 
 Nothing is sent before the first call. Idempotent requests, and those with an idempotency key, are tried
-again when the connection fails; nothing else ever is. A 460 is told to `on_taken_over` once.
+again when the connection fails; nothing else ever is. A refused session (401, 460) is told in one place.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import hashlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import httpx
 
-from lunalux_core.client.failures import cut, nonsense, refusal, unreachable
+from lunalux_core.client.failures import cut, nonsense, refusal, trouble, unreachable
+from lunalux_core.client.session import SessionKey
 from lunalux_core.errors import LunaluxError
+from lunalux_core.ids import now_ms
 from lunalux_core.wire.auth import RefreshResponse, SignInResponse, SignUpResponse
 from lunalux_core.wire.base import Lang, Success, Wire
 from lunalux_core.wire.characters import (
@@ -45,19 +46,13 @@ Answer = TypeVar("Answer", bound=Wire)
 Sort = Literal["hot", "new"]
 TRIES = 3
 BACKOFF_SECONDS = 0.3
+TIMEOUT = httpx.Timeout(30, connect=5)
+STREAM_TIMEOUT = httpx.Timeout(30, connect=5, read=180)
+"""A model may think for long before its first word; the server gives up before this."""
+
+_BROKEN = (httpx.TransportError, httpx.InvalidURL)
 DOWNLOAD_LIMIT = 64 * 1024 * 1024
 _PAGES: Mapping[Sort, str] = {"hot": "hot", "new": "time"}
-
-
-@dataclass(frozen=True, slots=True)
-class SessionKey:
-    """Who is signed in; the token never shows in `repr`."""
-
-    user_id: str
-    token: str
-
-    def __repr__(self) -> str:
-        return f"SessionKey({self.user_id})"
 
 
 class BackendClient:
@@ -66,7 +61,8 @@ class BackendClient:
     Args:
         connect: gives the HTTP client, asked for once.
         session: the session in force, or None.
-        on_taken_over: called when the backend says that another device took the session.
+        on_refused: told when the backend refuses a session (401, 460); answers whether another one is in
+            force now, with which the request is sent once more.
         on_session: called with a session the backend renewed.
     """
 
@@ -74,20 +70,22 @@ class BackendClient:
         self,
         connect: Callable[[], Awaitable[httpx.AsyncClient]],
         session: Callable[[], SessionKey | None],
-        on_taken_over: Callable[[], Awaitable[None]],
+        on_refused: Callable[[SessionKey, str], Awaitable[bool]],
         on_session: Callable[[SessionKey], Awaitable[None]],
     ) -> None:
         self._connect = connect
         self._session = session
-        self._on_taken_over = on_taken_over
+        self._on_refused = on_refused
         self._on_session = on_session
         self._http: httpx.AsyncClient | None = None
+        self._outside: httpx.AsyncClient | None = None
         self._lock = asyncio.Lock()
 
     async def aclose(self) -> None:
-        if self._http is not None:
-            await self._http.aclose()
-            self._http = None
+        for client in (self._http, self._outside):
+            if client is not None:
+                await client.aclose()
+        self._http = self._outside = None
 
     # -- accounts ----------------------------------------------------------------------------------
 
@@ -172,19 +170,23 @@ class BackendClient:
         headers = {"accept": "text/event-stream", "idempotency-key": key}
         async with self._stream("POST", "/api/official-model/submit", headers, _body(request)) as response:
             if "text/event-stream" not in response.headers.get("content-type", ""):
-                yield "done", _json(await response.aread(), self._place)
+                yield "done", await self._read_streamed(response)
                 return
             try:
                 async for event in EventSource(response).aiter_sse():
                     document = json.loads(event.data)
                     if event.event == "error":
-                        raise await self._refused(document, None)
+                        raise self._refused(document, None)
                     yield event.event, document
                     if event.event == "done":
                         return
-            except (httpx.TransportError, SSEError, ValueError) as error:
+            except (SSEError, ValueError) as error:
                 raise cut(self._place) from error
             raise cut(self._place)
+
+    async def _read_streamed(self, response: httpx.Response) -> dict[str, Any]:
+        await response.aread()
+        return await self._read(response)
 
     # -- the community -----------------------------------------------------------------------------
 
@@ -209,38 +211,46 @@ class BackendClient:
         async with self._stream("GET", path, {}, None) as response:
             return await _bounded(response, self._place)
 
-    async def fetch(self, url: str) -> bytes:
-        """The bytes behind a presigned URL; no session headers go along."""
-        http = await self._client()
+    async def fetch(self, url: str, *, limit: int = DOWNLOAD_LIMIT) -> bytes:
+        """The bytes behind a presigned URL; no session headers go along.
+
+        Raises:
+            NotFound: CHARACTER_NOT_FOUND. BackendError: URL_EXPIRED, TOO_LARGE over `limit` bytes.
+            NetworkError: unreachable, or cut in the middle.
+        """
+        http = await self._for(url)
+        place = _host(http, url)
         try:
             async with http.stream("GET", url) as response:
-                if response.status_code >= 400:
-                    raise refusal("CHARACTER_NOT_FOUND" if response.status_code == 404 else "URL_EXPIRED", "")
-                return await _bounded(response, url.partition("?")[0])
-        except httpx.TransportError as error:
-            raise unreachable(self._place, type(error).__name__) from error
+                if response.status_code == 404:
+                    raise refusal("CHARACTER_NOT_FOUND", "")
+                if response.status_code >= 500:
+                    raise trouble(place, response.status_code)
+                if response.status_code >= 300:
+                    raise refusal("URL_EXPIRED", "")
+                return await _bounded(response, place, limit)
+        except _BROKEN as error:
+            raise unreachable(place, type(error).__name__) from error
 
     async def presign_upload(self, filename: str, data: bytes) -> PresignUploadResponse:
         body = {"filename": filename, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         return await self._post(PresignUploadResponse, "/api/character/presign-upload", body)
 
     async def put(self, url: str, data: bytes, headers: Mapping[str, str]) -> None:
-        """Upload to a presigned URL."""
-        http = await self._client()
+        """Upload to a presigned URL. Raises BackendError (UPLOAD_REFUSED) or NetworkError."""
+        http = await self._for(url)
         try:
             response = await http.put(url, content=data, headers=dict(headers))
-        except httpx.TransportError as error:
-            raise unreachable(self._place, type(error).__name__) from error
+        except _BROKEN as error:
+            raise unreachable(_host(http, url), type(error).__name__) from error
         if response.status_code >= 300:
             raise refusal("UPLOAD_REFUSED", f"The upload was refused with status {response.status_code}.")
 
     async def upload_direct(self, filename: str, data: bytes) -> UploadDirectResponse:
         http = await self._client()
         files = {"file": (filename, data, "image/png")}
-        request = http.build_request(
-            "POST", "/api/character/upload-direct", files=files, headers=self._session_headers()
-        )
-        return UploadDirectResponse.model_validate(await self._exchange(request, again=False))
+        request = http.build_request("POST", "/api/character/upload-direct", files=files)
+        return self._parsed(UploadDirectResponse, await self._exchange(request, again=False))
 
     async def publish(
         self, key: str, language: Lang, intro: str, *, name: str | None = None, tags: tuple[str, ...] = ()
@@ -259,49 +269,73 @@ class BackendClient:
     async def _get(self, answer: type[Answer], path: str, **query: Any) -> Answer:
         http = await self._client()
         params = {name: value for name, value in query.items() if value is not None}
-        request = http.build_request("GET", path, params=params, headers=self._session_headers())
-        return answer.model_validate(await self._exchange(request, again=True))
+        request = http.build_request("GET", path, params=params)
+        return self._parsed(answer, await self._exchange(request, again=True))
 
     async def _post(
         self, answer: type[Answer], path: str, body: Mapping[str, Any], *, key: str = "", again: bool = False
     ) -> Answer:
         http = await self._client()
-        headers = self._session_headers() | ({"idempotency-key": key} if key else {})
         content = {name: value for name, value in body.items() if value is not None}
+        headers = {"idempotency-key": key} if key else {}
         request = http.build_request("POST", path, json=content, headers=headers)
-        return answer.model_validate(await self._exchange(request, again=again))
+        return self._parsed(answer, await self._exchange(request, again=again))
 
     async def _exchange(self, request: httpx.Request, *, again: bool) -> dict[str, Any]:
-        http = await self._client()
+        """Send a request, more than once only where that does no harm (`again`)."""
         failure: LunaluxError | None = None
         for attempt in range(TRIES if again else 1):
             if attempt:
                 await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1))
             try:
-                response = await http.send(request)
-            except httpx.TransportError as error:
+                response = await self._send(request, stream=False)
+            except httpx.TimeoutException as error:
+                raise unreachable(self._place, type(error).__name__) from error
+            except _BROKEN as error:
                 failure = unreachable(self._place, type(error).__name__)
+                continue
+            if response.status_code == 503 and attempt + 1 < TRIES and again:
                 continue
             return await self._read(response)
         assert failure is not None
         raise failure
 
+    async def _send(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
+        """Send with the session in force; once more where a refused session was replaced by another."""
+        http = await self._client()
+        used = self._session()
+        request.headers.update(used.headers() if used else {})
+        response = await http.send(request, stream=stream)
+        signing_in = request.url.path.startswith("/api/auth/")
+        if used is None or signing_in or response.status_code not in {401, 460}:
+            return response
+        refused = _json(await response.aread(), self._place, response.status_code)
+        if not await self._on_refused(used, str(refused.get("code"))):
+            return response
+        await response.aclose()
+        now = self._session()
+        request.headers.update(now.headers() if now else {})
+        return await http.send(request, stream=stream)
+
     async def _read(self, response: httpx.Response) -> dict[str, Any]:
         document = _json(response.content, self._place, response.status_code)
         if response.status_code >= 400 or document.get("success") is not True:
-            raise await self._refused(document, response)
+            raise self._refused(document, response)
         renewed, session = response.headers.get("x-session-token"), self._session()
-        if renewed and session is not None:
-            await self._on_session(SessionKey(session.user_id, renewed))
+        if renewed and session is not None and renewed != session.token:
+            await self._on_session(SessionKey(session.user_id, renewed, now_ms()))
         return document
 
-    async def _refused(self, document: Mapping[str, Any], response: httpx.Response | None) -> LunaluxError:
+    def _parsed(self, answer: type[Answer], document: Mapping[str, Any]) -> Answer:
+        try:
+            return answer.model_validate(document)
+        except ValueError as error:
+            raise nonsense(self._place, 200) from error
+
+    def _refused(self, document: Mapping[str, Any], response: httpx.Response | None) -> LunaluxError:
         code = str(document.get("code") or "")
         if not code:
-            return nonsense(self._place, response.status_code if response else 0)
-        auth = response is not None and response.request.url.path.startswith("/api/auth/")
-        if code == "SESSION_TAKEN_OVER" and not auth:
-            await self._on_taken_over()
+            return nonsense(self._place, response.status_code if response is not None else 200)
         retry = response.headers.get("retry-after", "") if response is not None else ""
         return refusal(code, str(document.get("message") or ""), float(retry) if retry.isdigit() else None)
 
@@ -310,16 +344,18 @@ class BackendClient:
         self, method: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any] | None
     ) -> AsyncIterator[httpx.Response]:
         http = await self._client()
-        request = http.build_request(method, path, json=body, headers={**self._session_headers(), **headers})
+        request = http.build_request(method, path, json=body, headers=headers, timeout=STREAM_TIMEOUT)
         try:
-            response = await http.send(request, stream=True)
-        except httpx.TransportError as error:
+            response = await self._send(request, stream=True)
+        except _BROKEN as error:
             raise unreachable(self._place, type(error).__name__) from error
         try:
             if response.status_code >= 400:
-                document = _json(await response.aread(), self._place, response.status_code)
-                raise await self._refused(document, response)
+                content = await response.aread()
+                raise self._refused(_json(content, self._place, response.status_code), response)
             yield response
+        except httpx.TransportError as error:
+            raise cut(self._place) from error
         finally:
             await response.aclose()
 
@@ -329,36 +365,54 @@ class BackendClient:
                 self._http = await self._connect()
         return self._http
 
-    def _session_headers(self) -> dict[str, str]:
-        session = self._session()
-        return {} if session is None else {"x-user-id": session.user_id, "x-session-token": session.token}
+    async def _for(self, url: str) -> httpx.AsyncClient:
+        """The client for an address the backend gave: its own, or one for the storage's host.
+
+        Raises:
+            NetworkError: BACKEND_BAD_ANSWER, when it is no address.
+        """
+        http = await self._client()
+        try:
+            host = httpx.URL(url).host
+        except httpx.InvalidURL as error:
+            raise nonsense(self._place, 200) from error
+        if host in {"", http.base_url.host}:
+            return http
+        if self._outside is None:
+            self._outside = httpx.AsyncClient(timeout=TIMEOUT)
+        return self._outside
 
     @property
     def _place(self) -> str:
-        return str(self._http.base_url.host) if self._http is not None else "the backend"
+        return self._http.base_url.host if self._http is not None else "the backend"
 
 
 def _body(request: SubmitRequest) -> dict[str, Any]:
     return request.model_dump(by_alias=True, exclude_none=True)
 
 
+def _host(http: httpx.AsyncClient, url: str) -> str:
+    return httpx.URL(url).host or http.base_url.host
+
+
 def _json(content: bytes, place: str, status: int = 200) -> dict[str, Any]:
     try:
         document = json.loads(content)
     except ValueError as error:
-        raise nonsense(place, status) from error
+        raise (trouble if status >= 500 else nonsense)(place, status) from error
     if not isinstance(document, dict):
         raise nonsense(place, status)
     return document
 
 
-async def _bounded(response: httpx.Response, place: str) -> bytes:
+async def _bounded(response: httpx.Response, place: str, limit: int = DOWNLOAD_LIMIT) -> bytes:
+    """The whole body, never more than `limit` bytes, never less than was announced."""
     data = bytearray()
     try:
         async for chunk in response.aiter_bytes():
             data += chunk
-            if len(data) > DOWNLOAD_LIMIT:
-                raise refusal("TOO_LARGE", "The file is larger than 64 MB.")
+            if len(data) > limit:
+                raise refusal("TOO_LARGE", f"The file is larger than {limit // 2**20} MB.")
     except httpx.TransportError as error:
         raise cut(place) from error
     return bytes(data)

@@ -54,6 +54,14 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "LLM_CONFIG_INVALID": ("This official model is not set up on the server.", "Choose another model."),
     "OPERATION_IN_PROGRESS": ("This reply is still being made.", "Wait a moment and try again."),
     "RATE_LIMITED": ("That was too often.", "Wait a little and try again."),
+    "URL_EXPIRED": ("The address of this file has run out.", "Refresh the market and try again."),
+    "UPLOAD_REFUSED": ("The storage did not take the file.", "Try again; check the clock of this computer."),
+    "UPLOAD_NOT_FOUND": ("The upload is not there any more.", "Publish again."),
+    "IDEMPOTENCY_MISMATCH": (
+        "This reply was asked for before with other words.",
+        "Send your message again.",
+    ),
+    "FORBIDDEN": ("This belongs to somebody else.", "Only its owner can change it."),
     "TOO_LARGE": ("This is larger than the server takes.", "Make it smaller."),
     "INVALID_CARD": (
         "The server does not accept this file as a card.",
@@ -65,7 +73,19 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
 }
 _PAYMENT = {"PAYMENT_NOT_SUPPORTED", "INSUFFICIENT_FUNDS", "BILLING_FAILED"}
 _SESSION = {"UNAUTHORIZED", "SESSION_TAKEN_OVER"}
-_MISSING = {"NOT_FOUND", "CHARACTER_NOT_FOUND", "MODEL_NOT_FOUND", "WALLET_NOT_FOUND", "USER_NOT_FOUND"}
+_MISSING = {
+    "NOT_FOUND",
+    "CHARACTER_NOT_FOUND",
+    "MODEL_NOT_FOUND",
+    "WALLET_NOT_FOUND",
+    "USER_NOT_FOUND",
+    "UPLOAD_NOT_FOUND",
+}
+
+
+def session_refusal(code: str) -> SessionError:
+    """The error for a session that is not there (UNAUTHORIZED) or no longer ours (SESSION_TAKEN_OVER)."""
+    return SessionError(code, *_SENTENCES[code])
 
 
 def refusal(code: str, message: str, retry_after: float | None = None) -> LunaluxError:
@@ -74,12 +94,23 @@ def refusal(code: str, message: str, retry_after: float | None = None) -> Lunalu
     text, hint = known or (message or f"The server refused: {code}.", "Try again.")
     params = {} if retry_after is None else {"seconds": retry_after}
     if code in _SESSION:
-        return SessionError(code, text, hint, **params)
+        return session_refusal(code)
     if code in _PAYMENT:
         return PaymentError(code, text, hint, **params)
     if code in _MISSING:
         return NotFound(code, text, hint, **params)
     return BackendError(code, text, hint, detail=message, **params)
+
+
+def trouble(place: str, status: int) -> NetworkError:
+    """The server, or what stands before it, failed without an answer of ours."""
+    return NetworkError(
+        "BACKEND_TROUBLE",
+        f"The Lunalux backend at {place} is out of order (status {status}).",
+        "Everything that is on disk goes on working; try again later.",
+        place=place,
+        status=status,
+    )
 
 
 def unreachable(place: str, reason: str) -> NetworkError:

@@ -5,7 +5,7 @@ There is no fallback: when the official path fails, its error is what the person
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,18 @@ if TYPE_CHECKING:
 
 
 class OfficialModel:
-    """One row of the official price list, reached through the gateway."""
+    """One row of the official price list, reached through the gateway.
 
-    def __init__(self, client: BackendClient, spec: ModelSpec) -> None:
+    Args:
+        ready: makes sure of a session; called before each reply.
+    """
+
+    def __init__(
+        self, client: BackendClient, spec: ModelSpec, ready: Callable[[], Awaitable[object]]
+    ) -> None:
         self._client = client
         self._spec = spec
+        self._ready = ready
 
     @property
     def spec(self) -> ModelSpec:
@@ -50,6 +57,7 @@ class OfficialModel:
             presence_penalty=chosen.presence_penalty,
             repeat_penalty=chosen.repeat_penalty,
         )
+        await self._ready()
         said = 0
         async with aclosing(self._client.submit_stream(body, request.request_id)) as events:
             async for name, data in events:

@@ -26,7 +26,8 @@ async def connect(settings: Settings) -> tuple[httpx.AsyncClient, Close]:
     """
     import httpx
 
-    timeout = httpx.Timeout(30, read=300)
+    from lunalux_core.client.backend import TIMEOUT
+
     if settings.api_url:
         url = settings.api_url.rstrip("/")
         if not url.startswith(("http://", "https://")):
@@ -36,12 +37,12 @@ async def connect(settings: Settings) -> tuple[httpx.AsyncClient, Close]:
                 "Set LUNALUX_API_URL to something like https://lunalux.example.org.",
                 url=url,
             )
-        client = httpx.AsyncClient(base_url=url, timeout=timeout)
+        client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT)
         return client, client.aclose
     services, app = await _embedded(settings)
     from lunalux_core.client.asgi import StreamingASGITransport
 
-    client = httpx.AsyncClient(base_url=EMBEDDED_URL, transport=StreamingASGITransport(app), timeout=timeout)
+    client = httpx.AsyncClient(base_url=EMBEDDED_URL, transport=StreamingASGITransport(app), timeout=TIMEOUT)
 
     async def close() -> None:
         await client.aclose()

@@ -1,21 +1,23 @@
-"""The market as this device knows it: lists by place, language and sort order, and their search index.
+"""The market as this device knows it: one list for each backend, language and sort order.
 
-A place is one backend. A language's cards never show under the other. Search runs on the cards of one
-list, in the order of that list: first the top is looked through (common words end there), then the
-indexes answer: trigrams for words of three characters and more, pairs of characters for shorter Chinese,
-Japanese and Korean ones.
+A list is a pair of tables of its own, the cards by position and an index of the character groups in their
+texts by the same position. So an answer comes out of the index in the list's order and ends at its limit,
+one language's cards never show under the other, and a fresh list replaces the old one at the cost of a
+DROP. All of it is a cache in a file of its own: no backup carries it, and a file of another layout is
+thrown away.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.ids import now_ms
+from lunalux_core.library.grams import CLEAN, EXPLICIT, ORIGINAL, query_of, tag_gram, text_grams
 from lunalux_core.text import clean, clean_line
 
 Lang = Literal["en", "zh"]
@@ -24,10 +26,27 @@ Nsfw = Literal["exclude", "include", "only"]
 
 NSFW_TAGS = frozenset({"nsfw", "r18", "r-18", "18+", "adult", "成人", "限制级"})
 ORIGINAL_TAGS = frozenset({"original", "oc", "original character", "原创"})
-TOP = 600
-NAME_LIMIT, INTRO_LIMIT = 120, 2000
+NAME_LIMIT, INTRO_LIMIT, TAGS_LIMIT = 120, 2000, 50
 
-_CJK_RUN = re.compile(r"[぀-ヿ㐀-鿿豈-﫿가-힯]+")
+_VERSION = 1
+_LISTS = """
+CREATE TABLE lists (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  place TEXT NOT NULL, lang TEXT NOT NULL, sort TEXT NOT NULL,
+  stored_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, next_key TEXT,
+  UNIQUE (place, lang, sort)
+)"""
+_CARDS = """
+CREATE TABLE cards_{n} (
+  position INTEGER PRIMARY KEY, words TEXT NOT NULL, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+  intro TEXT NOT NULL, tags TEXT NOT NULL, creator TEXT NOT NULL, thumbnail TEXT NOT NULL,
+  likes INTEGER NOT NULL, downloads INTEGER NOT NULL, coins INTEGER NOT NULL,
+  nsfw INTEGER NOT NULL, original INTEGER NOT NULL
+)"""
+_GRAMS = """
+CREATE VIRTUAL TABLE grams_{n} USING fts5 (
+  grams, content = '', detail = none, columnsize = 0, tokenize = 'ascii'
+)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +77,8 @@ class Listing:
     next_key: str | None
 
     def fresh(self, now: int) -> bool:
-        return now < self.expires_at
+        """Whether the list still stands; a clock that was set back makes it stale."""
+        return self.stored_at <= now < self.expires_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,37 +94,62 @@ class MarketShelf:
     """The cached lists of one place.
 
     Args:
+        path: the cache file.
         place: which backend; lists of different backends never mix.
+        clock: milliseconds since 1970.
     """
 
-    def __init__(self, database: Database, place: str) -> None:
-        self._database = database
+    def __init__(self, path: Path, place: str, clock: Callable[[], int] = now_ms) -> None:
+        self._database = Database(path, _prepare)
         self._place = place
+        self._clock = clock
 
     async def listing(
         self, lang: Lang, sort: Sort, filters: Filters = Filters(), *, limit: int = 100, offset: int = 0
     ) -> Listing:
         """The list from disk, in the server's order; never the network."""
-        return await self._database.read(
-            lambda c: load_listing(c, self._place, lang, sort, filters, limit, offset)
-        )
+
+        def query(connection: Connection) -> Listing:
+            head = _head(connection, self._place, lang, sort)
+            if head is None:
+                return Listing((), 0, 0, None)
+            cards = _select(connection, head["number"], lang, (), filters, limit, offset)
+            return Listing(tuple(cards), head["stored_at"], head["expires_at"], head["next_key"])
+
+        return await self._database.read(query)
 
     async def search(
         self, text: str, lang: Lang, sort: Sort, filters: Filters = Filters(), *, limit: int = 100
     ) -> Sequence[MarketCard]:
-        """Cards whose name, intro, tags or creator contain every word of `text`, any case."""
-        return await self._database.read(
-            lambda c: search_cards(c, self._place, text, lang, sort, filters, limit)
-        )
+        """Cards whose name, intro, tags or creator contain every word of `text`, any case, in list order."""
+        words = text.casefold().split()
+
+        def query(connection: Connection) -> list[MarketCard]:
+            head = _head(connection, self._place, lang, sort)
+            return [] if head is None else _select(connection, head["number"], lang, words, filters, limit)
+
+        return await self._database.read(query)
+
+    async def count(self, lang: Lang, sort: Sort) -> int:
+        """How many cards of a list are on disk."""
+
+        def query(connection: Connection) -> int:
+            head = _head(connection, self._place, lang, sort)
+            return 0 if head is None else _end(connection, head["number"])
+
+        return await self._database.read(query)
 
     async def card(self, card_id: str) -> MarketCard | None:
         """A card of any list by its id."""
 
         def query(connection: Connection) -> MarketCard | None:
-            row = connection.execute(
-                "SELECT * FROM market_cards WHERE place = ? AND id = ? LIMIT 1", (self._place, card_id)
-            ).fetchone()
-            return _card(row) if row else None
+            for head in _heads(connection, self._place):
+                row = connection.execute(
+                    f"SELECT * FROM cards_{head['number']} WHERE id = ?", (card_id,)
+                ).fetchone()
+                if row is not None:
+                    return _card(row, head["lang"])
+            return None
 
         return await self._database.read(query)
 
@@ -112,214 +157,199 @@ class MarketShelf:
         self, lang: Lang, sort: Sort, items: Iterable[Mapping[str, Any]], ttl_ms: int, next_key: str | None
     ) -> None:
         """Store the first page of a list; what was known of the list before is forgotten."""
-        rows = list(items)
-        await self._database.write(
-            lambda c: _store(c, self._place, lang, sort, rows, ttl_ms, next_key, first=True)
-        )
+        rows = [_row(item) for item in items]
+        now = self._clock()
+
+        def change(connection: Connection) -> None:
+            old = _head(connection, self._place, lang, sort)
+            if old is not None:
+                connection.execute("DELETE FROM lists WHERE number = ?", (old["number"],))
+                connection.execute(f"DROP TABLE cards_{old['number']}")
+                connection.execute(f"DROP TABLE grams_{old['number']}")
+            number = connection.execute(
+                "INSERT INTO lists (place, lang, sort, stored_at, expires_at, next_key) VALUES (?,?,?,?,?,?)",
+                (self._place, lang, sort, now, now + ttl_ms, next_key),
+            ).lastrowid
+            assert number is not None
+            connection.execute(_CARDS.format(n=number))
+            connection.execute(_GRAMS.format(n=number))
+            _insert(connection, number, rows)
+
+        await self._database.write(change)
 
     async def append(
-        self, lang: Lang, sort: Sort, items: Iterable[Mapping[str, Any]], ttl_ms: int, next_key: str | None
-    ) -> None:
-        """Store a further page behind what is known of the list."""
-        rows = list(items)
-        await self._database.write(
-            lambda c: _store(c, self._place, lang, sort, rows, ttl_ms, next_key, first=False)
-        )
+        self, lang: Lang, sort: Sort, items: Iterable[Mapping[str, Any]], after: str, next_key: str | None
+    ) -> bool:
+        """Store the page that was fetched with the key `after`; False when the list has moved on since."""
+        rows = [_row(item) for item in items]
+
+        def change(connection: Connection) -> bool:
+            head = _head(connection, self._place, lang, sort)
+            if head is None or head["next_key"] != after:
+                return False
+            connection.execute("UPDATE lists SET next_key = ? WHERE number = ?", (next_key, head["number"]))
+            _insert(connection, head["number"], rows)
+            return True
+
+        return await self._database.write(change)
 
     async def bump(self, card_id: str, *, likes: int = 0, downloads: int = 0) -> None:
         """Count what this device did at once; the next fetch brings the server's numbers."""
-        await self._database.write(
-            lambda c: c.execute(
-                "UPDATE market_cards SET likes = likes + ?, downloads = downloads + ? "
-                "WHERE place = ? AND id = ?",
-                (likes, downloads, self._place, card_id),
-            )
+        await self._everywhere(
+            "UPDATE cards_{n} SET likes = likes + ?, downloads = downloads + ? WHERE id = ?",
+            (likes, downloads, card_id),
         )
 
     async def remove(self, card_id: str) -> None:
         """Forget a card that is gone from the community."""
+        await self._everywhere("DELETE FROM cards_{n} WHERE id = ?", (card_id,))
 
+    def close(self) -> None:
+        self._database.close()
+
+    async def _everywhere(self, statement: str, values: Sequence[Any]) -> None:
         def change(connection: Connection) -> None:
-            where = "place = ? AND id = ?"
-            values = (self._place, card_id)
-            connection.execute(
-                f"DELETE FROM market_ranks WHERE card IN (SELECT number FROM market_cards WHERE {where})",
-                values,
-            )
-            connection.execute(f"DELETE FROM market_cards WHERE {where}", values)
+            for head in _heads(connection, self._place):
+                connection.execute(statement.format(n=head["number"]), values)
 
         await self._database.write(change)
 
 
-def load_listing(
-    connection: Connection, place: str, lang: str, sort: str, filters: Filters, limit: int, offset: int
-) -> Listing:
-    head = connection.execute(
-        "SELECT * FROM market_lists WHERE place = ? AND lang = ? AND sort = ?", (place, lang, sort)
+def _prepare(connection: Connection) -> None:
+    """Make the file ready; one of another layout is emptied, since all of it can be fetched again."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB ?"
+        for pattern in ("grams_*[0-9]", "cards_*", "lists", "market_*"):
+            for (name,) in connection.execute(tables, (pattern,)).fetchall():
+                connection.execute(f'DROP TABLE IF EXISTS "{name}"')
+        connection.execute(_LISTS)
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _head(connection: Connection, place: str, lang: str, sort: str) -> Row | None:
+    found: Row | None = connection.execute(
+        "SELECT * FROM lists WHERE place = ? AND lang = ? AND sort = ?", (place, lang, sort)
     ).fetchone()
-    if head is None:
-        return Listing((), 0, 0, None)
-    where, values = _where(filters)
-    rows = connection.execute(
-        f"SELECT c.* FROM market_ranks r JOIN market_cards c ON c.number = r.card "
-        f"WHERE r.place = ? AND r.lang = ? AND r.sort = ?{where} ORDER BY r.position LIMIT ? OFFSET ?",
-        [place, lang, sort, *values, limit, offset],
-    )
-    return Listing(tuple(_card(row) for row in rows), head["stored_at"], head["expires_at"], head["next_key"])
+    return found
 
 
-def search_cards(
-    connection: Connection, place: str, text: str, lang: str, sort: str, filters: Filters, limit: int
-) -> list[MarketCard]:
-    words = text.casefold().split()
-    where, values = _where(filters)
-    contains = "".join(" AND instr(c.words, ?) > 0" for _ in words)
-    base = (
-        "SELECT c.* FROM market_ranks r JOIN market_cards c ON c.number = r.card "
-        f"WHERE r.place = ? AND r.lang = ? AND r.sort = ?{where}{contains}"
-    )
-    known = [place, lang, sort, *values, *words]
-    top = connection.execute(
-        f"{base} AND r.position < {TOP} ORDER BY r.position LIMIT ?", [*known, limit]
-    ).fetchall()
-    found = [_card(row) for row in top]
-    if len(found) >= limit or not words:
-        return found
-    narrowed, terms = _indexed(words)
-    rest = connection.execute(
-        f"{base} AND r.position >= {TOP}{narrowed} ORDER BY r.position LIMIT ?",
-        [*known, *terms, limit - len(found)],
-    )
-    return found + [_card(row) for row in rest]
+def _heads(connection: Connection, place: str) -> list[Row]:
+    return connection.execute("SELECT * FROM lists WHERE place = ?", (place,)).fetchall()
 
 
-def _indexed(words: Sequence[str]) -> tuple[str, list[str]]:
-    """Conditions that let an index narrow the search, for the words it can serve."""
-    sql, terms = "", []
-    for word in words:
-        if len(word) >= 3:
-            sql += " AND c.number IN (SELECT rowid FROM market_words WHERE market_words MATCH ?)"
-            terms.append('"' + word.replace('"', '""') + '"')
-        elif _CJK_RUN.fullmatch(word):
-            sql += " AND c.number IN (SELECT rowid FROM market_grams WHERE market_grams MATCH ?)"
-            terms.append(f'"{word}"')
-    return sql, terms
+def _end(connection: Connection, number: int) -> int:
+    """The first free position of a list."""
+    last: int = connection.execute(f"SELECT coalesce(max(position), -1) FROM cards_{number}").fetchone()[0]
+    return last + 1
 
 
-def grams(text: str) -> str:
-    """Single characters and pairs of every Chinese, Japanese or Korean run, for the index of short words."""
-    found = set()
-    for run in _CJK_RUN.findall(text):
-        found.update(run)
-        found.update(run[i : i + 2] for i in range(len(run) - 1))
-    return " ".join(sorted(found))
-
-
-def _where(filters: Filters) -> tuple[str, list[Any]]:
-    sql = ""
-    values: list[Any] = []
-    if filters.nsfw != "include":
-        sql += " AND c.nsfw = ?"
-        values.append(int(filters.nsfw == "only"))
-    if filters.original:
-        sql += " AND c.original = 1"
-    for tag in filters.tags:
-        sql += " AND instr(lower(c.tags), ?) > 0"
-        values.append(json.dumps(tag.lower(), ensure_ascii=False))
-    return sql, values
-
-
-def _store(
+def _select(
     connection: Connection,
-    place: str,
+    number: int,
     lang: str,
-    sort: str,
-    items: Sequence[Mapping[str, Any]],
-    ttl_ms: int,
-    next_key: str | None,
-    *,
-    first: bool,
-) -> None:
-    key = (place, lang, sort)
-    now = now_ms()
-    if first:
-        connection.execute("DELETE FROM market_ranks WHERE place = ? AND lang = ? AND sort = ?", key)
-        connection.execute(
-            "INSERT OR REPLACE INTO market_lists VALUES (?,?,?,?,?,?)", (*key, now, now + ttl_ms, next_key)
-        )
-        start = 0
-    else:
-        connection.execute(
-            "UPDATE market_lists SET next_key = ? WHERE place = ? AND lang = ? AND sort = ?", (next_key, *key)
-        )
-        start = connection.execute(
-            "SELECT coalesce(max(position), -1) + 1 FROM market_ranks "
-            "WHERE place = ? AND lang = ? AND sort = ?",
-            key,
-        ).fetchone()[0]
-    numbers = dict.fromkeys(_put(connection, place, lang, item) for item in items)
-    if not first:
-        for row in connection.execute(
-            "SELECT card FROM market_ranks WHERE place = ? AND lang = ? AND sort = ?", key
-        ).fetchall():
-            numbers.pop(row[0], None)
-    connection.executemany(
-        "INSERT INTO market_ranks VALUES (?,?,?,?,?)",
-        [(*key, start + place_, number) for place_, number in enumerate(numbers)],
+    words: Sequence[str],
+    filters: Filters,
+    limit: int,
+    offset: int = 0,
+) -> list[MarketCard]:
+    """The cards that match, in the list's order.
+
+    The index streams positions that have all the groups asked for; whether a word stands there in one
+    piece is then looked up in the card's text.
+    """
+    wanted = [gram for word in words for gram in query_of(word)]
+    wanted += [tag_gram(tag.casefold()) for tag in filters.tags]
+    if filters.nsfw != "include":
+        wanted.append(EXPLICIT if filters.nsfw == "only" else CLEAN)
+    if filters.original:
+        wanted.append(ORIGINAL)
+    source, values = f"cards_{number} c", []
+    if wanted:
+        source = f"grams_{number} g CROSS JOIN cards_{number} c ON c.position = g.rowid"
+        values.append(" AND ".join(f'"{gram}"' for gram in dict.fromkeys(wanted)))
+    where = [f"grams_{number} MATCH ?"] if wanted else []
+    where += ["instr(c.words, ?) > 0"] * len(words)
+    condition = f"WHERE {' AND '.join(where)} " if where else ""
+    rows = connection.execute(
+        f"SELECT c.* FROM {source} {condition}ORDER BY {'g.rowid' if wanted else 'c.position'} "
+        "LIMIT ? OFFSET ?",
+        [*values, *words, limit, offset],
     )
-    if first:
-        connection.execute(
-            "DELETE FROM market_cards WHERE place = ? AND lang = ? AND number NOT IN "
-            "(SELECT card FROM market_ranks WHERE place = ? AND lang = ?)",
-            (place, lang, place, lang),
+    return [_card(row, lang) for row in rows]
+
+
+def _insert(connection: Connection, number: int, rows: Sequence[dict[str, Any]]) -> None:
+    """Put rows behind the list; an id that is in it keeps its place."""
+    position = _end(connection, number)
+    for row in rows:
+        done = connection.execute(
+            f"INSERT OR IGNORE INTO cards_{number} VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (position, *(row[name] for name in _COLUMNS)),
         )
+        if done.rowcount:
+            connection.execute(
+                f"INSERT INTO grams_{number} (rowid, grams) VALUES (?,?)", (position, _grams(row))
+            )
+            position += 1
 
 
-def _put(connection: Connection, place: str, lang: str, item: Mapping[str, Any]) -> int:
-    """Store one wire item, cleaned and cut to what a card can show; returns its number."""
+_COLUMNS = (
+    "words",
+    "id",
+    "name",
+    "intro",
+    "tags",
+    "creator",
+    "thumbnail",
+    "likes",
+    "downloads",
+    "coins",
+    "nsfw",
+    "original",
+)
+
+
+def _row(item: Mapping[str, Any]) -> dict[str, Any]:
+    """One wire item, cleaned and cut to what a card can show."""
     name = clean_line(str(item.get("name") or ""), NAME_LIMIT)
     intro = clean(str(item.get("intro") or "")[:INTRO_LIMIT])
-    tags = [clean_line(str(tag), 60) for tag in item.get("tags") or ()]
+    tags = [clean_line(str(tag), 60) for tag in list(item.get("tags") or ())[:TAGS_LIMIT]]
     creator = clean_line(str(item.get("creator") or ""), NAME_LIMIT)
     lowered = {tag.casefold() for tag in tags}
-    words = "\n".join((name, intro, " ".join(tags), creator)).casefold()
-    row = connection.execute(
-        "INSERT INTO market_cards (place, lang, id, name, intro, tags, creator, thumbnail, likes, downloads, "
-        "coins, nsfw, original, words, grams) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
-        "ON CONFLICT (place, lang, id) DO UPDATE SET name = excluded.name, intro = excluded.intro, "
-        "tags = excluded.tags, creator = excluded.creator, thumbnail = excluded.thumbnail, "
-        "likes = excluded.likes, downloads = excluded.downloads, coins = excluded.coins, "
-        "nsfw = excluded.nsfw, original = excluded.original, words = excluded.words, grams = excluded.grams "
-        "RETURNING number",
-        (
-            place,
-            lang,
-            str(item["id"]),
-            name,
-            intro,
-            json.dumps(tags, ensure_ascii=False),
-            creator,
-            str(item.get("thumbnailUrl") or ""),
-            int(item.get("likedCount") or 0),
-            int(item.get("downloadCount") or 0),
-            int(item.get("totalCoinUsed") or 0),
-            int(bool(lowered & NSFW_TAGS)),
-            int(bool(lowered & ORIGINAL_TAGS)),
-            words,
-            grams(words),
-        ),
-    )
-    return int(row.fetchone()[0])
+    return {
+        "words": "\n".join((name, intro, "\n".join(tags), creator)).casefold(),
+        "id": str(item["id"]),
+        "name": name,
+        "intro": intro,
+        "tags": json.dumps(tags, ensure_ascii=False),
+        "creator": creator,
+        "thumbnail": str(item.get("thumbnailUrl") or ""),
+        "likes": int(item.get("likedCount") or 0),
+        "downloads": int(item.get("downloadCount") or 0),
+        "coins": int(item.get("totalCoinUsed") or 0),
+        "nsfw": int(bool(lowered & NSFW_TAGS)),
+        "original": int(bool(lowered & ORIGINAL_TAGS)),
+    }
 
 
-def _card(row: Row) -> MarketCard:
+def _grams(row: Mapping[str, Any]) -> str:
+    marks = [EXPLICIT if row["nsfw"] else CLEAN, *([ORIGINAL] if row["original"] else [])]
+    tags = [tag_gram(tag.casefold()) for tag in json.loads(row["tags"])]
+    return " ".join((*marks, *tags, *text_grams(row["words"])))
+
+
+def _card(row: Row, lang: str) -> MarketCard:
     return MarketCard(
         id=row["id"],
         name=row["name"],
         intro=row["intro"],
         tags=tuple(json.loads(row["tags"])),
         creator=row["creator"],
-        language=row["lang"],
+        language=lang,
         thumbnail=row["thumbnail"],
         likes=row["likes"],
         downloads=row["downloads"],
