@@ -1,8 +1,8 @@
-"""A message's text cut into blocks: the Markdown that people and models write in chats, and tame HTML.
+"""A message's text cut into blocks: the Markdown that people and models write in chats.
 
 Not CommonMark on purpose: a single newline is a line break, four spaces are no code block, and what looks
-odd stays text. HTML follows FORMATS 4.6: whole documents become a folded panel, `<details>` a fold, what
-only a browser could run is dropped, unknown tags are unwrapped.
+odd stays text. HTML is made fit by the core (FORMATS 4.6) before: pages become a folded panel, `<details>`
+a fold, what only a browser could run is hidden.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import unescape
 from typing import Literal
 
-BlockKind = Literal["text", "heading", "quote", "item", "rule", "fence", "table", "fold", "panel"]
+BlockKind = Literal["text", "heading", "quote", "item", "rule", "fence", "table", "fold", "panel", "script"]
+
+LONGEST = 3000
+"""Characters of a paragraph; a longer one is cut at a word, so that no line can be expensive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class Block:
     """One block.
 
     `level` is the depth of a heading, a quote or a list item; `mark` the bullet or number of an item, the
-    language of a fence, or the summary of a fold. `close` says that no blank line stands before it.
+    language of a fence, or the title of a fold. `close` says that no blank line stands before it. `source`
+    is what a panel was made of.
     """
 
     kind: BlockKind
@@ -29,6 +32,7 @@ class Block:
     level: int = 0
     mark: str = ""
     close: bool = False
+    source: str = ""
 
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)[^`\n]*$")
@@ -37,74 +41,31 @@ _RULE = re.compile(r"^ {0,3}(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$")
 _ITEM = re.compile(r"^(\s*)([-*+•]|\d{1,4}[.)])\s+(.*)$")
 _QUOTE = re.compile(r"^ {0,3}((?:>\s?)+)(.*)$")
 _TABLE_RULE = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*$")
-_DETAILS = re.compile(r"<details\b[^>]*>|</details\s*>", re.IGNORECASE)
-_SUMMARY = re.compile(r"\s*<summary\b[^>]*>(.*?)</summary\s*>", re.IGNORECASE | re.DOTALL)
-
-_DROPPED = re.compile(
-    r"<!--.*?(?:-->|\Z)"
-    r"|<(style|script|head|template)\b[^>]*>.*?(?:</\1\s*>|\Z)"
-    r"|<(\w+)\b[^>]*display\s*:\s*none[^>]*>.*?</\2\s*>",
-    re.IGNORECASE | re.DOTALL,
-)
-_SCRIPTED = re.compile(r"<%.*?(?:%>|\Z)|<UpdateVariable>.*?(?:</UpdateVariable>|\Z)", re.DOTALL | re.IGNORECASE)
-_BLOCK_TAG = re.compile(
-    r"<(/?)(p|div|section|article|center|ul|ol|li|h[1-6]|hr|table|tbody|thead|tr|td|th|blockquote|pre|"
-    r"output|outputformat|status_block)\b[^<>]*>",
-    re.IGNORECASE,
-)
-_DOCUMENT = re.compile(r"<!doctype html|<html\b|<body\b|<script\b|<style\b|<div\b", re.IGNORECASE)
-_TAG = re.compile(r"<[^<>]*>")
 
 
-def parse_blocks(text: str, folds: bool = True) -> list[Block]:
-    """The blocks of a text, in order. Without `folds`, what stands in `<details>` is text like the rest."""
-    text = tame(text)
-    if not folds:
-        text = _DETAILS.sub("\n", text)
-    return list(_with_folds(text) if _DETAILS.search(text) else _blocks(text))
-
-
-def tame(text: str) -> str:
-    """HTML outside fences as Markdown; what only a browser could show is dropped (FORMATS 4.6)."""
+def parse_blocks(text: str) -> list[Block]:
+    """The blocks of a text, in order."""
     if "<" not in text:
-        return text
-    pieces = re.split(r"(^ {0,3}(?:```|~~~).*?(?:^ {0,3}(?:```|~~~)\s*$|\Z))", text, flags=re.S | re.M)
-    return "".join(piece if index % 2 else _tamed(piece) for index, piece in enumerate(pieces))
+        return list(_blocks(text))
+    from lunalux_core.dialogue.html import Fold, HtmlPanel, split
 
-
-def _tamed(text: str) -> str:
-    text = _SCRIPTED.sub("", _DROPPED.sub("", text))
-    return _BLOCK_TAG.sub(_as_markdown, text)
-
-
-def _as_markdown(match: re.Match[str]) -> str:
-    closing, name = bool(match[1]), match[2].lower()
-    if name == "hr":
-        return "\n\n---\n\n"
-    if name == "li":
-        return "" if closing else "\n- "
-    if name in {"td", "th"}:
-        return "  " if closing else ""
-    if name == "tr":
-        return "\n" if closing else ""
-    if name.startswith("h") and name[1:].isdigit():
-        return "\n\n" if closing else f"\n\n{'#' * int(name[1])} "
-    if name in {"output", "outputformat", "tbody", "thead"}:
-        return ""
-    if name == "status_block" and not closing:
-        return "\n\n"
-    return "\n\n" if name in {"p", "blockquote", "pre", "table", "ul", "ol", "status_block"} else "\n"
-
-
-def plain_text(html: str) -> str:
-    """The readable text of an HTML document."""
-    lines = (line.strip() for line in unescape(_TAG.sub("", _tamed(html))).split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    found: list[Block] = []
+    for part in split(text):
+        if isinstance(part, str):
+            found.extend(_blocks(part))
+        elif isinstance(part, Fold):
+            found.append(Block("fold", part.text, mark=part.title))
+        elif isinstance(part, HtmlPanel):
+            found.append(Block("panel", part.text, level=part.lines, mark=part.title, source=part.source))
+        elif not part.source.endswith("/>"):
+            found.append(Block("script", "", mark=part.kind, source=part.source))
+    return found
 
 
 def code_blocks(text: str) -> list[str]:
     """The contents of all fences of a text, for copying."""
-    return [block.text for block in parse_blocks(text) if block.kind in {"fence", "panel"}]
+    found = (block for block in parse_blocks(text) if block.kind in {"fence", "panel"})
+    return [block.source or block.text for block in found]
 
 
 def _blocks(text: str) -> Iterator[Block]:
@@ -116,33 +77,19 @@ def _blocks(text: str) -> Iterator[Block]:
             gap, at = True, at + 1
             continue
         block, at = _next_block(lines, at, not gap)
-        yield block
+        yield from _short(block) if block.kind == "text" and len(block.text) > LONGEST else (block,)
         gap = False
 
 
-def _with_folds(text: str) -> Iterator[Block]:
-    position = depth = start = 0
-    for match in _DETAILS.finditer(text):
-        if match.group().startswith("</"):
-            depth = max(depth - 1, 0)
-            if depth == 0 and start:
-                yield _fold(text[start : match.start()])
-                position, start = match.end(), 0
-        else:
-            if depth == 0:
-                yield from _blocks(text[position : match.start()])
-                start = match.end()
-            depth += 1
-    if start:
-        yield _fold(text[start:])
-    else:
-        yield from _blocks(_DETAILS.sub("\n", text[position:]))
-
-
-def _fold(inside: str) -> Block:
-    summary = _SUMMARY.match(inside)
-    title = " ".join(plain_text(summary[1]).split()) if summary else ""
-    return Block("fold", inside[summary.end() :] if summary else inside, mark=title)
+def _short(block: Block) -> Iterator[Block]:
+    """A long paragraph as several close ones."""
+    text, close = block.text, block.close
+    while len(text) > LONGEST:
+        cut = max(text.rfind("\n", 1, LONGEST), text.rfind(" ", LONGEST // 2, LONGEST))
+        cut = cut if cut > 0 else LONGEST
+        yield Block("text", text[:cut], close=close)
+        text, close = text[cut:].removeprefix("\n").removeprefix(" "), True
+    yield Block("text", text, close=close)
 
 
 def _next_block(lines: list[str], at: int, close: bool) -> tuple[Block, int]:
@@ -169,8 +116,7 @@ def _fence(lines: list[str], at: int, fence: re.Match[str], close: bool) -> tupl
         end += 1
     text = "\n".join(lines[at + 1 : end])
     language = fence[2].lower()
-    panel = language == "html" or (language in {"", "xml", "text"} and _DOCUMENT.search(text[:2000]))
-    return Block("panel" if panel else "fence", text, mark=language, close=close), end + 1
+    return Block("fence", text, mark=language, close=close), end + 1
 
 
 def _quoted(lines: list[str], at: int, close: bool) -> tuple[Block, int]:

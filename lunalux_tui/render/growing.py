@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 
-from lunalux_tui.render.layout import Words, lay_out
+from lunalux_tui.render.blocks import LONGEST
+from lunalux_tui.render.layout import MOST_SHOWN, Words, lay_out
 from lunalux_tui.render.styles import Line
 
-LONGEST_OPEN = 3000
-"""Characters of an open end after which it is cut at a line or a word, so that a reply without any
-paragraph costs no more per letter than others."""
+HTML_PATIENCE = 20_000
+"""Characters after which even HTML is settled as it stands."""
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
-_HOLDS = re.compile(r"<(details|style|script|!--|%|UpdateVariable)|<\w+[^<>]*display\s*:\s*none", re.IGNORECASE)
+_HOLDS = re.compile(r"<[a-z!%]", re.IGNORECASE)
+"""HTML is understood as a whole: while a tag stands in the open end, nothing of it is settled."""
 
 
 class GrowingText:
@@ -38,8 +39,11 @@ class GrowingText:
 
     def add(self, more: str) -> None:
         """Lay out with `more` at the end."""
+        room = MOST_SHOWN - len(self.text)
         self.text += more
-        self._open += more
+        if room <= 0:
+            return
+        self._open += more[:room]
         del self.lines[self.settled :]
         while (cut := self._cut()) is not None:
             self._settle(*cut)
@@ -48,16 +52,16 @@ class GrowingText:
     def _cut(self) -> tuple[str, str, bool] | None:
         """What can be settled, what stays open, and whether the open part goes on without a gap."""
         text = self._open
-        if _HOLDS.search(text):
+        if len(text) < HTML_PATIENCE and _HOLDS.search(text):
             return None
         gap = text.rfind("\n\n")
         fences = _FENCE.findall(text[:gap] if gap > 0 else "")
         if gap > 0 and len(fences) % 2 == 0:
             return text[:gap], text[gap + 2 :].lstrip("\n"), False
-        if len(text) <= LONGEST_OPEN:
+        if len(text) <= LONGEST:
             return None
-        at = max(text.rfind("\n", 1, LONGEST_OPEN), text.rfind(" ", LONGEST_OPEN // 2, LONGEST_OPEN))
-        at = at if at > 0 else LONGEST_OPEN
+        at = max(text.rfind("\n", 1, LONGEST), text.rfind(" ", LONGEST // 2, LONGEST))
+        at = at if at > 0 else LONGEST
         fences = _FENCE.findall(text[:at])
         reopened = f"{fences[-1]}\n" if len(fences) % 2 else ""
         return text[:at], reopened + text[at:].removeprefix("\n").removeprefix(" "), True

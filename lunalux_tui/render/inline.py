@@ -1,4 +1,4 @@
-"""Inline marks of one paragraph: emphasis, strong, code, links, spoken words, a few HTML tags.
+"""Inline marks of one paragraph: emphasis, strong, code, links, spoken words.
 
 Role-play reads `*…*` as narration and quotation marks of any script as speech, so both get a style of
 their own. Marks that never close stay letters, unless the text is still growing: then they hold to its
@@ -8,7 +8,6 @@ end, so that a streaming line does not change its look with its last letter.
 from __future__ import annotations
 
 import re
-from html import unescape
 
 from lunalux_tui.render.styles import (
     BOLD,
@@ -19,20 +18,16 @@ from lunalux_tui.render.styles import (
     NARRATION,
     SPEECH,
     STRIKE,
-    UNDERLINE,
     Run,
-    with_colour,
 )
 
-_SPECIAL = re.compile(r"[\\`*_~\"“”„「」『』《\[<&]")
+_SPECIAL = re.compile(r"[\\`*_~\"“”„「」『』\[]")
 _TOKEN = re.compile(
     r"\\(?P<escaped>[!-/:-@\[-`{-~])"
     r"|(?P<code>(?P<ticks>`+)(?!`)(?P<inside>.+?)(?<!`)(?P=ticks)(?!`))"
     r"|(?P<mark>\*{1,3}|_{1,3}|~~)"
     r"|(?P<quote>[\"“”„「」『』])"
-    r"|(?P<link>!?\[(?P<label>[^\[\]\n]{0,300})\]\((?P<target>[^()\s]{0,2000})\))"
-    r"|<(?P<close>/?)(?P<tag>[A-Za-z][\w-]{0,40})(?P<attributes>(?:\s[^<>]{0,2000})?)/?>"
-    r"|(?P<entity>&(?:[a-zA-Z]{2,12}|#\d{1,6}|#x[0-9a-fA-F]{1,6});)",
+    r"|(?P<link>!?\[(?P<label>[^\[\]\n]{0,300})\]\((?P<target>[^()\s]{0,2000})\))",
     re.DOTALL,
 )
 _MARKS = {
@@ -44,37 +39,7 @@ _MARKS = {
     "___": BOLD | ITALIC,
     "~~": STRIKE,
 }
-_TAGS = {
-    "b": BOLD,
-    "strong": BOLD,
-    "i": ITALIC,
-    "em": ITALIC,
-    "u": UNDERLINE,
-    "ins": UNDERLINE,
-    "s": STRIKE,
-    "del": STRIKE,
-    "strike": STRIKE,
-    "code": CODE,
-    "kbd": CODE,
-    "samp": CODE,
-    "mark": BOLD,
-    "small": MUTED,
-    "q": SPEECH,
-    "a": UNDERLINE,
-    "speech": SPEECH,
-    "thought": ITALIC | NARRATION,
-    "screen": NARRATION,
-    "font": 0,
-    "span": 0,
-}
 _CLOSING = {"“": "”", "„": "“", "「": "」", "『": "』"}
-_COLOUR = re.compile(r"color\s*[=:]\s*[\"']?\s*(#[0-9a-fA-F]{3,6}\b|[a-zA-Z]+)")
-_NAMED = {
-    "red": 0xE05252, "green": 0x4CAF6A, "blue": 0x5B8DEF, "yellow": 0xE3C34B, "orange": 0xE8933A,
-    "purple": 0xA678DE, "pink": 0xEE86B7, "gray": 0x8A8A8A, "grey": 0x8A8A8A, "white": 0xF0F0F0,
-    "cyan": 0x4CC4CF, "gold": 0xD9B24C, "brown": 0xA9744F, "crimson": 0xDC4A5E, "silver": 0xBDBDBD,
-}  # fmt: skip
-
 _Span = tuple[int, int, int]
 
 
@@ -95,7 +60,6 @@ class _Parser:
         self._pieces: list[str] = []
         self._spans: list[_Span] = []
         self._open_marks: list[tuple[str, int]] = []
-        self._open_tags: list[tuple[str, int, int]] = []
         self._quote: tuple[str, int] | None = None
         self._hidden: set[int] = set()
 
@@ -117,7 +81,6 @@ class _Parser:
         return len(self._pieces)
 
     def _token(self, match: re.Match[str]) -> None:
-        kind = match.lastgroup
         if match["escaped"]:
             self._piece(match["escaped"])
         elif match["code"]:
@@ -126,14 +89,8 @@ class _Parser:
             self._mark(match["mark"], match.start(), match.end())
         elif match["quote"]:
             self._quotation(match["quote"], match.start(), match.end())
-        elif match["link"]:
-            self._link(match["label"], match["target"], match["link"].startswith("!"))
-        elif match["tag"]:
-            self._tag(match["tag"].lower(), bool(match["close"]), match["attributes"])
-        elif match["entity"]:
-            self._piece(unescape(match["entity"]))
         else:
-            raise AssertionError(kind)
+            self._link(match["label"], match["target"], match["link"].startswith("!"))
 
     def _styled(self, text: str, bits: int) -> None:
         start = len(self._pieces)
@@ -189,30 +146,9 @@ class _Parser:
         if target and target != label and not target.startswith("#"):
             self._styled(f" ({target})", MUTED)
 
-    def _tag(self, name: str, close: bool, attributes: str) -> None:
-        if name == "br":
-            self._piece("\n")
-        elif name == "img":
-            alt = re.search(r"""alt\s*=\s*["']([^"']*)""", attributes)
-            self._styled(f"[image: {alt[1]}]" if alt and alt[1] else "[image]", MUTED)
-        elif not close:
-            style = _TAGS.get(name)
-            if style is not None:
-                colour = _requested_colour(attributes)
-                bits = style if colour is None else with_colour(style, colour)
-                self._open_tags.append((name, len(self._pieces), bits))
-        else:
-            for index in range(len(self._open_tags) - 1, -1, -1):
-                if self._open_tags[index][0] == name:
-                    _, start, bits = self._open_tags.pop(index)
-                    self._spans.append((start, len(self._pieces), bits))
-                    return
-
     def _finish(self) -> None:
         end = len(self._pieces)
         self._end_quote()
-        for _, start, bits in self._open_tags:
-            self._spans.append((start, end, bits))
         if self._growing:
             for mark, piece in self._open_marks:
                 self._hidden.add(piece)
@@ -232,16 +168,3 @@ class _Parser:
             else:
                 runs.append((piece, bits[index]))
         return runs
-
-
-def _requested_colour(attributes: str) -> int | None:
-    match = _COLOUR.search(attributes)
-    if match is None:
-        return None
-    value = match[1].lower()
-    if not value.startswith("#"):
-        return _NAMED.get(value)
-    digits = value[1:]
-    if len(digits) == 3:
-        digits = "".join(digit * 2 for digit in digits)
-    return int(digits, 16) if len(digits) == 6 else None

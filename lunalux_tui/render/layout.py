@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 
 from rich.cells import cell_len
 
-from lunalux_tui.render.blocks import Block, parse_blocks, plain_text
+from lunalux_tui.render.blocks import Block, parse_blocks
 from lunalux_tui.render.inline import parse_inline
 from lunalux_tui.render.styles import ACCENT, BOLD, CODE, HEADING, MUTED, QUOTE, UNDERLINE, Line, Run
 from lunalux_tui.render.wrap import wrap
 
 MOST_COLUMNS = 16
 DEEPEST_FOLD = 4
+MOST_SHOWN = 200_000
+"""Characters of a text that are laid out; what a hostile server adds to that is counted, not drawn."""
 
 Fold = tuple[int, ...]
 """Where a fold stands: its number among the folds of the text, within its parent's, and so on."""
@@ -25,6 +27,8 @@ class Words:
 
     panel: str = "HTML panel, {n} lines"
     fold: str = "Details"
+    script: str = "Needs a script runtime"
+    longer: str = "{n} more characters are not shown"
 
 
 @dataclass(slots=True)
@@ -54,7 +58,9 @@ def lay_out(
         words: the layout's own words.
     """
     layout = _Layout(max(width, 8), base, growing, opened or {}, words)
-    layout.add(parse_blocks(text))
+    layout.add(parse_blocks(text[:MOST_SHOWN]))
+    if len(text) > MOST_SHOWN:
+        layout.laid.lines.append(((words.longer.format(n=len(text) - MOST_SHOWN), MUTED | base),))
     return layout.laid
 
 
@@ -75,7 +81,7 @@ class _Layout:
                 lines.append(tuple(indent))
             growing = self._growing and place == len(blocks) - 1
             match block.kind:
-                case "fold" | "panel":
+                case "fold" | "panel" | "script":
                     self._fold(block, indent, (*parent, folds))
                     folds += 1
                 case "table":
@@ -112,20 +118,24 @@ class _Layout:
     def _fold(self, block: Block, indent: Sequence[Run], fold: Fold) -> None:
         laid = self.laid
         state = self._opened.get(fold, 0)
-        title = block.mark or self._words.fold
-        if block.kind == "panel":
-            title = self._words.panel.format(n=block.text.count("\n") + 1)
         laid.folds[len(laid.lines)] = fold
         sign = "▾ " if state else "▸ "
-        heading: list[Run] = [(sign, ACCENT | self._base), (title, MUTED | self._base)]
+        heading: list[Run] = [(sign, ACCENT | self._base), (self._title(block), MUTED | self._base)]
         laid.lines.extend(wrap(heading, self._width, indent, indent))
         inner: list[Run] = [*indent, ("┊ ", MUTED | self._base)]
-        if state and block.kind == "fold":
-            self.add(parse_blocks(block.text, len(fold) < DEEPEST_FOLD), inner, fold)
-        elif state == 1:
-            laid.lines.extend(wrap([(plain_text(block.text), self._base)], self._width, inner, inner))
-        elif state == 2:
-            laid.lines.extend(wrap([(block.text, self._base | CODE)], self._width, inner, inner))
+        if state == 1 and block.kind != "script":
+            nested = parse_blocks(block.text) if len(fold) < DEEPEST_FOLD else [Block("text", block.text)]
+            self.add(nested, inner, fold)
+        elif state:
+            laid.lines.extend(wrap([(block.source, self._base | CODE)], self._width, inner, inner))
+
+    def _title(self, block: Block) -> str:
+        if block.kind == "script":
+            return self._words.script
+        if block.kind == "panel":
+            title = self._words.panel.format(n=block.level)
+            return f"{title}: {block.mark}" if block.mark else title
+        return block.mark or self._words.fold
 
     def _table(self, block: Block) -> Iterator[Line]:
         rows = [_cells(line) for index, line in enumerate(block.text.split("\n")) if index != 1]

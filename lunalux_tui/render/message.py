@@ -83,7 +83,7 @@ def thinking_block(lines: Sequence[Line], opened: bool, growing: bool = False) -
 
 def words() -> Words:
     """The layout's own words in the language in use."""
-    return Words(panel=t("message.panel"), fold=t("message.fold"))
+    return Words(t("message.panel"), t("message.fold"), t("message.script"), t("message.longer"))
 
 
 def moment(milliseconds: int, today: str = "") -> str:

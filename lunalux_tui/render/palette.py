@@ -11,7 +11,7 @@ from textual.color import Color
 from textual.strip import Strip
 
 from lunalux_tui.render import styles as bit
-from lunalux_tui.render.styles import Run, colour_of
+from lunalux_tui.render.styles import Run
 
 _COLOURS = (
     (bit.ERROR, "lx-error"),
@@ -93,9 +93,6 @@ class Palette:
         return self._surface if bits & bit.SURFACE else self._background
 
     def _colour(self, bits: int) -> Color:
-        rgb = colour_of(bits)
-        if rgb is not None:
-            return Color(rgb >> 16, rgb >> 8 & 255, rgb & 255)
         for one, name in _COLOURS:
             if bits & one:
                 return Color.parse(self._variables.get(name, "ansi_default"))

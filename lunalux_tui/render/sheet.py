@@ -171,7 +171,7 @@ class Sheet:
     def _is_panel(self, entry: Entry, fold: Fold) -> bool:
         if entry.message is None or fold == THINKING or len(fold) != 1:
             return False
-        folds = [b for b in parse_blocks(entry.message.content) if b.kind in {"fold", "panel"}]
+        folds = [b for b in parse_blocks(entry.message.content) if b.kind in {"fold", "panel", "script"}]
         return fold[0] < len(folds) and folds[fold[0]].kind == "panel"
 
     # -- streaming ---------------------------------------------------------------------------------

@@ -147,7 +147,7 @@ class ChatBase(LunaScreen[None]):
         """Suggestions, usage and history follow the messages in the window."""
         messages = self.transcript.messages
         self.last_reply(messages[-1] if messages else None)
-        self.prompt.history = [message.content for message in messages if message.role == "user"]
+        self.prompt.earlier = [message.content for message in messages if message.role == "user"]
 
     def last_reply(self, message: Message | None) -> None:
         """Show what belongs to the newest message: its suggestions, its usage, its cost."""
@@ -220,7 +220,7 @@ class ChatBase(LunaScreen[None]):
             self.prompt.fill("")
         self._waiting = ""
         messages = self.transcript.messages
-        self.prompt.history = [message.content for message in messages if message.role == "user"]
+        self.prompt.earlier = [message.content for message in messages if message.role == "user"]
 
     def show_error(self, error: LunaluxError) -> None:
         """Write a failure into the transcript, with what to do about it."""

@@ -57,7 +57,7 @@ class Prompt(TextArea):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, soft_wrap=True, show_line_numbers=False, tab_behavior="focus", compact=True)
-        self.history: Sequence[str] = ()
+        self.earlier: Sequence[str] = ()
         self.takes_digits = False
         self._recalled: int | None = None
         self._pause: Timer | None = None
@@ -100,12 +100,12 @@ class Prompt(TextArea):
 
     def _recall(self, step: int) -> None:
         """Show an earlier text of the person's, or the empty prompt below the newest."""
-        if not self.history:
+        if not self.earlier:
             return
-        place = len(self.history) if self._recalled is None else self._recalled
-        place = min(max(place + step, 0), len(self.history))
-        self.fill(self.history[place] if place < len(self.history) else "")
-        self._recalled = place if place < len(self.history) else None
+        place = len(self.earlier) if self._recalled is None else self._recalled
+        place = min(max(place + step, 0), len(self.earlier))
+        self.fill(self.earlier[place] if place < len(self.earlier) else "")
+        self._recalled = place if place < len(self.earlier) else None
 
     def on_text_area_changed(self) -> None:
         if self._pause is not None:

@@ -1,0 +1,37 @@
+"""The way into the app: what is slow to read is read while what is slow to import is imported."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+
+def run(settings: Any = None, character: str = "", conversation: str = "", new: bool = False) -> int:
+    """Open the app and return the exit code of the process.
+
+    Args:
+        settings: a `Settings`; by default read from file and environment.
+        character: name or id of a character to begin with.
+        conversation: id of a conversation to begin with.
+        new: begin a new conversation.
+    """
+    from lunalux_core.settings import load_settings
+
+    return asyncio.run(_run(settings or load_settings(), character, conversation, new))
+
+
+async def _run(settings: Any, character: str, conversation: str, new: bool) -> int:
+    from lunalux_core.runtime import Runtime
+    from lunalux_tui.opening import read_opening
+
+    async with Runtime.open(settings) as runtime:
+        reading = asyncio.create_task(read_opening(runtime, character, conversation, new))
+        await asyncio.sleep(0)  # the database thread works while this thread imports
+        from lunalux_tui.shell import LunaluxApp
+
+        app = LunaluxApp(runtime, await reading, begin_new=new)
+        await app.run_async()
+        if app.return_code:
+            sys.stderr.write(app.last_words)
+        return app.return_code or 0

@@ -1,0 +1,45 @@
+"""The command palette: every declared action of the screen and of the app, themes and languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+from textual.types import IgnoreReturnCallbackType
+
+from lunalux_tui.actions import key_name, keys_of, reachable
+from lunalux_tui.i18n import LANGUAGES, t
+
+if TYPE_CHECKING:
+    from lunalux_tui.shell import LunaluxApp
+
+
+class Commands(Provider):
+    """What the palette offers here and now."""
+
+    def _commands(self) -> Iterator[tuple[str, str, IgnoreReturnCallbackType]]:
+        app = cast("LunaluxApp", self.app)
+        for action in reachable(app, self.screen):
+            if action.palette:
+                keys = keys_of(action, app.keymap)
+                title = f"{action.label}  {key_name(keys[0])}" if keys else action.label
+                run = partial(self.screen.run_action, action.method)
+                yield title, action.help, run
+        for language, name in LANGUAGES.items():
+            yield t("palette.language", name=name), t("palette.language_help"), partial(app.switch_language, language)
+        for theme in app.theme_names():
+            yield t("palette.theme", name=theme), t("palette.theme_help"), partial(app.change_theme, theme)
+
+    async def discover(self) -> Hits:
+        for title, help, run in self._commands():
+            yield DiscoveryHit(Content(title), run, text=title, help=help)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for title, help, run in self._commands():
+            score = max(matcher.match(title), matcher.match(help) * 0.6)
+            if score > 0:
+                yield Hit(score, matcher.highlight(title), run, text=title, help=help)

@@ -1,0 +1,64 @@
+"""The places of the app: one screen each, imported when it is first visited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from textual.screen import Screen
+
+from lunalux_tui.actions import Action, actions_of
+
+FIRST = "chat"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A screen by name: its words are `place.<id>` in the catalogue, its key shows it."""
+
+    id: str
+    module: str
+    screen: str
+    key: str
+
+    def make(self) -> Screen[Any]:
+        """The screen itself."""
+        made: Screen[Any] = getattr(import_module(self.module), self.screen)()
+        return made
+
+
+PLACES = (
+    Place(FIRST, "lunalux_tui.screens.chat", "ChatScreen", "f2"),
+    Place("market", "lunalux_tui.screens.market", "MarketScreen", "f3"),
+    Place("create", "lunalux_tui.screens.create", "CreateScreen", "f4"),
+    Place("user", "lunalux_tui.screens.user", "UserScreen", "f5"),
+    Place("settings", "lunalux_tui.screens.settings", "SettingsScreen", "f6"),
+)
+
+ACTIONS = tuple(Action(f"go.{place.id}", f"app.go('{place.id}')", place.key, priority=True) for place in PLACES)
+
+
+@cache
+def exists(place_id: str) -> bool:
+    """Whether the screen of a place is there to be shown."""
+    return any(place.id == place_id and find_spec(place.module) is not None for place in PLACES)
+
+
+def all_actions() -> Iterator[Action]:
+    """Every declared action of the app, for the key map and the reference of keys."""
+    from lunalux_tui.dialogs import conversations, personas, search
+    from lunalux_tui.screens.chat import ChatScreen
+    from lunalux_tui.screens.chat_actions import ChatTranscript
+    from lunalux_tui.shell import LunaluxApp
+    from lunalux_tui.widgets.prompt import Prompt
+    from lunalux_tui.widgets.roster import RosterRows
+
+    screens = [
+        getattr(import_module(place.module), place.screen) for place in PLACES if exists(place.id) and place.id != FIRST
+    ]
+    dialogs = (conversations.ConversationsDialog, personas.PersonasDialog, search.SearchDialog)
+    yield from actions_of(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens, *dialogs)

@@ -1,0 +1,183 @@
+"""What opens a dialog from the chat screen: conversations, tree, search, model, persona, mode, files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual import work
+
+from lunalux_tui.i18n import t
+from lunalux_tui.screens.chat_messages import MessageActions
+
+WORK = "dialog"
+
+
+class DialogActions(MessageActions):
+    """Actions that ask something first; each runs as the only worker of its group."""
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_conversations(self) -> None:
+        from lunalux_tui.dialogs.conversations import NEW, ConversationsDialog
+
+        if self.character is None:
+            return
+        current = self.conversation.id if self.conversation else ""
+        dialog = ConversationsDialog(self.runtime, self.character.id, self.character.name, current)
+        answer = await self.app.push_screen_wait(dialog)
+        if answer == NEW:
+            await self.open_character(self.character.id, new=True)
+        elif answer and answer != current:
+            await self.open_conversation(answer)
+        elif current in dialog.deleted:
+            self.conversation = None
+            await self.open_character(self.character.id)
+        elif current:
+            await self.reload()
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_new_conversation(self) -> None:
+        if self.character is not None:
+            await self.open_character(self.character.id, new=True)
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_rename(self) -> None:
+        from lunalux_tui.dialogs.ask import AskDialog
+
+        if self.conversation is None:
+            return
+        dialog = AskDialog(t("dialog.rename.title"), value=self.conversation.title)
+        title = await self.app.push_screen_wait(dialog)
+        if title is not None:
+            await self.runtime.library.conversations.rename(self.conversation.id, title)
+            await self.reload()
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_tree(self) -> None:
+        from lunalux_tui.dialogs.tree import TreeDialog
+
+        if self.conversation is None or self.busy:
+            return
+        conversations = self.runtime.library.conversations
+        nodes = await conversations.tree(self.conversation.id)
+        message_id = await self.app.push_screen_wait(TreeDialog(nodes, self.conversation.head_id))
+        if message_id:
+            await conversations.select(message_id)
+            await self.reload()
+            await self.window.reveal(message_id)
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_search(self) -> None:
+        from lunalux_tui.dialogs.search import SearchDialog
+
+        conversation = self.conversation.id if self.conversation else ""
+        character = self.character.id if self.character else ""
+        answer = await self.app.push_screen_wait(SearchDialog(self.runtime, conversation, character))
+        if answer:
+            conversation_id, _, message_id = answer.partition(" ")
+            await self.open_conversation(conversation_id, message_id)
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_models(self) -> None:
+        from lunalux_tui.dialogs.models import ModelsDialog
+
+        name = await self.app.push_screen_wait(ModelsDialog(self.runtime))
+        if name:
+            self.lunalux.change_setting("chat.model", name)
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_personas(self) -> None:
+        from lunalux_tui.dialogs.personas import PersonasDialog
+
+        library = self.runtime.library
+        current = (self.conversation.persona_id if self.conversation else None) or ""
+        persona_id = await self.app.push_screen_wait(PersonasDialog(self.runtime, current))
+        if persona_id:
+            await library.personas.choose(persona_id)
+            if self.conversation is not None:
+                await library.conversations.set(self.conversation.id, persona_id=persona_id)
+        chosen = await library.personas.chosen()
+        self.header.persona = chosen.name if chosen else self.runtime.settings.user_name
+        await self.reload()
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_modes(self) -> None:
+        from lunalux_core.dialogue.modes import MODES
+        from lunalux_tui.dialogs.pick import PickDialog
+        from lunalux_tui.widgets.rows import Row
+
+        if self.conversation is None:
+            return
+        rows = [Row(mode or "none", t(f"mode.{mode or 'none'}.label"), right=t(f"mode.{mode or 'none'}.help")) for mode in MODES]
+        dialog = PickDialog(t("dialog.modes.title"), rows, current=self.conversation.mode or "none")
+        answer = await self.app.push_screen_wait(dialog)
+        if answer:
+            mode = "" if answer == "none" else answer
+            await self.runtime.library.conversations.set(self.conversation.id, mode=mode)
+            self.status.mode = mode
+            await self.reload()
+
+    # -- files -------------------------------------------------------------------------------------
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_export(self) -> None:
+        from lunalux_core.database import storage_error
+        from lunalux_core.transfer import export_conversation, format_of
+        from lunalux_tui.dialogs.ask import AskDialog
+        from lunalux_tui.files import export_name
+
+        if self.conversation is None:
+            return
+        proposal = self.runtime.paths.exports / export_name(self.character_name, self.conversation.title, "md")
+        dialog = AskDialog(t("dialog.export.title"), value=str(proposal), hint=t("dialog.export.hint"))
+        answer = await self.app.push_screen_wait(dialog)
+        if not answer:
+            return
+        path = Path(answer).expanduser()
+        text = await export_conversation(self.runtime.library, self.conversation.id, format_of(path))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise storage_error(error, path) from error
+        self.notify(t("chat.exported", path=path), markup=False)
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_import_chat(self) -> None:
+        from lunalux_core.transfer import import_conversation
+        from lunalux_tui.dialogs.ask import AskDialog
+        from lunalux_tui.files import read_file
+
+        if self.character is None:
+            return
+        dialog = AskDialog(t("dialog.import_chat.title"), hint=t("dialog.import_chat.hint"))
+        answer = await self.app.push_screen_wait(dialog)
+        if answer:
+            path = Path(answer).expanduser()
+            data = read_file(path)
+            done = await import_conversation(self.runtime.library, self.character.id, data, path.name)
+            await self.open_conversation(done.conversation_id)
+            self.notify(t("chat.chat_imported", n=done.messages), markup=False)
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_import_cards(self) -> None:
+        from lunalux_tui.dialogs.ask import AskDialog
+
+        dialog = AskDialog(t("dialog.import_cards.title"), hint=t("dialog.import_cards.hint"))
+        answer = await self.app.push_screen_wait(dialog)
+        if answer:
+            await self.import_cards([answer])
+
+    async def import_cards(self, arguments: list[str]) -> None:
+        """Import card files and folders, tell what became of them, and open a single new character."""
+        from lunalux_tui.files import import_paths
+        from lunalux_tui.i18n import tell
+
+        report = await import_paths(self.runtime, arguments)
+        await self.refresh_roster()
+        for failure in report.failed[:5]:
+            message, hint = tell(failure)
+            self.transcript.note(message, hint)
+        text = t("chat.cards_imported", n=report.imported, duplicates=report.duplicates, failed=len(report.failed))
+        self.notify(text, severity="warning" if report.failed else "information", markup=False)
+        if report.only:
+            await self.open_character(report.only)

@@ -1,0 +1,32 @@
+"""What the app does once the first frame is on screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lunalux_tui.shell import LunaluxApp
+
+
+async def begin(app: LunaluxApp) -> None:
+    """Finish what a crash left open, add the starters to a new library, open what was asked for."""
+    runtime, chat, opening = app.runtime, app.chat, app.opening
+    if opening.problem is not None and not opening.characters:
+        return
+    cut = await runtime.chat.recover()
+    new = await runtime.first_start()
+    if new or cut:
+        await chat.refresh_roster()
+    if cut and chat.conversation is not None:
+        await chat.reload()
+    if opening.wanted:
+        await chat.open_character(opening.wanted, new=app.begin_new)
+    elif chat.conversation is None:
+        found = await runtime.library.characters.list(limit=50)
+        speaks = [one for one in found if one.language == runtime.settings.lang]
+        if found:
+            await chat.open_character((speaks or found)[0].id)
+            await chat.refresh_roster()
+    if chat.conversation is None:
+        chat.transcript.note(*app.words_of_emptiness(), error=False)
+    await app.watch_account()
