@@ -52,7 +52,9 @@ class Nouns(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in NOUNS or not _exists(cmd_name):
             return None
-        command = typer.main.get_command(_module(cmd_name).commands[cmd_name])
+        noun = _module(cmd_name).commands[cmd_name]
+        noun.rich_markup_mode = None  # plain help, as everywhere: no boxes in a pipe, no Rich to load
+        command = typer.main.get_command(noun)
         command.name = cmd_name
         return command
 

@@ -24,11 +24,22 @@ Reader = Callable[[Any, str], list[tuple[str, Any, tuple[str, ...]]]]
 """From a file's JSON and its stem to what to store: (name, document, notes) each."""
 
 
-def shelf_app(kind: ShelfKind, read: Reader, write: Callable[[ShelfItem], Any], help: str) -> typer.Typer:
-    """The commands list, import, export, enable, disable and delete for one kind."""
+def shelf_app(
+    kind: ShelfKind, read: Reader, write: Callable[[ShelfItem], Any], help: str, *, own: bool = False
+) -> typer.Typer:
+    """The commands list, import, export, enable, disable and delete for one kind.
+
+    Args:
+        own: the kind has built-in items, and brings its own list, export and enable.
+    """
     app = typer.Typer(help=help, no_args_is_help=True, add_completion=False)
 
-    @app.command("list", help=f"Every {kind} in the library, in its order.")
+    def shared(name: str, help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+        if own and name in {"list", "export", "enable"}:
+            return lambda command: command
+        return app.command(name, help=help)
+
+    @shared("list", f"Every {kind} in the library, in its order.\n\nExample: lunalux {kind} list --json")
     def list_items(as_json: bool = JSON) -> None:
         async def work(runtime: Runtime) -> None:
             items = await shelf_of(runtime.library, kind).list()
@@ -41,7 +52,11 @@ def shelf_app(kind: ShelfKind, read: Reader, write: Callable[[ShelfItem], Any], 
 
         with_runtime(work)
 
-    @app.command("import", help=f"Store {kind} files (SillyTavern, Narratium and others).")
+    @shared(
+        "import",
+        f"Store {kind} files (SillyTavern, Narratium and others).\n\n"
+        f"Example: lunalux {kind} import downloads/*.json",
+    )
     def import_items(
         paths: list[Path] = typer.Argument(metavar="PATH..."),
         name: str = typer.Option("", help="What to call it, for a single file."),
@@ -59,12 +74,16 @@ def shelf_app(kind: ShelfKind, read: Reader, write: Callable[[ShelfItem], Any], 
             if as_json:
                 output.print_json(stored)
             else:
-                for one in stored:
-                    output.print_text(f"{one['id']}\t{one['name']}")
+                for row in stored:
+                    output.print_text(f"{row['id']}\t{row['name']}")
 
         with_runtime(work)
 
-    @app.command("export", help=f"Write a {kind} to a file, as its own tools read it.")
+    @shared(
+        "export",
+        f"Write a {kind} to a file, as its own tools read it.\n\n"
+        f"Example: lunalux {kind} export NAME {kind}.json",
+    )
     def export_item(name: str = NAME, path: Path = typer.Argument(), as_json: bool = JSON) -> None:
         async def work(runtime: Runtime) -> None:
             item = await shelf_of(runtime.library, kind).find(name)
@@ -92,10 +111,10 @@ def shelf_app(kind: ShelfKind, read: Reader, write: Callable[[ShelfItem], Any], 
 
         return command
 
-    app.command("enable", help=f"Switch a {kind} on.")(switch(True))
-    app.command("disable", help=f"Switch a {kind} off.")(switch(False))
+    shared("enable", f"Switch a {kind} on.\n\nExample: lunalux {kind} enable NAME")(switch(True))
+    shared("disable", f"Switch a {kind} off.\n\nExample: lunalux {kind} disable NAME")(switch(False))
 
-    @app.command("delete", help=f"Remove a {kind} from the library.")
+    @shared("delete", f"Remove a {kind} from the library.\n\nExample: lunalux {kind} delete NAME")
     def delete_item(name: str = NAME, as_json: bool = JSON) -> None:
         async def work(runtime: Runtime) -> None:
             shelf = shelf_of(runtime.library, kind)

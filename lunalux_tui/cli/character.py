@@ -1,0 +1,303 @@
+"""`lunalux character`: list, show, export, delete, validate."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lunalux_core.errors import InvalidInput, LunaluxError
+from lunalux_core.library.characters import Character, CharacterSummary
+from lunalux_core.runtime import Runtime
+from lunalux_tui.cli import output
+from lunalux_tui.cli.conversation import read_file, write_file
+from lunalux_tui.cli.run import command_settings, with_runtime
+
+if TYPE_CHECKING:
+    from lunalux_core.cards.validate import Finding
+
+character_app = typer.Typer(
+    help="List, show, export, delete and validate characters.", no_args_is_help=True, add_completion=False
+)
+commands = {"character": character_app}
+
+JSON = typer.Option(False, "--json", help="Print one JSON document.")
+NAME = typer.Argument(metavar="NAME_OR_ID", help="Name, id, or the first letters of an id.")
+ORDERS = ("recent", "name", "added")
+
+
+@character_app.command("list")
+def list_characters(
+    search: str = typer.Argument("", help="Only those with these words in name, intro, creator or tags."),
+    favourites: bool = typer.Option(False, "--favourites", help="Only favourites."),
+    sort: str = typer.Option("recent", help="recent, name or added."),
+    as_json: bool = JSON,
+) -> None:
+    """The characters of the library, favourites first.
+
+    Example: lunalux character list --sort name --json
+    """
+    if sort not in ORDERS:
+        raise InvalidInput("USAGE", f"--sort {sort} is not known.", f"Use {', '.join(ORDERS)}.")
+
+    async def work(runtime: Runtime) -> None:
+        await runtime.first_start()
+        found = await runtime.library.characters.list(search, favourites=favourites, order=sort)  # type: ignore[arg-type]
+        if as_json:
+            output.print_json([_summary(one) for one in found])
+            return
+        output.print_table(
+            ["id", "", "name", "lang", "spec", "tags", "intro"],
+            [
+                [c.id, "★" if c.favourite else "", c.name, c.language, c.spec, ", ".join(c.tags[:4]), c.intro]
+                for c in found
+            ],
+        )
+
+    with_runtime(work)
+
+
+@character_app.command()
+def show(name: str = NAME, as_json: bool = JSON) -> None:
+    """One character; with --json the whole normalised card (as V3) and its binding.
+
+    Example: lunalux character show Mirelle --json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        from lunalux_core.cards.card import Card
+
+        await runtime.first_start()
+        found = await runtime.library.characters.find(name)
+        card = Card.parse(found.document)
+        if as_json:
+            output.print_json(
+                {
+                    **_summary(found.summary),
+                    "content_hash": found.content_hash,
+                    "scripts_allowed": found.scripts_allowed,
+                    "updated_at": found.updated_at,
+                    "card": card.normalised(),
+                }
+            )
+        else:
+            _print_card(found, card.normalised()["data"])
+
+    with_runtime(work)
+
+
+@character_app.command("export")
+def export(
+    name: str = NAME,
+    path: Path = typer.Argument(help="A .png, .json or .charx file to write; or a folder."),
+    spec: str | None = typer.Option(None, help="v2 or v3; by default as the card is (PNG: both)."),
+    force: bool = typer.Option(False, "--force", help="Overwrite an existing file."),
+    as_json: bool = JSON,
+) -> None:
+    """Write a character to a file; what the card holds beside our fields goes along.
+
+    Example: lunalux character export Mirelle mirelle.png --spec v3
+    """
+    if spec not in {None, "v2", "v3"}:
+        raise InvalidInput("USAGE", f"--spec {spec} is not known.", "Use v2 or v3.")
+
+    async def work(runtime: Runtime) -> None:
+        await runtime.first_start()
+        found = await runtime.library.characters.find(name)
+        target = path.expanduser()
+        if target.is_dir():
+            target /= f"{file_name(found.name)}.png"
+        if target.exists() and not force:
+            raise InvalidInput("FILE_EXISTS", f"{target} exists already.", "Choose another name, or --force.")
+        write_file(target, card_bytes(runtime, found, _format(target), spec))
+        if as_json:
+            output.print_json({"id": found.id, "name": found.name, "path": str(target)})
+        else:
+            output.note(f"Written to {target}")
+
+    with_runtime(work)
+
+
+@character_app.command()
+def delete(
+    name: str = NAME,
+    yes: bool = typer.Option(False, "--yes", help="Do not ask on a terminal."),
+    as_json: bool = JSON,
+) -> None:
+    """Delete a character with all its conversations.
+
+    Example: lunalux character delete 3fa8c21b --yes
+    """
+
+    async def work(runtime: Runtime) -> None:
+        found = await runtime.library.characters.find(name)
+        chats = await runtime.library.conversations.list(found.id)
+        if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+            typer.confirm(f"Delete {found.name} with {len(chats)} conversations?", abort=True, err=True)
+        await runtime.library.characters.delete(found.id)
+        if as_json:
+            output.print_json({"id": found.id, "name": found.name, "deleted": True})
+        else:
+            output.note(f"Deleted {found.name} and {len(chats)} conversations")
+
+    with_runtime(work)
+
+
+@character_app.command()
+def validate(
+    paths: list[str] = typer.Argument(
+        metavar="PATH...", help="Files, folders, globs, or - for a list on stdin."
+    ),
+    as_json: bool = JSON,
+) -> None:
+    """Report every departure of card files from the card specifications.
+
+    Example: lunalux character validate ~/cards --json
+
+    The exit code is 7 when a file holds no readable card; departures alone are no failure.
+    """
+    from lunalux_core.cards.validate import validate as check
+    from lunalux_core.importing import ImportResult, expand
+
+    command_settings()
+    reports = []
+    unreadable = False
+    for item in expand(paths, sys.stdin):
+        if isinstance(item, ImportResult):
+            assert item.error is not None
+            report = {"path": item.path, "spec": None, "valid": False, "departures": [_problem(item.error)]}
+            unreadable = True
+        else:
+            report, readable = _checked(item, check)
+            unreadable = unreadable or not readable
+        reports.append(report)
+        if not as_json:
+            _print_report(report)
+    if as_json:
+        output.print_json(reports)
+    if unreadable:
+        raise typer.Exit(output.PARTLY)
+
+
+def card_bytes(runtime: Runtime, character: Character, target: str, spec: str | None = None) -> bytes:
+    """A character as a card file, with its own picture or, where it has none, a plain drawn one."""
+    from lunalux_core.cards.card import Card
+    from lunalux_core.cards.export import export_card
+    from lunalux_core.cards.png import is_png
+
+    characters = runtime.library.characters
+    picture_path = characters.picture_path(character.summary)
+    archive_path = characters.pictures / f"{character.id}.charx"
+    picture = picture_path.read_bytes() if picture_path and picture_path.is_file() else None
+    archive = archive_path.read_bytes() if archive_path.is_file() else None
+    if picture is not None and target == "png" and not is_png(picture):
+        from lunalux_core.pictures import as_png
+
+        picture = as_png(picture)
+    return export_card(
+        Card.parse(character.document),
+        target,  # type: ignore[arg-type]
+        spec=spec,  # type: ignore[arg-type]
+        picture=picture,
+        archive=archive,
+    )
+
+
+def file_name(name: str) -> str:
+    """A character's name as a file name that stays in its folder on every system."""
+    kept = "".join(c if c.isalnum() or c in " -_()" else "_" for c in name)
+    kept = " ".join(kept.split())[:80].strip(" ._")
+    reserved = kept.upper() in {"CON", "PRN", "AUX", "NUL"} or kept.upper()[:3] in {"COM", "LPT"}
+    return f"character {kept}".strip() if reserved or not kept else kept
+
+
+def _checked(path: Path, check: Callable[[bytes, str], list[Finding]]) -> tuple[dict[str, Any], bool]:
+    """The report on one file, and whether there is a card in it at all."""
+    from lunalux_core.cards.front import read_card
+
+    try:
+        data = read_file(path)
+        spec: str | None = read_card(data, path.name).card.spec
+    except LunaluxError as error:
+        return {"path": str(path), "spec": None, "valid": False, "departures": [_problem(error)]}, False
+    found = [
+        {"level": one.level, "path": one.path, "code": one.code, "message": one.message}
+        for one in check(data, path.name)
+    ]
+    valid = not any(one["level"] == "error" for one in found)
+    return {"path": str(path), "spec": spec, "valid": valid, "departures": found}, True
+
+
+def _problem(error: LunaluxError) -> dict[str, str]:
+    return {"level": "error", "path": "", "code": error.code, "message": output.sentence(error)[0]}
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    if not report["departures"]:
+        output.print_text(f"{report['path']}: nothing to report")
+    for one in report["departures"]:
+        where = f" {one['path']}:" if one["path"] else ""
+        output.print_text(f"{report['path']}: {one['level']}:{where} {one['message']}")
+
+
+def _format(path: Path) -> str:
+    from lunalux_core.cards.export import FORMATS
+
+    ending = path.suffix[1:].lower()
+    if ending not in FORMATS:
+        raise InvalidInput(
+            "EXPORT_FORMAT_UNKNOWN",
+            f"{path.name} does not say what to write.",
+            f"End its name in one of: {', '.join('.' + one for one in FORMATS)}.",
+            path=path.name,
+        )
+    return ending
+
+
+def _summary(one: CharacterSummary) -> dict[str, Any]:
+    binding: dict[str, Any] = {"active": one.binding_active}
+    if one.market_id:
+        binding["characterId"] = one.market_id
+    return {
+        "id": one.id,
+        "name": one.name,
+        "language": one.language,
+        "spec": one.spec,
+        "creator": one.creator,
+        "intro": one.intro,
+        "tags": list(one.tags),
+        "favourite": one.favourite,
+        "picture": one.picture or None,
+        "marketBinding": binding,
+        "created_at": one.created_at,
+        "used_at": one.used_at,
+    }
+
+
+def _print_card(found: Character, data: dict[str, Any]) -> None:
+    one = found.summary
+    facts = {
+        "id": one.id,
+        "language": one.language,
+        "spec": one.spec,
+        "creator": one.creator,
+        "tags": ", ".join(one.tags),
+        "community": f"{one.market_id} ({'active' if one.binding_active else 'inactive'})"
+        if one.market_id
+        else "",
+    }
+    output.print_text(one.name)
+    for label, value in facts.items():
+        if value:
+            output.print_text(f"  {label}: {value}")
+    for field in ("description", "personality", "scenario", "first_mes", "mes_example", "creator_notes"):
+        if text := data[field].strip():
+            output.print_text(f"\n{field}\n{text}")
+    book = data["character_book"]
+    output.print_text(
+        f"\n{len(data['alternate_greetings'])} further greetings, "
+        f"{len(book['entries']) if book else 0} worldbook entries"
+    )

@@ -1,0 +1,216 @@
+"""`lunalux preset`: the shelf of presets with the built-in ones, `preset show` and `preset test`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lunalux_core.errors import NotFound
+from lunalux_core.library.shelf import ShelfItem
+from lunalux_core.runtime import Runtime
+from lunalux_tui.cli import output
+from lunalux_tui.cli.conversation import write_file
+from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.shelf import JSON, NAME, print_scenarios, shelf_app, summary
+
+if TYPE_CHECKING:
+    from lunalux_core.cards.preset import Preset
+
+
+def _read(document: Any, stem: str) -> list[tuple[str, Any, tuple[str, ...]]]:
+    from lunalux_core.cards.preset import preset_document, read_preset
+
+    preset, notes = read_preset(document, stem)
+    return [(stem, preset_document(preset), notes)]
+
+
+preset_app = shelf_app("preset", _read, lambda item: item.document, "Manage and show presets.", own=True)
+commands = {"preset": preset_app}
+
+
+@preset_app.command("list")
+def list_presets(as_json: bool = JSON) -> None:
+    """Every preset, imported and built-in; the one in use is marked.
+
+    Example: lunalux preset list --json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        from lunalux_core.dialogue.prompts import builtin_presets
+
+        shelf = await runtime.library.presets.list()
+        imported = any(item.enabled for item in shelf)
+        rows = [{**summary(item), "title": item.name, "builtin": False} for item in shelf]
+        rows += [
+            {
+                "id": one.key,
+                "name": one.key,
+                "enabled": not imported and runtime.settings.preset == one.key,
+                "title": one.title,
+                "builtin": True,
+            }
+            for one in builtin_presets(runtime.settings.lang)
+        ]
+        if as_json:
+            output.print_json(rows)
+        else:
+            output.print_table(
+                ["id", "on", "title"], [[r["id"], "on" if r["enabled"] else "", r["title"]] for r in rows]
+            )
+
+    with_runtime(work)
+
+
+@preset_app.command("enable")
+def enable(name: str = NAME, as_json: bool = JSON) -> None:
+    """Put a preset in use; a built-in one becomes the setting chat.preset.
+
+    Example: lunalux preset enable novel_king
+    """
+
+    async def work(runtime: Runtime) -> None:
+        item = await _find(runtime, name)
+        if item is not None:
+            await runtime.library.presets.enable(item.id)
+            done = {**summary(item), "enabled": True}
+        else:
+            from lunalux_core.config_file import set_value
+
+            for other in await runtime.library.presets.list(enabled_only=True):
+                await runtime.library.presets.enable(other.id, False)
+            set_value(runtime.paths.config_file, "chat.preset", name)
+            done = {"id": name, "name": name, "enabled": True}
+        if as_json:
+            output.print_json(done)
+        else:
+            output.note(f"{done['name']} is in use.")
+
+    with_runtime(work)
+
+
+@preset_app.command("export")
+def export(name: str = NAME, path: Path = typer.Argument(), as_json: bool = JSON) -> None:
+    """Write a preset, imported or built-in, as a SillyTavern file.
+
+    Example: lunalux preset export mirror_realm mirror.json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        import json
+
+        from lunalux_core.cards.preset import preset_document
+
+        preset, _ = await _load(runtime, name)
+        text = json.dumps(preset_document(preset), ensure_ascii=False, indent=4) + "\n"
+        write_file(path, text.encode("utf-8", "replace"))
+        if as_json:
+            output.print_json({"name": preset.name, "path": str(path)})
+        else:
+            output.note(f"Written to {path}")
+
+    with_runtime(work)
+
+
+@preset_app.command()
+def show(name: str = NAME, as_json: bool = JSON) -> None:
+    """The slots of a preset in order, with roles and tokens.
+
+    Example: lunalux preset show mirror_realm
+    """
+
+    async def work(runtime: Runtime) -> None:
+        preset, enabled = await _load(runtime, name)
+        slots = _slots(preset)
+        if as_json:
+            output.print_json(
+                {
+                    "name": preset.name,
+                    "source": preset.source,
+                    "assembly": preset.assembly,
+                    "enabled": enabled,
+                    "slots": slots,
+                    "tokens": sum(slot["tokens"] for slot in slots if slot["enabled"]),
+                }
+            )
+            return
+        output.print_table(
+            ["", "on", "role", "where", "tokens", "slot", "name"],
+            [
+                [
+                    number,
+                    "on" if slot["enabled"] else "",
+                    slot["role"],
+                    f"depth {slot['depth']}" if slot["position"] == "in_chat" else "",
+                    "filled" if slot["marker"] else slot["tokens"],
+                    slot["identifier"],
+                    slot["name"],
+                ]
+                for number, slot in enumerate(slots, 1)
+            ],
+        )
+
+    with_runtime(work)
+
+
+@preset_app.command()
+def test(
+    scenarios: Path = typer.Option(..., "--scenarios", help="A file of scenarios to replay."),
+    as_json: bool = typer.Option(False, "--json", help="The result is a JSON array in any case."),
+) -> None:
+    """Replay a file of prompt scenarios and print a JSON array of results.
+
+    Example: lunalux preset test --scenarios scenarios.json
+    """
+    from lunalux_core.dialogue.replay_preset import replay
+
+    print_scenarios(scenarios, replay)
+
+
+async def _find(runtime: Runtime, name: str) -> ShelfItem | None:
+    """The imported preset of that name; None for a built-in one. Raises NotFound."""
+    from lunalux_core.dialogue.prompts import BUILTIN_KEYS
+
+    try:
+        return await runtime.library.presets.find(name)
+    except NotFound:
+        if name in BUILTIN_KEYS:
+            return None
+        raise
+
+
+async def _load(runtime: Runtime, name: str) -> tuple[Preset, bool]:
+    """A preset by name or id, and whether it is in use."""
+    from lunalux_core.cards.preset import read_preset
+    from lunalux_core.dialogue.prompts import load_builtin
+
+    item = await _find(runtime, name)
+    if item is not None:
+        return read_preset(item.document, item.name).preset, item.enabled
+    imported = await runtime.library.presets.list(enabled_only=True)
+    return load_builtin(name, runtime.settings.lang), not imported and runtime.settings.preset == name
+
+
+def _slots(preset: Preset) -> list[dict[str, Any]]:
+    from lunalux_core.llm.tokens import estimator
+
+    count = estimator("")
+    slots = []
+    for identifier, enabled in preset.order:
+        prompt = preset.prompt(identifier)
+        slots.append(
+            {
+                "identifier": identifier,
+                "name": prompt.name if prompt else "",
+                "role": prompt.role if prompt else "system",
+                "enabled": enabled and prompt is not None,
+                "marker": prompt is not None and prompt.marker,
+                "position": "in_chat" if prompt and prompt.absolute else "relative",
+                "depth": prompt.depth if prompt and prompt.absolute else None,
+                "order": prompt.order if prompt and prompt.absolute else None,
+                "tokens": count.text(prompt.content) if prompt and not prompt.marker else 0,
+                "content": prompt.content if prompt else "",
+            }
+        )
+    return slots
