@@ -141,6 +141,10 @@ def params_of(raw: Mapping[str, Any]) -> PresetParams:
         default: str = getattr(usual, key)
         return as_text(value) if isinstance(value, str) else default
 
+    def instruction(key: str) -> str | None:
+        value = raw.get(key)
+        return as_text(value) if isinstance(value, str) else None
+
     def positive(key: str) -> int | None:
         number = as_integer(raw.get(key), 0)
         return number if number > 0 else None
@@ -154,8 +158,8 @@ def params_of(raw: Mapping[str, Any]) -> PresetParams:
         personality_format=text("personality_format"),
         new_chat_prompt=text("new_chat_prompt"),
         new_example_chat_prompt=text("new_example_chat_prompt"),
-        impersonation_prompt=text("impersonation_prompt"),
-        continue_nudge_prompt=text("continue_nudge_prompt"),
+        impersonation_prompt=instruction("impersonation_prompt"),
+        continue_nudge_prompt=instruction("continue_nudge_prompt"),
         send_if_empty=text("send_if_empty"),
         continue_prefill=as_flag(raw.get("continue_prefill")),
         continue_postfix=text("continue_postfix"),

@@ -95,8 +95,8 @@ class PresetParams:
     personality_format: str = "{{personality}}"
     new_chat_prompt: str = "[Start a new Chat]"
     new_example_chat_prompt: str = "[Example Chat]"
-    impersonation_prompt: str = ""
-    continue_nudge_prompt: str = ""
+    impersonation_prompt: str | None = None
+    continue_nudge_prompt: str | None = None
     send_if_empty: str = ""
     continue_prefill: bool = False
     continue_postfix: str = " "

@@ -98,7 +98,7 @@ def _material(scenario: Mapping[str, Any], document: Mapping[str, Any]) -> Promp
         note=_note(as_object(scenario.get("authorsNote"))),
         type=next((one for one in _TYPES if one == kind), "normal"),
         quiet=as_text(scenario.get("quiet")),
-        pin_examples=as_flag(scenario.get("pinExamples")),
+        pin_examples=as_flag(scenario.get("pinExamples", document.get("pin_examples"))),
         budget=context - reply,
         newest_required=False,
     )

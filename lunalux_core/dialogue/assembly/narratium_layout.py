@@ -148,11 +148,13 @@ def _endings(preset: Preset, material: PromptMaterial, expand: Expand) -> list[P
         parts.append(Part("outputFormat", "user", text))
     if material.type == "continue":
         last = next((one.content for one in reversed(material.history) if not one.hidden), "")
-        nudge = params.continue_nudge_prompt or labels.continue_nudge
+        own = params.continue_nudge_prompt
+        nudge = labels.continue_nudge if own is None else own
         text = expand_around(nudge, expand, {"lastChatMessage": last.strip()})
         parts.append(Part("continueNudge", "user", text))
     if material.type == "impersonate":
-        text = expand(params.impersonation_prompt or labels.impersonation)
+        own = params.impersonation_prompt
+        text = expand(labels.impersonation if own is None else own)
         parts.append(Part("impersonate", "user", text))
     parts.append(Part("quietPrompt", "user", expand(material.quiet)))
     return parts

@@ -53,6 +53,7 @@ class SillyTavernAssembly:
         self._material = material
         self._expand = expand
         self._count = count_tokens
+        self._labels = LABELS[material.language]
         self._budget = budget_of(preset, material)
         self._slots: Slots = resolve(preset, material, expand)
 
@@ -112,7 +113,8 @@ class SillyTavernAssembly:
         """The instruction of impersonate or quiet, the very last messages of the prompt."""
         found = []
         if self._material.type == "impersonate":
-            text = self._params.impersonation_prompt or LABELS[self._material.language].impersonation
+            own = self._params.impersonation_prompt
+            text = self._labels.impersonation if own is None else own
             found += self._messages("impersonate", self._expand(text))
         return found + self._messages("quietPrompt", self._expand(self._material.quiet))
 
@@ -133,7 +135,8 @@ class SillyTavernAssembly:
         message = self._piece(entries.pop(place))
         if self._params.continue_prefill:
             return [replace(message, slot="continuePrefill")]
-        nudge = self._params.continue_nudge_prompt or LABELS[self._material.language].continue_nudge
+        own = self._params.continue_nudge_prompt
+        nudge = self._labels.continue_nudge if own is None else own
         text = expand_around(nudge, self._expand, {"lastChatMessage": message.content.strip()})
         return [replace(message, slot="continueNudge"), *self._messages("continueNudge", text)]
 
@@ -160,7 +163,7 @@ class SillyTavernAssembly:
         return replace(fill, pieces=(*fill.pieces, *empty))
 
     def _memory(self, events: Sequence[str]) -> PromptMessage:
-        return self._message("memory", "\n".join((LABELS[self._material.language].memory, *events)))
+        return self._message("memory", "\n".join((self._labels.memory, *events)))
 
     def _check_newest(
         self,

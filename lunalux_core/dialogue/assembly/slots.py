@@ -75,7 +75,7 @@ def program_texts(
     card, params = material.card, preset.params
 
     def formatted(template: str, name: str, text: str) -> str:
-        field_text = expand(text)
+        field_text = expand(_trimmed(text))
         if not field_text or not template:
             return field_text
         return expand_around(template, expand, {name: field_text})
@@ -89,10 +89,10 @@ def program_texts(
     return {
         "worldInfoBefore": lambda: worldbook(material.before),
         "worldInfoAfter": lambda: worldbook(material.after),
-        "charDescription": lambda: expand(card.description),
+        "charDescription": lambda: expand(_trimmed(card.description)),
         "charPersonality": lambda: formatted(params.personality_format, "personality", card.personality),
         "scenario": lambda: formatted(params.scenario_format, "scenario", card.scenario),
-        "personaDescription": lambda: expand(material.persona),
+        "personaDescription": lambda: expand(_trimmed(material.persona)),
     }
 
 
@@ -102,10 +102,15 @@ def overridden(prompt: PresetPrompt, own: str, material: PromptMaterial, expand:
         "main": material.card.system_prompt,
         "jailbreak": material.card.post_history_instructions,
     }
-    override = overrides.get(prompt.identifier, "")
+    override = _trimmed(overrides.get(prompt.identifier, ""))
     if not override or prompt.forbid_overrides:
         return own
     return expand_around(override, expand, {"original": own}, once=True)
+
+
+def _trimmed(text: str) -> str:
+    """A field of a card as prompts have it: without carriage returns and blanks around it (FORMATS 1.5)."""
+    return text.replace("\r", "").strip()
 
 
 def _content(

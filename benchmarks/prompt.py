@@ -1,0 +1,74 @@
+"""Assembling the prompt of a chat of 2,000 messages, next to estimating the tokens of the same text.
+
+`whole` takes the entire chat into the prompt: the ratio is what assembly costs on top of counting what it
+sends. `8k` is the usual small context, where most of the chat is never looked at. Macros in messages are
+rare in practice, so both kinds of chat are measured: with none, and with two in every message.
+
+    python benchmarks/prompt.py
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from lunalux_core.cards.macros import MacroContext, Variables, expander
+from lunalux_core.cards.preset import Preset
+from lunalux_core.dialogue.assembly import CardFields, HistoryMessage, Prompt, PromptMaterial, assemble
+from lunalux_core.dialogue.prompts import load_builtin
+from lunalux_core.llm.tokens import estimator
+
+MESSAGES = 2_000
+RUNS = 5
+EVERYTHING = 10_000_000
+ENGLISH = "She lifts the lamp and looks at him for a while before she answers. " * 6
+CHINESE = "她提起灯，看了他一会儿才回答。风从码头那边吹过来，带着盐的味道。" * 6
+MACROS = "{{char}} & {{user}}: "
+
+EXPAND = expander(MacroContext(user="Bo", char="Mira"), Variables())
+COUNT = estimator("gpt-4o").message
+
+
+def best(run: Callable[[], object]) -> float:
+    """Milliseconds of the fastest run."""
+    times = []
+    for _ in range(RUNS):
+        begun = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - begun)
+    return min(times) * 1e3
+
+
+def chat(prefix: str) -> PromptMaterial:
+    texts = (ENGLISH, CHINESE)
+    history = tuple(
+        HistoryMessage("user" if i % 2 else "assistant", prefix + texts[i // 2 % 2], id=str(i))
+        for i in range(MESSAGES)
+    )
+    card = CardFields("Mira", description="She keeps the lamps. " * 100, mes_example="<START>\nMira: Yes.")
+    return PromptMaterial(card, user="Bo", history=history)
+
+
+def measure(name: str, preset: Preset, material: PromptMaterial) -> None:
+    def run(budget: int) -> Prompt:
+        return assemble(preset, replace(material, budget=budget), expand=EXPAND, count_tokens=COUNT)
+
+    texts = [one.content for one in run(EVERYTHING).messages]
+    counting = best(lambda: [COUNT(text) for text in texts])
+    whole = best(lambda: run(EVERYTHING))
+    small = best(lambda: run(8192))
+    print(
+        f"{preset.name:13} {name:7} counting {counting:6.1f} ms   whole {whole:6.1f} ms"
+        f" = {whole / counting:5.1f} x   8k {small:5.2f} ms"
+    )
+
+
+def main() -> None:
+    for key in ("default", "mirror_realm"):
+        measure("plain", load_builtin(key), chat(""))
+        measure("macros", load_builtin(key), chat(MACROS))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""The form of a reply: thinking, the visible text, suggestions and events (FORMATS 3.4, 4.4).
+
+One reader serves both uses: fed piece by piece it gives what may be shown while the reply streams, and
+`parse_reply` is the same reader fed at once, so what was streamed is always what is kept. Models forget
+closing tags; what then belongs to a block and what is story is decided at the end, and story is never
+swallowed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+MAX_SUGGESTIONS = 6
+
+_State = Literal["visible", "thinking", "suggestions", "events"]
+
+_BLOCKS: dict[str, _State] = {
+    "think": "thinking",
+    "thinking": "thinking",
+    "next_prompts": "suggestions",
+    "events": "events",
+}
+_WRAPPERS = ("output", "outputformat")
+_NAMES = (*_BLOCKS, *_WRAPPERS)
+_PAD = r"\s{0,8}"
+_TAG = re.compile(rf"<(/?)({'|'.join(_NAMES)}){_PAD}>", re.IGNORECASE)
+_OPEN_ANSWER = re.compile(rf"<(?:output(?:format)?|next_prompts|events){_PAD}>", re.IGNORECASE)
+_UNFINISHED = re.compile(rf"<(/?)(\w*)({_PAD})\Z")
+_LONGEST_TAG = 32
+"""Characters, more than `_TAG` ever takes."""
+
+_WHITE = " \t\r\n"
+"""What is trimmed; the ideographic blanks that indent a Chinese paragraph are not."""
+_BULLET = re.compile(r"^(?:[-•·–]+\s*|\*+\s+|\d{1,2}[.)、．](?!\d)\s*)")
+_BLANK_LINES = re.compile(r"\n[ \t]*\n\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedReply:
+    """A reply taken apart. `text` is the visible answer, before any regex script."""
+
+    text: str
+    thinking: str = ""
+    suggestions: tuple[str, ...] = ()
+    event: str = ""
+
+
+def parse_reply(raw: str) -> ParsedReply:
+    """Take a whole reply apart. Anything without tags is visible text."""
+    stream = ContractStream()
+    stream.feed(raw)
+    stream.close()
+    return stream.reply()
+
+
+class ContractStream:
+    """Reads a reply piece by piece. The pieces given out, joined, are the text and thinking of `reply`,
+    with one exception: a thinking block that is never closed is given out whole, and if an answer turns
+    out to stand in it, that comes last, from `close`.
+    """
+
+    def __init__(self) -> None:
+        self._state: _State = "visible"
+        self._held = ""
+        self._text = _Trimmed()
+        self._thinking = _Trimmed()
+        self._thought = False
+        self._blocks: dict[_State, list[str]] = {"suggestions": [], "events": []}
+        self._block = ""
+
+    def feed(self, chunk: str) -> tuple[str, str]:
+        """Take more of the raw reply; return (visible text, thinking) that are certain now."""
+        self._held += chunk
+        position, text, thinking = 0, "", ""
+        for tag in _TAG.finditer(self._held):
+            shown, thought = self._take(self._held[position : tag.start()])
+            text, thinking, position = text + shown, thinking + thought, tag.start()
+            if self._obeys(tag):
+                position = tag.end()
+        keep = _unfinished(self._held, position)
+        shown, thought = self._take(self._held[position:keep])
+        self._held = self._held[keep:]
+        return text + shown, thinking + thought
+
+    def close(self) -> tuple[str, str]:
+        """The reply is over: return (visible text, thinking) still held back."""
+        held, self._held = self._held, ""
+        text, thinking = self._take(held)
+        if self._state == "thinking":
+            return text + self._answer_in_thinking(), thinking
+        rest = self._end_block(unclosed=True)
+        self._state = "visible"
+        return text + self._text.add(rest), thinking
+
+    def reply(self) -> ParsedReply:
+        """What has been read so far, taken apart."""
+        return ParsedReply(
+            text=self._text.value,
+            thinking=self._thinking.value,
+            suggestions=_suggestions(self._blocks["suggestions"]),
+            event=_event(self._blocks["events"]),
+        )
+
+    def _obeys(self, tag: re.Match[str]) -> bool:
+        """Let a tag change the state. False: here it is text like any other."""
+        closing, name = bool(tag[1]), tag[2].lower()
+        state = _BLOCKS.get(name)
+        if self._state == "thinking":
+            if not closing or state != "thinking":
+                return False
+            self._thought = self._thought or bool(self._thinking.value)
+            self._state = "visible"
+            return True
+        self._end_block(unclosed=False)
+        self._state = "visible" if closing or state is None else state
+        self._text.cut()
+        return True
+
+    def _take(self, text: str) -> tuple[str, str]:
+        if not text:
+            return "", ""
+        if self._state == "visible":
+            return self._text.add(text), ""
+        if self._state == "thinking":
+            return "", "" if self._thought else self._thinking.add(text)
+        self._block += text
+        return "", ""
+
+    def _end_block(self, *, unclosed: bool) -> str:
+        """Store the block that ends here; of an unclosed one, return what is story again."""
+        block, self._block = self._block, ""
+        if self._state not in self._blocks or not block:
+            return ""
+        rest = ""
+        if unclosed:
+            block, rest = _split_unclosed(block, one_line=self._state == "events")
+        self._blocks[self._state].append(block)
+        return rest
+
+    def _answer_in_thinking(self) -> str:
+        """For a reply that ends inside its thinking: the answer, if one visibly begins there."""
+        whole = self._thinking.value
+        begins = None if self._thought else _OPEN_ANSWER.search(whole)
+        if begins is None:
+            return ""
+        self._thinking.replace(whole[: begins.start()])
+        self._state = "visible"
+        self._thought = True
+        text, _ = self.feed(whole[begins.start() :])
+        more, _ = self.close()
+        return text + more
+
+
+class _Trimmed:
+    """Text that grows without white space at its ends, and without a hole where a block was cut out."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._blank = ""
+        self._seam = False
+
+    @property
+    def value(self) -> str:
+        return "".join(self._parts)
+
+    def add(self, text: str) -> str:
+        """Add text; return what is certain of it now: white space waits for what follows it."""
+        text = self._blank + text
+        body = text.strip(_WHITE)
+        if not body:
+            self._blank = text
+            return ""
+        start = text.index(body)
+        blank, self._blank = text[:start], text[start + len(body) :]
+        if not self._parts:
+            blank = ""
+        elif self._seam and blank.count("\n") > 2:
+            blank = "\n\n"
+        self._seam = False
+        self._parts.append(blank + body)
+        return self._parts[-1]
+
+    def cut(self) -> None:
+        """Something was taken out here."""
+        self._seam = True
+
+    def replace(self, value: str) -> None:
+        """Begin again with another text."""
+        self._parts, self._blank = [], ""
+        self.add(value)
+
+
+def _unfinished(text: str, start: int) -> int:
+    """Where a tag may have begun that is not finished at the end of `text`; its length if nowhere."""
+    place = text.rfind("<", max(start, len(text) - _LONGEST_TAG))
+    if place < start:
+        return len(text)
+    found = _UNFINISHED.match(text, place)
+    if found is None:
+        return len(text)
+    name, blank = found[2].lower(), found[3]
+    possible = name in _NAMES if blank else any(one.startswith(name) for one in _NAMES)
+    return place if possible else len(text)
+
+
+def _split_unclosed(block: str, *, one_line: bool) -> tuple[str, str]:
+    """The block and what follows it: events are one line, suggestions go to the first blank line."""
+    block = block.lstrip()
+    parts = block.split("\n", 1) if one_line else _BLANK_LINES.split(block, maxsplit=1)
+    return parts[0], "\n\n" + parts[1] if len(parts) > 1 and parts[1].strip() else ""
+
+
+def _suggestions(blocks: list[str]) -> tuple[str, ...]:
+    lines = (_cleaned(line) for block in blocks for line in block.split("\n"))
+    return tuple(dict.fromkeys(line for line in lines if line))[:MAX_SUGGESTIONS]
+
+
+def _cleaned(line: str) -> str:
+    """One suggestion without its bullet or number and the brackets around it."""
+    line = _BULLET.sub("", line.strip())
+    if line.startswith("[") and line.endswith("]"):
+        line = line[1:-1]
+    return line.strip()
+
+
+def _event(blocks: list[str]) -> str:
+    text = " ".join(blocks).replace("[", "").replace("]", "")
+    return " ".join(text.split())
