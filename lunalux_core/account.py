@@ -133,6 +133,13 @@ class Account:
         self._set(state)
         return self.state
 
+    async def liked_ids(self) -> frozenset[str]:
+        """The likes as known on disk, without a look at the credentials."""
+        if self._loaded:
+            return self.state.liked
+        cached = await self._cache.get(self._key)
+        return _restored(cached.value).liked if cached is not None else frozenset()
+
     async def ensure(self) -> AccountState:
         """A session to go on with, checked once in the life of a program.
 

@@ -90,7 +90,7 @@ def run_cli(arguments: Sequence[str]) -> int:
         return output.INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe went away: nothing to tell, and stdout must not be flushed again.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return output.DONE
     except Exception as error:
         return _usage(error, as_json)

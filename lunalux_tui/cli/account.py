@@ -1,0 +1,236 @@
+"""`lunalux account`: sign up, confirm, sign in and out, profile, username.
+
+A password is asked for on the terminal or read from stdin; it is never an argument, which other users of
+the machine could read.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+import typer
+
+from lunalux_core.account import AccountState
+from lunalux_core.errors import InvalidInput
+from lunalux_core.runtime import Runtime
+from lunalux_tui.cli import output
+from lunalux_tui.cli.run import with_runtime
+
+account_app = typer.Typer(
+    help="Sign up, in and out; your profile.", no_args_is_help=True, add_completion=False
+)
+commands = {"account": account_app}
+
+JSON = typer.Option(False, "--json", help="Print one JSON document.")
+EMAIL = typer.Argument("", metavar="EMAIL", help="E-mail address of the account.")
+EMAIL_OPTION = typer.Option("", "--email", help="The same, as an option.")
+PASSWORD = typer.Option(False, "--password-stdin", help="Read the password from stdin, one line.")
+
+
+@account_app.command()
+def signup(
+    email: str = EMAIL,
+    email_option: str = EMAIL_OPTION,
+    password_stdin: bool = PASSWORD,
+    referral: str = typer.Option("", "--referral", metavar="CODE", help="Invite code of a friend."),
+    as_json: bool = JSON,
+) -> None:
+    """Make an account, and sign in where no mailed code is needed.
+
+    Example: lunalux account signup ada@example.org --referral K7Q2M9
+    """
+    address = _address(email or email_option)
+    password = _password(password_stdin, twice=True)
+
+    async def work(runtime: Runtime) -> None:
+        confirmed = await runtime.account.sign_up(address, password, referral)
+        if as_json:
+            output.print_json({"confirmed": confirmed, **_state(runtime.account.state, runtime.place)})
+        elif confirmed:
+            output.note(f"Signed in as {address}.")
+        else:
+            output.note(f"A code was mailed to {address}: `lunalux account confirm {address} CODE`")
+
+    with_runtime(work)
+
+
+@account_app.command()
+def confirm(
+    email: str = EMAIL,
+    code: str = typer.Argument("", metavar="CODE", help="The code from the mail."),
+    email_option: str = EMAIL_OPTION,
+    code_option: str = typer.Option("", "--code", help="The same, as an option."),
+    resend: bool = typer.Option(False, "--resend", help="Mail another code instead."),
+    as_json: bool = JSON,
+) -> None:
+    """Confirm a new account with the code from the mail.
+
+    Example: lunalux account confirm ada@example.org 123456
+    """
+    address = _address(email or email_option)
+    secret = code or code_option
+    if not secret and not resend:
+        raise InvalidInput("USAGE", "There is no code.", "Give the code from the mail, or --resend.")
+
+    async def work(runtime: Runtime) -> None:
+        if resend:
+            await runtime.account.resend(address)
+        else:
+            await runtime.account.confirm(address, secret)
+        if as_json:
+            output.print_json({"email": address, "confirmed": not resend})
+        else:
+            done = "Another code was mailed." if resend else "Confirmed. Sign in: `lunalux account login`"
+            output.note(done)
+
+    with_runtime(work)
+
+
+@account_app.command()
+def login(
+    email: str = EMAIL,
+    email_option: str = EMAIL_OPTION,
+    password_stdin: bool = PASSWORD,
+    forgot: bool = typer.Option(False, "--forgot", help="Mail a code for a new password instead."),
+    reset: str = typer.Option("", "--reset", metavar="CODE", help="Set a new password with that code."),
+    as_json: bool = JSON,
+) -> None:
+    """Sign in. Another device that was signed in is signed out by this.
+
+    Example: echo "$PASSWORD" | lunalux account login ada@example.org --password-stdin
+
+    Without an e-mail, the local account of the embedded backend is signed in.
+    """
+    address = email or email_option
+
+    async def work(runtime: Runtime) -> None:
+        account = runtime.account
+        if forgot:
+            await account.forgot(_address(address))
+            output.note(f"A code was mailed: `lunalux account login {address} --reset CODE`")
+            return
+        if address:
+            if reset:
+                await account.reset(address, reset, password)
+            state = await account.sign_in(address, password)
+        else:
+            state = await account.sign_in_locally()
+        if as_json:
+            output.print_json(_state(state, runtime.place))
+        else:
+            output.note(f"Signed in as {state.email}.")
+
+    if address and not forgot:
+        _address(address)
+        password = _password(password_stdin, twice=bool(reset))
+    with_runtime(work)
+
+
+@account_app.command()
+def logout(as_json: bool = JSON) -> None:
+    """Sign out on this computer; the library stays.
+
+    Example: lunalux account logout
+    """
+
+    async def work(runtime: Runtime) -> None:
+        await runtime.account.sign_out()
+        if as_json:
+            output.print_json(_state(runtime.account.state, runtime.place))
+        else:
+            output.note("Signed out.")
+
+    with_runtime(work)
+
+
+@account_app.command()
+def show(
+    refresh: bool = typer.Option(False, "--refresh", help="Ask the backend for everything anew."),
+    as_json: bool = JSON,
+) -> None:
+    """Profile and session.
+
+    Example: lunalux account show --json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        state = await snapshot(runtime, refresh=refresh)
+        if as_json:
+            output.print_json(_state(state, runtime.place))
+            return
+        output.print_table(
+            ["what", "value"],
+            [
+                ["user id", state.user_id],
+                ["e-mail", state.email],
+                ["username", state.username or "-"],
+                ["session", "local account" if state.local else "signed in"],
+                ["backend", runtime.place],
+            ],
+        )
+
+    with_runtime(work)
+
+
+@account_app.command()
+def username(name: str = typer.Argument(metavar="NAME"), as_json: bool = JSON) -> None:
+    """Choose or change the username.
+
+    Example: lunalux account username ada
+    """
+
+    async def work(runtime: Runtime) -> None:
+        state = await runtime.account.set_username(name)
+        if as_json:
+            output.print_json(_state(state, runtime.place))
+        else:
+            output.note(f"You are {state.username} now.")
+
+    with_runtime(work)
+
+
+async def snapshot(runtime: Runtime, *, refresh: bool = False) -> AccountState:
+    """The account as it is known; asked anew from a backend in this program, where that costs no network."""
+    account = runtime.account
+    state = await account.ensure()
+    if state.offline and not refresh:
+        output.note("warning: the backend does not answer; this is the last known state.")
+    elif refresh or not runtime.settings.api_url:
+        state = await account.refresh()
+    return state
+
+
+def _state(state: AccountState, place: str) -> dict[str, Any]:
+    """Profile and session; the session's token is nobody's business."""
+    known = state.signed_in
+    shown = state if known else replace(state, user_id="", email="", username=None)
+    return {
+        "profile": {"id": shown.user_id, "email": shown.email, "username": shown.username} if known else None,
+        "session": {
+            "signedIn": known,
+            "status": state.status,
+            "userId": shown.user_id or None,
+            "local": state.local,
+            "offline": state.offline,
+            "backend": place,
+            "fetchedAt": state.fetched_at or None,
+        },
+    }
+
+
+def _address(email: str) -> str:
+    if email.count("@") != 1 or any(c.isspace() for c in email.strip()):
+        raise InvalidInput("USAGE", f"{email!r} is no e-mail address.", "Give one like ada@example.org.")
+    return email.strip()
+
+
+def _password(from_stdin: bool, *, twice: bool) -> str:
+    if from_stdin or not sys.stdin.isatty():
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=twice, err=True)
+    if not password:
+        raise InvalidInput("USAGE", "There is no password.", "Type it, or pipe it in with --password-stdin.")
+    return password

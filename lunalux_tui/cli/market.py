@@ -1,0 +1,284 @@
+"""`lunalux market`: list, search, show, download, like, publish.
+
+List and search answer from disk; with a warm cache they load neither an HTTP client nor the app.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import typer
+
+from lunalux_core.errors import InvalidInput, NetworkError
+from lunalux_tui.cli import output
+from lunalux_tui.cli.run import with_runtime
+
+if TYPE_CHECKING:
+    from lunalux_core.library.market import Filters, Lang, MarketCard, Nsfw, Sort
+    from lunalux_core.runtime import Runtime
+
+market_app = typer.Typer(
+    help="Browse, search, download, like and publish community characters.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+commands = {"market": market_app}
+
+JSON = typer.Option(False, "--json", help="Print one JSON document.")
+LANG = typer.Option("", "--lang", help="en or zh; by default the language of the program.")
+SORT = typer.Option("hot", "--sort", help="hot or new.")
+LIMIT = typer.Option(50, "--limit", help="How many at most.", min=1, max=1_000_000)
+REFRESH = typer.Option(False, "--refresh", help="Fetch first, also when the list on disk still stands.")
+ID = typer.Argument(metavar="ID", help="Community id, as the lists show it.")
+CHOICES = {"lang": ("en", "zh"), "sort": ("hot", "new"), "nsfw": ("include", "exclude", "only")}
+
+
+@market_app.command("list")
+def list_cards(
+    lang: str = LANG,
+    sort: str = SORT,
+    limit: int = LIMIT,
+    refresh: bool = REFRESH,
+    nsfw: str = typer.Option("", "--nsfw", help="include, exclude or only; by default the setting."),
+    as_json: bool = JSON,
+) -> None:
+    """The community's characters: fetched when the list on disk has expired, else from disk.
+
+    Example: lunalux market list --lang en --sort new --limit 20 --json
+    """
+    _check(lang=lang, sort=sort, nsfw=nsfw)
+
+    async def work(runtime: Runtime) -> None:
+        language, order = _list(runtime, lang, sort)
+        await _bring(runtime, language, order, limit, force=refresh)
+        listing = await runtime.market.listing(
+            language, order, _filters(runtime, nsfw, False, []), limit=limit
+        )
+        if listing.stored_at and not listing.fresh(_now()):
+            output.note(f"as known {_age(_now() - listing.stored_at)} ago")
+        await _print(runtime, listing.cards, as_json=as_json)
+
+    with_runtime(work)
+
+
+@market_app.command()
+def search(
+    query: str = typer.Argument(help="Words that must all be in name, intro, tags or creator."),
+    lang: str = LANG,
+    sort: str = SORT,
+    tag: list[str] = typer.Option([], "--tag", help="Only with this tag; may be given several times."),
+    nsfw: str = typer.Option("", "--nsfw", help="include, exclude or only; by default the setting."),
+    original: bool = typer.Option(False, "--original", help="Only original characters."),
+    limit: int = LIMIT,
+    refresh: bool = REFRESH,
+    as_json: bool = JSON,
+) -> None:
+    """Search the lists on disk; a list that was never fetched is fetched first.
+
+    Example: lunalux market search "night market" --lang en --tag mystery --json
+    """
+    _check(lang=lang, sort=sort, nsfw=nsfw)
+
+    async def work(runtime: Runtime) -> None:
+        language, order = _list(runtime, lang, sort)
+        filters = _filters(runtime, nsfw, original, tag)
+        if refresh or not (await runtime.market.listing(language, order, limit=0)).stored_at:
+            await runtime.market.refresh(language, order, force=True)
+        found = await runtime.market.search(query, language, order, filters, limit=limit)
+        await _print(runtime, found, as_json=as_json)
+
+    with_runtime(work)
+
+
+@market_app.command()
+def show(card_id: str = ID, as_json: bool = JSON) -> None:
+    """One character of the lists on disk.
+
+    Example: lunalux market show 5f0c… --json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        card = await runtime.market.card(card_id)
+        if as_json:
+            liked = (await runtime.account.load()).liked
+            output.print_json(_json(card, card.id in liked))
+            return
+        output.print_text(card.name)
+        output.print_text(f"  id: {card.id}")
+        if card.creator:
+            output.print_text(f"  creator: {card.creator}")
+        output.print_text(f"  tags: {', '.join(card.tags)}")
+        output.print_text(f"  {card.likes} likes, {card.downloads} downloads, {card.coins} luna used")
+        output.print_text(f"\n{card.intro}")
+
+    with_runtime(work)
+
+
+@market_app.command()
+def download(card_id: str = ID, as_json: bool = JSON) -> None:
+    """Download a character, import and bind it, and print its id in the library.
+
+    Example: lunalux chat "$(lunalux market download 5f0c…)" -m "Hello"
+    """
+
+    async def work(runtime: Runtime) -> None:
+        done = await runtime.market.download(card_id)
+        if as_json:
+            character = await runtime.library.characters.get(done.id)
+            output.print_json(
+                {
+                    "id": done.id,
+                    "name": done.name,
+                    "status": done.status,
+                    "characterId": card_id,
+                    "marketBinding": character.binding,
+                }
+            )
+        else:
+            output.print_text(done.id)
+            output.note(f"{done.name} is in the library.")
+
+    with_runtime(work)
+
+
+@market_app.command()
+def like(card_id: str = ID, as_json: bool = JSON) -> None:
+    """Like a character, once and for good. Without a network the like is kept and sent later.
+
+    Example: lunalux market like 5f0c…
+    """
+
+    async def work(runtime: Runtime) -> None:
+        sent = await runtime.market.like(card_id)
+        if as_json:
+            output.print_json({"characterId": card_id, "liked": True, "sent": sent})
+        else:
+            output.note("Liked." if sent else "Liked; it is sent when the backend answers again.")
+
+    with_runtime(work)
+
+
+@market_app.command()
+def publish(
+    path: Path = typer.Argument(help="A card file, or a folder with a manifest.json."),
+    lang: str = typer.Option("", "--lang", help="Language of the character, en or zh."),
+    intro: str = typer.Option("", "--intro", help="One or two sentences for the market."),
+    tag: list[str] = typer.Option([], "--tag", help="Up to ten; may be given several times."),
+    name: str = typer.Option("", "--name", help="Another name than the card's."),
+    again: bool = typer.Option(False, "--again", help="In a batch: publish also what was published before."),
+    as_json: bool = JSON,
+) -> None:
+    """Publish a card, or every card of a folder's manifest, and print the community id.
+
+    Example: lunalux market publish mirelle.png --lang en --intro "A clockmaker who…" --tag mystery
+
+    A manifest.json is an array of {"path", "lang", "intro", "tags", "name"}; what was published before is
+    passed over, so that an interrupted batch is simply started again. With --json, a batch prints one line
+    for each card and a summary.
+    """
+    from lunalux_tui.cli.publishing import publish_batch, publish_one
+
+    _check(lang=lang)
+    if path.is_dir():
+        failed = with_runtime(lambda runtime: publish_batch(runtime, path, again=again, as_json=as_json))
+        if failed:
+            raise typer.Exit(output.PARTLY)
+        return
+    if not lang:
+        raise InvalidInput("USAGE", "There is no language.", "Add --lang en or --lang zh.")
+    if not intro.strip():
+        raise InvalidInput(
+            "INTRO_REQUIRED",
+            "A published character needs an intro.",
+            "Add --intro with one or two sentences.",
+        )
+
+    async def work(runtime: Runtime) -> None:
+        done = await publish_one(runtime, path, cast("Lang", lang), intro, tuple(tag), name)
+        if as_json:
+            output.print_json(done)
+        else:
+            output.print_text(done["id"])
+
+    with_runtime(work)
+
+
+async def _bring(runtime: Runtime, lang: Lang, sort: Sort, limit: int, *, force: bool) -> None:
+    """Fetch what the list lacks. What is on disk is enough when the backend does not answer."""
+    market = runtime.market
+    try:
+        await market.refresh(lang, sort, force=force)
+        began = time.monotonic()
+        while (known := await market.count(lang, sort)) < limit and await market.more(lang, sort):
+            if sys.stderr.isatty() and time.monotonic() - began > 1:
+                sys.stderr.write(f"\r{known} characters …\x1b[K")
+    except NetworkError as error:
+        if force or not await market.count(lang, sort):
+            raise
+        output.warn(error)
+    finally:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+
+
+async def _print(runtime: Runtime, cards: Any, *, as_json: bool) -> None:
+    liked = (await runtime.account.liked_ids()) if cards else frozenset()
+    if as_json:
+        output.print_json([_json(card, card.id in liked) for card in cards])
+        return
+    output.print_table(
+        ["id", "", "name", "likes", "downloads", "tags", "intro"],
+        [
+            [c.id, "♥" if c.id in liked else "", c.name, c.likes, c.downloads, ", ".join(c.tags[:3]), c.intro]
+            for c in cards
+        ],
+    )
+
+
+def _json(card: MarketCard, liked: bool) -> dict[str, Any]:
+    """The card with the spellings of the wire (BACKEND 1.3, list item), and what this device adds."""
+    return {
+        "id": card.id,
+        "name": card.name,
+        "intro": card.intro,
+        "tags": list(card.tags),
+        "creator": card.creator or None,
+        "language": card.language,
+        "likedCount": card.likes,
+        "downloadCount": card.downloads,
+        "totalCoinUsed": card.coins,
+        "thumbnailUrl": card.thumbnail,
+        "nsfw": card.nsfw,
+        "original": card.original,
+        "liked": liked,
+    }
+
+
+def _list(runtime: Runtime, lang: str, sort: str) -> tuple[Lang, Sort]:
+    return cast("Lang", lang or runtime.settings.lang), cast("Sort", sort)
+
+
+def _filters(runtime: Runtime, nsfw: str, original: bool, tags: list[str]) -> Filters:
+    from lunalux_core.library.market import Filters
+
+    return Filters(cast("Nsfw", nsfw or runtime.settings.market_nsfw), original, tuple(tags))
+
+
+def _check(**values: str) -> None:
+    for name, value in values.items():
+        if value and value not in CHOICES[name]:
+            raise InvalidInput("USAGE", f"--{name} {value} is not known.", f"Use {', '.join(CHOICES[name])}.")
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def _age(milliseconds: int) -> str:
+    minutes = milliseconds // 60_000
+    if minutes < 120:
+        return f"{minutes} minutes"
+    return f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // 1440} days"

@@ -1,0 +1,160 @@
+"""`lunalux wallet`: show, history, redeem, invites, settle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from lunalux_core.account import AccountState
+from lunalux_core.runtime import Runtime
+from lunalux_tui.cli import output
+from lunalux_tui.cli.account import snapshot
+from lunalux_tui.cli.run import with_runtime
+
+wallet_app = typer.Typer(
+    help="Balances, history, coupons and invites.", no_args_is_help=True, add_completion=False
+)
+commands = {"wallet": wallet_app}
+
+JSON = typer.Option(False, "--json", help="Print one JSON document.")
+REFRESH = typer.Option(False, "--refresh", help="Ask the backend for everything anew.")
+LEVELS = ("Lux", "Super Lux", "Ultra Lux")
+
+
+@wallet_app.command()
+def show(refresh: bool = REFRESH, as_json: bool = JSON) -> None:
+    """Level and balances, with the totals since the account began.
+
+    Example: lunalux wallet show --json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        state = await snapshot(runtime, refresh=refresh)
+        if as_json:
+            output.print_json(_wallet(state))
+            return
+        ledger = state.ledger
+        output.print_text(LEVELS[min(max(state.lux_level, 0), 2)])
+        output.print_table(
+            ["coin", "balance", "gained", "used"],
+            [
+                ["star", state.star, ledger["totalStarCoinGain"], ledger["totalStarCoinUsed"]],
+                ["luna", state.luna, ledger["totalLunaCoinGain"], ledger["totalLunaCoinUsed"]],
+            ],
+        )
+
+    with_runtime(work)
+
+
+@wallet_app.command()
+def history(
+    limit: int = typer.Option(50, help="How many movements.", min=1, max=100_000),
+    as_json: bool = JSON,
+) -> None:
+    """The wallet's movements, newest first.
+
+    Example: lunalux wallet history --limit 200 --json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        rows: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while len(rows) < limit:
+            page, cursor = await runtime.account.history(cursor, min(limit - len(rows), 100))
+            rows += page
+            if cursor is None or not page:
+                break
+        if as_json:
+            output.print_json(rows)
+            return
+        output.print_table(
+            ["when", "kind", "amount", "coin", "status", "model"],
+            [
+                [
+                    row["createdAt"][:19].replace("T", " "),
+                    row["kind"],
+                    f"{row['amount']:+d}",
+                    row["currency"] or "",
+                    row["status"],
+                    row["modelId"] or "",
+                ]
+                for row in rows
+            ],
+        )
+
+    with_runtime(work)
+
+
+@wallet_app.command()
+def redeem(
+    code: list[str] = typer.Argument(
+        metavar="CODE", help="The coupon; blanks and full-width digits are fine."
+    ),
+    as_json: bool = JSON,
+) -> None:
+    """Redeem a coupon.
+
+    Example: lunalux wallet redeem MOON-2026-STAR
+    """
+
+    async def work(runtime: Runtime) -> None:
+        currency, amount = await runtime.account.redeem("".join(code))
+        if as_json:
+            output.print_json({"currency": currency, "amount": amount, **_wallet(runtime.account.state)})
+        else:
+            state = runtime.account.state
+            output.print_text(f"+{amount} {currency}")
+            output.note(f"Now {state.star} star and {state.luna} luna.")
+
+    with_runtime(work)
+
+
+@wallet_app.command()
+def invites(refresh: bool = REFRESH, as_json: bool = JSON) -> None:
+    """Your invite code and how far the next reward is.
+
+    Example: lunalux wallet invites --json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        invite = (await snapshot(runtime, refresh=refresh)).invite
+        if as_json:
+            output.print_json(dict(invite))
+            return
+        output.print_text(str(invite["inviteCode"]))
+        output.note(f"{invite['totalInvites']} invited so far.")
+        if invite["threshold"]:
+            output.note(
+                f"{invite['unissuedRewardCount']} of {invite['threshold']} for the next "
+                f"{invite['milestoneRewardStar']} star coins."
+            )
+
+    with_runtime(work)
+
+
+@wallet_app.command()
+def settle(as_json: bool = JSON) -> None:
+    """Pay out the invite rewards that are due.
+
+    Example: lunalux wallet settle
+    """
+
+    async def work(runtime: Runtime) -> None:
+        times, star = await runtime.account.settle_invites()
+        if as_json:
+            output.print_json({"settledTimes": times, "rewardStar": star, **_wallet(runtime.account.state)})
+        else:
+            output.print_text(f"+{star} star" if times else "nothing is due")
+
+    with_runtime(work)
+
+
+def _wallet(state: AccountState) -> dict[str, Any]:
+    ledger = {key: value for key, value in state.ledger.items() if key != "userId"}
+    return {
+        "luxLevel": state.lux_level,
+        "starCoin": state.star,
+        "lunaCoin": state.luna,
+        "ledger": ledger,
+    }
