@@ -60,6 +60,7 @@ _BOOKKEEPING = {
     "json_data",
     BINDING,
 }
+_SKIPPABLE = {*V2_FIELDS, "group_only_greetings"}
 
 
 def data_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -122,12 +123,11 @@ def content_hash(document: Mapping[str, Any]) -> str:
     """The identity of a card's content, in 64 hexadecimal digits.
 
     Equal for a card and its re-exports: the envelope, SillyTavern's mirror and bookkeeping (last chat,
-    creation date of the file) and the addresses of assets do not count; unknown keys do.
+    creation date of the file), empty fields and the addresses of assets do not count; unknown keys do.
     """
-    data = dict(_enveloped(document, "", "")["data"])
+    whole = _enveloped(document, "", "")["data"]
+    data = {key: value for key, value in whole.items() if key not in _SKIPPABLE or value not in ("", [], {})}
     data.pop("assets", None)
-    if data.get("group_only_greetings") == []:
-        del data["group_only_greetings"]
     rest = {key: value for key, value in document.items() if key not in _BOOKKEEPING}
     return hashlib.sha256(canonical_json([data, rest]).encode()).hexdigest()
 
@@ -141,6 +141,6 @@ def _enveloped(document: Mapping[str, Any], spec: str, version: object) -> dict[
             data["creator_notes"] = bare["creatorcomment"]
         if "talkativeness" in bare and isinstance(data["extensions"], dict):
             data["extensions"] = {"talkativeness": bare["talkativeness"]} | data["extensions"]
-    elif missing := [name for name in V1_FIELDS if name not in data and name in bare]:
+    elif missing := [name for name in V1_FIELDS if name not in data and bare.get(name)]:
         data = {**data, **{name: bare[name] for name in missing}}
     return {**bare, "spec": spec, "spec_version": version, "data": data}

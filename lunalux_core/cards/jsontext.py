@@ -134,7 +134,7 @@ def _escape_surrogates(text: str) -> str:
 
 def _check_depth(value: object) -> None:
     layer = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         layer = [
             child
             for node in layer

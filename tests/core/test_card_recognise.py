@@ -1,0 +1,139 @@
+"""What a dropped file is, and characters of other programs (FORMATS 1.2, 1.6)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lunalux_core.cards.front import read_card
+from lunalux_core.cards.placeholder import placeholder_png
+from lunalux_core.cards.recognise import TOLD, Kind, recognise
+from lunalux_core.errors import InvalidInput, LimitExceeded
+
+BODIES: list[tuple[Any, Kind]] = [
+    ({"spec": "chara_card_v2", "data": {"name": "x"}}, Kind.CARD),
+    ({"spec": "chara_card_v3", "data": {}}, Kind.CARD),
+    ({"data": {"name": "x"}}, Kind.CARD),
+    ({"name": "x", "first_mes": ""}, Kind.CARD),
+    ({"char_name": "x"}, Kind.CARD),
+    ({"name": "x", "context": "", "greeting": ""}, Kind.CARD),
+    ({"spec": "lorebook_v3", "data": {"name": "b", "entries": []}}, Kind.WORLDBOOK),
+    ({"entries": {"0": {"uid": 0, "key": []}}}, Kind.WORLDBOOK),
+    ({"name": "b", "description": "d", "entries": [{"keys": []}]}, Kind.WORLDBOOK),
+    ({"lorebookVersion": 5, "entries": []}, Kind.WORLDBOOK),
+    ({"kind": "memory", "name": "m", "entries": []}, Kind.WORLDBOOK),
+    ({"type": "risu", "data": []}, Kind.WORLDBOOK),
+    ({"entry_0": {"key": ["a"], "content": "x"}}, Kind.WORLDBOOK),
+    ({"prompts": [], "prompt_order": []}, Kind.PRESET),
+    ({"prompts": [{"identifier": "main"}], "temperature": 1}, Kind.PRESET),
+    ({"findRegex": "/a/"}, Kind.REGEX),
+    ([{"findRegex": "/a/"}, {"findRegex": "b"}], Kind.REGEX),
+    ({"k1": {"findRegex": "/a/"}}, Kind.REGEX),
+    ({"temp": 1, "rep_pen": 1.1}, Kind.TEXT_PRESET),
+    ({"input_sequence": "### Input", "name": "Alpaca"}, Kind.TEXT_PRESET),
+    ({"story_string": "{{system}}", "name": "Default"}, Kind.TEXT_PRESET),
+    ({"user_name": "a", "character_name": "b"}, Kind.CHAT),
+    ({"hello": 1}, Kind.UNKNOWN),
+    ([], Kind.UNKNOWN),
+    ("text", Kind.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("body", "kind"), BODIES)
+def test_by_content(body: Any, kind: Kind) -> None:
+    data = json.dumps(body).encode()
+    assert recognise(data, "misleading.png") is kind
+    assert recognise(b"\xef\xbb\xbf" + data) is kind
+    if kind is Kind.CARD:
+        read_card(data)
+    else:
+        with pytest.raises(InvalidInput) as refused:
+            read_card(data)
+        assert refused.value.code in ("NOT_A_CARD", "CARD_NOT_OBJECT")
+        if kind is not Kind.UNKNOWN:
+            assert (refused.value.message, refused.value.hint) == TOLD[kind]
+
+
+def test_files_of_the_shared_inputs(shared: Path) -> None:
+    for path in (shared / "vectors/chats").iterdir():
+        if path.stem != "wrong-header":
+            assert recognise(path.read_bytes(), path.name) is Kind.CHAT, path.name
+    for name, kind in {
+        "cards/Seraphina.png": Kind.CARD,
+        "cards/other/test_character.charx": Kind.CARD,
+        "cards/other/ooba_example.yaml": Kind.CARD,
+        "cards/other/preset_Default.json": Kind.PRESET,
+        "cards/other/regex_Marinara.json": Kind.REGEX,
+        "cards/other/worldinfo_Eldoria.json": Kind.WORLDBOOK,
+        "cards/README.md": Kind.UNKNOWN,
+    }.items():
+        assert recognise((shared / name).read_bytes(), name) is kind, name
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "FILE_EMPTY"),
+        (b"\xff\xd8\xff\xe0 just a photograph", "CARD_NO_METADATA"),
+        (placeholder_png(), "CARD_NO_METADATA"),
+        (b"\x7fELF\0\0\x01", "NOT_A_CARD"),
+        (b"Dear diary", "NOT_A_CARD"),
+        (b'{"name": "x", "first_mes": ', "CARD_BAD_JSON"),
+        (b"[1, 2, 3]", "CARD_NOT_OBJECT"),
+        (b'"a string"', "CARD_NOT_OBJECT"),
+        (b"name: [unclosed", "CARD_BAD_YAML"),
+        (b"name: Bob\nage: 5\n", "NOT_A_CARD"),
+    ],
+)
+def test_every_refusal_has_its_own_code(data: bytes, code: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_card(data, "file.png")
+    assert refused.value.code == code
+
+
+def test_pygmalion_json() -> None:
+    body = {
+        "char_name": "Pyg",
+        "char_persona": "curious",
+        "char_greeting": "hello",
+        "world_scenario": "a lab",
+        "example_dialogue": "You: hi",
+        "metadata": {"version": 1},
+    }
+    card = read_card(json.dumps(body).encode()).card
+    assert (card.name, card.description, card.first_mes, card.scenario, card.mes_example) == (
+        "Pyg",
+        "curious",
+        "hello",
+        "a lab",
+        "You: hi",
+    )
+    assert card.spec == "v2" and card.document["metadata"] == {"version": 1}
+
+
+def test_a_file_with_both_sets_of_fields_is_read_as_v1() -> None:
+    both = {"char_name": "Old", "name": "New", "first_mes": "m"}
+    card = read_card(json.dumps(both).encode()).card
+    assert card.name == "New" and card.document == both
+
+
+def test_oobabooga_yaml() -> None:
+    text = "name: 林\ngreeting: |-\n  你好\n  再见\ncontext: >-\n  a b\n  c\nyear: 2024-01-02\n"
+    loaded = read_card(text.encode(), "x.txt")
+    assert loaded.source_format == "yaml"
+    card = loaded.card
+    assert (card.name, card.first_mes, card.description) == ("林", "你好\n再见", "a b c")
+    assert card.document["year"] == "2024-01-02"
+
+
+def test_yaml_bombs() -> None:
+    aliases = "name: &a [x, x]\ncontext: &b [*a, *a]\ngreeting: [*b, *b]\n"
+    with pytest.raises(InvalidInput, match="aliases"):
+        read_card(aliases.encode())
+    with pytest.raises(LimitExceeded):
+        read_card(b"name: x\ncontext: " + b"y" * 1_000_001)
+    with pytest.raises(InvalidInput):
+        read_card(b"name: " + b"[" * 5000)
