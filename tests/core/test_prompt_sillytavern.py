@@ -26,7 +26,7 @@ ORDER = ("main", "charDescription", "dialogueExamples", "chatHistory", "jailbrea
 
 
 def preset_of(*prompts: dict[str, Any], order: tuple[str, ...] = ORDER, **scalars: Any) -> Preset:
-    usual = [
+    usual: list[dict[str, Any]] = [
         {"identifier": "main", "content": "MAIN"},
         {"identifier": "jailbreak", "content": "LAST"},
         *(
@@ -34,7 +34,7 @@ def preset_of(*prompts: dict[str, Any], order: tuple[str, ...] = ORDER, **scalar
             for name in ("charDescription", "dialogueExamples", "chatHistory")
         ),
     ]
-    changed = {one["identifier"] for one in prompts}
+    changed = {str(one["identifier"]) for one in prompts}
     document = {
         "prompts": [*prompts, *(one for one in usual if one["identifier"] not in changed)],
         "prompt_order": [

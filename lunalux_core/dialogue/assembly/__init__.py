@@ -18,6 +18,7 @@ from lunalux_core.dialogue.assembly.material import (
     Expand,
     GenerationType,
     HistoryMessage,
+    NotePosition,
     PromptMaterial,
 )
 from lunalux_core.dialogue.assembly.narratium import NarratiumAssembly
@@ -32,6 +33,7 @@ __all__ = [
     "Expand",
     "GenerationType",
     "HistoryMessage",
+    "NotePosition",
     "Prompt",
     "PromptMaterial",
     "PromptMessage",
