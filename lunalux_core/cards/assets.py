@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import unquote_to_bytes
 
 from lunalux_core.cards import png
 from lunalux_core.cards.card import Card
@@ -76,6 +75,8 @@ def picture_ext(data: bytes) -> str | None:
 
 def data_uri_bytes(uri: str) -> bytes | None:
     """The bytes in a ``data:`` URI, None where they are damaged or over 64 MB."""
+    from urllib.parse import unquote_to_bytes
+
     found = _DATA_URI.match(uri)
     if found is None or len(uri) > MAX_ASSET * 4 // 3 + 200:
         return None
