@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_tui.cli import output
+from lunalux_tui.cli.values import lighten
 
 NOUNS: Mapping[str, str] = {
     "chat": "Talk with a character: opens the app, or answers one message.",
@@ -54,7 +55,7 @@ class Nouns(TyperGroup):
             return None
         noun = _module(cmd_name).commands[cmd_name]
         noun.rich_markup_mode = None  # plain help, as everywhere: no boxes in a pipe, no Rich to load
-        command = typer.main.get_command(noun)
+        command = lighten(typer.main.get_command(noun))
         command.name = cmd_name
         return command
 
@@ -80,7 +81,8 @@ def run_cli(arguments: Sequence[str]) -> int:
         sys.stderr.write(command.get_help(command.make_context("lunalux", [], resilient_parsing=True)) + "\n")
         return output.USAGE
     try:
-        result = typer.main.get_command(app).main(list(arguments), prog_name="lunalux", standalone_mode=False)
+        command = lighten(typer.main.get_command(app))
+        result = command.main(list(arguments), prog_name="lunalux", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else output.DONE
     except LunaluxError as error:
