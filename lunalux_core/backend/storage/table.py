@@ -83,7 +83,7 @@ class All:
         self.conditions = conditions
 
 
-class Any_:
+class AnyOf:
     """At least one of the conditions."""
 
     __slots__ = ("conditions",)
@@ -92,7 +92,7 @@ class Any_:
         self.conditions = conditions
 
 
-Condition = Exists | Absent | Eq | Ge | Le | NotInSet | All | Any_
+Condition = Exists | Absent | Eq | Ge | Le | NotInSet | All | AnyOf
 When = Condition | Sequence[Condition] | None
 """One condition, several that must all hold, or None: no condition, said out loud."""
 
