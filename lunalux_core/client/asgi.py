@@ -23,11 +23,26 @@ class StreamingASGITransport(httpx.AsyncBaseTransport):
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self._running: set[asyncio.Task[None]] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         assert isinstance(request.stream, httpx.AsyncByteStream)
         exchange = _Exchange(self._app, _scope(request), request.stream)
+        self._running.add(exchange.task)
+        exchange.task.add_done_callback(self._ended)
         return await exchange.response()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to the reader of the answer; nobody else is to be warned of it
+
+    async def aclose(self) -> None:
+        """Let the app finish what it does after its answers, within reason."""
+        if self._running:
+            _, late = await asyncio.wait(set(self._running), timeout=CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
 
 
 class _Exchange(httpx.AsyncByteStream):
@@ -41,15 +56,15 @@ class _Exchange(httpx.AsyncByteStream):
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=64)
         self._gone = asyncio.Event()
         self._sent = False
-        self._task = asyncio.ensure_future(self._run(app, scope))
+        self._complete = False
+        self.task = asyncio.ensure_future(self._run(app, scope))
 
     async def response(self) -> httpx.Response:
         try:
-            either: set[asyncio.Future[Any]] = {self._started, self._task}
+            either: set[asyncio.Future[Any]] = {self._started, self.task}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not self._started.done():
-                await self._task
-                raise httpx.RemoteProtocolError("the app answered nothing")
+                raise _broken(self.task)
             status, headers = self._started.result()
         except BaseException:
             await self.aclose()
@@ -59,21 +74,22 @@ class _Exchange(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while (chunk := await self._chunks.get()) is not None:
             yield chunk
-        if self._task.done() and not self._task.cancelled() and (error := self._task.exception()):
-            raise httpx.RemoteProtocolError(f"the app failed: {error}")
+        if not self._complete:
+            await asyncio.wait({self.task})
+            raise _broken(self.task)
 
     async def aclose(self) -> None:
         self._gone.set()
-        if not self._task.done():
-            await asyncio.wait({self._task}, timeout=CLOSE_SECONDS)
-            self._task.cancel()
+        if not self._complete and not self.task.done():
+            await asyncio.wait({self.task}, timeout=CLOSE_SECONDS)
+            self.task.cancel()
 
     async def _run(self, app: App, scope: Scope) -> None:
         try:
             await app(scope, self._receive, self._send)
         finally:
-            if not self._gone.is_set():
-                await self._chunks.put(None)
+            if not self._complete:
+                await self._put(None)
 
     async def _receive(self) -> dict[str, Any]:
         if not self._sent:
@@ -91,15 +107,36 @@ class _Exchange(httpx.AsyncByteStream):
         if message["type"] == "http.response.start":
             if not self._started.done():
                 self._started.set_result((message["status"], list(message.get("headers", ()))))
-        elif body := message.get("body", b""):
-            putting = asyncio.ensure_future(self._chunks.put(body))
-            leaving = asyncio.ensure_future(self._gone.wait())
-            both: set[asyncio.Future[Any]] = {putting, leaving}
+            return
+        if body := message.get("body", b""):
+            await self._put(body)
+        if not message.get("more_body", False):
+            self._complete = True
+            await self._put(None)
+
+    async def _put(self, chunk: bytes | None) -> None:
+        """Hand a chunk on, waiting for a slow reader. Raises OSError when the reader went away."""
+        if not self._chunks.full():
+            self._chunks.put_nowait(chunk)
+            return
+        putting = asyncio.ensure_future(self._chunks.put(chunk))
+        leaving = asyncio.ensure_future(self._gone.wait())
+        both: set[asyncio.Future[Any]] = {putting, leaving}
+        try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            leaving.cancel()
-            if not putting.done():
-                putting.cancel()
+            if not putting.done() and chunk is not None:
                 raise OSError("the client went away")
+        finally:
+            leaving.cancel()
+            putting.cancel()
+
+
+def _broken(task: asyncio.Task[None]) -> httpx.RemoteProtocolError:
+    """The app ended without a whole answer: what a socket would show as a connection closed early."""
+    error = None if task.cancelled() else task.exception()
+    failure = httpx.RemoteProtocolError("the app broke its answer off")
+    failure.__cause__ = error
+    return failure
 
 
 def _scope(request: httpx.Request) -> Scope:
