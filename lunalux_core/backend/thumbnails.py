@@ -1,4 +1,4 @@
-"""Market pictures: strangers' PNG files in, 400×400 WebP out, without decoding one in the server's process."""
+"""Market pictures: strangers' PNG files in, 400×400 WebP out, decoded outside the server's process."""
 
 from __future__ import annotations
 

@@ -1,0 +1,266 @@
+"""Who somebody is: the port, and the local account store (argon2, no mail needed).
+
+Answers are uniform (S7): signing up with a taken address looks like any sign-up until the mailed code was
+right; unknown addresses and wrong passwords get one answer, after the same work. Where no code is asked
+for (the embedded store, SPEC 4) a taken address must be told at once.
+
+Rows in the user table, beside the documented ones: `EMAIL#{address}` with `IDENTITY` (a confirmed account),
+`SIGNUP` (one that waits for its code) and `RESET` (a wish for a new password).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from lunalux_core.backend.keys import digest
+from lunalux_core.backend.logs import logger
+from lunalux_core.backend.storage.table import (
+    Absent,
+    ConditionFailed,
+    Delete,
+    Eq,
+    Exists,
+    Key,
+    Le,
+    Put,
+    Store,
+    Update,
+)
+from lunalux_core.errors import BackendError, InvalidInput
+from lunalux_core.ids import uuid4
+
+CODE_MINUTES = 15
+CODE_TRIES = 5
+MIN_PASSWORD = 8
+_COMMON = frozenset({"password", "passw0rd", "12345678", "123456789", "1234567890", "qwertyui", "qwerty123"})
+
+
+@dataclass(frozen=True, slots=True)
+class SignedUp:
+    user_id: str
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A proved identity. `cookie` is what may later prove it again (S3), where the provider has such."""
+
+    user_id: str
+    email: str
+    cookie: str | None = None
+
+
+class Identity(Protocol):
+    """Proves who somebody is; sessions are made elsewhere."""
+
+    async def sign_up(self, email: str, password: str) -> SignedUp:
+        """Raises BackendError WEAK_PASSWORD, or EMAIL_TAKEN where no code is asked for."""
+        ...
+
+    async def confirm(self, email: str, code: str) -> None:
+        """Raises BackendError CODE_INVALID, CODE_EXPIRED, EMAIL_TAKEN."""
+        ...
+
+    async def resend(self, email: str) -> None: ...
+
+    async def sign_in(self, email: str, password: str) -> Account:
+        """Raises BackendError BAD_CREDENTIALS, USER_NOT_CONFIRMED."""
+        ...
+
+    async def forgot(self, email: str) -> None: ...
+
+    async def reset(self, email: str, code: str, password: str) -> str | None:
+        """Set a new password; returns the account whose sessions must end, where it is known.
+
+        Raises BackendError CODE_INVALID, CODE_EXPIRED, WEAK_PASSWORD.
+        """
+        ...
+
+    async def prove(self, cookie: str) -> Account | None:
+        """The account a kept cookie still proves, if any."""
+        ...
+
+    async def find(self, email: str) -> str | None:
+        """The user id of a confirmed address; for operators."""
+        ...
+
+
+def normal_email(email: str) -> str:
+    """The spelling under which an address is kept and compared."""
+    return unicodedata.normalize("NFKC", email).strip().lower()
+
+
+def check_password(email: str, password: str) -> None:
+    """Raises BackendError WEAK_PASSWORD."""
+    lower = password.lower()
+    too_plain = len(set(password)) < 4 or lower in _COMMON or lower == normal_email(email)
+    if len(password) < MIN_PASSWORD or too_plain:
+        raise BackendError(
+            "WEAK_PASSWORD",
+            f"The password needs at least {MIN_PASSWORD} characters and must not be easy to guess.",
+            "Choose a longer one, for instance a few unrelated words.",
+            least=MIN_PASSWORD,
+        )
+
+
+class LocalIdentity:
+    """Accounts in our own store. With `require_confirmation` codes are printed to the server's log only."""
+
+    def __init__(
+        self, store: Store, table: str, *, require_confirmation: bool, now_ms: Callable[[], int]
+    ) -> None:
+        self._store, self._table, self._now_ms = store, table, now_ms
+        self._require_confirmation = require_confirmation
+        self._decoy: str | None = None
+
+    async def sign_up(self, email: str, password: str) -> SignedUp:
+        check_password(email, password)
+        email = normal_email(email)
+        user_id, hashed = uuid4(), await _hash(password)
+        account = {"userId": user_id, "email": email, "passwordHash": hashed, "createdAt": self._now_ms()}
+        if self._require_confirmation:
+            waiting = {**account, **self._new_code("confirmation", email)}
+            await self._store.write(Put(self._table, self._item(email, "SIGNUP", waiting), when=None))
+            return SignedUp(user_id, confirmed=False)
+        try:
+            await self._store.write(Put(self._table, self._item(email, "IDENTITY", account), when=Absent()))
+        except ConditionFailed:
+            raise _email_taken() from None
+        return SignedUp(user_id, confirmed=True)
+
+    async def confirm(self, email: str, code: str) -> None:
+        email = normal_email(email)
+        row = await self._spend_try(email, "SIGNUP", code)
+        account = {name: row[name] for name in ("userId", "email", "passwordHash", "createdAt")}
+        try:
+            await self._store.transact(
+                [
+                    Put(self._table, self._item(email, "IDENTITY", account), when=Absent()),
+                    Delete(self._table, _key(email, "SIGNUP"), when=Eq("codeHash", row["codeHash"])),
+                ]
+            )
+        except ConditionFailed as failed:
+            raise (_email_taken() if failed.index == 0 else _code_invalid()) from None
+
+    async def resend(self, email: str) -> None:
+        email = normal_email(email)
+        if await self._store.get(self._table, _key(email, "SIGNUP")):
+            await self._renew_code(email, "SIGNUP", "confirmation")
+
+    async def sign_in(self, email: str, password: str) -> Account:
+        email = normal_email(email)
+        row = await self._store.get(self._table, _key(email, "IDENTITY"))
+        if row is not None:
+            if await _matches(row["passwordHash"], password):
+                return Account(row["userId"], email)
+            raise _bad_credentials()
+        waiting = await self._store.get(self._table, _key(email, "SIGNUP"))
+        if self._decoy is None:
+            self._decoy = await _hash(uuid4())
+        if await _matches(waiting["passwordHash"] if waiting else self._decoy, password):
+            raise BackendError(
+                "USER_NOT_CONFIRMED",
+                "This address is not confirmed yet.",
+                "Enter the code that was sent to it, or ask for another one.",
+            )
+        raise _bad_credentials()
+
+    async def forgot(self, email: str) -> None:
+        email = normal_email(email)
+        if await self._store.get(self._table, _key(email, "IDENTITY")):
+            wish = self._new_code("password reset", email)
+            await self._store.write(Put(self._table, self._item(email, "RESET", wish), when=None))
+
+    async def reset(self, email: str, code: str, password: str) -> str | None:
+        check_password(email, password)
+        email = normal_email(email)
+        wish = await self._spend_try(email, "RESET", code)
+        hashed = await _hash(password)
+        try:
+            await self._store.transact(
+                [
+                    Update(self._table, _key(email, "IDENTITY"), set={"passwordHash": hashed}, when=Exists()),
+                    Delete(self._table, _key(email, "RESET"), when=Eq("codeHash", wish["codeHash"])),
+                ]
+            )
+        except ConditionFailed:
+            raise _code_invalid() from None
+        return await self.find(email)
+
+    async def prove(self, cookie: str) -> Account | None:
+        return None  # our own store cannot lose a session without losing the account with it
+
+    async def find(self, email: str) -> str | None:
+        row = await self._store.get(self._table, _key(normal_email(email), "IDENTITY"))
+        return None if row is None else str(row["userId"])
+
+    async def _renew_code(self, email: str, kind: Literal["SIGNUP", "RESET"], purpose: str) -> None:
+        fresh = self._new_code(purpose, email)
+        try:
+            await self._store.write(Update(self._table, _key(email, kind), set=fresh, when=Exists()))
+        except ConditionFailed:
+            return  # confirmed meanwhile
+
+    async def _spend_try(self, email: str, kind: Literal["SIGNUP", "RESET"], code: str) -> Mapping[str, Any]:
+        """The waiting row, if `code` is right. Every guess is counted before it is judged."""
+        try:
+            row = await self._store.write(
+                Update(self._table, _key(email, kind), incr={"tries": 1}, when=Le("tries", CODE_TRIES - 1))
+            )
+        except ConditionFailed:
+            raise _code_invalid() from None
+        if row is None or not hmac.compare_digest(str(row["codeHash"]), digest(code.strip())):
+            raise _code_invalid()
+        if row["codeExpiresAt"] <= self._now_ms():
+            raise BackendError("CODE_EXPIRED", "This code has expired.", "Ask for another one.")
+        return row
+
+    def _new_code(self, purpose: str, email: str) -> dict[str, Any]:
+        code = f"{secrets.randbelow(1_000_000):06d}"
+        logger.warning("%s code for %s: %s", purpose, email, code)
+        expires = self._now_ms() + CODE_MINUTES * 60_000
+        return {"codeHash": digest(code), "codeExpiresAt": expires, "tries": 0}
+
+    @staticmethod
+    def _item(email: str, sk: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        return {"PK": f"EMAIL#{email}", "SK": sk, **attributes}
+
+
+def _key(email: str, sk: str) -> Key:
+    return Key(f"EMAIL#{email}", sk)
+
+
+async def _hash(password: str) -> str:
+    from argon2 import PasswordHasher
+
+    return await asyncio.to_thread(PasswordHasher().hash, password)
+
+
+async def _matches(hashed: str, password: str) -> bool:
+    from argon2 import PasswordHasher
+    from argon2.exceptions import InvalidHashError, VerificationError
+
+    try:
+        return await asyncio.to_thread(PasswordHasher().verify, hashed, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _email_taken() -> BackendError:
+    return BackendError("EMAIL_TAKEN", "This address already has an account.", "Sign in instead.")
+
+
+def _bad_credentials() -> BackendError:
+    return BackendError(
+        "BAD_CREDENTIALS", "The address or the password is wrong.", "Check both and try again."
+    )
+
+
+def _code_invalid() -> InvalidInput:
+    return InvalidInput("CODE_INVALID", "This code is not valid.", "Check it, or ask for another one.")

@@ -1,0 +1,125 @@
+"""How often somebody may ask (S7, M9): one port, three ways to keep count.
+
+`MemoryLimiter` is a token bucket per process; `StoredLimiter` counts in RATE# rows, so that many instances
+share one count; `NoLimits` is for a server that runs inside its only user's own program.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from lunalux_core.backend.storage.table import Absent, AnyOf, ConditionFailed, Key, Le, Store, Update
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """At most `count` per `seconds`, counted apart for each `scope`."""
+
+    scope: str
+    count: int
+    seconds: int
+
+
+SIGN_UP = Rule("signup", 60, 600)
+SIGN_IN_ADDRESS = Rule("signin-ip", 120, 60)
+SIGN_IN_EMAIL = Rule("signin", 20, 300)
+CODE = Rule("code", 15, 600)
+MAIL = Rule("mail", 5, 600)
+COUPON = Rule("coupon", 20, 60)
+LIKE = Rule("like", 240, 60)
+UPLOAD = Rule("upload", 120, 60)
+REPORT = Rule("report", 30, 3600)
+DOWNLOAD = Rule("download", 240, 60)
+RENAME = Rule("rename", 30, 600)
+FREE_REPLY = Rule("free", 60, 60)
+FREE_REPLY_ADDRESS = Rule("free-ip", 240, 60)
+FREE_REPLY_DAY = Rule("free-day", 5000, 86_400)
+FREE_REPLIES_AT_ONCE = 2
+
+
+class RateLimiter(Protocol):
+    """Counts requests. `who` is a user id, an address or an e-mail, already reduced to ASCII."""
+
+    async def take(self, rule: Rule, who: str) -> float:
+        """Count one request; 0 when it may pass, else the seconds to wait."""
+        ...
+
+
+class NoLimits:
+    async def take(self, rule: Rule, who: str) -> float:
+        return 0.0
+
+
+class MemoryLimiter:
+    """Token buckets that refill steadily. At most `capacity` of them; the longest unused go first."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, capacity: int = 50_000) -> None:
+        self._clock = clock
+        self._capacity = capacity
+        self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+
+    async def take(self, rule: Rule, who: str) -> float:
+        now = self._clock()
+        key = (rule.scope, who)
+        tokens, seen = self._buckets.pop(key, (float(rule.count), now))
+        rate = rule.count / rule.seconds
+        tokens = min(float(rule.count), tokens + max(0.0, now - seen) * rate)
+        allowed = tokens >= 1
+        self._buckets[key] = (tokens - 1 if allowed else tokens, now)
+        if len(self._buckets) > self._capacity:
+            self._buckets.popitem(last=False)
+        return 0.0 if allowed else (1 - tokens) / rate
+
+
+class StoredLimiter:
+    """Fixed windows in the user table; rows expire by the table's TTL (BACKEND 1.1, RATE#)."""
+
+    def __init__(self, store: Store, table: str, now_ms: Callable[[], int]) -> None:
+        self._store, self._table, self._now_ms = store, table, now_ms
+
+    async def take(self, rule: Rule, who: str) -> float:
+        now = self._now_ms() / 1000
+        window = int(now // rule.seconds)
+        ends = (window + 1) * rule.seconds
+        count = Update(
+            self._table,
+            Key(f"RATE#{rule.scope}#{who}", str(window)),
+            incr={"count": 1},
+            set_default={"expiresAt": ends + 60},
+            when=AnyOf(Absent(), Le("count", rule.count - 1)),
+        )
+        try:
+            await self._store.write(count)
+        except ConditionFailed:
+            return max(1.0, ends - now)
+        return 0.0
+
+
+class Slots:
+    """How many calls of one user may run at once in this process (M9)."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._running: dict[str, int] = {}
+
+    @contextmanager
+    def hold(self, who: str) -> Iterator[bool]:
+        """Whether there was room; a slot that was taken is given back at the end."""
+        running = self._running.get(who, 0)
+        if running >= self._at_once:
+            yield False
+            return
+        self._running[who] = running + 1
+        try:
+            yield True
+        finally:
+            left = self._running[who] - 1
+            if left:
+                self._running[who] = left
+            else:
+                del self._running[who]
