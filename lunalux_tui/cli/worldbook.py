@@ -1,0 +1,149 @@
+"""`lunalux worldbook`: the shelf of worldbooks, and `worldbook test`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lunalux_core.errors import InvalidInput
+from lunalux_core.library.shelf import ShelfItem
+from lunalux_tui.cli import output
+from lunalux_tui.cli.conversation import read_file
+from lunalux_tui.cli.shelf import JSON, print_scenarios, read_json, shelf_app
+
+if TYPE_CHECKING:
+    from lunalux_core.dialogue.worldbook import ScanMessage
+
+FILE = typer.Argument(None, help="A worldbook, or a card with one inside.")
+
+
+def _read(document: Any, stem: str) -> list[tuple[str, Any, tuple[str, ...]]]:
+    from lunalux_core.cards.worldbook import read_book, write_world_info
+
+    read = read_book(document, stem)
+    return [(read.book.name or stem, write_world_info(read.book), read.notes)]
+
+
+def _write(item: ShelfItem) -> Any:
+    return item.document
+
+
+worldbook_app = shelf_app("worldbook", _read, _write, "Manage and test worldbooks (lorebooks).")
+commands = {"worldbook": worldbook_app}
+
+
+@worldbook_app.command()
+def test(
+    file: Path | None = FILE,
+    text: str | None = typer.Option(None, help="One message to look for keys in; else stdin."),
+    messages: Path | None = typer.Option(
+        None, help='JSON array of {"role", "name", "content"}, oldest first.'
+    ),
+    settings: str = typer.Option(
+        "", help='JSON object such as {"depth": 4, "recursive": false}, or a file of one.'
+    ),
+    seed: int = typer.Option(0, help="For entries that come by chance."),
+    scenarios: Path | None = typer.Option(None, "--scenarios", help="Replay a file of scenarios instead."),
+    as_json: bool = JSON,
+) -> None:
+    """Show which entries a text activates, in which order, and why the others stay away.
+
+    Example: lunalux worldbook test book.json --text "The dragon sleeps" --settings '{"depth": 4}' --json
+    """
+    if scenarios is not None:
+        from lunalux_core.dialogue.replay_worldbook import replay
+
+        print_scenarios(scenarios, replay)
+        return
+    if file is None:
+        raise InvalidInput("USAGE", "There is no worldbook to test.", "Name a file, or --scenarios FILE.")
+    if text is not None and messages is not None:
+        raise InvalidInput("USAGE", "--text and --messages do not go together.", "Give one of them.")
+    from lunalux_core.dialogue.replay_worldbook import trial
+
+    document = _document(file)
+    done = trial(document, _messages(text, messages), _settings(settings), name=file.stem, seed=seed)
+    if as_json:
+        output.print_json(done)
+    else:
+        _print(done)
+
+
+def _document(path: Path) -> Any:
+    """A worldbook's JSON, taken out of the card when the file is one."""
+    from lunalux_core.cards.front import read_card
+    from lunalux_core.cards.recognise import Kind, recognise
+
+    data = read_file(path)
+    if recognise(data, path.name) is not Kind.CARD:
+        return read_json(path)
+    book = read_card(data, path.name).card.character_book
+    if book is None:
+        raise InvalidInput(
+            "CARD_WITHOUT_WORLDBOOK", f"The card {path.name} has no worldbook.", "Choose another file."
+        )
+    return book
+
+
+def _messages(text: str | None, path: Path | None) -> list[ScanMessage]:
+    from lunalux_core.dialogue.worldbook import ScanMessage
+
+    if path is None:
+        return [ScanMessage("User", sys.stdin.read() if text is None else text, is_user=True)]
+    found = read_json(path)
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise InvalidInput(
+            "MESSAGES_INVALID",
+            f"{path.name} holds no list of messages.",
+            'Give a JSON array of {"role", "name", "content"}, oldest first.',
+        )
+    messages = []
+    for one in found:
+        is_user = one.get("role", "user") == "user"
+        name = str(one.get("name") or ("User" if is_user else "Char"))
+        messages.append(ScanMessage(name, str(one.get("content") or ""), is_user))
+    return messages
+
+
+def _settings(text: str) -> dict[str, Any]:
+    if not text.strip():
+        return {}
+    if not text.lstrip().startswith("{"):
+        found = read_json(Path(text))
+    else:
+        try:
+            found = json.loads(text)
+        except ValueError as error:
+            raise InvalidInput("USAGE", f"--settings is not valid JSON: {error}.") from None
+    if not isinstance(found, dict):
+        raise InvalidInput("USAGE", "--settings is no JSON object.", 'Give one like {"depth": 4}.')
+    from lunalux_core.dialogue.worldbook import WorldbookSettings
+
+    try:
+        WorldbookSettings.read(found)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput("USAGE", f"--settings has a value of the wrong kind: {error}.") from None
+    return found
+
+
+def _print(done: dict[str, Any]) -> None:
+    output.print_table(
+        ["uid", "entry", "position", "tokens", "why"],
+        [
+            [
+                one["uid"],
+                one["comment"],
+                one["position"],
+                one["tokens"],
+                " ".join(str(part) for part in (one["reason"], one["key"]) if part),
+            ]
+            for one in done["activated"]
+        ],
+    )
+    for one in done["skipped"]:
+        output.note(f"skipped {one['uid']}: {one['reason']}")
+    output.note(f"{len(done['activated'])} entries, {done['tokens']} tokens")
