@@ -98,7 +98,7 @@ def main() -> None:
             memory.append(peak)
             shutil.rmtree(home)
         ratio = statistics.median(a / b for a, b in zip(hashing, importing, strict=True))
-        total = sum(os.path.getsize(name) for name in names) / 1e6
+        total = sum(Path(name).stat().st_size for name in names) / 1e6
         print(f"{arguments.cards} cards, {total:.0f} MB, {arguments.runs} runs")
         print(f"sha256sum      {statistics.median(hashing):7.2f} s")
         print(

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lunalux_core.llm.registry import Registry
 
 PAGE = 200
+DEFAULT_PRESET = "mirror_realm"
 CHARS_PER_TOKEN = 6
 """More characters than this never fit one token, so more history than this many never fits the context."""
 
@@ -162,14 +163,19 @@ class TurnReader:
         self, connection: Connection, conversation: Conversation, options: TurnOptions, language: Language
     ) -> Preset:
         """The named preset, else the conversation's, the enabled one of the shelf, the setting's."""
-        from lunalux_core.dialogue.prompts import find_preset
+        from lunalux_core.cards.preset import read_preset
+        from lunalux_core.dialogue.prompts import BUILTIN_KEYS, load_builtin
 
         shelf = load_shelf(connection, "preset")
         named = options.preset or conversation.preset_id
-        if not named:
-            enabled = next((item for item in shelf if item.enabled), None)
-            named = enabled.id if enabled else self._settings.preset
-        return find_preset(named, language, shelf, self._settings)
+        enabled = next((item for item in shelf if item.enabled), None)
+        if not named and enabled is not None:
+            return read_preset(enabled.document, enabled.name).preset
+        named = named or self._settings.preset
+        for item in shelf:
+            if named in (item.id, item.name) or named.casefold() == item.name.casefold():
+                return read_preset(item.document, item.name).preset
+        return load_builtin(named if named in BUILTIN_KEYS or options.preset else DEFAULT_PRESET, language)
 
 
 def _history(connection: Connection, above: Message | None, budget: int) -> tuple[list[Message], list[str]]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from lunalux_core.cards.macros import Variables
     from lunalux_core.cards.preset import Preset
     from lunalux_core.cards.regex import RegexScript
-    from lunalux_core.dialogue.activation import Activation, ActiveBook
     from lunalux_core.dialogue.assembly import Prompt, PromptMaterial
+    from lunalux_core.dialogue.worldbook import Activation, ActiveBook
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
     from lunalux_core.llm.model import ModelSpec, Usage

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from lunalux_core.dialogue.assembly.material import AuthorsNote, CardFields, PromptMaterial
+from lunalux_core.dialogue.assembly.material import AuthorsNote, CardFields, NotePosition, PromptMaterial
 from lunalux_core.dialogue.nodes.macros import branch_variables
 from lunalux_core.dialogue.turn import Draft, TurnInput, TurnRequest
 from lunalux_core.dialogue.workflow import TurnContext
 from lunalux_core.llm.model import Role
 
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant")
-_POSITIONS = {0: "after_main", 1: "in_chat", 2: "before_main"}
-MARGIN = 3
-"""Tokens SillyTavern keeps free beside the reply (FORMATS 3.2 item 6)."""
+_POSITIONS: dict[int, NotePosition] = {0: "after_main", 1: "in_chat", 2: "before_main"}
 
 
 async def preset(request: TurnRequest, _context: TurnContext) -> Draft:
@@ -51,7 +49,7 @@ def prompt_budget(turn: TurnInput) -> int:
     window = min(turn.model.context_tokens, turn.settings.context_tokens)
     if turn.preset.source == "sillytavern" and params.context_tokens:
         window = min(turn.model.context_tokens, params.context_tokens)
-    return window - reply_room(turn) - MARGIN
+    return window - reply_room(turn)
 
 
 def reply_room(turn: TurnInput) -> int:
@@ -71,7 +69,7 @@ def _note(turn: TurnInput) -> AuthorsNote | None:
     role = _number(note.get("role"), 0)
     return AuthorsNote(
         str(note.get("prompt") or ""),
-        position,  # type: ignore[arg-type]
+        position,
         _number(note.get("depth"), 4),
         _ROLES[role] if 0 <= role < len(_ROLES) else "system",
     )

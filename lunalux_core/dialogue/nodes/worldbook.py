@@ -1,0 +1,125 @@
+"""worldbook: which entries speak up, and with them the finished prompt.
+
+The worldbook is scanned before the history is cut to its budget, since its texts are mandatory and the
+history takes what is left (FORMATS 3.5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+
+from lunalux_core.cards.macros import expander
+from lunalux_core.cards.worldbook import Entry
+from lunalux_core.dialogue.assembly import DepthText, assemble
+from lunalux_core.dialogue.ecma import EcmaEngine
+from lunalux_core.dialogue.nodes.macros import macro_context
+from lunalux_core.dialogue.scripts import run_scripts
+from lunalux_core.dialogue.turn import Draft, Ready, TurnInput
+from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.dialogue.worldbook import (
+    Activation,
+    ScanContext,
+    ScanMessage,
+    TimedState,
+    Tools,
+    WorldbookSettings,
+    activate,
+    regex_matcher,
+)
+from lunalux_core.llm.tokens import estimator
+
+WORLD_INFO = 5
+"""Placement of regex scripts for worldbook texts (FORMATS 4.1)."""
+
+
+def worldbook(engine: EcmaEngine) -> Node[Draft, Ready]:
+    async def node(draft: Draft, _context: TurnContext) -> Ready:
+        return await asyncio.to_thread(_build, draft, engine)
+
+    return node
+
+
+def _build(draft: Draft, engine: EcmaEngine) -> Ready:
+    turn = draft.request.turn
+    activation = _activate(draft, engine)
+    context = macro_context(turn, draft.request.sent, activation.outlets)
+    material = replace(
+        draft.material,
+        before=activation.before,
+        after=activation.after,
+        at_depth=tuple(
+            DepthText(4 if one.depth is None else one.depth, one.role, one.content)
+            for one in activation.at_depth
+        ),
+        note_top=activation.note_top,
+        note_bottom=activation.note_bottom,
+        examples_top=activation.examples_top,
+        examples_bottom=activation.examples_bottom,
+    )
+    prompt = assemble(
+        turn.preset,
+        material,
+        expand=expander(context, draft.variables),
+        count_tokens=estimator(turn.model.model).message,
+    )
+    return Ready(draft.request, prompt, activation, draft.variables)
+
+
+def _activate(draft: Draft, engine: EcmaEngine) -> Activation:
+    turn, material = draft.request.turn, draft.material
+    if not turn.books:
+        return Activation(timed=TimedState.read(turn.state.get("timed")))
+    expand = expander(macro_context(turn, draft.request.sent), draft.variables)
+    scripts = [script for script in turn.scripts if WORLD_INFO in script.placement and not script.disabled]
+
+    def transform(_entry: Entry, content: str) -> str:
+        if not scripts:
+            return content
+        done = run_scripts(
+            scripts, content, placement=WORLD_INFO, target="prompt", engine=engine, expand=expand
+        )
+        return done.text
+
+    chat = [ScanMessage(m.name, m.content, m.role == "user") for m in material.history if not m.hidden]
+    card = turn.card
+    return activate(
+        turn.books,
+        chat,
+        worldbook_settings(turn),
+        ScanContext(
+            character=turn.character.name,
+            character_tags=card.tags,
+            persona=turn.persona,
+            description=card.description,
+            personality=card.personality,
+            depth_prompt=card.depth_prompt.prompt,
+            scenario=card.scenario,
+            creator_notes=card.creator_notes,
+            trigger=turn.kind,
+            max_context=min(turn.model.context_tokens, turn.settings.context_tokens),
+            chat_length=turn.length + (1 if turn.text else 0),
+        ),
+        Tools(
+            expand,
+            estimator(turn.model.model).text,
+            random.random,
+            regex_matcher(engine),
+            transform,
+        ),
+        TimedState.read(turn.state.get("timed")),
+    )
+
+
+def worldbook_settings(turn: TurnInput) -> WorldbookSettings:
+    settings = turn.settings
+    return WorldbookSettings(
+        depth=settings.worldbook_depth,
+        budget=settings.worldbook_budget,
+        include_names=settings.worldbook_include_names,
+        recursive=settings.worldbook_recursive,
+        case_sensitive=settings.worldbook_case_sensitive,
+        whole_words=settings.worldbook_whole_words,  # type: ignore[arg-type]
+        max_recursion_steps=settings.worldbook_max_recursion_steps,
+    )
