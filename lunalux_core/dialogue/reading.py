@@ -85,13 +85,13 @@ class TurnReader:
         return load_conversation(connection, conversation.id)
 
     def user_name(self, connection: Connection, conversation: Conversation, options: TurnOptions) -> str:
-        """What the person is called: an option, the persona, the setting, or the word for "you"."""
+        """What the person is called: an option, the persona, the setting, or a traveller."""
         persona = load_persona(connection, conversation.persona_id)
         name = options.user_name or (persona.name if persona else "") or self._settings.user_name
         if name:
             return name
         character = load_character(connection, conversation.character_id)
-        return "我" if self._language(character) == "zh" else "You"
+        return "旅人" if self._language(character) == "zh" else "Traveller"
 
     def character_name(self, connection: Connection, conversation: Conversation) -> str:
         return load_character(connection, conversation.character_id).name

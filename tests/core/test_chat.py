@@ -73,7 +73,7 @@ async def page(runtime: Runtime, place: Conversation) -> list[str]:
 
 async def test_greetings_are_swipes_of_the_first_message(runtime: Runtime, place: Conversation) -> None:
     (greeting,) = await runtime.library.conversations.page(place.id)
-    assert greeting.content == '*The lamp turns.* "You came, You."'
+    assert greeting.content == '*The lamp turns.* "You came, Traveller."'
     assert (greeting.swipe, greeting.swipes) == (0, 3)
     second = await runtime.chat.swipe(greeting.id, 1)
     assert second is not None and second.content == "Second greeting."
@@ -152,7 +152,7 @@ async def test_impersonate_stores_nothing(runtime: Runtime, place: Conversation)
 async def test_the_preview_is_what_would_be_sent(runtime: Runtime, place: Conversation) -> None:
     prompt = await runtime.chat.preview(place.id, "Where is the lantern?")
     text = "\n".join(m.content for m in prompt.messages)
-    assert "keeps the lighthouse and trusts You" in text
+    assert "keeps the lighthouse and trusts Traveller" in text
     assert "Where is the lantern?" in text
     assert "The lantern of Mirelle never goes out." in text
     assert "{{" not in text
