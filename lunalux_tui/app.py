@@ -16,6 +16,9 @@ def run(settings: Any = None, character: str = "", conversation: str = "", new: 
         conversation: id of a conversation to begin with.
         new: begin a new conversation.
     """
+    import gc
+
+    gc.disable()  # until the first frame is out: what is made before it lives as long as the app
     from lunalux_core.settings import load_settings
 
     return asyncio.run(_run(settings or load_settings(), character, conversation, new))

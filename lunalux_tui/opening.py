@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.conversations import Conversation, Message
     from lunalux_core.runtime import Runtime
 
-FIRST = 30
+FIRST = 14
 """Messages of the first frame; more are read when the person scrolls."""
 
 LISTED = 500

@@ -45,7 +45,7 @@ class LunaluxApp(App[None]):
     COMMAND_PALETTE_BINDING = "ctrl+p"
     ACTIONS = APP_ACTIONS
     BINDINGS = bindings(APP_ACTIONS)
-    MODES: ClassVar = {place.id: place.make for place in places.PLACES}
+    MODES: ClassVar = {place.id: place.make for place in places.PLACES if place.id != places.FIRST}
     DEFAULT_MODE = places.FIRST
 
     account: var[AccountState | None] = var(None, init=False)
@@ -65,6 +65,10 @@ class LunaluxApp(App[None]):
 
     # -- start -------------------------------------------------------------------------------------
 
+    def get_default_screen(self) -> Screen[Any]:
+        """The chat screen; as the default screen it costs one reading of the style sheet less than a mode."""
+        return places.PLACES[0].make()
+
     def on_mount(self) -> None:
         self.call_after_refresh(self._after_first_frame)
 
@@ -72,6 +76,8 @@ class LunaluxApp(App[None]):
     async def _after_first_frame(self) -> None:
         """Everything that can wait until something is on screen."""
         gc.freeze()
+        gc.enable()
+        self.add_mode(places.FIRST, places.PLACES[0].make)
         self._read_keymap(self.runtime.settings)
         for problem in (*self._problems, *self.runtime.settings.problems):
             self.tell(problem, severity="warning")
@@ -224,7 +230,11 @@ class LunaluxApp(App[None]):
             theme = themes.find_theme(themes.DEFAULT, self.runtime.paths.themes)
         self.register_theme(theme)
         self._palette = palette(theme)
-        self.theme = theme.name
+        if self.is_running:
+            self.theme = theme.name
+        else:  # without the watcher, so that the style sheet is not made twice before the first frame
+            self.set_reactive(App.theme, theme.name)
+            self.stylesheet.set_variables(self.get_css_variables())
         return problems
 
     # -- account -----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ async def begin(app: LunaluxApp) -> None:
     runtime, chat, opening = app.runtime, app.chat, app.opening
     if opening.problem is not None and not opening.characters:
         return
+    await chat.window.older()
     cut = await runtime.chat.recover()
     new = await runtime.first_start()
     if new or cut:

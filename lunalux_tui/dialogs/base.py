@@ -22,6 +22,7 @@ CANCEL = Action("dialog.cancel", "cancel", "escape", footer=90, palette=False)
 class Dialog(ModalScreen[Result], LunaScreen[Result], Generic[Result]):
     """A modal question. Escape answers None."""
 
+    CSS_PATH = "dialogs.tcss"
     ACTIONS: ClassVar[tuple[Action, ...]] = (CANCEL,)
     BINDINGS = bindings((CANCEL,))
     SIZE: ClassVar[str] = ""

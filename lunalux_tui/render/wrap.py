@@ -13,12 +13,10 @@ from rich.cells import cell_len
 
 from lunalux_tui.render.styles import Line, Run
 
-_CJK = "\u2e80-\u2fff\u3005-\u3007\u3021-\u30ff\u3100-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff10-\uff5a\U00020000-\U0003ffff"
-_OPENING = "（《「『【〔〈〖｛［"
-_CLOSING = "，。、；：！？）》」』】〕〉〗｝］…—～·”’"
-_PIECE = re.compile(
-    rf"[ \t]+|[{_OPENING}“‘]*(?:[{_CJK}]|[^\s{_CJK}{_OPENING}{_CLOSING}]+)[{_CLOSING}]*|[^\s]|\s"
-)
+_NOT_FIRST = frozenset("，。、；：！？）》」』】〕〉〗｝］…—～·”’")
+_NOT_LAST = frozenset("（《「『【〔〈〖｛［“‘")
+_PIECE = re.compile(r"\s+|[!-\u2e7f]+|.", re.DOTALL)
+"""Blanks, words, single ideographs. One plain range compiles ten times faster than a list of them."""
 
 
 def wrap(runs: Sequence[Run], width: int, first: Sequence[Run] = (), rest: Sequence[Run] = ()) -> list[Line]:
@@ -58,21 +56,26 @@ def _breaks(runs: Sequence[Run], first_width: int, width: int) -> list[tuple[int
         return [(0, len(text))]
     lines: list[tuple[int, int]] = []
     start = used = end = 0
+    group = group_end = group_used = 0  # where the last unbreakable group begins, and what was before it
+    last = " "
     for match in _PIECE.finditer(text):
         piece = match.group()
         cells = len(piece) if piece.isascii() else cell_len(piece)
-        if piece.isspace():
+        if last.isspace() or not (piece[0] in _NOT_FIRST or last in _NOT_LAST):
+            group, group_end, group_used = match.start(), end, used
+        last = piece[-1]
+        if last.isspace():
             used += cells
             continue
-        if used + cells > room and end > start:
-            lines.append((start, end))
-            start, used, room = match.start(), 0, width
-        elif used + cells > room and end == start:
-            start, used = match.start(), 0
-        while cells > room:  # longer than a line: cut by cells
+        if used + cells > room and group > start:
+            if group_end > start:
+                lines.append((start, group_end))
+                room = width
+            start, used = group, used - group_used
+        while used + cells > room:  # longer than a line: cut by cells
             cut = _fitting(text, start, match.end(), room)
             lines.append((start, cut))
-            start, room = cut, width
+            start, room, used = cut, width, 0
             cells = cell_len(text[cut : match.end()])
         used += cells
         end = match.end()

@@ -100,7 +100,7 @@ class ChatScreen(DialogActions):
         self.remove_class("-no-list")
         if self.has_class("-narrow"):
             self.add_class("-list")
-        self.roster.search.focus()
+        self.roster.find()
 
     def action_only_favourites(self) -> None:
         self.roster.favourites = not self.roster.favourites

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import getters
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
 from textual.reactive import var
 from textual.worker import Worker
 
-from lunalux_core.dialogue.turn import Billed, TurnEvent, TurnOptions
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.characters import CharacterSummary
 from lunalux_core.library.conversations import Conversation, Message
@@ -19,15 +18,17 @@ from lunalux_tui.i18n import t, tell
 from lunalux_tui.opening import FIRST, LISTED
 from lunalux_tui.screens.base import LunaScreen
 from lunalux_tui.screens.chat_actions import CHAT_ACTIONS, ChatTranscript
-from lunalux_tui.screens.turns import Turns
 from lunalux_tui.screens.window import Window
 from lunalux_tui.widgets.chatbars import ChatHeader, StatusBar, Suggestions
 from lunalux_tui.widgets.keybar import KeyBar
+from lunalux_tui.widgets.lines import Beside, Column
 from lunalux_tui.widgets.prompt import Prompt
 from lunalux_tui.widgets.roster import Roster
 
 if TYPE_CHECKING:
+    from lunalux_core.dialogue.turn import Billed, TurnEvent, TurnOptions
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.screens.turns import Turns
     from lunalux_tui.shell import LunaluxApp
 
 TURN = "turn"
@@ -39,6 +40,7 @@ class ChatBase(LunaScreen[None]):
     HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (92, "-wide")]
     VERTICAL_BREAKPOINTS: ClassVar = [(0, "-short"), (18, "-tall")]
     ACTIONS = CHAT_ACTIONS
+    BLANK = True
 
     busy: var[bool] = var(False, bindings=True)
     """Whether a reply is coming."""
@@ -54,8 +56,14 @@ class ChatBase(LunaScreen[None]):
         super().__init__()
         self.character: CharacterSummary | None = None
         self.conversation: Conversation | None = None
-        self.turns = Turns(self)
         self._waiting = ""
+
+    @cached_property
+    def turns(self) -> Turns:
+        """The runner of turns; made by the first turn, since the first frame does without it."""
+        from lunalux_tui.screens.turns import Turns
+
+        return Turns(self)
 
     @property
     def lunalux(self) -> LunaluxApp:
@@ -78,9 +86,9 @@ class ChatBase(LunaScreen[None]):
         return self.runtime.settings.bell
 
     def compose(self) -> ComposeResult:
-        with Horizontal(id="body"):
+        with Beside(id="body"):
             yield Roster(id="roster")
-            with Vertical(id="main"):
+            with Column(id="main"):
                 yield ChatHeader()
                 yield ChatTranscript(id="transcript")
                 yield Suggestions()
@@ -170,7 +178,7 @@ class ChatBase(LunaScreen[None]):
         """Read the list of characters again, as the search field narrows it."""
         roster = self.roster
         found = await self.runtime.library.characters.list(
-            roster.search.value, favourites=roster.favourites, limit=LISTED
+            roster.words, favourites=roster.favourites, limit=LISTED
         )
         roster.show(found, self.character.id if self.character else "")
 
@@ -204,6 +212,8 @@ class ChatBase(LunaScreen[None]):
         return True
 
     def turn_options(self) -> TurnOptions:
+        from lunalux_core.dialogue.turn import TurnOptions
+
         return TurnOptions(mode=self.conversation.mode if self.conversation else "")
 
     def watch_busy(self, busy: bool) -> None:

@@ -12,6 +12,8 @@ from lunalux_core.library.conversations import PAGE, Conversations, Message
 from lunalux_tui.widgets.transcript import Transcript
 
 FIRST = 30
+"""Messages that are read at least when a conversation is read again."""
+
 MOST = 600
 
 

@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 from rich.cells import cell_len, set_cell_size
 from textual import events
+from textual.containers import Horizontal, Vertical
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -43,6 +44,18 @@ class Part:
     style: int = 0
     action: str = ""
     weight: int = 0
+
+
+class Column(Vertical):
+    """A container that never shows: its children cover it, so it is not drawn line by line."""
+
+    BLANK = True
+
+
+class Beside(Horizontal):
+    """The same from left to right."""
+
+    BLANK = True
 
 
 class Bar(Widget):

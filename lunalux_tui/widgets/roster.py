@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input
@@ -16,7 +14,7 @@ from lunalux_core.library.characters import CharacterSummary
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.render.styles import ACCENT, BOLD, MUTED, SURFACE
-from lunalux_tui.widgets.lines import Bar, Part
+from lunalux_tui.widgets.lines import Bar, Column, Part
 from lunalux_tui.widgets.rows import Row, Rows
 
 
@@ -31,7 +29,10 @@ class RosterBar(Bar):
         return [Part(t("roster.title", n=self.count), MUTED | BOLD)]
 
     def right(self) -> Sequence[Part]:
-        return [Part("★" if self.favourites else "☆", ACCENT, "screen.only_favourites")]
+        return [
+            Part("⌕", MUTED, "screen.find_character"),
+            Part("★" if self.favourites else "☆", ACCENT, "screen.only_favourites"),
+        ]
 
 
 class RosterRows(Rows):
@@ -46,30 +47,33 @@ class RosterRows(Rows):
     BINDINGS = bindings(ACTIONS)
 
 
-class Roster(Vertical):
+class Roster(Column):
     """Search field and list. Posts `Searched` when the person narrows the list."""
 
     favourites: reactive[bool] = reactive(False)
 
-    @dataclass
     class Searched(Message):
         """Other words, or the favourites switch."""
 
-        text: str
-        favourites: bool
+    words: str = ""
+    """What the list is narrowed to."""
 
     def compose(self) -> ComposeResult:
         yield RosterBar()
-        yield Input(placeholder=t("roster.search"), id="roster-search", compact=True)
         yield RosterRows(two_lines=True, id="roster-rows")
 
     @property
     def rows(self) -> RosterRows:
         return self.query_one(RosterRows)
 
-    @property
-    def search(self) -> Input:
-        return self.query_one("#roster-search", Input)
+    def find(self) -> None:
+        """Go to the search field. It is made when it is first wanted: the first frame does without it."""
+        for field in self.query(Input):
+            field.focus()
+            return
+        field = Input(placeholder=t("roster.search"), id="roster-search", compact=True)
+        self.mount(field, after=self.query_one(RosterBar))
+        field.focus()
 
     def show(self, characters: Sequence[CharacterSummary], current: str) -> None:
         """Show these characters; `current` is the one that is talked with."""
@@ -78,22 +82,24 @@ class Roster(Vertical):
             for one in characters
         ]
         self.query_one(RosterBar).count = len(rows)
-        self.rows.empty = t("roster.none_found") if self.search.value or self.favourites else t("roster.none")
+        self.rows.empty = t("roster.none_found") if self.words or self.favourites else t("roster.none")
         self.rows.current = current
         self.rows.set_rows(rows, at=self.rows.chosen or current)
 
     def retranslate(self) -> None:
-        self.search.placeholder = t("roster.search")
+        for field in self.query(Input):
+            field.placeholder = t("roster.search")
 
     def watch_favourites(self, favourites: bool) -> None:
         if self.is_mounted:
             self.query_one(RosterBar).favourites = favourites
-            self.post_message(self.Searched(self.search.value, favourites))
+            self.post_message(self.Searched())
 
     @on(Input.Changed, "#roster-search")
     def _narrow(self, event: Input.Changed) -> None:
         event.stop()
-        self.post_message(self.Searched(event.value, self.favourites))
+        self.words = event.value
+        self.post_message(self.Searched())
 
     @on(Input.Submitted, "#roster-search")
     def _take_first(self, event: Input.Submitted) -> None:

@@ -208,6 +208,9 @@ class Transcript(ScrollView, can_focus=True):
             self._jump(top + entry.height - view)
 
     def on_resize(self) -> None:
+        self._fit()
+
+    def _fit(self) -> None:
         following = self.at_end or not self._width
         place = self.sheet.place(self.scroll_offset.y)
         if self.size.width != self._width:
@@ -233,6 +236,8 @@ class Transcript(ScrollView, can_focus=True):
         palette = palette_of(self)
         if palette is not self._palette:
             self._forget_strips(palette)
+        if self.size.width != self._width:
+            self._fit()  # the first frame comes before the event that tells of the size
         top, width = self.scroll_offset.y, self.size.width
         strips = [self._strip(palette, top + y, width) for y in crop.line_range]
         if crop.column_span != (0, width):

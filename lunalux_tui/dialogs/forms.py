@@ -1,0 +1,67 @@
+"""A dialog that sends something and stays open until it went through: errors stand in it, nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from lunalux_core.errors import LunaluxError
+from lunalux_tui.dialogs.base import Dialog
+from lunalux_tui.i18n import t, tell
+from lunalux_tui.widgets.keybar import KeyBar
+
+Result = TypeVar("Result")
+
+
+class FormDialog(Dialog[Result]):
+    """Fields, and under them what is going on or what went wrong."""
+
+    DEFAULT_CSS = """
+    FormDialog #dialog #outcome { display: none; color: $secondary; height: auto; }
+    FormDialog #dialog #outcome.-some { display: block; }
+    FormDialog #dialog #outcome.-error { color: $error; }
+    FormDialog #dialog .label { color: $secondary; margin: 0 1; }
+    """
+    busy = False
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog", classes=self.SIZE) as box:
+            box.border_title = self.dialog_title.replace("[", "\\[")
+            if self.hint:
+                yield Static(self.hint, classes="hint", markup=False)
+            yield from self.compose_body()
+            yield Static("", id="outcome", markup=False)
+            yield KeyBar()
+
+    def say(self, text: str, *, error: bool = False) -> None:
+        """Write a line under the fields; "" takes it away."""
+        outcome = self.query_one("#outcome", Static)
+        outcome.update(text)
+        outcome.set_class(error, "-error")
+        outcome.set_class(bool(text), "-some")
+
+    def send(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what the dialog is for, once at a time."""
+        if self.busy:
+            work.close()
+            return
+        self.busy = True
+        self.say(t("account.working"))
+        self.run_worker(self._send(work), group="send", exit_on_error=False)
+
+    async def _send(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except LunaluxError as error:
+            self.say("\n".join(part for part in tell(error) if part), error=True)
+        finally:
+            self.busy = False
+
+    def show_failure(self, error: BaseException) -> None:
+        """What nobody expected is told in the dialog too."""
+        self.log.error("worker failed", error=repr(error))
+        self.say(t("app.unexpected", reason=f"{type(error).__name__}: {error}"), error=True)
