@@ -35,7 +35,7 @@ PLACES = (
     Place(FIRST, "lunalux_tui.screens.chat", "ChatScreen", "f2"),
     Place("market", "lunalux_tui.screens.market", "MarketScreen", "f3"),
     Place("create", "lunalux_tui.screens.create", "CreateScreen", "f4"),
-    Place("user", "lunalux_tui.screens.user", "UserScreen", "f5"),
+    Place("user", "lunalux_tui.screens.account", "AccountScreen", "f5"),
     Place("settings", "lunalux_tui.screens.settings", "SettingsScreen", "f6"),
 )
 

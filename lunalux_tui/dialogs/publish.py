@@ -180,10 +180,13 @@ class PublishDialog(FormDialog["Lang"]):
             "tags": self.query_one("#tags", Input).value,
         }
 
-    async def action_cancel(self) -> None:
+    def action_cancel(self) -> None:
         if not self.busy:
-            await self._keep()
-            self.dismiss(None)
+            self.run_worker(self._leave(), group="leave", exit_on_error=False)
+
+    async def _leave(self) -> None:
+        await self._keep()
+        self.dismiss(None)
 
     @on(Input.Submitted)
     def action_send(self) -> None:

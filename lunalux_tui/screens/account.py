@@ -54,8 +54,8 @@ class AccountScreen(LunaScreen[None]):
     CSS_PATH: ClassVar = "account.tcss"
     ACTIONS = ACCOUNT_ACTIONS
     BINDINGS = bindings(ACTIONS)
-    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (96, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar = [(0, "-short"), (18, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]  # noqa: RUF012
 
     head = getters.query_one(AccountHead)
     chart = getters.query_one(HistoryPanel)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -35,9 +35,9 @@ class MarketDetails(Dialog[str]):
 
     ACTIONS = DETAIL_ACTIONS
     BINDINGS = bindings(DETAIL_ACTIONS)
-    CSS_PATH: ClassVar = ["../dialogs/dialogs.tcss", "market_details.tcss"]
-    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (70, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar = [(0, "-short"), (22, "-tall")]
+    CSS_PATH = ["../dialogs/dialogs.tcss", "market_details.tcss"]  # type: ignore[assignment]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (70, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall")]  # noqa: RUF012
     SIZE = "-details"
 
     def __init__(self, market: MarketScreen, card: MarketCard) -> None:

@@ -114,7 +114,7 @@ def monogram(card: MarketCard, palette: Palette, columns: int, rows: int) -> Pic
         dark = ground.bgcolor.triplet
         shades = [Style(bgcolor=_blend(dark, hue, 0.15 + 0.30 * (rows - y) / rows)) for y in range(rows)]
         ink = Style(color=_blend(hue, (255, 255, 255), 0.35), bold=True)
-    lines = []
+    lines: list[tuple[Segment, ...]] = []
     for y in range(rows):
         if y == rows // 2:
             before = (columns - cell_len(sign)) // 2

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -39,7 +40,7 @@ LINES_KEPT = 400
 class MarketGrid(ScrollView, can_focus=True):
     """Shows cards; the cursor stands on one of them."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "row(-1)", show=False),
         Binding("down,j", "row(1)", show=False),
         Binding("left,h", "step(-1)", show=False),
@@ -112,7 +113,7 @@ class MarketGrid(ScrollView, can_focus=True):
         self.refresh()
         self._tell()
 
-    def visible(self) -> Sequence[MarketCard]:
+    def in_view(self) -> Sequence[MarketCard]:
         """The cards in view, and the row below them."""
         first = int(self.scroll_offset.y) // PITCH * self._columns
         rows = self.size.height // PITCH + 2
@@ -171,7 +172,7 @@ class MarketGrid(ScrollView, can_focus=True):
         if not self.is_mounted:
             return
         if self.thumbnails is not None:
-            self.thumbnails.want(self.visible())
+            self.thumbnails.want(self.in_view())
         last = (int(self.scroll_offset.y) + 2 * self.size.height) // PITCH * self._columns
         if self.more and not self.waiting and last >= len(self._cards):
             self.post_message(self.EndNear())
