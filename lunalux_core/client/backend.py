@@ -117,6 +117,10 @@ class BackendClient:
     async def validate(self) -> SessionValidResponse:
         return await self._get(SessionValidResponse, "/api/session/validate")
 
+    async def health(self) -> None:
+        """Whether the backend and its storage answer; needs no session."""
+        await self._get(Success, "/ready")
+
     async def init(self, email: str, referral_code: str | None = None) -> InitResponse:
         body = {"email": email, "referralCode": referral_code}
         return await self._post(InitResponse, "/api/user/init", body, again=True)

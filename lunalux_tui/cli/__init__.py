@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -35,7 +36,11 @@ NOUNS: Mapping[str, str] = {
     "doctor": "Check terminal, storage, keyring, model and backend.",
     "serve": "Run the backend over HTTP for many users.",
     "admin": "Operate a backend: tables, ranking, coupons, models, users.",
+    "completion": "Shell completion: show its script, or install it.",
 }
+COMPLETE = "_LUNALUX_COMPLETE"
+"""Set by the completion scripts of shells, which call the program to be told what fits."""
+
 MODULES: Mapping[str, str] = {
     "import": "import_",
     "backup": "library",
@@ -76,7 +81,7 @@ def _lunalux() -> None:
 def run_cli(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code (SPEC 2)."""
     as_json = "--json" in arguments
-    if not arguments:
+    if not arguments and COMPLETE not in os.environ:
         command = typer.main.get_command(app)
         sys.stderr.write(command.get_help(command.make_context("lunalux", [], resilient_parsing=True)) + "\n")
         return output.USAGE
@@ -94,22 +99,41 @@ def run_cli(arguments: Sequence[str]) -> int:
         # The reader of a pipe went away: nothing to tell, and stdout must not be flushed again.
         sys.stdout = None
         return output.DONE
-    except Exception as error:
-        return _usage(error, as_json)
-
-
-def _usage(error: Exception, as_json: bool) -> int:
-    code = getattr(error, "exit_code", None)
-    message = getattr(error, "format_message", None)
-    if code is None or message is None:
-        raise error
-    if type(error).__name__ == "Abort":
+    except typer.Abort:
         return output.INTERRUPTED
+    except Exception as error:
+        return _ended(error, as_json)
+
+
+def _ended(error: Exception, as_json: bool) -> int:
+    """Tell wrong usage, as Typer found it, or a fault of ours, whose details go to a file."""
+    message = getattr(error, "format_message", None)
+    if message is None:
+        output.report(_fault(error), as_json=as_json)
+        return output.FAILED
     if type(error).__name__ == "NoArgsIsHelpError":
-        return output.USAGE
-    told = InvalidInput("USAGE", f"{message()}.".replace("..", "."), "Try the same command with --help.")
-    output.report(told, as_json=as_json)
+        sys.stderr.write(f"{message()}\n")
+    else:
+        text = f"{message()}.".replace("..", ".")
+        output.report(InvalidInput("USAGE", text, "Try the same command with --help."), as_json=as_json)
     return output.USAGE
+
+
+def _fault(error: Exception) -> LunaluxError:
+    import time
+    import traceback
+
+    from lunalux_core.paths import Paths
+
+    path = Paths.find().logs / f"fault-{time.strftime('%Y%m%d-%H%M%S')}.txt"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        hint = f"The details are in {path}; please report them."
+    except OSError:
+        hint = "Please report it."
+    kind = type(error).__name__
+    return LunaluxError("UNEXPECTED", f"Lunalux itself failed ({kind}).", hint, kind=kind, path=str(path))
 
 
 def _module(noun: str) -> Any:

@@ -1,0 +1,51 @@
+"""`lunalux completion`: Typer's own scripts that complete commands and options in a shell."""
+
+from __future__ import annotations
+
+import typer
+
+from lunalux_core.errors import InvalidInput
+from lunalux_tui.cli import output
+
+completion_app = typer.Typer(
+    help="Shell completion: show its script, or install it.", no_args_is_help=True, add_completion=False
+)
+commands = {"completion": completion_app}
+
+SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
+SHELL = typer.Argument("", metavar="SHELL", help=f"{', '.join(SHELLS)}; the one in use by default.")
+PROGRAM, VARIABLE = "lunalux", "_LUNALUX_COMPLETE"
+
+
+@completion_app.command()
+def show(shell: str = SHELL) -> None:
+    """Print the completion script of a shell.
+
+    Example: source <(lunalux completion show bash)
+    """
+    from typer._completion_shared import get_completion_script
+
+    output.print_text(get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=_checked(shell)))
+
+
+@completion_app.command()
+def install(shell: str = SHELL) -> None:
+    """Install completion for a shell, for this user.
+
+    Example: lunalux completion install zsh
+    """
+    from typer._completion_shared import install as install_script
+
+    chosen, path = install_script(shell=_checked(shell), prog_name=PROGRAM, complete_var=VARIABLE)
+    output.note(f"Installed for {chosen} in {path}; it works in the next shell you open.")
+
+
+def _checked(shell: str) -> str:
+    if not shell:
+        import os
+        from pathlib import Path
+
+        shell = Path(os.environ.get("SHELL", "")).name
+    if shell not in SHELLS:
+        raise InvalidInput("USAGE", f"The shell {shell!r} is not known.", f"Name one of {', '.join(SHELLS)}.")
+    return shell
