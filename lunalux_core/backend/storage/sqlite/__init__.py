@@ -1,0 +1,188 @@
+"""The storage port on one SQLite file: what the embedded backend keeps its data in.
+
+Writes go through one thread and one connection, each in its own BEGIN IMMEDIATE with synchronous=FULL, so
+that what was answered survives a power cut; reads have a second connection and never wait for a disk sync.
+Several processes may share the file (WAL, 30 s of patience). Indexes are SQLite's own, over the documents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from pathlib import Path
+
+
+from lunalux_core.backend.storage import checks, effects
+from lunalux_core.backend.storage.encoding import decode, encode, fingerprint
+from lunalux_core.backend.storage.sqlite.connection import Worker, open_connection
+from lunalux_core.backend.storage.sqlite.layout import Layout
+from lunalux_core.backend.storage.table import (
+    ConditionFailed,
+    Delete,
+    Invalid,
+    Item,
+    Key,
+    Operation,
+    Page,
+    Put,
+    TableSpec,
+    Update,
+)
+
+GET_MANY_LIMIT = 100
+SCAN_PAGE = 500
+TOKEN_SECONDS = 600
+
+
+class SqliteStore:
+    """A Store in the file at `path`, which is made (mode 0600) if missing.
+
+    Raises:
+        Unavailable: from every call, when the disk or the file refuses, or after `aclose`.
+    """
+
+    def __init__(self, path: Path, specs: Iterable[TableSpec]) -> None:
+        self._path = path
+        self._specs = {spec.name: spec for spec in specs}
+        self._layout = Layout(self._specs)
+        self._writer = Worker("lunalux-store-w", lambda: open_connection(path, self._layout.ddl()))
+        self._reader = Worker("lunalux-store-r", self._open_reader)
+
+    def _open_reader(self) -> sqlite3.Connection:
+        self._writer.connection()  # it makes the file and the tables
+        return open_connection(self._path, None)
+
+    async def get(self, table: str, key: tuple[str, str], *, consistent: bool = True) -> Item | None:
+        checks.check_key(key)
+        spec = checks.spec_of(table, self._specs)
+        return await self._reader.run(lambda db: self._read(db, spec, key))
+
+    async def get_many(self, table: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Item]:
+        spec = checks.spec_of(table, self._specs)
+        if len(keys) > GET_MANY_LIMIT:
+            raise Invalid(f"at most {GET_MANY_LIMIT} items at once")
+        for key in keys:
+            checks.check_key(key)
+
+        def read(db: sqlite3.Connection) -> dict[tuple[str, str], Item]:
+            found = {(pk, sk): self._read(db, spec, (pk, sk)) for pk, sk in keys}
+            return {Key(*key): item for key, item in found.items() if item is not None}
+
+        return await self._reader.run(read)
+
+    async def write(self, operation: Put | Update | Delete) -> Item | None:
+        checks.check_operation(operation, checks.spec_of(operation.table, self._specs))
+
+        def work(db: sqlite3.Connection) -> Item | None:
+            ((old, new),) = self._apply(db, (operation,))
+            return old if isinstance(operation, Delete) else new
+
+        return await self._writer.run_transaction(work)
+
+    async def transact(self, operations: Sequence[Operation], token: str | None = None) -> None:
+        checks.check_transaction(operations, self._specs)
+
+        def work(db: sqlite3.Connection) -> None:
+            if token is None or not self._known(db, token, operations):
+                self._apply(db, operations)
+
+        await self._writer.run_transaction(work)
+
+    async def query(
+        self,
+        table: str,
+        pk: str,
+        *,
+        index: str | None = None,
+        prefix: str = "",
+        after: Mapping[str, str] | None = None,
+        limit: int = 100,
+        descending: bool = False,
+    ) -> Page:
+        checks.spec_of(table, self._specs)
+        if limit < 1:
+            raise Invalid("a page holds at least one item")
+        select = self._layout.select(table, index, pk, prefix, after, limit, descending)
+        return await self._reader.run(lambda db: select.page(db.execute(select.sql, select.values)))
+
+    async def scan_all(self, table: str) -> AsyncIterator[Item]:
+        spec = checks.spec_of(table, self._specs)
+        sql, last = self._layout.scan(spec), 0
+        while True:
+            rows = await self._reader.run(
+                lambda db, last=last: db.execute(sql, (last, SCAN_PAGE)).fetchall()  # type: ignore[misc]
+            )
+            for rowid, doc in rows:
+                yield decode(doc)
+                last = rowid
+            if len(rows) < SCAN_PAGE:
+                return
+
+    async def purge(self, now_s: int) -> int:
+        """Drop items whose TTL has passed, as DynamoDB does by itself; returns how many."""
+
+        def work(db: sqlite3.Connection) -> int:
+            return sum(db.execute(sql, (now_s,)).rowcount for sql in self._layout.purges())
+
+        return await self._writer.run_transaction(work)
+
+    async def backup(self, target: Path) -> None:
+        """Write a whole, consistent copy of the store to the file `target`."""
+
+        def work(db: sqlite3.Connection) -> None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
+            copy = sqlite3.connect(target)
+            try:
+                db.backup(copy)
+            finally:
+                copy.close()
+
+        await self._reader.run(work)
+
+    async def aclose(self) -> None:
+        """Wait for the work under way, then close the file. Safe to call twice."""
+        for thread in (self._reader, self._writer):
+            await asyncio.to_thread(thread.close)
+
+    def _read(self, db: sqlite3.Connection, spec: TableSpec, key: tuple[str, str]) -> Item | None:
+        row = db.execute(self._layout.get(spec), tuple(key)).fetchone()
+        return None if row is None else decode(row[0])
+
+    def _apply(
+        self, db: sqlite3.Connection, operations: Sequence[Operation]
+    ) -> list[tuple[Item | None, Item | None]]:
+        """Run the operations inside an open transaction; the items before and after, one pair each."""
+        invalid: Invalid | None = None
+        changes: list[tuple[Item | None, Item | None]] = []
+        for number, operation in enumerate(operations):
+            old = self._read(db, self._specs[operation.table], checks.key_of(operation))
+            if not effects.holds(operation.when, old):
+                raise ConditionFailed(number, old)
+            try:
+                changes.append((old, effects.outcome(operation, old)))
+            except Invalid as error:
+                invalid = invalid or error
+        if invalid is not None:
+            raise invalid
+        for operation, (old, new) in zip(operations, changes, strict=True):
+            key = checks.key_of(operation)
+            if new is None and old is not None:
+                db.execute(self._layout.delete(operation.table), key)
+            elif new is not None and new is not old:
+                db.execute(self._layout.upsert(operation.table), (*key, encode(new)))
+        return changes
+
+    def _known(self, db: sqlite3.Connection, token: str, operations: Sequence[Operation]) -> bool:
+        """Whether this very transaction was applied lately; notes it otherwise."""
+        content, now = fingerprint(operations), int(time.time())
+        db.execute("DELETE FROM _tokens WHERE at <= ?", (now - TOKEN_SECONDS,))
+        row = db.execute("SELECT content FROM _tokens WHERE token = ?", (token,)).fetchone()
+        if row is None:
+            db.execute("INSERT INTO _tokens VALUES (?, ?, ?)", (token, content, now))
+        elif row[0] != content:
+            raise Invalid("the token belongs to another transaction")
+        return row is not None

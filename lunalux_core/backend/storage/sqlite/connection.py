@@ -1,0 +1,140 @@
+"""How the SQLite file is opened, and the thread that each connection lives on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from lunalux_core.backend.storage.table import Unavailable
+
+T = TypeVar("T")
+BUSY_SECONDS = 30
+SCHEMA_VERSION = 1
+
+
+def open_connection(path: Path, ddl: Iterable[str] | None) -> sqlite3.Connection:
+    """A connection with durable commits; with `ddl` it makes file and tables first."""
+    if ddl is not None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives -wal and -shm the same mode
+    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        _enter_wal(db)
+        db.execute("PRAGMA synchronous = FULL")
+        if ddl is None:
+            db.execute("PRAGMA query_only = 1")
+        else:
+            _create(db, ddl)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _enter_wal(db: sqlite3.Connection) -> None:
+    """Switching to WAL does not wait for other openers by itself, so it is tried again here."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _create(db: sqlite3.Connection, ddl: Iterable[str]) -> None:
+    """Make what is missing; safe when several processes open a new file at once."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise sqlite3.OperationalError("the file was written by a newer version of Lunalux")
+        for statement in ddl:
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+class Worker:
+    """One connection on one thread of its own.
+
+    Raises:
+        Unavailable: from every call, when the disk or the file refuses, or after `close`.
+    """
+
+    def __init__(self, name: str, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._opening: Future[sqlite3.Connection] = self._executor.submit(connect)
+        self._closed = False
+
+    def connection(self) -> sqlite3.Connection:
+        return self._opening.result()
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._submit(work)
+
+    async def run_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """`work` in a write transaction: all of it is on disk when this returns, or none of it ever."""
+
+        def transaction(db: sqlite3.Connection) -> T:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(db)
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+            return result
+
+        return await self._submit(transaction)
+
+    async def _submit(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._closed:
+            raise Unavailable("The storage is closed.")
+
+        def guarded() -> T:
+            try:
+                return work(self._opening.result())
+            except (sqlite3.Error, OSError) as error:
+                raise _unavailable(error) from error
+
+        return await asyncio.wrap_future(self._executor.submit(guarded))
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+
+        def shut() -> None:
+            if self._opening.exception() is None:
+                self._opening.result().close()
+
+        self._executor.submit(shut).result()
+        self._executor.shutdown()
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    """The sentence a person can act on. A transaction of SQLite is whole or absent, never in doubt."""
+    text = str(error).lower()
+    if "full" in text or "no space" in text:
+        return Unavailable("The disk that holds the service's data is full.")
+    if "readonly" in text or "read-only" in text or "permission" in text or "unable to open" in text:
+        return Unavailable("The service cannot write to its data folder.")
+    if "locked" in text or "busy" in text:
+        return Unavailable(f"Another program held the service's data for over {BUSY_SECONDS} seconds.")
+    if "malformed" in text or "not a database" in text:
+        return Unavailable("The file with the service's data is damaged; restore a backup.")
+    return Unavailable(f"The service's data cannot be used: {error}")
