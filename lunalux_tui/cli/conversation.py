@@ -27,7 +27,10 @@ ID = typer.Argument(metavar="ID", help="Id of a conversation.")
 def list_conversations(
     character: str = typer.Argument("", help="Only this character's (name or id)."), as_json: bool = JSON
 ) -> None:
-    """Conversations, the ones used last first."""
+    """Conversations, the ones used last first.
+
+    Example: lunalux conversation list Mirelle --json
+    """
 
     async def work(runtime: Runtime) -> None:
         chosen = (await runtime.library.characters.find(character)).id if character else None
@@ -50,7 +53,10 @@ def show(
     limit: int = typer.Option(0, help="Only the newest messages; 0 shows all.", min=0),
     as_json: bool = JSON,
 ) -> None:
-    """The messages of the path on screen."""
+    """The messages of the path on screen.
+
+    Example: lunalux conversation show 3fa8c21b --limit 20
+    """
 
     async def work(runtime: Runtime) -> None:
         place = await runtime.library.conversations.get(conversation)
@@ -75,7 +81,10 @@ def export(
     force: bool = typer.Option(False, "--force", help="Overwrite an existing file."),
     as_json: bool = JSON,
 ) -> None:
-    """Write a conversation to a file. All but .json hold the path on screen; swipes go along in .jsonl."""
+    """Write a conversation to a file. All but .json hold the path on screen; swipes go along in .jsonl.
+
+    Example: lunalux conversation export 3fa8c21b evening.md
+    """
 
     async def work(runtime: Runtime) -> None:
         from lunalux_core.transfer import export_conversation, format_of
@@ -98,7 +107,10 @@ def import_(
     character: str = typer.Option(..., help="The character it belongs to (name or id)."),
     as_json: bool = JSON,
 ) -> None:
-    """Store a chat file as a new conversation."""
+    """Store a chat file as a new conversation.
+
+    Example: lunalux conversation import chat.jsonl --character Seraphina
+    """
 
     async def work(runtime: Runtime) -> None:
         from lunalux_core.transfer import import_conversation
@@ -123,7 +135,10 @@ def import_(
 
 @conversation_app.command()
 def delete(conversation: str = ID, as_json: bool = JSON) -> None:
-    """Delete a conversation with all its branches."""
+    """Delete a conversation with all its branches.
+
+    Example: lunalux conversation delete 3fa8c21b
+    """
 
     async def work(runtime: Runtime) -> None:
         await runtime.library.conversations.delete(conversation)

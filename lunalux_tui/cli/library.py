@@ -24,7 +24,10 @@ def backup(
     force: bool = typer.Option(False, "--force", help="Overwrite an existing file."),
     as_json: bool = JSON,
 ) -> None:
-    """Save the whole library (characters, conversations, settings) as one file. Keys are never part of it."""
+    """Save the whole library (characters, conversations, settings) as one file. Keys are never part of it.
+
+    Example: lunalux backup lunalux.zip
+    """
 
     async def work(runtime: Runtime) -> None:
         from lunalux_core.backup import back_up
@@ -55,7 +58,10 @@ def backup(
 def restore(
     path: Path = typer.Argument(help="A file that `lunalux backup` wrote."), as_json: bool = JSON
 ) -> None:
-    """Replace the library by a backup. What was there is moved aside, not deleted."""
+    """Replace the library by a backup. What was there is moved aside, not deleted.
+
+    Example: lunalux restore lunalux.zip
+    """
     from lunalux_core import backup as backups
 
     old = backups.restore(command_settings().paths, path.expanduser())

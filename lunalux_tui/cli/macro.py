@@ -22,7 +22,10 @@ def test(
     scenarios: Path = typer.Option(..., "--scenarios", help="A file of scenarios to replay."),
     as_json: bool = typer.Option(False, "--json", help="The result is a JSON array in any case."),
 ) -> None:
-    """Replay a file of macro scenarios and print a JSON array of results."""
+    """Replay a file of macro scenarios and print a JSON array of results.
+
+    Example: lunalux macro test --scenarios macros.json
+    """
     from lunalux_core.dialogue.replay_macros import replay
 
     print_scenarios(scenarios, replay)

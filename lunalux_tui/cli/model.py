@@ -31,7 +31,10 @@ def list_models(
     local: bool = typer.Option(False, "--local", help="Ask the usual local servers too."),
     as_json: bool = JSON,
 ) -> None:
-    """Own, official and practice models; the one in use is marked."""
+    """Own, official and practice models; the one in use is marked.
+
+    Example: lunalux model list --local --json
+    """
 
     async def work(runtime: Runtime) -> None:
         own = [_own(spec, runtime.settings.model) for spec in runtime.models.specs()]
@@ -133,7 +136,10 @@ def add(
 
 @model_app.command()
 def remove(name: str = NAME, as_json: bool = JSON) -> None:
-    """Remove a saved configuration and its key."""
+    """Remove a saved configuration and its key.
+
+    Example: lunalux model remove local
+    """
 
     async def work(runtime: Runtime) -> None:
         from lunalux_core.config_file import remove_model, reset_value
@@ -159,7 +165,10 @@ def remove(name: str = NAME, as_json: bool = JSON) -> None:
 
 @model_app.command()
 def test(name: str = NAME, as_json: bool = JSON) -> None:
-    """Ask a model for a few words and say how long it took."""
+    """Ask a model for a few words and say how long it took.
+
+    Example: lunalux model test openai:gpt-4o-mini --json
+    """
 
     async def work(runtime: Runtime) -> None:
         from lunalux_core.llm.probe import probe
@@ -187,7 +196,10 @@ def test(name: str = NAME, as_json: bool = JSON) -> None:
 
 @model_app.command()
 def use(name: str = NAME, as_json: bool = JSON) -> None:
-    """Put a model in use for every conversation."""
+    """Put a model in use for every conversation.
+
+    Example: lunalux model use local
+    """
 
     async def work(runtime: Runtime) -> None:
         runtime.models.resolve(name)

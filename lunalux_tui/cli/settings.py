@@ -19,7 +19,10 @@ JSON = typer.Option(False, "--json", help="Print one JSON document.")
 
 @settings_app.command("list")
 def list_settings(as_json: bool = JSON) -> None:
-    """Every setting with its value and where the value comes from."""
+    """Every setting with its value and where the value comes from.
+
+    Example: lunalux settings list --json
+    """
     settings = command_settings()
     rows = [
         {
@@ -43,7 +46,10 @@ def list_settings(as_json: bool = JSON) -> None:
 
 @settings_app.command("get")
 def get_setting(key: str = typer.Argument(help="Dotted name, e.g. chat.model"), as_json: bool = JSON) -> None:
-    """One value."""
+    """One value.
+
+    Example: lunalux settings get chat.model
+    """
     settings = command_settings()
     value = _plain(settings.get(key))
     if as_json:
@@ -59,7 +65,10 @@ def set_setting(
     default: bool = typer.Option(False, "--default", help="Go back to the default."),
     as_json: bool = JSON,
 ) -> None:
-    """Store one value in config.toml; everything else of the file is kept."""
+    """Store one value in config.toml; everything else of the file is kept.
+
+    Example: lunalux settings set chat.reply_words 300
+    """
     from lunalux_core.config_file import reset_value, set_value
 
     path = command_settings().paths.config_file
@@ -76,7 +85,10 @@ def set_setting(
 
 @paths_app.command()
 def paths(as_json: bool = JSON) -> None:
-    """Show where configuration, data and cache live."""
+    """Show where configuration, data and cache live.
+
+    Example: lunalux paths --json
+    """
     known = command_settings().paths
     rows = {
         "config": known.config_file,
