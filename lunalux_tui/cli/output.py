@@ -93,7 +93,7 @@ def note(text: str) -> None:
 def warn(error: LunaluxError) -> None:
     """A problem that does not stop the command."""
     message, hint = sentence(error)
-    note(f"warning: {message} {hint}".rstrip())
+    note(f"warning: {one_line(message, hint)}")
 
 
 def fail(error: LunaluxError, *, as_json: bool) -> NoReturn:
@@ -111,7 +111,18 @@ def report(error: LunaluxError, *, as_json: bool) -> None:
         document = {"error": {"code": error.code, "message": message, **({"hint": hint} if hint else {})}}
         _write(sys.stderr, json.dumps(document, ensure_ascii=False) + "\n")
     else:
-        note(f"{message} {hint}".rstrip())
+        note(one_line(message, hint))
+
+
+def one_line(message: str, hint: str) -> str:
+    """Message and hint as two sentences on one line; what a server said may lack its full stop."""
+    if not hint:
+        return message
+    return (
+        f"{message} {hint}"
+        if message.endswith((".", "!", "?", "。", "！", "？", "…"))
+        else f"{message}. {hint}"
+    )
 
 
 def sentence(error: LunaluxError) -> tuple[str, str]:
