@@ -15,8 +15,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from lunalux_core.backend.http import refuse
 from lunalux_core.backend.logs import logger
+from lunalux_core.backend.refusals import refuse
 from lunalux_core.errors import LunaluxError, NetworkError, ProviderError
 from lunalux_core.llm.model import ChatModel, Message, ModelRequest, Sampling, Usage
 from lunalux_core.wire.official import SubmitRequest

@@ -1,0 +1,252 @@
+"""Ranking on a real store: once quiet, pages are the sort by (−heat, id) and (−time, id) (BACKEND 5.3)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lunalux_core.backend.keys import Signer
+from lunalux_core.backend.listing import Listings
+from lunalux_core.backend.ranking_keys import HOT, ORDERS, TIME, Sort, dirty_key, hot_key, partition, shard_of
+from lunalux_core.backend.ranking_schedule import SORTS, Ranking
+from lunalux_core.backend.settings import BackendSettings, RankingSettings
+from lunalux_core.backend.storage.schema import table_specs
+from lunalux_core.backend.storage.sqlite import SqliteStore
+from lunalux_core.backend.storage.table import Exists, Key, Update
+
+TABLE = "character_table_EN"
+T0 = 1_770_000_000_000
+
+
+class Market:
+    """Cards, and what may happen to them, on a store of its own."""
+
+    def __init__(self, store: SqliteStore, settings: BackendSettings) -> None:
+        self.store, self.settings = store, settings
+        self.clock = T0
+        self.ranking = self.instance()
+        self.listings = Listings(store, settings, Signer(["a-secret-of-some-length"]), lambda: self.clock)
+
+    def instance(self) -> Ranking:
+        return Ranking(self.store, self.settings, lambda: self.clock)
+
+    def mark(self, sort: Sort, card: str) -> dict[str, str]:
+        order, shards = ORDERS[sort], self.settings.ranking.shards
+        return {
+            order.dirty_pk: partition(order.dirty_word, shard_of(card, shards), shards),
+            order.dirty_sk: dirty_key(self.clock, card),
+        }
+
+    async def publish(self, card: str, heat: int = 0) -> None:
+        self.clock += 1
+        await self.store.write(
+            Update(
+                TABLE,
+                Key(f"CHAR#{card}", "PROFILE"),
+                set={
+                    "CharacterID": card,
+                    "HeatScore": heat,
+                    "Status": "active",
+                    "UpdatedAt": datetime.fromtimestamp(self.clock / 1000, UTC).isoformat(),
+                    **self.mark("hot", card),
+                    **self.mark("time", card),
+                },
+            )
+        )
+
+    async def warm(self, card: str, heat: int) -> None:
+        self.clock += 1
+        await self.store.write(
+            Update(
+                TABLE,
+                Key(f"CHAR#{card}", "PROFILE"),
+                incr={"HeatScore": heat},
+                set_default=self.mark("hot", card),
+                when=Exists(),
+            )
+        )
+
+    async def hide(self, card: str) -> None:
+        marks = {**self.mark("hot", card), **self.mark("time", card)}
+        await self.store.write(
+            Update(
+                TABLE,
+                Key(f"CHAR#{card}", "PROFILE"),
+                set={"Status": "hidden"},
+                set_default=marks,
+                when=Exists(),
+            )
+        )
+
+    async def drain(self) -> None:
+        for sort in SORTS:
+            await self.ranking.drain("en", sort)
+        self.listings.forget("en")
+
+    async def pages(self, sort: Sort, limit: int) -> list[str]:
+        """Every page from first to last, as ids."""
+        page = await self.listings.first("en", sort, limit)
+        ids = [str(card["CharacterID"]) for card in page.cards]
+        while key := self.listings.seal("en", sort, page):
+            page = await self.listings.more("en", sort, key, limit)
+            ids += [str(card["CharacterID"]) for card in page.cards]
+        return ids
+
+    async def sorted_by(self, sort: Sort) -> list[str]:
+        """The definition: visible cards by falling value, ties by id."""
+        cards = [item async for item in self.store.scan_all(TABLE) if item["SK"] == "PROFILE"]
+        cards = [card for card in cards if card["Status"] == "active"]
+        cards.sort(key=lambda card: str(card["CharacterID"]))
+        cards.sort(key=lambda card: card[ORDERS[sort].value], reverse=True)
+        return [str(card["CharacterID"]) for card in cards]
+
+
+@asynccontextmanager
+async def market(folder: Path, **ranking: int) -> AsyncIterator[Market]:
+    base = RankingSettings(hot_top_limit=6, hot_top_buffer=9, time_top_limit=6, time_top_buffer=9)
+    settings = BackendSettings(ranking=replace(base, **ranking))  # type: ignore[arg-type]
+    store = SqliteStore(folder / "store.db", table_specs())
+    try:
+        yield Market(store, settings)
+    finally:
+        await store.aclose()
+
+
+def card_id(number: int) -> str:
+    return f"{number:04d}"
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_quiet_pages_are_the_sorted_cards(tmp_path: Path, shards: int, seed: int) -> None:
+    chance = random.Random(seed)
+    async with market(tmp_path, shards=shards, batch_limit=7) as m:
+        for number in range(40):
+            await m.publish(card_id(number), chance.choice([0, 0, 5, 17]))
+        for round_ in range(4):
+            for _ in range(15):
+                await m.warm(card_id(chance.randrange(40)), chance.choice([1, 2, 30]))
+            if round_ % 2:
+                await m.hide(card_id(chance.randrange(40)))
+            await m.drain()
+            for sort in SORTS:
+                expected = await m.sorted_by(sort)
+                assert await m.pages(sort, 6) == expected
+                top = await m.store.query(TABLE, ORDERS[sort].top_pk)
+                assert [row["CharacterID"] for row in top.items][:6] == expected[:6]
+                assert len(top.items) <= 9
+
+
+async def test_increments_during_the_batch_are_never_lost(tmp_path: Path) -> None:
+    async with market(tmp_path, batch_limit=5) as m:
+        for number in range(12):
+            await m.publish(card_id(number))
+        going = True
+
+        async def warm() -> None:
+            chance = random.Random(7)
+            while going:
+                await m.warm(card_id(chance.randrange(12)), 1)
+
+        writers = [asyncio.ensure_future(warm()) for _ in range(3)]
+        for _ in range(10):
+            await m.drain()
+        going = False
+        await asyncio.gather(*writers)
+        await m.drain()
+        assert await m.pages("hot", 6) == await m.sorted_by("hot")
+        left = await m.store.query(TABLE, HOT.dirty_word, index="GSI_DIRTY_HOT")
+        assert left.items == ()
+
+
+async def test_the_hottest_cards_do_not_starve_behind_newer_marks(tmp_path: Path) -> None:
+    """More marks than a batch takes, and the first card is warmed again and again meanwhile (R3)."""
+    async with market(tmp_path, batch_limit=3) as m:
+        for number in range(30):
+            await m.publish(card_id(number))
+        ranker = m.ranking._jobs["en", "hot"].ranker
+        await m.warm("0000", 1000)
+        await ranker.batch(3)
+        await m.warm("0001", 1)
+        card = await m.store.get(TABLE, ("CHAR#0000", "PROFILE"))
+        assert card is not None and card["GSI_HOT_SK"] == hot_key(1000, "0000", 999_999_999_999)
+
+
+async def test_a_stale_batch_cannot_clear_a_mark_it_did_not_see(tmp_path: Path) -> None:
+    async with market(tmp_path) as m:
+        await m.publish("0000")
+        ranker = m.ranking._jobs["en", "hot"].ranker
+        before = await m.store.get(TABLE, ("CHAR#0000", "PROFILE"))
+        assert before is not None
+        await m.warm("0000", 5)
+        from lunalux_core.backend.storage.table import ConditionFailed
+
+        with pytest.raises(ConditionFailed):
+            await ranker._place(Key("CHAR#0000", "PROFILE"), before, {})
+        card = await m.store.get(TABLE, ("CHAR#0000", "PROFILE"))
+        assert card is not None and HOT.dirty_pk in card and HOT.sk not in card
+
+
+async def test_one_instance_works_while_another_holds_the_lease(tmp_path: Path) -> None:
+    async with market(tmp_path) as m:
+        await m.publish("0000")
+        other = m.instance()
+        assert await other._lease(TABLE, Key("LEASE#HOT", "LEASE"))
+        assert await m.ranking.drain("en", "hot") == 0
+        m.clock += 61_000  # the other one died; its lease has run out
+        assert await m.ranking.drain("en", "hot") == 1
+        await m.warm("0000", 1)
+        assert await other.drain("en", "hot") == 1
+
+
+async def test_due_means_a_window_has_passed(tmp_path: Path) -> None:
+    async with market(tmp_path) as m:
+        await m.publish("0000")
+        await m.ranking.drain_if_due("en", "hot")
+        await m.publish("0001", heat=3)
+        await m.ranking.drain_if_due("en", "hot")
+        assert [c["CharacterID"] for c in (await m.listings.first("en", "hot", None)).cards] == ["0000"]
+        m.clock += 5000
+        await m.ranking.drain_if_due("en", "hot")
+        m.listings.forget("en")
+        assert [c["CharacterID"] for c in (await m.listings.first("en", "hot", None)).cards] == [
+            "0001",
+            "0000",
+        ]
+
+
+async def test_heat_beyond_the_scale_is_clamped_and_widths_stay(tmp_path: Path) -> None:
+    assert hot_key(5, "x", 999) == "NEGHEAT#994#CHAR#x"
+    assert hot_key(10**15, "x", 999_999_999_999) == "NEGHEAT#000000000000#CHAR#x"
+    assert TIME.all_word == "ALL#TIME" and partition("ALL#HOT", 0, 1) == "ALL#HOT"
+
+
+async def test_range_heat_is_the_heat_of_the_window(tmp_path: Path) -> None:
+    ranges = {"range_heat_window_s": 2 * 3600, "range_heat_interval_s": 60}
+    async with market(tmp_path, **ranges) as m:
+        await m.publish("0000")
+        await m.ranking.note_heat("en", "0000", 4)
+        await m.ranking.drain_if_due("en", "hot")
+
+        async def range_heat() -> object:
+            card = await m.store.get(TABLE, ("CHAR#0000", "PROFILE"))
+            return card and card.get("RangeHeat")
+
+        assert await range_heat() == 4
+        m.clock += 3600_000
+        await m.ranking.note_heat("en", "0000", 2)
+        await m.ranking.drain_if_due("en", "hot")
+        assert await range_heat() == 6
+        m.clock += 3600_000
+        await m.ranking.drain_if_due("en", "hot")
+        assert await range_heat() == 2
+        m.clock += 7200_000
+        await m.ranking.drain_if_due("en", "hot")
+        assert await range_heat() == 0
