@@ -74,8 +74,10 @@ def read_chat(data: bytes, filename: str = "") -> ChatLog:
 
     text = data.decode("utf-8-sig", "replace")
     whole = _json_or_none(text)
+    if isinstance(whole, dict) and (log := read_native(whole)) is not None:
+        return log
     if isinstance(whole, dict) and not _is_header(whole) and "mes" not in whole:
-        log = read_native(whole) or chatlog_foreign.read(whole)
+        log = chatlog_foreign.read(whole)
         if log is not None:
             return log
         raise _unknown(filename)

@@ -1,0 +1,283 @@
+"""Characters, imports, conversations, shelves and backups through the program itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_program import Program, environment
+
+from lunalux_core.cards.front import read_card
+from lunalux_core.cards.png import layout, make_chunk, write_texts
+
+MakeCard = Callable[..., Path]
+
+
+def test_import_reports_every_file_and_a_summary(
+    program: Program, make_card: MakeCard, tmp_path: Path
+) -> None:
+    make_card("Ada", "cards/ada.png")
+    make_card("Bea", "cards/deep/bea.json")
+    make_card("Cleo", "cards/cleo.charx")
+    make_card("Ada", "cards/ada again.png")
+    (tmp_path / "cards" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    done = program("import", "cards", "nowhere.png", "--json", code=7)
+    *results, last = done.lines
+    assert set(last["summary"]) == {"imported", "duplicate", "replaced", "failed", "seconds"}
+    assert {k: v for k, v in last["summary"].items() if k != "seconds"} == {
+        "imported": 3,
+        "duplicate": 1,
+        "replaced": 0,
+        "failed": 2,
+    }
+    assert all(set(one) == {"path", "status", "id", "name", "spec", "error"} for one in results)
+    assert sorted(one["name"] for one in results if one["status"] == "imported") == ["Ada", "Bea", "Cleo"]
+    assert all(one["error"]["code"] for one in results if one["status"] == "failed")
+    listed = program("character", "list", "--json").json
+    assert sorted(one["name"] for one in listed) == ["Ada", "Bea", "Cleo"]
+    assert all(one["marketBinding"] == {"active": False} for one in listed)
+
+
+def test_import_from_a_list_on_stdin_replaces_and_copies(program: Program, make_card: MakeCard) -> None:
+    card = make_card("Ada")
+    first = program("import", "-", "--json", stdin=f"{card}\n").lines[0]
+    again = program("import", str(card), "--on-duplicate", "replace", "--json").lines[0]
+    assert (again["status"], again["id"]) == ("replaced", first["id"])
+    program("import", str(card), "--on-duplicate", "copy")
+    program("import", str(card), "--dry-run", "--on-duplicate", "copy")
+    assert len(program("character", "list", "--json").json) == 2
+    assert program("character", "show", "Ada", "--json", code=1).error["code"] == "CHARACTER_AMBIGUOUS"
+
+
+def test_what_an_interrupted_import_reported_is_stored(
+    program: Program, make_card: MakeCard, home: Path, tmp_path: Path
+) -> None:
+    for number in range(400):
+        make_card(f"Card {number}", f"many/{number:03}.json", description="x" * 20_000)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "lunalux_tui", "import", str(tmp_path / "many"), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(home),
+    )
+    assert running.stdout is not None
+    told = [json.loads(running.stdout.readline())]
+    running.send_signal(signal.SIGKILL)
+    told += [json.loads(line) for line in running.stdout.read().splitlines() if line.endswith(b"}")]
+    running.wait()
+    stored = {one["id"] for one in program("character", "list", "--json").json}
+    reported = {one["id"] for one in told if "id" in one}
+    assert reported and reported <= stored
+
+
+def test_show_gives_the_whole_normalised_card(program: Program, make_card: MakeCard) -> None:
+    card = make_card("Ada", tags=["a", "b"], alternate_greetings=["Hm."], extensions={"odd": {"kept": 1}})
+    program("import", str(card))
+    shown = program("character", "show", "ada", "--json").json
+    assert shown["spec"] == "v3"
+    assert shown["marketBinding"] == {"active": False}
+    data = shown["card"]["data"]
+    assert data["name"] == "Ada" and data["tags"] == ["a", "b"] and data["alternate_greetings"] == ["Hm."]
+    assert data["extensions"]["odd"] == {"kept": 1}
+    assert data["character_book"] is None and data["system_prompt"] == ""
+    assert program("character", "show", shown["id"][:6], "--json").json["id"] == shown["id"]
+
+
+def test_export_keeps_the_picture_s_other_chunks(
+    program: Program, make_card: MakeCard, tmp_path: Path
+) -> None:
+    card = make_card("Ada")
+    data = card.read_bytes()
+    end = layout(data).chunks[-1].start
+    odd = make_chunk(b"prIv", b"kept") + make_chunk(b"tEXt", b"Title\0A title")
+    card.write_bytes(write_texts(data[:end] + odd + data[end:], [], []))
+    program("import", str(card))
+    for name, spec in (("a.png", ""), ("b.json", "v2"), ("c.charx", ""), ("d.png", "v2")):
+        program("character", "export", "Ada", name, *(["--spec", spec] if spec else []))
+    exported = (tmp_path / "a.png").read_bytes()
+    assert odd in exported and b"chara\0" in exported and b"ccv3\0" in exported
+    assert b"ccv3\0" not in (tmp_path / "d.png").read_bytes()
+    assert json.loads((tmp_path / "b.json").read_text("utf-8"))["spec"] == "chara_card_v2"
+    assert "card.json" in zipfile.ZipFile(tmp_path / "c.charx").namelist()
+    for name in ("a.png", "b.json", "c.charx"):
+        assert read_card((tmp_path / name).read_bytes()).card.name == "Ada"
+    assert program("character", "export", "Ada", "a.png", "--json", code=1).error["code"] == "FILE_EXISTS"
+    assert program("character", "export", "Ada", "a.webp", "--json", code=1).error["code"]
+
+
+def test_a_name_never_leads_out_of_the_export_folder(
+    program: Program, make_card: MakeCard, tmp_path: Path
+) -> None:
+    card = make_card("../../etc/ho\nme", "bad.json")
+    program("import", str(card))
+    (tmp_path / "out").mkdir()
+    (identity,) = [one["id"] for one in program("character", "list", "--json").json]
+    path = Path(program("character", "export", identity, "out", "--json").json["path"])
+    assert path.resolve().parent in {tmp_path / "out", Path("out").resolve()} or path.parent == Path("out")
+    assert [one.suffix for one in (tmp_path / "out").iterdir()] == [".png"]
+
+
+def test_delete_takes_the_conversations_along(program: Program, make_card: MakeCard) -> None:
+    program("import", str(make_card("Ada")))
+    program("chat", "Ada", "-m", "hello")
+    assert len(program("conversation", "list", "--json").json) == 1
+    assert program("character", "delete", "Ada", "--json").json["deleted"] is True
+    assert program("conversation", "list", "--json").json == []
+    program("character", "show", "Ada", code=5)
+
+
+def test_validate_reports_departures_and_unreadable_files(
+    program: Program, make_card: MakeCard, tmp_path: Path
+) -> None:
+    good = make_card("Ada", "good.png")
+    odd = tmp_path / "odd.json"
+    odd.write_text(json.dumps({"spec": "chara_card_v2", "spec_version": "2.0", "data": {"name": 5}}))
+    bad = tmp_path / "bad.json"
+    bad.write_text("{")
+    done = program("character", "validate", str(good), str(odd), str(bad), "--json", code=7)
+    first, second, third = done.json
+    assert first["valid"] and not [one for one in first["departures"] if one["level"] == "error"]
+    assert not second["valid"] and {"data.name"} <= {one["path"] for one in second["departures"]}
+    assert third["spec"] is None and third["departures"][0]["code"] == "CARD_BAD_JSON"
+    assert program("character", "validate", str(good)).code == 0
+
+
+def test_conversations_travel_in_every_format(program: Program, make_card: MakeCard, tmp_path: Path) -> None:
+    program("import", str(make_card("Ada")))
+    said = program("chat", "Ada", "-m", "hello there", "--json").json
+    place = said["conversation_id"]
+    shown = program("conversation", "show", place, "--json").json
+    assert [m["role"] for m in shown["messages"]] == ["assistant", "user", "assistant"]
+    assert shown["messages"][-1]["id"] == said["message_id"]
+    for ending in ("jsonl", "md", "txt", "json"):
+        program("conversation", "export", place, f"chat.{ending}")
+        assert "hello there" in (tmp_path / f"chat.{ending}").read_text("utf-8")
+    for ending in ("jsonl", "json"):
+        new = program("conversation", "import", f"chat.{ending}", "--character", "Ada", "--json").json
+        back = program("conversation", "show", new["id"], "--json").json
+        assert [m["content"] for m in back["messages"]] == [m["content"] for m in shown["messages"]]
+    program("conversation", "delete", place)
+    program("conversation", "show", place, "--json", code=5)
+
+
+BOOK = {
+    "entries": {
+        "0": {"uid": 0, "key": ["dragon"], "content": "Dragons sleep in the tower.", "order": 100},
+        "1": {"uid": 1, "key": ["tower"], "content": "The tower is old.", "order": 50, "comment": "Tower"},
+    }
+}
+
+
+def test_worldbook_test_tells_what_and_why(program: Program, tmp_path: Path) -> None:
+    book = tmp_path / "book.json"
+    book.write_text(json.dumps(BOOK))
+    done = program("worldbook", "test", str(book), "--text", "a dragon", "--json").json
+    assert set(done) == {"activated", "skipped", "before", "after", "at_depth", "tokens"}
+    fields = "uid comment order position depth role pass key reason tokens content"
+    assert all(set(one) == set(fields.split()) for one in done["activated"])
+    assert [one["uid"] for one in done["activated"]] == [1, 0]
+    off = ("--settings", '{"recursive": false}')
+    only = program("worldbook", "test", str(book), "--text", "a dragon", *off, "--json").json
+    assert [one["uid"] for one in only["activated"]] == [0]
+    messages = tmp_path / "messages.json"
+    messages.write_text(json.dumps([{"role": "user", "name": "Bo", "content": "the tower"}]))
+    done = program("worldbook", "test", str(book), "--messages", str(messages), "--json").json
+    assert [one["uid"] for one in done["activated"]] == [1]
+    assert [
+        one["uid"]
+        for one in program("worldbook", "test", str(book), "--json", stdin="tower").json["activated"]
+    ] == [1]
+    assert program("worldbook", "test", str(book), "--settings", "[", "--json", code=5).error["code"]
+
+
+def test_shelves_import_switch_export_delete(program: Program, tmp_path: Path) -> None:
+    book = tmp_path / "book.json"
+    book.write_text(json.dumps(BOOK))
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps({"scriptName": "Loud", "findRegex": "/a/g", "replaceString": "A"}))
+    preset = tmp_path / "mine.json"
+    preset.write_text(json.dumps({"prompts": [{"identifier": "main", "content": "Be brief."}]}))
+    for kind, path in (("worldbook", book), ("regex", script), ("preset", preset)):
+        (stored,) = program(kind, "import", str(path), "--json").json
+        assert program(kind, "disable", stored["id"], "--json").json["enabled"] is False
+        listed = {one["id"]: one for one in program(kind, "list", "--json").json}
+        assert listed[stored["id"]]["enabled"] is False
+        assert program(kind, "enable", stored["name"], "--json").json["enabled"] is True
+        program(kind, "export", stored["id"], f"{kind}.out.json")
+        assert json.loads((tmp_path / f"{kind}.out.json").read_text("utf-8"))
+        program(kind, "delete", stored["id"])
+        assert program(kind, "enable", stored["id"], "--json", code=5).error["code"].endswith("_NOT_FOUND")
+
+
+def test_built_in_presets_are_shown_and_put_in_use(program: Program) -> None:
+    listed = program("preset", "list", "--json").json
+    assert [one["id"] for one in listed if one["enabled"]] == ["mirror_realm"]
+    program("preset", "enable", "default")
+    assert program("settings", "get", "chat.preset", "--json").json["value"] == "default"
+    shown = program("preset", "show", "default", "--json").json
+    assert shown["slots"][0]["identifier"] == "main" and shown["slots"][0]["role"] == "system"
+    assert shown["tokens"] == sum(one["tokens"] for one in shown["slots"] if one["enabled"]) > 0
+
+
+def test_regex_test(program: Program, tmp_path: Path) -> None:
+    script = tmp_path / "script.json"
+    script.write_text(
+        json.dumps({"scriptName": "Loud", "findRegex": "/a/g", "replaceString": "A", "placement": [2]})
+    )
+    done = program("regex", "test", str(script), "--json", stdin="banana").json
+    assert done == {"text": "bAnAnA", "applied": ["Loud"], "skipped": []}
+
+
+@pytest.mark.parametrize("kind", ["worldbook", "regex", "macro", "preset"])
+def test_scenarios_give_one_result_each(program: Program, shared: Path, kind: str) -> None:
+    file = {"worldbook": "worldinfo", "regex": "regex", "macro": "macros", "preset": "prompt"}[kind]
+    path = shared / "vectors" / f"{file}.json"
+    done = program(kind, "test", "--scenarios", str(path)).json
+    given = json.loads(path.read_text("utf-8"))
+    assert len(done) == (len(given) if isinstance(given, list) else 1)
+
+
+def test_backup_and_restore(program: Program, make_card: MakeCard, tmp_path: Path) -> None:
+    program("import", str(make_card("Ada")))
+    program("chat", "Ada", "-m", "remember this")
+    saved = program("backup", "all.zip", "--json").json
+    assert (saved["characters"], saved["conversations"]) == (1, 1)
+    program("character", "delete", "Ada")
+    program("restore", "all.zip")
+    (one,) = program("conversation", "list", "--json").json
+    shown: dict[str, Any] = program("conversation", "show", one["id"], "--json").json
+    assert any(m["content"] == "remember this" for m in shown["messages"])
+
+
+def test_two_programs_on_one_library(program: Program, make_card: MakeCard, home: Path) -> None:
+    program("import", str(make_card("Ada")))
+    chats = [
+        subprocess.Popen(
+            [sys.executable, "-m", "lunalux_tui", "chat", "Ada", "--new", "-m", f"turn {n}", "--json"],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            env=environment(home),
+        )
+        for n in range(3)
+    ]
+    assert [chat.wait(60) for chat in chats] == [0, 0, 0]
+    for chat in chats:
+        assert chat.stdout is not None
+        chat.stdout.close()
+    assert len(program("conversation", "list", "--json").json) == 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")
+def test_private_files_are_private(program: Program, home: Path) -> None:
+    program("model", "add", "m", "--provider", "openai", "--model", "x", "--key-stdin", stdin="sk-secret\n")
+    path = home / "data" / "credentials.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "sk-secret" not in (home / "config" / "config.toml").read_text("utf-8")
