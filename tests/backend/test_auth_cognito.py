@@ -1,0 +1,138 @@
+"""Cognito behind the same port as local accounts, against moto's user pools (its JWKS verifies its tokens).
+
+moto accepts any confirmation code, so wrong codes are answered by botocore's Stubber (BACKEND part 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lunalux_core.backend.cognito import CognitoIdentity
+from lunalux_core.backend.settings import CognitoSettings
+from lunalux_core.errors import LunaluxError
+
+pytest.importorskip("moto")
+boto3 = pytest.importorskip("boto3")
+pytest.importorskip("jwt")
+pytestmark = pytest.mark.slow
+
+REGION = "us-east-1"
+PASSWORD = "Four-unrelated-quiet-words-1"
+AWS = {"region_name": REGION, "aws_access_key_id": "test", "aws_secret_access_key": "test"}
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+class Pool:
+    """A user pool of its own, and our identity over it."""
+
+    def __init__(self, endpoint: str, client_of: str = "") -> None:
+        self.client = boto3.client("cognito-idp", endpoint_url=endpoint, **AWS)
+        self.pool_id = self.client.create_user_pool(
+            PoolName="test", UsernameAttributes=["email"], AutoVerifiedAttributes=["email"]
+        )["UserPool"]["Id"]
+        app = self.client.create_user_pool_client(
+            UserPoolId=self.pool_id, ClientName="app", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"]
+        )
+        self.settings = CognitoSettings(REGION, self.pool_id, app["UserPoolClient"]["ClientId"])
+        self.jwks = f"{endpoint}/{self.pool_id}/.well-known/jwks.json"
+        self.identity = CognitoIdentity(self.settings, client=self.client, jwks_url=self.jwks)
+
+
+@pytest.fixture
+def pool(endpoint: str) -> Pool:
+    return Pool(endpoint)
+
+
+async def code_of(work: Any) -> str:
+    with pytest.raises(LunaluxError) as caught:
+        await work
+    return caught.value.code
+
+
+async def test_from_sign_up_to_a_proved_identity(pool: Pool) -> None:
+    signed_up = await pool.identity.sign_up("Ada@Example.org", PASSWORD)
+    assert not signed_up.confirmed
+    assert await code_of(pool.identity.sign_in("ada@example.org", PASSWORD)) == "USER_NOT_CONFIRMED"
+    await pool.identity.confirm("ada@example.org", "123456")
+    account = await pool.identity.sign_in("ada@example.org", PASSWORD)
+    assert (account.user_id, account.email) == (signed_up.user_id, "ada@example.org")
+    assert account.cookie is not None
+    assert await pool.identity.prove(account.cookie) == account
+    assert await pool.identity.find("ada@example.org") == account.user_id
+
+
+async def test_answers_do_not_tell_who_exists(pool: Pool) -> None:
+    await pool.identity.sign_up("ada@example.org", PASSWORD)
+    await pool.identity.confirm("ada@example.org", "123456")
+    again = await pool.identity.sign_up("ada@example.org", PASSWORD)
+    assert not again.confirmed
+    assert await code_of(pool.identity.sign_in("ada@example.org", "Wrong-password-1")) == "BAD_CREDENTIALS"
+    assert await code_of(pool.identity.sign_in("nobody@example.org", PASSWORD)) == "BAD_CREDENTIALS"
+    await pool.identity.forgot("nobody@example.org")
+    assert await pool.identity.find("nobody@example.org") is None
+
+
+async def test_tokens_of_others_and_changed_tokens_prove_nothing(pool: Pool, endpoint: str) -> None:
+    await pool.identity.sign_up("ada@example.org", PASSWORD)
+    await pool.identity.confirm("ada@example.org", "123456")
+    token = (await pool.identity.sign_in("ada@example.org", PASSWORD)).cookie
+    assert token is not None
+    assert await pool.identity.prove(token[:-4] + "AAAA") is None
+    assert await pool.identity.prove("nonsense") is None
+    other = Pool(endpoint)
+    assert await other.identity.prove(token) is None  # another pool's key and issuer
+    foreign = CognitoIdentity(
+        CognitoSettings(REGION, pool.pool_id, "another-client"), client=pool.client, jwks_url=pool.jwks
+    )
+    assert await foreign.prove(token) is None  # another audience
+    access = pool.client.initiate_auth(
+        ClientId=pool.settings.client_id,
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": "ada@example.org", "PASSWORD": PASSWORD},
+    )["AuthenticationResult"]["AccessToken"]
+    assert await pool.identity.prove(access) is None  # not an ID token
+
+
+async def test_refusals_have_their_documented_codes(endpoint: str) -> None:
+    from botocore.stub import Stubber
+
+    cases = [
+        ("confirm_sign_up", "CodeMismatchException", "CODE_INVALID"),
+        ("confirm_sign_up", "NotAuthorizedException", "CODE_INVALID"),
+        ("confirm_sign_up", "UserNotFoundException", "CODE_INVALID"),
+        ("confirm_sign_up", "ExpiredCodeException", "CODE_EXPIRED"),
+        ("confirm_sign_up", "AliasExistsException", "EMAIL_TAKEN"),
+        ("confirm_sign_up", "TooManyFailedAttemptsException", "RATE_LIMITED"),
+        ("confirm_sign_up", "InternalErrorException", "STORE_UNAVAILABLE"),
+        ("sign_up", "InvalidPasswordException", "WEAK_PASSWORD"),
+    ]
+    client = boto3.client("cognito-idp", endpoint_url=endpoint, **AWS)
+    identity = CognitoIdentity(CognitoSettings(REGION, "pool", "client"), client=client)
+    with Stubber(client) as stubber:
+        for operation, kind, expected in cases:
+            stubber.add_client_error(operation, kind)
+            call = (
+                identity.confirm("a@example.org", "1")
+                if operation == "confirm_sign_up"
+                else identity.sign_up("a@example.org", PASSWORD)
+            )
+            assert await code_of(call) == expected
+
+
+async def test_no_answer_is_unavailable_not_a_wrong_password() -> None:
+    client = boto3.client("cognito-idp", endpoint_url="http://127.0.0.1:1", **AWS)
+    identity = CognitoIdentity(CognitoSettings(REGION, "pool", "client"), client=client)
+    assert await code_of(identity.sign_in("a@example.org", PASSWORD)) == "STORE_UNAVAILABLE"
