@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 from lunalux_core.errors import InvalidInput
 from lunalux_tui.i18n import t
@@ -66,7 +66,7 @@ class Acting(Protocol):
     ACTIONS: Sequence[Action]
 
 
-def bindings(actions: Iterable[Action]) -> list[Binding]:
+def bindings(actions: Iterable[Action]) -> list[BindingType]:
     """Textual's bindings for some actions, each with its id."""
     return [
         Binding(
@@ -91,7 +91,7 @@ def actions_of(*nodes: object) -> Iterator[Action]:
                 yield action
 
 
-def reachable(app: App[object], screen: Screen[object]) -> Iterator[Action]:
+def reachable(app: App[Any], screen: Screen[Any]) -> Iterator[Action]:
     """Every action that could be meant on this screen: the focused widget's, the screen's, the app's."""
     focused = screen.focused
     chain = list(focused.ancestors_with_self) if focused is not None else [screen]
@@ -128,7 +128,9 @@ def key_name(key: str) -> str:
     return "".join(marks.get(modifier, modifier + "-") for modifier in modifiers) + shown
 
 
-def checked_keymap(wanted: Mapping[str, str], known: Iterable[Action]) -> tuple[dict[str, str], list[InvalidInput]]:
+def checked_keymap(
+    wanted: Mapping[str, str], known: Iterable[Action]
+) -> tuple[dict[str, str], list[InvalidInput]]:
     """The entries of a key map that name an action, and what is wrong with the others."""
     ids = {action.id for action in known}
     good = {action_id: keys for action_id, keys in wanted.items() if action_id in ids and keys.strip()}

@@ -29,7 +29,11 @@ class Commands(Provider):
                 run = partial(self.screen.run_action, action.method)
                 yield title, action.help, run
         for language, name in LANGUAGES.items():
-            yield t("palette.language", name=name), t("palette.language_help"), partial(app.switch_language, language)
+            yield (
+                t("palette.language", name=name),
+                t("palette.language_help"),
+                partial(app.switch_language, language),
+            )
         for theme in app.theme_names():
             yield t("palette.theme", name=theme), t("palette.theme_help"), partial(app.change_theme, theme)
 

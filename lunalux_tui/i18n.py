@@ -86,6 +86,8 @@ def t(key: str, **params: object) -> str:
 def tell(error: LunaluxError) -> tuple[str, str]:
     """Message and hint of an error in the person's language; its own English where there is none."""
     known = catalogue(_Current.language)
-    message = t(f"error.{error.code}.message", **error.params) if f"error.{error.code}.message" in known else ""
+    message = (
+        t(f"error.{error.code}.message", **error.params) if f"error.{error.code}.message" in known else ""
+    )
     hint = t(f"error.{error.code}.hint", **error.params) if f"error.{error.code}.hint" in known else ""
     return message or error.message, hint or error.hint

@@ -36,7 +36,9 @@ class Opening:
     problem: LunaluxError | None = None
 
 
-async def read_opening(runtime: Runtime, character: str = "", conversation: str = "", new: bool = False) -> Opening:
+async def read_opening(
+    runtime: Runtime, character: str = "", conversation: str = "", new: bool = False
+) -> Opening:
     """Read what the first frame shows; a problem is told on the screen, never raised."""
     library = runtime.library
     try:

@@ -39,7 +39,9 @@ PLACES = (
     Place("settings", "lunalux_tui.screens.settings", "SettingsScreen", "f6"),
 )
 
-ACTIONS = tuple(Action(f"go.{place.id}", f"app.go('{place.id}')", place.key, priority=True) for place in PLACES)
+ACTIONS = tuple(
+    Action(f"go.{place.id}", f"app.go('{place.id}')", place.key, priority=True) for place in PLACES
+)
 
 
 @cache
@@ -58,7 +60,9 @@ def all_actions() -> Iterator[Action]:
     from lunalux_tui.widgets.roster import RosterRows
 
     screens = [
-        getattr(import_module(place.module), place.screen) for place in PLACES if exists(place.id) and place.id != FIRST
+        getattr(import_module(place.module), place.screen)
+        for place in PLACES
+        if exists(place.id) and place.id != FIRST
     ]
     dialogs = (conversations.ConversationsDialog, personas.PersonasDialog, search.SearchDialog)
     yield from actions_of(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens, *dialogs)

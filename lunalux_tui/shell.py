@@ -32,7 +32,7 @@ APP_ACTIONS = (
     Action("app.help", "help", "f1", footer=60, priority=True),
     Action("app.palette", "command_palette", "ctrl+p", footer=61, priority=True, palette=False),
     Action("app.next_theme", "next_theme"),
-    Action("app.quit", "quit", "ctrl+q", footer=62, priority=True),
+    Action("app.quit", "quit", "ctrl+q", footer=59, priority=True),
 )
 
 
@@ -97,7 +97,9 @@ class LunaluxApp(App[None]):
     def tell(self, error: LunaluxError, severity: Any = "error") -> None:
         """A notice of a failure: what happened, what to do."""
         message, hint = tell(error)
-        self.notify(hint or message, title=message if hint else "", severity=severity, markup=False, timeout=8)
+        self.notify(
+            hint or message, title=message if hint else "", severity=severity, markup=False, timeout=8
+        )
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         error = event.worker.error
@@ -146,7 +148,7 @@ class LunaluxApp(App[None]):
 
         from lunalux_tui.commands import Commands
 
-        if not CommandPalette.is_open(self):
+        if not isinstance(self.screen, CommandPalette):
             self.push_screen(CommandPalette([Commands], placeholder=t("palette.placeholder")))
 
     # -- settings ----------------------------------------------------------------------------------
@@ -224,7 +226,9 @@ class LunaluxApp(App[None]):
     def _choose_theme(self, name: str) -> list[InvalidInput]:
         problems: list[InvalidInput] = []
         try:
-            theme = themes.find_theme(themes.NO_COLOUR if self._no_colour else name, self.runtime.paths.themes)
+            theme = themes.find_theme(
+                themes.NO_COLOUR if self._no_colour else name, self.runtime.paths.themes
+            )
         except InvalidInput as error:
             problems.append(error)
             theme = themes.find_theme(themes.DEFAULT, self.runtime.paths.themes)
@@ -261,4 +265,6 @@ def palette(theme: Theme) -> Palette:
     """The colours of a theme for widgets that draw themselves."""
     background = theme.background or "#000000"
     surface = theme.surface or background
-    return Palette(theme.variables, theme.foreground or "#ffffff", background, surface, theme.panel or surface)
+    return Palette(
+        theme.variables, theme.foreground or "#ffffff", background, surface, theme.panel or surface
+    )

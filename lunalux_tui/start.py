@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,3 +33,12 @@ async def begin(app: LunaluxApp) -> None:
     if chat.conversation is None:
         chat.transcript.note(*app.words_of_emptiness(), error=False)
     await app.watch_account()
+    await asyncio.to_thread(_warm)
+
+
+def _warm() -> None:
+    """Import what the first turn needs, so that it starts at once. In a thread: keys go on being read."""
+    import_module("lunalux_core.dialogue.default")
+    import_module("lunalux_core.llm.openai")
+    import_module("httpx")
+    import_module("lunalux_tui.screens.turns")

@@ -19,7 +19,18 @@ from lunalux_core.errors import InvalidInput
 DEFAULT = "luna-dark"
 NO_COLOUR = "no-colour"
 
-BASE = ("primary", "secondary", "accent", "foreground", "background", "surface", "panel", "success", "warning", "error")
+BASE = (
+    "primary",
+    "secondary",
+    "accent",
+    "foreground",
+    "background",
+    "surface",
+    "panel",
+    "success",
+    "warning",
+    "error",
+)
 CHAT: Mapping[str, str] = {
     "speech": "accent",
     "narration": "secondary",

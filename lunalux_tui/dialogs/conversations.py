@@ -39,7 +39,12 @@ class ConversationsDialog(PickDialog):
         self._character_id = character_id
         self.deleted: set[str] = set()
 
-    async def on_mount(self) -> None:
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._begin()
+
+    @work(exit_on_error=False)
+    async def _begin(self) -> None:
         await self._read()
 
     async def _read(self) -> None:

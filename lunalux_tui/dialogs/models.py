@@ -50,13 +50,20 @@ class ModelsDialog(PickDialog):
         except LunaluxError as error:
             self._tell(spec.name, error)
             return
-        self._add([Row(spec.name + name, name, t(f"model.{spec.provider}", server=spec.base_url)) for name in names])
+        self._add(
+            [Row(spec.name + name, name, t(f"model.{spec.provider}", server=spec.base_url)) for name in names]
+        )
 
     @work(group="models", exit_on_error=False)
     async def _ask_local(self) -> None:
         from lunalux_core.llm.registry import local_servers
 
-        self._add([Row(spec.name, spec.model, t("model.local", server=spec.base_url)) for spec in await local_servers()])
+        self._add(
+            [
+                Row(spec.name, spec.model, t("model.local", server=spec.base_url))
+                for spec in await local_servers()
+            ]
+        )
 
     @work(group="models", exit_on_error=False)
     async def _ask_backend(self) -> None:
@@ -83,7 +90,9 @@ def _official(row: Mapping[str, Any]) -> Row:
     """A model of the price list: what a reply costs, and from which Lux level it is free."""
     prices = []
     if row["freeLevel"] >= 0:
-        prices.append(t("model.free") if row["freeLevel"] == 0 else t("model.free_from", level=row["freeLevel"]))
+        prices.append(
+            t("model.free") if row["freeLevel"] == 0 else t("model.free_from", level=row["freeLevel"])
+        )
     if row["allowStar"] and row["starCost"] >= 0:
         prices.append(t("model.stars", n=row["starCost"]))
     if row["allowLuna"] and row["lunaCost"] >= 0:

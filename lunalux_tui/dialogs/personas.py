@@ -36,7 +36,12 @@ class PersonasDialog(PickDialog):
         self._runtime = runtime
         self._personas: dict[str, Persona] = {}
 
-    async def on_mount(self) -> None:
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._begin()
+
+    @work(exit_on_error=False)
+    async def _begin(self) -> None:
         await self._read()
 
     async def _read(self) -> None:

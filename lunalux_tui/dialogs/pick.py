@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
@@ -24,8 +25,8 @@ class PickDialog(Dialog[str]):
     The cursor moves with the arrows while the words that narrow the list are typed.
     """
 
-    ACTIONS = (CHOOSE, CANCEL)
-    BINDINGS = [
+    ACTIONS: ClassVar[tuple[Action, ...]] = (CHOOSE, CANCEL)
+    BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(ACTIONS),
         Binding("up", "move(-1)", show=False, priority=True),
         Binding("down", "move(1)", show=False, priority=True),
@@ -64,7 +65,9 @@ class PickDialog(Dialog[str]):
         """Show these rows, as far as they hold the typed words."""
         self._all = rows
         words = self.words.casefold().split()
-        found = [row for row in rows if all(w in f"{row.title} {row.detail} {row.right}".casefold() for w in words)]
+        found = [
+            row for row in rows if all(w in f"{row.title} {row.detail} {row.right}".casefold() for w in words)
+        ]
         self.rows.set_rows(found, at=at)
 
     @on(Input.Changed, "#narrow")

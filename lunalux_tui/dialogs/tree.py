@@ -20,7 +20,9 @@ class TreeDialog(PickDialog):
     """Shows all messages; answers the id of the one to go to, or None."""
 
     def __init__(self, nodes: Sequence[TreeNode], head_id: str) -> None:
-        super().__init__(question("tree.title"), list(tree_rows(nodes)), current=head_id, hint=question("tree.hint"))
+        super().__init__(
+            question("tree.title"), list(tree_rows(nodes)), current=head_id, hint=question("tree.hint")
+        )
 
 
 def tree_rows(nodes: Sequence[TreeNode]) -> Iterator[Row]:

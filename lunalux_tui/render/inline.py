@@ -118,7 +118,7 @@ class _Parser:
         if len(mark) == 3:  # closes *a **b*** and **a *b***
             outer = [opened for opened, _ in self._open_marks[-2:]]
             if sorted(outer) == [mark[0], mark[0] * 2]:
-                return all([self._close_mark(one) for one in reversed(outer)])
+                return self._close_mark(outer[1]) and self._close_mark(outer[0])
         return False
 
     def _quotation(self, mark: str, start: int, end: int) -> None:

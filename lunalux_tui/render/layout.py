@@ -65,7 +65,9 @@ def lay_out(
 
 
 class _Layout:
-    def __init__(self, width: int, base: int, growing: bool, opened: Mapping[Fold, int], words: Words) -> None:
+    def __init__(
+        self, width: int, base: int, growing: bool, opened: Mapping[Fold, int], words: Words
+    ) -> None:
         self.laid = Laid()
         self._width = width
         self._base = base

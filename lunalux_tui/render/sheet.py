@@ -29,6 +29,9 @@ from lunalux_tui.render.message import (
 )
 from lunalux_tui.render.styles import Line
 
+TOP = 1
+"""Empty lines above the first entry."""
+
 
 @dataclass(slots=True)
 class Entry:
@@ -67,7 +70,7 @@ class Sheet:
         self.entries: list[Entry] = []
         self.show_thinking = False
         self.today = ""
-        self._tops: list[int] = [0]
+        self._tops: list[int] = [TOP]
         self._width = 0
         self._stream: _Stream | None = None
 
@@ -85,7 +88,7 @@ class Sheet:
     def at(self, line: int) -> tuple[Entry | None, int]:
         """The entry that a line belongs to, and the line within it."""
         index = bisect_right(self._tops, line) - 1
-        if line < 0 or index >= len(self.entries):
+        if index < 0 or index >= len(self.entries):
             return None, 0
         return self.entries[index], line - self._tops[index]
 
@@ -275,7 +278,7 @@ class Sheet:
 
     def measure(self) -> None:
         """Find every entry's first line anew."""
-        self._tops = [0, *accumulate(entry.height for entry in self.entries)]
+        self._tops = list(accumulate((entry.height for entry in self.entries), initial=TOP))
 
     def _entry(self, message: Message, opened: dict[Fold, int] | None = None) -> Entry:
         entry = Entry(message, opened=opened or {})

@@ -132,7 +132,9 @@ class ChatScreen(DialogActions):
         if not chosen:
             return
         name = (await self.runtime.library.characters.get(chosen)).name
-        question = ConfirmDialog(t("dialog.delete_character.title"), t("dialog.delete_character.question", name=name))
+        question = ConfirmDialog(
+            t("dialog.delete_character.title"), t("dialog.delete_character.question", name=name)
+        )
         if await self.app.push_screen_wait(question):
             await self.runtime.library.characters.delete(chosen)
             if self.character is not None and self.character.id == chosen:

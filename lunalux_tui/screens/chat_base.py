@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, cast
 
 from textual import getters
 from textual.app import ComposeResult
@@ -37,8 +37,6 @@ TURN = "turn"
 class ChatBase(LunaScreen[None]):
     """Layout, what is open, and how a turn runs."""
 
-    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (92, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar = [(0, "-short"), (18, "-tall")]
     ACTIONS = CHAT_ACTIONS
     BLANK = True
 
@@ -54,6 +52,8 @@ class ChatBase(LunaScreen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (92, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]
         self.character: CharacterSummary | None = None
         self.conversation: Conversation | None = None
         self._waiting = ""

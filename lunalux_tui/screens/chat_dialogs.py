@@ -107,7 +107,10 @@ class DialogActions(MessageActions):
 
         if self.conversation is None:
             return
-        rows = [Row(mode or "none", t(f"mode.{mode or 'none'}.label"), right=t(f"mode.{mode or 'none'}.help")) for mode in MODES]
+        rows = [
+            Row(mode or "none", t(f"mode.{mode or 'none'}.label"), right=t(f"mode.{mode or 'none'}.help"))
+            for mode in MODES
+        ]
         dialog = PickDialog(t("dialog.modes.title"), rows, current=self.conversation.mode or "none")
         answer = await self.app.push_screen_wait(dialog)
         if answer:
@@ -127,7 +130,9 @@ class DialogActions(MessageActions):
 
         if self.conversation is None:
             return
-        proposal = self.runtime.paths.exports / export_name(self.character_name, self.conversation.title, "md")
+        proposal = self.runtime.paths.exports / export_name(
+            self.character_name, self.conversation.title, "md"
+        )
         dialog = AskDialog(t("dialog.export.title"), value=str(proposal), hint=t("dialog.export.hint"))
         answer = await self.app.push_screen_wait(dialog)
         if not answer:
@@ -177,7 +182,9 @@ class DialogActions(MessageActions):
         for failure in report.failed[:5]:
             message, hint = tell(failure)
             self.transcript.note(message, hint)
-        text = t("chat.cards_imported", n=report.imported, duplicates=report.duplicates, failed=len(report.failed))
+        text = t(
+            "chat.cards_imported", n=report.imported, duplicates=report.duplicates, failed=len(report.failed)
+        )
         self.notify(text, severity="warning" if report.failed else "information", markup=False)
         if report.only:
             await self.open_character(report.only)

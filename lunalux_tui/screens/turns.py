@@ -23,25 +23,27 @@ from lunalux_core.dialogue.turn import (
 )
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.conversations import Message
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from lunalux_tui.screens.chat import ChatScreen
+    from lunalux_tui.screens.chat_base import ChatBase
 
 
 class Turns:
     """Runs one turn at a time for a chat screen; keeps send lock, status and clock in step with it."""
 
-    def __init__(self, screen: ChatScreen) -> None:
+    def __init__(self, screen: ChatBase) -> None:
         self._screen = screen
         self._reply: Message | None = None
         self._began = 0.0
         self._clock: Timer | None = None
         self._impersonated: list[str] | None = None
 
-    async def run(self, events: AsyncIterator[TurnEvent], *, restore: str = "", impersonate: bool = False) -> None:
+    async def run(
+        self, events: AsyncIterator[TurnEvent], *, restore: str = "", impersonate: bool = False
+    ) -> None:
         """Iterate one turn to its end. `restore` goes back into the prompt when nothing could be stored."""
         self._start(impersonate)
         started = False

@@ -43,7 +43,9 @@ class ChatHeader(Bar):
     def right(self) -> Sequence[Part]:
         parts = []
         if self.persona:
-            parts.append(Part(t("header.persona", name=clean_line(self.persona, 30)), MUTED, "screen.personas", 4))
+            parts.append(
+                Part(t("header.persona", name=clean_line(self.persona, 30)), MUTED, "screen.personas", 4)
+            )
         if self.model:
             parts.append(Part(f"{clean_line(self.model, 40)} ▾", MUTED, "screen.models", 2))
         return parts
@@ -88,7 +90,9 @@ class StatusBar(Bar):
 class Suggestions(Widget):
     """What the person might say next, each with the digit that takes it."""
 
-    DEFAULT_CSS = "Suggestions { height: auto; max-height: 3; display: none; } Suggestions.-some { display: block; }"
+    DEFAULT_CSS = (
+        "Suggestions { height: auto; max-height: 3; display: none; } Suggestions.-some { display: block; }"
+    )
 
     suggestions: reactive[tuple[str, ...]] = reactive((), layout=True)
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 
+KEPT = 60
+"""Places in the footer from this one on are never left out: help and commands must always be in view."""
+
+
 class KeyBar(Bar):
     """One line of keys. It follows the focus; a key can be clicked too."""
 
@@ -31,12 +35,10 @@ class KeyBar(Bar):
             if binding.show and entry.enabled and binding.id and not binding.key.startswith(UNBOUND):
                 shown.setdefault(binding.id, binding.key)
         known = {action.id: action for action in reachable(self.app, self.screen)}
-        return [
-            Part(
-                f"{key_name(shown[one])} {known[one].label}",
-                MUTED,
-                f"app.simulate_key('{shown[one]}')",
-                known[one].footer,
-            )
-            for one in sorted(shown.keys() & known.keys(), key=lambda one: known[one].footer)
-        ]
+        parts: dict[str, Part] = {}
+        for one in sorted(shown.keys() & known.keys(), key=lambda one: known[one].footer):
+            label, place = known[one].label, known[one].footer
+            key, weight = shown[one], 0 if place >= KEPT else place
+            part = Part(f"{key_name(key)} {label}", MUTED, f"app.simulate_key('{key}')", weight)
+            parts.setdefault(label, part)  # the nearest of two keys for the same thing
+        return list(parts.values())

@@ -76,7 +76,9 @@ class Bar(Widget):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         strip = palette_of(self).strip(self._runs(), self.size.width)
-        blank = palette_of(self).strip([("", self.GROUND), (" " * self.size.width, self.GROUND)], self.size.width)
+        blank = palette_of(self).strip(
+            [("", self.GROUND), (" " * self.size.width, self.GROUND)], self.size.width
+        )
         strips = [strip if y == 0 else blank for y in crop.line_range]
         if crop.column_span != (0, self.size.width):
             strips = [one.crop(*crop.column_span) for one in strips]

@@ -78,7 +78,12 @@ class Roster(Column):
     def show(self, characters: Sequence[CharacterSummary], current: str) -> None:
         """Show these characters; `current` is the one that is talked with."""
         rows = [
-            Row(one.id, one.name, one.intro or one.creator or ", ".join(one.tags), mark="★" if one.favourite else "")
+            Row(
+                one.id,
+                one.name,
+                one.intro or one.creator or ", ".join(one.tags),
+                mark="★" if one.favourite else "",
+            )
             for one in characters
         ]
         self.query_one(RosterBar).count = len(rows)

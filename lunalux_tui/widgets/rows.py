@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import events
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -41,7 +42,7 @@ class Row:
 class Rows(ScrollView, can_focus=True):
     """Shows rows; posts `Chosen` for enter and click, `Moved` when the cursor moves."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", show=False),
         Binding("down,j", "move(1)", show=False),
         Binding("pageup", "page(-1)", show=False),
@@ -170,14 +171,19 @@ class Rows(ScrollView, can_focus=True):
         ground = self._ground
         if place >= len(self._rows):
             text = f" {self.empty}" if place == 0 and line == 0 and not self._rows else ""
-            return ((fit(text, width), MUTED | ground), (" " * (width - cell_len(fit(text, width))), ground)), False
+            return (
+                (fit(text, width), MUTED | ground),
+                (" " * (width - cell_len(fit(text, width))), ground),
+            ), False
         row = self._rows[place]
         here = place == self.cursor and (self.has_focus or self.always_here)
         ground = 0 if here else ground
         runs: list[Run] = [("▌" if here else " ", ACCENT | ground), (row.indent, MUTED | ground)]
         current = row.id == self.current
         if line == 0:
-            runs += self._title(row, width - 2 - cell_len(row.indent), ground, bold=current or row.strong or here)
+            runs += self._title(
+                row, width - 2 - cell_len(row.indent), ground, bold=current or row.strong or here
+            )
         else:
             room = width - 4 - cell_len(row.indent)
             runs.append(("  " + fit(clean_line(row.detail, 400), room), MUTED | ground))

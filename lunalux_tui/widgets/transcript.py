@@ -57,6 +57,7 @@ class Transcript(ScrollView, can_focus=True):
         self._text: list[str] = []
         self._thinking: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._painted = 0.0
 
     # -- contents ----------------------------------------------------------------------------------
 
@@ -153,7 +154,8 @@ class Transcript(ScrollView, can_focus=True):
 
     def _schedule(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(1 / FRAMES, self._paint)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(max(self._painted + 1 / FRAMES, loop.time()), self._paint)
 
     def _forget_pending(self) -> None:
         if self._timer is not None:
@@ -164,6 +166,7 @@ class Transcript(ScrollView, can_focus=True):
 
     def _paint(self) -> None:
         self._timer = None
+        self._painted = asyncio.get_running_loop().time()
         following = self.at_end
         first, grown = self.sheet.stream("".join(self._text), "".join(self._thinking))
         self._text.clear()
