@@ -61,6 +61,7 @@ def chat(
 
     async def work(runtime: Runtime) -> None:
         await runtime.first_start()
+        await runtime.chat.recover()
         place = await _conversation(runtime, character, conversation, new=new, user=user)
         if show_prompt:
             await _show_prompt(runtime, place, message, options, as_json=as_json)

@@ -59,6 +59,7 @@ def show(
     """
 
     async def work(runtime: Runtime) -> None:
+        await runtime.chat.recover()
         place = await runtime.library.conversations.get(conversation)
         character = await runtime.library.characters.get(place.character_id)
         page = await runtime.library.conversations.page(place.id, limit=limit or 1 << 30)

@@ -1,0 +1,158 @@
+"""One turn from the command line: what is printed, what is stored, what survives a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_program import Program, environment
+
+MakeCard = Callable[..., Path]
+FIELDS = [
+    "content",
+    "thinking",
+    "next_prompts",
+    "event",
+    "message_id",
+    "conversation_id",
+    "character_id",
+    "model",
+    "usage",
+    "billing",
+]
+
+
+@pytest.fixture
+def ada(program: Program, make_card: MakeCard) -> str:
+    identity: str = program("import", str(make_card("Ada")), "--json").lines[0]["id"]
+    return identity
+
+
+def messages(program: Program) -> list[Any]:
+    (one,) = program("conversation", "list", "--json").json
+    shown: list[Any] = program("conversation", "show", one["id"], "--json").json["messages"]
+    return shown
+
+
+def test_a_turn_as_json_has_the_documented_shape(program: Program, ada: str) -> None:
+    done = program("chat", "Ada", "-m", "Good evening", "--json").json
+    assert list(done) == FIELDS.split()
+    assert done["character_id"] == ada and done["model"] == "practice" and done["billing"] is None
+    assert done["content"] and isinstance(done["next_prompts"], list)
+    assert {"prompt_tokens", "completion_tokens"} <= set(done["usage"])
+
+
+def test_text_on_stdin_is_the_message_and_the_reply_goes_to_stdout(program: Program, ada: str) -> None:
+    done = program("chat", "Ada", stdin="What do you see?\n")
+    stored = messages(program)
+    assert stored[1]["content"] == "What do you see?"
+    assert done.out.strip() == stored[2]["content"].strip()
+
+
+def test_conversations_go_on_or_begin_anew(program: Program, ada: str) -> None:
+    first = program("chat", "Ada", "-m", "one", "--json").json["conversation_id"]
+    assert program("chat", "Ada", "-m", "two", "--json").json["conversation_id"] == first
+    second = program("chat", "Ada", "-m", "three", "--new", "--json").json["conversation_id"]
+    assert second != first
+    again = program("chat", "Ada", "-m", "four", "--conversation", first, "--json").json
+    assert again["conversation_id"] == first
+    assert len(program("conversation", "show", first, "--json").json["messages"]) == 7
+    program("chat", "Ada", "-m", "x", "--conversation", "nowhere", "--json", code=5)
+
+
+def test_show_prompt_prints_messages_and_stores_nothing(program: Program, ada: str) -> None:
+    program("chat", "Ada", "-m", "one")
+    before = messages(program)
+    prompt = program("chat", "Ada", "-m", "The tide is low", "--show-prompt", "--json").json
+    assert all(set(one) <= {"role", "content", "name"} for one in prompt)
+    assert prompt[0]["role"] == "system" and any("The tide is low" in one["content"] for one in prompt)
+    assert any("keeps a lighthouse" in one["content"] for one in prompt)
+    assert messages(program) == before
+
+
+def test_names_and_presets(program: Program, ada: str) -> None:
+    prompt = program(
+        "chat", "Ada", "-m", "hi", "--user", "Zed", "--preset", "default", "--show-prompt", "--json"
+    )
+    assert "Zed" in prompt.out
+    program("chat", "Ada", "-m", "hi", "--preset", "nothing", "--json", code=5)
+    program("chat", "Ada", "-m", "hi", "--model", "nothing", "--json", code=5)
+    program("chat", "Nobody", "-m", "hi", "--json", code=5)
+
+
+def test_a_server_that_does_not_answer_is_6_and_the_words_are_kept(program: Program, ada: str) -> None:
+    variables = {"OPENAI_BASE_URL": "http://127.0.0.1:9", "OPENAI_API_KEY": "sk-never-shown"}
+    done = program("chat", "Ada", "-m", "remember me", "--model", "openai:x", "--json", code=6, **variables)
+    assert done.out == "" and "sk-never-shown" not in done.err
+    assert done.error["code"]
+    stored = messages(program)
+    assert stored[1]["content"] == "remember me"
+    assert stored[-1]["status"] in {"failed", "done"}
+
+
+def _stream(home: Path, message: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "lunalux_tui", "chat", "Ada", "-m", message],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(home, {"LUNALUX_PRACTICE_RATE": "25"}),
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+def test_a_kill_in_the_middle_keeps_the_words_and_marks_the_reply(
+    program: Program, ada: str, home: Path
+) -> None:
+    running = _stream(home, "tell me everything")
+    assert running.stdout is not None
+    seen = b""
+    while len(seen) < 60:
+        seen += os.read(running.stdout.fileno(), 100)
+    time.sleep(1.2)  # longer than the pause between two writes of a streaming reply
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    running.stdout.close()
+    stored = messages(program)
+    assert [one["role"] for one in stored] == ["assistant", "user", "assistant"]
+    assert stored[1]["content"] == "tell me everything"
+    cut = stored[2]
+    assert cut["status"] == "stopped"
+    assert len(cut["content"]) >= 20
+    assert seen.decode("utf-8", "ignore").startswith(cut["content"][:20])
+    program("chat", "Ada", "-m", "and then?")
+    assert [one["status"] for one in messages(program)] == ["done", "done", "stopped", "done", "done"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="interrupts by signal")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_what_came_and_exits_130(
+    program: Program, ada: str, home: Path, number: signal.Signals
+) -> None:
+    running = _stream(home, "go on")
+    assert running.stdout is not None
+    os.read(running.stdout.fileno(), 100)
+    running.send_signal(number)
+    assert running.wait(20) == 130
+    running.stdout.close()
+    stored = messages(program)
+    assert stored[1]["content"] == "go on"
+    assert stored[2]["status"] == "stopped" and stored[2]["content"]
+
+
+def test_nothing_of_a_card_moves_the_terminal(program: Program, make_card: MakeCard) -> None:
+    evil = "\x1b]0;owned\x07\x1b[2J[bold]hi[/bold]"
+    program("import", str(make_card("Eve\x1b[31m", "evil.json", first_mes=evil, description=evil)))
+    for arguments in (("character", "list"), ("character", "show", "Eve"), ("chat", "Eve", "-m", evil)):
+        done = program(*arguments, code=None)
+        assert "\x1b" not in done.out + done.err and "\x07" not in done.out + done.err
+    (one,) = program("character", "list", "--json").json
+    assert json.dumps(one) and "\x1b" not in one["name"]
