@@ -16,7 +16,7 @@ from lunalux_tui.i18n import t
 if TYPE_CHECKING:
     from lunalux_core.account import Account
 
-ACTIONS = (Action("account.redeem", "redeem", "enter", footer=80, palette=False), CANCEL)
+ACTIONS = (Action("account.redeem", "redeem", "enter", footer=80, priority=True, palette=False), CANCEL)
 
 
 class CouponDialog(FormDialog[tuple[str, int]]):
@@ -37,7 +37,6 @@ class CouponDialog(FormDialog[tuple[str, int]]):
         if not self.busy:
             self.say("")
 
-    @on(Input.Submitted)
     def action_redeem(self) -> None:
         self.send(self._redeem(self.query_one("#coupon", Input).value))
 

@@ -16,7 +16,7 @@ from lunalux_tui.i18n import t
 if TYPE_CHECKING:
     from lunalux_core.account import Account
 
-SAVE = Action("account.save_username", "save", "enter", footer=80, palette=False)
+SAVE = Action("account.save_username", "save", "enter", footer=80, priority=True, palette=False)
 LEAVE = Action("account.leave", "leave", "ctrl+o", footer=81, priority=True, palette=False)
 
 
@@ -43,7 +43,6 @@ class UsernameDialog(FormDialog[str]):
         if not self.busy:
             self.say("")
 
-    @on(Input.Submitted)
     def action_save(self) -> None:
         self.send(self._save(self.query_one("#username", Input).value.strip()))
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, cast
 
 from textual import getters, on
 from textual.app import ComposeResult
-from textual.timer import Timer
 from textual.widgets import Input
 from textual.worker import Worker
 
@@ -34,9 +33,6 @@ PAGE = 60
 FETCHES = 4
 """Pages fetched at most for one wish for more, when filters leave nothing of them."""
 
-DEBOUNCE = 0.02
-"""Seconds without a key after which the search runs."""
-
 AGE_SECONDS = 30
 
 
@@ -53,10 +49,13 @@ class MarketBase(LunaScreen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.shown: tuple[Lang, Sort, Filters, str] | None = None
+        """Which list, filters and words the cards in the grid belong to."""
+
         self._sorts: dict[str, Sort] = {}
         self._next_key: str | None = None
         self._disk_end = False
-        self._typing: Timer | None = None
+        self._searching = self._typed_since = False
 
     @property
     def lunalux(self) -> LunaluxApp:
@@ -136,14 +135,20 @@ class MarketBase(LunaScreen[None]):
         await self._show()
         self.refresh_behind()
 
+    def _key(self) -> tuple[Lang, Sort, Filters, str]:
+        return self.lang, self.sort, self.filters, self.field.value
+
     def show_list(self, *, keep: bool = False) -> None:
         """Show the list and the filters in force; an earlier wish that is not done yet is dropped."""
         self.run_worker(self._show(keep=keep), group="list", exclusive=True, exit_on_error=False)
 
     async def _show(self, *, keep: bool = False) -> None:
         limit = max(len(self.grid.cards), PAGE) if keep else PAGE
+        key = self._key()
         listing = await self.runtime.market.listing(self.lang, self.sort, limit=0)
         cards = await self._read(0, limit)
+        if key != self._key():
+            return  # the person went on meanwhile, and so does another call
         self._next_key = listing.next_key
         self._disk_end = len(cards) < limit
         self.head.stored_at = listing.stored_at
@@ -153,6 +158,7 @@ class MarketBase(LunaScreen[None]):
         self._say_emptiness()
         self.grid.show(cards, keep=keep)
         self.chips.shown = len(cards)
+        self.shown = key
 
     async def _read(self, offset: int, limit: int) -> Sequence[MarketCard]:
         """Cards on disk that the words and filters leave, from `offset` on."""
@@ -174,7 +180,7 @@ class MarketBase(LunaScreen[None]):
 
     async def _more(self) -> None:
         """The next cards: from disk, and from the backend when the disk has no more of them."""
-        key = (self.lang, self.sort, self.filters, self.field.value)
+        key = self._key()
         cards: Sequence[MarketCard] = ()
         try:
             for _ in range(FETCHES):
@@ -187,7 +193,7 @@ class MarketBase(LunaScreen[None]):
         except LunaluxError as error:
             self._in_trouble(error)
         finally:
-            if key == (self.lang, self.sort, self.filters, self.field.value):
+            if key == self._key():
                 self.grid.waiting = False
                 self._set_more()
                 self.grid.extend(cards)
@@ -231,9 +237,19 @@ class MarketBase(LunaScreen[None]):
 
     @on(Input.Changed, "#market-search")
     def _typed(self) -> None:
-        if self._typing is not None:
-            self._typing.stop()
-        self._typing = self.set_timer(DEBOUNCE, self.show_list)
+        self._typed_since = True
+        if not self._searching:
+            self._searching = True
+            self.run_worker(self._search(), group="search", exit_on_error=False)
+
+    async def _search(self) -> None:
+        """One search at a time, always for the newest words: no pause, and no queue of old ones."""
+        try:
+            while self._typed_since:
+                self._typed_since = False
+                await self._show()
+        finally:
+            self._searching = False
 
     @on(Input.Submitted, "#market-search")
     def _submitted(self) -> None:

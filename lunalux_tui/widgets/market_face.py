@@ -156,7 +156,7 @@ def _stats(card: MarketCard, liked: bool) -> list[Run]:
 
 
 def _intro(card: MarketCard, room: int) -> list[list[Run]]:
-    text = clean_line(card.intro, 600) or t("market.no_intro")
+    text = clean_line(card.intro, room * (INTRO_LINES + 1)) or t("market.no_intro")
     lines = wrap([(text, NARRATION if card.intro else MUTED)], room)
     shown = [[(text, style) for text, style in line] for line in lines[:INTRO_LINES]]
     if len(lines) > INTRO_LINES:

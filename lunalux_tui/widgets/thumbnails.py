@@ -34,6 +34,9 @@ KEPT = 600
 
 AT_ONCE = 4
 
+FLAT = 80
+"""Difference in light (of 2550) within a cell that is drawn as one colour."""
+
 _QUADRANTS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 """By the bits of the pixels in the first colour: top left 1, top right 2, bottom left 4, bottom right 8."""
 
@@ -75,7 +78,7 @@ def _line(upper: Sequence[Pixel], lower: Sequence[Pixel]) -> tuple[Segment, ...]
 def _cell(pixels: Sequence[Pixel]) -> Segment:
     """Four pixels as one character: the light ones in one colour, the dark ones in the other."""
     lights = [red * 3 + green * 6 + blue for red, green, blue in pixels]
-    middle = sum(lights) / 4
+    middle = sum(lights) / 4 if max(lights) - min(lights) > FLAT else max(lights)
     mask = sum(1 << place for place, light in enumerate(lights) if light > middle)
     ink = [pixel for place, pixel in enumerate(pixels) if mask >> place & 1]
     ground = [pixel for place, pixel in enumerate(pixels) if not mask >> place & 1]
