@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from lunalux_core.chat import Chat
 from lunalux_core.library import Library
 from lunalux_core.settings import Settings, load_settings
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
     from lunalux_core.account import Account
+    from lunalux_core.chat import Chat
     from lunalux_core.client.backend import BackendClient
     from lunalux_core.credentials import Credentials
     from lunalux_core.dialogue.ecma import EcmaEngine
@@ -39,9 +39,6 @@ class Runtime:
         self.paths = settings.paths
         self.library = Library(settings.paths)
         self._disconnect: Callable[[], Awaitable[None]] | None = None
-        self.chat = Chat(
-            self.library, lambda: self.reader, lambda: self.workflow, lambda: self.preview, self._billed
-        )
 
     @classmethod
     @asynccontextmanager
@@ -64,6 +61,15 @@ class Runtime:
         from lunalux_core.importing import add_starters
 
         return await add_starters(self.library, self.paths)
+
+    @cached_property
+    def chat(self) -> Chat:
+        """The verbs of a conversation."""
+        from lunalux_core.chat import Chat
+
+        return Chat(
+            self.library, lambda: self.reader, lambda: self.workflow, lambda: self.preview, self._billed
+        )
 
     @cached_property
     def credentials(self) -> Credentials:
