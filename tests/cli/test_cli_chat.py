@@ -16,18 +16,9 @@ import pytest
 from cli_program import Program, environment
 
 MakeCard = Callable[..., Path]
-FIELDS = [
-    "content",
-    "thinking",
-    "next_prompts",
-    "event",
-    "message_id",
-    "conversation_id",
-    "character_id",
-    "model",
-    "usage",
-    "billing",
-]
+FIELDS = """
+    content thinking next_prompts event message_id conversation_id character_id model usage billing
+"""
 
 
 @pytest.fixture
