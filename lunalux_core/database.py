@@ -22,6 +22,16 @@ Connection = sqlite3.Connection
 Row = sqlite3.Row
 
 BUSY_SECONDS = 15
+_UNWRITABLE = (
+    "readonly",
+    "read-only",
+    "permission denied",
+    "not permitted",
+    "unable to open",
+    "no such file",
+    "not a directory",
+    "file exists",
+)
 
 
 def storage_error(error: Exception, path: Path) -> StorageError:
@@ -35,7 +45,7 @@ def storage_error(error: Exception, path: Path) -> StorageError:
             "Free some space; nothing that was saved before is lost.",
             path=where,
         )
-    if "readonly" in text or "read-only" in text or "permission denied" in text or "unable to open" in text:
+    if any(sign in text for sign in _UNWRITABLE):
         return StorageError(
             "STORAGE_READ_ONLY",
             f"Lunalux cannot write to {where}.",
