@@ -14,7 +14,6 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 
-
 from lunalux_core.backend.storage import checks, effects
 from lunalux_core.backend.storage.encoding import decode, encode, fingerprint
 from lunalux_core.backend.storage.sqlite.connection import Worker, open_connection

@@ -1,0 +1,28 @@
+"""Stored answers: JSON in one attribute, packed when it would crowd the item (400 KB, BACKEND 5.2)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+PLAIN_BYTES = 64 * 1024
+_PACKED = "z:"
+
+
+def pack(response: Mapping[str, Any]) -> str:
+    """The answer as a text; long ones are compressed."""
+    text = json.dumps(response, ensure_ascii=False, separators=(",", ":"))
+    data = text.encode("utf-8", "replace")
+    if len(data) <= PLAIN_BYTES:
+        return data.decode()
+    return _PACKED + base64.b64encode(zlib.compress(data, 6)).decode()
+
+
+def unpack(stored: str) -> dict[str, Any]:
+    if stored.startswith(_PACKED):
+        stored = zlib.decompress(base64.b64decode(stored.removeprefix(_PACKED))).decode()
+    answer: dict[str, Any] = json.loads(stored)
+    return answer

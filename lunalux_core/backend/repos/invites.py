@@ -1,0 +1,237 @@
+"""Invitations: codes, the reward of the invited, and milestones (A5, A6, M14, M15)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lunalux_core.backend.clock import from_iso, iso
+from lunalux_core.backend.repos.ledger import Ledgers
+from lunalux_core.backend.repos.movements import gain, user_pk
+from lunalux_core.backend.repos.wallets import no_wallet
+from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.storage.table import (
+    Absent,
+    ConditionFailed,
+    Eq,
+    Exists,
+    Item,
+    Key,
+    Operation,
+    Put,
+    Store,
+    Unavailable,
+    Update,
+)
+from lunalux_core.ids import uuid4
+
+CODE_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"  # none that reads like another
+CODE_LENGTH = 10
+NEW_ACCOUNT_MS = 24 * 3600 * 1000
+TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """Somebody's code and what it brought: invitees in all, and those not yet rewarded."""
+
+    user_id: str
+    invite_code: str
+    total_invites: int
+    unissued_reward_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rewards:
+    """Star coins for being invited, and for every `threshold` invitees; 0 turns a reward off."""
+
+    invitee_star: int = 0
+    threshold: int = 0
+    milestone_star: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How many milestones were paid, and the star coins of all of them."""
+
+    times: int
+    reward_star: int
+
+
+class Invites:
+    """The invite table."""
+
+    def __init__(
+        self,
+        store: Store,
+        tables: TableNames,
+        ledgers: Ledgers,
+        rewards: Rewards,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._store, self._tables, self._ledgers = store, tables, ledgers
+        self._rewards, self._now_ms = rewards, now_ms
+
+    async def get(self, user_id: str) -> Invite | None:
+        item = await self._store.get(self._tables.invite, profile_key(user_id))
+        return None if item is None else invite_of(item)
+
+    async def require(self, user_id: str) -> Invite:
+        """The profile, made with a new code where it is missing."""
+        for _ in range(TRIES):
+            found = await self.get(user_id)
+            if found is not None:
+                return found
+            try:
+                await self._store.transact(self.new_profile(user_id))
+            except ConditionFailed:
+                continue  # made by another request, or the code is somebody's
+        raise Unavailable("No invite code could be made.")
+
+    def new_profile(self, user_id: str) -> list[Operation]:
+        """Profile and code owner with a fresh code; fails where either is there (A1)."""
+        code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
+        moment = iso(self._now_ms())
+        key, owner = profile_key(user_id), _code_key(code)
+        profile = {
+            "PK": key.pk,
+            "SK": key.sk,
+            "userId": user_id,
+            "inviteCode": code,
+            "totalInvites": 0,
+            "unissuedRewardCount": 0,
+            "createdAt": moment,
+            "updatedAt": moment,
+        }
+        owned = {"PK": owner.pk, "SK": owner.sk, "userId": user_id, "inviteCode": code}
+        return [
+            Put(self._tables.invite, profile, when=Absent()),
+            Put(self._tables.invite, owned, when=Absent()),
+        ]
+
+    async def accept(self, invitee: str, code: str, created_at: object) -> bool:
+        """Count `invitee` for the owner of `code`, once for each account and only while it is new (A5).
+
+        Args:
+            created_at: the invitee's `createdAt` (ISO).
+
+        Returns:
+            Whether the invitation counted; an unknown or own code is simply of no effect.
+        """
+        born = from_iso(created_at)
+        if born is None or self._now_ms() - born > NEW_ACCOUNT_MS or not _looks_like_code(code):
+            return False
+        owner = await self._store.get(self._tables.invite, _code_key(code.upper()))
+        if owner is None or owner["userId"] == invitee:
+            return False
+        for _ in range(TRIES):
+            try:
+                await self._store.transact(self._acceptance(invitee, str(owner["userId"])))
+                return True
+            except ConditionFailed as failed:
+                if failed.index < LEDGER_OF_GAIN:
+                    return False  # counted before, the owner is gone, or there is no wallet
+                await self._ledgers.heal(invitee)
+        raise Unavailable("The invitation could not be counted.")
+
+    def _acceptance(self, invitee: str, inviter: str) -> list[Operation]:
+        now = self._now_ms()
+        writes: list[Operation] = [
+            Update(
+                self._tables.user,
+                Key(user_pk(invitee), "PROFILE"),
+                set={"invitedBy": inviter},
+                when=(Exists(), Absent("invitedBy")),
+            ),
+            Update(
+                self._tables.invite,
+                profile_key(inviter),
+                set={"updatedAt": iso(now)},
+                incr={"totalInvites": 1, "unissuedRewardCount": 1},
+                when=Exists(),
+            ),
+        ]
+        if self._rewards.invitee_star > 0:
+            writes += gain(
+                self._tables,
+                invitee,
+                operation="invitee",
+                kind="invitee",
+                currency="star",
+                amount=self._rewards.invitee_star,
+                now_ms=now,
+            )
+        return writes
+
+    async def settle(self, user_id: str) -> Settlement:
+        """Pay every milestone that is due, each exactly once however often this is called (A6).
+
+        Raises:
+            NotFound: WALLET_NOT_FOUND.
+        """
+        threshold, reward = self._rewards.threshold, self._rewards.milestone_star
+        for _ in range(TRIES):
+            invite = await self.require(user_id)
+            times = invite.unissued_reward_count // threshold if threshold > 0 and reward > 0 else 0
+            if times <= 0:
+                return Settlement(0, 0)
+            try:
+                await self._store.transact(self._payment(invite, times * threshold, times * reward))
+                return Settlement(times, times * reward)
+            except ConditionFailed as failed:
+                if failed.index == WALLET_OF_PAYMENT:
+                    raise no_wallet() from None
+                if failed.index > WALLET_OF_PAYMENT:
+                    await self._ledgers.heal(user_id)
+        raise Unavailable("The milestones could not be settled.")
+
+    def _payment(self, invite: Invite, invitees: int, star: int) -> list[Operation]:
+        now = self._now_ms()
+        return [
+            Update(
+                self._tables.invite,
+                profile_key(invite.user_id),
+                set={"updatedAt": iso(now)},
+                incr={"unissuedRewardCount": -invitees},
+                when=Eq("unissuedRewardCount", invite.unissued_reward_count),
+            ),
+            *gain(
+                self._tables,
+                invite.user_id,
+                operation=f"milestone:{uuid4()}",
+                kind="milestone",
+                currency="star",
+                amount=star,
+                now_ms=now,
+            ),
+        ]
+
+
+WALLET_OF_PAYMENT = 2
+LEDGER_OF_GAIN = 4
+
+
+def profile_key(user_id: str) -> Key:
+    return Key(user_pk(user_id), "INVITE_PROFILE")
+
+
+def _code_key(code: str) -> Key:
+    return Key(f"INVITE_CODE#{code}", "OWNER")
+
+
+def _looks_like_code(code: str) -> bool:
+    return 0 < len(code) <= 64 and code.isascii() and code.isprintable()
+
+
+def invite_of(item: Item) -> Invite:
+    def count(name: str) -> int:
+        value = item.get(name, 0)
+        return value if type(value) is int else 0
+
+    return Invite(
+        user_id=str(item["PK"]).removeprefix("USER#"),
+        invite_code=str(item["inviteCode"]),
+        total_invites=count("totalInvites"),
+        unissued_reward_count=count("unissuedRewardCount"),
+    )

@@ -1,0 +1,133 @@
+"""The price list: rows that operators write and the API only reads (BACKEND 1.1, R13)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lunalux_core.backend.billing import ModelConfig
+from lunalux_core.backend.storage.table import Item, Put, Store
+from lunalux_core.errors import InvalidInput, NotFound
+
+CACHE_SECONDS = 60.0
+MODEL_TYPES = ("openai", "gemini", "practice")
+
+
+class ModelConfigs:
+    """The rows, kept for a minute; one request reads them, the others wait for it."""
+
+    def __init__(
+        self, store: Store, table: str, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store, self._table, self._monotonic = store, table, monotonic
+        self._lock = asyncio.Lock()
+        self._kept: tuple[float, tuple[ModelConfig, ...]] | None = None
+
+    async def list(self) -> tuple[ModelConfig, ...]:
+        """All rows that are whole, by `sortOrder`; rows that miss key fields are dropped."""
+        async with self._lock:
+            if self._kept is None or self._monotonic() - self._kept[0] >= CACHE_SECONDS:
+                rows = [config_of(item) async for item in self._store.scan_all(self._table)]
+                whole = [row for row in rows if row is not None]
+                whole.sort(key=lambda row: (row.sort_order, row.model_id))
+                self._kept = (self._monotonic(), tuple(whole))
+            return self._kept[1]
+
+    async def require(self, model_id: str) -> ModelConfig:
+        """The row that says what a model is and costs.
+
+        Raises:
+            NotFound: MODEL_NOT_FOUND.
+        """
+        for config in await self.list():
+            if config.model_id == model_id:
+                return config
+        raise NotFound(
+            "MODEL_NOT_FOUND",
+            "This official model does not exist.",
+            "Choose one of `lunalux model list`.",
+            model=model_id[:128],
+        )
+
+    async def put(self, config: ModelConfig) -> None:
+        """Write a row, for operators and the seed.
+
+        Raises:
+            InvalidInput: INVALID_REQUEST, a value that could never be charged or called.
+        """
+        _check(config)
+        await self._store.write(Put(self._table, item_of(config)))
+        self._kept = None
+
+
+def config_of(item: Item) -> ModelConfig | None:
+    """The row in an item, None where key fields are missing or of another kind.
+
+    Costs are whole numbers: a row that asks for a fraction of a coin takes no such coin (M13).
+    """
+    texts = [item.get(name) for name in ("modelId", "displayname", "modelType", "modelName")]
+    if item.get("SK") != "MODEL" or not all(isinstance(text, str) and text for text in texts):
+        return None
+    model_id, displayname, model_type, model_name = (str(text) for text in texts)
+    if type(item.get("freeLevel")) is not int:
+        return None
+    return ModelConfig(
+        model_id=model_id,
+        displayname=displayname,
+        model_type=model_type,
+        model_name=model_name,
+        free_level=item["freeLevel"],
+        allow_star=item.get("allowStar") is True,
+        allow_luna=item.get("allowLuna") is True,
+        star_cost=_whole(item, "starCost", -1),
+        luna_cost=_whole(item, "lunaCost", -1),
+        sort_order=_whole(item, "sortOrder", 0),
+        max_input_chars=_cap(item, "maxInputChars"),
+        max_output_tokens=_cap(item, "maxOutputTokens"),
+    )
+
+
+def item_of(config: ModelConfig) -> dict[str, Any]:
+    row = {
+        "PK": f"MODEL#{config.model_id}",
+        "SK": "MODEL",
+        "displayname": config.displayname,
+        "modelType": config.model_type,
+        "modelName": config.model_name,
+        "modelId": config.model_id,
+        "freeLevel": config.free_level,
+        "allowStar": config.allow_star,
+        "allowLuna": config.allow_luna,
+        "starCost": config.star_cost,
+        "lunaCost": config.luna_cost,
+        "sortOrder": config.sort_order,
+        "maxInputChars": config.max_input_chars,
+        "maxOutputTokens": config.max_output_tokens,
+    }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _whole(item: Mapping[str, Any], name: str, default: int) -> int:
+    value = item.get(name, default)
+    return value if type(value) is int else default
+
+
+def _cap(item: Mapping[str, Any], name: str) -> int | None:
+    value = item.get(name)
+    return value if type(value) is int and value > 0 else None
+
+
+def _check(config: ModelConfig) -> None:
+    if config.model_type not in MODEL_TYPES:
+        raise InvalidInput(
+            "INVALID_REQUEST",
+            f"The model type is one of {', '.join(MODEL_TYPES)}.",
+            "Correct the model's type.",
+            model_type=config.model_type,
+        )
+    if not config.model_id or not config.displayname or not config.model_name:
+        raise InvalidInput("INVALID_REQUEST", "A model needs an id, a display name and a model name.")
+    if min(config.free_level, config.star_cost, config.luna_cost) < -1:
+        raise InvalidInput("INVALID_REQUEST", "Levels and costs are whole numbers from -1 on.")

@@ -1,0 +1,147 @@
+"""The parts of a transaction that move coins: wallet, ledger summary, movement and line of history.
+
+Whatever changes a balance writes all of them at once, so that I1 holds at every moment:
+balance = gain − used = sum of the movements' amounts. A movement's `amount` is its effect as of now: a
+charge that was given back has 0. Lines (`LINE#`) list movements newest first without the stored answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lunalux_core.backend.billing import Currency
+from lunalux_core.backend.clock import iso, newest_first
+from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.storage.table import (
+    Absent,
+    Condition,
+    Exists,
+    Ge,
+    Item,
+    Key,
+    Operation,
+    Put,
+    Update,
+)
+
+Kind = Literal["init", "charge", "coupon", "invitee", "milestone", "admin"]
+Status = Literal["RESERVED", "SETTLED", "REFUNDED"]
+COIN: Mapping[Currency, str] = {"star": "starCoin", "luna": "lunaCoin"}
+USED: Mapping[Currency, str] = {"star": "totalStarCoinUsed", "luna": "totalLunaCoinUsed"}
+GAIN: Mapping[Currency, str] = {"star": "totalStarCoinGain", "luna": "totalLunaCoinGain"}
+MOVE, LINE, OPEN = "MOVE#", "LINE#", "OPEN#"
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One line of the wallet's history. `amount` is signed; `created_at` is ISO 8601, UTC."""
+
+    id: str
+    kind: str
+    currency: Currency | None
+    amount: int
+    status: str
+    created_at: str
+    model_id: str | None = None
+    character_id: str | None = None
+
+
+def user_pk(user_id: str) -> str:
+    return f"USER#{user_id}"
+
+
+def wallet_key(user_id: str) -> Key:
+    return Key(user_pk(user_id), "WALLET")
+
+
+def ledger_key(user_id: str) -> Key:
+    return Key(user_pk(user_id), "LEDGER_SUMMARY")
+
+
+def move_key(user_id: str, operation: str) -> Key:
+    return Key(user_pk(user_id), f"{MOVE}{operation}")
+
+
+def movement_of(row: Item) -> Movement:
+    """The movement in a MOVE# or LINE# row."""
+    return Movement(
+        id=str(row["opId"]),
+        kind=str(row["kind"]),
+        currency=row.get("currency"),
+        amount=int(row["amount"]),
+        status=str(row["status"]),
+        created_at=str(row["createdAt"]),
+        model_id=row.get("modelId"),
+        character_id=row.get("characterId"),
+    )
+
+
+def move_row(user_id: str, movement: Movement, **more: Any) -> dict[str, Any]:
+    """The MOVE# item of a movement."""
+    return _row(move_key(user_id, movement.id), movement) | more
+
+
+def line_row(user_id: str, movement: Movement, now_ms: int) -> dict[str, Any]:
+    """The LINE# item of a movement that took effect at `now_ms`."""
+    return _row(Key(user_pk(user_id), f"{LINE}{newest_first(now_ms)}#{movement.id}"), movement)
+
+
+def _row(key: Key, movement: Movement) -> dict[str, Any]:
+    row = {
+        "PK": key.pk,
+        "SK": key.sk,
+        "opId": movement.id,
+        "kind": movement.kind,
+        "currency": movement.currency,
+        "amount": movement.amount,
+        "status": movement.status,
+        "createdAt": movement.created_at,
+        "modelId": movement.model_id,
+        "characterId": movement.character_id,
+    }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def gain(
+    tables: TableNames,
+    user_id: str,
+    *,
+    operation: str,
+    kind: Kind,
+    currency: Currency,
+    amount: int,
+    now_ms: int,
+) -> list[Operation]:
+    """Coins into (amount > 0) or out of (amount < 0) an existing wallet, once for each `operation`.
+
+    Four operations, in this order: movement, wallet, ledger, line. The first fails where the operation was
+    done before, the second without wallet or cover, the third without a ledger.
+    """
+    moment = iso(now_ms)
+    movement = Movement(operation, kind, currency, amount, "SETTLED", moment)
+    return [
+        Put(tables.ledger, move_row(user_id, movement), when=Absent()),
+        *balance_change(tables, user_id, currency, amount, moment),
+        Put(tables.ledger, line_row(user_id, movement, now_ms), when=None),
+    ]
+
+
+def balance_change(
+    tables: TableNames, user_id: str, currency: Currency, amount: int, moment: str, *, undo: bool = False
+) -> list[Operation]:
+    """Wallet and ledger summary for `amount` coins; `undo` takes back a use instead of counting a gain."""
+    covered: Condition = Exists() if amount >= 0 else Ge(COIN[currency], -amount)
+    total = GAIN[currency] if amount >= 0 and not undo else USED[currency]
+    stamp = {"updatedAt": moment}
+    return [
+        Update(tables.wallet, wallet_key(user_id), set=stamp, incr={COIN[currency]: amount}, when=covered),
+        Update(
+            tables.ledger,
+            ledger_key(user_id),
+            set=stamp,
+            incr={total: -amount if undo or amount < 0 else amount},
+            when=Exists(),
+        ),
+    ]

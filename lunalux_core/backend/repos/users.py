@@ -1,0 +1,258 @@
+"""User profiles: first arrival (A1, M17) and usernames (A2, S10)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from lunalux_core.backend.billing import CURRENCIES, Currency, Wallet
+from lunalux_core.backend.clock import iso
+from lunalux_core.backend.repos.invites import Invite, Invites, invite_of, profile_key
+from lunalux_core.backend.repos.ledger import OPENING, Ledger, Ledgers, ledger_of, new_ledger, opening_moves
+from lunalux_core.backend.repos.movements import COIN, ledger_key, move_key, user_pk, wallet_key
+from lunalux_core.backend.repos.usernames import Username
+from lunalux_core.backend.repos.wallets import wallet_of
+from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.storage.table import (
+    Absent,
+    AnyOf,
+    Check,
+    ConditionFailed,
+    Delete,
+    Eq,
+    Exists,
+    Item,
+    Key,
+    Operation,
+    Put,
+    Store,
+    Unavailable,
+    Update,
+)
+from lunalux_core.errors import BackendError, NotFound
+
+FIRST_COINS: dict[Currency, int] = {"star": 100, "luna": 100}
+TRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: str
+    email: str
+    username: str | None
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """All that belongs to an account at its start."""
+
+    user: User
+    wallet: Wallet
+    ledger: Ledger
+    invite: Invite
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """An account's rows as they stand; `opening` is its first movement."""
+
+    profile: Item | None
+    wallet: Item | None
+    ledger: Item | None
+    opening: Item | None
+    invite: Item | None
+
+    def account(self) -> Account | None:
+        """The account, if every row is there."""
+        if not (self.profile and self.wallet and self.ledger and self.opening and self.invite):
+            return None
+        return Account(
+            user_of(self.profile), wallet_of(self.wallet), ledger_of(self.ledger), invite_of(self.invite)
+        )
+
+
+class Users:
+    """The user table's profiles and username owners."""
+
+    def __init__(
+        self, store: Store, tables: TableNames, ledgers: Ledgers, invites: Invites, now_ms: Callable[[], int]
+    ) -> None:
+        self._store, self._tables = store, tables
+        self._ledgers, self._invites, self._now_ms = ledgers, invites, now_ms
+
+    async def get(self, user_id: str) -> User | None:
+        item = await self._store.get(self._tables.user, _profile_key(user_id))
+        return None if item is None else user_of(item)
+
+    async def require(self, user_id: str) -> User:
+        """The profile.
+
+        Raises:
+            NotFound: USER_NOT_FOUND.
+        """
+        user = await self.get(user_id)
+        if user is None:
+            raise _no_user()
+        return user
+
+    async def init(self, user_id: str, email: str, referral: str | None = None) -> Account:
+        """The account, made where it is new and completed where it is an old one; safe to repeat.
+
+        A valid `referral` code counts once in the account's first day.
+        """
+        account = await self._complete(user_id, email)
+        if not referral:
+            return account
+        if await self._invites.accept(user_id, referral.strip(), account.user.created_at):
+            return await self._complete(user_id, email)
+        return account
+
+    async def _complete(self, user_id: str, email: str) -> Account:
+        for _ in range(TRIES):
+            rows = await self._read(user_id)
+            account = rows.account()
+            if account is not None:
+                return account
+            try:
+                await self._repair(user_id, email, rows)
+            except ConditionFailed:
+                continue  # another request is at it too; look again
+        raise Unavailable("The account could not be set up.")
+
+    async def _read(self, user_id: str) -> _Rows:
+        tables, read = self._tables, self._store.get
+        profile, wallet, ledger, opening, invite = await asyncio.gather(
+            read(tables.user, _profile_key(user_id)),
+            read(tables.wallet, wallet_key(user_id)),
+            read(tables.ledger, ledger_key(user_id)),
+            read(tables.ledger, move_key(user_id, OPENING["star"])),
+            read(tables.invite, profile_key(user_id)),
+        )
+        return _Rows(profile, wallet, ledger, opening, invite)
+
+    async def _repair(self, user_id: str, email: str, rows: _Rows) -> None:
+        """Whatever is missing, in one transaction; a new account is whole or not there at all."""
+        writes: list[Operation] = []
+        if rows.profile is None:
+            profile = {"userId": user_id, "email": email, "createdAt": iso(self._now_ms())}
+            writes.append(Put(self._tables.user, _item(_profile_key(user_id), profile), when=Absent()))
+        if rows.wallet is None:
+            writes += await self._first_wallet(user_id, rows)
+        if rows.invite is None:
+            writes += self._invites.new_profile(user_id)
+        if writes:
+            await self._store.transact(writes)
+        if rows.wallet is not None and (rows.ledger is None or rows.opening is None):
+            await self._ledgers.heal(user_id)
+
+    async def _first_wallet(self, user_id: str, rows: _Rows) -> list[Operation]:
+        """A wallet with the first coins, its ledger and movements (M17).
+
+        Where an older ledger or movements exist without their wallet, it holds what they say.
+        """
+        now = self._now_ms()
+        coins, beside = dict(FIRST_COINS), list[Operation]()
+        if rows.ledger is not None:
+            ledger = ledger_of(rows.ledger)
+            coins = {currency: max(0, ledger.balance(currency)) for currency in CURRENCIES}
+            stood = Eq("updatedAt", rows.ledger["updatedAt"]) if "updatedAt" in rows.ledger else Exists()
+            beside.append(Check(self._tables.ledger, ledger_key(user_id), when=stood))
+        else:
+            if rows.opening is not None:
+                sums = await self._ledgers.movement_sums(user_id)
+                coins = {currency: max(0, sums[currency]) for currency in CURRENCIES}
+            beside.append(Put(self._tables.ledger, new_ledger(user_id, coins, now), when=Absent()))
+            if rows.opening is None:
+                beside += opening_moves(self._tables, user_id, coins, now)
+        moment = iso(now)
+        wallet = {"userId": user_id, "luxLevel": 0, "createdAt": moment, "updatedAt": moment}
+        wallet |= {COIN[currency]: amount for currency, amount in coins.items()}
+        return [Put(self._tables.wallet, _item(wallet_key(user_id), wallet), when=Absent()), *beside]
+
+    async def rename(self, user_id: str, username: str) -> User:
+        """Take a username, or change how one's own is written (A2).
+
+        Raises:
+            InvalidInput: USERNAME_INVALID. BackendError: USERNAME_TAKEN. NotFound: USER_NOT_FOUND.
+        """
+        wish = Username.parse(username)
+        for _ in range(TRIES):
+            profile = await self._store.get(self._tables.user, _profile_key(user_id))
+            if profile is None:
+                raise _no_user()
+            if profile.get("username") == wish.shown:
+                return user_of(profile)
+            writes, owners = self._claim(user_id, profile, wish)
+            try:
+                await self._store.transact(writes)
+            except ConditionFailed as failed:
+                if failed.index < owners:
+                    raise _taken(wish) from None
+                continue  # another rename of one's own came between
+            return user_of({**profile, "username": wish.shown})
+        raise Unavailable("The username could not be changed.")
+
+    def _claim(self, user_id: str, profile: Item, wish: Username) -> tuple[list[Operation], int]:
+        """The transaction, and how many of its first operations claim rows of the new name."""
+        table, old = self._tables.user, profile.get("usernameLower")
+        mine = AnyOf(Absent(), Eq("userId", user_id))
+        owned = {"username": wish.shown, "usernameLower": wish.lower, "userId": user_id}
+        claimed = _owner_keys(wish)
+        writes: list[Operation] = [Put(table, _item(key, owned), when=mine) for key in claimed]
+        unchanged = Absent("usernameLower") if old is None else Eq("usernameLower", old)
+        writes.append(
+            Update(
+                table,
+                _profile_key(user_id),
+                set={"username": wish.shown, "usernameLower": wish.lower},
+                when=(Exists(), unchanged),
+            )
+        )
+        if old is not None:
+            left = [key for key in _owner_keys(Username.known(str(old))) if key not in claimed]
+            writes += [Delete(table, key, when=mine) for key in left]
+        return writes, len(claimed)
+
+    async def owner(self, username: str) -> str | None:
+        """The user id behind a username, for operators."""
+        key = _owner_keys(Username.known(username))[0]
+        row = await self._store.get(self._tables.user, key)
+        return None if row is None else str(row["userId"])
+
+
+def user_of(item: Item) -> User:
+    username = item.get("username")
+    return User(
+        id=str(item["PK"]).removeprefix("USER#"),
+        email=str(item.get("email", "")),
+        username=username if isinstance(username, str) else None,
+        created_at=str(item.get("createdAt", "")),
+    )
+
+
+def _profile_key(user_id: str) -> Key:
+    return Key(user_pk(user_id), "PROFILE")
+
+
+def _owner_keys(name: Username) -> list[Key]:
+    """The rows that a name owns: the documented one, and one for its shape."""
+    return [Key(f"USERNAME#{name.lower}", "OWNER"), Key(f"USERNAME_SHAPE#{name.shape}", "OWNER")]
+
+
+def _item(key: Key, attributes: Mapping[str, object]) -> dict[str, object]:
+    return {"PK": key.pk, "SK": key.sk, **attributes}
+
+
+def _no_user() -> NotFound:
+    return NotFound("USER_NOT_FOUND", "This account was not set up yet.", "Sign in again.")
+
+
+def _taken(name: Username) -> BackendError:
+    return BackendError(
+        "USERNAME_TAKEN",
+        f"The username {name.shown} is taken.",
+        "Choose another one.",
+        username=name.shown,
+    )

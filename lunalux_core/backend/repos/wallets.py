@@ -1,0 +1,112 @@
+"""Wallets: coins in hand. They change by movements only; nothing here sets a balance (M13)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lunalux_core.backend.billing import Currency, Wallet
+from lunalux_core.backend.clock import iso
+from lunalux_core.backend.repos.ledger import Ledgers
+from lunalux_core.backend.repos.movements import COIN, gain, wallet_key
+from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.storage.table import ConditionFailed, Exists, Item, Store, Update
+from lunalux_core.errors import InvalidInput, NotFound, PaymentError
+from lunalux_core.ids import uuid4
+
+LEVELS = (0, 1, 2)
+
+
+class Wallets:
+    """The wallet table."""
+
+    def __init__(self, store: Store, tables: TableNames, ledgers: Ledgers, now_ms: Callable[[], int]) -> None:
+        self._store, self._tables, self._ledgers, self._now_ms = store, tables, ledgers, now_ms
+
+    async def get(self, user_id: str) -> Wallet | None:
+        item = await self._store.get(self._tables.wallet, wallet_key(user_id))
+        return None if item is None else wallet_of(item)
+
+    async def require(self, user_id: str) -> Wallet:
+        """The wallet.
+
+        Raises:
+            NotFound: WALLET_NOT_FOUND.
+        """
+        wallet = await self.get(user_id)
+        if wallet is None:
+            raise no_wallet()
+        return wallet
+
+    async def adjust(
+        self, user_id: str, currency: Currency, amount: int, *, operation: str | None = None
+    ) -> Wallet:
+        """Give (amount > 0) or take (amount < 0) coins by an operator's hand, as a movement.
+
+        Args:
+            operation: name of the change; the same name is applied once. A new one if None.
+
+        Raises:
+            InvalidInput: the amount is 0. NotFound: WALLET_NOT_FOUND. PaymentError: INSUFFICIENT_FUNDS.
+        """
+        if amount == 0:
+            raise InvalidInput("INVALID_REQUEST", "An adjustment of 0 coins changes nothing.")
+        writes = gain(
+            self._tables,
+            user_id,
+            operation=f"admin:{operation or uuid4()}",
+            kind="admin",
+            currency=currency,
+            amount=amount,
+            now_ms=self._now_ms(),
+        )
+        await self._ledgers.require(user_id)
+        try:
+            await self._store.transact(writes)
+        except ConditionFailed as failed:
+            if failed.index == 1 and failed.old is not None:
+                raise PaymentError(
+                    "INSUFFICIENT_FUNDS", f"The wallet holds fewer than {-amount} coins.", coins=-amount
+                ) from None
+            if failed.index != 0:
+                raise no_wallet() from None
+        return await self.require(user_id)
+
+    async def set_level(self, user_id: str, level: int) -> Wallet:
+        """Set the Lux level, 0 to 2.
+
+        Raises:
+            InvalidInput: another level. NotFound: WALLET_NOT_FOUND.
+        """
+        if level not in LEVELS:
+            raise InvalidInput("INVALID_REQUEST", "The Lux level is 0, 1 or 2.", level=level)
+        changes = {"luxLevel": level, "updatedAt": iso(self._now_ms())}
+        try:
+            item = await self._store.write(
+                Update(self._tables.wallet, wallet_key(user_id), set=changes, when=Exists())
+            )
+        except ConditionFailed:
+            raise no_wallet() from None
+        assert item is not None
+        return wallet_of(item)
+
+
+def wallet_of(item: Item) -> Wallet:
+    """The wallet in an item. A balance that is no whole number counts as none: it can buy nothing (M13)."""
+    return Wallet(
+        user_id=str(item["PK"]).removeprefix("USER#"),
+        lux_level=_whole(item, "luxLevel"),
+        star_coin=_whole(item, COIN["star"]),
+        luna_coin=_whole(item, COIN["luna"]),
+    )
+
+
+def _whole(item: Mapping[str, Any], name: str) -> int:
+    value = item.get(name, 0)
+    return value if type(value) is int else 0
+
+
+def no_wallet() -> NotFound:
+    return NotFound(
+        "WALLET_NOT_FOUND", "This account has no wallet yet.", "Sign in again; that sets the account up."
+    )
