@@ -1,49 +1,64 @@
-"""Lorebooks of other tools: NovelAI, Agnai, RisuAI and Narratium (FORMATS 2.2, 2.12 item 11)."""
+"""Lorebooks of other programs as World Info: NovelAI, Agnai, RisuAI and Narratium (FORMATS 2.2, 2.12)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+import base64
+import binascii
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+from lunalux_core.cards import png
 from lunalux_core.cards.coerce import as_object, as_text
+from lunalux_core.cards.jsontext import decode_text, parse_json
+from lunalux_core.cards.worldbook_entry import AT_DEPTH
 
-if TYPE_CHECKING:
-    from lunalux_core.cards.worldbook import ReadBook
+_STORE_KEYS = ("key", "keys")
 
 
-def read(document: Mapping[str, Any], name: str) -> ReadBook | None:
-    """The book of a foreign file, or None when it is none of these."""
+def read(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The same book as World Info (`name`, `entries`), or None when no other program is recognised."""
     if "lorebookVersion" in document:
-        return _book(document, name, _novelai(document))
-    if document.get("kind") == "memory":
-        return _book(document, name, _agnai(document))
-    if document.get("type") == "risu":
-        return _book(document, name, _risu(document))
-    if "entries" not in document and document and all(key.startswith("entry_") for key in document):
-        return _book({}, name, _narratium(document))
+        entries = _novelai(document)
+    elif document.get("kind") == "memory":
+        entries = _agnai(document)
+    elif document.get("type") == "risu":
+        entries = _risu(document)
+    elif "entries" not in document and (stored := list(_stored(document))):
+        entries = _narratium(stored)
+    else:
+        return None
+    return {"name": as_text(document.get("name")), "entries": list(entries)}
+
+
+def png_document(data: bytes) -> Any | None:
+    """The JSON of a lorebook inside a picture (NovelAI's `naidata`), None where there is none.
+
+    Raises:
+        InvalidInput, LimitExceeded: what is inside is no usable JSON.
+    """
+    if not png.is_png(data):
+        return None
+    for text in png.texts(data, ["naidata"]):
+        try:
+            raw = base64.b64decode(text.value)
+        except (binascii.Error, ValueError):
+            raw = text.value
+        return parse_json(decode_text(raw)[0])
     return None
 
 
-def _book(document: Mapping[str, Any], name: str, entries: Iterator[dict[str, Any]]) -> ReadBook:
-    from lunalux_core.cards.worldbook import Book, ReadBook, entry_from_world_info
-
-    found = tuple(entry_from_world_info(raw, uid) for uid, raw in enumerate(entries))
-    return ReadBook(Book(as_text(document.get("name")) or name, found, "other", {}))
-
-
-def _dicts(value: Any) -> Iterator[Mapping[str, Any]]:
+def _dicts(value: object) -> Iterator[Mapping[str, Any]]:
     return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
 
 
 def _novelai(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for entry in _dicts(document.get("entries")):
-        context = as_object(entry.get("contextConfig"))
         yield {
             "key": entry.get("keys"),
             "comment": entry.get("displayName"),
             "content": entry.get("text"),
             "constant": entry.get("forceActivation"),
-            "order": context.get("budgetPriority", 0),
+            "order": as_object(entry.get("contextConfig")).get("budgetPriority", 0),
             "disable": entry.get("enabled") is False,
         }
 
@@ -62,10 +77,8 @@ def _agnai(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _risu(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for entry in _dicts(document.get("data")):
         yield {
-            "key": [part.strip() for part in as_text(entry.get("key")).split(",") if part.strip()],
-            "keysecondary": [
-                part.strip() for part in as_text(entry.get("secondkey")).split(",") if part.strip()
-            ],
+            "key": _listed(entry.get("key")),
+            "keysecondary": _listed(entry.get("secondkey")),
             "selective": entry.get("selective"),
             "comment": entry.get("comment"),
             "content": entry.get("content"),
@@ -75,17 +88,36 @@ def _risu(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _narratium(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for entry in document.values():
-        raw = as_object(entry)
-        position = raw.get("position")
+def _listed(value: object) -> list[str]:
+    return [part.strip() for part in as_text(value).split(",") if part.strip()]
+
+
+def _stored(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The entries of Narratium's store: by `entry_<n>`, and where the whole store was saved, by character."""
+    for value in document.values():
+        if _is_stored(value):
+            yield value
+        elif isinstance(value, dict):
+            yield from filter(_is_stored, value.values())
+
+
+def _is_stored(value: object) -> bool:
+    return isinstance(value, dict) and "content" in value and any(key in value for key in _STORE_KEYS)
+
+
+def _narratium(entries: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    for raw in entries:
+        extensions = as_object(raw.get("extensions"))
+        position = extensions.get("position", raw.get("position", AT_DEPTH))
+        # There, 4 stands for "no position was given" as often as for "at depth 1" (FORMATS 2.12 item 11).
+        placed = (
+            {"position": AT_DEPTH, "depth": 1, "role": 0} if position == AT_DEPTH else {"position": position}
+        )
         yield {
             **raw,
-            "key": raw.get("key") or raw.get("keys"),
-            "keysecondary": raw.get("keysecondary") or raw.get("secondary_keys"),
+            "key": raw.get("key", raw.get("keys")),
+            "keysecondary": raw.get("keysecondary", raw.get("secondary_keys")),
             "order": raw.get("order", raw.get("insertion_order")),
             "disable": raw.get("disable", raw.get("enabled") is False),
-            # There, 4 stands for "no position was given" as often as for "at depth 1".
-            "depth": 1 if position == 4 else raw.get("depth", 4),
-            "role": 0,
+            **placed,
         }
