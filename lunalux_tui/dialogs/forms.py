@@ -20,12 +20,9 @@ Result = TypeVar("Result")
 class FormDialog(Dialog[Result]):
     """Fields, and under them what is going on or what went wrong."""
 
-    DEFAULT_CSS = """
-    FormDialog #dialog #outcome { display: none; color: $secondary; height: auto; }
-    FormDialog #dialog #outcome.-some { display: block; }
-    FormDialog #dialog #outcome.-error { color: $error; }
-    FormDialog #dialog .label { color: $secondary; margin: 0 1; }
-    """
+    CSS_PATH = ["dialogs.tcss", "forms.tcss"]  # type: ignore[assignment]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall")]  # noqa: RUF012
     busy = False
 
     def compose(self) -> ComposeResult:

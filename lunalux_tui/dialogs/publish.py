@@ -98,7 +98,7 @@ class PublishDialog(FormDialog["Lang"]):
 
     ACTIONS = ACTIONS
     BINDINGS = bindings(ACTIONS)
-    SIZE: ClassVar[str] = "-publish"
+    SIZE: ClassVar[str] = "-form"
     lang: var[Lang] = var("en", init=False)
 
     def __init__(

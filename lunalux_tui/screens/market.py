@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on, work
 
-from lunalux_core.ids import now_ms
+from lunalux_core.errors import NotFound
 from lunalux_core.library.market import MarketCard, Nsfw, Sort
 from lunalux_tui.actions import bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.market_actions import CARD_ACTIONS, LIST_ACTIONS
 from lunalux_tui.screens.market_base import MarketBase
 from lunalux_tui.widgets.market_grid import MarketGrid
+
+if TYPE_CHECKING:
+    from lunalux_core.importing import ImportResult
 
 NSFW: tuple[Nsfw, ...] = ("exclude", "include", "only")
 TAGS_FROM = 500
@@ -124,7 +127,11 @@ class MarketScreen(MarketBase):
         if card.id in self.grid.liked:
             self.notify(t("market.liked_before", name=card.name), markup=False, timeout=2)
             return
-        sent = await self.runtime.market.like(card.id)
+        try:
+            sent = await self.runtime.market.like(card.id)
+        except NotFound:
+            self.show_list(keep=True)  # without the card that is gone
+            raise
         key = "market.liked" if sent else "market.liked_later"
         self.notify(t(key, name=card.name), markup=False, timeout=3)
         await self._show(keep=True)
@@ -143,15 +150,16 @@ class MarketScreen(MarketBase):
             self.notify(t(key, name=result.name), markup=False)
             await self._show(keep=True)
 
-    async def _bring(self, card: MarketCard) -> Any:
+    async def _bring(self, card: MarketCard) -> ImportResult:
         """A card of the community into the library, with a word about it while it comes."""
         self.chips.busy = t("market.bringing", name=card.name[:40])
         try:
             return await self.runtime.market.download(card.id)
+        except NotFound:
+            self.show_list(keep=True)  # without the card that is gone
+            raise
         finally:
             self.chips.busy = ""
-            if self.head.stored_at and self.head.stored_at <= now_ms():
-                self.grid.redraw(card.id)
 
     # -- publishing --------------------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ class MarketBase(LunaScreen[None]):
         self._next_key: str | None = None
         self._disk_end = False
         self._searching = self._typed_since = False
+        self._emptiness = "offline"
 
     @property
     def lunalux(self) -> LunaluxApp:
@@ -226,11 +227,13 @@ class MarketBase(LunaScreen[None]):
     def _in_trouble(self, error: LunaluxError) -> None:
         """The list on disk stands; the bar says why there is no newer one."""
         if isinstance(error, NetworkError):
-            self.head.trouble = t("market.state.offline")
+            self._emptiness, self.head.trouble = "offline", t("market.state.offline")
         elif isinstance(error, SessionError):
-            self.head.trouble = t("market.state.signed_out")
+            taken = error.code == "SESSION_TAKEN_OVER"
+            self._emptiness = "signed_out"
+            self.head.trouble = t("market.state.taken_over" if taken else "market.state.signed_out")
         else:
-            self.head.trouble = tell(error)[0]
+            self._emptiness, self.head.trouble = "offline", tell(error)[0]
         self.grid.more = self.chips.more = False
 
     # -- typing ------------------------------------------------------------------------------------
@@ -289,7 +292,7 @@ class MarketBase(LunaScreen[None]):
         elif self.filters.tags or self.filters.original or self.filters.nsfw == "only":
             key = "filters"
         elif self.head.trouble:
-            key = "offline"
+            key = self._emptiness
         else:
             key = "market"
         self.grid.words = (t(f"market.empty.{key}.title", words=words), t(f"market.empty.{key}.hint"))

@@ -60,8 +60,9 @@ def mosaic(data: bytes, columns: int, rows: int) -> Picture:
             ground = Image.new("RGBA", opened.size, (20, 19, 28, 255))
             whole = Image.alpha_composite(ground, opened.convert("RGBA")).convert("RGB")
         # A cell is twice as high as wide; faces are in the upper part.
-        fitted = ImageOps.fit(whole, (columns * 4, rows * 8), centering=(0.5, 0.25))
-        raw = fitted.resize((wide, high), Image.Resampling.BOX).tobytes()
+        box = Image.Resampling.BOX
+        fitted = ImageOps.fit(whole, (columns * 4, rows * 8), box, centering=(0.5, 0.25))
+        raw = fitted.resize((wide, high), box).tobytes()
     except (OSError, ArithmeticError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise ValueError(str(error)) from error
     pixels = list(zip(raw[::3], raw[1::3], raw[2::3], strict=True))

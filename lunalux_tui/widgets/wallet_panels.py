@@ -184,18 +184,11 @@ class MovesPanel(Panel):
         amount, sign = int(one.get("amount", 0)), LUNA if one.get("currency") == "luna" else STAR
         back = one.get("status") == "REFUNDED"
         style = MUTED if back or not amount else ACCENT if amount > 0 else USER
-        right = [
-            Part(
-                t("wallet.free") if not amount else f"{amount:+,} {sign}", style | (BOLD if amount > 0 else 0)
-            )
-        ]
-        status = (
-            f" · {t('wallet.refunded')}"
-            if back
-            else f" · {t('wallet.open')}"
-            if one.get("status") == "RESERVED"
-            else ""
+        text = (
+            t("wallet.refunded" if back else "wallet.free") if back or not amount else f"{amount:+,} {sign}"
         )
+        right = [Part(text, style | (BOLD if amount > 0 else 0))]
+        status = f" · {t('wallet.open')}" if one.get("status") == "RESERVED" else ""
         left = [
             Part(f"{when}  ", MUTED),
             Part(name),
