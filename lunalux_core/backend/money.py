@@ -1,4 +1,4 @@
-"""One official reply as a movement of coins: reserve → call → settle, or refund (BACKEND part 2, A3, M1 to M4).
+"""One official reply as a movement of coins: reserve → call → settle, or refund (A3, M1 to M4).
 
     NEW ─ reserve → RESERVED ─ settle → SETTLED
                         └──── refund → REFUNDED ─ reserve (a retry of the same action) → RESERVED
@@ -284,9 +284,7 @@ class Money:
 
     async def sweep_user(self, user_id: str) -> int:
         """Give back what crashed requests of an account left open; returns how many coins' reservations."""
-        page = await self._store.query(
-            self._tables.ledger, user_pk(user_id), prefix=OPEN, limit=SWEEP_PAGE
-        )
+        page = await self._store.query(self._tables.ledger, user_pk(user_id), prefix=OPEN, limit=SWEEP_PAGE)
         return sum([await self.sweep_row(row) for row in page.items])
 
     async def sweep_row(self, row: Item) -> bool:
@@ -298,9 +296,7 @@ class Money:
 
     async def balances(self, user_id: str) -> tuple[Wallet, Ledger | None]:
         """Wallet and ledger summary as they stand."""
-        wallet, ledger = await asyncio.gather(
-            self._wallets.require(user_id), self._ledgers.get(user_id)
-        )
+        wallet, ledger = await asyncio.gather(self._wallets.require(user_id), self._ledgers.get(user_id))
         return wallet, ledger
 
     async def _done_before(self, action: Action) -> Replay | None:

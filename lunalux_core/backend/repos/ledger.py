@@ -143,9 +143,7 @@ class Ledgers:
         start = None
         if after is not None:
             if not after.startswith(LINE) or len(after) > 256:
-                raise InvalidInput(
-                    "INVALID_REQUEST", "The history key is not valid; start anew."
-                )
+                raise InvalidInput("INVALID_REQUEST", "The history key is not valid; start anew.")
             start = {"PK": user_pk(user_id), "SK": after}
         page = await self._store.query(
             self._tables.ledger, user_pk(user_id), prefix=LINE, after=start, limit=max(1, min(limit, 100))

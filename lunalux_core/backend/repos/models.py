@@ -18,9 +18,7 @@ MODEL_TYPES = ("openai", "gemini", "practice")
 class ModelConfigs:
     """The rows, kept for a minute; one request reads them, the others wait for it."""
 
-    def __init__(
-        self, store: Store, table: str, *, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, store: Store, table: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._store, self._table, self._monotonic = store, table, monotonic
         self._lock = asyncio.Lock()
         self._kept: tuple[float, tuple[ModelConfig, ...]] | None = None

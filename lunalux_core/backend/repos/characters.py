@@ -1,0 +1,364 @@
+"""Community characters: their items, publishing (A10), edits, moderation and marks for the ranking.
+
+A card lives in the table of its language, under `PROFILE`, older ones under "0". `Status` other than
+"active" hides it from everybody; its row stays, so that its likes and counters do (S11).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lunalux_core.backend.clock import iso
+from lunalux_core.backend.ranking_keys import (
+    HOT,
+    TIME,
+    Order,
+    dirty_key,
+    hot_key,
+    partition,
+    shard_of,
+    time_key,
+)
+from lunalux_core.backend.settings import RankingSettings, TableNames
+from lunalux_core.backend.storage.table import (
+    Absent,
+    All,
+    AnyOf,
+    Condition,
+    ConditionFailed,
+    Eq,
+    Exists,
+    Item,
+    Key,
+    Operation,
+    Put,
+    Store,
+    Update,
+)
+from lunalux_core.errors import BackendError, NotFound
+from lunalux_core.wire.base import Lang
+
+Status = Literal["active", "hidden", "deleted"]
+CACHED_PLACES = 10_000
+COUNTERS = ("TotalLunaCoinUsed", "LikedCount", "DownloadCount", "DialogueCount")
+VISIBLE: Condition = All(Exists(), AnyOf(Absent("Status"), Eq("Status", "active")))
+"""The card is there and may be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a card's item is."""
+
+    table: str
+    key: Key
+
+    @property
+    def character_id(self) -> str:
+        return self.key.pk.removeprefix("CHAR#")
+
+
+@dataclass(frozen=True, slots=True)
+class MarketCard:
+    """A published character. Addresses of pictures are `s3://bucket/key`; times are ISO 8601, UTC."""
+
+    place: Place
+    id: str
+    name: str
+    language: Lang
+    thumbnail_url: str
+    image_url: str
+    intro: str | None
+    tags: tuple[str, ...]
+    owner: str | None
+    status: str
+    version: int
+    heat: int
+    created_at: str
+    updated_at: str
+    liked_count: int
+    download_count: int
+    dialogue_count: int
+    total_coin_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewCard:
+    """What publishing needs to know."""
+
+    id: str
+    name: str
+    language: Lang
+    thumbnail_url: str
+    image_url: str
+    intro: str
+    tags: tuple[str, ...]
+    owner: str
+
+
+class Characters:
+    """The two character tables."""
+
+    def __init__(
+        self, store: Store, tables: TableNames, ranking: RankingSettings, now_ms: Callable[[], int]
+    ) -> None:
+        self._store, self._tables, self._ranking, self._now_ms = store, tables, ranking, now_ms
+        self._places: OrderedDict[str, Place] = OrderedDict()
+
+    def table(self, lang: Lang) -> str:
+        return self._tables.character_en if lang == "en" else self._tables.character_cn
+
+    async def find(self, character_id: str) -> MarketCard | None:
+        """The visible card, from whichever table has it (R15)."""
+        card = await self.find_any(character_id)
+        return card if card is not None and card.status == "active" else None
+
+    async def require(self, character_id: str) -> MarketCard:
+        """The visible card.
+
+        Raises:
+            NotFound: CHARACTER_NOT_FOUND.
+        """
+        card = await self.find(character_id)
+        if card is None:
+            raise no_character(character_id)
+        return card
+
+    async def find_any(self, character_id: str) -> MarketCard | None:
+        """The card whatever its status, for its owner and for operators."""
+        known = self._places.get(character_id)
+        places = [known] if known else self._possible(character_id)
+        for place in places:
+            item = await self._store.get(place.table, place.key)
+            if item is not None:
+                self._remember(place)
+                return card_of(item, place)
+        self._places.pop(character_id, None)
+        return None
+
+    def _possible(self, character_id: str) -> list[Place]:
+        pk = f"CHAR#{character_id}"
+        return [
+            Place(table, Key(pk, sk))
+            for sk in ("PROFILE", "0")
+            for table in (self._tables.character_en, self._tables.character_cn)
+        ]
+
+    def _remember(self, place: Place) -> None:
+        self._places[place.character_id] = place
+        self._places.move_to_end(place.character_id)
+        if len(self._places) > CACHED_PLACES:
+            self._places.popitem(last=False)
+
+    async def publish(self, card: NewCard, ticket: Sequence[Operation] = ()) -> MarketCard:
+        """Put a new card on the market, consuming its upload `ticket` in the same transaction (A10).
+
+        Raises:
+            BackendError: UPLOAD_NOT_FOUND, the ticket was consumed or has expired.
+        """
+        place = Place(self.table(card.language), Key(f"CHAR#{card.id}", "PROFILE"))
+        item = self._new_item(card, place.key)
+        try:
+            await self._store.transact([*ticket, Put(place.table, item, when=Absent())])
+        except ConditionFailed as failed:
+            if failed.index < len(ticket):
+                raise BackendError(
+                    "UPLOAD_NOT_FOUND",
+                    "This upload was published already, or has expired.",
+                    "Upload the card again.",
+                ) from None
+            raise
+        self._remember(place)
+        return card_of(item, place)
+
+    def _new_item(self, card: NewCard, key: Key) -> dict[str, Any]:
+        now = self._now_ms()
+        shards, shard = self._ranking.shards, shard_of(card.id, self._ranking.shards)
+        item: dict[str, Any] = {
+            "PK": key.pk,
+            "SK": key.sk,
+            "CharacterID": card.id,
+            "CharacterName": card.name,
+            "Language": card.language,
+            "HeatScore": 0,
+            "ThumbnailURL": card.thumbnail_url,
+            "FullImageURL": card.image_url,
+            "Intro": card.intro,
+            "OwnerUserId": card.owner,
+            "CreatedAt": iso(now),
+            "UpdatedAt": iso(now),
+            "Metadata": dict.fromkeys(COUNTERS, 0),
+            "Status": "active",
+            "Version": 1,
+            HOT.pk: partition(HOT.all_word, shard, shards),
+            HOT.sk: hot_key(0, card.id, self._ranking.max_heat),
+            TIME.pk: partition(TIME.all_word, shard, shards),
+            TIME.sk: time_key(now, card.id),
+            **self.mark(HOT, card.id),
+            **self.mark(TIME, card.id),
+        }
+        return item | ({"Tags": frozenset(card.tags)} if card.tags else {})
+
+    def mark(self, order: Order, character_id: str) -> dict[str, str]:
+        """The attributes that ask for a card to be ranked anew; set as defaults they keep their turn (R2)."""
+        shards = self._ranking.shards
+        return {
+            order.dirty_pk: partition(order.dirty_word, shard_of(character_id, shards), shards),
+            order.dirty_sk: dirty_key(self._now_ms(), character_id),
+        }
+
+    async def edit(
+        self,
+        card: MarketCard,
+        *,
+        name: str | None = None,
+        intro: str | None = None,
+        tags: Sequence[str] | None = None,
+        version: int | None = None,
+    ) -> MarketCard:
+        """Change what the owner may; what is None stays.
+
+        Raises:
+            BackendError: VERSION_CONFLICT, the card is not at `version` (by default: as it was read).
+            NotFound: CHARACTER_NOT_FOUND.
+        """
+        changes: dict[str, Any] = {"UpdatedAt": iso(self._now_ms())}
+        changes |= {} if name is None else {"CharacterName": name}
+        changes |= {} if intro is None else {"Intro": intro}
+        changes |= {"Tags": frozenset(tags)} if tags else {}
+        expected = card.version if version is None else version
+        changes["Version"] = expected + 1
+        unversioned = [Absent("Version")] if expected == 1 else []
+        update = Update(
+            card.place.table,
+            card.place.key,
+            set=changes,
+            set_default=self.mark(TIME, card.id) | self.mark(HOT, card.id),
+            remove=("Tags",) if tags is not None and not tags else (),
+            when=(VISIBLE, AnyOf(Eq("Version", expected), *unversioned)),
+        )
+        try:
+            item = await self._store.write(update)
+        except ConditionFailed as failed:
+            if failed.old is None or failed.old.get("Status", "active") != "active":
+                raise no_character(card.id) from None
+            raise BackendError(
+                "VERSION_CONFLICT",
+                "The character was changed meanwhile.",
+                "Read it again and repeat the change.",
+            ) from None
+        assert item is not None
+        return card_of(item, card.place)
+
+    async def set_status(self, character_id: str, status: Status) -> MarketCard:
+        """Show, hide or delete a card; the ranking takes it in or out at its next batch.
+
+        Raises:
+            NotFound: CHARACTER_NOT_FOUND, also for what was deleted: that cannot be undone.
+        """
+        card = await self.find_any(character_id)
+        if card is None:
+            raise no_character(character_id)
+        marks = self.mark(TIME, card.id) | self.mark(HOT, card.id)
+        there: Condition = All(Exists(), AnyOf(Absent("Status"), *map(_is, ("active", "hidden"))))
+        try:
+            item = await self._store.write(
+                Update(
+                    card.place.table,
+                    card.place.key,
+                    set={"Status": status, "StatusAt": iso(self._now_ms())},
+                    set_default=marks,
+                    when=there,
+                )
+            )
+        except ConditionFailed:
+            raise no_character(character_id) from None
+        assert item is not None
+        return card_of(item, card.place)
+
+    async def report(self, character_id: str, user_id: str, reason: str) -> None:
+        """Keep somebody's complaint beside the card, one for each account.
+
+        Raises:
+            NotFound: CHARACTER_NOT_FOUND.
+        """
+        card = await self.require(character_id)
+        row = {
+            "PK": card.place.key.pk,
+            "SK": f"REPORT#{user_id}",
+            "userId": user_id,
+            "reason": reason,
+            "createdAt": iso(self._now_ms()),
+        }
+        await self._store.write(Put(card.place.table, row, when=None))
+
+    async def complete(self, place: Place) -> None:
+        """Give a card of before the counters their map, with what it counted then (R1)."""
+        item = await self._store.get(place.table, place.key)
+        if item is None:
+            return
+        old = item.get("Metadata")
+        counted = old if isinstance(old, Mapping) else {}
+        start = dict.fromkeys(COUNTERS, 0) | {"TotalLunaCoinUsed": _legacy_coins(counted)}
+        try:
+            if not isinstance(old, Mapping):
+                await self._store.write(
+                    Update(place.table, place.key, set_default={"Metadata": {}}, when=Exists())
+                )
+            defaults = {f"Metadata.{name}": value for name, value in start.items()}
+            await self._store.write(Update(place.table, place.key, set_default=defaults, when=Exists()))
+        except ConditionFailed:
+            return  # gone meanwhile
+
+
+def card_of(item: Item, place: Place) -> MarketCard:
+    """The card in an item; what an older one lacks is read as nothing or zero."""
+    counted = item.get("Metadata")
+    counters: Mapping[str, Any] = counted if isinstance(counted, Mapping) else {}
+
+    def count(name: str) -> int:
+        value = counters.get(name, 0)
+        return value if type(value) is int else 0
+
+    tags = item.get("Tags", ())
+    language: Lang = "zh" if item.get("Language") == "zh" else "en"
+    return MarketCard(
+        place=place,
+        id=place.character_id,
+        name=str(item.get("CharacterName", "")),
+        language=language,
+        thumbnail_url=str(item.get("ThumbnailURL", "")),
+        image_url=str(item.get("FullImageURL", "")),
+        intro=item.get("Intro"),
+        tags=tuple(sorted(str(tag) for tag in tags)),
+        owner=item.get("OwnerUserId"),
+        status=str(item.get("Status", "active")),
+        version=int(item.get("Version", 1)),
+        heat=int(item.get("HeatScore", 0)),
+        created_at=str(item.get("CreatedAt", "")),
+        updated_at=str(item.get("UpdatedAt", "")),
+        liked_count=count("LikedCount"),
+        download_count=count("DownloadCount"),
+        dialogue_count=count("DialogueCount"),
+        total_coin_used=count("TotalLunaCoinUsed" if "TotalLunaCoinUsed" in counters else "TotalCoinUsed"),
+    )
+
+
+def _legacy_coins(counters: Mapping[str, Any]) -> int:
+    value = counters.get("TotalCoinUsed", 0)
+    return value if type(value) is int else 0
+
+
+def _is(status: str) -> Condition:
+    return Eq("Status", status)
+
+
+def no_character(character_id: str) -> NotFound:
+    return NotFound(
+        "CHARACTER_NOT_FOUND",
+        "This character is not on the market.",
+        "Refresh the market.",
+        character=character_id[:128],
+    )

@@ -1,0 +1,210 @@
+"""Coupons: claim and credit in one transaction, once for each account (A4, M10 to M13)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lunalux_core.backend.billing import Currency
+from lunalux_core.backend.clock import from_iso, iso
+from lunalux_core.backend.repos.ledger import Ledgers
+from lunalux_core.backend.repos.movements import gain, move_key
+from lunalux_core.backend.repos.wallets import no_wallet
+from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.storage.table import (
+    Absent,
+    Condition,
+    ConditionFailed,
+    Delete,
+    Eq,
+    Ge,
+    Item,
+    Key,
+    NotInSet,
+    Operation,
+    Put,
+    Store,
+    Unavailable,
+    Update,
+)
+from lunalux_core.errors import BackendError, InvalidInput
+
+REWARDS: tuple[Currency, ...] = ("star", "luna")
+"""Coins by the number in `rewardType`."""
+REPLAY_MS = 24 * 3600 * 1000
+LONGEST = 128
+TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """What a coupon gave."""
+
+    currency: Currency
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coupon:
+    """A coupon. `remaining` None means that one person may claim it, once."""
+
+    code: str
+    currency: Currency
+    amount: int
+    remaining: int | None
+
+
+class Coupons:
+    """The coupon table."""
+
+    def __init__(self, store: Store, tables: TableNames, ledgers: Ledgers, now_ms: Callable[[], int]) -> None:
+        self._store, self._tables, self._ledgers, self._now_ms = store, tables, ledgers, now_ms
+
+    async def redeem(self, user_id: str, code: str) -> Redeemed:
+        """Claim a coupon; the same account's repeat within a day gets the same answer and no more coins.
+
+        Raises:
+            BackendError: COUPON_INVALID_OR_USED, alike for unknown, exhausted and claimed ones.
+            NotFound: WALLET_NOT_FOUND.
+        """
+        code = code.strip()
+        if not 0 < len(code) <= LONGEST or not code.isprintable():
+            raise _refused()
+        for _ in range(TRIES):
+            item = await self._store.get(self._tables.coupons, coupon_key(code))
+            coupon = coupon_of(item)
+            if item is None or coupon is None:
+                return await self._again(user_id, code)
+            try:
+                await self._store.transact(self._claim(user_id, coupon, item))
+                return Redeemed(coupon.currency, coupon.amount)
+            except ConditionFailed as failed:
+                if failed.index == MOVE_AT or failed.index == CLAIM_AT:
+                    return await self._again(user_id, code)
+                if failed.index == COUPON_AT and _exhausted(failed.old, user_id):
+                    raise _refused() from None
+                if failed.index == WALLET_AT:
+                    raise no_wallet() from None
+                if failed.index == LEDGER_AT:
+                    await self._ledgers.heal(user_id)
+        raise Unavailable("The coupon is claimed by too many at once.")
+
+    def _claim(self, user_id: str, coupon: Coupon, item: Item) -> list[Operation]:
+        """Movement, wallet, ledger, line; then the coupon as it was read, and the claim."""
+        now = self._now_ms()
+        table, key = self._tables.coupons, coupon_key(coupon.code)
+        as_read: list[Condition] = [
+            Eq("amount", item["amount"]),
+            Eq("rewardType", item["rewardType"]),
+            NotInSet("claimedBy", user_id),  # claims of before there were CLAIM# rows (M11)
+        ]
+        if coupon.remaining is None:
+            spent: Operation = Delete(table, key, when=(*as_read, Absent("remainingClaims")))
+        else:
+            spent = Update(
+                table,
+                key,
+                set={"updatedAt": iso(now)},
+                incr={"remainingClaims": -1},
+                when=(*as_read, Ge("remainingClaims", 1)),
+            )
+        claim = {
+            "PK": key.pk,
+            "SK": f"CLAIM#{user_id}",
+            "userId": user_id,
+            "coupon": coupon.code,
+            "createdAt": iso(now),
+        }
+        return [
+            *gain(
+                self._tables,
+                user_id,
+                operation=_operation(coupon.code),
+                kind="coupon",
+                currency=coupon.currency,
+                amount=coupon.amount,
+                now_ms=now,
+            ),
+            spent,
+            Put(table, claim, when=Absent()),
+        ]
+
+    async def _again(self, user_id: str, code: str) -> Redeemed:
+        """The answer of a claim made within the last day (M10)."""
+        row = await self._store.get(self._tables.ledger, move_key(user_id, _operation(code)))
+        claimed = from_iso(row.get("createdAt")) if row is not None else None
+        if row is None or claimed is None or self._now_ms() - claimed >= REPLAY_MS:
+            raise _refused()
+        return Redeemed(row["currency"], int(row["amount"]))
+
+    async def create(self, code: str, currency: Currency, amount: int, claims: int | None = None) -> Coupon:
+        """Issue a coupon, for operators.
+
+        Args:
+            claims: how many accounts may claim it, once each; None makes a coupon for one claim.
+
+        Raises:
+            InvalidInput: INVALID_REQUEST, or COUPON_EXISTS where the code was issued before.
+        """
+        code = code.strip()
+        if not 0 < len(code) <= LONGEST or not code.isprintable():
+            raise InvalidInput("INVALID_REQUEST", f"A coupon code has 1 to {LONGEST} printable characters.")
+        if not 0 < amount < 2**53 or (claims is not None and not 0 < claims < 2**53):
+            raise InvalidInput("INVALID_REQUEST", "Amount and claims are whole numbers above zero.")
+        key = coupon_key(code)
+        item: dict[str, object] = {
+            "PK": key.pk,
+            "SK": key.sk,
+            "coupon": code,
+            "rewardType": REWARDS.index(currency),
+            "amount": amount,
+            "updatedAt": iso(self._now_ms()),
+        }
+        if claims is not None:
+            item["remainingClaims"] = claims
+        try:
+            await self._store.write(Put(self._tables.coupons, item, when=Absent()))
+        except ConditionFailed:
+            raise InvalidInput(
+                "COUPON_EXISTS", f"The coupon {code} exists already.", "Choose another code.", coupon=code
+            ) from None
+        return Coupon(code, currency, amount, claims)
+
+
+MOVE_AT, WALLET_AT, LEDGER_AT, COUPON_AT, CLAIM_AT = 0, 1, 2, 4, 5
+
+
+def coupon_key(code: str) -> Key:
+    return Key(f"COUPON#{code}", f"COUPON#{code}")
+
+
+def coupon_of(item: Item | None) -> Coupon | None:
+    """The coupon in an item; None for one that could not be credited: no whole amount above zero (M13)."""
+    if item is None:
+        return None
+    amount, reward, remaining = item.get("amount"), item.get("rewardType"), item.get("remainingClaims")
+    if type(amount) is not int or amount <= 0 or type(reward) is not int or reward not in (0, 1):
+        return None
+    if remaining is not None and type(remaining) is not int:
+        return None
+    return Coupon(str(item["PK"]).removeprefix("COUPON#"), REWARDS[reward], amount, remaining)
+
+
+def _exhausted(old: Item | None, user_id: str) -> bool:
+    """Whether the coupon as it stands can never be claimed by this account; else it was edited meanwhile."""
+    coupon = coupon_of(old)
+    if old is None or coupon is None:
+        return True
+    return user_id in old.get("claimedBy", ()) or (coupon.remaining is not None and coupon.remaining < 1)
+
+
+def _operation(code: str) -> str:
+    return f"coupon:{code}"
+
+
+def _refused() -> BackendError:
+    return BackendError(
+        "COUPON_INVALID_OR_USED",
+        "This coupon is not valid, or was used already.",
+        "Check how it is written.",
+    )

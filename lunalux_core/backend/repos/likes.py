@@ -1,0 +1,165 @@
+"""What somebody did with market characters: likes (A7), counted downloads (A8), upload tickets (A10).
+
+Rows that ended are treated as gone even while the store still shows them (R10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lunalux_core.backend.clock import iso
+from lunalux_core.backend.repos.characters import Characters, MarketCard, no_character
+from lunalux_core.backend.repos.heat import Gain, counting
+from lunalux_core.backend.repos.movements import user_pk
+from lunalux_core.backend.settings import RankingSettings, TableNames
+from lunalux_core.backend.storage.table import (
+    Absent,
+    AnyOf,
+    ConditionFailed,
+    Delete,
+    Ge,
+    Invalid,
+    Item,
+    Key,
+    Le,
+    Operation,
+    Put,
+    Store,
+)
+
+LIKED, DOWNLOAD, UPLOAD = "LIKED#", "DL#", "UPLOAD#"
+DOWNLOAD_WINDOW_S = 24 * 3600
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The right to publish one uploaded object. `sha256` is the hex digest it must have, None for any."""
+
+    id: str
+    user_id: str
+    key: str
+    size: int
+    sha256: str | None
+    expires_s: int
+
+
+class Likes:
+    """The liked table.
+
+    Args:
+        ttl_s: how long a like lasts, None for ever.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        tables: TableNames,
+        characters: Characters,
+        ranking: RankingSettings,
+        now_ms: Callable[[], int],
+        *,
+        ttl_s: int | None = None,
+    ) -> None:
+        self._store, self._tables, self._characters = store, tables, characters
+        self._ranking, self._now_ms, self._ttl_s = ranking, now_ms, ttl_s
+
+    async def like(self, user_id: str, character_id: str) -> bool:
+        """Like a character; False where that was so already.
+
+        Raises:
+            NotFound: CHARACTER_NOT_FOUND.
+        """
+        card = await self._characters.require(character_id)
+        gain = Gain({"LikedCount": 1}, self._ranking.like_heat)
+        row = self._row(user_id, LIKED, card.id, self._ttl_s)
+        return await self._once(card, row, gain)
+
+    async def downloaded(self, user_id: str, card: MarketCard) -> bool:
+        """Count a download, once a day for each account and never the owner's own (R11)."""
+        if user_id == card.owner:
+            return False
+        gain = Gain({"DownloadCount": 1}, self._ranking.download_heat)
+        return await self._once(card, self._row(user_id, DOWNLOAD, card.id, DOWNLOAD_WINDOW_S), gain)
+
+    async def _once(self, card: MarketCard, row: dict[str, Any], gain: Gain) -> bool:
+        """Write `row` and count `gain`, both or neither; False where the row stands already."""
+        now = self._now_ms()
+        over = AnyOf(Absent(), Le("expiresAt", now // 1000))
+        writes: list[Operation] = [
+            Put(self._tables.liked, row, when=over),
+            counting(self._characters, card.place, gain, now),
+        ]
+        try:
+            try:
+                await self._store.transact(writes)
+            except Invalid:
+                await self._characters.complete(card.place)
+                await self._store.transact(writes)
+        except ConditionFailed as failed:
+            if failed.index == 0:
+                return False
+            raise no_character(card.id) from None
+        return True
+
+    def _row(self, user_id: str, kind: str, character_id: str, ttl_s: int | None) -> dict[str, Any]:
+        now = self._now_ms()
+        row = {
+            "PK": user_pk(user_id),
+            "SK": f"{kind}{character_id}",
+            "userId": user_id,
+            "characterId": character_id,
+            "createdAt": iso(now),
+        }
+        return row if ttl_s is None else {**row, "expiresAt": now // 1000 + ttl_s}
+
+    async def liked(self, user_id: str) -> list[str]:
+        """Ids of the characters that somebody likes."""
+        found: list[str] = []
+        after = None
+        while True:
+            page = await self._store.query(
+                self._tables.liked, user_pk(user_id), prefix=LIKED, after=after, limit=PAGE
+            )
+            found += [str(row["SK"]).removeprefix(LIKED) for row in page.items if not self._over(row)]
+            after = page.after
+            if after is None:
+                return found
+
+    def _over(self, row: Item) -> bool:
+        ends = row.get("expiresAt")
+        return type(ends) is int and ends <= self._now_ms() // 1000
+
+    async def open_ticket(
+        self, user_id: str, upload_id: str, key: str, size: int, sha256: str | None, ttl_s: int
+    ) -> Ticket:
+        """Note that somebody may upload `size` bytes as the object `key` and publish them."""
+        now = self._now_ms()
+        ticket = Ticket(upload_id, user_id, key, size, sha256, now // 1000 + ttl_s)
+        row: dict[str, Any] = {
+            "PK": user_pk(user_id),
+            "SK": f"{UPLOAD}{upload_id}",
+            "userId": user_id,
+            "key": key,
+            "size": size,
+            "createdAt": iso(now),
+            "expiresAt": ticket.expires_s,
+        }
+        if sha256 is not None:
+            row["sha256"] = sha256
+        await self._store.write(Put(self._tables.liked, row, when=Absent()))
+        return ticket
+
+    async def ticket(self, user_id: str, upload_id: str) -> Ticket | None:
+        """Somebody's own ticket that has not ended."""
+        row = await self._store.get(self._tables.liked, Key(user_pk(user_id), f"{UPLOAD}{upload_id}"))
+        if row is None or self._over(row):
+            return None
+        return Ticket(upload_id, user_id, row["key"], row["size"], row.get("sha256"), row["expiresAt"])
+
+    def consume(self, ticket: Ticket) -> list[Operation]:
+        """What `Characters.publish` does in its transaction, so that a ticket publishes once (A10)."""
+        key = Key(user_pk(ticket.user_id), f"{UPLOAD}{ticket.id}")
+        return [Delete(self._tables.liked, key, when=Ge("expiresAt", self._now_ms() // 1000))]
