@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from textual.actions import parse
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.types import IgnoreReturnCallbackType
 
-from lunalux_tui.actions import key_name, keys_of, reachable
+from lunalux_tui.actions import Action, key_name, keys_of, reachable
 from lunalux_tui.i18n import LANGUAGES, t
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Commands(Provider):
     def _commands(self) -> Iterator[tuple[str, str, IgnoreReturnCallbackType]]:
         app = cast("LunaluxApp", self.app)
         for action in reachable(app, self.screen):
-            if action.palette:
+            if action.palette and self._can(action):
                 keys = keys_of(action, app.keymap)
                 title = f"{action.label}  {key_name(keys[0])}" if keys else action.label
                 run = partial(self.screen.run_action, action.method)
@@ -36,6 +37,12 @@ class Commands(Provider):
             )
         for theme in app.theme_names():
             yield t("palette.theme", name=theme), t("palette.theme_help"), partial(app.change_theme, theme)
+
+    def _can(self, action: Action) -> bool:
+        """Whether the action makes sense now."""
+        namespace, name, parameters = parse(action.method)
+        node = self.app if namespace == "app" or action.group == "app" else self.screen
+        return node.check_action(name, parameters) is not False
 
     async def discover(self) -> Hits:
         for title, help, run in self._commands():

@@ -123,8 +123,13 @@ def read_theme(path: Path) -> Theme:
     base = {**derived, **colours}
     variables = {f"lx-{key}": chat.get(key, base[stand_in]) for key, stand_in in CHAT.items()}
     variables |= {"lx-error": base["error"], "lx-warning": base["warning"], "lx-accent": base["accent"]}
+    if ansi:
+        variables |= {"ansi-foreground": base["foreground"], "ansi-background": base["background"]}
     variables |= {key: str(value) for key, value in _table(document, "variables", path).items()}
-    return Theme(path.stem, **{key: base[key] for key in BASE}, dark=dark, ansi=ansi, variables=variables)
+    theme = Theme(path.stem, base["primary"], dark=dark, ansi=ansi, variables=variables)
+    for key in BASE:
+        setattr(theme, key, base[key])
+    return theme
 
 
 def _table(document: Mapping[str, Any], key: str, path: Path) -> Mapping[str, Any]:

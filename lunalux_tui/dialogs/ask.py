@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
@@ -13,7 +12,7 @@ from lunalux_tui.dialogs.base import CANCEL, Dialog
 class AskDialog(Dialog[str]):
     """Asks for one line; answers it without blanks around, or None."""
 
-    ACTIONS = (Action("dialog.accept", "accept", "enter", footer=80, palette=False), CANCEL)
+    ACTIONS = (Action("dialog.accept", "accept", "enter", footer=80, priority=True, palette=False), CANCEL)
     BINDINGS = bindings(ACTIONS)
 
     def __init__(self, title: str, *, value: str = "", hint: str = "", placeholder: str = "") -> None:
@@ -24,7 +23,6 @@ class AskDialog(Dialog[str]):
     def compose_body(self) -> ComposeResult:
         yield Input(self._value, placeholder=self._placeholder, id="answer")
 
-    @on(Input.Submitted)
     def action_accept(self) -> None:
         self.dismiss(self.query_one("#answer", Input).value.strip())
 

@@ -29,7 +29,7 @@ class ModelsDialog(PickDialog):
         current = runtime.settings.model
         if current not in {row.id for row in self._rows}:
             self._rows.insert(0, Row(current, current, t("model.in_use")))
-        super().__init__(question("models.title"), self._rows, current=current)
+        super().__init__(question("models.title"), self._rows, current=current, hint=question("models.hint"))
 
     def on_mount(self) -> None:
         super().on_mount()

@@ -16,7 +16,7 @@ from lunalux_tui.i18n import t
 from lunalux_tui.render.styles import SURFACE
 from lunalux_tui.widgets.rows import Row, Rows
 
-CHOOSE = Action("dialog.choose", "choose", "enter", footer=80, palette=False)
+CHOOSE = Action("dialog.choose", "choose", "enter", footer=80, priority=True, palette=False)
 
 
 class PickDialog(Dialog[str]):
@@ -77,7 +77,6 @@ class PickDialog(Dialog[str]):
     def action_move(self, step: int) -> None:
         self.rows.action_move(step)
 
-    @on(Input.Submitted, "#narrow")
     def action_choose(self) -> None:
         if self.rows.chosen:
             self.dismiss(self.rows.chosen)

@@ -26,7 +26,7 @@ class TreeDialog(PickDialog):
 
 
 def tree_rows(nodes: Sequence[TreeNode]) -> Iterator[Row]:
-    """The nodes as rows, depth first; only a fork moves to the right, so long straight chats stay straight."""
+    """The nodes as rows, depth first; only a fork moves to the right, so straight chats stay straight."""
     children: dict[str, list[TreeNode]] = {}
     for node in nodes:
         children.setdefault(node.parent_id, []).append(node)
@@ -37,7 +37,8 @@ def tree_rows(nodes: Sequence[TreeNode]) -> Iterator[Row]:
         indent = "│ " * min(level, DEEPEST)
         sign = "├╴" if forked else ""
         right = t("tree.branches", n=len(below)) if len(below) > 1 else ""
-        title = f"{node.name}: {node.preview}" if node.name else node.preview
+        words = node.preview.replace("*", "")
+        title = f"{node.name}: {words}" if node.name else words
         yield Row(node.id, title, right=right, mark="●" if node.on_path else "○", indent=indent + sign)
         inner = level + (1 if forked else 0)
         stack.extend((child, inner, len(below) > 1) for child in reversed(below))

@@ -190,6 +190,10 @@ class Sheet:
         entry.lines = []
         self.redraw_stream(head=True)
 
+    def stream_text(self) -> str:
+        """What has come of the reply under way."""
+        return self._stream.body.text if self._stream is not None else ""
+
     def stream(self, text: str, thinking: str) -> tuple[int, bool]:
         """More of the reply; answers with the first changed line and whether the height changed."""
         stream = self._stream

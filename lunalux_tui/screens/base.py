@@ -21,6 +21,7 @@ class LunaScreen(Screen[Result]):
     """
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        event.stop()
         if event.state is WorkerState.ERROR and event.worker.error is not None:
             self.show_failure(event.worker.error)
 

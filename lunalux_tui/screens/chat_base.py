@@ -232,6 +232,10 @@ class ChatBase(LunaScreen[None]):
         messages = self.transcript.messages
         self.prompt.earlier = [message.content for message in messages if message.role == "user"]
 
+    def turn_over(self) -> None:
+        """A turn ended, one way or another: what stands in the prompt is a draft again."""
+        self._waiting = ""
+
     def show_error(self, error: LunaluxError) -> None:
         """Write a failure into the transcript, with what to do about it."""
         message, hint = tell(error)
@@ -241,7 +245,8 @@ class ChatBase(LunaScreen[None]):
         if isinstance(error, LunaluxError):
             self.show_error(error)
         else:
-            super().show_failure(error)
+            self.log.error("worker failed", error=repr(error))
+            self.transcript.note(t("app.unexpected", reason=f"{type(error).__name__}: {error}"))
 
     # -- the draft ---------------------------------------------------------------------------------
 

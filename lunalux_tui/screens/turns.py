@@ -87,6 +87,7 @@ class Turns:
             self._clock = None
         screen.busy = False
         screen.status.writer = ""
+        screen.turn_over()
 
     async def _handle(self, event: TurnEvent) -> None:
         screen = self._screen

@@ -16,6 +16,7 @@ from textual.timer import Timer
 from textual.widgets import TextArea
 
 from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import t
 
 PAUSE = 0.6
 """Seconds without a key after which the draft is kept."""
@@ -56,11 +57,21 @@ class Prompt(TextArea):
         """Escape was pressed here."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, soft_wrap=True, show_line_numbers=False, tab_behavior="focus", compact=True)
+        super().__init__(
+            id=id,
+            soft_wrap=True,
+            show_line_numbers=False,
+            tab_behavior="focus",
+            compact=True,
+            placeholder=t("prompt.placeholder"),
+        )
         self.earlier: Sequence[str] = ()
         self.takes_digits = False
         self._recalled: int | None = None
         self._pause: Timer | None = None
+
+    def retranslate(self) -> None:
+        self.placeholder = t("prompt.placeholder")
 
     def fill(self, text: str) -> None:
         """Put a text in, the cursor at its end."""

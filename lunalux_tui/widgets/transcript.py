@@ -58,6 +58,8 @@ class Transcript(ScrollView, can_focus=True):
         self._thinking: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
         self._painted = 0.0
+        self._jumping = False
+        self._following = True
 
     # -- contents ----------------------------------------------------------------------------------
 
@@ -69,7 +71,7 @@ class Transcript(ScrollView, can_focus=True):
     def show(self, messages: Iterable[Message], *, keep_place: bool = False) -> None:
         """Replace everything. Goes to the end, unless `keep_place`."""
         self._forget_pending()
-        place = self.sheet.place(self.scroll_offset.y) if keep_place and not self.at_end else None
+        place = self._kept() if keep_place else None
         self.sheet.show(messages)
         self._asked = False
         if self.selected and self.sheet.find(self.selected) is None:
@@ -78,7 +80,7 @@ class Transcript(ScrollView, can_focus=True):
 
     def prepend(self, messages: Sequence[Message]) -> None:
         """Put older messages above; what is in view stays where it is."""
-        place = self.sheet.place(self.scroll_offset.y)
+        place = self._kept()
         self.sheet.insert(0, messages)
         self._asked = False
         self._changed(place)
@@ -103,7 +105,7 @@ class Transcript(ScrollView, can_focus=True):
 
     def update(self, message: Message) -> None:
         """Show a changed message in its place."""
-        place = None if self.at_end else self.sheet.place(self.scroll_offset.y)
+        place = self._kept()
         if self.sheet.update(message):
             self._changed(place)
 
@@ -115,12 +117,13 @@ class Transcript(ScrollView, can_focus=True):
     def clear_notes(self) -> None:
         """Remove the program's notes."""
         if self.sheet.clear_notes():
-            self._changed(None if self.at_end else self.sheet.place(self.scroll_offset.y))
+            self._changed(self._kept())
 
     def _changed(self, place: tuple[str, int] | None) -> None:
         """Draw changed contents; at `place`, or at the end."""
         self._grow()
         line = None if place is None else self.sheet.line(place)
+        self._following = line is None
         self._jump(self.max_scroll_y if line is None else line)
         self.refresh()
 
@@ -148,7 +151,7 @@ class Transcript(ScrollView, can_focus=True):
     def end_stream(self, message: Message | None) -> None:
         """The reply ended: show it as it was stored, or take an empty one away."""
         self._forget_pending()
-        place = None if self.at_end else self.sheet.place(self.scroll_offset.y)
+        place = self._kept()
         self.sheet.end_stream(message)
         self._changed(place)
 
@@ -184,7 +187,11 @@ class Transcript(ScrollView, can_focus=True):
     @property
     def at_end(self) -> bool:
         """Whether the end is in view, so that growth is followed."""
-        return self.scroll_offset.y >= self.max_scroll_y
+        return self._following
+
+    def _kept(self) -> tuple[str, int] | None:
+        """The place that a change must leave where it is; None for the end, when that is followed."""
+        return None if self._following else self.sheet.place(self.scroll_offset.y)
 
     def _grow(self) -> None:
         self.virtual_size = Size(self._width, self.sheet.height)
@@ -192,10 +199,13 @@ class Transcript(ScrollView, can_focus=True):
         self.vertical_scrollbar.window_size = self.size.height
 
     def _jump(self, y: int) -> None:
+        self._jumping = True
         self.scroll_to(y=min(max(y, 0), self.max_scroll_y), animate=False, force=True)
+        self._jumping = False
 
     def go_to_end(self) -> None:
         """Show the end, and stay there while it grows."""
+        self._following = True
         self._jump(self.max_scroll_y)
 
     def reveal(self, message_id: str) -> None:
@@ -214,16 +224,15 @@ class Transcript(ScrollView, can_focus=True):
         self._fit()
 
     def _fit(self) -> None:
-        following = self.at_end or not self._width
-        place = self.sheet.place(self.scroll_offset.y)
+        place = self._kept()
         if self.size.width != self._width:
             self._width = self.size.width
             self.sheet.set_width(self._width - 2 * MARGIN)
-        self._changed(None if following else place)
+        self._changed(place)
 
     def retranslate(self) -> None:
         """Lay everything out again, in another language or on another day."""
-        place = None if self.at_end else self.sheet.place(self.scroll_offset.y)
+        place = self._kept()
         self.sheet.relayout()
         self._changed(place)
 
@@ -302,7 +311,11 @@ class Transcript(ScrollView, can_focus=True):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        if new_value < old_value and new_value < self.size.height and not self._asked:
+        self._following = new_value >= self.max_scroll_y
+        if self._jumping:
+            return
+        upwards = new_value < old_value and new_value < self.max_scroll_y
+        if upwards and new_value < self.size.height and not self._asked:
             self._asked = True
             self.post_message(self.OlderWanted())
         elif new_value > old_value and new_value >= self.max_scroll_y:

@@ -1,0 +1,97 @@
+"""The real app over a real library in a temporary home, ready to be driven by a pilot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from textual.pilot import Pilot
+
+from lunalux_core.database import Connection
+from lunalux_core.library.conversations import MessageRole, append_message, create_conversation, new_message
+from lunalux_core.runtime import Runtime
+from lunalux_core.settings import load_settings
+from lunalux_tui.opening import read_opening
+from lunalux_tui.screens.chat import ChatScreen
+from lunalux_tui.shell import LunaluxApp
+
+
+class Driven:
+    """An app that runs, with the few things tests ask of it."""
+
+    def __init__(self, app: LunaluxApp, pilot: Pilot[None]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    @property
+    def chat(self) -> ChatScreen:
+        return self.app.chat
+
+    async def until(self, condition: Callable[[], object], seconds: float = 20) -> None:
+        """Let the app work until `condition` holds."""
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await self.pilot.pause(0.02)
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause(0.02)
+
+    async def write(self, text: str) -> None:
+        """Put a text into the prompt, as a paste does."""
+        self.chat.prompt.insert(text)
+        await self.pilot.pause()
+
+    async def say(self, text: str) -> None:
+        """Send a text and wait for the whole reply."""
+        before = len(self.contents())
+        await self.write(text)
+        await self.press("enter")
+        await self.until(lambda: len(self.contents()) >= before + 2 and not self.chat.busy)
+
+    def contents(self) -> list[str]:
+        """The messages on screen."""
+        return [message.content for message in self.chat.transcript.messages]
+
+    def notes(self) -> list[str]:
+        """The notes of the program in the transcript."""
+        return [entry.note[0] for entry in self.chat.transcript.sheet.entries if entry.note]
+
+    def drawn(self) -> str:
+        """The words of the transcript as they are laid out."""
+        entries = self.chat.transcript.sheet.entries
+        return "\n".join("".join(text for text, _ in line) for entry in entries for line in entry.lines)
+
+
+@asynccontextmanager
+async def open_app(
+    size: tuple[int, int] = (120, 40), *, character: str = "", wait: bool = True
+) -> AsyncIterator[Driven]:
+    """The app, with a conversation open (on a first start: with a starter character)."""
+    async with Runtime.open(load_settings()) as runtime:
+        app = LunaluxApp(runtime, await read_opening(runtime, character))
+        async with app.run_test(size=size) as pilot:
+            driven = Driven(app, pilot)
+            if wait:
+                await driven.until(lambda: app.chat.conversation is not None and app.account is not None)
+            yield driven
+
+
+async def stored_conversation(count: int) -> str:
+    """A conversation of `count` messages with the first starter; returns its id."""
+    async with Runtime.open(load_settings()) as runtime:
+        await runtime.first_start()
+        character = (await runtime.library.characters.list())[0]
+
+        def fill(connection: Connection) -> str:
+            conversation = create_conversation(connection, character.id, "Long")
+            last = None
+            for number in range(count):
+                role: MessageRole = "user" if number % 2 else "assistant"
+                text = f"Message {number} " + "with some words to fill a line or two. " * (number % 3 + 1)
+                last = new_message(conversation.id, last, role, role.title(), text)
+                append_message(connection, last)
+            return conversation.id
+
+        return await runtime.library.database.write(fill)

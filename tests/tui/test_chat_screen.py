@@ -1,0 +1,260 @@
+"""The chat screen as a person uses it, on the real library and the practice model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from chat_world import open_app, stored_conversation
+from textual.command import CommandPalette
+
+from lunalux_tui.dialogs.conversations import ConversationsDialog
+from lunalux_tui.dialogs.edit import EditDialog
+from lunalux_tui.dialogs.help import HelpDialog
+from lunalux_tui.dialogs.search import SearchDialog
+from lunalux_tui.dialogs.tree import TreeDialog
+
+
+async def test_first_start_talks_at_once() -> None:
+    async with open_app() as driven:
+        assert driven.chat.character is not None and driven.chat.character.language == "en"
+        assert len(driven.contents()) == 1
+        await driven.say("Good evening.")
+        greeting, words, reply = driven.contents()
+        assert greeting and words == "Good evening." and len(reply) > 20
+        assert driven.chat.prompt.text == ""
+        assert driven.chat.status.usage and driven.chat.suggestions.suggestions
+        assert "thought" in driven.drawn()
+
+
+async def test_a_digit_takes_a_suggestion_only_in_the_empty_prompt() -> None:
+    async with open_app() as driven:
+        await driven.say("Hello")
+        second = driven.chat.suggestions.suggestions[1]
+        await driven.press("2")
+        assert driven.chat.prompt.text == second
+        await driven.press("2")
+        assert driven.chat.prompt.text == second + "2"
+
+
+async def test_again_swipe_and_back() -> None:
+    async with open_app() as driven:
+        await driven.say("Hello")
+        first = driven.contents()[-1]
+        await driven.press("ctrl+r")
+        await driven.until(lambda: not driven.chat.busy and driven.chat.transcript.messages[-1].swipes == 2)
+        second = driven.contents()[-1]
+        assert second != first
+        await driven.press("escape", "left")
+        await driven.until(lambda: driven.contents()[-1] == first)
+        assert "‹1/2›" in driven.drawn()
+        await driven.press("right", "right")  # beyond the last one a new one is written
+        await driven.until(lambda: driven.chat.transcript.messages[-1].swipes == 3 and not driven.chat.busy)
+
+
+async def test_edit_delete_undo_and_truncate() -> None:
+    async with open_app() as driven:
+        await driven.say("One")
+        await driven.say("Two")
+        await driven.press("escape", "up")
+        assert driven.chat.target().content == "Two"  # type: ignore[union-attr]
+        await driven.press("e")
+        await driven.until(lambda: isinstance(driven.app.screen, EditDialog))
+        driven.app.screen.query_one("#edit-text").text = "Changed"  # type: ignore[attr-defined]
+        await driven.press("ctrl+s")
+        await driven.until(lambda: "Changed" in driven.contents())
+        await driven.press("d")
+        await driven.until(lambda: len(driven.contents()) == 3)
+        await driven.press("u")
+        await driven.until(lambda: len(driven.contents()) == 5)
+        await driven.press("home", "x")
+        await driven.until(lambda: len(driven.contents()) == 1)
+        await driven.press("u")
+        await driven.until(lambda: len(driven.contents()) == 5)
+
+
+async def test_stop_keeps_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNALUX_PRACTICE_RATE", "30")
+    async with open_app() as driven:
+        await driven.write("Tell me a long story")
+        await driven.press("enter")
+        await driven.until(lambda: driven.chat.transcript.sheet.stream_text())
+        assert driven.chat.prompt.locked and driven.chat.status.writer
+        await driven.write("typed meanwhile")
+        await driven.press("enter")  # the send lock
+        assert len(driven.contents()) == 3
+        await driven.press("escape")
+        await driven.until(lambda: not driven.chat.busy and not driven.chat.transcript.streaming)
+        reply = driven.chat.transcript.messages[-1]
+        assert reply.status == "stopped" and reply.content
+        assert driven.chat.prompt.text == "typed meanwhile"
+        assert "Stopped here" in driven.drawn()
+
+
+async def test_a_model_that_does_not_answer_is_a_note_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    async with open_app() as driven:
+        driven.app.change_setting("chat.model", "openai:nobody")
+        await driven.write("Are you there?")
+        await driven.press("enter")
+        await driven.until(lambda: driven.notes() and not driven.chat.busy)
+        assert "Are you there?" in driven.contents()
+        assert driven.chat.transcript.messages[-1].status == "failed"
+        driven.app.change_setting("chat.model", "practice")
+        await driven.press("ctrl+r")
+        await driven.until(lambda: not driven.chat.busy and driven.contents()[-1])
+        assert not driven.notes() and len(driven.contents()) == 3
+
+
+async def test_several_conversations_and_search_across_them() -> None:
+    async with open_app() as driven:
+        await driven.say("The needle in the first chat")
+        first = driven.chat.conversation
+        await driven.press("ctrl+n")
+        await driven.until(lambda: driven.chat.conversation != first and len(driven.contents()) == 1)
+        await driven.press("ctrl+l")
+        await driven.until(
+            lambda: (
+                isinstance(driven.app.screen, ConversationsDialog) and len(driven.app.screen.rows.rows) == 2
+            )
+        )
+        await driven.press("escape", "ctrl+f", "tab", *"needle")
+        await driven.until(
+            lambda: isinstance(driven.app.screen, SearchDialog) and driven.app.screen.rows.rows
+        )
+        await driven.press("enter")
+        await driven.until(lambda: driven.chat.conversation.id == first.id)  # type: ignore[union-attr]
+        assert "The needle in the first chat" in driven.contents()
+
+
+async def test_the_tree_leads_to_another_branch() -> None:
+    async with open_app() as driven:
+        await driven.say("Left")
+        left = driven.chat.transcript.messages[1].id
+        await driven.press("escape", "home", "x")
+        await driven.until(lambda: len(driven.contents()) == 1)
+        await driven.press("i")
+        await driven.say("Right")
+        await driven.press("ctrl+t")
+        await driven.until(lambda: isinstance(driven.app.screen, TreeDialog))
+        rows = driven.app.screen.rows  # type: ignore[attr-defined]
+        rows.cursor = next(place for place, row in enumerate(rows.rows) if row.id == left)
+        await driven.press("enter")
+        await driven.until(lambda: "Left" in driven.contents())
+
+
+async def test_draft_and_place_survive_a_restart() -> None:
+    async with open_app() as driven:
+        await driven.say("Remember this")
+        await driven.write("half a sen")
+        await driven.until(lambda: driven.chat.conversation.draft == "half a sen")  # type: ignore[union-attr]
+    async with open_app(wait=False) as driven:
+        await driven.pilot.pause()
+        assert "Remember this" in driven.contents()
+        assert driven.chat.prompt.text == "half a sen"
+
+
+async def test_long_conversations_are_read_page_by_page() -> None:
+    await stored_conversation(2_000)
+    async with open_app() as driven:
+        transcript = driven.chat.transcript
+        assert len(driven.contents()) < 100
+        assert driven.contents()[-1].startswith("Message 1999 ")
+        for _ in range(14):
+            before = driven.contents()[0]
+            transcript.scroll_home(animate=False)
+            await driven.until(lambda before=before: driven.contents()[0] != before)
+        assert len(driven.contents()) <= 660
+        assert not driven.contents()[-1].startswith("Message 1999 ")
+        for _ in range(40):
+            transcript.scroll_end(animate=False)
+            await driven.pilot.pause(0.05)
+            if driven.contents()[-1].startswith("Message 1999 "):
+                break
+        assert driven.contents()[-1].startswith("Message 1999 ")
+
+
+async def test_scrolling_up_while_a_reply_streams_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    await stored_conversation(60)
+    monkeypatch.setenv("LUNALUX_PRACTICE_RATE", "200")
+    async with open_app(size=(80, 24)) as driven:
+        transcript = driven.chat.transcript
+        await driven.write("Go on")
+        await driven.press("enter")
+        await driven.until(lambda: driven.chat.busy and transcript.streaming)
+        transcript.scroll_relative(y=-12, animate=False)
+        await driven.pilot.pause()
+        place = transcript.scroll_offset.y
+        await driven.until(lambda: not driven.chat.busy)
+        assert transcript.scroll_offset.y == place
+        assert not transcript.at_end
+
+
+async def test_language_theme_and_size_change_while_running() -> None:
+    async with open_app() as driven:
+        await driven.say("Hello")
+        driven.app.switch_language("zh")
+        await driven.pilot.pause()
+        assert "思考" in driven.drawn() and driven.chat.prompt.placeholder == "输入消息"
+        for theme in driven.app.theme_names():
+            driven.app.change_theme(theme)
+            await driven.pilot.pause()
+        for size in ((40, 10), (80, 24), (200, 60), (20, 5)):
+            await driven.pilot.resize_terminal(*size)
+            await driven.pilot.pause(0.05)
+        assert len(driven.contents()) == 3
+
+
+async def test_palette_and_help_reach_what_is_declared() -> None:
+    async with open_app() as driven:
+        await driven.press("f1")
+        await driven.until(lambda: isinstance(driven.app.screen, HelpDialog))
+        await driven.press("escape", "ctrl+p")
+        await driven.until(lambda: isinstance(driven.app.screen, CommandPalette))
+        await driven.press(*"new chat")
+        await driven.pilot.pause(0.3)
+        before = driven.chat.conversation
+        await driven.press("enter")
+        await driven.until(lambda: driven.chat.conversation != before)
+
+
+async def test_keys_can_be_changed_by_the_person(home: Path) -> None:
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "config.toml").write_text(
+        '[keys]\n"chat.tree" = "f9"\n"chat.nothing" = "f10"\n', "utf-8"
+    )
+    async with open_app() as driven:
+        await driven.until(lambda: driven.app.keymap)
+        await driven.press("f9")
+        await driven.until(lambda: isinstance(driven.app.screen, TreeDialog))
+
+
+async def test_enter_and_newline_can_be_swapped() -> None:
+    async with open_app() as driven:
+        await driven.write("one")
+        await driven.press("ctrl+j")
+        assert driven.chat.prompt.text == "one\n"
+        driven.app.change_setting("chat.enter_sends", False)
+        await driven.press("enter")
+        assert driven.chat.prompt.text == "one\n\n"
+        await driven.press("ctrl+j")
+        await driven.until(lambda: len(driven.contents()) == 3)
+
+
+async def test_a_wrong_character_is_told_on_the_screen() -> None:
+    async with open_app(character="Nobody at all", wait=False) as driven:
+        await driven.until(driven.notes)
+        assert "Nobody at all" in driven.notes()[0]
+
+
+async def test_import_of_cards_tells_what_failed(home: Path, tmp_path: Path) -> None:
+    good = tmp_path / "cards"
+    good.mkdir()
+    (good / "card.json").write_text('{"spec":"chara_card_v2","data":{"name":"Brought","first_mes":"Hi [b]"}}')
+    (good / "bad.json").write_text("{")
+    async with open_app() as driven:
+        await driven.chat.import_cards([str(good)])
+        assert driven.chat.character_name == "Brought"
+        assert driven.contents() == ["Hi [b]"] and "Hi [b]" in driven.drawn()

@@ -1,0 +1,104 @@
+"""What is declared once as data: actions, words of both languages, themes, keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from textual.color import Color
+
+from lunalux_core.paths import Paths
+from lunalux_tui import i18n, places, themes
+from lunalux_tui.actions import checked_keymap, key_name
+from lunalux_tui.i18n import catalogue, t
+
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+@pytest.fixture(autouse=True)
+def english() -> None:
+    i18n.use("en")
+
+
+def test_both_languages_have_the_same_keys_and_parameters() -> None:
+    english, chinese = catalogue("en"), catalogue("zh")
+    assert english.keys() == chinese.keys()
+    for key, value in english.items():
+        assert parameters(value) == parameters(chinese[key]), key
+
+
+def parameters(value: str | Mapping[str, str]) -> set[str]:
+    return set(PLACEHOLDER.findall(value if isinstance(value, str) else value["other"]))
+
+
+def test_every_action_has_words_in_both_languages() -> None:
+    actions = list(places.all_actions())
+    assert len({action.id for action in actions}) == len(actions)
+    for language in i18n.LANGUAGES:
+        i18n.use(language)
+        for action in actions:
+            assert action.label != f"action.{action.id}.label", (language, action.id)
+            assert action.help != f"action.{action.id}.help", (language, action.id)
+            assert t(f"group.{action.group}") != f"group.{action.group}", (language, action.group)
+
+
+def test_every_key_in_the_sources_is_in_the_catalogue() -> None:
+    folder = Path(i18n.__file__).parent
+    used: set[str] = set()
+    for path in folder.rglob("*.py"):
+        if "cli" not in path.parts:
+            used |= set(re.findall(r"""(?<![\w.])t\(\s*"([\w.]+)\"""", path.read_text(encoding="utf-8")))
+    missing = used - catalogue("en").keys()
+    assert not missing
+
+
+def test_plurals_and_missing_parameters() -> None:
+    assert t("conversations.length", n=1) == "1 message"
+    assert t("conversations.length", n=2) == "2 messages"
+    assert t("chat.exported", wrong=1) == "Written to {path}"
+    assert t("no.such.key") == "no.such.key"
+
+
+def test_bundled_themes_load_and_a_bad_one_costs_a_notice(paths: Paths) -> None:
+    paths.themes.mkdir(parents=True)
+    (paths.themes / "broken.toml").write_text("[colors]\nprimary = 'no-such-colour'\n", encoding="utf-8")
+    (paths.themes / "mine.toml").write_text(
+        "[colors]\nprimary = '#112233'\nforeground = '#fff'\nbackground = '#000'\n", encoding="utf-8"
+    )
+    loaded, failed = themes.load_themes(paths.themes)
+    assert {"luna-dark", "luna-light", "high-contrast", "no-colour", "mine"} <= loaded.keys()
+    assert [error.code for error in failed] == ["THEME_INVALID"]
+    assert "broken.toml" in failed[0].message
+
+
+@pytest.mark.parametrize(("name", "least"), [("luna-dark", 4.5), ("luna-light", 4.5), ("high-contrast", 7.0)])
+def test_text_can_be_read_on_its_ground(name: str, least: float, paths: Paths) -> None:
+    theme = themes.find_theme(name, paths.themes)
+    grounds = [theme.background, theme.surface, theme.panel, theme.variables["lx-selection"]]
+    for key in ("speech", "narration", "character", "user", "link", "muted", "heading", "quote"):
+        for ground in grounds:
+            ratio = contrast(Color.parse(theme.variables[f"lx-{key}"]), Color.parse(ground or "#000"))
+            assert ratio >= least - 0.6 * (ground == theme.panel), (key, ground, ratio)
+
+
+def contrast(one: Color, other: Color) -> float:
+    def luminance(colour: Color) -> float:
+        parts = [value / 255 for value in colour.rgb]
+        red, green, blue = (v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def test_a_key_map_keeps_what_it_can() -> None:
+    good, wrong = checked_keymap({"chat.tree": "ctrl+y", "chat.nothing": "x"}, places.all_actions())
+    assert good == {"chat.tree": "ctrl+y"}
+    assert [error.code for error in wrong] == ["KEY_UNKNOWN_ACTION"]
+
+
+def test_keys_are_written_as_people_do() -> None:
+    names = [key_name(key) for key in ("ctrl+p", "alt+left", "shift+enter", "question_mark")]
+    assert names == ["^p", "alt-←", "⇧⏎", "?"]
