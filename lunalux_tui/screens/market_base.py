@@ -89,15 +89,23 @@ class MarketBase(LunaScreen[None]):
         settings = self.runtime.settings
         self.head.lang = settings.lang
         self.chips.filters = Filters(nsfw=settings.market_nsfw)  # type: ignore[arg-type]
-        if settings.pictures != "off" and not self.lunalux.native_ansi_color:
-            self.grid.thumbnails = Thumbnails(
-                self.runtime.market.thumbnail, self._start_picture, self.grid.redraw, PICTURE_WIDTH, HEIGHT
-            )
+        self.apply_settings()
         self.grid.waiting = True
         self.grid.focus()
         self.watch(self.app, "account", self._account_changed)
         self.set_interval(AGE_SECONDS, self._tick)
         self.run_worker(self._open(), group="list", exclusive=True, exit_on_error=False)
+
+    def apply_settings(self) -> None:
+        """Follow the settings in force: pictures or monograms."""
+        wanted = self.runtime.settings.pictures != "off" and not self.lunalux.native_ansi_color
+        if not wanted:
+            self.grid.thumbnails = None
+        elif self.grid.thumbnails is None:
+            self.grid.thumbnails = Thumbnails(
+                self.runtime.market.thumbnail, self._start_picture, self.grid.redraw, PICTURE_WIDTH, HEIGHT
+            )
+        self.grid.redraw()
 
     def _start_picture(self, work: object) -> Worker[None]:
         return self.run_worker(work, group="pictures", exit_on_error=False)  # type: ignore[arg-type]
@@ -157,7 +165,10 @@ class MarketBase(LunaScreen[None]):
         self.grid.waiting = self.head.fetching and not listing.stored_at
         self._set_more()
         self._say_emptiness()
+        before = self.grid.current
         self.grid.show(cards, keep=keep)
+        if (before is None) != (self.grid.current is None):
+            self.refresh_bindings()  # what acts on a card can be done now, or not any more
         self.chips.shown = len(cards)
         self.shown = key
 

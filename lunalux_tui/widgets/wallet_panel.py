@@ -25,6 +25,13 @@ class Panel(Widget):
 
     account: reactive[AccountState | None] = reactive(None, layout=True)
 
+    def watch_account(self) -> None:
+        self.appear()
+
+    def appear(self) -> None:
+        """A panel with nothing to show takes no room."""
+        self.display = bool(self.rows(40))
+
     def title(self) -> str:
         """What stands over the lines; "" for nothing."""
         return ""

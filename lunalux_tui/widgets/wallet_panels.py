@@ -27,14 +27,8 @@ class NoticePanel(Panel):
 
     trouble: reactive[str] = reactive("", layout=True)
 
-    def watch_account(self) -> None:
-        self._hide_or_show()
-
     def watch_trouble(self) -> None:
-        self._hide_or_show()
-
-    def _hide_or_show(self) -> None:
-        self.display = bool(self.rows(40))
+        self.appear()
 
     def rows(self, width: int) -> Sequence[Sequence[Part]]:
         state = self.account
@@ -163,6 +157,9 @@ class MovesPanel(Panel):
 
     movements: reactive[Sequence[Mapping[str, Any]]] = reactive((), layout=True)
     more: reactive[bool] = reactive(False, layout=True)
+
+    def watch_movements(self) -> None:
+        self.appear()
 
     def title(self) -> str:
         return t("wallet.moves")

@@ -1,0 +1,98 @@
+"""Whole ways through market and chat, with nothing set up: the embedded backend does its part."""
+
+from __future__ import annotations
+
+import pytest
+from market_world import frame, market, names, running, until
+
+from lunalux_core.paths import Paths
+from lunalux_tui.dialogs.publish import PublishDialog
+from lunalux_tui.screens.chat import ChatScreen
+from lunalux_tui.screens.market_details import MarketDetails
+
+pytest.importorskip("lunalux_core.backend.embedded")
+
+
+async def test_find_look_like_and_chat(paths: Paths) -> None:
+    async with market() as (screen, pilot):
+        await until(pilot, lambda: bool(screen.grid.cards))
+        card = screen.grid.cards[0]
+        await pilot.press("slash", *card.name.lower()[:4])
+        await until(pilot, lambda: any(one.id == card.id for one in screen.grid.cards))
+        await pilot.press("enter", "home", "enter")
+        await until(pilot, lambda: isinstance(screen.app.screen, MarketDetails))
+        chosen = screen.grid.current
+        assert chosen is not None
+        await pilot.press("l")
+        await until(pilot, lambda: chosen.id in screen.runtime.account.state.liked)
+        await until(pilot, lambda: f"♥ {chosen.likes + 1}" in frame(screen.app))
+        await pilot.press("c")
+        app = screen.lunalux
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen) and app.chat.character is not None)
+        await until(
+            pilot, lambda: app.chat.character is not None and app.chat.character.market_id == chosen.id
+        )
+        character = await app.runtime.library.characters.by_market_id(chosen.id)
+        assert character is not None
+        assert (await app.runtime.library.characters.get(character)).summary.binding_active
+
+
+async def test_a_like_is_kept_and_cannot_be_given_twice(paths: Paths) -> None:
+    async with market() as (screen, pilot):
+        await until(pilot, lambda: bool(screen.grid.cards))
+        card = screen.grid.cards[0]
+        await pilot.press("l")
+        await until(pilot, lambda: screen.grid.cards[0].likes == card.likes + 1)
+        await pilot.press("l")
+        await pilot.pause(0.2)
+        assert screen.grid.cards[0].likes == card.likes + 1
+    async with market() as (screen, pilot):
+        await until(pilot, lambda: card.id in screen.grid.liked)
+
+
+async def test_publish_and_find_it_among_the_new(paths: Paths) -> None:
+    async with market() as (screen, pilot):
+        await until(pilot, lambda: bool(screen.grid.cards))
+        app = screen.lunalux
+        await until(pilot, lambda: bool(app.account and app.account.signed_in))
+        await pilot.press("p")
+        await until(pilot, lambda: app.screen is not screen)
+        await pilot.press(*"marigold", "enter")
+        await until(pilot, lambda: isinstance(app.screen, PublishDialog))
+        dialog = app.screen
+        assert isinstance(dialog, PublishDialog)
+        await until(pilot, lambda: "Publish" in frame(app))
+        dialog.query_one("TextArea").load_text("   ")  # type: ignore[attr-defined]
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "needs an intro" in frame(app))
+        dialog.query_one("#tags").value = "cosy，witch"  # type: ignore[attr-defined]
+        dialog.query_one("TextArea").load_text("She owes nobody anything.")  # type: ignore[attr-defined]
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: app.screen is screen, 40)
+        await until(
+            pilot, lambda: screen.sort == "new" and any("Marigold" in c.name for c in screen.grid.cards)
+        )
+        found = await names(screen, pilot, "owes nobody")
+        assert len(found) == 1 and "Marigold" in found[0]
+        assert screen.grid.cards[0].tags == ("cosy", "witch")
+
+
+async def test_what_was_typed_for_publishing_outlives_the_dialog(paths: Paths) -> None:
+    async with running() as (app, pilot):
+        app.action_go("market")
+        await pilot.pause()
+        for words in ("First words.", ""):
+            await until(pilot, lambda: not app.screen.is_modal)
+            await until(pilot, lambda: bool(app.runtime.library))
+            await pilot.press("p")
+            await until(pilot, lambda: app.screen.is_modal)
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, PublishDialog))
+            dialog = app.screen
+            area = dialog.query_one("TextArea")
+            if words:
+                await pilot.pause(0.2)
+                area.load_text(words)  # type: ignore[attr-defined]
+                await pilot.press("escape")
+            else:
+                await until(pilot, lambda: "First words." in frame(app))
