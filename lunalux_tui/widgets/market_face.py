@@ -104,31 +104,35 @@ def skeleton_lines(width: int, palette: Palette, phase: int = 0) -> list[list[Se
 
 
 def monogram(card: MarketCard, palette: Palette, columns: int, rows: int) -> Picture:
-    """The first sign of a name on a colour of its own, in place of a picture."""
+    """The first sign of a name on a colour of its own, or in a frame where there are no colours."""
     sign = next((sign for sign in card.name if sign.isalnum()), "?").upper()
-    ground = palette.style(PANEL)
-    shades = [ground] * rows
-    ink = palette.style(PANEL | BOLD)
-    if ground.bgcolor is not None and ground.bgcolor.triplet is not None:
-        hue = _HUES[zlib.crc32(card.id.encode()) % len(_HUES)]
-        dark = ground.bgcolor.triplet
-        shades = [Style(bgcolor=_blend(dark, hue, 0.15 + 0.30 * (rows - y) / rows)) for y in range(rows)]
-        ink = Style(color=_blend(hue, (255, 255, 255), 0.35), bold=True)
-    lines: list[tuple[Segment, ...]] = []
-    for y in range(rows):
-        if y == rows // 2:
-            before = (columns - cell_len(sign)) // 2
-            after = columns - before - cell_len(sign)
-            lines.append(
-                (
-                    Segment(" " * before, shades[y]),
-                    Segment(sign, shades[y] + ink if shades[y] is not ground else ink),
-                    Segment(" " * after, shades[y]),
-                )
-            )
-        else:
-            lines.append((Segment(" " * columns, shades[y]),))
-    return tuple(lines)
+    plain, ground = palette.style(BOLD), palette.style(PANEL)
+    if ground.bgcolor is None or ground.bgcolor.triplet is None or plain.color is None:
+        return _framed(sign, palette.style(MUTED), plain, columns, rows)
+    hue = _HUES[zlib.crc32(card.id.encode()) % len(_HUES)]
+    under = ground.bgcolor.triplet
+    shades = [Style(bgcolor=_blend(under, hue, 0.15 + 0.30 * (rows - y) / rows)) for y in range(rows)]
+    ink = Style(color=_blend(hue, plain.color.triplet or hue, 0.6), bold=True)
+    lines = [(Segment(" " * columns, shade),) for shade in shades]
+    return _signed(lines, sign, shades[rows // 2], shades[rows // 2] + ink, columns, "")
+
+
+def _framed(sign: str, quiet: Style, ink: Style, columns: int, rows: int) -> Picture:
+    inner = columns - 2
+    lines = [(Segment(f"│{' ' * inner}│", quiet),)] * rows
+    lines[0], lines[-1] = (Segment(f"╭{'─' * inner}╮", quiet),), (Segment(f"╰{'─' * inner}╯", quiet),)
+    return _signed(lines, sign, quiet, ink, columns, "│")
+
+
+def _signed(
+    lines: Sequence[tuple[Segment, ...]], sign: str, quiet: Style, ink: Style, columns: int, edge: str
+) -> Picture:
+    """The lines with the sign in the middle one."""
+    before = (columns - cell_len(sign)) // 2 - len(edge)
+    after = columns - before - cell_len(sign) - 2 * len(edge)
+    middle = (Segment(edge + " " * before, quiet), Segment(sign, ink), Segment(" " * after + edge, quiet))
+    at = len(lines) // 2
+    return (*lines[:at], middle, *lines[at + 1 :])
 
 
 def _blend(under: Sequence[int], over: Sequence[int], share: float) -> Color:

@@ -209,3 +209,34 @@ async def test_every_action_has_words_and_reaches_the_palette(paths: Paths) -> N
     async with running() as (app, pilot):
         app.action_go("market")
         await until(pilot, lambda: isinstance(app.screen, MarketScreen))
+
+
+async def test_the_mouse_does_what_the_keys_do(paths: Paths) -> None:
+    await stock(paths, {("en", "hot"): EN, ("en", "new"): EN[::-1]})
+    async with market((100, 30)) as (screen, pilot):
+        head = frame(screen.app).splitlines()[0]
+        await pilot.click("MarketHead", offset=(head.index("New"), 0))
+        assert (await names(screen, pilot))[0] == "Marigold"
+        assert screen.sort == "new"
+        await pilot.click("MarketFilters", offset=(3, 0))
+        assert "Night Nurse" in await names(screen, pilot)
+        await pilot.click("MarketGrid", offset=(60, 1))
+        assert screen.grid.cursor == 1
+        await pilot.click("MarketGrid", offset=(60, 1))
+        await until(pilot, lambda: isinstance(screen.app.screen, MarketDetails))
+
+
+async def test_a_list_that_was_fetched_anew_keeps_the_place(paths: Paths) -> None:
+    await stock(paths, {("en", "hot"): [item(n, f"Number {n}") for n in range(100)]})
+    async with market((80, 24)) as (screen, pilot):
+        for _ in range(10):
+            await pilot.press("down")
+        chosen = screen.grid.current
+        top = screen.grid.scroll_offset.y
+        assert chosen is not None and top > 0
+        await stock(
+            paths, {("en", "hot"): [item(200, "Newcomer"), *(item(n, f"Number {n}") for n in range(100))]}
+        )
+        screen.show_list(keep=True)
+        await until(pilot, lambda: screen.grid.cards[0].name == "Newcomer")
+        assert screen.grid.current == chosen
