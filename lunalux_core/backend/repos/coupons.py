@@ -175,7 +175,7 @@ MOVE_AT, WALLET_AT, LEDGER_AT, COUPON_AT, CLAIM_AT = 0, 1, 2, 4, 5
 
 
 def coupon_key(code: str) -> Key:
-    return Key(f"COUPON#{code}", f"COUPON#{code}")
+    return Key(f"COUPON#{code}", "COUPON")
 
 
 def coupon_of(item: Item | None) -> Coupon | None:

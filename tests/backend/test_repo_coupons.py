@@ -1,0 +1,157 @@
+"""Coupons on a real store: rows as documented, claims under races, replays (A4, M10 to M13)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from money_world import TABLES, World, world
+
+from lunalux_core.backend.repos.coupons import Coupons, Redeemed
+from lunalux_core.backend.storage.table import Put
+from lunalux_core.errors import BackendError, InvalidInput, NotFound
+
+DAY_MS = 24 * 3600 * 1000
+
+
+def coupons(w: World) -> Coupons:
+    return Coupons(w.store, TABLES, w.ledgers, w.now)
+
+
+async def console(w: World, code: str, **attributes: Any) -> None:
+    """A coupon as an operator writes it by hand: documented keys and attributes only (BACKEND 1.1)."""
+    item = {"PK": f"COUPON#{code}", "SK": "COUPON", "coupon": code, "rewardType": 0, "amount": 10}
+    await w.store.write(Put(TABLES.coupons, item | attributes))
+
+
+async def tried(c: Coupons, user_id: str, code: str) -> str:
+    try:
+        await c.redeem(user_id, code)
+    except BackendError as error:
+        return error.code
+    return "paid"
+
+
+async def test_a_coupon_of_the_console_is_paid_and_gone(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.account("ada")
+        await w.account("bob")
+        await console(w, "ONCE", rewardType=1, amount=7)
+        assert await coupons(w).redeem("ada", " ONCE ") == Redeemed("luna", 7)
+        assert await w.balances("ada") == {"star": 100, "luna": 107}
+        assert await w.store.get(TABLES.coupons, ("COUPON#ONCE", "COUPON")) is None
+        assert await tried(coupons(w), "bob", "ONCE") == "COUPON_INVALID_OR_USED"
+        await w.check("ada")
+
+
+async def test_created_coupons_have_the_documented_row(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        made = await coupons(w).create("MANY", "luna", 5, 3)
+        assert (made.code, made.currency, made.amount, made.remaining) == ("MANY", "luna", 5, 3)
+        row = await w.store.get(TABLES.coupons, ("COUPON#MANY", "COUPON"))
+        assert row is not None
+        assert (row["coupon"], row["rewardType"], row["amount"], row["remainingClaims"]) == ("MANY", 1, 5, 3)
+        with pytest.raises(InvalidInput) as twice:
+            await coupons(w).create("MANY", "star", 1)
+        assert twice.value.code == "COUPON_EXISTS"
+        for amount, claims in ((0, None), (-5, None), (5, 0), (5, -1)):
+            with pytest.raises(InvalidInput):
+                await coupons(w).create("OTHER", "star", amount, claims)
+
+
+async def test_a_repeat_within_a_day_says_the_same_and_pays_nothing(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.account()
+        await coupons(w).create("MANY", "star", 10, 5)
+        await coupons(w).create("ONCE", "star", 20)
+        for _ in range(3):
+            assert await coupons(w).redeem("ada", "MANY") == Redeemed("star", 10)
+            assert await coupons(w).redeem("ada", "ONCE") == Redeemed("star", 20)
+        assert (await w.balances())["star"] == 130
+        w.clock += DAY_MS
+        assert await tried(coupons(w), "ada", "MANY") == "COUPON_INVALID_OR_USED"
+        assert await tried(coupons(w), "ada", "ONCE") == "COUPON_INVALID_OR_USED"
+        assert (await w.balances())["star"] == 130
+        await w.check()
+
+
+async def test_ten_claims_among_forty_racing_accounts(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        users = [f"user{number}" for number in range(40)]
+        for user in users:
+            await w.account(user)
+        await coupons(w).create("RACE", "star", 10, 10)
+        outcomes = await asyncio.gather(
+            *(tried(coupons(w), user, "RACE") for user in users for _ in range(2))
+        )
+        row = await w.store.get(TABLES.coupons, ("COUPON#RACE", "COUPON"))
+        assert row is not None and row["remainingClaims"] == 0
+        claims = await w.store.query(TABLES.coupons, "COUPON#RACE", prefix="CLAIM#")
+        assert len(claims.items) == 10
+        stars = Counter([(await w.balances(user))["star"] for user in users])
+        assert stars == {110: 10, 100: 30}
+        assert outcomes.count("paid") == 20  # each of the ten asked twice, and was told the same twice
+        assert set(outcomes) == {"paid", "COUPON_INVALID_OR_USED"}
+        for user in users:
+            await w.check(user)
+
+
+async def test_a_one_time_coupon_has_one_winner(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        users = [f"user{number}" for number in range(20)]
+        for user in users:
+            await w.account(user)
+        await coupons(w).create("ONCE", "star", 10)
+        outcomes = await asyncio.gather(*(tried(coupons(w), user, "ONCE") for user in users))
+        assert Counter(outcomes) == {"paid": 1, "COUPON_INVALID_OR_USED": 19}
+
+
+async def test_claims_of_before_are_honoured(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.account("ada")
+        await w.account("bob")
+        await console(w, "OLD", remainingClaims=5, claimedBy=frozenset({"ada"}))
+        assert await tried(coupons(w), "ada", "OLD") == "COUPON_INVALID_OR_USED"
+        assert await tried(coupons(w), "bob", "OLD") == "paid"
+        assert await w.balances("ada") == {"star": 100, "luna": 100}
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"amount": 0},
+        {"amount": -10},
+        {"amount": True},
+        {"amount": "10"},
+        {"rewardType": 2},
+        {"remainingClaims": 0},
+    ],
+)
+async def test_coupons_that_could_not_be_credited_are_refused(
+    tmp_path: Path, attributes: dict[str, Any]
+) -> None:
+    async with world(tmp_path) as w:
+        await w.account()
+        await console(w, "ODD", **attributes)
+        assert await tried(coupons(w), "ada", "ODD") == "COUPON_INVALID_OR_USED"
+        assert await w.balances() == {"star": 100, "luna": 100}
+
+
+@pytest.mark.parametrize("code", ["", "   ", "NO-SUCH", "x" * 129, "a\x00b", "CLAIM#ada"])
+async def test_codes_nobody_issued(tmp_path: Path, code: str) -> None:
+    async with world(tmp_path) as w:
+        await w.account()
+        assert await tried(coupons(w), "ada", code) == "COUPON_INVALID_OR_USED"
+
+
+async def test_without_a_wallet_the_coupon_stays(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await coupons(w).create("ONCE", "star", 10)
+        with pytest.raises(NotFound) as nobody:
+            await coupons(w).redeem("ada", "ONCE")
+        assert nobody.value.code == "WALLET_NOT_FOUND"
+        await w.account()
+        assert await tried(coupons(w), "ada", "ONCE") == "paid"
