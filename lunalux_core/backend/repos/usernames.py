@@ -18,13 +18,14 @@ _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u
 }
 _LOOKALIKE = str.maketrans(
     {
-        "0": "o", "1": "l", "|": "l", "ı": "i", "ł": "l", "ø": "o",
+        # A capital I is a small l to the eye, and casefolding has made it an i: all of them are one.
+        "0": "o", "1": "l", "|": "l", "i": "l", "ı": "l", "ł": "l", "ø": "o",
         # Cyrillic
-        "а": "a", "в": "b", "е": "e", "ѕ": "s", "і": "i", "ј": "j", "к": "k", "м": "m", "н": "h",
+        "а": "a", "в": "b", "е": "e", "ѕ": "s", "і": "l", "ј": "j", "к": "k", "м": "m", "н": "h",
         "о": "o", "р": "p", "с": "c", "т": "t", "у": "y", "х": "x", "ԁ": "d", "ԛ": "q", "ԝ": "w",
         "һ": "h", "ҽ": "e", "ӏ": "l", "г": "r", "п": "n",
         # Greek
-        "α": "a", "β": "b", "γ": "y", "ε": "e", "η": "n", "ι": "i", "κ": "k", "ν": "v", "ο": "o",
+        "α": "a", "β": "b", "γ": "y", "ε": "e", "η": "n", "ι": "l", "κ": "k", "ν": "v", "ο": "o",
         "ρ": "p", "τ": "t", "υ": "u", "χ": "x", "ω": "w", "ϲ": "c", "ϳ": "j",
         # Armenian
         "օ": "o", "ո": "n", "ս": "u", "հ": "h", "ց": "g",
@@ -62,7 +63,7 @@ class Username:
         if unicodedata.combining(shown[0]):
             raise _invalid("A username begins with a letter or a digit.")
         name = cls.known(shown)
-        if name.shape.translate(_WITHOUT_MARKS) in _RESERVED:
+        if name.shape.translate(_WITHOUT_MARKS) in {_shape(word) for word in _RESERVED}:
             raise _invalid("This username is reserved.")
         return name
 

@@ -184,7 +184,7 @@ class Users:
                 raise _no_user()
             if profile.get("username") == wish.shown:
                 return user_of(profile)
-            writes, owners = self._claim(user_id, profile, wish)
+            writes, owners = await self._claim(user_id, profile, wish)
             try:
                 await self._store.transact(writes)
             except ConditionFailed as failed:
@@ -194,7 +194,7 @@ class Users:
             return user_of({**profile, "username": wish.shown})
         raise Unavailable("The username could not be changed.")
 
-    def _claim(self, user_id: str, profile: Item, wish: Username) -> tuple[list[Operation], int]:
+    async def _claim(self, user_id: str, profile: Item, wish: Username) -> tuple[list[Operation], int]:
         """The transaction, and how many of its first operations claim rows of the new name."""
         table, old = self._tables.user, profile.get("usernameLower")
         mine = AnyOf(Absent(), Eq("userId", user_id))
@@ -210,9 +210,13 @@ class Users:
                 when=(Exists(), unchanged),
             )
         )
-        if old is not None:
-            left = [key for key in _owner_keys(Username.known(str(old))) if key not in claimed]
-            writes += [Delete(table, key, when=mine) for key in left]
+        left = [] if old is None else _owner_keys(Username.known(str(old)))
+        left = [key for key in left if key not in claimed]
+        rows = await self._store.get_many(table, left) if left else {}
+        # A name of before there were shapes owns no such row; somebody else may by now.
+        writes += [
+            Delete(table, Key(*key), when=mine) for key, row in rows.items() if row.get("userId") == user_id
+        ]
         return writes, len(claimed)
 
     async def owner(self, username: str) -> str | None:
