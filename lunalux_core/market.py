@@ -98,7 +98,14 @@ class Market:
             if known.next_key is None:
                 return False
             await self._account().online()
-            page = await self._client().more(sort, lang, known.next_key)
+            try:
+                page = await self._client().more(sort, lang, known.next_key)
+            except BackendError as error:
+                if error.code != "INVALID_REQUEST":
+                    raise
+                # The key has run out: the list ends here until it is fetched anew.
+                await self._shelf.append(lang, sort, [], known.next_key, None)
+                return False
             # A key that leads to itself would be asked for without end.
             next_key = page.next_key if page.next_key != known.next_key else None
             return await self._shelf.append(lang, sort, _items(page), known.next_key, next_key)

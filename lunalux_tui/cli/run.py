@@ -26,7 +26,17 @@ def command_settings(flags: Mapping[str, Any] | None = None) -> Settings:
 
 
 def with_runtime(work: Callable[[Runtime], Awaitable[T]], flags: Mapping[str, Any] | None = None) -> T:
-    """Open the runtime, do the work, close it. Interrupts (ctrl+c, SIGTERM) end it in good order."""
+    """Open the runtime, do the work, close it."""
+
+    async def run() -> T:
+        async with Runtime.open(command_settings(flags)) as runtime:
+            return await work(runtime)
+
+    return run_work(run)
+
+
+def run_work(work: Callable[[], Awaitable[T]]) -> T:
+    """Run asynchronous work. Interrupts (ctrl+c, SIGTERM) end it in good order, then KeyboardInterrupt."""
 
     async def run() -> T:
         task = asyncio.current_task()
@@ -35,8 +45,7 @@ def with_runtime(work: Callable[[Runtime], Awaitable[T]], flags: Mapping[str, An
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         except (NotImplementedError, RuntimeError):  # not on this system, or not in the main thread
             pass
-        async with Runtime.open(command_settings(flags)) as runtime:
-            return await work(runtime)
+        return await work()
 
     try:
         return asyncio.run(run())

@@ -1,0 +1,373 @@
+"""`lunalux admin`: what operators do to a backend's data, on the storage itself.
+
+The settings are the server's own variables (docs/operations.md); embedded storage lies where `lunalux serve`
+and the app keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+import typer
+
+from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_tui.cli import output
+from lunalux_tui.cli.run import run_work
+from lunalux_tui.cli.serve import backend_settings, chosen_storage, open_services
+
+if TYPE_CHECKING:
+    from lunalux_core.backend.services import Services
+    from lunalux_core.wire.base import Lang
+
+T = TypeVar("T")
+Currency = Literal["star", "luna"]
+
+admin_app = typer.Typer(
+    help="Operate a backend: tables, ranking, coupons, models, users.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+coupon_app = typer.Typer(help="Issue coupons.", no_args_is_help=True)
+model_app = typer.Typer(help="The price list of official models.", no_args_is_help=True)
+user_app = typer.Typer(help="Credit coins, set levels.", no_args_is_help=True)
+market_app = typer.Typer(help="Moderate the market.", no_args_is_help=True)
+for name, noun in (("coupon", coupon_app), ("model", model_app), ("user", user_app), ("market", market_app)):
+    admin_app.add_typer(noun, name=name)
+commands = {"admin": admin_app}
+
+JSON = typer.Option(False, "--json", help="Print one JSON document.")
+STORAGE = typer.Option("", "--storage", help="embedded or aws; by default LUNALUX_STORAGE, else embedded.")
+DRY_RUN = typer.Option(False, "--dry-run", help="Print what would be done, and do nothing.")
+USER = typer.Argument(metavar="EMAIL_OR_ID", help="E-mail address or user id.")
+ID = typer.Argument(metavar="ID", help="Community id of a character.")
+
+
+def with_services(storage: str, work: Callable[[Services], Awaitable[T]]) -> T:
+    """Open the storage's services, do the work, close them."""
+    settings, kind = backend_settings(), chosen_storage(storage)
+
+    async def run() -> T:
+        services = await open_services(settings, kind)
+        try:
+            return await work(services)
+        finally:
+            await services.aclose()
+
+    return run_work(run)
+
+
+@admin_app.command()
+def provision(storage: str = STORAGE, dry_run: bool = DRY_RUN, as_json: bool = JSON) -> None:
+    """Create tables, indexes, bucket, CORS and TTL where they are missing.
+
+    Example: lunalux admin provision --storage aws --dry-run --json
+    """
+    from lunalux_core.backend.storage.provision import plan
+    from lunalux_core.backend.storage.provision import provision as create
+
+    settings, kind = backend_settings(), chosen_storage(storage)
+    if dry_run:
+        planned = plan(settings)
+        if as_json:
+            output.print_json({"storage": kind, "dryRun": True, **planned})
+        else:
+            _print_plan(planned)
+        return
+    done = run_work(lambda: create(settings, kind))
+    if as_json:
+        output.print_json({"storage": kind, "dryRun": False, "done": done})
+    else:
+        for line in done:
+            output.print_text(line)
+
+
+@admin_app.command("migrate-sk")
+def migrate_sk(storage: str = STORAGE, dry_run: bool = DRY_RUN, as_json: bool = JSON) -> None:
+    """Move character rows from the legacy sort key "0" to PROFILE; safe to stop and start again.
+
+    Example: lunalux admin migrate-sk --storage aws --dry-run
+    """
+
+    async def work(services: Services) -> dict[str, Any]:
+        from lunalux_core.backend.storage.migrate_sk import migrate
+
+        return asdict(await migrate(services.store, services.settings, dry_run=dry_run))
+
+    done = with_services(storage, work)
+    _tell({**done, "dryRun": dry_run}, as_json)
+
+
+@admin_app.command()
+def rank(
+    lang: str = typer.Option("", "--lang", help="en or zh; both by default."),
+    sort: str = typer.Option("", "--sort", help="hot or new; both by default."),
+    storage: str = STORAGE,
+    as_json: bool = JSON,
+) -> None:
+    """Run one ranking batch: bring what changed into the market's orders.
+
+    Example: lunalux admin rank --lang en --sort hot
+    """
+    langs = [cast("Lang", lang)] if lang else ["en", "zh"]
+    sorts = [sort] if sort else ["hot", "new"]
+    if not set(langs) <= {"en", "zh"} or not set(sorts) <= {"hot", "new", "time"}:
+        raise InvalidInput("USAGE", "That list is not known.", "Use --lang en or zh, --sort hot or new.")
+
+    async def work(services: Services) -> list[dict[str, Any]]:
+        return [
+            {
+                "lang": one,
+                "sort": order,
+                "ranked": await services.ranking.drain(
+                    cast("Lang", one), "hot" if order == "hot" else "time"
+                ),
+            }
+            for one in langs
+            for order in sorts
+        ]
+
+    done = with_services(storage, work)
+    if as_json:
+        output.print_json(done)
+    else:
+        output.print_table(["language", "order", "ranked"], [list(row.values()) for row in done])
+
+
+@coupon_app.command("create")
+def create_coupon(
+    code: str = typer.Argument(metavar="CODE"),
+    currency: str = typer.Option(..., "--currency", help="star or luna."),
+    amount: int = typer.Option(..., "--amount", help="Coins for each claim.", min=1),
+    claims: int | None = typer.Option(
+        None, "--claims", help="Accounts that may claim it; one by default.", min=1
+    ),
+    storage: str = STORAGE,
+    as_json: bool = JSON,
+) -> None:
+    """Issue a coupon.
+
+    Example: lunalux admin coupon create WELCOME-2026 --currency star --amount 50 --claims 1000
+    """
+    if currency not in {"star", "luna"}:
+        raise InvalidInput("USAGE", f"--currency {currency} is not known.", "Use star or luna.")
+
+    async def work(services: Services) -> dict[str, Any]:
+        made = await services.coupons.create(code, cast("Currency", currency), amount, claims)
+        return {"coupon": made.code, "currency": currency, "amount": amount, "claims": claims}
+
+    _tell(with_services(storage, work), as_json)
+
+
+@model_app.command("put")
+def put_model(
+    model_id: str = typer.Argument(metavar="MODEL_ID", help='E.g. "004".'),
+    name: str = typer.Option(..., "--name", help="What people see."),
+    kind: str = typer.Option(..., "--type", help="openai, gemini or practice."),
+    model: str = typer.Option(..., "--model", help="The provider's name of the model."),
+    free_level: int = typer.Option(
+        -1, "--free-level", help="-1 never, 0 for all, n from Lux level n.", min=-1, max=2
+    ),
+    star_cost: int = typer.Option(-1, "--star-cost", help="-1: not for star coins.", min=-1),
+    luna_cost: int = typer.Option(-1, "--luna-cost", help="-1: not for luna coins.", min=-1),
+    sort_order: int = typer.Option(100, "--sort-order", help="Place in the list."),
+    max_input_chars: int | None = typer.Option(None, "--max-input-chars", min=1),
+    max_output_tokens: int | None = typer.Option(None, "--max-output-tokens", min=1),
+    storage: str = STORAGE,
+    as_json: bool = JSON,
+) -> None:
+    """Write a row of the price list (replaces one of the same id).
+
+    Example: lunalux admin model put 004 --name Muse --type openai --model gpt-4o-mini --star-cost 4
+    """
+
+    async def work(services: Services) -> dict[str, Any]:
+        from lunalux_core.backend.billing import ModelConfig
+
+        config = ModelConfig(
+            model_id,
+            name,
+            kind,
+            model,
+            free_level,
+            star_cost >= 0,
+            luna_cost >= 0,
+            star_cost,
+            luna_cost,
+            sort_order,
+            max_input_chars,
+            max_output_tokens,
+        )
+        await services.models.put(config)
+        return _config(config)
+
+    _tell(with_services(storage, work), as_json)
+
+
+@model_app.command("list")
+def list_models(storage: str = STORAGE, as_json: bool = JSON) -> None:
+    """The price list.
+
+    Example: lunalux admin model list --json
+    """
+
+    async def work(services: Services) -> list[dict[str, Any]]:
+        return [_config(config) for config in await services.models.list()]
+
+    done = with_services(storage, work)
+    if as_json:
+        output.print_json(done)
+    else:
+        columns = ("modelId", "displayname", "modelType", "modelName", "freeLevel", "starCost", "lunaCost")
+        output.print_table(columns, [[row[column] for column in columns] for row in done])
+
+
+@user_app.command()
+def credit(
+    user: str = USER,
+    star: int = typer.Option(0, "--star", help="Star coins to give; negative takes."),
+    luna: int = typer.Option(0, "--luna", help="Luna coins to give; negative takes."),
+    storage: str = STORAGE,
+    as_json: bool = JSON,
+) -> None:
+    """Give coins to an account, or take them, as movements of its ledger.
+
+    Example: lunalux admin user credit ada@example.org --star 100 --luna 10
+    """
+    if not star and not luna:
+        raise InvalidInput("USAGE", "There is nothing to credit.", "Give --star N, --luna N or both.")
+
+    async def work(services: Services) -> dict[str, Any]:
+        user_id = await _user_id(services, user)
+        wallet = await services.wallets.require(user_id)
+        if star:
+            wallet = await services.wallets.adjust(user_id, "star", star)
+        if luna:
+            wallet = await services.wallets.adjust(user_id, "luna", luna)
+        return _wallet(user_id, wallet)
+
+    _tell(with_services(storage, work), as_json)
+
+
+@user_app.command()
+def lux(
+    user: str = USER,
+    level: int = typer.Argument(metavar="LEVEL", help="0 Lux, 1 Super Lux, 2 Ultra Lux.", min=0, max=2),
+    storage: str = STORAGE,
+    as_json: bool = JSON,
+) -> None:
+    """Set an account's Lux level.
+
+    Example: lunalux admin user lux ada@example.org 2
+    """
+
+    async def work(services: Services) -> dict[str, Any]:
+        user_id = await _user_id(services, user)
+        return _wallet(user_id, await services.wallets.set_level(user_id, level))
+
+    _tell(with_services(storage, work), as_json)
+
+
+def _moderation(verb: str, status: Literal["active", "hidden", "deleted"], help: str) -> None:
+    def command(card_id: str = ID, storage: str = STORAGE, as_json: bool = JSON) -> None:
+        async def work(services: Services) -> dict[str, Any]:
+            card = await services.characters.set_status(card_id, status)
+            await services.ranking.drain(card.language, "hot")
+            await services.ranking.drain(card.language, "time")
+            return {"id": card_id, "status": status}
+
+        _tell(with_services(storage, work), as_json)
+
+    market_app.command(verb, help=f"{help}\n\nExample: lunalux admin market {verb} 5f0c…")(command)
+
+
+_moderation("hide", "hidden", "Take a character out of the market; `restore` brings it back.")
+_moderation("restore", "active", "Bring a hidden character back.")
+_moderation("remove", "deleted", "Remove a character from the market for good.")
+
+
+@admin_app.command()
+def reconcile(storage: str = STORAGE, as_json: bool = JSON) -> None:
+    """Check every account's books: balance = gains less uses = sum of movements (I1).
+
+    Example: lunalux admin reconcile --json
+
+    The exit code is 7 when any account's books disagree.
+    """
+
+    async def work(services: Services) -> tuple[int, list[dict[str, Any]]]:
+        found = [
+            {
+                "userId": one.user_id,
+                "currency": one.currency,
+                "balance": one.balance,
+                "ledger": one.ledger,
+                "movements": one.movements,
+            }
+            async for one in services.sweeper.reconcile()
+        ]
+        users = 0
+        async for item in services.store.scan_all(services.settings.tables.wallet):
+            users += item["SK"] == "WALLET"
+        return users, found
+
+    users, found = with_services(storage, work)
+    if as_json:
+        output.print_json({"ok": not found, "users": users, "discrepancies": found})
+    else:
+        for one in found:
+            output.print_text("\t".join(str(value) for value in one.values()))
+        output.note(f"{users} accounts, {len(found)} discrepancies")
+    if found:
+        raise typer.Exit(output.PARTLY)
+
+
+async def _user_id(services: Services, email_or_id: str) -> str:
+    """Raises NotFound (USER_NOT_FOUND)."""
+    found = await services.identity.find(email_or_id) if "@" in email_or_id else email_or_id
+    if found is None or await services.wallets.get(found) is None:
+        raise NotFound(
+            "USER_NOT_FOUND",
+            f"There is no account {email_or_id!r} with a wallet.",
+            "Check the address; a wallet is made at the first sign-in.",
+            name=email_or_id,
+        )
+    return found
+
+
+def _wallet(user_id: str, wallet: Any) -> dict[str, Any]:
+    return {
+        "userId": user_id,
+        "luxLevel": wallet.lux_level,
+        "starCoin": wallet.star_coin,
+        "lunaCoin": wallet.luna_coin,
+    }
+
+
+def _config(config: Any) -> dict[str, Any]:
+    return {
+        "modelId": config.model_id,
+        "displayname": config.displayname,
+        "modelType": config.model_type,
+        "modelName": config.model_name,
+        "freeLevel": config.free_level,
+        "allowStar": config.allow_star,
+        "allowLuna": config.allow_luna,
+        "starCost": config.star_cost,
+        "lunaCost": config.luna_cost,
+        "sortOrder": config.sort_order,
+    }
+
+
+def _tell(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        output.print_json(document)
+    else:
+        output.print_table(["what", "value"], [[key, value] for key, value in document.items()])
+
+
+def _print_plan(planned: dict[str, Any]) -> None:
+    import json
+
+    output.print_text(json.dumps(planned, indent=2, ensure_ascii=False))

@@ -1,0 +1,204 @@
+"""`lunalux serve`: the backend over HTTP for many users."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import typer
+
+from lunalux_core.errors import InvalidInput, StorageError
+from lunalux_tui.cli.run import run_work
+
+if TYPE_CHECKING:
+    import socket
+
+    from lunalux_core.backend.services import Services
+    from lunalux_core.backend.settings import BackendSettings
+
+serve_app = typer.Typer(add_completion=False)
+commands = {"serve": serve_app}
+
+Storage = Literal["embedded", "aws"]
+GRACE_SECONDS = 30
+
+
+@serve_app.command()
+def serve(
+    host: str = typer.Option("127.0.0.1", "--host", help="Address to listen on; 0.0.0.0 for all."),
+    port: int = typer.Option(8080, "--port", help="Port to listen on; 0 takes a free one.", min=0, max=65535),
+    storage: str = typer.Option(
+        "", "--storage", help="embedded or aws; by default LUNALUX_STORAGE, else embedded."
+    ),
+    workers: int = typer.Option(1, "--workers", help="Processes that share the port.", min=1, max=64),
+) -> None:
+    """Run the backend over HTTP for many users.
+
+    Example: lunalux serve --host 0.0.0.0 --port 8080 --storage aws --workers 4
+
+    The log is one JSON object a line, on stderr. SIGTERM and ctrl+c finish the requests under way first.
+    Variables that configure it are described in docs/operations.md.
+    """
+    settings, kind = backend_settings(), chosen_storage(storage)
+    listening = _listen(host, port, workers)
+    from lunalux_core.backend import logs
+
+    logs.configure(settings.log_level)
+    address = f"http://{host}:{listening.getsockname()[1]}"
+    logs.logger.info("listening", extra={"url": address, "storage": kind, "workers": workers})
+    if workers == 1:
+        run_work(lambda: _serve(settings, kind, listening))
+    else:
+        _serve_many(settings, kind, listening, workers)
+    logs.logger.info("stopped", extra={"url": address})
+
+
+def backend_settings() -> BackendSettings:
+    """The server's variables. Raises InvalidInput (CONFIG_INVALID), naming the one that cannot be used."""
+    from lunalux_core.backend.settings import BackendSettings
+    from lunalux_tui.cli.run import command_settings
+
+    settings = BackendSettings.from_env()
+    if settings.data_dir is None:
+        settings = replace(settings, data_dir=command_settings().paths.backend)
+    return settings
+
+
+def chosen_storage(option: str) -> Storage:
+    """The storage of a flag, else of LUNALUX_STORAGE."""
+    chosen = option or os.environ.get("LUNALUX_STORAGE") or "embedded"
+    if chosen not in {"embedded", "aws"}:
+        raise InvalidInput("USAGE", f"The storage {chosen!r} is not known.", "Use embedded or aws.")
+    return cast("Storage", chosen)
+
+
+async def open_services(settings: BackendSettings, kind: Storage) -> Services:
+    """The services over a storage. Raises StorageError, or InvalidInput where a variable is missing."""
+    if kind == "aws":
+        from lunalux_core.backend import aws
+
+        return await aws.open_services(settings)
+    from lunalux_core.backend import embedded
+
+    return await embedded.open_services(settings)
+
+
+async def _serve(settings: BackendSettings, kind: Storage, listening: socket.socket) -> None:
+    """One process: serve until a signal comes, then let go of everything in order."""
+    from lunalux_core.backend.app import create_app
+
+    services = await open_services(settings, kind)
+    timer = asyncio.create_task(services.ranking.run())
+    try:
+        server = _server(create_app(services))
+        _on_signals(lambda: setattr(server, "should_exit", True))
+        await server.serve(sockets=[listening])
+    finally:
+        timer.cancel()
+        with suppress(asyncio.CancelledError):
+            await timer
+        await services.aclose()
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(stop))
+
+
+def _server(app: Any) -> Any:
+    """uvicorn without a log format of its own (its errors go where ours go) and without signals."""
+    import logging
+
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield  # a signal that uvicorn raises again afterwards would cut the closing of the storage off
+
+    from lunalux_core.backend.logs import logger
+
+    errors = logging.getLogger("uvicorn.error")
+    errors.handlers, errors.propagate = list(logger.handlers), False
+    errors.setLevel(logging.WARNING)
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    return Server(config)
+
+
+def _serve_many(settings: BackendSettings, kind: Storage, listening: socket.socket, workers: int) -> None:
+    """Several processes over one socket; each opens services of its own, and one that dies is replaced."""
+    import multiprocessing
+    import time
+
+    context = multiprocessing.get_context("spawn")
+    stopping = False
+
+    def stop(_number: int, _frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+    def start() -> multiprocessing.process.BaseProcess:
+        worker = context.Process(target=_worker, args=(settings, kind, listening))
+        worker.start()
+        return worker
+
+    running = [start() for _ in range(workers)]
+    while not stopping:
+        time.sleep(0.2)
+        for place, worker in enumerate(running):
+            if not worker.is_alive() and not stopping:
+                running[place] = start()
+    for worker in running:
+        worker.terminate()
+    for worker in running:
+        worker.join(GRACE_SECONDS + 5)
+
+
+def _worker(settings: BackendSettings, kind: Storage, listening: socket.socket) -> None:
+    """What one of several processes does."""
+    from lunalux_core.backend import logs
+
+    logs.configure(settings.log_level)
+    with suppress(KeyboardInterrupt):
+        run_work(lambda: _serve(settings, kind, listening))
+
+
+def _listen(host: str, port: int, workers: int) -> socket.socket:
+    """A bound socket. Raises StorageError where the address cannot be had."""
+    import socket
+
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.set_inheritable(workers > 1)
+        return listening
+    except OSError as error:
+        raise StorageError(
+            "ADDRESS_UNAVAILABLE",
+            f"Lunalux cannot listen on {host}:{port}: {error.strerror or error}.",
+            "Choose another --port, or end the program that uses it.",
+            host=host,
+            port=port,
+            reason=str(error.strerror or error),
+        ) from error
