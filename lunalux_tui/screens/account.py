@@ -2,105 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar
 
-from textual import getters, work
-from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual import work
 
-from lunalux_core.account import AccountState
-from lunalux_core.errors import LunaluxError, NetworkError, SessionError
-from lunalux_tui.actions import Action, bindings
-from lunalux_tui.i18n import t, tell
-from lunalux_tui.screens.base import LunaScreen
-from lunalux_tui.widgets.keybar import KeyBar
-from lunalux_tui.widgets.wallet_chart import HistoryPanel
-from lunalux_tui.widgets.wallet_head import AccountHead
-from lunalux_tui.widgets.wallet_panel import Panel
-from lunalux_tui.widgets.wallet_panels import BalancePanel, InvitePanel, MovesPanel, NoticePanel, ProfilePanel
-
-if TYPE_CHECKING:
-    from lunalux_core.account import Account
-    from lunalux_tui.shell import LunaluxApp
-
-MOVES = 50
-"""Movements of a page."""
-
-HISTORY_DAYS = 3650
-
-ACCOUNT_ACTIONS = (
-    Action("account.username", "username", "u", footer=2),
-    Action("account.coupon", "coupon", "c", footer=1),
-    Action("account.copy_invite", "copy_invite", "i", footer=3),
-    Action("account.copy_id", "copy_id", "y"),
-    Action("account.settle", "settle", "s", footer=4),
-    Action("account.more", "more", "m"),
-    Action("account.refresh", "refresh", "r,ctrl+r", footer=5),
-    Action("account.sign_in", "sign_in", "o", footer=6),
-    Action("account.sign_up", "sign_up", "n", footer=7),
-    Action("account.use_local", "use_local", "a", footer=8),
-    Action("account.sign_out", "sign_out", "x", footer=9),
-    Action("account.down", "scroll(3)", "j,down", palette=False),
-    Action("account.up", "scroll(-3)", "k,up", palette=False),
-)
+from lunalux_tui.actions import bindings
+from lunalux_tui.i18n import t
+from lunalux_tui.screens.account_actions import ACCOUNT_ACTIONS
+from lunalux_tui.screens.account_base import MOVES, AccountBase
+from lunalux_tui.widgets.market_words import rewards_due
 
 
-class AccountScreen(LunaScreen[None]):
-    """Shows `app.account` and keeps nothing of it."""
+class AccountScreen(AccountBase):
+    """What can be done with account and wallet."""
 
     PLACE = "user"
     AUTO_FOCUS = None
     CSS_PATH: ClassVar = "account.tcss"
     ACTIONS = ACCOUNT_ACTIONS
     BINDINGS = bindings(ACTIONS)
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]  # noqa: RUF012
-
-    head = getters.query_one(AccountHead)
-    chart = getters.query_one(HistoryPanel)
-    moves = getters.query_one(MovesPanel)
-    notice = getters.query_one(NoticePanel)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._cursor: str | None = None
-        self._read_for: tuple[object, ...] = ()
-        self._asked_name = ""
-
-    @property
-    def lunalux(self) -> LunaluxApp:
-        return cast("LunaluxApp", self.app)
-
-    @property
-    def account(self) -> Account:
-        return self.lunalux.runtime.account
-
-    @property
-    def state(self) -> AccountState:
-        return self.lunalux.account or AccountState()
-
-    def compose(self) -> ComposeResult:
-        yield AccountHead()
-        with VerticalScroll(id="account-body", can_focus=True):
-            yield NoticePanel()
-            with Horizontal(id="account-columns"):
-                with Vertical(id="account-left"):
-                    yield ProfilePanel()
-                    yield BalancePanel()
-                    yield InvitePanel()
-                with Vertical(id="account-right"):
-                    yield HistoryPanel()
-                    yield MovesPanel()
-        yield KeyBar()
-
-    def on_mount(self) -> None:
-        self.query_one("#account-body").focus()
-        self.watch(self.app, "account", self._account_changed)
-        self._begin()
-
-    def on_screen_resume(self) -> None:
-        self._ask_for_name(self.state)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what cannot be done now."""
@@ -112,7 +32,7 @@ class AccountScreen(LunaScreen[None]):
         if action == "settle":
             return state.signed_in and rewards_due(state) > 0
         if action == "more":
-            return self._cursor is not None
+            return self.older is not None
         if action in {"sign_in", "sign_up"}:
             return not state.signed_in or state.local
         if action == "use_local":
@@ -121,84 +41,6 @@ class AccountScreen(LunaScreen[None]):
             return state.signed_in and not state.local
         return True
 
-    # -- what is shown -----------------------------------------------------------------------------
-
-    def _account_changed(self, state: AccountState | None) -> None:
-        self.head.account = state
-        for panel in self.query(Panel):
-            panel.account = state
-        self.refresh_bindings()
-        if state is not None:
-            self._ask_for_name(state)
-            self._read_history()
-
-    @work(group="account", exclusive=True, exit_on_error=False)
-    async def _begin(self) -> None:
-        """The session, checked; with nothing configured the local account makes itself."""
-        await self._attempt(self.account.ensure)
-
-    async def _attempt(self, ask: Any) -> None:
-        """Ask the backend for something that the panels show; trouble is one of their lines."""
-        self.head.busy = True
-        try:
-            await ask()
-            self.notice.trouble = ""
-        except SessionError:
-            self.notice.trouble = ""  # the notice says it from the state
-        except LunaluxError as error:
-            self.notice.trouble = " ".join(part for part in tell(error) if part)
-        finally:
-            self.head.busy = False
-
-    @work(group="history", exclusive=True, exit_on_error=False)
-    async def _read_history(self) -> None:
-        """Movements from disk at once; from the backend only when the totals say that there are new ones."""
-        state = self.state
-        totals = (state.user_id, *(state.ledger.get(key) for key in sorted(state.ledger)))
-        if totals == self._read_for or not state.user_id:
-            if not state.user_id:
-                self._show_moves((), None)
-                self._read_for = ()
-            return
-        cache, key = self.lunalux.runtime.library.cache, f"history:{state.user_id}"
-        kept = await cache.get(key)
-        if kept is not None:
-            self._show_moves(kept.value["movements"], kept.value["next"])
-            if kept.value["totals"] == [*totals]:
-                self._read_for = totals
-                return
-        if not state.signed_in or state.offline:
-            return
-        try:
-            movements, following = await self.account.history(limit=MOVES)
-        except (NetworkError, SessionError):
-            return  # the movements on disk stay; the notice says why
-        self._read_for = totals
-        self._show_moves(movements, following)
-        value = {"totals": [*totals], "movements": movements, "next": following}
-        await cache.put(key, value, HISTORY_DAYS * 86_400_000)
-
-    def _show_moves(self, movements: Sequence[Mapping[str, Any]], cursor: str | None) -> None:
-        self.chart.movements = self.moves.movements = tuple(movements)
-        self._cursor = cursor
-        self.moves.more = cursor is not None
-
-    def _ask_for_name(self, state: AccountState) -> None:
-        """An account of somebody without a username goes no further; the local one needs none."""
-        nameless = state.signed_in and not state.local and not state.username and not state.offline
-        if nameless and self.is_current and self._asked_name != state.user_id:
-            self._force_name(state.user_id)
-
-    @work(group="dialog", exclusive=True, exit_on_error=False)
-    async def _force_name(self, user_id: str) -> None:
-        from lunalux_tui.dialogs.username import ForcedUsernameDialog
-
-        self._asked_name = user_id
-        try:
-            await self.app.push_screen_wait(ForcedUsernameDialog(self.account))
-        finally:
-            self._asked_name = ""
-
     # -- what can be done --------------------------------------------------------------------------
 
     def action_scroll(self, lines: int) -> None:
@@ -206,13 +48,13 @@ class AccountScreen(LunaScreen[None]):
 
     @work(group="account", exclusive=True, exit_on_error=False)
     async def action_refresh(self) -> None:
-        self._read_for = ()
-        await self._attempt(self.account.refresh)
+        self.read_for = ()
+        await self.attempt(self.account.refresh)
 
     @work(group="history", exclusive=True, exit_on_error=False)
     async def action_more(self) -> None:
-        movements, following = await self.account.history(self._cursor, MOVES)
-        self._show_moves((*self.moves.movements, *movements), following)
+        movements, following = await self.account.history(self.older, MOVES)
+        self.show_moves((*self.moves.movements, *movements), following)
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_username(self) -> None:
@@ -260,11 +102,11 @@ class AccountScreen(LunaScreen[None]):
         hint = t("account.notice.taken_over_hint") if state.status == "taken_over" else ""
         if await self.app.push_screen_wait(SignInDialog(self.account, step, email=email, hint=hint)):
             self.notify(t("account.welcome"), markup=False)
-            self._ask_for_name(self.state)
+            self.ask_for_name(self.state)
 
     @work(group="account", exclusive=True, exit_on_error=False)
     async def action_use_local(self) -> None:
-        await self._attempt(self.account.sign_in_locally)
+        await self.attempt(self.account.sign_in_locally)
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_sign_out(self) -> None:
@@ -273,9 +115,3 @@ class AccountScreen(LunaScreen[None]):
         question = ConfirmDialog(t("account.sign_out.title"), t("account.sign_out.question"))
         if await self.app.push_screen_wait(question):
             await self.account.sign_out()
-
-
-def rewards_due(state: AccountState) -> int:
-    """How many invite rewards wait to be paid out."""
-    threshold = int(state.invite.get("threshold", 0))
-    return int(state.invite.get("unissuedRewardCount", 0)) // threshold if threshold > 0 else 0

@@ -12,7 +12,7 @@ from lunalux_core.library.market import MarketCard, Nsfw, Sort
 from lunalux_tui.actions import bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.market_actions import CARD_ACTIONS, LIST_ACTIONS
-from lunalux_tui.screens.market_base import MarketBase
+from lunalux_tui.screens.market_lists import MarketLists
 from lunalux_tui.widgets.market_grid import MarketGrid
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ TAGS_FROM = 500
 """Cards of the list whose tags are offered as filters."""
 
 
-class MarketScreen(MarketBase):
+class MarketScreen(MarketLists):
     """What can be done in the market."""
 
     PLACE = "market"

@@ -53,3 +53,9 @@ def wallet_parts(state: AccountState | None, *, weight: int = 1) -> Sequence[Par
 def lux_style(level: int) -> int:
     """The style bits of a level's badge."""
     return (MUTED, CHARACTER, ACCENT)[min(max(level, 0), 2)]
+
+
+def rewards_due(state: AccountState) -> int:
+    """How many invite rewards wait to be paid out."""
+    threshold = int(state.invite.get("threshold", 0))
+    return int(state.invite.get("unissuedRewardCount", 0)) // threshold if threshold > 0 else 0
