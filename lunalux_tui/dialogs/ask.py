@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.base import CANCEL, Dialog
+from lunalux_tui.widgets.fields import AnswerField
 
 
 class AskDialog(Dialog[str]):
     """Asks for one line; answers it without blanks around, or None."""
-
-    ACTIONS = (Action("dialog.accept", "accept", "enter", footer=80, priority=True, palette=False), CANCEL)
-    BINDINGS = bindings(ACTIONS)
 
     def __init__(self, title: str, *, value: str = "", hint: str = "", placeholder: str = "") -> None:
         super().__init__(title, hint=hint)
@@ -21,9 +20,10 @@ class AskDialog(Dialog[str]):
         self._placeholder = placeholder
 
     def compose_body(self) -> ComposeResult:
-        yield Input(self._value, placeholder=self._placeholder, id="answer")
+        yield AnswerField(self._value, placeholder=self._placeholder, id="answer")
 
-    def action_accept(self) -> None:
+    @on(Input.Submitted)
+    def _answered(self) -> None:
         self.dismiss(self.query_one("#answer", Input).value.strip())
 
 

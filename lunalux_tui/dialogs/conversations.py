@@ -9,7 +9,7 @@ from textual import work
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
 from lunalux_tui.dialogs.base import CANCEL, question
-from lunalux_tui.dialogs.pick import CHOOSE, PickDialog
+from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import t
 from lunalux_tui.render.message import moment
 from lunalux_tui.widgets.rows import Row
@@ -25,7 +25,6 @@ class ConversationsDialog(PickDialog):
     """Answers the id of a conversation, or `NEW`; renames and deletes in place."""
 
     ACTIONS = (
-        CHOOSE,
         Action("conversations.new", "new", "ctrl+n", footer=81, priority=True, palette=False),
         Action("conversations.rename", "rename", "ctrl+e", footer=82, priority=True, palette=False),
         Action("conversations.delete", "delete", "ctrl+d", footer=83, priority=True, palette=False),

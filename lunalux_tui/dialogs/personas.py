@@ -10,7 +10,7 @@ from textual.widgets import Input, Label, TextArea
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.base import CANCEL, Dialog, question
-from lunalux_tui.dialogs.pick import CHOOSE, PickDialog
+from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.widgets.rows import Row
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ class PersonasDialog(PickDialog):
     """Answers the id of the persona to play, or None; makes, changes and deletes in place."""
 
     ACTIONS = (
-        CHOOSE,
         Action("personas.new", "new", "ctrl+n", footer=81, priority=True, palette=False),
         Action("personas.edit", "edit", "ctrl+e", footer=82, priority=True, palette=False),
         Action("personas.delete", "delete", "ctrl+d", footer=83, priority=True, palette=False),

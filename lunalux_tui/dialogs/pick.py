@@ -14,9 +14,8 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.base import CANCEL, Dialog
 from lunalux_tui.i18n import t
 from lunalux_tui.render.styles import SURFACE
+from lunalux_tui.widgets.fields import NarrowField
 from lunalux_tui.widgets.rows import Row, Rows
-
-CHOOSE = Action("dialog.choose", "choose", "enter", footer=80, priority=True, palette=False)
 
 
 class PickDialog(Dialog[str]):
@@ -25,7 +24,7 @@ class PickDialog(Dialog[str]):
     The cursor moves with the arrows while the words that narrow the list are typed.
     """
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = (CHOOSE, CANCEL)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (CANCEL,)
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(ACTIONS),
         Binding("up", "move(-1)", show=False, priority=True),
@@ -42,7 +41,7 @@ class PickDialog(Dialog[str]):
         self._current = current
 
     def compose_body(self) -> ComposeResult:
-        yield Input(placeholder=t("dialog.narrow"), compact=True, id="narrow")
+        yield NarrowField(placeholder=t("dialog.narrow"), compact=True, id="narrow")
         rows = Rows(two_lines=self.TWO_LINES, ground=SURFACE, id="choices")
         rows.can_focus = False
         rows.always_here = True
@@ -77,6 +76,7 @@ class PickDialog(Dialog[str]):
     def action_move(self, step: int) -> None:
         self.rows.action_move(step)
 
+    @on(Input.Submitted, "#narrow")
     def action_choose(self) -> None:
         if self.rows.chosen:
             self.dismiss(self.rows.chosen)

@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.base import CANCEL, question
-from lunalux_tui.dialogs.pick import CHOOSE, PickDialog
+from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import t
 from lunalux_tui.render.message import moment
 from lunalux_tui.widgets.rows import Row
@@ -24,7 +24,6 @@ class SearchDialog(PickDialog):
     """Answers `CONVERSATION_ID MESSAGE_ID` of the chosen place, or None."""
 
     ACTIONS = (
-        CHOOSE,
         Action("search.scope", "scope", "tab", footer=81, priority=True, palette=False),
         CANCEL,
     )

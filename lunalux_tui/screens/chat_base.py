@@ -142,14 +142,16 @@ class ChatBase(LunaScreen[None]):
             await self.window.reveal(message_id)
 
     def _show(self, conversation: Conversation, messages: list[Message]) -> None:
+        typed = self.prompt.text if self.conversation is None else ""
         self.conversation = conversation
         self.header.character = self.character_name
         self.header.conversation = conversation.title
         self.status.mode = conversation.mode
         self.transcript.selected = ""
         self.window.show(conversation.id, messages)
-        self.prompt.fill(conversation.draft)
+        self.prompt.fill(typed or conversation.draft)  # what was typed while it opened is not lost
         self.refresh_surroundings()
+        self.refresh_bindings()
 
     def refresh_surroundings(self) -> None:
         """Suggestions, usage and history follow the messages in the window."""
@@ -226,8 +228,7 @@ class ChatBase(LunaScreen[None]):
 
     def words_stored(self) -> None:
         """The person's words are on disk: only now the prompt lets go of them."""
-        if self.prompt.text.strip() == self._waiting:
-            self.prompt.fill("")
+        self.prompt.take(self._waiting)
         self._waiting = ""
         messages = self.transcript.messages
         self.prompt.earlier = [message.content for message in messages if message.role == "user"]

@@ -35,7 +35,7 @@ class MessageActions(ChatBase):
             self.notify(t("chat.choose_character"), markup=False)
             return
         self._waiting = text
-        events = self.runtime.chat.send(self.conversation.id, text, self.turn_options())
+        events = self.runtime.chat.send(self.conversation.id, text.strip(), self.turn_options())
         self.start_turn(events, restore=text)
 
     def action_stop(self) -> None:

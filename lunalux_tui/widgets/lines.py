@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -23,10 +23,17 @@ class Themed(Protocol):
     @property
     def palette(self) -> Palette: ...
 
+    keymap: Mapping[str, str]
+
 
 def palette_of(widget: Widget) -> Palette:
     """The colours in force."""
     return cast(Themed, widget.app).palette
+
+
+def keymap_of(widget: Widget) -> Mapping[str, str]:
+    """The person's own keys by action id."""
+    return cast(Themed, widget.app).keymap
 
 
 def fit(text: str, width: int) -> str:

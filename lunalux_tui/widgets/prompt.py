@@ -15,8 +15,9 @@ from textual.reactive import var
 from textual.timer import Timer
 from textual.widgets import TextArea
 
-from lunalux_tui.actions import Action, bindings
+from lunalux_tui.actions import Action, bindings, keys_of
 from lunalux_tui.i18n import t
+from lunalux_tui.widgets.lines import keymap_of
 
 PAUSE = 0.6
 """Seconds without a key after which the draft is kept."""
@@ -26,8 +27,8 @@ class Prompt(TextArea):
     """A text field that grows with its text."""
 
     ACTIONS = (
-        Action("prompt.send", "enter", "enter", footer=1, priority=True, palette=False),
-        Action("prompt.newline", "newline", "ctrl+j,shift+enter,alt+enter", priority=True, palette=False),
+        Action("prompt.send", "enter", "enter", footer=1, palette=False),
+        Action("prompt.newline", "newline", "ctrl+j,shift+enter,alt+enter", palette=False),
     )
     BINDINGS = bindings(ACTIONS)
 
@@ -89,12 +90,23 @@ class Prompt(TextArea):
         self.insert("\n")
 
     def _send(self) -> None:
-        text = self.text.strip()
-        if text and not self.locked:
-            self.post_message(self.Submitted(text))
+        if self.text.strip() and not self.locked:
+            self.post_message(self.Submitted(self.text))
+
+    def take(self, text: str) -> None:
+        """Let go of a text that was sent; what was typed after it stays."""
+        if self.text.startswith(text):
+            self.fill(self.text[len(text) :])
 
     def on_key(self, event: events.Key) -> None:
-        if event.key in {"up", "down"} and (not self.text or self._recalled is not None):
+        # Keys that send are acted on here, not by a binding: bindings run at the app, where the letters
+        # typed just before may not have arrived yet.
+        send, newline = (keys_of(action, keymap_of(self)) for action in self.ACTIONS)
+        if event.key in send or event.key in newline:
+            event.prevent_default()
+            event.stop()
+            self.action_enter() if event.key in send else self.action_newline()
+        elif event.key in {"up", "down"} and (not self.text or self._recalled is not None):
             event.prevent_default()
             event.stop()
             self._recall(-1 if event.key == "up" else 1)

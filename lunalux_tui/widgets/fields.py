@@ -1,0 +1,21 @@
+"""Input fields whose enter is declared, so that the footer tells of it."""
+
+from __future__ import annotations
+
+from textual.widgets import Input
+
+from lunalux_tui.actions import Action, bindings
+
+
+class AnswerField(Input):
+    """One line that is the answer."""
+
+    ACTIONS = (Action("dialog.accept", "submit", "enter", footer=80, palette=False),)
+    BINDINGS = bindings(ACTIONS)
+
+
+class NarrowField(Input):
+    """Words that narrow a list; enter takes the marked row."""
+
+    ACTIONS = (Action("dialog.choose", "submit", "enter", footer=80, palette=False),)
+    BINDINGS = bindings(ACTIONS)

@@ -1,0 +1,100 @@
+"""Journeys in a real terminal: the program as it is installed, keys as they are typed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("a pty is needed", allow_module_level=True)
+
+from terminal import Terminal
+
+Open = Callable[..., Terminal]
+
+
+@pytest.fixture
+def open_terminal(home: Path) -> Iterator[Open]:
+    opened: list[Terminal] = []
+
+    def start(*arguments: str, columns: int = 100, rows: int = 30, **environ: str) -> Terminal:
+        environ = {"LUNALUX_HOME": str(home), "LUNALUX_LANG": "en", "LUNALUX_PRACTICE_RATE": "0", **environ}
+        opened.append(Terminal(arguments, environ, columns, rows))
+        return opened[-1]
+
+    yield start
+    for terminal in opened:
+        terminal.close()
+
+
+def test_first_start_to_reply_swipe_and_branch(open_terminal: Open) -> None:
+    terminal = open_terminal()
+    terminal.wait("Type a message")
+    terminal.wait("‹1/")
+    terminal.send("Good evening\r")
+    terminal.wait(r"tokens")
+    assert "Good evening" in terminal.text()
+    terminal.send("\x12")  # ctrl+r
+    terminal.wait("‹2/2›")
+    terminal.send("\x1b")
+    terminal.wait("browsing")
+    terminal.send("\x1b[D")  # left
+    terminal.wait("‹1/2›")
+    terminal.send("\x14")  # ctrl+t
+    terminal.wait("Tree")
+    terminal.wait("2 branches")
+    terminal.send("\x1b")
+    terminal.gone("╭─ Tree")
+    terminal.send("\x11")  # ctrl+q
+    assert terminal.ended() == 0
+
+
+def test_what_was_said_survives_a_kill_in_the_middle_of_a_reply(open_terminal: Open) -> None:
+    terminal = open_terminal(LUNALUX_PRACTICE_RATE="20")
+    terminal.wait("‹1/")
+    terminal.send("Remember these words\r")
+    terminal.wait("is writing")
+    terminal.pump(2.5)
+    os.kill(terminal.process.pid, signal.SIGKILL)
+    terminal.ended()
+    again = open_terminal()
+    again.wait("Remember these words")
+    again.wait("Stopped here")
+
+
+def test_small_terminals_and_a_resize_in_the_middle_of_a_reply(open_terminal: Open) -> None:
+    terminal = open_terminal(columns=40, rows=10, LUNALUX_PRACTICE_RATE="60")
+    terminal.wait("Type a message")
+    terminal.wait("Marigold Finch")
+    terminal.send("Hello from a small screen\r")
+    terminal.wait("Stop")
+    terminal.resize(100, 30)
+    terminal.wait("Hello from a small screen")
+    terminal.wait("tokens", 60)
+    terminal.resize(30, 8)
+    terminal.pump(0.5)
+    assert terminal.process.poll() is None
+
+
+def test_chinese_without_colour(open_terminal: Open) -> None:
+    terminal = open_terminal(LUNALUX_LANG="zh", NO_COLOR="1")
+    terminal.wait("输\\s*入\\s*消\\s*息")
+    terminal.wait("‹1/")
+    terminal.send("你好\r")
+    terminal.wait("词")
+    colours = [part for part in terminal.raw.split(b"\x1b[") if part[:3] in (b"38;", b"48;")]
+    assert not colours
+
+
+def test_a_character_named_on_the_command_line(open_terminal: Open) -> None:
+    first = open_terminal()
+    first.wait("‹1/")
+    first.send("\x11")
+    first.ended()
+    second = open_terminal("chat", "Captain Sol Varga")
+    second.wait(r"Captain Sol Varga.*Practice")
