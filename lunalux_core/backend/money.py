@@ -170,7 +170,7 @@ class Money:
             requestHash=action.request_hash,
             cost=approval.cost,
             luxLevel=reservation.lux_level,
-            counted=False,
+            counted=action.character_id is None,
         )
         again = All(Eq("status", "REFUNDED"), Eq("requestHash", action.request_hash))
         opened = {

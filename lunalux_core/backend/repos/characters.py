@@ -7,7 +7,7 @@ A card lives in the table of its language, under `PROFILE`, older ones under "0"
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -41,6 +41,7 @@ from lunalux_core.backend.storage.table import (
 from lunalux_core.errors import BackendError, NotFound
 from lunalux_core.wire.base import Lang
 
+NoteHeat = Callable[[Lang, str, int], Awaitable[None]]
 Status = Literal["active", "hidden", "deleted"]
 CACHED_PLACES = 10_000
 COUNTERS = ("TotalLunaCoinUsed", "LikedCount", "DownloadCount", "DialogueCount")
@@ -99,20 +100,31 @@ class NewCard:
 
 
 class Characters:
-    """The two character tables."""
+    """The two character tables.
+
+    Args:
+        note_heat: told of language, id and points whenever a card gained heat (RangeHeat).
+    """
 
     def __init__(
-        self, store: Store, tables: TableNames, ranking: RankingSettings, now_ms: Callable[[], int]
+        self,
+        store: Store,
+        tables: TableNames,
+        ranking: RankingSettings,
+        now_ms: Callable[[], int],
+        *,
+        note_heat: NoteHeat | None = None,
     ) -> None:
         self._store, self._tables, self._ranking, self._now_ms = store, tables, ranking, now_ms
-        self._places: OrderedDict[str, Place] = OrderedDict()
+        self._note_heat = note_heat
+        self._places: OrderedDict[str, tuple[Place, bool]] = OrderedDict()
 
     def table(self, lang: Lang) -> str:
         return self._tables.character_en if lang == "en" else self._tables.character_cn
 
-    async def find(self, character_id: str) -> MarketCard | None:
-        """The visible card, from whichever table has it (R15)."""
-        card = await self.find_any(character_id)
+    async def find(self, character_id: str, lang: Lang = "en") -> MarketCard | None:
+        """The visible card, from whichever table has it (R15); `lang` says where to look first."""
+        card = await self.find_any(character_id, lang)
         return card if card is not None and card.status == "active" else None
 
     async def require(self, character_id: str) -> MarketCard:
@@ -126,29 +138,42 @@ class Characters:
             raise no_character(character_id)
         return card
 
-    async def find_any(self, character_id: str) -> MarketCard | None:
+    async def find_any(self, character_id: str, lang: Lang = "en") -> MarketCard | None:
         """The card whatever its status, for its owner and for operators."""
-        known = self._places.get(character_id)
-        places = [known] if known else self._possible(character_id)
+        known = self._places.pop(character_id, None)
+        places = dict.fromkeys([*([known[0]] if known else ()), *self._possible(character_id, lang)])
         for place in places:
             item = await self._store.get(place.table, place.key)
             if item is not None:
-                self._remember(place)
+                self._remember(place, _counts(item))
                 return card_of(item, place)
-        self._places.pop(character_id, None)
         return None
 
-    def _possible(self, character_id: str) -> list[Place]:
-        pk = f"CHAR#{character_id}"
-        return [
-            Place(table, Key(pk, sk))
-            for sk in ("PROFILE", "0")
-            for table in (self._tables.character_en, self._tables.character_cn)
-        ]
+    async def countable(self, character_id: str, lang: Lang = "en") -> Place | None:
+        """Where to count what happens to a card; an older card gets its counters first (R1)."""
+        known = self._places.get(character_id)
+        if known is not None and known[1]:
+            return known[0]
+        card = await self.find(character_id, lang)
+        if card is None:
+            return None
+        if not self._places[character_id][1]:
+            await self._complete(card.place)
+        return card.place
 
-    def _remember(self, place: Place) -> None:
-        self._places[place.character_id] = place
-        self._places.move_to_end(place.character_id)
+    async def moved(self, place: Place) -> Place | None:
+        """Where a card is that was not at `place` any more (the SK migration), None if it is gone."""
+        self._places.pop(place.character_id, None)
+        found = await self.countable(place.character_id)
+        return None if found == place else found
+
+    def _possible(self, character_id: str, lang: Lang) -> list[Place]:
+        pk = f"CHAR#{character_id}"
+        other: Lang = "zh" if lang == "en" else "en"
+        return [Place(self.table(each), Key(pk, sk)) for sk in ("PROFILE", "0") for each in (lang, other)]
+
+    def _remember(self, place: Place, countable: bool) -> None:
+        self._places[place.character_id] = (place, countable)
         if len(self._places) > CACHED_PLACES:
             self._places.popitem(last=False)
 
@@ -170,7 +195,7 @@ class Characters:
                     "Upload the card again.",
                 ) from None
             raise
-        self._remember(place)
+        self._remember(place, True)
         return card_of(item, place)
 
     def _new_item(self, card: NewCard, key: Key) -> dict[str, Any]:
@@ -208,6 +233,12 @@ class Characters:
             order.dirty_pk: partition(order.dirty_word, shard_of(character_id, shards), shards),
             order.dirty_sk: dirty_key(self._now_ms(), character_id),
         }
+
+    async def heated(self, place: Place, heat: int) -> None:
+        """Tell that a card has just gained `heat` points."""
+        if heat and self._note_heat is not None:
+            lang: Lang = "en" if place.table == self._tables.character_en else "zh"
+            await self._note_heat(lang, place.character_id, heat)
 
     async def edit(
         self,
@@ -294,7 +325,7 @@ class Characters:
         }
         await self._store.write(Put(card.place.table, row, when=None))
 
-    async def complete(self, place: Place) -> None:
+    async def _complete(self, place: Place) -> None:
         """Give a card of before the counters their map, with what it counted then (R1)."""
         item = await self._store.get(place.table, place.key)
         if item is None:
@@ -311,6 +342,7 @@ class Characters:
             await self._store.write(Update(place.table, place.key, set_default=defaults, when=Exists()))
         except ConditionFailed:
             return  # gone meanwhile
+        self._remember(place, True)
 
 
 def card_of(item: Item, place: Place) -> MarketCard:
@@ -344,6 +376,12 @@ def card_of(item: Item, place: Place) -> MarketCard:
         dialogue_count=count("DialogueCount"),
         total_coin_used=count("TotalLunaCoinUsed" if "TotalLunaCoinUsed" in counters else "TotalCoinUsed"),
     )
+
+
+def _counts(item: Item) -> bool:
+    """Whether every counter is there to be added to."""
+    counters = item.get("Metadata")
+    return isinstance(counters, Mapping) and all(type(counters.get(name)) is int for name in COUNTERS)
 
 
 def _legacy_coins(counters: Mapping[str, Any]) -> int:

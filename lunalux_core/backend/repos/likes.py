@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lunalux_core.backend.clock import iso
-from lunalux_core.backend.repos.characters import Characters, MarketCard, no_character
+from lunalux_core.backend.repos.characters import Characters, MarketCard, Place, no_character
 from lunalux_core.backend.repos.heat import Gain, counting
 from lunalux_core.backend.repos.movements import user_pk
 from lunalux_core.backend.settings import RankingSettings, TableNames
@@ -20,7 +20,6 @@ from lunalux_core.backend.storage.table import (
     ConditionFailed,
     Delete,
     Ge,
-    Invalid,
     Item,
     Key,
     Le,
@@ -72,36 +71,39 @@ class Likes:
         Raises:
             NotFound: CHARACTER_NOT_FOUND.
         """
-        card = await self._characters.require(character_id)
         gain = Gain({"LikedCount": 1}, self._ranking.like_heat)
-        row = self._row(user_id, LIKED, card.id, self._ttl_s)
-        return await self._once(card, row, gain)
+        return await self._once(character_id, self._row(user_id, LIKED, character_id, self._ttl_s), gain)
 
     async def downloaded(self, user_id: str, card: MarketCard) -> bool:
         """Count a download, once a day for each account and never the owner's own (R11)."""
         if user_id == card.owner:
             return False
         gain = Gain({"DownloadCount": 1}, self._ranking.download_heat)
-        return await self._once(card, self._row(user_id, DOWNLOAD, card.id, DOWNLOAD_WINDOW_S), gain)
+        return await self._once(card.id, self._row(user_id, DOWNLOAD, card.id, DOWNLOAD_WINDOW_S), gain)
 
-    async def _once(self, card: MarketCard, row: dict[str, Any], gain: Gain) -> bool:
+    async def _once(self, character_id: str, row: dict[str, Any], gain: Gain) -> bool:
         """Write `row` and count `gain`, both or neither; False where the row stands already."""
+        place = await self._characters.countable(character_id)
+        while place is not None:
+            done = await self._write_once(place, row, gain)
+            if done is not None:
+                return done
+            place = await self._characters.moved(place)
+        raise no_character(character_id)
+
+    async def _write_once(self, place: Place, row: dict[str, Any], gain: Gain) -> bool | None:
+        """None where no visible card is at `place`."""
         now = self._now_ms()
         over = AnyOf(Absent(), Le("expiresAt", now // 1000))
         writes: list[Operation] = [
             Put(self._tables.liked, row, when=over),
-            counting(self._characters, card.place, gain, now),
+            counting(self._characters, place, gain, now),
         ]
         try:
-            try:
-                await self._store.transact(writes)
-            except Invalid:
-                await self._characters.complete(card.place)
-                await self._store.transact(writes)
+            await self._store.transact(writes)
         except ConditionFailed as failed:
-            if failed.index == 0:
-                return False
-            raise no_character(card.id) from None
+            return False if failed.index == 0 else None
+        await self._characters.heated(place, gain.heat)
         return True
 
     def _row(self, user_id: str, kind: str, character_id: str, ttl_s: int | None) -> dict[str, Any]:

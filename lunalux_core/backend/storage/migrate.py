@@ -1,0 +1,92 @@
+"""The SK migration: cards of before stand under SK "0" and move to `PROFILE` (`lunalux admin migrate-sk`).
+
+Card by card, old row out and new row in at once, so it can be stopped and started at any point: whoever
+reads looks under both keys meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from lunalux_core.backend.storage.table import (
+    Absent,
+    Condition,
+    ConditionFailed,
+    Delete,
+    Eq,
+    Exists,
+    Item,
+    Key,
+    Put,
+    Store,
+)
+
+OLD, NEW = "0", "PROFILE"
+TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """How many cards moved, and the keys of those that stand under both and need a person to look."""
+
+    moved: int
+    doubled: tuple[str, ...]
+
+
+async def migrate_sk(store: Store, table: str, *, dry_run: bool = False) -> Migrated:
+    """Move every legacy card of a table; with `dry_run` only count them."""
+    moved, doubled = 0, []
+    async for item in store.scan_all(table):
+        if item["SK"] != OLD or not str(item["PK"]).startswith("CHAR#"):
+            continue
+        if dry_run or await _move(store, table, item):
+            moved += 1
+        else:
+            doubled.append(str(item["PK"]))
+    return Migrated(moved, tuple(doubled))
+
+
+async def _move(store: Store, table: str, item: Item) -> bool:
+    """One card; False where the new row exists already."""
+    old = Key(item["PK"], OLD)
+    current: Item | None = item
+    for _ in range(TRIES):
+        if current is None:
+            return True  # moved by another run
+        new = {name: _whole(value) for name, value in current.items()} | {"SK": NEW}
+        try:
+            await store.transact(
+                [Put(table, new, when=Absent()), Delete(table, old, when=_unchanged(current))]
+            )
+            return True
+        except ConditionFailed as failed:
+            if failed.index == 0:
+                return False
+            current = await store.get(table, old)
+    return False
+
+
+def _unchanged(item: Item) -> list[Condition]:
+    """Nothing was counted on the card since it was read."""
+    plain = (n for n in item if n not in ("PK", "SK") and _whole(item[n]) == item[n] and _is_plain(item[n]))
+    return [Exists(), *(Eq(name, item[name]) for name in plain)]
+
+
+def _whole(value: Any) -> Any:
+    """The port keeps whole numbers only; heat of before may have a fraction."""
+    if isinstance(value, Decimal):
+        return round(value)
+    if isinstance(value, Mapping):
+        return {name: _whole(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    return value
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(map(_is_plain, value.values()))
+    return value is None or isinstance(value, str | int | frozenset)

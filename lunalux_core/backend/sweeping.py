@@ -1,0 +1,119 @@
+"""What operators run at night: give back lost reservations, count what was left over, check the books.
+
+Everything here reads whole tables, slowly; nobody's request does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from lunalux_core.backend.billing import CURRENCIES, Currency
+from lunalux_core.backend.dialogues import Dialogues
+from lunalux_core.backend.money import Money
+from lunalux_core.backend.repos.ledger import Ledgers, ledger_of
+from lunalux_core.backend.repos.movements import MOVE, OPEN, ledger_key, wallet_key
+from lunalux_core.backend.repos.wallets import wallet_of
+from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.storage.table import ConditionFailed, Eq, Item, Key, Store, Update
+
+LOOKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep did: reservations given back, replies counted, stored answers dropped."""
+
+    refunded: int = 0
+    counted: int = 0
+    forgotten: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """An account whose books disagree (I1). None stands for a missing ledger."""
+
+    user_id: str
+    currency: Currency
+    balance: int
+    ledger: int | None
+    movements: int
+
+
+class Sweeper:
+    """The nightly round over the ledger table."""
+
+    def __init__(
+        self,
+        store: Store,
+        tables: TableNames,
+        money: Money,
+        ledgers: Ledgers,
+        dialogues: Dialogues,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._store, self._tables, self._money = store, tables, money
+        self._ledgers, self._dialogues, self._now_ms = ledgers, dialogues, now_ms
+
+    async def sweep(self) -> Swept:
+        """One round. Running it twice at once, or in two places, does no harm."""
+        refunded = counted = forgotten = 0
+        async for row in self._store.scan_all(self._tables.ledger):
+            sk = str(row["SK"])
+            if sk.startswith(OPEN):
+                refunded += await self._money.sweep_row(row)
+            elif sk.startswith(MOVE) and row.get("status") == "SETTLED":
+                if row.get("counted") is False and "characterId" in row:
+                    counted += await self._dialogues.count_row(row)
+                forgotten += await self._forget(row)
+        return Swept(refunded, counted, forgotten)
+
+    async def _forget(self, row: Item) -> bool:
+        """Drop a stored answer that is no longer replayed."""
+        if "response" not in row or self._now_ms() // 1000 < int(row.get("expiresAt", 0)):
+            return False
+        drop = Update(
+            self._tables.ledger,
+            Key(row["PK"], row["SK"]),
+            remove=("response",),
+            when=Eq("status", "SETTLED"),
+        )
+        try:
+            await self._store.write(drop)
+        except ConditionFailed:
+            return False
+        return True
+
+    async def reconcile(self) -> AsyncIterator[Discrepancy]:
+        """Every account whose balance is not its gains less its uses, or not the sum of its movements."""
+        async for item in self._store.scan_all(self._tables.wallet):
+            if item["SK"] != "WALLET":
+                continue
+            for found in await self.check(str(item["PK"]).removeprefix("USER#")):
+                yield found
+
+    async def check(self, user_id: str) -> list[Discrepancy]:
+        """One account's discrepancies. The three are read one after the other, so an account that moves
+        meanwhile is looked at again; only what stays is reported."""
+        found: list[Discrepancy] = []
+        for _ in range(LOOKS):
+            before = await self._store.get(self._tables.wallet, wallet_key(user_id))
+            if before is None:
+                return []
+            found = await self._compare(user_id, before)
+            if not found or before == await self._store.get(self._tables.wallet, wallet_key(user_id)):
+                break
+        return found
+
+    async def _compare(self, user_id: str, item: Item) -> list[Discrepancy]:
+        wallet = wallet_of(item)
+        summary = await self._store.get(self._tables.ledger, ledger_key(user_id))
+        ledger = None if summary is None else ledger_of(summary)
+        sums = await self._ledgers.movement_sums(user_id)
+        found = []
+        for currency in CURRENCIES:
+            balance = wallet.balance(currency)
+            total = None if ledger is None else ledger.balance(currency)
+            if not (balance == total == sums[currency]) or balance < 0:
+                found.append(Discrepancy(user_id, currency, balance, total, sums[currency]))
+        return found
