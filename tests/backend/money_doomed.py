@@ -1,0 +1,103 @@
+"""A process that is to die: runs one scenario on a store and ends without a word before or after a write.
+
+python money_doomed.py FOLDER SCENARIO WRITE before|after     dies at that write, counted from 0
+python money_doomed.py FOLDER busy                            charges until it is killed
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from money_world import EITHER, STAR, TABLES, World
+
+from lunalux_core.backend.money import Action
+from lunalux_core.backend.repos.characters import Characters, NewCard
+from lunalux_core.backend.repos.coupons import Coupons
+from lunalux_core.backend.repos.likes import Likes
+from lunalux_core.backend.repos.movements import ledger_key, wallet_key
+from lunalux_core.backend.settings import RankingSettings
+from lunalux_core.backend.storage.schema import table_specs
+from lunalux_core.backend.storage.sqlite import SqliteStore
+from lunalux_core.backend.storage.table import Exists, Store, Update
+from lunalux_core.ids import uuid4
+
+DIED = 41
+
+
+class Doomed:
+    """A store whose process ends at its n-th write."""
+
+    def __init__(self, store: SqliteStore, write: int, after: bool) -> None:
+        self._store, self._left, self._after = store, write, after
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._store, name)
+        return self._dying(attribute) if name in ("write", "transact") else attribute
+
+    def _dying(self, write: Any) -> Any:
+        async def call(*arguments: Any, **named: Any) -> Any:
+            now, self._left = self._left == 0, self._left - 1
+            if now and not self._after:
+                os._exit(DIED)
+            result = await write(*arguments, **named)
+            if now:
+                os._exit(DIED)
+            return result
+
+        return call
+
+
+async def submit(w: World) -> None:
+    await w.spend(STAR, uuid4())
+
+
+async def submit_in_vain(w: World) -> None:
+    await w.money.refund(await w.reserve(EITHER, uuid4()))
+
+
+async def coupon(w: World) -> None:
+    await Coupons(w.store, TABLES, w.ledgers, w.now).redeem("ada", "ONCE")
+
+
+async def publish(w: World) -> None:
+    characters = Characters(w.store, TABLES, RankingSettings(), w.now)
+    likes = Likes(w.store, TABLES, characters, RankingSettings(), w.now)
+    ticket = await likes.open_ticket("ada", "upload", "originals/upload.png", 10, None, 600)
+    card = NewCard("card", "Mira", "en", "s3://b/t", "s3://b/o", "Keeps a lighthouse.", (), "ada")
+    await characters.publish(card, likes.consume(ticket))
+
+
+async def naive(w: World) -> None:
+    """How not to do it: the wallet first, then the ledger (M4)."""
+    await w.store.write(Update(TABLES.wallet, wallet_key("ada"), incr={"starCoin": -5}, when=Exists()))
+    await w.store.write(
+        Update(TABLES.ledger, ledger_key("ada"), incr={"totalStarCoinUsed": 5}, when=Exists())
+    )
+
+
+async def busy(w: World) -> None:
+    print("ready", flush=True)  # noqa: T201 (the parent waits for it)
+    while True:
+        name = uuid4()
+        made = await w.money.reserve(Action("ada", name, "hash"), EITHER)
+        await (w.money.settle(made, {"content": name}) if name < "8" else w.money.refund(made))  # type: ignore[arg-type]
+        await w.wallets.adjust("ada", "star", 8)
+
+
+SCENARIOS = {each.__name__: each for each in (submit, submit_in_vain, coupon, publish, naive, busy)}
+
+
+async def main(folder: str, scenario: str, write: str = "-1", when: str = "before") -> None:
+    store: Store = Doomed(
+        SqliteStore(Path(folder) / "service.db", table_specs()), int(write), when == "after"
+    )
+    await SCENARIOS[scenario](World(store))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
+    os._exit(0)

@@ -1,0 +1,120 @@
+"""The process dies at every step of a charge, a claim, a publication; then the books agree (M1, M4, M10)."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from money_doomed import DIED
+from money_world import HOLD_MS, TABLES, World, world
+
+from lunalux_core.backend.repos.coupons import Coupons
+
+DOOMED = Path(__file__).with_name("money_doomed.py")
+ROOT = DOOMED.parents[2]
+ROUNDS = 200
+
+
+def die(folder: Path, scenario: str, write: int, when: str) -> None:
+    command = [sys.executable, str(DOOMED), str(folder), scenario, str(write), when]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == DIED, done.stderr
+
+
+async def set_up(folder: Path) -> None:
+    async with world(folder) as w:
+        await w.account()
+        await Coupons(w.store, TABLES, w.ledgers, w.now).create("ONCE", "star", 10)
+
+
+async def sweep(w: World) -> None:
+    w.clock += HOLD_MS
+    await w.money.sweep_user("ada")
+    assert await w.open_rows() == 0
+    await w.check()
+
+
+@pytest.mark.parametrize(
+    "scenario, write, when, star",
+    [
+        ("submit", 0, "before", 100),
+        ("submit", 0, "after", 100),
+        ("submit", 1, "before", 100),
+        ("submit", 1, "after", 95),  # the answer is kept, to be replayed
+        ("submit_in_vain", 1, "before", 100),
+        ("submit_in_vain", 1, "after", 100),
+    ],
+)
+async def test_a_charge_is_whole_or_given_back(
+    tmp_path: Path, scenario: str, write: int, when: str, star: int
+) -> None:
+    await set_up(tmp_path)
+    die(tmp_path, scenario, write, when)
+    async with world(tmp_path) as w:
+        await w.check()
+        await sweep(w)
+        assert await w.balances() == {"star": star, "luna": 100}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_coupon_whose_answer_was_lost_pays_once_in_the_end(tmp_path: Path, when: str) -> None:
+    await set_up(tmp_path)
+    die(tmp_path, "coupon", 0, when)
+    async with world(tmp_path) as w:
+        await w.check()
+        again = await Coupons(w.store, TABLES, w.ledgers, w.now).redeem("ada", "ONCE")
+        assert again.amount == 10
+        assert await w.balances() == {"star": 110, "luna": 100}
+        await w.check()
+
+
+@pytest.mark.parametrize("write, when", [(0, "after"), (1, "before"), (1, "after")])
+async def test_a_publication_uses_up_its_ticket_with_it(tmp_path: Path, write: int, when: str) -> None:
+    await set_up(tmp_path)
+    die(tmp_path, "publish", write, when)
+    async with world(tmp_path) as w:
+        card = await w.store.get(TABLES.character_en, ("CHAR#card", "PROFILE"))
+        ticket = await w.store.get(TABLES.liked, ("USER#ada", "UPLOAD#upload"))
+        assert (card is None) == (ticket is not None) == ((write, when) != (1, "after"))
+
+
+async def test_the_naive_order_drifts(tmp_path: Path) -> None:
+    """A control: two writes where there should be one transaction, and the same check sees it."""
+    await set_up(tmp_path)
+    die(tmp_path, "naive", 1, "before")
+    async with world(tmp_path) as w:
+        assert (await w.balances())["star"] == 95
+        with pytest.raises(AssertionError, match="starCoin"):
+            await w.check()
+
+
+async def killed_while_busy(folder: Path, seed: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, str(DOOMED), str(folder), "busy"], cwd=ROOT, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(random.Random(seed).uniform(0.0, 0.08))
+        process.kill()
+        process.wait(30)
+    async with world(folder) as w:
+        await w.check()
+        await sweep(w)
+
+
+async def test_killed_at_any_moment(tmp_path: Path) -> None:
+    await set_up(tmp_path)
+    for seed in range(4):
+        await killed_while_busy(tmp_path, seed)
+
+
+@pytest.mark.slow
+async def test_killed_at_any_moment_many_times(tmp_path: Path) -> None:
+    await set_up(tmp_path)
+    for seed in range(ROUNDS):
+        await killed_while_busy(tmp_path, seed)
