@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import math
 import random as dice
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import repeat
+from dataclasses import replace
+from itertools import chain, repeat
 from typing import Any
 
-from lunalux_core.cards.coerce import as_object, as_text
+from lunalux_core.cards.coerce import as_number, as_object, as_text
 from lunalux_core.cards.macros import ChatMessage, MacroContext, expander
-from lunalux_core.cards.worldbook import Book, read_book
+from lunalux_core.cards.worldbook import (
+    AT_DEPTH,
+    DEFAULT_DEPTH,
+    EXAMPLES_BOTTOM,
+    EXAMPLES_TOP,
+    NOWHERE,
+    Book,
+    read_book,
+)
 from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.worldbook import (
+    Activated,
     Activation,
     ActiveBook,
     ScanContext,
@@ -30,7 +41,20 @@ _COUNTERS: Mapping[str, Callable[[str], int]] = {
     "words": lambda text: len(text.split()),
     "guess": lambda text: math.ceil(len(text) / 3.35),
 }
-_NEW_ENTRY: Mapping[str, Any] = {"selective": True, "order": 100, "probability": 100, "useProbability": True}
+_FACTORY = {"whole_words": True, "max_recursion_steps": 0, "v3_decorators": False}
+"""Where SillyTavern's factory settings differ from ours."""
+_AS_NEW: Mapping[str, Any] = {"selective": True}
+_AS_UNDEFINED: Mapping[str, Any] = {"position": NOWHERE, "useProbability": False}
+"""What SillyTavern makes of fields that are missing: with the defaults of a new entry, and without."""
+_FIELDS = {
+    "persona": ("persona", "personaDescription", "persona_description"),
+    "description": ("description", "characterDescription"),
+    "personality": ("personality", "characterPersonality"),
+    "depth_prompt": ("depthPrompt", "characterDepthPrompt", "depth_prompt"),
+    "scenario": ("scenario",),
+    "creator_notes": ("creatorNotes", "creator_notes", "creatorcomment"),
+}
+"""Members of `charFields` by the fields of `ScanContext`."""
 
 
 def replay(scenarios: Any, engine: EcmaEngine | None = None) -> list[dict[str, Any]]:
@@ -38,18 +62,22 @@ def replay(scenarios: Any, engine: EcmaEngine | None = None) -> list[dict[str, A
 
     Args:
         scenarios: items with `scenario`, or bare scenarios; one object counts as a list of one.
+        engine: stays open if it is given.
     """
+    if engine is None:
+        with EcmaEngine() as own:
+            return replay(scenarios, own)
     items = scenarios if isinstance(scenarios, list) else [scenarios]
-    with engine or EcmaEngine() as regexes:
-        return [_replay(as_object(item.get("scenario", item)), regexes) for item in items]
+    return [_replay(as_object(as_object(item).get("scenario", item)), engine) for item in items]
 
 
 def _replay(scenario: Mapping[str, Any], engine: EcmaEngine) -> dict[str, Any]:
-    rolls: Iterator[float] = _rolls(scenario.get("random", 0.5))
-    if not isinstance(scenario.get("steps"), list):
+    rolls = _rolls(scenario.get("random", 0.5))
+    steps = scenario.get("steps")
+    if not isinstance(steps, list):
         return _step(scenario, engine, rolls, TimedState())[0]
     timed, results = TimedState(), []
-    for step in scenario["steps"]:
+    for step in steps:
         result, timed = _step({**scenario, **as_object(step)}, engine, rolls, timed)
         results.append(result)
     return {"steps": results}
@@ -59,112 +87,145 @@ def _step(
     scenario: Mapping[str, Any], engine: EcmaEngine, rolls: Iterator[float], timed: TimedState
 ) -> tuple[dict[str, Any], TimedState]:
     user, character = as_text(scenario.get("user")) or "User", as_text(scenario.get("char")) or "Char"
-    chat = [_message(one, user, character) for one in scenario.get("chat") or ()]
-    fields = as_object(scenario.get("charFields"))
+    chat = [_message(one, user, character) for one in _listed(scenario.get("chat"))]
+    given = as_object(scenario.get("charFields"))
+    fields: dict[str, Any] = {
+        name: next((as_text(given[key]) for key in keys if key in given), "")
+        for name, keys in _FIELDS.items()
+    }
+    expand = expander(_world(user, character, chat, fields, dice.Random(0).random))
+    tags = scenario.get("tags")
     drawn: list[float] = []
 
     def draw() -> float:
         drawn.append(next(rolls))
         return drawn[-1]
 
-    settings = WorldbookSettings.read(
-        {"whole_words": True, "max_recursion_steps": 0, **as_object(scenario.get("settings"))}
-    )
-    context = MacroContext(
-        user=user,
-        char=character,
-        description=as_text(fields.get("description")),
-        personality=as_text(fields.get("personality")),
-        scenario=as_text(fields.get("scenario")),
-        chat=[ChatMessage(m.name, m.text, is_user=m.is_user) for m in chat],
-    )
-    count = _COUNTERS.get(as_text(scenario.get("tokens")) or "guess", _COUNTERS["guess"])
     done = activate(
-        _books(scenario),
+        _active(scenario),
         chat,
-        settings,
+        WorldbookSettings.read(_FACTORY | dict(as_object(scenario.get("settings")))),
         ScanContext(
             character=character,
-            character_tags=tuple(as_text(tag) for tag in scenario.get("tags") or ()),
-            persona=as_text(fields.get("persona")),
-            description=context.description,
-            personality=context.personality,
-            depth_prompt=as_text(fields.get("depthPrompt")),
-            scenario=context.scenario,
-            creator_notes=as_text(fields.get("creatorNotes")),
+            character_tags=tuple(map(as_text, tags)) if isinstance(tags, list) else None,
             injections=tuple(
-                as_text(one.get("value")) for one in scenario.get("inject") or () if one.get("scan")
+                expand(as_text(one.get("value")))
+                for one in _listed(scenario.get("inject"))
+                if one.get("scan")
             ),
             trigger=as_text(scenario.get("trigger")) or "normal",
-            max_context=int(scenario.get("maxContext") or 4096),
+            max_context=int(as_number(scenario.get("maxContext"), 4096)),
+            **fields,
         ),
-        Tools(expander(context), count, draw, regex_matcher(engine)),
+        Tools(
+            expand,
+            _COUNTERS.get(scenario.get("tokens", "guess"), _COUNTERS["guess"]),
+            draw,
+            regex_matcher(engine),
+        ),
         timed,
     )
     return _expected(done, scenario, drawn), done.timed
 
 
+def _world(
+    user: str,
+    character: str,
+    chat: Sequence[ScanMessage],
+    fields: Mapping[str, Any],
+    random: Callable[[], float],
+) -> MacroContext:
+    return MacroContext(
+        user=user,
+        char=character,
+        chat=[ChatMessage(one.name, one.text, is_user=one.is_user) for one in chat],
+        random=random,
+        **fields,
+    )
+
+
 def _expected(done: Activation, scenario: Mapping[str, Any], drawn: Sequence[float]) -> dict[str, Any]:
-    result: dict[str, Any] = {"order": [one.uid for one in done.fired]}
-    result |= {"worldInfoBefore": done.before, "worldInfoAfter": done.after}
-    result["atDepth"] = [
-        {
-            "depth": one.depth,
-            "entries": list(one.contents),
-            "role": ("system", "user", "assistant").index(one.role),
-        }
-        for one in done.at_depth
-    ]
-    result["examples"] = [
-        *({"position": 0, "content": text} for text in done.examples_top),
-        *({"position": 1, "content": text} for text in done.examples_bottom),
-    ]
-    if "authorsNote" in scenario:
-        parts = (done.note_top, as_text(scenario["authorsNote"]), done.note_bottom)
-        result["authorsNote"] = "\n".join(part for part in parts if part)
-    result["outlets"] = {name: text.split("\n") for name, text in done.outlets.items()}
-    result["rolls"] = list(drawn)
+    """The result as SillyTavern reports it; what is empty is left out."""
+    result: dict[str, Any] = {
+        "order": [one.uid for one in done.fired],
+        "worldInfoBefore": done.before,
+        "worldInfoAfter": done.after,
+        "atDepth": _at_depth(done.activated),
+        "examples": [
+            {"position": int(one.position == EXAMPLES_BOTTOM), "content": one.content}
+            for one in done.activated
+            if one.position in (EXAMPLES_TOP, EXAMPLES_BOTTOM) and one.content
+        ],
+        "outlets": {name: list(texts) for name, texts in done.outlet_texts.items()},
+        "rolls": list(drawn),
+    }
+    if isinstance(note := scenario.get("authorsNote"), str):
+        around = f"{done.note_top}\n{note}\n{done.note_bottom}"
+        result["authorsNote"] = re.sub(r"\A\n|\n\Z", "", around)
     return {name: value for name, value in result.items() if value}
 
 
-def _books(scenario: Mapping[str, Any]) -> list[ActiveBook]:
+def _at_depth(activated: Sequence[Activated]) -> list[dict[str, Any]]:
+    """Blocks as SillyTavern forms them: an entry whose depth is null begins a block that none joins."""
+    blocks: list[dict[str, Any]] = []
+    for one in reversed(activated):
+        if one.position != AT_DEPTH or not one.content or one.entry is None:
+            continue
+        depth, role = one.entry.depth, one.entry.role
+        wanted = (DEFAULT_DEPTH if depth is None else depth, role)
+        block = next((each for each in blocks if (each["depth"], each["role"]) == wanted), None)
+        if block is None:
+            block = {"depth": depth, "entries": [], "role": role}
+            blocks.append(block)
+        block["entries"].insert(0, one.content)
+    return blocks
+
+
+def _active(scenario: Mapping[str, Any]) -> list[ActiveBook]:
+    """The books that are switched on; all of them globally where none is named."""
     raw = bool(scenario.get("rawEntries"))
     books = {name: _book(document, name, raw) for name, document in as_object(scenario.get("books")).items()}
-    active: list[ActiveBook] = []
-    for field, source in (("global", "global"), ("chatBook", "chat"), ("persona", "persona")):
-        value = scenario.get(field)
-        names = value if isinstance(value, list) else [value]
-        active += [ActiveBook(books[name], source) for name in names if name in books]  # type: ignore[arg-type]
-    own = [scenario.get("character"), *(scenario.get("extraCharBooks") or ())]
-    active += [ActiveBook(books[name], "character") for name in own if name in books]
-    return active or [ActiveBook(book) for book in books.values()]
+    own = [scenario.get("character"), *_listed(scenario.get("extraCharBooks"))]
+    chosen = [
+        *(ActiveBook(books[name], "global") for name in _names(scenario.get("global")) if name in books),
+        *(ActiveBook(books[name], "chat") for name in _names(scenario.get("chatBook")) if name in books),
+        *(ActiveBook(books[name], "persona") for name in _names(scenario.get("persona")) if name in books),
+        *(ActiveBook(books[name], "character") for name in own if name in books),
+    ]
+    return chosen or [ActiveBook(book) for book in books.values()]
 
 
 def _book(document: Any, name: str, raw: bool) -> Book:
-    from dataclasses import replace
-
+    """A book by its name in the scenario, World Info entries completed as the scenario says."""
     if isinstance(document, dict) and isinstance(document.get("entries"), dict):
-        # SillyTavern puts the text of an entry without any position nowhere.
-        known = {"position": -1} if raw else _NEW_ENTRY
+        known = _AS_UNDEFINED if raw else _AS_NEW
         entries = {key: {**known, **as_object(entry)} for key, entry in document["entries"].items()}
         document = {**document, "entries": entries}
     return replace(read_book(document, name).book, name=name)
 
 
 def _message(value: Any, user: str, character: str) -> ScanMessage:
-    if isinstance(value, str):
-        return ScanMessage("", value, is_user=True)
-    document = as_object(value)
-    is_user = bool(document.get("is_user", True))
-    name = as_text(document.get("name")) or (user if is_user else character)
-    return ScanMessage(name, as_text(document.get("mes", document.get("content"))), is_user)
+    """A message; a bare text is one without a name."""
+    if not isinstance(value, dict):
+        return ScanMessage("", as_text(value), is_user=True)
+    is_user = bool(value.get("is_user"))
+    name = as_text(value.get("name")) or (user if is_user else character)
+    return ScanMessage(name, as_text(value.get("mes", value.get("content"))), is_user)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _names(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _rolls(value: Any) -> Iterator[float]:
-    if isinstance(value, list) and value:
-        yield from (float(one) for one in value)
-        yield from repeat(float(value[-1]))
-    yield from repeat(float(value) if isinstance(value, (int, float)) else 0.5)
+    """One number for every roll, or a list of them and then 0.5."""
+    if isinstance(value, list):
+        return chain(map(float, value), repeat(0.5))
+    return repeat(float(as_number(value, 0.5)))
 
 
 def trial(
@@ -177,38 +238,52 @@ def trial(
     user: str = "User",
     character: str = "Char",
 ) -> dict[str, Any]:
-    """What `lunalux worldbook test --json` prints for one book and some messages (SPEC 2)."""
-    book = read_book(document, name).book
-    context = MacroContext(user=user, char=character, chat=[ChatMessage(m.name, m.text) for m in messages])
+    """What `lunalux worldbook test --json` prints for one book and some messages (SPEC 2).
+
+    Every entry that does not fire is in `skipped` with its reason.
+
+    Args:
+        settings: names of FORMATS 2.4 in snake_case, and `max_context` in tokens (8192).
+
+    Raises:
+        InvalidInput: the document is no worldbook.
+        ValueError, TypeError: a setting has a value of the wrong kind.
+    """
+    rng = dice.Random(seed)
     with EcmaEngine() as engine:
         done = activate(
-            [ActiveBook(book)],
+            [ActiveBook(read_book(document, name).book)],
             messages,
             WorldbookSettings.read(settings),
             ScanContext(character=character, max_context=int(settings.get("max_context", 8192))),
-            Tools(expander(context), estimator("").text, dice.Random(seed).random, regex_matcher(engine)),
+            Tools(
+                expander(_world(user, character, messages, {}, rng.random)),
+                estimator("").text,
+                rng.random,
+                regex_matcher(engine),
+            ),
+            explain=True,
         )
-    fields = (
-        "uid",
-        "comment",
-        "order",
-        "position",
-        "depth",
-        "role",
-        "pass",
-        "key",
-        "reason",
-        "tokens",
-        "content",
-    )
     return {
-        "activated": [{name: one.as_json()[name] for name in fields} for one in done.activated],
+        "activated": [{key: one.as_json()[key] for key in _TRIAL} for one in done.activated],
         "skipped": [{"uid": one.uid, "reason": one.reason} for one in done.skipped],
         "before": done.before,
         "after": done.after,
-        "at_depth": [
-            {"depth": 4 if one.depth is None else one.depth, "role": one.role, "content": one.content}
-            for one in done.at_depth
-        ],
+        "at_depth": [{"depth": one.depth, "role": one.role, "content": one.content} for one in done.at_depth],
         "tokens": done.tokens,
     }
+
+
+_TRIAL = (
+    "uid",
+    "comment",
+    "order",
+    "position",
+    "depth",
+    "role",
+    "pass",
+    "key",
+    "reason",
+    "tokens",
+    "content",
+)

@@ -32,7 +32,6 @@ from lunalux_core.dialogue.worldbook import (
 from lunalux_core.errors import InvalidInput
 
 DEVIATIONS = {
-    "decor-unknown": "FORMATS 2.10: @@depth is one of the decorators that are obeyed here",
     "group-multi": "FORMATS 2.8: an entry of several groups blocks each of them",
     "group-already-activated-multi": "FORMATS 2.8: the same",
     "group-multi-splice-loses-unrelated": "FORMATS 2.8: no unrelated entry is lost",

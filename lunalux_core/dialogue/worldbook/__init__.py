@@ -1,23 +1,28 @@
 """The worldbook engine: SillyTavern's semantics, with a record of why (FORMATS part 2).
 
-values     what goes in and out      matching  keys in the scan buffer
-engine     the activation loop       groups    inclusion groups
-timed      sticky, cooldown, delay   decorators  leading @@ lines
-output     where the texts go
+values      what goes in                   candidates  who takes part, in which order
+decorators  leading @@ lines               keys        whether a key stands in a text
+buffer      the texts that are searched    index       a quick first look for large books
+screening   what counts before the keys    groups      inclusion groups
+admission   probability and budget         timed       sticky, cooldown, delay
+engine      the activation loop            output      where the texts go
+results     what comes out, and why        regexes     keys that are patterns, under a time limit
 """
 
 from __future__ import annotations
 
-from lunalux_core.dialogue.worldbook.engine import activate, candidates
-from lunalux_core.dialogue.worldbook.regexes import regex_matcher
-from lunalux_core.dialogue.worldbook.values import (
+from lunalux_core.dialogue.worldbook.engine import activate
+from lunalux_core.dialogue.worldbook.regexes import RegexMatcher, regex_matcher
+from lunalux_core.dialogue.worldbook.results import (
     Activated,
     Activation,
-    ActiveBook,
     DepthEntry,
+    Skipped,
+)
+from lunalux_core.dialogue.worldbook.values import (
+    ActiveBook,
     ScanContext,
     ScanMessage,
-    Skipped,
     TimedState,
     Tools,
     WorldbookSettings,
@@ -28,6 +33,7 @@ __all__ = [
     "Activation",
     "ActiveBook",
     "DepthEntry",
+    "RegexMatcher",
     "ScanContext",
     "ScanMessage",
     "Skipped",
@@ -35,6 +41,5 @@ __all__ = [
     "Tools",
     "WorldbookSettings",
     "activate",
-    "candidates",
     "regex_matcher",
 ]

@@ -1,55 +1,33 @@
-"""The activation loop: which entries speak, in SillyTavern's exact order (FORMATS 2.3, 2.6)."""
+"""The activation loop: which entries speak, in SillyTavern's exact order (FORMATS 2.6)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import Enum, auto
-from itertools import chain
+from dataclasses import replace
 
 from lunalux_core.cards.worldbook import Entry
-from lunalux_core.dialogue.worldbook.decorators import Decorated
-from lunalux_core.dialogue.worldbook.groups import winners
-from lunalux_core.dialogue.worldbook.matching import Buffer
-from lunalux_core.dialogue.worldbook.output import Fired, place
-from lunalux_core.dialogue.worldbook.timed import Key, TimedEffects
+from lunalux_core.dialogue.worldbook.admission import Admission, Fired, Outcome, Taken, budget_of
+from lunalux_core.dialogue.worldbook.buffer import Buffer, searched
+from lunalux_core.dialogue.worldbook.candidates import Candidate, candidates, named
+from lunalux_core.dialogue.worldbook.groups import losers
+from lunalux_core.dialogue.worldbook.index import Index
+from lunalux_core.dialogue.worldbook.keys import Haystack, Matcher
+from lunalux_core.dialogue.worldbook.output import place
+from lunalux_core.dialogue.worldbook.regexes import RegexMatcher
+from lunalux_core.dialogue.worldbook.results import Activation, Skipped
+from lunalux_core.dialogue.worldbook.screening import Screening, State
+from lunalux_core.dialogue.worldbook.timed import TimedEffects
 from lunalux_core.dialogue.worldbook.values import (
-    Activation,
     ActiveBook,
     ScanContext,
     ScanMessage,
-    Skipped,
     TimedState,
     Tools,
     WorldbookSettings,
 )
 
-
-class _State(Enum):
-    INITIAL = auto()
-    RECURSION = auto()
-    MIN_ACTIVATIONS = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    book: str
-    decorated: Decorated
-
-    @property
-    def entry(self) -> Entry:
-        return self.decorated.entry
-
-    @property
-    def key(self) -> Key:
-        return self.book, self.entry.uid
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    candidate: _Candidate
-    reason: str
-    found: str = ""
+_MESSAGES_FOR_RECORD = 50
+"""How far back the message with the key is sought, once an entry has fired."""
 
 
 def activate(
@@ -59,238 +37,217 @@ def activate(
     context: ScanContext,
     tools: Tools,
     timed: TimedState = TimedState(),
+    *,
+    explain: bool = False,
 ) -> Activation:
-    """Which entries fire on this chat, what text they bring where, and why the others do not.
+    """Which entries fire on this chat, what text they bring where, and why others do not.
+
+    A function of its arguments: nothing is kept between calls, and equal dice give equal results.
 
     Args:
         chat: oldest first, without hidden messages.
         timed: effects of this branch; the new ones are in the result.
+        explain: give a reason for every entry that stays away, not only for those that came near.
     """
-    found = candidates(books, settings.strategy)
+    found = candidates(books, settings)
     length = len(chat) if context.chat_length is None else context.chat_length
-    effects = TimedEffects(timed, [(c.book, c.entry) for c in found], length)
-    scan = _Scan(found, Buffer.of(chat, settings, context, tools), effects, length)
+    effects = TimedEffects(timed, found, length)
+    replies = sum(not message.is_user for message in chat)
+    scan = _Scan(
+        found,
+        Buffer(chat, settings, context),
+        Screening(context, effects, settings.recursive, replies),
+        Admission(tools, budget_of(settings, context.max_context), _caps(books)),
+        settings,
+        tools,
+    )
+    if known := context.forced | effects.sticky:
+        scan.index.always |= {one.place for one in found if one.identity in known}
     scan.run()
     if not context.dry:
-        effects.start((one.book, one.entry) for one in scan.fired.values())
+        effects.start(one.taken.candidate for one in scan.fired.values())
     return place(
-        list(scan.fired.values()),
-        tuple(scan.skipped.values()),
+        scan.records(),
+        scan.skipped(explain),
         tools,
-        overflowed=scan.overflowed,
+        overflowed=scan.admission.overflowed,
         timed=timed if context.dry else effects.state(),
     )
 
 
-def candidates(books: Sequence[ActiveBook], strategy: int) -> list[_Candidate]:
-    """Every entry once, in the order it is considered: chat lore, persona lore, then by strategy; within a
-    source by `order`, highest first. A book that is active twice counts through its first, global use."""
-    by_source: dict[str, list[_Candidate]] = {"chat": [], "persona": [], "character": [], "global": []}
-    seen: set[str] = set()
-    precedence = {"global": 0, "chat": 1, "persona": 2, "character": 3}
-    for active in sorted(books, key=lambda one: precedence[one.source]):
-        name = active.book.name
-        if name and name in seen:
-            continue
-        seen.add(name)
-        by_source[active.source] += [_Candidate(name, Decorated(entry)) for entry in active.book.entries]
-
-    def ordered(*sources: str) -> list[_Candidate]:
-        pool = chain.from_iterable(by_source[source] for source in sources)
-        return sorted(pool, key=lambda one: -one.entry.order)
-
-    if strategy == 0:
-        shared = ordered("global", "character")
-    elif strategy == 2:
-        shared = ordered("global") + ordered("character")
-    else:
-        shared = ordered("character") + ordered("global")
-    return [*ordered("chat"), *ordered("persona"), *shared]
+def _caps(books: Sequence[ActiveBook]) -> dict[str, int]:
+    return {
+        name: active.book.token_budget
+        for name, active in named(books)
+        if active.own_settings and active.book.token_budget is not None
+    }
 
 
-@dataclass(slots=True)
 class _Scan:
-    """One evaluation."""
+    """One evaluation: the passes, and what is known after each."""
 
-    candidates: Sequence[_Candidate]
-    buffer: Buffer
-    effects: TimedEffects
-    length: int
-    fired: dict[Key, Fired] = field(default_factory=dict)
-    skipped: dict[Key, Skipped] = field(default_factory=dict)
-    failed: set[Key] = field(default_factory=set)
-    overflowed: bool = False
-    text: str = ""
-    level: int = 0
+    def __init__(
+        self,
+        found: Sequence[Candidate],
+        buffer: Buffer,
+        screening: Screening,
+        admission: Admission,
+        settings: WorldbookSettings,
+        tools: Tools,
+    ) -> None:
+        self.candidates = found
+        self.admission = admission
+        self.fired: dict[int, Fired] = {}
+        self._buffer = buffer
+        self._screening = screening
+        self._settings = settings
+        self._tools = tools
+        self._matcher = Matcher(settings, tools)
+        self.index = Index(found, self._matcher)
+        self._hopeful: set[int] = set()
+        self._failed: set[int] = set()
+        self._closed: set[str] = set()
+        self._against: dict[int, str] = {}
+        self._activated_text = ""
 
     def run(self) -> None:
-        settings = self.buffer.settings
-        levels = sorted({c.entry.delay_until_recursion for c in self.candidates} - {0})
-        self.level = levels.pop(0) if levels else 0
-        state: _State | None = _State.INITIAL
-        passes = 0
-        while state is not None:
-            passes += 1
-            new = self._pass(state, passes)
-            following: _State | None = None
-            triggers = [one.content for one in new if not one.entry.prevent_recursion]
-            if settings.recursive and not self.overflowed and triggers:
-                following = _State.RECURSION
-            if (
-                settings.recursive
-                and not self.overflowed
-                and state is _State.MIN_ACTIVATIONS
-                and self.buffer.recursion
-            ):
-                following = _State.RECURSION
-            if following is None and self._wants_more():
-                self.buffer.deepen()
-                following = _State.MIN_ACTIVATIONS
-            if following is None and levels:
-                self.level = levels.pop(0)
-                following = _State.RECURSION
-            if new:
-                self.text = "\n".join(one.content for one in new) + "\n" + self.text
-            if following is _State.RECURSION and triggers:
-                self.buffer.remember("\n".join(triggers))
-            state = following
-            if settings.max_recursion_steps and passes >= settings.max_recursion_steps:
-                state = None
+        """Pass after pass until nothing calls for another."""
+        deepest = max((one.entry.scan_depth or 0 for one in self.candidates), default=0)
+        start = self._buffer.everything(max(deepest, self._settings.depth))
+        self._hopeful = self.index.always | self.index.look(start)
+        levels = sorted({one.entry.delay_until_recursion for one in self.candidates} - {0})
+        self._screening.level = levels.pop(0) if levels else 0
+        state: State | None = State.INITIAL
+        number, limit = 0, self._settings.max_recursion_steps
+        while state is not None and not (limit and number >= limit):
+            number += 1
+            outcome = self._pass(state, number)
+            triggers = [one for one in outcome.said if not one[0].entry.prevent_recursion]
+            state = self._following(state, bool(triggers))
+            if state is None and levels:
+                self._screening.level = levels.pop(0)
+                state = State.RECURSION
+            if state is not None:
+                self._remember(triggers)
 
-    def _wants_more(self) -> bool:
-        """Whether minimum activations ask for one message more."""
-        settings = self.buffer.settings
-        if not settings.min_activations or settings.max_recursion_steps == 1 or self.overflowed:
-            return False
-        if len(self.fired) >= settings.min_activations:
-            return False
-        limit = settings.min_activations_depth_max
-        return not (limit and self.buffer.depth > limit) and self.buffer.depth <= len(self.buffer.lines)
-
-    def _pass(self, state: _State, number: int) -> list[Fired]:
-        taken: list[_Taken] = []
-        for candidate in self.candidates:
-            if candidate.key in self.fired or candidate.key in self.failed:
-                continue
-            one = self._consider(candidate, state)
-            if one is not None:
-                taken.append(one)
-        taken.sort(key=lambda one: one.candidate.key not in self.effects.sticky)
-        return self._admit(taken, state, number)
-
-    def _consider(self, candidate: _Candidate, state: _State) -> _Taken | None:
-        """Whether one candidate is taken in this pass; steps 1 to 14 of FORMATS 2.6."""
-        entry, effects = candidate.entry, self.effects
-        sticky = candidate.key in effects.sticky
-        reason = self._barred(candidate, state, sticky=sticky)
-        if reason:
-            if reason not in {"disabled", "not_in_this_pass"}:
-                self._note(candidate, reason)
+    def _following(self, state: State, triggered: bool) -> State | None:
+        """What kind of pass comes next, levels of delay aside."""
+        if self.admission.overflowed:
             return None
-        if candidate.decorated.force is not None:
-            return _Taken(candidate, "decorator") if candidate.decorated.force else None
-        if candidate.key in self.buffer.context.forced:
-            return _Taken(candidate, "forced")
-        if entry.constant:
-            return _Taken(candidate, "constant")
-        if sticky:
-            return _Taken(candidate, "sticky")
-        haystack = self.buffer.haystack(entry, with_recursion=state is not _State.MIN_ACTIVATIONS)
-        for key in candidate.decorated.exclude_keys:
-            if self.buffer.matches(key, entry, haystack):
-                self._note(candidate, "exclude_key")
+        settings, buffer = self._settings, self._buffer
+        if settings.recursive and (triggered or (state is State.MIN_ACTIVATIONS and buffer.recursion)):
+            return State.RECURSION
+        if len(self.fired) >= settings.min_activations or settings.max_recursion_steps:
+            return None
+        furthest = settings.min_activations_depth_max
+        if (0 < furthest < buffer.depth) or buffer.depth > buffer.messages:
+            return None
+        self._hopeful |= self.index.look(buffer.deepen())
+        return State.MIN_ACTIVATIONS
+
+    def _remember(self, triggers: Sequence[tuple[Candidate, str]]) -> None:
+        contents = [content for _, content in triggers]
+        text = self._buffer.remember(searched(contents, [one.entry.content for one, _ in triggers]))
+        self._hopeful |= self.index.look(text)
+        self._activated_text = "\n".join(contents) + "\n" + self._activated_text
+
+    def _pass(self, state: State, number: int) -> Outcome:
+        self._matcher.new_pass()
+        waiting = sorted(self._hopeful - self.fired.keys() - self._failed)
+        self._prepare_patterns(waiting, state)
+        taken = [one for at in waiting if (one := self._consider(self.candidates[at], state)) is not None]
+        taken.sort(key=lambda one: not self._screening.is_sticky(one.candidate))
+        lost = losers(
+            [one.candidate for one in taken],
+            self._closed,
+            sticky=self._screening.is_sticky,
+            scoring=self._settings.group_scoring,
+            score=lambda one: self._matcher.score(one.entry, self._haystack(one.entry, state)),
+            random=self._tools.random,
+        )
+        staying = [one for one in taken if one.candidate.place not in lost]
+        spent = self._tools.count_tokens(self._activated_text) if self._activated_text else 0
+        outcome = self.admission.decide(staying, number, spent, self._screening.is_sticky)
+        self._against |= lost | outcome.refused
+        self._failed |= {at for at, reason in outcome.refused.items() if reason == "probability"}
+        for fired in outcome.fired:
+            self.fired[fired.taken.candidate.place] = fired
+            self._closed.update(fired.taken.candidate.entry.groups)
+        return outcome
+
+    def _consider(self, candidate: Candidate, state: State) -> Taken | None:
+        """Whether one candidate is taken in this pass (steps 1 to 14 of FORMATS 2.6)."""
+        reason = self._screening.against(candidate, state)
+        if not reason:
+            outright = self._screening.outright(candidate)
+            if outright and outright != "never":
+                return Taken(candidate, outright)
+            reason = "decorator" if outright else ""
+        if not reason:
+            hay = self._haystack(candidate.entry, state)
+            key = self._matcher.first(candidate.entry, hay)
+            if key is None:
                 return None
-        found = self.buffer.keyed(entry, haystack)
-        if found is not None:
-            return _Taken(candidate, "key", found)
-        if entry.secondary_keys and any(self.buffer.matches(key, entry, haystack) for key in entry.keys):
-            self._note(candidate, "secondary_keys")
+            reason = self._keys_against(candidate, hay)
+            if not reason:
+                return Taken(candidate, "key", key)
+        self._against[candidate.place] = reason
         return None
 
-    def _barred(self, candidate: _Candidate, state: _State, *, sticky: bool) -> str:
-        entry, context = candidate.entry, self.buffer.context
-        if entry.disabled:
-            return "disabled"
-        if entry.triggers and context.trigger not in entry.triggers:
-            return "trigger"
-        if self._filtered(entry):
-            return "character_filter"
-        if self.effects.delayed(entry) or not candidate.decorated.due(self.length):
-            return "delay"
-        if candidate.key in self.effects.cooling and not sticky:
-            return "cooldown"
-        recursing = state is _State.RECURSION
-        if entry.delay_until_recursion and not sticky:
-            if not recursing:
-                return "not_in_this_pass"
-            if entry.delay_until_recursion > self.level:
-                return "not_in_this_pass"
-        if recursing and self.buffer.settings.recursive and entry.exclude_recursion and not sticky:
-            return "not_in_this_pass"
+    def _keys_against(self, candidate: Candidate, hay: Haystack) -> str:
+        """Whether other keys speak against an entry whose primary key was found."""
+        entry, decorations = candidate.entry, candidate.decorations
+        if not self._matcher.seconded(entry, hay):
+            return "secondary_keys"
+        if decorations is None:
+            return ""
+        further = decorations.additional_keys
+        if further and not any(self._matcher.matches(key, entry, hay) for key in further):
+            return "additional_keys"
+        if any(self._matcher.matches(key, entry, hay) for key in decorations.exclude_keys):
+            return "exclude_keys"
         return ""
 
-    def _filtered(self, entry: Entry) -> bool:
-        chosen, context = entry.character_filter, self.buffer.context
-        if chosen.names and (context.character in chosen.names) == chosen.exclude:
-            return True
-        if chosen.tags and context.character_tags:
-            known = {tag.casefold() for tag in context.character_tags}
-            return any(tag.casefold() in known for tag in chosen.tags) == chosen.exclude
-        return False
+    def _haystack(self, entry: Entry, state: State) -> Haystack:
+        return self._buffer.haystack(entry, state is not State.MIN_ACTIVATIONS)
 
-    def _admit(self, taken: list[_Taken], state: _State, number: int) -> list[Fired]:
-        """Groups, probability, macros and budget, for those taken in this pass."""
-        tools, settings, context = self.buffer.tools, self.buffer.settings, self.buffer.context
-        by_key = {one.candidate.key: one for one in taken}
-        staying, lost = winners(
-            [(one.candidate.book, one.candidate.entry) for one in taken],
-            [fired.entry for fired in self.fired.values()],
-            sticky=self.effects.sticky,
-            scoring=settings.group_scoring,
-            score=lambda entry: self.buffer.score(
-                entry, self.buffer.haystack(entry, with_recursion=state is not _State.MIN_ACTIVATIONS)
-            ),
-            random=tools.random,
+    def _prepare_patterns(self, waiting: Sequence[int], state: State) -> None:
+        """Run the patterns of this pass together, where the matcher can."""
+        match = self._tools.match_regex
+        if not isinstance(match, RegexMatcher):
+            return
+        asked: dict[str, list[tuple[str, str]]] = {}
+        for at in waiting:
+            candidate = self.candidates[at]
+            patterns = self._matcher.patterns(candidate.entry)
+            if patterns and not self._screening.against(candidate, state):
+                asked.setdefault(self._haystack(candidate.entry, state).text, []).extend(patterns)
+        for text, patterns in asked.items():
+            match.prepare(patterns, text)
+
+    def records(self) -> list[Fired]:
+        """What fired, in the order it was taken, with the message its key stands in."""
+        return [replace(one, message=self._message_of(one)) for one in self.fired.values()]
+
+    def _message_of(self, fired: Fired) -> int | None:
+        key, entry = fired.taken.key, fired.taken.candidate.entry
+        depth = self._buffer.depth if entry.scan_depth is None else entry.scan_depth
+        nearest = range(min(depth, len(self._buffer.lines), _MESSAGES_FOR_RECORD) if key else 0)
+        return next(
+            (at for at in nearest if self._matcher.matches(key, entry, self._buffer.message(at))), None
         )
-        for key, reason in lost.items():
-            self._note(by_key[key].candidate, reason)
-        budget = max(round(settings.budget * context.max_context / 100), 1)
-        if settings.budget_cap > 0:
-            budget = min(budget, settings.budget_cap)
-        spent = tools.count_tokens(self.text) if self.text else 0
-        new_text = ""
-        new: list[Fired] = []
-        for book, entry in staying:
-            one = by_key[book, entry.uid]
-            passed, roll = self._roll(one)
-            if not passed:
-                self.failed.add(one.candidate.key)
-                self._note(one.candidate, "probability")
-                continue
-            content = tools.expand(entry.content)
-            if self.overflowed and not entry.ignore_budget:
-                self._note(one.candidate, "budget")
-                continue
-            new_text += content + "\n"
-            if not entry.ignore_budget and spent + tools.count_tokens(new_text) >= budget:
-                self.overflowed = True
-                self._note(one.candidate, "budget")
-                continue
-            message = self.buffer.message_of(one.found, entry) if one.found else None
-            fired = Fired(book, entry, content, number, one.found, one.reason, roll, message)
-            self.fired[one.candidate.key] = fired
-            self.skipped.pop(one.candidate.key, None)
-            new.append(fired)
-        return new
 
-    def _roll(self, taken: _Taken) -> tuple[bool, float | None]:
-        entry = taken.candidate.entry
-        certain = not entry.use_probability or entry.probability == 100
-        if certain or taken.candidate.key in self.effects.sticky:
-            return True, None
-        roll = self.buffer.tools.random() * 100
-        return roll <= entry.probability, roll
+    def skipped(self, explain: bool) -> tuple[Skipped, ...]:
+        """Why entries stayed away, in the order of consideration."""
+        places = range(len(self.candidates)) if explain else sorted(self._against)
+        return tuple(
+            Skipped(one.entry.uid, one.book, one.entry.comment, self._against.get(at) or _distant(one.entry))
+            for at in places
+            if at not in self.fired and (one := self.candidates[at])
+        )
 
-    def _note(self, candidate: _Candidate, reason: str) -> None:
-        entry = candidate.entry
-        self.skipped[candidate.key] = Skipped(entry.uid, candidate.book, entry.comment, reason)
+
+def _distant(entry: Entry) -> str:
+    if entry.disabled:
+        return "disabled"
+    return "no_key" if any(entry.keys) else "no_keys"

@@ -1,76 +1,87 @@
-"""Inclusion groups (FORMATS 2.8), with the documented intent where SillyTavern has its two defects."""
+"""Inclusion groups (FORMATS 2.8).
+
+Two defects of SillyTavern are not repeated: an activated entry of several groups closes each of them, and
+an entry that loses in several groups leaves once, taking nobody along.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Sequence
 
-from lunalux_core.cards.worldbook import Entry
-from lunalux_core.dialogue.worldbook.timed import Key
+from lunalux_core.cards.worldbook_fields import javascript_order
+from lunalux_core.dialogue.worldbook.candidates import Candidate
 
-Candidate = tuple[str, Entry]
+Members = list[Candidate]
 
 
-def winners(
-    candidates: list[Candidate],
-    activated: Iterable[Entry],
+def losers(
+    taken: Sequence[Candidate],
+    closed: Collection[str],
     *,
-    sticky: set[Key],
+    sticky: Callable[[Candidate], bool],
     scoring: bool,
-    score: Callable[[Entry], int],
+    score: Callable[[Candidate], int],
     random: Callable[[], float],
-) -> tuple[list[Candidate], dict[Key, str]]:
-    """Who of this pass's candidates stays, and why the others leave.
+) -> dict[int, str]:
+    """Who of this pass's entries leaves, by place, and why.
 
-    An entry that is in several groups must win them all; every group is decided once per pass.
+    Every group is decided for itself: an entry that has lost one may still win another.
+
+    Args:
+        closed: groups that have an activated entry.
+        scoring: whether groups are scored where entries do not say so themselves.
     """
-    groups: dict[str, list[Candidate]] = {}
-    for candidate in candidates:
-        for group in candidate[1].groups:
-            groups.setdefault(group, []).append(candidate)
-    taken = {group for entry in activated for group in entry.groups}
-    lost: dict[Key, str] = {}
+    grouped: dict[str, Members] = {}
+    for candidate in taken:
+        for name in candidate.entry.groups:
+            grouped.setdefault(name, []).append(candidate)
+    lost: dict[int, str] = {}
 
-    def drop(losers: Iterable[Candidate], reason: str) -> None:
-        for book, entry in losers:
-            lost.setdefault((book, entry.uid), reason)
+    def leave(members: Sequence[Candidate], reason: str) -> None:
+        for member in members:
+            lost.setdefault(member.place, reason)
 
-    for group, members in groups.items():
-        held = [member for member in members if _key(member) in sticky]
-        if held:
-            drop((m for m in members if m not in held), "group_sticky")
+    in_order = javascript_order(grouped.items())
+    held = {name: any(map(sticky, members)) for name, members in in_order}
+    for name, members in in_order:
+        if held[name]:
+            leave([one for one in members if not sticky(one)], "group_sticky")
+        elif scoring or any(one.entry.use_group_scoring for one in members):
+            beaten = _beaten(members, scoring, score)
+            leave(beaten, "group_score")
+            members[:] = [one for one in members if one not in beaten]
+    for name, members in in_order:
+        if held[name]:
             continue
-        if scoring or any(entry.use_group_scoring for _, entry in members):
-            scores = {_key(member): score(member[1]) for member in members}
-            best = max(scores.values())
-            beaten = [
-                member
-                for member in members
-                if scores[_key(member)] < best
-                and (scoring if member[1].use_group_scoring is None else member[1].use_group_scoring)
-            ]
-            drop(beaten, "group_score")
-            members = [member for member in members if member not in beaten]
-        if group in taken:
-            drop(members, "group_taken")
-            continue
-        members = [member for member in members if _key(member) not in lost]
-        if len(members) > 1:
-            winner = _chosen(members, random)
-            drop((m for m in members if m is not winner), "group_lost")
-    return [candidate for candidate in candidates if _key(candidate) not in lost], lost
+        if name in closed:
+            leave(members, "group_taken")
+        elif len(members) > 1:
+            winner = _winner(members, random)
+            leave([one for one in members if one is not winner], "group_lost")
+    return lost
 
 
-def _chosen(members: list[Candidate], random: Callable[[], float]) -> Candidate:
-    preferred = [member for member in members if member[1].group_override]
+def _beaten(members: Members, scoring: bool, score: Callable[[Candidate], int]) -> Members:
+    """Members with less than the best score, among those that are scored at all."""
+    scores = [score(one) for one in members]
+    best = max(scores)
+    return [
+        one
+        for one, reached in zip(members, scores, strict=True)
+        if reached < best
+        and (scoring if one.entry.use_group_scoring is None else one.entry.use_group_scoring)
+    ]
+
+
+def _winner(members: Members, random: Callable[[], float]) -> Candidate:
+    """The preferred member of the highest order, else one drawn by weight."""
+    preferred = [one for one in members if one.entry.group_override]
     if preferred:
-        return max(preferred, key=lambda member: member[1].order)
-    roll = random() * sum(member[1].group_weight for member in members)
-    for member in members:
-        roll -= member[1].group_weight
-        if roll <= 0:
-            return member
+        return max(preferred, key=lambda one: one.entry.order)
+    roll = random() * sum(one.entry.group_weight for one in members)
+    reached: float = 0
+    for one in members:
+        reached += one.entry.group_weight
+        if roll <= reached:
+            return one
     return members[-1]
-
-
-def _key(candidate: Candidate) -> Key:
-    return candidate[0], candidate[1].uid

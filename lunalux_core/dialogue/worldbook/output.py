@@ -3,106 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from lunalux_core.cards.worldbook import (
     AFTER,
     AT_DEPTH,
     BEFORE,
+    DEFAULT_DEPTH,
     EXAMPLES_BOTTOM,
     EXAMPLES_TOP,
     NOTE_BOTTOM,
     NOTE_TOP,
     OUTLET,
-    Entry,
 )
-from lunalux_core.dialogue.worldbook.values import (
-    ROLES,
-    Activated,
-    Activation,
-    DepthEntry,
-    Skipped,
-    TimedState,
-    Tools,
-)
+from lunalux_core.dialogue.worldbook.admission import Fired
+from lunalux_core.dialogue.worldbook.results import ROLES, Activated, Activation, DepthEntry, Skipped
+from lunalux_core.dialogue.worldbook.values import TimedState, Tools
 from lunalux_core.llm.model import Role
-
-DEFAULT_DEPTH = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Fired:
-    """An entry that was taken, with its expanded text."""
-
-    book: str
-    entry: Entry
-    content: str
-    pass_number: int
-    key: str
-    reason: str
-    roll: float | None
-    message: int | None
 
 
 def place(
-    fired: Sequence[Fired],
-    skipped: tuple[Skipped, ...],
-    tools: Tools,
-    *,
-    overflowed: bool,
-    timed: TimedState,
+    fired: Sequence[Fired], skipped: tuple[Skipped, ...], tools: Tools, *, overflowed: bool, timed: TimedState
 ) -> Activation:
-    """Put every text into its bucket: ascending by `order`, ties reversed, as SillyTavern does it."""
-    # Highest order first, then each is put at the front of its bucket.
-    falling = sorted(fired, key=lambda one: -one.entry.order)
-    texts = [(one, tools.transform(one.entry, one.content)) for one in falling]
-    rising = [(one, text) for one, text in reversed(texts) if text]
+    """Put every text into its bucket: rising by `order`, entries of one order the last taken first."""
+    falling = sorted(fired, key=lambda one: -one.taken.candidate.entry.order)
+    made = {id(one): _activated(one, tools) for one in falling}
+    rising = [made[id(one)] for one in reversed(falling)]
+    texts = [one for one in rising if one.content]
 
-    def bucket(position: int) -> list[str]:
-        return [text for one, text in rising if one.entry.position == position]
+    def bucket(position: int) -> tuple[str, ...]:
+        return tuple(one.content for one in texts if one.position == position)
 
-    depths: dict[tuple[int | None, Role], list[str]] = {}
-    for one, text in reversed(rising):
-        if one.entry.position == AT_DEPTH:
-            depths.setdefault((one.entry.depth, ROLES[one.entry.role]), []).insert(0, text)
-    outlets: dict[str, list[str]] = {}
-    for one, text in reversed(rising):
-        if one.entry.position == OUTLET and one.entry.outlet_name:
-            outlets.setdefault(one.entry.outlet_name, []).append(text)
-    records = {id(one): _record(one, text, tools) for one, text in texts}
     return Activation(
-        activated=tuple(records[id(one)] for one, _ in reversed(texts)),
-        fired=tuple(records[id(one)] for one in fired),
+        activated=tuple(rising),
+        fired=tuple(made[id(one)] for one in fired),
         skipped=skipped,
         before="\n".join(bucket(BEFORE)),
         after="\n".join(bucket(AFTER)),
         note_top="\n".join(bucket(NOTE_TOP)),
         note_bottom="\n".join(bucket(NOTE_BOTTOM)),
-        at_depth=tuple(DepthEntry(depth, role, tuple(found)) for (depth, role), found in depths.items()),
-        examples_top=tuple(bucket(EXAMPLES_TOP)),
-        examples_bottom=tuple(bucket(EXAMPLES_BOTTOM)),
-        outlets={name: "\n".join(found) for name, found in outlets.items()},
-        tokens=sum(record.tokens for record in records.values()),
+        at_depth=_depths(texts),
+        examples_top=bucket(EXAMPLES_TOP),
+        examples_bottom=bucket(EXAMPLES_BOTTOM),
+        outlet_texts=_outlets(texts),
+        tokens=sum(one.tokens for one in texts),
         overflowed=overflowed,
         timed=timed,
     )
 
 
-def _record(one: Fired, text: str, tools: Tools) -> Activated:
-    entry = one.entry
+def _activated(one: Fired, tools: Tools) -> Activated:
+    candidate, entry = one.taken.candidate, one.taken.candidate.entry
+    text = tools.transform(entry, one.content)
     return Activated(
         uid=entry.uid,
-        book=one.book,
+        book=candidate.book,
         comment=entry.comment,
         order=entry.order,
         position=entry.position,
         depth=DEFAULT_DEPTH if entry.depth is None else entry.depth,
         role=ROLES[entry.role],
         pass_number=one.pass_number,
-        key=one.key,
-        reason=one.reason,
-        tokens=tools.count_tokens(text),
+        key=one.taken.key,
+        reason=one.taken.reason,
+        tokens=tools.count_tokens(text) if text else 0,
         content=text,
         roll=one.roll,
         message=one.message,
+        entry=entry,
     )
+
+
+def _depths(rising: Sequence[Activated]) -> tuple[DepthEntry, ...]:
+    """Texts at depth, one block for each depth and role; blocks in the order SillyTavern finds them."""
+    blocks: dict[tuple[int, Role], list[str]] = {}
+    for one in reversed(rising):
+        if one.position == AT_DEPTH:
+            blocks.setdefault((one.depth, one.role), []).append(one.content)
+    return tuple(DepthEntry(depth, role, tuple(reversed(texts))) for (depth, role), texts in blocks.items())
+
+
+def _outlets(rising: Sequence[Activated]) -> dict[str, tuple[str, ...]]:
+    """Texts of outlets by name, unlike all others by falling order."""
+    named: dict[str, list[str]] = {}
+    for one in reversed(rising):
+        if one.position == OUTLET and one.entry is not None and one.entry.outlet_name:
+            named.setdefault(one.entry.outlet_name, []).append(one.content)
+    return {name: tuple(texts) for name, texts in named.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import LunaluxError
@@ -10,14 +10,43 @@ from lunalux_core.errors import LunaluxError
 if TYPE_CHECKING:
     from lunalux_core.dialogue.ecma import EcmaEngine
 
+EVALUATION_SECONDS = 2.0
+"""Processor time all patterns of one scan may use together."""
 
-def regex_matcher(engine: EcmaEngine) -> Callable[[str, str, str], bool | None]:
-    """A matcher for `Tools`: None for an invalid pattern, False for one that takes too long."""
+_Asked = tuple[str, str, str]
 
-    def match(pattern: str, flags: str, text: str) -> bool | None:
-        try:
-            return engine.test(pattern, flags, text)
-        except LunaluxError as error:
-            return None if error.code == "REGEX_INVALID" else False
 
-    return match
+class RegexMatcher:
+    """A matcher for `Tools`, for one scan: None for an invalid pattern, False for one out of time.
+
+    `prepare` runs many patterns on one text in one round trip; asking afterwards costs nothing.
+    """
+
+    def __init__(self, engine: EcmaEngine) -> None:
+        from lunalux_core.dialogue.ecma import Budget
+
+        self._engine = engine
+        self._budget = Budget(total=EVALUATION_SECONDS)
+        self._known: dict[_Asked, bool | None] = {}
+
+    def __call__(self, pattern: str, flags: str, text: str) -> bool | None:
+        asked = (pattern, flags, text)
+        if asked not in self._known:
+            self.prepare([(pattern, flags)], text)
+        return self._known[asked]
+
+    def prepare(self, patterns: Iterable[tuple[str, str]], text: str) -> None:
+        """Find out for all of these whether they match this text."""
+        new = [one for one in dict.fromkeys(patterns) if (*one, text) not in self._known]
+        if not new:
+            return
+        for one, answer in zip(new, self._engine.test_many(new, text, self._budget), strict=True):
+            if isinstance(answer, LunaluxError):
+                self._known[*one, text] = None if answer.code == "REGEX_INVALID" else False
+            else:
+                self._known[*one, text] = answer
+
+
+def regex_matcher(engine: EcmaEngine) -> RegexMatcher:
+    """A matcher for the `Tools` of one scan."""
+    return RegexMatcher(engine)

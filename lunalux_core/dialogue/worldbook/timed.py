@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from lunalux_core.cards.jsontext import canonical_json
 from lunalux_core.cards.worldbook import Entry
+from lunalux_core.dialogue.worldbook.candidates import Candidate, Identity
 from lunalux_core.dialogue.worldbook.values import TimedState
 
-Key = tuple[str, int]
+Effects = dict[str, Mapping[str, Any]]
 
 
 class TimedEffects:
@@ -21,49 +22,52 @@ class TimedEffects:
         length: messages of the chat now; effects count in them.
     """
 
-    def __init__(self, state: TimedState, candidates: Sequence[tuple[str, Entry]], length: int) -> None:
+    def __init__(self, state: TimedState, candidates: Sequence[Candidate], length: int) -> None:
         self._length = length
-        self._entries = {_name(book, entry): (book, entry) for book, entry in candidates}
-        self._sticky: dict[str, Mapping[str, Any]] = dict(state.sticky)
-        self._cooldown: dict[str, Mapping[str, Any]] = dict(state.cooldown)
-        self.sticky: set[Key] = set()
-        self.cooling: set[Key] = set()
-        self._check(self._sticky, self.sticky, is_sticky=True)
-        self._check(self._cooldown, self.cooling, is_sticky=False)
+        self._sticky: Effects = dict(state.sticky)
+        self._cooldown: Effects = dict(state.cooldown)
+        self.sticky: set[Identity] = set()
+        self.cooling: set[Identity] = set()
+        if self._sticky or self._cooldown:
+            entries = {_name(one): one for one in candidates}
+            self._check(self._sticky, self.sticky, entries, "sticky")
+            self._check(self._cooldown, self.cooling, entries, "cooldown")
 
     def delayed(self, entry: Entry) -> bool:
         return entry.delay > 0 and self._length < entry.delay
 
-    def start(self, fired: Iterable[tuple[str, Entry]]) -> None:
+    def start(self, fired: Iterable[Candidate]) -> None:
         """Begin the effects of entries that fired; one that is under way goes on as it is."""
-        for book, entry in fired:
-            name = _name(book, entry)
-            for lasts, store in ((entry.sticky, self._sticky), (entry.cooldown, self._cooldown)):
-                if lasts > 0 and name not in store:
-                    store[name] = self._effect(entry, lasts, protected=False)
+        for one in fired:
+            for lasts, store in ((one.entry.sticky, self._sticky), (one.entry.cooldown, self._cooldown)):
+                if lasts > 0 and _name(one) not in store:
+                    store[_name(one)] = self._effect(one.entry, lasts, protected=False)
 
     def state(self) -> TimedState:
         return TimedState(self._sticky, self._cooldown)
 
-    def _check(self, store: dict[str, Mapping[str, Any]], active: set[Key], *, is_sticky: bool) -> None:
+    def _check(
+        self, store: Effects, active: set[Identity], entries: Mapping[str, Candidate], kind: str
+    ) -> None:
+        """End what is over, drop what a swipe or an edit made void, and note what is in force."""
         for name, effect in list(store.items()):
-            start, end = _integer(effect.get("start")), _integer(effect.get("end"))
+            start, end = _whole(effect.get("start")), _whole(effect.get("end"))
             if self._length <= start and not effect.get("protected"):
                 del store[name]
                 continue
-            known = self._entries.get(name)
-            if known is None or effect.get("hash") != fingerprint(known[1]):
-                if self._length >= end or known is not None:
+            known = entries.get(name)
+            if known is None:
+                if self._length >= end:  # its book is not active now; it may be again before the end
                     del store[name]
                 continue
-            book, entry = known
-            if self._length < end:
-                active.add((book, entry.uid))
-                continue
-            del store[name]
-            if is_sticky and entry.cooldown > 0:
-                self._cooldown[name] = self._effect(entry, entry.cooldown, protected=True)
-                self.cooling.add((book, entry.uid))
+            if effect.get("hash") != fingerprint(known.entry) or getattr(known.entry, kind) <= 0:
+                del store[name]
+            elif self._length < end:
+                active.add(known.identity)
+            else:
+                del store[name]
+                if kind == "sticky" and known.entry.cooldown > 0:
+                    self._cooldown[name] = self._effect(known.entry, known.entry.cooldown, protected=True)
 
     def _effect(self, entry: Entry, lasts: int, *, protected: bool) -> Mapping[str, Any]:
         return {
@@ -76,15 +80,15 @@ class TimedEffects:
 
 def fingerprint(entry: Entry) -> str:
     """Covers the whole entry: editing it drops its effects."""
-    values = [
-        getattr(entry, one.name) for one in fields(entry) if one.name not in {"raw", "character_filter"}
-    ]
-    return hashlib.sha256(json.dumps(values).encode("utf-8", "replace")).hexdigest()[:16]
+    values = {one.name: getattr(entry, one.name) for one in fields(entry) if one.compare}
+    filtered = values.pop("character_filter")
+    values["filter"] = [filtered.exclude, filtered.names, filtered.tags]
+    return hashlib.sha256(canonical_json(values).encode()).hexdigest()[:16]
 
 
-def _name(book: str, entry: Entry) -> str:
-    return f"{book}.{entry.uid}"
+def _name(candidate: Candidate) -> str:
+    return f"{candidate.book}.{candidate.entry.uid}"
 
 
-def _integer(value: Any) -> int:
-    return int(value) if isinstance(value, (int, float)) else 0
+def _whole(value: Any) -> int:
+    return int(value) if isinstance(value, (int, float)) and abs(value) < 1 << 53 else 0

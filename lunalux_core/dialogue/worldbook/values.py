@@ -1,26 +1,29 @@
-"""What the worldbook engine takes and gives (FORMATS 2.3, 2.4, 2.7)."""
+"""What the worldbook engine takes: books, messages, settings, tools (FORMATS 2.3, 2.4)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from lunalux_core.cards.coerce import as_flag
 from lunalux_core.cards.worldbook import Book, Entry
-from lunalux_core.llm.model import Role
 
 Source = Literal["chat", "persona", "character", "global"]
 WholeWords = Literal["true", "false", "auto"]
-ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveBook:
-    """A book that takes part, and through whom. The same book counts once; see `engine.candidates`."""
+    """A book that takes part, and through whom. The same book counts once (`candidates.named`).
+
+    `own_settings` turns on the book's scan depth, token budget and recursion, which SillyTavern ignores
+    (FORMATS 2.12 item 4).
+    """
 
     book: Book
     source: Source = "global"
+    own_settings: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +37,24 @@ class ScanMessage:
 
 @dataclass(frozen=True, slots=True)
 class WorldbookSettings:
-    """Global settings. Defaults are SillyTavern's factory values with the two deliberate differences of
-    FORMATS 2.12 item 2: ten passes at most, and whole words judged by script.
+    """Global settings. Defaults are SillyTavern's factory values (FORMATS 2.4) with the two deliberate
+    differences of 2.12 item 2: ten passes at most, and whole words judged by script.
 
-    `budget` is a percentage of the context, `budget_cap` tokens (0: none), `strategy` 0 evenly,
-    1 character first, 2 global first.
+    Args:
+        depth: messages that are searched; 1 is only the newest.
+        min_activations: look further back until so many entries are active, at most
+            `min_activations_depth_max` messages (0: the whole chat). Counts only without a limit of passes.
+        budget: percentage of the context.
+        budget_cap: tokens, 0 is no cap.
+        strategy: 0 evenly, 1 character first, 2 global first.
+        max_recursion_steps: passes in all, 1 is no recursion, 0 no limit.
+        v3_decorators: obey the decorators of V3 too, not only SillyTavern's two.
     """
 
     depth: int = 2
     min_activations: int = 0
     min_activations_depth_max: int = 0
-    budget: int = 25
+    budget: float = 25
     budget_cap: int = 0
     include_names: bool = True
     recursive: bool = True
@@ -53,22 +63,34 @@ class WorldbookSettings:
     strategy: int = 1
     group_scoring: bool = False
     max_recursion_steps: int = 10
+    v3_decorators: bool = True
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> WorldbookSettings:
-        """From a mapping with our names or SillyTavern's (`world_info_…`); unknown names are ignored."""
+        """From a mapping with our names or SillyTavern's (`world_info_…`); unknown names are ignored.
+
+        Minimum activations without a word about the number of passes lift its limit, as there.
+
+        Raises:
+            ValueError, TypeError: a number is none.
+        """
         found: dict[str, Any] = {}
         for name, value in values.items():
             short = name.removeprefix("world_info_")
-            field_name = _ALIASES.get(short, short)
-            if field_name == "whole_words":
-                found[field_name] = "auto" if value == "auto" else str(as_flag(value)).lower()
-            elif field_name in cls.__dataclass_fields__:
-                default = cls.__dataclass_fields__[field_name].default
-                found[field_name] = as_flag(value) if isinstance(default, bool) else int(value)
+            own = _ALIASES.get(short, short)
+            default = _DEFAULTS.get(own)
+            if own == "whole_words":
+                found[own] = "auto" if value == "auto" else "true" if as_flag(value) else "false"
+            elif isinstance(default, bool):
+                found[own] = as_flag(value)
+            elif default is not None:
+                found[own] = int(value)
+        if found.get("min_activations"):
+            found.setdefault("max_recursion_steps", 0)
         return cls(**found)
 
 
+_DEFAULTS = {one.name: one.default for one in fields(WorldbookSettings)}
 _ALIASES = {
     "match_whole_words": "whole_words",
     "character_strategy": "strategy",
@@ -119,12 +141,18 @@ class TimedState:
 class ScanContext:
     """What beside the messages decides: the character, texts for `match_*` fields, and this generation.
 
-    `injections` are texts scanned like messages (author's note with scan on). `chat_length` counts the
-    messages of the whole path, for timed effects; None takes the given ones. `dry` changes no timed effect.
+    Args:
+        character: the name that character filters are compared with.
+        character_tags: None where nothing is known about tags; then filters by tag do not apply.
+        injections: texts searched like messages (author's note with scan on).
+        trigger: the kind of generation, for entries with `triggers`.
+        chat_length: messages of the whole path, for timed effects; None takes the given ones.
+        forced: (book, uid) of entries that something else has activated.
+        dry: change no timed effect.
     """
 
     character: str = ""
-    character_tags: tuple[str, ...] = ()
+    character_tags: tuple[str, ...] | None = None
     persona: str = ""
     description: str = ""
     personality: str = ""
@@ -135,7 +163,7 @@ class ScanContext:
     trigger: str = "normal"
     max_context: int = 4096
     chat_length: int | None = None
-    forced: frozenset[tuple[str, int]] = frozenset()
+    forced: frozenset[tuple[str, int | str]] = frozenset()
     dry: bool = False
 
 
@@ -145,10 +173,10 @@ class Tools:
 
     Args:
         expand: replaces macros.
-        count_tokens: tokens of a text.
+        count_tokens: tokens of a text; the whole must not count for more than its parts together.
         random: draws from [0, 1).
         match_regex: (pattern, flags, text) → whether it matches, None for an invalid pattern (which is then
-            an ordinary key); must keep its own time limit.
+            an ordinary key); must keep its own time limit. `regexes.regex_matcher` makes one.
         transform: regex scripts for worldbook texts (placement 5).
     """
 
@@ -157,82 +185,3 @@ class Tools:
     random: Callable[[], float]
     match_regex: Callable[[str, str, str], bool | None]
     transform: Callable[[Entry, str], str] = lambda _entry, content: content
-
-
-@dataclass(frozen=True, slots=True)
-class Activated:
-    """An entry that fired, and why. `pass_number` counts from 1; `message` is how many messages from the
-    end the key was found in, None where it was not in a message."""
-
-    uid: int
-    book: str
-    comment: str
-    order: float
-    position: int
-    depth: int
-    role: Role
-    pass_number: int
-    key: str
-    reason: str
-    tokens: int
-    content: str
-    roll: float | None = None
-    message: int | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        document = asdict(self)
-        document["pass"] = document.pop("pass_number")
-        return document
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """An entry that did not fire although something spoke for it, and what spoke against it."""
-
-    uid: int
-    book: str
-    comment: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class DepthEntry:
-    """Texts for one place in the history; `depth` is None where the file said null (4 is meant)."""
-
-    depth: int | None
-    role: Role
-    contents: tuple[str, ...]
-
-    @property
-    def content(self) -> str:
-        return "\n".join(self.contents)
-
-
-@dataclass(frozen=True, slots=True)
-class Activation:
-    """The outcome of one scan. `activated` is in the order the texts stand in, `fired` in the order the
-    entries were taken."""
-
-    activated: tuple[Activated, ...] = ()
-    fired: tuple[Activated, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
-    before: str = ""
-    after: str = ""
-    note_top: str = ""
-    note_bottom: str = ""
-    at_depth: tuple[DepthEntry, ...] = ()
-    examples_top: tuple[str, ...] = ()
-    examples_bottom: tuple[str, ...] = ()
-    outlets: Mapping[str, str] = field(default_factory=dict)
-    tokens: int = 0
-    overflowed: bool = False
-    timed: TimedState = TimedState()
-
-    def as_json(self) -> dict[str, Any]:
-        """The record for an inspector: what fired and what did not, and why."""
-        return {
-            "activated": [one.as_json() for one in self.activated],
-            "skipped": [asdict(one) for one in self.skipped],
-            "tokens": self.tokens,
-            "overflowed": self.overflowed,
-        }
