@@ -10,143 +10,219 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Awaitable
-from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
+from lunalux_core.backend.billing import ModelConfig, approve
+from lunalux_core.backend.gateway_model import Collected, Piece, model_request, stream_model
+from lunalux_core.backend.limits import FREE_REPLY, FREE_REPLY_ADDRESS, FREE_REPLY_DAY
 from lunalux_core.backend.logs import logger
-from lunalux_core.backend.refusals import refuse
-from lunalux_core.errors import LunaluxError, NetworkError, ProviderError
-from lunalux_core.llm.model import ChatModel, Message, ModelRequest, Sampling, Usage
-from lunalux_core.wire.official import SubmitRequest
+from lunalux_core.backend.money import Action, Replay, Reservation
+from lunalux_core.backend.refusals import rate_limited, refuse
+from lunalux_core.backend.services import Services
+from lunalux_core.backend.sessions import Session
+from lunalux_core.backend.views import ledger_view, wallet_view
+from lunalux_core.errors import LunaluxError, PaymentError
+from lunalux_core.wire.official import Billing, SubmitRequest, SubmitResponse, TokenUsage
 
 T = TypeVar("T")
-DEFAULT_MAX_INPUT_CHARS = 400_000
-DEFAULT_MAX_OUTPUT_TOKENS = 8192
-MAX_REPLY_CHARS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """What the model just said. One of the two is empty."""
-
-    text: str = ""
-    thinking: str = ""
+class Begun:
+    """The coins are set aside; from here on an early end gives them back."""
 
 
-@dataclass(slots=True)
-class Collected:
-    """The reply so far."""
+Event = Begun | Piece | SubmitResponse
 
-    text: list[str] = field(default_factory=list)
-    thinking: list[str] = field(default_factory=list)
-    usage: Usage | None = None
-    length: int = 0
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request at the gateway. `address` is where it came from, `operation` its idempotency key."""
+
+    session: Session
+    body: SubmitRequest
+    operation: str
+    address: str
+
+
+class Gateway:
+    """Official replies over the services."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def reply(self, asked: Asked) -> AsyncGenerator[Event, None]:
+        """`Begun`, the pieces, and at last the answer.
+
+        Raises:
+            LunaluxError: before `Begun`, whatever keeps the reply from being made; after it LLM_FAILED,
+                LLM_TIMEOUT or STORE_UNAVAILABLE, with the coins given back.
+        """
+        config = await self._config(asked)
+        model = self._services.official.model(config.model_type, config.model_name, config.model_id)
+        request = model_request(asked.body, asked.operation, config)
+        async with self._free_path(asked, config):
+            reservation = await self._reserve(asked, config)
+            if isinstance(reservation, Replay):
+                yield Begun()
+                yield await self._replayed(asked, reservation)
+                return
+            collected = Collected()
+            try:
+                yield Begun()
+                timeout = self._services.settings.providers.timeout_s
+                async with aclosing(stream_model(model, request, collected, timeout)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            except BaseException:
+                await finish(self._refund(reservation))
+                raise
+            yield await finish(self._settle(asked, reservation, collected))
+
+    async def _config(self, asked: Asked) -> ModelConfig:
+        body = asked.body
+        if "user_id" in body.model_fields_set and not (body.user_id or "").strip():
+            raise refuse("USER_ID_REQUIRED", "The request names no user.")
+        if body.user_id is not None and body.user_id != asked.session.user_id:
+            raise refuse("USER_MISMATCH", "The request names another user than the session's.")
+        if not (body.model_id or "").strip():
+            raise refuse("MODEL_ID_REQUIRED", "The request names no official model.")
+        return await self._services.models.require(str(body.model_id).strip())
+
+    @asynccontextmanager
+    async def _free_path(self, asked: Asked, config: ModelConfig) -> AsyncIterator[None]:
+        """Meter replies that nobody pays for (M9); paid ones pass."""
+        if config.free_level < 0 or not await self._is_free(asked, config):
+            yield
+            return
+        user_id = asked.session.user_id
+        counted = ((FREE_REPLY, user_id), (FREE_REPLY_DAY, user_id), (FREE_REPLY_ADDRESS, asked.address))
+        for rule, who in counted:
+            wait = await self._services.limiter.take(rule, who)
+            if wait:
+                raise rate_limited(wait)
+        with self._services.free_slots.hold(user_id) as room:
+            if not room:
+                raise rate_limited(1)
+            yield
+
+    async def _is_free(self, asked: Asked, config: ModelConfig) -> bool:
+        wallet = await self._services.wallets.require(asked.session.user_id)
+        try:
+            return approve(config, wallet).method == "free"
+        except PaymentError:
+            return False
+
+    async def _reserve(self, asked: Asked, config: ModelConfig) -> Reservation | Replay:
+        body = asked.body
+        action = Action(asked.session.user_id, asked.operation, request_hash(body), body.character_id)
+        reserving = asyncio.ensure_future(self._services.money.reserve(action, config))
+        try:
+            return await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            _keep(asyncio.ensure_future(self._give_up(reserving)))
+            raise
+
+    async def _give_up(self, reserving: Awaitable[Reservation | Replay]) -> None:
+        """The client left while the coins were being set aside."""
+        try:
+            made = await reserving
+        except LunaluxError:
+            return
+        if isinstance(made, Reservation):
+            await self._refund(made)
+
+    async def _refund(self, reservation: Reservation) -> None:
+        """Give the coins back; where that fails now, the sweep does it later."""
+        self._services.metrics.event("refund")
+        try:
+            await self._services.money.refund(reservation)
+        except LunaluxError as error:
+            logger.error("refund postponed: %s", error.message, extra={"code": error.code})
+
+    async def _settle(self, asked: Asked, reservation: Reservation, reply: Collected) -> SubmitResponse:
+        user_id, approval = asked.session.user_id, reservation.approval
+        wallet, ledger = await self._services.money.balances(user_id)
+        wanted = asked.body.character_id
+        card = await self._services.characters.find(wanted, asked.body.language) if wanted else None
+        answer = SubmitResponse(
+            content="".join(reply.text),
+            thinking="".join(reply.thinking) or None,
+            wallet=wallet_view(wallet),
+            billing=Billing(method=approval.method, cost=approval.cost, model_id=reservation.config.model_id),
+            ledger_summary=ledger_view(ledger) if ledger else None,
+            deactivate_binding=True if wanted and card is None else None,
+            usage=_usage(reply),
+        )
+        self._log_tokens(reservation.config, answer.usage)
+        kept = await self._services.money.settle(
+            reservation, answer.model_dump(by_alias=True, exclude_none=True, mode="json")
+        )
+        if not kept:
+            self._services.metrics.event("late_settle")
+            logger.warning(
+                "a reply was settled too late and is a gift", extra={"model": answer.billing.model_id}
+            )
+            return await self._with_balances(answer, user_id)
+        if card is not None:
+            await self._services.dialogues.count(reservation)
+            self._services.touched(card.language)
+        return answer
+
+    async def _replayed(self, asked: Asked, replay: Replay) -> SubmitResponse:
+        """The stored answer with the wallet as it is now."""
+        answer = SubmitResponse.model_validate(replay.response)
+        return await self._with_balances(answer, asked.session.user_id)
+
+    async def _with_balances(self, answer: SubmitResponse, user_id: str) -> SubmitResponse:
+        wallet, ledger = await self._services.money.balances(user_id)
+        views = {"wallet": wallet_view(wallet), "ledger_summary": ledger_view(ledger) if ledger else None}
+        return answer.model_copy(update=views)
+
+    def _log_tokens(self, config: ModelConfig, usage: TokenUsage | None) -> None:
+        """Token counts of official calls, where `analyze_token` is on; never a word of them."""
+        if usage is not None and self._services.settings.providers.analyze_token:
+            logger.info(
+                "tokens",
+                extra={
+                    "model": config.model_id,
+                    "prompt": usage.prompt_tokens,
+                    "completion": usage.completion_tokens,
+                    "estimated": usage.estimated,
+                },
+            )
 
 
 def request_hash(body: SubmitRequest) -> str:
     """What an idempotency key stands for: the same key with another hash is another action (M2)."""
-    canonical = json.dumps(body.model_dump(exclude_none=True), sort_keys=True, ensure_ascii=True)
+    canonical = json.dumps(body.model_dump(exclude_none=True), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def messages_of(body: SubmitRequest) -> tuple[Message, ...]:
-    """`messages` where given, else the two texts."""
-    if body.messages:
-        return tuple(Message(m.role, m.content, m.name) for m in body.messages)
-    pair = (Message("system", body.system_message), Message("user", body.user_message))
-    return tuple(message for message in pair if message.content)
-
-
-def model_request(
-    body: SubmitRequest, operation: str, max_input_chars: int | None, max_output_tokens: int | None
-) -> ModelRequest:
-    """The provider's request within the row's caps (M8).
-
-    Raises:
-        LunaluxError: INVALID_REQUEST without any message, TOO_LARGE above the cap.
-    """
-    messages = messages_of(body)
-    if not messages:
-        raise refuse("INVALID_REQUEST", "The request holds no message.")
-    most = max_input_chars or DEFAULT_MAX_INPUT_CHARS
-    if sum(len(message.content) for message in messages) > most:
-        raise refuse("TOO_LARGE", f"The prompt is longer than this model's {most} characters.", limit=most)
-    ceiling = max_output_tokens or DEFAULT_MAX_OUTPUT_TOKENS
-    sampling = Sampling(
-        temperature=body.temperature,
-        top_p=body.top_p,
-        top_k=body.top_k or None,
-        max_tokens=min(body.max_tokens or ceiling, ceiling),
-        frequency_penalty=body.frequency_penalty,
-        presence_penalty=body.presence_penalty,
-        repeat_penalty=body.repeat_penalty or None,
-    )
-    return ModelRequest(
-        messages, sampling, request_id=operation, language=body.language, market_id=body.character_id
+def _usage(reply: Collected) -> TokenUsage | None:
+    if reply.usage is None:
+        return None
+    return TokenUsage(
+        prompt_tokens=reply.usage.prompt_tokens,
+        completion_tokens=reply.usage.completion_tokens,
+        estimated=reply.usage.estimated,
     )
 
 
-async def stream_model(
-    model: ChatModel, request: ModelRequest, reply: Collected, timeout_s: float
-) -> AsyncGenerator[Piece, None]:
-    """The model's pieces as they come, collected into `reply`.
-
-    Raises:
-        LunaluxError: LLM_TIMEOUT after `timeout_s` in all, LLM_FAILED for every other failure.
-    """
-    deadline = asyncio.get_running_loop().time() + timeout_s
-    try:
-        async with aclosing(model.stream(request)) as deltas:  # type: ignore[type-var]
-            while True:
-                async with asyncio.timeout_at(deadline):
-                    delta = await anext(deltas, None)
-                if delta is None:
-                    break
-                reply.usage = delta.usage or reply.usage
-                for piece in (Piece(thinking=_whole(delta.thinking)), Piece(text=_whole(delta.text))):
-                    reply.length += len(piece.text) + len(piece.thinking)
-                    if piece.thinking:
-                        reply.thinking.append(piece.thinking)
-                        yield piece
-                    if piece.text:
-                        reply.text.append(piece.text)
-                        yield piece
-                if reply.length > MAX_REPLY_CHARS:
-                    break  # the answer must fit a stored row; what came so far is the reply
-    except TimeoutError:
-        raise refuse("LLM_TIMEOUT", "The model took too long; nothing was charged.") from None
-    except NetworkError as error:
-        raise _failed(error, "LLM_TIMEOUT" if error.code == "MODEL_TIMEOUT" else "LLM_FAILED") from error
-    except ProviderError as error:
-        raise _failed(error, "LLM_FAILED") from error
-    if not "".join(reply.text).strip():
-        raise refuse("LLM_FAILED", "The model sent an empty reply; nothing was charged.")
+_kept: set[asyncio.Future[Any]] = set()
 
 
-def _failed(error: LunaluxError, code: str) -> LunaluxError:
-    """What the person may know. The provider's own words stay in the log: they may name our account."""
-    logger.warning("provider failed: %s", error.message, extra={"code": error.code})
-    sentence = "The model took too long" if code == "LLM_TIMEOUT" else "The model could not answer"
-    return refuse(code, f"{sentence}; nothing was charged.", reason=error.code)
+def _keep(task: asyncio.Future[Any]) -> None:
+    """Hold on to a task that nobody awaits any more; the event loop itself would not."""
+    _kept.add(task)
+    task.add_done_callback(_kept.discard)
 
 
-def _whole(text: str) -> str:
-    """`text` without unpaired surrogates, which no JSON answer could carry."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
-_finishing: set[asyncio.Future[object]] = set()
-
-
-async def finish(work: Awaitable[T]) -> T:
+async def finish(work: Coroutine[Any, Any, T]) -> T:
     """Run `work` to its end even when the caller is cancelled meanwhile: money is never left half-way."""
     task = asyncio.ensure_future(work)
-    _finishing.add(task)  # type: ignore[arg-type]
-    task.add_done_callback(_finishing.discard)  # type: ignore[arg-type]
+    _keep(task)
     return await asyncio.shield(task)

@@ -116,6 +116,11 @@ def original_key(prefix: str, user_id: str, upload_id: str) -> str:
     return f"{prefix.rstrip('/')}/{digest(user_id)[:16]}/{upload_id}.png"
 
 
+def published_key(prefix: str, character_id: str) -> str:
+    """The object name of a published card's file."""
+    return f"{prefix.rstrip('/')}/published/{character_id}.png"
+
+
 def thumbnail_key(prefix: str, character_id: str) -> str:
     return f"{prefix.rstrip('/')}/{character_id}.webp"
 

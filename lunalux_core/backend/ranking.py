@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+from lunalux_core.backend.clock import from_iso
 from lunalux_core.backend.ranking_keys import (
     Order,
     hot_key,
@@ -142,7 +142,7 @@ class Ranker:
         character_id = str(card["CharacterID"])
         if self._order.sort == "hot":
             return hot_key(int(card["HeatScore"]), character_id, self._scale.max_heat)
-        return time_key(milliseconds(str(card["UpdatedAt"])), character_id)
+        return time_key(from_iso(card["UpdatedAt"]) or 0, character_id)
 
     async def _trim(self, top: dict[str, str]) -> None:
         """Let go of the rows beyond the buffer, each together with its card's note of it (R6)."""
@@ -212,11 +212,3 @@ _PUBLIC = (
     "UpdatedAt",
     "Metadata",
 )
-
-
-def milliseconds(iso: str) -> int:
-    """Milliseconds since 1970 of an ISO 8601 time; 0 for what is none."""
-    try:
-        return int(datetime.fromisoformat(iso).timestamp() * 1000)
-    except ValueError:
-        return 0

@@ -63,15 +63,19 @@ async def _departure(receive: Receive) -> None:
 
 
 class EventStream(Response):
-    """A `text/event-stream` answer. The generator is closed when it ends, fails, or the client leaves."""
+    """A `text/event-stream` answer.
 
-    def __init__(self, events: AsyncGenerator[ServerEvent, None]) -> None:
+    The generators are closed when the stream ends, fails, or the client leaves. `source`, which `events`
+    draws from, is named apart: a generator that was never begun closes nothing by itself.
+    """
+
+    def __init__(self, events: AsyncGenerator[ServerEvent, None], source: AsyncGenerator[Any, None]) -> None:
         super().__init__(
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
         del self.headers["content-length"]
-        self._events = events
+        self._events, self._source = events, source
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -80,7 +84,7 @@ class EventStream(Response):
             return
 
     async def _send_all(self, send: Send) -> None:
-        async with aclosing(self._events):
+        async with aclosing(self._source), aclosing(self._events):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async for event in self._events:
                 await send({"type": "http.response.body", "body": event.encode(), "more_body": True})

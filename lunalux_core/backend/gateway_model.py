@@ -1,0 +1,123 @@
+"""Talking to the model behind an official reply: the request within its caps, the pieces as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from lunalux_core.backend.billing import ModelConfig
+from lunalux_core.backend.logs import logger
+from lunalux_core.backend.refusals import refuse
+from lunalux_core.errors import LunaluxError, NetworkError, ProviderError
+from lunalux_core.llm.model import ChatModel, Message, ModelRequest, Sampling, Usage
+from lunalux_core.wire.official import SubmitRequest
+
+DEFAULT_MAX_INPUT_CHARS = 400_000
+DEFAULT_MAX_OUTPUT_TOKENS = 8192
+MAX_REPLY_CHARS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What the model just said. One of the two is empty."""
+
+    text: str = ""
+    thinking: str = ""
+
+
+@dataclass(slots=True)
+class Collected:
+    """The reply so far."""
+
+    text: list[str] = field(default_factory=list)
+    thinking: list[str] = field(default_factory=list)
+    usage: Usage | None = None
+    length: int = 0
+
+
+def messages_of(body: SubmitRequest) -> tuple[Message, ...]:
+    """`messages` where given, else the two texts."""
+    if body.messages:
+        return tuple(Message(m.role, m.content, m.name) for m in body.messages)
+    pair = (Message("system", body.system_message), Message("user", body.user_message))
+    return tuple(message for message in pair if message.content)
+
+
+def model_request(body: SubmitRequest, operation: str, config: ModelConfig) -> ModelRequest:
+    """The provider's request within the row's caps (M8).
+
+    Raises:
+        LunaluxError: INVALID_REQUEST without any message, TOO_LARGE above the cap.
+    """
+    messages = messages_of(body)
+    if not messages:
+        raise refuse("INVALID_REQUEST", "The request holds no message.")
+    most = config.max_input_chars or DEFAULT_MAX_INPUT_CHARS
+    if sum(len(message.content) for message in messages) > most:
+        raise refuse("TOO_LARGE", f"The prompt is longer than this model's {most} characters.", limit=most)
+    ceiling = config.max_output_tokens or DEFAULT_MAX_OUTPUT_TOKENS
+    sampling = Sampling(
+        temperature=body.temperature,
+        top_p=body.top_p,
+        top_k=body.top_k or None,
+        max_tokens=min(body.max_tokens or ceiling, ceiling),
+        frequency_penalty=body.frequency_penalty,
+        presence_penalty=body.presence_penalty,
+        repeat_penalty=body.repeat_penalty or None,
+    )
+    return ModelRequest(messages, sampling, request_id=operation, language=body.language)
+
+
+async def stream_model(
+    model: ChatModel, request: ModelRequest, reply: Collected, timeout_s: float
+) -> AsyncGenerator[Piece, None]:
+    """The model's pieces as they come, collected into `reply`.
+
+    Raises:
+        LunaluxError: LLM_TIMEOUT after `timeout_s` in all, LLM_FAILED for every other failure.
+    """
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    try:
+        async with aclosing(model.stream(request)) as deltas:
+            while True:
+                async with asyncio.timeout_at(deadline):
+                    delta = await anext(deltas, None)
+                if delta is None:
+                    break
+                reply.usage = delta.usage or reply.usage
+                for piece in (Piece(thinking=_whole(delta.thinking)), Piece(text=_whole(delta.text))):
+                    reply.length += len(piece.text) + len(piece.thinking)
+                    if piece.thinking:
+                        reply.thinking.append(piece.thinking)
+                        yield piece
+                    if piece.text:
+                        reply.text.append(piece.text)
+                        yield piece
+                if reply.length > MAX_REPLY_CHARS:
+                    break  # the answer must fit a stored row; what came so far is the reply
+    except TimeoutError:
+        raise refuse("LLM_TIMEOUT", "The model took too long; nothing was charged.") from None
+    except NetworkError as error:
+        raise _failed(error, "LLM_TIMEOUT" if error.code == "MODEL_TIMEOUT" else "LLM_FAILED") from error
+    except ProviderError as error:
+        raise _failed(error, "LLM_FAILED") from error
+    if not "".join(reply.text).strip():
+        raise refuse("LLM_FAILED", "The model sent an empty reply; nothing was charged.")
+
+
+def _failed(error: LunaluxError, code: str) -> LunaluxError:
+    """What the person may know. The provider's own words stay in the log: they may name our account."""
+    logger.warning("provider failed: %s", error.message, extra={"code": error.code})
+    sentence = "The model took too long" if code == "LLM_TIMEOUT" else "The model could not answer"
+    return refuse(code, f"{sentence}; nothing was charged.", reason=error.code)
+
+
+def _whole(text: str) -> str:
+    """`text` without unpaired surrogates, which no JSON answer could carry."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

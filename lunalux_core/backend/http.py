@@ -1,0 +1,135 @@
+"""The border between HTTP and the service: one error handler, the session, limits.
+
+A route raises an error of the one tree (`lunalux_core.errors`) with a documented code; what the client gets
+is decided here and in `refusals`, and nowhere else (BACKEND 1.3).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.security import APIKeyHeader
+from starlette.exceptions import HTTPException
+
+from lunalux_core.backend.limits import Rule
+from lunalux_core.backend.logs import logger
+from lunalux_core.backend.refusals import (
+    QUIET,
+    STATUS,
+    STORE_RETRY_SECONDS,
+    failure_body,
+    public_code,
+    rate_limited,
+    refuse,
+)
+from lunalux_core.backend.services import Services
+from lunalux_core.backend.sessions import Session
+from lunalux_core.errors import LunaluxError
+
+_BY_STATUS = {
+    400: "INVALID_REQUEST",
+    401: "UNAUTHORIZED",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "TOO_LARGE",
+    415: "INVALID_REQUEST",
+    422: "INVALID_REQUEST",
+}
+
+
+def error_response(error: Exception) -> JSONResponse:
+    """The answer for any exception. Nothing of an unexpected one leaves the server."""
+    known = _as_known(error)
+    body = failure_body(known)
+    status = STATUS[body["code"]]
+    headers: dict[str, str] = {}
+    retry = known.params.get("retry_after")
+    if status == 503:
+        headers["Retry-After"] = str(retry or STORE_RETRY_SECONDS)
+    elif retry is not None:
+        headers["Retry-After"] = str(retry)
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        headers.update(error.headers or {})
+    return JSONResponse(body, status_code=status, headers=headers)
+
+
+def _as_known(error: Exception) -> LunaluxError:
+    if isinstance(error, LunaluxError):
+        if public_code(error) in QUIET:
+            logger.error("refused: %s", error.message, extra={"code": error.code}, exc_info=error)
+        return error
+    if isinstance(error, RequestValidationError):
+        return refuse("INVALID_REQUEST", _first_problem(error))
+    if isinstance(error, HTTPException):
+        return refuse(_BY_STATUS.get(error.status_code, "INTERNAL_ERROR"), _plain(error))
+    logger.error("unexpected error", exc_info=error)
+    return refuse("INTERNAL_ERROR", QUIET["INTERNAL_ERROR"])
+
+
+def _first_problem(error: RequestValidationError) -> str:
+    """One sentence that names the member; never the value, which may be secret or not even text."""
+    for problem in error.errors():
+        where = [str(part) for part in problem["loc"] if not isinstance(part, int)]
+        name = ".".join(where[1:]) or (where[0] if where else "request")
+        if problem["type"] == "json_invalid":
+            return "The request's body is not valid JSON."
+        return f"The request's `{name[:80]}` is missing or not acceptable."
+    return "The request is not acceptable."
+
+
+def _plain(error: HTTPException) -> str:
+    return {
+        404: "There is no such address.",
+        405: "This address does not take that method.",
+        413: "The request is too large.",
+    }.get(error.status_code, "The request could not be read.")
+
+
+async def handle_error(_request: Request, error: Exception) -> JSONResponse:
+    """The one exception handler of the app."""
+    return error_response(error)
+
+
+def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+_USER_ID = APIKeyHeader(name="x-user-id", scheme_name="userId", auto_error=False)
+_TOKEN = APIKeyHeader(name="x-session-token", scheme_name="sessionToken", auto_error=False)
+
+
+async def require_session(
+    request: Request,
+    user_id: Annotated[str | None, Security(_USER_ID)],
+    token: Annotated[str | None, Security(_TOKEN)],
+) -> Session:
+    """The caller's session.
+
+    Raises:
+        SessionError: UNAUTHORIZED (401) or SESSION_TAKEN_OVER (460).
+    """
+    return await services_of(request).sessions.check(user_id or "", token or "")
+
+
+def client_address(request: Request) -> str:
+    """Whom limits are counted against when nobody is signed in. A proxy's header is uvicorn's business."""
+    return request.client.host if request.client else "local"
+
+
+async def limit(services: Services, rule: Rule, who: str) -> None:
+    """Count one request.
+
+    Raises:
+        BackendError: RATE_LIMITED with the seconds to wait.
+    """
+    wait = await services.limiter.take(rule, who)
+    if wait:
+        raise rate_limited(wait)
+
+
+CurrentServices = Annotated[Services, Depends(services_of)]
+CurrentSession = Annotated[Session, Depends(require_session)]

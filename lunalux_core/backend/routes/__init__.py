@@ -1,0 +1,1 @@
+"""One module per noun. A route parses (`wire`), takes the session, calls a repository, answers (`wire`)."""

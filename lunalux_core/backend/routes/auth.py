@@ -1,0 +1,148 @@
+"""Signing up, in and out (BACKEND 1.3, Auth). No session is needed here, and none is ever cleared by it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from lunalux_core.backend import limits
+from lunalux_core.backend.http import (
+    CurrentServices,
+    CurrentSession,
+    client_address,
+    limit,
+    require_session,
+)
+from lunalux_core.backend.identity import normal_email
+from lunalux_core.backend.keys import digest
+from lunalux_core.backend.openapi_examples import answers
+from lunalux_core.errors import SessionError
+from lunalux_core.wire.auth import (
+    ConfirmRequest,
+    EmailRequest,
+    RefreshResponse,
+    ResetRequest,
+    SignInRequest,
+    SignInResponse,
+    SignUpRequest,
+    SignUpResponse,
+)
+from lunalux_core.wire.base import Success
+
+router = APIRouter(prefix="/api/auth", tags=["auth"])
+
+REFERRAL_COOKIE = "referral"
+REFERRAL_SECONDS = 30 * 60
+IDENTITY_COOKIE = "lunalux_identity"
+IDENTITY_PATH = "/api/user/me"
+
+
+def _who(email: str) -> str:
+    return digest(normal_email(email))[:32]
+
+
+@router.post("/signup", responses=answers("INVALID_REQUEST", "WEAK_PASSWORD", "EMAIL_TAKEN", "RATE_LIMITED"))
+async def sign_up(
+    body: SignUpRequest, request: Request, response: Response, services: CurrentServices
+) -> SignUpResponse:
+    """Make an account. Where codes are asked for, a taken address is told only after the code (S7)."""
+    await limit(services, limits.SIGN_UP, client_address(request))
+    signed_up = await services.identity.sign_up(body.email, body.password)
+    if body.referral_code:
+        response.set_cookie(
+            REFERRAL_COOKIE,
+            body.referral_code,
+            max_age=REFERRAL_SECONDS,
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
+        )
+    return SignUpResponse(user_id=signed_up.user_id, confirmed=signed_up.confirmed)
+
+
+@router.post(
+    "/confirm",
+    responses=answers("INVALID_REQUEST", "CODE_INVALID", "CODE_EXPIRED", "EMAIL_TAKEN", "RATE_LIMITED"),
+)
+async def confirm(body: ConfirmRequest, services: CurrentServices) -> Success:
+    """Confirm an address with the code that was sent to it."""
+    await limit(services, limits.CODE, _who(body.email))
+    await services.identity.confirm(body.email, body.code)
+    return Success()
+
+
+@router.post("/resend", responses=answers("INVALID_REQUEST", "RATE_LIMITED"))
+async def resend(body: EmailRequest, services: CurrentServices) -> Success:
+    """Send another code, if the address waits for one; the answer is the same if not."""
+    await limit(services, limits.MAIL, _who(body.email))
+    await services.identity.resend(body.email)
+    return Success()
+
+
+@router.post(
+    "/signin", responses=answers("INVALID_REQUEST", "BAD_CREDENTIALS", "USER_NOT_CONFIRMED", "RATE_LIMITED")
+)
+async def sign_in(
+    body: SignInRequest, request: Request, response: Response, services: CurrentServices
+) -> SignInResponse:
+    """Begin a session; the account's former one ends (460 over there)."""
+    await limit(services, limits.SIGN_IN_ADDRESS, client_address(request))
+    await limit(services, limits.SIGN_IN_EMAIL, _who(body.email))
+    account = await services.identity.sign_in(body.email, body.password)
+    device = request.headers.get("user-agent", "")
+    token = await services.sessions.open(account.user_id, account.email, device)
+    profile = await services.users.get(account.user_id)
+    if account.cookie:
+        response.set_cookie(
+            IDENTITY_COOKIE,
+            account.cookie,
+            path=IDENTITY_PATH,
+            httponly=True,
+            secure=True,
+            samesite="strict",
+        )
+    return SignInResponse(
+        session_token=token,
+        user_id=account.user_id,
+        email=account.email,
+        username=profile.username if profile else None,
+    )
+
+
+@router.post("/signout")
+async def sign_out(request: Request, response: Response, services: CurrentServices) -> Success:
+    """End the session in the headers. A session that has ended already is no error."""
+    headers = request.headers
+    try:
+        session = await require_session(request, headers.get("x-user-id"), headers.get("x-session-token"))
+    except SessionError:
+        return Success()
+    await services.sessions.close(session)
+    response.delete_cookie(IDENTITY_COOKIE, path=IDENTITY_PATH)
+    return Success()
+
+
+@router.post("/forgot", responses=answers("INVALID_REQUEST", "RATE_LIMITED"))
+async def forgot(body: EmailRequest, services: CurrentServices) -> Success:
+    """Send a reset code, if there is such an account; the answer is the same if not."""
+    await limit(services, limits.MAIL, _who(body.email))
+    await services.identity.forgot(body.email)
+    return Success()
+
+
+@router.post(
+    "/reset",
+    responses=answers("INVALID_REQUEST", "WEAK_PASSWORD", "CODE_INVALID", "CODE_EXPIRED", "RATE_LIMITED"),
+)
+async def reset(body: ResetRequest, services: CurrentServices) -> Success:
+    """Set a new password with a mailed code; every session of the account ends."""
+    await limit(services, limits.CODE, _who(body.email))
+    user_id = await services.identity.reset(body.email, body.code, body.password)
+    if user_id:
+        await services.sessions.revoke(user_id)
+    return Success()
+
+
+@router.post("/refresh", responses=answers("UNAUTHORIZED", "SESSION_TAKEN_OVER"))
+async def refresh(session: CurrentSession, services: CurrentServices) -> RefreshResponse:
+    """A token with a later expiry for the same session; the older one stops working."""
+    return RefreshResponse(session_token=await services.sessions.refresh(session), user_id=session.user_id)

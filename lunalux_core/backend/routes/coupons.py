@@ -1,0 +1,33 @@
+"""`POST /api/coupon/redeem` (BACKEND 1.3, User)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from lunalux_core.backend import limits
+from lunalux_core.backend.http import CurrentServices, CurrentSession, limit
+from lunalux_core.backend.openapi_examples import SESSION, answers
+from lunalux_core.backend.repos.wallets import no_wallet
+from lunalux_core.backend.views import ledger_view, wallet_view
+from lunalux_core.wire.users import RedeemRequest, RedeemResponse
+
+router = APIRouter(prefix="/api/coupon", tags=["coupon"])
+
+
+@router.post(
+    "/redeem", responses=answers(*SESSION, "COUPON_INVALID_OR_USED", "WALLET_NOT_FOUND", "RATE_LIMITED")
+)
+async def redeem(body: RedeemRequest, session: CurrentSession, services: CurrentServices) -> RedeemResponse:
+    """Claim a coupon. Unknown, exhausted and claimed ones are one answer, and guesses are counted (S7)."""
+    await limit(services, limits.COUPON, session.user_id)
+    redeemed = await services.coupons.redeem(session.user_id, body.coupon)
+    wallet = await services.wallets.require(session.user_id)
+    totals = await services.ledgers.require(session.user_id)
+    if totals is None:
+        raise no_wallet()
+    return RedeemResponse(
+        currency=redeemed.currency,
+        amount=redeemed.amount,
+        wallet=wallet_view(wallet),
+        ledger=ledger_view(totals),
+    )

@@ -1,0 +1,88 @@
+"""`POST /api/official-model/submit`: one official reply, as JSON or as server-sent events (BACKEND 1.3)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+
+from lunalux_core.backend.gateway import Asked, Event, Gateway
+from lunalux_core.backend.gateway_model import Piece
+from lunalux_core.backend.http import CurrentServices, CurrentSession, client_address
+from lunalux_core.backend.logs import logger
+from lunalux_core.backend.openapi_examples import SESSION, answers
+from lunalux_core.backend.refusals import failure_body
+from lunalux_core.backend.streaming import ClientGone, EventStream, ServerEvent, while_connected
+from lunalux_core.errors import LunaluxError
+from lunalux_core.ids import uuid4
+from lunalux_core.wire.official import SubmitRequest, SubmitResponse
+
+router = APIRouter(prefix="/api/official-model", tags=["gateway"])
+
+EVENT_STREAM = "text/event-stream"
+CLIENT_CLOSED = 499
+REFUSALS = (
+    *("USER_ID_REQUIRED", "MODEL_ID_REQUIRED", "USER_MISMATCH", "MODEL_NOT_FOUND", "WALLET_NOT_FOUND"),
+    *("PAYMENT_NOT_SUPPORTED", "INSUFFICIENT_FUNDS", "BILLING_FAILED", "OPERATION_IN_PROGRESS", "TOO_LARGE"),
+    *("IDEMPOTENCY_MISMATCH", "RATE_LIMITED", "LLM_CONFIG_INVALID", "LLM_FAILED", "LLM_TIMEOUT"),
+)
+_STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "JSON, or with `Accept: text/event-stream` the events `delta`, `thinking` "
+        'and one `done` (this JSON) or `error` ({"success":false,"code","message"})',
+        "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.post(
+    "/submit",
+    response_model=SubmitResponse,
+    response_model_exclude_none=True,
+    responses=_STREAMED | answers(*SESSION, *REFUSALS),
+)
+async def submit(
+    body: SubmitRequest,
+    request: Request,
+    session: CurrentSession,
+    services: CurrentServices,
+    key: Annotated[str | None, Header(alias="idempotency-key", pattern=r"^[A-Za-z0-9._:-]{1,128}$")] = None,
+) -> Response:
+    """Approve, reserve, call the model, settle. The same key never pays twice, and replays the answer."""
+    asked = Asked(session, body, key or uuid4(), client_address(request))
+    events = Gateway(services).reply(asked)
+    if EVENT_STREAM in request.headers.get("accept", ""):
+        await anext(events)  # Begun: what refuses the reply refuses it with its own HTTP status
+        return EventStream(_named(events), events)
+    try:
+        answer = await while_connected(request.receive, _last(events))
+    except ClientGone:
+        return Response(status_code=CLIENT_CLOSED)
+    return Response(answer.model_dump_json(by_alias=True, exclude_none=True), media_type="application/json")
+
+
+async def _last(events: AsyncGenerator[Event, None]) -> SubmitResponse:
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, SubmitResponse):
+                return event
+    raise AssertionError("a reply ends with its answer")
+
+
+async def _named(events: AsyncGenerator[Event, None]) -> AsyncGenerator[ServerEvent, None]:
+    """The reply as events; a failure after the beginning is the last one."""
+    try:
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Piece):
+                    name, text = ("thinking", event.thinking) if event.thinking else ("delta", event.text)
+                    yield ServerEvent(name, {"text": text})
+                elif isinstance(event, SubmitResponse):
+                    yield ServerEvent("done", event.model_dump(by_alias=True, exclude_none=True))
+    except LunaluxError as error:
+        yield ServerEvent("error", failure_body(error))
+    except Exception as error:
+        logger.error("unexpected error in a stream", exc_info=error)
+        yield ServerEvent("error", failure_body(LunaluxError("INTERNAL_ERROR", "The server failed.")))

@@ -1,0 +1,30 @@
+"""Likes: kept once, never taken back (BACKEND 1.3, Characters)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from lunalux_core.backend import limits
+from lunalux_core.backend.http import CurrentServices, CurrentSession, limit
+from lunalux_core.backend.openapi_examples import SESSION, answers
+from lunalux_core.wire.base import Success
+from lunalux_core.wire.characters import LikedResponse, LikeRequest
+
+router = APIRouter(prefix="/api/liked", tags=["likes"])
+
+
+@router.post("/add", responses=answers(*SESSION, "CHARACTER_NOT_FOUND", "RATE_LIMITED"))
+async def add(body: LikeRequest, session: CurrentSession, services: CurrentServices) -> Success:
+    """Like a character; to like it again changes nothing."""
+    await limit(services, limits.LIKE, session.user_id)
+    if await services.likes.like(session.user_id, body.character_id):
+        card = await services.characters.find(body.character_id)
+        if card is not None:
+            services.touched(card.language)
+    return Success()
+
+
+@router.get("/me", responses=answers(*SESSION))
+async def mine(session: CurrentSession, services: CurrentServices) -> LikedResponse:
+    """Ids of what one likes."""
+    return LikedResponse(character_ids=await services.likes.liked(session.user_id))

@@ -1,0 +1,86 @@
+"""The market's pages: hot and new, first and more (BACKEND 1.3, Characters)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from lunalux_core.backend.http import CurrentServices, CurrentSession
+from lunalux_core.backend.openapi_examples import SESSION, answers
+from lunalux_core.backend.pages import page_of
+from lunalux_core.backend.ranking_keys import Sort
+from lunalux_core.backend.services import Services
+from lunalux_core.wire.base import Lang
+from lunalux_core.wire.characters import CharacterPageResponse, MoreRequest
+
+router = APIRouter(prefix="/api/character", tags=["market"])
+
+LangQuery = Annotated[Lang, Query()]
+Limit = Annotated[int | None, Query()]
+
+
+async def _first(
+    request: Request, services: Services, sort: Sort, lang: Lang, limit: int | None
+) -> CharacterPageResponse:
+    if services.eager:
+        await services.ranking.drain_if_due(lang, sort)
+    listing = await services.listings.first(lang, sort, limit)
+    return await page_of(services, lang, sort, listing, str(request.base_url))
+
+
+async def _more(request: Request, services: Services, sort: Sort, body: MoreRequest) -> CharacterPageResponse:
+    listing = await services.listings.more(body.lang, sort, body.exclusive_start_key, body.limit)
+    return await page_of(services, body.lang, sort, listing, str(request.base_url))
+
+
+@router.get("/hot-first-page", responses=answers(*SESSION), response_model_exclude_none=True)
+async def hot_first_page(
+    request: Request,
+    session: CurrentSession,
+    services: CurrentServices,
+    lang: LangQuery = "en",
+    limit: Limit = None,
+) -> CharacterPageResponse:
+    """The hottest cards of a language."""
+    return await _first(request, services, "hot", lang, limit)
+
+
+@router.get("/list", responses=answers(*SESSION), response_model_exclude_none=True)
+async def compatible_list(
+    request: Request,
+    session: CurrentSession,
+    services: CurrentServices,
+    lang: LangQuery = "en",
+    limit: Limit = None,
+) -> CharacterPageResponse:
+    """The same as `hot-first-page`, under its old name."""
+    return await _first(request, services, "hot", lang, limit)
+
+
+@router.get("/time-first-page", responses=answers(*SESSION), response_model_exclude_none=True)
+async def time_first_page(
+    request: Request,
+    session: CurrentSession,
+    services: CurrentServices,
+    lang: LangQuery = "en",
+    limit: Limit = None,
+) -> CharacterPageResponse:
+    """The newest cards of a language."""
+    return await _first(request, services, "time", lang, limit)
+
+
+@router.post("/hot-more", responses=answers(*SESSION), response_model_exclude_none=True)
+async def hot_more(
+    body: MoreRequest, request: Request, session: CurrentSession, services: CurrentServices
+) -> CharacterPageResponse:
+    """The page after `exclusiveStartKey`, which is an earlier page's `nextKey`."""
+    return await _more(request, services, "hot", body)
+
+
+@router.post("/time-more", responses=answers(*SESSION), response_model_exclude_none=True)
+async def time_more(
+    body: MoreRequest, request: Request, session: CurrentSession, services: CurrentServices
+) -> CharacterPageResponse:
+    """The page after `exclusiveStartKey`, which is an earlier page's `nextKey`."""
+    return await _more(request, services, "time", body)

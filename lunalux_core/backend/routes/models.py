@@ -1,0 +1,18 @@
+"""The price list of the official models (BACKEND 1.3, User)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from lunalux_core.backend.http import CurrentServices, CurrentSession
+from lunalux_core.backend.openapi_examples import SESSION, answers
+from lunalux_core.backend.views import config_view
+from lunalux_core.wire.official import ModelConfigsResponse
+
+router = APIRouter(prefix="/api/model-config", tags=["models"])
+
+
+@router.get("/list", responses=answers(*SESSION), response_model_exclude_none=True)
+async def models(session: CurrentSession, services: CurrentServices) -> ModelConfigsResponse:
+    """All whole rows by `sortOrder`."""
+    return ModelConfigsResponse(configs=[config_view(row) for row in await services.models.list()])

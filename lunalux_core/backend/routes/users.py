@@ -1,0 +1,91 @@
+"""The signed-in person: first-time set-up, profile, username (BACKEND 1.3, User)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Cookie, Request, Response
+
+from lunalux_core.backend import limits
+from lunalux_core.backend.http import CurrentServices, CurrentSession, limit, require_session
+from lunalux_core.backend.openapi_examples import SESSION, answers
+from lunalux_core.backend.refusals import refuse
+from lunalux_core.backend.routes.auth import IDENTITY_COOKIE, REFERRAL_COOKIE
+from lunalux_core.backend.services import Services
+from lunalux_core.backend.views import invite_view, ledger_view, user_view, wallet_view
+from lunalux_core.errors import SessionError
+from lunalux_core.wire.users import InitRequest, InitResponse, MeResponse, UsernameRequest
+
+router = APIRouter(prefix="/api/user", tags=["user"])
+
+
+@router.post("/init", responses=answers(*SESSION), response_model_exclude_none=True)
+async def init(
+    body: InitRequest,
+    response: Response,
+    session: CurrentSession,
+    services: CurrentServices,
+    referral: Annotated[str | None, Cookie(alias=REFERRAL_COOKIE, max_length=256)] = None,
+) -> InitResponse:
+    """Make profile, wallet, ledger and invite code; harmless to repeat.
+
+    The profile gets the address that was signed in with. A referral code counts once, for a new account;
+    the body's goes before the cookie's.
+    """
+    email = session.email or body.email
+    if not email:
+        raise refuse("INVALID_REQUEST", "The request's `email` is missing.")
+    account = await services.users.init(session.user_id, email, body.referral_code or referral)
+    if referral is not None:
+        response.delete_cookie(REFERRAL_COOKIE)
+    return InitResponse(
+        user=user_view(account.user),
+        wallet=wallet_view(account.wallet),
+        ledger=ledger_view(account.ledger),
+        invite=invite_view(account.invite, services.settings),
+    )
+
+
+@router.get("/me", responses=answers(*SESSION, "USER_NOT_FOUND"), response_model_exclude_none=True)
+async def me(
+    request: Request,
+    response: Response,
+    services: CurrentServices,
+    proof: Annotated[str | None, Cookie(alias=IDENTITY_COOKIE)] = None,
+) -> MeResponse:
+    """The profile. Where the registry lost the session and the identity cookie still proves the account, a
+    new session comes along in the `x-session-token` header (S3)."""
+    user_id, token = request.headers.get("x-user-id"), request.headers.get("x-session-token")
+    try:
+        session = await require_session(request, user_id, token)
+        return MeResponse(user=user_view(await services.users.require(session.user_id)))
+    except SessionError as error:
+        if error.code != "UNAUTHORIZED" or not user_id or not proof:
+            raise
+        fresh = await _repair(services, user_id, proof, request.headers.get("user-agent", ""))
+        if fresh is None:
+            raise
+    response.headers["x-session-token"] = fresh
+    return MeResponse(user=user_view(await services.users.require(user_id)))
+
+
+async def _repair(services: Services, user_id: str, proof: str, device: str) -> str | None:
+    """A new token for the account that the cookie proves, if it is the one named and its row is lost.
+
+    The `x-user-id` header, which no foreign page can send, keeps this from being forged across sites.
+    """
+    account = await services.identity.prove(proof)
+    if account is None or account.user_id != user_id:
+        return None
+    return await services.sessions.repair(user_id, account.email, device)
+
+
+@router.post(
+    "/username",
+    responses=answers(*SESSION, "USERNAME_INVALID", "USERNAME_TAKEN", "USER_NOT_FOUND", "RATE_LIMITED"),
+    response_model_exclude_none=True,
+)
+async def username(body: UsernameRequest, session: CurrentSession, services: CurrentServices) -> MeResponse:
+    """Take a username, or change how one's own is written."""
+    await limit(services, limits.RENAME, session.user_id)
+    return MeResponse(user=user_view(await services.users.rename(session.user_id, body.username)))
