@@ -6,6 +6,7 @@ The embedded backend is imported on the first call that needs it, never before.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import InvalidInput
@@ -13,6 +14,8 @@ from lunalux_core.settings import Settings
 
 if TYPE_CHECKING:
     import httpx
+
+    from lunalux_core.backend.services import Services
 
 EMBEDDED_URL = "http://embedded.lunalux"
 Close = Callable[[], Awaitable[None]]
@@ -39,13 +42,37 @@ async def connect(settings: Settings) -> tuple[httpx.AsyncClient, Close]:
             )
         client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT)
         return client, client.aclose
-    services, app = await _embedded(settings)
+    services = await _services(settings)
+    from lunalux_core.backend.app import create_app
     from lunalux_core.client.asgi import StreamingASGITransport
 
-    client = httpx.AsyncClient(base_url=EMBEDDED_URL, transport=StreamingASGITransport(app), timeout=TIMEOUT)
+    transport = StreamingASGITransport(create_app(services))
+    client = httpx.AsyncClient(base_url=EMBEDDED_URL, transport=transport, timeout=TIMEOUT)
 
     async def close() -> None:
         await client.aclose()
         await services.aclose()
 
     return client, close
+
+
+async def _services(settings: Settings) -> Services:
+    """The backend of this program, over files or over the person's own AWS account (SPEC 2, LUNALUX_STORAGE).
+
+    A folder named by LUNALUX_DATA_DIR goes before the one of this home.
+    """
+    import asyncio
+
+    # FastAPI and what hangs on it take half a second to import; meanwhile the program goes on drawing.
+    await asyncio.to_thread(import_module, "lunalux_core.backend.app")
+    from lunalux_core.backend.settings import BackendSettings
+
+    known = BackendSettings.from_env()
+    folder = known.data_dir or settings.paths.backend
+    if settings.storage == "aws":
+        from lunalux_core.backend.aws import open_aws
+
+        return open_aws(known, data_dir=folder, eager=True)
+    from lunalux_core.backend.embedded import open_embedded
+
+    return await open_embedded(folder, known)

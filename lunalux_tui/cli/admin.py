@@ -7,19 +7,20 @@ and the app keep it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import typer
 
-from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.errors import InvalidInput, NotFound, StorageError
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import run_work
 from lunalux_tui.cli.serve import backend_settings, chosen_storage, open_services
 
 if TYPE_CHECKING:
     from lunalux_core.backend.services import Services
+    from lunalux_core.backend.settings import BackendSettings
     from lunalux_core.wire.base import Lang
+    from lunalux_tui.cli.serve import Storage
 
 T = TypeVar("T")
 Currency = Literal["star", "luna"]
@@ -60,27 +61,23 @@ def with_services(storage: str, work: Callable[[Services], Awaitable[T]]) -> T:
 
 @admin_app.command()
 def provision(storage: str = STORAGE, dry_run: bool = DRY_RUN, as_json: bool = JSON) -> None:
-    """Create tables, indexes, bucket, CORS and TTL where they are missing.
+    """Create tables, indexes, bucket, CORS and TTL where they are missing; nothing is ever dropped.
 
     Example: lunalux admin provision --storage aws --dry-run --json
     """
-    from lunalux_core.backend.storage.provision import plan
-    from lunalux_core.backend.storage.provision import provision as create
-
     settings, kind = backend_settings(), chosen_storage(storage)
-    if dry_run:
-        planned = plan(settings)
-        if as_json:
-            output.print_json({"storage": kind, "dryRun": True, **planned})
-        else:
-            _print_plan(planned)
-        return
-    done = run_work(lambda: create(settings, kind))
+    changes = run_work(lambda: _provision(settings, kind, dry_run=dry_run))
     if as_json:
-        output.print_json({"storage": kind, "dryRun": False, "done": done})
+        output.print_json({"storage": kind, "dryRun": dry_run, "changes": changes, **_declared(settings)})
+        return
+    if dry_run:
+        _print_declared(_declared(settings))
+    for change in changes or ():
+        output.print_text(change)
+    if changes is None:
+        output.note("AWS does not answer, so what is there already is not known.")
     else:
-        for line in done:
-            output.print_text(line)
+        output.note(f"{len(changes)} changes {'to make' if dry_run else 'made'}")
 
 
 @admin_app.command("migrate-sk")
@@ -88,15 +85,24 @@ def migrate_sk(storage: str = STORAGE, dry_run: bool = DRY_RUN, as_json: bool = 
     """Move character rows from the legacy sort key "0" to PROFILE; safe to stop and start again.
 
     Example: lunalux admin migrate-sk --storage aws --dry-run
+
+    The exit code is 7 when cards stand under both keys and a person must look.
     """
 
     async def work(services: Services) -> dict[str, Any]:
-        from lunalux_core.backend.storage.migrate_sk import migrate
+        from lunalux_core.backend.storage.migrate import migrate_sk as migrate
 
-        return asdict(await migrate(services.store, services.settings, dry_run=dry_run))
+        moved, doubled = 0, []
+        for table in (services.settings.tables.character_en, services.settings.tables.character_cn):
+            done = await migrate(services.store, table, dry_run=dry_run)
+            moved += done.moved
+            doubled += [f"{table} {key}" for key in done.doubled]
+        return {"moved": moved, "doubled": doubled, "dryRun": dry_run}
 
     done = with_services(storage, work)
-    _tell({**done, "dryRun": dry_run}, as_json)
+    _tell(done, as_json)
+    if done["doubled"]:
+        raise typer.Exit(output.PARTLY)
 
 
 @admin_app.command()
@@ -367,7 +373,67 @@ def _tell(document: dict[str, Any], as_json: bool) -> None:
         output.print_table(["what", "value"], [[key, value] for key, value in document.items()])
 
 
-def _print_plan(planned: dict[str, Any]) -> None:
-    import json
+async def _provision(settings: BackendSettings, kind: Storage, *, dry_run: bool) -> list[str] | None:
+    """Make, or only name, what is missing; None when a dry run cannot see what is there."""
+    if kind == "embedded":
+        # Opening the store makes its file and tables.
+        if not dry_run:
+            services = await open_services(settings, kind)
+            await services.aclose()
+        return []
+    from lunalux_core.backend.storage.aws_calls import AwsAccess
+    from lunalux_core.backend.storage.provision import Provisioner
+    from lunalux_core.backend.storage.schema import table_specs
 
-    output.print_text(json.dumps(planned, indent=2, ensure_ascii=False))
+    specs = table_specs(settings.tables, settings.indexes)
+    worker = Provisioner(AwsAccess(settings.region), specs, settings.bucket, settings.cors_origins)
+    try:
+        return [str(change) for change in await (worker.plan() if dry_run else worker.apply())]
+    except StorageError:
+        if not dry_run:
+            raise
+        return None
+    finally:
+        await worker.aclose()
+
+
+def _declared(settings: BackendSettings) -> dict[str, Any]:
+    """Everything that provisioning makes, as it is declared (BACKEND 1.1)."""
+    from lunalux_core.backend.storage.schema import table_specs
+
+    tables = [
+        {
+            "name": spec.name,
+            "partitionKey": "PK",
+            "sortKey": "SK",
+            "ttl": spec.ttl,
+            "indexes": [
+                {
+                    "name": index.name,
+                    "partitionKey": index.pk_attr,
+                    "sortKey": index.sk_attr,
+                    "projection": "ALL" if index.include is None else list(index.include) or "KEYS_ONLY",
+                }
+                for index in spec.indexes
+            ],
+        }
+        for spec in table_specs(settings.tables, settings.indexes)
+    ]
+    bucket = {
+        "name": settings.bucket,
+        "publicAccess": "blocked",
+        "encryption": True,
+        "cors": list(settings.cors_origins),
+    }
+    return {"region": settings.region, "tables": tables, "bucket": bucket}
+
+
+def _print_declared(declared: dict[str, Any]) -> None:
+    for table in declared["tables"]:
+        ttl = f", TTL {table['ttl']}" if table["ttl"] else ""
+        output.print_text(f"table {table['name']} (PK, SK){ttl}")
+        for index in table["indexes"]:
+            output.print_text(f"  index {index['name']} ({index['partitionKey']}, {index['sortKey']})")
+    bucket = declared["bucket"]
+    cors = ", ".join(bucket["cors"]) or "none"
+    output.print_text(f"bucket {bucket['name']}, public access blocked, encrypted, CORS {cors}")

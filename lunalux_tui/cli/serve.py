@@ -77,31 +77,33 @@ def chosen_storage(option: str) -> Storage:
     return cast("Storage", chosen)
 
 
-async def open_services(settings: BackendSettings, kind: Storage) -> Services:
+async def open_services(settings: BackendSettings, kind: Storage, *, served: bool = False) -> Services:
     """The services over a storage. Raises StorageError, or InvalidInput where a variable is missing."""
+    assert settings.data_dir is not None
     if kind == "aws":
-        from lunalux_core.backend import aws
+        from lunalux_core.backend.aws import open_aws
 
-        return await aws.open_services(settings)
-    from lunalux_core.backend import embedded
+        return open_aws(settings, data_dir=None if served else settings.data_dir)
+    from lunalux_core.backend.embedded import open_embedded
 
-    return await embedded.open_services(settings)
+    return await open_embedded(settings.data_dir, settings, served=served)
 
 
 async def _serve(settings: BackendSettings, kind: Storage, listening: socket.socket) -> None:
     """One process: serve until a signal comes, then let go of everything in order."""
+    from lunalux_core.backend import upkeep
     from lunalux_core.backend.app import create_app
 
-    services = await open_services(settings, kind)
-    timer = asyncio.create_task(services.ranking.run())
+    services = await open_services(settings, kind, served=True)
+    chores = asyncio.create_task(upkeep.run(services))
     try:
         server = _server(create_app(services))
         _on_signals(lambda: setattr(server, "should_exit", True))
         await server.serve(sockets=[listening])
     finally:
-        timer.cancel()
+        chores.cancel()
         with suppress(asyncio.CancelledError):
-            await timer
+            await chores
         await services.aclose()
 
 
