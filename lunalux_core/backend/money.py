@@ -19,9 +19,10 @@ from typing import Any
 from lunalux_core.backend.answers import pack, unpack
 from lunalux_core.backend.billing import Approval, ModelConfig, Wallet, approve, race_lost
 from lunalux_core.backend.clock import iso
-from lunalux_core.backend.repos.ledger import Ledger, Ledgers
+from lunalux_core.backend.repos.ledger import OPENING, Ledger, Ledgers
 from lunalux_core.backend.repos.movements import (
     OPEN,
+    OWN_MARK,
     Movement,
     balance_change,
     line_row,
@@ -46,7 +47,7 @@ from lunalux_core.backend.storage.table import (
     Unavailable,
     Update,
 )
-from lunalux_core.errors import BackendError, PaymentError
+from lunalux_core.errors import BackendError, InvalidInput, PaymentError
 from lunalux_core.ids import uuid4
 
 REPLAY_MS = 24 * 3600 * 1000
@@ -115,8 +116,11 @@ class Money:
 
         Raises:
             PaymentError: PAYMENT_NOT_SUPPORTED, INSUFFICIENT_FUNDS, BILLING_FAILED. NotFound:
-            WALLET_NOT_FOUND. BackendError: OPERATION_IN_PROGRESS, IDEMPOTENCY_MISMATCH.
+            WALLET_NOT_FOUND. BackendError: OPERATION_IN_PROGRESS, IDEMPOTENCY_MISMATCH. InvalidInput:
+            INVALID_REQUEST, the key is a name of the service's own movements.
         """
+        if OWN_MARK in action.operation or action.operation == OPENING["star"]:
+            raise InvalidInput("INVALID_REQUEST", "The idempotency key is not valid.", "Send a fresh UUID.")
         swept = False
         for _ in range(TRIES):
             wallet = await self._wallets.require(action.user_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from money_world import EITHER, FREE, HOLD_MS, STAR, TABLES, UNPAYABLE, World, world
 
 from lunalux_core.backend.money import Action, Replay, Reservation
+from lunalux_core.backend.repos.coupons import Coupons
+from lunalux_core.backend.repos.invites import Rewards
 from lunalux_core.errors import BackendError, LunaluxError, NotFound, PaymentError
 
 DAY_MS = 24 * 3600 * 1000
@@ -175,17 +178,16 @@ async def test_a_hundred_requests_on_a_wallet_worth_fifty(tmp_path: Path) -> Non
         assert (await w.balances())["star"] == 0
         ledger = await w.ledgers.get("ada")
         assert ledger is not None and ledger.total_star_coin_used == 250
-        rows = await charges(w)
-        assert len(rows) == 50 and await w.open_rows() == 0
+        assert len(await moves(w, "ada", "charge")) == 50 and await w.open_rows() == 0
         await w.check()
 
 
-async def charges(w: World) -> list[str]:
+async def moves(w: World, user_id: str, kind: str | None = None) -> list[str]:
     found: list[str] = []
     after = None
     while True:
-        page = await w.store.query(TABLES.ledger, "USER#ada", prefix="MOVE#", after=after)
-        found += [str(row["SK"]) for row in page.items if row["kind"] == "charge"]
+        page = await w.store.query(TABLES.ledger, f"USER#{user_id}", prefix="MOVE#", after=after)
+        found += [str(row["SK"]) for row in page.items if kind in (None, row["kind"])]
         after = page.after
         if after is None:
             return found
@@ -226,3 +228,34 @@ async def test_the_history_is_newest_first_and_pages_meet(tmp_path: Path) -> Non
         with pytest.raises(LunaluxError) as foreign:
             await w.ledgers.history("ada", "MOVE#op1")
         assert foreign.value.code == "INVALID_REQUEST"
+
+
+async def test_no_idempotency_key_can_pass_for_a_movement_of_the_services_own(tmp_path: Path) -> None:
+    """A key chosen to be the name of a coming debit, coupon or reward must not stand in its way."""
+    rewards = Rewards(invitee_star=20, threshold=1, milestone_star=50)
+    async with world(tmp_path, rewards) as w:
+        code = (await w.account("bob")).invite.invite_code
+        await w.account("ada")
+        for key in (
+            "init",
+            "init:luna",
+            "invitee",
+            "coupon:GIFT",
+            "admin:fine",
+            "a/b",
+            "coupon/GIFT",
+            "admin/fine",
+        ):
+            with suppress(LunaluxError):
+                await w.spend(FREE, key)
+        coupons = Coupons(w.store, TABLES, w.ledgers, w.now)
+        await coupons.create("GIFT", "star", 10)
+        assert (await coupons.redeem("ada", "GIFT")).amount == 10
+        await w.wallets.adjust("ada", "star", -30, operation="fine")
+        await w.wallets.adjust("ada", "star", -30, operation="fine")
+        await w.account("ada", code)
+        assert await w.balances("ada") == {"star": 100 + 10 - 30 + 20, "luna": 100}
+        await w.check("ada")
+        with pytest.raises(LunaluxError) as refused:
+            await w.spend(FREE, "coupon/GIFT")
+        assert refused.value.code == "INVALID_REQUEST"

@@ -53,7 +53,7 @@ async def test_forty_first_arrivals_at_once_make_one_account(tmp_path: Path) -> 
         [(TABLES.ledger, "LEDGER_SUMMARY")],
         [(TABLES.wallet, "WALLET")],
         [(TABLES.invite, "INVITE_PROFILE")],
-        [(TABLES.ledger, "LEDGER_SUMMARY"), (TABLES.ledger, "MOVE#init"), (TABLES.ledger, "MOVE#init:luna")],
+        [(TABLES.ledger, "LEDGER_SUMMARY"), (TABLES.ledger, "MOVE#init"), (TABLES.ledger, "MOVE#init/luna")],
     ],
 )
 async def test_accounts_that_lack_rows_are_completed(tmp_path: Path, lost: list[tuple[str, str]]) -> None:

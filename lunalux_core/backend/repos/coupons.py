@@ -199,7 +199,7 @@ def _exhausted(old: Item | None, user_id: str) -> bool:
 
 
 def _operation(code: str) -> str:
-    return f"coupon:{code}"
+    return f"coupon/{code}"
 
 
 def _refused() -> BackendError:

@@ -156,7 +156,7 @@ class Invites:
             writes += gain(
                 self._tables,
                 invitee,
-                operation="invitee",
+                operation=f"invitee/{inviter}",
                 kind="invitee",
                 currency="star",
                 amount=self._rewards.invitee_star,
@@ -199,7 +199,7 @@ class Invites:
             *gain(
                 self._tables,
                 invite.user_id,
-                operation=f"milestone:{uuid4()}",
+                operation=f"milestone/{uuid4()}",
                 kind="milestone",
                 currency="star",
                 amount=star,

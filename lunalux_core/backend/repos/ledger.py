@@ -39,7 +39,7 @@ from lunalux_core.backend.storage.table import (
 from lunalux_core.errors import InvalidInput
 
 HEAL_TRIES = 8
-OPENING: dict[Currency, str] = {"star": "init", "luna": "init:luna"}
+OPENING: dict[Currency, str] = {"star": "init", "luna": "init/luna"}
 """Ids of the movements that open an account, one for each coin."""
 
 

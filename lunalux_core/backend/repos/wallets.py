@@ -54,7 +54,7 @@ class Wallets:
         writes = gain(
             self._tables,
             user_id,
-            operation=f"admin:{operation or uuid4()}",
+            operation=f"admin/{operation or uuid4()}",
             kind="admin",
             currency=currency,
             amount=amount,
