@@ -1,0 +1,120 @@
+"""The stores that the storage tests run on: SQLite files, and an emulator of AWS in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.storage.aws_calls import AwsAccess
+from lunalux_core.backend.storage.dynamodb import DynamoStore
+from lunalux_core.backend.storage.provision import Provisioner
+from lunalux_core.backend.storage.schema import table_specs
+from lunalux_core.backend.storage.sqlite import SqliteStore
+from lunalux_core.backend.storage.table import TableSpec
+
+START_SECONDS = 30
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def ministack(folder: Path) -> Iterator[AwsAccess]:
+    """A running ministack; ended by its process id."""
+    port = free_port()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "GATEWAY_"))},
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "LOG_LEVEL": "ERROR",
+        "SERVICES": "dynamodb,s3",
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+    }
+    with (folder / "ministack.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ministack"], env=environment, cwd=folder, stdout=log, stderr=log
+        )
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/_ministack/health", process)
+        yield AwsAccess("us-east-1", f"http://127.0.0.1:{port}", "test", "test")
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            assert process.poll() is None, "ministack ended at once"
+            assert time.monotonic() < deadline, "ministack does not answer"
+            time.sleep(0.05)
+
+
+def named(suffix: str) -> TableNames:
+    """Table names of one test, so that all can share an emulator."""
+    names = TableNames()
+    return replace(names, **{field: f"{getattr(names, field)}_{suffix}" for field in names.__slots__})
+
+
+@asynccontextmanager
+async def sqlite_store(
+    folder: Path, specs: tuple[TableSpec, ...] | None = None
+) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(folder / "backend.sqlite3", specs or table_specs())
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
+async def provision(access: AwsAccess, specs: tuple[TableSpec, ...]) -> None:
+    """Make the declared tables on an emulator."""
+    provisioner = Provisioner(access, specs, "lunalux-tests")
+    await provisioner.apply()
+    await provisioner.aclose()
+
+
+@asynccontextmanager
+async def dynamo_store(access: AwsAccess, specs: tuple[TableSpec, ...]) -> AsyncIterator[DynamoStore]:
+    """The store on tables that `provision` made."""
+    store = DynamoStore(access, specs)
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
+@contextmanager
+def moto(folder: Path) -> Iterator[AwsAccess]:
+    """A running moto server; a validator of requests, never an oracle of races (BACKEND part 3)."""
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with (folder / "moto.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/moto-api/", process)
+        yield AwsAccess("us-east-1", f"http://127.0.0.1:{port}", "test", "test")
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
