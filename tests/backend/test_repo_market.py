@@ -1,4 +1,4 @@
-"""Market cards on a real store: publishing, edits, likes, downloads, counted replies (A7, A8, A10, R1, R10)."""
+"""Market cards on a real store: publishing, edits, likes, downloads, counted replies (A7, A8, A10, R1)."""
 
 from __future__ import annotations
 
