@@ -193,6 +193,7 @@ def _listen(host: str, port: int, workers: int) -> socket.socket:
         listening = socket.socket(family)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        listening.listen(2048)  # whoever connects from now on waits for the first worker
         listening.set_inheritable(workers > 1)
         return listening
     except OSError as error:

@@ -1,0 +1,194 @@
+"""The account against the real backend, in the program and over TCP through a proxy that counts and harms."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from fault_proxy import FaultProxy
+from served_backend import Served, device, serve
+
+from lunalux_core.errors import BackendError, NetworkError, SessionError
+from lunalux_core.runtime import Runtime
+
+PASSWORD = "a long enough passphrase 7"
+FETCHES = {
+    "GET /api/wallet/me",
+    "GET /api/ledger/summary/me",
+    "GET /api/invite/me",
+    "GET /api/user/me",
+    "POST /api/user/init",
+    "GET /api/model-config/list",
+    "GET /api/liked/me",
+}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    yield from serve(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture
+async def proxy(served: Served) -> AsyncIterator[FaultProxy]:
+    async with FaultProxy(served.port).running() as proxy:
+        yield proxy
+
+
+async def signed_up(runtime: Runtime, name: str) -> str:
+    email = f"{name}@example.org"
+    assert await runtime.account.sign_up(email, PASSWORD)
+    return email
+
+
+async def test_nothing_has_to_be_set_up(tmp_path: Path) -> None:
+    async with device(tmp_path) as runtime:
+        state = await runtime.account.ensure()
+        assert state.signed_in and state.local and state.username is None
+        assert (state.lux_level, state.star, state.luna) == (0, 100, 100)
+        assert state.ledger["totalStarCoinGain"] == 100 and state.invite["inviteCode"]
+        assert state.models
+        first = state.user_id
+    async with device(tmp_path) as runtime:
+        assert (await runtime.account.load()).user_id == first
+        assert (await runtime.account.ensure()).user_id == first
+
+
+async def test_signing_out_stays_so_until_somebody_signs_in(tmp_path: Path) -> None:
+    async with device(tmp_path) as runtime:
+        user = (await runtime.account.ensure()).user_id
+        await runtime.account.sign_out()
+        with pytest.raises(SessionError):
+            await runtime.account.ensure()
+    async with device(tmp_path) as runtime:
+        with pytest.raises(SessionError):
+            await runtime.account.ensure()
+        assert (await runtime.account.sign_in_locally()).user_id == user
+        assert (await runtime.account.ensure()).signed_in
+
+
+async def test_everything_is_fetched_once_and_then_only_validated(tmp_path: Path, proxy: FaultProxy) -> None:
+    async with device(tmp_path, proxy.url) as runtime:
+        await signed_up(runtime, "once")
+        assert proxy.count["POST /api/user/init"] == 1
+        assert proxy.count["GET /api/model-config/list"] == proxy.count["GET /api/liked/me"] == 1
+    proxy.count.clear()
+    for _ in range(3):
+        async with device(tmp_path, proxy.url) as runtime:
+            for _ in range(3):
+                state = await runtime.account.ensure()
+            assert state.star == 100
+            await runtime.market.refresh("en", "hot")
+            await runtime.market.refresh("en", "hot")
+    assert not FETCHES & set(proxy.count)
+    assert proxy.count["GET /api/session/validate"] == 3
+    assert proxy.count["GET /api/character/hot-first-page"] == 1
+
+
+async def test_a_remote_backend_asks_a_person_to_sign_in(tmp_path: Path, proxy: FaultProxy) -> None:
+    async with device(tmp_path, proxy.url) as runtime:
+        with pytest.raises(SessionError) as caught:
+            await runtime.account.ensure()
+        assert caught.value.code == "UNAUTHORIZED"
+        with pytest.raises(BackendError) as wrong:
+            await runtime.account.sign_in("nobody@example.org", PASSWORD)
+        assert wrong.value.code == "BAD_CREDENTIALS"
+
+
+async def test_another_device_takes_over_and_nothing_is_lost(tmp_path: Path, proxy: FaultProxy) -> None:
+    async with device(tmp_path / "a", proxy.url) as first, device(tmp_path / "b", proxy.url) as second:
+        email = await signed_up(first, "two-devices")
+        await first.account.set_username("two_devices")
+        before = first.account.state
+        heard: list[str] = []
+        first.account.watchers.append(lambda state: heard.append(state.status))
+        await second.account.sign_in(email, PASSWORD)
+        for _ in range(3):
+            with pytest.raises(SessionError) as caught:
+                await asyncio.gather(*(first.account.set_username("x_y_z") for _ in range(3)))
+            assert caught.value.code == "SESSION_TAKEN_OVER"
+        assert heard.count("taken_over") == 1
+        after = first.account.state
+        assert (after.wallet, after.username, after.liked) == (before.wallet, before.username, before.liked)
+    async with device(tmp_path / "a", proxy.url) as first:
+        assert (await first.account.load()).status == "taken_over"
+        with pytest.raises(SessionError) as caught:
+            await first.account.ensure()
+        assert caught.value.code == "SESSION_TAKEN_OVER"
+        assert (await first.account.sign_in(email, PASSWORD)).signed_in
+
+
+async def test_two_programs_of_one_home_share_the_session(tmp_path: Path, proxy: FaultProxy) -> None:
+    async with device(tmp_path, proxy.url) as app:
+        email = await signed_up(app, "same-home")
+        async with device(tmp_path, proxy.url) as command:
+            await command.account.sign_in(email, PASSWORD)
+        await app.account.set_username("same_home")
+        assert app.account.state.signed_in
+
+
+@pytest.mark.parametrize("fault", ["refuse", "html", "500", "drop-answer"])
+async def test_without_the_backend_the_last_known_state_stands(
+    tmp_path: Path, proxy: FaultProxy, fault: str
+) -> None:
+    async with device(tmp_path, proxy.url) as runtime:
+        await signed_up(runtime, f"offline-{fault}")
+    proxy.fault = fault  # type: ignore[assignment]
+    async with device(tmp_path, proxy.url) as runtime:
+        state = await runtime.account.ensure()
+        assert state.offline and state.star == 100 and state.signed_in
+        with pytest.raises((NetworkError, BackendError)):
+            await runtime.account.redeem("CODE")
+        proxy.fault = ""
+        state = await runtime.account.ensure()
+        assert not state.offline and state.signed_in
+
+
+async def test_an_emptied_backend_gives_a_local_account_anew(tmp_path: Path) -> None:
+    import shutil
+
+    async with device(tmp_path) as runtime:
+        first = (await runtime.account.ensure()).user_id
+        backend = runtime.paths.backend
+    shutil.rmtree(backend)
+    async with device(tmp_path) as runtime:
+        state = await runtime.account.ensure()
+        assert state.signed_in
+        fresh = await runtime.account.refresh()
+        assert fresh.user_id != first and fresh.star == 100
+
+
+async def test_coupons_are_put_right_before_they_are_sent(tmp_path: Path, served: Served) -> None:
+    code = served.coupon("STAR", 40, "star")
+    wide = "".join(chr(ord(c) + 0xFEE0) if c.isdigit() else c for c in code)
+    async with device(tmp_path, served.url) as runtime:
+        await signed_up(runtime, "coupon")
+        assert await runtime.account.redeem(f"  {wide[:4]} {wide[4:]}　") == ("star", 40)
+        state = runtime.account.state
+        assert state.star == 140 and state.ledger["totalStarCoinGain"] == 140
+        with pytest.raises(BackendError) as caught:
+            await runtime.account.redeem("NOSUCHCODE")
+        assert caught.value.code == "COUPON_INVALID_OR_USED"
+        rows, _ = await runtime.account.history()
+        assert [(row["kind"], row["amount"]) for row in rows][:1] == [("coupon", 40)]
+
+
+async def test_usernames(tmp_path: Path, served: Served) -> None:
+    async with device(tmp_path / "a", served.url) as a, device(tmp_path / "b", served.url) as b:
+        await signed_up(a, "name-a")
+        await signed_up(b, "name-b")
+        assert (await a.account.set_username("Moonlight")).username == "Moonlight"
+        with pytest.raises(BackendError) as caught:
+            await b.account.set_username("moonlight")
+        assert caught.value.code == "USERNAME_TAKEN"
+
+
+async def test_invites(tmp_path: Path, served: Served) -> None:
+    async with device(tmp_path / "a", served.url) as host, device(tmp_path / "b", served.url) as guest:
+        await signed_up(host, "host")
+        code = str(host.account.state.invite["inviteCode"])
+        assert await guest.account.sign_up("guest@example.org", PASSWORD, code)
+        assert (await host.account.refresh()).invite["totalInvites"] == 1
+        times, star = await host.account.settle_invites()
+        assert times >= 0 and star >= 0
