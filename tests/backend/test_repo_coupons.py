@@ -119,6 +119,18 @@ async def test_claims_of_before_are_honoured(tmp_path: Path) -> None:
         assert await w.balances("ada") == {"star": 100, "luna": 100}
 
 
+async def test_a_claim_row_alone_is_a_claim(tmp_path: Path) -> None:
+    """Written by another hand, without a movement of ours."""
+    async with world(tmp_path) as w:
+        await w.account()
+        await coupons(w).create("MANY", "star", 10, 5)
+        await w.store.write(Put(TABLES.coupons, {"PK": "COUPON#MANY", "SK": "CLAIM#ada", "userId": "ada"}))
+        assert await tried(coupons(w), "ada", "MANY") == "COUPON_INVALID_OR_USED"
+        assert await w.balances() == {"star": 100, "luna": 100}
+        row = await w.store.get(TABLES.coupons, ("COUPON#MANY", "COUPON"))
+        assert row is not None and row["remainingClaims"] == 5
+
+
 @pytest.mark.parametrize(
     "attributes",
     [

@@ -185,6 +185,18 @@ async def test_an_invitation_counts_once(tmp_path: Path) -> None:
         await w.check("bob")
 
 
+@pytest.mark.parametrize("code, typed", [("AbCd1234", "AbCd1234"), ("ABCD2345", "abcd2345 ")])
+async def test_codes_are_found_as_they_are_written_or_in_capitals(
+    tmp_path: Path, code: str, typed: str
+) -> None:
+    async with world(tmp_path, REWARDS) as w:
+        await w.account("ada")
+        owner = {"PK": f"INVITE_CODE#{code}", "SK": "OWNER", "userId": "ada", "inviteCode": code}
+        await w.store.write(Put(TABLES.invite, owner))
+        await w.account("bob", typed)
+        assert (await w.invites.require("ada")).total_invites == 1
+
+
 async def test_invitations_that_do_not_count(tmp_path: Path) -> None:
     async with world(tmp_path, REWARDS) as w:
         ada = await w.account("ada")

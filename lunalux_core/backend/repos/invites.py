@@ -122,18 +122,26 @@ class Invites:
         born = from_iso(created_at)
         if born is None or self._now_ms() - born > NEW_ACCOUNT_MS or not _looks_like_code(code):
             return False
-        owner = await self._store.get(self._tables.invite, _code_key(code.upper()))
-        if owner is None or owner["userId"] == invitee:
+        owner = await self._owner(code)
+        if owner is None or owner == invitee:
             return False
         for _ in range(TRIES):
             try:
-                await self._store.transact(self._acceptance(invitee, str(owner["userId"])))
+                await self._store.transact(self._acceptance(invitee, owner))
                 return True
             except ConditionFailed as failed:
                 if failed.index < LEDGER_OF_GAIN:
                     return False  # counted before, the owner is gone, or there is no wallet
                 await self._ledgers.heal(invitee)
         raise Unavailable("The invitation could not be counted.")
+
+    async def _owner(self, code: str) -> str | None:
+        """Whose code it is; ours are capitals however they are typed, older ones may be anything."""
+        for spelling in dict.fromkeys((code, code.upper())):
+            row = await self._store.get(self._tables.invite, _code_key(spelling))
+            if row is not None:
+                return str(row["userId"])
+        return None
 
     def _acceptance(self, invitee: str, inviter: str) -> list[Operation]:
         now = self._now_ms()
