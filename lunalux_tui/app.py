@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import Any
 
 
@@ -35,6 +34,4 @@ async def _run(settings: Any, character: str, conversation: str, new: bool) -> i
 
         app = LunaluxApp(runtime, await reading, begin_new=new)
         await app.run_async()
-        if app.return_code:
-            sys.stderr.write(app.last_words)
         return app.return_code or 0

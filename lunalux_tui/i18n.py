@@ -83,11 +83,29 @@ def t(key: str, **params: object) -> str:
     return found.format_map(_Blanks(params)) if params else found
 
 
+@cache
+def error_sentences(language: str) -> Mapping[str, tuple[str, str]]:
+    """Message and hint by error code, `locales/errors.<language>.json`. Errors bring their own English."""
+    path = FOLDER / f"errors.{language}.json"
+    if not path.is_file():
+        return {}
+    return {code: (pair[0], pair[1]) for code, pair in json.loads(path.read_text(encoding="utf-8")).items()}
+
+
 def tell(error: LunaluxError) -> tuple[str, str]:
-    """Message and hint of an error in the person's language; its own English where there is none."""
-    known = catalogue(_Current.language)
-    message = (
-        t(f"error.{error.code}.message", **error.params) if f"error.{error.code}.message" in known else ""
-    )
-    hint = t(f"error.{error.code}.hint", **error.params) if f"error.{error.code}.hint" in known else ""
-    return message or error.message, hint or error.hint
+    """Message and hint of an error in the person's language; its own English where there is none.
+
+    A sentence that names a value the error does not bring is not used: half a sentence helps nobody.
+    """
+    if has(f"error.{error.code}.message"):
+        hint = (
+            t(f"error.{error.code}.hint", **error.params) if has(f"error.{error.code}.hint") else error.hint
+        )
+        return t(f"error.{error.code}.message", **error.params), hint
+    known = error_sentences(_Current.language).get(error.code)
+    if known is None:
+        return error.message, error.hint
+    try:
+        return known[0].format_map(error.params), known[1].format_map(error.params)
+    except KeyError:
+        return error.message, error.hint

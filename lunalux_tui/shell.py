@@ -56,7 +56,6 @@ class LunaluxApp(App[None]):
         self.opening = opening
         self.begin_new = begin_new
         self.keymap: Mapping[str, str] = {}
-        self.last_words = ""
         self._theme_names: list[str] = []
         self._no_colour = "NO_COLOR" in os.environ
         i18n.use(runtime.settings.lang)
@@ -110,6 +109,14 @@ class LunaluxApp(App[None]):
                 self.log.error("worker failed", error=repr(error))
                 text = t("app.unexpected", reason=f"{type(error).__name__}: {error}")
                 self.notify(text, severity="error", markup=False)
+
+    async def action_quit(self) -> None:
+        """Leave; what stands in the prompt is kept as a draft."""
+        try:
+            await self.chat.keep_draft()
+        except LunaluxError as error:
+            self.log.error("draft not kept", error=repr(error))
+        self.exit()
 
     # -- places ------------------------------------------------------------------------------------
 

@@ -30,6 +30,8 @@ class Dialog(ModalScreen[Result], LunaScreen[Result], Generic[Result]):
 
     def __init__(self, title: str, *, hint: str = "") -> None:
         super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-high")]
         self.dialog_title = title
         self.hint = hint
 

@@ -156,6 +156,14 @@ async def test_draft_and_place_survive_a_restart() -> None:
         assert driven.chat.prompt.text == "half a sen"
 
 
+async def test_quitting_keeps_what_was_just_typed() -> None:
+    async with open_app() as driven:
+        await driven.write("in the middle of")
+        await driven.press("ctrl+q")
+    async with open_app(wait=False) as driven:
+        await driven.until(lambda: driven.chat.prompt.text == "in the middle of")
+
+
 async def test_long_conversations_are_read_page_by_page() -> None:
     await stored_conversation(2_000)
     async with open_app() as driven:

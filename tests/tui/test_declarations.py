@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from textual.color import Color
 
+from lunalux_core.errors import InvalidInput, LimitExceeded, NetworkError, NotFound, StorageError
 from lunalux_core.paths import Paths
 from lunalux_tui import i18n, places, themes
 from lunalux_tui.actions import checked_keymap, key_name
@@ -52,6 +53,32 @@ def test_every_key_in_the_sources_is_in_the_catalogue() -> None:
             used |= set(re.findall(r"""(?<![\w.])t\(\s*"([\w.]+)\"""", path.read_text(encoding="utf-8")))
     missing = used - catalogue("en").keys()
     assert not missing
+
+
+def test_errors_are_told_in_chinese_and_fall_back_to_their_own_words() -> None:
+    i18n.use("zh")
+    known = StorageError("DISK_FULL", "The disk is full.", "Free some space.", path="/here")
+    assert i18n.tell(known)[0] == "/here 所在的磁盘已满。"
+    lacking = StorageError("DISK_FULL", "The disk is full.", "Free some space.")
+    assert i18n.tell(lacking) == ("The disk is full.", "Free some space.")
+    assert i18n.tell(StorageError("NEW_CODE", "New {brace}.", "Do."))[0] == "New {brace}."
+
+
+def test_the_errors_a_person_can_cause_have_chinese_words() -> None:
+    core = Path(i18n.__file__).parents[1] / "lunalux_core"
+    kinds = "|".join(
+        kind.__name__ for kind in (InvalidInput, LimitExceeded, NotFound, StorageError, NetworkError)
+    )
+    raised = re.compile(rf"""(?:{kinds})\(\s*"([A-Z][A-Z_0-9]+)\"""")
+    codes = {
+        code
+        for path in core.rglob("*.py")
+        if "backend" not in path.parts
+        for code in raised.findall(path.read_text(encoding="utf-8"))
+    }
+    i18n.use("zh")
+    told = {code for code in codes if code in i18n.error_sentences("zh") or i18n.has(f"error.{code}.message")}
+    assert len(codes - told) <= len(codes) // 10, sorted(codes - told)
 
 
 def test_plurals_and_missing_parameters() -> None:
