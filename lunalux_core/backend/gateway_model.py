@@ -17,6 +17,8 @@ from lunalux_core.wire.official import SubmitRequest
 DEFAULT_MAX_INPUT_CHARS = 400_000
 DEFAULT_MAX_OUTPUT_TOKENS = 8192
 MAX_REPLY_CHARS = 200_000
+CUT = "eof"
+"""How a model's stream says that it ended without its protocol's end mark: nobody pays for half a reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ async def stream_model(
                 if delta is None:
                     break
                 reply.usage = delta.usage or reply.usage
+                if delta.finish == CUT:
+                    raise refuse("LLM_FAILED", "The model's reply broke off; nothing was charged.")
                 for piece in (Piece(thinking=_whole(delta.thinking)), Piece(text=_whole(delta.text))):
                     reply.length += len(piece.text) + len(piece.thinking)
                     if piece.thinking:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from lunalux_core.backend.settings import ProviderSettings
 from lunalux_core.errors import BackendError, InvalidInput
 from lunalux_core.llm.model import ChatModel, ModelSpec
-from lunalux_core.llm.pool import HttpPool, Timeouts
+from lunalux_core.llm.pool import HttpPool, Retry, Timeouts
 
 
 class OfficialModels:
@@ -19,7 +19,8 @@ class OfficialModels:
 
     def __init__(self, settings: ProviderSettings) -> None:
         self._settings = settings
-        self._pool = HttpPool(Timeouts(first_token=settings.timeout_s, between_tokens=settings.timeout_s))
+        waits = Timeouts(first_token=settings.timeout_s, between_tokens=settings.timeout_s)
+        self._pool = HttpPool(waits, Retry(attempts=1))
 
     def model(self, kind: str, name: str, model_id: str) -> ChatModel:
         """The model behind a row.

@@ -1,0 +1,313 @@
+"""The billed gateway over HTTP: prices, codes, streams, retries, and who is never charged (BACKEND 1.3)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from api_support import Api, Person, backend, bad, events, good
+from llm_stub import ModelServer, model_server
+
+from lunalux_core.backend.billing import ModelConfig
+from lunalux_core.backend.settings import BackendSettings, ProviderSettings, RankingSettings
+
+FREE, STAR, LUNA = "001", "002", "003"
+
+
+def row(model_id: str, name: str, kind: str = "openai", **changes: Any) -> ModelConfig:
+    values = {"free_level": -1, "allow_star": True, "allow_luna": False, "star_cost": 7, "luna_cost": -1}
+    return ModelConfig(model_id, name, kind, name, sort_order=50, **{**values, **changes})
+
+
+@pytest.fixture
+async def llm() -> AsyncIterator[ModelServer]:
+    async with model_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def api(tmp_path: Path, llm: ModelServer) -> AsyncIterator[Api]:
+    settings = BackendSettings(
+        providers=ProviderSettings(openai_key="sk-server-0123456789", openai_base_url=llm.url, timeout_s=1),
+        ranking=RankingSettings(dialogue_heat=(3, 5, 7)),
+    )
+    async with backend(tmp_path, settings) as api:
+        for name in ("fine", "broken", "silent", "slow", "cut", "empty"):
+            await api.services.models.put(row(name, name))
+        yield api
+
+
+async def test_free_then_star_then_luna(api: Api) -> None:
+    ada = await api.person()
+    free = good(await ada.submit(modelId=FREE))
+    assert free["billing"] == {"method": "free", "cost": 0, "modelId": FREE}
+    star = good(await ada.submit(modelId=LUNA))
+    assert star["billing"] == {"method": "star", "cost": 8, "modelId": LUNA}
+    assert star["wallet"] == {"userId": ada.user_id, "luxLevel": 0, "starCoin": 92, "lunaCoin": 100}
+    await api.services.wallets.adjust(ada.user_id, "star", -90)
+    luna = good(await ada.submit(modelId=LUNA))
+    assert luna["billing"] == {"method": "luna", "cost": 3, "modelId": LUNA}
+    assert luna["ledgerSummary"]["totalLunaCoinUsed"] == 3
+    assert luna["wallet"] == await ada.wallet()
+
+
+async def test_poor_and_coinless_models_are_402(api: Api) -> None:
+    ada = await api.person()
+    await api.services.wallets.adjust(ada.user_id, "star", -96)
+    bad(await ada.submit(modelId=STAR), 402, "INSUFFICIENT_FUNDS")
+    await api.services.models.put(row("never", "never", "practice", allow_star=False))
+    bad(await ada.submit(modelId="never"), 402, "PAYMENT_NOT_SUPPORTED")
+    streamed = await ada.post(
+        "/api/official-model/submit",
+        {"modelId": STAR, "userMessage": "Hi."},
+        accept="text/event-stream",
+    )
+    bad(streamed, 402, "INSUFFICIENT_FUNDS")
+    assert (await ada.wallet())["starCoin"] == 4
+
+
+async def test_refusals_before_anything_is_paid(api: Api) -> None:
+    ada, bob = await api.person(), await api.person("bob")
+    bad(await ada.submit(userId=""), 400, "USER_ID_REQUIRED")
+    bad(await ada.submit(userId=None), 400, "USER_ID_REQUIRED")
+    bad(await ada.submit(userId=bob.user_id), 403, "USER_MISMATCH")
+    bad(await ada.submit(modelId=" "), 400, "MODEL_ID_REQUIRED")
+    bad(await ada.submit(modelId="404"), 404, "MODEL_NOT_FOUND")
+    bad(await ada.submit(userMessage=""), 400, "INVALID_REQUEST")
+    bad(await ada.submit(language="fr"), 400, "INVALID_REQUEST")
+    bad(await ada.submit(temperature="hot"), 400, "INVALID_REQUEST")
+    await api.services.models.put(row("gem", "gem", "gemini"))
+    bad(await ada.submit(modelId="gem"), 500, "LLM_CONFIG_INVALID")
+    await api.services.models.put(row("small", "small", "practice", max_input_chars=10))
+    bad(await ada.submit(modelId="small"), 413, "TOO_LARGE")
+    assert (await ada.wallet())["starCoin"] == (await bob.wallet())["starCoin"] == 100
+    eve = await api.person("eve", init=False)
+    bad(await eve.submit(modelId=STAR), 404, "WALLET_NOT_FOUND")
+
+
+async def test_the_row_alone_says_what_is_called(api: Api, llm: ModelServer) -> None:
+    """A canary named in the body sees no request; the server's key goes to its own server (M6, M7)."""
+    ada = await api.person()
+    async with model_server() as canary:
+        answer = good(
+            await ada.submit(
+                modelId="fine",
+                baseUrl=canary.url,
+                modelName="gpt-expensive",
+                llmType="gemini",
+                raw={"model": "gpt-expensive"},
+                maxTokens=10_000_000,
+                temperature=0.5,
+            )
+        )
+        assert canary.asked == []
+    (asked,) = llm.asked
+    assert answer["content"] == "Good evening."
+    assert asked.body["model"] == "fine" and asked.body["temperature"] == 0.5
+    assert asked.body.get("max_tokens", asked.body.get("max_completion_tokens")) == 8192
+    assert asked.headers["authorization"] == "Bearer sk-server-0123456789"
+    assert answer["usage"] == {"promptTokens": 11, "completionTokens": 3, "estimated": False}
+
+
+async def test_messages_replace_the_two_texts(api: Api, llm: ModelServer) -> None:
+    ada = await api.person()
+    messages = [{"role": "system", "content": "Be Mira."}, {"role": "user", "content": "Evening."}]
+    good(await ada.submit(modelId="fine", messages=messages, systemMessage="ignored"))
+    assert [(m["role"], m["content"]) for m in llm.asked[0].body["messages"]] == [
+        ("system", "Be Mira."),
+        ("user", "Evening."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "code"),
+    [
+        ("broken", 502, "LLM_FAILED"),
+        ("cut", 502, "LLM_FAILED"),
+        ("empty", 502, "LLM_FAILED"),
+        ("silent", 504, "LLM_TIMEOUT"),
+        ("slow", 504, "LLM_TIMEOUT"),
+    ],
+)
+async def test_a_model_that_fails_costs_nothing(
+    api: Api, model: str, status: int, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ada = await api.person()
+    refused = bad(await ada.submit(modelId=model), status, code)
+    assert "secret-account-name" not in refused["message"]
+    assert (await ada.wallet())["starCoin"] == 100
+    assert good(await ada.get("/api/ledger/summary/me"))["ledger"]["totalStarCoinUsed"] == 0
+
+
+async def stream(ada: Person, **body: Any) -> httpx.Response:
+    document = {"userId": ada.user_id, "modelId": "fine", "userMessage": "Hi.", **body}
+    return await ada.post("/api/official-model/submit", document, accept="text/event-stream")
+
+
+async def test_a_stream_is_deltas_and_one_done(api: Api) -> None:
+    ada = await api.person()
+    response = await stream(ada)
+    assert response.headers["content-type"].startswith("text/event-stream")
+    found = events(response.text)
+    assert {name for name, _ in found[:-1]} == {"delta"}
+    assert "".join(data["text"] for _, data in found[:-1]) == "Good evening."
+    name, done = found[-1]
+    assert name == "done" and done["success"] is True
+    assert done["content"] == "Good evening."
+    assert done["billing"] == {"method": "star", "cost": 7, "modelId": "fine"}
+    assert done["wallet"]["starCoin"] == 93
+
+
+async def test_thinking_streams_apart(api: Api) -> None:
+    ada = await api.person()
+    found = events((await stream(ada, modelId=FREE)).text)
+    kinds = [name for name, _ in found]
+    assert kinds.count("done") == 1 and kinds[-1] == "done" and kinds[0] == "thinking"
+    thought = "".join(data["text"] for name, data in found if name == "thinking")
+    said = "".join(data["text"] for name, data in found if name == "delta")
+    assert (found[-1][1]["thinking"], found[-1][1]["content"]) == (thought, said)
+
+
+@pytest.mark.parametrize(
+    ("model", "code"), [("broken", "LLM_FAILED"), ("cut", "LLM_FAILED"), ("slow", "LLM_TIMEOUT")]
+)
+async def test_a_stream_that_fails_ends_in_one_error_and_costs_nothing(
+    api: Api, model: str, code: str
+) -> None:
+    ada = await api.person()
+    response = await stream(ada, modelId=model)
+    assert response.status_code == 200
+    name, data = events(response.text)[-1]
+    assert (name, data["code"], data["success"]) == ("error", code, False)
+    assert (await ada.wallet())["starCoin"] == 100
+
+
+async def test_the_same_key_pays_once_and_replays_the_answer(api: Api, llm: ModelServer) -> None:
+    ada = await api.person()
+    first = good(await ada.submit(modelId="fine", key="k-1"))
+    good(await ada.submit(modelId=STAR, key="k-2"))
+    again = good(await ada.submit(modelId="fine", key="k-1"))
+    assert again["content"] == first["content"] and again["billing"] == first["billing"]
+    assert again["wallet"] == await ada.wallet()
+    assert (await ada.wallet())["starCoin"] == 100 - 7 - 5
+    assert len(llm.asked) == 1
+    bad(await ada.submit(modelId="fine", key="k-1", userMessage="Other."), 422, "IDEMPOTENCY_MISMATCH")
+    streamed = await ada.post(
+        "/api/official-model/submit",
+        {"userId": ada.user_id, "modelId": "fine", "userMessage": "Hello there."},
+        **{"accept": "text/event-stream", "idempotency-key": "k-1"},
+    )
+    assert [name for name, _ in events(streamed.text)] == ["done"]
+    bad(await ada.submit(key="no spaces allowed"), 400, "INVALID_REQUEST")
+
+
+async def test_a_key_is_its_owners_alone(api: Api) -> None:
+    ada, bob = await api.person(), await api.person("bob")
+    good(await ada.submit(modelId=STAR, key="shared"))
+    good(await bob.submit(modelId=STAR, key="shared"))
+    assert (await bob.wallet())["starCoin"] == 95
+
+
+async def test_a_second_request_meanwhile_is_in_progress(api: Api, llm: ModelServer) -> None:
+    ada = await api.person()
+    first = asyncio.ensure_future(ada.submit(modelId="silent", key="k"))
+    await llm.arrived.wait()
+    refused = await ada.submit(modelId="silent", key="k")
+    bad(refused, 409, "OPERATION_IN_PROGRESS")
+    assert refused.headers["retry-after"]
+    bad(await first, 504, "LLM_TIMEOUT")
+    assert (await ada.wallet())["starCoin"] == 100
+
+
+async def test_a_client_that_leaves_a_stream_is_refunded_and_the_call_is_cancelled(
+    api: Api, llm: ModelServer
+) -> None:
+    ada = await api.person()
+    body = {"userId": ada.user_id, "modelId": "slow", "userMessage": "Hi."}
+    headers = {**ada.headers, "accept": "text/event-stream"}
+    async with ada.http.stream("POST", "/api/official-model/submit", json=body, headers=headers) as response:
+        first = await anext(response.aiter_text())
+        assert "Good" in first
+        assert (await ada.wallet())["starCoin"] == 93
+    await asyncio.wait_for(llm.left.wait(), 5)
+    assert (await ada.wallet())["starCoin"] == 100
+
+
+async def test_a_client_that_leaves_a_json_call_is_refunded(api: Api, llm: ModelServer) -> None:
+    ada = await api.person()
+    call = asyncio.ensure_future(ada.submit(modelId="silent"))
+    await llm.arrived.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await asyncio.wait_for(llm.left.wait(), 5)
+    assert (await ada.wallet())["starCoin"] == 100
+
+
+async def test_a_reply_that_was_complete_is_kept_though_the_client_left(api: Api) -> None:
+    ada = await api.person()
+    body = {"userId": ada.user_id, "modelId": "fine", "userMessage": "Hi."}
+    headers = {**ada.headers, "accept": "text/event-stream", "idempotency-key": "k"}
+    async with ada.http.stream("POST", "/api/official-model/submit", json=body, headers=headers) as response:
+        async for text in response.aiter_text():
+            if "done" in text:
+                break
+    replay = good(await ada.submit(modelId="fine", userMessage="Hi.", key="k"))
+    assert replay["content"] == "Good evening." and replay["wallet"]["starCoin"] == 93
+
+
+async def test_a_hundred_clients_share_fifty_replies(api: Api) -> None:
+    ada = await api.person()
+    await api.services.wallets.adjust(ada.user_id, "star", 150)
+    answers = await asyncio.gather(*(ada.submit(modelId=STAR) for _ in range(100)))
+    paid = [a for a in answers if a.status_code == 200]
+    assert len(paid) == 50
+    assert {a.json()["code"] for a in answers if a.status_code != 200} <= {
+        "INSUFFICIENT_FUNDS",
+        "BILLING_FAILED",
+    }
+    assert (await ada.wallet())["starCoin"] == 0
+    assert await api.services.sweeper.check(ada.user_id) == []
+
+
+async def test_the_dialogue_counts_for_its_character(api: Api) -> None:
+    ada, bob = await api.person(), await api.person("bob")
+    mira = await bob.publish()
+    await api.services.wallets.adjust(ada.user_id, "star", -100)
+    answer = good(await ada.submit(modelId=LUNA, characterId=mira))
+    assert "deactivateBinding" not in answer
+    card = await api.services.characters.require(mira)
+    assert (card.dialogue_count, card.total_coin_used, card.heat) == (1, 3, 3 + 2 * 3)
+    good(await bob.http.delete(f"/api/character/{mira}", headers=bob.headers))
+    gone = good(await ada.submit(modelId=LUNA, characterId=mira))
+    assert gone["deactivateBinding"] is True and gone["billing"]["cost"] == 3
+    assert good(await ada.submit(characterId="no-such"))["deactivateBinding"] is True
+
+
+async def test_free_replies_are_metered_for_strangers(tmp_path: Path) -> None:
+    async with backend(tmp_path, served=True) as api:
+        ada = await api.person()
+        answers = await asyncio.gather(*(ada.submit() for _ in range(10)))
+        assert sorted({a.status_code for a in answers}) == [200, 429]
+        refused = next(a for a in answers if a.status_code == 429)
+        assert bad(refused, 429, "RATE_LIMITED") and int(refused.headers["retry-after"]) >= 1
+        paid = await asyncio.gather(*(ada.submit(modelId=STAR) for _ in range(10)))
+        assert {a.status_code for a in paid} == {200}
+
+
+async def test_only_token_counts_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "lunalux.backend")
+    settings = BackendSettings(providers=ProviderSettings(analyze_token=True))
+    async with backend(tmp_path, settings) as api:
+        ada = await api.person()
+        answer = good(await ada.submit(userMessage="A secret sentence of mine.", raw="hidden raw"))
+    (tokens,) = [r for r in caplog.records if r.getMessage() == "tokens"]
+    assert tokens.__dict__["completion"] == answer["usage"]["completionTokens"]
+    for record in caplog.records:
+        shown = str(record.__dict__)
+        assert "secret sentence" not in shown and "hidden raw" not in shown and ada.token not in shown
