@@ -13,77 +13,53 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from lunalux_core.backend.answers import pack, unpack
-from lunalux_core.backend.billing import Approval, ModelConfig, Wallet, approve, race_lost
+from lunalux_core.backend.answers import pack
+from lunalux_core.backend.billing import ModelConfig, Wallet, approve, race_lost
 from lunalux_core.backend.clock import iso
 from lunalux_core.backend.repos.ledger import OPENING, Ledger, Ledgers
 from lunalux_core.backend.repos.movements import (
     OPEN,
     OWN_MARK,
-    Movement,
     balance_change,
     line_row,
     move_key,
-    move_row,
     user_pk,
 )
 from lunalux_core.backend.repos.wallets import Wallets, no_wallet
+from lunalux_core.backend.reservations import (
+    Action,
+    Replay,
+    Reservation,
+    mine,
+    movement_for,
+    open_key,
+    replayed,
+    reserving,
+)
 from lunalux_core.backend.settings import TableNames
 from lunalux_core.backend.storage.table import (
-    Absent,
-    All,
-    AnyOf,
     ConditionFailed,
     Delete,
     Eq,
     Item,
-    Key,
     Operation,
     Put,
     Store,
     Unavailable,
     Update,
 )
-from lunalux_core.errors import BackendError, InvalidInput, PaymentError
+from lunalux_core.errors import InvalidInput, PaymentError
 from lunalux_core.ids import uuid4
+
+__all__ = ["Action", "Money", "Replay", "Reservation"]
 
 REPLAY_MS = 24 * 3600 * 1000
 HOLD_MARGIN_S = 60
 TRIES = 4
 SWEEP_PAGE = 100
 Step = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """What a person asked for, once. `operation` is the Idempotency-Key (or a fresh id) and `request_hash`
-    what it stands for; `character_id` is the market character that is talked to, if any."""
-
-    user_id: str
-    operation: str
-    request_hash: str
-    character_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """Coins set aside for one call."""
-
-    action: Action
-    config: ModelConfig
-    approval: Approval
-    claim: str
-    lux_level: int
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """The action was done before: the stored body of its 200 answer."""
-
-    response: Mapping[str, Any]
 
 
 class Money:
@@ -140,7 +116,7 @@ class Money:
                 self._step("reserved")
                 return reservation
             if failed.index == 0:
-                return self._replay(action, failed.old)
+                return replayed(action, failed.old, self._now_ms())
             if failed.index == 1:
                 raise no_wallet() if failed.old is None else race_lost(config)
             await self._ledgers.heal(action.user_id)
@@ -149,7 +125,9 @@ class Money:
     async def _try_reserve(self, reservation: Reservation) -> ConditionFailed | None:
         """Write the reservation; what stood against it, if anything did."""
         try:
-            await self._store.transact(self._reserving(reservation), token=f"r{reservation.claim}")
+            await self._store.transact(
+                reserving(self._tables, reservation, self._now_ms()), token=f"r{reservation.claim}"
+            )
         except ConditionFailed as failed:
             return failed
         except Unavailable as error:
@@ -163,52 +141,6 @@ class Money:
         row = await self._store.get(self._tables.ledger, move_key(action.user_id, action.operation))
         return row is not None and row.get("claim") == reservation.claim
 
-    def _reserving(self, reservation: Reservation) -> list[Operation]:
-        """Movement first, so that a repeated action is seen as such even when the wallet is empty by now."""
-        action, approval, now = reservation.action, reservation.approval, self._now_ms()
-        movement = self._movement(reservation, "RESERVED", iso(now))
-        row = move_row(
-            action.user_id,
-            movement,
-            claim=reservation.claim,
-            requestHash=action.request_hash,
-            cost=approval.cost,
-            luxLevel=reservation.lux_level,
-            counted=action.character_id is None,
-        )
-        again = All(Eq("status", "REFUNDED"), Eq("requestHash", action.request_hash))
-        opened = {
-            "PK": user_pk(action.user_id),
-            "SK": f"{OPEN}{action.operation}",
-            "opId": action.operation,
-            "claim": reservation.claim,
-            "startedAt": now,
-        }
-        charge: list[Operation] = []
-        if approval.currency is not None:
-            charge = balance_change(
-                self._tables, action.user_id, approval.currency, -approval.cost, movement.created_at
-            )
-        return [
-            Put(self._tables.ledger, row, when=AnyOf(Absent(), again)),
-            *charge,
-            Put(self._tables.ledger, opened, when=None),
-        ]
-
-    @staticmethod
-    def _movement(reservation: Reservation, status: str, moment: str) -> Movement:
-        action, approval = reservation.action, reservation.approval
-        return Movement(
-            id=action.operation,
-            kind="charge",
-            currency=approval.currency,
-            amount=-approval.cost,
-            status=status,
-            created_at=moment,
-            model_id=reservation.config.model_id,
-            character_id=action.character_id,
-        )
-
     async def settle(self, reservation: Reservation, response: Mapping[str, Any]) -> bool:
         """Keep the coins and store the answer for a day, to be replayed.
 
@@ -216,7 +148,7 @@ class Money:
             False where the reservation was given back meanwhile: the answer is a gift then.
         """
         action, now = reservation.action, self._now_ms()
-        movement = self._movement(reservation, "SETTLED", iso(now))
+        movement = movement_for(reservation, "SETTLED", iso(now))
         done = {
             "status": "SETTLED",
             "response": pack(response),
@@ -225,8 +157,8 @@ class Money:
         }
         key = move_key(action.user_id, action.operation)
         writes: list[Operation] = [
-            Update(self._tables.ledger, key, set=done, when=_mine(reservation.claim)),
-            Delete(self._tables.ledger, _open_key(action.user_id, action.operation)),
+            Update(self._tables.ledger, key, set=done, when=mine(reservation.claim)),
+            Delete(self._tables.ledger, open_key(action.user_id, action.operation)),
             Put(self._tables.ledger, line_row(action.user_id, movement, now)),
         ]
         self._step("settling")
@@ -260,9 +192,9 @@ class Money:
                 self._tables.ledger,
                 move_key(user_id, operation),
                 set={"status": "REFUNDED", "amount": 0, "refundedAt": moment},
-                when=_mine(claim),
+                when=mine(claim),
             ),
-            Delete(self._tables.ledger, _open_key(user_id, operation)),
+            Delete(self._tables.ledger, open_key(user_id, operation)),
         ]
         if row.get("currency") is not None:
             writes += balance_change(
@@ -281,7 +213,7 @@ class Money:
         """An open row whose movement is decided or gone promises nothing; it must not stay."""
         try:
             await self._store.write(
-                Delete(self._tables.ledger, _open_key(user_id, operation), when=Eq("claim", claim))
+                Delete(self._tables.ledger, open_key(user_id, operation), when=Eq("claim", claim))
             )
         except ConditionFailed:
             return  # none is there, or it belongs to a retry
@@ -312,35 +244,4 @@ class Money:
         row = await self._store.get(self._tables.ledger, move_key(action.user_id, action.operation))
         if row is None or row.get("status") == "REFUNDED":
             return None
-        return self._replay(action, row)
-
-    def _replay(self, action: Action, row: Item | None) -> Replay:
-        """What an action that was met before comes to (M2)."""
-        if row is None or row.get("requestHash") != action.request_hash:
-            raise BackendError(
-                "IDEMPOTENCY_MISMATCH",
-                "This idempotency key was used for another request.",
-                "Send a new key with a new request.",
-            )
-        if row["status"] != "SETTLED":
-            raise BackendError(
-                "OPERATION_IN_PROGRESS",
-                "This request is being answered already.",
-                "Wait a moment, then ask again with the same key.",
-                retry_after=2,
-            )
-        if "response" not in row or self._now_ms() // 1000 >= int(row["expiresAt"]):
-            raise BackendError(
-                "IDEMPOTENCY_MISMATCH",
-                "This request was answered more than a day ago; its answer is no longer kept.",
-                "Send a new key to ask anew.",
-            )
-        return Replay(unpack(row["response"]))
-
-
-def _mine(claim: str) -> All:
-    return All(Eq("status", "RESERVED"), Eq("claim", claim))
-
-
-def _open_key(user_id: str, operation: str) -> Key:
-    return Key(user_pk(user_id), f"{OPEN}{operation}")
+        return replayed(action, row, self._now_ms())

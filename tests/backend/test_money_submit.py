@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from money_world import EITHER, FREE, HOLD_MS, STAR, TABLES, UNPAYABLE, World, world
@@ -13,6 +15,7 @@ from money_world import EITHER, FREE, HOLD_MS, STAR, TABLES, UNPAYABLE, World, w
 from lunalux_core.backend.money import Action, Replay, Reservation
 from lunalux_core.backend.repos.coupons import Coupons
 from lunalux_core.backend.repos.invites import Rewards
+from lunalux_core.backend.storage.table import Operation, Store, Unavailable
 from lunalux_core.errors import BackendError, LunaluxError, NotFound, PaymentError
 
 DAY_MS = 24 * 3600 * 1000
@@ -259,3 +262,47 @@ async def test_no_idempotency_key_can_pass_for_a_movement_of_the_services_own(tm
         with pytest.raises(LunaluxError) as refused:
             await w.spend(FREE, "coupon/GIFT")
         assert refused.value.code == "INVALID_REQUEST"
+
+
+class LostAnswers:
+    """A store that does what it is told and then seems not to answer: the next `lost` transactions."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.lost, self.applied = store, 0, True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def transact(self, operations: Sequence[Operation], token: str | None = None) -> None:
+        if self.lost and not self.applied:
+            self.lost -= 1
+            raise Unavailable(maybe_applied=True)
+        await self._store.transact(operations, token)
+        if self.lost:
+            self.lost -= 1
+            raise Unavailable(maybe_applied=True)
+
+
+@pytest.mark.parametrize("applied", [True, False])
+async def test_a_lost_answer_of_the_store_is_resolved_by_reading(tmp_path: Path, applied: bool) -> None:
+    """Never by a blind retry (M3, BACKEND 5.2)."""
+    async with world(tmp_path) as plain:
+        await plain.account()
+        store: Any = LostAnswers(plain.store)
+        w = World(store)
+        store.lost, store.applied = 1, applied
+        if not applied:
+            with pytest.raises(Unavailable):
+                await w.reserve(STAR, "op")
+            assert (await w.balances())["star"] == 100
+        held = await w.reserve(STAR, "op")
+        assert (await w.balances())["star"] == 95
+        store.lost = 1
+        if not applied:
+            with pytest.raises(Unavailable):
+                await w.money.settle(held, {"content": "kept"})
+        assert await w.money.settle(held, {"content": "kept"}) is True
+        assert await w.spend(STAR, "op") == Replay({"content": "kept"})
+        assert (await w.balances())["star"] == 95
+        assert await w.open_rows() == 0
+        await w.check()
