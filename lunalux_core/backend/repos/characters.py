@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from lunalux_core.backend.clock import iso
 from lunalux_core.backend.ranking_keys import (
@@ -22,6 +21,18 @@ from lunalux_core.backend.ranking_keys import (
     shard_of,
     time_key,
 )
+from lunalux_core.backend.repos.cards import (
+    COUNTERS,
+    VISIBLE,
+    MarketCard,
+    NewCard,
+    Place,
+    Status,
+    card_of,
+    counts,
+    legacy_coins,
+    no_character,
+)
 from lunalux_core.backend.settings import RankingSettings, TableNames
 from lunalux_core.backend.storage.table import (
     Absent,
@@ -31,72 +42,19 @@ from lunalux_core.backend.storage.table import (
     ConditionFailed,
     Eq,
     Exists,
-    Item,
     Key,
     Operation,
     Put,
     Store,
     Update,
 )
-from lunalux_core.errors import BackendError, NotFound
+from lunalux_core.errors import BackendError
 from lunalux_core.wire.base import Lang
 
+__all__ = ["VISIBLE", "Characters", "MarketCard", "NewCard", "Place", "Status", "card_of", "no_character"]
+
 NoteHeat = Callable[[Lang, str, int], Awaitable[None]]
-Status = Literal["active", "hidden", "deleted"]
 CACHED_PLACES = 10_000
-COUNTERS = ("TotalLunaCoinUsed", "LikedCount", "DownloadCount", "DialogueCount")
-VISIBLE: Condition = All(Exists(), AnyOf(Absent("Status"), Eq("Status", "active")))
-"""The card is there and may be seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a card's item is."""
-
-    table: str
-    key: Key
-
-    @property
-    def character_id(self) -> str:
-        return self.key.pk.removeprefix("CHAR#")
-
-
-@dataclass(frozen=True, slots=True)
-class MarketCard:
-    """A published character. Addresses of pictures are `s3://bucket/key`; times are ISO 8601, UTC."""
-
-    place: Place
-    id: str
-    name: str
-    language: Lang
-    thumbnail_url: str
-    image_url: str
-    intro: str | None
-    tags: tuple[str, ...]
-    owner: str | None
-    status: str
-    version: int
-    heat: int
-    created_at: str
-    updated_at: str
-    liked_count: int
-    download_count: int
-    dialogue_count: int
-    total_coin_used: int
-
-
-@dataclass(frozen=True, slots=True)
-class NewCard:
-    """What publishing needs to know."""
-
-    id: str
-    name: str
-    language: Lang
-    thumbnail_url: str
-    image_url: str
-    intro: str
-    tags: tuple[str, ...]
-    owner: str
 
 
 class Characters:
@@ -145,7 +103,7 @@ class Characters:
         for place in places:
             item = await self._store.get(place.table, place.key)
             if item is not None:
-                self._remember(place, _counts(item))
+                self._remember(place, counts(item))
                 return card_of(item, place)
         return None
 
@@ -332,7 +290,7 @@ class Characters:
             return
         old = item.get("Metadata")
         counted = old if isinstance(old, Mapping) else {}
-        start = dict.fromkeys(COUNTERS, 0) | {"TotalLunaCoinUsed": _legacy_coins(counted)}
+        start = dict.fromkeys(COUNTERS, 0) | {"TotalLunaCoinUsed": legacy_coins(counted)}
         try:
             if not isinstance(old, Mapping):
                 await self._store.write(
@@ -345,58 +303,5 @@ class Characters:
         self._remember(place, True)
 
 
-def card_of(item: Item, place: Place) -> MarketCard:
-    """The card in an item; what an older one lacks is read as nothing or zero."""
-    counted = item.get("Metadata")
-    counters: Mapping[str, Any] = counted if isinstance(counted, Mapping) else {}
-
-    def count(name: str) -> int:
-        value = counters.get(name, 0)
-        return value if type(value) is int else 0
-
-    tags = item.get("Tags", ())
-    language: Lang = "zh" if item.get("Language") == "zh" else "en"
-    return MarketCard(
-        place=place,
-        id=place.character_id,
-        name=str(item.get("CharacterName", "")),
-        language=language,
-        thumbnail_url=str(item.get("ThumbnailURL", "")),
-        image_url=str(item.get("FullImageURL", "")),
-        intro=item.get("Intro"),
-        tags=tuple(sorted(str(tag) for tag in tags)),
-        owner=item.get("OwnerUserId"),
-        status=str(item.get("Status", "active")),
-        version=int(item.get("Version", 1)),
-        heat=int(item.get("HeatScore", 0)),
-        created_at=str(item.get("CreatedAt", "")),
-        updated_at=str(item.get("UpdatedAt", "")),
-        liked_count=count("LikedCount"),
-        download_count=count("DownloadCount"),
-        dialogue_count=count("DialogueCount"),
-        total_coin_used=count("TotalLunaCoinUsed" if "TotalLunaCoinUsed" in counters else "TotalCoinUsed"),
-    )
-
-
-def _counts(item: Item) -> bool:
-    """Whether every counter is there to be added to."""
-    counters = item.get("Metadata")
-    return isinstance(counters, Mapping) and all(type(counters.get(name)) is int for name in COUNTERS)
-
-
-def _legacy_coins(counters: Mapping[str, Any]) -> int:
-    value = counters.get("TotalCoinUsed", 0)
-    return value if type(value) is int else 0
-
-
 def _is(status: str) -> Condition:
     return Eq("Status", status)
-
-
-def no_character(character_id: str) -> NotFound:
-    return NotFound(
-        "CHARACTER_NOT_FOUND",
-        "This character is not on the market.",
-        "Refresh the market.",
-        character=character_id[:128],
-    )
