@@ -69,7 +69,7 @@ class AwsAccess:
             read_timeout=READ_S,
             max_pool_connections=THREADS,
             signature_version="s3v4" if service == "s3" else None,
-            s3={"addressing_style": "path"} if service == "s3" and self.endpoint else None,
+            s3={"addressing_style": "path" if self.endpoint else "virtual"} if service == "s3" else None,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
