@@ -12,6 +12,7 @@ import json
 import secrets
 import unicodedata
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -308,6 +309,10 @@ class Account:
 
     async def _begin(self) -> AccountState:
         """There is no session: make the local account's, where that is how it is meant."""
+        if not self._embedded:
+            # A backend that cannot be reached must not send people to a sign-in that cannot work either.
+            with suppress(SessionError):
+                await self._client().validate()
         if not self._embedded or self.state.stays_out or self.state.status == "taken_over":
             raise self._not_signed_in()
         return await self._sign_in_locally()

@@ -12,29 +12,10 @@ from cli_program import Program, environment
 
 from lunalux_tui.cli import NOUNS, Nouns
 
-SPEC_NOUNS = [
-    "chat",
-    "import",
-    "character",
-    "conversation",
-    "worldbook",
-    "preset",
-    "regex",
-    "macro",
-    "market",
-    "account",
-    "wallet",
-    "model",
-    "plugin",
-    "settings",
-    "paths",
-    "backup",
-    "restore",
-    "doctor",
-    "serve",
-    "admin",
-    "completion",
-]
+SPEC_NOUNS = """
+    chat import character conversation worldbook preset regex macro market account wallet model plugin
+    settings paths backup restore doctor serve admin completion
+"""
 
 
 def leaves(command: object, path: str) -> list[tuple[str, str]]:
