@@ -258,4 +258,4 @@ def _comparable(rules: object) -> str:
 
 
 def _refused(name: str, refused: Refused) -> Unavailable:
-    return Unavailable(f"AWS refused {name} ({refused.code}); check the operator's credentials and policy.")
+    return Unavailable(f"AWS refused {name}: {refused}")
