@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import accumulate
-
-from textual.strip import Strip
 
 from lunalux_core.library.conversations import Message
 from lunalux_tui.render.blocks import parse_blocks
+from lunalux_tui.render.entries import Entry, Stream, first_difference
 from lunalux_tui.render.growing import GrowingText
 from lunalux_tui.render.layout import Fold
 from lunalux_tui.render.message import (
@@ -27,40 +25,9 @@ from lunalux_tui.render.message import (
     thinking_block,
     words,
 )
-from lunalux_tui.render.styles import Line
 
 TOP = 1
 """Empty lines above the first entry."""
-
-
-@dataclass(slots=True)
-class Entry:
-    """One message, or one note of the program, and the empty line under it."""
-
-    message: Message | None = None
-    note: tuple[str, str, bool] | None = None
-    opened: dict[Fold, int] = field(default_factory=dict)
-    lines: list[Line] = field(default_factory=list)
-    folds: dict[int, Fold] = field(default_factory=dict)
-    strips: dict[tuple[int, bool], Strip] = field(default_factory=dict)
-
-    @property
-    def id(self) -> str:
-        return self.message.id if self.message else ""
-
-    @property
-    def height(self) -> int:
-        return len(self.lines) + 1
-
-
-@dataclass(slots=True)
-class _Stream:
-    """The reply under way."""
-
-    entry: Entry
-    body: GrowingText
-    thinking: GrowingText
-    head: list[Line] = field(default_factory=list)
 
 
 class Sheet:
@@ -72,7 +39,7 @@ class Sheet:
         self.today = ""
         self._tops: list[int] = [TOP]
         self._width = 0
-        self._stream: _Stream | None = None
+        self._stream: Stream | None = None
 
     @property
     def height(self) -> int:
@@ -230,7 +197,7 @@ class Sheet:
                 opened = bool(entry.opened.get(THINKING))
                 stream.head += thinking_block(stream.thinking.lines, opened, growing=not stream.body.text)
         entry.lines = [*stream.head, *stream.body.lines]
-        first = _first_difference(before, entry.lines)
+        first = first_difference(before, entry.lines)
         for key in [key for key in entry.strips if key[0] >= first]:
             del entry.strips[key]
         grown = len(entry.lines) != len(before)
@@ -238,8 +205,8 @@ class Sheet:
             self.measure()
         return (self.top(entry.id) or 0) + first, grown
 
-    def _new_stream(self, entry: Entry, text: str, thinking: str) -> _Stream:
-        return _Stream(
+    def _new_stream(self, entry: Entry, text: str, thinking: str) -> Stream:
+        return Stream(
             entry,
             GrowingText(self.text_width, text, words=words()),
             GrowingText(self.text_width - 2, thinking, base=THINKING_STYLE),
@@ -290,10 +257,3 @@ class Sheet:
             entry.opened[THINKING] = 1
         self.render(entry)
         return entry
-
-
-def _first_difference(before: Sequence[Line], after: Sequence[Line]) -> int:
-    for index, (old, new) in enumerate(zip(before, after, strict=False)):
-        if old is not new and old != new:
-            return index
-    return min(len(before), len(after))

@@ -1,13 +1,12 @@
 """The transcript: every message of the window in one scroll view, drawn from cached strips.
 
 One widget and no children, so ten messages or six hundred cost the same per frame. A streaming reply lays
-out only its open end, is painted at most `FRAMES` times a second, and stays at the end of the view unless
+out only its open end, is painted a few times a second, and stays at the end of the view unless
 the person scrolled away from it.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -24,8 +23,8 @@ from lunalux_tui.render.palette import Palette
 from lunalux_tui.render.sheet import Sheet
 from lunalux_tui.render.styles import ACCENT
 from lunalux_tui.widgets.lines import palette_of
+from lunalux_tui.widgets.pacing import Pacer
 
-FRAMES = 12
 MARGIN = 2
 
 
@@ -54,10 +53,7 @@ class Transcript(ScrollView, can_focus=True):
         self._palette: Palette | None = None
         self._width = 0
         self._asked = False
-        self._text: list[str] = []
-        self._thinking: list[str] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self._painted = 0.0
+        self._pacer = Pacer(self._paint)
         self._jumping = False
         self._following = True
 
@@ -70,7 +66,7 @@ class Transcript(ScrollView, can_focus=True):
 
     def show(self, messages: Iterable[Message], *, keep_place: bool = False) -> None:
         """Replace everything. Goes to the end, unless `keep_place`."""
-        self._forget_pending()
+        self._pacer.forget()
         place = self._kept() if keep_place else None
         self.sheet.show(messages)
         self._asked = False
@@ -140,40 +136,22 @@ class Transcript(ScrollView, can_focus=True):
 
     def stream_text(self, text: str) -> None:
         """More of the reply; painted within a frame."""
-        self._text.append(text)
-        self._schedule()
+        self._pacer.text(text)
 
     def stream_thinking(self, text: str) -> None:
         """More of the reasoning; painted within a frame."""
-        self._thinking.append(text)
-        self._schedule()
+        self._pacer.thinking(text)
 
     def end_stream(self, message: Message | None) -> None:
         """The reply ended: show it as it was stored, or take an empty one away."""
-        self._forget_pending()
+        self._pacer.forget()
         place = self._kept()
         self.sheet.end_stream(message)
         self._changed(place)
 
-    def _schedule(self) -> None:
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(max(self._painted + 1 / FRAMES, loop.time()), self._paint)
-
-    def _forget_pending(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._text.clear()
-        self._thinking.clear()
-
-    def _paint(self) -> None:
-        self._timer = None
-        self._painted = asyncio.get_running_loop().time()
+    def _paint(self, text: str, thinking: str) -> None:
         following = self.at_end
-        first, grown = self.sheet.stream("".join(self._text), "".join(self._thinking))
-        self._text.clear()
-        self._thinking.clear()
+        first, grown = self.sheet.stream(text, thinking)
         if grown:
             self._grow()
             if following:
@@ -219,6 +197,9 @@ class Transcript(ScrollView, can_focus=True):
             self._jump(top)
         elif top + entry.height > y + view:
             self._jump(top + entry.height - view)
+
+    def on_unmount(self) -> None:
+        self._pacer.forget()
 
     def on_resize(self) -> None:
         self._fit()
