@@ -1,0 +1,242 @@
+"""Accounts, wallets, invites and coupons over HTTP: every route's answer and every code (BACKEND 1.3)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from api_support import PASSWORD, Api, backend, bad, good
+
+from lunalux_core.backend.settings import BackendSettings
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    settings = BackendSettings(invited_reward_star=20, invite_threshold=2, invite_milestone_star=50)
+    async with backend(tmp_path, settings) as api:
+        yield api
+
+
+async def test_from_sign_up_to_a_wallet(api: Api) -> None:
+    body = {"email": "Ada@Example.org", "password": PASSWORD}
+    signed_up = good(await api.http.post("/api/auth/signup", json=body))
+    assert signed_up["confirmed"] is True
+    signed_in = good(await api.http.post("/api/auth/signin", json=body))
+    assert signed_in["userId"] == signed_up["userId"] and signed_in["email"] == "ada@example.org"
+    ada = await api.sign_in("ada@example.org")
+    assert good(await ada.get("/api/session/validate")) == {"success": True, "userId": ada.user_id}
+    bad(await ada.get("/api/user/me"), 404, "USER_NOT_FOUND")
+    bad(await ada.get("/api/wallet/me"), 404, "WALLET_NOT_FOUND")
+    bad(await ada.get("/api/ledger/summary/me"), 404, "WALLET_NOT_FOUND")
+    first = good(await ada.post("/api/user/init", {"email": "someone-else@example.org"}))
+    assert first["user"] == {"id": ada.user_id, "email": "ada@example.org"}
+    assert first["wallet"] == {"userId": ada.user_id, "luxLevel": 0, "starCoin": 100, "lunaCoin": 100}
+    assert first["ledger"]["totalStarCoinGain"] == first["ledger"]["totalLunaCoinGain"] == 100
+    assert first["invite"]["totalInvites"] == 0 and first["invite"]["inviteCode"]
+    again = good(await ada.post("/api/user/init", {"email": "ada@example.org"}))
+    assert again == first
+    assert good(await ada.get("/api/wallet/me"))["wallet"] == first["wallet"]
+    assert good(await ada.get("/api/ledger/summary/me"))["ledger"] == first["ledger"]
+    assert good(await ada.get("/api/invite/me"))["invite"] == first["invite"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        ("signup", {"email": "ada@example.org", "password": "short"}, 400, "WEAK_PASSWORD"),
+        ("signup", {"email": "no address", "password": PASSWORD}, 400, "INVALID_REQUEST"),
+        ("signup", {"email": "ada@example.org"}, 400, "INVALID_REQUEST"),
+        ("signup", {"email": ["ada@example.org"], "password": PASSWORD}, 400, "INVALID_REQUEST"),
+        ("signup", [], 400, "INVALID_REQUEST"),
+        ("signin", {"email": "ada@example.org", "password": PASSWORD}, 401, "BAD_CREDENTIALS"),
+        ("confirm", {"email": "ada@example.org", "code": "123456"}, 400, "CODE_INVALID"),
+        (
+            "reset",
+            {"email": "ada@example.org", "code": "123456", "password": PASSWORD},
+            400,
+            "CODE_INVALID",
+        ),
+        ("reset", {"email": "a@example.org", "code": "1", "password": "short"}, 400, "WEAK_PASSWORD"),
+        ("refresh", {}, 401, "UNAUTHORIZED"),
+    ],
+)
+async def test_refused_credentials(api: Api, path: str, body: object, status: int, code: str) -> None:
+    bad(await api.http.post(f"/api/auth/{path}", json=body), status, code)
+
+
+async def test_a_taken_address(api: Api) -> None:
+    await api.person()
+    body = {"email": "ADA@example.org", "password": PASSWORD}
+    bad(await api.http.post("/api/auth/signup", json=body), 409, "EMAIL_TAKEN")
+
+
+async def test_with_codes_the_log_has_them_and_a_taken_address_is_told_last(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "lunalux.backend")
+
+    def code() -> str:
+        return str(re.findall(r"code for \S+: (\d{6})", caplog.text)[-1])
+
+    async with backend(tmp_path, require_confirmation=True) as api:
+        body = {"email": "ada@example.org", "password": PASSWORD}
+        assert good(await api.http.post("/api/auth/signup", json=body))["confirmed"] is False
+        bad(await api.http.post("/api/auth/signin", json=body), 403, "USER_NOT_CONFIRMED")
+        good(await api.http.post("/api/auth/resend", json=body))
+        api.clock.forward(16 * 60)
+        confirm = {"email": "ada@example.org", "code": code()}
+        bad(await api.http.post("/api/auth/confirm", json=confirm), 400, "CODE_EXPIRED")
+        good(await api.http.post("/api/auth/resend", json=body))
+        good(await api.http.post("/api/auth/confirm", json={**confirm, "code": code()}))
+        ada = await api.sign_in("ada@example.org")
+        assert good(await api.http.post("/api/auth/signup", json=body))["confirmed"] is False
+        taken = {**confirm, "code": code()}
+        bad(await api.http.post("/api/auth/confirm", json=taken), 409, "EMAIL_TAKEN")
+        good(await api.http.post("/api/auth/forgot", json=body))
+        reset = {**confirm, "code": code(), "password": "another quiet password"}
+        good(await api.http.post("/api/auth/reset", json=reset))
+        bad(await ada.get("/api/session/validate"), 401, "UNAUTHORIZED")
+        bad(await api.http.post("/api/auth/signin", json=body), 401, "BAD_CREDENTIALS")
+
+
+async def test_mails_to_unknown_addresses_look_the_same(api: Api) -> None:
+    for path in ("resend", "forgot"):
+        good(await api.http.post(f"/api/auth/{path}", json={"email": "nobody@example.org"}))
+
+
+async def test_usernames(api: Api) -> None:
+    ada, bob = await api.person(), await api.person("bob")
+    named = good(await ada.post("/api/user/username", {"username": "Luna_Fan"}))
+    assert named["user"] == {"id": ada.user_id, "email": "ada@example.org", "username": "Luna_Fan"}
+    bad(await bob.post("/api/user/username", {"username": "lUNA_fAN"}), 409, "USERNAME_TAKEN")
+    again = good(await ada.post("/api/user/username", {"username": "LUNA_fan"}))
+    assert again["user"]["username"] == "LUNA_fan"
+    good(await ada.post("/api/user/username", {"username": "Somebody_else"}))
+    good(await bob.post("/api/user/username", {"username": "luna_fan"}))
+    for wrong in ("ab", "x" * 25, "admin", "right\u202eleft", "a\u200bbcd", "\x1b[31mred", ""):
+        bad(await bob.post("/api/user/username", {"username": wrong}), 400, "USERNAME_INVALID")
+    assert good(await bob.get("/api/user/me"))["user"]["username"] == "luna_fan"
+    body = {"email": "bob@example.org", "password": PASSWORD}
+    assert good(await api.http.post("/api/auth/signin", json=body))["username"] == "luna_fan"
+    eve = await api.person("eve", init=False)
+    bad(await eve.post("/api/user/username", {"username": "evening"}), 404, "USER_NOT_FOUND")
+
+
+async def test_a_username_has_one_owner_whoever_is_faster(api: Api) -> None:
+    people = [await api.person(f"p{n}") for n in range(4)]
+    answers = await asyncio.gather(
+        *(p.post("/api/user/username", {"username": "the_one"}) for p in people for _ in range(3))
+    )
+    winners = {a.json()["user"]["id"] for a in answers if a.status_code == 200}
+    assert len(winners) == 1
+
+
+async def test_an_invitation_pays_both_once(api: Api) -> None:
+    ada = await api.person()
+    code = good(await ada.get("/api/invite/me"))["invite"]["inviteCode"]
+    bob = await api.person("bob", referral=code)
+    assert (await bob.wallet())["starCoin"] == 120
+    good(await bob.post("/api/user/init", {"email": "bob@example.org", "referralCode": code}))
+    assert (await bob.wallet())["starCoin"] == 120
+    own = good(await ada.post("/api/user/init", {"email": "ada@example.org", "referralCode": code}))
+    assert own["invite"]["totalInvites"] == 1 and own["wallet"]["starCoin"] == 100
+    none = good(await ada.post("/api/invite/settle/me"))
+    assert (none["settledTimes"], none["rewardStar"]) == (0, 0)
+    await api.person("carol", referral=code)
+    paid = good(await ada.post("/api/invite/settle/me"))
+    assert (paid["settledTimes"], paid["rewardStar"], paid["wallet"]["starCoin"]) == (1, 50, 150)
+    assert paid["invite"]["totalInvites"] == 2 and paid["invite"]["unissuedRewardCount"] == 0
+    assert good(await ada.post("/api/invite/settle/me"))["settledTimes"] == 0
+    assert await api.services.sweeper.check(ada.user_id) == []
+
+
+async def test_the_referral_cookie_stands_in_for_the_body(api: Api) -> None:
+    ada = await api.person()
+    code = good(await ada.get("/api/invite/me"))["invite"]["inviteCode"]
+    body = {"email": "bob@example.org", "password": PASSWORD, "referralCode": code}
+    answer = await api.http.post("/api/auth/signup", json=body)
+    cookie = answer.headers["set-cookie"].lower()
+    assert cookie.startswith(f"referral={code.lower()}")
+    assert "httponly" in cookie and "samesite=lax" in cookie and "max-age=1800" in cookie
+    bob = await api.sign_in("bob@example.org")
+    bob.extra["cookie"] = f"referral={code}"
+    set_up = await bob.post("/api/user/init", {"email": "bob@example.org"})
+    assert good(set_up)["wallet"]["starCoin"] == 120
+    assert 'referral=""' in set_up.headers["set-cookie"]
+
+
+async def test_coupons(api: Api) -> None:
+    ada, bob = await api.person(), await api.person("bob")
+    await api.services.coupons.create("ONCE", "star", 30)
+    await api.services.coupons.create("THRICE", "luna", 7, 3)
+    redeemed = good(await ada.post("/api/coupon/redeem", {"coupon": " ONCE "}))
+    assert (redeemed["currency"], redeemed["amount"]) == ("star", 30)
+    assert redeemed["wallet"]["starCoin"] == 130 and redeemed["ledger"]["totalStarCoinGain"] == 130
+    repeated = good(await ada.post("/api/coupon/redeem", {"coupon": "ONCE"}))
+    assert repeated["amount"] == 30 and (await ada.wallet())["starCoin"] == 130
+    for wrong in ("ONCE", "NEVER", "", "x" * 200, "a#b", "once\x00"):
+        bad(await bob.post("/api/coupon/redeem", {"coupon": wrong}), 400, "COUPON_INVALID_OR_USED")
+    luna = good(await bob.post("/api/coupon/redeem", {"coupon": "THRICE"}))
+    assert (luna["currency"], luna["wallet"]["lunaCoin"]) == ("luna", 107)
+    eve = await api.person("eve", init=False)
+    bad(await eve.post("/api/coupon/redeem", {"coupon": "THRICE"}), 404, "WALLET_NOT_FOUND")
+
+
+async def test_history_is_newest_first_in_pages_of_ones_own(api: Api) -> None:
+    ada, bob = await api.person(), await api.person("bob")
+    for _ in range(3):
+        api.clock.forward(1)
+        good(await ada.submit(modelId="002"))
+    page = good(await ada.get("/api/ledger/history/me", limit=2))
+    assert [(m["kind"], m["currency"], m["amount"], m["status"]) for m in page["movements"]] == [
+        ("charge", "star", -5, "SETTLED")
+    ] * 2
+    rest = good(await ada.get("/api/ledger/history/me", cursor=page["nextKey"]))
+    assert [m["kind"] for m in rest["movements"]] == ["charge", "init", "init"]
+    assert "nextKey" not in rest
+    foreign = await bob.get("/api/ledger/history/me", cursor=page["nextKey"])
+    bad(foreign, 400, "INVALID_REQUEST")
+    bad(await ada.get("/api/ledger/history/me", cursor="LINE#0"), 400, "INVALID_REQUEST")
+    bad(await ada.get("/api/ledger/history/me", limit="many"), 400, "INVALID_REQUEST")
+    api.clock.forward(2 * 86_400)
+    bad(await ada.get("/api/ledger/history/me", cursor=page["nextKey"]), 400, "INVALID_REQUEST")
+
+
+async def test_the_price_list(api: Api) -> None:
+    ada = await api.person()
+    configs = good(await ada.get("/api/model-config/list"))["configs"]
+    assert [(c["modelId"], c["freeLevel"], c["starCost"], c["lunaCost"]) for c in configs] == [
+        ("001", 0, -1, -1),
+        ("002", -1, 5, -1),
+        ("003", -1, 8, 3),
+    ]
+    assert {"displayname", "modelType", "modelName", "allowStar", "allowLuna", "sortOrder"} <= set(configs[0])
+
+
+async def test_guesses_are_limited_for_strangers(tmp_path: Path) -> None:
+    async with backend(tmp_path, served=True, seeded=False) as api:
+        ada = await api.person()
+        guesses = [await ada.post("/api/coupon/redeem", {"coupon": f"GUESS{n}"}) for n in range(22)]
+        assert [g.status_code for g in guesses[:20]] == [400] * 20
+        bad(guesses[-1], 429, "RATE_LIMITED")
+        assert int(guesses[-1].headers["retry-after"]) >= 1
+        wrong = {"email": "ada@example.org", "code": "0"}
+        codes = [(await api.http.post("/api/auth/confirm", json=wrong)).status_code for _ in range(16)]
+        assert codes == [400] * 15 + [429]
+        mails = [(await api.http.post("/api/auth/forgot", json=wrong)).status_code for _ in range(6)]
+        assert mails == [200] * 5 + [429]
+
+
+async def test_what_a_crash_left_reserved_comes_back_at_the_next_look(api: Api) -> None:
+    from lunalux_core.backend.money import Action
+
+    ada = await api.person()
+    config = await api.services.models.require("002")
+    await api.services.money.reserve(Action(ada.user_id, "lost", "hash"), config)
+    assert (await ada.wallet())["starCoin"] == 95
+    api.clock.forward(3600)
+    assert (await ada.wallet())["starCoin"] == 100

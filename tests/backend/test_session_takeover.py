@@ -1,0 +1,184 @@
+"""Sessions over HTTP: protected routes refuse the unknown with 401 and the displaced with 460 (S1 to S3)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from api_support import Api, Person, backend, bad, good
+
+from lunalux_core.backend.app import create_app
+from lunalux_core.backend.embedded import open_embedded
+from lunalux_core.backend.identity import Account
+from lunalux_core.backend.keys import Signer
+from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.client.asgi import StreamingASGITransport
+
+OPEN = ("/api/auth/", "/blobs/", "/health", "/ready", "/metrics")
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    async with backend(tmp_path, seeded=False) as api:
+        yield api
+
+
+def protected(api: Api) -> list[tuple[str, str]]:
+    """Method and path of every route that needs a session, from the API's own description."""
+    schema = create_app(api.services)._app.openapi()  # type: ignore[attr-defined]
+    return [
+        (method, path.replace("{character_id}", "some-id"))
+        for path, operations in schema["paths"].items()
+        for method in operations
+        if not path.startswith(OPEN)
+    ]
+
+
+FITTING: dict[str, Any] = {
+    "email": "ada@example.org",
+    "username": "Somebody",
+    "coupon": "X",
+    "characterId": "some-id",
+    "reason": "Because.",
+    "filename": "a.png",
+    "size": 10,
+    "s3Key": "a/b.png",
+    "language": "en",
+    "intro": "An intro.",
+}
+
+
+async def call(http: httpx.AsyncClient, method: str, path: str, headers: dict[str, str]) -> httpx.Response:
+    if path.endswith("upload-direct"):
+        return await http.post(path, files={"file": ("a.png", b"x")}, headers=headers)
+    if method in {"post", "patch"}:
+        return await http.request(method, path, json=FITTING, headers=headers)
+    return await http.request(method, path, params={"id": "some-id", **FITTING}, headers=headers)
+
+
+async def test_every_protected_route_wants_a_session(api: Api) -> None:
+    ada, bob = await api.person(), await api.person("bob")
+    routes = protected(api)
+    assert len(routes) >= 28
+    forged = Signer(["not the server's secret"]).sign(
+        "session", {"u": ada.user_id, "s": "x", "e": 99, "x": 2**40}
+    )
+    strangers = [
+        {},
+        {"x-user-id": ada.user_id},
+        {"x-session-token": ada.token},
+        {"x-user-id": ada.user_id, "x-session-token": bob.token},
+        {"x-user-id": ada.user_id, "x-session-token": forged},
+        {"x-user-id": ada.user_id, "x-session-token": ada.token[:-2]},
+    ]
+    for method, path in routes:
+        for headers in strangers:
+            bad(await call(api.http, method, path, headers), 401, "UNAUTHORIZED")
+
+
+async def test_every_protected_route_tells_the_displaced_device(api: Api) -> None:
+    old = await api.person()
+    new = await api.sign_in(old.email)
+    for method, path in protected(api):
+        bad(await call(api.http, method, path, old.headers), 460, "SESSION_TAKEN_OVER")
+    assert good(await new.get("/api/session/validate"))["userId"] == new.user_id
+    good(await old.post("/api/auth/signout"))
+    good(await new.get("/api/session/validate"))
+
+
+async def test_sessions_end(api: Api) -> None:
+    ada = await api.person()
+    good(await ada.post("/api/auth/signout"))
+    bad(await ada.get("/api/session/validate"), 401, "UNAUTHORIZED")
+    good(await ada.post("/api/auth/signout"))
+    ada = await api.sign_in(ada.email)
+    api.clock.forward(31 * 86_400)
+    bad(await ada.get("/api/session/validate"), 401, "UNAUTHORIZED")
+
+
+async def test_refresh_prolongs_and_replaces(api: Api) -> None:
+    ada = await api.person()
+    api.clock.forward(29 * 86_400)
+    fresh = good(await ada.post("/api/auth/refresh"))
+    assert fresh["userId"] == ada.user_id
+    later = Person(api.http, ada.user_id, fresh["sessionToken"], ada.email)
+    bad(await ada.get("/api/session/validate"), 401, "UNAUTHORIZED")
+    api.clock.forward(29 * 86_400)
+    good(await later.get("/api/session/validate"))
+
+
+async def test_another_instance_over_the_same_data(api: Api, tmp_path: Path) -> None:
+    """The second instance is another process in life; here it shares nothing but the folder."""
+    settings = BackendSettings(session_cache_s=0)
+    other = await open_embedded(tmp_path / "backend", settings, seeded=False, now_ms=api.clock)
+    try:
+        transport = StreamingASGITransport(create_app(other))
+        async with httpx.AsyncClient(base_url="http://other.test", transport=transport) as http:
+            old = await api.person()
+            there = replace(old, http=http)
+            good(await there.get("/api/session/validate"))
+            new = await api.sign_in(old.email)
+            bad(await there.get("/api/session/validate"), 460, "SESSION_TAKEN_OVER")
+            good(await replace(new, http=http).get("/api/session/validate"))
+    finally:
+        await other.aclose()
+
+
+async def test_a_restart_keeps_sessions_and_a_lost_store_adopts_none(tmp_path: Path) -> None:
+    async with backend(tmp_path, seeded=False) as api:
+        ada = await api.person()
+    async with backend(tmp_path, seeded=False) as api:
+        good(await replace(ada, http=api.http).get("/api/session/validate"))
+    for file in (tmp_path / "backend").glob("backend.db*"):
+        file.unlink()
+    async with backend(tmp_path, seeded=False) as api:
+        bad(await replace(ada, http=api.http).get("/api/session/validate"), 401, "UNAUTHORIZED")
+
+
+class Proving:
+    """An identity whose cookie proves one account, as a Cognito ID token does; the rest is local."""
+
+    def __init__(self, plain: Any, account: Account) -> None:
+        self._plain, self._account = plain, account
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plain, name)
+
+    async def prove(self, cookie: str) -> Account | None:
+        return self._account if cookie == "genuine" else None
+
+
+async def test_only_a_lost_session_is_repaired_and_only_for_its_account(api: Api) -> None:
+    ada, bob = await api.person(), await api.person("bob")
+    proving = Proving(api.services.identity, Account(ada.user_id, ada.email))
+    services = replace(api.services, identity=proving)
+    transport = StreamingASGITransport(create_app(services))
+
+    async with httpx.AsyncClient(base_url="http://lunalux.test", transport=transport) as http:
+
+        async def me(person: Person, cookie: str, token: str = "") -> httpx.Response:
+            headers = {"x-user-id": person.user_id, "x-session-token": token, "cookie": cookie}
+            return await http.get("/api/user/me", headers=headers)
+
+        genuine, forged = "lunalux_identity=genuine", "lunalux_identity=forged"
+        bad(await me(ada, genuine), 401, "UNAUTHORIZED")  # a session exists: nothing was lost
+        await api.sign_in(ada.email)
+        bad(await me(ada, genuine, ada.token), 460, "SESSION_TAKEN_OVER")  # the displaced one stays out
+        from lunalux_core.backend.storage.table import Delete, Key
+
+        await api.services.store.write(Delete("user_table", Key(f"USER#{ada.user_id}", "SESSION")))
+        await api.services.store.write(Delete("user_table", Key(f"USER#{bob.user_id}", "SESSION")))
+        services.sessions._cache.clear()
+        bad(await me(ada, forged), 401, "UNAUTHORIZED")
+        bad(await me(bob, genuine), 401, "UNAUTHORIZED")
+        without_header = await http.get("/api/user/me", headers={"cookie": genuine})
+        bad(without_header, 401, "UNAUTHORIZED")
+        repaired = await me(ada, genuine, ada.token)
+        assert good(repaired)["user"]["id"] == ada.user_id
+        fresh = Person(http, ada.user_id, repaired.headers["x-session-token"], ada.email)
+        good(await fresh.get("/api/session/validate"))
+        bad(await me(ada, genuine), 401, "UNAUTHORIZED")  # once
