@@ -116,8 +116,10 @@ class CardCanvas(ScrollView):
         row, line = divmod(y, PITCH)
         first = row * self._columns
         if first >= len(self._cards):
+            if line or first - self._columns >= len(self._cards):
+                return palette.blank(width)
             text = t("market.loading") if self.waiting else "" if self.more else t("market.end")
-            return palette.strip([(" " + text, MUTED)], width) if not line else palette.blank(width)
+            return palette.strip([(" " + text, MUTED)], width)
         if line == HEIGHT:
             return palette.blank(width)
         segments: list[Segment] = []
