@@ -93,6 +93,8 @@ def _placed(book: Book, container: object, label: str, write: _Writer) -> Any:
 
     Deleted entries go; what was never read (no object, or hidden by a later one of its id) stays.
     """
+    if not book.entries and not container:
+        return container
     if isinstance(container, dict):
         places = list(container.items())
     else:

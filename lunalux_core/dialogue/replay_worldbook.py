@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import random as dice
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import chain, repeat
 from typing import Any
 
 from lunalux_core.cards.coerce import as_number, as_object, as_text
@@ -17,11 +14,18 @@ from lunalux_core.cards.worldbook import (
     DEFAULT_DEPTH,
     EXAMPLES_BOTTOM,
     EXAMPLES_TOP,
-    NOWHERE,
-    Book,
     read_book,
 )
 from lunalux_core.dialogue.ecma import EcmaEngine
+from lunalux_core.dialogue.scenario_worldbook import (
+    COUNTERS,
+    FACTORY,
+    active_books,
+    draws,
+    listed,
+    read_message,
+    texts,
+)
 from lunalux_core.dialogue.worldbook import (
     Activated,
     Activation,
@@ -35,26 +39,6 @@ from lunalux_core.dialogue.worldbook import (
     regex_matcher,
 )
 from lunalux_core.llm.tokens import estimator
-
-_COUNTERS: Mapping[str, Callable[[str], int]] = {
-    "chars": len,
-    "words": lambda text: len(text.split()),
-    "guess": lambda text: math.ceil(len(text) / 3.35),
-}
-_FACTORY = {"whole_words": True, "max_recursion_steps": 0, "v3_decorators": False}
-"""Where SillyTavern's factory settings differ from ours."""
-_AS_NEW: Mapping[str, Any] = {"selective": True}
-_AS_UNDEFINED: Mapping[str, Any] = {"position": NOWHERE, "useProbability": False}
-"""What SillyTavern makes of fields that are missing: with the defaults of a new entry, and without."""
-_FIELDS = {
-    "persona": ("persona", "personaDescription", "persona_description"),
-    "description": ("description", "characterDescription"),
-    "personality": ("personality", "characterPersonality"),
-    "depth_prompt": ("depthPrompt", "characterDepthPrompt", "depth_prompt"),
-    "scenario": ("scenario",),
-    "creator_notes": ("creatorNotes", "creator_notes", "creatorcomment"),
-}
-"""Members of `charFields` by the fields of `ScanContext`."""
 
 
 def replay(scenarios: Any, engine: EcmaEngine | None = None) -> list[dict[str, Any]]:
@@ -72,7 +56,7 @@ def replay(scenarios: Any, engine: EcmaEngine | None = None) -> list[dict[str, A
 
 
 def _replay(scenario: Mapping[str, Any], engine: EcmaEngine) -> dict[str, Any]:
-    rolls = _rolls(scenario.get("random", 0.5))
+    rolls = draws(scenario.get("random", 0.5))
     steps = scenario.get("steps")
     if not isinstance(steps, list):
         return _step(scenario, engine, rolls, TimedState())[0]
@@ -87,12 +71,8 @@ def _step(
     scenario: Mapping[str, Any], engine: EcmaEngine, rolls: Iterator[float], timed: TimedState
 ) -> tuple[dict[str, Any], TimedState]:
     user, character = as_text(scenario.get("user")) or "User", as_text(scenario.get("char")) or "Char"
-    chat = [_message(one, user, character) for one in _listed(scenario.get("chat"))]
-    given = as_object(scenario.get("charFields"))
-    fields: dict[str, Any] = {
-        name: next((as_text(given[key]) for key in keys if key in given), "")
-        for name, keys in _FIELDS.items()
-    }
+    chat = [read_message(one, user, character) for one in listed(scenario.get("chat"))]
+    fields = texts(scenario)
     expand = expander(_world(user, character, chat, fields, dice.Random(0).random))
     tags = scenario.get("tags")
     drawn: list[float] = []
@@ -102,16 +82,14 @@ def _step(
         return drawn[-1]
 
     done = activate(
-        _active(scenario),
+        active_books(scenario),
         chat,
-        WorldbookSettings.read(_FACTORY | dict(as_object(scenario.get("settings")))),
+        WorldbookSettings.read(FACTORY | dict(as_object(scenario.get("settings")))),
         ScanContext(
             character=character,
             character_tags=tuple(map(as_text, tags)) if isinstance(tags, list) else None,
             injections=tuple(
-                expand(as_text(one.get("value")))
-                for one in _listed(scenario.get("inject"))
-                if one.get("scan")
+                expand(as_text(one.get("value"))) for one in listed(scenario.get("inject")) if one.get("scan")
             ),
             trigger=as_text(scenario.get("trigger")) or "normal",
             max_context=int(as_number(scenario.get("maxContext"), 4096)),
@@ -119,7 +97,7 @@ def _step(
         ),
         Tools(
             expand,
-            _COUNTERS.get(scenario.get("tokens", "guess"), _COUNTERS["guess"]),
+            COUNTERS.get(scenario.get("tokens", "guess"), COUNTERS["guess"]),
             draw,
             regex_matcher(engine),
         ),
@@ -181,53 +159,6 @@ def _at_depth(activated: Sequence[Activated]) -> list[dict[str, Any]]:
     return blocks
 
 
-def _active(scenario: Mapping[str, Any]) -> list[ActiveBook]:
-    """The books that are switched on; all of them globally where none is named."""
-    raw = bool(scenario.get("rawEntries"))
-    books = {name: _book(document, name, raw) for name, document in as_object(scenario.get("books")).items()}
-    own = [scenario.get("character"), *_listed(scenario.get("extraCharBooks"))]
-    chosen = [
-        *(ActiveBook(books[name], "global") for name in _names(scenario.get("global")) if name in books),
-        *(ActiveBook(books[name], "chat") for name in _names(scenario.get("chatBook")) if name in books),
-        *(ActiveBook(books[name], "persona") for name in _names(scenario.get("persona")) if name in books),
-        *(ActiveBook(books[name], "character") for name in own if name in books),
-    ]
-    return chosen or [ActiveBook(book) for book in books.values()]
-
-
-def _book(document: Any, name: str, raw: bool) -> Book:
-    """A book by its name in the scenario, World Info entries completed as the scenario says."""
-    if isinstance(document, dict) and isinstance(document.get("entries"), dict):
-        known = _AS_UNDEFINED if raw else _AS_NEW
-        entries = {key: {**known, **as_object(entry)} for key, entry in document["entries"].items()}
-        document = {**document, "entries": entries}
-    return replace(read_book(document, name).book, name=name)
-
-
-def _message(value: Any, user: str, character: str) -> ScanMessage:
-    """A message; a bare text is one without a name."""
-    if not isinstance(value, dict):
-        return ScanMessage("", as_text(value), is_user=True)
-    is_user = bool(value.get("is_user"))
-    name = as_text(value.get("name")) or (user if is_user else character)
-    return ScanMessage(name, as_text(value.get("mes", value.get("content"))), is_user)
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _names(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _rolls(value: Any) -> Iterator[float]:
-    """One number for every roll, or a list of them and then 0.5."""
-    if isinstance(value, list):
-        return chain(map(float, value), repeat(0.5))
-    return repeat(float(as_number(value, 0.5)))
-
-
 def trial(
     document: Any,
     messages: Sequence[ScanMessage],
@@ -255,7 +186,7 @@ def trial(
             [ActiveBook(read_book(document, name).book)],
             messages,
             WorldbookSettings.read(settings),
-            ScanContext(character=character, max_context=int(settings.get("max_context", 8192))),
+            ScanContext(character=character, max_context=int(as_number(settings.get("max_context"), 8192))),
             Tools(
                 expander(_world(user, character, messages, {}, rng.random)),
                 estimator("").text,

@@ -44,6 +44,8 @@ class Buffer:
             context.creator_notes,
         )
         self._shared: dict[tuple[int, _Extra, int], Haystack] = {}
+        self._alone: dict[int, Haystack] = {}
+        self._newest: dict[int, Haystack] = {}
 
     def remember(self, text: str) -> str:
         """Recursion text of a pass; returns what there is to search in it.
@@ -89,9 +91,20 @@ class Buffer:
         parts = [JOINER.join(self.lines[:depth]), *extras, *self._injections, *self.recursion[:recursion]]
         return START + JOINER.join(parts)
 
+    def newest(self, count: int) -> Haystack:
+        """So many messages and nothing else."""
+        found = self._newest.get(count)
+        if found is None:
+            text = START + JOINER.join(self.lines[:count]) if count > 0 else ""
+            found = self._newest[count] = Haystack(text)
+        return found
+
     def message(self, depth: int) -> Haystack:
         """One message alone, by its distance from the newest."""
-        return Haystack(START + self.lines[depth])
+        found = self._alone.get(depth)
+        if found is None:
+            found = self._alone[depth] = Haystack(START + self.lines[depth])
+        return found
 
 
 def searched(contents: Sequence[str], raw: Sequence[str]) -> str:

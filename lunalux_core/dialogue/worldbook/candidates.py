@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
-from lunalux_core.cards.worldbook import Entry
+from lunalux_core.cards.worldbook import Book, Entry
 from lunalux_core.dialogue.worldbook.decorators import Decorations, decorated
 from lunalux_core.dialogue.worldbook.values import ActiveBook, Source, WorldbookSettings
 
@@ -37,9 +37,14 @@ def candidates(books: Sequence[ActiveBook], settings: WorldbookSettings) -> list
     """Every entry once: chat lore, persona lore, then by strategy; in each the highest `order` first."""
     sources: dict[Source, list[Candidate]] = {source: [] for source in _PRECEDENCE}
     for name, active in named(books):
+        entries = active.book.entries
+        if active.own_settings:
+            entries = tuple(_as_its_book_wishes(active.book, entry) for entry in entries)
         sources[active.source] += [
-            Candidate(0, name, *decorated(_as_its_book_wishes(active, entry), settings.v3_decorators))
-            for entry in active.book.entries
+            Candidate(0, name, *decorated(entry, settings.v3_decorators))
+            if entry.content.startswith("@@")
+            else Candidate(0, name, entry)
+            for entry in entries
         ]
 
     def falling(*names: Source) -> list[Candidate]:
@@ -75,11 +80,9 @@ def named(books: Sequence[ActiveBook]) -> Iterator[tuple[str, ActiveBook]]:
             yield active.book.name + (f"#{len(same)}" if len(same) > 1 else ""), active
 
 
-def _as_its_book_wishes(active: ActiveBook, entry: Entry) -> Entry:
-    """The entry with the book's own scan depth and recursion, where the person turned those on."""
-    book, changes = active.book, dict[str, Any]()
-    if not active.own_settings:
-        return entry
+def _as_its_book_wishes(book: Book, entry: Entry) -> Entry:
+    """The entry with its book's own scan depth and recursion."""
+    changes: dict[str, Any] = {}
     if book.scan_depth is not None and entry.scan_depth is None:
         changes["scan_depth"] = book.scan_depth
     if book.recursive_scanning is False:

@@ -52,7 +52,9 @@ def activate(
     found = candidates(books, settings)
     length = len(chat) if context.chat_length is None else context.chat_length
     effects = TimedEffects(timed, found, length)
-    replies = sum(not message.is_user for message in chat)
+    replies = context.replies
+    if replies is None:
+        replies = sum(not message.is_user for message in chat)
     scan = _Scan(
         found,
         Buffer(chat, settings, context),
@@ -119,7 +121,7 @@ class _Scan:
         self._screening.level = levels.pop(0) if levels else 0
         state: State | None = State.INITIAL
         number, limit = 0, self._settings.max_recursion_steps
-        while state is not None and not (limit and number >= limit):
+        while state is not None and not 0 < limit <= number:
             number += 1
             outcome = self._pass(state, number)
             triggers = [one for one in outcome.said if not one[0].entry.prevent_recursion]
@@ -187,6 +189,10 @@ class _Scan:
             hay = self._haystack(candidate.entry, state)
             key = self._matcher.first(candidate.entry, hay)
             if key is None:
+                # Nothing changes that but a new text with the key in it, and then the index names it again.
+                # In this state the recursion text was hidden, so it may be there already.
+                if state is not State.MIN_ACTIVATIONS and candidate.place not in self.index.always:
+                    self._hopeful.discard(candidate.place)
                 return None
             reason = self._keys_against(candidate, hay)
             if not reason:
@@ -230,12 +236,14 @@ class _Scan:
         return [replace(one, message=self._message_of(one)) for one in self.fired.values()]
 
     def _message_of(self, fired: Fired) -> int | None:
+        """How many messages from the newest the key was found, None where only other texts hold it."""
         key, entry = fired.taken.key, fired.taken.candidate.entry
         depth = self._buffer.depth if entry.scan_depth is None else entry.scan_depth
-        nearest = range(min(depth, len(self._buffer.lines), _MESSAGES_FOR_RECORD) if key else 0)
-        return next(
-            (at for at in nearest if self._matcher.matches(key, entry, self._buffer.message(at))), None
-        )
+        depth = min(depth, len(self._buffer.lines), _MESSAGES_FOR_RECORD)
+        found_in = self._matcher.finder(key, entry)
+        if not key or not found_in(self._buffer.newest(depth)):
+            return None
+        return next((at for at in range(depth) if found_in(self._buffer.message(at))), None)
 
     def skipped(self, explain: bool) -> tuple[Skipped, ...]:
         """Why entries stayed away, in the order of consideration."""

@@ -7,17 +7,22 @@ names is then asked exactly (`keys.Matcher`); what it does not name has no plain
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from lunalux_core.dialogue.worldbook.candidates import Candidate
-from lunalux_core.dialogue.worldbook.keys import Haystack, Matcher, may_hold_macros
+from lunalux_core.dialogue.worldbook.keys import JS_BLANKS, Haystack, Matcher
 
 _HEAD = 6
 """Letters a longer key is filed under."""
 _FEW = 300
 """Up to so many keys, searching each is quicker than collecting all runs of letters of the text."""
 
-_Heads = dict[int, dict[str, list[tuple[str, int]]]]
+_UNFORESEEN = re.compile(r"^\s*/|[{<\\\x01\ufdd1]")
+"""Patterns, keys that may hold macros, and keys that may reach over the border of two messages."""
+
+_Heads = dict[tuple[int, bool], dict[str, list[tuple[str, int]]]]
+"""Keys by their first letters, these by how many they are and whether they are ASCII."""
 
 
 class Index:
@@ -25,7 +30,6 @@ class Index:
 
     def __init__(self, candidates: Sequence[Candidate], matcher: Matcher) -> None:
         self.always: set[int] = set()
-        self._matcher = matcher
         self._words: dict[bool, dict[str, list[int]]] = {False: {}, True: {}}
         self._heads: dict[bool, _Heads] = {False: {}, True: {}}
         for candidate in candidates:
@@ -37,24 +41,19 @@ class Index:
                 continue
             sensitive = matcher.sensitive(entry)
             whole = matcher.whole_words(entry) != "false"
-            words = self._words[sensitive]
+            words, heads, place = self._words[sensitive], self._heads[sensitive], candidate.place
             for key in entry.keys:
+                needle = key if sensitive else key.lower()
                 if whole and key.isalnum() and key.isascii():
-                    words.setdefault(key if sensitive else key.lower(), []).append(candidate.place)
+                    words.setdefault(needle, []).append(place)
+                elif _UNFORESEEN.search(key) is not None:
+                    self.always.add(place)
+                elif needle := needle.strip(JS_BLANKS):
+                    head = needle[:_HEAD]
+                    kind = len(head), head.isascii()
+                    heads.setdefault(kind, {}).setdefault(head, []).append((needle, place))
                 elif key:
-                    self._file(key, candidate)
-
-    def _file(self, key: str, candidate: Candidate) -> None:
-        ready = None if may_hold_macros(key) else self._matcher.key(key, candidate.entry)
-        # Only a key that reaches over the border of two messages could be missed by looking at parts.
-        if ready is None or ready.pattern is not None or not ready.needle or "\x01" in ready.needle:
-            self.always.add(candidate.place)
-        elif ready.word:
-            self._words[ready.sensitive].setdefault(ready.needle, []).append(candidate.place)
-        else:
-            head = ready.needle[:_HEAD]
-            filed = self._heads[ready.sensitive].setdefault(len(head), {})
-            filed.setdefault(head, []).append((ready.needle, candidate.place))
+                    self.always.add(place)  # a key of blanks is found everywhere
 
     def look(self, text: str) -> set[int]:
         """Places of the candidates that have a primary key in this text."""
@@ -66,7 +65,9 @@ class Index:
                 for word in words.keys() & hay.words(sensitive):
                     found.update(words[word])
             letters = hay.letters(sensitive) if self._heads[sensitive] else ""
-            for length, filed in self._heads[sensitive].items():
+            for (length, ascii_only), filed in self._heads[sensitive].items():
+                if not ascii_only and letters.isascii():
+                    continue
                 heads = list(filed)
                 if len(heads) > _FEW:
                     runs = {letters[at : at + length] for at in range(len(letters) - length + 1)}

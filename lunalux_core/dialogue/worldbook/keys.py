@@ -6,7 +6,9 @@ This is the exact answer; `index` only decides which entries are worth asking ab
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from lunalux_core.cards.regex import Pattern, parse_slashed
 from lunalux_core.cards.worldbook import AND_ALL, AND_ANY, NOT_ALL, NOT_ANY, Entry
@@ -20,7 +22,7 @@ JS_BLANKS = (
 
 _BLANK = re.compile(f"[{JS_BLANKS}]")
 _WORD = re.compile(r"\w+", re.ASCII)
-_MAY_HOLD_MACROS = re.compile(r"\{\{|\\[{}]|<(?:user|bot|char|group|charifnotgroup)>", re.IGNORECASE)
+_MAY_HOLD_MACROS = re.compile(r"[{<\\\ufdd1]")
 _UNSPACED = re.compile(
     "[\u0e00-\u0e7f\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
     "\uff66-\uff9d\U00020000-\U0003ffff]"
@@ -91,11 +93,6 @@ def _is_word(char: str) -> bool:
     return char.isascii() and (char.isalnum() or char == "_")
 
 
-def may_hold_macros(key: str) -> bool:
-    """Whether a key has to be expanded before each look."""
-    return _MAY_HOLD_MACROS.search(key) is not None
-
-
 class Matcher:
     """Answers for entries with the settings in force."""
 
@@ -122,7 +119,7 @@ class Matcher:
 
     def key(self, key: str, entry: Entry) -> Key | None:
         """The key made ready, None for an empty one."""
-        if may_hold_macros(key):
+        if _MAY_HOLD_MACROS.search(key) is not None:
             expanded = self._expanded.get(key)
             if expanded is None:
                 expanded = self._expanded[key] = self._tools.expand(key)
@@ -142,14 +139,19 @@ class Matcher:
 
     def matches(self, key: str, entry: Entry, hay: Haystack) -> bool:
         """Whether one key of an entry matches."""
+        return self.finder(key, entry)(hay)
+
+    def finder(self, key: str, entry: Entry) -> Callable[[Haystack], bool]:
+        """The test of one key of an entry, to be made on several texts."""
         ready = self.key(key, entry)
         if ready is None:
-            return False
-        if ready.pattern is not None:
-            found = self._tools.match_regex(ready.pattern.source, ready.pattern.flags, hay.text)
-            if found is not None:
-                return found
-        return ready.plainly_in(hay)
+            return _nowhere
+        return ready.plainly_in if ready.pattern is None else partial(self._by_pattern, ready)
+
+    def _by_pattern(self, key: Key, hay: Haystack) -> bool:
+        assert key.pattern is not None
+        found = self._tools.match_regex(key.pattern.source, key.pattern.flags, hay.text)
+        return key.plainly_in(hay) if found is None else found
 
     def first(self, entry: Entry, hay: Haystack) -> str | None:
         """The primary key that speaks for an entry."""
@@ -176,6 +178,10 @@ class Matcher:
         if entry.selective_logic == AND_ALL and secondary < len(entry.secondary_keys):
             return primary
         return primary + secondary
+
+
+def _nowhere(_hay: Haystack) -> bool:
+    return False
 
 
 def _made_ready(key: str, sensitive: bool, whole: str) -> Key:

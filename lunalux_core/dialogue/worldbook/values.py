@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -84,10 +85,17 @@ class WorldbookSettings:
             elif isinstance(default, bool):
                 found[own] = as_flag(value)
             elif default is not None:
-                found[own] = int(value)
+                found[own] = _number(value)
         if found.get("min_activations"):
             found.setdefault("max_recursion_steps", 0)
         return cls(**found)
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value} is no number")
+    return int(number) if number.is_integer() else number
 
 
 _DEFAULTS = {one.name: one.default for one in fields(WorldbookSettings)}
@@ -147,6 +155,7 @@ class ScanContext:
         injections: texts searched like messages (author's note with scan on).
         trigger: the kind of generation, for entries with `triggers`.
         chat_length: messages of the whole path, for timed effects; None takes the given ones.
+        replies: messages of the character on the whole path, for decorators; None counts the given ones.
         forced: (book, uid) of entries that something else has activated.
         dry: change no timed effect.
     """
@@ -163,6 +172,7 @@ class ScanContext:
     trigger: str = "normal"
     max_context: int = 4096
     chat_length: int | None = None
+    replies: int | None = None
     forced: frozenset[tuple[str, int | str]] = frozenset()
     dry: bool = False
 
