@@ -68,7 +68,10 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
         "Check it with `lunalux character validate`.",
     ),
     "INTRO_REQUIRED": ("A published character needs an intro.", "Write one or two sentences about it."),
-    "STORE_UNAVAILABLE": ("The service's storage does not answer.", "Try again in a moment."),
+    "STORE_UNAVAILABLE": (
+        "The service's storage does not answer.",
+        "Try again in a moment; for storage of your own on AWS, run `lunalux admin provision` once.",
+    ),
     "VERSION_CONFLICT": ("Somebody changed this meanwhile.", "Refresh and try again."),
 }
 _PAYMENT = {"PAYMENT_NOT_SUPPORTED", "INSUFFICIENT_FUNDS", "BILLING_FAILED"}

@@ -13,6 +13,8 @@ from lunalux_core.errors import InvalidInput
 from lunalux_core.settings import Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
     from lunalux_core.backend.services import Services
@@ -68,6 +70,7 @@ async def _services(settings: Settings) -> Services:
     from lunalux_core.backend.settings import BackendSettings
 
     known = BackendSettings.from_env()
+    _log_to(settings.paths.logs, known.log_level)
     folder = known.data_dir or settings.paths.backend
     if settings.storage == "aws":
         from lunalux_core.backend.aws import open_aws
@@ -76,3 +79,20 @@ async def _services(settings: Settings) -> Services:
     from lunalux_core.backend.embedded import open_embedded
 
     return await open_embedded(folder, known)
+
+
+def _log_to(folder: Path, level: str) -> None:
+    """Let the backend in this program write its log to a file: the terminal belongs to the person."""
+    from contextlib import suppress
+    from logging.handlers import RotatingFileHandler
+
+    from lunalux_core.backend.logs import JsonFormatter, logger
+
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "backend.log"
+    handler = RotatingFileHandler(file, maxBytes=1_000_000, backupCount=1, encoding="utf-8", delay=True)
+    handler.setFormatter(JsonFormatter())
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
