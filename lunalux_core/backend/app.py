@@ -10,7 +10,6 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
 
 from lunalux_core import __version__
 from lunalux_core.backend.border import Border
@@ -53,7 +52,7 @@ CLIENT_HEADERS = ["content-type", "x-user-id", "x-session-token", "x-request-id"
 SERVER_HEADERS = ["x-request-id", "x-session-token", "retry-after"]
 
 
-def create_app(services: Services) -> ASGIApp:
+def create_app(services: Services) -> FastAPI:
     """The whole API over `services`, ready for uvicorn or an in-process transport.
 
     Args:
@@ -73,5 +72,6 @@ def create_app(services: Services) -> ASGIApp:
             allow_headers=CLIENT_HEADERS,
             expose_headers=SERVER_HEADERS,
         )
+    app.add_middleware(Border, settings=services.settings, metrics=services.metrics)  # last is outermost
     describe(app)
-    return Border(app, services.settings, services.metrics)
+    return app

@@ -1,4 +1,4 @@
-"""The outermost ASGI layer: request id, body size, time limit, access log, and the last word on errors.
+"""The outermost layer of ours: request id, body size, time limit, access log, and the last word on errors.
 
 Plain ASGI instead of Starlette's `BaseHTTPMiddleware`, because a streamed reply must see its client leave.
 """
@@ -62,6 +62,7 @@ class Border:
     @staticmethod
     async def _last_word(scope: Scope, crossing: _Crossing, error: Exception) -> None:
         """Answer `error`; where the answer has begun already, the only honest thing is to break it off."""
+        crossing.limit = None
         response = error_response(error)
         if crossing.status:
             raise error

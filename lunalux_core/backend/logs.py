@@ -23,7 +23,7 @@ _SECRETS = re.compile(
     r"|\bAIza[\w-]{20,}"
     r"|\bAKIA[A-Z0-9]{12,}"
     r"|\bbearer\s+[\w.~+/=-]{8,}"
-    r"|\beyJ[\w-]{8,}(?:\.[\w-]+){1,2}"  # JSON tokens, ours and Cognito's
+    r"|\beyJ[\w-]{4,}(?:\.[\w-]+){1,2}"  # JSON tokens, ours and Cognito's
     r"|(?<=[?&])(?:key|token|sig|x-amz-[\w-]+)=[^&\s\"']+)"
 )
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

@@ -125,7 +125,7 @@ class BackendSettings:
     require_confirmation: bool = False
     rate_limits: bool = True
     cors_origins: tuple[str, ...] = ()
-    request_timeout_s: int = 30
+    request_timeout_s: float = 30
     max_upload_bytes: int = 8 * 1024 * 1024
     max_body_bytes: int = 1024 * 1024
     max_prompt_bytes: int = 4 * 1024 * 1024

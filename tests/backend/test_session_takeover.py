@@ -29,7 +29,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 def protected(api: Api) -> list[tuple[str, str]]:
     """Method and path of every route that needs a session, from the API's own description."""
-    schema = create_app(api.services)._app.openapi()  # type: ignore[attr-defined]
+    schema = create_app(api.services).openapi()
     return [
         (method, path.replace("{character_id}", "some-id"))
         for path, operations in schema["paths"].items()
