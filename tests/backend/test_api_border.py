@@ -187,7 +187,7 @@ async def test_slow_work_is_told_and_ended(api: Api) -> None:
                 raise
             return None
 
-    settings = replace(api.services.settings, request_timeout_s=0.05)
+    settings = replace(api.services.settings, request_timeout_s=0.5)
     services = replace(api.services, settings=settings, store=Slow(api.services.store))
     async with client_of(create_app(services)) as http:
         bad(await http.get("/ready"), 503, "STORE_UNAVAILABLE")
