@@ -24,6 +24,7 @@ class FormDialog(Dialog[Result]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall")]  # noqa: RUF012
     busy = False
+    finished = False
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes=self.SIZE) as box:
@@ -43,12 +44,17 @@ class FormDialog(Dialog[Result]):
 
     def send(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what the dialog is for, once at a time."""
-        if self.busy:
+        if self.busy or self.finished:
             work.close()
             return
         self.busy = True
         self.say(t("account.working"))
         self.run_worker(self._send(work), group="send", exit_on_error=False)
+
+    def finish(self, result: Result | None) -> None:
+        """It went through: nothing more is sent, and the dialog answers."""
+        self.finished = True
+        self.dismiss(result)
 
     async def _send(self, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -221,7 +221,7 @@ class PublishDialog(FormDialog["Lang"]):
             self._pause.stop()
         await self._runtime.library.state.set(self._key, None)
         self.app.notify(t("market.published", name=self._name), markup=False)
-        self.dismiss(self.lang)
+        self.finish(self.lang)
 
     def _progress(self, step: str) -> None:
         """Show how far it is."""

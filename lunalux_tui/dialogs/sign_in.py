@@ -132,10 +132,10 @@ class SignInDialog(FormDialog[bool]):
                     if error.code == "USER_NOT_CONFIRMED":
                         self.step = "confirm"
                     raise
-                self.dismiss(True)
+                self.finish(True)
             case "up":
                 if await account.sign_up(email, password, self._value("referral")):
-                    self.dismiss(True)
+                    self.finish(True)
                 else:
                     self.step = "confirm"
                     self.say(t("account.sent"))
@@ -155,7 +155,7 @@ class SignInDialog(FormDialog[bool]):
         """Sign in with what was typed before; ask for the password where it was not."""
         if password:
             await self._account.sign_in(email, password, self._value("referral"))
-            self.dismiss(True)
+            self.finish(True)
         else:
             self.step = "in"
             self.say(t("account.confirmed"))

@@ -48,7 +48,7 @@ class UsernameDialog(FormDialog[str]):
 
     async def _save(self, username: str) -> None:
         state = await self._account.set_username(username)
-        self.dismiss(state.username)
+        self.finish(state.username)
 
 
 class ForcedUsernameDialog(UsernameDialog):
@@ -69,4 +69,4 @@ class ForcedUsernameDialog(UsernameDialog):
 
     async def _leave(self) -> None:
         await self._account.sign_out()
-        self.dismiss(None)
+        self.finish(None)

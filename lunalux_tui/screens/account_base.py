@@ -43,7 +43,11 @@ class AccountBase(LunaScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.older: str | None = None
+        """Leads to the movements after the last one shown; None when there are none."""
+
         self.read_for: tuple[object, ...] = ()
+        """The account and totals that the movements on the screen belong to."""
+
         self._asked_name = ""
 
     @property
@@ -145,7 +149,7 @@ class AccountBase(LunaScreen[None]):
     def ask_for_name(self, state: AccountState) -> None:
         """An account of somebody without a username goes no further; the local one needs none."""
         nameless = state.signed_in and not state.local and not state.username and not state.offline
-        if nameless and self.is_current and self._asked_name != state.user_id:
+        if nameless and self.app.screen is self and self._asked_name != state.user_id:
             self._force_name(state.user_id)
 
     @work(group="dialog", exclusive=True, exit_on_error=False)

@@ -120,7 +120,11 @@ class MarketScreen(MarketLists):
 
     def action_like(self) -> None:
         if (card := self.grid.current) is not None:
-            self.run_worker(self.like(card), group="like", exit_on_error=False)
+            self._like(card)
+
+    @work(group="like", exit_on_error=False)
+    async def _like(self, card: MarketCard) -> None:
+        await self.like(card)
 
     async def like(self, card: MarketCard) -> None:
         """Like a card, once and for good."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
@@ -60,13 +61,14 @@ class MarketDetails(Dialog[str]):
         picture = self.query_one(CardPicture)
         picture.card, picture.picture = card, None
         self._write(owned=False)
-        self.run_worker(self._look(card), group="look", exclusive=True, exit_on_error=False)
+        self._look(card)
 
     def _write(self, *, owned: bool) -> None:
         self.query_one(CardSheet).show(
             self._card, liked=self._card.id in self._market.grid.liked, owned=owned
         )
 
+    @work(group="look", exclusive=True, exit_on_error=False)
     async def _look(self, card: MarketCard) -> None:
         """What takes a moment: whether it is in the library, and the picture in its size here."""
         owned = await self._market.runtime.library.characters.by_market_id(card.id)
@@ -85,8 +87,9 @@ class MarketDetails(Dialog[str]):
         self.dismiss(answer)
 
     def action_like(self) -> None:
-        self.run_worker(self._like(self._card), group="like", exit_on_error=False)
+        self._like(self._card)
 
+    @work(group="like", exit_on_error=False)
     async def _like(self, card: MarketCard) -> None:
         await self._market.like(card)
         self._show(self._market.grid.current or card)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from textual import on
+from textual import on, work
 from textual.widgets import Input
 
 from lunalux_core.errors import LunaluxError, NetworkError, SessionError
@@ -39,7 +39,7 @@ class MarketLists(MarketBase):
 
     def begin(self) -> None:
         self.set_interval(AGE_SECONDS, self._tick)
-        self.run_worker(self._open(), group="list", exclusive=True, exit_on_error=False)
+        self._open()
 
     def _tick(self) -> None:
         """The age on the screen goes on; a list that has expired is fetched while somebody looks at it."""
@@ -53,6 +53,7 @@ class MarketLists(MarketBase):
 
     # -- from disk ---------------------------------------------------------------------------------
 
+    @work(group="list", exclusive=True, exit_on_error=False)
     async def _open(self) -> None:
         """The first list: as it was left, whatever its age."""
         kept = await self.runtime.library.state.get("market_view", {})
@@ -69,9 +70,10 @@ class MarketLists(MarketBase):
     def _key(self) -> tuple[Lang, Sort, Filters, str]:
         return self.lang, self.sort, self.filters, self.field.value
 
-    def show_list(self, *, keep: bool = False) -> None:
+    @work(group="list", exclusive=True, exit_on_error=False)
+    async def show_list(self, *, keep: bool = False) -> None:
         """Show the list and the filters in force; an earlier wish that is not done yet is dropped."""
-        self.run_worker(self._show(keep=keep), group="list", exclusive=True, exit_on_error=False)
+        await self._show(keep=keep)
 
     async def _show(self, *, keep: bool = False) -> None:
         limit = max(len(self.grid.cards), PAGE) if keep else PAGE
@@ -110,8 +112,9 @@ class MarketLists(MarketBase):
     def _more_wanted(self) -> None:
         if not self.grid.waiting:
             self.grid.waiting = True
-            self.run_worker(self._more(), group="list", exit_on_error=False)
+            self._more()
 
+    @work(group="list", exit_on_error=False)
     async def _more(self) -> None:
         """The next cards: from disk, and from the backend when the disk has no more of them."""
         key = self._key()
@@ -140,8 +143,9 @@ class MarketLists(MarketBase):
         """Fetch the list when it has expired, or because the person asks for it; the screen goes on."""
         if self.head.fetching and not force:
             return
-        self.run_worker(self._refresh(force), group="refresh", exclusive=True, exit_on_error=False)
+        self._refresh(force)
 
+    @work(group="refresh", exclusive=True, exit_on_error=False)
     async def _refresh(self, force: bool) -> None:
         lang, sort = self.lang, self.sort
         listing = await self.runtime.market.listing(lang, sort, limit=0)
@@ -180,8 +184,9 @@ class MarketLists(MarketBase):
         self._typed_since = True
         if not self._searching:
             self._searching = True
-            self.run_worker(self._search(), group="search", exit_on_error=False)
+            self._search()
 
+    @work(group="search", exit_on_error=False)
     async def _search(self) -> None:
         """One search at a time, always for the newest words: no pause, and no queue of old ones."""
         try:
@@ -209,13 +214,15 @@ class MarketLists(MarketBase):
         self.head.trouble = ""
         self.workers.cancel_group(self, "refresh")
         self.head.fetching = False
-        self.run_worker(self._remember(), group="remember", exit_on_error=False)
-        self.run_worker(self._change(), group="list", exclusive=True, exit_on_error=False)
+        self._remember()
+        self._change()
 
+    @work(group="list", exclusive=True, exit_on_error=False)
     async def _change(self) -> None:
         await self._show()
         self.refresh_behind()
 
+    @work(group="remember", exit_on_error=False)
     async def _remember(self) -> None:
         await self.runtime.library.state.set("market_view", {"lang": self.lang, "sorts": self._sorts})
 

@@ -27,7 +27,7 @@ async def user(app: LunaluxApp, pilot: Pilot[None]) -> AccountScreen:
 async def sign_up(app: LunaluxApp, pilot: Pilot[None], email: str) -> None:
     await pilot.press("n")
     await until(pilot, lambda: isinstance(app.screen, SignInDialog))
-    await pilot.press(*email, "enter", *"a long password 7", "enter", "enter")
+    await pilot.press(*email, "enter", *"a-long-password-7", "enter", "enter")
 
 
 async def test_the_local_account_has_coins_and_needs_no_name(paths: Paths) -> None:
