@@ -307,6 +307,12 @@ def test_minimum_activations_lift_the_limit_of_passes_unless_one_is_set() -> Non
             WorldbookSettings.read({"depth": bad})
 
 
+def test_a_depth_of_nothing_hides_recursion_until_minimum_activations_look_further() -> None:
+    lore = book({"constant": True, "content": "the key"}, {"keys": ("key",)})
+    assert fired(scan(lore, "x", given={"depth": 0})) == [0]
+    assert fired(scan(lore, "x", given={"depth": 0, "min_activations": 2})) == [0, 1]
+
+
 # -- output ---------------------------------------------------------------------------------------------
 
 

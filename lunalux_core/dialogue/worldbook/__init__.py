@@ -5,8 +5,9 @@ decorators  leading @@ lines               keys        whether a key stands in a
 buffer      the texts that are searched    index       a quick first look for large books
 screening   what counts before the keys    groups      inclusion groups
 admission   probability and budget         timed       sticky, cooldown, delay
-engine      the activation loop            output      where the texts go
+scan        the activation loop            output      where the texts go
 results     what comes out, and why        regexes     keys that are patterns, under a time limit
+engine      brings all this together
 """
 
 from __future__ import annotations

@@ -49,7 +49,8 @@ def losers(
         elif scoring or any(one.entry.use_group_scoring for one in members):
             beaten = _beaten(members, scoring, score)
             leave(beaten, "group_score")
-            members[:] = [one for one in members if one not in beaten]
+            gone = {one.place for one in beaten}
+            members[:] = [one for one in members if one.place not in gone]
     for name, members in in_order:
         if held[name]:
             continue
