@@ -11,7 +11,6 @@ older than any call can last. The free path makes the same steps with nothing to
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -125,9 +124,7 @@ class Money:
     async def _try_reserve(self, reservation: Reservation) -> ConditionFailed | None:
         """Write the reservation; what stood against it, if anything did."""
         try:
-            await self._store.transact(
-                reserving(self._tables, reservation, self._now_ms()), token=f"r{reservation.claim}"
-            )
+            await self._store.transact(reserving(self._tables, reservation, self._now_ms()))
         except ConditionFailed as failed:
             return failed
         except Unavailable as error:
@@ -163,7 +160,7 @@ class Money:
         ]
         self._step("settling")
         try:
-            await self._store.transact(writes, token=f"s{reservation.claim}")
+            await self._store.transact(writes)
         except ConditionFailed:
             return False
         except Unavailable as error:
@@ -232,8 +229,7 @@ class Money:
 
     async def balances(self, user_id: str) -> tuple[Wallet, Ledger | None]:
         """Wallet and ledger summary as they stand."""
-        wallet, ledger = await asyncio.gather(self._wallets.require(user_id), self._ledgers.get(user_id))
-        return wallet, ledger
+        return await self._wallets.require(user_id), await self._ledgers.get(user_id)
 
     async def _done_before(self, action: Action) -> Replay | None:
         """The stored answer of an action that cannot be paid again.

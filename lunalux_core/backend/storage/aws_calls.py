@@ -7,6 +7,7 @@ what lost a race (M16). So its retries are off, and each call here says whether 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -63,13 +64,16 @@ class AwsAccess:
         """A boto3 client of ours: no hidden retries, short patience."""
         from botocore.config import Config
 
+        named = (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL")
+        emulated = self.endpoint or any(os.environ.get(name) for name in named)
+
         config = Config(
             retries={"total_max_attempts": 1, "mode": "standard"},
             connect_timeout=CONNECT_S,
             read_timeout=READ_S,
             max_pool_connections=THREADS,
             signature_version="s3v4" if service == "s3" else None,
-            s3={"addressing_style": "path" if self.endpoint else "virtual"} if service == "s3" else None,
+            s3={"addressing_style": "path" if emulated else "virtual"} if service == "s3" else None,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from lunalux_core.backend.storage.checks import MOST, check_size, conditions
+from lunalux_core.backend.storage.checks import MOST, conditions
 from lunalux_core.backend.storage.table import (
     Absent,
     All,
@@ -41,7 +41,7 @@ def outcome(operation: Operation, old: Item | None) -> Item | None:
     """The item after the operation, None if there is none then.
 
     Raises:
-        Invalid: a missing parent map, a value of the wrong type, an item that grows too large.
+        Invalid: a missing parent map, a value of the wrong type.
     """
     match operation:
         case Put():
@@ -117,7 +117,6 @@ def _updated(update: Update, old: Item | None) -> Item:
     for path in update.remove:
         parent, name = _parent(new, path)
         parent.pop(name, None)
-    check_size(new)
     return new
 
 

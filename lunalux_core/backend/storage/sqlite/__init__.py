@@ -1,7 +1,8 @@
 """The storage port on one SQLite file: what the embedded backend keeps its data in.
 
 Writes go through one thread and one connection, each in its own BEGIN IMMEDIATE with synchronous=FULL, so
-that what was answered survives a power cut; reads have a second connection and never wait for a disk sync.
+that what was answered survives a power cut. Pages are read on a second thread, and never wait for a disk
+sync; one item by its key is read where it is asked for, since the way to a thread costs more than the read.
 Several processes may share the file (WAL, 30 s of patience). Indexes are SQLite's own, over the documents.
 """
 
@@ -19,6 +20,7 @@ from lunalux_core.backend.storage.encoding import decode, encode, fingerprint
 from lunalux_core.backend.storage.sqlite.connection import Worker, open_connection
 from lunalux_core.backend.storage.sqlite.layout import Layout
 from lunalux_core.backend.storage.table import (
+    ITEM_BYTES,
     ConditionFailed,
     Delete,
     Invalid,
@@ -34,6 +36,7 @@ from lunalux_core.backend.storage.table import (
 GET_MANY_LIMIT = 100
 SCAN_PAGE = 500
 TOKEN_SECONDS = 600
+SURELY_SMALL = ITEM_BYTES // 4  # characters of JSON; none of them is more than four bytes
 
 
 class SqliteStore:
@@ -49,6 +52,7 @@ class SqliteStore:
         self._layout = Layout(self._specs)
         self._writer = Worker("lunalux-store-w", lambda: open_connection(path, self._layout.ddl()))
         self._reader = Worker("lunalux-store-r", self._open_reader)
+        self._near: sqlite3.Connection | None = None
 
     def _open_reader(self) -> sqlite3.Connection:
         self._writer.connection()  # it makes the file and the tables
@@ -56,18 +60,23 @@ class SqliteStore:
 
     async def get(self, table: str, key: tuple[str, str], *, consistent: bool = True) -> Item | None:
         checks.check_key(key)
-        spec = checks.spec_of(table, self._specs)
-        return await self._reader.run(lambda db: self._read(db, spec, key))
+        checks.spec_of(table, self._specs)
+        if self._near is None:
+            self._near = await self._reader.run(lambda _: open_connection(self._path, None, patience_s=0))
+        try:
+            return self._read(self._near, table, key)
+        except sqlite3.OperationalError:  # held by another process that recovers or closes it: wait elsewhere
+            return await self._reader.run(lambda db: self._read(db, table, key))
 
     async def get_many(self, table: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Item]:
-        spec = checks.spec_of(table, self._specs)
+        checks.spec_of(table, self._specs)
         if len(keys) > GET_MANY_LIMIT:
             raise Invalid(f"at most {GET_MANY_LIMIT} items at once")
         for key in keys:
             checks.check_key(key)
 
         def read(db: sqlite3.Connection) -> dict[tuple[str, str], Item]:
-            found = {(pk, sk): self._read(db, spec, (pk, sk)) for pk, sk in keys}
+            found = {(pk, sk): self._read(db, table, (pk, sk)) for pk, sk in keys}
             return {Key(*key): item for key, item in found.items() if item is not None}
 
         return await self._reader.run(read)
@@ -108,8 +117,8 @@ class SqliteStore:
         return await self._reader.run(lambda db: select.page(db.execute(select.sql, select.values)))
 
     async def scan_all(self, table: str) -> AsyncIterator[Item]:
-        spec = checks.spec_of(table, self._specs)
-        sql, last = self._layout.scan(spec), 0
+        checks.spec_of(table, self._specs)
+        sql, last = self._layout.scan(table), 0
         while True:
             rows = await self._reader.run(
                 lambda db, last=last: db.execute(sql, (last, SCAN_PAGE)).fetchall()  # type: ignore[misc]
@@ -146,10 +155,12 @@ class SqliteStore:
         """Wait for the work under way, then close the file. Safe to call twice."""
         for thread in (self._reader, self._writer):
             await asyncio.to_thread(thread.close)
+        if self._near is not None:
+            self._near.close()
 
-    def _read(self, db: sqlite3.Connection, spec: TableSpec, key: tuple[str, str]) -> Item | None:
-        row = db.execute(self._layout.get(spec), tuple(key)).fetchone()
-        return None if row is None else decode(row[0])
+    def _read(self, db: sqlite3.Connection, table: str, key: tuple[str, str]) -> Item | None:
+        rows = db.execute(self._layout.get[table], tuple(key)).fetchall()
+        return decode(rows[0][0]) if rows else None
 
     def _apply(
         self, db: sqlite3.Connection, operations: Sequence[Operation]
@@ -158,7 +169,7 @@ class SqliteStore:
         invalid: Invalid | None = None
         changes: list[tuple[Item | None, Item | None]] = []
         for number, operation in enumerate(operations):
-            old = self._read(db, self._specs[operation.table], checks.key_of(operation))
+            old = self._read(db, operation.table, checks.key_of(operation))
             if not effects.holds(operation.when, old):
                 raise ConditionFailed(number, old)
             try:
@@ -170,9 +181,12 @@ class SqliteStore:
         for operation, (old, new) in zip(operations, changes, strict=True):
             key = checks.key_of(operation)
             if new is None and old is not None:
-                db.execute(self._layout.delete(operation.table), key)
+                db.execute(self._layout.delete[operation.table], key)
             elif new is not None and new is not old:
-                db.execute(self._layout.upsert(operation.table), (*key, encode(new)))
+                text = encode(new)
+                if len(text) > SURELY_SMALL:
+                    checks.check_size(new)
+                db.execute(self._layout.upsert[operation.table], (*key, text))
         return changes
 
     def _known(self, db: sqlite3.Connection, token: str, operations: Sequence[Operation]) -> bool:

@@ -18,12 +18,14 @@ BUSY_SECONDS = 30
 SCHEMA_VERSION = 1
 
 
-def open_connection(path: Path, ddl: Iterable[str] | None) -> sqlite3.Connection:
+def open_connection(
+    path: Path, ddl: Iterable[str] | None, *, patience_s: float = BUSY_SECONDS
+) -> sqlite3.Connection:
     """A connection with durable commits; with `ddl` it makes file and tables first."""
     if ddl is not None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives -wal and -shm the same mode
-    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(path, timeout=patience_s, isolation_level=None, check_same_thread=False)
     try:
         _enter_wal(db)
         db.execute("PRAGMA synchronous = FULL")

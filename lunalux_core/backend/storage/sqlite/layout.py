@@ -38,11 +38,19 @@ class Select:
 
 
 class Layout:
-    """Statements for the declared tables."""
+    """Statements for the declared tables; `get`, `delete` and `upsert` by table name."""
 
     def __init__(self, specs: Mapping[str, TableSpec]) -> None:
         self._specs = specs
         self._indexes = {(s.name, index.name): index for s in specs.values() for index in s.indexes}
+        names = {name: _quoted(name) for name in specs}
+        self.get = {t: f"SELECT doc FROM {name} WHERE pk = ? AND sk = ?" for t, name in names.items()}
+        self.delete = {t: f"DELETE FROM {name} WHERE pk = ? AND sk = ?" for t, name in names.items()}
+        self.upsert = {
+            t: f"INSERT INTO {name} (pk, sk, doc) VALUES (?, ?, ?) "
+            "ON CONFLICT (pk, sk) DO UPDATE SET doc = excluded.doc"
+            for t, name in names.items()
+        }
 
     def ddl(self) -> Iterator[str]:
         """Statements that make what is missing, in order."""
@@ -67,20 +75,8 @@ class Layout:
                 name = _quoted(f"{spec.name}/ttl")
                 yield f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({ends}) WHERE {ends} IS NOT NULL"
 
-    def get(self, spec: TableSpec) -> str:
-        return f"SELECT doc FROM {_quoted(spec.name)} WHERE pk = ? AND sk = ?"
-
-    def upsert(self, table: str) -> str:
-        return (
-            f"INSERT INTO {_quoted(table)} (pk, sk, doc) VALUES (?, ?, ?) "
-            "ON CONFLICT (pk, sk) DO UPDATE SET doc = excluded.doc"
-        )
-
-    def delete(self, table: str) -> str:
-        return f"DELETE FROM {_quoted(table)} WHERE pk = ? AND sk = ?"
-
-    def scan(self, spec: TableSpec) -> str:
-        return f"SELECT id, doc FROM {_quoted(spec.name)} WHERE id > ? ORDER BY id LIMIT ?"
+    def scan(self, table: str) -> str:
+        return f"SELECT id, doc FROM {_quoted(table)} WHERE id > ? ORDER BY id LIMIT ?"
 
     def purges(self) -> Iterator[str]:
         for spec in self._specs.values():
