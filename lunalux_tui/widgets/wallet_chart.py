@@ -24,6 +24,9 @@ HEIGHT = 6
 SIDE_BY_SIDE = 64
 """Cells from which both coins are drawn beside each other."""
 
+SHORT_SECONDS = 60
+"""Below this all movements count the same width."""
+
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
@@ -53,25 +56,21 @@ def balances(movements: Sequence[Mapping[str, Any]], currency: str, now: int) ->
             continue
         points.append(Point(moment(str(one.get("createdAt", ""))), balance))
         balance -= int(one.get("amount", 0))
-    if points:
+    if points and balance:
         points.append(Point(points[-1].at, balance))
     return points[::-1]
 
 
 def columns(points: Sequence[Point], width: int) -> list[int]:
-    """The balance at the end of each of `width` equal stretches; movements count where times do not tell."""
+    """The balance in each of `width` stretches of time; where times do not tell, each point has its share."""
     if not points:
         return []
-    first, last = points[0].at, points[-1].at
-    span = last - first
+    first, span = points[0].at, points[-1].at - points[0].at
+    if span < SHORT_SECONDS:
+        return [points[column * len(points) // width].balance for column in range(width)]
     values, place = [], 0
     for column in range(width):
-        edge = (column + 1) / width
-        while (
-            place + 1 < len(points)
-            and ((points[place + 1].at - first) / span if span > 60 else (place + 1) / (len(points) - 1))
-            <= edge
-        ):
+        while place + 1 < len(points) and (points[place + 1].at - first) / span <= (column + 1) / width:
             place += 1
         values.append(points[place].balance)
     return values

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from market_world import frame, running, until
 from textual.pilot import Pilot
 
 from lunalux_core.paths import Paths
+from lunalux_tui.dialogs.coupon import CouponDialog
 from lunalux_tui.dialogs.sign_in import SignInDialog
 from lunalux_tui.dialogs.username import ForcedUsernameDialog
 from lunalux_tui.screens.account import AccountScreen
 from lunalux_tui.shell import LunaluxApp
 
 pytest.importorskip("lunalux_core.backend.embedded")
+
+PASSWORD = "a-long-password-7"
 
 
 async def user(app: LunaluxApp, pilot: Pilot[None]) -> AccountScreen:
@@ -27,7 +33,12 @@ async def user(app: LunaluxApp, pilot: Pilot[None]) -> AccountScreen:
 async def sign_up(app: LunaluxApp, pilot: Pilot[None], email: str) -> None:
     await pilot.press("n")
     await until(pilot, lambda: isinstance(app.screen, SignInDialog))
-    await pilot.press(*email, "enter", *"a-long-password-7", "enter", "enter")
+    await pilot.press(*email, "enter", *PASSWORD, "enter", "enter")
+
+
+async def coupon(app: LunaluxApp, pilot: Pilot[None]) -> None:
+    await pilot.press("c")
+    await until(pilot, lambda: isinstance(app.screen, CouponDialog))
 
 
 async def test_the_local_account_has_coins_and_needs_no_name(paths: Paths) -> None:
@@ -64,6 +75,65 @@ async def test_a_username_is_forced_and_one_that_is_taken_is_said_inline(paths: 
 async def test_a_coupon_that_is_none_is_said_inline_and_stays(paths: Paths) -> None:
     async with running((100, 30)) as (app, pilot):
         await user(app, pilot)
-        await pilot.press("c", *"NOT-A-COUPON", "enter")
+        await coupon(app, pilot)
+        await pilot.press(*"NOT-A-COUPON", "enter")
         await until(pilot, lambda: "does not exist or is used up" in frame(app))
         assert "NOT-A-COUPON" in frame(app)
+
+
+async def test_a_coupon_brings_coins_and_a_line_of_history(paths: Paths) -> None:
+    made = [sys.executable, "-m", "lunalux_tui", "admin", "coupon", "create", "MOON-50"]
+    subprocess.run([*made, "--currency", "star", "--amount", "50"], check=True, timeout=120)
+    async with running((120, 40)) as (app, pilot):
+        screen = await user(app, pilot)
+        await coupon(app, pilot)
+        await pilot.press(*"ＭＯＯＮ-5", "space", "0", "enter")
+        await until(pilot, lambda: screen.state.star == 150)
+        await until(pilot, lambda: "★ 150" in frame(app) and "Coupon" in frame(app) and "+50 ★" in frame(app))
+        await coupon(app, pilot)
+        await pilot.press(*"MOON-50", "enter")
+        await until(pilot, lambda: "redeemed this coupon before" in frame(app))
+        assert screen.state.star == 150
+
+
+async def test_another_device_takes_over_and_nothing_is_lost(paths: Paths) -> None:
+    async with running((120, 40)) as (app, pilot):
+        screen = await user(app, pilot)
+        await sign_up(app, pilot, "one@example.org")
+        await until(pilot, lambda: isinstance(app.screen, ForcedUsernameDialog))
+        await pilot.press(*"Mirelle_77", "enter")
+        await until(pilot, lambda: app.screen is screen)
+        await app.runtime.client.sign_in("one@example.org", PASSWORD)  # as another device would
+        await pilot.press("r")
+        await until(pilot, lambda: "on another device" in frame(app))
+        shown = frame(app)
+        assert "Nothing is lost" in shown and "Mirelle_77" in shown and "★ 100" in shown
+        assert await app.runtime.library.characters.count() > 0
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, SignInDialog))
+        await pilot.press(*PASSWORD, "enter")
+        await until(pilot, lambda: app.screen is screen and screen.state.signed_in)
+        assert "on another device" not in frame(app)
+
+
+async def test_signing_out_and_back_to_the_local_account(paths: Paths) -> None:
+    async with running((120, 40)) as (app, pilot):
+        screen = await user(app, pilot)
+        local = screen.state.user_id
+        await sign_up(app, pilot, "one@example.org")
+        await until(pilot, lambda: isinstance(app.screen, ForcedUsernameDialog))
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: app.screen is screen and not screen.state.signed_in)
+        assert "You are not signed in." in frame(app)
+        await pilot.press("a")
+        await until(pilot, lambda: screen.state.signed_in)
+        assert screen.state.user_id == local
+
+
+async def test_older_movements_and_history_survive_without_the_backend(paths: Paths) -> None:
+    async with running((120, 40)) as (app, pilot):
+        await user(app, pilot)
+        await until(pilot, lambda: "Welcome coins" in frame(app))
+    async with running((120, 40)) as (app, pilot):
+        await user(app, pilot)
+        await until(pilot, lambda: "Welcome coins" in frame(app))

@@ -46,6 +46,7 @@ def test_the_last_column_is_the_balance_of_today() -> None:
     assert columns(points, 10)[0] == 100
     assert columns(points, 10)[-1] == 90
     assert columns([Point(5, 7)], 4) == [7, 7, 7, 7]
+    assert columns([Point(5, 100), Point(6, 150)], 4) == [100, 100, 150, 150]
 
 
 @given(st.lists(st.integers(0, 10**9), max_size=80), st.integers(1, 9))
