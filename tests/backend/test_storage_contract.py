@@ -58,7 +58,7 @@ VALUES: dict[str, Any] = {
     "list": [1, "two", [None, {"deep": frozenset({"x"})}], True],
     "map": {"a": {"b": 1}, "$set": ["x"], "list": []},
     "look": {"$set": ["x"]},
-    "mark": {"$map": {"$set": 1}},
+    "mark": {"$$set": {"$set": 1}},
     "set": frozenset({"ä", "b"}),
 }
 

@@ -32,7 +32,7 @@ VALUES = st.recursive(
     | st.frozensets(TEXTS, min_size=1, max_size=4),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(TEXTS.filter(bool) | st.sampled_from(["$set", "$map"]), inner, max_size=4)
+        | st.dictionaries(TEXTS.filter(bool) | st.sampled_from(["$set", "$$set", "$"]), inner, max_size=4)
     ),
     max_leaves=12,
 )

@@ -1,4 +1,7 @@
-"""Items as JSON texts, for SQLite: the keys of an index stay readable to its JSON functions."""
+"""Items as JSON texts, for SQLite: the keys of an index stay readable to its JSON functions.
+
+A set is a map with the one name `$set`. A map that only looks like a mark has its name's `$` doubled.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,21 @@ from typing import Any
 
 from lunalux_core.backend.storage.table import Item, Operation, Put, Update
 
-SET_MARK, MAP_MARK = "$set", "$map"
+SET_MARK = "$set"
 
 
 def encode(item: Item) -> str:
-    """One line of JSON. Sets are marked; a map that looks like a mark is marked as a map."""
-    return json.dumps(
-        {name: _marked(value) for name, value in item.items()}, ensure_ascii=False, separators=(",", ":")
-    )
+    """One line of JSON."""
+    try:
+        text = _dumps(item)
+    except TypeError:  # there is a set in it
+        return _dumps(_marked(item))
+    return _dumps(_marked(item)) if '{"$' in text else text
 
 
 def decode(text: str) -> dict[str, Any]:
-    item: dict[str, Any] = json.loads(text)
-    if f'"{SET_MARK}"' not in text and f'"{MAP_MARK}"' not in text:
-        return item
-    return {name: _unmarked(value) for name, value in item.items()}
+    item: dict[str, Any] = json.loads(text, object_hook=_unmarked) if '{"$' in text else json.loads(text)
+    return item
 
 
 def fingerprint(operations: Sequence[Operation]) -> str:
@@ -43,26 +46,25 @@ def _described(operation: Operation) -> str:
     return encode(parts)
 
 
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def _marked(value: Any) -> Any:
     if isinstance(value, frozenset):
         return {SET_MARK: sorted(value)}
     if isinstance(value, Mapping):
-        marked = {name: _marked(inner) for name, inner in value.items()}
-        return {MAP_MARK: marked} if len(value) == 1 and next(iter(value)) in (SET_MARK, MAP_MARK) else marked
+        alone = len(value) == 1 and next(iter(value)).startswith("$")
+        return {f"${name}" if alone else name: _marked(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_marked(inner) for inner in value]
     return value
 
 
-def _unmarked(value: Any) -> Any:
-    if isinstance(value, dict):
-        if len(value) == 1:
-            ((name, inner),) = value.items()
-            if name == SET_MARK:
-                return frozenset(inner)
-            if name == MAP_MARK:
-                return {key: _unmarked(each) for key, each in inner.items()}
-        return {name: _unmarked(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_unmarked(inner) for inner in value]
-    return value
+def _unmarked(value: dict[str, Any]) -> Any:
+    if len(value) != 1:
+        return value
+    ((name, inner),) = value.items()
+    if name == SET_MARK:
+        return frozenset(inner)
+    return {name[1:]: inner} if name.startswith("$$") else value
