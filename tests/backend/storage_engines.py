@@ -90,7 +90,7 @@ async def sqlite_store(
 
 async def provision(access: AwsAccess, specs: tuple[TableSpec, ...]) -> None:
     """Make the declared tables on an emulator."""
-    provisioner = Provisioner(access, specs, "lunalux-tests")
+    provisioner = Provisioner(access, specs, "")
     await provisioner.apply()
     await provisioner.aclose()
 

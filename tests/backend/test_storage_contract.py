@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,8 @@ from lunalux_core.backend.storage.table import (
 )
 from lunalux_core.ids import uuid4
 
-T = "things"
-OTHER = "others"
+T = "lunalux_test_things"
+OTHER = "lunalux_test_others"
 SPECS = (
     TableSpec(
         T,
@@ -77,7 +78,19 @@ def moto_access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsAccess]
         yield access
 
 
-@pytest.fixture(params=["sqlite", "ministack"])
+@pytest.fixture(scope="module")
+def aws_access() -> AwsAccess:
+    """Real AWS, or DynamoDB Local for those who may use it: where the environment points to. The two
+    tables stay; they cost nothing while nobody uses them."""
+    access = AwsAccess(os.environ.get("AWS_REGION", "us-east-1"))
+    asyncio.run(provision(access, SPECS))
+    return access
+
+
+ENGINES = ["sqlite", "ministack", *(["aws"] if os.environ.get("LUNALUX_AWS_TESTS") == "1" else [])]
+
+
+@pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> AwsAccess | None:
     """Where the store is: None for a SQLite file. A test runs on the engines that are right about what it
     asks (BACKEND part 3): ministack accepts some wrong requests, moto is no judge of races."""

@@ -114,6 +114,24 @@ async def test_a_damaged_file_is_told(tmp_path: Path) -> None:
             await store.get("user_table", ("a", "b"))
 
 
+async def test_a_full_disk_keeps_what_was_there_and_is_told(tmp_path: Path) -> None:
+    async with sqlite_store(tmp_path) as store:
+        await store.write(Put("user_table", {"PK": "a", "SK": "b", "n": 1}))
+        await store._writer.run(lambda db: db.execute("PRAGMA max_page_count = 1"))  # no page more than now
+        with pytest.raises(Unavailable, match="is full"):
+            for number in range(100):
+                await store.transact(
+                    [
+                        Update("user_table", ("a", "b"), incr={"n": 1}, when=Exists()),
+                        Put("user_table", {"PK": "big", "SK": str(number), "data": "x" * 300_000}),
+                    ]
+                )
+        await store._writer.run(lambda db: db.execute("PRAGMA max_page_count = 1073741823"))
+        kept = [row async for row in store.scan_all("user_table")]
+        assert next(row["n"] for row in kept if row["PK"] == "a") == len(kept), "each was whole or not at all"
+        assert await store.write(Update("user_table", ("a", "b"), incr={"n": 1}, when=Exists())) is not None
+
+
 async def test_cancelling_a_caller_breaks_nothing(tmp_path: Path) -> None:
     async with sqlite_store(tmp_path) as store:
         await store.write(Put("user_table", {"PK": "a", "SK": "b", "n": 0}))

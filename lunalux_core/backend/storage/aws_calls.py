@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lunalux_core.backend.storage.table import Unavailable
+from lunalux_core.errors import InvalidInput
 
 THREADS = 32
 ATTEMPTS = 8
@@ -51,9 +52,19 @@ class AwsAccess:
     secret_key: str | None = None
 
     def session(self) -> Any:
-        """A boto3 session; loads boto3 (a quarter of a second)."""
-        import boto3
+        """A boto3 session; loads boto3 (a quarter of a second).
 
+        Raises:
+            InvalidInput: CONFIG_INVALID, boto3 is not installed.
+        """
+        try:
+            import boto3
+        except ImportError:
+            raise InvalidInput(
+                "CONFIG_INVALID",
+                "The storage on AWS needs boto3, which is not installed.",
+                "Install lunalux[aws], or use the embedded storage.",
+            ) from None
         return boto3.session.Session(
             region_name=self.region,
             aws_access_key_id=self.access_key,

@@ -58,6 +58,7 @@ class Provisioner:
     """Compares and completes.
 
     Args:
+        bucket: its name, "" where only tables are wanted.
         origins: web origins that may use presigned addresses from a browser.
     """
 
@@ -100,6 +101,8 @@ class Provisioner:
 
     async def _plan_bucket(self) -> list[Change]:
         bucket, origins = self._bucket, ", ".join(self._origins)
+        if not bucket:
+            return []
         cors = [Change("cors", bucket, origins)] if origins else []
         guards = [Change("public-access", bucket), Change("encryption", bucket)]
         if await self._ask(self._objects, "head_bucket", Bucket=bucket) is None:
