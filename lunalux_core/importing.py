@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.database import Connection, storage_error
-from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, NotFound
 from lunalux_core.ids import short_id
 from lunalux_core.library.characters import NewCharacter, insert_character, replace_character
 
@@ -254,8 +254,15 @@ class _Importer:
             return _Prepared(ImportResult(str(item), "failed", error=told))
 
     def _read(self, path: Path) -> _Prepared:
-        from lunalux_core.cards.front import read_card
+        from lunalux_core.cards.front import MAX_ARCHIVE, read_card
 
+        if path.stat().st_size > MAX_ARCHIVE:
+            raise LimitExceeded(
+                "FILE_TOO_LARGE",
+                f"{path.name} is larger than {MAX_ARCHIVE // 2**20} MB.",
+                "Make its picture smaller.",
+                limit=MAX_ARCHIVE,
+            )
         data = path.read_bytes()
         loaded = read_card(data, path.name)
         identity = short_id()

@@ -303,7 +303,7 @@ def load_settings(
         **values,
         paths=paths,
         models=_models(document.get("models", {}), str(paths.config_file), problems),
-        keys={str(k): str(v) for k, v in _table(document, "keys").items()},
+        keys={k: str(v) for k, v in _flat(_table(document, "keys")).items()},
         sources=sources,
         problems=tuple(problems),
     )

@@ -199,14 +199,13 @@ class Characters:
     async def delete(self, character_id: str) -> None:
         """Remove a character with its conversations and its picture. Raises NotFound."""
 
-        def change(connection: Connection) -> str:
-            character = load_character(connection, character_id)
+        def change(connection: Connection) -> None:
+            load_character(connection, character_id)
             connection.execute("DELETE FROM characters WHERE id = ?", (character_id,))
-            return character.summary.picture
 
-        picture = await self._database.write(change)
-        if picture:
-            (self.pictures / picture).unlink(missing_ok=True)
+        await self._database.write(change)
+        for file in self.pictures.glob(f"{character_id}.*"):  # the picture, and the archive it came from
+            file.unlink(missing_ok=True)
 
     async def set_favourite(self, character_id: str, favourite: bool) -> None:
         await self._set(character_id, favourite=int(favourite))

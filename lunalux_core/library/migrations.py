@@ -138,67 +138,7 @@ CREATE TABLE state (
 );
 """
 
-MARKET = """
-CREATE TABLE market_lists (
-  place TEXT NOT NULL,
-  lang TEXT NOT NULL,
-  sort TEXT NOT NULL,
-  stored_at INTEGER NOT NULL,
-  expires_at INTEGER NOT NULL,
-  next_key TEXT,
-  PRIMARY KEY (place, lang, sort)
-) WITHOUT ROWID;
-CREATE TABLE market_cards (
-  number INTEGER PRIMARY KEY,
-  place TEXT NOT NULL,
-  lang TEXT NOT NULL,
-  id TEXT NOT NULL,
-  name TEXT NOT NULL,
-  intro TEXT NOT NULL,
-  tags TEXT NOT NULL,
-  creator TEXT NOT NULL,
-  thumbnail TEXT NOT NULL,
-  likes INTEGER NOT NULL,
-  downloads INTEGER NOT NULL,
-  coins INTEGER NOT NULL,
-  nsfw INTEGER NOT NULL,
-  original INTEGER NOT NULL,
-  words TEXT NOT NULL,
-  grams TEXT NOT NULL,
-  UNIQUE (place, lang, id)
-);
-CREATE TABLE market_ranks (
-  place TEXT NOT NULL,
-  lang TEXT NOT NULL,
-  sort TEXT NOT NULL,
-  position INTEGER NOT NULL,
-  card INTEGER NOT NULL,
-  PRIMARY KEY (place, lang, sort, position)
-) WITHOUT ROWID;
-CREATE INDEX market_ranks_by_card ON market_ranks (card);
-CREATE VIRTUAL TABLE market_words USING fts5 (
-  words, content = 'market_cards', content_rowid = 'number', tokenize = 'trigram', detail = 'full'
-);
-CREATE VIRTUAL TABLE market_grams USING fts5 (
-  grams, content = 'market_cards', content_rowid = 'number', columnsize = 0
-);
-CREATE TRIGGER market_added AFTER INSERT ON market_cards BEGIN
-  INSERT INTO market_words (rowid, words) VALUES (new.number, new.words);
-  INSERT INTO market_grams (rowid, grams) VALUES (new.number, new.grams);
-END;
-CREATE TRIGGER market_removed AFTER DELETE ON market_cards BEGIN
-  INSERT INTO market_words (market_words, rowid, words) VALUES ('delete', old.number, old.words);
-  INSERT INTO market_grams (market_grams, rowid, grams) VALUES ('delete', old.number, old.grams);
-END;
-CREATE TRIGGER market_changed AFTER UPDATE OF words, grams ON market_cards WHEN old.words <> new.words BEGIN
-  INSERT INTO market_words (market_words, rowid, words) VALUES ('delete', old.number, old.words);
-  INSERT INTO market_grams (market_grams, rowid, grams) VALUES ('delete', old.number, old.grams);
-  INSERT INTO market_words (rowid, words) VALUES (new.number, new.words);
-  INSERT INTO market_grams (rowid, grams) VALUES (new.number, new.grams);
-END;
-"""
-
-STEPS: tuple[str | Callable[[Connection], None], ...] = (FIRST, MARKET)
+STEPS: tuple[str | Callable[[Connection], None], ...] = (FIRST,)
 
 
 def migrate(connection: Connection, backups: Path) -> None:
