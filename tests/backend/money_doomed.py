@@ -17,6 +17,7 @@ from money_world import EITHER, STAR, TABLES, World
 from lunalux_core.backend.money import Action
 from lunalux_core.backend.repos.characters import Characters, NewCard
 from lunalux_core.backend.repos.coupons import Coupons
+from lunalux_core.backend.repos.invites import Rewards
 from lunalux_core.backend.repos.likes import Likes
 from lunalux_core.backend.repos.movements import ledger_key, wallet_key
 from lunalux_core.backend.settings import RankingSettings
@@ -26,6 +27,7 @@ from lunalux_core.backend.storage.table import Exists, Store, Update
 from lunalux_core.ids import uuid4
 
 DIED = 41
+REWARDS = Rewards(invitee_star=7, threshold=1, milestone_star=11)
 
 
 class Doomed:
@@ -71,6 +73,16 @@ async def publish(w: World) -> None:
     await characters.publish(card, likes.consume(ticket))
 
 
+async def invite(w: World) -> None:
+    """Bob arrives by Ada's code: his account, then what the invitation brings both."""
+    code = (await w.invites.require("ada")).invite_code
+    await w.account("bob", code)
+
+
+async def milestone(w: World) -> None:
+    await w.invites.settle("ada")
+
+
 async def naive(w: World) -> None:
     """How not to do it: the wallet first, then the ledger (M4)."""
     await w.store.write(Update(TABLES.wallet, wallet_key("ada"), incr={"starCoin": -5}, when=Exists()))
@@ -88,14 +100,16 @@ async def busy(w: World) -> None:
         await w.wallets.adjust("ada", "star", 8)
 
 
-SCENARIOS = {each.__name__: each for each in (submit, submit_in_vain, coupon, publish, naive, busy)}
+SCENARIOS = {
+    each.__name__: each for each in (submit, submit_in_vain, coupon, publish, invite, milestone, naive, busy)
+}
 
 
 async def main(folder: str, scenario: str, write: str = "-1", when: str = "before") -> None:
     store: Store = Doomed(
         SqliteStore(Path(folder) / "service.db", table_specs()), int(write), when == "after"
     )
-    await SCENARIOS[scenario](World(store))
+    await SCENARIOS[scenario](World(store, REWARDS))
 
 
 if __name__ == "__main__":

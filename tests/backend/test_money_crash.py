@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from money_doomed import DIED
+from money_doomed import DIED, REWARDS
 from money_world import HOLD_MS, TABLES, World, world
 
 from lunalux_core.backend.repos.coupons import Coupons
@@ -80,6 +80,32 @@ async def test_a_publication_uses_up_its_ticket_with_it(tmp_path: Path, write: i
         card = await w.store.get(TABLES.character_en, ("CHAR#card", "PROFILE"))
         ticket = await w.store.get(TABLES.liked, ("USER#ada", "UPLOAD#upload"))
         assert (card is None) == (ticket is not None) == ((write, when) != (1, "after"))
+
+
+@pytest.mark.parametrize("write, when", [(0, "before"), (0, "after"), (1, "before"), (1, "after")])
+async def test_an_invitation_counts_once_in_the_end(tmp_path: Path, write: int, when: str) -> None:
+    await set_up(tmp_path)
+    die(tmp_path, "invite", write, when)
+    async with world(tmp_path, REWARDS) as w:
+        code = (await w.invites.require("ada")).invite_code
+        account = await w.account("bob", code)
+        assert account.wallet.star_coin == 107
+        invite = await w.invites.require("ada")
+        assert (invite.total_invites, invite.unissued_reward_count) == (1, 1)
+        await w.check("bob")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_milestone_is_paid_once_in_the_end(tmp_path: Path, when: str) -> None:
+    await set_up(tmp_path)
+    async with world(tmp_path, REWARDS) as w:
+        await w.account("bob", (await w.invites.require("ada")).invite_code)
+    die(tmp_path, "milestone", 0, when)
+    async with world(tmp_path, REWARDS) as w:
+        paid = (await w.invites.settle("ada")).times
+        assert paid == (1 if when == "before" else 0)
+        assert (await w.balances())["star"] == 111
+        await w.check()
 
 
 async def test_the_naive_order_drifts(tmp_path: Path) -> None:
