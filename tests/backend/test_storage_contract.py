@@ -505,6 +505,7 @@ async def test_fifty_coins_among_a_hundred(store: Store, key: Key) -> None:
 
 async def test_after_the_end(store: Store, key: Key) -> None:
     await store.write(Put(T, item(key)))
+    assert await store.get(T, key) == item(key)
     await store.aclose()
     await store.aclose()
     with pytest.raises(Unavailable):

@@ -65,7 +65,7 @@ class SqliteStore:
             self._near = await self._reader.run(lambda _: open_connection(self._path, None, patience_s=0))
         try:
             return self._read(self._near, table, key)
-        except sqlite3.OperationalError:  # held by another process that recovers or closes it: wait elsewhere
+        except sqlite3.Error:  # held by a process that recovers or closes it, or worse: wait, and tell, there
             return await self._reader.run(lambda db: self._read(db, table, key))
 
     async def get_many(self, table: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Item]:
