@@ -33,7 +33,8 @@ from lunalux_core.backend.routes import (
 from lunalux_core.backend.services import Services
 from lunalux_core.errors import LunaluxError
 
-ROUTERS = (
+ROUTERS = (  # searched in this order: what is asked most comes first
+    gateway.router,
     auth.router,
     sessions.router,
     users.router,
@@ -41,7 +42,6 @@ ROUTERS = (
     invites.router,
     coupons.router,
     models.router,
-    gateway.router,
     market.router,
     characters.router,
     likes.router,

@@ -25,6 +25,7 @@ from lunalux_core.backend.services import Services
 from lunalux_core.backend.sessions import Session
 from lunalux_core.backend.views import ledger_view, wallet_view
 from lunalux_core.errors import LunaluxError, PaymentError
+from lunalux_core.wire.base import Wire
 from lunalux_core.wire.official import Billing, SubmitRequest, SubmitResponse, TokenUsage
 
 T = TypeVar("T")
@@ -40,12 +41,24 @@ Event = Begun | Piece | SubmitResponse
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request at the gateway. `address` is where it came from, `operation` its idempotency key."""
+    """One request at the gateway. `address` is where it came from, `operation` its idempotency key;
+    `aloud` asks for the pieces of the reply, not only for the answer."""
 
     session: Session
     body: SubmitRequest
     operation: str
     address: str
+    aloud: bool
+
+
+class Kept(Wire):
+    """What is stored of an answer for its replay: all but the wallet, which has its own present."""
+
+    content: str
+    billing: Billing
+    deactivate_binding: bool | None = None
+    thinking: str | None = None
+    usage: TokenUsage | None = None
 
 
 class Gateway:
@@ -68,13 +81,15 @@ class Gateway:
             reservation = await self._reserve(asked, config)
             if isinstance(reservation, Replay):
                 yield Begun()
-                yield await self._replayed(asked, reservation)
+                kept = Kept.model_validate(reservation.response)
+                yield await self._with_balances(kept, asked.session.user_id)
                 return
             collected = Collected()
             try:
                 yield Begun()
                 timeout = self._services.settings.providers.timeout_s
-                async with aclosing(stream_model(model, request, collected, timeout)) as pieces:
+                speaking = stream_model(model, request, collected, timeout, aloud=asked.aloud)
+                async with aclosing(speaking) as pieces:
                     async for piece in pieces:
                         yield piece
             except BaseException:
@@ -144,51 +159,52 @@ class Gateway:
             logger.error("refund postponed: %s", error.message, extra={"code": error.code})
 
     async def _settle(self, asked: Asked, reservation: Reservation, reply: Collected) -> SubmitResponse:
-        user_id, approval = asked.session.user_id, reservation.approval
-        wallet, ledger = await self._services.money.balances(user_id)
-        wanted = asked.body.character_id
-        card = await self._services.characters.find(wanted, asked.body.language) if wanted else None
-        answer = SubmitResponse(
+        services, wanted = self._services, asked.body.character_id
+        card = await services.characters.find(wanted, asked.body.language) if wanted else None
+        kept = Kept(
             content="".join(reply.text),
             thinking="".join(reply.thinking) or None,
-            wallet=wallet_view(wallet),
-            billing=Billing(method=approval.method, cost=approval.cost, model_id=reservation.config.model_id),
-            ledger_summary=ledger_view(ledger) if ledger else None,
+            billing=Billing(
+                method=reservation.approval.method,
+                cost=reservation.approval.cost,
+                model_id=reservation.config.model_id,
+            ),
             deactivate_binding=True if wanted and card is None else None,
             usage=_usage(reply),
         )
-        self._log_tokens(reservation.config, answer.usage)
-        kept = await self._services.money.settle(
-            reservation, answer.model_dump(by_alias=True, exclude_none=True, mode="json")
+        self._log_tokens(kept)
+        stored = kept.model_dump(by_alias=True, exclude_none=True, mode="json")
+        settled, answer = await asyncio.gather(
+            services.money.settle(reservation, stored), self._with_balances(kept, asked.session.user_id)
         )
-        if not kept:
-            self._services.metrics.event("late_settle")
+        if not settled:
+            services.metrics.event("late_settle")
             logger.warning(
-                "a reply was settled too late and is a gift", extra={"model": answer.billing.model_id}
+                "a reply was settled too late and is a gift", extra={"model": kept.billing.model_id}
             )
-            return await self._with_balances(answer, user_id)
+            return await self._with_balances(kept, asked.session.user_id)
         if card is not None:
-            await self._services.dialogues.count(reservation)
-            self._services.touched(card.language)
+            await services.dialogues.count(reservation)
+            services.touched(card.language)
         return answer
 
-    async def _replayed(self, asked: Asked, replay: Replay) -> SubmitResponse:
-        """The stored answer with the wallet as it is now."""
-        answer = SubmitResponse.model_validate(replay.response)
-        return await self._with_balances(answer, asked.session.user_id)
-
-    async def _with_balances(self, answer: SubmitResponse, user_id: str) -> SubmitResponse:
+    async def _with_balances(self, kept: Kept, user_id: str) -> SubmitResponse:
+        """The answer: what is kept of it, and the wallet as it is now."""
         wallet, ledger = await self._services.money.balances(user_id)
-        views = {"wallet": wallet_view(wallet), "ledger_summary": ledger_view(ledger) if ledger else None}
-        return answer.model_copy(update=views)
+        return SubmitResponse(
+            wallet=wallet_view(wallet),
+            ledger_summary=ledger_view(ledger) if ledger else None,
+            **{name: getattr(kept, name) for name in Kept.model_fields},
+        )
 
-    def _log_tokens(self, config: ModelConfig, usage: TokenUsage | None) -> None:
+    def _log_tokens(self, kept: Kept) -> None:
         """Token counts of official calls, where `analyze_token` is on; never a word of them."""
+        usage = kept.usage
         if usage is not None and self._services.settings.providers.analyze_token:
             logger.info(
                 "tokens",
                 extra={
-                    "model": config.model_id,
+                    "model": kept.billing.model_id,
                     "prompt": usage.prompt_tokens,
                     "completion": usage.completion_tokens,
                     "estimated": usage.estimated,

@@ -11,7 +11,7 @@ from lunalux_core.backend.billing import ModelConfig
 from lunalux_core.backend.logs import logger
 from lunalux_core.backend.refusals import refuse
 from lunalux_core.errors import LunaluxError, NetworkError, ProviderError
-from lunalux_core.llm.model import ChatModel, Message, ModelRequest, Sampling, Usage
+from lunalux_core.llm.model import ChatModel, Delta, Message, ModelRequest, Sampling, Usage
 from lunalux_core.wire.official import SubmitRequest
 
 DEFAULT_MAX_INPUT_CHARS = 400_000
@@ -37,6 +37,21 @@ class Collected:
     thinking: list[str] = field(default_factory=list)
     usage: Usage | None = None
     length: int = 0
+
+    def add(self, delta: Delta) -> None:
+        """Note what the model just said.
+
+        Raises:
+            BackendError: LLM_FAILED, it broke off.
+        """
+        if delta.text:
+            self.text.append(_whole(delta.text))
+        if delta.thinking:
+            self.thinking.append(_whole(delta.thinking))
+        self.length += len(delta.text) + len(delta.thinking)
+        self.usage = delta.usage or self.usage
+        if delta.finish == CUT:
+            raise refuse("LLM_FAILED", "The model's reply broke off; nothing was charged.")
 
 
 def messages_of(body: SubmitRequest) -> tuple[Message, ...]:
@@ -73,42 +88,85 @@ def model_request(body: SubmitRequest, operation: str, config: ModelConfig) -> M
 
 
 async def stream_model(
-    model: ChatModel, request: ModelRequest, reply: Collected, timeout_s: float
+    model: ChatModel, request: ModelRequest, reply: Collected, timeout_s: float, *, aloud: bool
 ) -> AsyncGenerator[Piece, None]:
-    """The model's pieces as they come, collected into `reply`.
+    """Collect the model's words into `reply`; yield them as they come where `aloud`.
 
     Raises:
         LunaluxError: LLM_TIMEOUT after `timeout_s` in all, LLM_FAILED for every other failure.
     """
-    deadline = asyncio.get_running_loop().time() + timeout_s
+    alarm = _Alarm(timeout_s)
     try:
         async with aclosing(model.stream(request)) as deltas:
-            while True:
-                async with asyncio.timeout_at(deadline):
-                    delta = await anext(deltas, None)
-                if delta is None:
-                    break
-                reply.usage = delta.usage or reply.usage
-                if delta.finish == CUT:
-                    raise refuse("LLM_FAILED", "The model's reply broke off; nothing was charged.")
-                for piece in (Piece(thinking=_whole(delta.thinking)), Piece(text=_whole(delta.text))):
-                    reply.length += len(piece.text) + len(piece.thinking)
-                    if piece.thinking:
-                        reply.thinking.append(piece.thinking)
-                        yield piece
-                    if piece.text:
-                        reply.text.append(piece.text)
-                        yield piece
+            alarm.arm()
+            async for delta in deltas:
+                reply.add(delta)
                 if reply.length > MAX_REPLY_CHARS:
                     break  # the answer must fit a stored row; what came so far is the reply
+                if aloud:
+                    alarm.disarm()
+                    if delta.thinking:
+                        yield Piece(thinking=reply.thinking[-1])
+                    if delta.text:
+                        yield Piece(text=reply.text[-1])
+                    alarm.arm()
+            alarm.disarm()
+    except asyncio.CancelledError:
+        if not alarm.is_the_reason():
+            raise
+        raise _too_slow() from None
     except TimeoutError:
-        raise refuse("LLM_TIMEOUT", "The model took too long; nothing was charged.") from None
+        raise _too_slow() from None
     except NetworkError as error:
         raise _failed(error, "LLM_TIMEOUT" if error.code == "MODEL_TIMEOUT" else "LLM_FAILED") from error
     except ProviderError as error:
         raise _failed(error, "LLM_FAILED") from error
+    finally:
+        alarm.stop()
     if not "".join(reply.text).strip():
         raise refuse("LLM_FAILED", "The model sent an empty reply; nothing was charged.")
+
+
+class _Alarm:
+    """One timer for a whole reply; it cancels the task only while that waits for the model.
+
+    A timeout around each of a reply's hundreds of pieces would cost more than all the rest of the gateway.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._over = False
+        self._rang = False
+        self._waiting: asyncio.Task[object] | None = None
+        self._cancels = 0
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
+
+    def arm(self) -> None:
+        """From here on the task waits for the model. Raises TimeoutError when the time is over."""
+        if self._over:
+            raise TimeoutError
+        self._waiting = asyncio.current_task()
+        self._cancels = self._waiting.cancelling() if self._waiting else 0
+
+    def disarm(self) -> None:
+        self._waiting = None
+
+    def _ring(self) -> None:
+        self._over = True
+        if self._waiting is not None:
+            self._rang = True
+            self._waiting.cancel()
+
+    def is_the_reason(self) -> bool:
+        """Whether the task's cancellation was this alarm's, and nobody else's."""
+        task = asyncio.current_task()
+        return self._rang and task is not None and task.uncancel() <= self._cancels
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+
+def _too_slow() -> LunaluxError:
+    return refuse("LLM_TIMEOUT", "The model took too long; nothing was charged.")
 
 
 def _failed(error: LunaluxError, code: str) -> LunaluxError:

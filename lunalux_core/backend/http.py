@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.security import APIKeyHeader
 from starlette.exceptions import HTTPException
 
 from lunalux_core.backend.limits import Rule
@@ -98,21 +97,14 @@ def services_of(request: Request) -> Services:
     return services
 
 
-_USER_ID = APIKeyHeader(name="x-user-id", scheme_name="userId", auto_error=False)
-_TOKEN = APIKeyHeader(name="x-session-token", scheme_name="sessionToken", auto_error=False)
-
-
-async def require_session(
-    request: Request,
-    user_id: Annotated[str | None, Security(_USER_ID)],
-    token: Annotated[str | None, Security(_TOKEN)],
-) -> Session:
-    """The caller's session.
+async def require_session(request: Request) -> Session:
+    """The caller's session, by the headers `x-user-id` and `x-session-token`.
 
     Raises:
         SessionError: UNAUTHORIZED (401) or SESSION_TAKEN_OVER (460).
     """
-    return await services_of(request).sessions.check(user_id or "", token or "")
+    user_id, token = request.headers.get("x-user-id", ""), request.headers.get("x-session-token", "")
+    return await services_of(request).sessions.check(user_id, token)
 
 
 def client_address(request: Request) -> str:
@@ -131,5 +123,10 @@ async def limit(services: Services, rule: Rule, who: str) -> None:
         raise rate_limited(wait)
 
 
-CurrentServices = Annotated[Services, Depends(services_of)]
+async def _services(request: Request) -> Services:
+    """Asynchronous only so that the framework does not call it in a thread."""
+    return services_of(request)
+
+
+CurrentServices = Annotated[Services, Depends(_services)]
 CurrentSession = Annotated[Session, Depends(require_session)]

@@ -17,6 +17,7 @@ Json = dict[str, Any]
 SESSION = ("UNAUTHORIZED", "SESSION_TAKEN_OVER")
 """What every protected route may answer."""
 
+_SESSION_HEADERS = {"userId": "x-user-id", "sessionToken": "x-session-token"}
 _ALWAYS = ("STORE_UNAVAILABLE",)
 _EVERY_BODY = ("INVALID_REQUEST", "TOO_LARGE")
 
@@ -210,7 +211,12 @@ def _woven(schema: Json) -> Json:
     for path in schema["paths"].values():
         for operation in path.values():
             _correct(operation)
+            if str(STATUS["SESSION_TAKEN_OVER"]) in operation["responses"]:
+                operation["security"] = [{name: [] for name in _SESSION_HEADERS}]
             _exemplify(operation)
+    schema["components"]["securitySchemes"] = {
+        name: {"type": "apiKey", "in": "header", "name": header} for name, header in _SESSION_HEADERS.items()
+    }
     for leftover in ("HTTPValidationError", "ValidationError"):
         schema["components"]["schemas"].pop(leftover, None)
     return schema

@@ -20,6 +20,7 @@ from lunalux_core.backend.listing import Listings
 from lunalux_core.backend.metrics import Metrics
 from lunalux_core.backend.money import Money
 from lunalux_core.backend.official import OfficialModels
+from lunalux_core.backend.pages import Pages
 from lunalux_core.backend.ranking_schedule import Ranking
 from lunalux_core.backend.repos.characters import Characters
 from lunalux_core.backend.repos.coupons import Coupons
@@ -67,6 +68,7 @@ class Services:
     official: OfficialModels
     ranking: Ranking
     listings: Listings
+    pages: Pages
     thumbnails: Thumbnailer
     metrics: Metrics
     now_ms: Callable[[], int]
@@ -145,6 +147,7 @@ def assemble(
         official=OfficialModels(settings.providers),
         ranking=ranking,
         listings=listings,
+        pages=Pages(listings, blobs, settings, now_ms),
         thumbnails=Thumbnailer(),
         metrics=Metrics(settings.metrics),
         now_ms=now_ms,

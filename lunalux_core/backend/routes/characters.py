@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from lunalux_core.backend import limits
 from lunalux_core.backend.http import CurrentServices, CurrentSession, limit
 from lunalux_core.backend.openapi_examples import SESSION, answers
-from lunalux_core.backend.pages import DOWNLOAD_SECONDS, absolute, object_key
+from lunalux_core.backend.pages import absolute, object_key
 from lunalux_core.backend.publishing import (
     INTRO_CHARS,
     NAME_CHARS,
@@ -40,6 +40,7 @@ from lunalux_core.wire.characters import (
 
 router = APIRouter(prefix="/api/character", tags=["characters"])
 
+DOWNLOAD_SECONDS = 600
 UPLOAD = ("TOO_LARGE", "RATE_LIMITED")
 IdPath = Annotated[Identifier, Path()]
 IdQuery = Annotated[Identifier, Query(alias="id")]
@@ -57,7 +58,7 @@ async def presign_upload(
         ticket.key, size=ticket.size, content_type=PNG, expires_in=UPLOAD_SECONDS, sha256=ticket.sha256
     )
     return PresignUploadResponse(
-        url=absolute(signed.url, services, str(request.base_url)),
+        url=absolute(signed.url, services.settings, str(request.base_url)),
         key=ticket.key,
         headers=dict(signed.headers),
         expires_in=signed.expires_s - services.now_ms() // 1000,
@@ -117,7 +118,7 @@ async def presign_original(
     card, key = await _downloadable(services, session, character_id)
     signed = await services.blobs.presign_get(key, expires_in=DOWNLOAD_SECONDS, filename=f"{card.id}.png")
     await _count_download(services, session, card, skip_count)
-    return PresignOriginalResponse(url=absolute(signed.url, services, str(request.base_url)))
+    return PresignOriginalResponse(url=absolute(signed.url, services.settings, str(request.base_url)))
 
 
 @router.get(

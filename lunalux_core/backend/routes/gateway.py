@@ -51,9 +51,10 @@ async def submit(
     key: Annotated[str | None, Header(alias="idempotency-key", pattern=r"^[A-Za-z0-9._:-]{1,128}$")] = None,
 ) -> Response:
     """Approve, reserve, call the model, settle. The same key never pays twice, and replays the answer."""
-    asked = Asked(session, body, key or uuid4(), client_address(request))
+    aloud = EVENT_STREAM in request.headers.get("accept", "")
+    asked = Asked(session, body, key or uuid4(), client_address(request), aloud)
     events = Gateway(services).reply(asked)
-    if EVENT_STREAM in request.headers.get("accept", ""):
+    if aloud:
         await anext(events)  # Begun: what refuses the reply refuses it with its own HTTP status
         return EventStream(_named(events), events)
     try:

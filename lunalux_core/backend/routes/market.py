@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from lunalux_core.backend.http import CurrentServices, CurrentSession
 from lunalux_core.backend.openapi_examples import SESSION, answers
-from lunalux_core.backend.pages import page_of
 from lunalux_core.backend.ranking_keys import Sort
 from lunalux_core.backend.services import Services
 from lunalux_core.wire.base import Lang
@@ -20,52 +19,50 @@ LangQuery = Annotated[Lang, Query()]
 Limit = Annotated[int | None, Query()]
 
 
-async def _first(
-    request: Request, services: Services, sort: Sort, lang: Lang, limit: int | None
-) -> CharacterPageResponse:
+async def _first(request: Request, services: Services, sort: Sort, lang: Lang, limit: int | None) -> Response:
     if services.eager:
         await services.ranking.drain_if_due(lang, sort)
-    listing = await services.listings.first(lang, sort, limit)
-    return await page_of(services, lang, sort, listing, str(request.base_url))
+    page = await services.pages.first(lang, sort, limit, str(request.base_url))
+    return Response(page, media_type="application/json")
 
 
 async def _more(request: Request, services: Services, sort: Sort, body: MoreRequest) -> CharacterPageResponse:
-    listing = await services.listings.more(body.lang, sort, body.exclusive_start_key, body.limit)
-    return await page_of(services, body.lang, sort, listing, str(request.base_url))
+    base_url = str(request.base_url)
+    return await services.pages.more(body.lang, sort, body.exclusive_start_key, body.limit, base_url)
 
 
-@router.get("/hot-first-page", responses=answers(*SESSION), response_model_exclude_none=True)
+@router.get("/hot-first-page", responses=answers(*SESSION), response_model=CharacterPageResponse)
 async def hot_first_page(
     request: Request,
     session: CurrentSession,
     services: CurrentServices,
     lang: LangQuery = "en",
     limit: Limit = None,
-) -> CharacterPageResponse:
+) -> Response:
     """The hottest cards of a language."""
     return await _first(request, services, "hot", lang, limit)
 
 
-@router.get("/list", responses=answers(*SESSION), response_model_exclude_none=True)
+@router.get("/list", responses=answers(*SESSION), response_model=CharacterPageResponse)
 async def compatible_list(
     request: Request,
     session: CurrentSession,
     services: CurrentServices,
     lang: LangQuery = "en",
     limit: Limit = None,
-) -> CharacterPageResponse:
+) -> Response:
     """The same as `hot-first-page`, under its old name."""
     return await _first(request, services, "hot", lang, limit)
 
 
-@router.get("/time-first-page", responses=answers(*SESSION), response_model_exclude_none=True)
+@router.get("/time-first-page", responses=answers(*SESSION), response_model=CharacterPageResponse)
 async def time_first_page(
     request: Request,
     session: CurrentSession,
     services: CurrentServices,
     lang: LangQuery = "en",
     limit: Limit = None,
-) -> CharacterPageResponse:
+) -> Response:
     """The newest cards of a language."""
     return await _first(request, services, "time", lang, limit)
 

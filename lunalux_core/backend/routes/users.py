@@ -55,9 +55,9 @@ async def me(
 ) -> MeResponse:
     """The profile. Where the registry lost the session and the identity cookie still proves the account, a
     new session comes along in the `x-session-token` header (S3)."""
-    user_id, token = request.headers.get("x-user-id"), request.headers.get("x-session-token")
+    user_id = request.headers.get("x-user-id", "")
     try:
-        session = await require_session(request, user_id, token)
+        session = await require_session(request)
         return MeResponse(user=user_view(await services.users.require(session.user_id)))
     except SessionError as error:
         if error.code != "UNAUTHORIZED" or not user_id or not proof:
