@@ -94,10 +94,17 @@ class MarketBase(LunaScreen[None]):
     def _start_picture(self, work: object) -> Worker[None]:
         return self.run_worker(work, group="pictures", exit_on_error=False)  # type: ignore[arg-type]
 
+    def signed_in(self) -> None:
+        """Somebody signed in: what was refused before may be asked for again."""
+
     def _account_changed(self, state: AccountState | None) -> None:
-        self.head.account = state
-        if state is not None:
-            self.grid.liked = state.liked
+        before, self.head.account = self.head.account, state
+        if state is None:
+            return
+        self.grid.liked = state.liked
+        known = before is None or (before.signed_in and before.user_id == state.user_id)
+        if state.signed_in and not known:
+            self.signed_in()
 
     def retranslate(self) -> None:
         self.field.placeholder = t("market.search")

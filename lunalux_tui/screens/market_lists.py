@@ -48,7 +48,11 @@ class MarketLists(MarketBase):
             self.refresh_behind()
 
     def on_screen_resume(self) -> None:
-        if self.grid.cards:
+        if self.shown is not None:
+            self.refresh_behind()
+
+    def signed_in(self) -> None:
+        if self.shown is not None:
             self.refresh_behind()
 
     # -- from disk ---------------------------------------------------------------------------------
