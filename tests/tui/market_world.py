@@ -109,7 +109,7 @@ async def market(size: tuple[int, int] = (100, 30)) -> AsyncIterator[tuple[Marke
         yield screen, pilot
 
 
-async def until(pilot: Pilot[None], done: Callable[[], bool], seconds: float = 20) -> None:
+async def until(pilot: Pilot[None], done: Callable[[], bool], seconds: float = 60) -> None:
     """Let the app work until something is so."""
     for _ in range(int(seconds / 0.02)):
         await pilot.pause()
