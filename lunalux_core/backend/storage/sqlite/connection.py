@@ -29,6 +29,7 @@ def open_connection(
     try:
         _enter_wal(db)
         db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA mmap_size = 268435456")
         if ddl is None:
             db.execute("PRAGMA query_only = 1")
         else:
