@@ -344,7 +344,10 @@ async def test_transactions_have_limits(store: Store, key: Key) -> None:
 
     await store.transact(puts(100))
     assert len((await store.query(T, key.pk, limit=100)).items) == 100
-    for bad in (puts(101), [], [Put(T, item(key)), Update(T, key, set={"a": 1})]):
+    large: list[Operation] = [
+        Put(T, item(Key(key.pk, f"L{number}"), data="x" * 390_000)) for number in range(11)
+    ]
+    for bad in (puts(101), [], [Put(T, item(key)), Update(T, key, set={"a": 1})], large):
         with pytest.raises(Invalid):
             await store.transact(bad)
 

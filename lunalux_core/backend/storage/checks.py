@@ -74,7 +74,8 @@ def check_transaction(operations: Sequence[Operation], specs: Mapping[str, Table
         check_operation(operation, spec_of(operation.table, specs))
     if len({(operation.table, key_of(operation)) for operation in operations}) < len(operations):
         raise Invalid("a transaction touches an item twice")
-    if sum(item_size(o.item) for o in operations if isinstance(o, Put)) > TRANSACTION_BYTES:
+    items = [operation.item for operation in operations if isinstance(operation, Put)]
+    if len(items) > TRANSACTION_BYTES // ITEM_BYTES and sum(map(item_size, items)) > TRANSACTION_BYTES:
         raise Invalid("a transaction is larger than 4 MB")
 
 
