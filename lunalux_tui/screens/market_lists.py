@@ -60,7 +60,11 @@ class MarketLists(MarketBase):
     @work(group="list", exclusive=True, exit_on_error=False)
     async def _open(self) -> None:
         """The first list: as it was left, whatever its age."""
-        kept = await self.runtime.library.state.get("market_view", {})
+        try:
+            kept = await self.runtime.library.state.get("market_view", {})
+        except LunaluxError as error:  # the market's lists are another file and can still be shown
+            self.show_failure(error)
+            kept = {}
         if isinstance(kept, dict):
             self._sorts = {
                 lang: sort for lang, sort in kept.get("sorts", {}).items() if sort in ("hot", "new")

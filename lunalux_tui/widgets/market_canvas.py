@@ -31,6 +31,7 @@ LINES_KEPT = 400
 class CardCanvas(ScrollView):
     """Cards side by side, skeletons while none has come, or words where there is none."""
 
+    virtual_size = reactive(Size(0, 0), layout=False)  # other cards must not lay out the whole screen again
     cursor: reactive[int] = reactive(0, repaint=False)
     liked: reactive[frozenset[str]] = reactive(frozenset())
     waiting: reactive[bool] = reactive(False)
@@ -87,7 +88,10 @@ class CardCanvas(ScrollView):
         width = self._width
         self._columns = min(max((width + GAP) // (NARROWEST + GAP), 1), MOST)
         rows = -(-len(self._cards) // self._columns)
-        self.virtual_size = Size(width, rows * PITCH + (1 if self._cards else 0))
+        height = rows * PITCH + (1 if self._cards else 0)
+        self.virtual_size = Size(width, height)
+        self.vertical_scrollbar.window_virtual_size = height
+        self.vertical_scrollbar.window_size = self.size.height
 
     def _cell(self, column: int) -> tuple[int, int]:
         """Left edge and width of a column."""

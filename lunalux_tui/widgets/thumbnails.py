@@ -8,6 +8,7 @@ limits; one that cannot be shown is simply not there, and the card keeps its mon
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
@@ -17,7 +18,7 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
-from lunalux_core.errors import LunaluxError
+from lunalux_core.errors import LunaluxError, NetworkError
 from lunalux_core.library.market import MarketCard
 
 Picture: TypeAlias = tuple[tuple[Segment, ...], ...]
@@ -33,6 +34,8 @@ KEPT = 600
 """Pictures held in memory; some 20 KB each."""
 
 AT_ONCE = 4
+QUIET_SECONDS = 10
+"""After a failure of the network no picture is asked for this long."""
 
 FLAT = 80
 """Difference in light (of 2550) within a cell that is drawn as one colour."""
@@ -117,6 +120,7 @@ class Thumbnails:
         self._kept: OrderedDict[str, Picture | None] = OrderedDict()
         self._wanted: list[MarketCard] = []
         self._running = 0
+        self._quiet_until = 0.0
 
     def get(self, card: MarketCard) -> Picture | None:
         """The picture of a card, when it has come."""
@@ -124,6 +128,8 @@ class Thumbnails:
 
     def want(self, cards: Iterable[MarketCard]) -> None:
         """Bring the pictures of these cards; what was wanted before and has not begun is dropped."""
+        if time.monotonic() < self._quiet_until:
+            return
         self._wanted = [card for card in cards if card.thumbnail and _key(card) not in self._kept]
         while self._running < min(AT_ONCE, len(self._wanted)):
             self._running += 1
@@ -131,8 +137,9 @@ class Thumbnails:
 
     def retry(self) -> None:
         """Try the pictures again that could not be had."""
+        self._quiet_until = 0.0
         for key in [key for key, picture in self._kept.items() if picture is None]:
-            del self._kept[key]
+            self._kept.pop(key, None)
 
     async def _work(self) -> None:
         try:
@@ -142,14 +149,19 @@ class Thumbnails:
                 self._kept[key] = None  # nobody else begins it; stays so when it fails
                 try:
                     self._kept[key] = await asyncio.to_thread(self._draw, await self._fetch(card))
+                except NetworkError:
+                    self._kept.pop(key, None)
+                    self._wanted.clear()
+                    self._quiet_until = time.monotonic() + QUIET_SECONDS
                 except (LunaluxError, ValueError):
                     continue
                 except asyncio.CancelledError:
-                    del self._kept[key]
+                    self._kept.pop(key, None)
                     raise
+                else:
+                    self._ready(card.id)
                 while len(self._kept) > KEPT:
                     self._kept.popitem(last=False)
-                self._ready(card.id)
         finally:
             self._running -= 1
 
