@@ -263,10 +263,6 @@ class LunaluxApp(App[None]):
         """What to say when there is no character: where to get one."""
         return t("chat.empty.title"), t("chat.empty.hint")
 
-    def wallet_changed(self, wallet: Mapping[str, object]) -> None:
-        """A paid reply brought the new wallet with it."""
-        self.run_worker(self.runtime.account.billed(wallet), group="account", exit_on_error=False)
-
 
 def palette(theme: Theme) -> Palette:
     """The colours of a theme for widgets that draw themselves."""

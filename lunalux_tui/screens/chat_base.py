@@ -222,9 +222,8 @@ class ChatBase(LunaScreen[None]):
         self.prompt.locked = busy
 
     def billed(self, event: Billed) -> None:
-        """Show the cost at once; the account's new wallet reaches whoever shows it."""
+        """Show the cost at once; the core has told the account of its new wallet."""
         self.status.billing = {"method": event.method, "cost": event.cost}
-        self.lunalux.wallet_changed(event.wallet)
 
     def words_stored(self) -> None:
         """The person's words are on disk: only now the prompt lets go of them."""
