@@ -1,8 +1,9 @@
 """Every visible word, in the person's language.
 
-The catalogues are `locales/<language>.json`, the same keys in all of them (a test says so). The language
-belongs to the process, like the terminal; `use` switches it while the program runs and the app then
-redraws. Sentences are whole: a value is put into a sentence, never a sentence glued from pieces.
+The catalogues are `locales/<language>/<area>.json`, the same keys in all languages (a test says so); an
+area is a screen with all that belongs to it. The language belongs to the process, like the terminal; `use`
+switches it while the program runs and the app then redraws. Sentences are whole: a value is put into a
+sentence, never a sentence glued from pieces.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ def catalogue(language: str) -> Mapping[str, str | Mapping[str, str]]:
     Raises:
         ValueError: the file is no JSON, or a value is no text.
     """
-    text = (FOLDER / f"{language}.json").read_text(encoding="utf-8")
     flat: dict[str, str | Mapping[str, str]] = {}
-    _flatten(json.loads(text), "", flat)
+    for file in sorted((FOLDER / language).glob("*.json")):
+        _flatten(json.loads(file.read_text(encoding="utf-8")), "", flat)
     return flat
 
 
