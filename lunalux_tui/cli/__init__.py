@@ -34,6 +34,7 @@ NOUNS: Mapping[str, str] = {
     "backup": "Save the whole library as one file.",
     "restore": "Bring a saved library back.",
     "doctor": "Check terminal, storage, keyring, model and backend.",
+    "web": "Use the app in the browser of this computer.",
     "serve": "Run the backend over HTTP for many users.",
     "admin": "Operate a backend: tables, ranking, coupons, models, users.",
     "completion": "Shell completion: show its script, or install it.",
