@@ -17,6 +17,7 @@ from textual.worker import Worker, WorkerState
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_tui import i18n, places, themes
 from lunalux_tui.actions import Action, bindings, checked_keymap, reachable
+from lunalux_tui.hangup import watch_terminal
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.render.palette import Palette
 
@@ -69,6 +70,7 @@ class LunaluxApp(App[None]):
         return places.PLACES[0].make()
 
     def on_mount(self) -> None:
+        watch_terminal(self)
         self.call_after_refresh(self._after_first_frame)
 
     @work(group="start", exit_on_error=False)

@@ -100,8 +100,14 @@ class Terminal:
             self.pump(0.05)
         return self.process.wait(1)
 
+    def hang_up(self) -> None:
+        """Close the window."""
+        os.close(self._fd)
+        self._fd = -1
+
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(5)
-        os.close(self._fd)
+        if self._fd >= 0:
+            self.hang_up()

@@ -97,3 +97,49 @@ def test_a_character_named_on_the_command_line(open_terminal: Open) -> None:
     first.ended()
     second = open_terminal("chat", "Captain Sol Varga")
     second.wait(r"Captain Sol Varga.*Practice")
+
+
+def test_a_closed_window_ends_the_program_and_keeps_the_draft(open_terminal: Open) -> None:
+    terminal = open_terminal()
+    terminal.wait("The bell over the door")
+    terminal.send("half a thought")
+    terminal.wait("half a thought")
+    terminal.hang_up()
+    terminal.process.wait(30)
+    again = open_terminal()
+    again.wait("half a thought")
+
+
+def test_a_terminated_program_keeps_the_draft_and_leaves_the_terminal_clean(open_terminal: Open) -> None:
+    terminal = open_terminal()
+    terminal.wait("The bell over the door")
+    terminal.send("another thought")
+    terminal.wait("another thought")
+    terminal.process.terminate()
+    assert terminal.ended() == 0
+    assert b"\x1b[?1049l" in terminal.raw
+    again = open_terminal()
+    again.wait("another thought")
+
+
+def test_suspended_and_resumed(open_terminal: Open) -> None:
+    terminal = open_terminal()
+    terminal.wait("Type a message")
+    terminal.send("before")
+    terminal.wait("before")
+    terminal.process.send_signal(signal.SIGSTOP)
+    terminal.send(" after")
+    terminal.process.send_signal(signal.SIGCONT)
+    terminal.wait("before after")
+
+
+def test_a_megabyte_pasted_is_taken_and_told(open_terminal: Open) -> None:
+    terminal = open_terminal()
+    terminal.wait("Type a message")
+    terminal.send("\x1b[200~")
+    for _ in range(1024):
+        terminal.send("lorem ipsum dolor " * 57)
+        terminal.pump(0.0)
+    terminal.send("\x1b[201~")
+    terminal.send("done")
+    terminal.wait("done", 60)
