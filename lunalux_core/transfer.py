@@ -17,7 +17,10 @@ from lunalux_core.cards.chatlog import (
     write_native,
     write_text,
 )
+from lunalux_core.cards.coerce import as_object, as_text
+from lunalux_core.cards.jsontext import well_formed_value
 from lunalux_core.database import Connection
+from lunalux_core.dialogue.worldbook.values import TimedState
 from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms
 from lunalux_core.library import Library
@@ -85,31 +88,45 @@ async def import_conversation(
     log = read_chat(data, filename)
     character = await library.characters.get(character_id)
     title = clean_line(log.title or Path(filename).stem, 120)
-
-    def change(connection: Connection) -> str:
-        conversation = create_conversation(connection, character_id, title)
-        stored: list[Message] = []
-        names = {"user": log.user_name or user_name, "assistant": character.name, "system": ""}
-        for node in log.nodes:
-            parent = stored[node.parent] if node.parent >= 0 else None
-            stored.append(_message(node, conversation.id, parent, names[node.role]))
-            insert_message(connection, stored[-1])
-        at = log.head
-        while at >= 0 and log.nodes[at].parent >= 0:
-            above = log.nodes[at].parent
-            update_message(connection, stored[above].id, selected_child=stored[at].id)
-            at = above
-        head = stored[log.head].id if log.head >= 0 else ""
-        metadata = json.dumps(log.header, ensure_ascii=False)
-        note = json.dumps(_author_note(log.header), ensure_ascii=False)
-        connection.execute(
-            "UPDATE conversations SET head_id = ?, metadata = ?, note = ? WHERE id = ?",
-            (head, metadata, note, conversation.id),
-        )
-        return conversation.id
-
-    identity = await library.database.write(change)
+    identity = await library.database.write(
+        lambda c: store_chat(c, log, character_id, character.name, title, user_name)
+    )
     return ImportedChat(identity, len(log.path()), log.notes)
+
+
+def store_chat(
+    connection: Connection, log: ChatLog, character_id: str, character: str, title: str, user_name: str
+) -> str:
+    """Store a chat that was read as a new conversation, within a transaction; its id.
+
+    Variables and timed effects of the file become the state of the last message, so that they belong to its
+    branch (FORMATS 5.2).
+
+    Args:
+        character, user_name: names where the file has none.
+    """
+    conversation = create_conversation(connection, character_id, title)
+    stored: list[Message] = []
+    names = {"user": log.user_name or user_name, "assistant": character, "system": ""}
+    for node in log.nodes:
+        parent = stored[node.parent] if node.parent >= 0 else None
+        stored.append(_message(node, conversation.id, parent, names[node.role]))
+        insert_message(connection, stored[-1])
+    at = log.head
+    while at >= 0 and log.nodes[at].parent >= 0:
+        above = log.nodes[at].parent
+        update_message(connection, stored[above].id, selected_child=stored[at].id)
+        at = above
+    head = stored[log.head].id if log.head >= 0 else ""
+    if head and (state := _state(log.header)):
+        update_message(connection, head, state=state)
+    metadata = json.dumps(well_formed_value(dict(log.header)), ensure_ascii=False)
+    note = json.dumps(well_formed_value(_author_note(log.header)), ensure_ascii=False)
+    connection.execute(
+        "UPDATE conversations SET head_id = ?, metadata = ?, note = ? WHERE id = ?",
+        (head, metadata, note, conversation.id),
+    )
+    return conversation.id
 
 
 def _message(node: LogNode, conversation_id: str, parent: Message | None, name: str) -> Message:
@@ -126,8 +143,15 @@ def _message(node: LogNode, conversation_id: str, parent: Message | None, name: 
         model=clean_line(node.model, 200),
         hidden=node.hidden,
         created_at=node.sent_at or now_ms(),
-        extra={"line": dict(node.line)} if node.line else {},
+        extra={"line": well_formed_value(dict(node.line))} if node.line else {},
     )
+
+
+def _state(header: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = as_object(header.get("chat_metadata"))
+    variables = {str(name): as_text(value) for name, value in as_object(metadata.get("variables")).items()}
+    timed = TimedState.read(metadata.get("timedWorldInfo")).as_json()
+    return ({"variables": variables} if variables else {}) | ({"timed": timed} if timed else {})
 
 
 def _author_note(header: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +22,14 @@ LARGEST_CHAT = 64 * 1024 * 1024
 
 @dataclass(slots=True)
 class ImportReport:
-    """What became of the files of one import."""
+    """What became of the files of one import. `notes` are sentences about what differs here, with the file."""
 
     imported: int = 0
     duplicates: int = 0
     failed: list[LunaluxError] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
+    others: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def only(self) -> str:
@@ -34,17 +38,21 @@ class ImportReport:
 
 
 async def import_paths(runtime: Runtime, arguments: Sequence[str]) -> ImportReport:
-    """Import card files, folders and globs without holding up the screen."""
+    """Import files of every kind, folders, archives and globs without holding up the screen."""
 
     def work() -> ImportReport:
-        from lunalux_core.importing import expand, import_files
+        from lunalux_core.importing import gather, import_files
 
         report = ImportReport()
-        for result in import_files(runtime.library, runtime.paths, expand(arguments)):
+        for result in import_files(runtime.library, runtime.paths, gather(arguments)):
             if result.status == "failed" and result.error is not None:
                 report.failed.append(result.error)
                 continue
-            report.ids.append(result.id)
+            if result.kind == "card":
+                report.ids.append(result.id)
+            else:
+                report.others[result.kind] = report.others.get(result.kind, 0) + 1
+            report.notes += [f"{Path(result.path).name}: {one}" for one in result.warnings]
             if result.status == "duplicate":
                 report.duplicates += 1
             else:
@@ -52,6 +60,22 @@ async def import_paths(runtime: Runtime, arguments: Sequence[str]) -> ImportRepo
         return report
 
     return await asyncio.to_thread(work)
+
+
+def split_paths(text: str) -> list[str]:
+    """The paths in what a person typed or dropped: one a line, or quoted and blank-separated as terminals
+    paste dropped files. A single path may have blanks in it.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) != 1 or Path(lines[0]).expanduser().exists():
+        return lines
+    try:
+        words = shlex.split(lines[0], posix=os.name == "posix")
+    except ValueError:
+        return lines
+    found = [word.removeprefix("file://").strip("\"'") for word in words]
+    plain = len(found) > 1 and not any(Path(word).expanduser().exists() for word in found)
+    return lines if plain else found
 
 
 def read_file(path: Path) -> bytes:

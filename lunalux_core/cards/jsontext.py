@@ -21,21 +21,21 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _PAIR_OR_LONE = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
 
 
-def decode_text(raw: bytes) -> tuple[str, tuple[str, ...]]:
+def decode_text(raw: bytes, limit: int = MAX_JSON_BYTES) -> tuple[str, tuple[str, ...]]:
     """The text of a JSON file and what had to be mended to read it.
 
     UTF-8 with or without a byte order mark; UTF-16 with one; anything else is read as UTF-8 with
     replacement characters and says so. No code page is ever guessed.
 
     Raises:
-        LimitExceeded: JSON_TOO_LARGE over 16 MB.
+        LimitExceeded: JSON_TOO_LARGE over `limit` bytes.
     """
-    if len(raw) > MAX_JSON_BYTES:
+    if len(raw) > limit:
         raise LimitExceeded(
             "JSON_TOO_LARGE",
-            f"The JSON in this file is larger than {MAX_JSON_BYTES // 2**20} MB.",
+            f"The JSON in this file is larger than {limit // 2**20} MB.",
             "Make the card smaller, for example by moving pictures out of its text.",
-            limit=MAX_JSON_BYTES,
+            limit=limit,
         )
     encoding = "utf-8"
     if raw.startswith(codecs.BOM_UTF8):

@@ -23,6 +23,9 @@ class Kind(StrEnum):
     TEXT_PRESET = "text-preset"
     REGEX = "regex"
     CHAT = "chat"
+    GROUP = "group"
+    SETTINGS = "settings"
+    NARRATIUM = "narratium"
     UNKNOWN = "unknown"
 
 
@@ -36,6 +39,9 @@ TOLD: dict[Kind, tuple[str, str]] = {
     ),
     Kind.REGEX: ("These are regex scripts, not a character.", "Import them with `lunalux regex import`."),
     Kind.CHAT: ("This is a chat, not a character.", "Import it with `lunalux conversation import`."),
+    Kind.GROUP: ("This is a group of characters, not a card.", "Import it with `lunalux import`."),
+    Kind.SETTINGS: ("These are SillyTavern's settings, not a character.", "Use `lunalux import`."),
+    Kind.NARRATIUM: ("This is everything of a Narratium, not one character.", "Use `lunalux import`."),
     Kind.UNKNOWN: ("This file is not a character card.", "Choose a .png, .json, .charx or .yaml card."),
 }
 """For every kind but a card: a sentence for those who wanted a card, and what to do with it instead."""
@@ -56,8 +62,8 @@ def recognise(data: bytes, filename: str = "") -> Kind:
         return Kind.CARD if b"card.json" in data else Kind.UNKNOWN
     try:
         text, _ = decode_text(data)
-    except InvalidInput:
-        return Kind.UNKNOWN
+    except InvalidInput:  # too large for anything but a whole library with its pictures
+        return Kind.NARRATIUM if b'"characters_record"' in data else Kind.UNKNOWN
     if text.lstrip()[:1] not in ("{", "["):
         named = filename.lower().endswith((".yaml", ".yml"))
         return Kind.CARD if named or looks_like_yaml(text[:100_000]) else Kind.UNKNOWN
@@ -135,7 +141,25 @@ def _is_preset(document: Mapping[str, Any]) -> bool:
 
 
 def _is_regex(document: Mapping[str, Any]) -> bool:
+    if document.get("type") == "regex" and isinstance(document.get("data"), list):  # RisuAI
+        return True
     return "findRegex" in document or _all_values(document, "findRegex")
+
+
+def _is_group(document: Mapping[str, Any]) -> bool:
+    return isinstance(document.get("members"), list) and isinstance(document.get("chats"), list)
+
+
+def _is_settings(document: Mapping[str, Any]) -> bool:
+    """SillyTavern's settings.json, or the file of personas it exports."""
+    whole = "power_user" in document and isinstance(document.get("extension_settings"), dict)
+    return whole or (
+        isinstance(document.get("personas"), dict) and isinstance(document.get("persona_descriptions"), dict)
+    )
+
+
+def _is_narratium(document: Mapping[str, Any]) -> bool:
+    return isinstance(document.get("characters_record"), list)
 
 
 def _is_chat(document: Mapping[str, Any]) -> bool:
@@ -166,6 +190,9 @@ def _all_values(document: Mapping[str, Any], key: str) -> bool:
 
 
 _TESTS = (
+    (Kind.SETTINGS, _is_settings),
+    (Kind.NARRATIUM, _is_narratium),
+    (Kind.GROUP, _is_group),
     (Kind.CARD, _is_card),
     (Kind.WORLDBOOK, _is_worldbook),
     (Kind.PRESET, _is_preset),

@@ -37,18 +37,7 @@ class Personas:
     async def save(self, name: str, description: str = "", persona_id: str | None = None) -> Persona:
         """Make a persona, or change one. The first one made is the chosen one."""
 
-        def change(connection: Connection) -> Persona:
-            identity = persona_id or short_id()
-            first = connection.execute("SELECT count(*) FROM personas").fetchone()[0] == 0
-            connection.execute(
-                "INSERT INTO personas (id, name, description, chosen, created_at) VALUES (?,?,?,?,?) "
-                "ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.description",
-                (identity, name, description, int(first), now_ms()),
-            )
-            row = connection.execute("SELECT * FROM personas WHERE id = ?", (identity,)).fetchone()
-            return _persona(row)
-
-        return await self._database.write(change)
+        return await self._database.write(lambda c: store_persona(c, name, description, persona_id))
 
     async def choose(self, persona_id: str) -> None:
         """Use this persona for new conversations."""
@@ -66,6 +55,21 @@ class Personas:
             )
 
         await self._database.write(change)
+
+
+def store_persona(
+    connection: Connection, name: str, description: str = "", persona_id: str | None = None
+) -> Persona:
+    """`Personas.save` within a transaction."""
+    identity = persona_id or short_id()
+    first = connection.execute("SELECT count(*) FROM personas").fetchone()[0] == 0
+    connection.execute(
+        "INSERT INTO personas (id, name, description, chosen, created_at) VALUES (?,?,?,?,?) "
+        "ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.description",
+        (identity, name, description, int(first), now_ms()),
+    )
+    row = connection.execute("SELECT * FROM personas WHERE id = ?", (identity,)).fetchone()
+    return _persona(row)
 
 
 def load_persona(connection: Connection, persona_id: str | None) -> Persona | None:

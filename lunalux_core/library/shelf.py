@@ -63,31 +63,9 @@ class Shelf:
 
     async def add(self, name: str, document: Any, *, enabled: bool = True) -> ShelfItem:
         """Put a document at the end of the order. A preset that is enabled replaces the one in use."""
-
-        def change(connection: Connection) -> ShelfItem:
-            identity = short_id()
-            if self.kind == "preset" and enabled:
-                connection.execute("UPDATE shelf SET enabled = 0 WHERE kind = 'preset'")
-            position = connection.execute(
-                "SELECT coalesce(max(position), -1) + 1 FROM shelf WHERE kind = ?", (self.kind,)
-            ).fetchone()[0]
-            connection.execute(
-                "INSERT INTO shelf (id, kind, name, name_key, document, enabled, position, created_at) "
-                "VALUES (?,?,?,?,?,?,?,?)",
-                (
-                    identity,
-                    self.kind,
-                    name,
-                    name.casefold(),
-                    json.dumps(document, ensure_ascii=False),
-                    int(enabled),
-                    position,
-                    now_ms(),
-                ),
-            )
-            return ShelfItem(identity, self.kind, name, document, enabled, position)
-
-        return await self._database.write(change)
+        return await self._database.write(
+            lambda c: insert_item(c, self.kind, name, document, enabled=enabled)
+        )
 
     async def save(self, item_id: str, *, name: str | None = None, document: Any = None) -> None:
         """Rename a document, or give it new content."""
@@ -101,12 +79,7 @@ class Shelf:
     async def enable(self, item_id: str, enabled: bool = True) -> None:
         """Switch on or off. Of presets at most one is on."""
 
-        def change(connection: Connection) -> None:
-            if self.kind == "preset" and enabled:
-                connection.execute("UPDATE shelf SET enabled = 0 WHERE kind = 'preset'")
-            connection.execute("UPDATE shelf SET enabled = ? WHERE id = ?", (int(enabled), item_id))
-
-        await self._database.write(change)
+        await self._database.write(lambda c: switch_item(c, self.kind, item_id, enabled))
 
     async def reorder(self, ids: Sequence[str]) -> None:
         """Give the named documents the order of `ids`."""
@@ -129,6 +102,32 @@ class Shelf:
         await self._database.write(
             lambda c: c.execute(f"UPDATE shelf SET {assignments} WHERE id = ?", [*values.values(), item_id])
         )
+
+
+def insert_item(
+    connection: Connection, kind: ShelfKind, name: str, document: Any, *, enabled: bool
+) -> ShelfItem:
+    """`Shelf.add` within a transaction."""
+    identity = short_id()
+    if kind == "preset" and enabled:
+        connection.execute("UPDATE shelf SET enabled = 0 WHERE kind = 'preset'")
+    position = connection.execute(
+        "SELECT coalesce(max(position), -1) + 1 FROM shelf WHERE kind = ?", (kind,)
+    ).fetchone()[0]
+    text = json.dumps(document, ensure_ascii=False)
+    connection.execute(
+        "INSERT INTO shelf (id, kind, name, name_key, document, enabled, position, created_at) "
+        "VALUES (?,?,?,?,?,?,?,?)",
+        (identity, kind, name, name.casefold(), text, int(enabled), position, now_ms()),
+    )
+    return ShelfItem(identity, kind, name, document, enabled, position)
+
+
+def switch_item(connection: Connection, kind: ShelfKind, item_id: str, enabled: bool) -> None:
+    """`Shelf.enable` within a transaction."""
+    if kind == "preset" and enabled:
+        connection.execute("UPDATE shelf SET enabled = 0 WHERE kind = 'preset'")
+    connection.execute("UPDATE shelf SET enabled = ? WHERE id = ?", (int(enabled), item_id))
 
 
 def load_shelf(connection: Connection, kind: ShelfKind, enabled_only: bool = False) -> list[ShelfItem]:

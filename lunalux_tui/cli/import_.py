@@ -1,4 +1,4 @@
-"""`lunalux import`: a batch of card files into the library."""
+"""`lunalux import`: files of every kind into the library, recognised by their content."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import Counter
 import typer
 
 from lunalux_core.errors import InvalidInput
-from lunalux_core.importing import ImportResult, expand, import_files
+from lunalux_core.importing import ImportResult, gather, import_files
 from lunalux_core.library import Library
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import command_settings
@@ -31,12 +31,14 @@ def import_cards(
     on_duplicate: str = typer.Option("skip", help="For known content: skip, replace or copy."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON document per line."),
 ) -> None:
-    """Import character cards (.png .json .charx .yaml).
+    """Import anything: cards (.png .json .charx .yaml), worldbooks, presets, regex scripts, chats.
 
         lunalux import ~/cards "more/*.png" --json
+        lunalux import ~/SillyTavern/data/default-user
         find . -name "*.png" | lunalux import -
 
-    A bad file never stops the batch; the exit code is 7 when any failed.
+    A file's content decides what it is. Folders are searched whole, zip archives are looked into. A bad file
+    never stops the batch; the exit code is 7 when any failed.
     """
     if on_duplicate not in CHOICES:
         raise InvalidInput(
@@ -48,12 +50,13 @@ def import_cards(
     library = Library(settings.paths)
     began = time.monotonic()
     count: Counter[str] = Counter()
+    left: set[str] = set()
     progress = _Progress(enabled=sys.stderr.isatty())
     try:
         results = import_files(
             library,
             settings.paths,
-            expand(paths, sys.stdin),
+            gather(paths, sys.stdin, left),
             jobs=jobs,
             on_duplicate=on_duplicate,  # type: ignore[arg-type]
             language=lang,
@@ -67,6 +70,8 @@ def import_cards(
     finally:
         progress.clear()
         library.close()
+    if left:
+        output.note(f"Left alone, of no use here: {', '.join(sorted(left))}")
     seconds = round(time.monotonic() - began, 3)
     if as_json:
         names = ("imported", "duplicate", "replaced", "failed")
@@ -91,12 +96,13 @@ def _tell(result: ImportResult, *, as_json: bool) -> None:
                 "name": result.name or None,
                 "spec": result.spec or None,
                 "error": None if result.error is None else {"code": result.error.code, "message": error},
+                **({} if result.kind == "card" else {"kind": result.kind, "notes": list(result.warnings)}),
             }
         )
     elif error is not None:
         output.note(f"{result.path}: {error}")
     else:
-        output.print_text(f"{result.status}\t{result.id}\t{result.name}\t{result.path}")
+        output.print_text(f"{result.status}\t{result.kind}\t{result.id}\t{result.name}\t{result.path}")
     for warning in result.warnings:
         output.note(f"{result.path}: {warning}")
 

@@ -19,14 +19,7 @@ if TYPE_CHECKING:
     from lunalux_core.cards.preset import Preset
 
 
-def _read(document: Any, stem: str) -> list[tuple[str, Any, tuple[str, ...]]]:
-    from lunalux_core.cards.preset import preset_document, read_preset
-
-    preset, notes = read_preset(document, stem)
-    return [(stem, preset_document(preset), notes)]
-
-
-preset_app = shelf_app("preset", _read, lambda item: item.document, "Manage and show presets.", own=True)
+preset_app = shelf_app("preset", "Manage and show presets.", own=True)
 commands = {"preset": preset_app}
 
 

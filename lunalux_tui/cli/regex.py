@@ -4,36 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from lunalux_core.errors import InvalidInput
-from lunalux_core.library.shelf import ShelfItem
 from lunalux_tui.cli import output
 from lunalux_tui.cli.shelf import JSON, print_scenarios, read_json, shelf_app
 
 TARGETS = ("store", "display", "prompt")
 
 
-def _read(document: Any, stem: str) -> list[tuple[str, Any, tuple[str, ...]]]:
-    from lunalux_core.cards.regex import read_scripts, write_script
-
-    scripts = read_scripts(document)
-    if not scripts:
-        raise InvalidInput(
-            "REGEX_NOT_FOUND_IN_FILE",
-            f"{stem} holds no regex script.",
-            "A script is a JSON object with findRegex, or an array of them.",
-        )
-    return [(script.name or stem, write_script(script), ()) for script in scripts]
-
-
-def _write(item: ShelfItem) -> Any:
-    return item.document
-
-
-regex_app = shelf_app("regex", _read, _write, "Manage and test regex scripts.")
+regex_app = shelf_app("regex", "Manage and test regex scripts.")
 commands = {"regex": regex_app}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -17,16 +17,14 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file, write_file
 from lunalux_tui.cli.run import with_runtime
 
+if TYPE_CHECKING:
+    from lunalux_core.importing.shelf import ShelfDocument
+
 JSON = typer.Option(False, "--json", help="Print one JSON document.")
 NAME = typer.Argument(metavar="NAME", help="Name or id.")
 
-Reader = Callable[[Any, str], list[tuple[str, Any, tuple[str, ...]]]]
-"""From a file's JSON and its stem to what to store: (name, document, notes) each."""
 
-
-def shelf_app(
-    kind: ShelfKind, read: Reader, write: Callable[[ShelfItem], Any], help: str, *, own: bool = False
-) -> typer.Typer:
+def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
     """The commands list, import, export, enable, disable and delete for one kind.
 
     Args:
@@ -63,14 +61,20 @@ def shelf_app(
         as_json: bool = JSON,
     ) -> None:
         async def work(runtime: Runtime) -> None:
-            shelf = shelf_of(runtime.library, kind)
+            from lunalux_core.importing.shelf import put
+
             stored = []
             for path in paths:
-                for found, document, notes in read(read_json(path), path.stem):
+                for found in _documents(kind, path):
+                    done = await runtime.library.database.write(
+                        lambda c, f=found: put(  # type: ignore[misc]
+                            c, kind, name or f.name, f.document, enabled=True, copy=bool(name)
+                        )
+                    )
+                    notes = found.notes if done.is_new else (f"{done.item.name} was there already.",)
                     for one in notes:
                         output.note(f"{path.name}: {one}")
-                    item = await shelf.add(name or found, document)
-                    stored.append({**summary(item), "path": str(path), "notes": list(notes)})
+                    stored.append({**summary(done.item), "path": str(path), "notes": list(notes)})
             if as_json:
                 output.print_json(stored)
             else:
@@ -87,7 +91,7 @@ def shelf_app(
     def export_item(name: str = NAME, path: Path = typer.Argument(), as_json: bool = JSON) -> None:
         async def work(runtime: Runtime) -> None:
             item = await shelf_of(runtime.library, kind).find(name)
-            text = json.dumps(write(item), ensure_ascii=False, indent=4) + "\n"
+            text = json.dumps(item.document, ensure_ascii=False, indent=4) + "\n"
             write_file(path, text.encode("utf-8", "replace"))
             if as_json:
                 output.print_json({**summary(item), "path": str(path)})
@@ -128,6 +132,16 @@ def shelf_app(
         with_runtime(work)
 
     return app
+
+
+def _documents(kind: ShelfKind, path: Path) -> list[ShelfDocument]:
+    """What a file a person named has for a shelf; mended texts are told."""
+    from lunalux_core.importing.shelf import read_document, shelf_documents
+
+    document, mended = read_document(read_file(path))
+    for one in mended:
+        output.note(f"{path.name}: {one}")
+    return shelf_documents(kind, document, path.stem)
 
 
 def shelf_of(library: Library, kind: ShelfKind) -> Shelf:

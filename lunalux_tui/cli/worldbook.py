@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lunalux_core.errors import InvalidInput
-from lunalux_core.library.shelf import ShelfItem
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
 from lunalux_tui.cli.shelf import JSON, print_scenarios, read_json, shelf_app
@@ -21,18 +20,7 @@ if TYPE_CHECKING:
 FILE = typer.Argument(None, help="A worldbook, or a card with one inside.")
 
 
-def _read(document: Any, stem: str) -> list[tuple[str, Any, tuple[str, ...]]]:
-    from lunalux_core.cards.worldbook import read_book, write_world_info
-
-    read = read_book(document, stem)
-    return [(read.book.name or stem, write_world_info(read.book), read.notes)]
-
-
-def _write(item: ShelfItem) -> Any:
-    return item.document
-
-
-worldbook_app = shelf_app("worldbook", _read, _write, "Manage and test worldbooks (lorebooks).")
+worldbook_app = shelf_app("worldbook", "Manage and test worldbooks (lorebooks).")
 commands = {"worldbook": worldbook_app}
 
 

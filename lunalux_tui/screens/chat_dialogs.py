@@ -170,10 +170,12 @@ class DialogActions(MessageActions):
         dialog = AskDialog(t("dialog.import_cards.title"), hint=t("dialog.import_cards.hint"))
         answer = await self.app.push_screen_wait(dialog)
         if answer:
-            await self.import_cards([answer])
+            from lunalux_tui.files import split_paths
+
+            await self.import_cards(split_paths(answer))
 
     async def import_cards(self, arguments: list[str]) -> None:
-        """Import card files and folders, tell what became of them, and open a single new character."""
+        """Import files of every kind, tell what became of them, and open a single new character."""
         from lunalux_tui.files import import_paths
         from lunalux_tui.i18n import tell
 
@@ -182,6 +184,8 @@ class DialogActions(MessageActions):
         for failure in report.failed[:5]:
             message, hint = tell(failure)
             self.transcript.note(message, hint)
+        if report.notes:
+            self.transcript.note(t("chat.import_notes"), "\n".join(report.notes[:8]))
         text = t(
             "chat.cards_imported", n=report.imported, duplicates=report.duplicates, failed=len(report.failed)
         )

@@ -1,66 +1,46 @@
-"""Card files into the library: one, or thousands.
-
-Files are read and copied by a few threads; rows are stored in batches, and a result is only told once its
-row is on disk. A bad file is a result like any other and never stops the batch.
-"""
+"""Cards into the library: the part of an import that may run in many threads, and its storing in batches."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import threading
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lunalux_core.database import Connection, storage_error
-from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, NotFound
+from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError
 from lunalux_core.ids import short_id
+from lunalux_core.importing.files import Source, place, read_source, size_of, unreadable
+from lunalux_core.importing.results import ImportResult, OnDuplicate, failed
 from lunalux_core.library.characters import NewCharacter, insert_character, replace_character
 
 if TYPE_CHECKING:
     from lunalux_core.cards.front import LoadedCard
+    from lunalux_core.cards.recognise import Kind
     from lunalux_core.library import Library
     from lunalux_core.paths import Paths
-
-OnDuplicate = Literal["skip", "replace", "copy"]
-Outcome = Literal["imported", "duplicate", "replaced", "failed"]
-ENDINGS = (".png", ".json", ".charx", ".yaml", ".yml", ".jpg", ".jpeg")
-BATCH = 64
-BATCH_SECONDS = 0.25
 
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _LETTER = re.compile(r"[^\W\d_]")
 
 
-@dataclass(frozen=True, slots=True)
-class ImportResult:
-    """What became of one file. `id` names the character (for a duplicate: the one that was there)."""
-
-    path: str
-    status: Outcome
-    id: str = ""
-    name: str = ""
-    spec: str = ""
-    error: LunaluxError | None = None
-    warnings: tuple[str, ...] = ()
-
-
 @dataclass(slots=True)
-class _Prepared:
+class Prepared:
+    """A file that was looked at: a result to tell, a row to store, or another kind of file to import."""
+
     result: ImportResult
     new: NewCharacter | None = None
     replaces: str = ""
     files: tuple[Path, ...] = ()
+    source: Source | None = None
+    other: Kind | None = None
 
 
 @dataclass(slots=True)
-class _Known:
+class Known:
     """Which contents are in the library, shared by the reading threads."""
 
     ids: dict[str, str]
@@ -73,80 +53,6 @@ class _Known:
             if there is None:
                 self.ids[content_hash] = identity
             return there
-
-
-def expand(arguments: Iterable[str], stdin: Iterable[str] = ()) -> Iterator[Path | ImportResult]:
-    """Files named by paths, folders (recursively), globs, and `-` for a list on stdin, in a stable order.
-
-    A path that does not exist comes out as a failed result.
-    """
-    for argument in arguments:
-        if argument == "-":
-            yield from expand(line.strip() for line in stdin if line.strip())
-            continue
-        path = Path(argument).expanduser()
-        if path.is_dir():
-            yield from sorted(
-                file for file in path.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file()
-            )
-        elif path.exists():
-            yield path
-        elif found := sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor)))):
-            yield from (file for file in found if file.is_file())
-        else:
-            error = NotFound(
-                "FILE_NOT_FOUND", f"There is no file {argument}.", "Check the path.", path=argument
-            )
-            yield ImportResult(argument, "failed", error=error)
-
-
-def import_files(
-    library: Library,
-    paths: Paths,
-    files: Iterable[Path | ImportResult],
-    *,
-    jobs: int = 0,
-    on_duplicate: OnDuplicate = "skip",
-    language: str = "",
-    dry_run: bool = False,
-) -> Iterator[ImportResult]:
-    """Import card files, yielding one result a file as soon as it is stored (blocking; run it in a thread).
-
-    Args:
-        jobs: reading threads; 0 chooses by the number of processors.
-        on_duplicate: what to do with a card whose content is in the library already.
-        language: language to note, else it is guessed from the card's text.
-        dry_run: read and check everything, store nothing.
-    """
-    pictures = paths.pictures
-    if not dry_run:
-        try:
-            pictures.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise storage_error(error, pictures) from error
-    known = _Known(library.database.write_now(_hashes))
-    importer = _Importer(pictures, known, on_duplicate, language, dry_run)
-    workers = jobs or min(4, (os.cpu_count() or 1) + 1)
-    source = iter(files)
-    with ThreadPoolExecutor(workers, thread_name_prefix="lunalux-import") as pool:
-        running: set[Future[_Prepared]] = set()
-        batch: list[_Prepared] = []
-        since = time.monotonic()
-        try:
-            while True:
-                for item in islice(source, max(workers * 4 - len(running), 0)):
-                    running.add(pool.submit(importer.prepare, item))
-                if not running:
-                    break
-                done, running = wait(running, timeout=BATCH_SECONDS, return_when=FIRST_COMPLETED)
-                batch += [one.result() for one in done]
-                if batch and (len(batch) >= BATCH or time.monotonic() - since >= BATCH_SECONDS):
-                    yield from _store(library, batch, dry_run)
-                    batch, since = [], time.monotonic()
-            yield from _store(library, batch, dry_run)
-        finally:
-            for one in running:
-                one.cancel()
 
 
 async def import_data(
@@ -224,11 +130,17 @@ def guess_language(text: str) -> str:
     return "zh" if letters and len(_CJK.findall(text)) * 5 >= letters else "en"
 
 
-class _Importer:
-    """The part of a batch that runs in the reading threads."""
+class CardReader:
+    """Reads files in threads; what is no card comes back as `other`, for those who know about it.
+
+    Args:
+        known: which contents are in the library.
+        language: language to note, else it is guessed from the card's text.
+        dry_run: write no picture.
+    """
 
     def __init__(
-        self, pictures: Path, known: _Known, on_duplicate: OnDuplicate, language: str, dry_run: bool
+        self, pictures: Path, known: Known, on_duplicate: OnDuplicate, language: str, dry_run: bool
     ) -> None:
         self._pictures = pictures
         self._known = known
@@ -236,46 +148,55 @@ class _Importer:
         self._language = language
         self._dry_run = dry_run
 
-    def prepare(self, item: Path | ImportResult) -> _Prepared:
+    def prepare(self, item: Source | ImportResult) -> Prepared:
         if isinstance(item, ImportResult):
-            return _Prepared(item)
+            return Prepared(item)
         try:
             return self._read(item)
         except LunaluxError as error:
-            return _Prepared(ImportResult(str(item), "failed", error=error))
+            return Prepared(failed(item, error), source=item)
         except OSError as error:
-            told = InvalidInput(
-                "FILE_UNREADABLE",
-                f"{item} cannot be read: {error.strerror or error}.",
-                "Check its permissions.",
-                path=str(item),
-                reason=str(error.strerror or error),
-            )
-            return _Prepared(ImportResult(str(item), "failed", error=told))
+            return Prepared(failed(item, unreadable(item, error)), source=item)
 
-    def _read(self, path: Path) -> _Prepared:
+    def _read(self, source: Source) -> Prepared:
         from lunalux_core.cards.front import MAX_ARCHIVE, read_card
+        from lunalux_core.cards.recognise import Kind, recognise
 
-        if path.stat().st_size > MAX_ARCHIVE:
+        path = place(source)
+        if size_of(source) > MAX_ARCHIVE:
             raise LimitExceeded(
                 "FILE_TOO_LARGE",
                 f"{path.name} is larger than {MAX_ARCHIVE // 2**20} MB.",
                 "Make its picture smaller.",
                 limit=MAX_ARCHIVE,
             )
-        data = path.read_bytes()
-        loaded = read_card(data, path.name)
+        if path.suffix.lower() == ".jsonl":  # lines of a chat, read once its character is stored
+            return Prepared(ImportResult(str(source), "imported"), source=source, other=Kind.CHAT)
+        data = read_source(source)
+        try:
+            loaded = read_card(data, path.name)
+        except InvalidInput:
+            kind = recognise(data, path.name)
+            if kind in (Kind.CARD, Kind.TEXT_PRESET, Kind.UNKNOWN):
+                raise
+            return Prepared(ImportResult(str(source), "imported"), source=source, other=kind)
+        return self.card(source, loaded, data)
+
+    def card(self, source: Source, loaded: LoadedCard, data: bytes) -> Prepared:
+        """A card that was read; its picture is kept here, its row is stored by `store`."""
         identity = short_id()
         new = new_character(identity, loaded, self._language)
         there = None if self._on_duplicate == "copy" else self._known.claim(new.content_hash, identity)
-        result = ImportResult(str(path), "imported", identity, new.name, new.spec, warnings=loaded.warnings)
+        told = str(source)
         if there is not None and self._on_duplicate == "skip":
-            return _Prepared(ImportResult(str(path), "duplicate", there, new.name, new.spec))
-        files = () if self._dry_run else _write_files(self._pictures, identity, loaded, data, path)
+            return Prepared(ImportResult(told, "duplicate", there, new.name, new.spec), source=source)
+        original = source if isinstance(source, Path) else None
+        files = () if self._dry_run else _write_files(self._pictures, identity, loaded, data, original)
         if there is not None:
-            result = ImportResult(str(path), "replaced", there, new.name, new.spec, warnings=loaded.warnings)
-            return _Prepared(result, new, there, files)
-        return _Prepared(result, new, files=files)
+            result = ImportResult(told, "replaced", there, new.name, new.spec, warnings=loaded.warnings)
+            return Prepared(result, new, there, files, source)
+        result = ImportResult(told, "imported", identity, new.name, new.spec, warnings=loaded.warnings)
+        return Prepared(result, new, files=files, source=source)
 
 
 def _write_files(
@@ -303,20 +224,18 @@ def _write_files(
     return tuple(written)
 
 
-def _store(library: Library, batch: Sequence[_Prepared], dry_run: bool) -> Iterator[ImportResult]:
-    if batch and not dry_run:
-        try:
-            library.database.write_now(lambda connection: _store_rows(connection, batch))
-        except LunaluxError:
-            for prepared in batch:
-                for path in prepared.files:
-                    path.unlink(missing_ok=True)
-            raise
-    for prepared in batch:
-        yield prepared.result
+def store(library: Library, batch: Sequence[Prepared]) -> None:
+    """Store the rows of a batch in one transaction; if that fails their pictures are taken away again."""
+    try:
+        library.database.write_now(lambda connection: _store_rows(connection, batch))
+    except LunaluxError:
+        for prepared in batch:
+            for path in prepared.files:
+                path.unlink(missing_ok=True)
+        raise
 
 
-def _store_rows(connection: Connection, batch: Sequence[_Prepared]) -> None:
+def _store_rows(connection: Connection, batch: Sequence[Prepared]) -> None:
     for prepared in batch:
         if prepared.new is None:
             continue
@@ -326,5 +245,6 @@ def _store_rows(connection: Connection, batch: Sequence[_Prepared]) -> None:
             insert_character(connection, prepared.new)
 
 
-def _hashes(connection: Connection) -> dict[str, str]:
+def content_hashes(connection: Connection) -> dict[str, str]:
+    """Ids of characters by the hash of their card."""
     return {row[0]: row[1] for row in connection.execute("SELECT content_hash, id FROM characters")}

@@ -1,0 +1,95 @@
+"""One import of many files: cards by threads and in batches, then everything that refers to them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from lunalux_core.database import storage_error
+from lunalux_core.importing.cards import CardReader, Known, Prepared, content_hashes, store
+from lunalux_core.importing.chats import Whereabouts
+from lunalux_core.importing.files import Source, place
+from lunalux_core.importing.results import ImportResult, OnDuplicate
+
+if TYPE_CHECKING:
+    from lunalux_core.library import Library
+    from lunalux_core.paths import Paths
+
+BATCH = 64
+BATCH_SECONDS = 0.25
+
+
+def import_files(
+    library: Library,
+    paths: Paths,
+    files: Iterable[Source | ImportResult],
+    *,
+    jobs: int = 0,
+    on_duplicate: OnDuplicate = "skip",
+    language: str = "",
+    dry_run: bool = False,
+) -> Iterator[ImportResult]:
+    """Import files of every kind, yielding results as soon as they are stored (blocking; run it in a thread).
+
+    Args:
+        files: of `gather`, or of `expand` for cards alone.
+        jobs: reading threads; 0 chooses by the number of processors.
+        on_duplicate: what to do with content that is in the library already. A chat that is there is never
+            replaced, since it may have gone on since.
+        language: language of the cards, else it is guessed from their text.
+        dry_run: read and check everything, store nothing.
+    """
+    if not dry_run:
+        try:
+            paths.pictures.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(error, paths.pictures) from error
+    known = Known(library.database.write_now(content_hashes))
+    reader = CardReader(paths.pictures, known, on_duplicate, language, dry_run)
+    others: list[Prepared] = []
+    where = Whereabouts()
+    for batch in _prepared(reader, files, jobs or min(4, (os.cpu_count() or 1) + 1)):
+        if not dry_run and any(one.new is not None for one in batch):
+            store(library, batch)
+        for one in batch:
+            if one.other is not None:
+                others.append(one)
+                continue
+            if one.source is not None and one.result.id:
+                where.add(place(one.source).stem, one.result.name, one.result.id)
+            yield one.result
+    if others:
+        from lunalux_core.importing.rest import Rest
+
+        yield from Rest(library, reader, where, on_duplicate, dry_run).take(others)
+
+
+def _prepared(
+    reader: CardReader, files: Iterable[Source | ImportResult], workers: int
+) -> Iterator[Sequence[Prepared]]:
+    """Files as they are ready, some at a time, so that storing costs one transaction for many."""
+    source = iter(files)
+    with ThreadPoolExecutor(workers, thread_name_prefix="lunalux-import") as pool:
+        running: set[Future[Prepared]] = set()
+        batch: list[Prepared] = []
+        since = time.monotonic()
+        try:
+            while True:
+                for item in islice(source, max(workers * 4 - len(running), 0)):
+                    running.add(pool.submit(reader.prepare, item))
+                if not running:
+                    break
+                done, running = wait(running, timeout=BATCH_SECONDS, return_when=FIRST_COMPLETED)
+                batch += [one.result() for one in done]
+                if batch and (len(batch) >= BATCH or time.monotonic() - since >= BATCH_SECONDS):
+                    yield batch
+                    batch, since = [], time.monotonic()
+            if batch:
+                yield batch
+        finally:
+            for one in running:
+                one.cancel()

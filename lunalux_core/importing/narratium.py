@@ -1,0 +1,168 @@
+"""Everything of a Narratium in one file: its stores as JSON, pictures as base64 (FORMATS 6.2)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from lunalux_core.cards.coerce import as_object, as_text
+from lunalux_core.cards.jsontext import canonical_json, decode_text, dump_json, parse_json
+from lunalux_core.errors import LunaluxError
+from lunalux_core.importing.cards import store
+from lunalux_core.importing.files import Source
+from lunalux_core.importing.results import ImportResult, failed
+from lunalux_core.importing.shelf import ShelfDocument, shelf_documents
+from lunalux_core.text import clean_line
+
+if TYPE_CHECKING:
+    from lunalux_core.importing.rest import Rest
+
+MAX_LIBRARY = 256 * 1024 * 1024
+"""Bytes of the whole file, which has pictures in it."""
+
+UNUSED = "Narratium's chats never read this copy of a card's worldbook; it is kept, switched off."
+
+
+def take_library(rest: Rest, source: Source, data: bytes) -> Iterator[ImportResult]:
+    """Characters, then what refers to them: scripts, books, presets, dialogues."""
+    document = as_object(parse_json(decode_text(data, MAX_LIBRARY)[0]))
+    pictures = {
+        as_text(one.get("key")): as_text(one.get("data"))
+        for one in _objects(document.get("character_images"))
+    }
+    ids: dict[str, str] = {}
+    cards: dict[str, Mapping[str, Any]] = {}
+    for record in _objects(document.get("characters_record")):
+        told = f"{source}#{as_text(record.get('id'))}"
+        try:
+            result = _character(rest, source, told, record, pictures)
+        except LunaluxError as error:
+            yield failed(told, error)
+            continue
+        ids[as_text(record.get("id"))] = result.id
+        cards[as_text(record.get("id"))] = as_object(record.get("data"))
+        yield result
+    yield from _scripts(rest, source, document, ids, cards)
+    yield from _books(rest, source, document, cards)
+    for preset in _objects(document.get("preset_data")):
+        name = clean_line(as_text(preset.get("name")), 200) or "Narratium"
+        yield from _shelved(rest, f"{source}#{name}", "preset", preset, name)
+    yield from _dialogues(rest, source, document, ids)
+
+
+def _character(
+    rest: Rest, source: Source, told: str, record: Mapping[str, Any], pictures: Mapping[str, str]
+) -> ImportResult:
+    from lunalux_core.cards.export import export_card
+    from lunalux_core.cards.front import read_card
+    from lunalux_core.cards.png import is_png
+
+    text = dump_json(record.get("data"))
+    loaded = read_card(text.encode("utf-8", "surrogatepass"), f"{as_text(record.get('id'))}.json")
+    data = b""
+    picture = _decoded(pictures.get(as_text(record.get("imagePath")), ""))
+    if is_png(picture):
+        data = export_card(loaded.card, "png", picture=picture)
+        loaded = read_card(data, "card.png")
+    prepared = rest.reader.card(source, loaded, data)
+    if prepared.new is not None and not rest.dry_run:
+        store(rest.library, [prepared])
+    done = prepared.result
+    rest.known.add(as_text(record.get("id")), done.name, done.id)
+    return ImportResult(told, done.status, done.id, done.name, done.spec, warnings=done.warnings)
+
+
+def _scripts(
+    rest: Rest,
+    source: Source,
+    document: Mapping[str, Any],
+    ids: Mapping[str, str],
+    cards: Mapping[str, Mapping[str, Any]],
+) -> Iterator[ImportResult]:
+    """Scripts beside those of the cards. The cards' own ran there without asking, so they may run here."""
+    for owner, stored in _owned(document.get("regex_scripts")):
+        scripts = [one for one in stored.values() if isinstance(one, dict) and "findRegex" in one]
+        own = _own_finds(cards.get(owner, {}))
+        others = [one for one in scripts if as_text(one.get("findRegex")) not in own]
+        if len(others) < len(scripts) and owner in ids and not rest.dry_run:
+            rest.library.database.write_now(
+                lambda c, identity=ids[owner]: c.execute(  # type: ignore[misc]
+                    "UPDATE characters SET scripts_allowed = 1 WHERE id = ?", (identity,)
+                )
+            )
+        if others:
+            yield from _shelved(rest, f"{source}#{owner}", "regex", others, owner)
+
+
+def _own_finds(card: Mapping[str, Any]) -> set[str]:
+    extensions = as_object(as_object(card.get("data") or card).get("extensions"))
+    own = extensions.get("regex_scripts")
+    items = own.values() if isinstance(own, dict) else own if isinstance(own, list) else ()
+    return {as_text(one.get("findRegex")) for one in items if isinstance(one, dict)}
+
+
+def _books(
+    rest: Rest, source: Source, document: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]
+) -> Iterator[ImportResult]:
+    """The editor's copies of books, where they say anything that the card does not."""
+    for owner, stored in _owned(document.get("world_book")):
+        entries = {key: one for key, one in stored.items() if isinstance(one, dict) and "content" in one}
+        inside = canonical_json(as_object(cards.get(owner, {}).get("data") or cards.get(owner)))
+        if not entries or all(canonical_json(as_text(one["content"])) in inside for one in entries.values()):
+            continue
+        name = clean_line(as_text(as_object(cards.get(owner, {}).get("data")).get("name")) or owner, 200)
+        yield from _shelved(rest, f"{source}#{owner}", "worldbook", entries, name, UNUSED)
+
+
+def _dialogues(
+    rest: Rest, source: Source, document: Mapping[str, Any], ids: Mapping[str, str]
+) -> Iterator[ImportResult]:
+    from dataclasses import replace
+
+    from lunalux_core.cards.chatlog import read_chat
+
+    for tree in _objects(document.get("character_dialogues")):
+        owner = as_text(tree.get("character_id") or tree.get("id"))
+        told = f"{source}#{owner}"
+        try:
+            log = read_chat(dump_json(tree).encode(), told)
+            if log.nodes:
+                log = replace(log, title=log.title or "Narratium")
+                yield rest.chat(told, log, source, ids.get(owner, ""))
+        except LunaluxError as error:
+            yield failed(told, error, "chat")
+
+
+def _shelved(
+    rest: Rest, told: str, kind: Any, document: Any, name: str, note: str = ""
+) -> Iterator[ImportResult]:
+    try:
+        found = shelf_documents(kind, document, name)
+    except LunaluxError as error:
+        yield failed(told, error, kind)
+        return
+    if note:
+        found = [ShelfDocument(one.name, one.document, (*one.notes, note)) for one in found]
+    yield rest.shelve(told, kind, found)
+
+
+def _owned(store: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What a store keeps by character: its records are objects of objects; settings are not looked at."""
+    for record in _objects(store):
+        for owner, stored in record.items():
+            if isinstance(stored, dict) and not owner.endswith("_settings"):
+                yield owner, stored
+
+
+def _objects(value: object) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes of a picture, a data URL or bare base64; nothing where there is none."""
+    try:
+        return base64.b64decode(text.rpartition(",")[2])
+    except (binascii.Error, ValueError):
+        return b""

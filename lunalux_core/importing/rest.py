@@ -1,0 +1,168 @@
+"""What is no card: books, presets, scripts, groups, chats and settings, once all cards are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from lunalux_core.cards.recognise import Kind, recognise
+from lunalux_core.errors import LunaluxError
+from lunalux_core.importing.cards import CardReader, Prepared
+from lunalux_core.importing.chats import Whereabouts, imported_before, owner, remember, stamp_of
+from lunalux_core.importing.files import Source, place, read_source, unreadable
+from lunalux_core.importing.results import FileKind, ImportResult, OnDuplicate, Outcome, failed
+from lunalux_core.importing.shelf import ShelfDocument, put, read_document, shelf_documents
+from lunalux_core.library.characters import load_character
+from lunalux_core.library.personas import load_persona
+from lunalux_core.library.shelf import ShelfKind
+from lunalux_core.text import clean_line
+
+if TYPE_CHECKING:
+    from lunalux_core.cards.chatlog import ChatLog
+    from lunalux_core.database import Connection
+    from lunalux_core.library import Library
+
+_ORDER = (Kind.WORLDBOOK, Kind.PRESET, Kind.REGEX, Kind.NARRATIUM, Kind.GROUP, Kind.CHAT, Kind.SETTINGS)
+"""Later kinds refer to earlier ones."""
+
+_TOLD: Mapping[Kind, FileKind] = {
+    Kind.WORLDBOOK: "worldbook",
+    Kind.PRESET: "preset",
+    Kind.REGEX: "regex",
+    Kind.GROUP: "group",
+    Kind.CHAT: "chat",
+}
+OFF = {
+    "worldbook": "It is switched off; a card that names it uses it all the same. "
+    "`lunalux worldbook enable` turns it on for every chat.",
+    "preset": "It is stored, not in use; `lunalux preset enable` puts it in use.",
+}
+"""What is said of a document that an import does not switch on by itself."""
+
+
+class Rest:
+    """The second half of an import.
+
+    Args:
+        reader: stores the cards that come inside other files.
+        known: the cards of this import.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        reader: CardReader,
+        known: Whereabouts,
+        on_duplicate: OnDuplicate,
+        dry_run: bool,
+    ) -> None:
+        self.library = library
+        self.reader = reader
+        self.known = known
+        self.copy = on_duplicate == "copy"
+        self.replace = on_duplicate == "replace"
+        self.dry_run = dry_run
+
+    def take(self, others: Sequence[Prepared]) -> Iterator[ImportResult]:
+        """One result a file, or several where a file holds much."""
+        for kind in _ORDER:
+            for prepared in others:
+                if prepared.other is kind and prepared.source is not None:
+                    yield from self._file(kind, prepared.source)
+
+    def _file(self, kind: Kind, source: Source) -> Iterator[ImportResult]:
+        try:
+            yield from self._results(kind, source, read_source(source))
+        except LunaluxError as error:
+            yield failed(source, error, _TOLD.get(kind, "settings"))
+        except OSError as error:
+            yield failed(source, unreadable(source, error), _TOLD.get(kind, "settings"))
+
+    def _results(self, kind: Kind, source: Source, data: bytes) -> Iterator[ImportResult]:
+        path = place(source)
+        if kind is Kind.CHAT and recognise(data, path.name) is Kind.REGEX:
+            kind = Kind.REGEX
+        match kind:
+            case Kind.WORLDBOOK | Kind.PRESET | Kind.REGEX:
+                document, mended = read_document(data)
+                shelf: ShelfKind = _TOLD[kind]  # type: ignore[assignment]
+                found = shelf_documents(shelf, document, path.stem)
+                if path.parent.name == "worlds":  # SillyTavern knows a book by its file's name
+                    found = [ShelfDocument(path.stem, one.document, one.notes) for one in found]
+                yield self.shelve(str(source), shelf, found, mended)
+            case Kind.CHAT:
+                from lunalux_core.cards.chatlog import read_chat
+
+                yield self.chat(str(source), read_chat(data, path.name), source)
+            case Kind.GROUP:
+                from lunalux_core.importing.groups import take_group
+
+                yield take_group(self, source, data)
+            case Kind.NARRATIUM:
+                from lunalux_core.importing.narratium import take_library
+
+                yield from take_library(self, source, data)
+            case _:
+                from lunalux_core.importing.sillytavern import take_settings
+
+                yield from take_settings(self, source, data)
+
+    def write(self, change: Callable[[Connection], ImportResult]) -> ImportResult:
+        """One transaction; a dry run leaves nothing of it."""
+        if not self.dry_run:
+            return self.library.database.write_now(change)
+        undone: list[ImportResult] = []
+
+        def try_it(connection: Connection) -> None:
+            connection.execute("SAVEPOINT trial")
+            undone.append(change(connection))
+            connection.execute("ROLLBACK TO trial")
+
+        self.library.database.write_now(try_it)
+        return undone[0]
+
+    def shelve(
+        self, told: str, kind: ShelfKind, found: Sequence[ShelfDocument], mended: tuple[str, ...] = ()
+    ) -> ImportResult:
+        """The documents of one file onto their shelf. Scripts run at once, the others wait to be chosen."""
+
+        def change(connection: Connection) -> ImportResult:
+            enabled = kind == "regex"
+            stored = [
+                put(connection, kind, one.name, one.document, enabled=enabled, copy=self.copy)
+                for one in found
+            ]
+            new = sum(one.is_new for one in stored)
+            notes = [*mended, *(note for one in found for note in one.notes)]
+            if new and kind in OFF:
+                notes.append(OFF[kind])
+            if 0 < new < len(stored):
+                notes.append(f"{len(stored) - new} of {len(stored)} were there already.")
+            name = stored[0].item.name + (f" (+{len(stored) - 1})" if len(stored) > 1 else "")
+            status: Outcome = "imported" if new else "replaced" if self.replace else "duplicate"
+            identity = stored[0].item.id
+            return ImportResult(told, status, identity, name, warnings=tuple(notes) if new else (), kind=kind)
+
+        return self.write(change)
+
+    def chat(self, told: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
+        """A chat to its character; one that was imported before is left as it has become since."""
+        from lunalux_core.transfer import store_chat
+
+        path = place(source)
+
+        def change(connection: Connection) -> ImportResult:
+            character = character_id or owner(connection, log, path, self.known)
+            title = clean_line(log.title or path.stem, 120)
+            stamp = stamp_of(log, character)
+            if not self.copy and (there := imported_before(connection, stamp)):
+                return ImportResult(told, "duplicate", there, title, kind="chat")
+            if self.dry_run:  # its character may not be stored either
+                return ImportResult(told, "imported", name=title, warnings=log.notes, kind="chat")
+            persona = load_persona(connection, None)
+            name = load_character(connection, character).name
+            identity = store_chat(connection, log, character, name, title, persona.name if persona else "You")
+            remember(connection, stamp, identity)
+            return ImportResult(told, "imported", identity, title, warnings=log.notes, kind="chat")
+
+        return self.write(change)

@@ -1,0 +1,34 @@
+"""What an import tells about each file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lunalux_core.errors import LunaluxError
+
+OnDuplicate = Literal["skip", "replace", "copy"]
+Outcome = Literal["imported", "duplicate", "replaced", "failed"]
+FileKind = Literal["card", "worldbook", "preset", "regex", "chat", "group", "persona", "settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What became of one file.
+
+    `id` names what was stored (for a duplicate: what was there), `kind` what it is. `warnings` are English
+    sentences for the person: what differs here from where the file comes from.
+    """
+
+    path: str
+    status: Outcome
+    id: str = ""
+    name: str = ""
+    spec: str = ""
+    error: LunaluxError | None = None
+    warnings: tuple[str, ...] = ()
+    kind: FileKind = "card"
+
+
+def failed(path: object, error: LunaluxError, kind: FileKind = "card") -> ImportResult:
+    return ImportResult(str(path), "failed", error=error, kind=kind)

@@ -1,0 +1,116 @@
+"""Worldbooks, presets and regex scripts into the library: what a file brings, and what is there already."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lunalux_core.cards.jsontext import canonical_json, decode_text, parse_json, well_formed_value
+from lunalux_core.database import Connection
+from lunalux_core.library.shelf import ShelfItem, ShelfKind, insert_item, load_shelf
+from lunalux_core.text import clean_line
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfDocument:
+    """One document of a file, ready for the shelf; `notes` say what differs from its home."""
+
+    name: str
+    document: Any
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """What became of a document: a new item, or the one that was there with the same content."""
+
+    item: ShelfItem
+    is_new: bool
+
+
+def read_document(data: bytes) -> tuple[Any, tuple[str, ...]]:
+    """The JSON of a file, or of the lorebook inside a NovelAI picture, and what was mended.
+
+    Raises:
+        InvalidInput, LimitExceeded: as `jsontext`.
+    """
+    from lunalux_core.cards.worldbook_foreign import png_document
+
+    inside = png_document(data)
+    if inside is not None:
+        return inside, ()
+    text, notes = decode_text(data)
+    return parse_json(text), notes
+
+
+def shelf_documents(kind: ShelfKind, document: Any, stem: str) -> list[ShelfDocument]:
+    """What a file of this kind brings.
+
+    Args:
+        stem: the file's name without its ending, for what has no name of its own.
+
+    Raises:
+        InvalidInput: it is of another kind.
+    """
+    readers = {"worldbook": _worldbook, "preset": _preset, "regex": _scripts}
+    return [
+        ShelfDocument(clean_line(one.name, 200) or stem, well_formed_value(one.document), one.notes)
+        for one in readers[kind](document, stem)
+    ]
+
+
+def put(
+    connection: Connection, kind: ShelfKind, name: str, document: Any, *, enabled: bool, copy: bool = False
+) -> Shelved:
+    """Put a document on its shelf unless one of the same content is there (`copy`: in any case)."""
+    if not copy and (there := find_same(connection, kind, document)) is not None:
+        return Shelved(there, False)
+    return Shelved(insert_item(connection, kind, name, document, enabled=enabled), True)
+
+
+def find_same(connection: Connection, kind: ShelfKind, document: Any) -> ShelfItem | None:
+    """The item with this content, whatever its name."""
+    wanted = _fingerprint(document)
+    return next((one for one in load_shelf(connection, kind) if _fingerprint(one.document) == wanted), None)
+
+
+def _fingerprint(document: Any) -> bytes:
+    return hashlib.sha256(canonical_json(document).encode("utf-8", "replace")).digest()
+
+
+def _worldbook(document: Any, stem: str) -> Sequence[ShelfDocument]:
+    from lunalux_core.cards.worldbook import read_book, write_world_info
+
+    read = read_book(document, stem)
+    return [ShelfDocument(read.book.name or stem, write_world_info(read.book), read.notes)]
+
+
+def _preset(document: Any, stem: str) -> Sequence[ShelfDocument]:
+    from lunalux_core.cards.preset import preset_document, read_preset
+
+    preset, notes = read_preset(document, stem)
+    return [ShelfDocument(stem, preset_document(preset), notes)]
+
+
+def _scripts(document: Any, stem: str) -> Sequence[ShelfDocument]:
+    from lunalux_core.cards.regex import read_scripts, write_script
+    from lunalux_core.cards.regex_foreign import read_risu
+
+    notes: tuple[str, ...] = ()
+    if isinstance(document, dict) and document.get("type") == "regex":
+        document, without = read_risu(document)
+        if without:
+            notes = (f"{without} of the scripts have no counterpart outside of RisuAI and were left out.",)
+    scripts = read_scripts(document, "narratium" if _of_narratium(document) else "sillytavern")
+    return [
+        ShelfDocument(script.name or stem, write_script(script), notes if place == 0 else ())
+        for place, script in enumerate(scripts)
+    ]
+
+
+def _of_narratium(document: Any) -> bool:
+    """Only Narratium's store gives its scripts a `scriptKey`."""
+    items = [document, *document.values()] if isinstance(document, dict) else document
+    return isinstance(items, list) and any(isinstance(one, dict) and "scriptKey" in one for one in items)

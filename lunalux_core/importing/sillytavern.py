@@ -1,0 +1,127 @@
+"""SillyTavern's settings.json: scripts, personas, and what was switched on.
+
+Nothing of it is executed or obeyed blindly: endpoints, keys and samplers stay where they are, and settings of
+the worldbook engine are told, not changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from lunalux_core.cards.coerce import as_object, as_text, as_texts
+from lunalux_core.importing.files import Source
+from lunalux_core.importing.results import ImportResult, Outcome
+from lunalux_core.importing.shelf import read_document, shelf_documents
+from lunalux_core.library.personas import store_persona
+from lunalux_core.library.shelf import load_shelf, switch_item
+from lunalux_core.text import clean, clean_line
+
+if TYPE_CHECKING:
+    from lunalux_core.database import Connection
+    from lunalux_core.importing.rest import Rest
+
+_ENGINE = {
+    "world_info_depth": ("worldbook.depth", 2),
+    "world_info_budget": ("worldbook.budget", 25),
+    "world_info_budget_cap": ("worldbook.budget_cap", 0),
+    "world_info_min_activations": ("worldbook.min_activations", 0),
+    "world_info_min_activations_depth_max": ("worldbook.min_activations_depth_max", 0),
+    "world_info_include_names": ("worldbook.include_names", True),
+    "world_info_recursive": ("worldbook.recursive", True),
+    "world_info_case_sensitive": ("worldbook.case_sensitive", False),
+    "world_info_use_group_scoring": ("worldbook.group_scoring", False),
+    "world_info_overflow_alert": ("worldbook.overflow_alert", False),
+}
+"""Settings of the engine there, their names here, and the factory value of both."""
+
+_STRATEGIES = {0: "evenly", 1: "character", 2: "global"}
+
+
+def take_settings(rest: Rest, source: Source, data: bytes) -> Iterator[ImportResult]:
+    """Results for scripts and personas, then one for the file itself."""
+    document = as_object(read_document(data)[0])
+    extensions = as_object(document.get("extension_settings"))
+    scripts = [one for one in _list(extensions.get("regex")) if isinstance(one, dict) and "findRegex" in one]
+    if scripts:
+        yield rest.shelve(str(source), "regex", shelf_documents("regex", scripts, "script"))
+    yield from _personas(rest, source, document)
+    if "extension_settings" in document:
+        yield rest.write(lambda connection: _switched(connection, rest, source, document))
+
+
+def _personas(rest: Rest, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
+    holder = document if "personas" in document else as_object(document.get("power_user"))
+    described = as_object(holder.get("persona_descriptions"))
+    for avatar, given in as_object(holder.get("personas")).items():
+        name = clean_line(as_text(given), 200)
+        about = as_object(described.get(avatar))
+        text = clean(as_text(about.get("description")))
+        if name:
+            yield rest.write(lambda c, n=name, t=text: _persona(c, source, n, t))  # type: ignore[misc]
+
+
+def _persona(connection: Connection, source: Source, name: str, description: str) -> ImportResult:
+    row = connection.execute(
+        "SELECT id FROM personas WHERE name = ? AND description = ?", (name, description)
+    ).fetchone()
+    identity = row[0] if row else store_persona(connection, name, description).id
+    return ImportResult(str(source), "duplicate" if row else "imported", identity, name, kind="persona")
+
+
+def _switched(
+    connection: Connection, rest: Rest, source: Source, document: Mapping[str, Any]
+) -> ImportResult:
+    """Switch on what was on there: global books, scripts of allowed characters, and the preset in use."""
+    notes = []
+    chosen = as_object(document.get("world_info_settings"))
+    selected = {name.casefold() for name in as_texts(as_object(chosen.get("world_info")).get("globalSelect"))}
+    books = [one for one in load_shelf(connection, "worldbook") if one.name.casefold() in selected]
+    changed = connection.total_changes
+    for book in books:
+        if not book.enabled:
+            switch_item(connection, "worldbook", book.id, True)
+    if books:
+        notes.append(f"Worldbooks switched on: {', '.join(one.name for one in books)}.")
+    allowed = _list(as_object(document.get("extension_settings")).get("character_allowed_regex"))
+    stems = [PurePosixPath(as_text(avatar)).stem for avatar in allowed]
+    ids = [identity for stem in stems if (identity := rest.known.by_stem.get(stem))]
+    connection.executemany(
+        "UPDATE characters SET scripts_allowed = 1 WHERE id = ? AND scripts_allowed IS NULL",
+        [(identity,) for identity in ids],
+    )
+    if ids:
+        notes.append(f"Characters whose own scripts may run: {len(ids)}.")
+    in_use = as_object(document.get("oai_settings")).get("preset_settings_openai")
+    notes += _preset(connection, as_text(in_use))
+    notes += _engine(chosen)
+    status: Outcome = "imported" if connection.total_changes > changed else "duplicate"
+    return ImportResult(str(source), status, name="SillyTavern", warnings=tuple(notes), kind="settings")
+
+
+def _preset(connection: Connection, name: str) -> list[str]:
+    """Put the preset of that name in use, unless another imported one is."""
+    shelf = load_shelf(connection, "preset")
+    wanted = next((one for one in shelf if one.name.casefold() == name.casefold()), None)
+    if wanted is None or any(one.enabled for one in shelf):
+        return []
+    switch_item(connection, "preset", wanted.id, True)
+    return [f"The preset {wanted.name} is in use."]
+
+
+def _engine(chosen: Mapping[str, Any]) -> list[str]:
+    """What the worldbook engine did otherwise there, and how to have it so."""
+    differing = []
+    for key, (ours, factory) in _ENGINE.items():
+        value = chosen.get(key, factory)
+        if isinstance(value, bool | int) and value != factory:
+            differing.append(f"lunalux settings set {ours} {str(value).lower()}")
+    strategy = _STRATEGIES.get(chosen.get("world_info_character_strategy", 1), "character")
+    if strategy != "character":
+        differing.append(f"lunalux settings set worldbook.strategy {strategy}")
+    return [f"To search worldbooks as there: {one}" for one in differing]
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
