@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import Billed, Ready, TurnInput, TurnResult
     from lunalux_core.dialogue.workflow import Workflow
     from lunalux_core.llm.model import ChatModel, ModelSpec
-    from lunalux_core.llm.registry import Registry
+    from lunalux_core.llm.registry import Offer, Registry
     from lunalux_core.market import Market
-    from lunalux_core.plugins.loader import Plugins
+    from lunalux_core.plugins.running import Plugins
 
 
 class Runtime:
@@ -52,6 +52,8 @@ class Runtime:
 
     def apply(self, settings: Settings) -> None:
         """Put changed settings in force; what was built from the old ones is built anew."""
+        if settings.plugins != self.settings.plugins and "plugins" in self.__dict__:
+            self.__dict__.pop("plugins").close()
         self.settings = settings
         for name in ("models", "reader"):
             self.__dict__.pop(name, None)
@@ -97,6 +99,7 @@ class Runtime:
             key=lambda name: self.credentials.get(name),
             environ=os.environ,
             official=official,
+            offers=self._plugin_models(),
         )
 
     @cached_property
@@ -144,9 +147,16 @@ class Runtime:
 
     @cached_property
     def plugins(self) -> Plugins:
-        from lunalux_core.plugins.loader import Plugins
+        from lunalux_core.plugins.running import Plugins
 
         return Plugins(self.paths.plugins, self.settings.plugins)
+
+    def _plugin_models(self) -> list[Offer]:
+        if not self.settings.plugins:
+            return []
+        from lunalux_core.plugins.models import offers
+
+        return offers(self.plugins)
 
     @cached_property
     def engine(self) -> EcmaEngine:

@@ -11,6 +11,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.types import IgnoreReturnCallbackType
 
+from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, key_name, keys_of, reachable
 from lunalux_tui.i18n import LANGUAGES, t
 
@@ -22,6 +23,8 @@ class Commands(Provider):
     """What the palette offers here and now."""
 
     def _commands(self) -> Iterator[tuple[str, str, IgnoreReturnCallbackType]]:
+        from lunalux_tui.plugins import palette_commands, start_command
+
         app = cast("LunaluxApp", self.app)
         for action in reachable(app, self.screen):
             if action.palette and self._can(action):
@@ -37,6 +40,9 @@ class Commands(Provider):
             )
         for theme in app.theme_names():
             yield t("palette.theme", name=theme), t("palette.theme_help"), partial(app.change_theme, theme)
+        for plugin, command in palette_commands(app):
+            help = clean_line(command.help, 200) or plugin
+            yield clean_line(command.title, 80), help, partial(start_command, app, plugin, command)
 
     def _can(self, action: Action) -> bool:
         """Whether the action makes sense now."""

@@ -1,4 +1,4 @@
-"""The nine nodes in their order (DESIGN 6)."""
+"""The nodes in their order (DESIGN 6), with one for what plug-ins make of the prompt."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lunalux_core.dialogue.nodes.llm import llm
 from lunalux_core.dialogue.nodes.output import output
 from lunalux_core.dialogue.nodes.plugin import plugin
 from lunalux_core.dialogue.nodes.plugin_message import plugin_message
+from lunalux_core.dialogue.nodes.plugin_prompt import plugin_prompt
 from lunalux_core.dialogue.nodes.preset import preset
 from lunalux_core.dialogue.nodes.regex import regex
 from lunalux_core.dialogue.nodes.user_input import user_input
@@ -17,7 +18,7 @@ from lunalux_core.dialogue.nodes.worldbook import worldbook
 from lunalux_core.dialogue.turn import Ready, TurnInput, TurnResult
 from lunalux_core.dialogue.workflow import Workflow
 from lunalux_core.llm.registry import Registry
-from lunalux_core.plugins.loader import Plugins
+from lunalux_core.plugins.running import Plugins
 
 
 def prompt_line(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Workflow[TurnInput, Ready]:
@@ -28,6 +29,7 @@ def prompt_line(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Workflow[
         .then(preset)
         .then(context(engine))
         .then(worldbook(engine))
+        .then(plugin_prompt(plugins))
     )
 
 
@@ -37,8 +39,8 @@ def dialogue_line(
     """A whole turn."""
     return (
         prompt_line(engine, plugins)
-        .then(llm(models, plugins))
-        .then(regex(engine))
+        .then(llm(models))
+        .then(regex(engine, plugins))
         .then(plugin(plugins))
         .then(output)
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Role = Literal["system", "user", "assistant"]
-Provider = Literal["openai", "gemini", "practice", "official"]
+Provider = Literal["openai", "gemini", "practice", "official", "plugin"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,8 @@ class Registry:
                 return self._official(spec)
             case "openai" | "gemini":
                 return self._server(spec)
+            case "plugin":  # one whose plug-in is not running
+                raise _unknown(spec.name)
 
     async def models_of(self, spec: ModelSpec) -> tuple[str, ...]:
         """The names of the models on the spec's server; its own model for practice and the gateway.

@@ -28,7 +28,7 @@ NOUNS: Mapping[str, str] = {
     "account": "Sign up, in and out; your profile.",
     "wallet": "Balances, history, coupons and invites.",
     "model": "List, add, remove, test and choose models.",
-    "plugin": "List, enable and disable plug-ins.",
+    "plugin": "List, enable, disable and run plug-ins.",
     "settings": "Show and change settings.",
     "paths": "Show where configuration, data and cache live.",
     "backup": "Save the whole library as one file.",

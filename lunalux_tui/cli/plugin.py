@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from lunalux_core.errors import NotFound
@@ -9,8 +11,11 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import with_runtime
 
+if TYPE_CHECKING:
+    from lunalux_core.plugins.api import Command, Scene
+
 plugin_app = typer.Typer(
-    help="List, enable and disable plug-ins.", no_args_is_help=True, add_completion=False
+    help="List, enable, disable and run plug-ins.", no_args_is_help=True, add_completion=False
 )
 commands = {"plugin": plugin_app}
 
@@ -79,6 +84,62 @@ def disable(name: str = NAME, as_json: bool = JSON) -> None:
         _tell(name, False, as_json)
 
     with_runtime(work)
+
+
+@plugin_app.command()
+def run(
+    name: str = NAME,
+    command: str = typer.Argument("", help="Name of the command; without one the plug-in's are listed."),
+    text: str = typer.Argument("", help="What is typed so far, as the command shall see it."),
+    conversation: str = typer.Option("", help="Id of the conversation the command shall see."),
+    as_json: bool = JSON,
+) -> None:
+    """Run a command of a plug-in that is enabled.
+
+    Example: lunalux plugin run dice roll
+    """
+
+    async def work(runtime: Runtime) -> None:
+        offered = [one for plugin, one in runtime.plugins.commands() if plugin == name]
+        if not command:
+            _list_commands(offered, as_json)
+            return
+        chosen = next((one for one in offered if one.name == command), None)
+        if chosen is None:
+            raise NotFound(
+                "PLUGIN_COMMAND_UNKNOWN",
+                f"The plug-in {name!r} has no command {command!r}, or is not enabled.",
+                f"`lunalux plugin run {name}` lists them; `lunalux plugin list` shows what is enabled.",
+                name=name,
+                command=command,
+            )
+        outcome = await runtime.plugins.run(name, chosen, await _scene(runtime, conversation, text))
+        if as_json:
+            output.print_json({"notice": outcome.notice, "typed": outcome.typed})
+        else:
+            for line in filter(None, (outcome.notice, outcome.typed)):
+                output.print_text(line)
+
+    with_runtime(work)
+
+
+def _list_commands(offered: list[Command], as_json: bool) -> None:
+    if as_json:
+        output.print_json([{"name": c.name, "title": c.title, "help": c.help} for c in offered])
+    else:
+        output.print_table(["name", "title", "help"], [[c.name, c.title, c.help] for c in offered])
+
+
+async def _scene(runtime: Runtime, conversation_id: str, text: str) -> Scene:
+    from lunalux_core.plugins.api import Line, Scene
+
+    if not conversation_id:
+        return Scene("", "", "", typed=text)
+    conversation = await runtime.library.conversations.get(conversation_id)
+    character = await runtime.library.characters.get(conversation.character_id)
+    page = await runtime.library.conversations.page(conversation_id, limit=20)
+    lines = tuple(Line(m.role, m.name, m.content) for m in page)
+    return Scene(character.id, character.name, conversation_id, lines, text)
 
 
 def _store(runtime: Runtime, entries: list[str]) -> None:

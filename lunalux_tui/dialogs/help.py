@@ -6,9 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
-from textual.geometry import Size
-from textual.scroll_view import ScrollView
-from textual.strip import Strip
 
 from lunalux_tui.actions import Action, key_name, keys_of
 from lunalux_tui.dialogs.base import Dialog, question
@@ -16,7 +13,7 @@ from lunalux_tui.i18n import t
 from lunalux_tui.render.layout import lay_out
 from lunalux_tui.render.styles import ACCENT, BOLD, HEADING, MUTED, SURFACE, Line
 from lunalux_tui.render.wrap import wrap
-from lunalux_tui.widgets.lines import palette_of
+from lunalux_tui.widgets.pane import TextPane
 
 KEYS_WIDTH = 18
 
@@ -36,23 +33,20 @@ class HelpDialog(Dialog[None]):
         yield HelpText(t(f"place.{self._place}.help"), self._actions, self._keymap)
 
 
-class HelpText(ScrollView, can_focus=True):
-    """The text of help, scrolled by keys and wheel."""
+class HelpText(TextPane):
+    """What the screen is for, then its keys."""
 
     def __init__(self, text: str, actions: Sequence[Action], keymap: Mapping[str, str]) -> None:
         super().__init__()
         self._text = text
         self._actions = actions
         self._keymap = keymap
-        self._lines: list[Line] = []
 
     def on_mount(self) -> None:
         self.focus()
 
-    def on_resize(self) -> None:
-        width = max(self.size.width - 2, 20)
-        self._lines = [*lay_out(self._text, width, base=SURFACE).lines, (), *self._keys(width)]
-        self.virtual_size = Size(self.size.width, len(self._lines))
+    def lay(self, width: int) -> list[Line]:
+        return [*lay_out(self._text, width, base=SURFACE).lines, (), *self._keys(width)]
 
     def _keys(self, width: int) -> Iterator[Line]:
         group = ""
@@ -70,10 +64,3 @@ class HelpText(ScrollView, can_focus=True):
                 [(left, ACCENT | SURFACE)],
                 [(" " * KEYS_WIDTH, SURFACE)],
             )
-
-    def render_line(self, y: int) -> Strip:
-        line = self.scroll_offset.y + y
-        runs = self._lines[line] if line < len(self._lines) else ()
-        width = self.size.width
-        used = sum(cell_len(text) for text, _ in runs)
-        return palette_of(self).strip((*runs, (" " * max(width - used, 0), SURFACE)), width)

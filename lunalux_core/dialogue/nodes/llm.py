@@ -11,7 +11,6 @@ from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
     Completion,
-    PluginFailed,
     Ready,
     TextDelta,
     ThinkingDelta,
@@ -21,14 +20,13 @@ from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.llm.model import CharacterMaterial, Delta, Message, ModelRequest, Sampling, Usage
 from lunalux_core.llm.registry import Registry
 from lunalux_core.llm.tokens import estimator
-from lunalux_core.plugins.loader import Plugins
 from lunalux_core.text import StreamCleaner
 
 
-def llm(models: Callable[[], Registry], plugins: Callable[[], Plugins]) -> Node[Ready, Completion]:
+def llm(models: Callable[[], Registry]) -> Node[Ready, Completion]:
     async def node(ready: Ready, context: TurnContext) -> Completion:
         turn = ready.request.turn
-        messages = await final_messages(ready, plugins, context)
+        messages = ready.prompt.to_messages()
         request = ModelRequest(
             messages=messages,
             sampling=sampling(turn),
@@ -45,26 +43,6 @@ def llm(models: Callable[[], Registry], plugins: Callable[[], Plugins]) -> Node[
         return answer.completion(ready, messages)
 
     return node
-
-
-async def final_messages(
-    ready: Ready, plugins: Callable[[], Plugins], context: TurnContext
-) -> tuple[Message, ...]:
-    """The messages of the prompt as plug-ins leave them: what is sent, and what a preview shows."""
-    turn = ready.request.turn
-    messages = ready.prompt.to_messages()
-    if not turn.settings.plugins:
-        return messages
-    from lunalux_core.plugins.api import PromptView
-
-    changed, failures = await plugins().change(
-        "on_prompt",
-        messages,
-        lambda now: PromptView(tuple(now), turn.model.model, turn.character.id, turn.conversation.id),
-    )
-    for failure in failures:
-        context.tell(PluginFailed(str(failure.params.get("name", "")), failure.message))
-    return tuple(changed)
 
 
 def sampling(turn: TurnInput) -> Sampling:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from lunalux_core.dialogue.modes import framed
 from lunalux_core.dialogue.turn import PluginFailed, TurnRequest
 from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.plugins.loader import Plugins
+from lunalux_core.plugins.running import Plugins, accept_text
 
 
 def plugin_message(plugins: Callable[[], Plugins]) -> Node[TurnRequest, TurnRequest]:
@@ -22,10 +22,10 @@ def plugin_message(plugins: Callable[[], Plugins]) -> Node[TurnRequest, TurnRequ
             "on_user_message",
             request.text,
             lambda text: UserMessage(text, turn.character.id, turn.character.name, turn.conversation.id),
+            accept_text,
         )
         for failure in failures:
             context.tell(PluginFailed(str(failure.params.get("name", "")), failure.message))
-        text = str(text)
         return replace(request, text=text, sent=framed(text, turn.mode, turn.language))
 
     return node

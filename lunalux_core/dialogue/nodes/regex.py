@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from lunalux_core.cards.macros import expander
 from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.nodes.macros import macro_context
+from lunalux_core.dialogue.nodes.plugin import raw_answer
 from lunalux_core.dialogue.output_contract import parse_reply
 from lunalux_core.dialogue.scripts import run_scripts
 from lunalux_core.dialogue.turn import Completion, ReplyDraft, ScriptSkipped
 from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.plugins.running import Plugins
 
 REPLY, REASONING = 2, 6
 
 
-def regex(engine: EcmaEngine) -> Node[Completion, ReplyDraft]:
+def regex(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion, ReplyDraft]:
     async def node(completion: Completion, context: TurnContext) -> ReplyDraft:
         turn = completion.ready.request.turn
+        if turn.settings.plugins:
+            completion = await raw_answer(completion, plugins(), context)
         parsed = parse_reply(completion.text)
         thinking = completion.thinking or parsed.thinking
         text = parsed.text

@@ -1,0 +1,44 @@
+"""A text that is scrolled: help, the panes of plug-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from lunalux_tui.render.styles import SURFACE, Line
+from lunalux_tui.widgets.lines import palette_of
+
+
+class TextPane(ScrollView, can_focus=True):
+    """Lines laid out for the width there is; scrolled by keys and wheel."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._lines: Sequence[Line] = ()
+
+    def lay(self, width: int) -> Sequence[Line]:
+        """The lines for `width` cells."""
+        raise NotImplementedError
+
+    def lay_again(self) -> None:
+        """Follow a change of what is shown."""
+        self._lines = self.lay(max(self.size.width - 2, 20))
+        self.virtual_size = Size(self.size.width, len(self._lines))
+        self.refresh()
+
+    def retranslate(self) -> None:
+        self.lay_again()
+
+    def on_resize(self) -> None:
+        self.lay_again()
+
+    def render_line(self, y: int) -> Strip:
+        line = self.scroll_offset.y + y
+        runs = self._lines[line] if line < len(self._lines) else ()
+        width = self.size.width
+        used = sum(cell_len(text) for text, _ in runs)
+        return palette_of(self).strip((*runs, (" " * max(width - used, 0), SURFACE)), width)
