@@ -22,7 +22,7 @@ LARGEST_CHAT = 64 * 1024 * 1024
 
 @dataclass(slots=True)
 class ImportReport:
-    """What became of the files of one import. `notes` are sentences about what differs here, with the file."""
+    """What became of the files of one import; `notes` are sentences about what differs here."""
 
     imported: int = 0
     duplicates: int = 0

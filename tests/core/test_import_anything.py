@@ -1,0 +1,332 @@
+"""Everything people bring from elsewhere, recognised by content and put where it belongs."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lunalux_core.cards.card import Card
+from lunalux_core.cards.export import export_card
+from lunalux_core.cards.png import make_chunk
+from lunalux_core.importing import ImportResult, gather, import_files
+from lunalux_core.library import Library
+from lunalux_core.paths import Paths
+
+BOOK = {"entries": {"0": {"uid": 0, "key": ["lake"], "content": "The lake is deep."}}}
+SCRIPT = {"scriptName": "Stars", "findRegex": "/\\*/g", "replaceString": "", "placement": [2]}
+PRESET = {
+    "temperature": 0.9,
+    "reverse_proxy": "https://proxy.example",
+    "prompts": [{"identifier": "main", "role": "system", "content": "Write."}],
+    "prompt_order": [{"character_id": 100001, "order": [{"identifier": "main", "enabled": True}]}],
+}
+HEADER = {"user_name": "unused", "character_name": "unused", "chat_metadata": {"variables": {"gold": 7}}}
+
+
+@pytest.fixture
+def library(paths: Paths) -> Iterator[Library]:
+    library = Library(paths)
+    yield library
+    library.close()
+
+
+def lines(*documents: dict[str, Any]) -> str:
+    return "\n".join(json.dumps(one) for one in documents)
+
+
+def said(name: str, text: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "is_user": name == "Bo", "is_system": False, "mes": text, **more}
+
+
+def write(path: Path, content: bytes | str | Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not isinstance(content, bytes):
+        content = (content if isinstance(content, str) else json.dumps(content)).encode()
+    path.write_bytes(content)
+    return path
+
+
+def card(name: str, **fields: Any) -> bytes:
+    return export_card(Card.new(name, first_mes=f"I am {name}.", **fields), "png")
+
+
+@pytest.fixture
+def tavern(tmp_path: Path) -> Path:
+    """A data folder as SillyTavern keeps it, with what is of no use here beside what is."""
+    root = tmp_path / "data" / "default-user"
+    write(root / "characters" / "Ada.png", card("Ada", extensions={"world": "Lake"}))
+    write(root / "characters" / "Ada1.png", card("Ada", description="Another one."))
+    write(root / "characters" / "Ada" / "joy.png", b"no card")
+    chat = [HEADER, said("Ada", "I am Ada.", swipes=["I am Ada.", "Hm."], swipe_id=0), said("Bo", "Hello.")]
+    write(root / "chats" / "Ada1" / "Ada - 2024-05-01@12h00m00s.jsonl", lines(*chat))
+    write(root / "worlds" / "Lake.json", BOOK)
+    write(root / "OpenAI Settings" / "Mine.json", PRESET)
+    write(root / "groups" / "1.json", {"name": "Two", "members": ["Ada.png", "Eve.png"], "chats": ["77"]})
+    write(root / "group chats" / "77.jsonl", lines({"chat_metadata": {}}, said("Ada", "Together.")))
+    write(root / "instruct" / "Alpaca.json", {"input_sequence": "### Instruction:"})
+    write(root / "backgrounds" / "sea.png", b"no card")
+    write(root / "secrets.json", {"api_key_openai": "sk-nothing"})
+    write(
+        root / "settings.json",
+        {
+            "power_user": {
+                "personas": {"bo.png": "Bo"},
+                "persona_descriptions": {"bo.png": {"description": "A sailor."}},
+            },
+            "world_info_settings": {
+                "world_info": {"globalSelect": ["Lake"]},
+                "world_info_depth": 4,
+                "world_info_character_strategy": 0,
+            },
+            "extension_settings": {"regex": [SCRIPT], "character_allowed_regex": ["Ada1.png"]},
+            "oai_settings": {"preset_settings_openai": "Mine"},
+        },
+    )
+    return root
+
+
+def brought(library: Library, paths: Paths, *arguments: Path, **options: Any) -> list[ImportResult]:
+    return list(import_files(library, paths, gather(map(str, arguments)), **options))
+
+
+def by_kind(results: list[ImportResult]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one in results:
+        found.setdefault(one.kind, []).append(one.status)
+    return found
+
+
+async def test_a_sillytavern_folder_works_as_it_did(library: Library, paths: Paths, tavern: Path) -> None:
+    left: set[str] = set()
+    results = list(import_files(library, paths, gather([str(tavern.parents[1])], left=left)))
+    assert by_kind(results) == {
+        "card": ["imported", "imported"],
+        "worldbook": ["imported"],
+        "preset": ["imported"],
+        "group": ["imported"],
+        "chat": ["imported", "imported"],
+        "regex": ["imported"],
+        "persona": ["imported"],
+        "settings": ["imported"],
+    }
+    assert left == {"instruct", "backgrounds", "secrets.json", "pictures of expressions"}
+    ids = {Path(one.path).stem: one.id for one in results if one.kind == "card"}
+
+    (chat,) = await library.conversations.list(ids["Ada1"])
+    page = await library.conversations.page(chat.id)
+    assert [(m.content, m.swipes) for m in page] == [("I am Ada.", 2), ("Hello.", 1)]
+    assert page[-1].state == {"variables": {"gold": "7"}}
+    assert len(await library.conversations.list(ids["Ada"])) == 1
+
+    (book,) = await library.worldbooks.list()
+    (preset,) = await library.presets.list()
+    (script,) = await library.scripts.list()
+    assert (book.name, book.enabled) == ("Lake", True)
+    assert (preset.name, preset.enabled) == ("Mine", True)
+    assert "reverse_proxy" not in preset.document
+    assert script.document == SCRIPT | script.document
+    assert (await library.characters.get(ids["Ada1"])).scripts_allowed is True
+    assert (await library.characters.get(ids["Ada"])).scripts_allowed is None
+    (persona,) = await library.personas.list()
+    assert (persona.name, persona.description) == ("Bo", "A sailor.")
+    told = " ".join(note for one in results for note in one.warnings)
+    assert "reverse_proxy" in told
+    assert "lunalux settings set worldbook.depth 4" in told
+    assert "lunalux settings set worldbook.strategy evenly" in told
+    assert "sk-nothing" not in library.database.path.read_bytes().decode("latin-1")
+
+
+def test_nothing_is_brought_twice(library: Library, paths: Paths, tavern: Path) -> None:
+    first = brought(library, paths, tavern)
+    again = brought(library, paths, tavern)
+    same = {(one.kind, one.id) for one in first if one.id}
+    assert {one.status for one in again if one.kind != "group"} == {"duplicate"}
+    assert {(one.kind, one.id) for one in again if one.id} == same
+    copies = brought(library, paths, tavern, on_duplicate="copy")
+    assert {one.status for one in copies if one.kind in ("card", "worldbook", "chat")} == {"imported"}
+
+
+async def test_a_dry_run_tells_the_same_and_stores_nothing(
+    library: Library, paths: Paths, tavern: Path
+) -> None:
+    dry = by_kind(brought(library, paths, tavern, dry_run=True))
+    assert await library.characters.count() == 0
+    assert not await library.worldbooks.list() and not await library.personas.list()
+    assert {kind: len(found) for kind, found in dry.items()} == {
+        kind: len(found) for kind, found in by_kind(brought(library, paths, tavern)).items()
+    }
+
+
+def test_a_zip_of_it_is_the_same(library: Library, paths: Paths, tavern: Path, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "all"), "zip", tavern.parent)
+    unpacked = by_kind(brought(library, paths, Path(archive)))
+    other = Library(Paths.find({"LUNALUX_HOME": str(tmp_path / "other")}))
+    try:
+        assert unpacked == by_kind(
+            brought(other, Paths.find({"LUNALUX_HOME": str(tmp_path / "other")}), tavern)
+        )
+    finally:
+        other.close()
+
+
+async def test_chats_find_their_character_or_say_that_they_do_not(
+    library: Library, paths: Paths, tmp_path: Path
+) -> None:
+    write(tmp_path / "in" / "x.png", card("Ada"))
+    named = write(tmp_path / "in" / "a.jsonl", lines({"chat_metadata": {}}, said("ada", "By her name.")))
+    brought(library, paths, tmp_path / "in")
+    lost = write(tmp_path / "lost" / "b.jsonl", lines({"chat_metadata": {}}, said("Zoe", "Nobody's.")))
+    (result,) = brought(library, paths, lost)
+    assert result.error is not None and result.error.code == "CHAT_WITHOUT_CHARACTER"
+    assert "Zoe" in result.error.message
+    (chat,) = await library.conversations.list()
+    assert chat.title == named.stem
+
+
+async def test_a_deleted_chat_may_come_back(library: Library, paths: Paths, tavern: Path) -> None:
+    chat = next(one for one in brought(library, paths, tavern) if one.kind == "chat")
+    await library.conversations.delete(chat.id)
+    again = [one for one in brought(library, paths, tavern) if one.path == chat.path]
+    assert [one.status for one in again] == ["imported"]
+
+
+async def test_lorebooks_of_other_programs(library: Library, paths: Paths, tmp_path: Path) -> None:
+    novel = {"lorebookVersion": 5, "entries": [{"text": "deep", "keys": ["lake"], "displayName": "Lake"}]}
+    text = b"naidata\x00" + base64.b64encode(json.dumps(novel).encode())
+    picture = export_card(Card.new("x"), "png")
+    head = picture[: picture.index(b"tEXt") - 4]
+    write(tmp_path / "in" / "novel.png", head + make_chunk(b"tEXt", text) + make_chunk(b"IEND", b""))
+    write(tmp_path / "in" / "novel.lorebook.json", novel)
+    write(tmp_path / "in" / "risu.json", {"type": "risu", "data": [{"key": "a, b", "content": "c"}]})
+    write(tmp_path / "in" / "agnai.json", {"kind": "memory", "entries": [{"keywords": ["k"], "entry": "e"}]})
+    v3 = {"spec": "lorebook_v3", "data": {"name": "V3", "entries": [{"keys": ["k"], "content": "c"}]}}
+    write(tmp_path / "in" / "v3.json", v3)
+    results = brought(library, paths, tmp_path / "in")
+    assert sorted(one.status for one in results) == ["duplicate", *["imported"] * 4]
+    assert {one.kind for one in results} == {"worldbook"}
+    books = await library.worldbooks.list()
+    keys = sorted(entry["key"] for book in books for entry in book.document["entries"].values())
+    assert keys == [["a", "b"], ["k"], ["k"], ["lake"]]
+    assert not any(book.enabled for book in books)
+
+
+async def test_scripts_of_risuai(library: Library, paths: Paths, tmp_path: Path) -> None:
+    scripts = [
+        {"comment": "quotes", "in": "“(.*?)”", "out": '"$1"', "type": "editdisplay"},
+        {"comment": "loud", "in": "a", "out": "b", "type": "editoutput", "ableFlag": True, "flag": "gis"},
+        {"comment": "there only", "in": "a", "out": "b", "type": "edittrans"},
+    ]
+    (result,) = brought(library, paths, write(tmp_path / "r.json", {"type": "regex", "data": scripts}))
+    assert (result.kind, result.status) == ("regex", "imported")
+    assert "1 of the scripts" in result.warnings[0]
+    found = [item.document for item in await library.scripts.list()]
+    assert [(one["findRegex"], one["placement"], one["markdownOnly"]) for one in found] == [
+        ("/“(.*?)”/g", [1, 2], True),
+        ("/a/gis", [2], False),
+    ]
+
+
+async def test_everything_of_a_narratium(library: Library, paths: Paths, tmp_path: Path) -> None:
+    inside = {"name": "Ada", "description": "d", "first_mes": "Hi", "extensions": {"regex_scripts": [SCRIPT]}}
+    own = {**SCRIPT, "scriptKey": "script_0", "findRegex": "b", "scriptName": "Bare"}
+    tree = {
+        "id": "char_1",
+        "character_id": "char_1",
+        "current_nodeId": "n2",
+        "nodes": [
+            {"nodeId": "root", "parentNodeId": "root", "userInput": "", "assistantResponse": ""},
+            {"nodeId": "n1", "parentNodeId": "root", "userInput": "", "assistantResponse": "Hi"},
+            {"nodeId": "n2", "parentNodeId": "n1", "userInput": "Hello", "assistantResponse": "Well."},
+        ],
+    }
+    image = base64.b64encode(card("picture")).decode()
+    whole = {
+        "characters_record": [
+            {"id": "char_1", "data": {"spec": "chara_card_v2", "data": inside}, "imagePath": "p1"}
+        ],
+        "character_images": [{"key": "p1", "data": f"data:image/png;base64,{image}"}],
+        "character_dialogues": [tree],
+        "regex_scripts": [{"char_1": {"script_0": {**SCRIPT, "scriptKey": "script_9"}, "script_1": own}}],
+        "world_book": [{"char_1": {"entry_0": {"keys": ["x"], "content": "only in the editor"}}}],
+        "preset_data": [{"id": "p", "name": "Frame", "prompts": [{"identifier": "main", "name": "m"}]}],
+    }
+    results = brought(library, paths, write(tmp_path / "export.json", whole))
+    assert by_kind(results) == {
+        "card": ["imported"],
+        "regex": ["imported"],
+        "worldbook": ["imported"],
+        "preset": ["imported"],
+        "chat": ["imported"],
+    }
+    character = await library.characters.get(results[0].id)
+    assert character.name == "Ada" and character.scripts_allowed is True
+    assert character.summary.picture.endswith(".png")
+    (chat,) = await library.conversations.list(character.id)
+    assert [m.content for m in await library.conversations.page(chat.id)] == ["Hi", "Hello", "Well."]
+    (script,) = await library.scripts.list()
+    assert script.document["findRegex"] == "/b/g"
+
+
+async def test_everything_that_people_really_have(library: Library, paths: Paths, shared: Path) -> None:
+    results = brought(library, paths, shared / "cards")
+    assert {one.status for one in results} == {"imported"}
+    assert {kind: len(found) for kind, found in by_kind(results).items()} == {
+        "card": 8,
+        "worldbook": 1,
+        "preset": 1,
+        "regex": 1,
+    }
+    assert {one.status for one in brought(library, paths, shared / "cards")} == {"duplicate"}
+
+
+def bomb(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.json", b"[" + b" " * (64 << 20) + b"]")
+        archive.writestr("good.json", json.dumps(BOOK))
+        archive.writestr("../../escaped.json", json.dumps(SCRIPT))
+    return path
+
+
+def test_archives_neither_explode_nor_escape(library: Library, paths: Paths, tmp_path: Path) -> None:
+    results = brought(library, paths, bomb(tmp_path / "x.zip"))
+    assert {Path(one.path.rpartition("!")[2]).name: one.status for one in results} == {
+        "zeros.json": "failed",
+        "good.json": "imported",
+        "escaped.json": "imported",
+    }
+    assert [one.error.code for one in results if one.error is not None] == ["ARCHIVE_TOO_LARGE"]
+    assert not list(tmp_path.rglob("escaped.json"))
+    (cut,) = brought(library, paths, write(tmp_path / "cut.zip", (tmp_path / "x.zip").read_bytes()[:500]))
+    assert cut.error is not None and cut.error.code == "ARCHIVE_DAMAGED"
+
+
+def test_hostile_files_never_stop_the_rest(library: Library, paths: Paths, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    write(folder / "good.png", card("Ada"))
+    write(folder / "deep.json", "[" * 100_000)
+    write(folder / "deep2.json", '{"entries":' * 3000 + "1" + "}" * 3000)
+    write(folder / "nan.json", '{"entries": {"0": {"order": NaN}}}')
+    write(folder / "half.json", json.dumps(BOOK)[:-5])
+    write(folder / "list.json", [1, 2, 3])
+    write(folder / "null.json", "null")
+    write(folder / "empty.jsonl", "")
+    write(folder / "cut.jsonl", lines({"chat_metadata": {}}, said("Ada", "whole")) + '\n{"name": "Ada", "mes')
+    write(folder / "lone.json", '{"entries": {"0": {"key": ["\\ud83d"], "content": "\\udc00 x"}}}')
+    write(
+        folder / "types.json", {"entries": {"0": {"key": 5, "content": ["x"], "order": {}, "extensions": 3}}}
+    )
+    write(folder / "big.json", {"entries": {"0": {"key": ["k"], "content": "x" * 400_000}}})
+    results = {Path(one.path).name: one for one in brought(library, paths, folder)}
+    good = {name for name, one in results.items() if one.status == "imported"}
+    assert good == {"good.png", "cut.jsonl", "lone.json", "types.json", "big.json"}
+    assert results["cut.jsonl"].warnings == ("Line 3 is not a message and was left out.",)
+    assert all(
+        one.error and one.error.code and one.error.message for n, one in results.items() if n not in good
+    )
