@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lunalux_core.errors import LunaluxError
+from lunalux_core.errors import InvalidInput, LunaluxError
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "简体中文"}
 FALLBACK = "en"
@@ -32,23 +32,53 @@ class _Blanks(dict[str, object]):
 def catalogue(language: str) -> Mapping[str, str | Mapping[str, str]]:
     """The sentences of a language by dotted key; plural forms stay together as a mapping.
 
-    Raises:
-        ValueError: the file is no JSON, or a value is no text.
+    A file that cannot be read is left out and told by `problems`; its sentences come from the others.
     """
     flat: dict[str, str | Mapping[str, str]] = {}
     for file in sorted((FOLDER / language).glob("*.json")):
-        _flatten(json.loads(file.read_text(encoding="utf-8")), "", flat)
+        _flatten(_read(file), "", flat, file)
     return flat
 
 
-def _flatten(tree: Any, prefix: str, flat: dict[str, str | Mapping[str, str]]) -> None:
-    if isinstance(tree, str) or (isinstance(tree, dict) and "other" in tree):
+def _read(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        _broken(file, f"line {error.lineno}, {error.msg}")
+    except (OSError, UnicodeDecodeError) as error:
+        _broken(file, str(error))
+    return {}
+
+
+def _flatten(tree: Any, prefix: str, flat: dict[str, str | Mapping[str, str]], file: Path) -> None:
+    if isinstance(tree, str) or (isinstance(tree, dict) and isinstance(tree.get("other"), str)):
         flat[prefix] = tree
     elif isinstance(tree, dict):
         for key, value in tree.items():
-            _flatten(value, f"{prefix}.{key}" if prefix else key, flat)
+            _flatten(value, f"{prefix}.{key}" if prefix else key, flat, file)
     else:
-        raise ValueError(f"{prefix} is not a text")
+        _broken(file, f"{prefix or 'the file'} is not a text")
+
+
+_problems: dict[str, InvalidInput] = {}
+
+
+def _broken(file: Path, reason: str) -> None:
+    _problems.setdefault(
+        str(file),
+        InvalidInput(
+            "LOCALE_INVALID",
+            f"The words in {file} cannot be used: {reason}.",
+            "Install Lunalux again, or correct the file; another language stands in meanwhile.",
+            path=str(file),
+            reason=reason,
+        ),
+    )
+
+
+def problems() -> tuple[InvalidInput, ...]:
+    """What is wrong with the catalogues read so far."""
+    return tuple(_problems.values())
 
 
 class _Current:
@@ -76,7 +106,9 @@ def t(key: str, **params: object) -> str:
     A sentence with plural forms chooses by the parameter `n`. A key that nobody knows comes back as it
     is: a missing translation must never stop the program.
     """
-    found = catalogue(_Current.language).get(key) or catalogue(FALLBACK).get(key)
+    found = catalogue(_Current.language).get(key)
+    if found is None:
+        found = next((words[key] for words in map(catalogue, LANGUAGES) if key in words), None)
     if found is None:
         return key
     if not isinstance(found, str):
@@ -90,7 +122,8 @@ def error_sentences(language: str) -> Mapping[str, tuple[str, str]]:
     path = FOLDER / f"errors.{language}.json"
     if not path.is_file():
         return {}
-    return {code: (pair[0], pair[1]) for code, pair in json.loads(path.read_text(encoding="utf-8")).items()}
+    pairs = _read(path)
+    return {code: (str(pair[0]), str(pair[1])) for code, pair in pairs.items() if len(pair) == 2}
 
 
 def tell(error: LunaluxError) -> tuple[str, str]:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import gc
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import work
-from textual.app import App
 from textual.reactive import var
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
 from lunalux_core.errors import InvalidInput, LunaluxError
-from lunalux_tui import i18n, places, themes
+from lunalux_tui import i18n, places
 from lunalux_tui.actions import Action, bindings, checked_keymap, reachable
 from lunalux_tui.hangup import watch_terminal
 from lunalux_tui.i18n import t, tell
-from lunalux_tui.render.palette import Palette
+from lunalux_tui.theming import ThemedApp
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
@@ -27,17 +24,19 @@ if TYPE_CHECKING:
     from lunalux_core.settings import Settings
     from lunalux_tui.opening import Opening
     from lunalux_tui.screens.chat import ChatScreen
+    from lunalux_tui.screens.settings import SettingsScreen
 
 APP_ACTIONS = (
     *places.ACTIONS,
     Action("app.help", "help", "f1", footer=60, priority=True),
     Action("app.palette", "command_palette", "ctrl+p", footer=61, priority=True, palette=False),
     Action("app.next_theme", "next_theme"),
+    Action("app.plugin_panes", "plugin_panes"),
     Action("app.quit", "quit", "ctrl+q", footer=59, priority=True),
 )
 
 
-class LunaluxApp(App[None]):
+class LunaluxApp(ThemedApp):
     """Lunalux in the terminal. Keeps the runtime; screens find it as `app.runtime`."""
 
     TITLE = "Lunalux"
@@ -57,11 +56,9 @@ class LunaluxApp(App[None]):
         self.opening = opening
         self.begin_new = begin_new
         self.keymap: Mapping[str, str] = {}
-        self._theme_names: list[str] = []
-        self._no_colour = "NO_COLOR" in os.environ
+        self._key_problems: list[InvalidInput] = []
         i18n.use(runtime.settings.lang)
-        super().__init__(ansi_color=True if self._no_colour else None)
-        self._problems = self._choose_theme(runtime.settings.theme)
+        super().__init__(runtime.settings.theme)
 
     # -- start -------------------------------------------------------------------------------------
 
@@ -79,19 +76,26 @@ class LunaluxApp(App[None]):
         gc.freeze()
         gc.enable()
         self.add_mode(places.FIRST, places.PLACES[0].make)
-        self._read_keymap(self.runtime.settings)
-        for problem in (*self._problems, *self.runtime.settings.problems):
+        self.read_keymap(self.runtime.settings)
+        for problem in self.problems():
             self.tell(problem, severity="warning")
+        self.watch_themes()
         from lunalux_tui.start import begin
 
         await begin(self)
 
-    def _read_keymap(self, settings: Settings) -> None:
-        self.keymap, wrong = checked_keymap(settings.keys, places.all_actions())
-        if self.keymap:
+    def problems(self) -> list[LunaluxError]:
+        """What is wrong with the files the person may write: locale, theme, configuration, key map."""
+        return [*i18n.problems(), *self._theme_problems, *self.runtime.settings.problems, *self._key_problems]
+
+    def read_keymap(self, settings: Settings) -> None:
+        """Put the person's own keys in force."""
+        before = self.keymap
+        self.keymap, self._key_problems = {}, []
+        if settings.keys:
+            self.keymap, self._key_problems = checked_keymap(settings.keys, places.all_actions())
+        if self.keymap or before:
             self.set_keymap(dict(self.keymap))
-        for problem in wrong:
-            self.tell(problem, severity="warning")
 
     # -- telling -----------------------------------------------------------------------------------
 
@@ -112,6 +116,15 @@ class LunaluxApp(App[None]):
                 text = t("app.unexpected", reason=f"{type(error).__name__}: {error}")
                 self.notify(text, severity="error", markup=False)
 
+    def _fatal_error(self) -> None:
+        """A report and a sentence; Textual's own way shows local variables, which may hold a key."""
+        from rich.text import Text
+
+        from lunalux_core.crash import crashed
+
+        message, hint = tell(crashed(self._exception or RuntimeError("unknown"), self.runtime.paths))
+        self.panic(Text(f"{message} {hint}"))
+
     async def action_quit(self) -> None:
         """Leave; what stands in the prompt is kept as a draft."""
         try:
@@ -129,8 +142,12 @@ class LunaluxApp(App[None]):
         return cast("ChatScreen", stack[0])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "settings":
+            return not self.screen.is_modal
         if action == "go":
             return places.exists(str(parameters[0])) and not self.screen.is_modal
+        if action == "plugin_panes":
+            return bool(self.runtime.settings.plugins)
         return True
 
     def action_go(self, place: str) -> None:
@@ -138,11 +155,28 @@ class LunaluxApp(App[None]):
         self.switch_mode(place)
 
     @work(group="open", exclusive=True, exit_on_error=False)
+    async def action_settings(self, section: str) -> None:
+        """Go to a section of the settings."""
+        await self.switch_mode("settings")
+        cast("SettingsScreen", self.screen).show_section(section, enter=True)
+
+    @work(group="open", exclusive=True, exit_on_error=False)
     async def open_character(self, character_id: str) -> None:
         """Go to the chat screen and talk with a character; for "chat now" of other screens."""
         await self.switch_mode(places.FIRST)
         await self.chat.open_character(character_id)
         await self.chat.refresh_roster()
+
+    async def action_plugin_panes(self) -> None:
+        """Show or hide the panes of plug-ins beside the conversation."""
+        from lunalux_tui.plugins import PluginPane
+
+        await self.switch_mode(places.FIRST)
+        shown = self.chat.query(PluginPane)
+        if shown:
+            await shown.remove()
+        else:
+            await self.chat.query_one("#body").mount(PluginPane(self.chat))
 
     def action_help(self) -> None:
         from lunalux_tui.dialogs.help import HelpDialog
@@ -174,6 +208,18 @@ class LunaluxApp(App[None]):
             return
         self.apply_settings(settings)
 
+    def reset_setting(self, key: str) -> None:
+        """Take one setting out of the file, so that its default is in force again."""
+        from lunalux_core.config_file import reset_value
+        from lunalux_core.settings import declaration
+
+        try:
+            reset_value(self.runtime.paths.config_file, key)
+        except LunaluxError as error:
+            self.tell(error)
+            return
+        self.apply_settings(self.runtime.settings.with_value(key, declaration(key).default, "default"))
+
     def apply_settings(self, settings: Settings) -> None:
         """Put changed settings in force: language, theme, and whatever the screens take from them."""
         before = self.runtime.settings
@@ -181,9 +227,11 @@ class LunaluxApp(App[None]):
         if settings.lang != before.lang:
             self._speak(settings.lang)
         if settings.theme != before.theme:
-            for problem in self._choose_theme(settings.theme):
+            for problem in self.wear(settings.theme):
                 self.tell(problem)
-        for screen in self._all_screens():
+        if settings.keys != before.keys:
+            self.read_keymap(settings)
+        for screen in self._every_screen():
             follow = getattr(screen, "apply_settings", None)
             if follow is not None:
                 follow()
@@ -194,34 +242,14 @@ class LunaluxApp(App[None]):
 
     def _speak(self, language: str) -> None:
         i18n.use(language)
-        for screen in self._all_screens():
+        for screen in self._every_screen():
             for node in (screen, *screen.query("*")):
                 retranslate = getattr(node, "retranslate", None)
                 if retranslate is not None:
                     retranslate()
             screen.refresh(layout=True)
 
-    def _all_screens(self) -> Iterator[Screen[Any]]:
-        for stack in self._screen_stacks.values():
-            yield from stack
-
     # -- theme -------------------------------------------------------------------------------------
-
-    @property
-    def palette(self) -> Palette:
-        """Colours for the widgets that draw themselves."""
-        return self._palette
-
-    def theme_names(self) -> list[str]:
-        """All themes that can be chosen; files that cannot be read are told once."""
-        if not self._theme_names:
-            loaded, failed = themes.load_themes(self.runtime.paths.themes)
-            for theme in loaded.values():
-                self.register_theme(theme)
-            for problem in failed:
-                self.tell(problem, severity="warning")
-            self._theme_names = sorted(loaded)
-        return self._theme_names
 
     def change_theme(self, name: str) -> None:
         self.change_setting("ui.theme", name)
@@ -231,24 +259,6 @@ class LunaluxApp(App[None]):
         names = self.theme_names()
         at = names.index(self.theme) if self.theme in names else -1
         self.change_theme(names[(at + 1) % len(names)])
-
-    def _choose_theme(self, name: str) -> list[InvalidInput]:
-        problems: list[InvalidInput] = []
-        try:
-            theme = themes.find_theme(
-                themes.NO_COLOUR if self._no_colour else name, self.runtime.paths.themes
-            )
-        except InvalidInput as error:
-            problems.append(error)
-            theme = themes.find_theme(themes.DEFAULT, self.runtime.paths.themes)
-        self.register_theme(theme)
-        self._palette = palette(theme)
-        if self.is_running:
-            self.theme = theme.name
-        else:  # without the watcher, so that the style sheet is not made twice before the first frame
-            self.set_reactive(App.theme, theme.name)
-            self.stylesheet.set_variables(self.get_css_variables())
-        return problems
 
     # -- account -----------------------------------------------------------------------------------
 
@@ -264,12 +274,3 @@ class LunaluxApp(App[None]):
     def words_of_emptiness(self) -> tuple[str, str]:
         """What to say when there is no character: where to get one."""
         return t("chat.empty.title"), t("chat.empty.hint")
-
-
-def palette(theme: Theme) -> Palette:
-    """The colours of a theme for widgets that draw themselves."""
-    background = theme.background or "#000000"
-    surface = theme.surface or background
-    return Palette(
-        theme.variables, theme.foreground or "#ffffff", background, surface, theme.panel or surface
-    )

@@ -54,6 +54,11 @@ def folders(own: Path) -> tuple[Path, ...]:
     return own, here / "themes", here.parent / "themes"
 
 
+def bundled(name: str) -> bool:
+    """Whether a theme of that name comes with the program."""
+    return any((folder / f"{name}.toml").is_file() for folder in folders(Path())[1:])
+
+
 def find_theme(name: str, own: Path) -> Theme:
     """One theme by name.
 

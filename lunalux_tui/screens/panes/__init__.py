@@ -1,0 +1,72 @@
+"""The sections of the settings screen, each imported when it is first shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from lunalux_core.settings import DECLARATIONS, Declaration
+from lunalux_tui.i18n import t
+
+if TYPE_CHECKING:
+    from lunalux_tui.screens.panes.base import Pane
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section by name: its words are `settings.section.<id>`.
+
+    A section of plain values shows the settings whose keys begin with one of `prefixes`; any other is a
+    pane of its own, `module:class`.
+    """
+
+    id: str
+    prefixes: tuple[str, ...] = ()
+    pane: str = ""
+
+    @property
+    def title(self) -> str:
+        return t(f"settings.section.{self.id}.title")
+
+    @property
+    def help(self) -> str:
+        return t(f"settings.section.{self.id}.help")
+
+    def make(self) -> Pane:
+        """The pane itself."""
+        module, _, name = (self.pane or "values:ValuesPane").partition(":")
+        pane: Pane = getattr(import_module(f"{__name__}.{module}"), name)(self)
+        return pane
+
+
+SECTIONS = (
+    Section("general", ("language",)),
+    Section("look", ("ui.",)),
+    #    Section("models", pane="models:ModelsPane"),
+    Section("chat", ("chat.",)),
+    #    Section("presets", pane="shelf:PresetsPane"),
+    #    Section("worldbooks", pane="shelf:WorldbooksPane"),
+    Section("lore", ("worldbook.",)),
+    #    Section("regex", pane="shelf:ScriptsPane"),
+    #    Section("plugins", pane="plugins:PluginsPane"),
+    #    Section("keys", pane="keys:KeysPane"),
+    Section("market", ("market.", "editor.")),
+    Section("backend", ("backend.",)),
+    #    Section("data", pane="data:DataPane"),
+)
+BY_ID = {section.id: section for section in SECTIONS}
+ELSEWHERE = ("plugins.",)
+"""Settings that a pane of its own takes care of."""
+
+
+def section_of(key: str) -> Section | None:
+    """The section that shows a setting; what fits nowhere is general; None for what a pane takes care of."""
+    if key.startswith(ELSEWHERE):
+        return None
+    return next((one for one in SECTIONS if one.prefixes and key.startswith(one.prefixes)), SECTIONS[0])
+
+
+def settings_of(section: Section) -> list[Declaration]:
+    """The settings of a section, in the order of their declaration."""
+    return [known for key, known in DECLARATIONS.items() if section_of(key) is section]

@@ -1,0 +1,212 @@
+"""Plain values, drawn from their declarations: a setting that is declared stands here by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual import work
+
+from lunalux_core.settings import DECLARATIONS, Declaration, Settings
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import LANGUAGES, has, t
+from lunalux_tui.screens.panes import SECTIONS, section_of, settings_of
+from lunalux_tui.screens.panes.base import WORK, Pane
+from lunalux_tui.widgets.explain import Explanation
+from lunalux_tui.widgets.rows import Row
+
+MARKS = {"default": " ", "file": "●", "environment": "■", "flag": "▲"}
+"""Where a value comes from, at the left of its name."""
+
+
+class ValuesPane(Pane):
+    """The settings of one section."""
+
+    ACTIONS = (
+        Action("settings.change", "choose", "enter,space", footer=1, palette=False),
+        Action("settings.reset", "reset", "r,delete", footer=2),
+    )
+    BINDINGS = bindings(ACTIONS)
+
+    def declarations(self) -> list[Declaration]:
+        """The settings to show."""
+        return settings_of(self.section)
+
+    def read(self) -> None:
+        self.show([self.row(known) for known in self.declarations()])
+
+    def row(self, known: Declaration) -> Row:
+        """A setting with its value."""
+        mark = MARKS[self.settings.source(known.key)]
+        return Row(known.key, label_of(known), right=shown(known, self.settings.get(known.key)), mark=mark)
+
+    def explain(self, row_id: str) -> Explanation:
+        known = DECLARATIONS.get(row_id)
+        return super().explain(row_id) if known is None else explain(self.settings, known)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing to reset where the default is in force, or the environment decides."""
+        if action == "reset":
+            return self.settings.source(self.chosen) in {"file", "flag"}
+        return True
+
+    def watch_cursor(self) -> None:
+        super().watch_cursor()
+        self.refresh_bindings()
+
+    # -- changing ----------------------------------------------------------------------------------
+
+    def action_choose(self) -> None:
+        known = DECLARATIONS.get(self.chosen)
+        if known is None:
+            return
+        if self.settings.source(known.key) == "environment":
+            self.notify(locked(known), severity="warning", markup=False)
+        elif isinstance(known.default, bool):
+            self.lunalux.change_setting(known.key, not self.settings.get(known.key))
+        elif known.key == "chat.preset":
+            self.host.show_section("presets", enter=True)
+        else:
+            self._ask(known)
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def _ask(self, known: Declaration) -> None:
+        answer = await ask_value(self, known)
+        if answer is not None:
+            self.lunalux.change_setting(known.key, answer)
+
+    def action_reset(self) -> None:
+        known = DECLARATIONS.get(self.chosen)
+        if known is not None:
+            self.lunalux.reset_setting(known.key)
+
+
+class FoundPane(ValuesPane):
+    """What holds the words of the search: settings of all sections, sections, and keys."""
+
+    words = ""
+
+    def seek(self, words: str) -> None:
+        """Search for other words."""
+        self.words = words
+        self.read()
+
+    def read(self) -> None:
+        rows = []
+        for section in SECTIONS:
+            if section.pane and self._fits(section.title, section.help, section.id):
+                rows.append(
+                    Row(f"section {section.id}", section.title, right=t("settings.a_section"), mark="▸")
+                )
+        for known in DECLARATIONS.values():
+            section_title = (section_of(known.key) or SECTIONS[0]).title
+            value = self.settings.get(known.key)
+            words = (label_of(known), help_of(known), known.help, known.key, section_title)
+            if section_of(known.key) and self._fits(*words, shown(known, value), str(value)):
+                rows.append(self.row(known))
+        self.empty = t("settings.nothing_found")
+        self.show(rows)
+
+    def _fits(self, *texts: str) -> bool:
+        text = " ".join(texts).casefold()
+        return all(word in text for word in self.words.casefold().split())
+
+    def explain(self, row_id: str) -> Explanation:
+        kind, _, section_id = row_id.partition(" ")
+        if kind == "section":
+            section = next(one for one in SECTIONS if one.id == section_id)
+            return Explanation(section.title, section.help)
+        return super().explain(row_id)
+
+    def action_choose(self) -> None:
+        kind, _, section_id = self.chosen.partition(" ")
+        if kind == "section":
+            self.host.show_section(section_id, enter=True)
+        else:
+            super().action_choose()
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+
+def label_of(known: Declaration) -> str:
+    """The name of a setting; its key where the catalogue has none yet."""
+    key = f"setting.{known.key}.label"
+    return t(key) if has(key) else known.key
+
+
+def help_of(known: Declaration) -> str:
+    """What a setting does."""
+    key = f"setting.{known.key}.help"
+    return t(key) if has(key) else known.help
+
+
+def shown(known: Declaration, value: Any) -> str:
+    """A value in the person's language."""
+    if isinstance(value, bool):
+        return t("settings.on") if value else t("settings.off")
+    if isinstance(value, tuple):
+        return t("settings.list_comma").join(value) or t("settings.none")
+    if known.key == "language" and value in LANGUAGES:
+        return LANGUAGES[value]
+    key = f"setting.{known.key}.value.{value}"
+    if has(key):
+        return t(key)
+    return str(value) if value != "" else t("settings.none")
+
+
+def allowed(known: Declaration) -> str:
+    """The allowed values in the person's language."""
+    if known.choices:
+        return t("settings.list_comma").join(shown(known, choice) for choice in known.choices)
+    if isinstance(known.default, bool):
+        return t("settings.on_or_off")
+    if isinstance(known.default, (int, float)):
+        return t("settings.range", low=f"{known.low:g}", high=f"{known.high:,.10g}")
+    return t("settings.a_list") if isinstance(known.default, tuple) else t("settings.a_text")
+
+
+def locked(known: Declaration) -> str:
+    """Why a value cannot be changed here."""
+    return t("settings.locked", variable=known.env)
+
+
+def explain(settings: Settings, known: Declaration) -> Explanation:
+    """All that is known about a setting."""
+    source = settings.source(known.key)
+    origin = t(f"settings.source.{source}", variable=known.env, file=settings.paths.config_file)
+    facts = [
+        (t("settings.fact.value"), shown(known, settings.get(known.key))),
+        (t("settings.fact.source"), origin),
+        (t("settings.fact.default"), shown(known, known.default)),
+        (t("settings.fact.allowed"), allowed(known)),
+        (t("settings.fact.key"), f"{known.key}  {known.env}".rstrip()),
+    ]
+    warning = locked(known) if source == "environment" else ""
+    if not warning and known.key.startswith("backend."):
+        warning = t("settings.restart")
+    return Explanation(label_of(known), help_of(known), facts, warning)
+
+
+async def ask_value(pane: Pane, known: Declaration) -> Any:
+    """The new value of a setting, asked in the way that suits it; None when it stays."""
+    if known.key == "ui.theme":
+        from lunalux_tui.dialogs.themes import ThemesDialog
+
+        return await pane.app.push_screen_wait(ThemesDialog(pane.lunalux))
+    if known.key == "chat.model":
+        from lunalux_tui.dialogs.models import ModelsDialog
+
+        return await pane.app.push_screen_wait(ModelsDialog(pane.runtime))
+    value = pane.settings.get(known.key)
+    if known.choices:
+        from lunalux_tui.dialogs.pick import PickDialog
+
+        rows = [Row(choice, shown(known, choice)) for choice in known.choices]
+        return await pane.app.push_screen_wait(
+            PickDialog(label_of(known), rows, current=str(value), hint=help_of(known))
+        )
+    from lunalux_tui.dialogs.setting import SettingDialog
+
+    return await pane.app.push_screen_wait(
+        SettingDialog(known, value, label_of(known), help_of(known), allowed(known))
+    )
