@@ -8,31 +8,19 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from lunalux_core.redaction import REDACTED, redact
+
 request_id: ContextVar[str] = ContextVar("lunalux_request_id", default="")
 
 logger = logging.getLogger("lunalux.backend")
 
-_SECRETS = re.compile(
-    r"(?i)(?:\b(?:sk|pk|rk)-[\w-]{8,}"  # provider keys
-    r"|\bAIza[\w-]{20,}"
-    r"|\bAKIA[A-Z0-9]{12,}"
-    r"|\bbearer\s+[\w.~+/=-]{8,}"
-    r"|\beyJ[\w-]{4,}(?:\.[\w-]+){1,2}"  # JSON tokens, ours and Cognito's
-    r"|(?<=[?&])(?:key|token|sig|x-amz-[\w-]+)=[^&\s\"']+)"
-)
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PRIVATE = frozenset({"password", "code_value", "token", "authorization", "x-session-token", "cookie", "raw"})
-
-
-def redact(text: str) -> str:
-    """`text` with everything that looks like a credential replaced."""
-    return _SECRETS.sub("[redacted]", text)
 
 
 class JsonFormatter(logging.Formatter):
@@ -50,7 +38,7 @@ class JsonFormatter(logging.Formatter):
         for name, value in vars(record).items():
             if name not in _STANDARD:
                 hidden = name.lower() in _PRIVATE
-                line[name] = "[redacted]" if hidden else redact(value) if isinstance(value, str) else value
+                line[name] = REDACTED if hidden else redact(value) if isinstance(value, str) else value
         if record.exc_info:
             line["trace"] = redact(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, default=str)

@@ -110,7 +110,10 @@ def _ended(error: Exception, as_json: bool) -> int:
     """Tell wrong usage, as Typer found it, or a fault of ours, whose details go to a file."""
     message = getattr(error, "format_message", None)
     if message is None:
-        output.report(_fault(error), as_json=as_json)
+        from lunalux_core.crash import crashed
+        from lunalux_core.paths import Paths
+
+        output.report(crashed(error, Paths.find()), as_json=as_json)
         return output.FAILED
     if type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(f"{message()}\n")
@@ -118,23 +121,6 @@ def _ended(error: Exception, as_json: bool) -> int:
         text = f"{message()}.".replace("..", ".")
         output.report(InvalidInput("USAGE", text, "Try the same command with --help."), as_json=as_json)
     return output.USAGE
-
-
-def _fault(error: Exception) -> LunaluxError:
-    import time
-    import traceback
-
-    from lunalux_core.paths import Paths
-
-    path = Paths.find().logs / f"fault-{time.strftime('%Y%m%d-%H%M%S')}.txt"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        hint = f"The details are in {path}; please report them."
-    except OSError:
-        hint = "Please report it."
-    kind = type(error).__name__
-    return LunaluxError("UNEXPECTED", f"Lunalux itself failed ({kind}).", hint, kind=kind, path=str(path))
 
 
 def _module(noun: str) -> Any:

@@ -70,6 +70,7 @@ async def _all(runtime: Runtime) -> list[Check]:
         ("keyring", _keyring),
         ("scripts", _scripts),
         ("plug-ins", _plugins),
+        ("crashes", _crashes),
         ("model", _model),
         ("backend", _backend),
         ("account", _account),
@@ -172,6 +173,7 @@ async def _scripts(runtime: Runtime) -> Check:
 
 
 async def _plugins(runtime: Runtime) -> Check:
+    await asyncio.to_thread(runtime.plugins.start)
     found = runtime.plugins.available()
     enabled = [one for one in found if one.enabled]
     problems = [f"{one.name}: {one.problem}" for one in enabled if one.problem]
@@ -180,6 +182,16 @@ async def _plugins(runtime: Runtime) -> Check:
             "plug-ins", "warn", "; ".join(problems), "Enable them again, or `lunalux plugin disable`."
         )
     return Check("plug-ins", "ok", f"{len(enabled)} of {len(found)} enabled")
+
+
+async def _crashes(runtime: Runtime) -> Check:
+    from lunalux_core.crash import reports
+
+    found = reports(runtime.paths)
+    if not found:
+        return Check("crashes", "ok", "no reports")
+    hint = "Look it over and send it along when you report the failure; delete it when it is settled."
+    return Check("crashes", "warn", f"{len(found)} reports, the newest is {found[0]}", hint)
 
 
 async def _model(runtime: Runtime) -> Check:
