@@ -63,6 +63,10 @@ class Nouns(TyperGroup):
         noun.rich_markup_mode = None  # plain help, as everywhere: no boxes in a pipe, no Rich to load
         command = lighten(typer.main.get_command(noun))
         command.name = cmd_name
+        if COMPLETE in os.environ:
+            from lunalux_tui.cli.complete import teach
+
+            teach(cmd_name, command)
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
