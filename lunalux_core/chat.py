@@ -31,7 +31,7 @@ from lunalux_core.dialogue.turn import (
     TurnStarted,
 )
 from lunalux_core.errors import InvalidInput
-from lunalux_core.library.cache import GLOBALS
+from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
 from lunalux_core.library.changes import redo, undo
 from lunalux_core.library.conversations import (
     Conversation,
@@ -362,6 +362,11 @@ class _Keeper:
             if result.global_variables is not None:
                 text = json.dumps(result.global_variables, ensure_ascii=False)
                 connection.execute("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", (GLOBALS, text))
+            if result.token_factor is not None:
+                connection.execute(
+                    "INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)",
+                    (TOKEN_FACTOR + turn.model.model, json.dumps(result.token_factor)),
+                )
             if reply is None:
                 return None
             if user is not None and result.sent_text != user.content:

@@ -123,6 +123,35 @@ class Settings:
     worldbook_include_names: bool = _setting(
         "worldbook.include_names", True, "Search the names of speakers too."
     )
+    worldbook_budget_cap: int = _setting(
+        "worldbook.budget_cap", 0, "Most tokens for worldbook entries; 0 is no cap.", low=0, high=4_000_000
+    )
+    worldbook_min_activations: int = _setting(
+        "worldbook.min_activations",
+        0,
+        "Look further back in the chat until so many entries are active; 0 is off.",
+        low=0,
+        high=1000,
+    )
+    worldbook_min_activations_depth_max: int = _setting(
+        "worldbook.min_activations_depth_max",
+        0,
+        "How many messages to look back at most for that; 0 is the whole chat.",
+        low=0,
+        high=1000,
+    )
+    worldbook_strategy: str = _setting(
+        "worldbook.strategy",
+        "character",
+        "Whose entries come first while the budget lasts: the character's, those for every chat, or both.",
+        choices=("character", "global", "evenly"),
+    )
+    worldbook_group_scoring: bool = _setting(
+        "worldbook.group_scoring", False, "In a group of entries, let the one with most matching keys win."
+    )
+    worldbook_overflow_alert: bool = _setting(
+        "worldbook.overflow_alert", False, "Tell when the budget kept worldbook entries out."
+    )
     api_url: str = _setting(
         "backend.api_url",
         "",

@@ -161,6 +161,8 @@ def params_of(raw: Mapping[str, Any]) -> PresetParams:
         impersonation_prompt=instruction("impersonation_prompt"),
         continue_nudge_prompt=instruction("continue_nudge_prompt"),
         send_if_empty=text("send_if_empty"),
+        assistant_prefill=as_text(raw.get("assistant_prefill")),
+        assistant_impersonation=as_text(raw.get("assistant_impersonation")),
         continue_prefill=as_flag(raw.get("continue_prefill")),
         continue_postfix=text("continue_postfix"),
         squash_system_messages=as_flag(raw.get("squash_system_messages")),

@@ -98,6 +98,8 @@ class PresetParams:
     impersonation_prompt: str | None = None
     continue_nudge_prompt: str | None = None
     send_if_empty: str = ""
+    assistant_prefill: str = ""
+    assistant_impersonation: str = ""
     continue_prefill: bool = False
     continue_postfix: str = " "
     squash_system_messages: bool = False

@@ -26,6 +26,7 @@ from lunalux_core.cards.worldbook_entry import (
     NOTE_BOTTOM,
     NOTE_TOP,
     NOWHERE,
+    OURS,
     OUTLET,
     Book,
     CharacterFilter,
@@ -70,7 +71,9 @@ __all__ = [
     "Shape",
     "entry_from_character_book",
     "entry_from_world_info",
+    "own_settings",
     "read_book",
+    "with_own_settings",
     "write_book",
     "write_character_book",
     "write_lorebook_v3",
@@ -184,6 +187,28 @@ def _identity(value: object, otherwise: int) -> int | str:
     if isinstance(value, str) and value:
         return int(value) if is_index(value) else as_text(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
+
+
+def own_settings(book: Book) -> bool:
+    """Whether the person wants this book searched with its own depth, budget and recursion (FORMATS 2.12)."""
+    inner = as_object(book.raw.get("data")) if book.shape == "lorebook_v3" else book.raw
+    ours = as_object(as_object(inner.get("extensions")).get(OURS))
+    return ours.get("own_settings") is True
+
+
+def with_own_settings(document: Mapping[str, Any], on: bool) -> dict[str, Any]:
+    """The document of a book (World Info or a card's) with that wish, and everything else as it was."""
+    extensions = dict(as_object(document.get("extensions")))
+    ours = {
+        key: value for key, value in as_object(extensions.pop(OURS, None)).items() if key != "own_settings"
+    }
+    if on:
+        ours["own_settings"] = True
+    if ours:
+        extensions[OURS] = ours
+    if not extensions and "extensions" not in document:
+        return dict(document)
+    return {**document, "extensions": extensions}
 
 
 def _unknown(name: str) -> InvalidInput:

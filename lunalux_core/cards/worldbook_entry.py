@@ -87,6 +87,9 @@ class Entry:
         return tuple(filter(None, _COMMA.split(self.group))) if self.group else ()
 
 
+OURS = "lunalux"
+"""Our own place among a book's `extensions`."""
+
 Shape = Literal["world_info", "character_book", "lorebook_v3", "other"]
 """The kinds of files: SillyTavern's own, a card's book, the same in its own file, another program's."""
 

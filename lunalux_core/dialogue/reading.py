@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from lunalux_core.cards.card import Card
 from lunalux_core.cards.macros import MacroContext, expand
+from lunalux_core.dialogue.books import active_books, parsed_card
 from lunalux_core.dialogue.turn import TurnInput, TurnKind, TurnOptions
-from lunalux_core.library.cache import GLOBALS
+from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
 from lunalux_core.library.characters import Character, load_character
 from lunalux_core.library.conversations import (
     Conversation,
@@ -27,10 +27,10 @@ from lunalux_core.settings import Settings
 from lunalux_core.text import clean
 
 if TYPE_CHECKING:
+    from lunalux_core.cards.card import Card
     from lunalux_core.cards.preset import Preset
     from lunalux_core.cards.regex import RegexScript
     from lunalux_core.database import Connection
-    from lunalux_core.dialogue.worldbook import ActiveBook
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
 
@@ -60,7 +60,7 @@ class TurnReader:
         """A new conversation with the card's greetings as swipes of its first message."""
         character = load_character(connection, character_id)
         conversation = create_conversation(connection, character_id, title)
-        card = Card.parse(character.document)
+        card = parsed_card(character.document)
         context = MacroContext(
             user=self.user_name(connection, conversation, options),
             char=character.name,
@@ -123,12 +123,12 @@ class TurnReader:
         """
         conversation = of or load_conversation(connection, reply.conversation_id if reply else "")
         character = load_character(connection, conversation.character_id)
-        card = Card.parse(character.document)
+        card = parsed_card(character.document)
         language = self._language(character)
         preset = self._preset(connection, conversation, options, language)
         model = self.model(options)
         budget = min(model.context_tokens, self._settings.context_tokens) * CHARS_PER_TOKEN
-        history, events = _history(connection, above, budget)
+        history, events, replies = _history(connection, above, budget)
         persona: Persona | None = load_persona(connection, conversation.persona_id)
         return TurnInput(
             kind=kind,
@@ -141,8 +141,10 @@ class TurnReader:
             history=tuple(history),
             earlier_events=tuple(events),
             length=above.depth + 1 if above else 0,
+            replies=replies,
+            token_factor=_token_factor(connection, model.model),
             preset=preset,
-            books=tuple(_books(connection, card)),
+            books=tuple(active_books(connection, card, character.document, conversation)),
             scripts=tuple(_scripts(connection, character, card, preset)),
             state=_state(connection, above),
             global_variables=_global_variables(connection),
@@ -178,8 +180,12 @@ class TurnReader:
         return load_builtin(named if named in BUILTIN_KEYS or options.preset else DEFAULT_PRESET, language)
 
 
-def _history(connection: Connection, above: Message | None, budget: int) -> tuple[list[Message], list[str]]:
-    """Messages from `above` upwards, oldest first, until they cannot fit; and the events of the others."""
+def _history(
+    connection: Connection, above: Message | None, budget: int
+) -> tuple[list[Message], list[str], int]:
+    """Messages from `above` upwards, oldest first, until they cannot fit; the events of the others; and how
+    many of all of them are the character's.
+    """
     pages: list[list[Message]] = []
     start, size = above.id if above else "", 0
     while start and size < budget:
@@ -188,19 +194,21 @@ def _history(connection: Connection, above: Message | None, budget: int) -> tupl
         size += sum(len(message.content) for message in page)
         start = page[0].parent_id
     history = [message for page in reversed(pages) for message in page]
+    replies = sum(message.role == "assistant" for message in history)
     if not start:
-        return history, []
+        return history, [], replies
     rows = connection.execute(
         """
-        WITH RECURSIVE path (id, parent_id, event, depth) AS (
-          SELECT id, parent_id, event, depth FROM messages WHERE id = ?
+        WITH RECURSIVE path (id, parent_id, role, event) AS (
+          SELECT id, parent_id, role, event FROM messages WHERE id = ?
           UNION ALL
-          SELECT m.id, m.parent_id, m.event, m.depth FROM path JOIN messages m ON m.id = path.parent_id
-        ) SELECT event FROM path WHERE event <> '' ORDER BY depth
+          SELECT m.id, m.parent_id, m.role, m.event FROM path JOIN messages m ON m.id = path.parent_id
+        ) SELECT role, event FROM path
         """,
         (start,),
-    )
-    return history, [row[0] for row in rows]
+    ).fetchall()
+    events = [event for _, event in reversed(rows) if event]
+    return history, events, replies + sum(role == "assistant" for role, _ in rows)
 
 
 def _state(connection: Connection, above: Message | None) -> Mapping[str, Any]:
@@ -227,22 +235,10 @@ def _global_variables(connection: Connection) -> Mapping[str, str]:
     return json.loads(row[0]) if row else {}
 
 
-def _books(connection: Connection, card: Card) -> list[ActiveBook]:
-    """The card's own worldbook, the one it is linked to, and those that are enabled for every chat."""
-    from lunalux_core.cards.worldbook import read_book
-    from lunalux_core.dialogue.worldbook import ActiveBook
-
-    books = []
-    own = card.character_book
-    if own is not None:
-        books.append(ActiveBook(read_book(own, card.name).book, "character"))
-    for item in load_shelf(connection, "worldbook"):
-        linked = own is None and card.world and item.name.casefold() == card.world.casefold()
-        if linked or item.enabled:
-            books.append(
-                ActiveBook(read_book(item.document, item.name).book, "character" if linked else "global")
-            )
-    return books
+def _token_factor(connection: Connection, model: str) -> float:
+    """What was learnt about a model's tokens, 1 where nothing was."""
+    row = connection.execute("SELECT value FROM state WHERE key = ?", (TOKEN_FACTOR + model,)).fetchone()
+    return float(row[0]) if row else 1.0
 
 
 def _scripts(connection: Connection, character: Character, card: Card, preset: Preset) -> list[RegexScript]:

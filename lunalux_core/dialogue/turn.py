@@ -84,6 +84,14 @@ class ScriptSkipped:
 
 
 @dataclass(frozen=True, slots=True)
+class WorldbookOverflowed:
+    """The budget of so many tokens kept worldbook entries out, and the person wants to know."""
+
+    entries: int
+    budget: int
+
+
+@dataclass(frozen=True, slots=True)
 class TurnCompleted:
     """The reply is stored. For impersonate there is no message: `text` is meant for the input box."""
 
@@ -101,6 +109,7 @@ TurnEvent = (
     | BindingDropped
     | PluginFailed
     | ScriptSkipped
+    | WorldbookOverflowed
     | TurnCompleted
 )
 
@@ -121,8 +130,9 @@ class TurnInput:
 
     `history` is the path above the reply, oldest first, without the words of this turn; of a very long
     conversation only as much as can fit the context, and `earlier_events` are the events of what is left
-    out. `length` counts all messages on the path. `partial` is the reply so far when continuing, `attempt`
-    counts the swipes of the reply from 0.
+    out. `length` counts all messages on the path, `replies` those of the character. `partial` is the reply
+    so far when continuing, `attempt` counts the swipes of the reply from 0. `token_factor` is what earlier
+    replies of this model taught about its counting of tokens (FORMATS 7.2).
     """
 
     kind: TurnKind
@@ -147,6 +157,8 @@ class TurnInput:
     model: ModelSpec
     partial: str = ""
     attempt: int = 0
+    replies: int = 0
+    token_factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +191,14 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What the model answered, as it came."""
+    """What the model answered, as it came; `token_factor` is new where the provider told its count."""
 
     ready: Ready
     text: str
     thinking: str
     usage: Usage
     billing: Mapping[str, object] | None = None
+    token_factor: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,3 +228,4 @@ class TurnResult:
     state: Mapping[str, Any]
     global_variables: Mapping[str, str] | None
     report: Mapping[str, Any]
+    token_factor: float | None = None

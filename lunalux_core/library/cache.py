@@ -17,6 +17,8 @@ from lunalux_core.ids import now_ms
 
 GLOBALS = "global_variables"
 """Key of the macros' global variables in `State`."""
+TOKEN_FACTOR = "token_factor:"
+"""Start of the keys under which `State` has what was learnt about models' tokens."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from lunalux_core.dialogue.turn import (
     TurnCompleted,
     TurnOptions,
     TurnStarted,
+    WorldbookOverflowed,
 )
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.conversations import Conversation
@@ -110,6 +111,8 @@ async def _turn(
                     output.note(f"warning: {event.message}")
                 case ScriptSkipped():
                     output.note(f"warning: {event.script}: {event.reason}")
+                case WorldbookOverflowed():
+                    output.note(f"warning: {event.entries} worldbook entries exceed {event.budget} tokens")
                 case TurnCompleted(message=reply) if reply is not None and as_json:
                     output.print_json(
                         {

@@ -20,6 +20,7 @@ from lunalux_core.dialogue.turn import (
     TurnCompleted,
     TurnEvent,
     TurnStarted,
+    WorldbookOverflowed,
 )
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.conversations import Message
@@ -109,6 +110,9 @@ class Turns:
                 screen.notify(event.message, title=event.plugin, severity="warning", markup=False)
             case ScriptSkipped():
                 text = t("chat.script_skipped", script=event.script, reason=event.reason)
+                screen.notify(text, severity="warning", markup=False)
+            case WorldbookOverflowed():
+                text = t("chat.worldbook_overflow", n=event.entries, budget=event.budget)
                 screen.notify(text, severity="warning", markup=False)
             case TurnCompleted():
                 self._completed(event)

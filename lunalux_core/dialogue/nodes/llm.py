@@ -19,7 +19,7 @@ from lunalux_core.dialogue.turn import (
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.llm.model import CharacterMaterial, Delta, Message, ModelRequest, Sampling, Usage
 from lunalux_core.llm.registry import Registry
-from lunalux_core.llm.tokens import estimator
+from lunalux_core.llm.tokens import calibrated, estimator
 from lunalux_core.text import StreamCleaner
 
 
@@ -87,10 +87,14 @@ class _Answer:
         self._show(*self._contract.close())
         text = "".join(self._raw)
         usage = self._usage
+        count = estimator(self._turn.model.model, self._turn.token_factor)
+        factor = None
         if usage is None:
-            count = estimator(self._turn.model.model)
             usage = Usage(sum(count.message(m.content) for m in messages), count.text(text), estimated=True)
-        return Completion(ready, text, "".join(self._thinking), usage, self._billing)
+        elif not usage.estimated and usage.prompt_tokens:
+            estimated = sum(count.message(m.content) for m in messages)
+            factor = calibrated(self._turn.token_factor, estimated, usage.prompt_tokens)
+        return Completion(ready, text, "".join(self._thinking), usage, self._billing, factor)
 
     def _say(self, text: str) -> None:
         if text:

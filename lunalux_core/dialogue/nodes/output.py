@@ -29,5 +29,6 @@ async def output(reply: ReplyDraft, _context: TurnContext) -> TurnResult:
         billing=completion.billing,
         state=state,
         global_variables=dict(ready.variables.global_.all()) if changed else None,
+        token_factor=completion.token_factor,
         report={"prompt": ready.prompt.report.as_dict(), "worldbook": ready.activation.as_json()},
     )

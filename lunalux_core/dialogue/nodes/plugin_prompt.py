@@ -35,7 +35,7 @@ def plugin_prompt(plugins: Callable[[], Plugins]) -> Node[Ready, Ready]:
         if after == before:
             return ready
         known = dict(zip(before, ready.prompt.messages, strict=True))
-        count = estimator(turn.model.model).message
+        count = estimator(turn.model.model, turn.token_factor).message
         messages = tuple(
             known.get(one) or PromptMessage(one.role, one.content, one.name, SLOT, count(one.content))
             for one in after

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 from lunalux_core.cards.macros import expander
 from lunalux_core.cards.worldbook import Entry
 from lunalux_core.dialogue.assembly import DepthText, assemble
+from lunalux_core.dialogue.assembly.prefill import prefilled
 from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.nodes.macros import macro_context
 from lunalux_core.dialogue.scripts import run_scripts
-from lunalux_core.dialogue.turn import Draft, Ready, TurnInput
+from lunalux_core.dialogue.turn import Draft, Ready, TurnInput, WorldbookOverflowed
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.dialogue.worldbook import (
     Activation,
@@ -28,15 +30,24 @@ from lunalux_core.dialogue.worldbook import (
     activate,
     regex_matcher,
 )
+from lunalux_core.dialogue.worldbook.admission import budget_of
 from lunalux_core.llm.tokens import estimator
+
+_STRATEGIES = {"evenly": 0, "character": 1, "global": 2}
 
 WORLD_INFO = 5
 """Placement of regex scripts for worldbook texts (FORMATS 4.1)."""
 
 
 def worldbook(engine: EcmaEngine) -> Node[Draft, Ready]:
-    async def node(draft: Draft, _context: TurnContext) -> Ready:
-        return await asyncio.to_thread(_build, draft, engine)
+    async def node(draft: Draft, context: TurnContext) -> Ready:
+        ready = await asyncio.to_thread(_build, draft, engine)
+        turn, activation = draft.request.turn, ready.activation
+        if activation.overflowed and turn.settings.worldbook_overflow_alert:
+            kept_out = sum(one.reason == "budget" for one in activation.skipped)
+            budget = budget_of(worldbook_settings(turn), _window(turn))
+            context.tell(WorldbookOverflowed(kept_out, budget))
+        return ready
 
     return node
 
@@ -58,11 +69,11 @@ def _build(draft: Draft, engine: EcmaEngine) -> Ready:
         examples_top=activation.examples_top,
         examples_bottom=activation.examples_bottom,
     )
-    prompt = assemble(
-        turn.preset,
-        material,
-        expand=expander(context, draft.variables),
-        count_tokens=estimator(turn.model.model).message,
+    expand = expander(context, draft.variables)
+    count = estimator(turn.model.model, turn.token_factor).message
+    prompt = assemble(turn.preset, material, expand=expand, count_tokens=count)
+    prompt = prefilled(
+        prompt, turn.preset.params, turn.kind, turn.model.model, expand=expand, count_tokens=count
     )
     return Ready(draft.request, prompt, activation, draft.variables)
 
@@ -98,12 +109,14 @@ def _activate(draft: Draft, engine: EcmaEngine) -> Activation:
             scenario=card.scenario,
             creator_notes=card.creator_notes,
             trigger=turn.kind,
-            max_context=min(turn.model.context_tokens, turn.settings.context_tokens),
+            injections=_scanned(turn, expand),
+            max_context=_window(turn),
             chat_length=turn.length + (1 if turn.text else 0),
+            replies=turn.replies,
         ),
         Tools(
             expand,
-            estimator(turn.model.model).text,
+            estimator(turn.model.model, turn.token_factor).text,
             random.random,
             regex_matcher(engine),
             transform,
@@ -112,8 +125,25 @@ def _activate(draft: Draft, engine: EcmaEngine) -> Activation:
     )
 
 
+def _window(turn: TurnInput) -> int:
+    return min(turn.model.context_tokens, turn.settings.context_tokens)
+
+
+def _scanned(turn: TurnInput, expand: Callable[[str], str]) -> tuple[str, ...]:
+    """Texts beside the messages that keys are sought in: the author's note, where it says so."""
+    note = turn.conversation.note
+    prompt = str(note.get("prompt") or "")
+    return (expand(prompt),) if prompt and note.get("scan") is True else ()
+
+
 def worldbook_settings(turn: TurnInput) -> WorldbookSettings:
+    """The engine's settings. Minimum activations lift the limit of passes, which they would not work under,
+    unless the person has set one.
+    """
     settings = turn.settings
+    passes = settings.worldbook_max_recursion_steps
+    if settings.worldbook_min_activations and settings.source("worldbook.max_recursion_steps") == "default":
+        passes = 0
     return WorldbookSettings(
         depth=settings.worldbook_depth,
         budget=settings.worldbook_budget,
@@ -121,5 +151,10 @@ def worldbook_settings(turn: TurnInput) -> WorldbookSettings:
         recursive=settings.worldbook_recursive,
         case_sensitive=settings.worldbook_case_sensitive,
         whole_words=settings.worldbook_whole_words,  # type: ignore[arg-type]
-        max_recursion_steps=settings.worldbook_max_recursion_steps,
+        max_recursion_steps=passes,
+        min_activations=settings.worldbook_min_activations,
+        min_activations_depth_max=settings.worldbook_min_activations_depth_max,
+        budget_cap=settings.worldbook_budget_cap,
+        strategy=_STRATEGIES[settings.worldbook_strategy],
+        group_scoring=settings.worldbook_group_scoring,
     )

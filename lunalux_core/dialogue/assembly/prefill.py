@@ -1,0 +1,44 @@
+"""The beginning of the reply that a preset asks for, where the model goes on from it.
+
+SillyTavern sends it to Claude alone. Claude 4.6 and later refuse a request that ends with the assistant's
+words, and other models answer it as if it were said; for those it stays in the preset.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from lunalux_core.cards.preset import PresetParams
+from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage
+
+_CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[.-](\d{1,2})(?!\d))?", re.IGNORECASE)
+_REFUSED_FROM = (4, 6)
+
+
+def goes_on(model: str) -> bool:
+    """Whether a model continues a reply that was begun for it."""
+    found = _CLAUDE.search(model)
+    return found is not None and (int(found[1]), int(found[2] or 0)) < _REFUSED_FROM
+
+
+def prefilled(
+    prompt: Prompt,
+    params: PresetParams,
+    kind: str,
+    model: str,
+    *,
+    expand: Callable[[str], str],
+    count_tokens: Callable[[str], int],
+) -> Prompt:
+    """The prompt with the preset's beginning of the reply as its last message, where there is one."""
+    own = params.assistant_impersonation if kind == "impersonate" else params.assistant_prefill
+    continued = kind == "continue" and params.continue_prefill
+    if not own or kind == "quiet" or continued or not goes_on(model):
+        return prompt
+    text = expand(own).strip()
+    if not text:
+        return prompt
+    last = PromptMessage("assistant", text, None, "assistantPrefill", count_tokens(text))
+    return replace(prompt, messages=(*prompt.messages, last))

@@ -1,0 +1,119 @@
+"""Which worldbooks take part in a turn, and their parsed forms, kept as long as their text stays the same."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from lunalux_core.cards.card import Card
+from lunalux_core.cards.coerce import as_object, as_text
+
+if TYPE_CHECKING:
+    from lunalux_core.cards.worldbook import Book
+    from lunalux_core.database import Connection
+    from lunalux_core.dialogue.worldbook import ActiveBook
+    from lunalux_core.dialogue.worldbook.values import Source
+    from lunalux_core.library.conversations import Conversation
+
+T = TypeVar("T")
+
+KEPT_CHARACTERS = 24_000_000
+"""Of JSON text whose parsed form is kept; a book of 10,000 entries has about 3 million."""
+
+
+class Parsed(Generic[T]):
+    """Values by the text they were read from, those used last, up to a total length of text.
+
+    The text itself is the key: an edit is another text, so nothing ever has to be told to forget.
+    """
+
+    def __init__(self, limit: int = KEPT_CHARACTERS) -> None:
+        self._limit = limit
+        self._size = 0
+        self._kept: OrderedDict[tuple[str, str], T] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, name: str, text: str, read: Callable[[], T]) -> T:
+        """The value for this name and text; `read` makes it when it is not there."""
+        key = (name, text)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        value = read()
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = value
+                self._size += len(text)
+            while self._size > self._limit and self._kept:
+                (_, dropped), _ = self._kept.popitem(last=False)
+                self._size -= len(dropped)
+        return value
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+_books: Parsed[Book] = Parsed()
+_cards: Parsed[Card] = Parsed()
+_own_books: Parsed[Book | None] = Parsed()
+
+
+def parsed_card(text: str) -> Card:
+    """`Card.parse`, remembered. Cards are values: nobody changes one."""
+    return _cards.get("", text, lambda: Card.parse(text))
+
+
+def active_books(
+    connection: Connection, card: Card, document: str, conversation: Conversation
+) -> list[ActiveBook]:
+    """The books of a turn (FORMATS 2.3): the chat's, the character's, and those enabled for every chat.
+
+    A card that names a book of the library uses that one, as in SillyTavern; else the one it carries.
+
+    Args:
+        document: the card's JSON text.
+    """
+    from lunalux_core.cards.worldbook import own_settings
+    from lunalux_core.dialogue.worldbook import ActiveBook
+
+    chat = as_text(as_object(conversation.metadata.get("chat_metadata")).get("world_info")).casefold()
+    world = card.world.casefold()
+    rows = connection.execute(
+        "SELECT name, name_key, enabled, document FROM shelf WHERE kind = 'worldbook' "
+        "AND (enabled = 1 OR name_key IN (?, ?)) ORDER BY position, created_at",
+        (chat, world),
+    ).fetchall()
+    books: list[ActiveBook] = []
+    linked = False
+    for row in rows:
+        book = _shelf_book(row["name"], row["document"])
+        sources: list[Source] = ["global"] if row["enabled"] else []
+        if chat and row["name_key"] == chat:
+            sources.append("chat")
+        if world and row["name_key"] == world:
+            sources.append("character")
+            linked = True
+        books += [ActiveBook(book, source, own_settings(book)) for source in sources]
+    if not linked and (own := _own(card, document)) is not None:
+        books.insert(0, ActiveBook(own, "character", own_settings(own)))
+    return books
+
+
+def _shelf_book(name: str, text: str) -> Book:
+    from lunalux_core.cards.worldbook import read_book
+
+    return _books.get(name, text, lambda: read_book(json.loads(text), name).book)
+
+
+def _own(card: Card, document: str) -> Book | None:
+    from lunalux_core.cards.worldbook import read_book
+
+    def read() -> Book | None:
+        own = card.character_book
+        return None if own is None else read_book(own, card.name).book
+
+    return _own_books.get(card.name, document, read)
