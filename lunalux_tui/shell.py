@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import work
@@ -47,6 +47,9 @@ class LunaluxApp(ThemedApp):
     BINDINGS = bindings(APP_ACTIONS)
     MODES: ClassVar = {place.id: place.make for place in places.PLACES if place.id != places.FIRST}
     DEFAULT_MODE = places.FIRST
+
+    afterwards: Callable[[], object] | None = None
+    """What to do with the library closed, before the app starts again; None to end."""
 
     account: var[AccountState | None] = var(None, init=False)
     """The account as last known; whoever shows the wallet watches this one."""
@@ -112,9 +115,9 @@ class LunaluxApp(ThemedApp):
             if isinstance(error, LunaluxError):
                 self.tell(error)
             else:
-                self.log.error("worker failed", error=repr(error))
-                text = t("app.unexpected", reason=f"{type(error).__name__}: {error}")
-                self.notify(text, severity="error", markup=False)
+                from lunalux_core.crash import crashed
+
+                self.tell(crashed(error, self.runtime.paths))
 
     def _fatal_error(self) -> None:
         """A report and a sentence; Textual's own way shows local variables, which may hold a key."""
