@@ -6,12 +6,16 @@ session tokens are never part of it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import tempfile
 import zipfile
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from lunalux_core import __version__
 from lunalux_core.database import storage_error
@@ -22,6 +26,9 @@ from lunalux_core.paths import Paths
 
 FORMAT = "lunalux-backup"
 LIMIT = 64 * 1024**3
+
+Progress = Callable[[int, int], None]
+"""Told bytes done and bytes in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +42,13 @@ class BackupReport:
     size: int
 
 
-async def back_up(library: Library, paths: Paths, target: Path) -> BackupReport:
+async def back_up(
+    library: Library, paths: Paths, target: Path, progress: Progress | None = None
+) -> BackupReport:
     """Write a backup; an existing file is replaced only when the new one is complete.
+
+    Args:
+        progress: told, from a thread, how many bytes of how many are written; what it raises ends the backup.
 
     Raises:
         StorageError: the target cannot be written.
@@ -48,18 +60,15 @@ async def back_up(library: Library, paths: Paths, target: Path) -> BackupReport:
             copy = Path(folder) / "library.db"
             await library.database.backup(copy)
             pictures = sorted(paths.pictures.iterdir()) if paths.pictures.is_dir() else []
-            manifest = {"format": FORMAT, "version": 1, "program": __version__, "created_at": now_ms()}
-            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-                archive.writestr("manifest.json", json.dumps(manifest))
-                archive.write(copy, "library.db", zipfile.ZIP_DEFLATED)
-                if paths.config_file.is_file():
-                    archive.write(paths.config_file, "config.toml")
-                for picture in pictures:
-                    archive.write(picture, f"pictures/{picture.name}")
+            members = {"library.db": copy} | {f"pictures/{one.name}": one for one in pictures}
+            if paths.config_file.is_file():
+                members["config.toml"] = paths.config_file
+            await asyncio.to_thread(_pack, temporary, members, progress)
         temporary.replace(target)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise storage_error(error, target) from error
+    finally:
+        temporary.unlink(missing_ok=True)
     counts = await library.database.read(
         lambda c: c.execute(
             "SELECT (SELECT count(*) FROM characters), (SELECT count(*) FROM conversations)"
@@ -68,7 +77,20 @@ async def back_up(library: Library, paths: Paths, target: Path) -> BackupReport:
     return BackupReport(target, counts[0], counts[1], len(pictures), target.stat().st_size)
 
 
-def restore(paths: Paths, source: Path) -> Path | None:
+def _pack(target: Path, members: Mapping[str, Path], progress: Progress | None) -> None:
+    manifest = {"format": FORMAT, "version": 1, "program": __version__, "created_at": now_ms()}
+    total = sum(path.stat().st_size for path in members.values())
+    told = _Told(total, progress)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        archive.writestr("manifest.json", json.dumps(manifest))
+        for name, path in members.items():
+            info = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
+            info.compress_type = zipfile.ZIP_STORED if name.startswith("pictures/") else zipfile.ZIP_DEFLATED
+            with path.open("rb") as inside, archive.open(info, "w") as outside:
+                told.copy(inside, outside)
+
+
+def restore(paths: Paths, source: Path, progress: Progress | None = None) -> Path | None:
     """Replace the library by a backup; call it with no library open.
 
     The library that was there is moved to `backups/` and its folder returned (None when there was none).
@@ -76,22 +98,66 @@ def restore(paths: Paths, source: Path) -> Path | None:
     Raises:
         InvalidInput: BACKUP_NOT_FOUND, BACKUP_DAMAGED. StorageError: the data folder cannot be written.
     """
+    return put_in_place(paths, unpack(paths, source, progress))
+
+
+def unpack(paths: Paths, source: Path, progress: Progress | None = None) -> Path:
+    """The first half of a restore, which may run with the library open: a checked copy beside it.
+
+    Returns:
+        The folder for `put_in_place`; delete it where it is not wanted after all.
+
+    Raises:
+        As `restore`.
+    """
     with _opened(source) as archive:
         names = _checked(archive, source)
-        paths.data.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=paths.data) as folder:
-            fresh = Path(folder)
-            try:
-                for name in names:
-                    target = fresh / name
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    with archive.open(name) as inside, target.open("wb") as outside:
-                        shutil.copyfileobj(inside, outside, 1 << 20)
-                return _put_in_place(paths, fresh)
-            except (zipfile.BadZipFile, EOFError) as error:
+        told = _Told(sum(archive.getinfo(name).file_size for name in names), progress)
+        try:
+            paths.data.mkdir(parents=True, exist_ok=True)
+            fresh = Path(tempfile.mkdtemp(prefix="restore-", dir=paths.data))
+        except OSError as error:
+            raise storage_error(error, paths.data) from error
+        try:
+            for name in names:
+                target = fresh / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(name) as inside, target.open("wb") as outside:
+                    told.copy(inside, outside)
+        except BaseException as error:
+            shutil.rmtree(fresh, ignore_errors=True)
+            if isinstance(error, (zipfile.BadZipFile, EOFError, zlib.error)):
                 raise _damaged(source) from error
-            except OSError as error:
+            if isinstance(error, OSError):
                 raise storage_error(error, paths.data) from error
+            raise
+        return fresh
+
+
+def put_in_place(paths: Paths, fresh: Path) -> Path | None:
+    """The second half of a restore, with no library open: what `unpack` wrote becomes the library."""
+    try:
+        return _put_in_place(paths, fresh)
+    except OSError as error:
+        raise storage_error(error, paths.data) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+class _Told:
+    """Copies files and tells how far it is."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._total = total
+        self._done = 0
+        self._progress = progress
+
+    def copy(self, inside: IO[bytes], outside: IO[bytes]) -> None:
+        while piece := inside.read(1 << 20):
+            outside.write(piece)
+            self._done += len(piece)
+            if self._progress is not None:
+                self._progress(self._done, self._total)
 
 
 def _opened(source: Path) -> zipfile.ZipFile:

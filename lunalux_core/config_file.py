@@ -6,6 +6,7 @@ documents itself. Writes are atomic: a crash leaves the old file or the new one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import tomlkit
 from tomlkit.items import Table
 
 from lunalux_core.database import storage_error
+from lunalux_core.errors import InvalidInput
 from lunalux_core.settings import DECLARATIONS, ModelConfig, checked, declaration
 
 
@@ -81,11 +83,40 @@ def remove_model(path: Path, name: str) -> bool:
     return True
 
 
+def set_keys(path: Path, changes: Mapping[str, str | None]) -> None:
+    """Store the keys of some actions in `[keys]`; None removes an entry, so that its default is in force."""
+    document = _load(path)
+    table = document.setdefault("keys", tomlkit.table())
+    for action_id, keys in changes.items():
+        group, _, name = action_id.partition(".")
+        table.pop(action_id, None)
+        if isinstance(table.get(group), (Table, dict)):
+            table[group].pop(name, None)
+        if keys is not None:
+            table[action_id] = keys
+    _save(path, document)
+
+
 def _load(path: Path) -> tomlkit.TOMLDocument:
+    """The file as it is.
+
+    Raises:
+        InvalidInput: CONFIG_UNREADABLE; a file that cannot be understood is never overwritten.
+    """
     try:
         return tomlkit.parse(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return tomlkit.parse(template())
+    except OSError as error:
+        raise storage_error(error, path) from error
+    except ValueError as error:  # tomlkit's ParseError tells the line; bytes that are no UTF-8 are one too
+        raise InvalidInput(
+            "CONFIG_UNREADABLE",
+            f"{path} is not valid TOML: {error}",
+            "Correct that line; nothing was changed.",
+            path=str(path),
+            reason=str(error),
+        ) from error
 
 
 def _place(document: tomlkit.TOMLDocument, key: str) -> tuple[Any, str]:

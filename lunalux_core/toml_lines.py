@@ -1,0 +1,40 @@
+"""On which line of a TOML file a key stands, for messages about a value that is well written but wrong.
+
+`tomllib` tells the line of a mistake in the writing only, never of a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_HEADER = re.compile(r"\s*\[{1,2}(?P<path>[^\[\]]+)\]{1,2}\s*(#.*)?$")
+_KEY = re.compile(r"""\s*(?P<path>(?:"[^"]*"|'[^']*'|[\w\-.\s])+?)\s*=""")
+_PART = re.compile(r""""([^"]*)"|'([^']*)'|([\w\-]+)""")
+
+
+def line_of(text: str, key: Sequence[str]) -> int:
+    """The line of a key, counted from 1; of its table where it has none of its own; 0 where it is not.
+
+    Args:
+        key: the parts of the key, e.g. ("chat", "reply_words").
+    """
+    wanted = [part for one in key for part in one.split(".")]
+    section: list[str] = []
+    table = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            section = _parts(header["path"])
+            if section and section == wanted[: len(section)]:
+                table = number
+        elif (found := _KEY.match(line)) and _joined(section, found["path"]) == wanted:
+            return number
+    return table
+
+
+def _joined(section: list[str], path: str) -> list[str]:
+    return [part for one in (*section, *_parts(path)) for part in one.split(".")]
+
+
+def _parts(path: str) -> list[str]:
+    return ["".join(groups) for groups in _PART.findall(path)]
