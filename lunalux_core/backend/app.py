@@ -60,8 +60,8 @@ def create_app(services: Services) -> FastAPI:
     """
     app = FastAPI(title="Lunalux", version=__version__, docs_url=None, redoc_url=None)
     app.state.services = services
-    for router in ROUTERS:
-        app.include_router(router)
+    for router in ROUTERS:  # not included: every level of routers is searched anew for each request
+        app.router.routes.extend(router.routes)
     for kind in (LunaluxError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, handle_error)
     if services.settings.cors_origins:

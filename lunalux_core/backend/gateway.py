@@ -162,8 +162,8 @@ class Gateway:
         services, wanted = self._services, asked.body.character_id
         card = await services.characters.find(wanted, asked.body.language) if wanted else None
         kept = Kept(
-            content="".join(reply.text),
-            thinking="".join(reply.thinking) or None,
+            content=reply.text,
+            thinking=reply.thinking or None,
             billing=Billing(
                 method=reservation.approval.method,
                 cost=reservation.approval.cost,
@@ -174,8 +174,8 @@ class Gateway:
         )
         self._log_tokens(kept)
         stored = kept.model_dump(by_alias=True, exclude_none=True, mode="json")
-        settled, answer = await asyncio.gather(
-            services.money.settle(reservation, stored), self._with_balances(kept, asked.session.user_id)
+        answer, settled = await asyncio.gather(  # settling changes no balance; near reads go first
+            self._with_balances(kept, asked.session.user_id), services.money.settle(reservation, stored)
         )
         if not settled:
             services.metrics.event("late_settle")

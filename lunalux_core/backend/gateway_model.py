@@ -33,10 +33,18 @@ class Piece:
 class Collected:
     """The reply so far."""
 
-    text: list[str] = field(default_factory=list)
-    thinking: list[str] = field(default_factory=list)
+    _text: list[str] = field(default_factory=list)
+    _thinking: list[str] = field(default_factory=list)
     usage: Usage | None = None
     length: int = 0
+
+    @property
+    def text(self) -> str:
+        return _whole("".join(self._text))
+
+    @property
+    def thinking(self) -> str:
+        return _whole("".join(self._thinking))
 
     def add(self, delta: Delta) -> None:
         """Note what the model just said.
@@ -45,11 +53,13 @@ class Collected:
             BackendError: LLM_FAILED, it broke off.
         """
         if delta.text:
-            self.text.append(_whole(delta.text))
+            self._text.append(delta.text)
+            self.length += len(delta.text)
         if delta.thinking:
-            self.thinking.append(_whole(delta.thinking))
-        self.length += len(delta.text) + len(delta.thinking)
-        self.usage = delta.usage or self.usage
+            self._thinking.append(delta.thinking)
+            self.length += len(delta.thinking)
+        if delta.usage is not None:
+            self.usage = delta.usage
         if delta.finish == CUT:
             raise refuse("LLM_FAILED", "The model's reply broke off; nothing was charged.")
 
@@ -106,9 +116,9 @@ async def stream_model(
                 if aloud:
                     alarm.disarm()
                     if delta.thinking:
-                        yield Piece(thinking=reply.thinking[-1])
+                        yield Piece(thinking=_whole(delta.thinking))
                     if delta.text:
-                        yield Piece(text=reply.text[-1])
+                        yield Piece(text=_whole(delta.text))
                     alarm.arm()
             alarm.disarm()
     except asyncio.CancelledError:
@@ -123,7 +133,7 @@ async def stream_model(
         raise _failed(error, "LLM_FAILED") from error
     finally:
         alarm.stop()
-    if not "".join(reply.text).strip():
+    if not reply.text.strip():
         raise refuse("LLM_FAILED", "The model sent an empty reply; nothing was charged.")
 
 

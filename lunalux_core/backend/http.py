@@ -6,11 +6,13 @@ is decided here and in `refusals`, and nowhere else (BACKEND 1.3).
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from lunalux_core.backend.limits import Rule
@@ -27,7 +29,9 @@ from lunalux_core.backend.refusals import (
 from lunalux_core.backend.services import Services
 from lunalux_core.backend.sessions import Session
 from lunalux_core.errors import LunaluxError
+from lunalux_core.wire.base import Wire
 
+Body = TypeVar("Body", bound=Wire)
 _BY_STATUS = {
     400: "INVALID_REQUEST",
     401: "UNAUTHORIZED",
@@ -37,6 +41,9 @@ _BY_STATUS = {
     415: "INVALID_REQUEST",
     422: "INVALID_REQUEST",
 }
+
+
+_JSON_KIND = re.compile(r"application/[\w.-]+\+json")
 
 
 def error_response(error: Exception) -> JSONResponse:
@@ -105,6 +112,23 @@ async def require_session(request: Request) -> Session:
     """
     user_id, token = request.headers.get("x-user-id", ""), request.headers.get("x-session-token", "")
     return await services_of(request).sessions.check(user_id, token)
+
+
+async def json_body(request: Request, kind: type[Body]) -> Body:
+    """The request's body, for a route that is run without FastAPI's machinery.
+
+    Raises:
+        RequestValidationError: no JSON, or not of that kind.
+    """
+    content = await request.body()
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not _JSON_KIND.fullmatch(media_type):
+        raise RequestValidationError([{"type": "model_type", "loc": ("body",)}])
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError([p | {"loc": ("body", *p["loc"])} for p in problems]) from None
 
 
 def client_address(request: Request) -> str:

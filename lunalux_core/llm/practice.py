@@ -16,6 +16,7 @@ from lunalux_core.llm.model import Delta, ModelRequest, ModelSpec, Usage
 PRACTICE = ModelSpec("practice", "practice", "practice", context_tokens=32_768)
 DEFAULT_RATE = 60.0
 RATE_VARIABLE = "LUNALUX_PRACTICE_RATE"
+UNPACED_TURN = 64  # pieces after which a reply without delay lets everything else run
 
 _PIECE = re.compile(r"\s*[\u2e80-\uffef]{1,2}|\s*[^\s\u2e80-\uffef]{1,7}|\s+")
 
@@ -39,8 +40,10 @@ class PracticeModel:
         clock = asyncio.get_running_loop().time
         begun = clock()
         for count, delta in enumerate(_deltas(composition.thinking, composition.raw)):
-            due = begun + count / self._rate - clock() if self._rate else 0
-            await asyncio.sleep(max(0.0, due))
+            if self._rate:
+                await asyncio.sleep(max(0.0, begun + count / self._rate - clock()))
+            elif count % UNPACED_TURN == 0:
+                await asyncio.sleep(0)
             yield delta
         yield Delta(usage=_usage(request, composition.thinking + composition.raw), finish="stop")
 

@@ -1,8 +1,8 @@
 """The storage port on one SQLite file: what the embedded backend keeps its data in.
 
-Writes go through one thread and one connection, each in its own BEGIN IMMEDIATE with synchronous=FULL, so
-that what was answered survives a power cut. Pages are read on a second thread, and never wait for a disk
-sync; one item by its key is read where it is asked for, since the way to a thread costs more than the read.
+Every write is its own BEGIN IMMEDIATE with synchronous=FULL, so that what was answered survives a power cut;
+it is made on a thread, or in place while the disk is quick (`pace`). Pages are read on a second thread, and
+never wait for a disk sync; one item by its key is read where it is asked for.
 Several processes may share the file (WAL, 30 s of patience). Indexes are SQLite's own, over the documents.
 """
 
@@ -12,13 +12,21 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from lunalux_core.backend.storage import checks, effects
 from lunalux_core.backend.storage.encoding import decode, encode, fingerprint
-from lunalux_core.backend.storage.sqlite.connection import Worker, open_connection
+from lunalux_core.backend.storage.sqlite.connection import (
+    Worker,
+    finished,
+    open_connection,
+    open_impatient,
+    unavailable,
+)
 from lunalux_core.backend.storage.sqlite.layout import Layout
+from lunalux_core.backend.storage.sqlite.pace import Pace
 from lunalux_core.backend.storage.table import (
     ITEM_BYTES,
     ConditionFailed,
@@ -33,6 +41,7 @@ from lunalux_core.backend.storage.table import (
     Update,
 )
 
+T = TypeVar("T")
 GET_MANY_LIMIT = 100
 SCAN_PAGE = 500
 TOKEN_SECONDS = 600
@@ -53,6 +62,7 @@ class SqliteStore:
         self._writer = Worker("lunalux-store-w", lambda: open_connection(path, self._layout.ddl()))
         self._reader = Worker("lunalux-store-r", self._open_reader)
         self._near: sqlite3.Connection | None = None
+        self._pace = Pace()
 
     def _open_reader(self) -> sqlite3.Connection:
         self._writer.connection()  # it makes the file and the tables
@@ -62,7 +72,7 @@ class SqliteStore:
         checks.check_key(key)
         checks.spec_of(table, self._specs)
         if self._near is None:
-            self._near = await self._reader.run(lambda _: open_connection(self._path, None, patience_s=0))
+            self._near = await self._reader.run(lambda _: open_impatient(self._path))
         try:
             return self._read(self._near, table, key)
         except sqlite3.Error:  # held by a process that recovers or closes it, or worse: wait, and tell, there
@@ -85,10 +95,10 @@ class SqliteStore:
         checks.check_operation(operation, checks.spec_of(operation.table, self._specs))
 
         def work(db: sqlite3.Connection) -> Item | None:
-            ((old, new),) = self._apply(db, (operation,))
+            ((old, new),) = self._apply(db, (operation,), tell_old=True)
             return old if isinstance(operation, Delete) else new
 
-        return await self._writer.run_transaction(work)
+        return await self._transaction(work)
 
     async def transact(self, operations: Sequence[Operation], token: str | None = None) -> None:
         checks.check_transaction(operations, self._specs)
@@ -97,7 +107,7 @@ class SqliteStore:
             if token is None or not self._known(db, token, operations):
                 self._apply(db, operations)
 
-        await self._writer.run_transaction(work)
+        await self._transaction(work)
 
     async def query(
         self,
@@ -135,7 +145,7 @@ class SqliteStore:
         def work(db: sqlite3.Connection) -> int:
             return sum(db.execute(sql, (now_s,)).rowcount for sql in self._layout.purges())
 
-        return await self._writer.run_transaction(work)
+        return (await self._writer.run_transaction(work))[0]
 
     async def backup(self, target: Path) -> None:
         """Write a whole, consistent copy of the store to the file `target`."""
@@ -155,21 +165,50 @@ class SqliteStore:
         """Wait for the work under way, then close the file. Safe to call twice."""
         for thread in (self._reader, self._writer):
             await asyncio.to_thread(thread.close)
-        if self._near is not None:
-            self._near.close()
+        near, self._near = self._near, None
+        if near is not None:
+            near.close()
+
+    async def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """`work` in a write transaction: in place while that takes next to no time, else on the thread."""
+        if self._near is not None and self._pace.in_place():
+            began = time.perf_counter()
+            if self._begun(self._near):
+                try:
+                    result = finished(self._near, work)
+                except sqlite3.Error as error:
+                    raise unavailable(error) from error
+                self._pace.note(time.perf_counter() - began, in_place=True)
+                return result
+        result, seconds = await self._writer.run_transaction(work)
+        self._pace.note(seconds, in_place=False)
+        return result
+
+    @staticmethod
+    def _begun(near: sqlite3.Connection) -> bool:
+        """Whether the file was free; the thread waits for whoever holds it."""
+        try:
+            near.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error:
+            return False
+        return True
 
     def _read(self, db: sqlite3.Connection, table: str, key: tuple[str, str]) -> Item | None:
         rows = db.execute(self._layout.get[table], tuple(key)).fetchall()
         return decode(rows[0][0]) if rows else None
 
     def _apply(
-        self, db: sqlite3.Connection, operations: Sequence[Operation]
+        self, db: sqlite3.Connection, operations: Sequence[Operation], *, tell_old: bool = False
     ) -> list[tuple[Item | None, Item | None]]:
-        """Run the operations inside an open transaction; the items before and after, one pair each."""
+        """Run the operations inside an open transaction; the items before and after, one pair each.
+
+        What is replaced or taken away without a condition is not read, unless the caller wants it told.
+        """
         invalid: Invalid | None = None
         changes: list[tuple[Item | None, Item | None]] = []
         for number, operation in enumerate(operations):
-            old = self._read(db, operation.table, checks.key_of(operation))
+            blind = operation.when is None and isinstance(operation, Put | Delete) and not tell_old
+            old = None if blind else self._read(db, operation.table, checks.key_of(operation))
             if not effects.holds(operation.when, old):
                 raise ConditionFailed(number, old)
             try:
@@ -180,7 +219,7 @@ class SqliteStore:
             raise invalid
         for operation, (old, new) in zip(operations, changes, strict=True):
             key = checks.key_of(operation)
-            if new is None and old is not None:
+            if isinstance(operation, Delete):
                 db.execute(self._layout.delete[operation.table], key)
             elif new is not None and new is not old:
                 text = encode(new)

@@ -18,10 +18,22 @@ BUSY_SECONDS = 30
 SCHEMA_VERSION = 1
 
 
-def open_connection(
-    path: Path, ddl: Iterable[str] | None, *, patience_s: float = BUSY_SECONDS
-) -> sqlite3.Connection:
-    """A connection with durable commits; with `ddl` it makes file and tables first."""
+def open_connection(path: Path, ddl: Iterable[str] | None) -> sqlite3.Connection:
+    """A connection with durable commits; with `ddl` it makes file and tables first, without it only reads."""
+    db = _connect(path, ddl, BUSY_SECONDS)
+    if ddl is None:
+        db.execute("PRAGMA query_only = 1")
+    return db
+
+
+def open_impatient(path: Path) -> sqlite3.Connection:
+    """A connection to an existing file that waits for nobody, and leaves copying the log to the others."""
+    db = _connect(path, None, 0)
+    db.execute("PRAGMA wal_autocheckpoint = 0")
+    return db
+
+
+def _connect(path: Path, ddl: Iterable[str] | None, patience_s: float) -> sqlite3.Connection:
     if ddl is not None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives -wal and -shm the same mode
@@ -30,9 +42,7 @@ def open_connection(
         _enter_wal(db)
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA mmap_size = 268435456")
-        if ddl is None:
-            db.execute("PRAGMA query_only = 1")
-        else:
+        if ddl is not None:
             _create(db, ddl)
     except BaseException:
         db.close()
@@ -70,6 +80,24 @@ def _create(db: sqlite3.Connection, ddl: Iterable[str]) -> None:
         raise
 
 
+def transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    """`work` in a write transaction: all of it is on disk when this returns, or none of it ever."""
+    db.execute("BEGIN IMMEDIATE")
+    return finished(db, work)
+
+
+def finished(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    """`work` in the transaction that was begun, and its commit."""
+    try:
+        result = work(db)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return result
+
+
 class Worker:
     """One connection on one thread of its own.
 
@@ -88,21 +116,15 @@ class Worker:
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await self._submit(work)
 
-    async def run_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """`work` in a write transaction: all of it is on disk when this returns, or none of it ever."""
+    async def run_transaction(self, work: Callable[[sqlite3.Connection], T]) -> tuple[T, float]:
+        """What `transaction` returns, and the seconds it took."""
 
-        def transaction(db: sqlite3.Connection) -> T:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(db)
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-            return result
+        def timed(db: sqlite3.Connection) -> tuple[T, float]:
+            began = time.perf_counter()
+            result = transaction(db, work)
+            return result, time.perf_counter() - began
 
-        return await self._submit(transaction)
+        return await self._submit(timed)
 
     async def _submit(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._closed:
@@ -112,7 +134,7 @@ class Worker:
             try:
                 return work(self._opening.result())
             except (sqlite3.Error, OSError) as error:
-                raise _unavailable(error) from error
+                raise unavailable(error) from error
 
         return await asyncio.wrap_future(self._executor.submit(guarded))
 
@@ -129,7 +151,7 @@ class Worker:
         self._executor.shutdown()
 
 
-def _unavailable(error: Exception) -> Unavailable:
+def unavailable(error: Exception) -> Unavailable:
     """The sentence a person can act on. A transaction of SQLite is whole or absent, never in doubt."""
     text = str(error).lower()
     if "full" in text or "no space" in text:
