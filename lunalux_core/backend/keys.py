@@ -27,12 +27,14 @@ class Signer:
     def __init__(self, secrets: Sequence[str | bytes]) -> None:
         if not secrets:
             raise ValueError("a signer needs a secret")
-        self._secrets = [s.encode() if isinstance(s, str) else s for s in secrets]
+        keys = [s.encode() if isinstance(s, str) else s for s in secrets]
+        # Prepared once: looking the hash up by its name costs ten times what hashing a token does.
+        self._macs = [hmac.new(key, b"lunalux:", "sha256") for key in keys]
 
     def sign(self, purpose: Purpose, payload: Mapping[str, object]) -> str:
         """`payload` as a signed token. It can be read by everybody and changed by nobody."""
         body = _b64(json.dumps(payload, separators=(",", ":"), sort_keys=True).encode())
-        return f"{body}.{_b64(self._mac(self._secrets[0], purpose, body))}"
+        return f"{body}.{_b64(_mac(self._macs[0], purpose, body))}"
 
     def verify(self, purpose: Purpose, token: str) -> dict[str, Any] | None:
         """The payload, or None for whatever this server did not sign for this purpose."""
@@ -41,16 +43,18 @@ class Signer:
             return None
         given = _unb64(mac)
         if given is None or not any(
-            hmac.compare_digest(given, self._mac(secret, purpose, body)) for secret in self._secrets
+            hmac.compare_digest(given, _mac(prepared, purpose, body)) for prepared in self._macs
         ):
             return None
         raw = _unb64(body)
         payload = json.loads(raw) if raw is not None else None
         return payload if isinstance(payload, dict) else None
 
-    @staticmethod
-    def _mac(secret: bytes, purpose: Purpose, body: str) -> bytes:
-        return hmac.digest(secret, f"lunalux:{purpose}:{body}".encode(), "sha256")
+
+def _mac(prepared: hmac.HMAC, purpose: Purpose, body: str) -> bytes:
+    mac = prepared.copy()
+    mac.update(f"{purpose}:{body}".encode())
+    return mac.digest()
 
 
 @dataclass(frozen=True, slots=True)

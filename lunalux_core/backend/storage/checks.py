@@ -34,7 +34,7 @@ from lunalux_core.backend.storage.table import (
 
 MOST = 2**63
 TRANSACTION_BYTES = 4 * 1024 * 1024
-KEY_BYTES = (2048, 1024)
+PK_BYTES, SK_BYTES = 2048, 1024
 KEY_NAMES = ("PK", "SK")
 
 
@@ -88,7 +88,8 @@ def spec_of(table: str, specs: Mapping[str, TableSpec]) -> TableSpec:
 
 def check_key(key: tuple[str, str]) -> None:
     """Both halves are non-empty texts within DynamoDB's limits."""
-    for name, part, most in zip(KEY_NAMES, key, KEY_BYTES, strict=True):
+    pk, sk = key
+    for name, part, most in (("PK", pk, PK_BYTES), ("SK", sk, SK_BYTES)):
         if not isinstance(part, str) or not part:
             raise Invalid(f"{name} must be a text that is not empty")
         if _text_size(part) > most:
@@ -111,9 +112,9 @@ def _check_item(item: Item, spec: TableSpec) -> None:
 
 def _check_index_value(name: str, value: Any, spec: TableSpec) -> None:
     """An attribute that is a key of an index must be a text, and not empty."""
-    if any(name in (index.pk_attr, index.sk_attr) for index in spec.indexes) and (
-        not isinstance(value, str) or not value
-    ):
+    if isinstance(value, str) and value:
+        return
+    if any(name in (index.pk_attr, index.sk_attr) for index in spec.indexes):
         raise Invalid(f"{name} is a key of an index: it must be a text that is not empty")
 
 
@@ -165,10 +166,11 @@ def _check_condition(condition: Condition) -> None:
 
 def check_value(value: Any) -> None:
     """Raises Invalid for what a store has no type for."""
-    if value is None or isinstance(value, bool):
-        return
     if isinstance(value, str):
-        _text_size(value)
+        if not value.isascii():
+            _text_size(value)
+    elif value is None or isinstance(value, bool):
+        return
     elif isinstance(value, int):
         if abs(value) >= MOST:
             raise Invalid("a number is out of range")
