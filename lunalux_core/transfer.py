@@ -25,6 +25,7 @@ from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms
 from lunalux_core.library import Library
 from lunalux_core.library.conversations import (
+    Conversation,
     Message,
     create_conversation,
     insert_message,
@@ -51,7 +52,7 @@ async def export_conversation(
     library: Library, conversation_id: str, format: ExportFormat, *, thinking: bool = False
 ) -> str:
     """The text of an export file. Raises NotFound."""
-    log = await _log(library, conversation_id)
+    log = await conversation_log(library, conversation_id)
     match format:
         case "jsonl":
             return write_jsonl(log)
@@ -154,6 +155,21 @@ def _state(header: Mapping[str, Any]) -> dict[str, Any]:
     return ({"variables": variables} if variables else {}) | ({"timed": timed} if timed else {})
 
 
+def _header(conversation: Conversation, state: Mapping[str, Any]) -> dict[str, Any]:
+    """The head of a chat file, with what has changed here since it came: note, variables, timed effects."""
+    header = dict(conversation.metadata)
+    own: dict[str, Any] = {}
+    if conversation.note.get("prompt"):
+        own = {f"note_{name}": value for name, value in conversation.note.items()}
+    if state.get("variables"):
+        own["variables"] = state["variables"]
+    if state.get("timed"):
+        own["timedWorldInfo"] = state["timed"]
+    if own:
+        header["chat_metadata"] = {**as_object(header.get("chat_metadata")), **own}
+    return header
+
+
 def _author_note(header: Mapping[str, Any]) -> dict[str, Any]:
     metadata = header.get("chat_metadata")
     if not isinstance(metadata, dict) or not metadata.get("note_prompt"):
@@ -162,7 +178,9 @@ def _author_note(header: Mapping[str, Any]) -> dict[str, Any]:
     return {name: metadata.get(f"note_{name}", default) for name, default in names.items()}
 
 
-async def _log(library: Library, conversation_id: str) -> ChatLog:
+async def conversation_log(library: Library, conversation_id: str) -> ChatLog:
+    """A conversation with its whole tree, as chat files know it. Raises NotFound."""
+
     def read(connection: Connection) -> ChatLog:
         conversation = load_conversation(connection, conversation_id)
         rows = connection.execute(
@@ -173,6 +191,8 @@ async def _log(library: Library, conversation_id: str) -> ChatLog:
         character = connection.execute(
             "SELECT name FROM characters WHERE id = ?", (conversation.character_id,)
         ).fetchone()["name"]
+        head = next((row for row in rows if row["id"] == conversation.head_id), None)
+        state = json.loads(head["state"]) if head else {}
         user = next((node.name for node in nodes if node.role == "user"), "")
         return ChatLog(
             nodes,
@@ -180,7 +200,7 @@ async def _log(library: Library, conversation_id: str) -> ChatLog:
             user_name=user,
             character_name=character,
             title=conversation.title,
-            header=conversation.metadata,
+            header=_header(conversation, state),
         )
 
     return await library.database.read(read)

@@ -105,6 +105,8 @@ def export(
         raise InvalidInput("USAGE", f"--spec {spec} is not known.", "Use v2 or v3.")
 
     async def work(runtime: Runtime) -> None:
+        from lunalux_core.exporting.target import card_file, file_name
+
         await runtime.first_start()
         found = await runtime.library.characters.find(name)
         target = path.expanduser()
@@ -112,7 +114,7 @@ def export(
             target /= f"{file_name(found.name)}.png"
         if target.exists() and not force:
             raise InvalidInput("FILE_EXISTS", f"{target} exists already.", "Choose another name, or --force.")
-        write_file(target, card_bytes(runtime, found, _format(target), spec))
+        write_file(target, card_file(runtime.library, found, _format(target), spec))
         if as_json:
             output.print_json({"id": found.id, "name": found.name, "path": str(target)})
         else:
@@ -180,38 +182,6 @@ def validate(
         output.print_json(reports)
     if unreadable:
         raise typer.Exit(output.PARTLY)
-
-
-def card_bytes(runtime: Runtime, character: Character, target: str, spec: str | None = None) -> bytes:
-    """A character as a card file, with its own picture or, where it has none, a plain drawn one."""
-    from lunalux_core.cards.card import Card
-    from lunalux_core.cards.export import export_card
-    from lunalux_core.cards.png import is_png
-
-    characters = runtime.library.characters
-    picture_path = characters.picture_path(character.summary)
-    archive_path = characters.pictures / f"{character.id}.charx"
-    picture = picture_path.read_bytes() if picture_path and picture_path.is_file() else None
-    archive = archive_path.read_bytes() if archive_path.is_file() else None
-    if picture is not None and target == "png" and not is_png(picture):
-        from lunalux_core.pictures import as_png
-
-        picture = as_png(picture)
-    return export_card(
-        Card.parse(character.document),
-        target,  # type: ignore[arg-type]
-        spec=spec,  # type: ignore[arg-type]
-        picture=picture,
-        archive=archive,
-    )
-
-
-def file_name(name: str) -> str:
-    """A character's name as a file name that stays in its folder on every system."""
-    kept = "".join(c if c.isalnum() or c in " -_()" else "_" for c in name)
-    kept = " ".join(kept.split())[:80].strip(" ._")
-    reserved = kept.upper() in {"CON", "PRN", "AUX", "NUL"} or kept.upper()[:3] in {"COM", "LPT"}
-    return f"character {kept}".strip() if reserved or not kept else kept
 
 
 def _checked(path: Path, check: Callable[[bytes, str], list[Finding]]) -> tuple[dict[str, Any], bool]:

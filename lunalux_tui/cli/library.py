@@ -15,25 +15,37 @@ backup_app = typer.Typer(add_completion=False)
 restore_app = typer.Typer(add_completion=False)
 commands = {"backup": backup_app, "restore": restore_app}
 
+FORMATS = ("lunalux", "sillytavern", "narratium")
 JSON = typer.Option(False, "--json", help="Print one JSON document.")
 
 
 @backup_app.command()
 def backup(
     path: Path = typer.Argument(help="File to write, e.g. lunalux.zip"),
+    format: str = typer.Option(
+        "lunalux", help="lunalux (whole), sillytavern (a folder, or a .zip of it) or narratium (one .json)."
+    ),
     force: bool = typer.Option(False, "--force", help="Overwrite an existing file."),
     as_json: bool = JSON,
 ) -> None:
     """Save the whole library (characters, conversations, settings) as one file. Keys are never part of it.
 
-    Example: lunalux backup lunalux.zip
+        lunalux backup lunalux.zip
+        lunalux backup --format sillytavern everything.zip
+
+    `lunalux restore` brings a whole backup back; `lunalux import` reads the other two, in any library.
     """
+    if format not in FORMATS:
+        raise InvalidInput("USAGE", f"--format {format} is not known.", f"Use {', '.join(FORMATS)}.")
 
     async def work(runtime: Runtime) -> None:
         from lunalux_core.backup import back_up
 
         if path.exists() and not force:
             raise InvalidInput("FILE_EXISTS", f"{path} exists already.", "Choose another name, or --force.")
+        if format != "lunalux":
+            await _export(runtime, path.expanduser(), format, as_json=as_json)
+            return
         done = await back_up(runtime.library, runtime.paths, path.expanduser())
         if as_json:
             output.print_json(
@@ -52,6 +64,19 @@ def backup(
             )
 
     with_runtime(work)
+
+
+async def _export(runtime: Runtime, path: Path, format: str, *, as_json: bool) -> None:
+    from lunalux_core.exporting import export_library
+
+    done = await export_library(runtime.library, path, format)  # type: ignore[arg-type]
+    for note in done.notes:
+        output.note(note)
+    if as_json:
+        output.print_json({"path": str(path), "format": format, **done.counts, "notes": done.notes})
+    else:
+        what = ", ".join(f"{number} {kind}" for kind, number in done.counts.items()) or "Nothing"
+        output.note(f"{what} saved to {path}")
 
 
 @restore_app.command()

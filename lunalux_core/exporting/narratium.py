@@ -1,0 +1,174 @@
+"""Everything as one Narratium file: its stores as JSON, pictures as base64 (FORMATS 6.2)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lunalux_core.cards.card import Card
+from lunalux_core.cards.chatlog import ChatLog
+from lunalux_core.cards.coerce import as_object
+from lunalux_core.cards.jsontext import dump_json
+from lunalux_core.cards.preset import read_preset
+from lunalux_core.database import storage_error
+from lunalux_core.exporting.target import ExportReport
+from lunalux_core.transfer import conversation_log
+
+if TYPE_CHECKING:
+    from lunalux_core.library import Library
+    from lunalux_core.library.characters import Character
+
+ROOT = "root"
+
+
+async def write_narratium(library: Library, path: Path) -> ExportReport:
+    """Characters with pictures and dialogues, regex scripts and presets."""
+    report = ExportReport(path)
+    stores: dict[str, Any] = {
+        "characters_record": [],
+        "character_dialogues": [],
+        "character_images": [],
+        "world_book": [],
+        "regex_scripts": [],
+        "preset_data": [],
+    }
+    scripts: dict[str, Any] = {}
+    for summary in await library.characters.list(order="added"):
+        character = await library.characters.get(summary.id)
+        card = Card.parse(character.document)
+        stores["characters_record"].append(_record(character, card))
+        stores["character_images"] += _picture(library, character)
+        conversations = await library.conversations.list(summary.id)
+        logs = [await conversation_log(library, one.id) for one in conversations]
+        if tree := _tree(summary.id, logs):
+            stores["character_dialogues"].append(tree)
+        own = card.regex_scripts
+        items = own.values() if isinstance(own, dict) else own if isinstance(own, list) else ()
+        if items and character.scripts_allowed:
+            scripts[summary.id] = _keyed(items)
+        report.count("characters")
+        for _ in conversations:
+            report.count("conversations")
+    if shelf := await library.scripts.list(enabled_only=True):
+        scripts["global"] = _keyed([one.document for one in shelf])
+        report.counts["scripts"] = len(shelf)
+    stores["regex_scripts"] = [scripts] if scripts else []
+    for item in await library.presets.list():
+        stores["preset_data"].append(_preset(item.id, item.name, item.document, enabled=item.enabled))
+        report.count("presets")
+    if books := await library.worldbooks.list():
+        report.notes.append(
+            f"{len(books)} worldbooks of the library are not part of it: Narratium knows only those in cards."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((dump_json(stores) + "\n").encode())
+    except OSError as error:
+        raise storage_error(error, path) from error
+    return report
+
+
+def _record(character: Character, card: Card) -> dict[str, Any]:
+    summary = character.summary
+    return {
+        "id": summary.id,
+        "data": card.export("v2"),
+        "imagePath": f"{summary.id}.png" if summary.picture else "",
+        "created_at": summary.created_at,
+        "updated_at": character.updated_at,
+    }
+
+
+def _picture(library: Library, character: Character) -> list[dict[str, str]]:
+    path = library.characters.picture_path(character.summary)
+    if path is None or not path.is_file():
+        return []
+    kind = "png" if path.suffix == ".png" else path.suffix[1:].replace("jpg", "jpeg")
+    data = base64.b64encode(path.read_bytes()).decode()
+    return [{"key": f"{character.id}.png", "data": f"data:image/{kind};base64,{data}"}]
+
+
+def _tree(character_id: str, logs: Sequence[ChatLog]) -> dict[str, Any] | None:
+    """All conversations of a character as branches of the one tree it has there; the newest is shown."""
+    nodes = [{"nodeId": ROOT, "parentNodeId": ROOT, "userInput": "", "assistantResponse": ""}]
+    current = ""
+    for number, log in enumerate(logs):
+        turns = _turns(log, f"{number}-")
+        nodes += [turn for turn in turns.values() if turn is not None]
+        if not current and log.head >= 0:
+            current = f"{number}-{log.head}"
+    if len(nodes) == 1:
+        return None
+    known = {node["nodeId"] for node in nodes}
+    return {
+        "id": character_id,
+        "character_id": character_id,
+        "nodes": nodes,
+        "current_nodeId": current if current in known else nodes[-1]["nodeId"],
+    }
+
+
+def _turns(log: ChatLog, prefix: str) -> dict[int, dict[str, Any] | None]:
+    """Turns by the message that ends them: a reply with the words above it, or words without a reply."""
+    answered = {node.parent for node in log.nodes if node.role != "user"}
+    turns: dict[int, dict[str, Any] | None] = {}
+    for place, node in enumerate(log.nodes):
+        if node.role == "user" and place in answered:
+            turns[place] = None
+            continue
+        above = node.parent
+        said = ""
+        if node.role == "user":
+            said = node.text
+        elif above >= 0 and turns.get(above, node) is None:
+            said, above = log.nodes[above].text, log.nodes[above].parent
+        while above >= 0 and turns.get(above) is None:  # words of the person above words of the person
+            said, above = f"{log.nodes[above].text}\n\n{said}", log.nodes[above].parent
+        reply = "" if node.role == "user" else node.text
+        turns[place] = {
+            "nodeId": f"{prefix}{place}",
+            "parentNodeId": f"{prefix}{above}" if above >= 0 else ROOT,
+            "userInput": said,
+            "assistantResponse": reply,
+            "fullResponse": node.raw or reply,
+            "thinkingContent": node.thinking,
+            "parsedContent": {
+                "regexResult": reply,
+                "nextPrompts": list(node.suggestions),
+                "compressedContent": node.event,
+            },
+        }
+    return turns
+
+
+def _keyed(scripts: Any) -> dict[str, Any]:
+    return {
+        f"script_{place}": {**one, "scriptKey": f"script_{place}", "extensions": one.get("extensions", {})}
+        for place, one in enumerate(scripts)
+        if isinstance(one, dict)
+    }
+
+
+def _preset(identity: str, name: str, document: Mapping[str, Any], *, enabled: bool) -> dict[str, Any]:
+    """The prompts in the group that Narratium reads first, each switched as its order says."""
+    preset = read_preset(document, name).preset
+    order = {one.identifier: (place, one.enabled) for place, one in enumerate(preset.order)}
+    prompts = [
+        {
+            **one,
+            "name": one.get("name") or one.get("identifier"),
+            "enabled": order.get(str(one.get("identifier")), (0, False))[1],
+            "group_id": 2,
+            "position": order.get(str(one.get("identifier")), (len(order), False))[0],
+        }
+        for one in document.get("prompts") or []
+        if isinstance(one, dict)
+    ]
+    return {"id": identity, "name": name, "enabled": enabled, "prompts": prompts, **_extensions(document)}
+
+
+def _extensions(document: Mapping[str, Any]) -> dict[str, Any]:
+    own = as_object(document.get("extensions"))
+    return {"extensions": dict(own)} if own else {}

@@ -1,0 +1,92 @@
+"""Everything as SillyTavern keeps it in a user's data folder; `lunalux import` reads the same folder back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lunalux_core.cards.chatlog import write_jsonl
+from lunalux_core.cards.jsontext import dump_json
+from lunalux_core.errors import LunaluxError
+from lunalux_core.exporting.target import ExportReport, Names, Target, card_file, opened
+from lunalux_core.transfer import conversation_log
+
+if TYPE_CHECKING:
+    from lunalux_core.library import Library
+
+_FOLDERS = {"worldbook": "worlds", "preset": "OpenAI Settings", "regex": "regex"}
+
+
+async def write_sillytavern(library: Library, path: Path) -> ExportReport:
+    """Cards with their chats, worldbooks, presets, regex scripts and personas."""
+    report = ExportReport(path)
+    with opened(path) as target:
+        await _characters(library, target, report)
+        await _shelves(library, target, report)
+        await _personas(library, target, report)
+    return report
+
+
+async def _characters(library: Library, target: Target, report: ExportReport) -> None:
+    names = Names()
+    branched = 0
+    for summary in await library.characters.list(order="added"):
+        character = await library.characters.get(summary.id)
+        stem = names.take(summary.name)
+        try:
+            target.write(f"characters/{stem}.png", card_file(library, character))
+        except LunaluxError as error:
+            report.notes.append(f"{summary.name}: {error.message}")
+            continue
+        report.count("characters")
+        titles = Names()
+        for conversation in await library.conversations.list(summary.id):
+            log = await conversation_log(library, conversation.id)
+            if not log.nodes:
+                continue
+            begun = datetime.fromtimestamp(conversation.created_at / 1000)
+            title = conversation.title or f"{summary.name} - {begun:%Y-%m-%d@%Hh%Mm%Ss}"
+            lines = write_jsonl(log).encode("utf-8", "replace")
+            target.write(f"chats/{stem}/{titles.take(title)}.jsonl", lines)
+            report.count("conversations")
+            shown = set(log.path())
+            branched += any(node.parent not in shown and node.parent >= 0 for node in log.nodes)
+    if branched:
+        report.notes.append(
+            f"{branched} conversations have branches beyond swipes, which these files cannot hold; "
+            "`lunalux backup` keeps them."
+        )
+
+
+async def _shelves(library: Library, target: Target, report: ExportReport) -> None:
+    for shelf in (library.worldbooks, library.presets, library.scripts):
+        names = Names()
+        items = await shelf.list()
+        for item in items:
+            _write(target, f"{_FOLDERS[shelf.kind]}/{names.take(item.name)}.json", item.document)
+            report.count({"worldbook": "worldbooks", "preset": "presets", "regex": "scripts"}[shelf.kind])
+        if items and shelf.kind == "regex":
+            report.notes.append("SillyTavern takes the scripts in regex/ with Extensions, Regex, Import.")
+
+
+async def _personas(library: Library, target: Target, report: ExportReport) -> None:
+    """As SillyTavern's own file of personas, for its Restore."""
+    names = Names()
+    avatars = {f"{names.take(one.name)}.png": one for one in await library.personas.list()}
+    if not avatars:
+        return
+    document = {
+        "personas": {avatar: one.name for avatar, one in avatars.items()},
+        "persona_descriptions": {
+            avatar: {"description": one.description, "position": 0} for avatar, one in avatars.items()
+        },
+        "default_persona": next((avatar for avatar, one in avatars.items() if one.chosen), None),
+    }
+    _write(target, "personas.json", document)
+    for _ in avatars:
+        report.count("personas")
+
+
+def _write(target: Target, name: str, document: Any) -> None:
+    target.write(name, (dump_json(document, indent=4) + "\n").encode())
