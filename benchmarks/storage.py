@@ -30,8 +30,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 os.environ.setdefault("LUNALUX_PRACTICE_RATE", "0")
 
 from lunalux_core.backend.app import create_app
@@ -50,7 +48,7 @@ from lunalux_core.backend.storage.provision import Provisioner
 from lunalux_core.backend.storage.s3 import S3Blobs
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.table import Put, Store
-from lunalux_core.client.asgi import StreamingASGITransport
+from lunalux_core.client.asgi import InProcessClient
 from lunalux_core.llm.model import Message, ModelRequest, Sampling
 
 ROUNDS = 150
@@ -96,9 +94,7 @@ class Client:
     """One signed-in account at a backend in this process."""
 
     def __init__(self, services: Services) -> None:
-        self.http = httpx.AsyncClient(
-            transport=StreamingASGITransport(create_app(services)), base_url="http://lunalux.local"
-        )
+        self.http = InProcessClient(create_app(services), "http://lunalux.local")
         self.headers: dict[str, str] = {}
         self.user_id = ""
 

@@ -1,7 +1,8 @@
-"""The in-process transport: an ASGI app behind httpx, streaming as it would over a socket.
+"""The way to an ASGI app in this process: httpx in front, streaming as it would over a socket.
 
 httpx's own transport collects the whole body before it answers; here the body is handed on chunk by
-chunk, and closing the response tells the app `http.disconnect` and waits for it to finish.
+chunk, and closing the response tells the app `http.disconnect` and waits for it to finish. `InProcessClient`
+also leaves out what a client does for the sake of networks and strangers.
 """
 
 from __future__ import annotations
@@ -16,6 +17,48 @@ Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
 
 CLOSE_SECONDS = 10
+ADDRESSES = 256  # of a few dozen routes; what has an id in its path may take the rest
+_OF_A_REQUEST = frozenset({"content", "data", "files", "json", "params", "headers"})
+
+
+class InProcessClient(httpx.AsyncClient):
+    """A client of `app`, at `base_url`, without redirects, authentication, proxies and timeouts.
+
+    Cookies are kept as ever, but looked for only where some are; addresses are put together once.
+    """
+
+    def __init__(self, app: App, base_url: str) -> None:
+        self._asgi = StreamingASGITransport(app)
+        super().__init__(transport=self._asgi, base_url=base_url, trust_env=False)
+        self._addresses: dict[str, httpx.URL] = {}
+
+    def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
+        if not isinstance(url, str) or not url.startswith("/") or options.get("cookies") or self.cookies:
+            return super().build_request(method, url, **options)
+        address = self._addresses.get(url)
+        if address is None:
+            address = self._merge_url(url)
+            if len(self._addresses) < ADDRESSES and "?" not in url:
+                self._addresses[url] = address
+        plain = {
+            name: value for name, value in options.items() if name in _OF_A_REQUEST and value is not None
+        }
+        if not plain.get("params"):
+            plain.pop("params", None)
+        return httpx.Request(method, address, **plain)
+
+    async def send(self, request: httpx.Request, *, stream: bool = False, **_options: Any) -> httpx.Response:
+        response = await self._asgi.handle_async_request(request)
+        response.request = request
+        if "set-cookie" in response.headers:
+            self.cookies.extract_cookies(response)
+        if not stream:
+            try:
+                await response.aread()
+            except BaseException:
+                await response.aclose()
+                raise
+        return response
 
 
 class StreamingASGITransport(httpx.AsyncBaseTransport):

@@ -46,10 +46,9 @@ async def connect(settings: Settings) -> tuple[httpx.AsyncClient, Close]:
         return client, client.aclose
     services = await _services(settings)
     from lunalux_core.backend.app import create_app
-    from lunalux_core.client.asgi import StreamingASGITransport
+    from lunalux_core.client.asgi import InProcessClient
 
-    transport = StreamingASGITransport(create_app(services))
-    client = httpx.AsyncClient(base_url=EMBEDDED_URL, transport=transport, timeout=TIMEOUT)
+    client = InProcessClient(create_app(services), EMBEDDED_URL)
 
     async def close() -> None:
         await client.aclose()
