@@ -32,6 +32,9 @@ APP_ACTIONS = (
     Action("app.palette", "command_palette", "ctrl+p", footer=61, priority=True, palette=False),
     Action("app.next_theme", "next_theme"),
     Action("app.plugin_panes", "plugin_panes"),
+    Action("app.tour", "tour"),
+    Action("app.tour_next", "tour_next", "f7", priority=True),
+    Action("app.tour_end", "tour_end", "f8", priority=True),
     Action("app.quit", "quit", "ctrl+q", footer=59, priority=True),
 )
 
@@ -151,6 +154,8 @@ class LunaluxApp(ThemedApp):
             return places.exists(str(parameters[0])) and not self.screen.is_modal
         if action == "plugin_panes":
             return bool(self.runtime.settings.plugins)
+        if action in {"tour_next", "tour_end"}:
+            return bool(self.chat.query("#tour"))
         return True
 
     def action_go(self, place: str) -> None:
@@ -169,6 +174,26 @@ class LunaluxApp(ThemedApp):
         await self.switch_mode(places.FIRST)
         await self.chat.open_character(character_id)
         await self.chat.refresh_roster()
+
+    async def action_tour(self) -> None:
+        """Begin the tour, or begin it again."""
+        from lunalux_tui.widgets.tour import begin_tour
+
+        await self.switch_mode(places.FIRST)
+        await begin_tour(self)
+
+    async def action_tour_next(self) -> None:
+        """The next tip of the tour."""
+        from lunalux_tui.widgets.tour import TourBar
+
+        for bar in self.chat.query(TourBar):
+            bar.next()
+
+    async def action_tour_end(self) -> None:
+        """End the tour."""
+        from lunalux_tui.widgets.tour import end_tour
+
+        await end_tour(self)
 
     async def action_plugin_panes(self) -> None:
         """Show or hide the panes of plug-ins beside the conversation."""

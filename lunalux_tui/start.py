@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 async def begin(app: LunaluxApp) -> None:
     """Finish what a crash left open, add the starters to a new library, open what was asked for."""
+    from lunalux_tui.widgets.tour import show_tour
+
     runtime, chat, opening = app.runtime, app.chat, app.opening
     if opening.problem is not None and not opening.characters:
         return
@@ -32,6 +34,7 @@ async def begin(app: LunaluxApp) -> None:
             await chat.refresh_roster()
     if chat.conversation is None:
         chat.transcript.note(*app.words_of_emptiness(), error=False)
+    await show_tour(app, new=new)
     await app.watch_account()
     await asyncio.to_thread(_warm)
 

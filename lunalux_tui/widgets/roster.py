@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input
@@ -14,6 +16,7 @@ from lunalux_core.library.characters import CharacterSummary
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.render.styles import ACCENT, BOLD, MUTED, SURFACE
+from lunalux_tui.widgets.fields import NarrowField
 from lunalux_tui.widgets.lines import Bar, Column, Part
 from lunalux_tui.widgets.rows import Row, Rows
 
@@ -47,6 +50,30 @@ class RosterRows(Rows):
     BINDINGS = bindings(ACTIONS)
 
 
+class RosterSearch(NarrowField):
+    """Words that narrow the list; the arrows move through it meanwhile."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "walk(-1)", show=False),
+        Binding("down", "walk(1)", show=False),
+    ]
+
+    def __init__(self, rows: RosterRows) -> None:
+        super().__init__(placeholder=t("roster.search"), id="roster-search", compact=True)
+        self._list = rows
+
+    def action_walk(self, step: int) -> None:
+        self._list.action_move(step)
+
+    def on_focus(self) -> None:
+        self._list.always_here = True
+        self._list.refresh()
+
+    def on_blur(self) -> None:
+        self._list.always_here = False
+        self._list.refresh()
+
+
 class Roster(Column):
     """Search field and list. Posts `Searched` when the person narrows the list."""
 
@@ -71,7 +98,7 @@ class Roster(Column):
         for field in self.query(Input):
             field.focus()
             return
-        field = Input(placeholder=t("roster.search"), id="roster-search", compact=True)
+        field = RosterSearch(self.rows)
         self.mount(field, after=self.query_one(RosterBar))
         field.focus()
 
@@ -109,4 +136,5 @@ class Roster(Column):
     @on(Input.Submitted, "#roster-search")
     def _take_first(self, event: Input.Submitted) -> None:
         event.stop()
-        self.rows.action_choose()
+        # In the list's own turn: a message made here would not bubble beyond this parent of the list.
+        self.rows.call_later(self.rows.action_choose)

@@ -1,0 +1,64 @@
+"""The tour of the first start: it follows what the person does, waits for nothing, and can be reset."""
+
+from __future__ import annotations
+
+from chat_world import Driven, open_app
+
+from lunalux_tui.widgets.tour import STATE, TourBar
+
+
+def tip(app: Driven) -> str:
+    """The tip on screen, "" when there is none."""
+    for bar in app.chat.query(TourBar):
+        return bar.step
+    return ""
+
+
+async def test_doing_what_a_tip_says_leads_to_the_next() -> None:
+    async with open_app() as app:
+        await app.until(lambda: tip(app) == "talk")
+        await app.say("hello")
+        await app.until(lambda: tip(app) == "browse")
+        await app.press("escape", "i")
+        await app.until(lambda: tip(app) == "characters")
+        await app.press("ctrl+o", "down", "enter")
+        await app.until(lambda: tip(app) == "market")
+        await app.press("f3")
+        await app.until(lambda: app.app.current_mode == "market")
+        await app.press("f2", "ctrl+g")
+        await app.until(lambda: tip(app) == "palette")
+        await app.press("escape", "ctrl+p")
+        await app.until(lambda: tip(app) == "")
+        assert await app.app.runtime.library.state.get(STATE) == -1
+
+
+async def test_it_is_ended_by_a_key_and_stays_ended() -> None:
+    async with open_app() as app:
+        await app.until(lambda: tip(app) == "talk")
+        await app.press("f7")
+        await app.until(lambda: tip(app) == "browse")
+    async with open_app() as app:
+        await app.until(lambda: tip(app) == "browse")
+        await app.press("f8")
+        await app.until(lambda: tip(app) == "")
+    async with open_app() as app:
+        await app.pilot.pause(0.3)
+        assert tip(app) == ""
+        await app.app.action_tour()
+        assert tip(app) == "talk"
+
+
+async def test_what_is_done_early_is_not_told_again() -> None:
+    async with open_app() as app:
+        await app.until(lambda: tip(app) == "talk")
+        await app.press("escape", "i")
+        await app.say("hello")
+        await app.until(lambda: tip(app) == "characters")
+
+
+async def test_it_takes_no_keys_from_the_prompt_and_fits_a_small_terminal() -> None:
+    async with open_app((50, 15)) as app:
+        await app.until(lambda: tip(app) == "talk")
+        assert app.chat.query_one(TourBar).size.height <= 3
+        await app.write("still typing")
+        assert app.chat.prompt.text == "still typing"
