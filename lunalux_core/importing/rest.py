@@ -84,7 +84,7 @@ class Rest:
             kind = Kind.REGEX
         match kind:
             case Kind.WORLDBOOK | Kind.PRESET | Kind.REGEX:
-                document, mended = read_document(data)
+                document, mended = read_document(data, path.name)
                 shelf: ShelfKind = _TOLD[kind]  # type: ignore[assignment]
                 found = shelf_documents(shelf, document, path.stem)
                 if path.parent.name == "worlds":  # SillyTavern knows a book by its file's name

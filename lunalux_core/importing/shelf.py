@@ -9,6 +9,7 @@ from typing import Any
 
 from lunalux_core.cards.jsontext import canonical_json, decode_text, parse_json, well_formed_value
 from lunalux_core.database import Connection
+from lunalux_core.errors import InvalidInput, LimitExceeded
 from lunalux_core.library.shelf import ShelfItem, ShelfKind, insert_item, load_shelf
 from lunalux_core.text import clean_line
 
@@ -30,11 +31,11 @@ class Shelved:
     is_new: bool
 
 
-def read_document(data: bytes) -> tuple[Any, tuple[str, ...]]:
+def read_document(data: bytes, filename: str = "") -> tuple[Any, tuple[str, ...]]:
     """The JSON of a file, or of the lorebook inside a NovelAI picture, and what was mended.
 
     Raises:
-        InvalidInput, LimitExceeded: as `jsontext`.
+        InvalidInput: JSON_INVALID. LimitExceeded: as `jsontext`.
     """
     from lunalux_core.cards.worldbook_foreign import png_document
 
@@ -42,7 +43,41 @@ def read_document(data: bytes) -> tuple[Any, tuple[str, ...]]:
     if inside is not None:
         return inside, ()
     text, notes = decode_text(data)
-    return parse_json(text), notes
+    try:
+        return parse_json(text), notes
+    except LimitExceeded:
+        raise
+    except InvalidInput as error:
+        reason = str(error.params.get("reason", ""))
+        raise InvalidInput(
+            "JSON_INVALID",
+            f"{filename or 'The file'} is not valid JSON: {reason}.",
+            "Export it again where it came from, or repair it in a text editor.",
+            path=filename,
+            reason=reason,
+        ) from None
+
+
+def read_worldbook_document(data: bytes, filename: str = "") -> tuple[Any, tuple[str, ...]]:
+    """`read_document` for a worldbook, also for the one inside a card of any kind.
+
+    Raises:
+        InvalidInput: also CARD_WITHOUT_WORLDBOOK, and what reading a card raises.
+    """
+    from lunalux_core.cards.front import read_card
+    from lunalux_core.cards.recognise import Kind, recognise
+
+    if recognise(data, filename) is not Kind.CARD:
+        return read_document(data, filename)
+    book = read_card(data, filename).card.character_book
+    if book is None:
+        raise InvalidInput(
+            "CARD_WITHOUT_WORLDBOOK",
+            f"The card {filename} has no worldbook.",
+            "Choose another file.",
+            path=filename,
+        )
+    return book, ()
 
 
 def shelf_documents(kind: ShelfKind, document: Any, stem: str) -> list[ShelfDocument]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.library import Library
 from lunalux_core.library.shelf import Shelf, ShelfItem, ShelfKind
 from lunalux_core.runtime import Runtime
@@ -63,23 +63,37 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
         async def work(runtime: Runtime) -> None:
             from lunalux_core.importing.shelf import put
 
-            stored = []
+            rows = []
+            failures: list[LunaluxError] = []
             for path in paths:
-                for found in _documents(kind, path):
+                try:
+                    found = _documents(kind, path)
+                except LunaluxError as error:
+                    if len(paths) == 1:
+                        raise
+                    failures.append(error)
+                    sentence = output.sentence(error)[0]
+                    output.note(f"{path}: {sentence}")
+                    rows.append({"path": str(path), "error": {"code": error.code, "message": sentence}})
+                    continue
+                for one in found:
                     done = await runtime.library.database.write(
-                        lambda c, f=found: put(  # type: ignore[misc]
-                            c, kind, name or f.name, f.document, enabled=True, copy=bool(name)
+                        lambda c, one=one: put(  # type: ignore[misc]
+                            c, kind, name or one.name, one.document, enabled=True, copy=bool(name)
                         )
                     )
-                    notes = found.notes if done.is_new else (f"{done.item.name} was there already.",)
-                    for one in notes:
-                        output.note(f"{path.name}: {one}")
-                    stored.append({**summary(done.item), "path": str(path), "notes": list(notes)})
+                    notes = one.notes if done.is_new else (f"{done.item.name} was there already.",)
+                    for note in notes:
+                        output.note(f"{path.name}: {note}")
+                    rows.append({**summary(done.item), "path": str(path), "notes": list(notes)})
             if as_json:
-                output.print_json(stored)
+                output.print_json(rows)
             else:
-                for row in stored:
-                    output.print_text(f"{row['id']}\t{row['name']}")
+                for row in rows:
+                    if "id" in row:
+                        output.print_text(f"{row['id']}\t{row['name']}")
+            if failures:
+                raise typer.Exit(output.PARTLY)
 
         with_runtime(work)
 
@@ -136,9 +150,10 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
 
 def _documents(kind: ShelfKind, path: Path) -> list[ShelfDocument]:
     """What a file a person named has for a shelf; mended texts are told."""
-    from lunalux_core.importing.shelf import read_document, shelf_documents
+    from lunalux_core.importing.shelf import read_document, read_worldbook_document, shelf_documents
 
-    document, mended = read_document(read_file(path))
+    read = read_worldbook_document if kind == "worldbook" else read_document
+    document, mended = read(read_file(path), path.name)
     for one in mended:
         output.note(f"{path.name}: {one}")
     return shelf_documents(kind, document, path.stem)
@@ -154,12 +169,12 @@ def summary(item: ShelfItem) -> dict[str, Any]:
 
 def read_json(path: Path) -> Any:
     """The JSON of a file a person named. Raises NotFound, InvalidInput (JSON_INVALID), LimitExceeded."""
-    from lunalux_core.cards.jsontext import decode_text, parse_json
+    from lunalux_core.importing.shelf import read_document
 
-    text, notes = decode_text(read_file(path))
+    document, notes = read_document(read_file(path), path.name)
     for one in notes:
         output.note(f"{path.name}: {one}")
-    return parse_json(text)
+    return document
 
 
 def print_scenarios(path: Path, replay: Callable[[Any], Any]) -> None:

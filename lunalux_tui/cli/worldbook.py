@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lunalux_core.errors import InvalidInput
+from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
-from lunalux_tui.cli.shelf import JSON, print_scenarios, read_json, shelf_app
+from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.shelf import JSON, NAME, print_scenarios, read_json, shelf_app, summary
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.worldbook import ScanMessage
@@ -61,20 +63,39 @@ def test(
         _print(done)
 
 
-def _document(path: Path) -> Any:
-    """A worldbook's JSON, taken out of the card when the file is one."""
-    from lunalux_core.cards.front import read_card
-    from lunalux_core.cards.recognise import Kind, recognise
+@worldbook_app.command("own-settings")
+def own(
+    name: str = NAME,
+    off: bool = typer.Option(False, "--off", help="Back to the settings of all books."),
+    as_json: bool = JSON,
+) -> None:
+    """Search a book with its own scan depth, token budget and recursion instead of the general settings.
 
-    data = read_file(path)
-    if recognise(data, path.name) is not Kind.CARD:
-        return read_json(path)
-    book = read_card(data, path.name).card.character_book
-    if book is None:
-        raise InvalidInput(
-            "CARD_WITHOUT_WORLDBOOK", f"The card {path.name} has no worldbook.", "Choose another file."
-        )
-    return book
+    Example: lunalux worldbook own-settings Eldoria
+    """
+
+    async def work(runtime: Runtime) -> None:
+        from lunalux_core.cards.worldbook import with_own_settings
+
+        shelf = runtime.library.worldbooks
+        item = await shelf.find(name)
+        await shelf.save(item.id, document=with_own_settings(item.document, not off))
+        if as_json:
+            output.print_json({**summary(item), "own_settings": not off})
+        else:
+            output.note(f"{item.name} is searched {'as all books' if off else 'as it wishes'}")
+
+    with_runtime(work)
+
+
+def _document(path: Path) -> Any:
+    """A worldbook's JSON, taken out of the card or picture where the file is one."""
+    from lunalux_core.importing.shelf import read_worldbook_document
+
+    document, mended = read_worldbook_document(read_file(path), path.name)
+    for one in mended:
+        output.note(f"{path.name}: {one}")
+    return document
 
 
 def _messages(text: str | None, path: Path | None) -> list[ScanMessage]:

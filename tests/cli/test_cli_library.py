@@ -281,3 +281,58 @@ def test_private_files_are_private(program: Program, home: Path) -> None:
     path = home / "data" / "credentials.json"
     assert path.stat().st_mode & 0o777 == 0o600
     assert "sk-secret" not in (home / "config" / "config.toml").read_text("utf-8")
+
+
+def test_import_takes_anything_and_says_where_it_went(
+    program: Program, make_card: MakeCard, tmp_path: Path
+) -> None:
+    make_card("Ada", "in/ada.png")
+    book = {"entries": {"0": {"uid": 0, "key": ["lake"], "content": "deep"}}}
+    (tmp_path / "in" / "lake.json").write_text(json.dumps(book))
+    chat = [{"chat_metadata": {}}, {"name": "Ada", "is_user": False, "mes": "Hi."}]
+    (tmp_path / "in" / "x.jsonl").write_text("\n".join(map(json.dumps, chat)) + '\n{"name": "Ad')
+    (tmp_path / "in" / "note.json").write_text('{"temp": 1}')
+    *rows, last = program("import", "in", "--json", code=7).lines
+    found = {Path(row["path"]).name: row for row in rows}
+    assert set(found["ada.png"]) == {"path", "status", "id", "name", "spec", "error"}
+    assert set(found["lake.json"]) == {*found["ada.png"], "kind", "notes"}
+    assert (found["lake.json"]["kind"], found["lake.json"]["status"]) == ("worldbook", "imported")
+    assert found["x.jsonl"]["notes"] == ["Line 3 is not a message and was left out."]
+    assert found["note.json"]["error"]["code"] == "NOT_A_CARD"
+    assert {key: last["summary"][key] for key in ("imported", "failed")} == {"imported": 3, "failed": 1}
+    assert program("worldbook", "list", "--json").json[0]["enabled"] is False
+    assert len(program("conversation", "list", "Ada", "--json").json) == 1
+    *rows, last = program("import", "in", "--json", code=7).lines
+    assert last["summary"]["duplicate"] == 3
+
+
+def test_some_of_several_shelf_files_may_fail(program: Program, make_card: MakeCard, tmp_path: Path) -> None:
+    (tmp_path / "good.json").write_text('{"entries": {"0": {"key": ["a"], "content": "b"}}}')
+    (tmp_path / "bad.json").write_text('{"entries": ')
+    rows = program("worldbook", "import", "bad.json", "good.json", "--json", code=7).json
+    assert rows[0]["error"]["code"] == "JSON_INVALID" and rows[1]["name"] == "good"
+    assert program("worldbook", "import", "bad.json", "--json", code=1).error["code"] == "JSON_INVALID"
+    again = program("worldbook", "import", "good.json", "--json").json
+    assert again[0]["id"] == rows[1]["id"] and "already" in again[0]["notes"][0]
+    make_card("Eve", character_book={"name": "Eve's", "entries": [{"keys": ["k"], "content": "c"}]})
+    assert program("worldbook", "import", "Eve.png", "--json").json[0]["name"] == "Eve's"
+    assert program("worldbook", "own-settings", "good", "--json").json["own_settings"] is True
+    program("worldbook", "export", "good", "out.json")
+    document = json.loads((tmp_path / "out.json").read_text())
+    assert document["extensions"] == {"lunalux": {"own_settings": True}}
+    for noun in ("worldbook", "preset", "regex"):
+        for verb in ("enable", "disable", "delete"):
+            assert program(noun, verb, "nobody", "--json", code=5).error["code"].endswith("_NOT_FOUND")
+
+
+def test_the_library_goes_to_sillytavern_and_comes_back(
+    program: Program, make_card: MakeCard, tmp_path: Path, home: Path
+) -> None:
+    program("import", str(make_card("Ada")))
+    done = program("backup", "--format", "sillytavern", "all.zip", "--json").json
+    assert done["characters"] == 1
+    program("backup", "--format", "narratium", "all.json")
+    program("backup", "--format", "nothing", "x", code=2)
+    for file in ("all.zip", "all.json"):
+        rows = program("import", file, "--json", LUNALUX_HOME=str(tmp_path / file[-3:])).lines
+        assert [row["name"] for row in rows[:-1] if "kind" not in row] == ["Ada"]

@@ -82,6 +82,8 @@ class WorldbookSettings:
             default = _DEFAULTS.get(own)
             if own == "whole_words":
                 found[own] = "auto" if value == "auto" else "true" if as_flag(value) else "false"
+            elif own == "strategy" and isinstance(value, str) and not value.strip().isdecimal():
+                found[own] = _strategy(value)
             elif isinstance(default, bool):
                 found[own] = as_flag(value)
             elif default is not None:
@@ -89,6 +91,14 @@ class WorldbookSettings:
         if found.get("min_activations"):
             found.setdefault("max_recursion_steps", 0)
         return cls(**found)
+
+
+def _strategy(name: str) -> int:
+    """By the word for it: evenly, character (first), global (first)."""
+    for number, word in enumerate(("evenly", "character", "global")):
+        if word in name.lower():
+            return number
+    raise ValueError(f"{name} is no strategy")
 
 
 def _number(value: Any) -> float:
