@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 
@@ -20,10 +21,17 @@ def run(settings: Any = None, character: str = "", conversation: str = "", new: 
     gc.disable()  # until the first frame is out: what is made before it lives as long as the app
     from lunalux_core.settings import load_settings
 
-    return asyncio.run(_run(settings or load_settings(), character, conversation, new))
+    code, afterwards = asyncio.run(_run(settings or load_settings(), character, conversation, new))
+    while afterwards is not None:
+        afterwards()
+        code, afterwards = asyncio.run(_run(load_settings(), "", "", False))
+    return code
 
 
-async def _run(settings: Any, character: str, conversation: str, new: bool) -> int:
+async def _run(
+    settings: Any, character: str, conversation: str, new: bool
+) -> tuple[int, Callable[[], object] | None]:
+    """The exit code, and what is to be done with the library closed before the app starts again."""
     from lunalux_core.runtime import Runtime
     from lunalux_tui.opening import read_opening
 
@@ -34,4 +42,4 @@ async def _run(settings: Any, character: str, conversation: str, new: bool) -> i
 
         app = LunaluxApp(runtime, await reading, begin_new=new)
         await app.run_async()
-        return app.return_code or 0
+        return app.return_code or 0, app.afterwards

@@ -39,8 +39,12 @@ PLACES = (
     Place("settings", "lunalux_tui.screens.settings", "SettingsScreen", "f6"),
 )
 
-ACTIONS = tuple(
-    Action(f"go.{place.id}", f"app.go('{place.id}')", place.key, priority=True) for place in PLACES
+MANAGED = ("models", "presets", "worldbooks", "regex", "plugins", "keys", "data")
+"""Sections of the settings that the palette leads to."""
+
+ACTIONS = (
+    *(Action(f"go.{place.id}", f"app.go('{place.id}')", place.key, priority=True) for place in PLACES),
+    *(Action(f"go.{section}", f"app.settings('{section}')") for section in MANAGED),
 )
 
 
@@ -52,9 +56,11 @@ def exists(place_id: str) -> bool:
 
 def all_actions() -> Iterator[Action]:
     """Every declared action of the app, for the key map and the reference of keys."""
-    from lunalux_tui.dialogs import conversations, personas, search
+    from lunalux_tui.dialogs import conversations, model_form, models, personas, search
+    from lunalux_tui.screens import panes
     from lunalux_tui.screens.chat import ChatScreen
     from lunalux_tui.screens.chat_actions import ChatTranscript
+    from lunalux_tui.screens.settings import SearchField, SectionRows
     from lunalux_tui.shell import LunaluxApp
     from lunalux_tui.widgets.prompt import Prompt
     from lunalux_tui.widgets.roster import RosterRows
@@ -65,4 +71,8 @@ def all_actions() -> Iterator[Action]:
         if exists(place.id) and place.id != FIRST
     ]
     dialogs = (conversations.ConversationsDialog, personas.PersonasDialog, search.SearchDialog)
-    yield from actions_of(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens, *dialogs)
+    dialogs_of_models = (models.ModelsDialog, model_form.ModelDialog)
+    yield from actions_of(
+        *(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens),
+        *(SectionRows, SearchField, *panes.classes(), *dialogs, *dialogs_of_models),
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from textual import work
 
 from lunalux_core.errors import LunaluxError
-from lunalux_tui.dialogs.base import question
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.dialogs.base import CANCEL, question
 from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.widgets.rows import Row
@@ -16,16 +17,22 @@ from lunalux_tui.widgets.rows import Row
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.shell import LunaluxApp
 
 
 class ModelsDialog(PickDialog):
     """Answers the name of a model, or None. What only a server knows comes in while the list is open."""
 
     TWO_LINES = True
+    ACTIONS = (
+        Action("models.settings", "settings", "ctrl+n", footer=81, priority=True, palette=False),
+        CANCEL,
+    )
+    BINDINGS = bindings(ACTIONS)
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._rows = [_row(spec) for spec in runtime.models.specs()]
+        self._rows = [own_row(spec) for spec in runtime.models.specs()]
         current = runtime.settings.model
         if current not in {row.id for row in self._rows}:
             self._rows.insert(0, Row(current, current, t("model.in_use")))
@@ -69,24 +76,30 @@ class ModelsDialog(PickDialog):
     async def _ask_backend(self) -> None:
         account = self._runtime.account
         state = await account.load()
-        self._add([_official(row) for row in state.models])
+        self._add([official_row(row) for row in state.models])
         if not state.models:
             state = await account.ensure()
-            self._add([_official(row) for row in state.models])
+            self._add([official_row(row) for row in state.models])
+
+    def action_settings(self) -> None:
+        """Leave for the models of the settings, where own ones are added and changed."""
+        self.dismiss(None)
+        cast("LunaluxApp", self.app).action_settings("models")
 
     def _tell(self, name: str, error: LunaluxError) -> None:
         message, _ = tell(error)
         self.notify(message, title=name, severity="warning", markup=False)
 
 
-def _row(spec: ModelSpec) -> Row:
+def own_row(spec: ModelSpec) -> Row:
+    """A model that can be named without asking a server."""
     if spec.provider == "practice":
         return Row(spec.name, t("model.practice"), t("model.practice_help"))
     where = spec.base_url or t(f"model.{spec.provider}_home")
     return Row(spec.name, spec.name, f"{spec.model} · {where}")
 
 
-def _official(row: Mapping[str, Any]) -> Row:
+def official_row(row: Mapping[str, Any]) -> Row:
     """A model of the price list: what a reply costs, and from which Lux level it is free."""
     prices = []
     if row["freeLevel"] >= 0:

@@ -101,8 +101,7 @@ class SettingsScreen(LunaScreen[None]):
     def apply_settings(self) -> None:
         """Follow the settings in force."""
         self._tell_where()
-        for pane in self._panes.values():
-            pane.read()
+        self.pane.read()
         self.refresh_bindings()
 
     def on_screen_resume(self) -> None:
@@ -133,6 +132,8 @@ class SettingsScreen(LunaScreen[None]):
             made = FoundPane(section) if section is FOUND else section.make()
             self._panes[section.id] = made
             self.query_one("#settings-place").mount(made)
+        elif section is not FOUND:
+            self._panes[section.id].read()
         for known, pane in self._panes.items():
             pane.display = known == section.id
         self.sections.current = "" if section is FOUND else section.id

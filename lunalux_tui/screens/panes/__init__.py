@@ -33,27 +33,31 @@ class Section:
     def help(self) -> str:
         return t(f"settings.section.{self.id}.help")
 
+    def load(self) -> type[Pane]:
+        """The class of its pane."""
+        module, _, name = (self.pane or "values:ValuesPane").partition(":")
+        pane: type[Pane] = getattr(import_module(f"{__name__}.{module}"), name)
+        return pane
+
     def make(self) -> Pane:
         """The pane itself."""
-        module, _, name = (self.pane or "values:ValuesPane").partition(":")
-        pane: Pane = getattr(import_module(f"{__name__}.{module}"), name)(self)
-        return pane
+        return self.load()(self)
 
 
 SECTIONS = (
     Section("general", ("language",)),
     Section("look", ("ui.",)),
-    #    Section("models", pane="models:ModelsPane"),
+    Section("models", pane="models:ModelsPane"),
     Section("chat", ("chat.",)),
-    #    Section("presets", pane="shelf:PresetsPane"),
-    #    Section("worldbooks", pane="shelf:WorldbooksPane"),
+    Section("presets", pane="presets:PresetsPane"),
+    Section("worldbooks", pane="shelf:WorldbooksPane"),
     Section("lore", ("worldbook.",)),
-    #    Section("regex", pane="shelf:ScriptsPane"),
-    #    Section("plugins", pane="plugins:PluginsPane"),
-    #    Section("keys", pane="keys:KeysPane"),
+    Section("regex", pane="shelf:ScriptsPane"),
+    Section("plugins", pane="plugins:PluginsPane"),
+    Section("keys", pane="keys:KeysPane"),
     Section("market", ("market.", "editor.")),
     Section("backend", ("backend.",)),
-    #    Section("data", pane="data:DataPane"),
+    Section("data", pane="data:DataPane"),
 )
 BY_ID = {section.id: section for section in SECTIONS}
 ELSEWHERE = ("plugins.",)
@@ -70,3 +74,8 @@ def section_of(key: str) -> Section | None:
 def settings_of(section: Section) -> list[Declaration]:
     """The settings of a section, in the order of their declaration."""
     return [known for key, known in DECLARATIONS.items() if section_of(key) is section]
+
+
+def classes() -> list[type[Pane]]:
+    """The classes of all panes, each once."""
+    return list(dict.fromkeys(section.load() for section in SECTIONS))

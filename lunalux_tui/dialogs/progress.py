@@ -1,0 +1,77 @@
+"""Something that takes its time: how far it is, and a way to stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from lunalux_core.errors import LunaluxError
+from lunalux_tui.dialogs.base import Dialog
+from lunalux_tui.i18n import t
+from lunalux_tui.widgets.wallet_panel import meter
+
+Result = TypeVar("Result")
+Progress = Callable[[int, int], None]
+
+WIDTH = 40
+
+
+class Stopped(Exception):
+    """The person does not want to wait."""
+
+
+class ProgressDialog(Dialog[Result], Generic[Result]):
+    """Runs a piece of work and answers what it returns; None when it was stopped or failed.
+
+    Args:
+        work: called with a function that it tells, from any thread, bytes done and bytes in all.
+    """
+
+    def __init__(self, title: str, work: Callable[[Progress], Awaitable[Result]]) -> None:
+        super().__init__(title)
+        self._work = work
+        self._stopped = False
+        self._at = (0, 0)
+
+    def compose_body(self) -> ComposeResult:
+        yield Static("", id="progress", markup=False)
+
+    def on_mount(self) -> None:
+        self._show()
+        self.set_interval(0.1, self._show)
+        self.run_worker(self._run(), exit_on_error=False)
+
+    async def _run(self) -> None:
+        try:
+            self.dismiss(await self._work(self._told))
+        except Stopped:
+            self.dismiss(None)
+        except LunaluxError as error:
+            self.show_failure(error)
+            self.dismiss(None)
+
+    def _told(self, done: int, total: int) -> None:
+        self._at = (done, total)
+        if self._stopped:
+            raise Stopped
+
+    def _show(self) -> None:
+        done, total = self._at
+        full, empty = meter(done / total if total else 0, WIDTH)
+        text = t("settings.progress", done=size_name(done), total=size_name(total))
+        self.query_one("#progress", Static).update(f"{full}{empty}\n{text}")
+
+    def action_cancel(self) -> None:
+        self._stopped = True
+
+
+def size_name(size: float) -> str:
+    """A size in bytes as people write it."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError

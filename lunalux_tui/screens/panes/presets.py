@@ -1,0 +1,97 @@
+"""Presets: the built-in ones and those of the shelf; one is in use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textual import work
+
+from lunalux_core.library.shelf import ShelfItem
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import t
+from lunalux_tui.screens.panes.base import WORK
+from lunalux_tui.screens.panes.shelf import SHELF_ACTIONS, ShelfPane
+from lunalux_tui.widgets.explain import Explanation
+from lunalux_tui.widgets.rows import Row
+
+if TYPE_CHECKING:
+    from lunalux_core.cards.preset import Preset
+
+BUILTIN = "builtin "
+"""Begins the row id of a built-in preset."""
+
+
+class PresetsPane(ShelfPane):
+    """Enter puts the preset under the cursor in use."""
+
+    KIND = "preset"
+    ACTIONS = (
+        Action("shelf.use", "choose", "enter,space", footer=1, palette=False),
+        *(one for one in SHELF_ACTIONS if one.method not in {"choose", "shift(-1)", "shift(1)"}),
+    )
+    BINDINGS = bindings(ACTIONS)
+
+    def listed(self) -> list[Row]:
+        from lunalux_core.dialogue.prompts import builtin_presets
+
+        own = any(one.enabled for one in self.items.values())
+        rows = super().listed()
+        for one in builtin_presets(self.settings.lang):
+            used = not own and self.settings.preset == one.key
+            note = t("shelf.preset.in_use") if used else ""
+            rows.append(Row(BUILTIN + one.key, one.title, right=note, mark="✓" if used else " "))
+        return rows
+
+    def note(self, item: ShelfItem) -> str:
+        return t("shelf.preset.in_use") if item.enabled else ""
+
+    def action_choose(self) -> None:
+        if self.chosen:
+            self._use(self.chosen)
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def _use(self, row_id: str) -> None:
+        if row_id.startswith(BUILTIN):
+            for other in await self.shelf.list(enabled_only=True):
+                await self.shelf.enable(other.id, False)
+            self.lunalux.change_setting("chat.preset", row_id.removeprefix(BUILTIN))
+        else:
+            await self.shelf.enable(row_id)
+        await self.reread()
+
+    def explain(self, row_id: str) -> Explanation:
+        preset = self._preset(row_id)
+        if preset is None:
+            return super().explain(row_id)
+        slots = [(preset.prompt(identifier), enabled) for identifier, enabled in preset.order]
+        names = [prompt.name or prompt.identifier for prompt, enabled in slots if prompt and enabled]
+        facts = [(t("shelf.preset.slots"), t("settings.list_comma").join(names))]
+        if row_id.startswith(BUILTIN):
+            from lunalux_core.dialogue.prompts import builtin_presets
+
+            known = {one.key: one for one in builtin_presets(self.settings.lang)}
+            one = known[row_id.removeprefix(BUILTIN)]
+            return Explanation(one.title, one.summary, [(t("settings.fact.key"), one.key), *facts])
+        return Explanation(self.items[row_id].name, t("shelf.preset.own"), facts)
+
+    def _preset(self, row_id: str) -> Preset | None:
+        from lunalux_core.cards.preset import read_preset
+        from lunalux_core.dialogue.prompts import load_builtin
+        from lunalux_core.errors import LunaluxError
+
+        if row_id.startswith(BUILTIN):
+            return load_builtin(row_id.removeprefix(BUILTIN), self.settings.lang)
+        item = self.items.get(row_id)
+        try:
+            return read_preset(item.document, item.name).preset if item is not None else None
+        except LunaluxError:
+            return None  # the list shows its name; the chat tells what is wrong with it
+
+    def exported(self) -> tuple[str, Any]:
+        from lunalux_core.cards.preset import preset_document
+
+        if self.item is not None:
+            return super().exported()
+        preset = self._preset(self.chosen)
+        assert preset is not None
+        return preset.name, preset_document(preset)
