@@ -32,6 +32,7 @@ APP_ACTIONS = (
     Action("app.palette", "command_palette", "ctrl+p", footer=61, priority=True, palette=False),
     Action("app.next_theme", "next_theme"),
     Action("app.plugin_panes", "plugin_panes"),
+    Action("app.jump", "jump", "f9", priority=True),
     Action("app.tour", "tour"),
     Action("app.tour_next", "tour_next", "f7", priority=True),
     Action("app.tour_end", "tour_end", "f8", priority=True),
@@ -174,6 +175,17 @@ class LunaluxApp(ThemedApp):
         await self.switch_mode(places.FIRST)
         await self.chat.open_character(character_id)
         await self.chat.refresh_roster()
+
+    @work(group="jump", exclusive=True, exit_on_error=False)
+    async def action_jump(self) -> None:
+        """Go somewhere on the screen by a letter."""
+        from lunalux_tui.dialogs.jump import JumpScreen, go_to
+
+        if isinstance(self.screen, JumpScreen):
+            return
+        target = await self.push_screen_wait(JumpScreen(self.screen))
+        if target is not None:
+            await go_to(target)
 
     async def action_tour(self) -> None:
         """Begin the tour, or begin it again."""

@@ -8,7 +8,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from lunalux_core.errors import LunaluxError
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import tell
 
 Result = TypeVar("Result")
 
@@ -31,6 +31,7 @@ class LunaScreen(Screen[Result]):
             message, hint = tell(error)
             self.notify(hint or message, title=message if hint else "", severity="error", markup=False)
         else:
-            self.log.error("worker failed", error=repr(error))
-            text = t("app.unexpected", reason=f"{type(error).__name__}: {error}")
-            self.notify(text, severity="error", markup=False)
+            from lunalux_core.crash import crashed
+            from lunalux_core.paths import Paths
+
+            self.show_failure(crashed(error, Paths.find()))

@@ -72,6 +72,9 @@ class Bar(Widget):
     GAP = "  "
     GROUND = 0
 
+    zones: Sequence[tuple[int, int, str]] = ()
+    """Where a click runs an action: the cells from the first to before the second."""
+
     def left(self) -> Sequence[Part]:
         return ()
 
@@ -96,6 +99,7 @@ class Bar(Widget):
 
     def _runs(self) -> list[Run]:
         self._zones: list[tuple[int, int, str]] = []
+        self.zones = self._zones
         width = self.size.width - 2
         left, right = list(self.left()), list(self.right())
         while (left or right) and self._length(left) + self._length(right) + 2 > width:
@@ -132,7 +136,7 @@ class Bar(Widget):
         return x
 
     async def on_click(self, event: events.Click) -> None:
-        for start, end, action in getattr(self, "_zones", ()):
+        for start, end, action in self.zones:
             if start <= event.x < end:
                 event.stop()
                 await self.run_action(action)
