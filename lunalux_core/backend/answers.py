@@ -10,11 +10,12 @@ from typing import Any
 
 PLAIN_BYTES = 64 * 1024
 _PACKED = "z:"
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def pack(response: Mapping[str, Any]) -> str:
     """The answer as a text; long ones are compressed."""
-    text = json.dumps(response, ensure_ascii=False, separators=(",", ":"))
+    text = _dumps(response)
     data = text.encode("utf-8", "replace")
     if len(data) <= PLAIN_BYTES:
         return data.decode()

@@ -33,6 +33,8 @@ from lunalux_core.backend.storage.table import (
 )
 
 MOST = 2**63
+SURELY_SMALL = ITEM_BYTES // 8
+"""Characters of an item of texts and numbers alone whose bytes need no counting."""
 TRANSACTION_BYTES = 4 * 1024 * 1024
 PK_BYTES, SK_BYTES = 2048, 1024
 KEY_NAMES = ("PK", "SK")
@@ -104,10 +106,15 @@ def check_size(item: Item) -> None:
 
 def _check_item(item: Item, spec: TableSpec) -> None:
     check_key((item.get("PK", ""), item.get("SK", "")))
+    characters = 0
     for name, value in item.items():
         check_value(value)
-        _check_index_value(name, value, spec)
-    check_size(item)
+        if spec.indexes:
+            _check_index_value(name, value, spec)
+        size = len(value) if isinstance(value, str) else 16 if isinstance(value, int) else ITEM_BYTES
+        characters += len(name) + size
+    if characters > SURELY_SMALL:
+        check_size(item)
 
 
 def _check_index_value(name: str, value: Any, spec: TableSpec) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from lunalux_core.backend.storage.table import Item, Operation, Put, Update
 
 SET_MARK = "$set"
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def encode(item: Item) -> str:
@@ -44,10 +45,6 @@ def _described(operation: Operation) -> str:
             parts[name] = dict(sorted(getattr(operation, name).items()))
         parts["remove"] = sorted(operation.remove)
     return encode(parts)
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _marked(value: Any) -> Any:
