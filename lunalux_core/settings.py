@@ -304,7 +304,7 @@ def load_settings(
     """Read the configuration. Problems are collected in `Settings.problems`, never raised."""
     paths = paths or Paths.find(environ)
     problems: list[LunaluxError] = []
-    document = _read(paths.config_file, problems)
+    text, document = _read(paths.config_file, problems)
     values: dict[str, Any] = {}
     sources: dict[str, Source] = {}
     layers: tuple[tuple[Source, str, Mapping[str, Any]], ...] = (
@@ -319,32 +319,35 @@ def load_settings(
     for source, where, layer in layers:
         for key, value in layer.items():
             known = DECLARATIONS.get(key)
+            place = _place(where, text, key) if source == "file" else where
             if known is None:
                 if not key.startswith(("models.", "keys.")):
-                    problems.append(_unknown(key, where))
+                    problems.append(_unknown(key, place))
                 continue
             try:
-                values[known.attribute] = checked(known, value, where)
+                values[known.attribute] = checked(known, value, place)
                 sources[key] = source
             except InvalidInput as error:
                 problems.append(error)
     return Settings(
         **values,
         paths=paths,
-        models=_models(document.get("models", {}), str(paths.config_file), problems),
-        keys={k: str(v) for k, v in _flat(_table(document, "keys")).items()},
+        models=_models(document.get("models", {}), str(paths.config_file), text, problems),
+        keys=_keys(_table(document, "keys"), str(paths.config_file), text, problems),
         sources=sources,
         problems=tuple(problems),
     )
 
 
-def _read(path: Path, problems: list[LunaluxError]) -> dict[str, Any]:
+def _read(path: Path, problems: list[LunaluxError]) -> tuple[str, dict[str, Any]]:
+    """The file as text and as a document, empty where it cannot be read."""
     import tomllib
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        return text, tomllib.loads(text)
     except FileNotFoundError:
-        return {}
+        return "", {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         problems.append(
             InvalidInput(
@@ -365,7 +368,37 @@ def _read(path: Path, problems: list[LunaluxError]) -> dict[str, Any]:
                 reason=str(error.strerror),
             )
         )
-    return {}
+    return "", {}
+
+
+def _place(path: str, text: str, *key: str) -> str:
+    """A file, and the line of a key in it."""
+    from lunalux_core.toml_lines import line_of
+
+    line = line_of(text, key)
+    return f"{path}, line {line}" if line else path
+
+
+def _keys(table: Mapping[str, Any], where: str, text: str, problems: list[LunaluxError]) -> dict[str, str]:
+    """`[keys]`: an action's id and its keys, as a text with commas or as a list of texts."""
+    found: dict[str, str] = {}
+    for action_id, value in _flat(table).items():
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            value = ",".join(value)
+        if isinstance(value, str) and value.strip():
+            found[action_id] = value
+            continue
+        place = _place(where, text, "keys", action_id)
+        problems.append(
+            InvalidInput(
+                "KEYS_INVALID",
+                f"The keys of {action_id!r} in {place} are no text.",
+                'Write them as "ctrl+y" or "ctrl+y,f9"; the default keys are used meanwhile.',
+                action=action_id,
+                where=place,
+            )
+        )
+    return found
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -393,15 +426,19 @@ def _unknown(key: str, where: str) -> InvalidInput:
     )
 
 
-def _models(table: Any, where: str, problems: list[LunaluxError]) -> dict[str, ModelConfig]:
+def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> dict[str, ModelConfig]:
     found: dict[str, ModelConfig] = {}
     for name, entry in table.items() if isinstance(table, dict) else ():
         provider = entry.get("provider") if isinstance(entry, dict) else None
-        if provider not in {"openai", "gemini"} or not isinstance(entry.get("model"), str):
+        tokens = entry.get("context_tokens", 8192) if isinstance(entry, dict) else 0
+        whole = isinstance(tokens, int) and not isinstance(tokens, bool) and tokens > 0
+        if provider not in {"openai", "gemini"} or not isinstance(entry.get("model"), str) or not whole:
+            where = _place(path, text, "models", name)
             problems.append(
                 InvalidInput(
                     "MODEL_CONFIG_INVALID",
-                    f"The model {name!r} in {where} lacks a provider (openai or gemini) or a model name.",
+                    f"The model {name!r} in {where} lacks a provider (openai or gemini), a model name, "
+                    "or a whole number of context_tokens.",
                     "Correct it, or remove it with `lunalux model remove`.",
                     name=name,
                     where=where,
@@ -415,7 +452,13 @@ def _models(table: Any, where: str, problems: list[LunaluxError]) -> dict[str, M
             model=entry["model"],
             base_url=str(entry.get("base_url", "")),
             key_env=str(entry.get("key_env", "")),
-            context_tokens=int(entry.get("context_tokens", 8192)),
-            sampling=dict(sampling) if isinstance(sampling, dict) else {},
+            context_tokens=tokens,
+            sampling={k: v for k, v in sampling.items() if _is_number(v)}
+            if isinstance(sampling, dict)
+            else {},
         )
     return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

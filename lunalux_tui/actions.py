@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from textual.binding import Binding, BindingType
 
-from lunalux_core.errors import InvalidInput
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -126,22 +125,3 @@ def key_name(key: str) -> str:
     shown = _NAMES.get(name, name)
     marks = {"ctrl": "^", "shift": "⇧", "alt": "alt-"}
     return "".join(marks.get(modifier, modifier + "-") for modifier in modifiers) + shown
-
-
-def checked_keymap(
-    wanted: Mapping[str, str], known: Iterable[Action]
-) -> tuple[dict[str, str], list[InvalidInput]]:
-    """The entries of a key map that name an action, and what is wrong with the others."""
-    ids = {action.id for action in known}
-    good = {action_id: keys for action_id, keys in wanted.items() if action_id in ids and keys.strip()}
-    wrong = [
-        InvalidInput(
-            "KEY_UNKNOWN_ACTION",
-            f"The key map names {action_id!r}, which is no action.",
-            "F1 lists the actions with their names.",
-            action=action_id,
-        )
-        for action_id in wanted
-        if action_id not in good
-    ]
-    return good, wrong

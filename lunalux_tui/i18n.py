@@ -129,14 +129,17 @@ def error_sentences(language: str) -> Mapping[str, tuple[str, str]]:
 def tell(error: LunaluxError) -> tuple[str, str]:
     """Message and hint of an error in the person's language; its own English where there is none.
 
-    A sentence that names a value the error does not bring is not used: half a sentence helps nobody.
+    A sentence that names a value the error does not bring is not used: half a sentence helps nobody. One
+    under `CODE@where` is meant for errors that bring the place in a file.
     """
     if has(f"error.{error.code}.message"):
         hint = (
             t(f"error.{error.code}.hint", **error.params) if has(f"error.{error.code}.hint") else error.hint
         )
         return t(f"error.{error.code}.message", **error.params), hint
-    known = error_sentences(_Current.language).get(error.code)
+    sentences = error_sentences(_Current.language)
+    known = sentences.get(f"{error.code}@where") if error.params.get("where") else None
+    known = known or sentences.get(error.code)
     if known is None:
         return error.message, error.hint
     try:

@@ -13,7 +13,7 @@ from textual.worker import Worker, WorkerState
 
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_tui import i18n, places
-from lunalux_tui.actions import Action, bindings, checked_keymap, reachable
+from lunalux_tui.actions import Action, bindings, reachable
 from lunalux_tui.hangup import watch_terminal
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.theming import ThemedApp
@@ -100,7 +100,11 @@ class LunaluxApp(ThemedApp):
         before = self.keymap
         self.keymap, self._key_problems = {}, []
         if settings.keys:
-            self.keymap, self._key_problems = checked_keymap(settings.keys, places.all_actions())
+            from lunalux_tui.keymap import checked_keymap
+
+            self.keymap, self._key_problems = checked_keymap(
+                settings.keys, places.all_actions(), settings.paths.config_file
+            )
         if self.keymap or before:
             self.set_keymap(dict(self.keymap))
 

@@ -12,8 +12,9 @@ from textual.color import Color
 from lunalux_core.errors import InvalidInput, LimitExceeded, NetworkError, NotFound, StorageError
 from lunalux_core.paths import Paths
 from lunalux_tui import i18n, places, themes
-from lunalux_tui.actions import checked_keymap, key_name
+from lunalux_tui.actions import key_name
 from lunalux_tui.i18n import catalogue, t
+from lunalux_tui.keymap import checked_keymap
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
