@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 Purpose = Literal["session", "cursor", "blob"]
 CURSOR_VERSION = 1
+_canonical = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
 class Signer:
@@ -33,7 +34,7 @@ class Signer:
 
     def sign(self, purpose: Purpose, payload: Mapping[str, object]) -> str:
         """`payload` as a signed token. It can be read by everybody and changed by nobody."""
-        body = _b64(json.dumps(payload, separators=(",", ":"), sort_keys=True).encode())
+        body = _b64(_canonical(payload).encode())
         return f"{body}.{_b64(_mac(self._macs[0], purpose, body))}"
 
     def verify(self, purpose: Purpose, token: str) -> dict[str, Any] | None:

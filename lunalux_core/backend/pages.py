@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from urllib.parse import urljoin
+from functools import lru_cache
+from urllib.parse import urlsplit
 
 from lunalux_core.backend.listing import Listing, Listings
 from lunalux_core.backend.ranking_keys import Sort
@@ -54,7 +54,7 @@ class Pages:
         table, refresh_ms = table_of(self._settings, lang), self._settings.market_refresh_ms
         cards = [card_of(item, Place(table, Key(item["PK"], item["SK"]))) for item in listing.cards]
         expires_in = min((refresh_ms + 2 * MARGIN_MS) // 1000, SIGV4_MAX_SECONDS)
-        signed = await asyncio.gather(*(self._thumbnail(card, expires_in) for card in cards))
+        signed = [await self._thumbnail(card, expires_in) for card in cards]  # signing asks nobody
         dies_ms = [expires_s * 1000 for url, expires_s in signed if url]
         left_ms = min(dies_ms) - self._now_ms() - MARGIN_MS if dies_ms else refresh_ms
         return CharacterPageResponse(
@@ -83,7 +83,13 @@ def object_key(address: str) -> str | None:
 
 def absolute(url: str, settings: BackendSettings, base_url: str) -> str:
     """An address of ours as the client reaches this server; others are absolute already."""
-    return urljoin(settings.public_url or base_url, url) if url.startswith("/") else url
+    return _origin(settings.public_url or base_url) + url if url.startswith("/") else url
+
+
+@lru_cache(maxsize=32)
+def _origin(address: str) -> str:
+    scheme, host, *_ = urlsplit(address)
+    return f"{scheme}://{host}"
 
 
 def _view(card: MarketCard, thumbnail_url: str) -> MarketCharacter:
