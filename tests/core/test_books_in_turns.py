@@ -217,3 +217,15 @@ async def test_what_a_provider_counts_is_remembered_across_runs(
             other = settings.with_value("chat.model", "practice")
             assert (await turn_of(runtime, other)).token_factor == 1.0
     assert 1.05 < learnt < 3
+
+
+async def test_macros_see_the_chat_of_the_turn(runtime: Runtime) -> None:
+    from lunalux_core.cards.macros import expand
+    from lunalux_core.dialogue.nodes.macros import macro_context
+
+    turn = await turn_of(runtime, runtime.settings)
+    context = macro_context(turn, "Hi there")
+    text = "{{lastMessage}}|{{lastCharMessage}}|{{lastMessageId}}|{{allChatRange}}|{{lastSwipeId}}"
+    assert expand(text, context) == "Hi there|Welcome.|1|0-1|"
+    assert expand(text, macro_context(turn, "")) == "Welcome.|Welcome.|0|0-0|1"
+    assert [one.text for one in context.chat[:5]] == ["Welcome.", "Hi there"]

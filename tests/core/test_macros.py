@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -363,3 +364,32 @@ def test_durations_in_words() -> None:
         "3 months", "a year", "3 years",
     ]  # fmt: skip
     assert humanize(timedelta(hours=2), "zh", suffix=True) == "2 小时后"
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "{{user}}",
+                "{{CHAR}}",
+                "<bot>",
+                "<User>",
+                "{",
+                "}",
+                "{{",
+                "}}",
+                "user",
+                "<",
+                ">",
+                "\\",
+                "\n",
+                " é",
+            ]
+        ),
+        max_size=12,
+    )
+)
+def test_texts_with_names_alone_come_out_as_from_the_parser(parts: list[str]) -> None:
+    text = "".join(parts)
+    slow = replace(SCENE, extra={**SCENE.extra, "user": SCENE.user})
+    assert expand(text, SCENE) == expand(text, slow)

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import overload
 
 from lunalux_core.cards.macros import ChatMessage, MacroContext, Variables
 from lunalux_core.dialogue.turn import TurnInput
+from lunalux_core.library.conversations import Message
 
 
 def macro_context(turn: TurnInput, said: str, outlets: Mapping[str, str] | None = None) -> MacroContext:
     """The context of a turn; `said` is the person's words as they are sent."""
     card = turn.card
-    chat = [
-        ChatMessage(
-            message.name,
-            message.content,
-            is_user=message.role == "user",
-            is_system=message.hidden,
-            swipes=message.swipes,
-            swipe=message.swipe,
-            sent_at=datetime.fromtimestamp(message.created_at / 1000, UTC).astimezone(),
-        )
-        for message in turn.history
-    ]
-    if said:
-        chat.append(ChatMessage(turn.user, said, is_user=True))
+    now = (ChatMessage(turn.user, said, is_user=True),) if said else ()
     return MacroContext(
         user=turn.user,
         char=turn.character.name,
@@ -42,7 +31,7 @@ def macro_context(turn: TurnInput, said: str, outlets: Mapping[str, str] | None 
         char_version=card.character_version,
         first_message=card.first_mes,
         alternate_greetings=card.alternate_greetings,
-        chat=chat,
+        chat=_Chat(turn.history, now),
         generation_type=turn.kind,
         input=turn.text,
         outlets=outlets or {},
@@ -52,6 +41,40 @@ def macro_context(turn: TurnInput, said: str, outlets: Mapping[str, str] | None 
         chat_id=turn.conversation.id,
         language=turn.language,
     )
+
+
+class _Chat(Sequence[ChatMessage]):
+    """The messages of a turn as macros see them, made when one is asked for: nearly none ever is, and every
+    node of a turn has a context of its own.
+    """
+
+    def __init__(self, history: Sequence[Message], now: tuple[ChatMessage, ...]) -> None:
+        self._history = history
+        self._now = now
+
+    def __len__(self) -> int:
+        return len(self._history) + len(self._now)
+
+    @overload
+    def __getitem__(self, index: int) -> ChatMessage: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[ChatMessage]: ...
+    def __getitem__(self, index: int | slice) -> ChatMessage | list[ChatMessage]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        at = range(len(self))[index]
+        if at >= len(self._history):
+            return self._now[at - len(self._history)]
+        message = self._history[at]
+        return ChatMessage(
+            message.name,
+            message.content,
+            is_user=message.role == "user",
+            is_system=message.hidden,
+            swipes=message.swipes,
+            swipe=message.swipe,
+            sent_at=datetime.fromtimestamp(message.created_at / 1000, UTC).astimezone(),
+        )
 
 
 def branch_variables(turn: TurnInput) -> Variables:
