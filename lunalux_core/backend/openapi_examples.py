@@ -19,7 +19,8 @@ SESSION = ("UNAUTHORIZED", "SESSION_TAKEN_OVER")
 
 _SESSION_HEADERS = {"userId": "x-user-id", "sessionToken": "x-session-token"}
 _ALWAYS = ("STORE_UNAVAILABLE",)
-_EVERY_BODY = ("INVALID_REQUEST", "TOO_LARGE")
+_UNBOUND = {"title", "type", "default", "description"}
+"""What a schema says of a parameter that takes any text."""
 
 
 def answers(*codes: str) -> dict[int | str, Json]:
@@ -227,13 +228,28 @@ def _correct(operation: Json) -> None:
     automatic = responses.get("422", {}).get("content", {}).get("application/json", {}).get("schema", {})
     if automatic.get("$ref", "").endswith("/HTTPValidationError"):
         del responses["422"]
-    if "requestBody" in operation or operation.get("parameters"):
-        for status, entry in answers(*_EVERY_BODY).items():
-            if str(status) in responses:
-                continue
-            del entry["model"]
-            entry["content"]["application/json"]["schema"] = {"$ref": "#/components/schemas/Failure"}
-            responses[str(status)] = entry
+    if "requestBody" in operation:
+        _add(responses, "TOO_LARGE")
+    if "requestBody" in operation or any(_may_be_wrong(p["schema"]) for p in operation.get("parameters", ())):
+        _add(responses, "INVALID_REQUEST")
+
+
+def _may_be_wrong(schema: Json) -> bool:
+    """Whether a parameter of this schema can be refused."""
+    kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
+    return any(kind.get("type") != "string" or set(kind) - _UNBOUND for kind in kinds)
+
+
+def _add(responses: Json, code: str) -> None:
+    """Name a code among the answers of an operation, which may have its status already for others."""
+    ((status, entry),) = ((s, e) for s, e in answers(code).items() if s == STATUS[code])
+    del entry["model"]
+    entry["content"]["application/json"]["schema"] = {"$ref": "#/components/schemas/Failure"}
+    known = responses.setdefault(str(status), entry)
+    examples = known["content"]["application/json"]["examples"]
+    if code not in examples:
+        known["description"] += f", {code}"
+        examples |= entry["content"]["application/json"]["examples"]
 
 
 def _exemplify(operation: Json) -> None:

@@ -108,7 +108,7 @@ async def sign_in(
     )
 
 
-@router.post("/signout")
+@router.post("/signout", responses=answers())
 async def sign_out(request: Request, response: Response, services: CurrentServices) -> Success:
     """End the session in the headers. A session that has ended already is no error."""
     try:

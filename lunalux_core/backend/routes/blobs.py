@@ -27,7 +27,11 @@ HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "def
 @router.get(
     "/{key:path}",
     response_class=Response,
-    responses=answers("FORBIDDEN", "NOT_FOUND") | {200: {"content": {"application/octet-stream": {}}}},
+    responses=answers("FORBIDDEN", "NOT_FOUND")
+    | {
+        200: {"content": {"application/octet-stream": {}}},
+        304: {"description": "The copy that `If-None-Match` names is still good"},
+    },
 )
 async def read(
     key: str,
