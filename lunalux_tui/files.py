@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
 
 LARGEST_CHAT = 64 * 1024 * 1024
+LARGEST_PASTE = 64 * 1024
+IMPORTABLE = frozenset({".png", ".json", ".charx", ".jsonl", ".jpg", ".jpeg", ".zip", ".yaml", ".yml"})
 
 
 @dataclass(slots=True)
@@ -76,6 +78,20 @@ def split_paths(text: str) -> list[str]:
     found = [word.removeprefix("file://").strip("\"'") for word in words]
     plain = len(found) > 1 and not any(Path(word).expanduser().exists() for word in found)
     return lines if plain else found
+
+
+def importable_paths(text: str) -> list[str]:
+    """The files a pasted text names, if it names nothing else: so do terminals with dropped files."""
+    if len(text) > LARGEST_PASTE or "." not in text:
+        return []
+    found = [path.removeprefix("file://").strip("\"'") for path in split_paths(text)]
+    try:
+        good = all(
+            Path(path).suffix.lower() in IMPORTABLE and Path(path).expanduser().is_file() for path in found
+        )
+    except (OSError, ValueError):  # too long for a name, or with a zero in it
+        return []
+    return found if good else []
 
 
 def read_file(path: Path) -> bytes:

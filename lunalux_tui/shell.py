@@ -32,7 +32,7 @@ APP_ACTIONS = (
     Action("app.palette", "command_palette", "ctrl+p", footer=61, priority=True, palette=False),
     Action("app.next_theme", "next_theme"),
     Action("app.plugin_panes", "plugin_panes"),
-    Action("app.jump", "jump", "f9", priority=True),
+    Action("app.jump", "jump", "f9"),
     Action("app.tour", "tour"),
     Action("app.tour_next", "tour_next", "f7", priority=True),
     Action("app.tour_end", "tour_end", "f8", priority=True),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from textual import work
+from textual import on, work
 
+from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.chat_messages import MessageActions
+from lunalux_tui.widgets.prompt import Prompt
 
 WORK = "dialog"
 
@@ -173,6 +175,19 @@ class DialogActions(MessageActions):
             from lunalux_tui.files import split_paths
 
             await self.import_cards(split_paths(answer))
+
+    @on(Prompt.FilesPasted)
+    @work(group="dialog", exclusive=True, exit_on_error=False)
+    async def _files_pasted(self, event: Prompt.FilesPasted) -> None:
+        """Files dropped on the prompt are imported, if that was meant; else their paths are a text."""
+        from lunalux_tui.dialogs.ask import ConfirmDialog
+
+        names = ", ".join(clean_line(Path(path).name, 60) for path in event.paths[:5])
+        question = t("dialog.import_pasted.question", names=names)
+        if await self.app.push_screen_wait(ConfirmDialog(t("dialog.import_pasted.title"), question)):
+            await self.import_cards(event.paths)
+        else:
+            self.prompt.put(event.text)
 
     async def import_cards(self, arguments: list[str]) -> None:
         """Import files of every kind, tell what became of them, and open a single new character."""

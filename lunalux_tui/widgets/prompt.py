@@ -15,12 +15,18 @@ from textual.reactive import var
 from textual.timer import Timer
 from textual.widgets import TextArea
 
+from lunalux_core.text import clean
 from lunalux_tui.actions import Action, bindings, keys_of
+from lunalux_tui.files import importable_paths
 from lunalux_tui.i18n import t
 from lunalux_tui.widgets.lines import keymap_of
 
 PAUSE = 0.6
 """Seconds without a key after which the draft is kept."""
+
+
+LONG_PASTE = 20_000
+"""Characters from which on a paste is told, since little of it is in view."""
 
 
 class Prompt(TextArea):
@@ -53,6 +59,13 @@ class Prompt(TextArea):
         """A digit in the empty prompt: the number of a suggestion."""
 
         number: int
+
+    @dataclass
+    class FilesPasted(Message):
+        """Files were dropped on the terminal, or their paths pasted; `text` is what came."""
+
+        paths: list[str]
+        text: str
 
     class Left(Message):
         """Escape was pressed here."""
@@ -120,6 +133,22 @@ class Prompt(TextArea):
             self.post_message(self.Left())
         elif event.key not in {"up", "down"}:
             self._recalled = None
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.prevent_default()
+        event.stop()
+        if paths := importable_paths(event.text):
+            self.post_message(self.FilesPasted(paths, event.text))
+            return
+        self.put(event.text)
+
+    def put(self, text: str) -> None:
+        """Insert a text from outside in place of the selection; a long one is told."""
+        text = clean(text)
+        start, end = sorted((self.selection.start, self.selection.end))
+        self.replace(text, start, end, maintain_selection_offset=False)
+        if len(text) >= LONG_PASTE:
+            self.notify(t("prompt.long_paste", n=f"{len(text):,}"), markup=False)
 
     def _recall(self, step: int) -> None:
         """Show an earlier text of the person's, or the empty prompt below the newest."""

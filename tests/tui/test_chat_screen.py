@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from chat_world import open_app, stored_conversation
 from textual.command import CommandPalette
+from textual.events import Paste
 
+from lunalux_core.cards.card import Card
+from lunalux_core.cards.export import export_card
 from lunalux_tui.dialogs.conversations import ConversationsDialog
 from lunalux_tui.dialogs.edit import EditDialog
 from lunalux_tui.dialogs.help import HelpDialog
@@ -266,3 +269,27 @@ async def test_import_of_cards_tells_what_failed(home: Path, tmp_path: Path) -> 
         await driven.chat.import_cards([str(good)])
         assert driven.chat.character_name == "Brought"
         assert driven.contents() == ["Hi [b]"] and "Hi [b]" in driven.drawn()
+
+
+async def test_a_dropped_card_is_imported_when_that_is_meant(tmp_path: Path) -> None:
+    card = tmp_path / "Tom O'Dell.json"
+    card.write_bytes(export_card(Card.new("Tom", first_mes="Hi, I am Tom."), "json"))
+    async with open_app() as app:
+        app.chat.prompt.post_message(Paste(f'"{card}"'))
+        await app.until(lambda: type(app.app.screen).__name__ == "ConfirmDialog")
+        await app.press("y")
+        await app.until(lambda: app.chat.character_name == "Tom")
+        assert app.chat.prompt.text == ""
+
+
+async def test_paths_and_controls_in_a_paste_are_a_text_otherwise(tmp_path: Path) -> None:
+    card = tmp_path / "card.json"
+    card.write_text("{}")
+    async with open_app() as app:
+        app.chat.prompt.post_message(Paste(str(card)))
+        await app.until(lambda: type(app.app.screen).__name__ == "ConfirmDialog")
+        await app.press("escape")
+        await app.until(lambda: app.chat.prompt.text == str(card))
+        app.chat.prompt.select_all()
+        app.chat.prompt.post_message(Paste("one\x1b[2J\x07\r\ntwo /no/such/file.png"))
+        await app.until(lambda: app.chat.prompt.text == "one\ntwo /no/such/file.png")
