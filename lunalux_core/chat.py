@@ -16,6 +16,7 @@ from contextlib import aclosing
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from lunalux_core.cards.jsontext import well_formed
 from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
@@ -129,6 +130,7 @@ class Chat:
             LunaluxError: provider, payment, network or storage failed. The person's words and whatever
                 came of the reply are stored; the reply is marked failed.
         """
+        text = well_formed(text)
 
         def begin(connection: Connection) -> tuple[Message | None, Message, TurnInput]:
             conversation = load_conversation(connection, conversation_id)
@@ -235,6 +237,8 @@ class Chat:
         """The exact messages that `send` would send; nothing is stored and nothing is sent."""
         from lunalux_core.dialogue.workflow import TurnContext
 
+        text = well_formed(text)
+
         def read(connection: Connection) -> TurnInput:
             conversation = load_conversation(connection, conversation_id)
             parent = load_message(connection, conversation.head_id) if conversation.head_id else None
@@ -250,10 +254,12 @@ class Chat:
 
     async def edit(self, message_id: str, content: str) -> None:
         """Change the words of a message in place."""
+        content = well_formed(content)
         await self._database.write(lambda c: edit_message(c, message_id, content))
 
     async def edit_as_branch(self, message_id: str, content: str) -> str:
         """Put other words beside a message and show them; returns the new message's id."""
+        content = well_formed(content)
         return await self._database.write(lambda c: edit_as_branch(c, message_id, content))
 
     async def delete(self, message_id: str, *, only_this: bool = False) -> None:

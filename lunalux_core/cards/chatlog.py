@@ -89,7 +89,7 @@ def read_jsonl(text: str, filename: str = "") -> ChatLog:
     header: dict[str, Any] = {}
     notes: list[str] = []
     builder = _Builder()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: U+2028 may stand in a message
         if not line.strip():
             continue
         document = _json_or_none(line)
@@ -344,9 +344,14 @@ def _named(value: Any) -> str:
 
 def _json_or_none(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return None
+
+
+def _no_number(name: str) -> None:
+    """NaN and Infinity are no JSON; written back, no other program would read them."""
+    raise ValueError(name)
 
 
 def _unknown(filename: str) -> InvalidInput:

@@ -93,6 +93,12 @@ def read_scripts(document: object, source: Source = "sillytavern") -> list[Regex
     return [_modernise(read_script(each), source) for each in found]
 
 
+def scripts_inside(document: object) -> list[RegexScript]:
+    """`read_scripts` for what a card or a preset carries: none where it holds something else."""
+    found = [read_script(each) for each in _find_documents(document)]
+    return [_modernise(one, "sillytavern") for one in found]
+
+
 def _find_documents(document: object) -> Iterable[Mapping[str, Any]]:
     if isinstance(document, Mapping):
         if "findRegex" in document:

@@ -24,7 +24,7 @@ from lunalux_core.library.conversations import (
 from lunalux_core.library.personas import Persona, load_persona
 from lunalux_core.library.shelf import load_shelf
 from lunalux_core.settings import Settings
-from lunalux_core.text import clean
+from lunalux_core.text import clean, clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
@@ -88,7 +88,7 @@ class TurnReader:
         """What the person is called: an option, the persona, the setting, or a traveller."""
         persona = load_persona(connection, conversation.persona_id)
         name = options.user_name or (persona.name if persona else "") or self._settings.user_name
-        if name:
+        if name := clean_line(name):
             return name
         character = load_character(connection, conversation.character_id)
         return "旅人" if self._language(character) == "zh" else "Traveller"
@@ -243,11 +243,11 @@ def _token_factor(connection: Connection, model: str) -> float:
 
 def _scripts(connection: Connection, character: Character, card: Card, preset: Preset) -> list[RegexScript]:
     """Global scripts, then the card's own where the person allowed them, then the preset's (FORMATS 4.1)."""
-    from lunalux_core.cards.regex import read_script, read_scripts
+    from lunalux_core.cards.regex import read_script, scripts_inside
 
     scripts = [read_script(item.document) for item in load_shelf(connection, "regex", enabled_only=True)]
     if character.scripts_allowed and card.regex_scripts:
-        scripts += read_scripts(card.regex_scripts)
+        scripts += scripts_inside(card.regex_scripts)
     if preset.regex_scripts:
-        scripts += read_scripts(preset.regex_scripts)
+        scripts += scripts_inside(preset.regex_scripts)
     return scripts
