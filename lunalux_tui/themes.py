@@ -15,6 +15,7 @@ from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 from lunalux_core.errors import InvalidInput
+from lunalux_core.toml_lines import line_of
 
 DEFAULT = "luna-dark"
 NO_COLOUR = "no-colour"
@@ -46,6 +47,13 @@ CHAT: Mapping[str, str] = {
     "selection": "surface",
 }
 """The chat's own colours, and the base colour that stands in for each."""
+
+STYLED = (*CHAT, "accent", "error", "warning", "cursor")
+"""What `[styles]` can mark without colour; `cursor` is the row under the cursor of a list."""
+
+STYLES = ("bold", "italic", "underline", "reverse", "dim")
+TABLES = {"colors": (*BASE,), "chat": (*CHAT,), "styles": STYLED}
+FLAGS = ("dark", "ansi")
 
 
 def folders(own: Path) -> tuple[Path, ...]:
@@ -102,20 +110,16 @@ def read_theme(path: Path) -> Theme:
     """A theme from its file; the file's name is the theme's name.
 
     Raises:
-        InvalidInput: THEME_INVALID, naming the file and what is wrong in it.
+        InvalidInput: THEME_INVALID, naming the file, the line and what is wrong there.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        document = tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise _invalid(path, str(error)) from error
-    colours = {key: str(value) for key, value in _table(document, "colors", path).items()}
-    chat = {key: str(value) for key, value in _table(document, "chat", path).items()}
-    for key, value in (*colours.items(), *chat.items()):
-        _check(path, key, value)
-    for required in ("primary", "foreground", "background"):
-        if required not in colours:
-            raise _invalid(path, f"[colors] has no {required}")
-    dark, ansi = bool(document.get("dark", True)), bool(document.get("ansi", False))
+    _check(document, path, text)
+    colours = {key: str(value) for key, value in document.get("colors", {}).items()}
+    chat = {key: str(value) for key, value in document.get("chat", {}).items()}
     derived = {
         "secondary": colours["primary"],
         "accent": colours["primary"],
@@ -128,29 +132,52 @@ def read_theme(path: Path) -> Theme:
     base = {**derived, **colours}
     variables = {f"lx-{key}": chat.get(key, base[stand_in]) for key, stand_in in CHAT.items()}
     variables |= {"lx-error": base["error"], "lx-warning": base["warning"], "lx-accent": base["accent"]}
+    variables |= {f"lx-{key}-style": str(words) for key, words in document.get("styles", {}).items()}
+    dark, ansi = document.get("dark", True), document.get("ansi", False)
     if ansi:
         variables |= {"ansi-foreground": base["foreground"], "ansi-background": base["background"]}
-    variables |= {key: str(value) for key, value in _table(document, "variables", path).items()}
+    variables |= {key: str(value) for key, value in document.get("variables", {}).items()}
     theme = Theme(path.stem, base["primary"], dark=dark, ansi=ansi, variables=variables)
     for key in BASE:
         setattr(theme, key, base[key])
     return theme
 
 
-def _table(document: Mapping[str, Any], key: str, path: Path) -> Mapping[str, Any]:
-    value = document.get(key, {})
-    if not isinstance(value, dict):
-        raise _invalid(path, f"{key} is not a table")
-    return value
+def _check(document: Mapping[str, Any], path: Path, text: str) -> None:
+    """Every key is known, every colour a colour, every style a style."""
+
+    def wrong(reason: str, *key: str) -> InvalidInput:
+        line = line_of(text, key)
+        return _invalid(path, f"line {line}: {reason}" if line else reason)
+
+    for key, value in document.items():
+        if key in FLAGS:
+            if not isinstance(value, bool):
+                raise wrong(f"{key} = {value!r} is not true or false", key)
+        elif key not in TABLES and key != "variables":
+            raise wrong(f"{key} is not a key of a theme", key)
+        elif not isinstance(value, dict):
+            raise wrong(f"{key} is not a table", key)
+    for table, known in TABLES.items():
+        for key, value in document.get(table, {}).items():
+            if key not in known:
+                raise wrong(f"{key} is not a key of [{table}]", table, key)
+            if table == "styles":
+                if not set(str(value).split()) <= set(STYLES):
+                    raise wrong(f"{key} = {value!r} is none of {', '.join(STYLES)}", table, key)
+            elif not _is_colour(str(value)):
+                raise wrong(f"{key} = {value!r} is not a colour", table, key)
+    for required in ("primary", "foreground", "background"):
+        if required not in document.get("colors", {}):
+            raise wrong(f"[colors] has no {required}", "colors")
 
 
-def _check(path: Path, key: str, value: str) -> None:
-    if key not in BASE and key not in CHAT:
-        raise _invalid(path, f"{key} is not a colour of a theme")
+def _is_colour(value: str) -> bool:
     try:
         Color.parse(value)
-    except ColorParseError as error:
-        raise _invalid(path, f"{key} = {value!r} is not a colour") from error
+    except ColorParseError:
+        return False
+    return True
 
 
 def _invalid(path: Path, reason: str) -> InvalidInput:

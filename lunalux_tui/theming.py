@@ -95,10 +95,9 @@ class ThemedApp(App[None]):
 
     def themes_changed(self, changed: set[str]) -> None:
         """Theme files were written or deleted: tell what is wrong, wear what is right."""
-        self.theme_names()
-        name = self.runtime.settings.theme
-        if name in changed:
-            self.wear(name)
+        names, worn = self.theme_names(), self.runtime.settings.theme
+        if worn in changed and worn in names:  # a broken file is told; what is worn stays
+            self.wear(worn)
         for screen in self._every_screen():
             follow = getattr(screen, "follow_themes", None)
             if follow is not None:

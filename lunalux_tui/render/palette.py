@@ -28,6 +28,8 @@ _COLOURS = (
     (bit.QUOTE, "lx-quote"),
 )
 
+_MARKS = {"bold": bit.BOLD, "italic": bit.ITALIC, "underline": bit.UNDERLINE, "reverse": bit.REVERSE}
+
 
 class Palette:
     """Styles of one theme on one background; every combination of bits is made once.
@@ -47,6 +49,10 @@ class Palette:
         self._surface = Color.parse(surface)
         self._panel = Color.parse(panel)
         self._selection = Color.parse(variables.get("lx-selection", surface))
+        words = variables.get("lx-cursor-style", "").split()
+        self.cursor = sum(bits for word, bits in _MARKS.items() if word in words)
+        """Bits for the row under the cursor, where colour alone would not show it."""
+
         self._styles: dict[tuple[int, bool], Style] = {}
         self._blank: Strip | None = None
 
@@ -73,15 +79,23 @@ class Palette:
         return self._blank
 
     def _make(self, bits: int, selected: bool) -> Style:
+        words = self._words(bits, selected)
         return Style(
             color=self._colour(bits).rich_color,
             bgcolor=self._ground(bits, selected).rich_color,
-            reverse=bool(bits & bit.REVERSE) or None,
-            bold=bool(bits & bit.BOLD) or None,
-            italic=bool(bits & bit.ITALIC) or None,
-            underline=bool(bits & (bit.UNDERLINE | bit.LINK)) or None,
+            reverse=bool(bits & bit.REVERSE) or "reverse" in words or None,
+            bold=bool(bits & bit.BOLD) or "bold" in words or None,
+            italic=bool(bits & bit.ITALIC) or "italic" in words or None,
+            underline=bool(bits & (bit.UNDERLINE | bit.LINK)) or "underline" in words or None,
             strike=bool(bits & bit.STRIKE) or None,
+            dim="dim" in words or None,
         )
+
+    def _words(self, bits: int, selected: bool) -> set[str]:
+        """What a theme's `[styles]` asks for besides colour."""
+        names = [name for one, name in _COLOURS if bits & one]
+        names += ["lx-selection"] if selected else []
+        return {word for name in names for word in self._variables.get(f"{name}-style", "").split()}
 
     def _ground(self, bits: int, selected: bool) -> Color:
         if selected:

@@ -72,6 +72,11 @@ class SettingsScreen(LunaScreen[None]):
         return cast("LunaluxApp", self.app)
 
     @property
+    def ready(self) -> bool:
+        """Whether a section is shown already."""
+        return self.section.id in self._panes
+
+    @property
     def pane(self) -> Pane:
         """What is shown at the right."""
         return self._panes[self.section.id]
@@ -100,14 +105,15 @@ class SettingsScreen(LunaScreen[None]):
 
     def apply_settings(self) -> None:
         """Follow the settings in force."""
-        self._tell_where()
-        self.pane.read()
-        self.refresh_bindings()
+        if self.ready:
+            self._tell_where()
+            self.pane.read()
+            self.refresh_bindings()
 
     def on_screen_resume(self) -> None:
-        if self.section.id in self._panes:
+        if self.ready:
             self.pane.read()
-        self._tell_where()
+            self._tell_where()
 
     def _tell_where(self) -> None:
         self.head.section = t("settings.found") if self.section is FOUND else self.section.title
@@ -142,8 +148,7 @@ class SettingsScreen(LunaScreen[None]):
 
     def explain(self) -> None:
         """Explain what the cursor stands on."""
-        pane = self.pane
-        if pane.is_attached:
+        if self.ready and (pane := self.pane).is_attached:
             self.query_one(Explain).told = pane.explain(pane.chosen)
 
     def action_sections(self) -> None:

@@ -159,6 +159,8 @@ class Rows(ScrollView, can_focus=True):
         for y in crop.line_range:
             place, line = divmod(self.scroll_offset.y + y, self._height)
             runs, selected = self._line(place, line, width)
+            if selected and palette.cursor:
+                runs = (runs[0], *((text, style | palette.cursor) for text, style in runs[1:]))
             strips.append(palette.strip(runs, width, selected))
         if crop.column_span != (0, width):
             strips = [strip.crop(*crop.column_span) for strip in strips]

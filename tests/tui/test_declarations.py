@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from textual.color import Color
 
 from lunalux_core.errors import InvalidInput, LimitExceeded, NetworkError, NotFound, StorageError
 from lunalux_core.paths import Paths
@@ -99,26 +98,6 @@ def test_bundled_themes_load_and_a_bad_one_costs_a_notice(paths: Paths) -> None:
     assert {"luna-dark", "luna-light", "high-contrast", "no-colour", "mine"} <= loaded.keys()
     assert [error.code for error in failed] == ["THEME_INVALID"]
     assert "broken.toml" in failed[0].message
-
-
-@pytest.mark.parametrize(("name", "least"), [("luna-dark", 4.5), ("luna-light", 4.5), ("high-contrast", 7.0)])
-def test_text_can_be_read_on_its_ground(name: str, least: float, paths: Paths) -> None:
-    theme = themes.find_theme(name, paths.themes)
-    grounds = [theme.background, theme.surface, theme.panel, theme.variables["lx-selection"]]
-    for key in ("speech", "narration", "character", "user", "link", "muted", "heading", "quote"):
-        for ground in grounds:
-            ratio = contrast(Color.parse(theme.variables[f"lx-{key}"]), Color.parse(ground or "#000"))
-            assert ratio >= least - 0.6 * (ground == theme.panel), (key, ground, ratio)
-
-
-def contrast(one: Color, other: Color) -> float:
-    def luminance(colour: Color) -> float:
-        parts = [value / 255 for value in colour.rgb]
-        red, green, blue = (v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in parts)
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (bright + 0.05) / (dark + 0.05)
 
 
 def test_a_key_map_keeps_what_it_can() -> None:
