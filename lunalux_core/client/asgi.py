@@ -153,7 +153,9 @@ class _Exchange(httpx.AsyncByteStream):
             return
         if body := message.get("body", b""):
             await self._put(body)
-        if not message.get("more_body", False):
+        if message.get("more_body", False):
+            await asyncio.sleep(0)  # the reader shows this chunk before the app makes the next one
+        else:
             self._complete = True
             await self._put(None)
 
