@@ -72,6 +72,7 @@ async def import_data(
     import asyncio
 
     from lunalux_core.cards.front import read_card
+    from lunalux_core.cards.remarks import remarks_on
 
     loaded = await asyncio.to_thread(read_card, data, filename)
     identity = short_id()
@@ -87,7 +88,8 @@ async def import_data(
 
         new = replace(new, market_id=market_id, binding_active=True)
     await library.characters.add(new)
-    return ImportResult(filename, "imported", identity, new.name, new.spec, warnings=loaded.warnings)
+    notes = (*loaded.warnings, *remarks_on(loaded.card))
+    return ImportResult(filename, "imported", identity, new.name, new.spec, warnings=notes)
 
 
 async def add_starters(library: Library, paths: Paths) -> bool:
@@ -192,10 +194,13 @@ class CardReader:
             return Prepared(ImportResult(told, "duplicate", there, new.name, new.spec), source=source)
         original = source if isinstance(source, Path) else None
         files = () if self._dry_run else _write_files(self._pictures, identity, loaded, data, original)
+        from lunalux_core.cards.remarks import remarks_on
+
+        notes = (*loaded.warnings, *remarks_on(loaded.card))
         if there is not None:
-            result = ImportResult(told, "replaced", there, new.name, new.spec, warnings=loaded.warnings)
+            result = ImportResult(told, "replaced", there, new.name, new.spec, warnings=notes)
             return Prepared(result, new, there, files, source)
-        result = ImportResult(told, "imported", identity, new.name, new.spec, warnings=loaded.warnings)
+        result = ImportResult(told, "imported", identity, new.name, new.spec, warnings=notes)
         return Prepared(result, new, files=files, source=source)
 
 

@@ -54,7 +54,7 @@ def write(path: Path, content: bytes | str | Any) -> Path:
 
 
 def card(name: str, **fields: Any) -> bytes:
-    return export_card(Card.new(name, first_mes=f"I am {name}.", **fields), "png")
+    return export_card(Card.new(name, **{"first_mes": f"I am {name}.", **fields}), "png")
 
 
 @pytest.fixture
@@ -330,3 +330,20 @@ def test_hostile_files_never_stop_the_rest(library: Library, paths: Paths, tmp_p
     assert all(
         one.error and one.error.code and one.error.message for n, one in results.items() if n not in good
     )
+
+
+def test_the_report_says_what_behaves_otherwise(library: Library, paths: Paths, tmp_path: Path) -> None:
+    book = {"scan_depth": 5, "entries": [{"keys": ["a"], "content": "b", "extensions": {}}]}
+    extensions = {
+        "regex_scripts": [SCRIPT],
+        "tavern_helper": {"scripts": [1]},
+        "risuai": {"triggerscript": [1]},
+    }
+    full = card("Ada", character_book=book, extensions=extensions, first_mes="<% if (x) %>")
+    linked = card("Bea", extensions={"world": "Lake"})
+    write(tmp_path / "in" / "a.png", full)
+    write(tmp_path / "in" / "b.png", linked)
+    told = {one.name: "\n".join(one.warnings) for one in brought(library, paths, tmp_path / "in")}
+    for part in ("taken as enabled", "scan_depth", "1 regex scripts", "Tavern Helper", "RisuAI", "EJS"):
+        assert part in told["Ada"], part
+    assert "'Lake'" in told["Bea"]
