@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -19,8 +20,15 @@ request_id: ContextVar[str] = ContextVar("lunalux_request_id", default="")
 
 logger = logging.getLogger("lunalux.backend")
 
+_EMAIL = re.compile(r"(?<![\w.+%-])([\w+%-])[\w.+%-]*@([\w-]+(?:\.[\w-]+)+)")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PRIVATE = frozenset({"password", "code_value", "token", "authorization", "x-session-token", "cookie", "raw"})
+
+
+def _clean(text: str) -> str:
+    """`text` without credentials, and with no more of an e-mail address than tells it from others."""
+    text = redact(text)
+    return _EMAIL.sub(r"\1…@\2", text) if "@" in text else text
 
 
 class JsonFormatter(logging.Formatter):
@@ -31,16 +39,16 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": redact(record.getMessage()),
+            "message": _clean(record.getMessage()),
         }
         if current := request_id.get():
             line["requestId"] = current
         for name, value in vars(record).items():
             if name not in _STANDARD:
                 hidden = name.lower() in _PRIVATE
-                line[name] = REDACTED if hidden else redact(value) if isinstance(value, str) else value
+                line[name] = REDACTED if hidden else _clean(value) if isinstance(value, str) else value
         if record.exc_info:
-            line["trace"] = redact(self.formatException(record.exc_info))
+            line["trace"] = _clean(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
