@@ -110,14 +110,23 @@ class Expander(Protocol):
     ) -> str: ...
 
 
-def expander(context: MacroContext, variables: Variables | None = None) -> Expander:
-    """A function that expands with this context, for example for `dialogue.scripts.run_scripts`."""
+def expander(
+    context: MacroContext, variables: Variables | None = None, unknown: dict[str, None] | None = None
+) -> Expander:
+    """A function that expands with this context, for example for `dialogue.scripts.run_scripts`.
+
+    Args:
+        unknown: takes the names of macros that nobody knows, each once, in the order they were met.
+    """
     state = variables or Variables()
 
     def apply(
         text: str, *, literals: Sequence[str] = (), value_filter: Callable[[str], str] | None = None
     ) -> str:
-        return expand(text, context, state, literals=literals, value_filter=value_filter)
+        done = expand_all(text, context, state, literals=literals, value_filter=value_filter)
+        if unknown is not None and done.unknown:
+            unknown.update(dict.fromkeys(done.unknown))
+        return done.text
 
     return apply
 

@@ -229,3 +229,11 @@ async def test_macros_see_the_chat_of_the_turn(runtime: Runtime) -> None:
     assert expand(text, context) == "Hi there|Welcome.|1|0-1|"
     assert expand(text, macro_context(turn, "")) == "Welcome.|Welcome.|0|0-0|1"
     assert [one.text for one in context.chat[:5]] == ["Welcome.", "Hi there"]
+
+
+async def test_unknown_macros_are_sent_as_written_and_named(runtime: Runtime) -> None:
+    character = await ada(runtime, description="{{char}} {{risuOnly::1}} {{asset::x}}")
+    await runtime.library.worldbooks.add("Lake", book("lake", "{{elsewhere}} {{risuOnly::2}}"))
+    done = await runtime.chat.preview((await runtime.chat.start(character)).id, "the lake")
+    assert set(done.report.unknown_macros) == {"risuOnly", "asset", "elsewhere"}
+    assert any("{{risuOnly::1}}" in message.content for message in done.messages)

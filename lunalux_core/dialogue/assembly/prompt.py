@@ -38,6 +38,7 @@ class PromptReport:
     `history_dropped` counts every message that is not in the prompt for lack of room, also those that
     were never offered; `dropped_ids` names the offered ones, oldest first. `memory_events` lines stand in
     for them. `injections_dropped` are texts meant for a depth of the history that found no place.
+    `unknown_macros` are names of macros that nobody knows; they were sent as they are written.
     """
 
     budget: int
@@ -50,6 +51,7 @@ class PromptReport:
     memory_events: int = 0
     examples_kept: int = 0
     examples_dropped: int = 0
+    unknown_macros: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The same for JSON."""

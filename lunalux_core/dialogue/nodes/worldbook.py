@@ -54,7 +54,8 @@ def worldbook(engine: EcmaEngine) -> Node[Draft, Ready]:
 
 def _build(draft: Draft, engine: EcmaEngine) -> Ready:
     turn = draft.request.turn
-    activation = _activate(draft, engine)
+    unknown: dict[str, None] = {}
+    activation = _activate(draft, engine, unknown)
     context = macro_context(turn, draft.request.sent, activation.outlets)
     material = replace(
         draft.material,
@@ -69,20 +70,21 @@ def _build(draft: Draft, engine: EcmaEngine) -> Ready:
         examples_top=activation.examples_top,
         examples_bottom=activation.examples_bottom,
     )
-    expand = expander(context, draft.variables)
+    expand = expander(context, draft.variables, unknown)
     count = estimator(turn.model.model, turn.token_factor).message
     prompt = assemble(turn.preset, material, expand=expand, count_tokens=count)
     prompt = prefilled(
         prompt, turn.preset.params, turn.kind, turn.model.model, expand=expand, count_tokens=count
     )
+    prompt = replace(prompt, report=replace(prompt.report, unknown_macros=tuple(unknown)))
     return Ready(draft.request, prompt, activation, draft.variables)
 
 
-def _activate(draft: Draft, engine: EcmaEngine) -> Activation:
+def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None]) -> Activation:
     turn, material = draft.request.turn, draft.material
     if not turn.books:
         return Activation(timed=TimedState.read(turn.state.get("timed")))
-    expand = expander(macro_context(turn, draft.request.sent), draft.variables)
+    expand = expander(macro_context(turn, draft.request.sent), draft.variables, unknown)
     scripts = [script for script in turn.scripts if WORLD_INFO in script.placement and not script.disabled]
 
     def transform(_entry: Entry, content: str) -> str:
