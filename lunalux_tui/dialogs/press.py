@@ -19,10 +19,10 @@ class PressDialog(Dialog[str]):
     """Answers the pressed key, or None for escape. A key that is taken must be pressed twice.
 
     Args:
-        taken: which action has a key already, by key.
+        taken: what a key does already, by key.
     """
 
-    def __init__(self, action: Action, taken: Mapping[str, Action]) -> None:
+    def __init__(self, action: Action, taken: Mapping[str, str]) -> None:
         super().__init__(action.label, hint=question("press.hint", action=action.help))
         self._taken = taken
         self._asked = ""
@@ -44,7 +44,7 @@ class PressDialog(Dialog[str]):
             self._say(question("press.never", pressed=key_name(key)))
         elif key in self._taken and key != self._asked:
             self._asked = key
-            self._say(question("press.taken", pressed=key_name(key), action=self._taken[key].label))
+            self._say(question("press.taken", pressed=key_name(key), action=self._taken[key]))
         else:
             self.dismiss(key)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.widgets import Static
 
@@ -42,9 +43,10 @@ class ProgressDialog(Dialog[Result], Generic[Result]):
     def on_mount(self) -> None:
         self._show()
         self.set_interval(0.1, self._show)
-        self.run_worker(self._run(), exit_on_error=False)
+        self._begin()
 
-    async def _run(self) -> None:
+    @work(exit_on_error=False)
+    async def _begin(self) -> None:
         try:
             self.dismiss(await self._work(self._told))
         except Stopped:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from chat_world import open_app
+from settings_world import section
 from textual.color import Color
 
 from lunalux_core.errors import InvalidInput
@@ -15,7 +16,6 @@ from lunalux_core.paths import Paths
 from lunalux_tui import themes
 from lunalux_tui.dialogs.themes import ThemesDialog
 from lunalux_tui.render.styles import ERROR, MUTED, REVERSE
-from lunalux_tui.screens.settings import SettingsScreen
 from lunalux_tui.theming import palette
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -38,11 +38,9 @@ def contrast(one: Color, other: Color) -> float:
 def test_every_text_can_be_read_on_every_ground(name: str, least: float, paths: Paths) -> None:
     theme = themes.find_theme(name, paths.themes)
     grounds = [theme.background, theme.surface, theme.panel, theme.variables["lx-selection"]]
-    texts = {key: theme.variables[f"lx-{key}"] for key in themes.CHAT if key not in {"selection"}}
-    del texts["code-background"]
-    texts |= {
-        key: getattr(theme, key) for key in themes.BASE if key not in {"background", "surface", "panel"}
-    }
+    no_text = {"selection", "code-background", "background", "surface", "panel"}
+    texts = {key: theme.variables[f"lx-{key}"] for key in themes.CHAT if key not in no_text}
+    texts |= {key: getattr(theme, key) for key in themes.BASE if key not in no_text}
     for key, text in texts.items():
         for ground in grounds:
             ratio = contrast(Color.parse(text), Color.parse(ground or "#000"))
@@ -90,8 +88,7 @@ def test_every_key_of_a_theme_is_documented() -> None:
 async def test_a_theme_is_tried_on_and_taken_off_again() -> None:
     async with open_app((100, 30)) as driven:
         app = driven.app
-        app.action_settings("look")
-        await driven.until(lambda: isinstance(app.screen, SettingsScreen) and app.screen.pane.has_focus)
+        await section(driven, "look")
         await driven.press("enter")
         await driven.until(lambda: isinstance(app.screen, ThemesDialog))
         assert app.theme == "luna-dark"

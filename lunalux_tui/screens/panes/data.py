@@ -47,12 +47,13 @@ class DataPane(Pane):
 
     def read(self) -> None:
         self._show()
-        self.run_worker(self._measure(), group="read", exclusive=True, exit_on_error=False)
+        self._measure()
 
     def _show(self) -> None:
         sizes = {name: size_name(size) for name, size in self.sizes.items()}
         self.show([Row(name, t(f"data.{name}.label"), right=sizes.get(name, "")) for name in NAMES])
 
+    @work(group="read", exclusive=True, exit_on_error=False)
     async def _measure(self) -> None:
         self.sizes = {name: await asyncio.to_thread(size_of, self.place(name)) for name in NAMES}
         self._show()

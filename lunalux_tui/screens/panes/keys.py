@@ -94,14 +94,13 @@ class KeysPane(Pane):
         before = keys_of(action, self.lunalux.keymap) if add else []
         self._store({action.id: ",".join(dict.fromkeys([*before, key]))})
 
-    def _taken(self, action: Action) -> Mapping[str, Action]:
-        """Which action has a key already where this one works, by key."""
-        taken = {}
+    def _taken(self, action: Action) -> Mapping[str, str]:
+        """What a key does already where this action works."""
+        taken = {} if action.priority else dict.fromkeys(editing_keys(), t("keys.editing"))
         for other in self.known.values():
             near = other.group == action.group or EVERYWHERE & {other.group, action.group}
             if other.id != action.id and near:
-                for key in keys_of(other, self.lunalux.keymap):
-                    taken[key] = other
+                taken |= dict.fromkeys(keys_of(other, self.lunalux.keymap), other.label)
         return taken
 
     def action_reset(self) -> None:
@@ -117,6 +116,15 @@ class KeysPane(Pane):
         keys = {**self.settings.keys, **changes}
         kept = {action_id: keys_ for action_id, keys_ in keys.items() if keys_ is not None}
         self.lunalux.apply_settings(replace(self.settings, keys=kept))
+
+
+def editing_keys() -> set[str]:
+    """Keys that edit text wherever it is written."""
+    from textual.binding import Binding
+    from textual.widgets import Input, TextArea
+
+    made = Binding.make_bindings([*TextArea.BINDINGS, *Input.BINDINGS])
+    return {binding.key for binding in made}
 
 
 def _title(action: Action) -> str:

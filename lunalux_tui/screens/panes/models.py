@@ -59,8 +59,9 @@ class ModelsPane(Pane):
 
     def read(self) -> None:
         self._show()
-        self.run_worker(self._look_around(), group="read", exclusive=True, exit_on_error=False)
+        self._look_around()
 
+    @work(group="read", exclusive=True, exit_on_error=False)
     async def _look_around(self) -> None:
         """Local servers and the price list come in while the list is shown."""
         from lunalux_core.llm.local import local_servers

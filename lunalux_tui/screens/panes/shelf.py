@@ -58,7 +58,11 @@ class ShelfPane(Pane):
         return self.items.get(self.chosen)
 
     def read(self) -> None:
-        self.run_worker(self.reread(), group="read", exclusive=True, exit_on_error=False)
+        self._begin()
+
+    @work(group="read", exclusive=True, exit_on_error=False)
+    async def _begin(self) -> None:
+        await self.reread()
 
     async def reread(self, at: str | None = None) -> None:
         """Read the shelf, and put the cursor on the row `at`."""
