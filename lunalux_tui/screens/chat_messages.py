@@ -65,6 +65,7 @@ class MessageActions(ChatBase):
             chosen = bool(self.transcript.selected)
             await self.reload()
             self.transcript.selected = shown.id if chosen else ""
+            self.transcript.reveal(shown.id)  # another version is read from its beginning
         elif message.role == "assistant" and message.parent_id:
             self.start_turn(self.runtime.chat.regenerate(message.id, self.turn_options(), "swipe"))
 

@@ -29,7 +29,7 @@ STATE = "tour.step"
 
 STEPS = ("talk", "browse", "characters", "market", "models", "palette")
 """Each is a tip, `tour.<step>` in the catalogue."""
-MOST_LINES = 3
+MOST_LINES = 2
 
 
 class TourBar(Widget):

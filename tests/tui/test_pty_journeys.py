@@ -33,7 +33,7 @@ def open_terminal(home: Path) -> Iterator[Open]:
 
 
 def test_first_start_to_reply_swipe_and_branch(open_terminal: Open) -> None:
-    terminal = open_terminal()
+    terminal = open_terminal(rows=40)
     terminal.wait("Type a message")
     terminal.wait("‹1/")
     terminal.send("Good evening\r")

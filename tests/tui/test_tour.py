@@ -59,6 +59,6 @@ async def test_what_is_done_early_is_not_told_again() -> None:
 async def test_it_takes_no_keys_from_the_prompt_and_fits_a_small_terminal() -> None:
     async with open_app((50, 15)) as app:
         await app.until(lambda: tip(app) == "talk")
-        assert app.chat.query_one(TourBar).size.height <= 3
+        assert app.chat.query_one(TourBar).size.height <= 2
         await app.write("still typing")
         assert app.chat.prompt.text == "still typing"
