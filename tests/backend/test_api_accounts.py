@@ -169,6 +169,17 @@ async def test_the_referral_cookie_stands_in_for_the_body(api: Api) -> None:
     assert 'referral=""' in set_up.headers["set-cookie"]
 
 
+@pytest.mark.parametrize("code", ["灯塔", "a\r\nset-cookie: x=y", "a\x00b", "a;b", " "])
+async def test_a_referral_that_no_code_can_be_is_of_no_effect(api: Api, code: str) -> None:
+    body = {"email": "bob@example.org", "password": PASSWORD, "referralCode": code}
+    answer = await api.http.post("/api/auth/signup", json=body)
+    assert good(answer)["confirmed"] is True
+    assert "x=y" not in [part.strip() for part in answer.headers.get("set-cookie", "").split(";")[1:]]
+    bob = await api.sign_in("bob@example.org")
+    set_up = await bob.post("/api/user/init", {"referralCode": code})
+    assert good(set_up)["wallet"]["starCoin"] == 100
+
+
 async def test_coupons(api: Api) -> None:
     ada, bob = await api.person(), await api.person("bob")
     await api.services.coupons.create("ONCE", "star", 30)

@@ -120,7 +120,7 @@ class Invites:
             Whether the invitation counted; an unknown or own code is simply of no effect.
         """
         born = from_iso(created_at)
-        if born is None or self._now_ms() - born > NEW_ACCOUNT_MS or not _looks_like_code(code):
+        if born is None or self._now_ms() - born > NEW_ACCOUNT_MS or not looks_like_code(code):
             return False
         owner = await self._owner(code)
         if owner is None or owner == invitee:
@@ -228,7 +228,8 @@ def _code_key(code: str) -> Key:
     return Key(f"INVITE_CODE#{code}", "OWNER")
 
 
-def _looks_like_code(code: str) -> bool:
+def looks_like_code(code: str) -> bool:
+    """Whether somebody's code could be written so; what could not is of no effect, and of no harm."""
     return 0 < len(code) <= 64 and code.isascii() and code.isprintable()
 
 

@@ -15,6 +15,7 @@ from lunalux_core.backend.http import (
 from lunalux_core.backend.identity import normal_email
 from lunalux_core.backend.keys import digest
 from lunalux_core.backend.openapi_examples import answers
+from lunalux_core.backend.repos.invites import looks_like_code
 from lunalux_core.errors import SessionError
 from lunalux_core.wire.auth import (
     ConfirmRequest,
@@ -47,7 +48,7 @@ async def sign_up(
     """Make an account. Where codes are asked for, a taken address is told only after the code (S7)."""
     await limit(services, limits.SIGN_UP, client_address(request))
     signed_up = await services.identity.sign_up(body.email, body.password)
-    if body.referral_code:
+    if body.referral_code and looks_like_code(body.referral_code):
         response.set_cookie(
             REFERRAL_COOKIE,
             body.referral_code,

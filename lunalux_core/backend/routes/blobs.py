@@ -56,7 +56,7 @@ async def read(
 
 @router.put(
     "/{key:path}",
-    responses=answers("INVALID_REQUEST", "FORBIDDEN", "OBJECT_EXISTS", "TOO_LARGE"),
+    responses=answers("INVALID_REQUEST", "FORBIDDEN", "NOT_FOUND", "OBJECT_EXISTS", "TOO_LARGE"),
     response_class=Response,
 )
 async def write(
