@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.worldbook import ActiveBook
     from lunalux_core.dialogue.worldbook.values import Source
     from lunalux_core.library.conversations import Conversation
+    from lunalux_core.library.personas import Persona
 
 T = TypeVar("T")
 
@@ -68,9 +69,14 @@ def parsed_card(text: str) -> Card:
 
 
 def active_books(
-    connection: Connection, card: Card, document: str, conversation: Conversation
+    connection: Connection,
+    card: Card,
+    document: str,
+    conversation: Conversation,
+    persona: Persona | None = None,
 ) -> list[ActiveBook]:
-    """The books of a turn (FORMATS 2.3): the chat's, the character's, and those enabled for every chat.
+    """The books of a turn (FORMATS 2.3): the chat's, the persona's, the character's, and those enabled for
+    every chat.
 
     A card that names a book of the library uses that one, as in SillyTavern; else the one it carries.
 
@@ -82,10 +88,11 @@ def active_books(
 
     chat = as_text(as_object(conversation.metadata.get("chat_metadata")).get("world_info")).casefold()
     world = card.world.casefold()
+    played = persona.worldbook.casefold() if persona else ""
     rows = connection.execute(
         "SELECT name, name_key, enabled, document FROM shelf WHERE kind = 'worldbook' "
-        "AND (enabled = 1 OR name_key IN (?, ?)) ORDER BY position, created_at",
-        (chat, world),
+        "AND (enabled = 1 OR name_key IN (?, ?, ?)) ORDER BY position, created_at",
+        (chat, world, played),
     ).fetchall()
     books: list[ActiveBook] = []
     linked = False
@@ -94,6 +101,8 @@ def active_books(
         sources: list[Source] = ["global"] if row["enabled"] else []
         if chat and row["name_key"] == chat:
             sources.append("chat")
+        if played and row["name_key"] == played:
+            sources.append("persona")
         if world and row["name_key"] == world:
             sources.append("character")
             linked = True

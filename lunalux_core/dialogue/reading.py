@@ -144,7 +144,7 @@ class TurnReader:
             replies=replies,
             token_factor=_token_factor(connection, model.model),
             preset=preset,
-            books=tuple(active_books(connection, card, character.document, conversation)),
+            books=tuple(active_books(connection, card, character.document, conversation, persona)),
             scripts=tuple(_scripts(connection, character, card, preset)),
             state=_state(connection, above),
             global_variables=_global_variables(connection),

@@ -79,7 +79,8 @@ async def _personas(library: Library, target: Target, report: ExportReport) -> N
     document = {
         "personas": {avatar: one.name for avatar, one in avatars.items()},
         "persona_descriptions": {
-            avatar: {"description": one.description, "position": 0} for avatar, one in avatars.items()
+            avatar: {"description": one.description, "position": 0, "lorebook": one.worldbook}
+            for avatar, one in avatars.items()
         },
         "default_persona": next((avatar for avatar, one in avatars.items() if one.chosen), None),
     }

@@ -59,14 +59,19 @@ def _personas(rest: Rest, source: Source, document: Mapping[str, Any]) -> Iterat
         about = as_object(described.get(avatar))
         text = clean(as_text(about.get("description")))
         if name:
-            yield rest.write(lambda c, n=name, t=text: _persona(c, source, n, t))  # type: ignore[misc]
+            book = clean_line(as_text(about.get("lorebook")), 200)
+            yield rest.write(lambda c, n=name, t=text, b=book: _persona(c, source, n, t, b))  # type: ignore[misc]
 
 
-def _persona(connection: Connection, source: Source, name: str, description: str) -> ImportResult:
+def _persona(
+    connection: Connection, source: Source, name: str, description: str, worldbook: str
+) -> ImportResult:
     row = connection.execute(
         "SELECT id FROM personas WHERE name = ? AND description = ?", (name, description)
     ).fetchone()
     identity = row[0] if row else store_persona(connection, name, description).id
+    if worldbook:
+        connection.execute("UPDATE personas SET worldbook = ? WHERE id = ?", (worldbook, identity))
     return ImportResult(str(source), "duplicate" if row else "imported", identity, name, kind="persona")
 
 
@@ -96,6 +101,11 @@ def _switched(
     in_use = as_object(document.get("oai_settings")).get("preset_settings_openai")
     notes += _preset(connection, as_text(in_use))
     notes += _engine(chosen)
+    if lore := [one for one in _list(as_object(chosen.get("world_info")).get("charLore")) if one]:
+        notes.append(
+            f"{len(lore)} characters have further worldbooks there; here a character has one, and "
+            "`lunalux worldbook enable` switches others on for every chat."
+        )
     status: Outcome = "imported" if connection.total_changes > changed else "duplicate"
     return ImportResult(str(source), status, name="SillyTavern", warnings=tuple(notes), kind="settings")
 

@@ -138,7 +138,11 @@ CREATE TABLE state (
 );
 """
 
-STEPS: tuple[str | Callable[[Connection], None], ...] = (FIRST,)
+PERSONA_BOOKS = """
+ALTER TABLE personas ADD COLUMN worldbook TEXT NOT NULL DEFAULT '';
+"""
+
+STEPS: tuple[str | Callable[[Connection], None], ...] = (FIRST, PERSONA_BOOKS)
 
 
 def migrate(connection: Connection, backups: Path) -> None:

@@ -11,12 +11,16 @@ from lunalux_core.ids import now_ms, short_id
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """A name and a description of the person's own part. `chosen` marks the one for new conversations."""
+    """A name and a description of the person's own part. `chosen` marks the one for new conversations.
+
+    `worldbook` names a book of the library that is used wherever this part is played.
+    """
 
     id: str
     name: str
     description: str
     chosen: bool
+    worldbook: str = ""
 
 
 class Personas:
@@ -36,8 +40,13 @@ class Personas:
 
     async def save(self, name: str, description: str = "", persona_id: str | None = None) -> Persona:
         """Make a persona, or change one. The first one made is the chosen one."""
-
         return await self._database.write(lambda c: store_persona(c, name, description, persona_id))
+
+    async def bind(self, persona_id: str, worldbook: str) -> None:
+        """Use a worldbook wherever this part is played; "" lets go of it."""
+        await self._database.write(
+            lambda c: c.execute("UPDATE personas SET worldbook = ? WHERE id = ?", (worldbook, persona_id))
+        )
 
     async def choose(self, persona_id: str) -> None:
         """Use this persona for new conversations."""
@@ -81,4 +90,4 @@ def load_persona(connection: Connection, persona_id: str | None) -> Persona | No
 
 
 def _persona(row: Row) -> Persona:
-    return Persona(row["id"], row["name"], row["description"], bool(row["chosen"]))
+    return Persona(row["id"], row["name"], row["description"], bool(row["chosen"]), row["worldbook"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
@@ -84,6 +84,46 @@ def own(
             output.print_json({**summary(item), "own_settings": not off})
         else:
             output.note(f"{item.name} is searched {'as all books' if off else 'as it wishes'}")
+
+    with_runtime(work)
+
+
+@worldbook_app.command()
+def bind(
+    name: str = NAME,
+    conversation: str = typer.Option("", help="Use it in this conversation (id)."),
+    persona: str = typer.Option("", help="Use it wherever you are this persona (name)."),
+    off: bool = typer.Option(False, "--off", help="Let go of it instead."),
+    as_json: bool = JSON,
+) -> None:
+    """Use a worldbook in one conversation, or with one persona, besides those switched on for every chat.
+
+    Example: lunalux worldbook bind Eldoria --conversation 3fa8c21b
+    """
+    if bool(conversation) == bool(persona):
+        raise InvalidInput("USAGE", "It is not said what to bind it to.", "Give --conversation or --persona.")
+
+    async def work(runtime: Runtime) -> None:
+        item = await runtime.library.worldbooks.find(name)
+        if conversation:
+            place = await runtime.library.conversations.get(conversation)
+            header = dict(place.metadata)
+            metadata = {**header.get("chat_metadata", {}), "world_info": "" if off else item.name}
+            await runtime.library.conversations.set(place.id, metadata={**header, "chat_metadata": metadata})
+        else:
+            chosen = next((p for p in await runtime.library.personas.list() if p.name == persona), None)
+            if chosen is None:
+                raise NotFound(
+                    "PERSONA_NOT_FOUND",
+                    f"There is no persona {persona!r}.",
+                    "The app shows your personas under ctrl+p, Personas.",
+                    name=persona,
+                )
+            await runtime.library.personas.bind(chosen.id, "" if off else item.name)
+        if as_json:
+            output.print_json({**summary(item), "bound": not off})
+        else:
+            output.note(f"{item.name} is {'let go of' if off else 'bound'}")
 
     with_runtime(work)
 

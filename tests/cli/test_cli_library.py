@@ -336,3 +336,20 @@ def test_the_library_goes_to_sillytavern_and_comes_back(
     for file in ("all.zip", "all.json"):
         rows = program("import", file, "--json", LUNALUX_HOME=str(tmp_path / file[-3:])).lines
         assert [row["name"] for row in rows[:-1] if "kind" not in row] == ["Ada"]
+
+
+def test_a_worldbook_is_bound_to_a_conversation(
+    program: Program, make_card: MakeCard, tmp_path: Path
+) -> None:
+    make_card("Ada")
+    (tmp_path / "Sea.json").write_text('{"entries": {"0": {"key": ["wave"], "content": "SALT"}}}')
+    program("import", "Ada.png", "Sea.json")
+    program("chat", "Ada", "-m", "Hello.")
+    chat = program("conversation", "list", "Ada", "--json").json[0]["id"]
+    assert "SALT" not in program("chat", "Ada", "-m", "a wave", "--show-prompt").out
+    assert program("worldbook", "bind", "sea", "--conversation", chat, "--json").json["bound"] is True
+    assert "SALT" in program("chat", "Ada", "-m", "a wave", "--show-prompt").out
+    program("worldbook", "bind", "Sea", "--conversation", chat, "--off")
+    assert "SALT" not in program("chat", "Ada", "-m", "a wave", "--show-prompt").out
+    program("worldbook", "bind", "Sea", code=2)
+    program("worldbook", "bind", "Sea", "--persona", "nobody", code=5)

@@ -237,3 +237,36 @@ async def test_unknown_macros_are_sent_as_written_and_named(runtime: Runtime) ->
     done = await runtime.chat.preview((await runtime.chat.start(character)).id, "the lake")
     assert set(done.report.unknown_macros) == {"risuOnly", "asset", "elsewhere"}
     assert any("{{risuOnly::1}}" in message.content for message in done.messages)
+
+
+async def test_a_book_of_the_persona_is_used_where_that_part_is_played(runtime: Runtime) -> None:
+    character = await ada(runtime)
+    await runtime.library.worldbooks.add("Sea", book("wave", "SALT"), enabled=False)
+    sailor = await runtime.library.personas.save("Bo", "A sailor.")
+    other = await runtime.library.personas.save("Cy")
+    await runtime.library.personas.bind(sailor.id, "sea")
+    assert "SALT" in await prompt(runtime, character, "a wave", {"persona_id": sailor.id})
+    assert "SALT" not in await prompt(runtime, character, "a wave", {"persona_id": other.id})
+
+
+async def test_a_library_of_the_first_version_is_brought_up_to_date(paths: Paths) -> None:
+    import sqlite3
+
+    from lunalux_core.library import Library
+    from lunalux_core.library.migrations import FIRST
+
+    paths.library.parent.mkdir(parents=True)
+    old = sqlite3.connect(paths.library)
+    old.executescript(FIRST + "PRAGMA user_version = 1;")
+    old.execute("INSERT INTO personas VALUES ('p', 'Bo', 'A sailor.', 1, 0)")
+    old.commit()
+    old.close()
+    library = Library(paths)
+    try:
+        (persona,) = await library.personas.list()
+        assert (persona.name, persona.chosen, persona.worldbook) == ("Bo", True, "")
+    finally:
+        library.close()
+    kept = sqlite3.connect(paths.backups / "library-v1.db")
+    assert kept.execute("SELECT name FROM personas").fetchall() == [("Bo",)]
+    kept.close()

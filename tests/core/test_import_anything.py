@@ -78,7 +78,7 @@ def tavern(tmp_path: Path) -> Path:
         {
             "power_user": {
                 "personas": {"bo.png": "Bo"},
-                "persona_descriptions": {"bo.png": {"description": "A sailor."}},
+                "persona_descriptions": {"bo.png": {"description": "A sailor.", "lorebook": "Lake"}},
             },
             "world_info_settings": {
                 "world_info": {"globalSelect": ["Lake"]},
@@ -135,7 +135,7 @@ async def test_a_sillytavern_folder_works_as_it_did(library: Library, paths: Pat
     assert (await library.characters.get(ids["Ada1"])).scripts_allowed is True
     assert (await library.characters.get(ids["Ada"])).scripts_allowed is None
     (persona,) = await library.personas.list()
-    assert (persona.name, persona.description) == ("Bo", "A sailor.")
+    assert (persona.name, persona.description, persona.worldbook) == ("Bo", "A sailor.", "Lake")
     told = " ".join(note for one in results for note in one.warnings)
     assert "reverse_proxy" in told
     assert "lunalux settings set worldbook.depth 4" in told
