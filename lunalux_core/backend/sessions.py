@@ -51,6 +51,7 @@ class Sessions:
         self._store, self._table, self._signer = store, table, signer
         self._ttl_s, self._cache_s, self._now_ms = ttl_s, cache_s, now_ms
         self._cache: OrderedDict[str, tuple[float, Row | None]] = OrderedDict()
+        self._signed: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
 
     async def open(self, user_id: str, email: str, device: str = "") -> str:
         """Begin a session that replaces the account's current one; returns its token."""
@@ -69,14 +70,15 @@ class Sessions:
         Raises:
             SessionError: UNAUTHORIZED, or SESSION_TAKEN_OVER where the account has a newer session.
         """
-        claims = self._signer.verify("session", token) if token else None
+        token_hash = digest(token)
+        claims = self._claims(token, token_hash)
         if claims is None or claims.get("u") != user_id or not self._unexpired(claims):
             raise _unauthorized()
         row, fresh = await self._row(user_id)
-        verdict = _judge(row, claims, token)
+        verdict = _judge(row, claims, token_hash)
         if verdict != "valid" and not fresh:
             row = await self._read(user_id)
-            verdict = _judge(row, claims, token)
+            verdict = _judge(row, claims, token_hash)
         if verdict == "valid" and row is not None:
             return Session(user_id, claims["s"], claims["e"], str(row.get("email", "")))
         if verdict == "taken":
@@ -183,18 +185,30 @@ class Sessions:
         if len(self._cache) > CACHED_USERS:
             self._cache.popitem(last=False)
 
+    def _claims(self, token: str, token_hash: str) -> Mapping[str, Any] | None:
+        """What a token says, None where nobody here signed it. A signature that was checked stays checked."""
+        known = self._signed.get(token_hash)
+        if known is not None:
+            return known
+        claims = self._signer.verify("session", token) if token else None
+        if claims is not None:
+            self._signed[token_hash] = claims
+            if len(self._signed) > CACHED_USERS:
+                self._signed.popitem(last=False)
+        return claims
+
     def _unexpired(self, claims: Mapping[str, Any]) -> bool:
         expires = claims.get("x")
         return isinstance(expires, int) and expires > self._now_ms() // 1000
 
 
-def _judge(row: Row | None, claims: Mapping[str, Any], token: str) -> Verdict:
+def _judge(row: Row | None, claims: Mapping[str, Any], token_hash: str) -> Verdict:
     epoch = claims.get("e")
     if row is None or not isinstance(epoch, int):
         return "unknown"
     if row["epoch"] > epoch:
         return "taken"
-    same = (row["epoch"], row["sessionId"], row.get("tokenHash")) == (epoch, claims.get("s"), digest(token))
+    same = (row["epoch"], row["sessionId"], row.get("tokenHash")) == (epoch, claims.get("s"), token_hash)
     return "valid" if same else "unknown"
 
 

@@ -49,11 +49,12 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
             return task.result()
         raise ClientGone
     finally:
-        for pending in (watch, task):
-            pending.cancel()
-        await asyncio.wait((watch, task))
+        watch.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,))
         for finished in (watch, task):
-            if not finished.cancelled():
+            if finished.done() and not finished.cancelled():
                 finished.exception()  # seen, so that the loop does not report it as lost
 
 

@@ -101,14 +101,15 @@ class _Exchange(httpx.AsyncByteStream):
         self._sent = False
         self._complete = False
         self.task = asyncio.ensure_future(self._run(app, scope))
+        self.task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        if not self._started.done():
+            self._started.set_exception(_broken(task))
 
     async def response(self) -> httpx.Response:
         try:
-            either: set[asyncio.Future[Any]] = {self._started, self.task}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if not self._started.done():
-                raise _broken(self.task)
-            status, headers = self._started.result()
+            status, headers = await self._started
         except BaseException:
             await self.aclose()
             raise
