@@ -7,8 +7,9 @@ The unit is one plain transaction of three upserts in SQLite with synchronous=FU
 others in the same run, so that the ratio holds on any disk. The whole embedded backend answers in process,
 with the practice model, whose own time is taken off: once as a server hands a request to the application,
 which is what the target is for, and once as the program's own client asks. Pages are compared with a request
-that reads one item by its primary key. With the `dev` extra installed the same turn, page and like run on an emulated DynamoDB
-and their requests are counted, with little and with much data. Ends with 1 when a target is missed.
+that reads one item by its primary key. With the `dev` extra installed the same turn, page and like run on an
+emulated DynamoDB and their requests are counted, with little and with much data. Ends with 1 when a target is
+missed.
 """
 
 from __future__ import annotations

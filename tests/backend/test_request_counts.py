@@ -1,0 +1,125 @@
+"""How often the storage is asked: never for a session in force, no oftener with much data than with little."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from api_support import URL, Api, Person, backend, card_png, good
+
+from lunalux_core.backend.app import create_app
+from lunalux_core.backend.keys import Signer
+from lunalux_core.backend.services import assemble
+from lunalux_core.backend.storage.table import Item
+from lunalux_core.client.asgi import StreamingASGITransport
+
+ASKING = ("get", "get_many", "write", "transact", "query", "scan_all")
+
+
+class Counted:
+    """A store that says how often it was asked, and for which items."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.calls: Counter[str] = Counter()
+        self.got: list[tuple[str, str]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ASKING:
+            self.calls[name] += 1
+        return getattr(self._store, name)
+
+    async def get(self, table: str, key: tuple[str, str], *, consistent: bool = True) -> Item | None:
+        self.calls["get"] += 1
+        self.got.append((table, key[1]))
+        found: Item | None = await self._store.get(table, key, consistent=consistent)
+        return found
+
+    def forget(self) -> None:
+        self.calls.clear()
+        self.got.clear()
+
+
+class World:
+    """A backend over a counted store, as several instances run it: ranked by a timer, not by requests."""
+
+    def __init__(self, api: Api) -> None:
+        self.store = Counted(api.services.store)
+        self._plain = api.services
+
+    async def open(self, **changes: Any) -> Api:
+        plain = self._plain
+        services = assemble(
+            replace(plain.settings, **changes),
+            self.store,
+            plain.blobs,
+            plain.identity,
+            Signer(("a secret for this test alone",)),
+            eager=False,
+            now_ms=plain.now_ms,
+        )
+        transport = StreamingASGITransport(create_app(services))
+        return Api(services, httpx.AsyncClient(base_url=URL, transport=transport), plain.now_ms)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with backend(tmp_path) as api:
+        yield World(api)
+
+
+async def test_a_session_in_force_is_validated_without_the_storage(world: World) -> None:
+    api = await world.open()
+    ada = await api.person()
+    world.store.forget()
+    for _ in range(20):
+        assert good(await ada.get("/api/session/validate"))["userId"] == ada.user_id
+    assert not world.store.calls
+
+
+async def test_beyond_the_cache_one_session_row_is_read_and_nothing_of_the_user(world: World) -> None:
+    api = await world.open(session_cache_s=0)
+    ada = await api.person()
+    world.store.forget()
+    good(await ada.get("/api/session/validate"))
+    user_table = api.services.settings.tables.user
+    assert world.store.got == [(user_table, "SESSION")] and world.store.calls == {"get": 1}
+
+
+async def _cost(world: World, work: Any) -> dict[str, int]:
+    world.store.forget()
+    await work
+    return dict(world.store.calls)
+
+
+async def _costs(world: World, api: Api, ada: Person, card: str, other: str) -> dict[str, dict[str, int]]:
+    api.services.listings.forget("en")
+    return {
+        "turn": await _cost(world, ada.submit(modelId="002", characterId=card)),
+        "page": await _cost(world, ada.get("/api/character/hot-first-page", lang="en")),
+        "like": await _cost(world, ada.post("/api/liked/add", {"characterId": other})),
+    }
+
+
+async def test_a_turn_a_page_and_a_like_cost_the_same_with_more_data(world: World) -> None:
+    api = await world.open()
+    ada = await api.person()
+    await api.services.wallets.adjust(ada.user_id, "star", 1000)
+    cards = [await ada.publish(card_png(), name=f"Card {number}") for number in range(3)]
+    for sort in ("hot", "time"):
+        await api.services.ranking.drain("en", sort)  # type: ignore[arg-type]
+    good(await ada.submit(modelId="002", characterId=cards[0]))
+    few = await _costs(world, api, ada, cards[0], cards[1])
+    for _ in range(25):
+        good(await ada.submit(modelId="002", characterId=cards[0]))
+    more = [await ada.publish(card_png(), name=f"Later card {number}") for number in range(12)]
+    for sort in ("hot", "time"):
+        await api.services.ranking.drain("en", sort)  # type: ignore[arg-type]
+    assert await _costs(world, api, ada, cards[0], more[3]) == few
+    assert sum(few["turn"].values()) <= 8 and sum(few["page"].values()) <= 4
+    assert sum(few["like"].values()) <= 4
