@@ -1,0 +1,160 @@
+"""Models in the settings: added, tested, listed, changed and removed against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from chat_world import Driven, open_app
+from settings_world import go_to, section
+from textual.widgets import Input, Static
+
+from lunalux_core.llm.registry import credential_name
+from lunalux_core.paths import Paths
+from lunalux_core.settings import load_settings
+from lunalux_tui.dialogs.ask import ConfirmDialog
+from lunalux_tui.dialogs.model_form import ModelDialog
+from lunalux_tui.dialogs.models import ModelsDialog
+from lunalux_tui.dialogs.pick import PickDialog
+from lunalux_tui.screens.panes.models import ModelsPane
+
+KEY = "sk-loopback-1234567890"
+
+
+@asynccontextmanager
+async def server() -> AsyncIterator[str]:
+    """A server with two models that wants a key; yields its base URL."""
+
+    def allowed(request: web.Request) -> bool:
+        return request.headers.get("Authorization") == f"Bearer {KEY}"
+
+    async def models(request: web.Request) -> web.Response:
+        if not allowed(request):
+            return web.json_response({"error": {"message": "no such key"}}, status=401)
+        return web.json_response({"data": [{"id": "moon-1"}, {"id": "moon-2"}]})
+
+    async def chat(request: web.Request) -> web.StreamResponse:
+        if not allowed(request):
+            return web.json_response({"error": {"message": "no such key"}}, status=401)
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        event = {"choices": [{"index": 0, "delta": {"content": "ready"}, "finish_reason": "stop"}]}
+        await answer.write(f"data: {json.dumps(event)}\n\ndata: [DONE]\n\n".encode())
+        return answer
+
+    app = web.Application()
+    app.router.add_get("/v1/models", models)
+    app.router.add_post("/v1/chat/completions", chat)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        await runner.cleanup()
+
+
+async def form(driven: Driven, **fields: str) -> ModelDialog:
+    """The form that is open, filled in."""
+    await driven.until(lambda: isinstance(driven.app.screen, ModelDialog))
+    dialog = driven.app.screen
+    assert isinstance(dialog, ModelDialog)
+    for name, text in fields.items():
+        dialog.query_one(f"#field-{name}", Input).value = text
+    await driven.pilot.pause()
+    return dialog
+
+
+def outcome(dialog: ModelDialog) -> str:
+    return str(dialog.query_one("#outcome", Static).render())
+
+
+async def test_a_model_is_added_tested_changed_and_removed(paths: Paths) -> None:
+    async with server() as url, open_app((100, 36)) as driven:
+        pane = await section(driven, "models")
+        assert isinstance(pane, ModelsPane)
+        await driven.press("n")
+        await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
+        await driven.press("enter")
+        dialog = await form(driven, name="moon", base_url=url, temperature="9")
+        await driven.press("ctrl+s")
+        assert "Which model" in outcome(dialog)
+        dialog.query_one("#field-model", Input).value = "moon-1"
+        await driven.press("ctrl+s")
+        assert "0 to 5" in outcome(dialog)
+        dialog = await form(driven, temperature="0.7")
+
+        await driven.press("ctrl+t")
+        await driven.until(lambda: dialog.query_one("#outcome").has_class("-error"))
+        assert KEY not in outcome(dialog)
+        dialog = await form(driven, key=KEY)
+        await driven.press("ctrl+t")
+        await driven.until(lambda: "ready" in outcome(dialog))
+        await driven.press("ctrl+l")
+        await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
+        await driven.press("down", "enter")
+        await driven.until(lambda: dialog.query_one("#field-model", Input).value == "moon-2")
+        await driven.press("ctrl+s")
+        await driven.until(lambda: "moon" in driven.app.runtime.settings.models)
+
+        stored = load_settings(paths).models["moon"]
+        assert (stored.model, stored.base_url, stored.sampling) == ("moon-2", url, {"temperature": 0.7})
+        assert driven.app.runtime.credentials.get(credential_name("moon")) == KEY
+        assert KEY not in paths.config_file.read_text("utf-8")
+
+        await go_to(driven, pane, "moon")
+        await driven.press("t")
+        await driven.until(lambda: "ready" in pane.explain("moon").text)
+        await driven.press("enter")
+        assert driven.app.runtime.settings.model == "moon"
+
+        await driven.press("e")
+        dialog = await form(driven, name="luna")
+        assert dialog.query_one("#field-key", Input).value == ""
+        await driven.press("ctrl+s")
+        await driven.until(lambda: list(driven.app.runtime.settings.models) == ["luna"])
+        assert load_settings(paths).model == "luna"
+        assert driven.app.runtime.credentials.get(credential_name("luna")) == KEY
+        assert driven.app.runtime.credentials.get(credential_name("moon")) is None
+
+        await go_to(driven, pane, "luna")
+        await driven.press("d")
+        await driven.until(lambda: isinstance(driven.app.screen, ConfirmDialog))
+        await driven.press("y")
+        await driven.until(lambda: not driven.app.runtime.settings.models)
+        assert load_settings(paths).model == "practice"
+        assert driven.app.runtime.credentials.get(credential_name("luna")) is None
+
+
+async def test_a_failed_test_is_told_in_plain_words(paths: Paths) -> None:
+    paths.config.mkdir(parents=True)
+    text = '[models.gone]\nprovider = "openai"\nmodel = "m"\nbase_url = "http://127.0.0.1:9/v1"\n'
+    paths.config_file.write_text(text, encoding="utf-8")
+    async with open_app((100, 30)) as driven:
+        pane = await section(driven, "models")
+        await go_to(driven, pane, "gone")
+        await driven.press("t")
+        await driven.until(lambda: pane.explain("gone").trouble)
+        assert "127.0.0.1" in pane.explain("gone").trouble and pane.explain("gone").text
+
+
+async def test_official_models_stand_with_their_cost() -> None:
+    async with open_app((100, 30)) as driven:
+        pane = await section(driven, "models")
+        await driven.until(lambda: any(row.id.startswith("official:") for row in pane.rows))
+        assert any("star" in row.right for row in pane.rows)
+
+
+async def test_the_model_picker_leads_to_the_settings() -> None:
+    async with open_app((100, 30)) as driven:
+        await driven.press("ctrl+g")
+        await driven.until(lambda: isinstance(driven.app.screen, ModelsDialog))
+        await driven.press("ctrl+n")
+        async with asyncio.timeout(20):
+            while not isinstance(driven.app.focused, ModelsPane):
+                await driven.pilot.pause(0.02)
