@@ -68,23 +68,32 @@ def split_paths(text: str) -> list[str]:
     """The paths in what a person typed or dropped: one a line, or quoted and blank-separated as terminals
     paste dropped files. A single path may have blanks in it.
     """
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [_of_address(line.strip()) for line in text.splitlines() if line.strip()]
     if len(lines) != 1 or Path(lines[0]).expanduser().exists():
         return lines
     try:
         words = shlex.split(lines[0], posix=os.name == "posix")
     except ValueError:
         return lines
-    found = [word.removeprefix("file://").strip("\"'") for word in words]
+    found = [_of_address(word.strip("\"'")) for word in words]
     plain = len(found) > 1 and not any(Path(word).expanduser().exists() for word in found)
     return lines if plain else found
+
+
+def _of_address(word: str) -> str:
+    """The path of a `file://` address, as some terminals paste dropped files; other words as they are."""
+    if not word.startswith("file://") or " " in word:
+        return word
+    from urllib.parse import unquote
+
+    return unquote(word.removeprefix("file://"))
 
 
 def importable_paths(text: str) -> list[str]:
     """The files a pasted text names, if it names nothing else: so do terminals with dropped files."""
     if len(text) > LARGEST_PASTE or "." not in text:
         return []
-    found = [path.removeprefix("file://").strip("\"'") for path in split_paths(text)]
+    found = split_paths(text)
     try:
         good = all(
             Path(path).suffix.lower() in IMPORTABLE and Path(path).expanduser().is_file() for path in found

@@ -196,6 +196,8 @@ class DialogActions(MessageActions):
 
         report = await import_paths(self.runtime, arguments)
         await self.refresh_roster()
+        if report.only:
+            await self.open_character(report.only)
         for failure in report.failed[:5]:
             message, hint = tell(failure)
             self.transcript.note(message, hint)
@@ -205,5 +207,3 @@ class DialogActions(MessageActions):
             "chat.cards_imported", n=report.imported, duplicates=report.duplicates, failed=len(report.failed)
         )
         self.notify(text, severity="warning" if report.failed else "information", markup=False)
-        if report.only:
-            await self.open_character(report.only)
