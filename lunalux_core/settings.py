@@ -79,6 +79,12 @@ class Settings:
         "ui.theme", "luna-dark", "Name of a bundled theme or of a file in the themes folder."
     )
     bell: bool = _setting("ui.bell", False, "Ring the terminal bell when a reply is complete.")
+    notify: str = _setting(
+        "ui.notify",
+        "auto",
+        "Notify when a long reply is complete and another window has the focus, where the terminal can.",
+        choices=("auto", "off"),
+    )
     pictures: str = _setting(
         "ui.pictures", "auto", "Draw pictures where the terminal can.", choices=("auto", "off")
     )

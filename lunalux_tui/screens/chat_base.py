@@ -81,10 +81,6 @@ class ChatBase(LunaScreen[None]):
     def character_name(self) -> str:
         return self.character.name if self.character else ""
 
-    @property
-    def rings(self) -> bool:
-        return self.runtime.settings.bell
-
     def compose(self) -> ComposeResult:
         with Beside(id="body"):
             yield Roster(id="roster")

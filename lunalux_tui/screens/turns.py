@@ -24,6 +24,7 @@ from lunalux_core.dialogue.turn import (
 )
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.conversations import Message
+from lunalux_tui.attention import reply_done
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -137,8 +138,13 @@ class Turns:
             self._reply = None
             screen.transcript.end_stream(event.message)
             screen.last_reply(event.message)
-        if screen.rings:
-            screen.app.bell()
+        reply_done(
+            screen.app,
+            screen.runtime.settings,
+            name=screen.character_name,
+            text=event.text if event.message is None else event.message.content,
+            seconds=time.monotonic() - self._began,
+        )
 
     async def _settle(self) -> None:
         """Show the reply as it is stored, however the turn ended."""

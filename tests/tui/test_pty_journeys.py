@@ -143,3 +143,12 @@ def test_a_megabyte_pasted_is_taken_and_told(open_terminal: Open) -> None:
     terminal.send("\x1b[201~")
     terminal.send("done")
     terminal.wait("done", 60)
+
+
+def test_a_long_reply_notifies_a_window_without_the_focus(open_terminal: Open) -> None:
+    terminal = open_terminal(LUNALUX_PRACTICE_RATE="12", TERM_PROGRAM="WezTerm", TMUX="")
+    terminal.wait("The bell over the door")
+    terminal.send("Good evening\r")
+    terminal.send("\x1b[O")  # the terminal tells that it lost the focus
+    terminal.wait(r"\d tokens", 60)
+    assert b"\x1b]9;Marigold Finch: " in terminal.raw
