@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,71 @@ def commands(command: Any, path: str, parent: Any) -> Iterator[tuple[str, list[s
     yield " ".join(pieces), text, options
 
 
-PAGES = {"settings.md": settings_page, "cli.md": cli_page}
+KEYS_EXAMPLE = """
+```toml
+[keys]
+"chat.tree" = "ctrl+y"
+"app.next_theme" = "f10,ctrl+underscore"
+```
+"""
+
+KEYS_WORDS = {
+    "en": """# Keys
+
+Enter sends and `ctrl+j` makes a new line; the setting `chat.enter_sends` swaps the two. `F1` shows the keys
+of the screen you are on, `ctrl+p` finds every command by its name.
+
+Every key can be changed: under *Settings, Keys* by pressing the new one, or in `config.toml` by the id of
+the action. Several keys are separated by commas. Nested tables mean the same, so `[keys.chat]` with
+`tree = "ctrl+y"` is `"chat.tree" = "ctrl+y"`. An entry that names no action or no key is told with its
+line, and the default is used.
+""",
+    "zh": """# 按键
+
+回车发送，`ctrl+j` 换行；设置项 `chat.enter_sends` 可将两者互换。
+`F1` 显示当前界面的按键，`ctrl+p` 按名称查找任何命令。
+
+每个按键都可以更改：在“设置 → 按键”中按下新的按键，或在 `config.toml` 中按操作的 id 填写。
+多个按键用逗号分隔。嵌套表含义相同：`[keys.chat]` 下的 `tree = "ctrl+y"` 等于 `"chat.tree" = "ctrl+y"`。
+写错操作或按键的条目会连同行号一起提示，并使用默认按键。
+""",
+}
+KEYS_HEADS = {"en": "| keys | action | what it does | id |", "zh": "| 按键 | 操作 | 作用 | id |"}
+
+
+def keys_page(language: str = "en") -> str:
+    """docs/keys.md and docs/keys.zh.md"""
+    from lunalux_tui import i18n, places
+
+    before = i18n.language()
+    i18n.use(language)
+    try:
+        lines = [*KEYS_WORDS[language].splitlines(), *KEYS_EXAMPLE.splitlines(), ""]
+        groups: dict[str, list[str]] = {}
+        for action in places.all_actions():
+            keys = ", ".join(f"`{key.strip()}`" for key in action.keys.split(",") if key.strip())
+            row = f"| {keys} | {action.label} | {action.help} | `{action.id}` |"
+            groups.setdefault(action.group, []).append(row)
+        for group, rows in groups.items():
+            lines += [
+                f"## {i18n.t(f'group.{group}')}",
+                "",
+                KEYS_HEADS[language],
+                "| --- | --- | --- | --- |",
+                *rows,
+                "",
+            ]
+        return "\n".join(lines)
+    finally:
+        i18n.use(before)
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "cli.md": cli_page,
+    "keys.md": keys_page,
+    "keys.zh.md": partial(keys_page, "zh"),
+}
 
 
 def main() -> None:
