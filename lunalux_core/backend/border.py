@@ -43,8 +43,8 @@ class Border:
         try:
             await self._run(scope, crossing)
         finally:
-            request_id.reset(mark)
             self._account(scope, crossing)
+            request_id.reset(mark)
 
     async def _run(self, scope: Scope, crossing: _Crossing) -> None:
         patient = scope["path"].startswith(GATEWAY)  # it has the model's time limit instead

@@ -116,6 +116,7 @@ class BackendSettings:
     invited_reward_star: int = 0
     invite_threshold: int = 0
     invite_milestone_star: int = 0
+    invites_per_day: int = 50
     tags_en: tuple[str, ...] = ()
     tags_cn: tuple[str, ...] = ()
     session_secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -126,6 +127,7 @@ class BackendSettings:
     rate_limits: bool = True
     cors_origins: tuple[str, ...] = ()
     request_timeout_s: float = 30
+    shutdown_grace_s: int = 30
     max_upload_bytes: int = 8 * 1024 * 1024
     max_body_bytes: int = 1024 * 1024
     max_prompt_bytes: int = 4 * 1024 * 1024
@@ -166,6 +168,7 @@ class BackendSettings:
             invited_reward_star=env.count("INVITED_USER_REWARD_STAR", 0),
             invite_threshold=env.count("INVITE_REWARD_THRESHOLD", 0),
             invite_milestone_star=env.count("INVITE_MILESTONE_REWARD_STAR", 0),
+            invites_per_day=env.count("INVITES_PER_DAY", 50, lowest=1, highest=1_000_000),
             tags_en=env.list("NEXT_PUBLIC_TAG_EN"),
             tags_cn=env.list("NEXT_PUBLIC_TAG_CN"),
             session_secrets=_secrets(env),
@@ -176,6 +179,7 @@ class BackendSettings:
             rate_limits=env.flag("LUNALUX_RATE_LIMITS", True),
             cors_origins=env.list("CORS_ORIGINS"),
             request_timeout_s=env.count("REQUEST_TIMEOUT_SECONDS", 30, lowest=1),
+            shutdown_grace_s=env.count("SHUTDOWN_GRACE_SECONDS", 30, lowest=1, highest=3600),
             public_url=env.text("LUNALUX_PUBLIC_URL", "").rstrip("/"),
             metrics=env.flag("LUNALUX_METRICS", False),
             log_level=env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),

@@ -25,7 +25,7 @@ serve_app = typer.Typer(add_completion=False)
 commands = {"serve": serve_app}
 
 Storage = Literal["embedded", "aws"]
-GRACE_SECONDS = 30
+REFUND_SECONDS = 10
 
 
 @serve_app.command()
@@ -41,7 +41,8 @@ def serve(
 
     Example: lunalux serve --host 0.0.0.0 --port 8080 --storage aws --workers 4
 
-    The log is one JSON object a line, on stderr. SIGTERM and ctrl+c finish the requests under way first.
+    The log is one JSON object a line, on stderr. SIGTERM and ctrl+c finish the requests under way first;
+    what takes longer than SHUTDOWN_GRACE_SECONDS is cut and its coins are given back.
     Variables that configure it are described in docs/operations.md.
     """
     settings, kind = backend_settings(), chosen_storage(storage)
@@ -97,9 +98,11 @@ async def _serve(settings: BackendSettings, kind: Storage, listening: socket.soc
     services = await open_services(settings, kind, served=True)
     chores = asyncio.create_task(upkeep.run(services))
     try:
-        server = _server(create_app(services))
+        server = _server(create_app(services), settings.shutdown_grace_s)
         _on_signals(lambda: setattr(server, "should_exit", True))
         await server.serve(sockets=[listening])
+        if cut := set(server.server_state.tasks):  # they outlasted the grace: each gives its coins back
+            await asyncio.wait(cut, timeout=REFUND_SECONDS)
     finally:
         chores.cancel()
         with suppress(asyncio.CancelledError):
@@ -116,7 +119,7 @@ def _on_signals(stop: Callable[[], None]) -> None:
             signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(stop))
 
 
-def _server(app: Any) -> Any:
+def _server(app: Any, grace_s: int) -> Any:
     """uvicorn without a log format of its own (its errors go where ours go) and without signals."""
     import logging
 
@@ -138,7 +141,7 @@ def _server(app: Any) -> Any:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=grace_s,
     )
     return Server(config)
 
@@ -172,7 +175,7 @@ def _serve_many(settings: BackendSettings, kind: Storage, listening: socket.sock
     for worker in running:
         worker.terminate()
     for worker in running:
-        worker.join(GRACE_SECONDS + 5)
+        worker.join(settings.shutdown_grace_s + REFUND_SECONDS)
 
 
 def _worker(settings: BackendSettings, kind: Storage, listening: socket.socket) -> None:

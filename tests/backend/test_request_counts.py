@@ -1,4 +1,4 @@
-"""How often the storage is asked: never for a session in force, no oftener with much data than with little."""
+"""How often the storage is asked: not at all for a session, no oftener with more data."""
 
 from __future__ import annotations
 
