@@ -6,6 +6,7 @@ from lunalux_core.database import Database
 from lunalux_core.library.cache import Cache, State
 from lunalux_core.library.characters import Characters
 from lunalux_core.library.conversations import Conversations
+from lunalux_core.library.groups import Groups
 from lunalux_core.library.migrations import migrate
 from lunalux_core.library.personas import Personas
 from lunalux_core.library.shelf import Shelf
@@ -23,6 +24,7 @@ class Library:
         self.database = Database(paths.library, lambda connection: migrate(connection, paths.backups))
         self.characters = Characters(self.database, paths.pictures)
         self.conversations = Conversations(self.database)
+        self.groups = Groups(self.database)
         self.personas = Personas(self.database)
         self.worldbooks = Shelf(self.database, "worldbook")
         self.presets = Shelf(self.database, "preset")

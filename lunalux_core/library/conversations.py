@@ -35,6 +35,7 @@ WITH RECURSIVE path (number, id, parent_id, step) AS (
 class Conversation:
     """One stored tree. Times in milliseconds since 1970; `head_id` is "" while it is empty.
 
+    It belongs to a character, or to a group: the other id is "".
     `note` is the author's note ({prompt, depth, role, interval}); `metadata` what an imported chat file
     carried in its header.
     """
@@ -52,6 +53,7 @@ class Conversation:
     created_at: int
     updated_at: int
     length: int = 0
+    group_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Message:
     `content` is what is shown and sent, `raw` the model's own words before the output contract and the
     regex scripts. `status` is pending while a reply streams; a pending message found at start was cut.
     `swipe` counts from 0 among `swipes` siblings. `state` holds what the turn left behind (variables,
-    timed worldbook effects), so that branches cannot disturb each other.
+    timed worldbook effects), so that branches cannot disturb each other. `speaker` is the id of the
+    character who speaks in a group, "" elsewhere; the name stays with the message when that character goes.
     """
 
     id: str
@@ -86,6 +89,7 @@ class Message:
     created_at: int = 0
     swipe: int = 0
     swipes: int = 1
+    speaker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,10 @@ class TreeNode:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One search result; `excerpt` is the text around the first match."""
+    """One search result; `excerpt` is the text around the first match.
+
+    In a group, `character_id` is "" and `character_name` is the group's name.
+    """
 
     message_id: str
     conversation_id: str
@@ -120,15 +127,17 @@ class Conversations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def list(self, character_id: str | None = None, limit: int = -1) -> Sequence[Conversation]:
-        """Newest use first; of one character, or of all."""
+    async def list(
+        self, character_id: str | None = None, limit: int = -1, *, group_id: str | None = None
+    ) -> Sequence[Conversation]:
+        """Newest use first; of one character (alone), of one group, or of all."""
 
         def query(connection: Connection) -> list[Conversation]:
             rows = connection.execute(
                 "SELECT c.*, coalesce(h.depth + 1, 0) AS length FROM conversations c "
                 "LEFT JOIN messages h ON h.id = c.head_id WHERE (?1 IS NULL OR c.character_id = ?1) "
-                "ORDER BY c.updated_at DESC LIMIT ?2",
-                (character_id, limit),
+                "AND (?3 IS NULL OR c.group_id = ?3) ORDER BY c.updated_at DESC LIMIT ?2",
+                (character_id, limit, group_id),
             )
             return [_conversation(row) for row in rows]
 
@@ -138,9 +147,11 @@ class Conversations:
         """Raises NotFound (CONVERSATION_NOT_FOUND)."""
         return await self._database.read(lambda c: load_conversation(c, conversation_id))
 
-    async def latest(self, character_id: str | None = None) -> Conversation | None:
-        """The conversation used last, of one character or of all."""
-        found = await self.list(character_id, 1)
+    async def latest(
+        self, character_id: str | None = None, *, group_id: str | None = None
+    ) -> Conversation | None:
+        """The conversation used last, of one character, of one group or of all."""
+        found = await self.list(character_id, 1, group_id=group_id)
         return found[0] if found else None
 
     async def create(self, character_id: str, title: str = "") -> Conversation:
@@ -253,11 +264,15 @@ class Conversations:
         )
 
 
-def create_conversation(connection: Connection, character_id: str, title: str = "") -> Conversation:
+def create_conversation(
+    connection: Connection, character_id: str, title: str = "", *, group_id: str = ""
+) -> Conversation:
+    """A new, empty conversation with a character, or (`character_id` is "") of a group."""
     identity, now = short_id(), now_ms()
     connection.execute(
-        "INSERT INTO conversations (id, character_id, title, created_at, updated_at) VALUES (?,?,?,?,?)",
-        (identity, character_id, title, now, now),
+        "INSERT INTO conversations (id, character_id, group_id, title, created_at, updated_at) "
+        "VALUES (?,?,?,?,?,?)",
+        (identity, character_id or None, group_id or None, title, now, now),
     )
     return load_conversation(connection, identity)
 
@@ -313,7 +328,7 @@ def insert_message(connection: Connection, message: Message) -> None:
     connection.execute(
         "INSERT INTO messages (id, conversation_id, parent_id, depth, role, name, content, raw, thinking, "
         "suggestions, event, status, model, usage, billing, state, extra, hidden, selected_child, "
-        "created_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "created_at, speaker) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             message.id,
             message.conversation_id,
@@ -335,6 +350,7 @@ def insert_message(connection: Connection, message: Message) -> None:
             int(message.hidden),
             message.selected_child,
             message.created_at or now_ms(),
+            message.speaker,
         ),
     )
 
@@ -441,13 +457,14 @@ def _message(row: Row, siblings: Sequence[str]) -> Message:
         created_at=row["created_at"],
         swipe=siblings.index(row["id"]),
         swipes=len(siblings),
+        speaker=row["speaker"],
     )
 
 
 def _conversation(row: Row) -> Conversation:
     return Conversation(
         id=row["id"],
-        character_id=row["character_id"],
+        character_id=row["character_id"] or "",
         title=row["title"],
         head_id=row["head_id"],
         persona_id=row["persona_id"],
@@ -459,6 +476,7 @@ def _conversation(row: Row) -> Conversation:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         length=row["length"],
+        group_id=row["group_id"] or "",
     )
 
 

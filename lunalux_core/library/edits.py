@@ -34,7 +34,13 @@ def edit_as_branch(connection: Connection, message_id: str, content: str) -> str
     record = Recorder(connection, message.conversation_id, "branch", _above(message.parent_id))
     parent = load_message(connection, message.parent_id) if message.parent_id else None
     twin = new_message(
-        message.conversation_id, parent, message.role, message.name, content, state=message.state
+        message.conversation_id,
+        parent,
+        message.role,
+        message.name,
+        content,
+        state=message.state,
+        speaker=message.speaker,
     )
     insert_message(connection, twin)
     select_message(connection, twin.id)

@@ -142,7 +142,56 @@ PERSONA_BOOKS = """
 ALTER TABLE personas ADD COLUMN worldbook TEXT NOT NULL DEFAULT '';
 """
 
-STEPS: tuple[str | Callable[[Connection], None], ...] = (FIRST, PERSONA_BOOKS)
+GROUPS = """
+CREATE TABLE character_groups (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  name_key TEXT NOT NULL,
+  turn_order TEXT NOT NULL DEFAULT 'natural',
+  cards TEXT NOT NULL DEFAULT 'swap',
+  self_responses INTEGER NOT NULL DEFAULT 0,
+  created_at INTEGER NOT NULL,
+  used_at INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE group_members (
+  group_id TEXT NOT NULL REFERENCES character_groups ON DELETE CASCADE,
+  character_id TEXT NOT NULL REFERENCES characters ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  muted INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (group_id, character_id)
+) WITHOUT ROWID;
+CREATE INDEX group_members_by_character ON group_members (character_id);
+
+CREATE TABLE conversations_new (
+  id TEXT PRIMARY KEY,
+  character_id TEXT REFERENCES characters ON DELETE CASCADE,
+  group_id TEXT REFERENCES character_groups ON DELETE CASCADE,
+  title TEXT NOT NULL DEFAULT '',
+  head_id TEXT NOT NULL DEFAULT '',
+  persona_id TEXT,
+  preset_id TEXT,
+  mode TEXT NOT NULL DEFAULT '',
+  note TEXT NOT NULL DEFAULT '{}',
+  metadata TEXT NOT NULL DEFAULT '{}',
+  draft TEXT NOT NULL DEFAULT '',
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  CHECK ((character_id IS NULL) <> (group_id IS NULL))
+);
+INSERT INTO conversations_new (
+  id, character_id, title, head_id, persona_id, preset_id, mode, note, metadata, draft, created_at, updated_at
+) SELECT
+  id, character_id, title, head_id, persona_id, preset_id, mode, note, metadata, draft, created_at, updated_at
+FROM conversations;
+DROP TABLE conversations;
+ALTER TABLE conversations_new RENAME TO conversations;
+CREATE INDEX conversations_by_character ON conversations (character_id, updated_at DESC);
+CREATE INDEX conversations_by_group ON conversations (group_id, updated_at DESC) WHERE group_id IS NOT NULL;
+
+ALTER TABLE messages ADD COLUMN speaker TEXT NOT NULL DEFAULT '';
+"""
+
+STEPS: tuple[str | Callable[[Connection], None], ...] = (FIRST, PERSONA_BOOKS, GROUPS)
 
 
 def migrate(connection: Connection, backups: Path) -> None:
@@ -162,6 +211,15 @@ def migrate(connection: Connection, backups: Path) -> None:
         )
     if version:
         copy_database(connection, backups / f"library-v{version}.db")
+    # A step may replace a table; dropping the old one must not take along what refers to it.
+    connection.execute("PRAGMA foreign_keys = OFF")
+    try:
+        _run(connection)
+    finally:
+        connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _run(connection: Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another program may have migrated while this one waited for the lock.

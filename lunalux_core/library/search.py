@@ -34,9 +34,11 @@ def search_messages(
         where.append("m.conversation_id = ?")
         values.append(conversation_id)
     rows = connection.execute(
-        "SELECT m.id, m.conversation_id, c.character_id, ch.name AS character_name, c.title, m.content, "
+        "SELECT m.id, m.conversation_id, coalesce(c.character_id, '') AS character_id, "
+        "coalesce(ch.name, g.name) AS character_name, c.title, m.content, "
         "m.created_at FROM messages m JOIN conversations c ON c.id = m.conversation_id "
-        f"JOIN characters ch ON ch.id = c.character_id WHERE {' AND '.join(where)} "
+        "LEFT JOIN characters ch ON ch.id = c.character_id LEFT JOIN character_groups g ON g.id = c.group_id "
+        f"WHERE {' AND '.join(where)} "
         "ORDER BY m.number DESC LIMIT ?",
         [*values, limit],
     )

@@ -104,6 +104,15 @@ class Shelf:
         )
 
 
+def exported(item: ShelfItem) -> Any:
+    """The document for a file. The switch of a script is part of it there; here the shelf's counts."""
+    if item.kind == "regex" and isinstance(item.document, dict):
+        switch = not item.enabled
+        if bool(item.document.get("disabled")) != switch:
+            return {**item.document, "disabled": switch}
+    return item.document
+
+
 def insert_item(
     connection: Connection, kind: ShelfKind, name: str, document: Any, *, enabled: bool
 ) -> ShelfItem:

@@ -1,0 +1,275 @@
+"""Groups: several characters in one conversation, as SillyTavern knows them.
+
+A group has a name, members in an order, and its rules: who speaks next, and whose cards are in the prompt.
+Its conversations belong to it and not to a character, so they outlive the characters: a member that is
+deleted from the library leaves the group, its words stay under its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lunalux_core.database import Connection, Database, Row
+from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.ids import now_ms, short_id
+from lunalux_core.text import clean_line
+
+TurnOrder = Literal["natural", "list", "manual"]
+TURN_ORDERS: tuple[TurnOrder, ...] = ("natural", "list", "manual")
+CardMode = Literal["swap", "append"]
+CARD_MODES: tuple[CardMode, ...] = ("swap", "append")
+
+NAME_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One character of a group. A muted one is never chosen to speak, but can be asked to."""
+
+    character_id: str
+    name: str
+    muted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group with its members in order. Times in milliseconds since 1970.
+
+    `order` says who answers: `natural` those who are named or feel like it, `list` everyone in turn,
+    `manual` nobody unasked. `cards` says what the prompt holds: `swap` the speaker's card, `append` those of
+    all members. `self_responses`: whether the one who spoke last may be the next.
+    """
+
+    id: str
+    name: str
+    order: TurnOrder
+    cards: CardMode
+    self_responses: bool
+    members: tuple[Member, ...]
+    created_at: int
+    used_at: int
+
+    def member(self, character_id: str) -> Member | None:
+        return next((one for one in self.members if one.character_id == character_id), None)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(one.name for one in self.members)
+
+    @property
+    def muted(self) -> tuple[str, ...]:
+        return tuple(one.name for one in self.members if one.muted)
+
+    def find(self, name_or_id: str) -> Member:
+        """A member by id or by name, any case; the start of a name will do where it is one member's.
+
+        Raises:
+            NotFound: MEMBER_NOT_FOUND.
+        """
+        key = name_or_id.strip().casefold()
+        names = [one for one in self.members if one.name.casefold() == key or one.character_id == name_or_id]
+        starts = [one for one in self.members if one.name.casefold().startswith(key)]
+        found = names or (starts if len(starts) == 1 else [])
+        if not found:
+            raise NotFound(
+                "MEMBER_NOT_FOUND",
+                f"{name_or_id!r} is not a member of {self.name}.",
+                f"Its members are: {', '.join(self.names) or '-'}.",
+                name=name_or_id,
+                group=self.name,
+                members=", ".join(self.names) or "-",
+            )
+        return found[0]
+
+
+class Groups:
+    """The shelf of groups."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(self, search: str = "") -> Sequence[Group]:
+        """The one used last first; those whose name or members hold every word of `search`, any case."""
+
+        def query(connection: Connection) -> list[Group]:
+            rows = connection.execute(
+                "SELECT * FROM character_groups ORDER BY max(used_at, created_at) DESC, name_key"
+            ).fetchall()
+            return [_group(connection, row) for row in rows]
+
+        words = search.casefold().split()
+        found = await self._database.read(query)
+        return [
+            one for one in found if all(word in " ".join((one.name, *one.names)).casefold() for word in words)
+        ]
+
+    async def get(self, group_id: str) -> Group:
+        """Raises NotFound (GROUP_NOT_FOUND)."""
+        return await self._database.read(lambda c: load_group(c, group_id))
+
+    async def find(self, name_or_id: str) -> Group:
+        """By id, or by name in any case; of several with that name the one used last.
+
+        Raises:
+            NotFound: GROUP_NOT_FOUND.
+        """
+        key = name_or_id.strip()
+        for one in await self.list():
+            if one.id == key or one.name.casefold() == key.casefold():
+                return one
+        raise _missing(name_or_id)
+
+    async def create(self, name: str, character_ids: Iterable[str]) -> Group:
+        """A new group of at least two characters; an empty name becomes the members' names.
+
+        Raises:
+            InvalidInput: GROUP_TOO_SMALL. NotFound: CHARACTER_NOT_FOUND.
+        """
+        members = list(dict.fromkeys(character_ids))
+        if len(members) < 2:
+            raise InvalidInput(
+                "GROUP_TOO_SMALL",
+                "A group needs at least two different characters.",
+                "Choose one more.",
+            )
+        return await self._database.write(lambda c: insert_group(c, name, [(one, False) for one in members]))
+
+    async def set(self, group_id: str, **values: Any) -> None:
+        """Set `name`, `order`, `cards` or `self_responses`."""
+        columns = {
+            "name": "name",
+            "order": "turn_order",
+            "cards": "cards",
+            "self_responses": "self_responses",
+        }
+        assert values.keys() <= columns.keys(), values.keys() - columns.keys()
+        stored = {
+            columns[key]: int(value) if key == "self_responses" else value for key, value in values.items()
+        }
+        if "name" in values:
+            name = clean_line(values["name"], NAME_LENGTH)
+            stored |= {"name": name, "name_key": name.casefold()}
+
+        def change(connection: Connection) -> None:
+            assignments = ", ".join(f"{column} = ?" for column in stored)
+            connection.execute(
+                f"UPDATE character_groups SET {assignments} WHERE id = ?", [*stored.values(), group_id]
+            )
+
+        await self._database.write(change)
+
+    async def set_members(self, group_id: str, members: Sequence[tuple[str, bool]]) -> Group:
+        """Give a group these members (id, muted) in this order: adds, removes, mutes and reorders.
+
+        Raises:
+            InvalidInput: GROUP_EMPTY.
+        """
+        if not members:
+            raise InvalidInput(
+                "GROUP_EMPTY", "A group needs somebody who can speak.", "Add a character to it first."
+            )
+
+        def change(connection: Connection) -> Group:
+            load_group(connection, group_id)
+            store_members(connection, group_id, members)
+            return load_group(connection, group_id)
+
+        return await self._database.write(change)
+
+    async def mute(self, group_id: str, character_id: str, muted: bool) -> None:
+        await self._database.write(
+            lambda c: c.execute(
+                "UPDATE group_members SET muted = ? WHERE group_id = ? AND character_id = ?",
+                (int(muted), group_id, character_id),
+            )
+        )
+
+    async def touch(self, group_id: str) -> None:
+        """Mark as used now, for the order of the list."""
+        await self._database.write(
+            lambda c: c.execute("UPDATE character_groups SET used_at = ? WHERE id = ?", (now_ms(), group_id))
+        )
+
+    async def delete(self, group_id: str) -> None:
+        """Remove a group with its conversations; its characters stay. Raises NotFound."""
+
+        def change(connection: Connection) -> None:
+            load_group(connection, group_id)
+            connection.execute("DELETE FROM character_groups WHERE id = ?", (group_id,))
+
+        await self._database.write(change)
+
+
+def load_group(connection: Connection, group_id: str) -> Group:
+    """One group within a transaction. Raises NotFound (GROUP_NOT_FOUND)."""
+    row = connection.execute("SELECT * FROM character_groups WHERE id = ?", (group_id,)).fetchone()
+    if row is None:
+        raise _missing(group_id)
+    return _group(connection, row)
+
+
+def insert_group(
+    connection: Connection,
+    name: str,
+    members: Sequence[tuple[str, bool]],
+    *,
+    order: TurnOrder = "natural",
+    cards: CardMode = "swap",
+    self_responses: bool = False,
+) -> Group:
+    """A new group with members (id, muted), which may be none: an import keeps what it finds."""
+    identity, now = short_id(), now_ms()
+    connection.execute(
+        "INSERT INTO character_groups (id, name, name_key, turn_order, cards, self_responses, created_at, "
+        "used_at) VALUES (?,?,?,?,?,?,?,?)",
+        (identity, "", "", order, cards, int(self_responses), now, now),
+    )
+    store_members(connection, identity, members)
+    called = clean_line(name, NAME_LENGTH) or ", ".join(load_group(connection, identity).names)[:NAME_LENGTH]
+    connection.execute(
+        "UPDATE character_groups SET name = ?, name_key = ? WHERE id = ?",
+        (called, called.casefold(), identity),
+    )
+    return load_group(connection, identity)
+
+
+def store_members(connection: Connection, group_id: str, members: Sequence[tuple[str, bool]]) -> None:
+    """Replace the members. Raises NotFound (CHARACTER_NOT_FOUND)."""
+    from lunalux_core.library.characters import load_character
+
+    connection.execute("DELETE FROM group_members WHERE group_id = ?", (group_id,))
+    for position, (character_id, muted) in enumerate(dict(members).items()):
+        load_character(connection, character_id)
+        connection.execute(
+            "INSERT INTO group_members (group_id, character_id, position, muted) VALUES (?,?,?,?)",
+            (group_id, character_id, position, int(muted)),
+        )
+
+
+def _group(connection: Connection, row: Row) -> Group:
+    members = connection.execute(
+        "SELECT m.character_id, c.name, m.muted FROM group_members m "
+        "JOIN characters c ON c.id = m.character_id WHERE m.group_id = ? ORDER BY m.position",
+        (row["id"],),
+    )
+    return Group(
+        id=row["id"],
+        name=row["name"],
+        order=row["turn_order"],
+        cards=row["cards"],
+        self_responses=bool(row["self_responses"]),
+        members=tuple(Member(one["character_id"], one["name"], bool(one["muted"])) for one in members),
+        created_at=row["created_at"],
+        used_at=row["used_at"],
+    )
+
+
+def _missing(name: str) -> NotFound:
+    return NotFound(
+        "GROUP_NOT_FOUND",
+        f"There is no group {name!r}.",
+        "`lunalux conversation list` shows the groups with their conversations.",
+        name=name,
+    )
