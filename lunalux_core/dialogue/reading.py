@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.cards.macros import MacroContext, expand
@@ -245,7 +246,8 @@ def _scripts(connection: Connection, character: Character, card: Card, preset: P
     """Global scripts, then the card's own where the person allowed them, then the preset's (FORMATS 4.1)."""
     from lunalux_core.cards.regex import read_script, scripts_inside
 
-    scripts = [read_script(item.document) for item in load_shelf(connection, "regex", enabled_only=True)]
+    shelf = load_shelf(connection, "regex", enabled_only=True)  # whose switch counts, not the document's
+    scripts = [replace(read_script(item.document), disabled=False) for item in shelf]
     if character.scripts_allowed and card.regex_scripts:
         scripts += scripts_inside(card.regex_scripts)
     if preset.regex_scripts:

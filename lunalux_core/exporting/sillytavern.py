@@ -10,6 +10,7 @@ from lunalux_core.cards.chatlog import write_jsonl
 from lunalux_core.cards.jsontext import dump_json
 from lunalux_core.errors import LunaluxError
 from lunalux_core.exporting.target import ExportReport, Names, Target, card_file, opened
+from lunalux_core.library.shelf import exported
 from lunalux_core.transfer import conversation_log
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ async def _shelves(library: Library, target: Target, report: ExportReport) -> No
         names = Names()
         items = await shelf.list()
         for item in items:
-            _write(target, f"{_FOLDERS[shelf.kind]}/{names.take(item.name)}.json", item.document)
+            _write(target, f"{_FOLDERS[shelf.kind]}/{names.take(item.name)}.json", exported(item))
             report.count({"worldbook": "worldbooks", "preset": "presets", "regex": "scripts"}[shelf.kind])
         if items and shelf.kind == "regex":
             report.notes.append("SillyTavern takes the scripts in regex/ with Extensions, Regex, Import.")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lunalux_core.cards.coerce import as_flag
 from lunalux_core.cards.jsontext import canonical_json, decode_text, parse_json, well_formed_value
 from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput, LimitExceeded
@@ -99,9 +100,14 @@ def shelf_documents(kind: ShelfKind, document: Any, stem: str) -> list[ShelfDocu
 def put(
     connection: Connection, kind: ShelfKind, name: str, document: Any, *, enabled: bool, copy: bool = False
 ) -> Shelved:
-    """Put a document on its shelf unless one of the same content is there (`copy`: in any case)."""
+    """Put a document on its shelf unless one of the same content is there (`copy`: in any case).
+
+    A script that is switched off in its file is so on the shelf.
+    """
     if not copy and (there := find_same(connection, kind, document)) is not None:
         return Shelved(there, False)
+    if kind == "regex" and isinstance(document, dict):
+        enabled = enabled and not as_flag(document.get("disabled"))
     return Shelved(insert_item(connection, kind, name, document, enabled=enabled), True)
 
 

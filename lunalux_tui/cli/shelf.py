@@ -11,7 +11,7 @@ import typer
 
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.library import Library
-from lunalux_core.library.shelf import Shelf, ShelfItem, ShelfKind
+from lunalux_core.library.shelf import Shelf, ShelfItem, ShelfKind, exported
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file, write_file
@@ -105,7 +105,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
     def export_item(name: str = NAME, path: Path = typer.Argument(), as_json: bool = JSON) -> None:
         async def work(runtime: Runtime) -> None:
             item = await shelf_of(runtime.library, kind).find(name)
-            text = json.dumps(item.document, ensure_ascii=False, indent=4) + "\n"
+            text = json.dumps(exported(item), ensure_ascii=False, indent=4) + "\n"
             write_file(path, text.encode("utf-8", "replace"))
             if as_json:
                 output.print_json({**summary(item), "path": str(path)})

@@ -270,3 +270,25 @@ async def test_a_library_of_the_first_version_is_brought_up_to_date(paths: Paths
     kept = sqlite3.connect(paths.backups / "library-v1.db")
     assert kept.execute("SELECT name FROM personas").fetchall() == [("Bo",)]
     kept.close()
+
+
+async def test_the_shelf_s_switch_decides_whether_a_script_runs(runtime: Runtime) -> None:
+    from lunalux_core.importing.shelf import put
+    from lunalux_core.library.shelf import exported
+
+    off = {
+        "scriptName": "x",
+        "findRegex": "/lake/g",
+        "replaceString": "SEA",
+        "placement": [1],
+        "disabled": True,
+    }
+    done = await runtime.library.database.write(lambda c: put(c, "regex", "x", off, enabled=True))
+    character = await ada(runtime)
+    assert not done.item.enabled
+    assert "SEA" not in await prompt(runtime, character, "the lake")
+    await runtime.library.scripts.enable(done.item.id)
+    assert "SEA" in await prompt(runtime, character, "the lake")
+    (item,) = await runtime.library.scripts.list()
+    assert exported(item) == off | {"disabled": False}
+    assert exported(replace(item, enabled=False)) == off
