@@ -13,7 +13,7 @@ from lunalux_tui.i18n import t, tell
 from lunalux_tui.screens.base import LunaScreen
 from lunalux_tui.screens.panes import BY_ID, SECTIONS, Section
 from lunalux_tui.screens.panes.base import Pane
-from lunalux_tui.screens.panes.values import FoundPane
+from lunalux_tui.screens.panes.found import FoundPane
 from lunalux_tui.widgets.explain import Explain
 from lunalux_tui.widgets.keybar import KeyBar
 from lunalux_tui.widgets.lines import Beside, Column
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SETTINGS_ACTIONS = (
     Action("settings.search", "search", "slash,ctrl+f", footer=20),
     Action("settings.sections", "sections", "escape,left,h", footer=21, palette=False),
-    Action("settings.problems", "problems", "", footer=0),
+    Action("settings.problems", "problems", "p", footer=22),
     Action("settings.help", "app.help", "question_mark", palette=False),
 )
 FOUND = Section("found")
@@ -121,8 +121,8 @@ class SettingsScreen(LunaScreen[None]):
 
     # -- sections ----------------------------------------------------------------------------------
 
-    def show_section(self, section_id: str, *, enter: bool = False) -> None:
-        """Show a section; `enter` puts the cursor into it."""
+    def show_section(self, section_id: str, *, enter: bool = False, at: str = "") -> None:
+        """Show a section; `enter` puts the cursor into it, on the row `at` if one is named."""
         if not self.is_mounted:
             self._wanted = section_id
             return
@@ -131,6 +131,8 @@ class SettingsScreen(LunaScreen[None]):
             self.sections.set_rows(self.sections.rows, at=section_id)
         if enter:
             self.action_enter()
+        if at:
+            self.call_after_refresh(self.pane.go_to, at)
 
     def _show(self, section: Section) -> None:
         self.section = section

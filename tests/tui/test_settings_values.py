@@ -15,7 +15,7 @@ from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.dialogs.setting import SettingDialog
 from lunalux_tui.i18n import LANGUAGES, has, t
 from lunalux_tui.screens.panes import SECTIONS, section_of, settings_of
-from lunalux_tui.screens.panes.values import MARKS, ValuesPane, allowed, explain, shown
+from lunalux_tui.screens.panes.values import ACTION, MARKS, ValuesPane, allowed, explain, shown
 from lunalux_tui.screens.settings import SettingsScreen
 
 SECTION_CELLS = 21
@@ -62,7 +62,8 @@ async def test_every_section_opens_and_explains_itself() -> None:
         for one in SECTIONS:
             pane = await section(driven, one.id)
             if one.prefixes:
-                assert [row.id for row in pane.rows] == [known.key for known in settings_of(one)]
+                rows = [row.id for row in pane.rows if not row.id.startswith(ACTION)]
+                assert rows == [known.key for known in settings_of(one)]
             assert pane.explain(pane.chosen).text
 
 
@@ -136,8 +137,21 @@ async def test_the_search_finds_settings_of_all_sections() -> None:
         await type_in(driven, "plug-ins")
         await driven.press("enter", "enter")
         await driven.until(lambda: screen.section.id == "plugins" and screen.pane.has_focus)
+        await driven.press("slash")
+        await type_in(driven, "all branches of")
+        assert [row.id for row in screen.pane.rows] == ["key chat.tree"]
+        await driven.press("enter", "enter")
+        await driven.until(lambda: screen.section.id == "keys" and screen.pane.chosen == "chat.tree")
         await driven.press("escape")
         assert screen.sections.has_focus and screen.field.value == ""
+
+
+async def test_the_tour_can_be_begun_again() -> None:
+    async with open_app((100, 30)) as driven:
+        pane = await section(driven, "general")
+        await go_to(driven, pane, f"{ACTION}app.tour")
+        await driven.press("enter")
+        await driven.until(lambda: driven.app.screen is driven.chat and driven.chat.query("#tour"))
 
 
 async def test_a_broken_configuration_is_told_by_line_and_never_overwritten(paths: Paths) -> None:

@@ -18,12 +18,13 @@ class Section:
     """A section by name: its words are `settings.section.<id>`.
 
     A section of plain values shows the settings whose keys begin with one of `prefixes`; any other is a
-    pane of its own, `module:class`.
+    pane of its own, `module:class`. `actions` are actions of the app that belong here too.
     """
 
     id: str
     prefixes: tuple[str, ...] = ()
     pane: str = ""
+    actions: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -45,7 +46,7 @@ class Section:
 
 
 SECTIONS = (
-    Section("general", ("language",)),
+    Section("general", ("language",), actions=("app.tour",)),
     Section("look", ("ui.",)),
     Section("models", pane="models:ModelsPane"),
     Section("chat", ("chat.",)),

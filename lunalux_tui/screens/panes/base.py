@@ -71,6 +71,10 @@ class Pane(Rows):
         self.set_rows(rows, at=at)
         self.host.explain()
 
+    def go_to(self, row_id: str) -> None:
+        """Put the cursor on a row."""
+        self.set_rows(self.rows, at=row_id)
+
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         event.stop()
         if event.state is WorkerState.ERROR and event.worker.error is not None:

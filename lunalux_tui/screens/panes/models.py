@@ -105,7 +105,8 @@ class ModelsPane(Pane):
             return self._told[row_id]
         spec = self._specs.get(row_id)
         if row_id.startswith("official:"):
-            return Explanation(row_id.partition(":")[2], t("model.official_help"))
+            names = {row.id: row.title for row in self.rows}
+            return Explanation(names.get(row_id, row_id), t("model.official_help"))
         if row_id in self._servers:
             return Explanation(row_id, t("model.environment_help"))
         if spec is None:

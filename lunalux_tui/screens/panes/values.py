@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from textual import work
@@ -9,13 +10,17 @@ from textual import work
 from lunalux_core.settings import DECLARATIONS, Declaration, Settings
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import LANGUAGES, has, t
-from lunalux_tui.screens.panes import SECTIONS, section_of, settings_of
+from lunalux_tui.screens.panes import settings_of
 from lunalux_tui.screens.panes.base import WORK, Pane
 from lunalux_tui.widgets.explain import Explanation
 from lunalux_tui.widgets.rows import Row
 
 MARKS = {"default": " ", "file": "●", "environment": "■", "flag": "▲"}
 """Where a value comes from, at the left of its name."""
+
+
+ACTION = "action "
+"""Begins the id of a row that is an action."""
 
 
 class ValuesPane(Pane):
@@ -32,7 +37,13 @@ class ValuesPane(Pane):
         return settings_of(self.section)
 
     def read(self) -> None:
-        self.show([self.row(known) for known in self.declarations()])
+        actions = [Row(ACTION + one.id, one.label, mark="▸") for one in self._actions().values()]
+        self.show([*(self.row(known) for known in self.declarations()), *actions])
+
+    def _actions(self) -> Mapping[str, Action]:
+        """The actions of the app that stand in this section, by row id."""
+        wanted = self.section.actions
+        return {ACTION + one.id: one for one in self.lunalux.ACTIONS if one.id in wanted}
 
     def row(self, known: Declaration) -> Row:
         """A setting with its value."""
@@ -40,6 +51,8 @@ class ValuesPane(Pane):
         return Row(known.key, label_of(known), right=shown(known, self.settings.get(known.key)), mark=mark)
 
     def explain(self, row_id: str) -> Explanation:
+        if action := self._actions().get(row_id):
+            return Explanation(action.label, action.help)
         known = DECLARATIONS.get(row_id)
         return super().explain(row_id) if known is None else explain(self.settings, known)
 
@@ -58,6 +71,8 @@ class ValuesPane(Pane):
     def action_choose(self) -> None:
         known = DECLARATIONS.get(self.chosen)
         if known is None:
+            if action := self._actions().get(self.chosen):
+                self._run(action)
             return
         if self.settings.source(known.key) == "environment":
             self.notify(locked(known), severity="warning", markup=False)
@@ -74,55 +89,14 @@ class ValuesPane(Pane):
         if answer is not None:
             self.lunalux.change_setting(known.key, answer)
 
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def _run(self, action: Action) -> None:
+        await self.app.run_action(f"app.{action.method}")
+
     def action_reset(self) -> None:
         known = DECLARATIONS.get(self.chosen)
         if known is not None:
             self.lunalux.reset_setting(known.key)
-
-
-class FoundPane(ValuesPane):
-    """What holds the words of the search: settings of all sections, sections, and keys."""
-
-    words = ""
-
-    def seek(self, words: str) -> None:
-        """Search for other words."""
-        self.words = words
-        self.read()
-
-    def read(self) -> None:
-        rows = []
-        for section in SECTIONS:
-            if section.pane and self._fits(section.title, section.help, section.id):
-                rows.append(
-                    Row(f"section {section.id}", section.title, right=t("settings.a_section"), mark="▸")
-                )
-        for known in DECLARATIONS.values():
-            section_title = (section_of(known.key) or SECTIONS[0]).title
-            value = self.settings.get(known.key)
-            words = (label_of(known), help_of(known), known.help, known.key, section_title)
-            if section_of(known.key) and self._fits(*words, shown(known, value), str(value)):
-                rows.append(self.row(known))
-        self.empty = t("settings.nothing_found")
-        self.show(rows)
-
-    def _fits(self, *texts: str) -> bool:
-        text = " ".join(texts).casefold()
-        return all(word in text for word in self.words.casefold().split())
-
-    def explain(self, row_id: str) -> Explanation:
-        kind, _, section_id = row_id.partition(" ")
-        if kind == "section":
-            section = next(one for one in SECTIONS if one.id == section_id)
-            return Explanation(section.title, section.help)
-        return super().explain(row_id)
-
-    def action_choose(self) -> None:
-        kind, _, section_id = self.chosen.partition(" ")
-        if kind == "section":
-            self.host.show_section(section_id, enter=True)
-        else:
-            super().action_choose()
 
 
 # -- words -----------------------------------------------------------------------------------------
