@@ -25,7 +25,7 @@ from lunalux_core.errors import (
     NotFound,
     SessionError,
 )
-from lunalux_core.ids import now_ms
+from lunalux_core.ids import now_ms, uuid4
 
 if TYPE_CHECKING:
     from lunalux_core.client.backend import BackendClient
@@ -112,6 +112,7 @@ class Account:
         self._trouble: LunaluxError | None = None
         self._lock = asyncio.Lock()
         self._refusing = asyncio.Lock()
+        self._redeeming: dict[str, str] = {}
         self.state = AccountState()
         self.watchers: list[Callable[[AccountState], None]] = []
 
@@ -274,7 +275,9 @@ class Account:
         if not code:
             raise InvalidInput("COUPON_EMPTY", "There is no coupon code.", "Type the code as it was given.")
         await self.online()
-        answer = await self._client().redeem(code)
+        # Where the answer is lost, the same wish tried again is answered like the first time (M10).
+        answer = await self._client().redeem(code, self._redeeming.setdefault(code, uuid4()))
+        del self._redeeming[code]
         await self._update(wallet=_wire(answer.wallet), ledger=_wire(answer.ledger))
         return answer.currency, answer.amount
 

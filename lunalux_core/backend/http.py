@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from lunalux_core.backend.limits import Rule
 from lunalux_core.backend.logs import logger
@@ -57,8 +58,6 @@ def error_response(error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(retry or STORE_RETRY_SECONDS)
     elif retry is not None:
         headers["Retry-After"] = str(retry)
-    if isinstance(error, HTTPException) and error.status_code == 405:
-        headers.update(error.headers or {})
     return JSONResponse(body, status_code=status, headers=headers)
 
 
@@ -94,9 +93,21 @@ def _plain(error: HTTPException) -> str:
     }.get(error.status_code, "The request could not be read.")
 
 
-async def handle_error(_request: Request, error: Exception) -> JSONResponse:
+async def handle_error(request: Request, error: Exception) -> JSONResponse:
     """The one exception handler of the app."""
-    return error_response(error)
+    response = error_response(error)
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        response.headers["Allow"] = _allowed(request)
+    return response
+
+
+def _allowed(request: Request) -> str:
+    """The methods of an address, of whichever of its routes (RFC 9110, 10.2.1); the framework names one
+    route's. An address written out goes before one with a parameter in that place."""
+    path = request.url.path
+    routes = [r for r in request.app.router.routes if isinstance(r, Route) and r.path_regex.match(path)]
+    meant = next((r.path for r in routes if r.path == path), routes[0].path if routes else "")
+    return ", ".join(sorted({method for r in routes if r.path == meant for method in r.methods or ()}))
 
 
 def services_of(request: Request) -> Services:

@@ -109,7 +109,12 @@ def assemble(
     tables = settings.tables
     ledgers = Ledgers(store, tables, now_ms)
     wallets = Wallets(store, tables, ledgers, now_ms)
-    rewards = Rewards(settings.invited_reward_star, settings.invite_threshold, settings.invite_milestone_star)
+    rewards = Rewards(
+        settings.invited_reward_star,
+        settings.invite_threshold,
+        settings.invite_milestone_star,
+        settings.invites_per_day,
+    )
     invites = Invites(store, tables, ledgers, rewards, now_ms)
     listings = Listings(store, settings, signer, now_ms)
     ranking = Ranking(store, settings, now_ms, listings.forget)

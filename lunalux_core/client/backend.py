@@ -146,8 +146,9 @@ class BackendClient:
     async def settle_invites(self) -> SettleResponse:
         return await self._post(SettleResponse, "/api/invite/settle/me", {})
 
-    async def redeem(self, coupon: str) -> RedeemResponse:
-        return await self._post(RedeemResponse, "/api/coupon/redeem", {"coupon": coupon})
+    async def redeem(self, coupon: str, key: str) -> RedeemResponse:
+        """Claim a coupon; `key` is the idempotency key, the same for every try of one wish."""
+        return await self._post(RedeemResponse, "/api/coupon/redeem", {"coupon": coupon}, key=key, again=True)
 
     async def models(self) -> ModelConfigsResponse:
         return await self._get(ModelConfigsResponse, "/api/model-config/list")

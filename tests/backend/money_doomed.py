@@ -62,7 +62,7 @@ async def submit_in_vain(w: World) -> None:
 
 
 async def coupon(w: World) -> None:
-    await Coupons(w.store, TABLES, w.ledgers, w.now).redeem("ada", "ONCE")
+    await Coupons(w.store, TABLES, w.ledgers, w.now).redeem("ada", "ONCE", "the-key")
 
 
 async def publish(w: World) -> None:

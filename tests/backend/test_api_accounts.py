@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from api_support import PASSWORD, Api, backend, bad, good
 
+from lunalux_core.backend import limits
 from lunalux_core.backend.settings import BackendSettings
 
 
@@ -154,6 +155,19 @@ async def test_an_invitation_pays_both_once(api: Api) -> None:
     assert await api.services.sweeper.check(ada.user_id) == []
 
 
+async def test_an_address_brings_only_so_many_invited_accounts_a_day(tmp_path: Path) -> None:
+    async with backend(tmp_path, served=True, seeded=False, invited_reward_star=20) as api:
+        code = good(await (await api.person()).get("/api/invite/me"))["invite"]["inviteCode"]
+        assert (
+            good(await (await api.person("bob", referral=code)).get("/api/wallet/me"))["wallet"]["starCoin"]
+            == 120
+        )
+        while not await api.services.limiter.take(limits.INVITED_ADDRESS, "127.0.0.1"):
+            pass
+        eve = await api.person("eve", referral=code)  # welcome, but not a reward any more
+        assert (await eve.wallet())["starCoin"] == 100
+
+
 async def test_the_referral_cookie_stands_in_for_the_body(api: Api) -> None:
     ada = await api.person()
     code = good(await ada.get("/api/invite/me"))["invite"]["inviteCode"]
@@ -184,11 +198,17 @@ async def test_coupons(api: Api) -> None:
     ada, bob = await api.person(), await api.person("bob")
     await api.services.coupons.create("ONCE", "star", 30)
     await api.services.coupons.create("THRICE", "luna", 7, 3)
-    redeemed = good(await ada.post("/api/coupon/redeem", {"coupon": " ONCE "}))
+    key = {"idempotency-key": "one-wish"}
+    redeemed = good(await ada.post("/api/coupon/redeem", {"coupon": " ONCE "}, **key))
     assert (redeemed["currency"], redeemed["amount"]) == ("star", 30)
     assert redeemed["wallet"]["starCoin"] == 130 and redeemed["ledger"]["totalStarCoinGain"] == 130
-    repeated = good(await ada.post("/api/coupon/redeem", {"coupon": "ONCE"}))
-    assert repeated["amount"] == 30 and (await ada.wallet())["starCoin"] == 130
+    repeated = good(await ada.post("/api/coupon/redeem", {"coupon": "ONCE"}, **key))
+    assert repeated == redeemed and (await ada.wallet())["starCoin"] == 130
+    for wish in ({}, {"idempotency-key": "another-wish"}):
+        again = await ada.post("/api/coupon/redeem", {"coupon": "ONCE"}, **wish)
+        bad(again, 400, "COUPON_INVALID_OR_USED")
+    odd = await ada.post("/api/coupon/redeem", {"coupon": "ONCE"}, **{"idempotency-key": "a key/"})
+    bad(odd, 400, "INVALID_REQUEST")
     for wrong in ("ONCE", "NEVER", "", "x" * 200, "a#b", "once\x00"):
         bad(await bob.post("/api/coupon/redeem", {"coupon": wrong}), 400, "COUPON_INVALID_OR_USED")
     luna = good(await bob.post("/api/coupon/redeem", {"coupon": "THRICE"}))

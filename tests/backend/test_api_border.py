@@ -81,6 +81,14 @@ async def test_unknown_addresses_and_methods(api: Api) -> None:
     wrong = await api.http.delete("/api/auth/signin")
     bad(wrong, 405, "METHOD_NOT_ALLOWED")
     assert wrong.headers["allow"] == "POST"
+    for path, methods in (
+        ("presign-upload", "GET, POST"),
+        ("report", "POST"),
+        ("some-id", "DELETE, PATCH"),
+    ):
+        wrong = await api.http.options(f"/api/character/{path}")
+        bad(wrong, 405, "METHOD_NOT_ALLOWED")
+        assert wrong.headers["allow"] == methods
     bad(await api.http.get("/metrics"), 404, "NOT_FOUND")
     good(await api.http.get("/health"))
     good(await api.http.get("/ready"))

@@ -66,7 +66,7 @@ async def test_a_coupon_whose_answer_was_lost_pays_once_in_the_end(tmp_path: Pat
     die(tmp_path, "coupon", 0, when)
     async with world(tmp_path) as w:
         await w.check()
-        again = await Coupons(w.store, TABLES, w.ledgers, w.now).redeem("ada", "ONCE")
+        again = await Coupons(w.store, TABLES, w.ledgers, w.now).redeem("ada", "ONCE", "the-key")
         assert again.amount == 10
         assert await w.balances() == {"star": 110, "luna": 100}
         await w.check()

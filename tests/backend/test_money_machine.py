@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
@@ -115,8 +116,9 @@ class Lives(RuleBasedStateMachine):
     @rule(user=USERS, code=CODES)
     def redeem(self, user: str, code: str) -> None:
         others = {claimer for claimer, claimed in self.claimed if claimed == code}
+        key = f"{user} wants {code}"  # the same for every try
         try:
-            got = self.run(self.coupons.redeem(user, code))
+            got = self.run(self.coupons.redeem(user, code, key))
         except BackendError as error:
             assert error.code == "COUPON_INVALID_OR_USED"
             assert code != "MANY" and others and user not in others
@@ -124,6 +126,8 @@ class Lives(RuleBasedStateMachine):
         if user not in others:
             assert code == "MANY" or not others
             self.claimed.add((user, code))
+            with pytest.raises(BackendError, match="not valid"):
+                self.run(self.coupons.redeem(user, code, "another wish"))
             self.coins[user][got.currency] += got.amount
 
     @rule()

@@ -27,9 +27,9 @@ async def console(w: World, code: str, **attributes: Any) -> None:
     await w.store.write(Put(TABLES.coupons, item | attributes))
 
 
-async def tried(c: Coupons, user_id: str, code: str) -> str:
+async def tried(c: Coupons, user_id: str, code: str, key: str | None = None) -> str:
     try:
-        await c.redeem(user_id, code)
+        await c.redeem(user_id, code, key)
     except BackendError as error:
         return error.code
     return "paid"
@@ -62,18 +62,20 @@ async def test_created_coupons_have_the_documented_row(tmp_path: Path) -> None:
                 await coupons(w).create("OTHER", "star", amount, claims)
 
 
-async def test_a_repeat_within_a_day_says_the_same_and_pays_nothing(tmp_path: Path) -> None:
+async def test_a_retry_within_a_day_is_answered_the_same_and_a_second_wish_is_refused(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         await w.account()
         await coupons(w).create("MANY", "star", 10, 5)
         await coupons(w).create("ONCE", "star", 20)
         for _ in range(3):
-            assert await coupons(w).redeem("ada", "MANY") == Redeemed("star", 10)
-            assert await coupons(w).redeem("ada", "ONCE") == Redeemed("star", 20)
+            assert await coupons(w).redeem("ada", "MANY", "k1") == Redeemed("star", 10)
+            assert await coupons(w).redeem("ada", "ONCE", "k2") == Redeemed("star", 20)
+        for code, key in (("MANY", None), ("MANY", "k2"), ("ONCE", None), ("ONCE", "k1")):
+            assert await tried(coupons(w), "ada", code, key) == "COUPON_INVALID_OR_USED"
         assert (await w.balances())["star"] == 130
         w.clock += DAY_MS
-        assert await tried(coupons(w), "ada", "MANY") == "COUPON_INVALID_OR_USED"
-        assert await tried(coupons(w), "ada", "ONCE") == "COUPON_INVALID_OR_USED"
+        assert await tried(coupons(w), "ada", "MANY", "k1") == "COUPON_INVALID_OR_USED"
+        assert await tried(coupons(w), "ada", "ONCE", "k2") == "COUPON_INVALID_OR_USED"
         assert (await w.balances())["star"] == 130
         await w.check()
 
@@ -85,7 +87,7 @@ async def test_ten_claims_among_forty_racing_accounts(tmp_path: Path) -> None:
             await w.account(user)
         await coupons(w).create("RACE", "star", 10, 10)
         outcomes = await asyncio.gather(
-            *(tried(coupons(w), user, "RACE") for user in users for _ in range(2))
+            *(tried(coupons(w), user, "RACE", "twice the same") for user in users for _ in range(2))
         )
         row = await w.store.get(TABLES.coupons, ("COUPON#RACE", "COUPON"))
         assert row is not None and row["remainingClaims"] == 0
@@ -107,6 +109,41 @@ async def test_a_one_time_coupon_has_one_winner(tmp_path: Path) -> None:
         await coupons(w).create("ONCE", "star", 10)
         outcomes = await asyncio.gather(*(tried(coupons(w), user, "ONCE") for user in users))
         assert Counter(outcomes) == {"paid": 1, "COUPON_INVALID_OR_USED": 19}
+
+
+@pytest.mark.parametrize(("claims", "shards"), [(10, 4), (7, 7), (3, 1)])
+async def test_split_claims_are_all_paid_and_no_more(tmp_path: Path, claims: int, shards: int) -> None:
+    async with world(tmp_path) as w:
+        users = [f"user{number}" for number in range(20)]
+        for user in users:
+            await w.account(user)
+        await coupons(w).create("BIG", "star", 10, claims, shards=shards)
+        outcomes = await asyncio.gather(*(tried(coupons(w), user, "BIG") for user in users))
+        late = [await tried(coupons(w), user, "BIG") for user in users]  # who met too many others
+        assert (outcomes + late).count("paid") == claims
+        assert set(late) <= {"paid", "COUPON_INVALID_OR_USED"}
+        row = await w.store.get(TABLES.coupons, ("COUPON#BIG", "COUPON"))
+        assert row is not None and (row["remainingClaims"], row["shards"]) == (0, shards)
+        rows = (await w.store.query(TABLES.coupons, "COUPON#BIG", prefix="SHARD#")).items
+        assert [row["remainingClaims"] for row in rows] == [0] * shards
+        assert sum([(await w.balances(user))["star"] - 100 for user in users]) == 10 * claims
+        for user in users:
+            await w.check(user)
+
+
+async def test_big_campaigns_are_split_by_themselves_and_small_ones_are_not(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        assert (await coupons(w).create("SMALL", "star", 10, 4999)).shards == 0
+        assert (await coupons(w).create("BIG", "star", 10, 50_003)).shards == 50
+        assert (await coupons(w).create("HUGE", "star", 10, 10**9)).shards == 64
+        rows = (await w.store.query(TABLES.coupons, "COUPON#BIG", prefix="SHARD#")).items
+        assert sum(row["remainingClaims"] for row in rows) == 50_003
+        for claims, shards in ((5, 6), (100, 65), (5, -1), (None, 1)):
+            with pytest.raises(InvalidInput):
+                await coupons(w).create("ODD", "star", 10, claims, shards=shards)
+        await w.account()
+        for code in ("BIG#SHARD#00", "SHARD#00", "BIG/SHARD#00"):
+            assert await tried(coupons(w), "ada", code) == "COUPON_INVALID_OR_USED"
 
 
 async def test_claims_of_before_are_honoured(tmp_path: Path) -> None:

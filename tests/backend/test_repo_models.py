@@ -14,7 +14,7 @@ from money_world import FREE, STAR, TABLES, world
 from lunalux_core.backend.billing import Wallet, approve
 from lunalux_core.backend.repos.models import ModelConfigs
 from lunalux_core.backend.seed import SEED_MODELS, seed_models
-from lunalux_core.backend.storage.table import Delete, Item, Key, Put, Store
+from lunalux_core.backend.storage.table import Delete, Exists, Item, Key, Put, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound, PaymentError
 
 TABLE = TABLES.model_config
@@ -112,6 +112,11 @@ async def test_what_an_operator_puts_is_there_at_once(tmp_path: Path) -> None:
         assert await models.require("002") == STAR
         await models.put(replace(STAR, star_cost=6))
         assert (await models.require("002")).star_cost == 6
+        await models.put(replace(STAR, max_output_tokens=500))
+        await w.store.write(Update(TABLE, Key("MODEL#002", "MODEL"), set={"note": "ours"}, when=Exists()))
+        await models.put(STAR)
+        row = await w.store.get(TABLE, ("MODEL#002", "MODEL"))
+        assert row is not None and row["note"] == "ours" and "maxOutputTokens" not in row
         for wrong in (
             replace(FREE, model_type="telepathy"),
             replace(FREE, model_name=""),

@@ -214,6 +214,21 @@ async def test_invitations_that_do_not_count(tmp_path: Path) -> None:
         assert await w.balances("bob") == {"star": 100, "luna": 100}
 
 
+async def test_an_inviter_has_only_so_many_invitations_a_day(tmp_path: Path) -> None:
+    """M14: thirty accounts at once, and five of them count today."""
+    async with world(tmp_path, Rewards(20, 3, 50, per_day=5)) as w:
+        code = (await w.account("ada")).invite.invite_code
+        await asyncio.gather(*(w.account(f"guest{number}", code) for number in range(30)))
+        assert (await w.invites.require("ada")).total_invites == 5
+        rewarded = [(await w.balances(f"guest{number}"))["star"] == 120 for number in range(30)]
+        assert rewarded.count(True) == 5
+        w.clock += DAY_MS
+        await w.account("tomorrow", code)
+        assert (await w.invites.require("ada")).total_invites == 6
+        for number in range(30):
+            await w.check(f"guest{number}")
+
+
 async def invite(w: World, count: int) -> None:
     code = (await w.account("ada")).invite.invite_code
     for number in range(count):

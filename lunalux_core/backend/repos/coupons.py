@@ -1,7 +1,16 @@
-"""Coupons: claim and credit in one transaction, once for each account (A4, M10 to M13)."""
+"""Coupons: claim and credit in one transaction, once for each account (A4, M10 to M13).
+
+A second claim is refused like any other coupon that cannot be had (BACKEND 1.3); a retry of the first one,
+told by its idempotency key, gets the first one's answer for a day (M10).
+
+The claims of a big campaign are split over shards (M11): rows `COUPON#{code}` / `SHARD#{nn}` with claims of
+their own, so that claims at the same moment seldom meet in one item. The documented row then says how many
+shards there are, and has no claims itself.
+"""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -34,6 +43,10 @@ REWARDS: tuple[Currency, ...] = ("star", "luna")
 REPLAY_MS = 24 * 3600 * 1000
 LONGEST = 128
 TRIES = 5
+MOST_SHARDS = 64
+BIG_CAMPAIGN = 5000
+"""Claims from which on a coupon is split."""
+CLAIMS_A_SHARD = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +59,14 @@ class Redeemed:
 
 @dataclass(frozen=True, slots=True)
 class Coupon:
-    """A coupon. `remaining` None means that one person may claim it, once."""
+    """A coupon. `remaining` None means that one person may claim it, once. `shards` is how many rows its
+    claims are split over, 0 for the documented row alone."""
 
     code: str
     currency: Currency
     amount: int
     remaining: int | None
+    shards: int = 0
 
 
 class Coupons:
@@ -60,8 +75,12 @@ class Coupons:
     def __init__(self, store: Store, tables: TableNames, ledgers: Ledgers, now_ms: Callable[[], int]) -> None:
         self._store, self._tables, self._ledgers, self._now_ms = store, tables, ledgers, now_ms
 
-    async def redeem(self, user_id: str, code: str) -> Redeemed:
-        """Claim a coupon; the same account's repeat within a day gets the same answer and no more coins.
+    async def redeem(self, user_id: str, code: str, key: str | None = None) -> Redeemed:
+        """Claim a coupon.
+
+        Args:
+            key: the request's idempotency key; the same account's retry with it within a day gets the same
+                answer and no more coins.
 
         Raises:
             BackendError: COUPON_INVALID_OR_USED, alike for unknown, exhausted and claimed ones.
@@ -73,15 +92,18 @@ class Coupons:
         for _ in range(TRIES):
             item = await self._store.get(self._tables.coupons, coupon_key(code))
             coupon = coupon_of(item)
-            if item is None or coupon is None:
-                return await self._again(user_id, code)
+            if item is None or coupon is None or user_id in item.get("claimedBy", ()):
+                return await self._again(user_id, code, key)
+            row = item if not coupon.shards else await self._shard(user_id, coupon)
+            if row is None:
+                return await self._again(user_id, code, key)
             try:
-                await self._store.transact(self._claim(user_id, coupon, item))
+                await self._store.transact(self._claim(user_id, coupon, row, key))
                 return Redeemed(coupon.currency, coupon.amount)
             except ConditionFailed as failed:
                 if failed.index == MOVE_AT or failed.index == CLAIM_AT:
-                    return await self._again(user_id, code)
-                if failed.index == COUPON_AT and _exhausted(failed.old, user_id):
+                    return await self._again(user_id, code, key)
+                if failed.index == COUPON_AT and not coupon.shards and _exhausted(failed.old, user_id):
                     raise _refused() from None
                 if failed.index == WALLET_AT:
                     raise no_wallet() from None
@@ -89,13 +111,22 @@ class Coupons:
                     await self._ledgers.heal(user_id)
         raise Unavailable("The coupon is claimed by too many at once.")
 
-    def _claim(self, user_id: str, coupon: Coupon, item: Item) -> list[Operation]:
-        """Movement, wallet, ledger, line; then the coupon as it was read, and the claim."""
+    async def _shard(self, user_id: str, coupon: Coupon) -> Item | None:
+        """A row of a split coupon that has claims left: this account's own, else the next that has."""
+        page = await self._store.query(
+            self._tables.coupons, coupon_key(coupon.code).pk, prefix=SHARD, limit=MOST_SHARDS
+        )
+        first = shard_of(user_id, coupon.shards)
+        rows = [*page.items[first:], *page.items[:first]]
+        return next((row for row in rows if (known := coupon_of(row)) and (known.remaining or 0) > 0), None)
+
+    def _claim(self, user_id: str, coupon: Coupon, row: Item, idempotency: str | None) -> list[Operation]:
+        """Movement, wallet, ledger, line; then the row with the claims as it was read, and the claim."""
         now = self._now_ms()
-        table, key = self._tables.coupons, coupon_key(coupon.code)
+        table, key = self._tables.coupons, Key(row["PK"], row["SK"])
         as_read: list[Condition] = [
-            Eq("amount", item["amount"]),
-            Eq("rewardType", item["rewardType"]),
+            Eq("amount", row["amount"]),
+            Eq("rewardType", row["rewardType"]),
             NotInSet("claimedBy", user_id),  # claims of before there were CLAIM# rows (M11)
         ]
         if coupon.remaining is None:
@@ -124,24 +155,39 @@ class Coupons:
                 currency=coupon.currency,
                 amount=coupon.amount,
                 now_ms=now,
+                more={} if idempotency is None else {"idempotencyKey": idempotency},
             ),
             spent,
             Put(table, claim, when=Absent()),
         ]
 
-    async def _again(self, user_id: str, code: str) -> Redeemed:
-        """The answer of a claim made within the last day (M10)."""
+    async def _again(self, user_id: str, code: str, key: str | None) -> Redeemed:
+        """The answer of the same request's claim, made within the last day (M10)."""
+        if key is None:
+            raise _refused()
         row = await self._store.get(self._tables.ledger, move_key(user_id, _operation(code)))
         claimed = from_iso(row.get("createdAt")) if row is not None else None
-        if row is None or claimed is None or self._now_ms() - claimed >= REPLAY_MS:
+        if row is None or claimed is None or row.get("idempotencyKey") != key:
+            raise _refused()
+        if self._now_ms() - claimed >= REPLAY_MS:
             raise _refused()
         return Redeemed(row["currency"], int(row["amount"]))
 
-    async def create(self, code: str, currency: Currency, amount: int, claims: int | None = None) -> Coupon:
+    async def create(
+        self,
+        code: str,
+        currency: Currency,
+        amount: int,
+        claims: int | None = None,
+        *,
+        shards: int | None = None,
+    ) -> Coupon:
         """Issue a coupon, for operators.
 
         Args:
             claims: how many accounts may claim it, once each; None makes a coupon for one claim.
+            shards: over how many rows the claims are split, 0 for none; chosen by the number of claims if
+                None.
 
         Raises:
             InvalidInput: INVALID_REQUEST, or COUPON_EXISTS where the code was issued before.
@@ -151,26 +197,44 @@ class Coupons:
             raise InvalidInput("INVALID_REQUEST", f"A coupon code has 1 to {LONGEST} printable characters.")
         if not 0 < amount < 2**53 or (claims is not None and not 0 < claims < 2**53):
             raise InvalidInput("INVALID_REQUEST", "Amount and claims are whole numbers above zero.")
-        key = coupon_key(code)
-        item: dict[str, object] = {
-            "PK": key.pk,
-            "SK": key.sk,
-            "coupon": code,
-            "rewardType": REWARDS.index(currency),
-            "amount": amount,
-            "updatedAt": iso(self._now_ms()),
-        }
-        if claims is not None:
-            item["remainingClaims"] = claims
+        if shards is None:
+            shards = shards_for(claims)
+        if shards and not 0 < shards <= min(MOST_SHARDS, claims or 0):
+            raise InvalidInput("INVALID_REQUEST", f"A coupon has at most {MOST_SHARDS} shards of its claims.")
+        coupon = Coupon(code, currency, amount, claims, shards)
         try:
-            await self._store.write(Put(self._tables.coupons, item, when=Absent()))
+            await self._store.transact(self._issue(coupon))
         except ConditionFailed:
             raise InvalidInput(
                 "COUPON_EXISTS", f"The coupon {code} exists already.", "Choose another code.", coupon=code
             ) from None
-        return Coupon(code, currency, amount, claims)
+        return coupon
+
+    def _issue(self, coupon: Coupon) -> list[Operation]:
+        key = coupon_key(coupon.code)
+        item: dict[str, object] = {
+            "PK": key.pk,
+            "SK": key.sk,
+            "coupon": coupon.code,
+            "rewardType": REWARDS.index(coupon.currency),
+            "amount": coupon.amount,
+            "updatedAt": iso(self._now_ms()),
+        }
+        if coupon.remaining is not None:
+            item["remainingClaims"] = 0 if coupon.shards else coupon.remaining
+        if coupon.shards:
+            item["shards"] = coupon.shards
+        rows = [item]
+        for number in range(coupon.shards):
+            left = (coupon.remaining or 0) // coupon.shards + (
+                number < (coupon.remaining or 0) % coupon.shards
+            )
+            shard = {name: value for name, value in item.items() if name != "shards"}
+            rows.append({**shard, "SK": f"{SHARD}{number:02d}", "remainingClaims": left})
+        return [Put(self._tables.coupons, row, when=Absent()) for row in rows]
 
 
+SHARD = "SHARD#"
 MOVE_AT, WALLET_AT, LEDGER_AT, COUPON_AT, CLAIM_AT = 0, 1, 2, 4, 5
 
 
@@ -183,11 +247,23 @@ def coupon_of(item: Item | None) -> Coupon | None:
     if item is None:
         return None
     amount, reward, remaining = item.get("amount"), item.get("rewardType"), item.get("remainingClaims")
+    shards = item.get("shards", 0)
     if type(amount) is not int or amount <= 0 or type(reward) is not int or reward not in (0, 1):
         return None
     if remaining is not None and type(remaining) is not int:
         return None
-    return Coupon(str(item["PK"]).removeprefix("COUPON#"), REWARDS[reward], amount, remaining)
+    split = shards if type(shards) is int and 0 < shards <= MOST_SHARDS else 0
+    return Coupon(str(item["PK"]).removeprefix("COUPON#"), REWARDS[reward], amount, remaining, split)
+
+
+def shards_for(claims: int | None) -> int:
+    """How many rows a coupon of so many claims is split over: none unless it is a big campaign."""
+    return 0 if claims is None or claims < BIG_CAMPAIGN else min(MOST_SHARDS, claims // CLAIMS_A_SHARD)
+
+
+def shard_of(user_id: str, shards: int) -> int:
+    """Where an account looks first, so that accounts at the same moment look in different places."""
+    return zlib.crc32(user_id.encode()) % shards
 
 
 def _exhausted(old: Item | None, user_id: str) -> bool:

@@ -1,4 +1,8 @@
-"""Invitations: codes, the reward of the invited, and milestones (A5, A6, M14, M15)."""
+"""Invitations: codes, the reward of the invited, and milestones (A5, A6, M14, M15).
+
+Whoever invites far more people than anybody knows farms rewards: only so many invitations count for one
+inviter and day, in a RATE# row that is part of the same transaction (M14).
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,13 @@ from lunalux_core.backend.repos.wallets import no_wallet
 from lunalux_core.backend.settings import TableNames
 from lunalux_core.backend.storage.table import (
     Absent,
+    AnyOf,
     ConditionFailed,
     Eq,
     Exists,
     Item,
     Key,
+    Le,
     Operation,
     Put,
     Store,
@@ -28,7 +34,8 @@ from lunalux_core.ids import uuid4
 
 CODE_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"  # none that reads like another
 CODE_LENGTH = 10
-NEW_ACCOUNT_MS = 24 * 3600 * 1000
+DAY_MS = 24 * 3600 * 1000
+NEW_ACCOUNT_MS = DAY_MS
 TRIES = 5
 
 
@@ -44,11 +51,13 @@ class Invite:
 
 @dataclass(frozen=True, slots=True)
 class Rewards:
-    """Star coins for being invited, and for every `threshold` invitees; 0 turns a reward off."""
+    """Star coins for being invited, and for every `threshold` invitees; 0 turns a reward off. `per_day`:
+    how many invitations count for one inviter within a day (UTC), the rest being of no effect."""
 
     invitee_star: int = 0
     threshold: int = 0
     milestone_star: int = 0
+    per_day: int = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +140,7 @@ class Invites:
                 return True
             except ConditionFailed as failed:
                 if failed.index < LEDGER_OF_GAIN:
-                    return False  # counted before, the owner is gone, or there is no wallet
+                    return False  # counted before, no owner, the day's count is full, or no wallet
                 await self._ledgers.heal(invitee)
         raise Unavailable("The invitation could not be counted.")
 
@@ -159,6 +168,7 @@ class Invites:
                 incr={"totalInvites": 1, "unissuedRewardCount": 1},
                 when=Exists(),
             ),
+            self._counted(inviter, now),
         ]
         if self._rewards.invitee_star > 0:
             writes += gain(
@@ -171,6 +181,17 @@ class Invites:
                 now_ms=now,
             )
         return writes
+
+    def _counted(self, inviter: str, now_ms: int) -> Operation:
+        """One more invitation of the inviter's day, where there is room for it (RATE#, BACKEND 1.1)."""
+        day = now_ms // DAY_MS
+        return Update(
+            self._tables.user,
+            Key(f"RATE#invite#{inviter}", str(day)),
+            incr={"count": 1},
+            set_default={"expiresAt": (day + 2) * DAY_MS // 1000},
+            when=AnyOf(Absent(), Le("count", self._rewards.per_day - 1)),
+        )
 
     async def settle(self, user_id: str) -> Settlement:
         """Pay every milestone that is due, each exactly once however often this is called (A6).
@@ -217,7 +238,7 @@ class Invites:
 
 
 WALLET_OF_PAYMENT = 2
-LEDGER_OF_GAIN = 4
+LEDGER_OF_GAIN = 5
 
 
 def profile_key(user_id: str) -> Key:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lunalux_core.backend.billing import ModelConfig
-from lunalux_core.backend.storage.table import Item, Put, Store
+from lunalux_core.backend.storage.table import Item, Key, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound
 
 CACHE_SECONDS = 60.0
+CAPS = ("maxInputChars", "maxOutputTokens")
 MODEL_TYPES = ("openai", "gemini", "practice")
 
 
@@ -50,13 +51,16 @@ class ModelConfigs:
         )
 
     async def put(self, config: ModelConfig) -> None:
-        """Write a row, for operators and the seed.
+        """Write a row, for operators and the seed. What else an existing row says stays (BACKEND 1.1).
 
         Raises:
             InvalidInput: INVALID_REQUEST, a value that could never be charged or called.
         """
         _check(config)
-        await self._store.write(Put(self._table, item_of(config)))
+        row = item_of(config)
+        key = Key(row.pop("PK"), row.pop("SK"))
+        gone = [name for name in CAPS if name not in row]
+        await self._store.write(Update(self._table, key, set=row, remove=gone))
         self._kept = None
 
 

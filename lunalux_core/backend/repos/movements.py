@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from lunalux_core.backend.billing import Currency
@@ -116,16 +117,18 @@ def gain(
     currency: Currency,
     amount: int,
     now_ms: int,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Operation]:
     """Coins into (amount > 0) or out of (amount < 0) an existing wallet, once for each `operation`.
 
     Four operations, in this order: movement, wallet, ledger, line. The first fails where the operation was
-    done before, the second without wallet or cover, the third without a ledger.
+    done before, the second without wallet or cover, the third without a ledger. `more` is kept with the
+    movement.
     """
     moment = iso(now_ms)
     movement = Movement(operation, kind, currency, amount, "SETTLED", moment)
     return [
-        Put(tables.ledger, move_row(user_id, movement), when=Absent()),
+        Put(tables.ledger, move_row(user_id, movement, **more), when=Absent()),
         *balance_change(tables, user_id, currency, amount, moment),
         Put(tables.ledger, line_row(user_id, movement, now_ms), when=None),
     ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Header
 
 from lunalux_core.backend import limits
 from lunalux_core.backend.http import CurrentServices, CurrentSession, limit
 from lunalux_core.backend.openapi_examples import SESSION, answers
 from lunalux_core.backend.repos.wallets import no_wallet
+from lunalux_core.backend.routes.gateway import KEY_PATTERN
 from lunalux_core.backend.views import ledger_view, wallet_view
 from lunalux_core.wire.users import RedeemRequest, RedeemResponse
 
@@ -17,10 +20,18 @@ router = APIRouter(prefix="/api/coupon", tags=["coupon"])
 @router.post(
     "/redeem", responses=answers(*SESSION, "COUPON_INVALID_OR_USED", "WALLET_NOT_FOUND", "RATE_LIMITED")
 )
-async def redeem(body: RedeemRequest, session: CurrentSession, services: CurrentServices) -> RedeemResponse:
-    """Claim a coupon. Unknown, exhausted and claimed ones are one answer, and guesses are counted (S7)."""
+async def redeem(
+    body: RedeemRequest,
+    session: CurrentSession,
+    services: CurrentServices,
+    key: Annotated[str | None, Header(alias="idempotency-key", pattern=KEY_PATTERN)] = None,
+) -> RedeemResponse:
+    """Claim a coupon. Unknown, exhausted and claimed ones are one answer, and guesses are counted (S7).
+
+    A retry with the same idempotency key within a day is answered like the first time (M10).
+    """
     await limit(services, limits.COUPON, session.user_id)
-    redeemed = await services.coupons.redeem(session.user_id, body.coupon)
+    redeemed = await services.coupons.redeem(session.user_id, body.coupon, key)
     wallet = await services.wallets.require(session.user_id)
     totals = await services.ledgers.require(session.user_id)
     if totals is None:

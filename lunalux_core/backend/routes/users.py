@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Cookie, Request, Response
 
 from lunalux_core.backend import limits
-from lunalux_core.backend.http import CurrentServices, CurrentSession, limit, require_session
+from lunalux_core.backend.http import CurrentServices, CurrentSession, client_address, limit, require_session
 from lunalux_core.backend.openapi_examples import SESSION, answers
 from lunalux_core.backend.refusals import refuse
 from lunalux_core.backend.routes.auth import IDENTITY_COOKIE, REFERRAL_COOKIE
@@ -22,6 +22,7 @@ router = APIRouter(prefix="/api/user", tags=["user"])
 @router.post("/init", responses=answers(*SESSION), response_model_exclude_none=True)
 async def init(
     body: InitRequest,
+    request: Request,
     response: Response,
     session: CurrentSession,
     services: CurrentServices,
@@ -35,7 +36,10 @@ async def init(
     email = session.email or body.email
     if not email:
         raise refuse("INVALID_REQUEST", "The request's `email` is missing.")
-    account = await services.users.init(session.user_id, email, body.referral_code or referral)
+    code = body.referral_code or referral
+    if code and await services.limiter.take(limits.INVITED_ADDRESS, client_address(request)):
+        code = None  # too many new accounts of one address were invited today (M14)
+    account = await services.users.init(session.user_id, email, code)
     if referral is not None:
         response.delete_cookie(REFERRAL_COOKIE)
     return InitResponse(
