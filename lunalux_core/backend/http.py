@@ -104,7 +104,7 @@ async def handle_error(request: Request, error: Exception) -> JSONResponse:
 def _allowed(request: Request) -> str:
     """The methods of an address, of whichever of its routes (RFC 9110, 10.2.1); the framework names one
     route's. An address written out goes before one with a parameter in that place."""
-    path = request.url.path
+    path = request.scope["path"]
     routes = [r for r in request.app.router.routes if isinstance(r, Route) and r.path_regex.match(path)]
     meant = next((r.path for r in routes if r.path == path), routes[0].path if routes else "")
     return ", ".join(sorted({method for r in routes if r.path == meant for method in r.methods or ()}))
