@@ -6,21 +6,17 @@ The key travels in the header `x-goog-api-key`, never in a URL, where logs and p
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from collections.abc import Iterator
 from urllib.parse import quote, urlencode, urlsplit
 
-from lunalux_core import __version__
-from lunalux_core.llm.failures import Failures
-from lunalux_core.llm.http import Call, get_json, stream_reply
+from lunalux_core.llm.http import Call
 from lunalux_core.llm.model import Delta, Message, ModelRequest, ModelSpec, Usage
-from lunalux_core.llm.pool import HttpPool, checked_base_url, checked_key, host_of
-from lunalux_core.llm.probe import ModelTest, probe
+from lunalux_core.llm.pool import checked_base_url
 from lunalux_core.llm.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.reports import read_report
+from lunalux_core.llm.server import ServerExchange, ServerModel
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
-LIST_SECONDS = 15
 LIST_PAGES = 20
 
 _FINISH = {"STOP": "stop", "MAX_TOKENS": "length"}
@@ -33,31 +29,43 @@ _OPTIONAL = {
 """Fields of generationConfig that some models refuse, and how a refusal names them."""
 
 
-class GeminiModel:
-    """A chat model of the Gemini API, or of a proxy that speaks it."""
+class _Exchange(ServerExchange):
+    """A call of streamGenerateContent."""
 
-    def __init__(self, spec: ModelSpec, key: str, pool: HttpPool | None = None) -> None:
-        """Raises InvalidInput: MODEL_URL_INVALID, MODEL_KEY_INVALID."""
-        self._spec = spec
-        self._base_url = gemini_base_url(spec.base_url)
-        self._key = checked_key(key)
-        self._pool = pool or HttpPool()
-        self._failures = Failures(host_of(self._base_url), spec.model, self._key)
+    def call(self) -> Call:
+        body = _contents(self.request.messages)
+        config = _generation_config(self.spec, self.request)
+        body["generationConfig"] = {
+            name: value for name, value in config.items() if value is not None and name not in self.refused
+        }
+        model = quote(self.spec.model.removeprefix("models/"), safe="/")
+        path = model if "/" in model else f"models/{model}"
+        return Call(f"{self.base_url}/{path}:streamGenerateContent?alt=sse", self.headers, body)
 
-    def __repr__(self) -> str:
-        return f"GeminiModel({self._spec.name!r})"
+    def decoder(self) -> ReplyDecoder:
+        return GeminiDecoder(self.failures, self.request.messages)
 
-    @property
-    def spec(self) -> ModelSpec:
-        return self._spec
+    def refuses(self, body: bytes) -> set[str]:
+        report = read_report(body, None, {})
+        sent = self.call().body["generationConfig"]
+        if self.failures.refusal(report).code != "MODEL_REFUSED" or not isinstance(sent, dict):
+            return set()
+        text = report.message.lower()
+        return {name for name, sign in _OPTIONAL.items() if name in sent and re.search(sign, text)}
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
-        """See `ChatModel.stream`. `repeat_penalty` has no counterpart here and is not sent."""
-        refused = self._pool.refused_fields.setdefault((self._base_url, self._spec.model), set())
-        exchange = _Exchange(self._spec, request, self._failures, self._base_url, self._headers(), refused)
-        async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
-            async for delta in deltas:
-                yield delta
+
+class GeminiModel(ServerModel):
+    """A chat model of the Gemini API, or of a proxy that speaks it. `repeat_penalty` has no counterpart
+    here and is not sent."""
+
+    exchange = _Exchange
+
+    @staticmethod
+    def address(url: str) -> str:
+        return gemini_base_url(url)
+
+    def authorised(self, key: str) -> dict[str, str]:
+        return {"x-goog-api-key": key}
 
     async def models(self) -> tuple[str, ...]:
         """The names of the models that can chat, without the prefix `models/`, in the server's order.
@@ -69,14 +77,7 @@ class GeminiModel:
         page = ""
         for _ in range(LIST_PAGES):
             query = urlencode({"pageSize": 1000, **({"pageToken": page} if page else {})})
-            document = await get_json(
-                self._pool,
-                self._base_url,
-                f"{self._base_url}/models?{query}",
-                self._headers(),
-                self._failures,
-                LIST_SECONDS,
-            )
+            document = await self.listing(f"models?{query}")
             if not isinstance(document, dict) or not isinstance(document.get("models", []), list):
                 raise self._failures.bad_answer("no list of models")
             names += [name for row in document.get("models", []) if (name := _chat_model(row))]
@@ -84,16 +85,6 @@ class GeminiModel:
             if not page:
                 break
         return tuple(dict.fromkeys(names))
-
-    async def test(self) -> ModelTest:
-        """One tiny completion. Raises like `stream`."""
-        return await probe(self)
-
-    def _headers(self) -> dict[str, str]:
-        headers = {"User-Agent": f"lunalux/{__version__}", "Accept-Encoding": "identity"}
-        if self._key:
-            headers["x-goog-api-key"] = self._key
-        return headers
 
 
 def gemini_base_url(url: str) -> str:
@@ -113,51 +104,6 @@ def _chat_model(row: object) -> str:
     methods = row.get("supportedGenerationMethods")
     chats = not isinstance(methods, list) or "generateContent" in methods
     return name.removeprefix("models/") if chats else ""
-
-
-class _Exchange:
-    """One call, and what of it the server has refused so far (`refused` outlives the call)."""
-
-    def __init__(
-        self,
-        spec: ModelSpec,
-        request: ModelRequest,
-        failures: Failures,
-        base_url: str,
-        headers: dict[str, str],
-        refused: set[str],
-    ) -> None:
-        self.failures = failures
-        self._spec, self._request = spec, request
-        self._headers, self._refused = headers, refused
-        model = quote(spec.model.removeprefix("models/"), safe="/")
-        path = model if "/" in model else f"models/{model}"
-        self._url = f"{base_url}/{path}:streamGenerateContent?alt=sse"
-
-    def call(self) -> Call:
-        body = _contents(self._request.messages)
-        config = _generation_config(self._spec, self._request)
-        body["generationConfig"] = {
-            name: value for name, value in config.items() if value is not None and name not in self._refused
-        }
-        return Call(self._url, self._headers, body)
-
-    def decoder(self) -> ReplyDecoder:
-        return GeminiDecoder(self.failures, self._request.messages)
-
-    def amend(self, body: bytes) -> bool:
-        report = read_report(body, None, {})
-        if self.failures.refusal(report).code != "MODEL_REFUSED":
-            return False
-        sent = self.call().body["generationConfig"]
-        text = report.message.lower()
-        named = {
-            name
-            for name, sign in _OPTIONAL.items()
-            if isinstance(sent, dict) and name in sent and re.search(sign, text)
-        }
-        self._refused |= named
-        return bool(named)
 
 
 def _generation_config(spec: ModelSpec, request: ModelRequest) -> dict[str, object]:

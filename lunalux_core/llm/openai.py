@@ -8,21 +8,17 @@ refuses by name is dropped, remembered for that server and model, and the call i
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from lunalux_core import __version__
-from lunalux_core.llm.failures import Failures
-from lunalux_core.llm.http import Call, get_json, stream_reply
+from lunalux_core.llm.http import Call
 from lunalux_core.llm.model import Delta, Message, ModelRequest, ModelSpec, Usage
-from lunalux_core.llm.pool import HttpPool, checked_base_url, checked_key, host_of
-from lunalux_core.llm.probe import ModelTest, probe
+from lunalux_core.llm.pool import checked_base_url
 from lunalux_core.llm.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.reports import read_report
+from lunalux_core.llm.server import LIST_SECONDS, ServerExchange, ServerModel
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-LIST_SECONDS = 15
 
 _OPTIONAL = (
     "stream_options",
@@ -40,34 +36,45 @@ _REFUSES_FIELD = re.compile(
 _RENAMED = "max_completion_tokens"
 
 
-class OpenAIModel:
-    """A chat model behind an OpenAI-compatible server. `key` may be empty for local servers."""
+class _Exchange(ServerExchange):
+    """A call of chat completions."""
 
-    def __init__(self, spec: ModelSpec, key: str = "", pool: HttpPool | None = None) -> None:
-        """Raises InvalidInput: MODEL_URL_INVALID, MODEL_KEY_INVALID."""
-        self._spec = spec
-        self._base_url = openai_base_url(spec.base_url)
-        self._key = checked_key(key)
-        self._pool = pool or HttpPool()
-        self._failures = Failures(host_of(self._base_url), spec.model, self._key)
+    def call(self) -> Call:
+        body = _body(self.spec, self.request)
+        for name in self.refused & set(body):
+            value = body.pop(name)
+            if name == "max_tokens":
+                body[_RENAMED] = value
+        return Call(f"{self.base_url}/chat/completions", self.headers, body)
 
-    def __repr__(self) -> str:
-        return f"OpenAIModel({self._spec.name!r})"
+    def decoder(self) -> ReplyDecoder:
+        return OpenAIDecoder(self.failures, self.request.messages)
 
-    @property
-    def spec(self) -> ModelSpec:
-        return self._spec
+    def refuses(self, body: bytes) -> set[str]:
+        sent = set(self.call().body)
+        report = read_report(body, None, {})
+        text = f"{report.words} {report.message}".lower() + body[:4000].decode("utf-8", "replace").lower()
+        if _RENAMED in text and "max_tokens" in sent:
+            return {"max_tokens"}
+        if not _REFUSES_FIELD.search(text):
+            return set()
+        return {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
-        """See `ChatModel.stream`."""
-        refused = self._pool.refused_fields.setdefault((self._base_url, self._spec.model), set())
-        headers = self._headers()
-        if request.request_id:
-            headers["Idempotency-Key"] = request.request_id
-        exchange = _Exchange(self._spec, request, self._failures, self._base_url, headers, refused)
-        async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
-            async for delta in deltas:
-                yield delta
+
+class OpenAIModel(ServerModel):
+    """A chat model behind an OpenAI-compatible server."""
+
+    exchange = _Exchange
+
+    @staticmethod
+    def address(url: str) -> str:
+        return openai_base_url(url)
+
+    def authorised(self, key: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {key}"}
+
+    def traced(self, request: ModelRequest) -> dict[str, str]:
+        return {"Idempotency-Key": request.request_id} if request.request_id else {}
 
     async def models(self, seconds: float = LIST_SECONDS) -> tuple[str, ...]:
         """The names of the server's models, in its order, within `seconds`.
@@ -75,29 +82,12 @@ class OpenAIModel:
         Raises:
             NetworkError, ProviderError: as for `stream`.
         """
-        document = await get_json(
-            self._pool,
-            self._base_url,
-            f"{self._base_url}/models",
-            self._headers(),
-            self._failures,
-            seconds,
-        )
+        document = await self.listing("models", seconds)
         rows = document.get("data", document.get("models")) if isinstance(document, dict) else document
         if not isinstance(rows, list):
             raise self._failures.bad_answer("no list of models")
         names = [row.get("id") or row.get("name") for row in rows if isinstance(row, dict)]
         return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
-
-    async def test(self) -> ModelTest:
-        """One tiny completion. Raises like `stream`."""
-        return await probe(self)
-
-    def _headers(self) -> dict[str, str]:
-        headers = {"User-Agent": f"lunalux/{__version__}", "Accept-Encoding": "identity"}
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
-        return headers
 
 
 def openai_base_url(url: str) -> str:
@@ -108,47 +98,6 @@ def openai_base_url(url: str) -> str:
     """
     url = checked_base_url(url, DEFAULT_BASE_URL).removesuffix("/chat/completions")
     return url if urlsplit(url).path else f"{url}/v1"
-
-
-class _Exchange:
-    """One call, and what of it the server has refused so far (`refused` outlives the call)."""
-
-    def __init__(
-        self,
-        spec: ModelSpec,
-        request: ModelRequest,
-        failures: Failures,
-        base_url: str,
-        headers: dict[str, str],
-        refused: set[str],
-    ) -> None:
-        self.failures = failures
-        self._spec, self._request = spec, request
-        self._url, self._headers, self._refused = f"{base_url}/chat/completions", headers, refused
-
-    def call(self) -> Call:
-        body = _body(self._spec, self._request)
-        for name in self._refused & set(body):
-            value = body.pop(name)
-            if name == "max_tokens":
-                body[_RENAMED] = value
-        return Call(self._url, self._headers, body)
-
-    def decoder(self) -> ReplyDecoder:
-        return OpenAIDecoder(self.failures, self._request.messages)
-
-    def amend(self, body: bytes) -> bool:
-        sent = set(self.call().body)
-        report = read_report(body, None, {})
-        text = f"{report.words} {report.message}".lower() + body[:4000].decode("utf-8", "replace").lower()
-        if _RENAMED in text and "max_tokens" in sent:
-            named = {"max_tokens"}
-        elif _REFUSES_FIELD.search(text):
-            named = {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
-        else:
-            named = set()
-        self._refused |= named
-        return bool(named)
 
 
 def _body(spec: ModelSpec, request: ModelRequest) -> dict[str, object]:
