@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ from lunalux_core.library.conversations import (
     new_message,
     update_message,
 )
+from lunalux_core.library.groups import Group
 from lunalux_core.text import clean, clean_line
 
 ExportFormat = Literal["jsonl", "md", "txt", "json"]
@@ -107,11 +108,32 @@ def store_chat(
         character, user_name: names where the file has none.
     """
     conversation = create_conversation(connection, character_id, title)
+    return _store(connection, log, conversation, character, user_name, {})
+
+
+def store_group_chat(connection: Connection, log: ChatLog, group: Group, title: str, user_name: str) -> str:
+    """`store_chat` for a conversation of a group; its members speak by their names."""
+    conversation = create_conversation(connection, "", title, group_id=group.id)
+    speakers = {one.name.casefold(): one.character_id for one in group.members}
+    return _store(connection, log, conversation, group.name, user_name, speakers)
+
+
+def _store(
+    connection: Connection,
+    log: ChatLog,
+    conversation: Conversation,
+    character: str,
+    user_name: str,
+    speakers: Mapping[str, str],
+) -> str:
     stored: list[Message] = []
     names = {"user": log.user_name or user_name, "assistant": character, "system": ""}
     for node in log.nodes:
         parent = stored[node.parent] if node.parent >= 0 else None
-        stored.append(_message(node, conversation.id, parent, names[node.role]))
+        message = _message(node, conversation.id, parent, names[node.role])
+        if node.role == "assistant":
+            message = replace(message, speaker=speakers.get(message.name.casefold(), ""))
+        stored.append(message)
         insert_message(connection, stored[-1])
     at = log.head
     while at >= 0 and log.nodes[at].parent >= 0:
@@ -188,9 +210,11 @@ async def conversation_log(library: Library, conversation_id: str) -> ChatLog:
         ).fetchall()
         place = {row["id"]: index for index, row in enumerate(rows)}
         nodes = tuple(_node(row, place.get(row["parent_id"], -1)) for row in rows)
-        character = connection.execute(
-            "SELECT name FROM characters WHERE id = ?", (conversation.character_id,)
-        ).fetchone()["name"]
+        (character,) = connection.execute(
+            "SELECT name FROM characters WHERE id = ?1 "
+            "UNION ALL SELECT name FROM character_groups WHERE id = ?2",
+            (conversation.character_id, conversation.group_id),
+        ).fetchone()
         head = next((row for row in rows if row["id"] == conversation.head_id), None)
         state = json.loads(head["state"]) if head else {}
         user = next((node.name for node in nodes if node.role == "user"), "")

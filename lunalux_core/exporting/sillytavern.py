@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from lunalux_core.cards.chatlog import write_jsonl
 from lunalux_core.cards.jsontext import dump_json
 from lunalux_core.errors import LunaluxError
 from lunalux_core.exporting.target import ExportReport, Names, Target, card_file, opened
+from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS
 from lunalux_core.library.shelf import exported
 from lunalux_core.transfer import conversation_log
 
@@ -23,14 +25,17 @@ async def write_sillytavern(library: Library, path: Path) -> ExportReport:
     """Cards with their chats, worldbooks, presets, regex scripts and personas."""
     report = ExportReport(path)
     with opened(path) as target:
-        await _characters(library, target, report)
+        avatars = await _characters(library, target, report)
+        await _groups(library, target, report, avatars)
         await _shelves(library, target, report)
         await _personas(library, target, report)
     return report
 
 
-async def _characters(library: Library, target: Target, report: ExportReport) -> None:
+async def _characters(library: Library, target: Target, report: ExportReport) -> dict[str, str]:
+    """The names of the cards' files by the characters' ids."""
     names = Names()
+    avatars: dict[str, str] = {}
     branched = 0
     for summary in await library.characters.list(order="added"):
         character = await library.characters.get(summary.id)
@@ -40,6 +45,7 @@ async def _characters(library: Library, target: Target, report: ExportReport) ->
         except LunaluxError as error:
             report.notes.append(f"{summary.name}: {error.message}")
             continue
+        avatars[summary.id] = f"{stem}.png"
         report.count("characters")
         titles = Names()
         for conversation in await library.conversations.list(summary.id):
@@ -58,6 +64,31 @@ async def _characters(library: Library, target: Target, report: ExportReport) ->
             f"{branched} conversations have branches beyond swipes, which these files cannot hold; "
             "`lunalux backup` keeps them."
         )
+    return avatars
+
+
+async def _groups(library: Library, target: Target, report: ExportReport, avatars: Mapping[str, str]) -> None:
+    """Groups with their chats, each chat under an id of its own as SillyTavern has it."""
+    for group in await library.groups.list():
+        conversations = await library.conversations.list(group_id=group.id)
+        for conversation in conversations:
+            lines = write_jsonl(await conversation_log(library, conversation.id)).encode("utf-8", "replace")
+            target.write(f"group chats/{conversation.id}.jsonl", lines)
+            report.count("conversations")
+        members = [one for one in group.members if one.character_id in avatars]
+        document = {
+            "id": group.id,
+            "name": group.name,
+            "members": [avatars[one.character_id] for one in members],
+            "disabled_members": [avatars[one.character_id] for one in members if one.muted],
+            "activation_strategy": TURN_ORDERS.index(group.order),
+            "generation_mode": CARD_MODES.index(group.cards),
+            "allow_self_responses": group.self_responses,
+            "chat_id": conversations[0].id if conversations else "",
+            "chats": [one.id for one in conversations],
+        }
+        _write(target, f"groups/{group.id}.json", document)
+        report.count("groups")
 
 
 async def _shelves(library: Library, target: Target, report: ExportReport) -> None:

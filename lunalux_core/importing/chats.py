@@ -28,12 +28,12 @@ class Whereabouts:
         by_stem: ids of characters by the name of the card's file without its ending; SillyTavern names the
             folder of a character's chats like that.
         by_name: ids of the same characters by their name, any case.
-        members: ids of characters by the id of a group's chat.
+        groups: ids of groups by the names of their chats' files.
     """
 
     by_stem: dict[str, str] = field(default_factory=dict)
     by_name: dict[str, str] = field(default_factory=dict)
-    members: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
 
     def add(self, stem: str, name: str, identity: str) -> None:
         self.by_stem[stem] = identity
@@ -41,14 +41,12 @@ class Whereabouts:
 
 
 def owner(connection: Connection, log: ChatLog, path: PurePath, known: Whereabouts) -> str:
-    """The character a chat belongs to: by its group, its folder, the names inside, its file's name.
+    """The character a chat belongs to: by its folder, the names inside, its file's name.
 
     Raises:
         NotFound: CHAT_WITHOUT_CHARACTER.
     """
     folder = path.parent.name
-    if path.stem in known.members:
-        return known.members[path.stem]
     if folder in known.by_stem:
         return known.by_stem[folder]
     title, dash, _ = path.stem.partition(" - ")

@@ -1,39 +1,96 @@
-"""SillyTavern's groups: who is in them, and which chats are theirs."""
+"""SillyTavern's groups: who is in them, how they speak, and which chats are theirs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lunalux_core.cards.coerce import as_object, as_text
+from lunalux_core.cards.coerce import as_flag, as_integer, as_object, as_text, as_texts
 from lunalux_core.errors import NotFound
 from lunalux_core.importing.files import Source
 from lunalux_core.importing.results import ImportResult
 from lunalux_core.importing.shelf import read_document
+from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, insert_group
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
+    from lunalux_core.database import Connection
     from lunalux_core.importing.rest import Rest
 
 
 def take_group(rest: Rest, source: Source, data: bytes) -> ImportResult:
-    """Remember whose chats follow: they go to the first member that is in the library.
+    """Store a group of characters that are here, and remember whose chats follow.
 
     Raises:
         NotFound: GROUP_WITHOUT_MEMBERS.
     """
-    group = as_object(read_document(data)[0])
-    name = clean_line(as_text(group.get("name")), 200) or "?"
-    stems = [PurePosixPath(as_text(member)).stem for member in group["members"]]
-    found = [identity for stem in stems if (identity := rest.known.by_stem.get(stem))]
-    if not found:
+    document = as_object(read_document(data)[0])
+    name = clean_line(as_text(document.get("name")), 200)
+    stems = _stems(document.get("members"))
+    muted = set(_stems(document.get("disabled_members")))
+    members = {
+        identity: stem in muted for stem in stems if (identity := rest.known.by_stem.get(stem)) is not None
+    }
+    if not members:
         raise NotFound(
             "GROUP_WITHOUT_MEMBERS",
-            f"No member of the group {name!r} is here.",
+            f"No member of the group {name or '?'!r} is here.",
             "Import the characters of the group together with it.",
-            name=name,
+            name=name or "?",
         )
-    for chat in group["chats"]:
-        rest.known.members[as_text(chat)] = found[0]
-    notes = [f"{len(stems) - len(found)} of its members are not here."] if len(found) < len(stems) else []
-    return ImportResult(str(source), "imported", found[0], name, warnings=tuple(notes), kind="group")
+    notes = [f"{len(stems) - len(members)} of its members are not here."] if len(members) < len(stems) else []
+
+    def change(connection: Connection) -> ImportResult:
+        there = "" if rest.copy else _same(connection, name, set(members))
+        identity = there or _store(connection, document, name, members)
+        status = "duplicate" if there else "imported"
+        return ImportResult(
+            str(source),
+            status,  # type: ignore[arg-type]
+            identity,
+            name,
+            warnings=() if there else tuple(notes),
+            kind="group",
+        )
+
+    if rest.dry_run:  # its members may not be stored either
+        done = ImportResult(str(source), "imported", name=name, warnings=tuple(notes), kind="group")
+    else:
+        done = rest.write(change)
+    for chat in as_texts(document.get("chats")):
+        rest.known.groups[chat] = done.id
+    return done
+
+
+def _store(
+    connection: Connection, document: Mapping[str, Any], name: str, members: Mapping[str, bool]
+) -> str:
+    order = as_integer(document.get("activation_strategy"), 0)
+    cards = as_integer(document.get("generation_mode"), 0)
+    return insert_group(
+        connection,
+        name,
+        list(members.items()),
+        order=TURN_ORDERS[order] if 0 <= order < len(TURN_ORDERS) else "natural",
+        cards=CARD_MODES[min(max(cards, 0), 1)],
+        self_responses=as_flag(document.get("allow_self_responses")),
+    ).id
+
+
+def _same(connection: Connection, name: str, members: set[str]) -> str:
+    """The group of that name with these members, "" if there is none."""
+    rows = connection.execute(
+        "SELECT g.id, m.character_id FROM character_groups g JOIN group_members m ON m.group_id = g.id "
+        "WHERE g.name_key = ?",
+        (name.casefold(),),
+    )
+    found: dict[str, set[str]] = {}
+    for group, member in rows:
+        found.setdefault(group, set()).add(member)
+    return next((group for group, those in found.items() if those == members), "")
+
+
+def _stems(value: object) -> list[str]:
+    """Characters as SillyTavern names them: by the file of their card."""
+    return list(dict.fromkeys(PurePosixPath(avatar).stem for avatar in as_texts(value)))

@@ -13,6 +13,7 @@ from lunalux_core.importing.files import Source, place, read_source, unreadable
 from lunalux_core.importing.results import FileKind, ImportResult, OnDuplicate, Outcome, failed
 from lunalux_core.importing.shelf import ShelfDocument, put, read_document, shelf_documents
 from lunalux_core.library.characters import load_character
+from lunalux_core.library.groups import load_group
 from lunalux_core.library.personas import load_persona
 from lunalux_core.library.shelf import ShelfKind
 from lunalux_core.text import clean_line
@@ -147,21 +148,26 @@ class Rest:
 
     def chat(self, told: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
         """A chat to its character; one that was imported before is left as it has become since."""
-        from lunalux_core.transfer import store_chat
+        from lunalux_core.transfer import store_chat, store_group_chat
 
         path = place(source)
 
         def change(connection: Connection) -> ImportResult:
-            character = character_id or owner(connection, log, path, self.known)
+            group = self.known.groups.get(path.stem)
+            character = "" if group is not None else character_id or owner(connection, log, path, self.known)
             title = clean_line(log.title or path.stem, 120)
-            stamp = stamp_of(log, character)
+            stamp = stamp_of(log, group or character)
             if not self.copy and (there := imported_before(connection, stamp)):
                 return ImportResult(told, "duplicate", there, title, kind="chat")
             if self.dry_run:  # its character may not be stored either
                 return ImportResult(told, "imported", name=title, warnings=log.notes, kind="chat")
             persona = load_persona(connection, None)
-            name = load_character(connection, character).name
-            identity = store_chat(connection, log, character, name, title, persona.name if persona else "You")
+            user = persona.name if persona else "You"
+            if group:
+                identity = store_group_chat(connection, log, load_group(connection, group), title, user)
+            else:
+                name = load_character(connection, character).name
+                identity = store_chat(connection, log, character, name, title, user)
             remember(connection, stamp, identity)
             return ImportResult(told, "imported", identity, title, warnings=log.notes, kind="chat")
 

@@ -17,7 +17,7 @@ from lunalux_core.exporting import export_library
 from lunalux_core.exporting.target import Names, file_name
 from lunalux_core.importing import gather, import_data, import_files
 from lunalux_core.library import Library
-from lunalux_core.library.conversations import append_message, new_message
+from lunalux_core.library.conversations import append_message, create_conversation, new_message
 from lunalux_core.paths import Paths
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["lake"], "content": "deep", "unknown": [1]}}, "name": "Lake"}
@@ -160,3 +160,27 @@ def test_names_are_taken_once_and_lead_nowhere() -> None:
         assert (
             name and len(name) <= 91 and not set(name) & set('/\\:*?"<>|\x00\x1b') and name.strip(".") == name
         )
+
+
+async def test_groups_go_along(library: Library, tmp_path: Path) -> None:
+    members = [one.id for one in await library.characters.list(order="added")]
+    group = await library.groups.create("Both", members)
+    await library.groups.set(group.id, order="manual", cards="append")
+    await library.groups.mute(group.id, members[1], True)
+
+    def talk(connection: Any) -> None:
+        place = create_conversation(connection, "", "Evening", group_id=group.id)
+        words = new_message(place.id, None, "user", "Bo", "Hello, you two.")
+        append_message(connection, words)
+        append_message(connection, new_message(place.id, words, "assistant", group.members[0].name, "Hi."))
+
+    await library.database.write(talk)
+    new = await moved(library, tmp_path / "out.zip", "sillytavern", tmp_path)
+    try:
+        (found,) = await new.groups.list()
+        assert (found.name, found.order, found.cards) == ("Both", "manual", "append")
+        assert [one.muted for one in found.members] == [False, True]
+        (chat,) = await new.conversations.list(group_id=found.id)
+        assert [m.content for m in await new.conversations.page(chat.id)] == ["Hello, you two.", "Hi."]
+    finally:
+        new.close()

@@ -68,7 +68,9 @@ def tavern(tmp_path: Path) -> Path:
     write(root / "chats" / "Ada1" / "Ada - 2024-05-01@12h00m00s.jsonl", lines(*chat))
     write(root / "worlds" / "Lake.json", BOOK)
     write(root / "OpenAI Settings" / "Mine.json", PRESET)
-    write(root / "groups" / "1.json", {"name": "Two", "members": ["Ada.png", "Eve.png"], "chats": ["77"]})
+    group: dict[str, Any] = {"name": "Two", "members": ["Ada.png", "Ada1.png", "Eve.png"], "chats": ["77"]}
+    group |= {"activation_strategy": 1, "generation_mode": 1, "disabled_members": ["Ada1.png"]}
+    write(root / "groups" / "1.json", group)
     write(root / "group chats" / "77.jsonl", lines({"chat_metadata": {}}, said("Ada", "Together.")))
     write(root / "instruct" / "Alpaca.json", {"input_sequence": "### Instruction:"})
     write(root / "backgrounds" / "sea.png", b"no card")
@@ -123,7 +125,12 @@ async def test_a_sillytavern_folder_works_as_it_did(library: Library, paths: Pat
     page = await library.conversations.page(chat.id)
     assert [(m.content, m.swipes) for m in page] == [("I am Ada.", 2), ("Hello.", 1)]
     assert page[-1].state == {"variables": {"gold": "7"}}
-    assert len(await library.conversations.list(ids["Ada"])) == 1
+    (group,) = await library.groups.list()
+    assert (group.name, group.order, group.cards) == ("Two", "list", "append")
+    assert [(m.character_id, m.muted) for m in group.members] == [(ids["Ada"], False), (ids["Ada1"], True)]
+    (together,) = await library.conversations.list(group_id=group.id)
+    (message,) = await library.conversations.page(together.id)
+    assert (message.name, message.content) == ("Ada", "Together.") and message.speaker in ids.values()
 
     (book,) = await library.worldbooks.list()
     (preset,) = await library.presets.list()
@@ -147,7 +154,7 @@ def test_nothing_is_brought_twice(library: Library, paths: Paths, tavern: Path) 
     first = brought(library, paths, tavern)
     again = brought(library, paths, tavern)
     same = {(one.kind, one.id) for one in first if one.id}
-    assert {one.status for one in again if one.kind != "group"} == {"duplicate"}
+    assert {one.status for one in again} == {"duplicate"}
     assert {(one.kind, one.id) for one in again if one.id} == same
     copies = brought(library, paths, tavern, on_duplicate="copy")
     assert {one.status for one in copies if one.kind in ("card", "worldbook", "chat")} == {"imported"}
