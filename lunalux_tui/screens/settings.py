@@ -65,7 +65,9 @@ class SettingsScreen(LunaScreen[None]):
         super().__init__()
         self.section = SECTIONS[0]
         self._panes: dict[str, Pane] = {}
+        self._built = False
         self._wanted = ""
+        """The section to begin with, when one was asked for before the screen stood."""
 
     @property
     def lunalux(self) -> LunaluxApp:
@@ -94,6 +96,7 @@ class SettingsScreen(LunaScreen[None]):
     def on_mount(self) -> None:
         self.set_class(True, "-sections")
         self.retranslate()
+        self._built = True
         wanted, self._wanted = self._wanted, ""
         self.show_section(wanted or self.section.id, enter=bool(wanted))
 
@@ -123,7 +126,7 @@ class SettingsScreen(LunaScreen[None]):
 
     def show_section(self, section_id: str, *, enter: bool = False, at: str = "") -> None:
         """Show a section; `enter` puts the cursor into it, on the row `at` if one is named."""
-        if not self.is_mounted:
+        if not self._built:
             self._wanted = section_id
             return
         self._show(BY_ID[section_id])
@@ -163,8 +166,9 @@ class SettingsScreen(LunaScreen[None]):
 
     def action_enter(self) -> None:
         """Into the section that is shown."""
-        self.remove_class("-sections")
-        self.call_after_refresh(self.pane.focus)
+        if self.ready:
+            self.remove_class("-sections")
+            self.call_after_refresh(self.pane.focus)
 
     def action_search(self) -> None:
         self.remove_class("-sections")

@@ -197,3 +197,11 @@ def test_values_are_told_in_words() -> None:
     told = explain(load_settings(), DECLARATIONS["ui.bell"])
     assert told.title == "终端铃声" and dict(told.facts)["默认值"] == "关"
     assert ValuesPane.ACTIONS
+
+
+async def test_keys_pressed_while_the_screen_comes_up_do_no_harm() -> None:
+    async with open_app((80, 24)) as driven:
+        await driven.pilot.press("f6", "right", "left", "G", "right")
+        screen = driven.app.screen
+        assert isinstance(screen, SettingsScreen)
+        await driven.until(lambda: screen.section.id == "data" and screen.pane.has_focus)
