@@ -354,3 +354,27 @@ def test_the_report_says_what_behaves_otherwise(library: Library, paths: Paths, 
     for part in ("taken as enabled", "scan_depth", "1 regex scripts", "Tavern Helper", "RisuAI", "EJS"):
         assert part in told["Ada"], part
     assert "'Lake'" in told["Bea"]
+
+
+@pytest.mark.parametrize("target", ["json", "png", "charx"])
+async def test_real_cards_come_back_from_the_library_as_they_were(
+    library: Library, paths: Paths, shared: Path, tmp_path: Path, target: str
+) -> None:
+    from lunalux_core.cards.front import read_card
+    from lunalux_core.exporting.target import card_file
+
+    files = {
+        one.id: Path(one.path) for one in brought(library, paths, shared / "cards") if one.kind == "card"
+    }
+    for identity, original in files.items():
+        character = await library.characters.get(identity)
+        before = read_card(original.read_bytes(), original.name).card
+        written = card_file(library, character, target)
+        after = read_card(written, f"x.{target}").card
+        if target == "json":
+            assert after.document == before.document, original.name
+        assert after.card_hash == before.card_hash, original.name
+        again = brought(
+            library, paths, write(tmp_path / f"{identity}.{target}", written), on_duplicate="copy"
+        )
+        assert [one.name for one in again] == [character.name]
