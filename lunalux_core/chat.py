@@ -60,6 +60,9 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.workflow import Workflow
     from lunalux_core.library import Library
 
+_Begun = tuple[Message | None, Message | None, "TurnInput | None"]
+"""The person's words, the reply and the input of a turn; no input where nobody answers."""
+
 FLUSH_SECONDS = 0.5
 """How often a streaming reply is written to disk: what is on screen longer than this survives a kill."""
 
@@ -93,6 +96,17 @@ class Chat:
 
     # -- conversations -----------------------------------------------------------------------------
 
+    async def open_group(self, group_id: str) -> Conversation:
+        """The group's latest conversation, or a new one with its members' greetings."""
+        latest = await self._library.conversations.latest(group_id=group_id)
+        return latest or await self.start_group(group_id)
+
+    async def start_group(self, group_id: str, *, title: str = "", user_name: str = "") -> Conversation:
+        """A new conversation of a group; every member that is not muted opens with a greeting."""
+        return await self._database.write(
+            lambda c: self._reader().begin_group(c, group_id, title, TurnOptions(user_name=user_name))
+        )
+
     async def open(self, character_id: str) -> Conversation:
         """The character's latest conversation, or a new one with its greetings."""
         latest = await self._library.conversations.latest(character_id)
@@ -124,15 +138,16 @@ class Chat:
     def send(
         self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
     ) -> AsyncGenerator[TurnEvent, None]:
-        """Say something and stream the reply.
+        """Say something and stream the reply; in a group, the replies of those who answer, in turn.
 
         Raises (from the iterator):
             LunaluxError: provider, payment, network or storage failed. The person's words and whatever
                 came of the reply are stored; the reply is marked failed.
         """
         text = well_formed(text)
+        following: list[str] = []
 
-        def begin(connection: Connection) -> tuple[Message | None, Message, TurnInput]:
+        def begin(connection: Connection) -> _Begun:
             conversation = load_conversation(connection, conversation_id)
             parent = load_message(connection, conversation.head_id) if conversation.head_id else None
             reader = self._reader()
@@ -140,10 +155,34 @@ class Chat:
                 conversation_id, parent, "user", reader.user_name(connection, conversation, options), text
             )
             append_message(connection, user)
-            reply = self._pending(connection, conversation, user, options)
+            speakers = _speakers(connection, conversation, user, options)
+            if not speakers:
+                return user, None, None
+            following.extend(speakers[1:])
+            reply = self._pending(connection, conversation, user, options, speakers[0])
             return user, reply, reader.read(connection, "normal", reply, options, text=text, above=parent)
 
-        return self._turn(begin)
+        return self._round(begin, following, options)
+
+    def speak(
+        self, conversation_id: str, options: TurnOptions = TurnOptions()
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """Let a member of a group speak without a word of the person: `options.speaker`, muted or not, else
+        those whose turn it is, in a manual group somebody.
+
+        Raises (from the iterator):
+            InvalidInput: NOT_A_GROUP, EVERYBODY_MUTED. NotFound: MEMBER_NOT_FOUND.
+        """
+        following: list[str] = []
+
+        def begin(connection: Connection) -> _Begun:
+            conversation = load_conversation(connection, conversation_id)
+            parent = load_message(connection, conversation.head_id) if conversation.head_id else None
+            speakers = _called_up(connection, conversation, parent, options)
+            following.extend(speakers[1:])
+            return self._next(connection, conversation, parent, options, speakers[0])
+
+        return self._round(begin, following, options)
 
     def regenerate(
         self, message_id: str, options: TurnOptions = TurnOptions(), kind: TurnKind = "regenerate"
@@ -154,12 +193,18 @@ class Chat:
         was paid for instead of charging again.
         """
 
-        def begin(connection: Connection) -> tuple[Message | None, Message, TurnInput]:
+        following: list[str] = []
+
+        def begin(connection: Connection) -> _Begun:
             old = load_message(connection, message_id)
             conversation = load_conversation(connection, old.conversation_id)
+            speaker = old.speaker
             if old.role == "user":
                 select_message(connection, old.id)
                 above: Message | None = old
+                if conversation.group_id:
+                    speaker, *later = _called_up(connection, conversation, old, options)
+                    following.extend(later)
             elif not old.parent_id:
                 raise InvalidInput(
                     "GREETING_NOT_GENERATED",
@@ -173,19 +218,19 @@ class Chat:
                 select_message(connection, old.id)
                 reply = replace(old, status="pending", content="", raw="")
             else:
-                reply = self._pending(connection, conversation, above, options)
+                reply = self._pending(connection, conversation, above, options, speaker)
             text, parent = _words(connection, above)
             turn = self._reader().read(connection, kind, reply, options, text=text, above=parent)
             return None, reply, turn
 
-        return self._turn(begin)
+        return self._round(begin, following, options)
 
     def continue_(
         self, conversation_id: str, options: TurnOptions = TurnOptions()
     ) -> AsyncGenerator[TurnEvent, None]:
         """Let the model go on where the last reply ended."""
 
-        def begin(connection: Connection) -> tuple[Message | None, Message, TurnInput]:
+        def begin(connection: Connection) -> _Begun:
             reply = self._last_reply(connection, conversation_id)
             update_message(connection, reply.id, status="pending", extra=_owner(reply))
             parent = load_message(connection, reply.parent_id) if reply.parent_id else None
@@ -201,14 +246,14 @@ class Chat:
     ) -> AsyncGenerator[TurnEvent, None]:
         """Let the model write the person's next words; nothing is stored, the text is for the input box."""
 
-        def begin(connection: Connection) -> tuple[Message | None, Message | None, TurnInput]:
+        def begin(connection: Connection) -> _Begun:
             conversation = load_conversation(connection, conversation_id)
             parent = load_message(connection, conversation.head_id) if conversation.head_id else None
-            return (
-                None,
-                None,
-                self._reader().read(connection, "impersonate", None, options, above=parent, of=conversation),
+            speaker = _addressed(connection, conversation, parent, options)
+            turn = self._reader().read(
+                connection, "impersonate", None, options, above=parent, of=conversation, speaker=speaker
             )
+            return None, None, turn
 
         return self._turn(begin)
 
@@ -228,6 +273,10 @@ class Chat:
             if place >= len(siblings):
                 return None
             chosen = siblings[max(place, 0)]
+            if message.speaker:
+                from lunalux_core.dialogue.company import carry_openings
+
+                carry_openings(connection, message, load_message(connection, chosen))
             select_message(connection, chosen)
             return load_message(connection, chosen)
 
@@ -242,8 +291,16 @@ class Chat:
         def read(connection: Connection) -> TurnInput:
             conversation = load_conversation(connection, conversation_id)
             parent = load_message(connection, conversation.head_id) if conversation.head_id else None
+            said = new_message(conversation_id, parent, "user", "", text)
             return self._reader().read(
-                connection, "normal", None, options, text=text, above=parent, of=conversation
+                connection,
+                "normal",
+                None,
+                options,
+                text=text,
+                above=parent,
+                of=conversation,
+                speaker=_addressed(connection, conversation, said if text else parent, options),
             )
 
         turn = await self._database.read(read)
@@ -286,10 +343,51 @@ class Chat:
 
     # -- the loop ----------------------------------------------------------------------------------
 
-    async def _turn(
-        self, begin: Callable[[Connection], tuple[Message | None, Message | None, TurnInput]]
+    async def _round(
+        self, begin: Callable[[Connection], _Begun], following: list[str], options: TurnOptions
     ) -> AsyncGenerator[TurnEvent, None]:
+        """A turn, and after it one for each member of a group that is to follow (ids, filled by `begin`).
+
+        A turn begins only when the one before it is stored, so a round can be stopped anywhere.
+        """
+        last = ""
+        async with aclosing(self._turn(begin)) as events:
+            async for event in events:
+                last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
+                yield event
+        for speaker in following:
+
+            def begin_next(connection: Connection, above: str = last, speaker: str = speaker) -> _Begun:
+                parent = load_message(connection, above)
+                conversation = load_conversation(connection, parent.conversation_id)
+                if not _may_speak(connection, conversation, speaker):
+                    return None, None, None
+                return self._next(connection, conversation, parent, options, speaker)
+
+            async with aclosing(self._turn(begin_next)) as events:
+                async for event in events:
+                    last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
+                    yield event
+
+    def _next(
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        parent: Message | None,
+        options: TurnOptions,
+        speaker: str,
+    ) -> _Begun:
+        """A member's reply to what stands above it."""
+        reply = self._pending(connection, conversation, parent, options, speaker)
+        text, above = _words(connection, parent)
+        return None, reply, self._reader().read(connection, "normal", reply, options, text=text, above=above)
+
+    async def _turn(self, begin: Callable[[Connection], _Begun]) -> AsyncGenerator[TurnEvent, None]:
         user, reply, turn = await self._database.write(begin)
+        if turn is None:
+            if user is not None:
+                yield TurnStarted(user.conversation_id, user, None, "")
+            return
         keeper = _Keeper(self._database, reply, user)
         try:
             yield TurnStarted(turn.conversation.id, user, reply, turn.model.name)
@@ -319,16 +417,18 @@ class Chat:
         conversation: Conversation,
         parent: Message | None,
         options: TurnOptions,
+        speaker: str = "",
     ) -> Message:
         reply = new_message(
             conversation.id,
             parent,
             "assistant",
-            self._reader().character_name(connection, conversation),
+            self._reader().character_name(connection, conversation, speaker),
             "",
             status="pending",
             extra={"writer": os.getpid()},
             model=options.model,
+            speaker=speaker,
         )
         append_message(connection, reply)
         return load_message(connection, reply.id)
@@ -341,6 +441,51 @@ class Chat:
                 "NOTHING_TO_CONTINUE", "The last message is not the character's.", "Send something first."
             )
         return head
+
+
+def _speakers(
+    connection: Connection, conversation: Conversation, said: Message | None, options: TurnOptions
+) -> list[str]:
+    """Who answers, in order: the one character (as ""), or members of the group; nobody unasked if manual."""
+    if not conversation.group_id:
+        return [""]
+    from lunalux_core.dialogue.company import answering
+
+    return answering(connection, conversation.group_id, said, options.speaker)
+
+
+def _called_up(
+    connection: Connection, conversation: Conversation, said: Message | None, options: TurnOptions
+) -> list[str]:
+    """`_speakers`, but somebody, whatever the order of the group is."""
+    if not conversation.group_id:
+        raise InvalidInput(
+            "NOT_A_GROUP", "Only a group has members that can be asked to speak.", "Write something instead."
+        )
+    from lunalux_core.dialogue.company import anyone
+
+    speakers = _speakers(connection, conversation, said, options)
+    one = speakers or [anyone(connection, conversation.group_id, said)]
+    if not one[0]:
+        raise InvalidInput(
+            "EVERYBODY_MUTED",
+            "Nobody in this group may speak.",
+            "Let a member speak again, or ask one by name.",
+        )
+    return one
+
+
+def _addressed(
+    connection: Connection, conversation: Conversation, said: Message | None, options: TurnOptions
+) -> str:
+    """The member of a group whose card a single prompt is about; "" elsewhere."""
+    return _called_up(connection, conversation, said, options)[0] if conversation.group_id else ""
+
+
+def _may_speak(connection: Connection, conversation: Conversation, speaker: str) -> bool:
+    from lunalux_core.dialogue.company import may_speak
+
+    return may_speak(connection, conversation.group_id, speaker)
 
 
 class _Keeper:

@@ -94,9 +94,11 @@ class PresetParams:
     scenario_format: str = "{{scenario}}"
     personality_format: str = "{{personality}}"
     new_chat_prompt: str = "[Start a new Chat]"
+    new_group_chat_prompt: str = "[Start a new group chat. Group members: {{group}}]"
     new_example_chat_prompt: str = "[Example Chat]"
     impersonation_prompt: str | None = None
     continue_nudge_prompt: str | None = None
+    group_nudge_prompt: str | None = None
     send_if_empty: str = ""
     assistant_prefill: str = ""
     assistant_impersonation: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from lunalux_core.cards.preset import Preset
     from lunalux_core.cards.regex import RegexScript
     from lunalux_core.database import Connection
+    from lunalux_core.dialogue.turn import Cast
+    from lunalux_core.dialogue.worldbook import ActiveBook
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
 
@@ -85,16 +87,39 @@ class TurnReader:
         )
         return load_conversation(connection, conversation.id)
 
+    def begin_group(
+        self, connection: Connection, group_id: str, title: str, options: TurnOptions
+    ) -> Conversation:
+        """A new conversation of a group with its members' greetings."""
+        from lunalux_core.dialogue.company import begin_group
+
+        persona = load_persona(connection, None)
+        language = self._group_language(connection, group_id)
+        user = self._called(options.user_name or (persona.name if persona else ""), language)
+        conversation = begin_group(connection, group_id, title, user, language)
+        connection.execute(
+            "UPDATE character_groups SET used_at = ? WHERE id = ?", (conversation.created_at, group_id)
+        )
+        return load_conversation(connection, conversation.id)
+
     def user_name(self, connection: Connection, conversation: Conversation, options: TurnOptions) -> str:
         """What the person is called: an option, the persona, the setting, or a traveller."""
         persona = load_persona(connection, conversation.persona_id)
-        name = options.user_name or (persona.name if persona else "") or self._settings.user_name
-        if name := clean_line(name):
-            return name
-        character = load_character(connection, conversation.character_id)
-        return "旅人" if self._language(character) == "zh" else "Traveller"
+        if conversation.group_id:
+            language = self._group_language(connection, conversation.group_id)
+        else:
+            language = self._language(load_character(connection, conversation.character_id))
+        return self._called(options.user_name or (persona.name if persona else ""), language)
 
-    def character_name(self, connection: Connection, conversation: Conversation) -> str:
+    def _called(self, name: str, language: Language) -> str:
+        return clean_line(name or self._settings.user_name) or ("旅人" if language == "zh" else "Traveller")
+
+    def character_name(self, connection: Connection, conversation: Conversation, speaker: str = "") -> str:
+        """Who replies: the character, or the speaker of a group (an id)."""
+        if conversation.group_id:
+            from lunalux_core.dialogue.company import load_speaker
+
+            return load_speaker(connection, None, speaker).name
         return load_character(connection, conversation.character_id).name
 
     def model(self, options: TurnOptions) -> ModelSpec:
@@ -112,6 +137,7 @@ class TurnReader:
         above: Message | None = None,
         partial: str = "",
         of: Conversation | None = None,
+        speaker: str = "",
     ) -> TurnInput:
         """The input of a turn.
 
@@ -121,10 +147,13 @@ class TurnReader:
             above: the message those words, or the reply, hang on.
             partial: the reply so far, when continuing.
             of: the conversation, where there is no reply to tell it.
+            speaker: id of the member of a group that speaks, where there is no reply to tell it.
+
+        Raises:
+            NotFound: SPEAKER_GONE, MODEL_UNKNOWN and others.
         """
         conversation = of or load_conversation(connection, reply.conversation_id if reply else "")
-        character = load_character(connection, conversation.character_id)
-        card = parsed_card(character.document)
+        character, card, cast, beside = self._speaker(connection, conversation, reply, speaker)
         language = self._language(character)
         preset = self._preset(connection, conversation, options, language)
         model = self.model(options)
@@ -145,7 +174,7 @@ class TurnReader:
             replies=replies,
             token_factor=_token_factor(connection, model.model),
             preset=preset,
-            books=tuple(active_books(connection, card, character.document, conversation, persona)),
+            books=tuple(_books(connection, [character, *beside], conversation, persona)),
             scripts=tuple(_scripts(connection, character, card, preset)),
             state=_state(connection, above),
             global_variables=_global_variables(connection),
@@ -156,7 +185,30 @@ class TurnReader:
             model=model,
             partial=partial,
             attempt=reply.swipe if reply else 0,
+            cast=cast,
         )
+
+    def _speaker(
+        self, connection: Connection, conversation: Conversation, reply: Message | None, speaker: str
+    ) -> tuple[Character, Card, Cast | None, list[Character]]:
+        """Who speaks, with which card, in which company, and whose worldbooks take part beside its own."""
+        if not conversation.group_id:
+            character = load_character(connection, conversation.character_id)
+            return character, parsed_card(character.document), None, []
+        from lunalux_core.dialogue.company import company, load_speaker
+
+        character = load_speaker(connection, reply, speaker)
+        found = company(connection, conversation.group_id, character)
+        return character, found.card, found.cast, [one.character for one in found.beside]
+
+    def _group_language(self, connection: Connection, group_id: str) -> Language:
+        """The language of the first member, the interface's without one."""
+        row = connection.execute(
+            "SELECT c.language FROM group_members m JOIN characters c ON c.id = m.character_id "
+            "WHERE m.group_id = ? ORDER BY m.position LIMIT 1",
+            (group_id,),
+        ).fetchone()
+        return self._settings.lang if row is None or row[0] not in ("en", "zh") else row[0]
 
     def _language(self, character: Character) -> Language:
         known = character.summary.language
@@ -179,6 +231,22 @@ class TurnReader:
             if named in (item.id, item.name) or named.casefold() == item.name.casefold():
                 return read_preset(item.document, item.name).preset
         return load_builtin(named if named in BUILTIN_KEYS or options.preset else DEFAULT_PRESET, language)
+
+
+def _books(
+    connection: Connection,
+    characters: Sequence[Character],
+    conversation: Conversation,
+    persona: Persona | None,
+) -> list[ActiveBook]:
+    """The active books of all characters in the prompt, each once."""
+    found: list[ActiveBook] = []
+    for character in characters:
+        card = parsed_card(character.document)
+        for one in active_books(connection, card, character.document, conversation, persona):
+            if all(one.book is not other.book or one.source != other.source for other in found):
+                found.append(one)
+    return found
 
 
 def _history(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lunalux_core.cards.macros import Variables
     from lunalux_core.cards.preset import Preset
     from lunalux_core.cards.regex import RegexScript
-    from lunalux_core.dialogue.assembly import Prompt, PromptMaterial
+    from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial
     from lunalux_core.dialogue.worldbook import Activation, ActiveBook
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
@@ -27,7 +27,11 @@ TurnKind = Literal["normal", "continue", "impersonate", "swipe", "regenerate"]
 
 @dataclass(frozen=True, slots=True)
 class TurnStarted:
-    """Both messages are stored. `user_message` is None for regenerate, continue and impersonate."""
+    """Both messages are stored. `user_message` is None for regenerate, continue and impersonate.
+
+    In a group every reply begins like this; the person's words come with the first, or with none (`reply`
+    is None) where nobody answers unasked.
+    """
 
     conversation_id: str
     user_message: Message | None
@@ -115,13 +119,29 @@ TurnEvent = (
 
 
 @dataclass(frozen=True, slots=True)
+class Cast:
+    """Who else is in a group: what all members and the muted ones are called, the speaker among them.
+
+    `depths` are the prompts of the others' cards for a depth, where all cards are in the prompt.
+    """
+
+    names: tuple[str, ...]
+    muted: tuple[str, ...] = ()
+    depths: tuple[DepthText, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """What a person may choose for one turn; empty means "as in the settings"."""
+    """What a person may choose for one turn; empty means "as in the settings".
+
+    `speaker` is the member of a group (name or id) who is to answer; empty leaves it to the group's order.
+    """
 
     model: str = ""
     preset: str = ""
     user_name: str = ""
     mode: str = ""
+    speaker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +152,9 @@ class TurnInput:
     conversation only as much as can fit the context, and `earlier_events` are the events of what is left
     out. `length` counts all messages on the path, `replies` those of the character. `partial` is the reply
     so far when continuing, `attempt` counts the swipes of the reply from 0. `token_factor` is what earlier
-    replies of this model taught about its counting of tokens (FORMATS 7.2).
+    replies of this model taught about its counting of tokens (FORMATS 7.2). In a group, `character` and
+    `card` are the speaker's (the card with what the others bring, where they are joined) and `cast` tells who
+    else is there.
     """
 
     kind: TurnKind
@@ -159,6 +181,7 @@ class TurnInput:
     attempt: int = 0
     replies: int = 0
     token_factor: float = 1.0
+    cast: Cast | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,14 +48,17 @@ def split_blocks(text: str) -> list[str]:
     return [part.strip() for part in (parts[1:] if _START.match(text) else parts)]
 
 
-def parse_block(block: str, users: Sequence[str], characters: Sequence[str]) -> ExampleBlock:
+def parse_block(
+    block: str, users: Sequence[str], characters: Sequence[str], group: Sequence[str] = ()
+) -> ExampleBlock:
     """The messages of one block.
 
     A line that begins with a speaker's name and a colon begins that speaker's message; lines before the
     first such line belong to it. The name is cut once, so a blank after it stays where text is before it.
+    In a group, whose members may all speak, names stay and another speaker begins another message.
     """
     user_marks = tuple(f"{name}:" for name in users if name)
-    character_marks = tuple(f"{name}:" for name in characters if name)
+    character_marks = tuple(f"{name}:" for name in (*characters, *group) if name)
     messages: list[ExampleLine] = []
     speaker: Speaker | None = None
     mark = ""
@@ -63,7 +66,8 @@ def parse_block(block: str, users: Sequence[str], characters: Sequence[str]) -> 
 
     def finish() -> None:
         if speaker is not None:
-            messages.append(ExampleLine(speaker, "\n".join(lines).replace(mark, "", 1).strip()))
+            text = "\n".join(lines)
+            messages.append(ExampleLine(speaker, (text if group else text.replace(mark, "", 1)).strip()))
             lines.clear()
 
     for line in block.split("\n"):
@@ -72,10 +76,11 @@ def parse_block(block: str, users: Sequence[str], characters: Sequence[str]) -> 
             begins = "example_user"
         elif line.startswith(character_marks):
             begins = "example_assistant"
-        if begins is not None and begins != speaker:
+        called = next((one for one in (*user_marks, *character_marks) if line.startswith(one)), "")
+        if begins is not None and (begins != speaker or (group and called != mark)):
             finish()
             speaker = begins
-            mark = next(one for one in (*user_marks, *character_marks) if line.startswith(one))
+            mark = called
         lines.append(line)
     finish()
     return tuple(messages)

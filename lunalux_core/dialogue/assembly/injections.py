@@ -40,6 +40,10 @@ def material_injections(material: PromptMaterial, expand: Expand) -> list[Inject
         )
     )
     found.extend(
+        Injection(one.depth, one.role, expand(one.content), slot="depthPrompt")
+        for one in material.group_depths
+    )
+    found.extend(
         Injection(one.depth, one.role, expand(one.content), slot="worldInfoDepth")
         for one in material.at_depth
     )

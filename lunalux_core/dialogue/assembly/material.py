@@ -101,6 +101,8 @@ class PromptMaterial:
         budget: tokens for the prompt, the reply already taken off; None asks the preset.
         newest_required: refuse if the newest message does not fit, where SillyTavern sends without it.
         reply_words: the length to ask for, where a preset leaves it to the program.
+        group: what the members of a group are called; empty in an ordinary chat.
+        group_depths: the prompts that members beside the speaker have for a depth.
     """
 
     card: CardFields
@@ -124,6 +126,8 @@ class PromptMaterial:
     newest_required: bool = True
     language: Language = "en"
     reply_words: int = 200
+    group: tuple[str, ...] = ()
+    group_depths: tuple[DepthText, ...] = ()
 
     def note_text(self) -> str:
         """The note with the worldbook's texts around it; empty if it is not due this turn."""

@@ -142,6 +142,9 @@ def _endings(preset: Preset, material: PromptMaterial, expand: Expand) -> list[P
     """What a turn ends with: the form of the reply, or an instruction in its place."""
     labels, params = LABELS[material.language], preset.params
     parts = []
+    if material.group and material.type not in ("impersonate", "quiet"):
+        nudge = labels.group_nudge if params.group_nudge_prompt is None else params.group_nudge_prompt
+        parts.append(Part("groupNudge", "user", expand(nudge)))
     if material.type not in ("impersonate", "quiet"):
         form = output_contract(material.language)
         text = expand_around(form, expand, {"reply_words": str(material.reply_words)})

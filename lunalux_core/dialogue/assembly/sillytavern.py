@@ -30,7 +30,7 @@ from lunalux_core.dialogue.assembly.slots import Slot, Slots, resolve
 from lunalux_core.llm.model import Role
 
 _NO_NAME_CHARACTER = re.compile(r"[^a-zA-Z0-9_]")
-_NOT_SQUASHED = frozenset({"newMainChat", "newExampleChat"})
+_NOT_SQUASHED = frozenset({"newMainChat", "newExampleChat", "groupNudge"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class SillyTavernAssembly:
         head = self._new_chat()
         history = [one for one in self._material.history if not one.hidden]
         entries = self._entries(history)
-        tail = self._continuation(entries)
-        mandatory = [*chain.from_iterable(fixed.values()), *note, *head, *tail, *controls]
+        tail, nudge = self._continuation(entries), self._group_nudge()
+        mandatory = [*chain.from_iterable(fixed.values()), *note, *head, *nudge, *tail, *controls]
         room = Room(self._budget)
         if not room.take(*mandatory):
             raise too_large(self._budget, mandatory)
@@ -77,7 +77,7 @@ class SillyTavernAssembly:
         memory = [fill.memory] if fill.memory else []
         before = self._material.note is not None and self._material.note.position == "before_main"
         fixed["main"] = [*note, *fixed["main"], *memory] if before else [*fixed["main"], *memory, *note]
-        fixed["chatHistory"] = [*head, *fill.pieces]
+        fixed["chatHistory"] = [*head, *fill.pieces, *nudge]
         fixed["dialogueExamples"] = list(examples.messages)
         in_order = chain.from_iterable(fixed[one.identifier] for one in self._slots.places)
         return self._prompt([*in_order, *tail, *controls], len(history), fill, examples)
@@ -101,7 +101,17 @@ class SillyTavernAssembly:
     def _new_chat(self) -> list[PromptMessage]:
         if not self._has("chatHistory"):
             return []
-        return self._messages("newMainChat", self._expand(self._params.new_chat_prompt))
+        params = self._params
+        opening = params.new_group_chat_prompt if self._material.group else params.new_chat_prompt
+        return self._messages("newMainChat", self._expand(opening))
+
+    def _group_nudge(self) -> list[PromptMessage]:
+        """In a group: whose reply this is, the last message of the history."""
+        material = self._material
+        if not material.group or material.type == "impersonate" or not self._has("chatHistory"):
+            return []
+        own = self._params.group_nudge_prompt
+        return self._messages("groupNudge", self._expand(self._labels.group_nudge if own is None else own))
 
     def _relative_note(self) -> list[PromptMessage]:
         note = self._material.note
@@ -186,9 +196,10 @@ class SillyTavernAssembly:
         card = self._material.card
         head = self._message("newExampleChat", self._expand(self._params.new_example_chat_prompt))
         blocks = example_texts(self._material, self._expand)
+        group = self._material.group
         taken: list[PromptMessage] = []
         for number, block in enumerate(blocks):
-            lines = parse_block(block, (self._material.user,), (card.called, card.name))
+            lines = parse_block(block, (self._material.user,), (card.called, card.name), group)
             messages = [self._message("dialogueExamples", line.content, name=line.speaker) for line in lines]
             if not room.take(head, *messages):
                 return _Examples(tuple(taken), number, len(blocks) - number)

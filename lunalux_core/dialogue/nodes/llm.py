@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from lunalux_core.dialogue.nodes.preset import reply_room
 from lunalux_core.dialogue.output_contract import ContractStream
+from lunalux_core.dialogue.speakers import NamePrefix, own_names
 from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
@@ -67,6 +68,7 @@ class _Answer:
         self._text_border = StreamCleaner()
         self._thinking_border = StreamCleaner()
         self._contract = ContractStream()
+        self._name = NamePrefix(own_names(turn))
         self._raw: list[str] = []
         self._thinking: list[str] = []
         self._usage: Usage | None = None
@@ -85,6 +87,7 @@ class _Answer:
         self._think(self._thinking_border.flush())
         self._say(self._text_border.flush())
         self._show(*self._contract.close())
+        self._tell_text(self._name.flush())
         text = "".join(self._raw)
         usage = self._usage
         count = estimator(self._turn.model.model, self._turn.token_factor)
@@ -105,7 +108,11 @@ class _Answer:
         if thinking:
             self._context.tell(ThinkingDelta(thinking))
         if visible:
-            self._context.tell(TextDelta(visible))
+            self._tell_text(self._name.feed(visible))
+
+    def _tell_text(self, text: str) -> None:
+        if text:
+            self._context.tell(TextDelta(text))
 
     def _think(self, text: str) -> None:
         if text:

@@ -19,6 +19,8 @@ def macro_context(turn: TurnInput, said: str, outlets: Mapping[str, str] | None 
         user=turn.user,
         char=turn.character.name,
         nickname=card.nickname,
+        group=turn.cast.names if turn.cast else (),
+        muted=turn.cast.muted if turn.cast else (),
         persona=turn.persona,
         description=card.description,
         personality=card.personality,

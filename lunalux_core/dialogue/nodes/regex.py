@@ -11,6 +11,7 @@ from lunalux_core.dialogue.nodes.macros import macro_context
 from lunalux_core.dialogue.nodes.plugin import raw_answer
 from lunalux_core.dialogue.output_contract import parse_reply
 from lunalux_core.dialogue.scripts import run_scripts
+from lunalux_core.dialogue.speakers import own_names, without_name
 from lunalux_core.dialogue.turn import Completion, ReplyDraft, ScriptSkipped
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.plugins.running import Plugins
@@ -25,7 +26,7 @@ def regex(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion
             completion = await raw_answer(completion, plugins(), context)
         parsed = parse_reply(completion.text)
         thinking = completion.thinking or parsed.thinking
-        text = parsed.text
+        text = without_name(parsed.text, own_names(turn))
         if turn.scripts and turn.kind != "impersonate":
             expand = expander(macro_context(turn, completion.ready.request.sent), completion.ready.variables)
             for placement in (REASONING, REPLY):

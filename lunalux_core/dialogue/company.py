@@ -1,0 +1,256 @@
+"""Groups as a turn needs them: who is there, whose cards are in the prompt, who answers, how a group opens.
+
+Everything here runs within the transaction that reads a turn (DESIGN 6).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import TYPE_CHECKING
+
+from lunalux_core.cards.macros import MacroContext, expand
+from lunalux_core.dialogue.assembly.material import DepthText
+from lunalux_core.dialogue.books import parsed_card
+from lunalux_core.dialogue.speakers import Candidate, Occasion, choose_one, choose_speakers
+from lunalux_core.dialogue.turn import Cast
+from lunalux_core.errors import NotFound
+from lunalux_core.ids import uuid4
+from lunalux_core.library.characters import Character, load_character
+from lunalux_core.library.conversations import (
+    Conversation,
+    Message,
+    children,
+    create_conversation,
+    insert_message,
+    load_message,
+    new_message,
+    select_message,
+)
+from lunalux_core.library.groups import Group, load_group
+from lunalux_core.text import clean
+
+if TYPE_CHECKING:
+    from lunalux_core.cards.card import Card
+    from lunalux_core.database import Connection
+
+OPENING = "opening"
+"""Key in the `extra` of messages a group opens with."""
+
+_JOINED = ("description", "personality", "scenario", "mes_example")
+"""Fields of all members that stand together where cards are appended; the rest is always the speaker's."""
+_CALLED = re.compile(r"\{\{\s*char\s*\}\}|<(?:char|bot)>", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A member with its card."""
+
+    character: Character
+    card: Card
+    muted: bool
+
+    @property
+    def called(self) -> str:
+        return self.card.nickname or self.character.name
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """What a group makes of its speaker's turn: the card in use, the others' cards beside it, the cast."""
+
+    card: Card
+    beside: tuple[Present, ...]
+    cast: Cast
+
+
+def present(connection: Connection, group: Group) -> list[Present]:
+    """The members in their order."""
+    found = []
+    for member in group.members:
+        character = load_character(connection, member.character_id)
+        found.append(Present(character, parsed_card(character.document), member.muted))
+    return found
+
+
+def load_speaker(connection: Connection, message: Message | None, speaker: str) -> Character:
+    """The character that speaks in a group. Raises NotFound (SPEAKER_GONE)."""
+    identity = message.speaker if message else speaker
+    row = connection.execute("SELECT 1 FROM characters WHERE id = ?", (identity,)).fetchone()
+    if row is None:
+        name = message.name if message else ""
+        raise NotFound(
+            "SPEAKER_GONE",
+            f"{name or 'This speaker'} is not in the library any more.",
+            "Let another member of the group speak, or import the character again.",
+            name=name,
+        )
+    return load_character(connection, identity)
+
+
+def company(connection: Connection, group_id: str, speaker: Character) -> Company:
+    """The company in which a speaker speaks."""
+    group = load_group(connection, group_id)
+    everybody = present(connection, group)
+    card = parsed_card(speaker.document)
+    cast = Cast(tuple(one.called for one in everybody), tuple(one.called for one in everybody if one.muted))
+    if group.cards == "swap":
+        return Company(card, (), cast)
+    heard = [one for one in everybody if not one.muted or one.character.id == speaker.id]
+    if all(one.character.id != speaker.id for one in heard):
+        heard.append(Present(speaker, card, muted=False))
+    beside = tuple(one for one in heard if one.character.id != speaker.id)
+    depths = tuple(
+        DepthText(one.card.depth_prompt.depth, one.card.depth_prompt.role, _named(own, one.called))
+        for one in beside
+        if (own := one.card.depth_prompt.prompt).strip()
+    )
+    return Company(_joined(card, heard), beside, replace(cast, depths=depths))
+
+
+def _joined(card: Card, heard: Sequence[Present]) -> Card:
+    """The speaker's card with the fields of all, each about its own `{{char}}`."""
+    return card.with_edits(
+        {
+            f"data.{name}": "\n".join(
+                _named(text, one.called) for one in heard if (text := getattr(one.card, name).strip())
+            )
+            for name in _JOINED
+        }
+    )
+
+
+def _named(text: str, called: str) -> str:
+    return _CALLED.sub(lambda _: called, text)
+
+
+# -- who answers ---------------------------------------------------------------------------------------
+
+
+def answering(connection: Connection, group_id: str, said: Message | None, speaker: str = "") -> list[str]:
+    """Ids of the members that answer a message: the one that is asked to, else by the group's order.
+
+    The same message always gets the same answer to this question.
+
+    Raises:
+        NotFound: MEMBER_NOT_FOUND.
+    """
+    group = load_group(connection, group_id)
+    if speaker:
+        return [group.find(speaker).character_id]
+    return choose_speakers(group.order, _candidates(connection, group), _occasion(group, said), _dice(said))
+
+
+def anyone(connection: Connection, group_id: str, said: Message | None) -> str:
+    """One member that may speak now, whatever the order is; "" where there is none."""
+    group = load_group(connection, group_id)
+    return choose_one(_candidates(connection, group), _occasion(group, said), _dice(said))
+
+
+def may_speak(connection: Connection, group_id: str, character_id: str) -> bool:
+    """Whether a member is there and not muted, for a turn that waited for its place in a round."""
+    member = load_group(connection, group_id).member(character_id)
+    return member is not None and not member.muted
+
+
+def _candidates(connection: Connection, group: Group) -> list[Candidate]:
+    return [
+        Candidate(
+            one.character.id,
+            tuple(dict.fromkeys((one.character.name, one.called))),
+            one.card.talkativeness,
+            one.muted,
+        )
+        for one in present(connection, group)
+    ]
+
+
+def _occasion(group: Group, said: Message | None) -> Occasion:
+    if said is None:
+        return Occasion(self_responses=group.self_responses)
+    last = said.speaker if said.role == "assistant" else ""
+    return Occasion(said.content, last, group.self_responses)
+
+
+def _dice(said: Message | None) -> Random:
+    return Random(said.id if said else None)
+
+
+# -- how a group opens ---------------------------------------------------------------------------------
+
+
+def begin_group(connection: Connection, group_id: str, title: str, user: str, language: str) -> Conversation:
+    """A new conversation of a group: every member that is not muted opens with a greeting.
+
+    Greetings that a card keeps for groups (`group_only_greetings`) come before its ordinary ones; the first
+    is shown, the others are swipes of it.
+    """
+    group = load_group(connection, group_id)
+    conversation = create_conversation(connection, "", title, group_id=group_id)
+    everybody = present(connection, group)
+    context = MacroContext(
+        user=user,
+        group=tuple(one.called for one in everybody),
+        muted=tuple(one.called for one in everybody if one.muted),
+        chat_id=conversation.id,
+        language="zh" if language == "zh" else "en",
+    )
+    shown: Message | None = None
+    for one in everybody:
+        greetings = [text for text in (*one.card.group_only_greetings, *one.card.greetings) if text.strip()]
+        if one.muted or not greetings:
+            continue
+        own = replace(
+            context,
+            char=one.character.name,
+            nickname=one.card.nickname,
+            description=one.card.description,
+            personality=one.card.personality,
+            scenario=one.card.scenario,
+        )
+        messages = [
+            new_message(
+                conversation.id,
+                shown,
+                "assistant",
+                one.character.name,
+                clean(expand(text, own)).strip(),
+                raw=text,
+                speaker=one.character.id,
+                extra={OPENING: True},
+            )
+            for text in greetings
+        ]
+        for message in messages:
+            insert_message(connection, message)
+        shown = messages[0]
+    if shown is not None:
+        select_message(connection, shown.id)
+    return conversation
+
+
+def carry_openings(connection: Connection, left: Message, chosen: Message) -> None:
+    """After a swipe from one opening to another: the others' openings that followed come along.
+
+    Nothing is carried once somebody has said more than that, or where the chosen one was carried to before.
+    """
+    source, target = left, chosen
+    copies: list[Message] = []
+    if not (left.extra.get(OPENING) and chosen.extra.get(OPENING)) or chosen.selected_child:
+        return
+    while source.selected_child:
+        below = children(connection, source.conversation_id, source.id)
+        followers = [load_message(connection, identity) for identity in below]
+        if not all(one.extra.get(OPENING) for one in followers):
+            return
+        twins = {
+            one.id: replace(one, id=uuid4(), parent_id=target.id, selected_child="") for one in followers
+        }
+        copies += twins.values()
+        source, target = load_message(connection, source.selected_child), twins[source.selected_child]
+    for copy in copies:
+        insert_message(connection, copy)
+    if copies:
+        select_message(connection, target.id)
