@@ -12,10 +12,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.paths import Paths
+
+if TYPE_CHECKING:
+    from lunalux_core.toml_lines import Place
 
 Source = Literal["default", "file", "environment", "flag"]
 
@@ -253,7 +256,7 @@ def declaration(key: str) -> Declaration:
         ) from None
 
 
-def checked(known: Declaration, value: Any, where: str) -> Any:
+def checked(known: Declaration, value: Any, where: str | Place) -> Any:
     """`value` in the type of the setting; texts from the environment and the command line are read.
 
     Raises:
@@ -377,12 +380,11 @@ def _read(path: Path, problems: list[LunaluxError]) -> tuple[str, dict[str, Any]
     return "", {}
 
 
-def _place(path: str, text: str, *key: str) -> str:
+def _place(path: str, text: str, *key: str) -> Place:
     """A file, and the line of a key in it."""
-    from lunalux_core.toml_lines import line_of
+    from lunalux_core.toml_lines import Place, line_of
 
-    line = line_of(text, key)
-    return f"{path}, line {line}" if line else path
+    return Place(path, line_of(text, key))
 
 
 def _keys(table: Mapping[str, Any], where: str, text: str, problems: list[LunaluxError]) -> dict[str, str]:
@@ -422,7 +424,7 @@ def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _unknown(key: str, where: str) -> InvalidInput:
+def _unknown(key: str, where: str | Place) -> InvalidInput:
     return InvalidInput(
         "SETTING_UNKNOWN",
         f"{where} has an unknown setting {key!r}.",

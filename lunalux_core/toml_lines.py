@@ -7,10 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 _HEADER = re.compile(r"\s*\[{1,2}(?P<path>[^\[\]]+)\]{1,2}\s*(#.*)?$")
 _KEY = re.compile(r"""\s*(?P<path>(?:"[^"]*"|'[^']*'|[\w\-.\s])+?)\s*=""")
 _PART = re.compile(r""""([^"]*)"|'([^']*)'|([\w\-]+)""")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a file; front ends say it in their own words. `line` 0 means the file as a whole."""
+
+    path: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.path}, line {self.line}" if self.line else self.path
 
 
 def line_of(text: str, key: Sequence[str]) -> int:

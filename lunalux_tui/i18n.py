@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lunalux_core.errors import InvalidInput, LunaluxError
+from lunalux_core.toml_lines import Place
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "简体中文"}
 FALLBACK = "en"
@@ -132,17 +133,23 @@ def tell(error: LunaluxError) -> tuple[str, str]:
     A sentence that names a value the error does not bring is not used: half a sentence helps nobody. One
     under `CODE@where` is meant for errors that bring the place in a file.
     """
+    params = {name: _in_words(value) for name, value in error.params.items()}
     if has(f"error.{error.code}.message"):
-        hint = (
-            t(f"error.{error.code}.hint", **error.params) if has(f"error.{error.code}.hint") else error.hint
-        )
-        return t(f"error.{error.code}.message", **error.params), hint
+        hint = t(f"error.{error.code}.hint", **params) if has(f"error.{error.code}.hint") else error.hint
+        return t(f"error.{error.code}.message", **params), hint
     sentences = error_sentences(_Current.language)
     known = sentences.get(f"{error.code}@where") if error.params.get("where") else None
     known = known or sentences.get(error.code)
     if known is None:
         return error.message, error.hint
     try:
-        return known[0].format_map(error.params), known[1].format_map(error.params)
+        return known[0].format_map(params), known[1].format_map(params)
     except KeyError:
         return error.message, error.hint
+
+
+def _in_words(value: object) -> object:
+    """A value of an error as people of this language write it."""
+    if isinstance(value, Place) and value.line:
+        return t("app.place", path=value.path, line=value.line)
+    return value

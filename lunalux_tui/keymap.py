@@ -9,7 +9,7 @@ from pathlib import Path
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
 from lunalux_core.errors import InvalidInput
-from lunalux_core.toml_lines import line_of
+from lunalux_core.toml_lines import Place, line_of
 from lunalux_tui.actions import Action
 
 MODIFIERS = {"ctrl", "shift", "alt", "super", "hyper", "meta"}
@@ -69,10 +69,10 @@ def is_key(name: str) -> bool:
     return True
 
 
-def _where(path: Path | None, action_id: str) -> str:
+def _where(path: Path | None, action_id: str) -> Place:
     """The file and the line of an entry of `[keys]`."""
     try:
         line = line_of(path.read_text(encoding="utf-8-sig"), ("keys", action_id)) if path else 0
     except (OSError, UnicodeDecodeError):
         line = 0
-    return f"{path}, line {line}" if line else str(path or "[keys]")
+    return Place(str(path or "[keys]"), line)
