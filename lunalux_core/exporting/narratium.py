@@ -58,6 +58,8 @@ async def write_narratium(library: Library, path: Path) -> ExportReport:
     for item in await library.presets.list():
         stores["preset_data"].append(_preset(item.id, item.name, item.document, enabled=item.enabled))
         report.count("presets")
+    if groups := await library.groups.list():
+        report.notes.append(f"{len(groups)} groups are not part of it: Narratium has none.")
     if books := await library.worldbooks.list():
         report.notes.append(
             f"{len(books)} worldbooks of the library are not part of it: Narratium knows only those in cards."

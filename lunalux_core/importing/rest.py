@@ -11,7 +11,14 @@ from lunalux_core.importing.cards import CardReader, Prepared
 from lunalux_core.importing.chats import Whereabouts, imported_before, owner, remember, stamp_of
 from lunalux_core.importing.files import Source, place, read_source, unreadable
 from lunalux_core.importing.results import FileKind, ImportResult, OnDuplicate, Outcome, failed
-from lunalux_core.importing.shelf import ShelfDocument, put, read_document, shelf_documents
+from lunalux_core.importing.shelf import (
+    Known,
+    ShelfDocument,
+    known_items,
+    put,
+    read_document,
+    shelf_documents,
+)
 from lunalux_core.library.characters import load_character
 from lunalux_core.library.groups import load_group
 from lunalux_core.library.personas import load_persona
@@ -63,6 +70,7 @@ class Rest:
         self.copy = on_duplicate == "copy"
         self.replace = on_duplicate == "replace"
         self.dry_run = dry_run
+        self._shelves: dict[ShelfKind, Known] = {}
 
     def take(self, others: Sequence[Prepared]) -> Iterator[ImportResult]:
         """One result a file, or several where a file holds much."""
@@ -128,9 +136,18 @@ class Rest:
         """The documents of one file onto their shelf. Scripts run at once, the others wait to be chosen."""
 
         def change(connection: Connection) -> ImportResult:
-            enabled = kind == "regex"
+            if kind not in self._shelves:
+                self._shelves[kind] = known_items(connection, kind)
             stored = [
-                put(connection, kind, one.name, one.document, enabled=enabled, copy=self.copy)
+                put(
+                    connection,
+                    kind,
+                    one.name,
+                    one.document,
+                    enabled=kind == "regex",
+                    copy=self.copy,
+                    known=self._shelves[kind],
+                )
                 for one in found
             ]
             new = sum(one.is_new for one in stored)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lunalux_core.cards.coerce import as_flag
@@ -97,24 +97,44 @@ def shelf_documents(kind: ShelfKind, document: Any, stem: str) -> list[ShelfDocu
     ]
 
 
+Known = dict[bytes, ShelfItem]
+"""Items of a shelf by their content, without their documents."""
+
+
+def known_items(connection: Connection, kind: ShelfKind) -> Known:
+    """What is on a shelf; of equal contents the first."""
+    found: Known = {}
+    for item in load_shelf(connection, kind):
+        found.setdefault(_fingerprint(item.document), replace(item, document=None))
+    return found
+
+
 def put(
-    connection: Connection, kind: ShelfKind, name: str, document: Any, *, enabled: bool, copy: bool = False
+    connection: Connection,
+    kind: ShelfKind,
+    name: str,
+    document: Any,
+    *,
+    enabled: bool,
+    copy: bool = False,
+    known: Known | None = None,
 ) -> Shelved:
     """Put a document on its shelf unless one of the same content is there (`copy`: in any case).
 
     A script that is switched off in its file is so on the shelf.
+
+    Args:
+        known: what is on the shelf, kept up to date here; read anew where it is not given.
     """
-    if not copy and (there := find_same(connection, kind, document)) is not None:
-        return Shelved(there, False)
+    known = known_items(connection, kind) if known is None else known
+    content = _fingerprint(document)
+    if not copy and content in known:
+        return Shelved(known[content], False)
     if kind == "regex" and isinstance(document, dict):
         enabled = enabled and not as_flag(document.get("disabled"))
-    return Shelved(insert_item(connection, kind, name, document, enabled=enabled), True)
-
-
-def find_same(connection: Connection, kind: ShelfKind, document: Any) -> ShelfItem | None:
-    """The item with this content, whatever its name."""
-    wanted = _fingerprint(document)
-    return next((one for one in load_shelf(connection, kind) if _fingerprint(one.document) == wanted), None)
+    item = insert_item(connection, kind, name, document, enabled=enabled)
+    known.setdefault(content, replace(item, document=None))
+    return Shelved(item, True)
 
 
 def _fingerprint(document: Any) -> bytes:
