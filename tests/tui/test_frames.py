@@ -1,0 +1,75 @@
+"""Every screen as text, in two sizes and both languages, compared with the frames in tests/data/frames.
+
+`LUNALUX_RENEW=1 pytest tests/tui/test_frames.py` writes them anew; read the difference before it is kept.
+Digits and ids are masked: they tell the time of the run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from chat_world import Driven, open_app
+from market_world import NOWHERE, item, signed_in, stock
+
+from lunalux_core.paths import Paths
+from lunalux_tui import places
+from lunalux_tui.dialogs.help import HelpDialog
+from lunalux_tui.screens.settings import SettingsScreen
+
+FRAMES = Path(__file__).resolve().parents[1] / "data" / "frames"
+SIZES = ((80, 24), (120, 40))
+SCREENS = ("chat", "market", "user", "settings", "help")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("screen", SCREENS)
+async def test_the_screen_looks_as_it_did(
+    screen: str, size: tuple[int, int], language: str, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LUNALUX_LANG", language)
+    monkeypatch.setenv("LUNALUX_API_URL", NOWHERE)
+    lamp = item(1, "Mirelle", "A lamp in the harbour.", ["cosy"])
+    cards = [lamp, item(2, "夜灯", "海港里的一盏灯。", ["日常"])]
+    await stock(paths, {("en", "hot"): cards, ("zh", "hot"): cards})
+    await signed_in(paths)
+    async with open_app(size) as driven:
+        await driven.app.action_tour_end()
+        await show(driven, screen)
+        now = frame(driven)
+    path = FRAMES / f"{screen}-{size[0]}x{size[1]}-{language}.txt"
+    if os.environ.get("LUNALUX_RENEW"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(now, encoding="utf-8")
+    assert now == path.read_text("utf-8"), "if this is meant: LUNALUX_RENEW=1 pytest tests/tui/test_frames.py"
+
+
+async def show(driven: Driven, screen: str) -> None:
+    """Go to a screen and wait until it stands still."""
+    app = driven.app
+    if screen == "help":
+        app.action_help()
+        await driven.until(lambda: isinstance(app.screen, HelpDialog))
+    elif screen != places.FIRST:
+        app.action_go(screen)
+        await driven.until(lambda: getattr(app.screen, "PLACE", "") == screen)
+    if isinstance(app.screen, SettingsScreen):
+        app.action_settings("presets")
+        await driven.until(lambda: app.screen.ready and app.screen.pane.rows)  # type: ignore[attr-defined]
+    head = getattr(app.screen, "head", None)
+    await driven.until(lambda: not getattr(head, "busy", False) and not getattr(head, "fetching", False))
+    before = ""
+    for _ in range(100):
+        await driven.pilot.pause(0.1)
+        if before == (before := frame(driven)):
+            return
+
+
+def frame(driven: Driven) -> str:
+    """The screen as lines of text."""
+    strips = driven.app.screen._compositor.render_strips()
+    text = "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
+    return re.sub(r"\d", "0", text).rstrip() + "\n"
