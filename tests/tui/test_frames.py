@@ -59,13 +59,20 @@ async def show(driven: Driven, screen: str) -> None:
     if isinstance(app.screen, SettingsScreen):
         app.action_settings("presets")
         await driven.until(lambda: app.screen.ready and app.screen.pane.rows)  # type: ignore[attr-defined]
-    head = getattr(app.screen, "head", None)
-    await driven.until(lambda: not getattr(head, "busy", False) and not getattr(head, "fetching", False))
+    await driven.until(lambda: not fetching(driven))
     before = ""
     for _ in range(100):
         await driven.pilot.pause(0.1)
-        if before == (before := frame(driven)):
+        if not fetching(driven) and before == (before := frame(driven)):
             return
+
+
+def fetching(driven: Driven) -> bool:
+    """Whether the screen waits for the backend, or its head does not stand yet."""
+    heads = driven.app.screen.query("MarketHead, AccountHead")
+    place = getattr(driven.app.screen, "PLACE", "")
+    busy = any(getattr(one, "busy", False) or getattr(one, "fetching", False) for one in heads)
+    return busy or (place in {"market", "user"} and not heads)
 
 
 def frame(driven: Driven) -> str:
