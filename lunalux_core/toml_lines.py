@@ -9,9 +9,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_HEADER = re.compile(r"\s*\[{1,2}(?P<path>[^\[\]]+)\]{1,2}\s*(#.*)?$")
-_KEY = re.compile(r"""\s*(?P<path>(?:"[^"]*"|'[^']*'|[\w\-.\s])+?)\s*=""")
-_PART = re.compile(r""""([^"]*)"|'([^']*)'|([\w\-]+)""")
+_HEADER = r"\s*\[{1,2}(?P<path>[^\[\]]+)\]{1,2}\s*(#.*)?$"
+_KEY = r"""\s*(?P<path>(?:"[^"]*"|'[^']*'|[\w\-.\s])+?)\s*="""
+_PART = r""""([^"]*)"|'([^']*)'|([\w\-]+)"""
+# Compiled when a line is looked for: this module is loaded at start-up, mistakes in a file are rare.
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,11 @@ def line_of(text: str, key: Sequence[str]) -> int:
     section: list[str] = []
     table = 0
     for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
+        if header := re.match(_HEADER, line):
             section = _parts(header["path"])
             if section and section == wanted[: len(section)]:
                 table = number
-        elif (found := _KEY.match(line)) and _joined(section, found["path"]) == wanted:
+        elif (found := re.match(_KEY, line)) and _joined(section, found["path"]) == wanted:
             return number
     return table
 
@@ -49,4 +50,4 @@ def _joined(section: list[str], path: str) -> list[str]:
 
 
 def _parts(path: str) -> list[str]:
-    return ["".join(groups) for groups in _PART.findall(path)]
+    return ["".join(groups) for groups in re.findall(_PART, path)]

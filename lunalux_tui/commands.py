@@ -13,6 +13,7 @@ from textual.types import IgnoreReturnCallbackType
 
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, key_name, keys_of, reachable
+from lunalux_tui.dialogs.themes import title_of
 from lunalux_tui.i18n import LANGUAGES, t
 
 if TYPE_CHECKING:
@@ -39,7 +40,11 @@ class Commands(Provider):
                 partial(app.switch_language, language),
             )
         for theme in app.theme_names():
-            yield t("palette.theme", name=theme), t("palette.theme_help"), partial(app.change_theme, theme)
+            yield (
+                t("palette.theme", name=title_of(theme)),
+                t("palette.theme_help"),
+                partial(app.change_theme, theme),
+            )
         for plugin, command in palette_commands(app):
             help = clean_line(command.help, 200) or plugin
             yield clean_line(command.title, 80), help, partial(start_command, app, plugin, command)
