@@ -74,6 +74,7 @@ def active_books(
     document: str,
     conversation: Conversation,
     persona: Persona | None = None,
+    character_id: str = "",
 ) -> list[ActiveBook]:
     """The books of a turn (FORMATS 2.3): the chat's, the persona's, the character's, and those enabled for
     every chat.
@@ -82,17 +83,21 @@ def active_books(
 
     Args:
         document: the card's JSON text.
+        character_id: whose further books count too.
     """
     from lunalux_core.cards.worldbook import own_settings
     from lunalux_core.dialogue.worldbook import ActiveBook
+    from lunalux_core.library.characters import load_worldbooks
 
     chat = as_text(as_object(conversation.metadata.get("chat_metadata")).get("world_info")).casefold()
     world = card.world.casefold()
     played = persona.worldbook.casefold() if persona else ""
+    tied = {name.casefold() for name in load_worldbooks(connection, character_id)}
+    named = sorted({chat, world, played, *tied} - {""})
     rows = connection.execute(
         "SELECT name, name_key, enabled, document FROM shelf WHERE kind = 'worldbook' "
-        "AND (enabled = 1 OR name_key IN (?, ?, ?)) ORDER BY position, created_at",
-        (chat, world, played),
+        f"AND (enabled = 1 OR name_key IN ({','.join('?' * len(named))})) ORDER BY position, created_at",
+        named,
     ).fetchall()
     books: list[ActiveBook] = []
     linked = False
@@ -103,9 +108,9 @@ def active_books(
             sources.append("chat")
         if played and row["name_key"] == played:
             sources.append("persona")
-        if world and row["name_key"] == world:
+        if row["name_key"] in {world, *tied} - {""}:
             sources.append("character")
-            linked = True
+            linked = linked or row["name_key"] == world
         books += [ActiveBook(book, source, own_settings(book)) for source in sources]
     if not linked and (own := _own(card, document)) is not None:
         books.insert(0, ActiveBook(own, "character", own_settings(own)))

@@ -243,7 +243,7 @@ def _books(
     found: list[ActiveBook] = []
     for character in characters:
         card = parsed_card(character.document)
-        for one in active_books(connection, card, character.document, conversation, persona):
+        for one in active_books(connection, card, character.document, conversation, persona, character.id):
             if all(one.book is not other.book or one.source != other.source for other in found):
                 found.append(one)
     return found

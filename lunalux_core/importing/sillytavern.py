@@ -14,6 +14,7 @@ from lunalux_core.cards.coerce import as_object, as_text, as_texts
 from lunalux_core.importing.files import Source
 from lunalux_core.importing.results import ImportResult, Outcome
 from lunalux_core.importing.shelf import read_document, shelf_documents
+from lunalux_core.library.characters import tie_worldbooks
 from lunalux_core.library.personas import store_persona
 from lunalux_core.library.shelf import load_shelf, switch_item
 from lunalux_core.text import clean, clean_line
@@ -101,11 +102,12 @@ def _switched(
     in_use = as_object(document.get("oai_settings")).get("preset_settings_openai")
     notes += _preset(connection, as_text(in_use))
     notes += _engine(chosen)
-    if lore := [one for one in _list(as_object(chosen.get("world_info")).get("charLore")) if one]:
-        notes.append(
-            f"{len(lore)} characters have further worldbooks there; here a character has one, and "
-            "`lunalux worldbook enable` switches others on for every chat."
-        )
+    for lore in _list(as_object(chosen.get("world_info")).get("charLore")):
+        identity = rest.known.by_stem.get(as_text(as_object(lore).get("name")))
+        names = [clean_line(name) for name in as_texts(as_object(lore).get("extraBooks"))]
+        if identity and names:
+            tie_worldbooks(connection, identity, names)
+            notes.append(f"{as_text(lore.get('name'))} has further worldbooks: {', '.join(names)}.")
     status: Outcome = "imported" if connection.total_changes > changed else "duplicate"
     return ImportResult(str(source), status, name="SillyTavern", warnings=tuple(notes), kind="settings")
 

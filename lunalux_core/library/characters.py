@@ -221,6 +221,19 @@ class Characters:
             values["market_id"] = market_id
         await self._set(character_id, **values)
 
+    async def worldbooks(self, character_id: str) -> tuple[str, ...]:
+        """Names of the library's worldbooks that are tied to a character, besides the one of its card."""
+        return await self._database.read(lambda c: load_worldbooks(c, character_id))
+
+    async def tie(self, character_id: str, worldbook: str, tied: bool = True) -> None:
+        """Tie a worldbook of the library to a character, or let go of it. Raises NotFound."""
+
+        def change(connection: Connection) -> None:
+            load_character(connection, character_id)
+            tie_worldbooks(connection, character_id, [worldbook], tied)
+
+        await self._database.write(change)
+
     async def allow_scripts(self, character_id: str, allowed: bool | None) -> None:
         """Remember the person's answer for the card's own regex scripts (FORMATS 4.1)."""
         await self._set(character_id, scripts_allowed=None if allowed is None else int(allowed))
@@ -295,6 +308,27 @@ def id_by_hash(connection: Connection, content_hash: str) -> str | None:
         "SELECT id FROM characters WHERE content_hash = ? LIMIT 1", (content_hash,)
     ).fetchone()
     return row[0] if row else None
+
+
+def load_worldbooks(connection: Connection, character_id: str) -> tuple[str, ...]:
+    row = connection.execute("SELECT worldbooks FROM characters WHERE id = ?", (character_id,)).fetchone()
+    return tuple(json.loads(row[0])) if row else ()
+
+
+def tie_worldbooks(
+    connection: Connection, character_id: str, names: Sequence[str], tied: bool = True
+) -> None:
+    """`Characters.tie` for several books, within a transaction."""
+    before = load_worldbooks(connection, character_id)
+    keys = {name.casefold() for name in names}
+    there = {name.casefold() for name in before}
+    after = [name for name in before if tied or name.casefold() not in keys]
+    after += [name for name in names if tied and name.casefold() not in there]
+    if after != list(before):
+        connection.execute(
+            "UPDATE characters SET worldbooks = ? WHERE id = ?",
+            (json.dumps(after, ensure_ascii=False), character_id),
+        )
 
 
 def load_character(connection: Connection, character_id: str) -> Character:

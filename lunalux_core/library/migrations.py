@@ -191,7 +191,11 @@ CREATE INDEX conversations_by_group ON conversations (group_id, updated_at DESC)
 ALTER TABLE messages ADD COLUMN speaker TEXT NOT NULL DEFAULT '';
 """
 
-STEPS: tuple[str | Callable[[Connection], None], ...] = (FIRST, PERSONA_BOOKS, GROUPS)
+CHARACTER_BOOKS = """
+ALTER TABLE characters ADD COLUMN worldbooks TEXT NOT NULL DEFAULT '[]';
+"""
+
+STEPS: tuple[str | Callable[[Connection], None], ...] = (FIRST, PERSONA_BOOKS, GROUPS, CHARACTER_BOOKS)
 
 
 def migrate(connection: Connection, backups: Path) -> None:

@@ -93,15 +93,20 @@ def bind(
     name: str = NAME,
     conversation: str = typer.Option("", help="Use it in this conversation (id)."),
     persona: str = typer.Option("", help="Use it wherever you are this persona (name)."),
+    character: str = typer.Option("", help="Use it with this character (name or id)."),
     off: bool = typer.Option(False, "--off", help="Let go of it instead."),
     as_json: bool = JSON,
 ) -> None:
-    """Use a worldbook in one conversation, or with one persona, besides those switched on for every chat.
+    """Use a worldbook in one conversation, with one persona or one character, and in no other chat.
 
     Example: lunalux worldbook bind Eldoria --conversation 3fa8c21b
     """
-    if bool(conversation) == bool(persona):
-        raise InvalidInput("USAGE", "It is not said what to bind it to.", "Give --conversation or --persona.")
+    if sum(map(bool, (conversation, persona, character))) != 1:
+        raise InvalidInput(
+            "USAGE",
+            "It is not said what to bind it to.",
+            "Give one of --conversation, --persona and --character.",
+        )
 
     async def work(runtime: Runtime) -> None:
         item = await runtime.library.worldbooks.find(name)
@@ -110,6 +115,9 @@ def bind(
             header = dict(place.metadata)
             metadata = {**header.get("chat_metadata", {}), "world_info": "" if off else item.name}
             await runtime.library.conversations.set(place.id, metadata={**header, "chat_metadata": metadata})
+        elif character:
+            found = await runtime.library.characters.find(character)
+            await runtime.library.characters.tie(found.id, item.name, not off)
         else:
             chosen = next((p for p in await runtime.library.personas.list() if p.name == persona), None)
             if chosen is None:

@@ -351,5 +351,8 @@ def test_a_worldbook_is_bound_to_a_conversation(
     assert "SALT" in program("chat", "Ada", "-m", "a wave", "--show-prompt").out
     program("worldbook", "bind", "Sea", "--conversation", chat, "--off")
     assert "SALT" not in program("chat", "Ada", "-m", "a wave", "--show-prompt").out
+    program("worldbook", "bind", "Sea", "--character", "Ada")
+    assert "SALT" in program("chat", "Ada", "-m", "a wave", "--show-prompt").out
+    program("worldbook", "bind", "Sea", "--character", "Ada", "--off")
     program("worldbook", "bind", "Sea", code=2)
     program("worldbook", "bind", "Sea", "--persona", "nobody", code=5)

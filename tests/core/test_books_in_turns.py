@@ -292,3 +292,16 @@ async def test_the_shelf_s_switch_decides_whether_a_script_runs(runtime: Runtime
     (item,) = await runtime.library.scripts.list()
     assert exported(item) == off | {"disabled": False}
     assert exported(replace(item, enabled=False)) == off
+
+
+async def test_a_character_may_have_further_books(runtime: Runtime) -> None:
+    character, other = await ada(runtime), await ada(runtime, name="Bea")
+    for name in ("Hills", "Woods"):
+        await runtime.library.worldbooks.add(name, book(name.lower(), f"THE {name}"), enabled=False)
+        await runtime.library.characters.tie(character, name)
+    assert await runtime.library.characters.worldbooks(character) == ("Hills", "Woods")
+    both = await prompt(runtime, character, "hills and woods")
+    assert "THE Hills" in both and "THE Woods" in both
+    assert "THE" not in await prompt(runtime, other, "hills and woods")
+    await runtime.library.characters.tie(character, "woods", False)
+    assert "THE Woods" not in await prompt(runtime, character, "hills and woods")

@@ -83,7 +83,10 @@ def tavern(tmp_path: Path) -> Path:
                 "persona_descriptions": {"bo.png": {"description": "A sailor.", "lorebook": "Lake"}},
             },
             "world_info_settings": {
-                "world_info": {"globalSelect": ["Lake"]},
+                "world_info": {
+                    "globalSelect": ["Lake"],
+                    "charLore": [{"name": "Ada1", "extraBooks": ["Lake"]}],
+                },
                 "world_info_depth": 4,
                 "world_info_character_strategy": 0,
             },
@@ -141,6 +144,7 @@ async def test_a_sillytavern_folder_works_as_it_did(library: Library, paths: Pat
     assert script.document == SCRIPT | script.document
     assert (await library.characters.get(ids["Ada1"])).scripts_allowed is True
     assert (await library.characters.get(ids["Ada"])).scripts_allowed is None
+    assert await library.characters.worldbooks(ids["Ada1"]) == ("Lake",)
     (persona,) = await library.personas.list()
     assert (persona.name, persona.description, persona.worldbook) == ("Bo", "A sailor.", "Lake")
     told = " ".join(note for one in results for note in one.warnings)
