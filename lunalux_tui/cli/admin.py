@@ -293,6 +293,37 @@ _moderation("restore", "active", "Bring a hidden character back.")
 _moderation("remove", "deleted", "Remove a character from the market for good.")
 
 
+@market_app.command("reports")
+def list_reports(storage: str = STORAGE, as_json: bool = JSON) -> None:
+    """What people reported, newest first.
+
+    Example: lunalux admin market reports --json
+    """
+
+    async def work(services: Services) -> list[dict[str, Any]]:
+        found = []
+        for row in await services.characters.reports():
+            card = await services.characters.find_any(row["characterId"])
+            found.append(
+                {
+                    "id": row["characterId"],
+                    "name": card.name if card else "",
+                    "status": card.status if card else "gone",
+                    "reason": row["reason"],
+                    "userId": row["userId"],
+                    "createdAt": row["createdAt"],
+                }
+            )
+        return found
+
+    done = with_services(storage, work)
+    if as_json:
+        output.print_json(done)
+    else:
+        columns = ("createdAt", "id", "name", "status", "reason")
+        output.print_table(columns, [[row[column] for column in columns] for row in done])
+
+
 @admin_app.command()
 def reconcile(storage: str = STORAGE, as_json: bool = JSON) -> None:
     """Check every account's books: balance = gains less uses = sum of movements (I1).

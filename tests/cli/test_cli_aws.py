@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,24 @@ def engines() -> Any:
     return module
 
 
-@pytest.fixture
-def aws(tmp_path: Path, program: Program) -> Iterator[Program]:
-    """The program with an AWS account of its own."""
+@contextmanager
+def aws_account(folder: Path) -> Iterator[dict[str, str]]:
+    """The variables of an AWS account of one's own."""
     pytest.importorskip("ministack")
-    folder = tmp_path / "aws"
     folder.mkdir()
     with engines().ministack(folder) as access:
-        variables = {
+        yield {
             "LUNALUX_STORAGE": "aws",
             "AWS_ENDPOINT_URL": access.endpoint,
             "AWS_ACCESS_KEY_ID": access.access_key,
             "AWS_SECRET_ACCESS_KEY": access.secret_key,
         }
+
+
+@pytest.fixture
+def aws(tmp_path: Path, program: Program) -> Iterator[Program]:
+    """The program with that account."""
+    with aws_account(tmp_path / "aws") as variables:
         yield lambda *arguments, **options: program(*arguments, **variables, **options)
 
 

@@ -55,6 +55,7 @@ __all__ = ["VISIBLE", "Characters", "MarketCard", "NewCard", "Place", "Status", 
 
 NoteHeat = Callable[[Lang, str, int], Awaitable[None]]
 CACHED_PLACES = 10_000
+REPORT = "REPORT#"
 
 
 class Characters:
@@ -276,12 +277,21 @@ class Characters:
         card = await self.require(character_id)
         row = {
             "PK": card.place.key.pk,
-            "SK": f"REPORT#{user_id}",
+            "SK": f"{REPORT}{user_id}",
             "userId": user_id,
             "reason": reason,
             "createdAt": iso(self._now_ms()),
         }
         await self._store.write(Put(card.place.table, row, when=None))
+
+    async def reports(self) -> list[Mapping[str, Any]]:
+        """Every complaint, newest first, for operators: the rows of `report` and `characterId`."""
+        rows: list[Mapping[str, Any]] = []
+        for table in (self._tables.character_en, self._tables.character_cn):
+            async for item in self._store.scan_all(table):
+                if str(item["SK"]).startswith(REPORT):
+                    rows.append({**item, "characterId": str(item["PK"]).removeprefix("CHAR#")})
+        return sorted(rows, key=lambda row: str(row["createdAt"]), reverse=True)
 
     async def _complete(self, place: Place) -> None:
         """Give a card of before the counters their map, with what it counted then (R1)."""
