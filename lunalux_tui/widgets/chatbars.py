@@ -15,7 +15,7 @@ from textual.widget import Widget
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
 from lunalux_tui.render.styles import ACCENT, BOLD, CHARACTER, MUTED, SURFACE, WARNING, Run
-from lunalux_tui.widgets.lines import Bar, Part, fit, palette_of
+from lunalux_tui.widgets.lines import Bar, Part, fit, palette_of, within
 
 SHOWN = 3
 
@@ -122,12 +122,7 @@ class Suggestions(Widget):
                 text = fit(clean_line(self.suggestions[y], 300), width - 6)
                 runs = [("  ", 0), (str(y + 1), ACCENT | BOLD), ("  ", 0), (text, MUTED)]
             strips.append(palette.strip(runs, width))
-        if crop.column_span != (0, width):
-            strips = [strip.crop(*crop.column_span) for strip in strips]
-        background = self.background_colors[1]
-        for one in self.get_line_filters():
-            strips = [strip.apply_filter(one, background) for strip in strips]
-        return strips
+        return within(self, strips, crop)
 
     def on_click(self, event: events.Click) -> None:
         if picked := self.pick(event.y + 1):

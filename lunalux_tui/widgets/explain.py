@@ -14,7 +14,7 @@ from textual.widget import Widget
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.render.styles import BOLD, ERROR, HEADING, MUTED, SURFACE, WARNING, Line
 from lunalux_tui.render.wrap import wrap
-from lunalux_tui.widgets.lines import palette_of
+from lunalux_tui.widgets.lines import palette_of, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,4 @@ class Explain(Widget):
             runs = lines[y] if y < len(lines) else ()
             used = sum(cell_len(text) for text, _ in runs)
             strips.append(palette.strip((*runs, (" " * max(width - used, 0), SURFACE)), width))
-        if crop.column_span != (0, width):
-            strips = [strip.crop(*crop.column_span) for strip in strips]
-        background = self.background_colors[1]
-        for one in self.get_line_filters():
-            strips = [strip.apply_filter(one, background) for strip in strips]
-        return strips
+        return within(self, strips, crop)

@@ -43,6 +43,16 @@ def fit(text: str, width: int) -> str:
     return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
 
 
+def within(widget: Widget, strips: list[Strip], crop: Region) -> list[Strip]:
+    """Finished lines: cut to the columns that are asked for, and through the app's filters."""
+    if crop.column_span != (0, widget.size.width):
+        strips = [strip.crop(*crop.column_span) for strip in strips]
+    background = widget.background_colors[1]
+    for one in widget.get_line_filters():
+        strips = [strip.apply_filter(one, background) for strip in strips]
+    return strips
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A piece of a bar; with an action it can be clicked. `weight` 0 is never left out, others first."""
@@ -90,12 +100,7 @@ class Bar(Widget):
             [("", self.GROUND), (" " * self.size.width, self.GROUND)], self.size.width
         )
         strips = [strip if y == 0 else blank for y in crop.line_range]
-        if crop.column_span != (0, self.size.width):
-            strips = [one.crop(*crop.column_span) for one in strips]
-        background = self.background_colors[1]
-        for line_filter in self.get_line_filters():
-            strips = [one.apply_filter(line_filter, background) for one in strips]
-        return strips
+        return within(self, strips, crop)
 
     def _runs(self) -> list[Run]:
         self._zones: list[tuple[int, int, str]] = []

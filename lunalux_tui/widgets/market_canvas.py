@@ -16,7 +16,7 @@ from lunalux_tui.i18n import t
 from lunalux_tui.render.palette import Palette
 from lunalux_tui.render.styles import ACCENT, BOLD, MUTED, Run
 from lunalux_tui.render.wrap import wrap
-from lunalux_tui.widgets.lines import palette_of
+from lunalux_tui.widgets.lines import palette_of, within
 from lunalux_tui.widgets.market_face import HEIGHT, Face, card_lines, skeleton_lines
 from lunalux_tui.widgets.thumbnails import Thumbnails
 
@@ -109,12 +109,7 @@ class CardCanvas(ScrollView):
         width, top = self._width, int(self.scroll_offset.y)
         draw = self._card_line if self._cards else self._bare_line
         strips = [draw(top + y, width, palette) for y in crop.line_range]
-        if crop.column_span != (0, width):
-            strips = [strip.crop(*crop.column_span) for strip in strips]
-        background = self.background_colors[1]
-        for one in self.get_line_filters():
-            strips = [strip.apply_filter(one, background) for strip in strips]
-        return strips
+        return within(self, strips, crop)
 
     def _card_line(self, y: int, width: int, palette: Palette) -> Strip:
         row, line = divmod(y, PITCH)

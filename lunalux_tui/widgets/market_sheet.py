@@ -16,7 +16,7 @@ from lunalux_core.text import clean, clean_line
 from lunalux_tui.i18n import LANGUAGES, t
 from lunalux_tui.render.styles import ACCENT, BOLD, ERROR, MUTED, PLAIN, SURFACE, USER, WARNING, Line, Run
 from lunalux_tui.render.wrap import wrap
-from lunalux_tui.widgets.lines import palette_of
+from lunalux_tui.widgets.lines import palette_of, within
 from lunalux_tui.widgets.market_face import monogram
 from lunalux_tui.widgets.market_words import DOWNLOADS, LIKES, LUNA, compact
 from lunalux_tui.widgets.thumbnails import Picture
@@ -41,12 +41,7 @@ class CardPicture(Widget):
                 strips.append(palette.strip([(" " * width, SURFACE)], width))
             else:
                 strips.append(Strip(lines[y]).adjust_cell_length(width, palette.style(SURFACE)))
-        if crop.column_span != (0, width):
-            strips = [strip.crop(*crop.column_span) for strip in strips]
-        background = self.background_colors[1]
-        for one in self.get_line_filters():
-            strips = [strip.apply_filter(one, background) for strip in strips]
-        return strips
+        return within(self, strips, crop)
 
 
 class CardSheet(ScrollView, can_focus=True):

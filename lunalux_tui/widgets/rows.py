@@ -20,7 +20,7 @@ from textual.strip import Strip
 
 from lunalux_core.text import clean_line
 from lunalux_tui.render.styles import ACCENT, BOLD, MUTED, SURFACE, Line, Run
-from lunalux_tui.widgets.lines import fit, palette_of
+from lunalux_tui.widgets.lines import fit, palette_of, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +162,7 @@ class Rows(ScrollView, can_focus=True):
             if selected and palette.cursor:
                 runs = (runs[0], *((text, style | palette.cursor) for text, style in runs[1:]))
             strips.append(palette.strip(runs, width, selected))
-        if crop.column_span != (0, width):
-            strips = [strip.crop(*crop.column_span) for strip in strips]
-        background = self.background_colors[1]
-        for one in self.get_line_filters():
-            strips = [strip.apply_filter(one, background) for strip in strips]
-        return strips
+        return within(self, strips, crop)
 
     def _line(self, place: int, line: int, width: int) -> tuple[Line, bool]:
         ground = self._ground

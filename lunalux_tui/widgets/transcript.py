@@ -22,7 +22,7 @@ from lunalux_tui.render.layout import Fold
 from lunalux_tui.render.palette import Palette
 from lunalux_tui.render.sheet import Sheet
 from lunalux_tui.render.styles import ACCENT
-from lunalux_tui.widgets.lines import palette_of
+from lunalux_tui.widgets.lines import palette_of, within
 from lunalux_tui.widgets.pacing import Pacer
 
 MARGIN = 2
@@ -233,12 +233,7 @@ class Transcript(ScrollView, can_focus=True):
             self._fit()  # the first frame comes before the event that tells of the size
         top, width = self.scroll_offset.y, self.size.width
         strips = [self._strip(palette, top + y, width) for y in crop.line_range]
-        if crop.column_span != (0, width):
-            strips = [strip.crop(*crop.column_span) for strip in strips]
-        background = self.background_colors[1]
-        for one in self.get_line_filters():
-            strips = [strip.apply_filter(one, background) for strip in strips]
-        return strips
+        return within(self, strips, crop)
 
     def _strip(self, palette: Palette, line: int, width: int) -> Strip:
         entry, place = self.sheet.at(line)

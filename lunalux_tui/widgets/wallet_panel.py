@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from lunalux_core.account import AccountState
 from lunalux_tui.render.styles import BOLD, HEADING, SURFACE, Run
-from lunalux_tui.widgets.lines import Part, fit, palette_of
+from lunalux_tui.widgets.lines import Part, fit, palette_of, within
 
 PAD = 2
 
@@ -68,12 +68,7 @@ class Panel(Widget):
                 x += cell_len(text)
             runs.append((" " * max(width - x, 0), SURFACE))
             strips.append(palette.strip(runs, width))
-        if crop.column_span != (0, width):
-            strips = [strip.crop(*crop.column_span) for strip in strips]
-        background = self.background_colors[1]
-        for one in self.get_line_filters():
-            strips = [strip.apply_filter(one, background) for strip in strips]
-        return strips
+        return within(self, strips, crop)
 
     async def on_click(self, event: events.Click) -> None:
         for y, start, end, action in getattr(self, "_zones", ()):
