@@ -33,7 +33,7 @@ from lunalux_core.library.conversations import (
     new_message,
     update_message,
 )
-from lunalux_core.library.groups import Group
+from lunalux_core.library.groups import Group, load_group
 from lunalux_core.text import clean, clean_line
 
 ExportFormat = Literal["jsonl", "md", "txt", "json"]
@@ -225,9 +225,21 @@ async def conversation_log(library: Library, conversation_id: str) -> ChatLog:
             character_name=character,
             title=conversation.title,
             header=_header(conversation, state),
+            group=_described(load_group(connection, conversation.group_id)) if conversation.group_id else {},
         )
 
     return await library.database.read(read)
+
+
+def _described(group: Group) -> dict[str, Any]:
+    """A group as our own files hold it: by names, since ids mean nothing elsewhere."""
+    return {
+        "name": group.name,
+        "order": group.order,
+        "cards": group.cards,
+        "self_responses": group.self_responses,
+        "members": [{"name": one.name, "muted": one.muted} for one in group.members],
+    }
 
 
 def _node(row: Any, parent: int) -> LogNode:

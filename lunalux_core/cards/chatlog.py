@@ -44,7 +44,11 @@ class LogNode:
 
 @dataclass(frozen=True, slots=True)
 class ChatLog:
-    """A chat file. `head` is the index of the leaf of the path that was shown, -1 for an empty chat."""
+    """A chat file. `head` is the index of the leaf of the path that was shown, -1 for an empty chat.
+
+    `group` describes the group it belongs to ({name, order, cards, self_responses, members: [{name,
+    muted}]}), and is empty for a chat with one character.
+    """
 
     nodes: tuple[LogNode, ...]
     head: int
@@ -53,6 +57,7 @@ class ChatLog:
     title: str = ""
     header: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    group: Mapping[str, Any] = field(default_factory=dict)
 
     def path(self) -> list[int]:
         """Indexes from the top to the head."""
@@ -131,6 +136,8 @@ def write_jsonl(log: ChatLog) -> str:
 def write_markdown(log: ChatLog, *, thinking: bool = False) -> str:
     """A readable text: a heading, then every visible message under its speaker's name."""
     parts = [f"# {log.title or log.character_name}\n"]
+    if log.group:
+        parts.append(f"*{', '.join(one['name'] for one in log.group['members'])}*\n")
     for index in log.path():
         node = log.nodes[index]
         if node.hidden:
@@ -162,6 +169,7 @@ def write_native(log: ChatLog) -> dict[str, Any]:
         "title": log.title,
         "user_name": log.user_name,
         "character_name": log.character_name,
+        **({"group": dict(log.group)} if log.group else {}),
         "header": dict(log.header),
         "head": log.head,
         "messages": [
@@ -212,7 +220,7 @@ def read_native(document: Mapping[str, Any]) -> ChatLog | None:
     sound = all(-1 <= node.parent < place for place, node in enumerate(nodes)) and -1 <= head < len(nodes)
     if not sound or any(node.role not in {"system", "user", "assistant"} for node in nodes):
         raise _damaged()
-    header = document.get("header")
+    header, group = document.get("header"), document.get("group")
     return ChatLog(
         nodes,
         head,
@@ -220,6 +228,7 @@ def read_native(document: Mapping[str, Any]) -> ChatLog | None:
         character_name=str(document.get("character_name", "")),
         title=str(document.get("title", "")),
         header=header if isinstance(header, dict) else {},
+        group=group if isinstance(group, dict) else {},
     )
 
 
@@ -289,6 +298,8 @@ def _st_line(log: ChatLog, index: int, siblings: Sequence[int]) -> dict[str, Any
     line = {"name": "", "is_user": False, "is_system": False, **node.line}
     line["name"], line["is_user"], line["is_system"] = node.name, node.role == "user", node.hidden
     line.setdefault("send_date", st_date(node.sent_at))
+    if log.group and node.role == "assistant":
+        line.setdefault("original_avatar", f"{node.name}.png")
     line["mes"] = node.text
     line["extra"] = _st_extra(node)
     if len(siblings) > 1:

@@ -19,8 +19,8 @@ from lunalux_core.dialogue.turn import (
     TurnStarted,
     WorldbookOverflowed,
 )
-from lunalux_core.errors import InvalidInput
-from lunalux_core.library.conversations import Conversation
+from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import with_runtime
@@ -31,7 +31,7 @@ commands = {"chat": chat_app}
 
 @chat_app.command()
 def chat(
-    character: str = typer.Argument(help="Name or id of a character."),
+    character: str = typer.Argument(help="Name or id of a character, or of a group."),
     message: str = typer.Option("", "-m", "--message", help="Say this and print the reply."),
     conversation: str = typer.Option("", help="Id of the conversation to go on with."),
     new: bool = typer.Option(False, "--new", help="Start a new conversation."),
@@ -39,6 +39,7 @@ def chat(
     official: str = typer.Option("", metavar="MODEL_ID", help="An official model, paid through the wallet."),
     user: str = typer.Option("", help="What the character calls you."),
     preset: str = typer.Option("", help="Name of a preset."),
+    speaker: str = typer.Option("", help="In a group: the member who answers, instead of its order."),
     show_prompt: bool = typer.Option(
         False, "--show-prompt", help="Print the exact messages that would be sent, and send nothing."
     ),
@@ -49,21 +50,26 @@ def chat(
     On a terminal this opens the app. With a message (or text on stdin) it runs one turn and prints the reply:
 
         lunalux chat Mira -m "Good evening" --model openai:gpt-4o-mini
+
+    In a group those whose turn it is answer one after another; --speaker without a message lets one speak.
     """
     if not message and not sys.stdin.isatty():
         message = sys.stdin.read().strip()
-    if not message and not show_prompt:
+    if not message and not show_prompt and not speaker:
         if sys.stdin.isatty() and sys.stdout.isatty():
             from lunalux_tui.app import run
 
             raise typer.Exit(run(character=character, conversation=conversation, new=new))
         raise InvalidInput("USAGE", "There is no message to send.", "Give one with -m, or on stdin.")
-    options = TurnOptions(model=f"official:{official}" if official else model, preset=preset, user_name=user)
+    options = TurnOptions(
+        model=f"official:{official}" if official else model, preset=preset, user_name=user, speaker=speaker
+    )
 
     async def work(runtime: Runtime) -> None:
         await runtime.first_start()
         await runtime.chat.recover()
         place = await _conversation(runtime, character, conversation, new=new, user=user)
+        await _check_speaker(runtime, place, options)
         if show_prompt:
             await _show_prompt(runtime, place, message, options, as_json=as_json)
         else:
@@ -75,19 +81,65 @@ def chat(
 async def _conversation(
     runtime: Runtime, character: str, conversation: str, *, new: bool, user: str
 ) -> Conversation:
-    found = await runtime.library.characters.find(character)
+    """The conversation to go on with; that of a group by its own name or a member's."""
+    try:
+        found = await runtime.library.characters.find(character)
+    except NotFound as unknown:
+        return await _group_conversation(runtime, character, conversation, unknown, new=new, user=user)
     if conversation:
         place = await runtime.library.conversations.get(conversation)
-        if place.character_id != found.id:
-            raise InvalidInput(
-                "CONVERSATION_OF_ANOTHER",
-                f"Conversation {conversation} is not one of {found.name}'s.",
-                f"`lunalux conversation list {found.id}` shows theirs.",
-            )
+        joined = place.group_id and (await runtime.library.groups.get(place.group_id)).member(found.id)
+        if place.character_id != found.id and not joined:
+            raise _of_another(conversation, found.name, found.id)
         return place
     if new:
         return await runtime.chat.start(found.id, user_name=user)
     return await runtime.chat.open(found.id)
+
+
+async def _group_conversation(
+    runtime: Runtime, name: str, conversation: str, unknown: NotFound, *, new: bool, user: str
+) -> Conversation:
+    try:
+        group = await runtime.library.groups.find(name)
+    except NotFound:
+        raise unknown from None
+    if conversation:
+        place = await runtime.library.conversations.get(conversation)
+        if place.group_id != group.id:
+            raise _of_another(conversation, group.name, "")
+        return place
+    if new:
+        return await runtime.chat.start_group(group.id, user_name=user)
+    return await runtime.chat.open_group(group.id)
+
+
+def _of_another(conversation: str, name: str, identity: str) -> InvalidInput:
+    return InvalidInput(
+        "CONVERSATION_OF_ANOTHER",
+        f"Conversation {conversation} is not one of {name}'s.",
+        f"`lunalux conversation list {identity}".rstrip() + "` shows theirs.",
+    )
+
+
+async def _check_speaker(runtime: Runtime, place: Conversation, options: TurnOptions) -> None:
+    """Refuse what would get no answer. Raises InvalidInput (NOT_A_GROUP, SPEAKER_NEEDED)."""
+    if not place.group_id:
+        if options.speaker:
+            raise InvalidInput(
+                "NOT_A_GROUP",
+                "Only a group has members that can be asked to speak.",
+                "Leave out --speaker.",
+            )
+        return
+    group = await runtime.library.groups.get(place.group_id)
+    if not options.speaker and (group.order == "manual" or all(one.muted for one in group.members)):
+        raise InvalidInput(
+            "SPEAKER_NEEDED",
+            f"Nobody in {group.name} answers unasked.",
+            "Name who is to answer with --speaker.",
+            group=group.name,
+        )
 
 
 async def _turn(
@@ -96,11 +148,17 @@ async def _turn(
     billing: dict[str, Any] | None = None
     model = ""
     ended = True
-    async with aclosing(runtime.chat.send(place.id, message, options)) as events:
+    replies: list[dict[str, Any]] = []
+    turn = runtime.chat.send(place.id, message, options) if message else runtime.chat.speak(place.id, options)
+    async with aclosing(turn) as events:
         async for event in events:
             match event:
                 case TurnStarted():
-                    model = event.model
+                    model, billing = event.model, None
+                    if place.group_id and event.reply is not None and not as_json:
+                        output.print_text("" if ended else "\n", end="")
+                        output.print_text(f"{event.reply.name}: ", end="")
+                        ended = False
                 case TextDelta() if not as_json:
                     output.print_text(event.text, end="")
                     sys.stdout.flush()
@@ -114,22 +172,29 @@ async def _turn(
                 case WorldbookOverflowed():
                     output.note(f"warning: {event.entries} worldbook entries exceed {event.budget} tokens")
                 case TurnCompleted(message=reply) if reply is not None and as_json:
-                    output.print_json(
-                        {
-                            "content": reply.content,
-                            "thinking": reply.thinking,
-                            "next_prompts": list(reply.suggestions),
-                            "event": reply.event,
-                            "message_id": reply.id,
-                            "conversation_id": place.id,
-                            "character_id": place.character_id,
-                            "model": model,
-                            "usage": reply.usage,
-                            "billing": billing,
-                        }
-                    )
+                    replies.append(_reply(reply, place, model, billing))
+    if as_json and replies:
+        output.print_json({**replies[-1], "replies": replies} if place.group_id else replies[-1])
     if not as_json and not ended:
         output.print_text()
+
+
+def _reply(reply: Message, place: Conversation, model: str, billing: dict[str, Any] | None) -> dict[str, Any]:
+    """A reply for JSON (SPEC 2); in a group also who speaks."""
+    speaker = {"speaker": reply.name} if place.group_id else {}
+    return {
+        "content": reply.content,
+        "thinking": reply.thinking,
+        "next_prompts": list(reply.suggestions),
+        "event": reply.event,
+        "message_id": reply.id,
+        "conversation_id": place.id,
+        "character_id": reply.speaker or place.character_id,
+        "model": model,
+        "usage": reply.usage,
+        "billing": billing,
+        **speaker,
+    }
 
 
 async def _show_prompt(

@@ -1,7 +1,8 @@
-"""`lunalux conversation`: list, show, export, import, delete."""
+"""`lunalux conversation`: list, show, group, export, import, delete."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import typer
 
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.library.conversations import Conversation, Message
+from lunalux_core.library.groups import CardMode, Group, TurnOrder
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import with_runtime
@@ -27,21 +29,31 @@ ID = typer.Argument(metavar="ID", help="Id of a conversation.")
 def list_conversations(
     character: str = typer.Argument("", help="Only this character's (name or id)."), as_json: bool = JSON
 ) -> None:
-    """Conversations, the ones used last first.
+    """Conversations, the ones used last first; those of groups with their members.
 
     Example: lunalux conversation list Mirelle --json
     """
 
     async def work(runtime: Runtime) -> None:
-        chosen = (await runtime.library.characters.find(character)).id if character else None
-        names = {c.id: c.name for c in await runtime.library.characters.list()}
-        found = await runtime.library.conversations.list(chosen)
+        library = runtime.library
+        chosen = (await library.characters.find(character)).id if character else ""
+        names = {c.id: c.name for c in await library.characters.list()}
+        groups = {group.id: group for group in await library.groups.list()}
+        found = [
+            one
+            for one in await library.conversations.list()
+            if not chosen
+            or one.character_id == chosen
+            or (one.group_id and groups[one.group_id].member(chosen) is not None)
+        ]
         if as_json:
-            output.print_json([_summary(one, names[one.character_id]) for one in found])
+            output.print_json(
+                [_summary(c, names.get(c.character_id, ""), groups.get(c.group_id)) for c in found]
+            )
             return
         output.print_table(
             ["id", "character", "messages", "last used", "title"],
-            [[c.id, names[c.character_id], c.length, _day(c.updated_at), c.title or "-"] for c in found],
+            [[c.id, _with(c, names, groups), c.length, _day(c.updated_at), c.title or "-"] for c in found],
         )
 
     with_runtime(work)
@@ -61,15 +73,55 @@ def show(
     async def work(runtime: Runtime) -> None:
         await runtime.chat.recover()
         place = await runtime.library.conversations.get(conversation)
-        character = await runtime.library.characters.get(place.character_id)
+        name, group = "", None
+        if place.group_id:
+            group = await runtime.library.groups.get(place.group_id)
+        else:
+            name = (await runtime.library.characters.get(place.character_id)).name
         page = await runtime.library.conversations.page(place.id, limit=limit or 1 << 30)
         if as_json:
             messages = [_message(one) for one in page]
-            output.print_json({**_summary(place, character.name), "messages": messages})
+            output.print_json({**_summary(place, name, group), "messages": messages})
             return
+        if group is not None:
+            members = [one.name + (" (muted)" if one.muted else "") for one in group.members]
+            output.note(f"{group.name} [{group.order}, {group.cards}]: {', '.join(members)}")
         for one in page:
             mark = "" if one.status == "done" else f"  [{one.status}]"
             output.print_text(f"{one.name}{mark}\n{one.content}\n")
+
+    with_runtime(work)
+
+
+@conversation_app.command("group")
+def group_(
+    name: str = typer.Argument(help="What the group is called."),
+    characters: list[str] = typer.Argument(metavar="CHARACTER", help="Its members in order, names or ids."),
+    order: TurnOrder = typer.Option(
+        "natural", help="Who answers: those who are named or talkative, all in turn, or nobody unasked."
+    ),
+    cards: CardMode = typer.Option("swap", help="The prompt holds the speaker's card, or those of all."),
+    self_responses: bool = typer.Option(
+        False, "--self-responses", help="The one who spoke last may be the next."
+    ),
+    as_json: bool = JSON,
+) -> None:
+    """Bring several characters together and start a conversation with them; prints its id.
+
+    Example: lunalux conversation group "The night watch" Mirelle "Captain Sol" --order list
+    """
+
+    async def work(runtime: Runtime) -> None:
+        await runtime.first_start()
+        library = runtime.library
+        members = [(await library.characters.find(one)).id for one in characters]
+        group = await library.groups.create(name, members)
+        await library.groups.set(group.id, order=order, cards=cards, self_responses=self_responses)
+        place = await runtime.chat.start_group(group.id)
+        if as_json:
+            output.print_json(_summary(place, "", await library.groups.get(group.id)))
+        else:
+            output.print_text(place.id)
 
     with_runtime(work)
 
@@ -105,23 +157,30 @@ def export(
 @conversation_app.command("import")
 def import_(
     path: Path = typer.Argument(help="A chat file: .jsonl, or JSON of SillyTavern, Narratium, RisuAI, …"),
-    character: str = typer.Option(..., help="The character it belongs to (name or id)."),
+    character: str = typer.Option("", help="The character it belongs to (name or id)."),
+    group: str = typer.Option("", help="The group it belongs to; one for its speakers if neither is named."),
     as_json: bool = JSON,
 ) -> None:
-    """Store a chat file as a new conversation.
+    """Store a chat file as a new conversation. A group's speakers are matched by name.
 
     Example: lunalux conversation import chat.jsonl --character Seraphina
     """
 
     async def work(runtime: Runtime) -> None:
-        from lunalux_core.transfer import import_conversation
+        library, data = runtime.library, read_file(path)
+        persona = await library.personas.chosen()
+        user = (persona.name if persona else runtime.settings.user_name) or "You"
+        if character:
+            from lunalux_core.transfer import import_conversation
 
-        found = await runtime.library.characters.find(character)
-        persona = await runtime.library.personas.chosen()
-        name = persona.name if persona else runtime.settings.user_name
-        done = await import_conversation(
-            runtime.library, found.id, read_file(path), path.name, user_name=name or "You"
-        )
+            found = await library.characters.find(character)
+            done = await import_conversation(library, found.id, data, path.name, user_name=user)
+        else:
+            from lunalux_core.group_chats import import_group_chat
+
+            await _check_group_chat(data, path, group)
+            chosen = (await library.groups.find(group)).id if group else ""
+            done = await import_group_chat(library, data, path.name, group_id=chosen, user_name=user)
         for one in done.notes:
             output.note(one)
         if as_json:
@@ -179,15 +238,48 @@ def write_file(path: Path, data: bytes) -> None:
         raise storage_error(error, path) from error
 
 
-def _summary(conversation: Conversation, character: str) -> dict[str, Any]:
+async def _check_group_chat(data: bytes, path: Path, group: str) -> None:
+    """Refuse a chat with a single character, if nothing says whose it is. Raises InvalidInput (USAGE)."""
+    from lunalux_core.cards.chatlog import read_chat
+    from lunalux_core.group_chats import is_group_chat
+
+    if not group and not is_group_chat(read_chat(data, path.name)):
+        raise InvalidInput(
+            "USAGE", f"{path.name} does not say whose chat it is.", "Name the character with --character."
+        )
+
+
+def _with(conversation: Conversation, names: Mapping[str, str], groups: Mapping[str, Group]) -> str:
+    group = groups.get(conversation.group_id)
+    if group is None:
+        return names.get(conversation.character_id, "")
+    return f"{group.name} ({', '.join(group.names)})"
+
+
+def _summary(conversation: Conversation, character: str, group: Group | None) -> dict[str, Any]:
+    """A conversation for JSON; of a group, character and its id are null."""
     return {
         "id": conversation.id,
-        "character_id": conversation.character_id,
-        "character": character,
+        "character_id": conversation.character_id or None,
+        "character": character or None,
+        "group": None if group is None else _group(group),
         "title": conversation.title,
         "length": conversation.length,
         "created_at": conversation.created_at,
         "updated_at": conversation.updated_at,
+    }
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return {
+        "id": group.id,
+        "name": group.name,
+        "order": group.order,
+        "cards": group.cards,
+        "self_responses": group.self_responses,
+        "members": [
+            {"character_id": one.character_id, "name": one.name, "muted": one.muted} for one in group.members
+        ],
     }
 
 
@@ -197,6 +289,7 @@ def _message(message: Message) -> dict[str, Any]:
         "parent_id": message.parent_id or None,
         "role": message.role,
         "name": message.name,
+        "speaker_id": message.speaker or None,
         "content": message.content,
         "thinking": message.thinking,
         "next_prompts": list(message.suggestions),
