@@ -122,8 +122,13 @@ def pieces_of(material: CharacterMaterial) -> Pieces:
 
 
 def said_in(messages: Iterable[Message]) -> Said:
-    """Read the last user message. Wrappers of presets and of the input box are looked through."""
+    """Read the last user message. Wrappers of presets and of the input box are looked through.
+
+    A framework's message without the person's words is nothing said: in a group, another member spoke last.
+    """
     text = next((one.content for one in reversed(list(messages)) if one.role == "user"), "")
+    if "</chatHistory>" in text and "</userInput>" not in text:
+        return Said("silence", "")
     for element in ("userInput", "input_message"):
         if match := re.search(rf"<{element}>(.*?)</{element}>", text, re.DOTALL):
             text = match[1]

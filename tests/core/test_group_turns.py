@@ -364,3 +364,14 @@ async def test_built_in_frameworks_know_the_group(
     text = prompt.to_messages()[-1].content
     assert "Bao: Bao greets Traveller." in text and "Write Mira's next reply" in text
     assert not server.seen
+
+
+async def test_the_practice_model_does_not_take_the_frame_for_words(
+    runtime: Runtime, place: Conversation
+) -> None:
+    options = TurnOptions(preset="mirror_realm", speaker="Bao")
+    await collect(runtime.chat.send(place.id, "What is on the table?", options))
+    events = await collect(runtime.chat.speak(place.id, TurnOptions(preset="mirror_realm", speaker="Mira")))
+    done = events[-1]
+    assert isinstance(done, TurnCompleted) and done.message is not None and done.message.name == "Mira"
+    assert "next reply" not in done.text and "Bao:" not in done.text
