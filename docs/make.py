@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,33 @@ def settings_page() -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def journeys_page() -> str:
+    """docs/journeys.md"""
+    lines = [
+        "# Journeys",
+        "",
+        "What people do from one end to the other, and what it takes. `keys` counts every key that is no",
+        "letter of a text; `letters` counts what is typed as text. The tests drive the real program through",
+        "each of them (`docs/journeys.toml`, `tests/tui/test_journeys.py`).",
+        "",
+        "| journey | keys | letters |",
+        "| --- | --- | --- |",
+    ]
+    journeys = tomllib.loads((FOLDER / "journeys.toml").read_text("utf-8"))["journey"]
+    for journey in journeys:
+        keys = sum(len(step.get("press", "").split()) for step in journey["steps"])
+        letters = sum(len(step.get("type", "")) for step in journey["steps"])
+        lines.append(f"| [{journey['title']}](#{journey['id']}) | {keys} | {letters} |")
+    for journey in journeys:
+        shown = [
+            f"`{step['press']}`" if "press" in step else f"type “{step['type']}”"
+            for step in journey["steps"]
+            if "press" in step or "type" in step
+        ]
+        lines += ["", f'<a id="{journey["id"]}"></a>', "", f"## {journey['title']}", "", ", ".join(shown)]
+    return "\n".join(lines) + "\n"
 
 
 def cli_page() -> str:
@@ -165,6 +193,7 @@ PAGES = {
     "cli.md": cli_page,
     "keys.md": keys_page,
     "keys.zh.md": partial(keys_page, "zh"),
+    "journeys.md": journeys_page,
 }
 
 

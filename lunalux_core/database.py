@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,6 +33,18 @@ _UNWRITABLE = (
     "not a directory",
     "file exists",
 )
+
+
+def peek(path: Path, sql: str, most: int) -> list[str]:
+    """The first column of at most `most` rows, read without creating, changing or waiting for anything.
+
+    For completion in shells: a database that cannot be read gives nothing.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0.5)) as connection:
+            return [str(row[0]) for row in connection.execute(sql).fetchmany(most)]
+    except sqlite3.Error:
+        return []
 
 
 def storage_error(error: Exception, path: Path) -> StorageError:

@@ -7,11 +7,10 @@ and whatever cannot be read completes to nothing.
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from typing import Any
 
+from lunalux_core.database import peek
 from lunalux_core.paths import Paths
 
 MOST = 200
@@ -19,12 +18,7 @@ Values = Callable[[], Iterable[str]]
 
 
 def _rows(sql: str) -> list[str]:
-    path = Paths.find().library
-    try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0.5)) as connection:
-            return [str(row[0]) for row in connection.execute(f"{sql} LIMIT {MOST}")]
-    except sqlite3.Error:
-        return []
+    return peek(Paths.find().library, sql, MOST)
 
 
 def _characters() -> Iterable[str]:

@@ -17,7 +17,7 @@ class AccountScreen(AccountBase):
     """What can be done with account and wallet."""
 
     PLACE = "user"
-    AUTO_FOCUS = None
+    AUTO_FOCUS = "#account-body"
     CSS_PATH: ClassVar = "account.tcss"
     ACTIONS = ACCOUNT_ACTIONS
     BINDINGS = bindings(ACTIONS)

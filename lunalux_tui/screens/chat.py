@@ -21,7 +21,7 @@ class ChatScreen(DialogActions):
 
     BINDINGS = bindings(CHAT_ACTIONS)
     PLACE = "chat"
-    AUTO_FOCUS = None
+    AUTO_FOCUS = ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what cannot be done now."""

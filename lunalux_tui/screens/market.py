@@ -27,7 +27,7 @@ class MarketScreen(MarketLists):
     """What can be done in the market."""
 
     PLACE = "market"
-    AUTO_FOCUS = None
+    AUTO_FOCUS = "#cards"
     CSS_PATH: ClassVar = "market.tcss"
     ACTIONS = (*LIST_ACTIONS, *CARD_ACTIONS)
     BINDINGS = bindings(ACTIONS)

@@ -1,0 +1,113 @@
+"""Makes the pictures of the README from the running app: `python docs/screenshots.py [NAME…]`.
+
+Each picture is the real app on a library of its own with the practice model, driven by keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
+    from lunalux_tui.shell import LunaluxApp
+
+FOLDER = Path(__file__).resolve().parent / "pictures"
+SIZE = (110, 34)
+
+Scene = Callable[["LunaluxApp", "Pilot[None]"], Awaitable[None]]
+
+
+async def chat(app: LunaluxApp, pilot: Pilot[None]) -> None:
+    """A first exchange with the character that is open."""
+    words = {"en": "I saw the light on. Is that lock still bothering you?", "zh": "灯还亮着，我就进来了。"}
+    app.chat.prompt.insert(words[app.runtime.settings.lang])
+    await pilot.press("f8", "enter")
+    await until(pilot, lambda: len(app.chat.transcript.messages) >= 3 and not app.chat.busy)
+
+
+async def market(app: LunaluxApp, pilot: Pilot[None]) -> None:
+    """The starter market with its details."""
+    await pilot.press("f3")
+    await pilot.pause(3)
+    await pilot.press("enter")
+    await pilot.pause(1)
+
+
+async def create(app: LunaluxApp, pilot: Pilot[None]) -> None:
+    """The editor of characters."""
+    app.edit_character(app.chat.character.id)  # type: ignore[union-attr]
+    await pilot.pause(3)
+
+
+async def user(app: LunaluxApp, pilot: Pilot[None]) -> None:
+    """Wallet and account."""
+    await pilot.press("f5")
+    await pilot.pause(3)
+
+
+async def settings(app: LunaluxApp, pilot: Pilot[None]) -> None:
+    """The settings."""
+    await pilot.press("f6")
+    await pilot.pause(2)
+
+
+SCENES: dict[str, tuple[Scene, str]] = {
+    "chat": (chat, "en"),
+    "chat.zh": (chat, "zh"),
+    "market": (market, "en"),
+    "market.zh": (market, "zh"),
+    "create": (create, "en"),
+    "user": (user, "en"),
+    "settings": (settings, "en"),
+}
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await pilot.pause(0.05)
+
+
+async def take(scene: Scene, language: str) -> str:
+    """One picture as SVG."""
+    from lunalux_core.runtime import Runtime
+    from lunalux_core.settings import load_settings
+    from lunalux_tui.opening import read_opening
+    from lunalux_tui.shell import LunaluxApp
+
+    with tempfile.TemporaryDirectory() as home:
+        os.environ.update(LUNALUX_HOME=home, LUNALUX_LANG=language, LUNALUX_PRACTICE_RATE="0")
+        async with Runtime.open(load_settings()) as runtime:
+            app = LunaluxApp(runtime, await read_opening(runtime, ""))
+            async with app.run_test(size=SIZE) as pilot:
+                await until(pilot, lambda: app.chat.conversation is not None and app.account is not None)
+                await scene(app, pilot)
+                app.clear_notifications()
+                await pilot.pause(0.5)
+                return without_foreign_fonts(app.export_screenshot(title="Lunalux"))
+
+
+def without_foreign_fonts(svg: str) -> str:
+    """The picture without fonts that a viewer would have to fetch from elsewhere."""
+    svg = re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL)
+    return re.sub(r"font-family:[^;]*;", "font-family: monospace;", svg)
+
+
+async def main(folder: Path, wanted: list[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (scene, language) in SCENES.items():
+        if not wanted or name in wanted:
+            (folder / f"{name}.svg").write_text(await take(scene, language), encoding="utf-8")
+            sys.stdout.write(f"{name}.svg\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(FOLDER, sys.argv[1:]))

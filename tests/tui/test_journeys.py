@@ -1,0 +1,177 @@
+"""The journeys of docs/journeys.toml, driven key by key through the real program in a real terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("a pty is needed", allow_module_level=True)
+
+from terminal import ROOT, Terminal
+
+from lunalux_core.cards.card import Card
+from lunalux_core.cards.export import export_card
+
+JOURNEYS = {one["id"]: one for one in tomllib.loads((ROOT / "docs" / "journeys.toml").read_text())["journey"]}
+KEYS = {
+    "enter": "\r",
+    "escape": "\x1b",
+    "f3": "\x1bOR",
+    "f4": "\x1bOS",
+    "f5": "\x1b[15~",
+    "f6": "\x1b[17~",
+    "tab": "\t",
+    "down": "\x1b[B",
+}
+LINES = ["Good evening", ", and come", " closer to the", " fire."]
+
+
+class CutOnce(BaseHTTPRequestHandler):
+    """A model server that breaks off in the middle of its first reply."""
+
+    answered = 0
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        cut = type(self).answered == 0
+        type(self).answered += 1
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        if cut:
+            self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        for piece in LINES[: 2 if cut else None]:
+            event = {"choices": [{"index": 0, "delta": {"content": piece}}]}
+            self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+        if not cut:
+            self.wfile.write(b"data: [DONE]\n\n")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the terminal belongs to the journey."""
+
+
+@pytest.fixture
+def cut_once() -> Iterator[dict[str, str]]:
+    """Variables that make a server of our own the model."""
+    CutOnce.answered = 0
+    server = ThreadingHTTPServer(("127.0.0.1", 0), CutOnce)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield {"OPENAI_BASE_URL": f"http://127.0.0.1:{server.server_port}/v1"}
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twenty cards."""
+    root = tmp_path / "cards"
+    root.mkdir()
+    for number in range(1, 21):
+        card = Card.new(f"Keeper {number}", first_mes=f"I keep light {number}.")
+        (root / f"{number}.png").write_bytes(export_card(card, "png"))
+    return root
+
+
+def lunalux(home: Path, *arguments: str) -> Any:
+    environ = {**os.environ, "LUNALUX_HOME": str(home)}
+    done = subprocess.run(
+        [sys.executable, "-m", "lunalux_tui", *arguments],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        check=True,
+    )
+    return json.loads(done.stdout) if "--json" in arguments else done.stdout.decode()
+
+
+@pytest.mark.parametrize("journey", JOURNEYS)
+def test_a_journey_leads_where_it_should(
+    journey: str, home: Path, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    environ = {"LUNALUX_HOME": str(home), "LUNALUX_LANG": "en", "LUNALUX_PRACTICE_RATE": "300"}
+    script = JOURNEYS[journey]
+    if script.get("model") == "cut":
+        environ |= request.getfixturevalue("cut_once")
+        lunalux(home, "settings", "set", "chat.model", "openai:story")
+    if "coupon" in journey:
+        lunalux(home, "admin", "coupon", "create", "MOON-2026-STAR", "--currency", "star", "--amount", "50")
+    words = {"folder": str(folder), "coupon": "MOON-2026-STAR"}
+    terminal = Terminal([], environ, 100, 30)
+    try:
+        for step in script["steps"]:
+            take(terminal, step, words)
+    finally:
+        terminal.close()
+    HOLDS[journey](home)
+
+
+def take(terminal: Terminal, step: dict[str, str], words: dict[str, str]) -> None:
+    ((kind, value),) = step.items()
+    match kind:
+        case "press":
+            for key in value.split():
+                terminal.send(KEYS.get(key) or (chr(ord(key[-1]) - 96) if key.startswith("ctrl+") else key))
+                terminal.pump(0.3)
+        case "type":
+            terminal.send(value.format(**words))
+            terminal.pump(0.3)
+        case "wait":
+            terminal.wait(value, 60)
+        case "gone":
+            terminal.gone(value, 60)
+
+
+def replies(home: Path) -> list[dict[str, Any]]:
+    """The replies of the latest conversation."""
+    latest = lunalux(home, "conversation", "list", "--json")[0]["id"]
+    shown = lunalux(home, "conversation", "show", latest, "--json")["messages"]
+    return [one for one in shown if one["role"] == "assistant"][1:]
+
+
+def three_replies(home: Path) -> None:
+    assert len(replies(home)) == 3
+
+
+def imported(home: Path) -> None:
+    names = {one["name"] for one in lunalux(home, "character", "list", "--json")}
+    assert {f"Keeper {number}" for number in range(1, 21)} <= names
+
+
+def published(home: Path) -> None:
+    listed = lunalux(home, "market", "list", "--lang", "en", "--sort", "new", "--refresh", "--json")
+    assert sum(one["name"] == "Marigold Finch" for one in listed) == 2
+    assert lunalux(home, "character", "show", "Captain Sol Varga", "--json")["marketBinding"]["active"]
+
+
+def redeemed(home: Path) -> None:
+    assert lunalux(home, "wallet", "show", "--json")["starCoin"] == 150
+
+
+def chinese(home: Path) -> None:
+    assert 'language = "zh"' in (home / "config" / "config.toml").read_text()
+
+
+def recovered(home: Path) -> None:
+    (reply,) = replies(home)
+    assert reply["content"] == "".join(LINES)
+
+
+HOLDS: dict[str, Callable[[Path], None]] = {
+    "third-reply": three_replies,
+    "import-and-find": imported,
+    "publish-and-download": published,
+    "coupon": redeemed,
+    "language": chinese,
+    "lost-connection": recovered,
+}
