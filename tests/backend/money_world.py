@@ -1,10 +1,12 @@
-"""A service's money on a real SQLite store, with a clock that tests move."""
+"""A service's money on a real store, with a clock that tests move."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+from storage_engines import open_store
 
 from lunalux_core.backend.billing import CURRENCIES, Currency, ModelConfig
 from lunalux_core.backend.money import Action, Money, Replay, Reservation
@@ -14,8 +16,6 @@ from lunalux_core.backend.repos.movements import COIN, OPEN
 from lunalux_core.backend.repos.users import Account, Users
 from lunalux_core.backend.repos.wallets import Wallets
 from lunalux_core.backend.settings import TableNames
-from lunalux_core.backend.storage.schema import table_specs
-from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Store
 
 T0 = 1_770_000_000_000
@@ -83,7 +83,7 @@ class World:
 async def world(
     folder: Path, rewards: Rewards = Rewards(), step: Callable[[str], None] = lambda name: None
 ) -> AsyncIterator[World]:
-    store = SqliteStore(folder / "service.db", table_specs())
+    store = open_store(folder / "service.db")
     try:
         yield World(store, rewards, step)
     finally:

@@ -20,7 +20,7 @@ from lunalux_core.backend.storage.dynamodb import DynamoStore
 from lunalux_core.backend.storage.provision import Provisioner
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
-from lunalux_core.backend.storage.table import TableSpec
+from lunalux_core.backend.storage.table import Store, TableSpec
 
 START_SECONDS = 30
 
@@ -75,6 +75,17 @@ def named(suffix: str) -> TableNames:
     """Table names of one test, so that all can share an emulator."""
     names = TableNames()
     return replace(names, **{field: f"{getattr(names, field)}_{suffix}" for field in names.__slots__})
+
+
+chosen: AwsAccess | None = None
+"""The emulator that `open_store` opens, None for a file (conftest)."""
+
+
+def open_store(path: Path) -> Store:
+    """A store with the service's tables: the SQLite file at `path`, or the emulator of this test."""
+    if chosen is None:
+        return SqliteStore(path, table_specs())
+    return DynamoStore(chosen, table_specs())
 
 
 @asynccontextmanager

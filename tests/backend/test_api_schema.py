@@ -7,11 +7,9 @@ slow one runs the whole tool, stateful chains of requests included, over both st
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,7 @@ import httpx
 import pytest
 from api_support import PASSWORD
 from hypothesis import HealthCheck, Phase, given, settings
-from served_backend import Served, serve
-from storage_engines import ministack
+from served_engines import served, served_on_aws
 
 from lunalux_core.backend.refusals import STATUS
 
@@ -32,7 +29,6 @@ SEED = 20261123
 ENDS_SESSIONS = ("/api/auth/signout", "/api/auth/refresh")
 NO_INPUT = {("POST", "/api/auth/signout"), ("GET", "/health"), ("GET", "/ready")}
 """Nothing about a request to these can be wrong."""
-FAST = {"LUNALUX_PRACTICE_RATE": "100000"}
 
 
 class Somebody:
@@ -48,30 +44,6 @@ class Somebody:
     def sign_in(self) -> None:
         answer = self.http.post("/api/auth/signin", json=self.body).json()
         self.headers = {"x-user-id": answer["userId"], "x-session-token": answer["sessionToken"]}
-
-
-@contextmanager
-def served(folder: Path, **variables: str) -> Iterator[Served]:
-    yield from serve(folder / "home", **FAST, **variables)
-
-
-@contextmanager
-def served_on_aws(folder: Path) -> Iterator[Served]:
-    with ministack(folder) as access:
-        variables = {
-            "LUNALUX_STORAGE": "aws",
-            "SESSION_SECRET": "one secret for all instances",
-            "AWS_ENDPOINT_URL": str(access.endpoint),
-            "AWS_ACCESS_KEY_ID": str(access.access_key),
-            "AWS_SECRET_ACCESS_KEY": str(access.secret_key),
-        }
-        with ExitStack() as stack:
-            command = [sys.executable, "-m", "lunalux_tui", "admin"]
-            environment = {**os.environ, **variables, "LUNALUX_HOME": str(folder / "home")}
-            price = ["--name", "Muse", "--type", "practice", "--model", "practice"]
-            for task in (["provision"], ["model", "put", "001", *price, "--free-level", "0"]):
-                subprocess.run([*command, *task], env=environment, check=True, capture_output=True)
-            yield stack.enter_context(served(folder, **variables))
 
 
 def checks() -> list[Callable[..., Any]]:

@@ -18,6 +18,7 @@ from lunalux_core.backend.repos.invites import Rewards
 from lunalux_core.backend.storage.table import Operation, Store, Unavailable
 from lunalux_core.errors import BackendError, LunaluxError, NotFound, PaymentError
 
+EACH_STORE = True
 DAY_MS = 24 * 3600 * 1000
 
 

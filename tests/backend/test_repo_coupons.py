@@ -14,6 +14,7 @@ from lunalux_core.backend.repos.coupons import Coupons, Redeemed
 from lunalux_core.backend.storage.table import Put
 from lunalux_core.errors import BackendError, InvalidInput, NotFound
 
+EACH_STORE = True
 DAY_MS = 24 * 3600 * 1000
 
 

@@ -23,6 +23,7 @@ from lunalux_core.backend.sweeping import Sweeper
 from lunalux_core.errors import LunaluxError
 from lunalux_core.wire.base import Lang
 
+EACH_STORE = True
 DAY_MS = 24 * 3600 * 1000
 RANKING = RankingSettings(like_heat=3, download_heat=2, dialogue_heat=(1, 2, 4), luna_multiplier=2)
 

@@ -17,6 +17,7 @@ from lunalux_core.backend.seed import SEED_MODELS, seed_models
 from lunalux_core.backend.storage.table import Delete, Exists, Item, Key, Put, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound, PaymentError
 
+EACH_STORE = True
 TABLE = TABLES.model_config
 ROW: dict[str, Any] = {
     "displayname": "Moon",

@@ -16,6 +16,7 @@ from lunalux_core.backend.repos.usernames import Username
 from lunalux_core.backend.storage.table import Delete, Key, Put
 from lunalux_core.errors import BackendError, InvalidInput, NotFound
 
+EACH_STORE = True
 DAY_MS = 24 * 3600 * 1000
 REWARDS = Rewards(invitee_star=20, threshold=3, milestone_star=50)
 
