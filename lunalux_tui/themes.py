@@ -15,7 +15,7 @@ from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 from lunalux_core.errors import InvalidInput
-from lunalux_core.toml_lines import line_of
+from lunalux_core.toml_lines import Place, line_of
 
 DEFAULT = "luna-dark"
 NO_COLOUR = "no-colour"
@@ -37,6 +37,11 @@ CHAT: Mapping[str, str] = {
     "narration": "secondary",
     "character": "accent",
     "user": "primary",
+    "speaker-2": "success",
+    "speaker-3": "warning",
+    "speaker-4": "secondary",
+    "speaker-5": "error",
+    "speaker-6": "foreground",
     "thinking": "secondary",
     "quote": "secondary",
     "heading": "accent",
@@ -116,7 +121,7 @@ def read_theme(path: Path) -> Theme:
         text = path.read_text(encoding="utf-8-sig")
         document = tomllib.loads(text)
     except (OSError, ValueError) as error:
-        raise _invalid(path, str(error)) from error
+        raise _invalid(Place(str(path)), str(error)) from error
     _check(document, path, text)
     colours = {key: str(value) for key, value in document.get("colors", {}).items()}
     chat = {key: str(value) for key, value in document.get("chat", {}).items()}
@@ -146,30 +151,34 @@ def read_theme(path: Path) -> Theme:
 def _check(document: Mapping[str, Any], path: Path, text: str) -> None:
     """Every key is known, every colour a colour, every style a style."""
 
-    def wrong(reason: str, *key: str) -> InvalidInput:
-        line = line_of(text, key)
-        return _invalid(path, f"line {line}: {reason}" if line else reason)
+    def wrong(kind: str, reason: str, *key: str, **params: str) -> InvalidInput:
+        place = Place(str(path), line_of(text, key))
+        return _invalid(place, reason, kind, name=key[-1], table=key[0], **params)
 
     for key, value in document.items():
         if key in FLAGS:
             if not isinstance(value, bool):
-                raise wrong(f"{key} = {value!r} is not true or false", key)
+                raise wrong("flag", f"{key} = {value!r} is not true or false", key, value=str(value))
         elif key not in TABLES and key != "variables":
-            raise wrong(f"{key} is not a key of a theme", key)
+            raise wrong("key", f"{key} is not a key of a theme", key)
         elif not isinstance(value, dict):
-            raise wrong(f"{key} is not a table", key)
+            raise wrong("table", f"{key} is not a table", key)
     for table, known in TABLES.items():
         for key, value in document.get(table, {}).items():
             if key not in known:
-                raise wrong(f"{key} is not a key of [{table}]", table, key)
+                raise wrong("key", f"{key} is not a key of [{table}]", table, key)
             if table == "styles":
                 if not set(str(value).split()) <= set(STYLES):
-                    raise wrong(f"{key} = {value!r} is none of {', '.join(STYLES)}", table, key)
+                    styles = ", ".join(STYLES)
+                    raise wrong(
+                        "style", f"{key} = {value!r} is none of {styles}", table, key, value=str(value)
+                    )
             elif not _is_colour(str(value)):
-                raise wrong(f"{key} = {value!r} is not a colour", table, key)
+                raise wrong("colour", f"{key} = {value!r} is not a colour", table, key, value=str(value))
     for required in ("primary", "foreground", "background"):
         if required not in document.get("colors", {}):
-            raise wrong(f"[colors] has no {required}", "colors")
+            place = Place(str(path), line_of(text, ("colors",)))
+            raise _invalid(place, f"[colors] has no {required}", "missing", name=required)
 
 
 def _is_colour(value: str) -> bool:
@@ -180,11 +189,14 @@ def _is_colour(value: str) -> bool:
     return True
 
 
-def _invalid(path: Path, reason: str) -> InvalidInput:
+def _invalid(place: Place, reason: str, kind: str = "", **params: str) -> InvalidInput:
     return InvalidInput(
         "THEME_INVALID",
-        f"The theme {path} cannot be used: {reason}.",
+        f"The theme {place} cannot be used: {reason}.",
         "Correct the file; another theme is used meanwhile.",
-        path=str(path),
+        path=place.path,
+        where=place,
         reason=reason,
+        kind=kind,
+        **params,
     )

@@ -12,7 +12,19 @@ from rich.cells import cell_len, set_cell_size
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.i18n import t
 from lunalux_tui.render.layout import Fold, Words, lay_out
-from lunalux_tui.render.styles import ACCENT, BOLD, CHARACTER, ERROR, ITALIC, MUTED, USER, WARNING, Line, Run
+from lunalux_tui.render.styles import (
+    ACCENT,
+    BOLD,
+    CHARACTER,
+    ERROR,
+    ITALIC,
+    MUTED,
+    SPEAKERS,
+    USER,
+    WARNING,
+    Line,
+    Run,
+)
 
 if TYPE_CHECKING:
     from lunalux_core.library.conversations import Message
@@ -36,9 +48,11 @@ class Rendered:
     folds: dict[int, Fold] = field(default_factory=dict)
 
 
-def render_message(message: Message, width: int, opened: Mapping[Fold, int], today: str = "") -> Rendered:
-    """The lines of a message, without the empty line between messages."""
-    rendered = Rendered([header(message, width, today)])
+def render_message(
+    message: Message, width: int, opened: Mapping[Fold, int], today: str = "", place: int | None = None
+) -> Rendered:
+    """The lines of a message, without the empty line between messages. `place` as in `header`."""
+    rendered = Rendered([header(message, width, today, place)])
     if message.thinking:
         rendered.folds[1] = THINKING
         thinking = lay_out(clean(message.thinking), width - 2, base=THINKING_STYLE)
@@ -53,9 +67,17 @@ def render_message(message: Message, width: int, opened: Mapping[Fold, int], tod
     return rendered
 
 
-def header(message: Message, width: int, today: str = "") -> Line:
-    """Name and marks at the left, swipe and time at the right."""
+def header(message: Message, width: int, today: str = "", place: int | None = None) -> Line:
+    """Name and marks at the left, swipe and time at the right.
+
+    Args:
+        place: of the speaker among the members of a group, whose sign and colour it has; None elsewhere.
+    """
     style = USER if message.role == "user" else CHARACTER if message.role == "assistant" else MUTED
+    sign = ""
+    if place is not None:
+        sign, style = SPEAKERS[place % len(SPEAKERS)]
+        sign += " "
     right: list[str] = []
     if message.hidden:
         right.append(t("message.hidden"))
@@ -64,7 +86,7 @@ def header(message: Message, width: int, today: str = "") -> Line:
     if message.created_at:
         right.append(moment(message.created_at, today))
     tail = "  ".join(right)
-    name = clean_line(message.name, 60) or t(f"message.role.{message.role}")
+    name = sign + (clean_line(message.name, 60) or t(f"message.role.{message.role}"))
     room = max(width - cell_len(tail) - 2, 4)
     if cell_len(name) > room:
         name = set_cell_size(name, room - 1) + "…"

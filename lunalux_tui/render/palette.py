@@ -26,6 +26,11 @@ _COLOURS = (
     (bit.MUTED, "lx-muted"),
     (bit.NARRATION, "lx-narration"),
     (bit.QUOTE, "lx-quote"),
+    (bit.SPEAKER_2, "lx-speaker-2"),
+    (bit.SPEAKER_3, "lx-speaker-3"),
+    (bit.SPEAKER_4, "lx-speaker-4"),
+    (bit.SPEAKER_5, "lx-speaker-5"),
+    (bit.SPEAKER_6, "lx-speaker-6"),
 )
 
 _MARKS = {"bold": bit.BOLD, "italic": bit.ITALIC, "underline": bit.UNDERLINE, "reverse": bit.REVERSE}

@@ -37,6 +37,8 @@ class Sheet:
         self.entries: list[Entry] = []
         self.show_thinking = False
         self.today = ""
+        self.places: dict[str, int] = {}
+        """Places of the members of a group, by their ids."""
         self._tops: list[int] = [TOP]
         self._width = 0
         self._stream: Stream | None = None
@@ -190,7 +192,8 @@ class Sheet:
         assert stream is not None and stream.entry.message is not None
         entry, before = stream.entry, stream.entry.lines
         if head or not stream.head:
-            stream.head = [header(stream.entry.message, self.text_width, self.today)]
+            place = self._place(stream.entry.message)
+            stream.head = [header(stream.entry.message, self.text_width, self.today, place)]
             entry.folds = {}
             if stream.thinking.text:
                 entry.folds[1] = THINKING
@@ -241,11 +244,16 @@ class Sheet:
         if not self._width:
             return
         if entry.message is not None:
-            rendered = render_message(entry.message, self.text_width, entry.opened, self.today)
+            rendered = render_message(
+                entry.message, self.text_width, entry.opened, self.today, self._place(entry.message)
+            )
             entry.lines, entry.folds = rendered.lines, rendered.folds
         elif entry.note is not None:
             message, hint, error = entry.note
             entry.lines = note_lines(message, hint, self.text_width, error=error)
+
+    def _place(self, message: Message) -> int | None:
+        return self.places.get(message.speaker) if message.speaker else None
 
     def measure(self) -> None:
         """Find every entry's first line anew."""

@@ -29,3 +29,18 @@ WARNING = 1 << 15
 REVERSE = 1 << 16
 SURFACE = 1 << 17
 PANEL = 1 << 18
+SPEAKER_2 = 1 << 19
+SPEAKER_3 = 1 << 20
+SPEAKER_4 = 1 << 21
+SPEAKER_5 = 1 << 22
+SPEAKER_6 = 1 << 23
+
+SPEAKERS = (
+    ("●", CHARACTER),
+    ("◆", SPEAKER_2),
+    ("▲", SPEAKER_3),
+    ("■", SPEAKER_4),
+    ("★", SPEAKER_5),
+    ("◇", SPEAKER_6),
+)
+"""Sign and colour of the members of a group, by their place; from the seventh on they begin again."""
