@@ -46,22 +46,23 @@ class Collected:
     def thinking(self) -> str:
         return _whole("".join(self._thinking))
 
-    def add(self, delta: Delta) -> None:
-        """Note what the model just said.
+    def add(self, delta: Delta) -> int:
+        """Note what the model just said; returns how long the reply is by now.
 
         Raises:
             BackendError: LLM_FAILED, it broke off.
         """
-        if delta.text:
-            self._text.append(delta.text)
-            self.length += len(delta.text)
-        if delta.thinking:
-            self._thinking.append(delta.thinking)
-            self.length += len(delta.thinking)
-        if delta.usage is not None:
-            self.usage = delta.usage
-        if delta.finish == CUT:
-            raise refuse("LLM_FAILED", "The model's reply broke off; nothing was charged.")
+        if text := delta.text:
+            self._text.append(text)
+            self.length += len(text)
+        if thinking := delta.thinking:
+            self._thinking.append(thinking)
+            self.length += len(thinking)
+        if delta.finish is not None or delta.usage is not None:
+            self.usage = delta.usage or self.usage
+            if delta.finish == CUT:
+                raise refuse("LLM_FAILED", "The model's reply broke off; nothing was charged.")
+        return self.length
 
 
 def messages_of(body: SubmitRequest) -> tuple[Message, ...]:
@@ -109,9 +110,9 @@ async def stream_model(
     try:
         async with aclosing(model.stream(request)) as deltas:
             alarm.arm()
+            add = reply.add
             async for delta in deltas:
-                reply.add(delta)
-                if reply.length > MAX_REPLY_CHARS:
+                if add(delta) > MAX_REPLY_CHARS:
                     break  # the answer must fit a stored row; what came so far is the reply
                 if aloud:
                     alarm.disarm()
