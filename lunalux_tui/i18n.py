@@ -131,15 +131,15 @@ def tell(error: LunaluxError) -> tuple[str, str]:
     """Message and hint of an error in the person's language; its own English where there is none.
 
     A sentence that names a value the error does not bring is not used: half a sentence helps nobody. One
-    under `CODE@where` is meant for errors that bring the place in a file.
+    under `CODE@kind` is meant for errors of that `kind`, under `CODE@where` for those that bring a place.
     """
     params = {name: _in_words(value) for name, value in error.params.items()}
     if has(f"error.{error.code}.message"):
         hint = t(f"error.{error.code}.hint", **params) if has(f"error.{error.code}.hint") else error.hint
         return t(f"error.{error.code}.message", **params), hint
     sentences = error_sentences(_Current.language)
-    known = sentences.get(f"{error.code}@where") if error.params.get("where") else None
-    known = known or sentences.get(error.code)
+    variant = error.params.get("kind") or ("where" if error.params.get("where") else "")
+    known = sentences.get(f"{error.code}@{variant}") or sentences.get(error.code)
     if known is None:
         return error.message, error.hint
     try:

@@ -13,7 +13,7 @@ from textual.color import Color
 
 from lunalux_core.errors import InvalidInput
 from lunalux_core.paths import Paths
-from lunalux_tui import themes
+from lunalux_tui import i18n, themes
 from lunalux_tui.dialogs.themes import ThemesDialog
 from lunalux_tui.render.styles import ERROR, MUTED, REVERSE
 from lunalux_tui.theming import palette
@@ -75,6 +75,11 @@ def test_a_broken_theme_names_file_and_line(text: str, line: int, what: str, tmp
     assert caught.value.code == "THEME_INVALID"
     assert str(path) in caught.value.message
     assert f"line {line}" in caught.value.message and what in caught.value.message
+    i18n.use("zh")
+    message, hint = i18n.tell(caught.value)
+    i18n.use("en")
+    assert message.startswith(("主题", "无法使用主题")) and hint != caught.value.hint
+    assert f"第 {line} 行" in message or "at line" in message
 
 
 def test_every_key_of_a_theme_is_documented() -> None:
