@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import struct
+import zipfile
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from api_support import Api, Person, backend, bad, card_png, chunk, good
+
+from lunalux_core.cards.pngcard import read_png
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -164,6 +168,59 @@ async def test_hostile_files_are_refused_both_ways(api: Api, what: str) -> None:
     else:
         bad(direct, 400, "INVALID_CARD")
     assert await empty_market(ada)
+
+
+def archive() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as made:
+        made.writestr("run.sh", "echo PAYLOAD")
+    return packed.getvalue()
+
+
+FRAME = struct.pack(">IIIIIHHBB", 0, 40, 60, 0, 0, 1, 10, 0, 0)
+POLYGLOTS = {
+    "an archive behind the picture": card_png() + archive() + b"PAYLOAD",
+    "a page behind the picture": card_png() + b"<html><script>PAYLOAD</script>",
+    "a second picture": card_png() + card_png("PAYLOAD"),
+    "a page in a comment": card_png("Mira", chunk(b"tEXt", b"Comment\0<script>PAYLOAD</script>")),
+    "a document in a comment": card_png("Mira", chunk(b"tEXt", b"Comment\0%PDF-1.7 PAYLOAD")),
+    "a place in the metadata": card_png("Mira", chunk(b"eXIf", b"MM\0*\0\0\0\x08PAYLOAD")),
+    "a profile": card_png("Mira", chunk(b"iCCP", b"x\0\0" + zlib.compress(b"PAYLOAD"))),
+    "another film": card_png(
+        "Mira",
+        chunk(b"acTL", struct.pack(">II", 2, 0)),
+        chunk(b"fcTL", struct.pack(">I", 0) + FRAME[4:]),
+        chunk(b"fdAT", struct.pack(">I", 1) + b"PAYLOAD"),
+    ),
+    "a chunk of its own": card_png("Mira", chunk(b"prVt", b"<?php PAYLOAD ?>")),
+}
+
+
+@pytest.mark.parametrize("what", POLYGLOTS)
+async def test_of_a_polyglot_nothing_is_left_but_the_picture_and_the_card(api: Api, what: str) -> None:
+    """Refused, or published without what was hidden in it; served as a picture only (S5, S12)."""
+    ada, bob = await api.person(), await api.person("bob")
+    answer = await finalize(ada, await ada.upload(POLYGLOTS[what]))
+    if answer.status_code == 400:
+        bad(answer, 400, "INVALID_CARD")
+        assert await empty_market(ada)
+        return
+    served = await bob.get("/api/character/download-original", id=good(answer)["id"])
+    assert served.headers["content-type"] == "image/png"
+    assert served.headers["x-content-type-options"] == "nosniff"
+    assert "attachment" in served.headers["content-disposition"]
+    assert b"PAYLOAD" not in served.content and served.content.endswith(chunk(b"IEND", b""))
+    kinds = {kind for kind, _ in chunks(served.content)}
+    assert kinds <= {b"IHDR", b"PLTE", b"tRNS", b"tEXt", b"IDAT", b"IEND"}
+    assert read_png(served.content).card.name == "Mira"
+
+
+def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = len(SIGNATURE)
+    while at < len(png):
+        (size,) = struct.unpack_from(">I", png, at)
+        yield png[at + 4 : at + 8], png[at + 8 : at + 8 + size]
+        at += 12 + size
 
 
 async def test_direct_uploads_publish_too(api: Api) -> None:
