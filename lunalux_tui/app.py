@@ -17,7 +17,12 @@ def run(settings: Any = None, character: str = "", conversation: str = "", new: 
         new: begin a new conversation.
     """
     import gc
+    import sys
 
+    if (getattr(sys.__stderr__, "encoding", None) or "").lower() not in {"utf-8", "utf8"}:
+        from lunalux_tui import plain_terminal
+
+        plain_terminal.prepare()
     gc.disable()  # until the first frame is out: what is made before it lives as long as the app
     from lunalux_core.settings import load_settings
 

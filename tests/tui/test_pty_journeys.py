@@ -152,3 +152,15 @@ def test_a_long_reply_notifies_a_window_without_the_focus(open_terminal: Open) -
     terminal.send("\x1b[O")  # the terminal tells that it lost the focus
     terminal.wait(r"\d tokens", 60)
     assert b"\x1b]9;Marigold Finch: " in terminal.raw
+
+
+def test_a_terminal_without_unicode_or_colour_or_room(open_terminal: Open) -> None:
+    terminal = open_terminal(
+        columns=40, rows=10, LC_ALL="C", LANG="C", PYTHONUTF8="0", PYTHONIOENCODING="", NO_COLOR="1"
+    )
+    terminal.wait("not intend to move")
+    terminal.send("Good evening\r")
+    terminal.wait("tokens")
+    assert terminal.raw.isascii()
+    assert b"\\u" not in terminal.raw
+    assert b"[38;" not in terminal.raw and b"[48;" not in terminal.raw
