@@ -132,8 +132,7 @@ class Market:
         Raises:
             NetworkError, BackendError: the picture cannot be had now; URL_EXPIRED when the list is too old.
         """
-        name = hashlib.sha256(card.thumbnail.partition("?")[0].encode()).hexdigest()[:32]
-        path = self._paths.cache / "thumbnails" / name
+        path = self._thumbnail_path(card)
         try:
             return await asyncio.to_thread(path.read_bytes)
         except OSError:
@@ -141,6 +140,14 @@ class Market:
         data = await self._client().fetch(card.thumbnail, limit=THUMBNAIL_LIMIT)
         await asyncio.to_thread(_keep, path, data)
         return data
+
+    async def forget_thumbnail(self, card: MarketCard) -> None:
+        """Throw away the kept bytes of a picture that turned out to be none; the next wish fetches it."""
+        await asyncio.to_thread(self._thumbnail_path(card).unlink, missing_ok=True)
+
+    def _thumbnail_path(self, card: MarketCard) -> Path:
+        name = hashlib.sha256(card.thumbnail.partition("?")[0].encode()).hexdigest()[:32]
+        return self._paths.cache / "thumbnails" / name
 
     # -- what a person does ------------------------------------------------------------------------
 

@@ -89,7 +89,10 @@ class Settings:
         choices=("auto", "off"),
     )
     pictures: str = _setting(
-        "ui.pictures", "auto", "Draw pictures where the terminal can.", choices=("auto", "off")
+        "ui.pictures",
+        "auto",
+        "Draw pictures: as well as the terminal can, always in blocks of colour, or not at all.",
+        choices=("auto", "blocks", "off"),
     )
     enter_sends: bool = _setting(
         "chat.enter_sends",

@@ -118,12 +118,11 @@ async def _terminal(_runtime: Runtime) -> Check:
 
 def _graphics() -> str:
     """How pictures are drawn, as far as the environment tells."""
-    program = os.environ.get("TERM_PROGRAM", "").lower()
-    if os.environ.get("KITTY_WINDOW_ID") or program in {"wezterm", "ghostty"}:
+    from lunalux_tui.widgets.graphics import graphics
+
+    if graphics(os.environ) == "kitty":
         return "pictures in full (Kitty protocol)"
-    if program == "iterm.app" or "sixel" in os.environ.get("TERM", ""):
-        return "pictures in full (Sixel)"
-    return "pictures as half blocks"
+    return "pictures in blocks of colour"
 
 
 async def _configuration(runtime: Runtime) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from textual import getters
@@ -11,7 +12,9 @@ from textual.worker import Worker
 
 from lunalux_core.library.market import Filters, Lang, Sort
 from lunalux_tui.i18n import t
+from lunalux_tui.render.drawing import Cell, draw
 from lunalux_tui.screens.base import LunaScreen
+from lunalux_tui.widgets.graphics import cell_of, pictures_wanted, tell_terminal
 from lunalux_tui.widgets.keybar import KeyBar
 from lunalux_tui.widgets.market_bars import MarketFilters, MarketHead
 from lunalux_tui.widgets.market_face import HEIGHT, PICTURE_WIDTH
@@ -39,6 +42,9 @@ class MarketBase(LunaScreen[None]):
         super().__init__()
         self.emptiness = "offline"
         """Why there is no list: "offline" or "signed_out"."""
+
+        self._cell: Cell | None = None
+        self._pictures: Thumbnails | None = None
 
     @property
     def lunalux(self) -> LunaluxApp:
@@ -82,14 +88,30 @@ class MarketBase(LunaScreen[None]):
 
     def apply_settings(self) -> None:
         """Follow the settings in force: pictures or monograms."""
-        wanted = self.runtime.settings.pictures != "off" and not self.lunalux.native_ansi_color
-        if not wanted:
-            self.grid.thumbnails = None
-        elif self.grid.thumbnails is None:
-            self.grid.thumbnails = Thumbnails(
-                self.runtime.market.thumbnail, self._start_picture, self.grid.redraw, PICTURE_WIDTH, HEIGHT
+        if not pictures_wanted(self.app):
+            self._let_go()
+        elif self.grid.thumbnails is None or self._cell != cell_of(self.app):
+            self._let_go()
+            self._cell = cell_of(self.app)
+            market = self.runtime.market
+            self._pictures = self.grid.thumbnails = Thumbnails(
+                fetch=market.thumbnail,
+                forget=market.forget_thumbnail,
+                draw=partial(draw, columns=PICTURE_WIDTH, rows=HEIGHT, cell=self._cell),
+                start=self._start_picture,
+                later=self.set_timer,
+                ready=self.grid.redraw,
+                write=partial(tell_terminal, self.app),
             )
         self.grid.redraw()
+
+    def on_unmount(self) -> None:
+        if self._pictures is not None:
+            self._pictures.close()
+
+    def _let_go(self) -> None:
+        self.on_unmount()
+        self._pictures = self.grid.thumbnails = None
 
     def _start_picture(self, work: object) -> Worker[None]:
         return self.run_worker(work, group="pictures", exit_on_error=False)  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from textual import work
@@ -15,8 +14,8 @@ from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.base import CANCEL, Dialog
 from lunalux_tui.i18n import t
-from lunalux_tui.widgets.market_sheet import CardPicture, CardSheet
-from lunalux_tui.widgets.thumbnails import mosaic
+from lunalux_tui.widgets.market_sheet import CardSheet
+from lunalux_tui.widgets.picture import Picture
 
 if TYPE_CHECKING:
     from lunalux_tui.screens.market import MarketScreen
@@ -48,7 +47,7 @@ class MarketDetails(Dialog[str]):
 
     def compose_body(self) -> ComposeResult:
         with Horizontal():
-            yield CardPicture()
+            yield Picture()
             yield CardSheet(self._card, liked=self._card.id in self._market.grid.liked)
 
     def on_mount(self) -> None:
@@ -58,8 +57,7 @@ class MarketDetails(Dialog[str]):
     def _show(self, card: MarketCard) -> None:
         self._card = card
         self.query_one("#dialog").border_title = _title(card).replace("[", "\\[")
-        picture = self.query_one(CardPicture)
-        picture.card, picture.picture = card, None
+        self.query_one(Picture).show(None, who=card.name, seed=card.id)
         self._write(owned=False)
         self._look(card)
 
@@ -73,15 +71,13 @@ class MarketDetails(Dialog[str]):
         """What takes a moment: whether it is in the library, and the picture in its size here."""
         owned = await self._market.runtime.library.characters.by_market_id(card.id)
         self._write(owned=owned is not None)
-        picture = self.query_one(CardPicture)
-        if self._market.grid.thumbnails is None or not picture.display or not card.thumbnail:
+        if self._market.grid.thumbnails is None or not card.thumbnail:
             return
         try:
             data = await self._market.runtime.market.thumbnail(card)
-            width, height = picture.size
-            picture.picture = await asyncio.to_thread(mosaic, data, width, height)
-        except (LunaluxError, ValueError):
+        except LunaluxError:
             return  # the monogram stays
+        self.query_one(Picture).show(data, who=card.name, seed=card.id)
 
     def action_answer(self, answer: str) -> None:
         self.dismiss(answer)

@@ -6,18 +6,17 @@ never read as markup.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
-from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
 from lunalux_core.library.market import MarketCard
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
+from lunalux_tui.render.drawing import Lines
+from lunalux_tui.render.monogram import monogram
 from lunalux_tui.render.palette import Palette
 from lunalux_tui.render.styles import (
     ACCENT,
@@ -34,7 +33,6 @@ from lunalux_tui.render.styles import (
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.widgets.lines import fit
 from lunalux_tui.widgets.market_words import DOWNLOADS, LIKES, LUNA, compact
-from lunalux_tui.widgets.thumbnails import Picture
 
 HEIGHT = 5
 PICTURE_WIDTH = 10
@@ -42,8 +40,6 @@ INTRO_LINES = 2
 TAGS_SHOWN = 2
 SMALLEST_WITH_PICTURE = 30
 """Cells of a card below which the picture is left out."""
-
-_HUES = ((143, 167, 214), (216, 179, 106), (134, 185, 138), (221, 107, 116), (167, 159, 192), (112, 178, 178))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,7 @@ class Face:
     width: int
     selected: bool
     liked: bool
-    picture: Picture | None
+    picture: Lines | None
 
 
 def card_lines(card: MarketCard, face: Face, palette: Palette) -> list[list[Segment]]:
@@ -61,7 +57,11 @@ def card_lines(card: MarketCard, face: Face, palette: Palette) -> list[list[Segm
     with_picture = face.width >= SMALLEST_WITH_PICTURE
     room = face.width - 3 - (PICTURE_WIDTH + 1 if with_picture else 0)
     texts = [_name(card, face, room), _stats(card, face.liked), *_intro(card, room), _tags(card, room)]
-    left = face.picture if face.picture is not None else monogram(card, palette, PICTURE_WIDTH, HEIGHT)
+    left = (
+        face.picture
+        if face.picture is not None
+        else monogram(card.name, card.id, palette, PICTURE_WIDTH, HEIGHT)
+    )
     ground = PANEL if face.selected else SURFACE
     lines = []
     for number, runs in enumerate(texts):
@@ -101,43 +101,6 @@ def skeleton_lines(width: int, palette: Palette, phase: int = 0) -> list[list[Se
             ]
         )
     return lines
-
-
-def monogram(card: MarketCard, palette: Palette, columns: int, rows: int) -> Picture:
-    """The first sign of a name on a colour of its own, or in a frame where there are no colours."""
-    sign = next((sign for sign in card.name if sign.isalnum()), "?").upper()
-    plain, ground = palette.style(BOLD), palette.style(PANEL)
-    if ground.bgcolor is None or ground.bgcolor.triplet is None or plain.color is None:
-        return _framed(sign, palette.style(MUTED), plain, columns, rows)
-    hue = _HUES[zlib.crc32(card.id.encode()) % len(_HUES)]
-    under = ground.bgcolor.triplet
-    shades = [Style(bgcolor=_blend(under, hue, 0.15 + 0.30 * (rows - y) / rows)) for y in range(rows)]
-    ink = Style(color=_blend(hue, plain.color.triplet or hue, 0.6), bold=True)
-    lines = [(Segment(" " * columns, shade),) for shade in shades]
-    return _signed(lines, sign, shades[rows // 2], shades[rows // 2] + ink, columns, "")
-
-
-def _framed(sign: str, quiet: Style, ink: Style, columns: int, rows: int) -> Picture:
-    inner = columns - 2
-    lines = [(Segment(f"│{' ' * inner}│", quiet),)] * rows
-    lines[0], lines[-1] = (Segment(f"╭{'─' * inner}╮", quiet),), (Segment(f"╰{'─' * inner}╯", quiet),)
-    return _signed(lines, sign, quiet, ink, columns, "│")
-
-
-def _signed(
-    lines: Sequence[tuple[Segment, ...]], sign: str, quiet: Style, ink: Style, columns: int, edge: str
-) -> Picture:
-    """The lines with the sign in the middle one."""
-    before = (columns - cell_len(sign)) // 2 - len(edge)
-    after = columns - before - cell_len(sign) - 2 * len(edge)
-    middle = (Segment(edge + " " * before, quiet), Segment(sign, ink), Segment(" " * after + edge, quiet))
-    at = len(lines) // 2
-    return (*lines[:at], middle, *lines[at + 1 :])
-
-
-def _blend(under: Sequence[int], over: Sequence[int], share: float) -> Color:
-    red, green, blue = (int(a + (b - a) * share) for a, b in zip(under, over, strict=True))
-    return Color.from_rgb(red, green, blue)
 
 
 def _name(card: MarketCard, face: Face, room: int) -> list[Run]:

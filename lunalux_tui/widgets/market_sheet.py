@@ -1,47 +1,23 @@
-"""Everything about one market card: a large picture, and its words to scroll."""
+"""Everything about one market card in words to scroll."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
-from textual.geometry import Region, Size
-from textual.reactive import reactive
+from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.widget import Widget
 
 from lunalux_core.library.market import MarketCard
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.i18n import LANGUAGES, t
 from lunalux_tui.render.styles import ACCENT, BOLD, ERROR, MUTED, PLAIN, SURFACE, USER, WARNING, Line, Run
 from lunalux_tui.render.wrap import wrap
-from lunalux_tui.widgets.lines import palette_of, within
-from lunalux_tui.widgets.market_face import monogram
+from lunalux_tui.widgets.lines import palette_of
 from lunalux_tui.widgets.market_words import DOWNLOADS, LIKES, LUNA, compact
-from lunalux_tui.widgets.thumbnails import Picture
 
 TAGS_PER_CARD = 50
-
-
-class CardPicture(Widget):
-    """The picture of a card, or its monogram."""
-
-    card: reactive[MarketCard | None] = reactive(None)
-    picture: reactive[Picture | None] = reactive(None)
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        palette, (width, height) = palette_of(self), self.size
-        lines = self.picture
-        if lines is None and self.card is not None:
-            lines = monogram(self.card, palette, width, height)
-        strips = []
-        for y in crop.line_range:
-            if lines is None or y >= len(lines):
-                strips.append(palette.strip([(" " * width, SURFACE)], width))
-            else:
-                strips.append(Strip(lines[y]).adjust_cell_length(width, palette.style(SURFACE)))
-        return within(self, strips, crop)
 
 
 class CardSheet(ScrollView, can_focus=True):

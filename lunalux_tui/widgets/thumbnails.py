@@ -1,8 +1,7 @@
-"""Pictures in character cells, and the queue that brings them while the person looks at something else.
+"""The queue that brings the pictures of the cards in view, while the person looks at something else.
 
-A cell shows four pixels in two colours (quadrant blocks), so a picture needs no ability of the terminal
-but colours. Pillow is imported with the first picture, in a thread. Pictures of strangers are opened under
-limits; one that cannot be shown is simply not there, and the card keeps its monogram.
+Pictures of strangers are opened under limits; one that cannot be had or shown is simply not there, and the
+card keeps its monogram. A missing one is asked for again after a pause that doubles.
 """
 
 from __future__ import annotations
@@ -10,25 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from functools import partial
-from typing import Any, TypeAlias
-
-from rich.color import Color
-from rich.segment import Segment
-from rich.style import Style
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from lunalux_core.errors import LunaluxError, NetworkError
 from lunalux_core.library.market import MarketCard
-
-Picture: TypeAlias = tuple[tuple[Segment, ...], ...]
-"""Lines of a picture, from the top."""
-
-Pixel: TypeAlias = tuple[int, int, int]
-
-FORMATS = ("PNG", "WEBP", "JPEG", "GIF")
-LARGEST = 16_000_000
-"""Pixels of the largest picture that is opened."""
+from lunalux_tui.render.drawing import Drawing, Lines
 
 KEPT = 600
 """Pictures held in memory; some 20 KB each."""
@@ -37,61 +24,16 @@ AT_ONCE = 4
 QUIET_SECONDS = 10
 """After a failure of the network no picture is asked for this long."""
 
-FLAT = 80
-"""Difference in light (of 2550) within a cell that is drawn as one colour."""
-
-_QUADRANTS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
-"""By the bits of the pixels in the first colour: top left 1, top right 2, bottom left 4, bottom right 8."""
+MISSING_SECONDS, LONGEST_SECONDS = 20.0, 1800.0
+"""A picture that was not there is asked for again after so long at first, and at last."""
 
 
-def mosaic(data: bytes, columns: int, rows: int) -> Picture:
-    """The middle of a picture as `rows` lines of `columns` cells (blocking; run it in a thread).
+@dataclass(slots=True)
+class _Missing:
+    """A picture that could not be had: when to try again (monotonic seconds), and after which pause."""
 
-    Raises:
-        ValueError: no picture, damaged, or too large.
-    """
-    import io
-
-    from PIL import Image, ImageOps  # a tenth of a second that the first frame does without
-
-    wide, high = columns * 2, rows * 2
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-            if opened.width * opened.height > LARGEST:
-                raise ValueError("too many pixels")
-            opened.draft("RGB", (wide * 4, high * 8))
-            ground = Image.new("RGBA", opened.size, (20, 19, 28, 255))
-            whole = Image.alpha_composite(ground, opened.convert("RGBA")).convert("RGB")
-        # A cell is twice as high as wide; faces are in the upper part.
-        box = Image.Resampling.BOX
-        fitted = ImageOps.fit(whole, (columns * 4, rows * 8), box, centering=(0.5, 0.25))
-        raw = fitted.resize((wide, high), box).tobytes()
-    except (OSError, ArithmeticError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise ValueError(str(error)) from error
-    pixels = list(zip(raw[::3], raw[1::3], raw[2::3], strict=True))
-    return tuple(
-        _line(pixels[y * wide : (y + 1) * wide], pixels[(y + 1) * wide : (y + 2) * wide])
-        for y in range(0, high, 2)
-    )
-
-
-def _line(upper: Sequence[Pixel], lower: Sequence[Pixel]) -> tuple[Segment, ...]:
-    return tuple(_cell((*upper[x : x + 2], *lower[x : x + 2])) for x in range(0, len(upper), 2))
-
-
-def _cell(pixels: Sequence[Pixel]) -> Segment:
-    """Four pixels as one character: the light ones in one colour, the dark ones in the other."""
-    lights = [red * 3 + green * 6 + blue for red, green, blue in pixels]
-    middle = sum(lights) / 4 if max(lights) - min(lights) > FLAT else max(lights)
-    mask = sum(1 << place for place, light in enumerate(lights) if light > middle)
-    ink = [pixel for place, pixel in enumerate(pixels) if mask >> place & 1]
-    ground = [pixel for place, pixel in enumerate(pixels) if not mask >> place & 1]
-    return Segment(_QUADRANTS[mask], Style(color=_mean(ink or ground), bgcolor=_mean(ground or ink)))
-
-
-def _mean(pixels: Sequence[Pixel]) -> Color:
-    red, green, blue = (sum(channel) // len(pixels) for channel in zip(*pixels, strict=True))
-    return Color.from_rgb(red, green, blue)
+    again_at: float
+    pause: float
 
 
 class Thumbnails:
@@ -99,71 +41,120 @@ class Thumbnails:
 
     Args:
         fetch: gives the bytes of a card's picture.
+        forget: throws away the kept bytes of a card's picture, which are none.
+        draw: makes a drawing of the bytes (run in a thread); ValueError where they are no picture.
         start: runs a coroutine as a worker of the screen.
+        later: calls back after so many seconds.
         ready: hears the id of a card whose picture has come.
-        columns: width of a picture in cells.
-        rows: height of a picture in cells.
+        write: sends a sequence to the terminal.
     """
 
     def __init__(
         self,
+        *,
         fetch: Callable[[MarketCard], Awaitable[bytes]],
+        forget: Callable[[MarketCard], Awaitable[None]],
+        draw: Callable[[bytes], Drawing],
         start: Callable[[Coroutine[Any, Any, None]], object],
+        later: Callable[[float, Callable[[], None]], object],
         ready: Callable[[str], None],
-        columns: int,
-        rows: int,
+        write: Callable[[str], None],
     ) -> None:
         self._fetch = fetch
+        self._forget = forget
+        self._draw = draw
         self._start = start
+        self._later = later
         self._ready = ready
-        self._draw = partial(mosaic, columns=columns, rows=rows)
-        self._kept: OrderedDict[str, Picture | None] = OrderedDict()
+        self._write = write
+        self._kept: OrderedDict[str, Drawing] = OrderedDict()
+        self._missing: dict[str, _Missing] = {}
+        self._coming: set[str] = set()
+        self._in_view: tuple[MarketCard, ...] = ()
         self._wanted: list[MarketCard] = []
         self._running = 0
         self._quiet_until = 0.0
+        self._asleep = False
 
-    def get(self, card: MarketCard) -> Picture | None:
+    def get(self, card: MarketCard) -> Lines | None:
         """The picture of a card, when it has come."""
-        return self._kept.get(_key(card))
+        kept = self._kept.get(_key(card))
+        return kept.lines if kept is not None else None
 
     def want(self, cards: Iterable[MarketCard]) -> None:
         """Bring the pictures of these cards; what was wanted before and has not begun is dropped."""
-        if time.monotonic() < self._quiet_until:
-            return
-        self._wanted = [card for card in cards if card.thumbnail and _key(card) not in self._kept]
+        self._in_view = tuple(cards)
+        now = time.monotonic()
+        waiting = [self._again_at(card) for card in self._in_view if self._lacks(card)]
+        self._wanted = [card for card in self._in_view if self._lacks(card) and self._again_at(card) <= now]
         while self._running < min(AT_ONCE, len(self._wanted)):
             self._running += 1
             self._start(self._work())
+        if (later := [at for at in waiting if at > now]) and not self._asleep:
+            self._asleep = True
+            self._later(min(later) - now + 0.1, self._wake)
 
     def retry(self) -> None:
-        """Try the pictures again that could not be had."""
+        """Try the pictures again that could not be had: the list is fresh, and so are its addresses."""
         self._quiet_until = 0.0
-        for key in [key for key, picture in self._kept.items() if picture is None]:
-            self._kept.pop(key, None)
+        self._missing.clear()
+
+    def close(self) -> None:
+        """Let the terminal forget the pictures."""
+        for drawing in self._kept.values():
+            self._write(drawing.drop)
+        self._kept.clear()
+
+    def _wake(self) -> None:
+        self._asleep = False
+        self.want(self._in_view)
+
+    def _lacks(self, card: MarketCard) -> bool:
+        return bool(card.thumbnail) and _key(card) not in self._kept and _key(card) not in self._coming
+
+    def _again_at(self, card: MarketCard) -> float:
+        missing = self._missing.get(_key(card))
+        return max(self._quiet_until, missing.again_at if missing is not None else 0.0)
 
     async def _work(self) -> None:
         try:
             while self._wanted:
                 card = self._wanted.pop(0)
                 key = _key(card)
-                self._kept[key] = None  # nobody else begins it; stays so when it fails
+                self._coming.add(key)
                 try:
-                    self._kept[key] = await asyncio.to_thread(self._draw, await self._fetch(card))
-                except NetworkError:
-                    self._kept.pop(key, None)
-                    self._wanted.clear()
-                    self._quiet_until = time.monotonic() + QUIET_SECONDS
-                except (LunaluxError, ValueError):
-                    continue
-                except asyncio.CancelledError:
-                    self._kept.pop(key, None)
-                    raise
-                else:
-                    self._ready(card.id)
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
+                    await self._bring(card, key)
+                finally:
+                    self._coming.discard(key)
         finally:
             self._running -= 1
+
+    async def _bring(self, card: MarketCard, key: str) -> None:
+        try:
+            drawing = await asyncio.to_thread(self._draw, await self._fetch(card))
+        except NetworkError:
+            self._wanted.clear()
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
+        except LunaluxError:
+            self._miss(key)
+        except ValueError:
+            await self._forget(card)
+            self._miss(key)
+        else:
+            self._missing.pop(key, None)
+            self._kept[key] = drawing
+            self._write(drawing.upload)
+            self._ready(card.id)
+            while len(self._kept) > KEPT:
+                self._write(self._kept.popitem(last=False)[1].drop)
+            return
+        self._coming.discard(key)
+        self.want(self._in_view)  # sets the alarm for the next try
+
+    def _miss(self, key: str) -> None:
+        before = self._missing.get(key)
+        pause = min(before.pause * 2, LONGEST_SECONDS) if before is not None else MISSING_SECONDS
+        self._missing[key] = _Missing(time.monotonic() + pause, pause)
 
 
 def _key(card: MarketCard) -> str:

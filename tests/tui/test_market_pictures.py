@@ -13,7 +13,7 @@ from PIL import Image
 from rich.segment import Segment
 
 from lunalux_core.paths import Paths
-from lunalux_tui.widgets.thumbnails import LARGEST, Picture, mosaic
+from lunalux_tui.render.drawing import LARGEST, Lines, mosaic
 
 
 def encoded(picture: Image.Image, kind: str = "PNG") -> bytes:
@@ -22,7 +22,7 @@ def encoded(picture: Image.Image, kind: str = "PNG") -> bytes:
     return data.getvalue()
 
 
-def colours(picture: Picture) -> set[tuple[int, int, int]]:
+def colours(picture: Lines) -> set[tuple[int, int, int]]:
     found = set()
     for line in picture:
         for _, style, _ in line:
