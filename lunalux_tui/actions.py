@@ -94,7 +94,8 @@ def reachable(app: App[Any], screen: Screen[Any]) -> Iterator[Action]:
     """Every action that could be meant on this screen: the focused widget's, the screen's, the app's."""
     focused = screen.focused
     chain = list(focused.ancestors_with_self) if focused is not None else [screen]
-    yield from actions_of(*chain, *screen.query("*"), screen, app)
+    shown = (node for node in screen.query("*") if node.display)
+    yield from actions_of(*chain, *shown, screen, app)
 
 
 def keys_of(action: Action, keymap: Mapping[str, str]) -> list[str]:

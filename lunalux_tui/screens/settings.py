@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import getters, on, work
+from textual.actions import parse
 from textual.app import ComposeResult
 from textual.widgets import Input
 
@@ -196,11 +197,30 @@ class SettingsScreen(LunaScreen[None]):
         elif self.section is FOUND:
             self._show(BY_ID[self.sections.chosen or SECTIONS[0].id])
 
+    # -- what can be done in a section -------------------------------------------------------------
+
+    def _deed(self, action_id: str) -> Action | None:
+        """The action of that id, where the section that is shown has it."""
+        return next((one for one in self.pane.DOES if one.id == action_id), None) if self.ready else None
+
+    def _can(self, wanted: Action) -> bool:
+        _, name, parameters = parse(wanted.method)
+        return self.pane.check_action(name, parameters) is not False
+
+    async def action_pane(self, action_id: str) -> None:
+        """Do something in the section that is shown."""
+        wanted = self._deed(action_id)
+        if wanted is not None:
+            await self.pane.run_action(wanted.method)
+
     # -- problems ----------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "problems":
             return bool(self.lunalux.problems())
+        if action == "pane":
+            wanted = self._deed(str(parameters[0]))
+            return wanted is not None and self._can(wanted)
         return True
 
     @work(group="dialog", exclusive=True, exit_on_error=False)

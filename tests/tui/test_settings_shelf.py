@@ -213,3 +213,18 @@ async def test_the_palette_leads_to_every_managed_section(name: str) -> None:
         titles = [title for title, _, _ in provider._commands()]
         wanted = {action.id: action.label for action in driven.app.ACTIONS}[f"go.{name}"]
         assert wanted in titles
+
+
+async def test_what_a_section_does_is_in_the_palette_while_it_is_shown(tmp_path: Path) -> None:
+    from lunalux_tui.commands import Commands
+
+    async with open_app((100, 30)) as driven:
+        await section(driven, "plugins")
+        pane = await section(driven, "worldbooks")
+        assert isinstance(pane, WorldbooksPane)
+        offered = {title.split("  ")[0]: run for title, _, run in Commands(driven.app.screen)._commands()}
+        assert "Add a key" not in offered and "Delete" not in offered
+        await offered["Import"]()  # type: ignore[misc]
+        await asked(driven)
+        await answer(driven, write(tmp_path / "book.json", BOOK))
+        await driven.until(lambda: len(pane.items) == 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.worker import Worker, WorkerState
@@ -22,12 +24,18 @@ WORK = "settings"
 """The group of the workers that ask something."""
 
 
+def through(actions: Sequence[Action]) -> tuple[Action, ...]:
+    """The same actions, run by the screen on the pane that is shown: by key and from the palette alike."""
+    return tuple(replace(action, method=f"screen.pane('{action.id}')") for action in actions)
+
+
 class Pane(Rows):
-    """A list of things to set. Children say what the rows are and what can be done with one.
+    """A list of things to set. Children say what the rows are and what can be done with one (`DOES`).
 
     Their workers may fail: run them with `exit_on_error=False`, and the screen tells.
     """
 
+    DOES: ClassVar[tuple[Action, ...]] = ()
     ACTIONS: ClassVar[tuple[Action, ...]] = ()
     TWO_LINES: ClassVar[bool] = False
 

@@ -14,7 +14,7 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
 from lunalux_tui.dialogs.progress import ProgressDialog, size_name
 from lunalux_tui.i18n import t
-from lunalux_tui.screens.panes.base import WORK, Pane
+from lunalux_tui.screens.panes.base import WORK, Pane, through
 from lunalux_tui.screens.panes.files import ask_target
 from lunalux_tui.widgets.explain import Explanation
 from lunalux_tui.widgets.rows import Row
@@ -28,11 +28,12 @@ NAMES = (
 class DataPane(Pane):
     """Files and folders of the program."""
 
-    ACTIONS = (
+    DOES = (
         Action("data.copy", "choose", "enter,y", footer=3, palette=False),
         Action("data.back_up", "back_up", "b", footer=1),
         Action("data.restore", "restore", "o", footer=2),
     )
+    ACTIONS = through(DOES)
     BINDINGS = bindings(ACTIONS)
 
     sizes: Mapping[str, int] = {}

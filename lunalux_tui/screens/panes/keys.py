@@ -12,7 +12,7 @@ from lunalux_tui import places
 from lunalux_tui.actions import Action, bindings, key_name, keys_of
 from lunalux_tui.dialogs.press import PressDialog
 from lunalux_tui.i18n import t
-from lunalux_tui.screens.panes.base import WORK, Pane
+from lunalux_tui.screens.panes.base import WORK, Pane, through
 from lunalux_tui.widgets.explain import Explanation
 from lunalux_tui.widgets.rows import Row
 
@@ -23,12 +23,13 @@ EVERYWHERE = {"app", "go"}
 class KeysPane(Pane):
     """All actions, grouped as help groups them."""
 
-    ACTIONS = (
+    DOES = (
         Action("keys.change", "choose", "enter,space", footer=1, palette=False),
         Action("keys.add", "add", "a", footer=2),
         Action("keys.reset", "reset", "r,delete", footer=3),
         Action("keys.reset_all", "reset_all"),
     )
+    ACTIONS = through(DOES)
     BINDINGS = bindings(ACTIONS)
 
     known: Mapping[str, Action] = {}

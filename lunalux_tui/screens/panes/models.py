@@ -17,7 +17,7 @@ from lunalux_tui.dialogs.models import official_row, own_row
 from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.screens.panes import Section
-from lunalux_tui.screens.panes.base import WORK, Pane
+from lunalux_tui.screens.panes.base import WORK, Pane, through
 from lunalux_tui.widgets.explain import Explanation
 from lunalux_tui.widgets.rows import Row
 
@@ -38,7 +38,7 @@ KINDS: Mapping[str, ModelConfig] = {
 class ModelsPane(Pane):
     """Enter puts the model under the cursor in use."""
 
-    ACTIONS = (
+    DOES = (
         Action("models.use", "choose", "enter,space", footer=1, palette=False),
         Action("models.add", "add", "n,a", footer=2),
         Action("models.edit", "edit", "e", footer=3),
@@ -46,6 +46,7 @@ class ModelsPane(Pane):
         Action("models.list", "list", "l", footer=5),
         Action("models.remove", "remove", "d,delete", footer=6),
     )
+    ACTIONS = through(DOES)
     BINDINGS = bindings(ACTIONS)
 
     def __init__(self, section: Section) -> None:

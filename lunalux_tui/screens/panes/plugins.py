@@ -15,7 +15,7 @@ from lunalux_core.errors import InvalidInput
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
 from lunalux_tui.i18n import t
-from lunalux_tui.screens.panes.base import WORK, Pane
+from lunalux_tui.screens.panes.base import WORK, Pane, through
 from lunalux_tui.screens.panes.files import ask_target
 from lunalux_tui.widgets.explain import Explanation
 from lunalux_tui.widgets.rows import Row
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class PluginsPane(Pane):
     """The plug-ins at hand, those that run first and in their order."""
 
-    ACTIONS = (
+    DOES = (
         Action("plugins.toggle", "choose", "enter,space", footer=1, palette=False),
         Action("plugins.import", "import_file", "i,ctrl+o", footer=2),
         Action("plugins.export", "export", "x", footer=3),
@@ -35,6 +35,7 @@ class PluginsPane(Pane):
         Action("plugins.earlier", "shift(-1)", "shift+up,K", footer=5),
         Action("plugins.later", "shift(1)", "shift+down,J"),
     )
+    ACTIONS = through(DOES)
     BINDINGS = bindings(ACTIONS)
 
     found: Mapping[str, PluginInfo] = {}

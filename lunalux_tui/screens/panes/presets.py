@@ -9,7 +9,7 @@ from textual import work
 from lunalux_core.library.shelf import ShelfItem
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
-from lunalux_tui.screens.panes.base import WORK
+from lunalux_tui.screens.panes.base import WORK, through
 from lunalux_tui.screens.panes.shelf import SHELF_ACTIONS, ShelfPane
 from lunalux_tui.widgets.explain import Explanation
 from lunalux_tui.widgets.rows import Row
@@ -25,10 +25,11 @@ class PresetsPane(ShelfPane):
     """Enter puts the preset under the cursor in use."""
 
     KIND = "preset"
-    ACTIONS = (
+    DOES = (
         Action("shelf.use", "choose", "enter,space", footer=1, palette=False),
         *(one for one in SHELF_ACTIONS if one.method not in {"choose", "shift(-1)", "shift(1)"}),
     )
+    ACTIONS = through(DOES)
     BINDINGS = bindings(ACTIONS)
 
     def listed(self) -> list[Row]:

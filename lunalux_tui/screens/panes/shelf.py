@@ -15,7 +15,7 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.ask import AskDialog
 from lunalux_tui.files import export_name
 from lunalux_tui.i18n import t
-from lunalux_tui.screens.panes.base import WORK, Pane
+from lunalux_tui.screens.panes.base import WORK, Pane, through
 from lunalux_tui.screens.panes.files import ask_target, chosen_files, write
 from lunalux_tui.widgets.explain import Explanation
 from lunalux_tui.widgets.rows import Row
@@ -35,7 +35,8 @@ SHELF_ACTIONS = (
 class ShelfPane(Pane):
     """The documents of one kind, in the order they are used."""
 
-    ACTIONS: ClassVar[tuple[Action, ...]] = SHELF_ACTIONS
+    DOES: ClassVar[tuple[Action, ...]] = SHELF_ACTIONS
+    ACTIONS: ClassVar[tuple[Action, ...]] = through(DOES)
     BINDINGS: ClassVar[list[BindingType]] = bindings(ACTIONS)
     KIND: ClassVar[ShelfKind]
 

@@ -11,7 +11,7 @@ from lunalux_core.settings import DECLARATIONS, Declaration, Settings
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import LANGUAGES, has, t
 from lunalux_tui.screens.panes import settings_of
-from lunalux_tui.screens.panes.base import WORK, Pane
+from lunalux_tui.screens.panes.base import WORK, Pane, through
 from lunalux_tui.widgets.explain import Explanation
 from lunalux_tui.widgets.rows import Row
 
@@ -26,10 +26,11 @@ ACTION = "action "
 class ValuesPane(Pane):
     """The settings of one section."""
 
-    ACTIONS = (
+    DOES = (
         Action("settings.change", "choose", "enter,space", footer=1, palette=False),
         Action("settings.reset", "reset", "r,delete", footer=2),
     )
+    ACTIONS = through(DOES)
     BINDINGS = bindings(ACTIONS)
 
     def declarations(self) -> list[Declaration]:
