@@ -11,6 +11,7 @@ from lunalux_core.errors import LunaluxError, NotFound
 if TYPE_CHECKING:
     from lunalux_core.library.characters import CharacterSummary
     from lunalux_core.library.conversations import Conversation, Message
+    from lunalux_core.library.groups import Group
     from lunalux_core.runtime import Runtime
 
 FIRST = 14
@@ -34,6 +35,7 @@ class Opening:
     wanted: str = ""
     persona: str = ""
     problem: LunaluxError | None = None
+    groups: Sequence[Group] = ()
 
 
 async def read_opening(
@@ -43,6 +45,7 @@ async def read_opening(
     library = runtime.library
     try:
         characters = await library.characters.list(limit=LISTED)
+        groups = await library.groups.list()
         persona = await library.personas.chosen()
         found = await library.characters.find(character) if character else None
         name = persona.name if persona else runtime.settings.user_name
@@ -51,15 +54,15 @@ async def read_opening(
         elif found is not None:
             latest = None if new else await library.conversations.latest(found.id)
             if latest is None:
-                return Opening(characters, wanted=found.id, persona=name)
+                return Opening(characters, wanted=found.id, persona=name, groups=groups)
             place = latest
         else:
             last = await library.conversations.latest()
             if last is None:
-                return Opening(characters, persona=name)
+                return Opening(characters, persona=name, groups=groups)
             place = last
         page = await library.conversations.page(place.id, limit=FIRST)
-        return Opening(characters, place, page, persona=name)
+        return Opening(characters, place, page, persona=name, groups=groups)
     except NotFound as error:
         return Opening(await library.characters.list(limit=LISTED), problem=error)
     except LunaluxError as error:

@@ -32,10 +32,13 @@ class ConversationsDialog(PickDialog):
     )
     BINDINGS = bindings(ACTIONS)
 
-    def __init__(self, runtime: Runtime, character_id: str, name: str, current: str) -> None:
+    def __init__(
+        self, runtime: Runtime, name: str, current: str, *, character_id: str = "", group_id: str = ""
+    ) -> None:
         super().__init__(question("conversations.title", name=name), current=current)
         self._runtime = runtime
-        self._character_id = character_id
+        self._character_id = character_id or None
+        self._group_id = group_id or None
         self.deleted: set[str] = set()
 
     def on_mount(self) -> None:
@@ -47,7 +50,7 @@ class ConversationsDialog(PickDialog):
         await self._read()
 
     async def _read(self) -> None:
-        found = await self._runtime.library.conversations.list(self._character_id)
+        found = await self._runtime.library.conversations.list(self._character_id, group_id=self._group_id)
         rows = [
             Row(
                 one.id,

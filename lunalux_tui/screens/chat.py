@@ -8,7 +8,7 @@ from textual.events import DescendantFocus
 from lunalux_tui.actions import bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.chat_actions import CHAT_ACTIONS
-from lunalux_tui.screens.chat_dialogs import DialogActions
+from lunalux_tui.screens.chat_group import GROUP_ACTIONS, GroupActions
 from lunalux_tui.widgets.chatbars import Suggestions
 from lunalux_tui.widgets.prompt import Prompt
 from lunalux_tui.widgets.roster import Roster
@@ -16,10 +16,11 @@ from lunalux_tui.widgets.rows import Rows
 from lunalux_tui.widgets.transcript import Transcript
 
 
-class ChatScreen(DialogActions):
+class ChatScreen(GroupActions):
     """Wires the parts to each other; see the classes it is made of for what can be done."""
 
-    BINDINGS = bindings(CHAT_ACTIONS)
+    ACTIONS = (*CHAT_ACTIONS, *GROUP_ACTIONS)
+    BINDINGS = bindings(ACTIONS)
     PLACE = "chat"
     AUTO_FOCUS = ""
 
@@ -30,10 +31,10 @@ class ChatScreen(DialogActions):
         if action in {"regenerate", "continue_reply", "impersonate", "swipe", "edit", "delete", "truncate"}:
             return not self.busy and self.conversation is not None
         if action in {"conversations", "new_conversation"}:
-            return self.character is not None
+            return self.character is not None or self.group is not None
         if action in {"tree", "rename", "export", "modes", "copy", "copy_code", "undo", "redo", "hide"}:
             return self.conversation is not None
-        return True
+        return super().check_action(action, parameters)
 
     # -- the prompt --------------------------------------------------------------------------------
 
@@ -113,7 +114,7 @@ class ChatScreen(DialogActions):
     @on(Rows.Chosen, "#roster-rows")
     @work(group="open", exclusive=True, exit_on_error=False)
     async def _chosen(self, event: Rows.Chosen) -> None:
-        await self.open_character(event.id)
+        await self.open_row(event.id)
         self.action_focus_prompt()
 
     @work(group="roster", exclusive=True, exit_on_error=False)
@@ -130,6 +131,9 @@ class ChatScreen(DialogActions):
 
         chosen = self.roster.rows.chosen
         if not chosen:
+            return
+        if chosen in self.groups:
+            await self.delete_group(self.groups[chosen])
             return
         name = (await self.runtime.library.characters.get(chosen)).name
         question = ConfirmDialog(

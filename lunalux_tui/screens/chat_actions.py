@@ -49,6 +49,7 @@ BROWSE_ACTIONS = (
     Action("browse.delete_one", "screen.delete(True)", "D"),
     Action("browse.truncate", "screen.truncate", "x", footer=7),
     Action("browse.continue", "screen.continue_reply", "c", footer=8, palette=False),
+    Action("browse.speak", "screen.speak", "s", palette=False),
     Action("browse.impersonate", "screen.impersonate", "m", palette=False),
     Action("browse.copy", "screen.copy", "y", footer=9),
     Action("browse.copy_code", "screen.copy_code", "Y"),

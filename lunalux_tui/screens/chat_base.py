@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +14,8 @@ from textual.worker import Worker
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.characters import CharacterSummary
 from lunalux_core.library.conversations import Conversation, Message
+from lunalux_core.library.groups import Group
+from lunalux_tui.actions import Action
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.opening import FIRST, LISTED
 from lunalux_tui.screens.base import LunaScreen
@@ -37,7 +39,7 @@ TURN = "turn"
 class ChatBase(LunaScreen[None]):
     """Layout, what is open, and how a turn runs."""
 
-    ACTIONS = CHAT_ACTIONS
+    ACTIONS: Sequence[Action] = CHAT_ACTIONS
     BLANK = True
 
     busy: var[bool] = var(False, bindings=True)
@@ -55,6 +57,10 @@ class ChatBase(LunaScreen[None]):
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (92, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]
         self.character: CharacterSummary | None = None
+        self.group: Group | None = None
+        self.groups: dict[str, Group] = {}
+        """The groups in the list, by their ids."""
+
         self.conversation: Conversation | None = None
         self._waiting = ""
 
@@ -79,7 +85,13 @@ class ChatBase(LunaScreen[None]):
 
     @property
     def character_name(self) -> str:
-        return self.character.name if self.character else ""
+        """Who is talked with: the character, or the group."""
+        return self.character.name if self.character else self.group.name if self.group else ""
+
+    @property
+    def opened(self) -> str:
+        """Id of the row in the list that is open."""
+        return self.character.id if self.character else self.group.id if self.group else ""
 
     def compose(self) -> ComposeResult:
         with Beside(id="body"):
@@ -101,8 +113,10 @@ class ChatBase(LunaScreen[None]):
         known = {one.id: one for one in opening.characters}
         if opening.conversation is not None:
             self.character = known.get(opening.conversation.character_id)
+            group_id = opening.conversation.group_id
+            self.show_group(next((one for one in opening.groups if one.id == group_id), None))
             self._show(opening.conversation, list(opening.messages))
-        self.roster.show(opening.characters, self.character.id if self.character else "")
+        self.show_roster(opening.characters, opening.groups)
         if opening.problem is not None:
             self.show_error(opening.problem)
         self.prompt.focus()
@@ -122,6 +136,20 @@ class ChatBase(LunaScreen[None]):
         await library.characters.touch(character_id)
         await self.open_conversation(conversation.id)
 
+    async def open_group(self, group_id: str, *, new: bool = False) -> None:
+        """Open a group's latest conversation, or a new one."""
+        chat, library = self.runtime.chat, self.runtime.library
+        conversation = await (chat.start_group(group_id) if new else chat.open_group(group_id))
+        await library.groups.touch(group_id)
+        await self.open_conversation(conversation.id)
+
+    async def open_again(self, *, new: bool = False) -> None:
+        """Open the latest conversation, or a new one, with who is talked with already."""
+        if self.group is not None:
+            await self.open_group(self.group.id, new=new)
+        elif self.character is not None:
+            await self.open_character(self.character.id, new=new)
+
     async def open_conversation(self, conversation_id: str, message_id: str = "") -> None:
         """Open a conversation, at one of its messages if one is named."""
         self.stop_turn()
@@ -130,10 +158,15 @@ class ChatBase(LunaScreen[None]):
         if message_id:
             await library.conversations.select(message_id)
         conversation = await library.conversations.get(conversation_id)
-        self.character = (await library.characters.get(conversation.character_id)).summary
+        if conversation.group_id:
+            self.character = None
+            self.show_group(await library.groups.get(conversation.group_id))
+        else:
+            self.character = (await library.characters.get(conversation.character_id)).summary
+            self.show_group(None)
         page = await library.conversations.page(conversation_id, limit=FIRST)
         self._show(conversation, list(page))
-        self.roster.rows.mark_current(self.character.id)
+        self.roster.rows.mark_current(self.opened)
         if message_id:
             await self.window.reveal(message_id)
 
@@ -178,11 +211,28 @@ class ChatBase(LunaScreen[None]):
         found = await self.runtime.library.characters.list(
             roster.words, favourites=roster.favourites, limit=LISTED
         )
-        roster.show(found, self.character.id if self.character else "")
+        groups = () if roster.favourites else await self.runtime.library.groups.list(roster.words)
+        self.show_roster(found, groups)
+
+    def show_roster(self, characters: Sequence[CharacterSummary], groups: Sequence[Group]) -> None:
+        """Show these characters and groups in the list."""
+        self.groups = {one.id: one for one in groups}
+        self.roster.show(characters, self.opened, groups)
+
+    def show_group(self, group: Group | None) -> None:
+        """Show the members of the group that is open; None for a conversation with one character."""
+        self.group = group
+        members = group.members if group else ()
+        self.transcript.sheet.places = {one.character_id: place for place, one in enumerate(members)}
+        self.header.members = tuple((one.name, one.muted) for one in members)
+        if group is not None:
+            self.header.character = group.name
+        self.refresh_bindings()
 
     def close_conversation(self) -> None:
         """Show that nothing is open."""
         self.character = self.conversation = None
+        self.show_group(None)
         self.header.character = self.header.conversation = ""
         self.window.clear()
         self.prompt.fill("")
@@ -227,6 +277,9 @@ class ChatBase(LunaScreen[None]):
         self._waiting = ""
         messages = self.transcript.messages
         self.prompt.earlier = [message.content for message in messages if message.role == "user"]
+
+    def nobody_answers(self) -> None:
+        """The words are stored and no reply follows, as in a group where nobody speaks unasked."""
 
     def turn_over(self) -> None:
         """A turn ended, one way or another: what stands in the prompt is a draft again."""

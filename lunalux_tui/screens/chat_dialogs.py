@@ -21,25 +21,25 @@ class DialogActions(MessageActions):
     async def action_conversations(self) -> None:
         from lunalux_tui.dialogs.conversations import NEW, ConversationsDialog
 
-        if self.character is None:
+        if not self.opened:
             return
         current = self.conversation.id if self.conversation else ""
-        dialog = ConversationsDialog(self.runtime, self.character.id, self.character.name, current)
+        of = {"group_id": self.opened} if self.group else {"character_id": self.opened}
+        dialog = ConversationsDialog(self.runtime, self.character_name, current, **of)
         answer = await self.app.push_screen_wait(dialog)
         if answer == NEW:
-            await self.open_character(self.character.id, new=True)
+            await self.open_again(new=True)
         elif answer and answer != current:
             await self.open_conversation(answer)
         elif current in dialog.deleted:
             self.conversation = None
-            await self.open_character(self.character.id)
+            await self.open_again()
         elif current:
             await self.reload()
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_new_conversation(self) -> None:
-        if self.character is not None:
-            await self.open_character(self.character.id, new=True)
+        await self.open_again(new=True)
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_rename(self) -> None:

@@ -128,7 +128,10 @@ class Turns:
         elif event.reply is not None:
             await screen.window.reload()
         if event.reply is not None:
+            screen.status.writer = event.reply.name
             screen.transcript.begin_stream(event.reply)
+        elif event.user_message is not None:
+            screen.nobody_answers()
 
     def _completed(self, event: TurnCompleted) -> None:
         screen = self._screen

@@ -26,6 +26,9 @@ class ChatHeader(Bar):
     GROUND = SURFACE
 
     character: reactive[str] = reactive("")
+    members: reactive[tuple[tuple[str, bool], ...]] = reactive(())
+    """Of a group: names, and who is muted."""
+
     conversation: reactive[str] = reactive("")
     model: reactive[str] = reactive("")
     persona: reactive[str] = reactive("")
@@ -36,6 +39,9 @@ class ChatHeader(Bar):
             return [Part("Lunalux", CHARACTER | BOLD)]
         title = clean_line(self.conversation, 120)
         parts = [Part(name, CHARACTER | BOLD)]
+        if self.members:
+            names = ", ".join(f"({one})" if muted else one for one, muted in self.members)
+            parts.append(Part(clean_line(names, 200), MUTED, "screen.members", 2))
         if title:
             parts.append(Part(f"· {title}", MUTED, "screen.conversations", 3))
         return parts

@@ -13,12 +13,16 @@ from textual.reactive import reactive
 from textual.widgets import Input
 
 from lunalux_core.library.characters import CharacterSummary
+from lunalux_core.library.groups import Group
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.render.styles import ACCENT, BOLD, MUTED, SURFACE
 from lunalux_tui.widgets.fields import NarrowField
 from lunalux_tui.widgets.lines import Bar, Column, Part
 from lunalux_tui.widgets.rows import Row, Rows
+
+GROUP = "◉"
+"""The mark of a group in the list."""
 
 
 class RosterBar(Bar):
@@ -46,6 +50,7 @@ class RosterRows(Rows):
         Action("roster.only_favourites", "screen.only_favourites", "F"),
         Action("roster.search", "screen.find_character", "slash", footer=21, palette=False),
         Action("roster.delete", "screen.delete_character", "delete", footer=22),
+        Action("roster.group", "screen.new_group", "n", footer=23, palette=False),
     )
     BINDINGS = bindings(ACTIONS)
 
@@ -102,9 +107,14 @@ class Roster(Column):
         self.mount(field, after=self.query_one(RosterBar))
         field.focus()
 
-    def show(self, characters: Sequence[CharacterSummary], current: str) -> None:
-        """Show these characters; `current` is the one that is talked with."""
+    def show(
+        self, characters: Sequence[CharacterSummary], current: str, groups: Sequence[Group] = ()
+    ) -> None:
+        """Show these groups and characters; `current` is the one that is talked with."""
         rows = [
+            Row(one.id, one.name, t("cast.row", names=", ".join(one.names)), mark=GROUP) for one in groups
+        ]
+        rows += [
             Row(
                 one.id,
                 one.name,
@@ -113,7 +123,7 @@ class Roster(Column):
             )
             for one in characters
         ]
-        self.query_one(RosterBar).count = len(rows)
+        self.query_one(RosterBar).count = len(characters)
         self.rows.empty = t("roster.none_found") if self.words or self.favourites else t("roster.none")
         self.rows.current = current
         self.rows.set_rows(rows, at=self.rows.chosen or current)
