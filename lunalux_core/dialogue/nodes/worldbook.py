@@ -32,6 +32,7 @@ from lunalux_core.dialogue.worldbook import (
 )
 from lunalux_core.dialogue.worldbook.admission import budget_of
 from lunalux_core.llm.tokens import estimator
+from lunalux_core.settings import Settings
 
 _STRATEGIES = {"evenly": 0, "character": 1, "global": 2}
 
@@ -139,10 +140,14 @@ def _scanned(turn: TurnInput, expand: Callable[[str], str]) -> tuple[str, ...]:
 
 
 def worldbook_settings(turn: TurnInput) -> WorldbookSettings:
+    """The engine's settings for a turn."""
+    return engine_settings(turn.settings)
+
+
+def engine_settings(settings: Settings) -> WorldbookSettings:
     """The engine's settings. Minimum activations lift the limit of passes, which they would not work under,
     unless the person has set one.
     """
-    settings = turn.settings
     passes = settings.worldbook_max_recursion_steps
     if settings.worldbook_min_activations and settings.source("worldbook.max_recursion_steps") == "default":
         passes = 0

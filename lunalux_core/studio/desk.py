@@ -1,0 +1,329 @@
+"""Where drafts lie between starts, and their way out: into the library, into a file.
+
+There is one draft for every character that is being changed and one for a new character. A draft is a row of
+the library's state; its picture lies among the library's pictures under a name made of its content and is
+written before the row, so a program that is killed at any moment leaves a whole draft behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lunalux_core.cards.card import Card
+from lunalux_core.cards.jsontext import dump_json, parse_object
+from lunalux_core.database import storage_error
+from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.ids import now_ms, short_id
+from lunalux_core.studio.checks import require_name
+from lunalux_core.studio.draft import Attachment, Draft, Snapshot
+
+if TYPE_CHECKING:
+    from lunalux_core.library import Library
+
+ExportFormat = Literal["png", "json", "charx"]
+
+INDEX = "studio"
+"""Key of the state: which drafts there are, and which one was open last."""
+ROW = "studio:"
+"""Start of the keys of drafts; the character's id follows, nothing for a new one."""
+KEPT = "draft-"
+"""Start of the names of files that only drafts need."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftSummary:
+    """A draft that waits. `character_id` is "" for a new character; `at` is in milliseconds since 1970."""
+
+    character_id: str
+    name: str
+    at: int
+
+
+class Desk:
+    """The drafts of one library."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._pictures = library.characters.pictures
+
+    # -- drafts ------------------------------------------------------------------------------------
+
+    async def drafts(self) -> list[DraftSummary]:
+        """The drafts with something unsaved in them, the newest first."""
+        known: Mapping[str, Any] = (await self._index())["drafts"]
+        found = [DraftSummary(key, one["name"], one["at"]) for key, one in known.items()]
+        return sorted(found, key=lambda one: -one.at)
+
+    async def current(self) -> str:
+        """The character whose draft was open last, "" for a new one."""
+        return str((await self._index())["current"])
+
+    async def open(self, character_id: str = "") -> Draft:
+        """The draft of a character as it was left, or a fresh one of what the library has.
+
+        Raises:
+            NotFound: the character is gone, and nothing of it was unsaved.
+        """
+        row = await self._library.state.get(ROW + character_id)
+        try:
+            draft = await self._of_library(character_id) if character_id else Draft.new()
+        except NotFound:
+            if not isinstance(row, dict):
+                raise
+            draft = Draft.new()  # the character is gone, what was written about it is not
+        if isinstance(row, dict):
+            restored = await asyncio.to_thread(self._restored, row)
+            kept = str(row.get("hash", ""))
+            draft = Draft(restored, draft.base, character_id=character_id, content_hash=kept)
+        await self._set_index(current=character_id)
+        return draft
+
+    async def keep(self, draft: Draft) -> None:
+        """Store a draft as it is now; one without anything unsaved is forgotten."""
+        if not draft.changed:
+            await self.forget(draft.character_id)
+            return
+        snapshot = draft.snapshot
+        row = await asyncio.to_thread(self._row, draft, snapshot)
+        await self._library.state.set(ROW + draft.character_id, row)
+        about = {"name": snapshot_name(snapshot), "at": now_ms()}
+        await self._set_index(current=draft.character_id, note=(draft.character_id, about))
+
+    async def forget(self, character_id: str) -> None:
+        """Let go of a draft; the character in the library stays as it is."""
+        index = await self._index()
+        if character_id not in index["drafts"]:
+            return
+        await self._library.state.set(ROW + character_id, None)
+        await self._set_index(current=index["current"], note=(character_id, None))
+        await self._sweep()
+
+    # -- into the library --------------------------------------------------------------------------
+
+    async def changed_elsewhere(self, draft: Draft) -> bool:
+        """Whether the character was changed by somebody else since its editing began."""
+        try:
+            stored = await self._library.characters.get(draft.character_id)
+        except NotFound:
+            return False
+        return bool(draft.content_hash) and stored.content_hash != draft.content_hash
+
+    async def save(self, draft: Draft, *, language: str = "") -> str:
+        """Put a draft into the library, as a new character or over the one it is of; the character's id.
+
+        Raises:
+            InvalidInput: CHARACTER_NAMELESS. StorageError: it cannot be stored; the draft is untouched.
+        """
+        require_name(draft)
+        from lunalux_core.cards.front import LoadedCard
+        from lunalux_core.importing import new_character
+
+        snapshot, was = draft.snapshot, draft.character_id
+        there = await self._summary(was) if was else None
+        identity = was if there is not None else short_id()
+        text = await asyncio.to_thread(dump_json, snapshot.document)
+        picture = await asyncio.to_thread(self._place, snapshot.picture, identity)
+        archive = await asyncio.to_thread(self._place, snapshot.archive, identity)
+        loaded = LoadedCard(
+            Card(snapshot.document, text),
+            picture.data if picture else None,
+            picture.ext if picture else "",
+            "json",
+        )
+        new = replace(
+            new_character(identity, loaded, there.language if there is not None else language),
+            picture=picture.file if picture else "",
+        )
+        if there is not None:
+            await self._library.characters.replace(identity, new)
+        else:
+            await self._library.characters.add(new)
+        draft.settled(replace(snapshot, picture=picture, archive=archive), identity, new.content_hash)
+        if was != identity:
+            await self.forget(was)
+        await self.keep(draft)
+        await self._set_index(current=identity)
+        await asyncio.to_thread(self._tidy, identity, {one.file for one in (picture, archive) if one})
+        return identity
+
+    async def _summary(self, character_id: str) -> Any:
+        try:
+            return (await self._library.characters.get(character_id)).summary
+        except NotFound:
+            return None
+
+    def _place(self, attachment: Attachment | None, identity: str) -> Attachment | None:
+        """The file under a character's name; a file of its own is left where it is."""
+        if attachment is None or attachment.file.startswith(f"{identity}."):
+            return attachment
+        digest = hashlib.sha256(attachment.data).hexdigest()[:8]
+        plain = f"{identity}{attachment.ext}"
+        name = plain if not (self._pictures / plain).exists() else f"{identity}.{digest}{attachment.ext}"
+        _write(self._pictures / name, attachment.data)
+        return replace(attachment, file=name)
+
+    def _tidy(self, identity: str, used: set[str]) -> None:
+        """Delete files of a character that it does not use any more."""
+        for file in self._pictures.glob(f"{identity}.*"):
+            if file.name not in used:
+                file.unlink(missing_ok=True)
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    async def _index(self) -> dict[str, Any]:
+        index = await self._library.state.get(INDEX)
+        return {"current": "", "drafts": {}} | (index if isinstance(index, dict) else {})
+
+    async def _set_index(
+        self, *, current: str, note: tuple[str, Mapping[str, Any] | None] | None = None
+    ) -> None:
+        index = await self._index()
+        drafts = dict(index["drafts"])
+        if note is not None:
+            drafts.pop(note[0], None)
+            if note[1] is not None:
+                drafts[note[0]] = note[1]
+        after = {"current": current, "drafts": drafts}
+        if after != index:
+            await self._library.state.set(INDEX, after)
+
+    async def _of_library(self, character_id: str) -> Draft:
+        stored = await self._library.characters.get(character_id)
+
+        def read() -> Snapshot:
+            document = parse_object(stored.document)
+            name = stored.summary.picture
+            picture = self._attachment(name)
+            archive = self._attachment(f"{character_id}.charx")
+            return Snapshot(document, document, picture, archive)
+
+        snapshot = await asyncio.to_thread(read)
+        return Draft(snapshot, snapshot, character_id=character_id, content_hash=stored.content_hash)
+
+    def _attachment(self, name: str) -> Attachment | None:
+        """A file of the library, None where it is not there."""
+        if not name or Path(name).name != name:
+            return None
+        try:
+            return Attachment((self._pictures / name).read_bytes(), Path(name).suffix, name)
+        except OSError:
+            return None
+
+    def _row(self, draft: Draft, snapshot: Snapshot) -> dict[str, Any]:
+        same = snapshot.origin is snapshot.document
+        return {
+            "document": dump_json(snapshot.document),
+            "origin": "" if same else dump_json(snapshot.origin),
+            "picture": self._kept(snapshot.picture),
+            "archive": self._kept(snapshot.archive),
+            "hash": draft.content_hash,
+        }
+
+    def _kept(self, attachment: Attachment | None) -> dict[str, str]:
+        """Where a draft's file is, after it was put there."""
+        if attachment is None:
+            return {}
+        if attachment.file:
+            return {"file": attachment.file, "own": ""}
+        name = f"{KEPT}{hashlib.sha256(attachment.data).hexdigest()[:24]}{attachment.ext}"
+        if not (self._pictures / name).exists():
+            _write(self._pictures / name, attachment.data)
+        return {"file": name, "own": "draft"}
+
+    def _restored(self, row: Mapping[str, Any]) -> Snapshot:
+        document = parse_object(row["document"])
+        origin = parse_object(row["origin"]) if row.get("origin") else document
+        files = []
+        for name in ("picture", "archive"):
+            found = self._attachment(row[name].get("file", ""))
+            if found is not None and row[name].get("own"):
+                found = replace(found, file="")
+            files.append(found)
+        return Snapshot(document, origin, *files)
+
+    async def _sweep(self) -> None:
+        """Delete kept files that no draft needs any more."""
+        used: set[str] = set()
+        for one in await self.drafts():
+            row = await self._library.state.get(ROW + one.character_id)
+            used |= {row[name].get("file", "") for name in ("picture", "archive")} if row else set()
+
+        def work() -> None:
+            for file in self._pictures.glob(f"{KEPT}*"):
+                if file.name not in used:
+                    file.unlink(missing_ok=True)
+
+        await asyncio.to_thread(work)
+
+
+def snapshot_name(snapshot: Snapshot) -> str:
+    """What to call a draft."""
+    from lunalux_core.text import clean_line
+
+    return clean_line(Card(snapshot.document, "").name, 120)
+
+
+def read_snapshot(data: bytes, filename: str) -> tuple[Snapshot, tuple[str, ...]]:
+    """A card file as the state of a draft, with its picture, and what is worth knowing about it.
+
+    Raises what `cards.front.read_card` raises.
+    """
+    from lunalux_core.cards.front import read_card
+
+    loaded = read_card(data, filename)
+    picture = Attachment(loaded.picture, loaded.picture_ext) if loaded.picture is not None else None
+    archive = Attachment(data, ".charx") if loaded.source_format == "charx" else None
+    document = loaded.card.document
+    return Snapshot(document, document, picture, archive), loaded.warnings
+
+
+def read_picture(data: bytes) -> Attachment:
+    """A picture for a draft. Raises InvalidInput (PICTURE_UNKNOWN) for what is none."""
+    from lunalux_core.cards.assets import picture_ext
+
+    ext = picture_ext(data)
+    if ext is None:
+        raise InvalidInput(
+            "PICTURE_UNKNOWN", "This file is no picture.", "Choose a PNG, JPEG, WebP, GIF or AVIF file."
+        )
+    return Attachment(data, ext)
+
+
+def export(snapshot: Snapshot, target: ExportFormat, spec: Literal["v2", "v3"] | None = None) -> bytes:
+    """A draft as a card file (blocking). Raises what `cards.export` and `pictures.as_png` raise."""
+    from lunalux_core.cards.export import export_card
+    from lunalux_core.cards.png import is_png
+
+    picture = snapshot.picture.data if snapshot.picture else None
+    if target == "png" and picture is not None and not is_png(picture):
+        from lunalux_core.pictures import as_png
+
+        picture = as_png(picture)
+    card = Card(snapshot.document, "")
+    archive = snapshot.archive.data if snapshot.archive else None
+    return export_card(card, target, spec=spec, picture=picture, archive=archive)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all. Raises StorageError."""
+    _write(path, data)
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise storage_error(error, path.parent) from error
