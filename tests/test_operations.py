@@ -142,6 +142,11 @@ def test_provision_may_do_what_it_calls_and_nothing_else() -> None:
     assert granted("provision", "s3") == wanted
 
 
+def test_what_the_server_asks_of_a_user_pool_as_operator_is_named() -> None:
+    operations = {one for one in called("cognito-idp", "../cognito.py") if one.startswith("Admin")}
+    assert operations <= set(re.findall(r"`cognito-idp:(\w+)`", section("Permissions")))
+
+
 def test_permissions_name_every_table_and_index_and_no_star() -> None:
     resources = {
         resource
