@@ -103,4 +103,5 @@ def _view(card: MarketCard, thumbnail_url: str) -> MarketCharacter:
         total_coin_used=card.total_coin_used,
         intro=card.intro,
         tags=list(card.tags),
+        creator=card.creator,
     )

@@ -98,7 +98,8 @@ class Publishing:
             raise _invalid("The card has no name.")
         thumbnail = await self._services.thumbnails.make(picture)
         original = await asyncio.to_thread(write_png, picture, card)
-        new = await self._store_pictures(upload_id, original, thumbnail, name, intro, wish)
+        creator = clean_line(card.creator, NAME_CHARS)
+        new = await self._store_pictures(upload_id, original, thumbnail, name, intro, creator, wish)
         try:
             published = await self._services.characters.publish(new, self._services.likes.consume(ticket))
         except BackendError as error:
@@ -141,7 +142,14 @@ class Publishing:
         return data
 
     async def _store_pictures(
-        self, card_id: str, original: bytes, thumbnail: bytes, name: str, intro: str, wish: Wish
+        self,
+        card_id: str,
+        original: bytes,
+        thumbnail: bytes,
+        name: str,
+        intro: str,
+        creator: str,
+        wish: Wish,
     ) -> NewCard:
         settings, blobs = self._services.settings, self._services.blobs
         image = published_key(settings.original_prefix, card_id)
@@ -158,6 +166,7 @@ class Publishing:
             intro=intro,
             tags=clean_tags(wish.tags),
             owner=self._user_id,
+            creator=creator,
         )
 
     async def _show(self, card: MarketCard) -> None:

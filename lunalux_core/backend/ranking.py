@@ -209,6 +209,7 @@ _PUBLIC = (
     "ThumbnailURL",
     "Intro",
     "Tags",
+    "Creator",
     "UpdatedAt",
     "Metadata",
 )

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lunalux_core.backend.keys import published_key, thumbnail_key
-from lunalux_core.backend.publishing import PNG, WEBP, clean_tags
+from lunalux_core.backend.publishing import NAME_CHARS, PNG, WEBP, clean_tags
 from lunalux_core.backend.repos.characters import NewCard
 from lunalux_core.backend.seed import seed_models
 from lunalux_core.backend.services import Services
 from lunalux_core.backend.storage.table import ConditionFailed, Put
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.pngcard import read_png
+from lunalux_core.text import clean_line
 from lunalux_core.wire.base import Lang
 
 OWNER = "lunalux"
@@ -83,6 +84,7 @@ async def _publish(services: Services, starter: _Starter) -> None:
         intro=starter.card.user_description or starter.card.creator_notes,
         tags=clean_tags(starter.card.tags),
         owner=OWNER,
+        creator=clean_line(starter.card.creator, NAME_CHARS),
     )
     try:
         await services.characters.publish(card)

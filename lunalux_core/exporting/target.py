@@ -100,14 +100,13 @@ def card_file(library: Library, character: Character, target: str = "png", spec:
     """A character as a card file, with its own picture or, where it has none, a plain drawn one."""
     from lunalux_core.cards.card import Card
     from lunalux_core.cards.export import export_card
-    from lunalux_core.cards.png import is_png
 
     characters = library.characters
     picture_path = characters.picture_path(character.summary)
     archive_path = characters.pictures / f"{character.id}.charx"
     picture = picture_path.read_bytes() if picture_path and picture_path.is_file() else None
     archive = archive_path.read_bytes() if archive_path.is_file() else None
-    if picture is not None and target == "png" and not is_png(picture):
+    if picture is not None and target == "png":
         from lunalux_core.pictures import as_png
 
         picture = as_png(picture)

@@ -15,7 +15,10 @@ Intro = Annotated[str, StringConstraints(max_length=4000)]
 
 
 class MarketCharacter(Wire):
-    """One card of a market page. `thumbnail_url` dies with the page: fetch the bytes, keep them by ETag."""
+    """One card of a market page. `thumbnail_url` dies with the page: fetch the bytes, keep them by ETag.
+
+    `creator` is what the card's file says of its author, where it says anything; older rows lack it.
+    """
 
     id: str
     name: str
@@ -26,6 +29,7 @@ class MarketCharacter(Wire):
     total_coin_used: int
     intro: str | None = None
     tags: list[str]
+    creator: str | None = None
 
 
 class CharacterPageResponse(Success):

@@ -41,17 +41,13 @@ def card_png(path: Path) -> bytes:
     """The PNG card to publish; other kinds of card files become one."""
     from lunalux_core.cards.export import export_card
     from lunalux_core.cards.front import read_card
-    from lunalux_core.cards.png import is_png
+    from lunalux_core.pictures import as_png
 
     data = read_file(path)
     loaded = read_card(data, path.name)
     if loaded.source_format == "png":
         return data
-    picture = loaded.picture
-    if picture is not None and not is_png(picture):
-        from lunalux_core.pictures import as_png
-
-        picture = as_png(picture)
+    picture = as_png(loaded.picture) if loaded.picture is not None else None
     return export_card(loaded.card, "png", picture=picture)
 
 

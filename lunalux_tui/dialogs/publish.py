@@ -23,7 +23,6 @@ from lunalux_tui.i18n import LANGUAGES, t
 from lunalux_tui.widgets.rows import Row
 
 if TYPE_CHECKING:
-    from lunalux_core.library.characters import Character
     from lunalux_core.library.market import Lang
     from lunalux_core.runtime import Runtime
     from lunalux_tui.shell import LunaluxApp
@@ -44,6 +43,8 @@ async def publish(app: LunaluxApp, lang: Lang) -> Lang | None:
     """Choose a character of the library and publish it; the language it went to, or None."""
     characters = await app.runtime.library.characters.list()
     rows = [Row(one.id, one.name, right=LANGUAGES.get(one.language, "")) for one in characters]
+    from lunalux_core.exporting.target import card_file
+
     picked = await app.push_screen_wait(
         PickDialog(t("market.publish.choose"), rows, hint=t("market.publish.choose_hint"))
     )
@@ -56,30 +57,12 @@ async def publish(app: LunaluxApp, lang: Lang) -> Lang | None:
             app.runtime,
             picked,
             character.name,
-            lambda: card_png(app.runtime, character),
+            lambda: asyncio.to_thread(card_file, app.runtime.library, character),
             lang=cast("Lang", spoken) if spoken in LANGUAGES else lang,
             intro=character.summary.intro,
             tags=character.summary.tags,
         )
     )
-
-
-async def card_png(runtime: Runtime, character: Character) -> bytes:
-    """A character of the library as a PNG card, with its picture or a plain one."""
-    from lunalux_core.cards.card import Card
-    from lunalux_core.cards.export import export_card
-    from lunalux_core.cards.png import is_png
-
-    def work() -> bytes:
-        path = runtime.library.characters.picture_path(character.summary)
-        picture = path.read_bytes() if path is not None and path.is_file() else None
-        if picture is not None and not is_png(picture):
-            from lunalux_core.pictures import as_png
-
-            picture = as_png(picture)
-        return export_card(Card.parse(character.document), "png", picture=picture)
-
-    return await asyncio.to_thread(work)
 
 
 def split_tags(text: str) -> tuple[str, ...]:

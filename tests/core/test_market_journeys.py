@@ -80,6 +80,23 @@ async def test_further_pages_come_one_by_one_to_the_end(here: Runtime, proxy: Fa
     assert {f"Page {n}" for n in range(4)} <= {c.name for c in cards}
 
 
+async def test_who_made_a_character_can_be_searched_for(here: Runtime) -> None:
+    card = png("Anonymous", creator="Ines Vogelsang \x1b[31m\u202e")
+    await here.market.publish(card, "a.png", "en", "Nobody knows who she is.")
+    await published(here, "Without an author")
+    for sort in ("new", "hot"):
+        await here.market.refresh("en", sort, force=True)  # type: ignore[arg-type]
+        while await here.market.more("en", sort):  # type: ignore[arg-type]
+            pass
+        found = await here.market.search("vogels", "en", sort, ALL)  # type: ignore[arg-type]
+        assert [(card.name, card.creator.split()[:2]) for card in found] == [
+            ("Anonymous", ["Ines", "Vogelsang"])
+        ]
+        assert found[0].creator.isprintable()
+    bare = await here.market.search("without an author", "en", "new", ALL)
+    assert [card.creator for card in bare] == [""]
+
+
 @pytest.mark.parametrize("fault", ["refuse", "500", "html", "cut", "drop-answer"])
 async def test_a_list_survives_every_fault_and_the_next_try_works(
     here: Runtime, proxy: FaultProxy, fault: str

@@ -40,6 +40,7 @@ class MarketCard:
     image_url: str
     intro: str | None
     tags: tuple[str, ...]
+    creator: str | None
     owner: str | None
     status: str
     version: int
@@ -64,6 +65,7 @@ class NewCard:
     intro: str
     tags: tuple[str, ...]
     owner: str
+    creator: str = ""
 
 
 def card_of(item: Item, place: Place) -> MarketCard:
@@ -86,6 +88,7 @@ def card_of(item: Item, place: Place) -> MarketCard:
         image_url=str(item.get("FullImageURL", "")),
         intro=item.get("Intro"),
         tags=tuple(sorted(str(tag) for tag in tags)),
+        creator=item.get("Creator"),
         owner=item.get("OwnerUserId"),
         status=str(item.get("Status", "active")),
         version=int(item.get("Version", 1)),
