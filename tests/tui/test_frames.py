@@ -1,7 +1,7 @@
 """Every screen as text, in two sizes and both languages, compared with the frames in tests/data/frames.
 
 `LUNALUX_RENEW=1 pytest tests/tui/test_frames.py` writes them anew; read the difference before it is kept.
-Digits and ids are masked: they tell the time of the run.
+Digits and scroll bars are masked: they tell the time of the run, and the length of what is not seen.
 """
 
 from __future__ import annotations
@@ -79,4 +79,6 @@ def frame(driven: Driven) -> str:
     """The screen as lines of text."""
     strips = driven.app.screen._compositor.render_strips()
     text = "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
-    return re.sub(r"\d", "0", text).rstrip() + "\n"
+    text = re.sub(r"\d", "0", text)
+    lines = re.sub("[▁▂▃▄▅▆▇]", " ", text).splitlines()  # scroll bars tell how long the rest is
+    return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"

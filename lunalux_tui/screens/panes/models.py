@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from textual import work
 
@@ -54,6 +54,7 @@ class ModelsPane(Pane):
         self._specs: dict[str, ModelSpec] = {}
         self._servers: dict[str, ModelSpec] = {}
         self._local: tuple[ModelSpec, ...] = ()
+        self._official: Sequence[Mapping[str, Any]] = ()
         self._told: dict[str, Explanation] = {}
 
     # -- what is shown -----------------------------------------------------------------------------
@@ -72,10 +73,11 @@ class ModelsPane(Pane):
         state = await self.runtime.account.load()
         if not state.models:
             try:
-                await self.runtime.account.ensure()
+                state = await self.runtime.account.ensure()
             except LunaluxError:
                 return  # own models need no backend; the user screen tells about it
-            self._show()
+        self._official = state.models
+        self._show()
 
     def _show(self) -> None:
         models, used = self.runtime.models, self.settings.model
@@ -88,8 +90,7 @@ class ModelsPane(Pane):
             rows.append(Row(spec.name, t(f"model.environment_{spec.provider}"), right="▸", mark=" "))
         here = t("model.local_short")
         rows += [Row(one.name, one.name, right=here, mark=self._mark(one.name)) for one in self._local]
-        account = self.lunalux.account
-        official = (official_row(row) for row in (account.models if account else ()))
+        official = (official_row(row) for row in self._official)
         rows += [Row(one.id, one.title, right=one.right, mark=self._mark(one.id)) for one in official]
         self.show(rows, at=None if self.rows else used)
         self.refresh_bindings()
