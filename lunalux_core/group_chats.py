@@ -11,7 +11,7 @@ from lunalux_core.cards.coerce import as_flag, as_object, as_text
 from lunalux_core.errors import NotFound
 from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, Group, insert_group, load_group
 from lunalux_core.text import clean_line
-from lunalux_core.transfer import ImportedChat, store_group_chat
+from lunalux_core.transfer import ImportedChat, import_conversation, store_group_chat
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
@@ -60,6 +60,26 @@ async def import_group_chat(
 
     identity, notes = await library.database.write(change)
     return ImportedChat(identity, len(log.path()), (*log.notes, *notes))
+
+
+async def import_chat(
+    library: Library,
+    data: bytes,
+    filename: str = "",
+    *,
+    character_id: str = "",
+    group_id: str = "",
+    user_name: str = "You",
+) -> ImportedChat:
+    """Store a chat file with a character or a group; a group's chat goes to a group even if a character is
+    named.
+
+    Raises:
+        InvalidInput: not a chat, or damaged. NotFound: GROUP_WITHOUT_MEMBERS, CHARACTER_NOT_FOUND and others.
+    """
+    if character_id and not is_group_chat(read_chat(data, filename)):
+        return await import_conversation(library, character_id, data, filename, user_name=user_name)
+    return await import_group_chat(library, data, filename, group_id=group_id, user_name=user_name)
 
 
 def group_for(connection: Connection, log: ChatLog, title: str) -> tuple[Group, list[str]]:

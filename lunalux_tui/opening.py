@@ -25,8 +25,8 @@ LISTED = 500
 class Opening:
     """The list of characters, and the conversation to begin with, if there is one.
 
-    `wanted` is the character that was asked for when it has no conversation yet. `problem` is what kept
-    the library from being read.
+    `wanted` is the character or group that was asked for when it has no conversation yet. `problem` is what
+    kept the library from being read.
     """
 
     characters: Sequence[CharacterSummary] = ()
@@ -47,14 +47,16 @@ async def read_opening(
         characters = await library.characters.list(limit=LISTED)
         groups = await library.groups.list()
         persona = await library.personas.chosen()
-        found = await library.characters.find(character) if character else None
+        found, group = await _asked_for(runtime, character)
         name = persona.name if persona else runtime.settings.user_name
         if conversation:
             place = await library.conversations.get(conversation)
-        elif found is not None:
-            latest = None if new else await library.conversations.latest(found.id)
+        elif found or group:
+            latest = None
+            if not new:
+                latest = await library.conversations.latest(found or None, group_id=group or None)
             if latest is None:
-                return Opening(characters, wanted=found.id, persona=name, groups=groups)
+                return Opening(characters, wanted=found or group, persona=name, groups=groups)
             place = latest
         else:
             last = await library.conversations.latest()
@@ -67,3 +69,16 @@ async def read_opening(
         return Opening(await library.characters.list(limit=LISTED), problem=error)
     except LunaluxError as error:
         return Opening(problem=error)
+
+
+async def _asked_for(runtime: Runtime, name: str) -> tuple[str, str]:
+    """Ids of the character and of the group that a name means, one of them "". Raises NotFound."""
+    if not name:
+        return "", ""
+    try:
+        return (await runtime.library.characters.find(name)).id, ""
+    except NotFound as unknown:
+        try:
+            return "", (await runtime.library.groups.find(name)).id
+        except NotFound:
+            raise unknown from None

@@ -24,7 +24,9 @@ async def begin(app: LunaluxApp) -> None:
         await chat.refresh_roster()
     if cut and chat.conversation is not None:
         await chat.reload()
-    if opening.wanted:
+    if opening.wanted in chat.groups:
+        await chat.open_group(opening.wanted, new=app.begin_new)
+    elif opening.wanted:
         await chat.open_character(opening.wanted, new=app.begin_new)
     elif chat.conversation is None:
         found = await runtime.library.characters.list(limit=50)

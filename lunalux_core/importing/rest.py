@@ -165,12 +165,15 @@ class Rest:
 
     def chat(self, told: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
         """A chat to its character; one that was imported before is left as it has become since."""
+        from lunalux_core.group_chats import group_for, is_group_chat
         from lunalux_core.transfer import store_chat, store_group_chat
 
         path = place(source)
 
         def change(connection: Connection) -> ImportResult:
             group = self.known.groups.get(path.stem)
+            if group is None and not character_id and is_group_chat(log):
+                group = group_for(connection, log, path.stem)[0].id
             character = "" if group is not None else character_id or owner(connection, log, path, self.known)
             title = clean_line(log.title or path.stem, 120)
             stamp = stamp_of(log, group or character)

@@ -254,13 +254,14 @@ class Conversations:
         *,
         character_id: str | None = None,
         conversation_id: str | None = None,
+        group_id: str | None = None,
         limit: int = 100,
     ) -> Sequence[Hit]:
         """Messages that contain `text`, any case, newest first; Chinese words of any length too."""
         from lunalux_core.library.search import search_messages
 
         return await self._database.read(
-            lambda c: search_messages(c, text, character_id, conversation_id, limit)
+            lambda c: search_messages(c, text, character_id, conversation_id, limit, group_id)
         )
 
 

@@ -13,7 +13,12 @@ _AROUND = 60
 
 
 def search_messages(
-    connection: Connection, text: str, character_id: str | None, conversation_id: str | None, limit: int
+    connection: Connection,
+    text: str,
+    character_id: str | None,
+    conversation_id: str | None,
+    limit: int,
+    group_id: str | None = None,
 ) -> list[Hit]:
     """Messages that contain every word of `text`, any case."""
     words = text.split()
@@ -30,6 +35,9 @@ def search_messages(
     if character_id is not None:
         where.append("c.character_id = ?")
         values.append(character_id)
+    if group_id is not None:
+        where.append("c.group_id = ?")
+        values.append(group_id)
     if conversation_id is not None:
         where.append("m.conversation_id = ?")
         values.append(conversation_id)

@@ -10,11 +10,12 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, Group
-from lunalux_tui.actions import Action, bindings
+from lunalux_tui.actions import Action, bindings, key_name, keys_of
 from lunalux_tui.dialogs.base import CANCEL, Dialog, question
 from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import t
 from lunalux_tui.render.styles import SPEAKERS, SURFACE
+from lunalux_tui.widgets.lines import keymap_of
 from lunalux_tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
@@ -43,10 +44,6 @@ class SpeakerDialog(PickDialog):
             self.dismiss("" if self.rows.chosen == NEXT else self.rows.chosen)
 
 
-class MemberRows(Rows):
-    """The members, with the keys that act on one."""
-
-
 class GroupDialog(Dialog[str]):
     """Answers the id of the member that shall speak now, or None; all else is changed in place."""
 
@@ -56,9 +53,9 @@ class GroupDialog(Dialog[str]):
         Action("group_members.down", "shift(1)", "J,shift+down", footer=73, palette=False),
         Action("group_members.choose", "choose", "a", footer=74, palette=False),
         Action("group_members.remove", "remove", "delete,d", footer=75, palette=False),
-        Action("group_members.order", "order", "o", footer=76, palette=False),
-        Action("group_members.cards", "cards", "c", footer=77, palette=False),
-        Action("group_members.self_responses", "self_responses", "s", footer=78, palette=False),
+        Action("group_members.order", "order", "o", palette=False),
+        Action("group_members.cards", "cards", "c", palette=False),
+        Action("group_members.self_responses", "self_responses", "s", palette=False),
         CANCEL,
     )
     BINDINGS = bindings(ACTIONS)
@@ -71,12 +68,12 @@ class GroupDialog(Dialog[str]):
         self._talks: dict[str, float] = {}
 
     def compose_body(self) -> ComposeResult:
-        yield MemberRows(ground=SURFACE, id="members")
+        yield Rows(ground=SURFACE, id="members")
         yield Static("", id="rules", markup=False)
 
     @property
-    def rows(self) -> MemberRows:
-        return self.query_one(MemberRows)
+    def rows(self) -> Rows:
+        return self.query_one("#members", Rows)
 
     def on_mount(self) -> None:
         self.rows.empty = question("group.nobody")
@@ -108,13 +105,18 @@ class GroupDialog(Dialog[str]):
             for place, one in enumerate(group.members)
         ]
         self.rows.set_rows(rows, at=at)
-        yes_no = t("cast.yes") if group.self_responses else t("cast.no")
-        rules = (
-            t("cast.rule.order", value=t(f"cast.order.{group.order}.help")),
-            t("cast.rule.cards", value=t(f"cast.cards.{group.cards}.help")),
-            t("cast.rule.self_responses", value=yes_no),
-        )
-        self.query_one("#rules", Static).update("\n".join(rules))
+        rules = {
+            "order": t(f"cast.order.{group.order}.help"),
+            "cards": t(f"cast.cards.{group.cards}.help"),
+            "self_responses": t("cast.yes") if group.self_responses else t("cast.no"),
+        }
+        lines = [f"{self._key(rule)}  {t(f'cast.rule.{rule}', value=value)}" for rule, value in rules.items()]
+        self.query_one("#rules", Static).update("\n".join(lines))
+
+    def _key(self, rule: str) -> str:
+        """The key that changes a rule."""
+        action = next(one for one in self.ACTIONS if one.id == f"group_members.{rule}")
+        return key_name(next(iter(keys_of(action, keymap_of(self.rows))), "")) or "·"
 
     def _talkative(self, character_id: str) -> str:
         talks = self._talks.get(character_id)

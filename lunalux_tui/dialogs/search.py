@@ -31,11 +31,15 @@ class SearchDialog(PickDialog):
     TWO_LINES = True
     SIZE = "-tall -broad"
 
-    def __init__(self, runtime: Runtime, conversation_id: str, character_id: str) -> None:
+    def __init__(
+        self, runtime: Runtime, conversation_id: str, opened: str, *, in_group: bool = False
+    ) -> None:
+        """`opened` is the id of the character that is talked with, or of the group."""
         super().__init__(question("search.title"))
         self._runtime = runtime
         self._conversation_id = conversation_id
-        self._character_id = character_id
+        self._opened = opened
+        self._in_group = in_group
         self._scope = 0 if conversation_id else 2
 
     def on_mount(self) -> None:
@@ -43,7 +47,9 @@ class SearchDialog(PickDialog):
         self._show_scope()
 
     def _show_scope(self) -> None:
-        self.query_one("#dialog").border_subtitle = t(f"search.{SCOPES[self._scope]}")
+        scope = SCOPES[self._scope]
+        words = "cast.search" if scope == "character" and self._in_group else f"search.{scope}"
+        self.query_one("#dialog").border_subtitle = t(words)
         self.rows.empty = t("search.type")
 
     def action_scope(self) -> None:
@@ -61,7 +67,8 @@ class SearchDialog(PickDialog):
         hits = await self._runtime.library.conversations.search(
             text,
             conversation_id=self._conversation_id if scope == "conversation" else None,
-            character_id=self._character_id if scope == "character" else None,
+            character_id=self._opened if scope == "character" and not self._in_group else None,
+            group_id=self._opened if scope == "character" and self._in_group else None,
         )
         self.rows.empty = t("dialog.nothing") if text.strip() else t("search.type")
         rows = [

@@ -143,4 +143,5 @@ class ChatScreen(GroupActions):
             await self.runtime.library.characters.delete(chosen)
             if self.character is not None and self.character.id == chosen:
                 self.close_conversation()
+            await self.group_changed()
             await self.refresh_roster()

@@ -72,8 +72,8 @@ class DialogActions(MessageActions):
         from lunalux_tui.dialogs.search import SearchDialog
 
         conversation = self.conversation.id if self.conversation else ""
-        character = self.character.id if self.character else ""
-        answer = await self.app.push_screen_wait(SearchDialog(self.runtime, conversation, character))
+        dialog = SearchDialog(self.runtime, conversation, self.opened, in_group=self.group is not None)
+        answer = await self.app.push_screen_wait(dialog)
         if answer:
             conversation_id, _, message_id = answer.partition(" ")
             await self.open_conversation(conversation_id, message_id)
@@ -150,20 +150,24 @@ class DialogActions(MessageActions):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_import_chat(self) -> None:
-        from lunalux_core.transfer import import_conversation
+        from lunalux_core.group_chats import import_chat
         from lunalux_tui.dialogs.ask import AskDialog
         from lunalux_tui.files import read_file
 
-        if self.character is None:
+        if not self.opened:
             return
         dialog = AskDialog(t("dialog.import_chat.title"), hint=t("dialog.import_chat.hint"))
         answer = await self.app.push_screen_wait(dialog)
         if answer:
             path = Path(answer).expanduser()
             data = read_file(path)
-            done = await import_conversation(self.runtime.library, self.character.id, data, path.name)
+            of = {"group_id": self.opened} if self.group else {"character_id": self.opened}
+            done = await import_chat(self.runtime.library, data, path.name, **of)
             await self.open_conversation(done.conversation_id)
             self.notify(t("chat.chat_imported", n=done.messages), markup=False)
+            if done.notes:
+                self.transcript.note(t("chat.import_notes"), "\n".join(done.notes[:8]), error=False)
+            await self.refresh_roster()
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_import_cards(self) -> None:

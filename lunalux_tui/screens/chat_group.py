@@ -82,7 +82,7 @@ class GroupActions(DialogActions):
         if self.group is None:
             return
         chosen = await self.app.push_screen_wait(GroupDialog(self.runtime, self.group))
-        await self._group_changed()
+        await self.group_changed()
         if chosen:
             self.let_speak(chosen)
 
@@ -95,7 +95,7 @@ class GroupActions(DialogActions):
         order = await self.app.push_screen_wait(order_dialog(self.group))
         if order:
             await self.runtime.library.groups.set(self.group.id, order=order)
-            await self._group_changed()
+            await self.group_changed()
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_rename_group(self) -> None:
@@ -106,7 +106,7 @@ class GroupActions(DialogActions):
         name = await self.app.push_screen_wait(AskDialog(t("dialog.group_name.title"), value=self.group.name))
         if name:
             await self.runtime.library.groups.set(self.group.id, name=name)
-            await self._group_changed()
+            await self.group_changed()
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_delete_group(self) -> None:
@@ -136,11 +136,12 @@ class GroupActions(DialogActions):
     def nobody_answers(self) -> None:
         if self.group is None:
             return
-        key = key_name(keys_of(SPEAK, self.lunalux.keymap)[0])
+        key = key_name(next(iter(keys_of(SPEAK, self.lunalux.keymap)), "ctrl+p"))
         words = "cast.all_muted" if all(one.muted for one in self.group.members) else "cast.nobody_answers"
         self.notify(t(words, press=key), markup=False)
 
-    async def _group_changed(self) -> None:
+    async def group_changed(self) -> None:
+        """Read the group that is open again, and draw its members as they are now."""
         if self.group is not None:
             self.show_group(await self.runtime.library.groups.get(self.group.id))
             self.transcript.retranslate()
