@@ -124,6 +124,17 @@ class CognitoIdentity:
         names = {entry["Name"]: entry["Value"] for entry in user["UserAttributes"]}
         return names.get("sub")
 
+    async def remove(self, email: str, user_id: str) -> None:
+        if await self.find(email) != user_id:
+            return
+        try:
+            await self._call(
+                "admin_delete_user", UserPoolId=self._settings.pool_id, Username=normal_email(email)
+            )
+        except _Refused as refused:
+            if refused.kind != "UserNotFoundException":
+                raise refused.public() from None
+
     def _verify(self, token: str) -> Account | None:
         import jwt
 

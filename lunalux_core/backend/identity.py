@@ -90,6 +90,11 @@ class Identity(Protocol):
         """The user id of a confirmed address; for operators."""
         ...
 
+    async def remove(self, email: str, user_id: str) -> None:
+        """Forget an account and whatever waits for a code of its address (S11). An address that is
+        another account's by now stays that account's."""
+        ...
+
 
 def normal_email(email: str) -> str:
     """The spelling under which an address is kept and compared."""
@@ -199,6 +204,15 @@ class LocalIdentity:
     async def find(self, email: str) -> str | None:
         row = await self._store.get(self._table, _key(normal_email(email), "IDENTITY"))
         return None if row is None else str(row["userId"])
+
+    async def remove(self, email: str, user_id: str) -> None:
+        email = normal_email(email)
+        try:
+            await self._store.write(Delete(self._table, _key(email, "IDENTITY"), when=Eq("userId", user_id)))
+        except ConditionFailed:
+            return  # gone already, or somebody's who came after
+        for kind in ("SIGNUP", "RESET"):
+            await self._store.write(Delete(self._table, _key(email, kind)))
 
     async def _renew_code(self, email: str, kind: Literal["SIGNUP", "RESET"], purpose: str) -> None:
         fresh = self._new_code(purpose, email)

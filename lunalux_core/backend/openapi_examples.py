@@ -87,6 +87,7 @@ REQUESTS: dict[str, Json] = {
     "ResetRequest": {**_CREDENTIALS, "code": "493027"},
     "InitRequest": {"email": "ada@example.org"},
     "UsernameRequest": {"username": "Ada"},
+    "EraseRequest": {"password": _CREDENTIALS["password"]},
     "RedeemRequest": {"coupon": "SPRING-7QK2-M9XW-4TRB-Q8ZD"},
     "SubmitRequest": {
         "userId": _USER_ID,

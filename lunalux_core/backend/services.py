@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lunalux_core.backend.dialogues import Dialogues
+from lunalux_core.backend.erasure import Erasure
 from lunalux_core.backend.identity import Identity
 from lunalux_core.backend.keys import Signer
 from lunalux_core.backend.limits import (
@@ -64,6 +65,7 @@ class Services:
     likes: Likes
     money: Money
     dialogues: Dialogues
+    erasure: Erasure
     sweeper: Sweeper
     official: OfficialModels
     ranking: Ranking
@@ -122,23 +124,28 @@ def assemble(
     money = Money(store, tables, wallets, ledgers, now_ms, call_timeout_s=settings.providers.timeout_s)
     dialogues = Dialogues(store, tables, characters, settings.ranking, now_ms)
     limiter: RateLimiter = StoredLimiter(store, tables.user, now_ms) if shared_limits else MemoryLimiter()
+    users = Users(store, tables, ledgers, invites, now_ms)
+    sessions = Sessions(
+        store,
+        tables.user,
+        signer,
+        ttl_s=settings.session_ttl_s,
+        cache_s=settings.session_cache_s,
+        now_ms=now_ms,
+    )
+    erasure = Erasure(
+        store, tables, users, characters, blobs, identity, sessions, now_ms, forget=listings.forget
+    )
     return Services(
         settings=settings,
         store=store,
         blobs=blobs,
         identity=identity,
         signer=signer,
-        sessions=Sessions(
-            store,
-            tables.user,
-            signer,
-            ttl_s=settings.session_ttl_s,
-            cache_s=settings.session_cache_s,
-            now_ms=now_ms,
-        ),
+        sessions=sessions,
         limiter=limiter if settings.rate_limits else NoLimits(),
         free_slots=Slots(FREE_REPLIES_AT_ONCE if settings.rate_limits else UNMETERED),
-        users=Users(store, tables, ledgers, invites, now_ms),
+        users=users,
         wallets=wallets,
         ledgers=ledgers,
         invites=invites,
@@ -148,7 +155,8 @@ def assemble(
         likes=Likes(store, tables, characters, settings.ranking, now_ms, ttl_s=settings.liked_ttl_s),
         money=money,
         dialogues=dialogues,
-        sweeper=Sweeper(store, tables, money, ledgers, dialogues, now_ms),
+        erasure=erasure,
+        sweeper=Sweeper(store, tables, money, ledgers, dialogues, now_ms, erasure),
         official=OfficialModels(settings.providers),
         ranking=ranking,
         listings=listings,

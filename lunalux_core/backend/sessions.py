@@ -121,6 +121,15 @@ class Sessions:
         if row is not None:
             await self._forget(user_id, int(row["epoch"]))
 
+    async def bury(self, user_id: str) -> None:
+        """End an erased account's session. The row stays without a word about anybody, so that nothing looks
+        lost and could be repaired (S3)."""
+        self._cache.pop(user_id, None)
+        row = await self._store.get(self._table, _key(user_id))
+        epoch = int(row["epoch"]) if row is not None else 0
+        grave = {"PK": f"USER#{user_id}", "SK": "SESSION", "sessionId": "erased", "epoch": epoch}
+        await self._store.write(Put(self._table, grave, when=None))
+
     async def repair(self, user_id: str, email: str, device: str = "") -> str | None:
         """A new session where the registry lost its row, else None (S3).
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from lunalux_core.backend.billing import CURRENCIES, Currency
 from lunalux_core.backend.dialogues import Dialogues
+from lunalux_core.backend.erasure import Erasure
 from lunalux_core.backend.money import Money
 from lunalux_core.backend.repos.ledger import Ledgers, ledger_of
-from lunalux_core.backend.repos.movements import MOVE, OPEN, ledger_key, wallet_key
+from lunalux_core.backend.repos.movements import ERASE, MOVE, OPEN, ledger_key, wallet_key
 from lunalux_core.backend.repos.wallets import wallet_of
 from lunalux_core.backend.settings import TableNames
 from lunalux_core.backend.storage.table import ConditionFailed, Eq, Item, Key, Store, Update
@@ -51,8 +52,9 @@ class Sweeper:
         ledgers: Ledgers,
         dialogues: Dialogues,
         now_ms: Callable[[], int],
+        erasure: Erasure | None = None,
     ) -> None:
-        self._store, self._tables, self._money = store, tables, money
+        self._store, self._tables, self._money, self._erasure = store, tables, money, erasure
         self._ledgers, self._dialogues, self._now_ms = ledgers, dialogues, now_ms
 
     async def sweep(self) -> Swept:
@@ -62,6 +64,8 @@ class Sweeper:
             sk = str(row["SK"])
             if sk.startswith(OPEN):
                 refunded += await self._money.sweep_row(row)
+            elif sk == ERASE and self._erasure is not None:
+                await self._erasure.finish(row)
             elif sk.startswith(MOVE) and row.get("status") == "SETTLED":
                 if row.get("counted") is False and "characterId" in row:
                     counted += await self._dialogues.count_row(row)

@@ -131,6 +131,10 @@ class BackendClient:
     async def set_username(self, username: str) -> MeResponse:
         return await self._post(MeResponse, "/api/user/username", {"username": username})
 
+    async def erase(self, password: str) -> Success:
+        """Erase the account with all that belongs to it, for good."""
+        return await self._post(Success, "/api/user/erase", {"password": password})
+
     async def wallet(self) -> WalletResponse:
         return await self._get(WalletResponse, "/api/wallet/me")
 

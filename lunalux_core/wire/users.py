@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from lunalux_core.wire.auth import Email, ReferralCode
+from lunalux_core.wire.auth import Email, Password, ReferralCode
 from lunalux_core.wire.base import Success, Wire
 
 
@@ -83,6 +83,12 @@ class MeResponse(Success):
 
 class UsernameRequest(Wire):
     username: Annotated[str, StringConstraints(max_length=256)]
+
+
+class EraseRequest(Wire):
+    """The account's password, as proof that it is its owner who wants it gone."""
+
+    password: Password
 
 
 class WalletResponse(Success):

@@ -275,6 +275,30 @@ def lux(
     _tell(with_services(storage, work), as_json)
 
 
+@user_app.command("erase")
+def erase_user(
+    user: str = USER,
+    yes: bool = typer.Option(False, "--yes", help="Really do it; it cannot be undone."),
+    storage: str = STORAGE,
+    as_json: bool = JSON,
+) -> None:
+    """Erase an account: sign-in, name, wallet, movements, likes, cards and their files; for good.
+
+    Example: lunalux admin user erase ada@example.org --yes
+    """
+    if not yes:
+        raise InvalidInput("USAGE", "An erased account cannot be brought back.", "Repeat it with --yes.")
+
+    async def work(services: Services) -> dict[str, Any]:
+        user_id = await _user_id(services, user)
+        profile = await services.users.get(user_id)
+        cards = await services.erasure.adopt(user_id)
+        await services.erasure.erase(user_id, profile.email if profile is not None else "")
+        return {"userId": user_id, "cards": cards, "erased": True}
+
+    _tell(with_services(storage, work), as_json)
+
+
 def _moderation(verb: str, status: Literal["active", "hidden", "deleted"], help: str) -> None:
     def command(card_id: str = ID, storage: str = STORAGE, as_json: bool = JSON) -> None:
         async def work(services: Services) -> dict[str, Any]:

@@ -35,6 +35,7 @@ FITTING: dict[tuple[str, str], Request] = {
     ("get", "/api/session/validate"): {},
     ("post", "/api/user/init"): {"json": {}},
     ("get", "/api/user/me"): {},
+    ("post", "/api/user/erase"): {"json": {"password": "wrong password"}},
     ("post", "/api/user/username"): {"json": {"username": "Lamplighter"}},
     ("get", "/api/wallet/me"): {},
     ("get", "/api/ledger/summary/me"): {},

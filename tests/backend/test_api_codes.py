@@ -46,6 +46,7 @@ from lunalux_core.ids import now_ms, short_id
 from lunalux_core.wire.official import SubmitRequest
 
 SUBMIT, BLOBS = "/api/official-model/submit", "/blobs/{key}"
+ERASE = "/api/user/erase"
 MOST_BODY, MOST_PROMPT, MOST_UPLOAD = 10_000, 20_000, 50_000
 SETTINGS = BackendSettings(
     max_body_bytes=MOST_BODY,
@@ -247,13 +248,19 @@ async def accounts(tour: Tour) -> None:
     http, ada, bob = tour.api.http, await tour.api.person(), await tour.api.person("bob")
     eve = await tour.api.person("eve", init=False)
     for method, path in FITTING:
-        if not path.startswith(("/api/character/", "/api/liked/add", "/api/coupon", "/api/auth/")):
+        if path != ERASE and not path.startswith(
+            ("/api/character/", "/api/liked/add", "/api/coupon", "/api/auth/")
+        ):
             good(await Ask(ada, path, method).send(http))
     signup, signin = "/api/auth/signup", "/api/auth/signin"
     taken = body(email="ada@example.org")
     bad(await Ask(None, signup, change=taken).send(http), 409, "EMAIL_TAKEN")
     bad(await Ask(None, signup, change=body(password="short")).send(http), 400, "WEAK_PASSWORD")
     bad(await Ask(None, signin, change=body(password="wrong password")).send(http), 401, "BAD_CREDENTIALS")
+    gone = await tour.api.person("gone")
+    bad(await Ask(gone, ERASE).send(http), 401, "BAD_CREDENTIALS")
+    good(await Ask(gone, ERASE, change=body(password=PASSWORD)).send(http))
+    bad(await Ask(gone, "/api/user/me", "get").send(http), 401, "UNAUTHORIZED")
     rename = "/api/user/username"
     bad(await Ask(bob, rename).send(http), 409, "USERNAME_TAKEN")
     bad(await Ask(bob, rename, change=body(username="x")).send(http), 400, "USERNAME_INVALID")
@@ -471,6 +478,7 @@ async def too_many(tour: Tour) -> None:
     address = "127.0.0.1"
     by_session = {
         "/api/user/username": limits.RENAME,
+        ERASE: limits.SIGN_IN_EMAIL,
         "/api/coupon/redeem": limits.COUPON,
         SUBMIT: limits.FREE_REPLY,
         "/api/character/presign-upload": limits.UPLOAD,

@@ -41,6 +41,7 @@ def protected(api: Api) -> list[tuple[str, str]]:
 FITTING: dict[str, Any] = {
     "email": "ada@example.org",
     "username": "Somebody",
+    "password": "not the one",
     "coupon": "X",
     "characterId": "some-id",
     "reason": "Because.",

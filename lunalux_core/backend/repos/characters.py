@@ -7,7 +7,7 @@ A card lives in the table of its language, under `PROFILE`, older ones under "0"
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from lunalux_core.backend.clock import iso
@@ -183,7 +183,6 @@ class Characters:
             **self.mark(HOT, card.id),
             **self.mark(TIME, card.id),
         }
-        item |= {"Creator": card.creator} if card.creator else {}
         return item | ({"Tags": frozenset(card.tags)} if card.tags else {})
 
     def mark(self, order: Order, character_id: str) -> dict[str, str]:
@@ -268,6 +267,36 @@ class Characters:
             raise no_character(character_id) from None
         assert item is not None
         return card_of(item, card.place)
+
+    async def erase(self, character_id: str, owner: str) -> MarketCard | None:
+        """Delete somebody's own card with its words; returns it as it was, for its files (S11)."""
+        card = await self.find_any(character_id)
+        if card is None or card.owner != owner:
+            return None
+        await self._store.write(
+            Update(
+                card.place.table,
+                card.place.key,
+                set={"Status": "deleted", "StatusAt": iso(self._now_ms()), "CharacterName": ""},
+                set_default=self.mark(TIME, card.id) | self.mark(HOT, card.id),
+                remove=("Intro", "Tags", "Creator"),
+                when=Exists(),
+            )
+        )
+        return card
+
+    async def disown(self, card: MarketCard) -> None:
+        """Forget whose an erased card was; last of all, so that an interrupted erasure finds it again."""
+        await self._store.write(
+            Update(card.place.table, card.place.key, remove=("OwnerUserId",), when=Exists())
+        )
+
+    async def owned_by(self, user_id: str) -> AsyncIterator[str]:
+        """Ids of somebody's cards; reads both markets, for operators."""
+        for table in (self._tables.character_en, self._tables.character_cn):
+            async for item in self._store.scan_all(table):
+                if item.get("OwnerUserId") == user_id and str(item["PK"]).startswith("CHAR#"):
+                    yield str(item["PK"]).removeprefix("CHAR#")
 
     async def report(self, character_id: str, user_id: str, reason: str) -> None:
         """Keep somebody's complaint beside the card, one for each account.

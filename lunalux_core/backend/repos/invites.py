@@ -19,6 +19,7 @@ from lunalux_core.backend.storage.table import (
     Absent,
     AnyOf,
     ConditionFailed,
+    Delete,
     Eq,
     Exists,
     Item,
@@ -118,6 +119,12 @@ class Invites:
             Put(self._tables.invite, profile, when=Absent()),
             Put(self._tables.invite, owned, when=Absent()),
         ]
+
+    async def leaving(self, user_id: str) -> list[Operation]:
+        """What takes a profile and its code away."""
+        found = await self.get(user_id)
+        codes = [] if found is None else [_code_key(found.invite_code)]
+        return [Delete(self._tables.invite, key) for key in (profile_key(user_id), *codes)]
 
     async def accept(self, invitee: str, code: str, created_at: object) -> bool:
         """Count `invitee` for the owner of `code`, once for each account and only while it is new (A5).

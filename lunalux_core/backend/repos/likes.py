@@ -28,7 +28,7 @@ from lunalux_core.backend.storage.table import (
     Store,
 )
 
-LIKED, DOWNLOAD, UPLOAD = "LIKED#", "DL#", "UPLOAD#"
+LIKED, DOWNLOAD, UPLOAD, OWN = "LIKED#", "DL#", "UPLOAD#", "OWN#"
 DOWNLOAD_WINDOW_S = 24 * 3600
 PAGE = 100
 
@@ -162,6 +162,11 @@ class Likes:
         return Ticket(upload_id, user_id, row["key"], row["size"], row.get("sha256"), row["expiresAt"])
 
     def consume(self, ticket: Ticket) -> list[Operation]:
-        """What `Characters.publish` does in its transaction, so that a ticket publishes once (A10)."""
+        """What `Characters.publish` does in its transaction: a ticket publishes once (A10), and the account
+        notes the card as its own, under the upload's id, for the day it is erased (S11)."""
         key = Key(user_pk(ticket.user_id), f"{UPLOAD}{ticket.id}")
-        return [Delete(self._tables.liked, key, when=Ge("expiresAt", self._now_ms() // 1000))]
+        own = {"PK": key.pk, "SK": f"{OWN}{ticket.id}", "characterId": ticket.id}
+        return [
+            Delete(self._tables.liked, key, when=Ge("expiresAt", self._now_ms() // 1000)),
+            Put(self._tables.liked, own, when=None),
+        ]

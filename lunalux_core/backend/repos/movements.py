@@ -33,6 +33,8 @@ COIN: Mapping[Currency, str] = {"star": "starCoin", "luna": "lunaCoin"}
 USED: Mapping[Currency, str] = {"star": "totalStarCoinUsed", "luna": "totalLunaCoinUsed"}
 GAIN: Mapping[Currency, str] = {"star": "totalStarCoinGain", "luna": "totalLunaCoinGain"}
 MOVE, LINE, OPEN = "MOVE#", "LINE#", "OPEN#"
+ERASE = "ERASE"
+"""The mark of an account that is being erased (S11)."""
 OWN_MARK = "/"
 """Stands in the ids of the service's own movements (`coupon/…`, `admin/…`) and in no idempotency key, so
 that nobody can take such an id first. `init`, the one documented without it, is there from the start."""

@@ -219,6 +219,32 @@ class Users:
         ]
         return writes, len(claimed)
 
+    async def erase(self, user_id: str) -> None:
+        """Take an account's own rows away, and let its username go, in one transaction (S11)."""
+        for _ in range(TRIES):
+            profile = await self._store.get(self._tables.user, _profile_key(user_id))
+            name = profile.get("usernameLower") if profile is not None else None
+            unchanged = Absent("usernameLower") if name is None else Eq("usernameLower", name)
+            writes: list[Operation] = [
+                Delete(self._tables.user, _profile_key(user_id), when=AnyOf(Absent(), unchanged)),
+                Delete(self._tables.wallet, wallet_key(user_id)),
+                Delete(self._tables.ledger, ledger_key(user_id)),
+                *await self._invites.leaving(user_id),
+            ]
+            names = [] if name is None else _owner_keys(Username.known(str(name)))
+            owners = await self._store.get_many(self._tables.user, names) if names else {}
+            writes += [
+                Delete(self._tables.user, Key(*key), when=Eq("userId", user_id))
+                for key, row in owners.items()
+                if row.get("userId") == user_id
+            ]
+            try:
+                await self._store.transact(writes)
+                return
+            except ConditionFailed:
+                continue  # renamed meanwhile
+        raise Unavailable("The account could not be erased.")
+
     async def owner(self, username: str) -> str | None:
         """The user id behind a username, for operators."""
         key = _owner_keys(Username.known(username))[0]

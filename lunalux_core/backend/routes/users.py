@@ -9,12 +9,14 @@ from fastapi import APIRouter, Cookie, Request, Response
 from lunalux_core.backend import limits
 from lunalux_core.backend.http import CurrentServices, CurrentSession, client_address, limit, require_session
 from lunalux_core.backend.openapi_examples import SESSION, answers
+from lunalux_core.backend.ranking_schedule import LANGS, SORTS
 from lunalux_core.backend.refusals import refuse
 from lunalux_core.backend.routes.auth import IDENTITY_COOKIE, REFERRAL_COOKIE
 from lunalux_core.backend.services import Services
 from lunalux_core.backend.views import invite_view, ledger_view, user_view, wallet_view
 from lunalux_core.errors import SessionError
-from lunalux_core.wire.users import InitRequest, InitResponse, MeResponse, UsernameRequest
+from lunalux_core.wire.base import Success
+from lunalux_core.wire.users import EraseRequest, InitRequest, InitResponse, MeResponse, UsernameRequest
 
 router = APIRouter(prefix="/api/user", tags=["user"])
 
@@ -82,6 +84,19 @@ async def _repair(services: Services, user_id: str, proof: str, device: str) -> 
     if account is None or account.user_id != user_id:
         return None
     return await services.sessions.repair(user_id, account.email, device)
+
+
+@router.post("/erase", responses=answers(*SESSION, "BAD_CREDENTIALS", "RATE_LIMITED"))
+async def erase(body: EraseRequest, session: CurrentSession, services: CurrentServices) -> Success:
+    """Erase one's account with all that belongs to it, for good. The password proves whose it is (S11)."""
+    await limit(services, limits.SIGN_IN_EMAIL, session.user_id)
+    account = await services.identity.sign_in(session.email, body.password)
+    await services.erasure.erase(account.user_id, account.email)
+    if services.eager:  # elsewhere the timer's batch takes the cards out of the lists
+        for lang in LANGS:
+            for sort in SORTS:
+                await services.ranking.drain(lang, sort)
+    return Success()
 
 
 @router.post(
