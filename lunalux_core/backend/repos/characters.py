@@ -183,6 +183,7 @@ class Characters:
             **self.mark(HOT, card.id),
             **self.mark(TIME, card.id),
         }
+        item |= {"Creator": card.creator} if card.creator else {}
         return item | ({"Tags": frozenset(card.tags)} if card.tags else {})
 
     def mark(self, order: Order, character_id: str) -> dict[str, str]:
