@@ -478,8 +478,13 @@ def _called_up(
 def _addressed(
     connection: Connection, conversation: Conversation, said: Message | None, options: TurnOptions
 ) -> str:
-    """The member of a group whose card a single prompt is about; "" elsewhere."""
-    return _called_up(connection, conversation, said, options)[0] if conversation.group_id else ""
+    """The member of a group whose card a single prompt is about, even if all are muted; "" elsewhere."""
+    if not conversation.group_id:
+        return ""
+    from lunalux_core.dialogue.company import anyone
+
+    speakers = _speakers(connection, conversation, said, options)
+    return speakers[0] if speakers else anyone(connection, conversation.group_id, said, muted_too=True)
 
 
 def _may_speak(connection: Connection, conversation: Conversation, speaker: str) -> bool:

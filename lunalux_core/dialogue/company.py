@@ -143,10 +143,16 @@ def answering(connection: Connection, group_id: str, said: Message | None, speak
     return choose_speakers(group.order, _candidates(connection, group), _occasion(group, said), _dice(said))
 
 
-def anyone(connection: Connection, group_id: str, said: Message | None) -> str:
-    """One member that may speak now, whatever the order is; "" where there is none."""
+def anyone(connection: Connection, group_id: str, said: Message | None, *, muted_too: bool = False) -> str:
+    """One member that may speak now, whatever the order is; "" where there is none.
+
+    Args:
+        muted_too: take a muted member if there is no other.
+    """
     group = load_group(connection, group_id)
-    return choose_one(_candidates(connection, group), _occasion(group, said), _dice(said))
+    candidates = _candidates(connection, group)
+    chosen = choose_one(candidates, _occasion(group, said), _dice(said))
+    return chosen or (candidates[0].id if candidates and muted_too else "")
 
 
 def may_speak(connection: Connection, group_id: str, character_id: str) -> bool:

@@ -68,7 +68,7 @@ def chat(
     async def work(runtime: Runtime) -> None:
         await runtime.first_start()
         await runtime.chat.recover()
-        place = await _conversation(runtime, character, conversation, new=new, user=user)
+        place = await _conversation(runtime, character, conversation, speaker, new=new, user=user)
         await _check_speaker(runtime, place, options)
         if show_prompt:
             await _show_prompt(runtime, place, message, options, as_json=as_json)
@@ -79,7 +79,7 @@ def chat(
 
 
 async def _conversation(
-    runtime: Runtime, character: str, conversation: str, *, new: bool, user: str
+    runtime: Runtime, character: str, conversation: str, speaker: str, *, new: bool, user: str
 ) -> Conversation:
     """The conversation to go on with; that of a group by its own name or a member's."""
     try:
@@ -92,6 +92,8 @@ async def _conversation(
         if place.character_id != found.id and not joined:
             raise _of_another(conversation, found.name, found.id)
         return place
+    if speaker:
+        raise _not_a_group()
     if new:
         return await runtime.chat.start(found.id, user_name=user)
     return await runtime.chat.open(found.id)
@@ -122,15 +124,17 @@ def _of_another(conversation: str, name: str, identity: str) -> InvalidInput:
     )
 
 
+def _not_a_group() -> InvalidInput:
+    return InvalidInput(
+        "NOT_A_GROUP", "Only a group has members that can be asked to speak.", "Leave out --speaker."
+    )
+
+
 async def _check_speaker(runtime: Runtime, place: Conversation, options: TurnOptions) -> None:
     """Refuse what would get no answer. Raises InvalidInput (NOT_A_GROUP, SPEAKER_NEEDED)."""
     if not place.group_id:
         if options.speaker:
-            raise InvalidInput(
-                "NOT_A_GROUP",
-                "Only a group has members that can be asked to speak.",
-                "Leave out --speaker.",
-            )
+            raise _not_a_group()
         return
     group = await runtime.library.groups.get(place.group_id)
     if not options.speaker and (group.order == "manual" or all(one.muted for one in group.members)):

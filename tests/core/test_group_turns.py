@@ -331,6 +331,8 @@ async def test_a_group_of_muted_members_says_so(runtime: Runtime, group: Group, 
     with pytest.raises(InvalidInput) as caught:
         await collect(runtime.chat.speak(place.id, MODEL))
     assert caught.value.code == "EVERYBODY_MUTED"
+    events = await collect(runtime.chat.impersonate(place.id, MODEL))
+    assert isinstance(events[-1], TurnCompleted) and events[-1].text == "One."
 
 
 async def test_who_is_muted_while_a_round_runs_is_passed_over(

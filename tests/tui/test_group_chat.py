@@ -203,7 +203,7 @@ async def test_a_group_is_opened_by_its_name_and_its_chat_comes_from_a_file(tmp_
 async def test_every_dialog_of_groups_fits(language: str, size: tuple[int, int]) -> None:
     await stored_group()
     async with open_app(size) as app:
-        app.app.switch_language(language)  # type: ignore[arg-type]
+        app.app.switch_language(language)
         for action, dialog in (
             ("members", GroupDialog),
             ("speak", SpeakerDialog),
