@@ -114,26 +114,35 @@ class CognitoIdentity:
 
     async def find(self, email: str) -> str | None:
         try:
+            return await self._owner(email)
+        except _Refused as refused:
+            if refused.kind == "AccessDeniedException":
+                return None
+            raise refused.public() from None
+
+    async def remove(self, email: str, user_id: str) -> None:
+        """Needs the permission to delete users; without it the erasure waits (STORE_UNAVAILABLE)."""
+        try:
+            if await self._owner(email) == user_id:
+                await self._call(
+                    "admin_delete_user", UserPoolId=self._settings.pool_id, Username=normal_email(email)
+                )
+        except _Refused as refused:
+            if refused.kind != "UserNotFoundException":
+                raise refused.public() from None
+
+    async def _owner(self, email: str) -> str | None:
+        """The user id of an address, None if the pool has none."""
+        try:
             user = await self._call(
                 "admin_get_user", UserPoolId=self._settings.pool_id, Username=normal_email(email)
             )
         except _Refused as refused:
-            if refused.kind in {"UserNotFoundException", "AccessDeniedException"}:
+            if refused.kind == "UserNotFoundException":
                 return None
-            raise refused.public() from None
+            raise
         names = {entry["Name"]: entry["Value"] for entry in user["UserAttributes"]}
         return names.get("sub")
-
-    async def remove(self, email: str, user_id: str) -> None:
-        if await self.find(email) != user_id:
-            return
-        try:
-            await self._call(
-                "admin_delete_user", UserPoolId=self._settings.pool_id, Username=normal_email(email)
-            )
-        except _Refused as refused:
-            if refused.kind != "UserNotFoundException":
-                raise refused.public() from None
 
     def _verify(self, token: str) -> Account | None:
         import jwt

@@ -85,6 +85,19 @@ async def test_answers_do_not_tell_who_exists(pool: Pool) -> None:
     assert await pool.identity.find("nobody@example.org") is None
 
 
+async def test_an_erased_account_leaves_the_pool_and_nobody_elses_does(pool: Pool) -> None:
+    await pool.identity.sign_up("ada@example.org", PASSWORD)
+    await pool.identity.confirm("ada@example.org", "123456")
+    ada = await pool.identity.find("ada@example.org")
+    assert ada is not None
+    await pool.identity.remove("ada@example.org", "somebody-else")
+    await pool.identity.sign_in("ada@example.org", PASSWORD)
+    for _ in range(2):  # to repeat it does no harm
+        await pool.identity.remove("ada@example.org", ada)
+    assert await pool.identity.find("ada@example.org") is None
+    assert await code_of(pool.identity.sign_in("ada@example.org", PASSWORD)) == "BAD_CREDENTIALS"
+
+
 async def test_tokens_of_others_and_changed_tokens_prove_nothing(pool: Pool, endpoint: str) -> None:
     await pool.identity.sign_up("ada@example.org", PASSWORD)
     await pool.identity.confirm("ada@example.org", "123456")
