@@ -504,6 +504,7 @@ class _Keeper:
         self._text: list[str] = []
         self._thinking: list[str] = []
         self._flushed = time.monotonic()
+        self._finished = False
 
     async def take(self, delta: TextDelta | ThinkingDelta) -> None:
         (self._text if isinstance(delta, TextDelta) else self._thinking).append(delta.text)
@@ -544,12 +545,19 @@ class _Keeper:
             )
             return load_message(connection, reply.id)
 
-        return await self._database.write(change)
+        self._finished = True  # whoever stops listening from now on stops no reply
+        try:
+            return await asyncio.shield(self._database.write(change))
+        except Exception:
+            self._finished = False
+            raise
 
     async def end(self, status: str) -> None:
-        """Keep what came, marked; a continued reply that got nothing new is as it was before."""
+        """Keep what came, marked; a continued reply that got nothing new is as it was before, and so is one
+        that is complete.
+        """
         reply = self._reply
-        if reply is None:
+        if reply is None or self._finished:
             return
         if self._base and not self._text:
             status = "done"

@@ -232,6 +232,7 @@ async def test_a_round_can_be_stopped_between_replies_and_within_one(
             if isinstance(event, TurnCompleted):
                 break
     assert (await said(runtime, place))[3:] == [("Traveller", "All of you!"), ("Mira", "One.")]
+    assert (await runtime.library.conversations.page(place.id))[-1].status == "done"
     server.will(stream("Whole."), stream("Half", then="hang"), stream("Never."))
     async with aclosing(runtime.chat.send(place.id, "Again!", MODEL)) as events:
         texts = 0
