@@ -94,6 +94,9 @@ class Settings:
         "Draw pictures: as well as the terminal can, always in blocks of colour, or not at all.",
         choices=("auto", "blocks", "off"),
     )
+    portrait: bool = _setting(
+        "ui.portrait", True, "Show who speaks under the list of characters, where there is room."
+    )
     enter_sends: bool = _setting(
         "chat.enter_sends",
         True,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 async def begin(app: LunaluxApp) -> None:
     """Finish what a crash left open, add the starters to a new library, open what was asked for."""
+    from lunalux_tui.widgets.portrait import show_portrait
     from lunalux_tui.widgets.tour import show_tour
 
     runtime, chat, opening = app.runtime, app.chat, app.opening
@@ -36,6 +37,7 @@ async def begin(app: LunaluxApp) -> None:
             await chat.refresh_roster()
     if chat.conversation is None:
         chat.transcript.note(*app.words_of_emptiness(), error=False)
+    await show_portrait(chat)
     await show_tour(app, new=new)
     await app.watch_account()
     await asyncio.to_thread(_warm)

@@ -28,6 +28,7 @@ from lunalux_tui.widgets.prompt import Prompt
 from lunalux_tui.widgets.roster import Roster
 
 if TYPE_CHECKING:
+    from lunalux_core.account import AccountState
     from lunalux_core.dialogue.turn import Billed, TurnEvent, TurnOptions
     from lunalux_core.runtime import Runtime
     from lunalux_tui.screens.turns import Turns
@@ -55,7 +56,7 @@ class ChatBase(LunaScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (92, "-wide")]
-        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall"), (30, "-high")]
         self.character: CharacterSummary | None = None
         self.group: Group | None = None
         self.groups: dict[str, Group] = {}
@@ -120,12 +121,27 @@ class ChatBase(LunaScreen[None]):
         if opening.problem is not None:
             self.show_error(opening.problem)
         self.prompt.focus()
+        self.watch(self.app, "account", self.show_account, init=False)
 
     def apply_settings(self) -> None:
         """Follow the settings in force."""
         settings = self.runtime.settings
         self.prompt.enter_sends = settings.enter_sends
-        self.header.model = t("model.practice") if settings.model == "practice" else settings.model
+        for shown in self.roster.children:
+            follow = getattr(shown, "apply_settings", None)
+            if follow is not None:
+                follow()
+        self.show_account(self.lunalux.account)
+
+    def show_account(self, account: AccountState | None) -> None:
+        """Name the model in use; where it is an official one, show the coins it takes."""
+        model = self.runtime.settings.model
+        official = model.startswith("official:")
+        self.status.account = account if official else None
+        self.header.model = t("model.practice") if model == "practice" else model
+        if official and account is not None:
+            rows = {f"official:{row['modelId']}": str(row["displayname"]) for row in account.models}
+            self.header.model = f"✦ {rows[model]}" if model in rows else model
 
     # -- what is open ------------------------------------------------------------------------------
 
