@@ -1,8 +1,8 @@
 """The store's single-item operations on dynalite as well, a third judge of DynamoDB's expressions.
 
-It knows no transactions, no TTL and no row that comes along with a refused condition, and finds no two
-maps equal; so only what needs none of that is here. It is a Node program: without Node, or without a way to fetch
-it, the tests are skipped and say so.
+It knows no transactions, no TTL and no row that comes along with a refused condition, and finds no two maps
+equal; so only what needs none of that is here. It is a Node program: without Node, or without a way to
+fetch it, the tests are skipped and say so.
 """
 
 from __future__ import annotations
