@@ -164,3 +164,23 @@ def test_a_terminal_without_unicode_or_colour_or_room(open_terminal: Open) -> No
     assert terminal.raw.isascii()
     assert b"\\u" not in terminal.raw
     assert b"[38;" not in terminal.raw and b"[48;" not in terminal.raw
+
+
+def test_copying_reaches_the_terminal_and_the_system(open_terminal: Open, tmp_path: Path) -> None:
+    tool = tmp_path / "bin" / "xclip"
+    tool.parent.mkdir()
+    tool.write_text(f"#!/bin/sh\ncat > {tmp_path}/clipboard\n")
+    tool.chmod(0o755)
+    path = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
+    terminal = open_terminal(PATH=path, DISPLAY=":9", SSH_CONNECTION="", SSH_TTY="", WAYLAND_DISPLAY="")
+    terminal.wait("The bell over the door")
+    terminal.send("\x1b")
+    terminal.wait("browsing")
+    terminal.send("y")
+    terminal.wait("opied")
+    assert b"\x1b]52;c;" in terminal.raw
+    for _ in range(100):
+        if (tmp_path / "clipboard").exists():
+            break
+        terminal.pump(0.1)
+    assert "The bell over the door" in (tmp_path / "clipboard").read_text()
