@@ -9,11 +9,12 @@ from lunalux_tui.actions import Action, key_name, keys_of
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.chat_dialogs import WORK, DialogActions
 
-SPEAK = Action("group.speak", "speak", "alt+s", footer=33)
+# Many terminals send alt with a letter as escape and that letter, which the prompt would take as text.
+SPEAK = Action("group.speak", "speak", "alt+s", footer=33, priority=True)
 GROUP_ACTIONS = (
     Action("group.new", "new_group"),
     SPEAK,
-    Action("group.members", "members", "alt+g", footer=39),
+    Action("group.members", "members", "alt+g", footer=39, priority=True),
     Action("group.order", "group_order"),
     Action("group.rename", "rename_group"),
     Action("group.delete", "delete_group"),
