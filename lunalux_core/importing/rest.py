@@ -165,15 +165,19 @@ class Rest:
 
     def chat(self, told: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
         """A chat to its character; one that was imported before is left as it has become since."""
-        from lunalux_core.group_chats import group_for, is_group_chat
+        from lunalux_core.group_chats import group_for, is_group_chat, missing_notes
         from lunalux_core.transfer import store_chat, store_group_chat
 
         path = place(source)
 
         def change(connection: Connection) -> ImportResult:
             group = self.known.groups.get(path.stem)
+            notes = log.notes
             if group is None and not character_id and is_group_chat(log):
-                group = group_for(connection, log, path.stem)[0].id
+                group = ""
+                if not self.dry_run:
+                    found, missing = group_for(connection, log, path.stem)
+                    group, notes = found.id, (*notes, *missing_notes(found, missing))
             character = "" if group is not None else character_id or owner(connection, log, path, self.known)
             title = clean_line(log.title or path.stem, 120)
             stamp = stamp_of(log, group or character)
@@ -189,6 +193,6 @@ class Rest:
                 name = load_character(connection, character).name
                 identity = store_chat(connection, log, character, name, title, user)
             remember(connection, stamp, identity)
-            return ImportResult(told, "imported", identity, title, warnings=log.notes, kind="chat")
+            return ImportResult(told, "imported", identity, title, warnings=notes, kind="chat")
 
         return self.write(change)

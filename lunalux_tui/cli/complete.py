@@ -25,6 +25,14 @@ def _characters() -> Iterable[str]:
     return _rows("SELECT name FROM characters ORDER BY used_at DESC, created_at DESC")
 
 
+def _groups() -> Iterable[str]:
+    return _rows("SELECT name FROM character_groups ORDER BY used_at DESC")
+
+
+def _partners() -> Iterable[str]:
+    return [*_characters(), *_groups()]
+
+
 def _conversations() -> Iterable[str]:
     return _rows("SELECT id FROM conversations ORDER BY updated_at DESC")
 
@@ -71,6 +79,7 @@ ANYWHERE: dict[str, Values] = {
     "character": _characters,
     "characters": _characters,
     "speaker": _characters,
+    "group": _groups,
     "conversation": _conversations,
     "preset": _presets,
     "lang": _words("en", "zh"),
@@ -84,6 +93,7 @@ ANYWHERE: dict[str, Values] = {
 """By the name of a parameter, whatever the command."""
 
 OF_NOUN: dict[tuple[str, str], Values] = {
+    ("chat", "character"): _partners,
     ("chat", "model"): _models,
     ("character", "name"): _characters,
     ("character", "sort"): _words("recent", "name", "added"),

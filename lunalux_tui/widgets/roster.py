@@ -79,6 +79,24 @@ class RosterSearch(NarrowField):
         self._list.refresh()
 
 
+def _merged(groups: Sequence[Group], characters: Sequence[CharacterSummary]) -> list[Row]:
+    """Favourites first, then characters and groups by their last use, as the characters are ordered."""
+
+    def rank(one: Group | CharacterSummary) -> tuple[bool, int]:
+        favourite = isinstance(one, CharacterSummary) and one.favourite
+        return not favourite, -max(one.used_at, one.created_at)
+
+    everybody: list[Group | CharacterSummary] = [*characters, *groups]
+    return [_row(one) for one in (sorted(everybody, key=rank) if groups else everybody)]
+
+
+def _row(one: Group | CharacterSummary) -> Row:
+    if isinstance(one, Group):
+        return Row(one.id, one.name, t("cast.row", names=", ".join(one.names)), mark=GROUP)
+    about = one.intro or one.creator or ", ".join(one.tags)
+    return Row(one.id, one.name, about, mark="★" if one.favourite else "")
+
+
 class Roster(Column):
     """Search field and list. Posts `Searched` when the person narrows the list."""
 
@@ -111,18 +129,7 @@ class Roster(Column):
         self, characters: Sequence[CharacterSummary], current: str, groups: Sequence[Group] = ()
     ) -> None:
         """Show these groups and characters; `current` is the one that is talked with."""
-        rows = [
-            Row(one.id, one.name, t("cast.row", names=", ".join(one.names)), mark=GROUP) for one in groups
-        ]
-        rows += [
-            Row(
-                one.id,
-                one.name,
-                one.intro or one.creator or ", ".join(one.tags),
-                mark="★" if one.favourite else "",
-            )
-            for one in characters
-        ]
+        rows = _merged(groups, characters)
         self.query_one(RosterBar).count = len(characters)
         self.rows.empty = t("roster.none_found") if self.words or self.favourites else t("roster.none")
         self.rows.current = current

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from lunalux_core.cards.chatlog import read_chat
 from lunalux_core.errors import NotFound
 from lunalux_core.group_chats import import_group_chat, is_group_chat
+from lunalux_core.importing import import_files
 from lunalux_core.library import Library
 from lunalux_core.library.characters import NewCharacter
 from lunalux_core.paths import Paths
@@ -117,3 +119,17 @@ def test_only_group_chats_are_taken_for_one() -> None:
     renamed = [LINES[0], {"name": "Mira", "mes": "a"}, {"name": "Mira II", "mes": "b"}]
     assert not is_group_chat(read_chat(jsonl(renamed)))
     assert not is_group_chat(read_chat(jsonl(LINES[:3])))
+
+
+async def test_a_group_chat_alone_goes_to_a_group_in_a_batch_too(
+    library: Library, paths: Paths, tmp_path: Path
+) -> None:
+    file = tmp_path / "night.jsonl"
+    file.write_bytes(jsonl(LINES))
+    (done,) = list(import_files(library, paths, [file], dry_run=True))
+    assert done.status == "imported" and not await library.groups.list()
+    (done,) = list(import_files(library, paths, [file]))
+    assert done.status == "imported" and any("Dora" in warning for warning in done.warnings)
+    assert done.id and (await library.conversations.get(done.id)).group_id
+    (again,) = list(import_files(library, paths, [file]))
+    assert again.status == "duplicate" and len(await library.groups.list()) == 1
