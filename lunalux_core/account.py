@@ -83,7 +83,7 @@ class Account:
 
     Args:
         client: the backend, made on first use.
-        embedded: whether the backend runs in this program; then a local account is made by itself.
+        embedded: whether the backend in this program keeps the people itself; then a local account is made.
         place: names the backend in the cache and the credentials store, so that two never mix.
         clock: milliseconds since 1970.
     """
@@ -303,6 +303,15 @@ class Account:
     ) -> AccountState:
         """Take over the wallet that came with a paid reply."""
         return await self._update(wallet=dict(wallet), ledger=dict(ledger) if ledger else self.state.ledger)
+
+    async def recount(self) -> AccountState:
+        """Fetch the wallet because the backend has shown that the known one is wrong, as when coins were
+        spent on another device. Where that fails, the known one stands."""
+        try:
+            wallet, ledger = await asyncio.gather(self._client().wallet(), self._client().ledger())
+        except LunaluxError:
+            return self.state
+        return await self._update(wallet=_wire(wallet.wallet), ledger=_wire(ledger.ledger))
 
     async def liked(self, character_id: str) -> AccountState:
         """Note a like on this device."""

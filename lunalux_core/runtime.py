@@ -92,7 +92,7 @@ class Runtime:
         def official(spec: ModelSpec) -> ChatModel:
             from lunalux_core.client.official import OfficialModel
 
-            return OfficialModel(self.client, spec, self.account.online)
+            return OfficialModel(self.client, spec, self.account, self.library.cache)
 
         return Registry(
             saved_specs(self.settings.models.values()),
@@ -122,13 +122,16 @@ class Runtime:
 
     @cached_property
     def account(self) -> Account:
+        """The account. Where people sign in with a user pool, no local one is made."""
+        import os
+
         from lunalux_core.account import Account
 
         return Account(
             lambda: self.client,
             self.library.cache,
             lambda: self.credentials,
-            embedded=not self.settings.api_url,
+            embedded=not self.settings.api_url and not os.environ.get("COGNITO_USER_POOL_ID"),
             place=self.place,
         )
 

@@ -33,6 +33,7 @@ APP_ACTIONS = (
     Action("app.next_theme", "next_theme"),
     Action("app.plugin_panes", "plugin_panes"),
     Action("app.jump", "jump", "f9"),
+    Action("app.sign_in_again", "sign_in_again", "f12", footer=1, priority=True),
     Action("app.tour", "tour"),
     Action("app.tour_next", "tour_next", "f7", priority=True),
     Action("app.tour_end", "tour_end", "f8", priority=True),
@@ -157,6 +158,9 @@ class LunaluxApp(ThemedApp):
             return not self.screen.is_modal
         if action == "go":
             return places.exists(str(parameters[0])) and not self.screen.is_modal
+        if action == "sign_in_again":
+            taken = self.account is not None and self.account.status == "taken_over"
+            return taken and not self.screen.is_modal
         if action == "plugin_panes":
             return bool(self.runtime.settings.plugins)
         if action in {"tour_next", "tour_end"}:
@@ -310,10 +314,30 @@ class LunaluxApp(ThemedApp):
         """Show the last known account, and whatever it becomes."""
         account = self.runtime.account
         account.watchers.append(self._account_changed)
-        self.account = await account.load()
+        self.mode_change_signal.subscribe(self, lambda _mode: self.call_after_refresh(self._say_taken_over))
+        self._account_changed(await account.load())
 
     def _account_changed(self, state: AccountState) -> None:
         self.account = state
+        self.refresh_bindings()
+        self._say_taken_over()
+
+    def _say_taken_over(self) -> None:
+        """Say on every screen that another device has the session, as long as it has."""
+        if self.account is not None and self.account.status == "taken_over":
+            from lunalux_tui.widgets.taken_over import show_taken_over
+
+            show_taken_over(self._every_screen())
+
+    @work(group="sign_in", exclusive=True, exit_on_error=False)
+    async def action_sign_in_again(self) -> None:
+        """Take the session back from another device."""
+        from lunalux_tui.dialogs.sign_in import SignInDialog
+
+        account = self.runtime.account
+        hint = t("account.notice.taken_over_hint")
+        if await self.push_screen_wait(SignInDialog(account, email=account.state.email, hint=hint)):
+            self.notify(t("account.welcome"), markup=False)
 
     def words_of_emptiness(self) -> tuple[str, str]:
         """What to say when there is no character: where to get one."""

@@ -1,33 +1,49 @@
 """The billed gateway as a ChatModel: the same stream as any model, with a bill at the end.
 
-There is no fallback: when the official path fails, its error is what the person sees (SPEC 1.1).
+There is no fallback: when the official path fails, its error is what the person sees (SPEC 1.1). A reply
+that broke off without an answer is asked for again word for word under the same key, also by a program
+started later, so that the gateway replays what was paid for. A key that stood for something else, as after
+a refund and an edit, is never in the way: what is asked anew gets a key of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from lunalux_core.errors import BackendError, NetworkError, PaymentError
+from lunalux_core.ids import now_ms, uuid4
 from lunalux_core.llm.model import Delta, ModelRequest, ModelSpec, Sampling, Usage
 
 if TYPE_CHECKING:
+    from lunalux_core.account import Account
     from lunalux_core.client.backend import BackendClient
+    from lunalux_core.library.cache import Cache
+    from lunalux_core.wire.official import SubmitRequest
+
+REPLAYED_MS = 24 * 3600 * 1000
+"""How long the gateway keeps an answer for its replay."""
+
+PATIENCE, LONGEST_WAIT_SECONDS = 4, 5.0
+"""Tries, while the gateway still ends what a broken connection left behind."""
 
 
 class OfficialModel:
     """One row of the official price list, reached through the gateway.
 
     Args:
-        ready: makes sure of a session; called before each reply.
+        account: gives the session, and counts the wallet anew where a payment was refused.
+        cache: remembers what was asked when the answer did not come.
     """
 
-    def __init__(
-        self, client: BackendClient, spec: ModelSpec, ready: Callable[[], Awaitable[object]]
-    ) -> None:
+    def __init__(self, client: BackendClient, spec: ModelSpec, account: Account, cache: Cache) -> None:
         self._client = client
         self._spec = spec
-        self._ready = ready
+        self._account = account
+        self._cache = cache
 
     @property
     def spec(self) -> ModelSpec:
@@ -41,10 +57,61 @@ class OfficialModel:
             SessionError, PaymentError, BackendError, NetworkError: as the gateway says; a repeated call with
                 the same `request_id` never pays twice.
         """
-        from lunalux_core.wire.official import PromptMessage, SubmitRequest, SubmitResponse
+        key = request.request_id or uuid4()
+        memory = f"asked:{self._spec.name}:{key}"
+        body = await self._asked_before(memory) or self._body(request)
+        await self._account.online()
+        said = False
+        try:
+            async with aclosing(self._patiently(body, key)) as events:
+                async for name, data in events:
+                    if name == "done":
+                        yield _last(data, said=said)
+                    elif name in ("delta", "thinking"):
+                        said = said or name == "delta"
+                        yield Delta(text=data["text"]) if name == "delta" else Delta(thinking=data["text"])
+        except NetworkError:
+            await self._cache.put(memory, body.model_dump(mode="json", exclude_none=True), REPLAYED_MS)
+            raise
+        except PaymentError:
+            await self._cache.drop(memory)
+            await self._account.recount()
+            raise
+        await self._cache.drop(memory)
+
+    async def _asked_before(self, memory: str) -> SubmitRequest | None:
+        """What was asked under this key when the answer did not come; None when it may be asked anew."""
+        from lunalux_core.wire.official import SubmitRequest
+
+        kept = await self._cache.get(memory)
+        return SubmitRequest.model_validate(kept.value) if kept and kept.fresh(now_ms()) else None
+
+    async def _patiently(
+        self, body: SubmitRequest, key: str
+    ) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+        """The gateway's events; nothing is asked again once the first of them has come."""
+        own = False
+        for left in reversed(range(PATIENCE)):
+            try:
+                async with aclosing(self._client.submit_stream(body, key)) as events:
+                    async for event in events:
+                        yield event
+                return
+            except BackendError as error:
+                if error.code == "IDEMPOTENCY_MISMATCH" and not own:
+                    own, key = True, f"{key}:{_digest(body.model_dump_json(exclude_none=True))}"
+                elif error.code == "OPERATION_IN_PROGRESS" and left:
+                    wait = error.params.get("seconds")
+                    seconds = wait if isinstance(wait, int | float) else 1.0
+                    await asyncio.sleep(min(seconds, LONGEST_WAIT_SECONDS))
+                else:
+                    raise
+
+    def _body(self, request: ModelRequest) -> SubmitRequest:
+        from lunalux_core.wire.official import PromptMessage, SubmitRequest
 
         chosen = _merged(request.sampling, self._spec.sampling)
-        body = SubmitRequest(
+        return SubmitRequest(
             model_id=self._spec.model,
             messages=[PromptMessage(role=m.role, content=m.content, name=m.name) for m in request.messages],
             language=request.language,
@@ -57,34 +124,30 @@ class OfficialModel:
             presence_penalty=chosen.presence_penalty,
             repeat_penalty=chosen.repeat_penalty,
         )
-        await self._ready()
-        said = 0
-        async with aclosing(self._client.submit_stream(body, request.request_id)) as events:
-            async for name, data in events:
-                if name == "delta":
-                    said += len(data["text"])
-                    yield Delta(text=data["text"])
-                elif name == "thinking":
-                    yield Delta(thinking=data["text"])
-                elif name == "done":
-                    answer = SubmitResponse.model_validate(data)
-                    usage = answer.usage
-                    yield Delta(
-                        # A replayed answer comes in one piece, without deltas.
-                        text="" if said else answer.content,
-                        thinking="" if said else answer.thinking or "",
-                        usage=None
-                        if usage is None
-                        else Usage(usage.prompt_tokens, usage.completion_tokens, usage.estimated),
-                        finish="stop",
-                        billing={
-                            **answer.billing.model_dump(by_alias=True),
-                            "wallet": answer.wallet.model_dump(by_alias=True),
-                            "ledgerSummary": answer.ledger_summary
-                            and answer.ledger_summary.model_dump(by_alias=True),
-                            "deactivateBinding": bool(answer.deactivate_binding),
-                        },
-                    )
+
+
+def _last(data: dict[str, Any], *, said: bool) -> Delta:
+    """The answer's bill; its words only where no piece of them came before, as in a replay."""
+    from lunalux_core.wire.official import SubmitResponse
+
+    answer = SubmitResponse.model_validate(data)
+    usage, ledger = answer.usage, answer.ledger_summary
+    return Delta(
+        text="" if said else answer.content,
+        thinking="" if said else answer.thinking or "",
+        usage=None if usage is None else Usage(usage.prompt_tokens, usage.completion_tokens, usage.estimated),
+        finish="stop",
+        billing={
+            **answer.billing.model_dump(by_alias=True),
+            "wallet": answer.wallet.model_dump(by_alias=True),
+            "ledgerSummary": ledger and ledger.model_dump(by_alias=True),
+            "deactivateBinding": bool(answer.deactivate_binding),
+        },
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _merged(asked: Sampling, saved: Sampling) -> Sampling:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.geometry import Region
@@ -16,6 +17,9 @@ from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
 from lunalux_tui.render.styles import ACCENT, BOLD, CHARACTER, MUTED, SURFACE, WARNING, Run
 from lunalux_tui.widgets.lines import Bar, Part, fit, palette_of, within
+
+if TYPE_CHECKING:
+    from lunalux_core.account import AccountState
 
 SHOWN = 3
 
@@ -67,6 +71,8 @@ class StatusBar(Bar):
     model: reactive[str] = reactive("")
     mode: reactive[str] = reactive("")
     browsing: reactive[bool] = reactive(False)
+    account: reactive[AccountState | None] = reactive(None)
+    """Whose coins the official model takes; None where nothing is paid."""
 
     def left(self) -> Sequence[Part]:
         if self.writer:
@@ -89,8 +95,15 @@ class StatusBar(Bar):
         if self.usage:
             key = "status.tokens_estimated" if self.usage.get("estimated") else "status.tokens"
             sent, received = self.usage.get("prompt_tokens", 0), self.usage.get("completion_tokens", 0)
-            parts.append(Part(t(key, sent=sent, received=received), MUTED, weight=2))
-        return parts
+            parts.append(Part(t(key, sent=sent, received=received), MUTED, weight=3))
+        return [*parts, *self._wallet()]
+
+    def _wallet(self) -> Sequence[Part]:
+        if self.account is None:
+            return ()
+        from lunalux_tui.widgets.market_words import wallet_parts
+
+        return wallet_parts(self.account, weight=2)
 
 
 class Suggestions(Widget):

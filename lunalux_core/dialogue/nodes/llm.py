@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import aclosing
+from hashlib import sha256
 
 from lunalux_core.dialogue.nodes.preset import reply_room
 from lunalux_core.dialogue.output_contract import ContractStream
@@ -31,7 +32,7 @@ def llm(models: Callable[[], Registry]) -> Node[Ready, Completion]:
         request = ModelRequest(
             messages=messages,
             sampling=sampling(turn),
-            request_id=turn.reply_id,
+            request_id=_request_id(turn),
             language=turn.language,
             market_id=turn.character.summary.market_id if turn.character.summary.binding_active else None,
             character=_material(turn),
@@ -44,6 +45,13 @@ def llm(models: Callable[[], Registry]) -> Node[Ready, Completion]:
         return answer.completion(ready, messages)
 
     return node
+
+
+def _request_id(turn: TurnInput) -> str:
+    """What the person asked for, once: the reply, or what comes after the part of it that is there."""
+    if turn.kind != "continue":
+        return turn.reply_id
+    return f"{turn.reply_id}:{sha256(turn.partial.encode()).hexdigest()[:16]}"
 
 
 def sampling(turn: TurnInput) -> Sampling:

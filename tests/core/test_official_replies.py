@@ -1,0 +1,176 @@
+"""Replies that are paid for, against the real backend over TCP: whatever breaks, nobody pays twice."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fault_proxy import FaultProxy
+from served_backend import Served, device, serve
+
+from lunalux_core.dialogue.turn import Billed, TurnCompleted, TurnEvent, TurnOptions
+from lunalux_core.errors import NetworkError, PaymentError
+from lunalux_core.ids import uuid4
+from lunalux_core.library.conversations import Message
+from lunalux_core.runtime import Runtime
+
+PASSWORD = "a long enough passphrase 7"
+PAID = TurnOptions(model="official:002")
+SUBMIT = "POST /api/official-model/submit"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    yield from serve(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="module")
+def unhurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A backend whose model takes its time."""
+    yield from serve(tmp_path_factory.mktemp("slow"), LUNALUX_PRACTICE_RATE="60")
+
+
+@pytest.fixture
+async def proxy(served: Served) -> AsyncIterator[FaultProxy]:
+    async with FaultProxy(served.port).running() as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def here(tmp_path: Path, proxy: FaultProxy) -> AsyncIterator[Runtime]:
+    async with device(tmp_path / "here", proxy.url) as runtime:
+        await signed_up(runtime)
+        yield runtime
+
+
+async def signed_up(runtime: Runtime) -> str:
+    """A new account on this device; its address."""
+    await runtime.first_start()
+    email = f"{uuid4()}@example.org"
+    await runtime.account.sign_up(email, PASSWORD)
+    return email
+
+
+async def conversation(runtime: Runtime) -> str:
+    character = (await runtime.library.characters.list())[0]
+    return (await runtime.chat.open(character.id)).id
+
+
+async def last(runtime: Runtime, place: str) -> Message:
+    return (await runtime.library.conversations.page(place, limit=5))[-1]
+
+
+def bills(events: list[TurnEvent]) -> list[tuple[str, int]]:
+    return [(event.method, event.cost) for event in events if isinstance(event, Billed)]
+
+
+async def stars(runtime: Runtime) -> int:
+    """What the backend says, not what is known here."""
+    wallet = (await runtime.client.wallet()).wallet
+    ledger = (await runtime.client.ledger()).ledger
+    assert wallet.star_coin == ledger.total_star_coin_gain - ledger.total_star_coin_used
+    return wallet.star_coin
+
+
+async def test_an_answer_that_was_lost_is_replayed_though_the_prompt_would_be_another_now(
+    here: Runtime, proxy: FaultProxy
+) -> None:
+    place = await conversation(here)
+    proxy.fault, proxy.where = "drop-answer", "submit"
+    with pytest.raises(NetworkError):
+        async for _ in here.chat.send(place, "Hello", PAID):
+            pass
+    proxy.fault = ""
+    failed = await last(here, place)
+    assert failed.status == "failed"
+    here.apply(replace(here.settings, temperature=0.123))
+    events = [event async for event in here.chat.regenerate(failed.id, PAID)]
+    assert bills(events) == [("star", 5)]
+    reply = await last(here, place)
+    assert (reply.id, reply.status) == (failed.id, "done") and reply.content
+    assert here.account.state.star == await stars(here) == 95
+
+
+async def test_a_program_started_later_gets_the_lost_answer_too(tmp_path: Path, proxy: FaultProxy) -> None:
+    async with device(tmp_path / "one", proxy.url) as runtime:
+        await signed_up(runtime)
+        place = await conversation(runtime)
+        proxy.fault, proxy.where = "drop-answer", "submit"
+        with pytest.raises(NetworkError):
+            async for _ in runtime.chat.send(place, "Hello", PAID):
+                pass
+    proxy.fault = ""
+    async with device(tmp_path / "one", proxy.url) as runtime:
+        runtime.apply(replace(runtime.settings, temperature=0.5))
+        failed = await last(runtime, place)
+        assert bills([event async for event in runtime.chat.regenerate(failed.id, PAID)]) == [("star", 5)]
+        assert await stars(runtime) == 95
+
+
+async def test_a_stream_cut_in_the_middle_is_paid_once(tmp_path: Path, unhurried: Served) -> None:
+    async with (
+        FaultProxy(unhurried.port).running() as proxy,
+        device(tmp_path / "slow", proxy.url) as runtime,
+    ):
+        await signed_up(runtime)
+        place = await conversation(runtime)
+        proxy.fault, proxy.where = "cut", "submit"
+        with pytest.raises(NetworkError):
+            async for _ in runtime.chat.send(place, "Hello", PAID):
+                pass
+        proxy.fault = ""
+        failed = await last(runtime, place)
+        assert bills([event async for event in runtime.chat.regenerate(failed.id, PAID)]) == [("star", 5)]
+        assert await stars(runtime) == runtime.account.state.star == 95
+
+
+async def test_what_was_refunded_can_be_asked_anew_with_other_words(
+    tmp_path: Path, unhurried: Served
+) -> None:
+    async with device(tmp_path / "stop", unhurried.url) as runtime:
+        await signed_up(runtime)
+        place = await conversation(runtime)
+        stream = runtime.chat.send(place, "Hello", PAID)
+        for _ in range(6):
+            await anext(stream)
+        await stream.aclose()
+        stopped = await last(runtime, place)
+        assert stopped.status == "stopped"
+        events = [event async for event in runtime.chat.regenerate(stopped.id, PAID)]
+        assert bills(events) == [("star", 5)]
+        assert await stars(runtime) in {95, 90}, "the stopped one is paid back unless it was complete"
+        ready = [event for event in events if isinstance(event, TurnCompleted)]
+        assert ready and ready[0].message is not None and ready[0].message.content
+
+
+async def test_continue_and_impersonate_are_replies_of_their_own(here: Runtime) -> None:
+    place = await conversation(here)
+    async for _ in here.chat.send(place, "Hello", PAID):
+        pass
+    before = (await last(here, place)).content
+    assert bills([event async for event in here.chat.continue_(place, PAID)]) == [("star", 5)]
+    after = (await last(here, place)).content
+    assert after.startswith(before) and after != before
+    assert bills([event async for event in here.chat.continue_(place, PAID)]) == [("star", 5)]
+    assert bills([event async for event in here.chat.impersonate(place, PAID)]) == [("star", 5)]
+    assert here.account.state.star == await stars(here) == 80
+
+
+async def test_coins_spent_on_another_device_are_seen_when_a_reply_is_refused(
+    here: Runtime, served: Served, proxy: FaultProxy
+) -> None:
+    place = await conversation(here)
+    for coin in ("--star", "--luna"):
+        served.admin("user", "credit", here.account.state.user_id, coin, "-98")
+    assert (here.account.state.star, here.account.state.luna) == (100, 100)
+    with pytest.raises(PaymentError) as caught:
+        async for _ in here.chat.send(place, "Hello", PAID):
+            pass
+    assert caught.value.code == "INSUFFICIENT_FUNDS"
+    assert (here.account.state.star, here.account.state.luna) == (2, 2)
+    served.admin("user", "credit", here.account.state.user_id, "--star", "10")
+    failed = await last(here, place)
+    assert bills([event async for event in here.chat.regenerate(failed.id, PAID)]) == [("star", 5)]
+    assert here.account.state.star == await stars(here) == 7
