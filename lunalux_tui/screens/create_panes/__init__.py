@@ -1,0 +1,68 @@
+"""The parts of the character editor, and the pane that shows each; imported when it is first looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from lunalux_tui.i18n import t
+
+if TYPE_CHECKING:
+    from lunalux_tui.screens.create_panes.base import CreatePane
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the form; its words are under `create.section.<id>`."""
+
+    id: str
+    module: str = "fields"
+    pane: str = "FieldsPane"
+
+    @property
+    def title(self) -> str:
+        return t(f"create.section.{self.id}")
+
+    def make(self) -> CreatePane:
+        """The pane itself."""
+        module = import_module(f"lunalux_tui.screens.create_panes.{self.module}")
+        made: CreatePane = getattr(module, self.pane)(self)
+        return made
+
+
+SECTIONS = (
+    Section("basics"),
+    Section("character"),
+    Section("greetings", "greetings", "GreetingsPane"),
+    Section("examples"),
+    Section("book", "book", "BookPane"),
+    Section("prompts"),
+    Section("notes"),
+    Section("finish", "finish", "FinishPane"),
+)
+BY_ID = {section.id: section for section in SECTIONS}
+
+
+def classes() -> tuple[type, ...]:
+    """Everything within the parts that declares actions."""
+    from lunalux_tui.dialogs.tags import TagsDialog
+    from lunalux_tui.screens.create import SectionRows
+    from lunalux_tui.screens.create_panes.book import BookPane
+    from lunalux_tui.screens.create_panes.entry import EntryRows
+    from lunalux_tui.screens.create_panes.greetings import GreetingsPane
+    from lunalux_tui.screens.create_panes.tags import TagsField
+    from lunalux_tui.widgets.form import ChoiceField
+    from lunalux_tui.widgets.json_view import JsonView
+
+    return (SectionRows, GreetingsPane, BookPane, EntryRows, TagsField, ChoiceField, JsonView, TagsDialog)
+
+
+def section_of(place: str) -> str:
+    """The section where a change of this place shows; see `studio.draft.Draft.become`."""
+    from lunalux_core.studio.fields import BY_ID as FIELDS
+
+    name = place.partition(" ")[0]
+    if name in FIELDS:
+        return FIELDS[name].section
+    return name if name in BY_ID else ""
