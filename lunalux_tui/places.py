@@ -57,7 +57,7 @@ def exists(place_id: str) -> bool:
 def all_actions() -> Iterator[Action]:
     """Every declared action of the app, for the key map and the reference of keys."""
     from lunalux_tui.dialogs import conversations, group, group_new, model_form, models, personas, search
-    from lunalux_tui.screens import panes
+    from lunalux_tui.screens import create_panes, panes
     from lunalux_tui.screens.chat import ChatScreen
     from lunalux_tui.screens.chat_actions import ChatTranscript
     from lunalux_tui.screens.settings import SearchField, SectionRows
@@ -75,5 +75,6 @@ def all_actions() -> Iterator[Action]:
     dialogs_of_models = (models.ModelsDialog, model_form.ModelDialog)
     yield from actions_of(
         *(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens),
-        *(SectionRows, SearchField, *panes.classes(), *dialogs, *dialogs_of_groups, *dialogs_of_models),
+        *(SectionRows, SearchField, *panes.classes(), *create_panes.classes()),
+        *(*dialogs, *dialogs_of_groups, *dialogs_of_models),
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lunalux_core.settings import Settings
     from lunalux_tui.opening import Opening
     from lunalux_tui.screens.chat import ChatScreen
+    from lunalux_tui.screens.create import CreateScreen
     from lunalux_tui.screens.settings import SettingsScreen
 
 APP_ACTIONS = (
@@ -138,11 +139,14 @@ class LunaluxApp(ThemedApp):
         self.panic(Text(f"{message} {hint}"))
 
     async def action_quit(self) -> None:
-        """Leave; what stands in the prompt is kept as a draft."""
-        try:
-            await self.chat.keep_draft()
-        except LunaluxError as error:
-            self.log.error("draft not kept", error=repr(error))
+        """Leave; what is being written anywhere is kept as a draft."""
+        for screen in self._every_screen():
+            keep = getattr(screen, "keep_draft", None)
+            try:
+                if keep is not None:
+                    await keep()
+            except LunaluxError as error:
+                self.log.error("draft not kept", error=repr(error))
         self.exit()
 
     # -- places ------------------------------------------------------------------------------------
@@ -183,6 +187,12 @@ class LunaluxApp(ThemedApp):
         await self.switch_mode(places.FIRST)
         await self.chat.open_character(character_id)
         await self.chat.refresh_roster()
+
+    @work(group="open", exclusive=True, exit_on_error=False)
+    async def edit_character(self, character_id: str) -> None:
+        """Go to the character editor and change a character of the library."""
+        await self.switch_mode("create")
+        await cast("CreateScreen", self.screen).edit_character(character_id)
 
     @work(group="jump", exclusive=True, exit_on_error=False)
     async def action_jump(self) -> None:

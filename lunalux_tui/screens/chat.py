@@ -30,6 +30,8 @@ class ChatScreen(GroupActions):
             return self.busy
         if action in {"regenerate", "continue_reply", "impersonate", "swipe", "edit", "delete", "truncate"}:
             return not self.busy and self.conversation is not None
+        if action == "edit_character":
+            return self.character is not None
         if action in {"conversations", "new_conversation"}:
             return self.character is not None or self.group is not None
         if action in {"tree", "rename", "export", "modes", "copy", "copy_code", "undo", "redo", "hide"}:
@@ -116,6 +118,11 @@ class ChatScreen(GroupActions):
     async def _chosen(self, event: Rows.Chosen) -> None:
         await self.open_row(event.id)
         self.action_focus_prompt()
+
+    def action_edit_character(self) -> None:
+        """Change the card of the character that is open."""
+        if self.character is not None:
+            self.lunalux.edit_character(self.character.id)
 
     @work(group="roster", exclusive=True, exit_on_error=False)
     async def action_favourite(self) -> None:

@@ -22,6 +22,7 @@ CHAT_ACTIONS = (
     Action("chat.tree", "tree", "ctrl+t", footer=36),
     Action("chat.search", "search", "ctrl+f", footer=37, priority=True),
     Action("chat.models", "models", "ctrl+g", footer=34),
+    Action("chat.edit_character", "edit_character"),
     Action("chat.personas", "personas"),
     Action("chat.modes", "modes"),
     Action("chat.export", "export"),

@@ -68,8 +68,9 @@ class CreateScreen(CreateFiles):
 
     @work(group="open", exclusive=True, exit_on_error=False)
     async def _begin(self) -> None:
-        wanted, self._wanted = self._wanted, None
-        await self.take_up(wanted)
+        await self.take_up(self._wanted)
+        if self._wanted is not None and self._wanted != self.draft.character_id:  # asked for meanwhile
+            await self.take_up(self._wanted)
         self._stands = True
         self._show(self.section)
 
