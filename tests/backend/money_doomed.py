@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from doomed import Doomed, Steps
 from money_world import EITHER, STAR, TABLES, World
 
 from lunalux_core.backend.money import Action
@@ -23,34 +24,10 @@ from lunalux_core.backend.repos.movements import ledger_key, wallet_key
 from lunalux_core.backend.settings import RankingSettings
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
-from lunalux_core.backend.storage.table import Exists, Store, Update
+from lunalux_core.backend.storage.table import Exists, Update
 from lunalux_core.ids import uuid4
 
-DIED = 41
 REWARDS = Rewards(invitee_star=7, threshold=1, milestone_star=11)
-
-
-class Doomed:
-    """A store whose process ends at its n-th write."""
-
-    def __init__(self, store: SqliteStore, write: int, after: bool) -> None:
-        self._store, self._left, self._after = store, write, after
-
-    def __getattr__(self, name: str) -> Any:
-        attribute = getattr(self._store, name)
-        return self._dying(attribute) if name in ("write", "transact") else attribute
-
-    def _dying(self, write: Any) -> Any:
-        async def call(*arguments: Any, **named: Any) -> Any:
-            now, self._left = self._left == 0, self._left - 1
-            if now and not self._after:
-                os._exit(DIED)
-            result = await write(*arguments, **named)
-            if now:
-                os._exit(DIED)
-            return result
-
-        return call
 
 
 async def submit(w: World) -> None:
@@ -106,9 +83,8 @@ SCENARIOS = {
 
 
 async def main(folder: str, scenario: str, write: str = "-1", when: str = "before") -> None:
-    store: Store = Doomed(
-        SqliteStore(Path(folder) / "service.db", table_specs()), int(write), when == "after"
-    )
+    plain = SqliteStore(Path(folder) / "service.db", table_specs())
+    store: Any = Doomed(plain, Steps(int(write), when == "after"), ("write", "transact"))
     await SCENARIOS[scenario](World(store, REWARDS))
 
 

@@ -14,11 +14,11 @@ import asyncio
 import os
 import random
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from api_support import card_png
+from doomed import Doomed, Steps
 
 from lunalux_core.backend.gateway import Asked, Gateway
 from lunalux_core.backend.identity import LocalIdentity
@@ -35,7 +35,6 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.ids import now_ms
 from lunalux_core.wire.official import SubmitRequest, SubmitResponse
 
-DIED = 41
 THRESHOLD, INVITEE, MILESTONE, COUPON = 2, 7, 11, 13
 SETTINGS = BackendSettings(
     ranking=RankingSettings(dialogue_heat=(3, 3, 3), like_heat=2),
@@ -47,39 +46,6 @@ SETTINGS = BackendSettings(
 PEOPLE = ("ada", "bob", "eve")
 CARD = "10000000-0000-4000-8000-000000000001"
 PLENTY = 10**6
-
-
-@dataclass
-class Steps:
-    """Counts writes, and ends the process at one of them without a word."""
-
-    left: int
-    after: bool = False
-    seen: int = 0
-
-    def dying(self, write: Any) -> Any:
-        async def step(*arguments: Any, **named: Any) -> Any:
-            now = self.seen == self.left
-            self.seen += 1
-            if now and not self.after:
-                os._exit(DIED)
-            result = await write(*arguments, **named)
-            if now:
-                os._exit(DIED)
-            return result
-
-        return step
-
-
-class Doomed:
-    """A store or a place for objects whose writes are steps."""
-
-    def __init__(self, inner: Any, steps: Steps, names: tuple[str, ...]) -> None:
-        self._inner, self._steps, self._names = inner, steps, names
-
-    def __getattr__(self, name: str) -> Any:
-        attribute = getattr(self._inner, name)
-        return self._steps.dying(attribute) if name in self._names else attribute
 
 
 def open_service(folder: Path, steps: Steps | None = None, now: Any = now_ms) -> Services:

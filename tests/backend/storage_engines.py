@@ -50,14 +50,15 @@ def ministack(folder: Path) -> Iterator[AwsAccess]:
             [sys.executable, "-m", "ministack"], env=environment, cwd=folder, stdout=log, stderr=log
         )
     try:
-        _wait_for(f"http://127.0.0.1:{port}/_ministack/health", process)
+        wait_for(f"http://127.0.0.1:{port}/_ministack/health", process)
         yield AwsAccess("us-east-1", f"http://127.0.0.1:{port}", "test", "test")
     finally:
         process.terminate()
         process.wait(timeout=20)
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Until a server that was just started answers, if only to refuse."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -66,8 +67,8 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
         except urllib.error.HTTPError:
             return
         except OSError:
-            assert process.poll() is None, "ministack ended at once"
-            assert time.monotonic() < deadline, "ministack does not answer"
+            assert process.poll() is None, "it ended at once"
+            assert time.monotonic() < deadline, "it does not answer"
             time.sleep(0.05)
 
 
@@ -124,7 +125,7 @@ def moto(folder: Path) -> Iterator[AwsAccess]:
     with (folder / "moto.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:
-        _wait_for(f"http://127.0.0.1:{port}/moto-api/", process)
+        wait_for(f"http://127.0.0.1:{port}/moto-api/", process)
         yield AwsAccess("us-east-1", f"http://127.0.0.1:{port}", "test", "test")
     finally:
         process.terminate()

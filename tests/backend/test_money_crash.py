@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from money_doomed import DIED, REWARDS
+from doomed import DIED
+from money_doomed import REWARDS
 from money_world import HOLD_MS, TABLES, World, world
 
 from lunalux_core.backend.repos.coupons import Coupons

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,7 @@ async def sign_in(http: httpx.AsyncClient, url: str, *, new: bool = True) -> dic
 
 @ENGINES
 async def test_a_hundred_clients_share_fifty_replies(engine: Any, tmp_path: Path) -> None:
-    with ExitStack() as stack:
-        cluster = stack.enter_context(engine(tmp_path))
+    with engine(tmp_path) as cluster:
         async with httpx.AsyncClient(timeout=120) as first:
             headers = await sign_in(first, cluster.urls[0])
             cluster.admin("user", "credit", "ada@example.org", "--star", str(WORTH * 5 - 100))
@@ -99,8 +98,7 @@ async def test_a_hundred_clients_share_fifty_replies(engine: Any, tmp_path: Path
 
 @ENGINES
 async def test_one_session_and_one_answer_for_one_key_on_all_instances(engine: Any, tmp_path: Path) -> None:
-    with ExitStack() as stack:
-        cluster = stack.enter_context(engine(tmp_path))
+    with engine(tmp_path) as cluster:
         async with httpx.AsyncClient(timeout=120) as http:
             old = await sign_in(http, cluster.urls[0])
             key = {**old, "idempotency-key": "the-same"}

@@ -19,10 +19,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from doomed import DIED
 from service_doomed import (
     CARD,
     COUPON,
-    DIED,
     INVITEE,
     MILESTONE,
     PLENTY,

@@ -10,16 +10,13 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import test_storage_contract as contract
-from storage_engines import dynamo_store, free_port, provision
+from storage_engines import dynamo_store, free_port, provision, wait_for
 from test_storage_contract import (
     SPECS,
     T,
@@ -58,7 +55,6 @@ __all__ = [
 pytestmark = pytest.mark.slow
 
 VERSION = "4.0.0"
-START_SECONDS = 30
 
 
 def program(folder: Path) -> Path:
@@ -84,26 +80,13 @@ def dynalite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsAccess]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:
-        until_it_answers(f"http://127.0.0.1:{port}", process)
+        wait_for(f"http://127.0.0.1:{port}", process)
         access = AwsAccess("us-east-1", f"http://127.0.0.1:{port}", "test", "test")
         asyncio.run(provision(access, tuple(replace(spec, ttl=None) for spec in SPECS)))
         yield access
     finally:
         process.terminate()
         process.wait(timeout=20)
-
-
-def until_it_answers(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-            return
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            assert process.poll() is None and time.monotonic() < deadline, "dynalite does not answer"
-            time.sleep(0.05)
 
 
 @pytest.fixture
