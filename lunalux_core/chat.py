@@ -8,13 +8,11 @@ any kind (done, stopped, failed, killed) leaves the reply marked for what it is.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lunalux_core.cards.jsontext import well_formed
 from lunalux_core.dialogue.turn import (
@@ -32,7 +30,7 @@ from lunalux_core.dialogue.turn import (
     TurnStarted,
 )
 from lunalux_core.errors import InvalidInput
-from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
+from lunalux_core.keeping import Keeper, owned, writer_lives
 from lunalux_core.library.changes import redo, undo
 from lunalux_core.library.conversations import (
     Conversation,
@@ -52,9 +50,10 @@ from lunalux_core.library.edits import (
     set_hidden,
     truncate_after,
 )
+from lunalux_core.speaking import addressed, called_up, speakers, still_speaks
 
 if TYPE_CHECKING:
-    from lunalux_core.database import Connection, Database
+    from lunalux_core.database import Connection
     from lunalux_core.dialogue.assembly import Prompt
     from lunalux_core.dialogue.reading import TurnReader
     from lunalux_core.dialogue.workflow import Workflow
@@ -62,9 +61,6 @@ if TYPE_CHECKING:
 
 _Begun = tuple[Message | None, Message | None, "TurnInput | None"]
 """The person's words, the reply and the input of a turn; no input where nobody answers."""
-
-FLUSH_SECONDS = 0.5
-"""How often a streaming reply is written to disk: what is on screen longer than this survives a kill."""
 
 
 class Chat:
@@ -125,7 +121,7 @@ class Chat:
             cut = [
                 row["id"]
                 for row in connection.execute("SELECT id, extra FROM messages WHERE status = 'pending'")
-                if not _writer_lives(row["extra"])
+                if not writer_lives(row["extra"])
             ]
             for identity in cut:
                 update_message(connection, identity, status="stopped")
@@ -155,11 +151,11 @@ class Chat:
                 conversation_id, parent, "user", reader.user_name(connection, conversation, options), text
             )
             append_message(connection, user)
-            speakers = _speakers(connection, conversation, user, options)
-            if not speakers:
+            chosen = speakers(connection, conversation, user, options)
+            if not chosen:
                 return user, None, None
-            following.extend(speakers[1:])
-            reply = self._pending(connection, conversation, user, options, speakers[0])
+            following.extend(chosen[1:])
+            reply = self._pending(connection, conversation, user, options, chosen[0])
             return user, reply, reader.read(connection, "normal", reply, options, text=text, above=parent)
 
         return self._round(begin, following, options)
@@ -178,9 +174,9 @@ class Chat:
         def begin(connection: Connection) -> _Begun:
             conversation = load_conversation(connection, conversation_id)
             parent = load_message(connection, conversation.head_id) if conversation.head_id else None
-            speakers = _called_up(connection, conversation, parent, options)
-            following.extend(speakers[1:])
-            return self._next(connection, conversation, parent, options, speakers[0])
+            chosen = called_up(connection, conversation, parent, options)
+            following.extend(chosen[1:])
+            return self._next(connection, conversation, parent, options, chosen[0])
 
         return self._round(begin, following, options)
 
@@ -203,7 +199,7 @@ class Chat:
                 select_message(connection, old.id)
                 above: Message | None = old
                 if conversation.group_id:
-                    speaker, *later = _called_up(connection, conversation, old, options)
+                    speaker, *later = called_up(connection, conversation, old, options)
                     following.extend(later)
             elif not old.parent_id:
                 raise InvalidInput(
@@ -214,7 +210,7 @@ class Chat:
             else:
                 above = load_message(connection, old.parent_id)
             if old.status == "failed" and old.role == "assistant":
-                update_message(connection, old.id, status="pending", content="", raw="", extra=_owner(old))
+                update_message(connection, old.id, status="pending", content="", raw="", extra=owned(old))
                 select_message(connection, old.id)
                 reply = replace(old, status="pending", content="", raw="")
             else:
@@ -232,7 +228,7 @@ class Chat:
 
         def begin(connection: Connection) -> _Begun:
             reply = self._last_reply(connection, conversation_id)
-            update_message(connection, reply.id, status="pending", extra=_owner(reply))
+            update_message(connection, reply.id, status="pending", extra=owned(reply))
             parent = load_message(connection, reply.parent_id) if reply.parent_id else None
             turn = self._reader().read(
                 connection, "continue", reply, options, text="", above=parent, partial=reply.content
@@ -249,7 +245,7 @@ class Chat:
         def begin(connection: Connection) -> _Begun:
             conversation = load_conversation(connection, conversation_id)
             parent = load_message(connection, conversation.head_id) if conversation.head_id else None
-            speaker = _addressed(connection, conversation, parent, options)
+            speaker = addressed(connection, conversation, parent, options)
             turn = self._reader().read(
                 connection, "impersonate", None, options, above=parent, of=conversation, speaker=speaker
             )
@@ -300,7 +296,7 @@ class Chat:
                 text=text,
                 above=parent,
                 of=conversation,
-                speaker=_addressed(connection, conversation, said if text else parent, options),
+                speaker=addressed(connection, conversation, said if text else parent, options),
             )
 
         turn = await self._database.read(read)
@@ -360,7 +356,7 @@ class Chat:
             def begin_next(connection: Connection, above: str = last, speaker: str = speaker) -> _Begun:
                 parent = load_message(connection, above)
                 conversation = load_conversation(connection, parent.conversation_id)
-                if not _may_speak(connection, conversation, speaker):
+                if not still_speaks(connection, conversation, speaker):
                     return None, None, None
                 return self._next(connection, conversation, parent, options, speaker)
 
@@ -388,7 +384,7 @@ class Chat:
             if user is not None:
                 yield TurnStarted(user.conversation_id, user, None, "")
             return
-        keeper = _Keeper(self._database, reply, user)
+        keeper = Keeper(self._database, reply, user)
         try:
             yield TurnStarted(turn.conversation.id, user, reply, turn.model.name)
             async with aclosing(self._workflow().stream(turn)) as steps:
@@ -443,161 +439,8 @@ class Chat:
         return head
 
 
-def _speakers(
-    connection: Connection, conversation: Conversation, said: Message | None, options: TurnOptions
-) -> list[str]:
-    """Who answers, in order: the one character (as ""), or members of the group; nobody unasked if manual."""
-    if not conversation.group_id:
-        return [""]
-    from lunalux_core.dialogue.company import answering
-
-    return answering(connection, conversation.group_id, said, options.speaker)
-
-
-def _called_up(
-    connection: Connection, conversation: Conversation, said: Message | None, options: TurnOptions
-) -> list[str]:
-    """`_speakers`, but somebody, whatever the order of the group is."""
-    if not conversation.group_id:
-        raise InvalidInput(
-            "NOT_A_GROUP", "Only a group has members that can be asked to speak.", "Write something instead."
-        )
-    from lunalux_core.dialogue.company import anyone
-
-    speakers = _speakers(connection, conversation, said, options)
-    one = speakers or [anyone(connection, conversation.group_id, said)]
-    if not one[0]:
-        raise InvalidInput(
-            "EVERYBODY_MUTED",
-            "Nobody in this group may speak.",
-            "Let a member speak again, or ask one by name.",
-        )
-    return one
-
-
-def _addressed(
-    connection: Connection, conversation: Conversation, said: Message | None, options: TurnOptions
-) -> str:
-    """The member of a group whose card a single prompt is about, even if all are muted; "" elsewhere."""
-    if not conversation.group_id:
-        return ""
-    from lunalux_core.dialogue.company import anyone
-
-    speakers = _speakers(connection, conversation, said, options)
-    return speakers[0] if speakers else anyone(connection, conversation.group_id, said, muted_too=True)
-
-
-def _may_speak(connection: Connection, conversation: Conversation, speaker: str) -> bool:
-    from lunalux_core.dialogue.company import may_speak
-
-    return may_speak(connection, conversation.group_id, speaker)
-
-
-class _Keeper:
-    """Stores a reply while it comes and when it ends."""
-
-    def __init__(self, database: Database, reply: Message | None, user: Message | None) -> None:
-        self._database = database
-        self._reply = reply
-        self._user = user
-        self._base = reply.content if reply else ""
-        self._text: list[str] = []
-        self._thinking: list[str] = []
-        self._flushed = time.monotonic()
-        self._finished = False
-
-    async def take(self, delta: TextDelta | ThinkingDelta) -> None:
-        (self._text if isinstance(delta, TextDelta) else self._thinking).append(delta.text)
-        if time.monotonic() - self._flushed >= FLUSH_SECONDS:
-            await self._flush()
-
-    async def done(self, result: TurnResult, turn: TurnInput) -> Message | None:
-        """Store the finished reply, and the person's words where a script or plug-in changed them."""
-        reply, user = self._reply, self._user
-
-        def change(connection: Connection) -> Message | None:
-            if result.global_variables is not None:
-                text = json.dumps(result.global_variables, ensure_ascii=False)
-                connection.execute("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", (GLOBALS, text))
-            if result.token_factor is not None:
-                connection.execute(
-                    "INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)",
-                    (TOKEN_FACTOR + turn.model.model, json.dumps(result.token_factor)),
-                )
-            if reply is None:
-                return None
-            if user is not None and result.sent_text != user.content:
-                update_message(connection, user.id, content=result.sent_text, raw=user.content)
-            update_message(
-                connection,
-                reply.id,
-                content=result.text,
-                raw=result.raw,
-                thinking=result.thinking,
-                suggestions=result.suggestions,
-                event=result.event,
-                status="done",
-                model=turn.model.name,
-                usage=asdict(result.usage),
-                billing=result.billing,
-                state=result.state,
-                extra=_without_owner(reply),
-            )
-            return load_message(connection, reply.id)
-
-        self._finished = True  # whoever stops listening from now on stops no reply
-        try:
-            return await asyncio.shield(self._database.write(change))
-        except Exception:
-            self._finished = False
-            raise
-
-    async def end(self, status: str) -> None:
-        """Keep what came, marked; a continued reply that got nothing new is as it was before, and so is one
-        that is complete.
-        """
-        reply = self._reply
-        if reply is None or self._finished:
-            return
-        if self._base and not self._text:
-            status = "done"
-        await self._flush(status=status, extra=_without_owner(reply))
-
-    async def _flush(self, **more: Any) -> None:
-        reply = self._reply
-        if reply is None:
-            return
-        values: dict[str, Any] = {"content": self._base + "".join(self._text), **more}
-        if self._thinking:
-            values["thinking"] = "".join(self._thinking)
-        await self._database.write(lambda connection: update_message(connection, reply.id, **values))
-        self._flushed = time.monotonic()
-
-
 def _words(connection: Connection, above: Message | None) -> tuple[str, Message | None]:
     """The person's words a reply answers, and the message above them."""
     if above is None or above.role != "user":
         return "", above
     return above.content, load_message(connection, above.parent_id) if above.parent_id else None
-
-
-def _owner(message: Message) -> dict[str, Any]:
-    return {**message.extra, "writer": os.getpid()}
-
-
-def _without_owner(message: Message) -> dict[str, Any]:
-    return {key: value for key, value in message.extra.items() if key != "writer"}
-
-
-def _writer_lives(extra: str) -> bool:
-    """Whether the program that was writing a pending reply still runs (asked where the system can say)."""
-    writer = json.loads(extra).get("writer")
-    if not isinstance(writer, int) or writer == os.getpid() or os.name != "posix":
-        return False
-    try:
-        os.kill(writer, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -155,12 +155,6 @@ def anyone(connection: Connection, group_id: str, said: Message | None, *, muted
     return chosen or (candidates[0].id if candidates and muted_too else "")
 
 
-def may_speak(connection: Connection, group_id: str, character_id: str) -> bool:
-    """Whether a member is there and not muted, for a turn that waited for its place in a round."""
-    member = load_group(connection, group_id).member(character_id)
-    return member is not None and not member.muted
-
-
 def _candidates(connection: Connection, group: Group) -> list[Candidate]:
     return [
         Candidate(

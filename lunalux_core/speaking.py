@@ -1,0 +1,71 @@
+"""Who is to reply: the one character of a conversation, or members of a group.
+
+Only groups need the machinery of groups; it is imported when one is met.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lunalux_core.dialogue.turn import TurnOptions
+from lunalux_core.errors import InvalidInput
+from lunalux_core.library.conversations import Conversation, Message
+
+if TYPE_CHECKING:
+    from lunalux_core.database import Connection
+
+
+def speakers(
+    connection: Connection, conversation: Conversation, said: Message | None, options: TurnOptions
+) -> list[str]:
+    """Who answers, in order: the one character (as ""), or members of the group; nobody unasked if manual."""
+    if not conversation.group_id:
+        return [""]
+    from lunalux_core.dialogue.company import answering
+
+    return answering(connection, conversation.group_id, said, options.speaker)
+
+
+def called_up(
+    connection: Connection, conversation: Conversation, said: Message | None, options: TurnOptions
+) -> list[str]:
+    """`speakers` of a group, but somebody, whatever its order is.
+
+    Raises:
+        InvalidInput: NOT_A_GROUP, EVERYBODY_MUTED. NotFound: MEMBER_NOT_FOUND.
+    """
+    if not conversation.group_id:
+        raise InvalidInput(
+            "NOT_A_GROUP", "Only a group has members that can be asked to speak.", "Write something instead."
+        )
+    from lunalux_core.dialogue.company import anyone
+
+    chosen = speakers(connection, conversation, said, options)
+    one = chosen or [anyone(connection, conversation.group_id, said)]
+    if not one[0]:
+        raise InvalidInput(
+            "EVERYBODY_MUTED",
+            "Nobody in this group may speak.",
+            "Let a member speak again, or ask one by name.",
+        )
+    return one
+
+
+def addressed(
+    connection: Connection, conversation: Conversation, said: Message | None, options: TurnOptions
+) -> str:
+    """The member of a group whose card a single prompt is about, even if all are muted; "" elsewhere."""
+    if not conversation.group_id:
+        return ""
+    from lunalux_core.dialogue.company import anyone
+
+    chosen = speakers(connection, conversation, said, options)
+    return chosen[0] if chosen else anyone(connection, conversation.group_id, said, muted_too=True)
+
+
+def still_speaks(connection: Connection, conversation: Conversation, speaker: str) -> bool:
+    """Whether a member that waited for its place in a round is there and not muted."""
+    from lunalux_core.library.groups import load_group
+
+    member = load_group(connection, conversation.group_id).member(speaker)
+    return member is not None and not member.muted
