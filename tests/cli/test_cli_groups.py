@@ -70,6 +70,3 @@ def test_a_group_chat_goes_out_and_comes_back(
     back = program("conversation", "show", identity, "--json").json
     assert back["group"] == group["group"]
     assert [one["speaker_id"] for one in back["messages"]][1] == group["group"]["members"][1]["character_id"]
-    single = program("chat", "Ada", "-m", "Alone", "--json").json["conversation_id"]
-    program("conversation", "export", single, str(tmp_path / "single.jsonl"))
-    program("conversation", "import", str(tmp_path / "single.jsonl"), code=2)
