@@ -54,8 +54,8 @@ async def user(app: LunaluxApp, pilot: Pilot[None]) -> None:
 
 
 async def settings(app: LunaluxApp, pilot: Pilot[None]) -> None:
-    """The settings."""
-    await pilot.press("f6")
+    """The settings of the chat."""
+    await pilot.press("f6", "down", "down", "down")
     await pilot.pause(2)
 
 

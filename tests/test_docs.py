@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+READMES = ("README.md", "README.zh.md")
 
 _spec = importlib.util.spec_from_file_location("docs_make", ROOT / "docs" / "make.py")
 assert _spec is not None and _spec.loader is not None
@@ -29,7 +31,25 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
     assert blocks[1] in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
 
 
-def test_links_in_the_readme_lead_somewhere() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    for target in re.findall(r"\]\(([^)#]+)\)", readme):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize(
+    "page", ["README.md", "README.zh.md", *sorted(f"docs/{p.name}" for p in DOCS.glob("*.md"))]
+)
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_both_readmes_say_how_to_run_and_to_test() -> None:
+    commands = [
+        re.findall(r"```sh\n(python3 -m venv [^\n]+)\n```", (ROOT / name).read_text("utf-8"))
+        for name in READMES
+    ]
+    assert commands[0] == commands[1]
+
+
+def test_commands_in_the_guides_exist() -> None:
+    for page in [*(ROOT / name for name in READMES), *DOCS.glob("*.md")]:
+        blocks = "\n".join(re.findall(r"```sh\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
+        for noun in re.findall(r"^(?:[A-Z_]+=\S+ )*lunalux ([a-z]+)\b", blocks, re.MULTILINE):
+            assert noun in make.NOUNS, (page.name, noun)

@@ -33,6 +33,7 @@ KEYS = {
     "f6": "\x1b[17~",
     "tab": "\t",
     "down": "\x1b[B",
+    "right": "\x1b[C",
 }
 LINES = ["Good evening", ", and come", " closer to the", " fire."]
 
@@ -167,6 +168,12 @@ def recovered(home: Path) -> None:
     assert reply["content"] == "".join(LINES)
 
 
+def created(home: Path) -> None:
+    card = lunalux(home, "character", "show", "Wren", "--json")
+    assert card["card"]["data"]["description"] == "Keeps the lamp of the last harbour."
+    assert len(replies(home)) == 1
+
+
 HOLDS: dict[str, Callable[[Path], None]] = {
     "third-reply": three_replies,
     "import-and-find": imported,
@@ -174,4 +181,5 @@ HOLDS: dict[str, Callable[[Path], None]] = {
     "coupon": redeemed,
     "language": chinese,
     "lost-connection": recovered,
+    "create": created,
 }
