@@ -150,12 +150,23 @@ class _Layout:
             for number, row in enumerate(rows)
         ]
         widths = _column_widths(cells, columns, self._width - 3 * (columns - 1))
+        if sum(widths) + 3 * (columns - 1) > self._width:
+            yield from self._narrow_table(cells)
+            return
         for number, row in enumerate(cells):
             wrapped = [wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
             for height in range(max(map(len, wrapped))):
                 yield self._row(wrapped, widths, height)
             if number == 0:
                 yield (("─┼─".join("─" * width for width in widths), MUTED | self._base),)
+
+    def _narrow_table(self, cells: Sequence[Sequence[Sequence[Run]]]) -> Iterator[Line]:
+        """A table that has no room for its columns: a row after another, cells one behind the other."""
+        for row in cells:
+            runs: list[Run] = []
+            for number, cell in enumerate(row):
+                runs += [(" │ ", MUTED | self._base), *cell] if number else cell
+            yield from wrap(runs, self._width)
 
     def _row(self, wrapped: Sequence[Sequence[Line]], widths: Sequence[int], height: int) -> Line:
         runs: list[Run] = []

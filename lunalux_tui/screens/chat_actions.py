@@ -30,9 +30,9 @@ CHAT_ACTIONS = (
     Action("chat.import_chat", "import_chat"),
     Action("chat.toggle_list", "toggle_list", "ctrl+b", footer=38),
     Action("chat.focus_prompt", "focus_prompt", palette=False),
-    Action("chat.suggestion_1", "suggestion(1)", "alt+1", palette=False),
-    Action("chat.suggestion_2", "suggestion(2)", "alt+2", palette=False),
-    Action("chat.suggestion_3", "suggestion(3)", "alt+3", palette=False),
+    Action("chat.suggestion_1", "suggestion(1)", "alt+1", priority=True, palette=False),
+    Action("chat.suggestion_2", "suggestion(2)", "alt+2", priority=True, palette=False),
+    Action("chat.suggestion_3", "suggestion(3)", "alt+3", priority=True, palette=False),
 )
 
 BROWSE_ACTIONS = (
