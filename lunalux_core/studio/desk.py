@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.jsontext import dump_json, parse_object
-from lunalux_core.database import storage_error
-from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.errors import NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.studio.checks import require_name
 from lunalux_core.studio.draft import Attachment, Draft, Snapshot
+from lunalux_core.studio.files import snapshot_name, write_file
 
 if TYPE_CHECKING:
     from lunalux_core.library import Library
-
-ExportFormat = Literal["png", "json", "charx"]
 
 INDEX = "studio"
 """Key of the state: which drafts there are, and which one was open last."""
@@ -129,7 +126,7 @@ class Desk:
         identity = was if there is not None else short_id()
         text = await asyncio.to_thread(dump_json, snapshot.document)
         picture = await asyncio.to_thread(self._place, snapshot.picture, identity)
-        archive = await asyncio.to_thread(self._place, snapshot.archive, identity)
+        archive = await asyncio.to_thread(self._place, snapshot.archive, identity, f"{identity}.charx")
         loaded = LoadedCard(
             Card(snapshot.document, text),
             picture.data if picture else None,
@@ -158,15 +155,25 @@ class Desk:
         except NotFound:
             return None
 
-    def _place(self, attachment: Attachment | None, identity: str) -> Attachment | None:
-        """The file under a character's name; a file of its own is left where it is."""
-        if attachment is None or attachment.file.startswith(f"{identity}."):
+    def _place(self, attachment: Attachment | None, identity: str, name: str = "") -> Attachment | None:
+        """The file under a character's name; one that lies there already is left alone.
+
+        Pictures are called by their content, so that a name never means another picture than it did.
+        """
+        if attachment is None or (attachment.file.startswith(f"{identity}.") and self._lies(attachment)):
             return attachment
-        digest = hashlib.sha256(attachment.data).hexdigest()[:8]
-        plain = f"{identity}{attachment.ext}"
-        name = plain if not (self._pictures / plain).exists() else f"{identity}.{digest}{attachment.ext}"
-        _write(self._pictures / name, attachment.data)
+        digest = hashlib.sha256(attachment.data).hexdigest()[:12]
+        name = name or f"{identity}.{digest}{attachment.ext}"
+        write_file(self._pictures / name, attachment.data)
         return replace(attachment, file=name)
+
+    def _lies(self, attachment: Attachment) -> bool:
+        """Whether a file of the library is still what it was."""
+        path = self._pictures / attachment.file
+        try:
+            return path.stat().st_size == len(attachment.data) and path.read_bytes() == attachment.data
+        except OSError:
+            return False
 
     def _tidy(self, identity: str, used: set[str]) -> None:
         """Delete files of a character that it does not use any more."""
@@ -229,11 +236,11 @@ class Desk:
         """Where a draft's file is, after it was put there."""
         if attachment is None:
             return {}
-        if attachment.file:
+        if attachment.file and self._lies(attachment):
             return {"file": attachment.file, "own": ""}
         name = f"{KEPT}{hashlib.sha256(attachment.data).hexdigest()[:24]}{attachment.ext}"
         if not (self._pictures / name).exists():
-            _write(self._pictures / name, attachment.data)
+            write_file(self._pictures / name, attachment.data)
         return {"file": name, "own": "draft"}
 
     def _restored(self, row: Mapping[str, Any]) -> Snapshot:
@@ -260,70 +267,3 @@ class Desk:
                     file.unlink(missing_ok=True)
 
         await asyncio.to_thread(work)
-
-
-def snapshot_name(snapshot: Snapshot) -> str:
-    """What to call a draft."""
-    from lunalux_core.text import clean_line
-
-    return clean_line(Card(snapshot.document, "").name, 120)
-
-
-def read_snapshot(data: bytes, filename: str) -> tuple[Snapshot, tuple[str, ...]]:
-    """A card file as the state of a draft, with its picture, and what is worth knowing about it.
-
-    Raises what `cards.front.read_card` raises.
-    """
-    from lunalux_core.cards.front import read_card
-
-    loaded = read_card(data, filename)
-    picture = Attachment(loaded.picture, loaded.picture_ext) if loaded.picture is not None else None
-    archive = Attachment(data, ".charx") if loaded.source_format == "charx" else None
-    document = loaded.card.document
-    return Snapshot(document, document, picture, archive), loaded.warnings
-
-
-def read_picture(data: bytes) -> Attachment:
-    """A picture for a draft. Raises InvalidInput (PICTURE_UNKNOWN) for what is none."""
-    from lunalux_core.cards.assets import picture_ext
-
-    ext = picture_ext(data)
-    if ext is None:
-        raise InvalidInput(
-            "PICTURE_UNKNOWN", "This file is no picture.", "Choose a PNG, JPEG, WebP, GIF or AVIF file."
-        )
-    return Attachment(data, ext)
-
-
-def export(snapshot: Snapshot, target: ExportFormat, spec: Literal["v2", "v3"] | None = None) -> bytes:
-    """A draft as a card file (blocking). Raises what `cards.export` and `pictures.as_png` raise."""
-    from lunalux_core.cards.export import export_card
-    from lunalux_core.cards.png import is_png
-
-    picture = snapshot.picture.data if snapshot.picture else None
-    if target == "png" and picture is not None and not is_png(picture):
-        from lunalux_core.pictures import as_png
-
-        picture = as_png(picture)
-    card = Card(snapshot.document, "")
-    archive = snapshot.archive.data if snapshot.archive else None
-    return export_card(card, target, spec=spec, picture=picture, archive=archive)
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Raises StorageError."""
-    _write(path, data)
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise storage_error(error, path.parent) from error

@@ -87,9 +87,9 @@ class Draft:
         self._at = 0
 
     @classmethod
-    def new(cls, **fields: Any) -> Draft:
-        """An empty character."""
-        document = Card.new("", **fields).document
+    def new(cls, name: str = "", **fields: Any) -> Draft:
+        """An empty character, except for the fields of `data` that are given."""
+        document = Card.new(name, **fields).document
         return cls(Snapshot(document, document), EMPTY)
 
     # -- what it is --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from textual import getters, on, work
@@ -50,7 +51,8 @@ class CreateScreen(CreateFiles):
         self.section = SECTIONS[0]
         self._panes: dict[str, CreatePane] = {}
         self._wanted: str | None = None
-        self._stands = False
+        self.ready = False
+        """Whether a draft is open and shown."""
 
     def compose(self) -> ComposeResult:
         yield CreateHead()
@@ -71,12 +73,12 @@ class CreateScreen(CreateFiles):
         await self.take_up(self._wanted)
         if self._wanted is not None and self._wanted != self.draft.character_id:  # asked for meanwhile
             await self.take_up(self._wanted)
-        self._stands = True
+        self.ready = True
         self._show(self.section)
 
     async def edit_character(self, character_id: str) -> None:
         """Change a character of the library; what is written now waits as its own draft."""
-        if not self._stands:
+        if not self.ready:
             self._wanted = character_id
             return
         await self.take_up(character_id)
@@ -91,14 +93,14 @@ class CreateScreen(CreateFiles):
 
     def show_section(self, section_id: str, *, enter: bool = False, at: str = "") -> None:
         """Show a part; `enter` puts the cursor into it, at the place `at` if one is named."""
-        if section_id not in BY_ID or not self._stands:
+        if section_id not in BY_ID or not self.ready:
             return
         self._show(BY_ID[section_id])
         if enter:
             self.action_enter()
         if at:
             self.remove_class("-sections")
-            self.call_after_refresh(self.pane.reveal, at)
+            self.pane.once_it_stands(partial(self.pane.reveal, at))
 
     def _show(self, section: Section) -> None:
         self.section = section
@@ -106,7 +108,7 @@ class CreateScreen(CreateFiles):
             made = section.make()
             self._panes[section.id] = made
             self.query_one("#create-main").mount(made)
-        elif self.pane.is_attached:
+        elif self.pane.stands:
             self.pane.read()
         for known, pane in self._panes.items():
             pane.display = known == section.id
@@ -116,7 +118,7 @@ class CreateScreen(CreateFiles):
         self.refresh_bindings()
 
     def read_panes(self) -> None:
-        if self._stands and self.pane.is_attached:
+        if self.ready and self.pane.stands:
             self.pane.read()
 
     def tell_state(self) -> None:
@@ -146,7 +148,7 @@ class CreateScreen(CreateFiles):
     @on(Rows.Moved, "#create-sections")
     def _moved(self, event: Rows.Moved) -> None:
         event.stop()
-        if event.rows.has_focus and self._stands:
+        if event.rows.has_focus and self.ready:
             self._show(BY_ID[event.id])
 
     @on(Rows.Chosen, "#create-sections")
@@ -156,9 +158,9 @@ class CreateScreen(CreateFiles):
 
     def action_enter(self) -> None:
         """Into the part that is shown."""
-        if self._stands:
+        if self.ready:
             self.remove_class("-sections")
-            self.call_after_refresh(self.pane.enter)
+            self.pane.once_it_stands(self.pane.enter)
 
     def action_sections(self) -> None:
         """One step back: out of an entry, out of the JSON, to the list of parts."""
@@ -167,7 +169,7 @@ class CreateScreen(CreateFiles):
                 self.remove_class(self.PREVIEW)
             self.call_after_refresh(self.action_enter)
             return
-        if self._stands and not self.sections.has_focus and self.pane.back():
+        if self.ready and self.pane.stands and not self.sections.has_focus and self.pane.back():
             return
         self.add_class("-sections")
         self.sections.focus()
@@ -187,14 +189,14 @@ class CreateScreen(CreateFiles):
         self.show_section("book", enter=True)
         pane = self.pane
         if isinstance(pane, BookPane):
-            self.call_after_refresh(pane.show_trial)
+            pane.once_it_stands(pane.show_trial)
 
     def reveal(self, place: str) -> None:
         self.show_section(section_of(place), at=place)
 
     @property
     def long_box(self) -> FieldBox | None:
-        return self.pane.long_box if self._stands else None
+        return self.pane.long_box if self.ready and self.pane.stands else None
 
     # -- what can be done now ----------------------------------------------------------------------
 
@@ -204,7 +206,7 @@ class CreateScreen(CreateFiles):
         if action == "redo":
             return self.draft.can_redo
         if action == "editor":
-            return self._stands and self.long_box is not None
+            return self.ready and self.long_box is not None
         if action == "test_book":
             return self.section.id == "book"
         if action == "no_picture":
@@ -224,5 +226,5 @@ class CreateScreen(CreateFiles):
         self.tell_state()
 
     def on_screen_resume(self) -> None:
-        if self._stands:
+        if self.ready:
             self.tell_state()

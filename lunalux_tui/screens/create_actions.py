@@ -12,7 +12,7 @@ CREATE_ACTIONS = (
     Action("create.editor", "editor", "ctrl+g", footer=24, priority=True),
     Action("create.undo", "undo", "ctrl+z", footer=25, priority=True),
     Action("create.redo", "redo", "ctrl+y,ctrl+shift+z", priority=True),
-    Action("create.sections", "sections", "escape", footer=30, palette=False),
+    Action("create.sections", "sections", "escape", footer=10, palette=False),
     Action("create.next_section", "section(1)", "ctrl+pagedown,alt+pagedown", priority=True),
     Action("create.previous_section", "section(-1)", "ctrl+pageup,alt+pageup", priority=True),
     Action("create.problems", "problems"),

@@ -12,7 +12,7 @@ from textual import work
 
 from lunalux_core.cards.jsontext import dump_json
 from lunalux_core.errors import LunaluxError
-from lunalux_core.studio import desk as studio
+from lunalux_core.studio import files as studio
 from lunalux_core.studio.checks import MARKET_TAGS, require_name
 from lunalux_core.studio.draft import Draft, Snapshot
 from lunalux_core.studio.fields import BY_ID, split_tags

@@ -296,6 +296,7 @@ class FieldBox(Column):
 
     def on_descendant_focus(self) -> None:
         self.query_one(FieldHead).active = True
+        self.call_after_refresh(self.scroll_visible, animate=False)  # its name too, not the text alone
 
     def on_descendant_blur(self) -> None:
         self.query_one(FieldHead).active = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from textual.widget import Widget
@@ -25,6 +26,8 @@ class CreatePane(Column):
     def __init__(self, section: Section) -> None:
         super().__init__(id=f"pane-{section.id}", classes="create-pane")
         self.section = section
+        self.stands = False
+        self._wishes: list[Callable[[], object]] = []
 
     @property
     def host(self) -> CreateScreen:
@@ -36,7 +39,18 @@ class CreatePane(Column):
         return self.host.draft
 
     def on_mount(self) -> None:
+        self.stands = True
         self.read()
+        for wish in self._wishes:
+            self.call_after_refresh(wish)
+        self._wishes.clear()
+
+    def once_it_stands(self, wish: Callable[[], object]) -> None:
+        """Do this when the pane is there and laid out."""
+        if self.stands:
+            self.call_after_refresh(wish)
+        else:
+            self._wishes.append(wish)
 
     def read(self) -> None:
         """Show the draft as it is now."""

@@ -12,6 +12,7 @@ from textual.widgets import Input
 from lunalux_core.studio.book import BookView, Slot
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.screens.create_panes import Section
 from lunalux_tui.screens.create_panes.base import CreatePane
 from lunalux_tui.screens.create_panes.entry import EntryForm, EntryRows, Setting, shown
 from lunalux_tui.screens.create_panes.trial import FIRES, Trial
@@ -54,14 +55,14 @@ class BookPane(CreatePane):
             yield EntryForm()
         yield Trial()
 
-    def on_mount(self) -> None:
+    def __init__(self, section: Section) -> None:
+        super().__init__(section)
         self._seen: Any = None
         self._origin: tuple[Any, BookView] | None = None
-        self.view = BookView(self.draft.document)
-        self.read()
+        self.view = BookView({})
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self.rows.has_focus if action in OF_LIST else True
+        return self.stands and self.rows.has_focus if action in OF_LIST else True
 
     def retranslate(self) -> None:
         self.field.placeholder = t("create.book.search")

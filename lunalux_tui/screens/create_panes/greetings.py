@@ -44,7 +44,7 @@ class GreetingsPane(CreatePane):
         yield FieldBox("greeting", "create.greeting", "text", id="greeting-box")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self.rows.has_focus if action in {"write", "add", "remove", "shift"} else True
+        return self.stands and self.rows.has_focus if action in {"write", "add", "remove", "shift"} else True
 
     @property
     def chosen(self) -> Greeting:

@@ -63,7 +63,7 @@ class Trial(Column):
         self.text = ""
         self.outcome: Activation | None = None
         self._pause: Timer | None = None
-        self._running = False
+        self._scanning = False
         self._again = False
 
     def compose(self) -> ComposeResult:
@@ -93,13 +93,13 @@ class Trial(Column):
         self._pause = self.set_timer(PAUSE, self._begin)
 
     def _begin(self) -> None:
-        if self._running:
+        if self._scanning:
             self._again = True
         else:
-            self._running = True
-            self.run_worker(self._run(), group="trial", exit_on_error=False)
+            self._scanning = True
+            self.run_worker(self._scan(), group="trial", exit_on_error=False)
 
-    async def _run(self) -> None:
+    async def _scan(self) -> None:
         from lunalux_core.studio.trial import try_book
 
         host: CreateScreen = self.screen  # type: ignore[assignment]
@@ -117,7 +117,7 @@ class Trial(Column):
                 if not self._again:
                     break
         finally:
-            self._running = False
+            self._scanning = False
         self.show()
         self.post_message(self.Done())
 

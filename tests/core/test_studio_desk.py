@@ -1,0 +1,154 @@
+"""Where drafts lie, and their way into the library and out of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lunalux_core.cards.front import read_card
+from lunalux_core.cards.placeholder import placeholder_png
+from lunalux_core.errors import InvalidInput
+from lunalux_core.importing import import_data
+from lunalux_core.runtime import Runtime
+from lunalux_core.settings import load_settings
+from lunalux_core.studio.book import BookView
+from lunalux_core.studio.desk import Desk
+from lunalux_core.studio.draft import Draft
+from lunalux_core.studio.fields import BY_ID
+from lunalux_core.studio.files import export, read_picture, read_snapshot
+from lunalux_core.studio.trial import try_book
+
+
+async def test_a_draft_is_there_again_after_the_program_was_gone() -> None:
+    async with Runtime.open(load_settings()) as runtime:
+        desk = Desk(runtime.library)
+        draft = await desk.open()
+        draft.write(BY_ID["name"], "Ann \ud83d[b]")
+        draft.attach(read_picture(placeholder_png()))
+        await desk.keep(draft)
+    async with Runtime.open(load_settings()) as runtime:
+        desk = Desk(runtime.library)
+        assert [one.name for one in await desk.drafts()] == ["Ann \ufffd[b]"]
+        again = await desk.open(await desk.current())
+        assert again.document == draft.document and again.changed
+        assert again.snapshot.picture is not None
+        assert again.snapshot.picture.data == placeholder_png()
+
+
+async def test_a_saved_character_keeps_what_the_editor_does_not_know(shared: Path) -> None:
+    data = (shared / "cards" / "Seraphina.png").read_bytes()
+    async with Runtime.open(load_settings()) as runtime:
+        stored = (await import_data(runtime.library, runtime.paths, data, "Seraphina.png")).id
+        before = read_card(data).card.document
+        desk = Desk(runtime.library)
+        draft = await desk.open(stored)
+        assert not draft.changed
+        draft.write(BY_ID["nickname"], "Sera")
+        await desk.keep(draft)
+        assert await desk.save(draft) == stored
+        assert not await desk.drafts() and not draft.changed
+        character = await runtime.library.characters.get(stored)
+        again = await desk.open(stored)
+        assert again.document == {**before, "data": {**before["data"], "nickname": "Sera"}}
+        picture = runtime.library.characters.picture_path(character.summary)
+        assert picture is not None and picture.read_bytes() == data
+        exported = export(again.snapshot, "png")
+        assert read_card(exported).card.get("nickname") == "Sera"
+
+
+async def test_a_new_picture_replaces_the_old_file_and_no_draft_file_stays() -> None:
+    async with Runtime.open(load_settings()) as runtime:
+        desk = Desk(runtime.library)
+        draft = Draft.new(name="Ann")
+        first = await desk.save(draft)
+        draft.attach(read_picture(placeholder_png()))
+        assert draft.changed
+        await desk.keep(draft)
+        assert await desk.save(draft) == first
+        other = placeholder_png() + b"more"
+        draft.attach(read_picture(other))
+        await desk.save(draft)
+        files = sorted(path.name for path in runtime.paths.pictures.iterdir())
+        summary = (await runtime.library.characters.get(first)).summary
+        assert files == [summary.picture]
+        assert (runtime.paths.pictures / files[0]).read_bytes() == other
+        draft.attach(None)
+        await desk.save(draft)
+        assert not list(runtime.paths.pictures.iterdir())
+        assert draft.undo() is not None and draft.changed
+        await desk.save(draft)
+        assert len(list(runtime.paths.pictures.iterdir())) == 1
+
+
+async def test_several_drafts_wait_beside_each_other_and_a_deleted_character_loses_none() -> None:
+    async with Runtime.open(load_settings()) as runtime:
+        desk = Desk(runtime.library)
+        ann = Draft.new(name="Ann")
+        identity = await desk.save(ann)
+        ann.write(BY_ID["scenario"], "A harbour")
+        await desk.keep(ann)
+        fresh = await desk.open("")
+        fresh.write(BY_ID["name"], "Bob")
+        await desk.keep(fresh)
+        assert {one.character_id for one in await desk.drafts()} == {identity, ""}
+        await runtime.library.characters.delete(identity)
+        again = await desk.open(identity)
+        assert again.card.scenario == "A harbour" and again.changed
+        saved = await desk.save(again)
+        assert saved != identity
+        assert (await runtime.library.characters.get(saved)).name == "Ann"
+
+
+async def test_a_change_from_elsewhere_is_noticed() -> None:
+    async with Runtime.open(load_settings()) as runtime:
+        desk = Desk(runtime.library)
+        identity = await desk.save(Draft.new(name="Ann"))
+        here, there = await desk.open(identity), await desk.open(identity)
+        there.write(BY_ID["name"], "Anna")
+        await desk.save(there)
+        assert await desk.changed_elsewhere(here)
+        assert not await desk.changed_elsewhere(there)
+
+
+async def test_nothing_without_a_name_gets_into_the_library() -> None:
+    async with Runtime.open(load_settings()) as runtime:
+        with pytest.raises(InvalidInput, match="no name"):
+            await Desk(runtime.library).save(Draft.new())
+
+
+def test_a_jpeg_becomes_png_only_in_a_png_and_an_archive_keeps_its_files(shared: Path) -> None:
+    from io import BytesIO
+
+    from PIL import Image
+
+    out = BytesIO()
+    Image.new("RGB", (8, 8), "red").save(out, "JPEG")
+    draft = Draft.new(name="Ann")
+    draft.attach(read_picture(out.getvalue()))
+    assert read_card(export(draft.snapshot, "png")).name == "Ann"
+    archive = export(draft.snapshot, "charx")
+    assert read_card(archive).picture == out.getvalue()
+    snapshot, _ = read_snapshot(archive, "ann.charx")
+    assert read_card(export(snapshot, "charx")).picture == out.getvalue()
+    with pytest.raises(InvalidInput, match="no picture"):
+        read_picture(b"GIF? no")
+
+
+async def test_a_trial_says_why_for_every_entry() -> None:
+    draft = Draft.new(name="Ann")
+    for keys, content in ((("sword",), "It is named Dawn"), (("dawn",), "It glows"), (("bow",), "No string")):
+        view = BookView(draft.document)
+        edits, key = view.added()
+        draft.edit(edits, "book")
+        view = BookView(draft.document)
+        slot = view.at(key)
+        assert slot is not None
+        draft.edit(view.changed(slot, BookView({}), keys=keys, content=content), "book")
+    async with Runtime.open(load_settings()) as runtime:
+        done = try_book(draft.document, "my sword", runtime.settings, runtime.engine)
+    assert {one.uid: (one.reason, one.pass_number) for one in done.activated} == {
+        0: ("key", 1),
+        1: ("key", 2),
+    }
+    assert {one.uid: one.reason for one in done.skipped} == {2: "no_key"}
