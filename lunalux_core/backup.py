@@ -19,7 +19,7 @@ from typing import IO
 
 from lunalux_core import __version__
 from lunalux_core.database import storage_error
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms
 from lunalux_core.library import Library
 from lunalux_core.paths import Paths
@@ -96,7 +96,8 @@ def restore(paths: Paths, source: Path, progress: Progress | None = None) -> Pat
     The library that was there is moved to `backups/` and its folder returned (None when there was none).
 
     Raises:
-        InvalidInput: BACKUP_NOT_FOUND, BACKUP_DAMAGED. StorageError: the data folder cannot be written.
+        NotFound: BACKUP_NOT_FOUND. InvalidInput: BACKUP_DAMAGED.
+        StorageError: the data folder cannot be written.
     """
     return put_in_place(paths, unpack(paths, source, progress))
 
@@ -164,7 +165,7 @@ def _opened(source: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(source)
     except FileNotFoundError:
-        raise InvalidInput(
+        raise NotFound(
             "BACKUP_NOT_FOUND", f"There is no file {source}.", "Check the path.", path=str(source)
         ) from None
     except (zipfile.BadZipFile, OSError) as error:

@@ -213,7 +213,7 @@ class Card:
             "source": list(self.source),
             "creator_notes_multilingual": dict(self.creator_notes_multilingual),
             "assets": well_formed_value(list(self.assets)),
-            "extensions": well_formed_value(dict(self.extensions)),
+            "extensions": as_object(data.get("extensions")),
             "character_book": well_formed_value(self._book()),
         }
         return {"spec": "chara_card_v3", "spec_version": "3.0", "data": data}

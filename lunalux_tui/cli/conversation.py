@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.library import Library
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.library.groups import CardMode, Group, TurnOrder
 from lunalux_core.runtime import Runtime
@@ -157,7 +158,7 @@ def export(
 @conversation_app.command("import")
 def import_(
     path: Path = typer.Argument(help="A chat file: .jsonl, or JSON of SillyTavern, Narratium, RisuAI, …"),
-    character: str = typer.Option("", help="The character it belongs to (name or id)."),
+    character: str = typer.Option("", help="The character it belongs to; otherwise whose name it has."),
     group: str = typer.Option("", help="The group it belongs to; one for its speakers if neither is named."),
     as_json: bool = JSON,
 ) -> None:
@@ -170,15 +171,13 @@ def import_(
         library, data = runtime.library, read_file(path)
         persona = await library.personas.chosen()
         user = (persona.name if persona else runtime.settings.user_name) or "You"
-        if character:
+        if whose := await _owner(library, data, path, character, group):
             from lunalux_core.transfer import import_conversation
 
-            found = await library.characters.find(character)
-            done = await import_conversation(library, found.id, data, path.name, user_name=user)
+            done = await import_conversation(library, whose, data, path.name, user_name=user)
         else:
             from lunalux_core.group_chats import import_group_chat
 
-            await _check_group_chat(data, path, group)
             chosen = (await library.groups.find(group)).id if group else ""
             done = await import_group_chat(library, data, path.name, group_id=chosen, user_name=user)
         for one in done.notes:
@@ -229,24 +228,31 @@ def read_file(path: Path) -> bytes:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file a person named. Raises StorageError."""
+    """Write a file a person named, making its folder. Raises StorageError."""
     from lunalux_core.database import storage_error
 
+    target = path.expanduser()
     try:
-        path.expanduser().write_bytes(data)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
     except OSError as error:
         raise storage_error(error, path) from error
 
 
-async def _check_group_chat(data: bytes, path: Path, group: str) -> None:
-    """Refuse a chat with a single character, if nothing says whose it is. Raises InvalidInput (USAGE)."""
+async def _owner(library: Library, data: bytes, path: Path, character: str, group: str) -> str:
+    """Id of the character a chat file belongs to, "" for a group's: as named, else by the names inside.
+
+    Raises NotFound (CHAT_WITHOUT_CHARACTER).
+    """
     from lunalux_core.cards.chatlog import read_chat
     from lunalux_core.group_chats import is_group_chat
+    from lunalux_core.importing.chats import Whereabouts, owner
 
-    if not group and not is_group_chat(read_chat(data, path.name)):
-        raise InvalidInput(
-            "USAGE", f"{path.name} does not say whose chat it is.", "Name the character with --character."
-        )
+    if character:
+        return (await library.characters.find(character)).id
+    if group or is_group_chat(log := read_chat(data, path.name)):
+        return ""
+    return await library.database.read(lambda connection: owner(connection, log, path, Whereabouts()))
 
 
 def _with(conversation: Conversation, names: Mapping[str, str], groups: Mapping[str, Group]) -> str:

@@ -39,7 +39,7 @@ def exit_code(error: LunaluxError) -> int:
 
 def print_json(document: Any) -> None:
     """One JSON document and a newline on stdout."""
-    _write(sys.stdout, json.dumps(document, ensure_ascii=False) + "\n")
+    _write(sys.stdout, _json_text(document, sys.stdout) + "\n")
 
 
 def print_line(document: Any) -> None:
@@ -109,7 +109,7 @@ def report(error: LunaluxError, *, as_json: bool) -> None:
     message, hint = sentence(error)
     if as_json:
         document = {"error": {"code": error.code, "message": message, **({"hint": hint} if hint else {})}}
-        _write(sys.stderr, json.dumps(document, ensure_ascii=False) + "\n")
+        _write(sys.stderr, _json_text(document, sys.stderr) + "\n")
     else:
         note(one_line(message, hint))
 
@@ -135,6 +135,17 @@ def sentence(error: LunaluxError) -> tuple[str, str]:
 def colour() -> bool:
     """Whether stdout may carry colour: a terminal, and NO_COLOR unset or empty."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _json_text(document: Any, stream: Any) -> str:
+    """A document as JSON, with escapes where the stream cannot carry its text: lone surrogates, narrow code
+    pages. What a program reads back is the same either way."""
+    text = json.dumps(document, ensure_ascii=False)
+    try:
+        text.encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return json.dumps(document)
+    return text
 
 
 def _write(stream: Any, text: str) -> None:
