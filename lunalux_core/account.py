@@ -116,6 +116,11 @@ class Account:
         self.state = AccountState()
         self.watchers: list[Callable[[AccountState], None]] = []
 
+    @property
+    def keeps_local(self) -> bool:
+        """Whether there can be a local account, which needs nobody's mail and password."""
+        return self._embedded
+
     # -- the session -------------------------------------------------------------------------------
 
     def session(self) -> SessionKey | None:

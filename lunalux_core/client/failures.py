@@ -45,7 +45,10 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
         "The wallet changed while paying, so nothing was charged.",
         "Try again.",
     ),
-    "COUPON_INVALID_OR_USED": ("This coupon does not exist or is used up.", "Check its letters and digits."),
+    "COUPON_INVALID_OR_USED": (
+        "This coupon does not exist, is used up, or was redeemed by you before.",
+        "Check its letters and digits.",
+    ),
     "MODEL_NOT_FOUND": ("This official model is not offered any more.", "Choose another model."),
     "WALLET_NOT_FOUND": ("This account has no wallet yet.", "Sign in again."),
     "CHARACTER_NOT_FOUND": ("This character is not in the market any more.", "Refresh the market."),

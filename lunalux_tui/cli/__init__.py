@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -96,6 +97,7 @@ def run_cli(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return result if isinstance(result, int) else output.DONE
     except LunaluxError as error:
+        _speak()
         output.report(error, as_json=as_json)
         return output.exit_code(error)
     except KeyboardInterrupt:
@@ -110,8 +112,18 @@ def run_cli(arguments: Sequence[str]) -> int:
         return _ended(error, as_json)
 
 
+def _speak() -> None:
+    """Use the person's language also where a command failed before it read the settings."""
+    from lunalux_core.settings import load_settings
+    from lunalux_tui import i18n
+
+    with suppress(LunaluxError):
+        i18n.use(load_settings().lang)
+
+
 def _ended(error: Exception, as_json: bool) -> int:
     """Tell wrong usage, as Typer found it, or a fault of ours, whose details go to a file."""
+    _speak()
     message = getattr(error, "format_message", None)
     if message is None:
         from lunalux_core.crash import crashed
@@ -123,7 +135,8 @@ def _ended(error: Exception, as_json: bool) -> int:
         sys.stderr.write(f"{message()}\n")
     else:
         text = f"{message()}.".replace("..", ".")
-        output.report(InvalidInput("USAGE", text, "Try the same command with --help."), as_json=as_json)
+        hint = "Try the same command with --help."
+        output.report(InvalidInput("USAGE", text, hint, kind="click", text=text), as_json=as_json)
     return output.USAGE
 
 

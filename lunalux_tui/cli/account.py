@@ -49,9 +49,9 @@ def signup(
         if as_json:
             output.print_json({"confirmed": confirmed, **_state(runtime.account.state, runtime.place)})
         elif confirmed:
-            output.note(f"Signed in as {address}.")
+            output.say("signed_in", email=address)
         else:
-            output.note(f"A code was mailed to {address}: `lunalux account confirm {address} CODE`")
+            output.say("code_mailed", email=address)
 
     with_runtime(work)
 
@@ -72,7 +72,9 @@ def confirm(
     address = _address(email or email_option)
     secret = code or code_option
     if not secret and not resend:
-        raise InvalidInput("USAGE", "There is no code.", "Give the code from the mail, or --resend.")
+        raise InvalidInput(
+            "USAGE", "There is no code.", "Give the code from the mail, or --resend.", kind="code"
+        )
 
     async def work(runtime: Runtime) -> None:
         if resend:
@@ -82,8 +84,7 @@ def confirm(
         if as_json:
             output.print_json({"email": address, "confirmed": not resend})
         else:
-            done = "Another code was mailed." if resend else "Confirmed. Sign in: `lunalux account login`"
-            output.note(done)
+            output.say("code_again" if resend else "confirmed")
 
     with_runtime(work)
 
@@ -109,7 +110,7 @@ def login(
         account = runtime.account
         if forgot:
             await account.forgot(_address(address))
-            output.note(f"A code was mailed: `lunalux account login {address} --reset CODE`")
+            output.say("reset_mailed", email=address)
             return
         if address:
             if reset:
@@ -120,7 +121,7 @@ def login(
         if as_json:
             output.print_json(_state(state, runtime.place))
         else:
-            output.note(f"Signed in as {state.email}.")
+            output.say("signed_in", email=state.email)
 
     if address and not forgot:
         _address(address)
@@ -140,7 +141,7 @@ def logout(as_json: bool = JSON) -> None:
         if as_json:
             output.print_json(_state(runtime.account.state, runtime.place))
         else:
-            output.note("Signed out.")
+            output.say("signed_out")
 
     with_runtime(work)
 
@@ -186,7 +187,7 @@ def username(name: str = typer.Argument(metavar="NAME"), as_json: bool = JSON) -
         if as_json:
             output.print_json(_state(state, runtime.place))
         else:
-            output.note(f"You are {state.username} now.")
+            output.say("renamed", name=state.username)
 
     with_runtime(work)
 
@@ -196,7 +197,7 @@ async def snapshot(runtime: Runtime, *, refresh: bool = False) -> AccountState:
     account = runtime.account
     state = await account.ensure()
     if state.offline and not refresh:
-        output.note("warning: the backend does not answer; this is the last known state.")
+        output.say("last_known")
     elif refresh or not runtime.settings.api_url:
         state = await account.refresh()
     return state
@@ -222,7 +223,13 @@ def _state(state: AccountState, place: str) -> dict[str, Any]:
 
 def _address(email: str) -> str:
     if email.count("@") != 1 or any(c.isspace() for c in email.strip()):
-        raise InvalidInput("USAGE", f"{email!r} is no e-mail address.", "Give one like ada@example.org.")
+        raise InvalidInput(
+            "USAGE",
+            f"{email!r} is no e-mail address.",
+            "Give one like ada@example.org.",
+            kind="email",
+            value=repr(email),
+        )
     return email.strip()
 
 
@@ -232,5 +239,7 @@ def _password(from_stdin: bool, *, twice: bool) -> str:
     else:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=twice, err=True)
     if not password:
-        raise InvalidInput("USAGE", "There is no password.", "Type it, or pipe it in with --password-stdin.")
+        raise InvalidInput(
+            "USAGE", "There is no password.", "Type it, or pipe it in with --password-stdin.", kind="password"
+        )
     return password

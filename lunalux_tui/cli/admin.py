@@ -75,9 +75,9 @@ def provision(storage: str = STORAGE, dry_run: bool = DRY_RUN, as_json: bool = J
     for change in changes or ():
         output.print_text(change)
     if changes is None:
-        output.note("AWS does not answer, so what is there already is not known.")
+        output.say("aws_silent")
     else:
-        output.note(f"{len(changes)} changes {'to make' if dry_run else 'made'}")
+        output.say("changes_to_make" if dry_run else "changes_made", n=len(changes))
 
 
 @admin_app.command("migrate-sk")
@@ -119,7 +119,9 @@ def rank(
     langs = [cast("Lang", lang)] if lang else ["en", "zh"]
     sorts = [sort] if sort else ["hot", "new"]
     if not set(langs) <= {"en", "zh"} or not set(sorts) <= {"hot", "new", "time"}:
-        raise InvalidInput("USAGE", "That list is not known.", "Use --lang en or zh, --sort hot or new.")
+        raise InvalidInput(
+            "USAGE", "That list is not known.", "Use --lang en or zh, --sort hot or new.", kind="list"
+        )
 
     async def work(services: Services) -> list[dict[str, Any]]:
         return [
@@ -157,7 +159,7 @@ def create_coupon(
     Example: lunalux admin coupon create WELCOME-2026 --currency star --amount 50 --claims 1000
     """
     if currency not in {"star", "luna"}:
-        raise InvalidInput("USAGE", f"--currency {currency} is not known.", "Use star or luna.")
+        raise output.not_known("--currency", currency, ("star", "luna"))
 
     async def work(services: Services) -> dict[str, Any]:
         made = await services.coupons.create(code, cast("Currency", currency), amount, claims)
@@ -242,7 +244,9 @@ def credit(
     Example: lunalux admin user credit ada@example.org --star 100 --luna 10
     """
     if not star and not luna:
-        raise InvalidInput("USAGE", "There is nothing to credit.", "Give --star N, --luna N or both.")
+        raise InvalidInput(
+            "USAGE", "There is nothing to credit.", "Give --star N, --luna N or both.", kind="credit"
+        )
 
     async def work(services: Services) -> dict[str, Any]:
         user_id = await _user_id(services, user)
@@ -287,7 +291,9 @@ def erase_user(
     Example: lunalux admin user erase ada@example.org --yes
     """
     if not yes:
-        raise InvalidInput("USAGE", "An erased account cannot be brought back.", "Repeat it with --yes.")
+        raise InvalidInput(
+            "USAGE", "An erased account cannot be brought back.", "Repeat it with --yes.", kind="erase"
+        )
 
     async def work(services: Services) -> dict[str, Any]:
         user_id = await _user_id(services, user)
@@ -379,7 +385,7 @@ def reconcile(storage: str = STORAGE, as_json: bool = JSON) -> None:
     else:
         for one in found:
             output.print_text("\t".join(str(value) for value in one.values()))
-        output.note(f"{users} accounts, {len(found)} discrepancies")
+        output.say("reconciled", users=users, found=len(found))
     if found:
         raise typer.Exit(output.PARTLY)
 

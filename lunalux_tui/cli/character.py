@@ -41,7 +41,7 @@ def list_characters(
     Example: lunalux character list --sort name --json
     """
     if sort not in ORDERS:
-        raise InvalidInput("USAGE", f"--sort {sort} is not known.", f"Use {', '.join(ORDERS)}.")
+        raise output.not_known("--sort", sort, ORDERS)
 
     async def work(runtime: Runtime) -> None:
         await runtime.first_start()
@@ -102,7 +102,7 @@ def export(
     Example: lunalux character export Mirelle mirelle.png --spec v3
     """
     if spec not in {None, "v2", "v3"}:
-        raise InvalidInput("USAGE", f"--spec {spec} is not known.", "Use v2 or v3.")
+        raise output.not_known("--spec", spec, ("v2", "v3"))
 
     async def work(runtime: Runtime) -> None:
         from lunalux_core.exporting.target import card_file, file_name
@@ -118,7 +118,7 @@ def export(
         if as_json:
             output.print_json({"id": found.id, "name": found.name, "path": str(target)})
         else:
-            output.note(f"Written to {target}")
+            output.say("written", path=target)
 
     with_runtime(work)
 
@@ -143,7 +143,7 @@ def delete(
         if as_json:
             output.print_json({"id": found.id, "name": found.name, "deleted": True})
         else:
-            output.note(f"Deleted {found.name} and {len(chats)} conversations")
+            output.say("character_deleted", name=found.name, n=len(chats))
 
     with_runtime(work)
 

@@ -60,7 +60,9 @@ def chat(
             from lunalux_tui.app import run
 
             raise typer.Exit(run(character=character, conversation=conversation, new=new))
-        raise InvalidInput("USAGE", "There is no message to send.", "Give one with -m, or on stdin.")
+        raise InvalidInput(
+            "USAGE", "There is no message to send.", "Give one with -m, or on stdin.", kind="message"
+        )
     options = TurnOptions(
         model=f"official:{official}" if official else model, preset=preset, user_name=user, speaker=speaker
     )
@@ -170,11 +172,11 @@ async def _turn(
                 case Billed():
                     billing = {"method": event.method, "cost": event.cost, "modelId": event.model_id}
                 case PluginFailed():
-                    output.note(f"warning: {event.message}")
+                    output.say("warning", text=event.message)
                 case ScriptSkipped():
-                    output.note(f"warning: {event.script}: {event.reason}")
+                    output.say("warning", text=f"{event.script}: {event.reason}")
                 case WorldbookOverflowed():
-                    output.note(f"warning: {event.entries} worldbook entries exceed {event.budget} tokens")
+                    output.say("book_overflow", n=event.entries, budget=event.budget)
                 case TurnCompleted(message=reply) if reply is not None and as_json:
                     replies.append(_reply(reply, place, model, billing))
     if as_json and replies:

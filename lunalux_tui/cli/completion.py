@@ -37,7 +37,7 @@ def install(shell: str = SHELL) -> None:
     from typer._completion_shared import install as install_script
 
     chosen, path = install_script(shell=_checked(shell), prog_name=PROGRAM, complete_var=VARIABLE)
-    output.note(f"Installed for {chosen} in {path}; it works in the next shell you open.")
+    output.say("completion_installed", shell=chosen, path=path)
 
 
 def _checked(shell: str) -> str:
@@ -47,5 +47,12 @@ def _checked(shell: str) -> str:
 
         shell = Path(os.environ.get("SHELL", "")).name
     if shell not in SHELLS:
-        raise InvalidInput("USAGE", f"The shell {shell!r} is not known.", f"Name one of {', '.join(SHELLS)}.")
+        raise InvalidInput(
+            "USAGE",
+            f"The shell {shell!r} is not known.",
+            f"Name one of {', '.join(SHELLS)}.",
+            kind="shell",
+            value=repr(shell),
+            choices=", ".join(SHELLS),
+        )
     return shell

@@ -150,7 +150,7 @@ def export(
         if as_json:
             output.print_json({"id": conversation, "path": str(path)})
         else:
-            output.note(f"Written to {path}")
+            output.say("written", path=path)
 
     with_runtime(work)
 
@@ -204,7 +204,7 @@ def delete(conversation: str = ID, as_json: bool = JSON) -> None:
         if as_json:
             output.print_json({"id": conversation, "deleted": True})
         else:
-            output.note(f"Deleted {conversation}")
+            output.say("deleted", name=conversation)
 
     with_runtime(work)
 

@@ -8,7 +8,6 @@ from collections import Counter
 
 import typer
 
-from lunalux_core.errors import InvalidInput
 from lunalux_core.importing import ImportResult, gather, import_files
 from lunalux_core.library import Library
 from lunalux_tui.cli import output
@@ -41,11 +40,9 @@ def import_cards(
     never stops the batch; the exit code is 7 when any failed.
     """
     if on_duplicate not in CHOICES:
-        raise InvalidInput(
-            "USAGE", f"--on-duplicate {on_duplicate} is not known.", f"Use {', '.join(CHOICES)}."
-        )
+        raise output.not_known("--on-duplicate", on_duplicate, CHOICES)
     if lang not in {"", "en", "zh"}:
-        raise InvalidInput("USAGE", f"--lang {lang} is not known.", "Use en or zh.")
+        raise output.not_known("--lang", lang, ("en", "zh"))
     settings = command_settings()
     library = Library(settings.paths)
     began = time.monotonic()
@@ -71,16 +68,13 @@ def import_cards(
         progress.clear()
         library.close()
     if left:
-        output.note(f"Left alone, of no use here: {', '.join(sorted(left))}")
+        output.say("left_alone", names=", ".join(sorted(left)))
     seconds = round(time.monotonic() - began, 3)
     if as_json:
         names = ("imported", "duplicate", "replaced", "failed")
         output.print_line({"summary": {**{name: count[name] for name in names}, "seconds": seconds}})
     else:
-        output.note(
-            f"{count['imported']} imported, {count['duplicate']} already there, "
-            f"{count['replaced']} replaced, {count['failed']} failed, in {seconds:.1f} s"
-        )
+        output.say("imported", **count, seconds=f"{seconds:.1f}")
     if count["failed"]:
         raise typer.Exit(output.PARTLY)
 

@@ -36,7 +36,7 @@ def backup(
     `lunalux restore` brings a whole backup back; `lunalux import` reads the other two, in any library.
     """
     if format not in FORMATS:
-        raise InvalidInput("USAGE", f"--format {format} is not known.", f"Use {', '.join(FORMATS)}.")
+        raise output.not_known("--format", format, FORMATS)
 
     async def work(runtime: Runtime) -> None:
         from lunalux_core.backup import back_up
@@ -58,9 +58,13 @@ def backup(
                 }
             )
         else:
-            output.note(
-                f"{done.characters} characters, {done.conversations} conversations and {done.pictures} "
-                f"pictures saved to {done.path} ({done.size / 1e6:.1f} MB)"
+            output.say(
+                "backed_up",
+                characters=done.characters,
+                conversations=done.conversations,
+                pictures=done.pictures,
+                path=done.path,
+                size=f"{done.size / 1e6:.1f}",
             )
 
     with_runtime(work)
@@ -76,7 +80,7 @@ async def _export(runtime: Runtime, path: Path, format: str, *, as_json: bool) -
         output.print_json({"path": str(path), "format": format, **done.counts, "notes": done.notes})
     else:
         what = ", ".join(f"{number} {kind}" for kind, number in done.counts.items()) or "Nothing"
-        output.note(f"{what} saved to {path}")
+        output.say("saved_to", what=what, path=path)
 
 
 @restore_app.command()
@@ -93,4 +97,4 @@ def restore(
     if as_json:
         output.print_json({"path": str(path), "replaced": str(old) if old else None})
     else:
-        output.note(f"Restored {path}" + (f"; the former library lies in {old}" if old else ""))
+        output.say("restored_from_old" if old else "restored", path=path, old=old)

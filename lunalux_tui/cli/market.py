@@ -5,7 +5,6 @@ List and search answer from disk; with a warm cache they load neither an HTTP cl
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -58,7 +57,7 @@ def list_cards(
             language, order, _filters(runtime, nsfw, False, []), limit=limit
         )
         if listing.stored_at and not listing.fresh(_now()):
-            output.note(f"as known {_age(_now() - listing.stored_at)} ago")
+            output.say("as_known", age=_age(_now() - listing.stored_at))
         await _print(runtime, listing.cards, as_json=as_json)
 
     with_runtime(work)
@@ -139,7 +138,7 @@ def download(card_id: str = ID, as_json: bool = JSON) -> None:
             )
         else:
             output.print_text(done.id)
-            output.note(f"{done.name} is in the library.")
+            output.say("downloaded", name=done.name)
 
     with_runtime(work)
 
@@ -156,7 +155,7 @@ def like(card_id: str = ID, as_json: bool = JSON) -> None:
         if as_json:
             output.print_json({"characterId": card_id, "liked": True, "sent": sent})
         else:
-            output.note("Liked." if sent else "Liked; it is sent when the backend answers again.")
+            output.say("liked" if sent else "liked_later")
 
     with_runtime(work)
 
@@ -188,7 +187,7 @@ def publish(
             raise typer.Exit(output.PARTLY)
         return
     if not lang:
-        raise InvalidInput("USAGE", "There is no language.", "Add --lang en or --lang zh.")
+        raise InvalidInput("USAGE", "There is no language.", "Add --lang en or --lang zh.", kind="language")
     if not intro.strip():
         raise InvalidInput(
             "INTRO_REQUIRED",
@@ -213,15 +212,14 @@ async def _bring(runtime: Runtime, lang: Lang, sort: Sort, limit: int, *, force:
         await market.refresh(lang, sort, force=force)
         began = time.monotonic()
         while (known := await market.count(lang, sort)) < limit and await market.more(lang, sort):
-            if sys.stderr.isatty() and time.monotonic() - began > 1:
-                sys.stderr.write(f"\r{known} characters …\x1b[K")
+            if time.monotonic() - began > 1:
+                output.passing("so_far", n=known)
     except NetworkError as error:
         if force or not await market.count(lang, sort):
             raise
         output.warn(error)
     finally:
-        if sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")
+        output.passing()
 
 
 async def _print(runtime: Runtime, cards: Any, *, as_json: bool) -> None:
@@ -270,7 +268,7 @@ def _filters(runtime: Runtime, nsfw: str, original: bool, tags: list[str]) -> Fi
 def _check(**values: str) -> None:
     for name, value in values.items():
         if value and value not in CHOICES[name]:
-            raise InvalidInput("USAGE", f"--{name} {value} is not known.", f"Use {', '.join(CHOICES[name])}.")
+            raise output.not_known(f"--{name}", value, CHOICES[name])
 
 
 def _now() -> int:
@@ -278,7 +276,9 @@ def _now() -> int:
 
 
 def _age(milliseconds: int) -> str:
+    from lunalux_tui.i18n import t
+
     minutes = milliseconds // 60_000
     if minutes < 120:
-        return f"{minutes} minutes"
-    return f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // 1440} days"
+        return t("cli.minutes", n=minutes)
+    return t("cli.hours", n=minutes // 60) if minutes < 48 * 60 else t("cli.days", n=minutes // 1440)

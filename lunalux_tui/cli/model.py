@@ -88,11 +88,19 @@ def add(
     lunalux model add local --provider openai --base-url http://127.0.0.1:11434/v1 --model llama3.1
     """
     if provider not in {"openai", "gemini"}:
-        raise InvalidInput("USAGE", f"--provider {provider} is not known.", "Use openai or gemini.")
+        raise output.not_known("--provider", provider, ("openai", "gemini"))
     if name == "practice" or ":" in name or not name.strip():
-        raise InvalidInput("USAGE", f"A model cannot be called {name!r}.", "Choose a name without a colon.")
+        raise InvalidInput(
+            "USAGE",
+            f"A model cannot be called {name!r}.",
+            "Choose a name without a colon.",
+            kind="name",
+            value=repr(name),
+        )
     if key_env and key_stdin:
-        raise InvalidInput("USAGE", "--key-env and --key-stdin do not go together.", "Give one of them.")
+        raise InvalidInput(
+            "USAGE", "--key-env and --key-stdin do not go together.", "Give one of them.", kind="keys"
+        )
     sampling = {
         "temperature": temperature,
         "top_p": top_p,
@@ -120,16 +128,16 @@ def add(
         if key_stdin:
             secret = sys.stdin.readline().strip()
             if not secret:
-                raise InvalidInput("USAGE", "There is no key on stdin.", "Pipe it in, one line.")
+                raise InvalidInput("USAGE", "There is no key on stdin.", "Pipe it in, one line.", kind="key")
             runtime.credentials.set(credential_name(name), secret)
             place = runtime.credentials.place
         save_model(runtime.paths.config_file, config)
         if as_json:
             output.print_json({"name": name, "provider": provider, "model": model, "key": place})
         else:
-            output.note(f"Saved {name}. `lunalux model use {name}` puts it in use.")
+            output.say("model_saved", name=name)
         if key_env and not os.environ.get(key_env):
-            output.note(f"warning: {key_env} is not set in this shell.")
+            output.say("variable_unset", name=key_env)
 
     with_runtime(work)
 
@@ -158,7 +166,7 @@ def remove(name: str = NAME, as_json: bool = JSON) -> None:
         if as_json:
             output.print_json({"name": name, "removed": True})
         else:
-            output.note(f"Removed {name}")
+            output.say("removed", name=name)
 
     with_runtime(work)
 
@@ -211,7 +219,7 @@ def use(name: str = NAME, as_json: bool = JSON) -> None:
     if as_json:
         output.print_json({"model": name})
     else:
-        output.note(f"{name} is in use.")
+        output.say("in_use", name=name)
 
 
 async def _official(runtime: Runtime) -> list[dict[str, Any]]:

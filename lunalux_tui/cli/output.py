@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from lunalux_core.errors import (
+    InvalidInput,
     LunaluxError,
     NetworkError,
     NotFound,
@@ -90,10 +91,44 @@ def note(text: str) -> None:
     _write(sys.stderr, clean(text) + "\n")
 
 
+def say(key: str, **params: object) -> None:
+    """Talk for people in their language: the sentence `cli.<key>` of the catalogue, on stderr."""
+    from lunalux_tui.i18n import t
+
+    note(t(f"cli.{key}", **params))
+
+
+def passing(key: str = "", **params: object) -> None:
+    """How far it is, on a line that the next one replaces; without a key the line is cleared.
+
+    On a terminal only.
+    """
+    if sys.stderr.isatty():
+        from lunalux_tui.i18n import t
+
+        _write(sys.stderr, f"\r{t(f'cli.{key}', **params) if key else ''}\x1b[K")
+        sys.stderr.flush()
+
+
+def not_known(option: str, value: str, choices: Iterable[str]) -> InvalidInput:
+    """The error for an option's value that is none of its choices."""
+    *others, last = choices
+    listed = f"{', '.join(others)} or {last}" if others else last
+    return InvalidInput(
+        "USAGE",
+        f"{option} {value} is not known.",
+        f"Use {listed}.",
+        kind="choice",
+        option=option,
+        value=value,
+        choices=", ".join([*others, last]),
+    )
+
+
 def warn(error: LunaluxError) -> None:
     """A problem that does not stop the command."""
     message, hint = sentence(error)
-    note(f"warning: {one_line(message, hint)}")
+    say("warning", text=one_line(message, hint))
 
 
 def fail(error: LunaluxError, *, as_json: bool) -> NoReturn:
@@ -118,11 +153,9 @@ def one_line(message: str, hint: str) -> str:
     """Message and hint as two sentences on one line; what a server said may lack its full stop."""
     if not hint:
         return message
-    return (
-        f"{message} {hint}"
-        if message.endswith((".", "!", "?", "。", "！", "？", "…"))
-        else f"{message}. {hint}"
-    )
+    if message.endswith(("。", "！", "？")):
+        return message + hint
+    return f"{message} {hint}" if message.endswith((".", "!", "?", "…")) else f"{message}. {hint}"
 
 
 def sentence(error: LunaluxError) -> tuple[str, str]:

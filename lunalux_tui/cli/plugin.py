@@ -155,4 +155,4 @@ def _tell(name: str, enabled: bool, as_json: bool) -> None:
     if as_json:
         output.print_json({"name": name, "enabled": enabled})
     else:
-        output.note(f"{name} is {'on' if enabled else 'off'}.")
+        output.say("switched_on" if enabled else "switched_off", name=name)

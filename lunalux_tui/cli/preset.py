@@ -78,7 +78,7 @@ def enable(name: str = NAME, as_json: bool = JSON) -> None:
         if as_json:
             output.print_json(done)
         else:
-            output.note(f"{done['name']} is in use.")
+            output.say("in_use", name=done["name"])
 
     with_runtime(work)
 
@@ -101,7 +101,7 @@ def export(name: str = NAME, path: Path = typer.Argument(), as_json: bool = JSON
         if as_json:
             output.print_json({"name": preset.name, "path": str(path)})
         else:
-            output.note(f"Written to {path}")
+            output.say("written", path=path)
 
     with_runtime(work)
 

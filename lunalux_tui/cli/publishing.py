@@ -25,11 +25,10 @@ async def publish_one(
 ) -> dict[str, Any]:
     """Publish one card file. Raises InvalidInput, NotFound, NetworkError, BackendError."""
     png = card_png(path)
-    steps = {"upload": "uploading", "publish": "publishing", "done": "published"}
 
     def progress(step: str) -> None:
         if sys.stderr.isatty():
-            output.note(f"{path.name}: {steps[step]}")
+            output.say(f"publish.{step}", name=path.name)
 
     identity = await runtime.market.publish(
         png, f"{path.stem}.png", lang, intro, name=name or None, tags=tags, progress=progress
@@ -67,9 +66,7 @@ async def publish_batch(runtime: Runtime, folder: Path, *, again: bool, as_json:
     if as_json:
         output.print_line({"summary": count})
     else:
-        output.note(
-            f"{count['published']} published, {count['skipped']} published before, {count['failed']} failed"
-        )
+        output.say("published", **count)
     return count["failed"]
 
 

@@ -38,11 +38,13 @@ def test(
         print_scenarios(scenarios, replay)
         return
     if file is None:
-        raise InvalidInput("USAGE", "There is no script to test.", "Name a file, or --scenarios FILE.")
+        raise InvalidInput(
+            "USAGE", "There is no script to test.", "Name a file, or --scenarios FILE.", kind="script"
+        )
     if target not in TARGETS:
-        raise InvalidInput("USAGE", f"--target {target} is not known.", f"Use {', '.join(TARGETS)}.")
+        raise output.not_known("--target", target, TARGETS)
     if placement not in {1, 2, 3, 5, 6}:
-        raise InvalidInput("USAGE", f"--placement {placement} is not known.", "Use 1, 2, 5 or 6.")
+        raise output.not_known("--placement", str(placement), ("1", "2", "5", "6"))
     from lunalux_core.cards.regex import read_scripts
     from lunalux_core.dialogue.ecma import EcmaEngine
     from lunalux_core.dialogue.scripts import run_scripts
@@ -65,4 +67,4 @@ def test(
         return
     output.print_text(done.text)
     for one in done.skipped:
-        output.note(f"skipped {one.name}: {one.reason} {one.detail}".rstrip())
+        output.say("script_skipped", name=one.name, reason=f"{one.reason} {one.detail}".rstrip())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import typer
 
-from lunalux_core.errors import InvalidInput, StorageError
+from lunalux_core.errors import StorageError
 from lunalux_tui.cli.run import run_work
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ def chosen_storage(option: str) -> Storage:
     """The storage of a flag, else of LUNALUX_STORAGE."""
     chosen = option or os.environ.get("LUNALUX_STORAGE") or "embedded"
     if chosen not in {"embedded", "aws"}:
-        raise InvalidInput("USAGE", f"The storage {chosen!r} is not known.", "Use embedded or aws.")
+        from lunalux_tui.cli import output
+
+        raise output.not_known("--storage", chosen, ("embedded", "aws"))
     return cast("Storage", chosen)
 
 

@@ -110,7 +110,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
             if as_json:
                 output.print_json({**summary(item), "path": str(path)})
             else:
-                output.note(f"Written to {path}")
+                output.say("written", path=path)
 
         with_runtime(work)
 
@@ -123,7 +123,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
                 if as_json:
                     output.print_json({**summary(item), "enabled": enabled})
                 else:
-                    output.note(f"{item.name} is {'on' if enabled else 'off'}")
+                    output.say("switched_on" if enabled else "switched_off", name=item.name)
 
             with_runtime(work)
 
@@ -141,7 +141,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
             if as_json:
                 output.print_json({**summary(item), "deleted": True})
             else:
-                output.note(f"Deleted {item.name}")
+                output.say("deleted", name=item.name)
 
         with_runtime(work)
 

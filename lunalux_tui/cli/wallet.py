@@ -105,7 +105,7 @@ def redeem(
         else:
             state = runtime.account.state
             output.print_text(f"+{amount} {currency}")
-            output.note(f"Now {state.star} star and {state.luna} luna.")
+            output.say("balance", star=state.star, luna=state.luna)
 
     with_runtime(work)
 
@@ -123,7 +123,7 @@ def invites(refresh: bool = REFRESH, as_json: bool = JSON) -> None:
             output.print_json(dict(invite))
             return
         output.print_text(str(invite["inviteCode"]))
-        output.note(f"{invite['totalInvites']} invited so far.")
+        output.say("invited", n=invite["totalInvites"])
         if invite["threshold"]:
             output.note(
                 f"{invite['unissuedRewardCount']} of {invite['threshold']} for the next "

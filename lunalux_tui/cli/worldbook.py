@@ -50,9 +50,13 @@ def test(
         print_scenarios(scenarios, replay)
         return
     if file is None:
-        raise InvalidInput("USAGE", "There is no worldbook to test.", "Name a file, or --scenarios FILE.")
+        raise InvalidInput(
+            "USAGE", "There is no worldbook to test.", "Name a file, or --scenarios FILE.", kind="book"
+        )
     if text is not None and messages is not None:
-        raise InvalidInput("USAGE", "--text and --messages do not go together.", "Give one of them.")
+        raise InvalidInput(
+            "USAGE", "--text and --messages do not go together.", "Give one of them.", kind="texts"
+        )
     from lunalux_core.dialogue.replay_worldbook import trial
 
     document = _document(file)
@@ -177,7 +181,9 @@ def _settings(text: str) -> dict[str, Any]:
         except ValueError as error:
             raise InvalidInput("USAGE", f"--settings is not valid JSON: {error}.") from None
     if not isinstance(found, dict):
-        raise InvalidInput("USAGE", "--settings is no JSON object.", 'Give one like {"depth": 4}.')
+        raise InvalidInput(
+            "USAGE", "--settings is no JSON object.", 'Give one like {"depth": 4}.', kind="settings"
+        )
     from lunalux_core.dialogue.worldbook import WorldbookSettings
 
     try:

@@ -41,10 +41,4 @@ class CouponDialog(FormDialog[tuple[str, int]]):
         self.send(self._redeem(self.query_one("#coupon", Input).value))
 
     async def _redeem(self, code: str) -> None:
-        before = dict(self._account.state.ledger)
-        currency, amount = await self._account.redeem(code)
-        total = f"total{currency.title()}CoinGain"
-        if before and self._account.state.ledger.get(total) == before.get(total):
-            self.say(t("wallet.coupon.again"), error=True)  # the answer of last time, and no more coins
-            return
-        self.finish((currency, amount))
+        self.finish(await self._account.redeem(code))

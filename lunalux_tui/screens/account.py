@@ -36,7 +36,7 @@ class AccountScreen(AccountBase):
         if action in {"sign_in", "sign_up"}:
             return not state.signed_in or state.local
         if action == "use_local":
-            return not state.signed_in and not self.lunalux.runtime.settings.api_url
+            return not state.signed_in and self.account.keeps_local
         if action == "sign_out":
             return state.signed_in and not state.local
         return True
