@@ -30,7 +30,7 @@ from lunalux_core.dialogue.turn import (
     TurnStarted,
 )
 from lunalux_core.errors import InvalidInput
-from lunalux_core.keeping import Keeper, owned, writer_lives
+from lunalux_core.keeping import Keeper, owned, recover
 from lunalux_core.library.changes import redo, undo
 from lunalux_core.library.conversations import (
     Conversation,
@@ -115,19 +115,8 @@ class Chat:
         )
 
     async def recover(self) -> int:
-        """Mark replies that a killed program left pending as stopped. Returns how many there were."""
-
-        def change(connection: Connection) -> int:
-            cut = [
-                row["id"]
-                for row in connection.execute("SELECT id, extra FROM messages WHERE status = 'pending'")
-                if not writer_lives(row["extra"])
-            ]
-            for identity in cut:
-                update_message(connection, identity, status="stopped")
-            return len(cut)
-
-        return await self._database.write(change)
+        """Mark replies that a killed program left pending as stopped; how many there were."""
+        return await recover(self._database)
 
     # -- turns -------------------------------------------------------------------------------------
 

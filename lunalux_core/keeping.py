@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.dialogue.turn import TextDelta, ThinkingDelta, TurnInput, TurnResult
 from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
 from lunalux_core.library.conversations import Message, load_message, update_message
+from lunalux_core.streaming_tail import Tail, read_tail, remove_tails, tails
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lunalux_core.database import Connection, Database
 
 FLUSH_SECONDS = 0.5
-"""How often a streaming reply is written to disk: what is on screen longer than this survives a kill."""
+"""How often a streaming reply goes into the library, where other programs see it grow; every piece is in its
+file (`streaming_tail`) before it is shown."""
 
 
 class Keeper:
@@ -32,9 +36,13 @@ class Keeper:
         self._thinking: list[str] = []
         self._flushed = time.monotonic()
         self._finished = False
+        self._tail = Tail(database.path, reply.id, self._base) if reply else None
 
     async def take(self, delta: TextDelta | ThinkingDelta) -> None:
-        (self._text if isinstance(delta, TextDelta) else self._thinking).append(delta.text)
+        shown = isinstance(delta, TextDelta)
+        (self._text if shown else self._thinking).append(delta.text)
+        if self._tail is not None:
+            self._tail.add(**{"text" if shown else "thinking": delta.text})
         if time.monotonic() - self._flushed >= FLUSH_SECONDS:
             await self._flush()
 
@@ -74,10 +82,12 @@ class Keeper:
 
         self._finished = True  # whoever stops listening from now on stops no reply
         try:
-            return await asyncio.shield(self._database.write(change))
+            message = await asyncio.shield(self._database.write(change))
         except Exception:
             self._finished = False
             raise
+        self._drop_tail()
+        return message
 
     async def end(self, status: str) -> None:
         """Keep what came, marked; a continued reply that got nothing new is as it was before, and so is one
@@ -89,6 +99,11 @@ class Keeper:
         if self._base and not self._text:
             status = "done"
         await self._flush(status=status, extra=without_owner(reply))
+        self._drop_tail()
+
+    def _drop_tail(self) -> None:
+        if self._tail is not None:
+            self._tail.remove()
 
     async def _flush(self, **more: Any) -> None:
         reply = self._reply
@@ -99,6 +114,36 @@ class Keeper:
             values["thinking"] = "".join(self._thinking)
         await self._database.write(lambda connection: update_message(connection, reply.id, **values))
         self._flushed = time.monotonic()
+
+
+async def recover(database: Database) -> int:
+    """Mark replies that a killed program left pending as stopped, with all that it showed of them.
+
+    Returns how many there were.
+    """
+
+    def change(connection: Connection) -> tuple[int, list[str]]:
+        rows = connection.execute(
+            "SELECT id, extra, content FROM messages WHERE status = 'pending'"
+        ).fetchall()
+        cut = [row for row in rows if not writer_lives(row["extra"])]
+        for row in cut:
+            update_message(
+                connection, row["id"], status="stopped", **_shown(database.path, row["id"], row["content"])
+            )
+        running = {row["id"] for row in rows} - {row["id"] for row in cut}
+        return len(cut), [one for one in tails(database.path) if one not in running]
+
+    count, complete = await database.write(change)
+    remove_tails(database.path, complete)
+    return count
+
+
+def _shown(library: Path, reply_id: str, stored: str) -> dict[str, str]:
+    kept = read_tail(library, reply_id)
+    if kept is None or len(kept.text) < len(stored):
+        return {}
+    return {"content": kept.text, **({"thinking": kept.thinking} if kept.thinking else {})}
 
 
 def owned(message: Message) -> dict[str, Any]:
