@@ -42,7 +42,11 @@ class TagsDialog(PickDialog):
         )
 
     @on(Input.Submitted, "#narrow")
-    def action_choose(self) -> None:
+    @on(Rows.Chosen)
+    def _mark(self, event: Input.Submitted | Rows.Chosen) -> None:
+        """Mark the tag under the cursor, or take its mark away; the dialog stays open."""
+        event.stop()
+        event.prevent_default()  # the base class would answer with it
         tag = self.rows.chosen
         if not tag:
             return
@@ -56,11 +60,6 @@ class TagsDialog(PickDialog):
         else:
             self._chosen.append(tag)
         self._show()
-
-    @on(Rows.Chosen)
-    def _clicked(self, event: Rows.Chosen) -> None:
-        event.stop()
-        self.action_choose()
 
     def action_done(self) -> None:
         self.dismiss(", ".join(self._chosen))

@@ -216,8 +216,9 @@ class CreateFiles(CreateBase):
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_export(self) -> None:
         """Write a card file."""
-        rows = [Row(one, t(f"create.export.{one}.title"), t(f"create.export.{one}.help")) for one in EXPORTS]
-        picked = await self.app.push_screen_wait(ExportDialog(t("create.export.title"), rows))
+        from lunalux_tui.dialogs.export_card import ExportCardDialog
+
+        picked = await self.app.push_screen_wait(ExportCardDialog(tuple(EXPORTS)))
         if picked is not None:
             target, spec = EXPORTS[picked]
             snapshot = self.draft.snapshot
@@ -292,12 +293,6 @@ class CreateFiles(CreateBase):
                 tags=tuple(split_tags(BY_ID["tags"].shown(snapshot.document)))[:MARKET_TAGS],
             )
         )
-
-
-class ExportDialog(PickDialog):
-    """The kinds of card files."""
-
-    TWO_LINES = True
 
 
 def snapshot_name(snapshot: Snapshot) -> str:

@@ -23,7 +23,7 @@ LISTED = 9
 ACTIONS = (
     Action("greetings.write", "write", "enter", footer=1, palette=False),
     Action("greetings.add", "add", "a,insert", footer=2),
-    Action("greetings.add_group", "add('group')", "g", footer=4),
+    Action("greetings.add_group", "add('group')", "A", footer=4),
     Action("greetings.remove", "remove", "d,delete", footer=3),
     Action("greetings.up", "shift(-1)", "K,shift+up,alt+up", footer=5),
     Action("greetings.down", "shift(1)", "J,shift+down,alt+down", footer=6),

@@ -1,0 +1,384 @@
+"""The character editor: writing, undoing, keeping, and where a character goes from there."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from create_world import open_editor
+from textual.widgets import Input, TextArea
+
+from lunalux_core.cards.front import read_card
+from lunalux_core.cards.placeholder import placeholder_png
+from lunalux_core.runtime import Runtime
+from lunalux_core.settings import load_settings
+from lunalux_core.studio.desk import Desk
+from lunalux_core.studio.fields import BY_ID
+from lunalux_tui.dialogs.ask import ConfirmDialog
+from lunalux_tui.dialogs.pick import PickDialog
+from lunalux_tui.dialogs.publish import PublishDialog
+from lunalux_tui.dialogs.tags import TagsDialog
+from lunalux_tui.screens.create_panes import SECTIONS
+from lunalux_tui.widgets.form import FieldNote
+from lunalux_tui.widgets.picture import Picture
+from lunalux_tui.widgets.rows import Rows
+
+
+async def test_a_character_from_nothing_gets_into_the_library_and_talks() -> None:
+    async with open_editor() as editor:
+        await editor.section("basics")
+        assert editor.box("name").query_one(FieldNote).text == "The character needs a name."
+        await editor.driven.press(*"Ann")
+        assert editor.box("name").query_one(FieldNote).text == ""
+        assert editor.screen.head.name_shown == "Ann"
+        await editor.section("character")
+        await editor.write("description", "A lamplighter in the harbour.")
+        await editor.section("greetings")
+        await editor.write("greeting", "*She lifts the lamp.* “Who goes there?”")
+        await editor.driven.press("ctrl+s")
+        await editor.driven.until(lambda: editor.screen.draft.character_id)
+        await editor.driven.until(lambda: not editor.screen.head.unsaved)
+        stored = await editor.driven.app.runtime.library.characters.find("Ann")
+        assert json.loads(stored.document)["data"]["description"] == "A lamplighter in the harbour."
+        await editor.driven.press("ctrl+t")
+        await editor.driven.until(lambda: editor.driven.app.screen is editor.driven.chat)
+        await editor.driven.until(
+            lambda: editor.driven.contents() == ["*She lifts the lamp.* “Who goes there?”"]
+        )
+
+
+async def test_without_a_name_nothing_is_saved_and_the_field_is_shown() -> None:
+    async with open_editor() as editor:
+        await editor.section("character")
+        await editor.write("description", "Somebody")
+        await editor.driven.press("ctrl+s")
+        await editor.driven.until(lambda: editor.screen.section.id == "basics")
+        await editor.driven.until(lambda: editor.box("name").target.has_focus)
+        assert not editor.screen.draft.character_id
+
+
+async def test_undo_and_redo_go_where_the_change_was() -> None:
+    async with open_editor() as editor:
+        await editor.section("basics")
+        await editor.write("name", "Ann")
+        await editor.section("character")
+        await editor.write("scenario", "A harbour")
+        await editor.section("notes")
+        await editor.driven.press("ctrl+z")
+        await editor.driven.until(lambda: editor.screen.section.id == "character")
+        assert editor.box("scenario").text == ""
+        await editor.driven.press("ctrl+z")
+        await editor.driven.until(lambda: editor.screen.section.id == "basics")
+        await editor.driven.until(lambda: editor.box("name").target.has_focus)
+        assert editor.data["name"] == ""
+        await editor.driven.press("ctrl+y", "ctrl+y")
+        await editor.driven.until(lambda: editor.data["scenario"] == "A harbour")
+        assert editor.data["name"] == "Ann"
+
+
+async def test_what_was_written_is_there_when_the_app_comes_back() -> None:
+    async with open_editor() as editor:
+        await editor.section("character")
+        await editor.write("description", "Kept")
+        await editor.driven.until(lambda: editor.screen.head.kept)
+    async with open_editor((80, 24)) as editor:
+        assert editor.data["description"] == "Kept"
+        assert editor.screen.head.unsaved
+
+
+async def test_leaving_at_once_keeps_the_last_words_too() -> None:
+    async with open_editor() as editor:
+        await editor.section("basics")
+        await editor.driven.press(*"Zoe")
+        await editor.driven.app.action_quit()
+    async with Runtime.open(load_settings()) as runtime:
+        assert (await Desk(runtime.library).open()).card.name == "Zoe"
+
+
+async def test_every_part_opens_at_every_size() -> None:
+    for size in ((120, 40), (80, 24), (50, 15)):
+        async with open_editor(size) as editor:
+            for one in SECTIONS:
+                await editor.section(one.id)
+                assert editor.screen.pane.section is one
+                await editor.driven.press("escape")
+                assert editor.screen.sections.has_focus
+
+
+async def test_a_card_is_brought_into_the_form_and_undo_takes_it_back(shared: Path) -> None:
+    path = shared / "cards" / "Seraphina.png"
+    async with open_editor() as editor:
+        await editor.section("basics")
+        await editor.write("name", "Mine")
+        await editor.driven.press("ctrl+l")
+        await editor.answer(path)
+        await editor.back()
+        await editor.driven.until(lambda: editor.screen.draft.card.name == "Seraphina")
+        assert editor.screen.draft.document == read_card(path.read_bytes()).card.document
+        assert editor.screen.query_one(Picture).source == path.read_bytes()
+        assert editor.box("name").text == "Seraphina"
+        await editor.driven.press("ctrl+z")
+        assert editor.screen.draft.card.name == "Mine"
+        assert editor.screen.query_one(Picture).source is None
+
+
+async def test_a_file_that_is_no_card_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text("[1, 2", encoding="utf-8")
+    async with open_editor() as editor:
+        editor.screen.action_import()
+        await editor.answer(bad)
+        await editor.back()
+        await editor.driven.until(lambda: editor.driven.app._notifications)
+        assert not editor.screen.draft.can_undo
+
+
+async def test_a_character_of_the_library_is_changed_from_the_chat() -> None:
+    async with open_editor() as editor:
+        chat = editor.driven.chat
+        editor.driven.app.action_go("chat")
+        await editor.driven.until(lambda: editor.driven.app.screen is chat)
+        assert chat.character is not None
+        identity, before = chat.character.id, await chat.runtime.library.characters.get(chat.character.id)
+        await chat.run_action("edit_character")
+        await editor.driven.until(lambda: editor.driven.app.screen is not chat)
+        await editor.driven.until(lambda: editor.screen.draft.character_id == identity)
+        await editor.section("basics")
+        await editor.write("creator", "somebody else")
+        await editor.driven.press("ctrl+s")
+        await editor.driven.until(lambda: not editor.screen.head.unsaved)
+        after = json.loads((await chat.runtime.library.characters.get(identity)).document)
+        expected = json.loads(before.document)
+        expected["data"]["creator"] = "somebody else"
+        assert after["data"] == expected["data"]
+
+
+async def test_a_character_changed_elsewhere_is_not_overwritten_unasked() -> None:
+    async with open_editor() as editor:
+        runtime = editor.driven.app.runtime
+        identity = (await runtime.library.characters.list())[0].id
+        await editor.screen.edit_character(identity)
+        other = await Desk(runtime.library).open(identity)
+        other.write(BY_ID["creator"], "from elsewhere")
+        await Desk(runtime.library).save(other)
+        await editor.section("basics")
+        await editor.write("creator", "from here")
+        await editor.driven.press("ctrl+s")
+        await editor.driven.until(lambda: isinstance(editor.driven.app.screen, ConfirmDialog))
+        await editor.driven.press("escape")
+        assert '"from elsewhere"' in (await runtime.library.characters.get(identity)).document
+
+
+async def test_drafts_wait_for_each_other_in_the_list() -> None:
+    async with open_editor() as editor:
+        await editor.section("basics")
+        await editor.write("name", "Half a hero")
+        runtime = editor.driven.app.runtime
+        first = (await runtime.library.characters.list())[0]
+        await editor.screen.edit_character(first.id)
+        await editor.section("basics")
+        await editor.write("nickname", "Nick")
+        await editor.driven.press("ctrl+o")
+        await editor.driven.until(lambda: isinstance(editor.driven.app.screen, PickDialog))
+        dialog = editor.driven.app.screen
+        assert isinstance(dialog, PickDialog)
+        rows = {row.title: row.right for row in dialog.rows.rows}
+        assert rows["Half a hero"] == "draft of a new character"
+        assert rows[first.name] == "unsaved changes"
+        dialog.rows.set_rows(dialog.rows.rows, at="new")
+        await editor.driven.press("enter")
+        await editor.back()
+        await editor.driven.until(lambda: editor.data["name"] == "Half a hero")
+
+
+async def test_clear_can_be_undone() -> None:
+    async with open_editor() as editor:
+        await editor.section("basics")
+        await editor.write("name", "Ann")
+        await editor.section("finish")
+        editor.screen.action_clear()
+        await editor.driven.until(lambda: editor.data["name"] == "")
+        await editor.driven.press("ctrl+z")
+        assert editor.data["name"] == "Ann"
+
+
+async def test_tags_are_chosen_from_the_list_at_most_three_beside_free_ones() -> None:
+    async with open_editor() as editor:
+        await editor.section("basics")
+        await editor.write("tags", "my own, ")
+        await editor.driven.press("enter")
+        await editor.driven.until(lambda: isinstance(editor.driven.app.screen, TagsDialog))
+        for _ in range(4):
+            await editor.driven.press("enter", "down")
+        await editor.driven.press("escape")
+        await editor.back()
+        offered = editor.driven.app.runtime.settings.tags_en
+        await editor.driven.until(lambda: editor.data["tags"] == ["my own", *offered[:3]])
+        assert "first 3" in editor.box("tags").query_one(FieldNote).text
+
+
+async def test_greetings_are_added_moved_and_removed_by_keys() -> None:
+    async with open_editor() as editor:
+        await editor.section("greetings")
+        await editor.write("greeting", "one")
+        await editor.driven.press("escape", "a")
+        await editor.write("greeting", "two")
+        assert editor.data["alternate_greetings"] == ["two"]
+        await editor.driven.press("escape", "K")
+        assert editor.data["first_mes"] == "two" and editor.data["alternate_greetings"] == ["one"]
+        await editor.driven.press("A")
+        await editor.write("greeting", "to all")
+        assert editor.data["group_only_greetings"] == ["to all"]
+        await editor.driven.press("escape", "d")
+        assert editor.data["group_only_greetings"] == []
+        await editor.driven.press("ctrl+z")
+        assert editor.data["group_only_greetings"] == ["to all"]
+
+
+async def test_the_json_follows_what_is_typed_and_can_be_copied_and_saved(tmp_path: Path) -> None:
+    async with open_editor() as editor:
+        await editor.driven.press("ctrl+b")
+        await editor.section("basics")
+        await editor.write("name", "Ann [b]")
+        view = editor.screen.preview
+        await editor.driven.until(lambda: any('"name": "Ann [b]"' in line for line in view.lines))
+        editor.screen.action_copy_json()
+        await editor.driven.until(lambda: "Ann [b]" in editor.driven.app.clipboard)
+        assert json.loads(editor.driven.app.clipboard) == editor.screen.draft.document
+        editor.screen.action_save_json()
+        await editor.answer(tmp_path / "ann.json")
+        await editor.driven.until(lambda: (tmp_path / "ann.json").exists())
+        assert json.loads((tmp_path / "ann.json").read_text("utf-8")) == editor.screen.draft.document
+
+
+async def test_a_card_is_exported_with_the_chosen_picture(tmp_path: Path) -> None:
+    picture = tmp_path / "portrait.png"
+    picture.write_bytes(placeholder_png())
+    async with open_editor() as editor:
+        await editor.section("basics")
+        await editor.write("name", "Ann")
+        editor.screen.action_picture()
+        await editor.answer(picture)
+        await editor.back()
+        await editor.driven.until(lambda: editor.screen.draft.snapshot.picture is not None)
+        for kind, name in (
+            ("png", "a.png"),
+            ("png_v2", "b.png"),
+            ("json_v3", "c.json"),
+            ("charx", "d.charx"),
+        ):
+            editor.screen.action_export()
+            await editor.driven.until(lambda: isinstance(editor.driven.app.screen, PickDialog))
+            dialog = editor.driven.app.screen
+            assert isinstance(dialog, PickDialog)
+            dialog.rows.set_rows(dialog.rows.rows, at=kind)
+            await editor.driven.press("enter")
+            await editor.answer(tmp_path / name)
+            await editor.back()
+            await editor.driven.until(lambda name=name: (tmp_path / name).exists())
+            assert read_card((tmp_path / name).read_bytes()).name == "Ann"
+        assert b"ccv3" in (tmp_path / "a.png").read_bytes()
+        assert b"ccv3" not in (tmp_path / "b.png").read_bytes()
+        assert read_card((tmp_path / "d.charx").read_bytes()).picture == placeholder_png()
+
+
+async def test_publishing_asks_with_what_the_form_knows() -> None:
+    async with open_editor() as editor:
+        await editor.section("basics")
+        await editor.write("name", "Ann")
+        await editor.write("user_description", "A lamp in the harbour.")
+        await editor.write("tags", "a, b, c, d")
+        editor.screen.action_publish()
+        await editor.driven.until(lambda: isinstance(editor.driven.app.screen, PublishDialog))
+        dialog = editor.driven.app.screen
+        await editor.driven.until(lambda: dialog.query_one(TextArea).text)
+        assert dialog.query_one(TextArea).text == "A lamp in the harbour."
+        assert dialog.query_one("#tags", Input).value == "a, b, c"
+
+
+def editor_script(tmp_path: Path, body: str) -> str:
+    script = tmp_path / "editor.sh"
+    script.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return str(script)
+
+
+async def test_the_words_of_an_editor_come_back_even_if_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from contextlib import nullcontext
+
+    async with open_editor() as editor:
+        await editor.section("character")
+        await editor.write("description", "short")
+        monkeypatch.delenv("VISUAL", raising=False)
+        monkeypatch.setenv("EDITOR", str(tmp_path / "no such editor"))
+        await editor.driven.press("ctrl+g")
+        assert editor.data["description"] == "short"
+        monkeypatch.setenv("EDITOR", editor_script(tmp_path, 'printf " and longer" >> "$1"; exit 3'))
+        monkeypatch.setattr(editor.driven.app, "suspend", nullcontext)  # a test has no terminal to give away
+        await editor.driven.press("ctrl+g")
+        await editor.driven.until(lambda: editor.data["description"] == "short and longer")
+        assert editor.box("description").text == "short and longer"
+        monkeypatch.setenv("EDITOR", editor_script(tmp_path, 'rm "$1"'))
+        await editor.driven.press("ctrl+g")
+        assert editor.data["description"] == "short and longer"
+        assert len(list(tmp_path.iterdir())) == 1
+
+
+async def test_hostile_values_do_no_harm_and_survive_beside_an_edit(tmp_path: Path) -> None:
+    hostile = {
+        "name": "\x1b]0;title\x07[red]Ann[/]\ud83d",
+        "description": "word " * 80_000,
+        "personality": "\x1b[2J[b]bold[/b]\x00",
+        "first_mes": "line\r\n" * 3,
+        "alternate_greetings": [None, 7, "\x1b[31mred"],
+        "tags": None,
+        "extensions": [],
+        "character_book": {"entries": [{"keys": "x", "content": 5, "comment": "\x07[u]", "id": None}, 3]},
+    }
+    card = {"spec": "chara_card_v2", "spec_version": "2.0", "data": hostile}
+    path = tmp_path / "hostile.json"
+    path.write_text(json.dumps(card), encoding="utf-8")
+    async with open_editor((80, 24)) as editor:
+        await editor.screen.bring(str(path))
+        for one in SECTIONS:
+            await editor.section(one.id)
+            await editor.driven.pilot.pause(0.05)
+        await editor.section("character")
+        box = editor.box("description")
+        assert box.target is not box.field_control and len(box.text) == 400_000
+        assert "\x1b" not in editor.box("personality").text
+        await editor.section("basics")
+        await editor.write("creator", "me")
+        assert editor.data == hostile | {"creator": "me"}
+        await editor.driven.until(lambda: editor.screen.head.kept)
+        await editor.driven.press("ctrl+s")
+        await editor.driven.until(lambda: editor.screen.draft.character_id)
+        stored = await editor.driven.app.runtime.library.characters.get(editor.screen.draft.character_id)
+        assert json.loads(stored.document)["data"] == hostile | {"creator": "me"}
+
+
+async def test_finish_lists_what_is_wrong_and_leads_there() -> None:
+    async with open_editor() as editor:
+        await editor.section("finish")
+        rows = editor.screen.pane.query_one("#finish-rows", Rows)
+        problem = next(row for row in rows.rows if row.title == "The character needs a name.")
+        rows.set_rows(rows.rows, at=problem.id)
+        await editor.driven.press("enter")
+        await editor.driven.until(lambda: editor.screen.section.id == "basics")
+        await editor.driven.until(lambda: editor.box("name").target.has_focus)
+
+
+async def test_the_language_is_switched_while_the_editor_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LUNALUX_LANG")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    async with open_editor() as editor:
+        for one in SECTIONS:
+            await editor.section(one.id)
+        editor.driven.app.switch_language("zh")
+        await editor.driven.until(lambda: editor.screen.sections.rows[0].title == "基本")
+        await editor.section("basics")
+        assert "名称" in str(editor.box("name").query("FieldHead").first().label)  # type: ignore[attr-defined]
