@@ -19,6 +19,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ async def fill(shelf: MarketShelf, count: int, lang: Any) -> None:
     began = time.monotonic()
     source = cards(count, lang)
     for start in range(0, count, PAGE):
-        page = [card for card, _ in zip(source, range(PAGE), strict=False)]
+        page = list(islice(source, PAGE))
         if not start:
             await shelf.replace(lang, "hot", page, 3_600_000, "1")
         else:

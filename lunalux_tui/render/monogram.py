@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 from rich.cells import cell_len
 from rich.color import Color
@@ -20,10 +21,15 @@ _HUES = ((143, 167, 214), (216, 179, 106), (134, 185, 138), (221, 107, 116), (16
 def monogram(name: str, seed: str, palette: Palette, columns: int, rows: int) -> Lines:
     """The first sign of `name` on a colour chosen by `seed`, or in a frame where there are no colours."""
     sign = next((sign for sign in name if sign.isalnum()), "?").upper()
+    return _drawn(sign, zlib.crc32(seed.encode()) % len(_HUES), palette, columns, rows)
+
+
+@lru_cache(maxsize=512)
+def _drawn(sign: str, colour: int, palette: Palette, columns: int, rows: int) -> Lines:
     plain, ground = palette.style(BOLD), palette.style(PANEL)
     if ground.bgcolor is None or ground.bgcolor.triplet is None or plain.color is None:
         return _framed(sign, palette.style(MUTED), plain, columns, rows)
-    hue = _HUES[zlib.crc32(seed.encode()) % len(_HUES)]
+    hue = _HUES[colour]
     under = ground.bgcolor.triplet
     shades = [Style(bgcolor=_blend(under, hue, 0.15 + 0.30 * (rows - y) / rows)) for y in range(rows)]
     ink = Style(color=_blend(hue, plain.color.triplet or hue, 0.6), bold=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 from textual import getters
 from textual.app import ComposeResult
+from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.widgets import Input
 from textual.worker import Worker
 
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
     from lunalux_core.account import AccountState
     from lunalux_core.runtime import Runtime
     from lunalux_tui.shell import LunaluxApp
+
+
+class SearchField(Input):
+    """One line of fixed width: what is typed lays out nothing anew, so that results come at once."""
+
+    virtual_size = Reactive(Size(0, 0), layout=False)
 
 
 class MarketBase(LunaScreen[None]):
@@ -68,7 +76,7 @@ class MarketBase(LunaScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield MarketHead()
-        yield Input(placeholder=t("market.search"), compact=True, id="market-search", max_length=200)
+        yield SearchField(placeholder=t("market.search"), compact=True, id="market-search", max_length=200)
         yield MarketFilters()
         yield MarketGrid(id="cards")
         yield KeyBar()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -50,6 +51,8 @@ class CardCanvas(ScrollView):
         self._lines: dict[tuple[int, bool], list[list[Segment]]] = {}
         self._palette: Palette | None = None
         self._columns = 1
+        self._cells: Sequence[tuple[int, int]] = ()
+        self._room = 0
 
     @property
     def cards(self) -> Sequence[MarketCard]:
@@ -85,8 +88,10 @@ class CardCanvas(ScrollView):
         return self.scrollable_content_region.width
 
     def _measure(self) -> None:
-        width = self._width
-        self._columns = min(max((width + GAP) // (NARROWEST + GAP), 1), MOST)
+        width = self._room = self._width
+        count = self._columns = min(max((width + GAP) // (NARROWEST + GAP), 1), MOST)
+        edges = [column * (width + GAP) // count for column in range(count + 1)]
+        self._cells = [(left, right - GAP - left) for left, right in pairwise(edges)]
         rows = -(-len(self._cards) // self._columns)
         height = rows * PITCH + (1 if self._cards else 0)
         self.virtual_size = Size(width, height)
@@ -95,9 +100,7 @@ class CardCanvas(ScrollView):
 
     def _cell(self, column: int) -> tuple[int, int]:
         """Left edge and width of a column."""
-        width = self._width
-        left = column * (width + GAP) // self._columns
-        return left, (column + 1) * (width + GAP) // self._columns - GAP - left
+        return self._cells[column]
 
     # -- drawing -----------------------------------------------------------------------------------
 
@@ -106,7 +109,9 @@ class CardCanvas(ScrollView):
         if palette is not self._palette:
             self._palette = palette
             self._lines.clear()
-        width, top = self._width, int(self.scroll_offset.y)
+        if self._room != self._width:
+            self._measure()
+        width, top = self._room, int(self.scroll_offset.y)
         draw = self._card_line if self._cards else self._bare_line
         strips = [draw(top + y, width, palette) for y in crop.line_range]
         return within(self, strips, crop)
