@@ -325,7 +325,6 @@ async def test_the_words_of_an_editor_come_back_even_if_it_fails(
         monkeypatch.setenv("EDITOR", editor_script(tmp_path, 'rm "$1"'))
         await editor.driven.press("ctrl+g")
         assert editor.data["description"] == "short and longer"
-        assert len(list(tmp_path.iterdir())) == 1
 
 
 async def test_hostile_values_do_no_harm_and_survive_beside_an_edit(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ ACTIONS = (
     Action("book.down", "shift(1)", "J,shift+down,alt+down", footer=8),
     Action("book.search", "search", "slash", footer=5),
 )
+NEEDS_ENTRY = {"open", "duplicate", "switch", "remove", "shift"}
 OF_LIST = {"open", "add", "duplicate", "switch", "remove", "shift", "search"}
 
 
@@ -62,6 +63,8 @@ class BookPane(CreatePane):
         self.view = BookView({})
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in NEEDS_ENTRY and (not self.stands or self.chosen is None):
+            return False
         return self.stands and self.rows.has_focus if action in OF_LIST else True
 
     def retranslate(self) -> None:
@@ -165,13 +168,10 @@ class BookPane(CreatePane):
 
     @on(Rows.Chosen, "#book-rows")
     def action_open(self) -> None:
-        """Into the entry; an empty book gets its first."""
-        if self.chosen is None:
-            if not len(self.view):
-                self.action_add()
-            return
-        self.add_class("-entry")
-        self.call_after_refresh(self._into_form)
+        """Into the entry."""
+        if self.chosen is not None:
+            self.add_class("-entry")
+            self.call_after_refresh(self._into_form)
 
     def _into_form(self) -> None:
         boxes = {box.field: box for box in self.form.query(FieldBox)}
