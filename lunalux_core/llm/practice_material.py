@@ -47,6 +47,26 @@ _ELEMENTS = {
     "scenario": "scenario",
     "dialogueExamples": "examples",
 }
+_NAME = r"([^\n:：.。<>]{1,80}?)"
+# Where prompts say who talks: the history's opening, our presets, SillyTavern's usual main prompt.
+_CHARACTER = tuple(
+    re.compile(pattern, re.MULTILINE)
+    for pattern in (
+        rf"<chatHistory>\s*[^\n]{{1,40}}\n{_NAME}: ",
+        rf"\bWrite {_NAME}'s next (?:message|reply)\b",
+        rf"^你是{_NAME}。请写",
+    )
+)
+_PERSON = tuple(
+    re.compile(pattern, re.MULTILINE)
+    for pattern in (
+        rf"^- what {_NAME} might say or do next",
+        rf"^- {_NAME}接下来可能说的话",
+        rf"'s next message to {_NAME}:",
+        rf"\bfictional chat between [^\n]{{1,80}}? and {_NAME}\.",
+        rf"。请写[^\n。]{{1,80}}?对{_NAME}的下一条消息",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +108,15 @@ def material_from(messages: Iterable[Message], language: str) -> CharacterMateri
         match = next((m for text in texts if (m := pattern.search(text))), None)
         if match:
             found[name] = match[1]
+    for patterns, name in ((_CHARACTER, "name"), (_PERSON, "user")):
+        if said := _first(patterns, texts):
+            found[name] = said
     return replace(nobody, **found)
+
+
+def _first(patterns: Iterable[re.Pattern[str]], texts: Iterable[str]) -> str:
+    hits = (match for pattern in patterns for text in texts if (match := pattern.search(text)))
+    return next((match[1].strip() for match in hits), "")
 
 
 def with_names(material: CharacterMaterial) -> CharacterMaterial:

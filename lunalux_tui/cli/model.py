@@ -97,6 +97,14 @@ def add(
             kind="name",
             value=repr(name),
         )
+    if base_url and not base_url.lower().startswith(("http://", "https://")):
+        raise InvalidInput(
+            "USAGE",
+            f"{base_url!r} is no address of a model server.",
+            "Give one like http://127.0.0.1:11434/v1.",
+            kind="url",
+            value=repr(base_url),
+        )
     if key_env and key_stdin:
         raise InvalidInput(
             "USAGE", "--key-env and --key-stdin do not go together.", "Give one of them.", kind="keys"

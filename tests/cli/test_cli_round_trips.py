@@ -68,3 +68,24 @@ def test_json_carries_half_an_emoji_and_narrow_code_pages(program: Program, tmp_
 
 def test_a_backup_that_is_not_there_is_not_found(program: Program) -> None:
     assert program("restore", "nowhere.zip", "--json", code=5).error["code"] == "BACKUP_NOT_FOUND"
+
+
+@pytest.mark.parametrize("preset", ["mirror_realm", "whisperer", "default"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_official_practice_model_speaks_as_the_character_to_the_person(
+    program: Program, make_card: MakeCard, preset: str, language: str
+) -> None:
+    zh = language == "zh"
+    name, person, said = ("林小满", "阿宁", "你好") if zh else ("Ada Holm", "Bob", "Hello")
+    story = {"description": "她守着灯塔。", "first_mes": "你来了。"} if zh else {}
+    program("import", str(make_card(name, "c.png", **story)), "--lang", language)
+    options = ("--official", "001", "--user", person, "--preset", preset, "--json")
+    reply = program("chat", name, "-m", said, *options, LUNALUX_LANG=language).json
+    assert reply["event"].startswith(person) and name in reply["event"]
+    assert "stranger" not in reply["content"] and "对方" not in reply["content"]
+
+
+def test_a_model_is_not_saved_with_an_address_that_is_none(program: Program) -> None:
+    saved = ("model", "add", "mine", "--provider", "openai", "--model", "m", "--base-url")
+    assert "localhost:1234" in program(*saved, "localhost:1234", "--json", code=2).error["message"]
+    program(*saved, "HTTP://localhost:1234/v1")
