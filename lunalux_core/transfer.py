@@ -20,6 +20,7 @@ from lunalux_core.cards.chatlog import (
 from lunalux_core.cards.coerce import as_object, as_text
 from lunalux_core.cards.jsontext import well_formed_value
 from lunalux_core.database import Connection
+from lunalux_core.dialogue.authors_note import ChatNote
 from lunalux_core.dialogue.worldbook.values import TimedState
 from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms
@@ -144,7 +145,7 @@ def _store(
     if head and (state := _state(log.header)):
         update_message(connection, head, state=state)
     metadata = json.dumps(well_formed_value(dict(log.header)), ensure_ascii=False)
-    note = json.dumps(well_formed_value(_author_note(log.header)), ensure_ascii=False)
+    note = json.dumps(ChatNote.of_file(_metadata(log.header)).as_json(), ensure_ascii=False)
     connection.execute(
         "UPDATE conversations SET head_id = ?, metadata = ?, note = ? WHERE id = ?",
         (head, metadata, note, conversation.id),
@@ -171,7 +172,7 @@ def _message(node: LogNode, conversation_id: str, parent: Message | None, name: 
 
 
 def _state(header: Mapping[str, Any]) -> dict[str, Any]:
-    metadata = as_object(header.get("chat_metadata"))
+    metadata = _metadata(header)
     variables = {str(name): as_text(value) for name, value in as_object(metadata.get("variables")).items()}
     timed = TimedState.read(metadata.get("timedWorldInfo")).as_json()
     return ({"variables": variables} if variables else {}) | ({"timed": timed} if timed else {})
@@ -180,24 +181,19 @@ def _state(header: Mapping[str, Any]) -> dict[str, Any]:
 def _header(conversation: Conversation, state: Mapping[str, Any]) -> dict[str, Any]:
     """The head of a chat file, with what has changed here since it came: note, variables, timed effects."""
     header = dict(conversation.metadata)
-    own: dict[str, Any] = {}
-    if conversation.note.get("prompt"):
-        own = {f"note_{name}": value for name, value in conversation.note.items()}
+    metadata = _metadata(header)
+    own = ChatNote.read(conversation.note).for_file(metadata)
     if state.get("variables"):
         own["variables"] = state["variables"]
     if state.get("timed"):
         own["timedWorldInfo"] = state["timed"]
-    if own:
-        header["chat_metadata"] = {**as_object(header.get("chat_metadata")), **own}
+    if own != metadata:
+        header["chat_metadata"] = own
     return header
 
 
-def _author_note(header: Mapping[str, Any]) -> dict[str, Any]:
-    metadata = header.get("chat_metadata")
-    if not isinstance(metadata, dict) or not metadata.get("note_prompt"):
-        return {}
-    names = {"prompt": "", "interval": 1, "position": 1, "depth": 4, "role": 0}
-    return {name: metadata.get(f"note_{name}", default) for name, default in names.items()}
+def _metadata(header: Mapping[str, Any]) -> Mapping[str, Any]:
+    return as_object(header.get("chat_metadata"))
 
 
 async def conversation_log(library: Library, conversation_id: str) -> ChatLog:

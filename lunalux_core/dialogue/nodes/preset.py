@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from lunalux_core.dialogue.assembly.material import AuthorsNote, CardFields, NotePosition, PromptMaterial
+from lunalux_core.dialogue.assembly.material import CardFields, PromptMaterial
+from lunalux_core.dialogue.authors_note import ChatNote
 from lunalux_core.dialogue.nodes.macros import branch_variables
 from lunalux_core.dialogue.turn import Draft, TurnInput, TurnRequest
 from lunalux_core.dialogue.workflow import TurnContext
-from lunalux_core.llm.model import Role
-
-_ROLES: tuple[Role, ...] = ("system", "user", "assistant")
-_POSITIONS: dict[int, NotePosition] = {0: "after_main", 1: "in_chat", 2: "before_main"}
 
 
 async def preset(request: TurnRequest, _context: TurnContext) -> Draft:
     turn = request.turn
-    card = turn.card
+    card, note = turn.card, note_of(turn)
     fields = CardFields(
         name=turn.character.name,
         nickname=card.nickname,
@@ -34,7 +29,7 @@ async def preset(request: TurnRequest, _context: TurnContext) -> Draft:
         card=fields,
         user=turn.user,
         persona=turn.persona,
-        note=_note(turn),
+        note=note.for_prompt() if note is not None else None,
         type=turn.kind,
         budget=prompt_budget(turn),
         language=turn.language,
@@ -61,24 +56,7 @@ def reply_room(turn: TurnInput) -> int:
     return own or imported or turn.settings.reply_tokens
 
 
-def _note(turn: TurnInput) -> AuthorsNote | None:
+def note_of(turn: TurnInput) -> ChatNote | None:
     """The author's note where it is due; also an empty one, since worldbook entries may stand around it."""
-    note = turn.conversation.note
-    said = sum(1 for message in turn.history if message.role == "user") + (1 if turn.text else 0)
-    if not AuthorsNote.due(_number(note.get("interval"), 1), said):
-        return None
-    position = _POSITIONS.get(_number(note.get("position"), 1), "in_chat")
-    role = _number(note.get("role"), 0)
-    return AuthorsNote(
-        str(note.get("prompt") or ""),
-        position,
-        _number(note.get("depth"), 4),
-        _ROLES[role] if 0 <= role < len(_ROLES) else "system",
-    )
-
-
-def _number(value: Any, default: int) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return default
+    note = ChatNote.read(turn.conversation.note)
+    return note if note.due(turn.said + (1 if turn.text else 0)) else None

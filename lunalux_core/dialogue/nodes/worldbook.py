@@ -17,6 +17,7 @@ from lunalux_core.dialogue.assembly import DepthText, assemble
 from lunalux_core.dialogue.assembly.prefill import prefilled
 from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.nodes.macros import macro_context
+from lunalux_core.dialogue.nodes.preset import note_of
 from lunalux_core.dialogue.scripts import run_scripts
 from lunalux_core.dialogue.turn import Draft, Ready, TurnInput, WorldbookOverflowed
 from lunalux_core.dialogue.workflow import Node, TurnContext
@@ -133,10 +134,9 @@ def _window(turn: TurnInput) -> int:
 
 
 def _scanned(turn: TurnInput, expand: Callable[[str], str]) -> tuple[str, ...]:
-    """Texts beside the messages that keys are sought in: the author's note, where it says so."""
-    note = turn.conversation.note
-    prompt = str(note.get("prompt") or "")
-    return (expand(prompt),) if prompt and note.get("scan") is True else ()
+    """Texts beside the messages that keys are sought in: the author's note, where it is due and says so."""
+    note = note_of(turn)
+    return (expand(note.prompt),) if note is not None and note.scan and note.prompt else ()
 
 
 def worldbook_settings(turn: TurnInput) -> WorldbookSettings:
