@@ -159,7 +159,7 @@ class TurnReader:
         preset = self._preset(connection, conversation, options, language)
         model = self.model(options)
         budget = min(model.context_tokens, self._settings.context_tokens) * CHARS_PER_TOKEN
-        history, events, replies = _history(connection, above, budget)
+        history, events, counts = _history(connection, above, budget)
         persona: Persona | None = load_persona(connection, conversation.persona_id)
         return TurnInput(
             kind=kind,
@@ -172,7 +172,8 @@ class TurnReader:
             history=tuple(history),
             earlier_events=tuple(events),
             length=above.depth + 1 if above else 0,
-            replies=replies,
+            replies=counts["assistant"],
+            said=counts["user"],
             token_factor=_token_factor(connection, model.model),
             preset=preset,
             books=tuple(_books(connection, [character, *beside], conversation, persona)),
@@ -252,9 +253,9 @@ def _books(
 
 def _history(
     connection: Connection, above: Message | None, budget: int
-) -> tuple[list[Message], list[str], int]:
+) -> tuple[list[Message], list[str], Counter[str]]:
     """Messages from `above` upwards, oldest first, until they cannot fit; the events of the others; and how
-    many of all of them are the character's.
+    many of all of them there are of each role.
     """
     pages: list[list[Message]] = []
     start, size = above.id if above else "", 0
@@ -264,9 +265,9 @@ def _history(
         size += sum(len(message.content) for message in page)
         start = page[0].parent_id
     history = [message for page in reversed(pages) for message in page]
-    replies = sum(message.role == "assistant" for message in history)
+    counts = Counter[str](message.role for message in history)
     if not start:
-        return history, [], replies
+        return history, [], counts
     rows = connection.execute(
         """
         WITH RECURSIVE path (id, parent_id, role, event) AS (
@@ -278,7 +279,8 @@ def _history(
         (start,),
     ).fetchall()
     events = [event for _, event in reversed(rows) if event]
-    return history, events, replies + sum(role == "assistant" for role, _ in rows)
+    counts.update(role for role, _ in rows)
+    return history, events, counts
 
 
 def _state(connection: Connection, above: Message | None) -> Mapping[str, Any]:
