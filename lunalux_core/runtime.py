@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.reading import TurnReader
     from lunalux_core.dialogue.turn import Billed, Ready, TurnInput, TurnResult
     from lunalux_core.dialogue.workflow import Workflow
+    from lunalux_core.displays import Displays
     from lunalux_core.llm.model import ChatModel, ModelSpec
     from lunalux_core.llm.registry import Offer, Registry
     from lunalux_core.market import Market
@@ -173,6 +174,13 @@ class Runtime:
         from lunalux_core.dialogue.reading import TurnReader
 
         return TurnReader(self.settings, lambda: self.models)
+
+    @cached_property
+    def displays(self) -> Displays:
+        """How messages are to be shown."""
+        from lunalux_core.displays import Displays
+
+        return Displays(self.library.database, lambda: self.reader, lambda: self.engine)
 
     @cached_property
     def preview(self) -> Workflow[TurnInput, Ready]:

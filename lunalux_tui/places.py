@@ -56,7 +56,17 @@ def exists(place_id: str) -> bool:
 
 def all_actions() -> Iterator[Action]:
     """Every declared action of the app, for the key map and the reference of keys."""
-    from lunalux_tui.dialogs import conversations, group, group_new, model_form, models, personas, search
+    from lunalux_tui.dialogs import (
+        conversations,
+        group,
+        group_new,
+        model_form,
+        models,
+        personas,
+        raw,
+        scripts,
+        search,
+    )
     from lunalux_tui.screens import create_panes, panes
     from lunalux_tui.screens.chat import ChatScreen
     from lunalux_tui.screens.chat_actions import ChatTranscript
@@ -71,10 +81,11 @@ def all_actions() -> Iterator[Action]:
         if exists(place.id) and place.id != FIRST
     ]
     dialogs = (conversations.ConversationsDialog, personas.PersonasDialog, search.SearchDialog)
+    dialogs_of_texts = (scripts.ScriptsDialog, raw.RawDialog)
     dialogs_of_groups = (group.GroupDialog, group_new.NewGroupDialog)
     dialogs_of_models = (models.ModelsDialog, model_form.ModelDialog)
     yield from actions_of(
         *(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens),
         *(SectionRows, SearchField, *panes.classes(), *create_panes.classes()),
-        *(*dialogs, *dialogs_of_groups, *dialogs_of_models),
+        *(*dialogs, *dialogs_of_groups, *dialogs_of_models, *dialogs_of_texts),
     )

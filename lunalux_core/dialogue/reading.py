@@ -73,7 +73,7 @@ class TurnReader:
             personality=card.personality,
             scenario=card.scenario,
             chat_id=conversation.id,
-            language=self._language(character),
+            language=self.language(character),
         )
         first: Message | None = None
         for greeting in card.greetings:
@@ -109,7 +109,7 @@ class TurnReader:
         if conversation.group_id:
             language = self._group_language(connection, conversation.group_id)
         else:
-            language = self._language(load_character(connection, conversation.character_id))
+            language = self.language(load_character(connection, conversation.character_id))
         return self._called(options.user_name or (persona.name if persona else ""), language)
 
     def _called(self, name: str, language: Language) -> str:
@@ -155,8 +155,8 @@ class TurnReader:
         """
         conversation = of or load_conversation(connection, reply.conversation_id if reply else "")
         character, card, cast, beside = self._speaker(connection, conversation, reply, speaker)
-        language = self._language(character)
-        preset = self._preset(connection, conversation, options, language)
+        language = self.language(character)
+        preset = self.preset(connection, conversation, options, language)
         model = self.model(options)
         budget = min(model.context_tokens, self._settings.context_tokens) * CHARS_PER_TOKEN
         history, events, counts = _history(connection, above, budget)
@@ -177,9 +177,9 @@ class TurnReader:
             token_factor=_token_factor(connection, model.model),
             preset=preset,
             books=tuple(_books(connection, [character, *beside], conversation, persona)),
-            scripts=tuple(_scripts(connection, character, card, preset)),
-            state=_state(connection, above),
-            global_variables=_global_variables(connection),
+            scripts=tuple(scripts_in_force(connection, character, card, preset)),
+            state=branch_state(connection, above),
+            global_variables=load_globals(connection),
             settings=self._settings,
             language=language,
             mode=options.mode or conversation.mode,
@@ -212,11 +212,12 @@ class TurnReader:
         ).fetchone()
         return self._settings.lang if row is None or row[0] not in ("en", "zh") else row[0]
 
-    def _language(self, character: Character) -> Language:
+    def language(self, character: Character) -> Language:
+        """What a character speaks, the interface's language where nobody knows."""
         known = character.summary.language
         return "zh" if known == "zh" else "en" if known == "en" else self._settings.lang
 
-    def _preset(
+    def preset(
         self, connection: Connection, conversation: Conversation, options: TurnOptions, language: Language
     ) -> Preset:
         """The named preset, else the conversation's, the enabled one of the shelf, the setting's."""
@@ -283,7 +284,7 @@ def _history(
     return history, events, counts
 
 
-def _state(connection: Connection, above: Message | None) -> Mapping[str, Any]:
+def branch_state(connection: Connection, above: Message | None) -> Mapping[str, Any]:
     """What the branch carries: the state of the nearest message above that has one."""
     if above is None:
         return {}
@@ -302,7 +303,7 @@ def _state(connection: Connection, above: Message | None) -> Mapping[str, Any]:
     return state
 
 
-def _global_variables(connection: Connection) -> Mapping[str, str]:
+def load_globals(connection: Connection) -> Mapping[str, str]:
     row = connection.execute("SELECT value FROM state WHERE key = ?", (GLOBALS,)).fetchone()
     return json.loads(row[0]) if row else {}
 
@@ -313,7 +314,9 @@ def _token_factor(connection: Connection, model: str) -> float:
     return float(row[0]) if row else 1.0
 
 
-def _scripts(connection: Connection, character: Character, card: Card, preset: Preset) -> list[RegexScript]:
+def scripts_in_force(
+    connection: Connection, character: Character, card: Card, preset: Preset
+) -> list[RegexScript]:
     """Global scripts, then the card's own where the person allowed them, then the preset's (FORMATS 4.1)."""
     from lunalux_core.cards.regex import read_script, scripts_inside
 

@@ -25,8 +25,10 @@ from lunalux_tui.render.styles import (
     Line,
     Run,
 )
+from lunalux_tui.render.wrap import wrap
 
 if TYPE_CHECKING:
+    from lunalux_core.dialogue.display import Shown
     from lunalux_core.library.conversations import Message
 
 THINKING: Fold = (-1,)
@@ -49,18 +51,32 @@ class Rendered:
 
 
 def render_message(
-    message: Message, width: int, opened: Mapping[Fold, int], today: str = "", place: int | None = None
+    message: Message,
+    width: int,
+    opened: Mapping[Fold, int],
+    today: str = "",
+    place: int | None = None,
+    shown: Shown | None = None,
 ) -> Rendered:
-    """The lines of a message, without the empty line between messages. `place` as in `header`."""
+    """The lines of a message, without the empty line between messages.
+
+    Args:
+        place: as in `header`.
+        shown: what display scripts make of it; None shows it as it is stored.
+    """
     rendered = Rendered([header(message, width, today, place)])
-    if message.thinking:
+    thought = shown.thinking if shown else message.thinking
+    if thought:
         rendered.folds[1] = THINKING
-        thinking = lay_out(clean(message.thinking), width - 2, base=THINKING_STYLE)
+        thinking = lay_out(clean(thought), width - 2, base=THINKING_STYLE)
         rendered.lines += thinking_block(thinking.lines, bool(opened.get(THINKING)))
-    laid = lay_out(clean(message.content), width, opened=opened, words=words())
+    laid = lay_out(clean(shown.text if shown else message.content), width, opened=opened, words=words())
     top = len(rendered.lines)
     rendered.folds |= {line + top: fold for line, fold in laid.folds.items()}
     rendered.lines += laid.lines
+    if shown and shown.hidden:
+        left_out = clean_line(", ".join(shown.hidden), 200)
+        rendered.lines += wrap([("⋯ ", MUTED), (t("message.macros_hidden", names=left_out), MUTED)], width)
     if message.status in _NOTES:
         key, style = _NOTES[message.status]
         rendered.lines.append((("⚠ ", style), (t(key), style)))
@@ -118,8 +134,6 @@ def moment(milliseconds: int, today: str = "") -> str:
 
 def note_lines(message: str, hint: str, width: int, *, error: bool = True) -> list[Line]:
     """A note of the program between messages: what happened and what to do."""
-    from lunalux_tui.render.wrap import wrap
-
     style = ERROR if error else ACCENT
     bar: Run = ("┃ ", style)
     lines = wrap([(clean(message), style | BOLD)], width, [bar], [bar])

@@ -7,8 +7,9 @@ exact; strips are made by the widget and kept here until their line changes.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from lunalux_core.library.conversations import Message
 from lunalux_tui.render.blocks import parse_blocks
@@ -26,6 +27,9 @@ from lunalux_tui.render.message import (
     words,
 )
 
+if TYPE_CHECKING:
+    from lunalux_core.dialogue.display import Shown
+
 TOP = 1
 """Empty lines above the first entry."""
 
@@ -39,6 +43,8 @@ class Sheet:
         self.today = ""
         self.places: dict[str, int] = {}
         """Places of the members of a group, by their ids."""
+        self.looks: dict[str, Shown] = {}
+        """What display scripts make of messages, by their ids."""
         self._tops: list[int] = [TOP]
         self._width = 0
         self._stream: Stream | None = None
@@ -94,6 +100,7 @@ class Sheet:
                 self.entries.append(old)
             else:
                 self.entries.append(self._entry(message, old.opened if old else None))
+        self._forget_looks()
         self.measure()
 
     def insert(self, index: int, messages: Sequence[Message]) -> None:
@@ -110,10 +117,43 @@ class Sheet:
         self.measure()
         return True
 
+    def look(self, looks: Mapping[str, Shown | None]) -> bool:
+        """Show messages as display scripts have them, or (None) as they are stored; whether any changed."""
+        changed = False
+        for message_id, shown in looks.items():
+            before = self.looks.pop(message_id, None)
+            if shown is not None:
+                self.looks[message_id] = shown
+            entry = self.find(message_id)
+            streams = self._stream is not None and entry is self._stream.entry
+            if entry is not None and not streams and not _same(before, shown):
+                self.render(entry)
+                changed = True
+        if changed:
+            self.measure()
+        return changed
+
+    def shown(self, message: Message) -> Shown | None:
+        """The look of a message, if it is of its words as they are now."""
+        look = self.looks.get(message.id)
+        return look if look is not None and look.source == message.content else None
+
+    def text(self, message: Message) -> str:
+        """The words of a message as they are shown."""
+        look = self.shown(message)
+        return message.content if look is None else look.text
+
     def keep(self, start: int, end: int) -> None:
         """Drop all entries outside [start, end)."""
         self.entries = self.entries[start:end]
+        self._forget_looks()
         self.measure()
+
+    def _forget_looks(self) -> None:
+        """Of messages that are not here any more."""
+        if self.looks:
+            here = {entry.id for entry in self.entries}
+            self.looks = {one: look for one, look in self.looks.items() if one in here}
 
     def note(self, message: str, hint: str, error: bool) -> None:
         entry = Entry(note=(message, hint, error))
@@ -143,7 +183,7 @@ class Sheet:
     def _is_panel(self, entry: Entry, fold: Fold) -> bool:
         if entry.message is None or fold == THINKING or len(fold) != 1:
             return False
-        folds = [b for b in parse_blocks(entry.message.content) if b.kind in {"fold", "panel", "script"}]
+        folds = [b for b in parse_blocks(self.text(entry.message)) if b.kind in {"fold", "panel", "script"}]
         return fold[0] < len(folds) and folds[fold[0]].kind == "panel"
 
     # -- streaming ---------------------------------------------------------------------------------
@@ -244,13 +284,19 @@ class Sheet:
         if not self._width:
             return
         if entry.message is not None:
+            message = entry.message
             rendered = render_message(
-                entry.message, self.text_width, entry.opened, self.today, self._place(entry.message)
+                message,
+                self.text_width,
+                entry.opened,
+                self.today,
+                self._place(message),
+                self.shown(message) if self.looks else None,
             )
             entry.lines, entry.folds = rendered.lines, rendered.folds
         elif entry.note is not None:
-            message, hint, error = entry.note
-            entry.lines = note_lines(message, hint, self.text_width, error=error)
+            words, hint, error = entry.note
+            entry.lines = note_lines(words, hint, self.text_width, error=error)
 
     def _place(self, message: Message) -> int | None:
         return self.places.get(message.speaker) if message.speaker else None
@@ -265,3 +311,10 @@ class Sheet:
             entry.opened[THINKING] = 1
         self.render(entry)
         return entry
+
+
+def _same(before: Shown | None, after: Shown | None) -> bool:
+    """Whether two looks are drawn alike."""
+    if before is None or after is None:
+        return before is after
+    return (before.text, before.thinking, before.hidden) == (after.text, after.thinking, after.hidden)

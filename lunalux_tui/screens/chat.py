@@ -81,17 +81,24 @@ class ChatScreen(GroupActions):
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         self.status.browsing = event.widget is self.transcript
 
+    def on_screen_resume(self) -> None:
+        """Back from a dialog or another place, where scripts, presets and names may have changed."""
+        if self.conversation is not None:
+            self.call_after_refresh(self.surroundings_changed)
+
     # -- the transcript ----------------------------------------------------------------------------
 
     @on(Transcript.OlderWanted)
     @work(group="older", exit_on_error=False)
     async def _older(self) -> None:
         await self.window.older()
+        self.looks.follow()
 
     @on(Transcript.NewerWanted)
     @work(group="newer", exit_on_error=False)
     async def _newer(self) -> None:
         await self.window.newer()
+        self.looks.follow()
 
     # -- the characters ----------------------------------------------------------------------------
 

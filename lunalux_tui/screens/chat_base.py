@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lunalux_core.account import AccountState
     from lunalux_core.dialogue.turn import Billed, TurnEvent, TurnOptions
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.screens.chat_display import Looks
     from lunalux_tui.screens.turns import Turns
     from lunalux_tui.shell import LunaluxApp
 
@@ -71,6 +72,13 @@ class ChatBase(LunaScreen[None]):
         from lunalux_tui.screens.turns import Turns
 
         return Turns(self)
+
+    @cached_property
+    def looks(self) -> Looks:
+        """What display scripts make of the messages; not needed for the first frame."""
+        from lunalux_tui.screens.chat_display import Looks
+
+        return Looks(self)
 
     @property
     def lunalux(self) -> LunaluxApp:
@@ -203,6 +211,11 @@ class ChatBase(LunaScreen[None]):
         messages = self.transcript.messages
         self.last_reply(messages[-1] if messages else None)
         self.prompt.earlier = [message.content for message in messages if message.role == "user"]
+        self.call_after_refresh(self.surroundings_changed)
+
+    def surroundings_changed(self) -> None:
+        """Follow, once the messages are on screen, what scripts make of them."""
+        self.looks.follow(anew=True)
 
     def last_reply(self, message: Message | None) -> None:
         """Show what belongs to the newest message: its suggestions, its usage, its cost."""

@@ -8,13 +8,12 @@ from textual import on, work
 
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
-from lunalux_tui.screens.chat_messages import MessageActions
+from lunalux_tui.screens.chat_tools import WORK as WORK
+from lunalux_tui.screens.chat_tools import ToolActions
 from lunalux_tui.widgets.prompt import Prompt
 
-WORK = "dialog"
 
-
-class DialogActions(MessageActions):
+class DialogActions(ToolActions):
     """Actions that ask something first; each runs as the only worker of its group."""
 
     @work(group=WORK, exclusive=True, exit_on_error=False)

@@ -143,7 +143,7 @@ class MessageActions(ChatBase):
         from lunalux_tui.render.blocks import code_blocks
 
         message = self.target()
-        found = code_blocks(message.content) if message else []
+        found = code_blocks(self.transcript.sheet.text(message)) if message else []
         if found:
             self.app.copy_to_clipboard("\n\n".join(found))
         self.notify(t("chat.code_copied" if found else "chat.no_code"), markup=False)

@@ -116,7 +116,7 @@ class Turns:
                 text = t("chat.worldbook_overflow", n=event.entries, budget=event.budget)
                 screen.notify(text, severity="warning", markup=False)
             case TurnCompleted():
-                self._completed(event)
+                await self._completed(event)
 
     async def _started(self, event: TurnStarted) -> None:
         screen = self._screen
@@ -125,6 +125,7 @@ class Turns:
             await screen.window.to_end()
             screen.transcript.append(event.user_message)
             screen.words_stored()
+            screen.looks.follow()
         elif event.reply is not None:
             await screen.window.reload()
         if event.reply is not None:
@@ -133,14 +134,16 @@ class Turns:
         elif event.user_message is not None:
             screen.nobody_answers()
 
-    def _completed(self, event: TurnCompleted) -> None:
+    async def _completed(self, event: TurnCompleted) -> None:
         screen = self._screen
         if event.message is None:
             screen.prompt.fill(event.text)
         else:
+            await screen.looks.settled(event.message)
             self._reply = None
             screen.transcript.end_stream(event.message)
             screen.last_reply(event.message)
+            screen.looks.follow(anew=True)
         reply_done(
             screen.app,
             screen.runtime.settings,
@@ -161,5 +164,6 @@ class Turns:
             screen.transcript.end_stream(stored)
             if stored is not None:
                 screen.last_reply(stored)
+                screen.looks.follow()
         elif screen.transcript.streaming:
             screen.transcript.end_stream(None)

@@ -25,8 +25,19 @@ class Window:
         self._transcript = transcript
         self._conversation_id = ""
         self._above = False
-        self._below: list[str] = []
+        self._below: list[tuple[str, bool]] = []
+        """Ids of the messages below the window, and which of them are hidden."""
         self._busy = False
+
+    @property
+    def conversation_id(self) -> str:
+        """The conversation that is shown."""
+        return self._conversation_id
+
+    @property
+    def below(self) -> int:
+        """How many messages stand below the window, hidden ones not counted."""
+        return sum(not hidden for _, hidden in self._below)
 
     def show(self, conversation_id: str, page: Sequence[Message]) -> None:
         """Show the newest messages of a conversation, already read (at most `FIRST`)."""
@@ -60,7 +71,7 @@ class Window:
             self._transcript.prepend(page)
             surplus = len(page) + len(messages) - MOST
             if surplus > 0 and not self._transcript.streaming:
-                self._below[:0] = [message.id for message in messages[-surplus:]]
+                self._below[:0] = [(message.id, message.hidden) for message in messages[-surplus:]]
                 self._transcript.keep_first(MOST)
         finally:
             self._busy = False
@@ -71,8 +82,8 @@ class Window:
             return
         self._busy = True
         try:
-            ids, self._below = self._below[:PAGE], self._below[PAGE:]
-            page = await self._conversations.path(ids[-1], len(ids))
+            next_ones, self._below = self._below[:PAGE], self._below[PAGE:]
+            page = await self._conversations.path(next_ones[-1][0], len(next_ones))
             self._above = True
             self._transcript.extend(page, max(len(self._transcript.messages) + len(page) - MOST, 0))
         finally:

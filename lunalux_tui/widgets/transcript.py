@@ -7,8 +7,9 @@ the person scrolled away from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.geometry import Region, Size
@@ -24,6 +25,9 @@ from lunalux_tui.render.sheet import Sheet
 from lunalux_tui.render.styles import ACCENT
 from lunalux_tui.widgets.lines import palette_of, within
 from lunalux_tui.widgets.pacing import Pacer
+
+if TYPE_CHECKING:
+    from lunalux_core.dialogue.display import Shown
 
 MARGIN = 2
 
@@ -103,6 +107,12 @@ class Transcript(ScrollView, can_focus=True):
         """Show a changed message in its place."""
         place = self._kept()
         if self.sheet.update(message):
+            self._changed(place)
+
+    def look(self, looks: Mapping[str, Shown | None]) -> None:
+        """Show messages as display scripts have them (None: as they are stored); the view stays."""
+        place = self._kept()
+        if self.sheet.look(looks):
             self._changed(place)
 
     def note(self, message: str, hint: str = "", *, error: bool = True) -> None:
