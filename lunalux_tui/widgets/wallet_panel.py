@@ -12,16 +12,19 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from lunalux_core.account import AccountState
-from lunalux_tui.render.styles import BOLD, HEADING, SURFACE, Run
+from lunalux_tui.render.styles import BOLD, HEADING, MUTED, SURFACE, Run
 from lunalux_tui.widgets.lines import Part, fit, palette_of, within
 
 PAD = 2
+"""Cells of the frame at either side, with the blank beside it."""
+
+FRAME = MUTED | SURFACE
 
 
 class Panel(Widget):
-    """Draws lines of parts on a raised ground; a part with an action can be clicked."""
+    """Draws lines of parts in a frame; a part with an action can be clicked."""
 
-    DEFAULT_CSS = "Panel { height: auto; margin: 0 0 1 0; }"
+    DEFAULT_CSS = "Panel { height: auto; }"
 
     account: reactive[AccountState | None] = reactive(None, layout=True)
 
@@ -33,7 +36,7 @@ class Panel(Widget):
         self.display = bool(self.rows(40))
 
     def title(self) -> str:
-        """What stands over the lines; "" for nothing."""
+        """What stands in the frame; "" for nothing."""
         return ""
 
     def rows(self, width: int) -> Sequence[Sequence[Part]]:
@@ -43,32 +46,42 @@ class Panel(Widget):
     def retranslate(self) -> None:
         self.refresh(layout=True)
 
-    def _all(self, width: int) -> list[Sequence[Part]]:
-        room = max(width - 2 * PAD, 8)
-        head: list[Sequence[Part]] = [(Part(self.title(), HEADING | BOLD),)] if self.title() else []
-        rows = self.rows(room)
-        return [*head, *rows, ()] if rows else []
+    def _lines(self, width: int) -> Sequence[Sequence[Part]]:
+        return self.rows(max(width - 2 * PAD, 8))
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        return len(self._all(width))
+        rows = len(self._lines(width))
+        return rows + 2 if rows else 0
 
     def render_lines(self, crop: Region) -> list[Strip]:
         width, palette = self.size.width, palette_of(self)
-        rows = self._all(width)
+        rows = self._lines(width)
         self._zones: list[tuple[int, int, int, str]] = []
         strips = []
         for y in crop.line_range:
-            runs: list[Run] = [(" " * PAD, SURFACE)]
-            x = PAD
-            for part in rows[y] if y < len(rows) else ():
-                text = fit(part.text, width - x)
-                runs.append((text, part.style | SURFACE))
-                if part.action:
-                    self._zones.append((y, x, x + cell_len(text), part.action))
-                x += cell_len(text)
-            runs.append((" " * max(width - x, 0), SURFACE))
+            if y in (0, len(rows) + 1):
+                runs = self._edge(width, top=y == 0)
+            else:
+                runs = self._framed(y, rows[y - 1] if y <= len(rows) else (), width)
             strips.append(palette.strip(runs, width))
         return within(self, strips, crop)
+
+    def _edge(self, width: int, *, top: bool) -> list[Run]:
+        title = f" {fit(self.title(), max(width - 6, 0))} " if top and self.title() else ""
+        left, right = ("╭─", "╮") if top else ("╰─", "╯")
+        line = "─" * max(width - 3 - cell_len(title), 0)
+        return [(left, FRAME), (title, HEADING | BOLD | SURFACE), (line + right, FRAME)]
+
+    def _framed(self, y: int, parts: Sequence[Part], width: int) -> list[Run]:
+        runs: list[Run] = [("│ ", FRAME)]
+        x, end = PAD, width - PAD
+        for part in parts:
+            text = fit(part.text, end - x)
+            runs.append((text, part.style | SURFACE))
+            if part.action:
+                self._zones.append((y, x, x + cell_len(text), part.action))
+            x += cell_len(text)
+        return [*runs, (" " * max(end - x, 0), SURFACE), (" │", FRAME)]
 
     async def on_click(self, event: events.Click) -> None:
         for y, start, end, action in getattr(self, "_zones", ()):

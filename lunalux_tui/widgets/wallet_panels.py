@@ -12,7 +12,7 @@ from textual.reactive import reactive
 from lunalux_core.account import AccountState
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import has, t
-from lunalux_tui.render.styles import ACCENT, BOLD, CHARACTER, ERROR, MUTED, USER, WARNING
+from lunalux_tui.render.styles import ACCENT, BOLD, CHARACTER, ERROR, MUTED, REVERSE, USER, WARNING
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.widgets.lines import Part
 from lunalux_tui.widgets.market_words import LUNA, STAR, age, lux_name, lux_style
@@ -70,7 +70,7 @@ class ProfilePanel(Panel):
         return [
             spread(
                 [Part(name, CHARACTER | BOLD, "screen.username")],
-                [Part(f" {badge}", lux_style(state.lux_level) | BOLD)],
+                [Part(f" {badge}", lux_style(state.lux_level) | BOLD | (REVERSE if state.lux_level else 0))],
                 width,
             ),
             spread([Part(mail, MUTED)], [], width),
@@ -92,7 +92,10 @@ class BalancePanel(Panel):
         state = self.account
         if state is None or not state.wallet:
             return ()
-        return [*self._coin(state, "star", width), (), *self._coin(state, "luna", width)]
+        rows = [*self._coin(state, "star", width), (), *self._coin(state, "luna", width)]
+        if state.signed_in:
+            rows += [(), (Part(f"[ {t('wallet.coupon.title')} · c ]", ACCENT, "screen.coupon"),)]
+        return rows
 
     def _coin(self, state: AccountState, coin: str, width: int) -> Sequence[Sequence[Part]]:
         style, sign, balance = (ACCENT, STAR, state.star) if coin == "star" else (USER, LUNA, state.luna)
