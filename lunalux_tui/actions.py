@@ -17,6 +17,7 @@ from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from textual.app import App
+    from textual.dom import DOMNode
     from textual.screen import Screen
 
 UNBOUND = "unbound-"
@@ -90,12 +91,19 @@ def actions_of(*nodes: object) -> Iterator[Action]:
                 yield action
 
 
-def reachable(app: App[Any], screen: Screen[Any]) -> Iterator[Action]:
-    """Every action that could be meant on this screen: the focused widget's, the screen's, the app's."""
+def reachable(app: App[Any], screen: Screen[Any]) -> dict[Action, DOMNode]:
+    """Every action that could be meant on this screen, with the node that declares it.
+
+    The focused widget's come first, then those of what is shown, the screen's and the app's.
+    """
     focused = screen.focused
-    chain = list(focused.ancestors_with_self) if focused is not None else [screen]
+    line = focused.ancestors_with_self if focused is not None else [screen]
     shown = (node for node in screen.query("*") if node.display)
-    yield from actions_of(*chain, *shown, screen, app)
+    found: dict[str, tuple[Action, DOMNode]] = {}
+    for node in (*line, *shown, screen, app):
+        for action in actions_of(node):
+            found.setdefault(action.id, (action, node))
+    return dict(found.values())
 
 
 def keys_of(action: Action, keymap: Mapping[str, str]) -> list[str]:

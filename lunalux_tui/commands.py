@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from textual.actions import parse
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.types import IgnoreReturnCallbackType
 
 from lunalux_core.text import clean_line
@@ -27,11 +28,11 @@ class Commands(Provider):
         from lunalux_tui.plugins import palette_commands, start_command
 
         app = cast("LunaluxApp", self.app)
-        for action in reachable(app, self.screen):
-            if action.palette and self._can(action):
+        for action, node in reachable(app, self.screen).items():
+            if action.palette and self._can(action, node):
                 keys = keys_of(action, app.keymap)
                 title = f"{action.label}  {key_name(keys[0])}" if keys else action.label
-                run = partial(self.screen.run_action, action.method)
+                run = partial(app.run_action, action.method, node)
                 yield title, action.help, run
         for language, name in LANGUAGES.items():
             yield (
@@ -49,11 +50,11 @@ class Commands(Provider):
             help = clean_line(command.help, 200) or plugin
             yield clean_line(command.title, 80), help, partial(start_command, app, plugin, command)
 
-    def _can(self, action: Action) -> bool:
+    def _can(self, action: Action, node: DOMNode) -> bool:
         """Whether the action makes sense now."""
         namespace, name, parameters = parse(action.method)
-        node = self.app if namespace == "app" or action.group == "app" else self.screen
-        return node.check_action(name, parameters) is not False
+        asked = {"app": self.app, "screen": self.screen}.get(namespace, node)
+        return asked.check_action(name, parameters) is not False
 
     async def discover(self) -> Hits:
         for title, help, run in self._commands():

@@ -1,0 +1,43 @@
+"""The command palette: what it offers is done, whichever node declares it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from chat_world import Driven, open_app
+from create_world import open_editor
+from textual.command import CommandPalette
+
+from lunalux_core.studio.greetings import greetings
+from lunalux_tui.dialogs.help import HelpDialog
+from lunalux_tui.dialogs.jump import JumpScreen
+
+
+async def choose(driven: Driven, words: str) -> None:
+    """Run a command as a person does: open the palette, type words of it, enter."""
+    await driven.press("ctrl+p")
+    await driven.until(lambda: isinstance(driven.app.screen, CommandPalette))
+    await driven.press(*("space" if letter == " " else letter for letter in words))
+    await driven.pilot.pause(0.5)
+    await driven.press("enter")
+    await driven.until(lambda: not isinstance(driven.app.screen, CommandPalette))
+
+
+@pytest.mark.parametrize(
+    ("words", "opened"), [("show what can be done", HelpDialog), ("letter", JumpScreen)], ids=["help", "jump"]
+)
+async def test_what_the_app_itself_does_is_done_from_the_palette(
+    words: str, opened: type, home: Path
+) -> None:
+    async with open_app() as driven:
+        await choose(driven, words)
+        await driven.until(lambda: isinstance(driven.app.screen, opened))
+
+
+async def test_what_a_part_of_the_editor_does_is_done_from_the_palette(home: Path) -> None:
+    async with open_editor() as editor:
+        await editor.section("greetings")
+        before = len(greetings(editor.screen.draft.document))
+        await choose(editor.driven, "add a greeting")
+        await editor.driven.until(lambda: len(greetings(editor.screen.draft.document)) > before)
