@@ -109,7 +109,7 @@ class CreateScreen(CreateFiles):
             self._panes[section.id] = made
             self.query_one("#create-main").mount(made)
         elif self.pane.stands:
-            self.pane.read()
+            self.pane.come_up()
         for known, pane in self._panes.items():
             pane.display = known == section.id
         self.sections.current = section.id

@@ -56,6 +56,10 @@ class CreatePane(Column):
         """Show the draft as it is now."""
         raise NotImplementedError
 
+    def come_up(self) -> None:
+        """The pane comes into view again."""
+        self.read()
+
     def reveal(self, place: str) -> None:
         """Go to where a change was undone."""
 

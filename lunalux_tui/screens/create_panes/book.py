@@ -7,6 +7,7 @@ from typing import Any
 
 from textual import getters, on, work
 from textual.app import ComposeResult
+from textual.timer import Timer
 from textual.widgets import Input
 
 from lunalux_core.studio.book import BookView, Slot
@@ -21,6 +22,9 @@ from lunalux_tui.widgets.lines import Beside, Column
 from lunalux_tui.widgets.rows import Row, Rows
 
 PLACE = "book"
+REST = 0.04
+"""Seconds the cursor rests before its entry is shown; a list is run through faster than forms are drawn."""
+COMING_UP = 0.1
 OFF, CONSTANT, KEYED = "◌", "◆", "·"
 
 ACTIONS = (
@@ -59,6 +63,7 @@ class BookPane(CreatePane):
     def __init__(self, section: Section) -> None:
         super().__init__(section)
         self._seen: Any = None
+        self._resting: Timer | None = None
         self._origin: tuple[Any, BookView] | None = None
         self.view = BookView({})
 
@@ -91,16 +96,31 @@ class BookPane(CreatePane):
         if self.view.raw is not self._seen:
             self._seen = self.view.raw
             self.trial.later()
-        self.show()
+        self._list()
+        self._entry_soon()
+
+    def come_up(self) -> None:
+        self.form.display = False  # the list first, ready for keys, in a frame of its own
+        self.read()
+        self._entry_soon(COMING_UP)
 
     def show(self, at: int | str | None = None) -> None:
-        """Show the list as the search narrows it, the cursor on `at` or where it was."""
+        """Show the list as the search narrows it, the cursor on `at` or where it was; and the entry there."""
+        self._list(at)
+        self._show_entry()
+
+    def _list(self, at: int | str | None = None) -> None:
         words = self.field.value
         firing = self.trial.firing
         rows = [self._row(slot, firing) for slot in self.view.find(words)]
         self.rows.empty = t("create.book.nothing" if words.strip() else "create.book.empty")
         self.rows.set_rows(rows, at=None if at is None else str(at))
-        self._show_entry()
+
+    def _entry_soon(self, seconds: float = REST) -> None:
+        """The entry under the cursor, once the list is drawn and the cursor rests."""
+        if self._resting is not None:
+            self._resting.stop()
+        self._resting = self.set_timer(seconds, self._show_entry)
 
     def _row(self, slot: Slot, firing: frozenset[str]) -> Row:
         fires = str(slot.uid) in firing
@@ -110,6 +130,9 @@ class BookPane(CreatePane):
         return Row(str(slot.key), title, mark=mark, strong=fires, right=right)
 
     def _show_entry(self) -> None:
+        if self._resting is not None:
+            self._resting.stop()
+            self._resting = None
         slot = self.chosen
         self.form.show(slot)
         self._tell_why()
@@ -128,7 +151,7 @@ class BookPane(CreatePane):
     @on(Rows.Moved, "#book-rows")
     def _moved(self, event: Rows.Moved) -> None:
         event.stop()
-        self._show_entry()
+        self._entry_soon()
 
     @on(Rows.Moved)
     @on(Rows.Chosen, "#entry-rows")
@@ -170,6 +193,7 @@ class BookPane(CreatePane):
     def action_open(self) -> None:
         """Into the entry."""
         if self.chosen is not None:
+            self._show_entry()
             self.add_class("-entry")
             self.call_after_refresh(self._into_form)
 
