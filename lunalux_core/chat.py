@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lunalux_core.cards.jsontext import well_formed
 from lunalux_core.dialogue.turn import (
@@ -29,7 +29,7 @@ from lunalux_core.dialogue.turn import (
     TurnResult,
     TurnStarted,
 )
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, StorageError
 from lunalux_core.keeping import Keeper, owned, recover
 from lunalux_core.library.changes import redo, undo
 from lunalux_core.library.conversations import (
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.assembly import Prompt
     from lunalux_core.dialogue.reading import TurnReader
-    from lunalux_core.dialogue.workflow import Workflow
+    from lunalux_core.dialogue.workflow import TurnContext, Workflow
     from lunalux_core.library import Library
 
 _Begun = tuple[Message | None, Message | None, "TurnInput | None"]
@@ -271,6 +271,24 @@ class Chat:
         """The exact messages that `send` would send; nothing is stored and nothing is sent."""
         from lunalux_core.dialogue.workflow import TurnContext
 
+        return (await self._ready(conversation_id, text, options, TurnContext())).prompt
+
+    async def inspect(
+        self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
+    ) -> Mapping[str, Any]:
+        """The record (`dialogue.record`) of what `send` would send, with a reason for every worldbook entry.
+
+        Nothing is stored and nothing is sent; those of past turns are `library.records`.
+        """
+        from lunalux_core.dialogue.record import Trace, turn_record
+        from lunalux_core.dialogue.workflow import TurnContext
+
+        context = TurnContext(trace=Trace(explain=True))
+        return turn_record(await self._ready(conversation_id, text, options, context), context.trace)
+
+    async def _ready(
+        self, conversation_id: str, text: str, options: TurnOptions, context: TurnContext
+    ) -> Ready:
         text = well_formed(text)
 
         def read(connection: Connection) -> TurnInput:
@@ -289,8 +307,7 @@ class Chat:
             )
 
         turn = await self._database.read(read)
-        ready = await self._preview().run(turn, TurnContext())
-        return ready.prompt
+        return await self._preview().run(turn, context)
 
     # -- edits -------------------------------------------------------------------------------------
 
@@ -380,6 +397,7 @@ class Chat:
                 async for step in steps:
                     if isinstance(step, TurnResult):
                         message = await keeper.done(step, turn)
+                        await self._keep_record(step, turn, message)
                         yield TurnCompleted(message, step.text, step.suggestions, step.report)
                         return
                     if isinstance(step, TextDelta | ThinkingDelta):
@@ -395,6 +413,16 @@ class Chat:
         except BaseException:
             await asyncio.shield(keeper.end("failed"))
             raise
+
+    async def _keep_record(self, result: TurnResult, turn: TurnInput, message: Message | None) -> None:
+        """Keep how the prompt came about; a turn that went through is never undone by that."""
+        from lunalux_core.library.records import pack
+
+        try:
+            packed = await asyncio.to_thread(pack, result.report)
+            await self._library.records.keep(turn.conversation.id, message.id if message else "", packed)
+        except StorageError:
+            return
 
     def _pending(
         self,

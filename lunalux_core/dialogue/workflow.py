@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from lunalux_core.dialogue.record import Trace
 from lunalux_core.dialogue.turn import TurnEvent
 
 In = TypeVar("In")
@@ -20,9 +21,12 @@ Next = TypeVar("Next")
 
 @dataclass(slots=True)
 class TurnContext:
-    """What nodes may use beside their input: a way to tell the front end something (None ends it)."""
+    """What nodes may use beside their input: a way to tell the front end something (None ends it), and a
+    place for what the record of the turn should hold.
+    """
 
     events: asyncio.Queue[TurnEvent | None] = field(default_factory=asyncio.Queue)
+    trace: Trace = field(default_factory=Trace)
 
     def tell(self, event: TurnEvent) -> None:
         self.events.put_nowait(event)

@@ -9,6 +9,7 @@ from lunalux_core.library.conversations import Conversations
 from lunalux_core.library.groups import Groups
 from lunalux_core.library.migrations import migrate
 from lunalux_core.library.personas import Personas
+from lunalux_core.library.records import Records
 from lunalux_core.library.shelf import Shelf
 from lunalux_core.paths import Paths
 
@@ -25,6 +26,7 @@ class Library:
         self.characters = Characters(self.database, paths.pictures)
         self.conversations = Conversations(self.database)
         self.groups = Groups(self.database)
+        self.records = Records(self.database)
         self.personas = Personas(self.database)
         self.worldbooks = Shelf(self.database, "worldbook")
         self.presets = Shelf(self.database, "preset")

@@ -195,7 +195,25 @@ CHARACTER_BOOKS = """
 ALTER TABLE characters ADD COLUMN worldbooks TEXT NOT NULL DEFAULT '[]';
 """
 
-STEPS: tuple[str | Callable[[Connection], None], ...] = (FIRST, PERSONA_BOOKS, GROUPS, CHARACTER_BOOKS)
+TURN_RECORDS = """
+CREATE TABLE turn_records (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+  message_id TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  record BLOB NOT NULL
+);
+CREATE INDEX turn_records_by_conversation ON turn_records (conversation_id, number);
+CREATE INDEX turn_records_by_message ON turn_records (message_id);
+"""
+
+STEPS: tuple[str | Callable[[Connection], None], ...] = (
+    FIRST,
+    PERSONA_BOOKS,
+    GROUPS,
+    CHARACTER_BOOKS,
+    TURN_RECORDS,
+)
 
 
 def migrate(connection: Connection, backups: Path) -> None:

@@ -74,6 +74,7 @@ def _outgoing(
             engine=engine,
             expand=expand,
         )
+        told.trace.touch(done.applied, "history", message.id)
         result.append(replace(message, content=done.text))
         for skipped in done.skipped:
             if skipped.failed and skipped.name not in failed:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from lunalux_core.dialogue.record import turn_record
 from lunalux_core.dialogue.turn import ReplyDraft, TurnResult
 from lunalux_core.dialogue.workflow import TurnContext
 
 
-async def output(reply: ReplyDraft, _context: TurnContext) -> TurnResult:
+async def output(reply: ReplyDraft, context: TurnContext) -> TurnResult:
     completion = reply.completion
     ready = completion.ready
     turn = ready.request.turn
@@ -30,5 +31,5 @@ async def output(reply: ReplyDraft, _context: TurnContext) -> TurnResult:
         state=state,
         global_variables=dict(ready.variables.global_.all()) if changed else None,
         token_factor=completion.token_factor,
-        report={"prompt": ready.prompt.report.as_dict(), "worldbook": ready.activation.as_json()},
+        report=turn_record(ready, context.trace),
     )

@@ -42,6 +42,7 @@ def regex(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion
                     engine=engine,
                     expand=expand,
                 )
+                context.trace.touch(done.applied, "reasoning" if placement == REASONING else "reply")
                 if placement == REASONING:
                     thinking = done.text
                 else:

@@ -31,6 +31,7 @@ def user_input(engine: EcmaEngine) -> Node[TurnInput, TurnRequest]:
                 expand=expander(macro_context(turn, text), branch_variables(turn)),
             )
             text = done.text
+            context.trace.touch(done.applied, "input")
             for skipped in done.skipped:
                 if skipped.failed:
                     context.tell(ScriptSkipped(skipped.name, skipped.detail or skipped.reason))

@@ -18,6 +18,7 @@ from lunalux_core.dialogue.assembly.prefill import prefilled
 from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.nodes.macros import macro_context
 from lunalux_core.dialogue.nodes.preset import note_of
+from lunalux_core.dialogue.record import Trace
 from lunalux_core.dialogue.scripts import run_scripts
 from lunalux_core.dialogue.turn import Draft, Ready, TurnInput, WorldbookOverflowed
 from lunalux_core.dialogue.workflow import Node, TurnContext
@@ -43,7 +44,7 @@ WORLD_INFO = 5
 
 def worldbook(engine: EcmaEngine) -> Node[Draft, Ready]:
     async def node(draft: Draft, context: TurnContext) -> Ready:
-        ready = await asyncio.to_thread(_build, draft, engine)
+        ready = await asyncio.to_thread(_build, draft, engine, context.trace)
         turn, activation = draft.request.turn, ready.activation
         if activation.overflowed and turn.settings.worldbook_overflow_alert:
             kept_out = sum(one.reason == "budget" for one in activation.skipped)
@@ -54,10 +55,10 @@ def worldbook(engine: EcmaEngine) -> Node[Draft, Ready]:
     return node
 
 
-def _build(draft: Draft, engine: EcmaEngine) -> Ready:
+def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
     turn = draft.request.turn
     unknown: dict[str, None] = {}
-    activation = _activate(draft, engine, unknown)
+    activation = _activate(draft, engine, unknown, trace)
     context = macro_context(turn, draft.request.sent, activation.outlets)
     material = replace(
         draft.material,
@@ -82,19 +83,20 @@ def _build(draft: Draft, engine: EcmaEngine) -> Ready:
     return Ready(draft.request, prompt, activation, draft.variables)
 
 
-def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None]) -> Activation:
+def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace: Trace) -> Activation:
     turn, material = draft.request.turn, draft.material
     if not turn.books:
         return Activation(timed=TimedState.read(turn.state.get("timed")))
     expand = expander(macro_context(turn, draft.request.sent), draft.variables, unknown)
     scripts = [script for script in turn.scripts if WORLD_INFO in script.placement and not script.disabled]
 
-    def transform(_entry: Entry, content: str) -> str:
+    def transform(entry: Entry, content: str) -> str:
         if not scripts:
             return content
         done = run_scripts(
             scripts, content, placement=WORLD_INFO, target="prompt", engine=engine, expand=expand
         )
+        trace.touch(done.applied, "worldbook", entry.comment or str(entry.uid))
         return done.text
 
     chat = [ScanMessage(m.name, m.content, m.role == "user") for m in material.history if not m.hidden]
@@ -126,6 +128,7 @@ def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None]) -> Act
             transform,
         ),
         TimedState.read(turn.state.get("timed")),
+        explain=trace.explain,
     )
 
 

@@ -1,0 +1,93 @@
+"""Records of turns: what the inspector shows, live and after a restart."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lunalux_core.dialogue.turn import TurnCompleted
+from lunalux_core.errors import NotFound
+from lunalux_core.library.records import KEPT_EACH
+from lunalux_core.runtime import Runtime
+from lunalux_core.settings import load_settings
+
+SCRIPT = {"scriptName": "Tea", "findRegex": "/coffee/g", "replaceString": "tea", "placement": [1]}
+LORE = {
+    "entries": {
+        "0": {
+            "uid": 0,
+            "key": ["harbour"],
+            "comment": "Harbour",
+            "content": "The harbour sleeps. {{nobody}}",
+        },
+        "1": {"uid": 1, "key": ["mountain"], "comment": "Mountain", "content": "High."},
+        "2": {"uid": 2, "key": ["harbour"], "comment": "Off", "content": "Never.", "disable": True},
+    }
+}
+
+
+async def completed(runtime: Runtime, conversation_id: str, text: str) -> TurnCompleted:
+    events = [one async for one in runtime.chat.send(conversation_id, text)]
+    assert isinstance(events[-1], TurnCompleted)
+    return events[-1]
+
+
+async def opened(runtime: Runtime) -> str:
+    await runtime.first_start()
+    await runtime.library.worldbooks.add("Lore", LORE)
+    await runtime.library.scripts.add("Tea", SCRIPT)
+    character = (await runtime.library.characters.list())[0]
+    return (await runtime.chat.open(character.id)).id
+
+
+async def test_a_turn_leaves_a_record_that_outlives_the_program() -> None:
+    async with Runtime.open(load_settings()) as runtime:
+        conversation = await opened(runtime)
+        done = await completed(runtime, conversation, "coffee at the harbour")
+        assert done.message is not None
+    async with Runtime.open(load_settings()) as runtime:
+        heads = await runtime.library.records.list(conversation)
+        assert [one.message_id for one in heads] == [done.message.id]
+        record = await runtime.library.records.get(heads[0].number)
+    assert record == json.loads(json.dumps(done.report))
+    assert record["messages"][-1]["role"] == "user" and "tea at the harbour" in said(record)
+    assert sum(one["tokens"] for one in record["messages"]) == record["prompt"]["total"]
+    fired = {one["comment"]: one for one in record["worldbook"]["activated"]}
+    assert fired["Harbour"]["key"] == "harbour" and fired["Harbour"]["message"] == 0
+    assert record["scripts"] == [{"script": "Tea", "place": "input", "times": 1, "texts": []}]
+    assert record["prompt"]["unknown_macros"] == ["nobody"]
+    assert "{{nobody}}" in said(record)
+
+
+async def test_what_would_be_sent_now_explains_every_entry_and_stores_nothing() -> None:
+    async with Runtime.open(load_settings()) as runtime:
+        conversation = await opened(runtime)
+        record = await runtime.chat.inspect(conversation, "the harbour")
+        reasons = {one["comment"]: one["reason"] for one in record["worldbook"]["skipped"]}
+        assert reasons["Mountain"] == "no_key" and reasons["Off"] == "disabled"
+        assert [one["comment"] for one in record["worldbook"]["activated"] if one["book"] == "Lore"] == [
+            "Harbour"
+        ]
+        assert not await runtime.library.records.list(conversation)
+        preview = await runtime.chat.preview(conversation, "the harbour")
+        assert [one.content for one in preview.messages] == [one["content"] for one in record["messages"]]
+
+
+async def test_few_records_are_kept_and_they_go_with_the_conversation() -> None:
+    async with Runtime.open(load_settings()) as runtime:
+        conversation = await opened(runtime)
+        for number in range(KEPT_EACH + 2):
+            await completed(runtime, conversation, f"Word {number}")
+        heads = await runtime.library.records.list(conversation)
+        assert len(heads) == KEPT_EACH
+        newest = await runtime.library.records.get(heads[0].number)
+        assert f"Word {KEPT_EACH + 1}" in said(newest)
+        await runtime.library.conversations.delete(conversation)
+        with pytest.raises(NotFound):
+            await runtime.library.records.get(heads[0].number)
+
+
+def said(record: Any) -> str:
+    return "\n".join(one["content"] for one in record["messages"])
