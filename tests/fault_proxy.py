@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Literal
 
@@ -26,6 +26,8 @@ class FaultProxy:
         self.targets: list[str] = []
         self.fault: Fault = ""
         self.where = ""
+        self.before: Callable[[str], Awaitable[None]] | None = None
+        """Called with the target of each request before it is handed on."""
 
     @property
     def url(self) -> str:
@@ -50,6 +52,8 @@ class FaultProxy:
                 self.count[f"{method} {path}"] += 1
                 self.targets.append(target)
                 body = await reader.readexactly(_length(head))
+                if self.before is not None:
+                    await self.before(target)
                 await self._answer(fault, head, body, writer)
         writer.close()
 
