@@ -201,6 +201,8 @@ class CreateScreen(CreateFiles):
     # -- what can be done now ----------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "sections":
+            return not self.ready or not self.sections.has_focus or self.has_class(self.PREVIEW)
         if action == "undo":
             return self.draft.can_undo
         if action == "redo":

@@ -21,7 +21,7 @@ from lunalux_tui.screens.settings import SettingsScreen
 
 FRAMES = Path(__file__).resolve().parents[1] / "data" / "frames"
 SIZES = ((80, 24), (120, 40))
-SCREENS = ("chat", "market", "user", "settings", "help")
+SCREENS = ("chat", "market", "create", "user", "settings", "help")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
