@@ -62,6 +62,7 @@ def all_actions() -> Iterator[Action]:
         group_new,
         model_form,
         models,
+        note,
         personas,
         raw,
         scripts,
@@ -81,7 +82,7 @@ def all_actions() -> Iterator[Action]:
         if exists(place.id) and place.id != FIRST
     ]
     dialogs = (conversations.ConversationsDialog, personas.PersonasDialog, search.SearchDialog)
-    dialogs_of_texts = (scripts.ScriptsDialog, raw.RawDialog)
+    dialogs_of_texts = (scripts.ScriptsDialog, raw.RawDialog, note.NoteDialog)
     dialogs_of_groups = (group.GroupDialog, group_new.NewGroupDialog)
     dialogs_of_models = (models.ModelsDialog, model_form.ModelDialog)
     yield from actions_of(

@@ -9,6 +9,7 @@ from lunalux_tui.actions import bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.chat_actions import CHAT_ACTIONS
 from lunalux_tui.screens.chat_group import GROUP_ACTIONS, GroupActions
+from lunalux_tui.screens.chat_note import NoteActions
 from lunalux_tui.widgets.chatbars import Suggestions
 from lunalux_tui.widgets.prompt import Prompt
 from lunalux_tui.widgets.roster import Roster
@@ -16,7 +17,7 @@ from lunalux_tui.widgets.rows import Rows
 from lunalux_tui.widgets.transcript import Transcript
 
 
-class ChatScreen(GroupActions):
+class ChatScreen(NoteActions, GroupActions):
     """Wires the parts to each other; see the classes it is made of for what can be done."""
 
     ACTIONS = (*CHAT_ACTIONS, *GROUP_ACTIONS)

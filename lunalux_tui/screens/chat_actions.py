@@ -25,6 +25,7 @@ CHAT_ACTIONS = (
     Action("chat.edit_character", "edit_character"),
     Action("chat.personas", "personas"),
     Action("chat.modes", "modes"),
+    Action("chat.note", "note"),
     Action("chat.scripts", "scripts", "alt+r", priority=True),
     Action("chat.scripts_allow", "answer_scripts(True)", "alt+y", priority=True),
     Action("chat.scripts_refuse", "answer_scripts(False)", "alt+n", priority=True),

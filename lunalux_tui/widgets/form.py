@@ -134,6 +134,7 @@ class ChoiceField(Bar, can_focus=True):
             Part(
                 f"{'●' if one == self.value else '○'} {t(f'{self._words}.{one}')}",
                 (ACCENT | BOLD if self.has_focus else BOLD) if one == self.value else MUTED,
+                weight=int(one != self.value),
             )
             for one in self._choices
         ]
