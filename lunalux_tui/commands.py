@@ -62,7 +62,12 @@ class Commands(Provider):
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
+        found = False
         for title, help, run in self._commands():
             score = max(matcher.match(title), matcher.match(help) * 0.6)
             if score > 0:
+                found = True
                 yield Hit(score, matcher.highlight(title), run, text=title, help=help)
+        if not found:  # in the language of the program, which the palette itself does not know
+            title, helped = t("palette.nothing"), t("palette.nothing_help")
+            yield Hit(1, Content(title), partial(self.app.run_action, "app.help"), text=title, help=helped)

@@ -34,15 +34,29 @@ class PickDialog(Dialog[str]):
     ]
     SIZE = "-tall"
     TWO_LINES = False
+    PLACEHOLDER: ClassVar[str] = "dialog.narrow"
+    """The key of the words in the empty field."""
+    EMPTY: ClassVar[str] = "dialog.nothing"
+    """The key of the words in the empty list."""
 
-    def __init__(self, title: str, rows: Sequence[Row] = (), *, current: str = "", hint: str = "") -> None:
+    def __init__(
+        self,
+        title: str,
+        rows: Sequence[Row] = (),
+        *,
+        current: str = "",
+        hint: str = "",
+        two_lines: bool = False,
+    ) -> None:
+        """`two_lines` shows the details of the rows under their titles."""
         super().__init__(title, hint=hint)
+        self._two_lines = two_lines or self.TWO_LINES
         self._all = rows
         self._current = current
 
     def compose_body(self) -> ComposeResult:
-        yield NarrowField(placeholder=t("dialog.narrow"), compact=True, id="narrow")
-        rows = Rows(two_lines=self.TWO_LINES, ground=SURFACE, id="choices")
+        yield NarrowField(placeholder=t(self.PLACEHOLDER), compact=True, id="narrow")
+        rows = Rows(two_lines=self._two_lines, ground=SURFACE, id="choices")
         rows.can_focus = False
         rows.always_here = True
         yield rows
@@ -56,7 +70,7 @@ class PickDialog(Dialog[str]):
         return self.query_one("#narrow", Input).value
 
     def on_mount(self) -> None:
-        self.rows.empty = t("dialog.nothing")
+        self.rows.empty = t(self.EMPTY)
         self.rows.current = self._current
         self.show(self._all, at=self._current)
 

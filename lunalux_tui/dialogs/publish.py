@@ -81,7 +81,7 @@ class PublishDialog(FormDialog["Lang"]):
 
     ACTIONS = ACTIONS
     BINDINGS = bindings(ACTIONS)
-    SIZE: ClassVar[str] = "-form"
+    SIZE: ClassVar[str] = "-broad"
     lang: var[Lang] = var("en", init=False)
 
     def __init__(

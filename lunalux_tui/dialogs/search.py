@@ -30,6 +30,8 @@ class SearchDialog(PickDialog):
     BINDINGS = bindings(ACTIONS)
     TWO_LINES = True
     SIZE = "-tall -broad"
+    PLACEHOLDER = "search.type"
+    EMPTY = "search.start"
 
     def __init__(
         self, runtime: Runtime, conversation_id: str, opened: str, *, in_group: bool = False
@@ -43,14 +45,12 @@ class SearchDialog(PickDialog):
         self._scope = 0 if conversation_id else 2
 
     def on_mount(self) -> None:
-        super().on_mount()
         self._show_scope()
 
     def _show_scope(self) -> None:
         scope = SCOPES[self._scope]
         words = "cast.search" if scope == "character" and self._in_group else f"search.{scope}"
         self.query_one("#dialog").border_subtitle = t(words)
-        self.rows.empty = t("search.type")
 
     def action_scope(self) -> None:
         self._scope = (self._scope + 1) % len(SCOPES)
@@ -70,7 +70,7 @@ class SearchDialog(PickDialog):
             character_id=self._opened if scope == "character" and not self._in_group else None,
             group_id=self._opened if scope == "character" and self._in_group else None,
         )
-        self.rows.empty = t("dialog.nothing") if text.strip() else t("search.type")
+        self.rows.empty = t("dialog.nothing" if text.strip() else self.EMPTY)
         rows = [
             Row(
                 f"{hit.conversation_id} {hit.message_id}",

@@ -109,10 +109,12 @@ class DialogActions(ToolActions):
         if self.conversation is None:
             return
         rows = [
-            Row(mode or "none", t(f"mode.{mode or 'none'}.label"), right=t(f"mode.{mode or 'none'}.help"))
+            Row(mode or "none", t(f"mode.{mode or 'none'}.label"), t(f"mode.{mode or 'none'}.help"))
             for mode in MODES
         ]
-        dialog = PickDialog(t("dialog.modes.title"), rows, current=self.conversation.mode or "none")
+        dialog = PickDialog(
+            t("dialog.modes.title"), rows, current=self.conversation.mode or "none", two_lines=True
+        )
         answer = await self.app.push_screen_wait(dialog)
         if answer:
             mode = "" if answer == "none" else answer

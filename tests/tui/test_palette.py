@@ -41,3 +41,12 @@ async def test_what_a_part_of_the_editor_does_is_done_from_the_palette(home: Pat
         before = len(greetings(editor.screen.draft.document))
         await choose(editor.driven, "add a greeting")
         await editor.driven.until(lambda: len(greetings(editor.screen.draft.document)) > before)
+
+
+async def test_words_that_no_command_has_lead_to_the_help_in_the_persons_language(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LUNALUX_LANG", "zh")
+    async with open_app((80, 24)) as driven:
+        await choose(driven, "qqqq")
+        await driven.until(lambda: isinstance(driven.app.screen, HelpDialog))

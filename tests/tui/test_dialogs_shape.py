@@ -1,0 +1,53 @@
+"""Dialogs as a person sees them: no emptiness under the keys, words that say what to do first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from chat_world import open_app
+
+from lunalux_tui.dialogs.pick import PickDialog
+from lunalux_tui.dialogs.publish import PublishDialog
+from lunalux_tui.dialogs.search import SearchDialog
+from lunalux_tui.widgets.keybar import KeyBar
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_the_keys_of_publishing_stand_at_the_foot_of_its_box(size: tuple[int, int], home: Path) -> None:
+    async with open_app(size) as driven:
+        runtime = driven.app.runtime
+
+        async def card() -> bytes:
+            return b""
+
+        dialog = PublishDialog(runtime, "nobody", "Mirelle", card, lang="en")
+        driven.app.push_screen(dialog)
+        await driven.until(lambda: dialog.query(KeyBar) and dialog.query_one(KeyBar).region.height)
+        box = dialog.query_one("#dialog").region
+        assert dialog.query_one(KeyBar).region.bottom == box.bottom - 1
+        assert driven.app.screen.region.contains_region(box)
+
+
+async def test_searching_says_first_what_to_do_and_not_that_nothing_was_found(home: Path) -> None:
+    async with open_app() as driven:
+        await driven.press("ctrl+f")
+        await driven.until(
+            lambda: isinstance(driven.app.screen, SearchDialog) and driven.app.screen.is_mounted
+        )
+        await driven.pilot.pause(0.1)
+        dialog = driven.app.screen
+        assert isinstance(dialog, SearchDialog)
+        assert dialog.rows.empty == "tab chooses where to search."
+        await driven.press(*"zzzz")
+        await driven.until(lambda: dialog.rows.empty == "Nothing found")
+
+
+async def test_what_a_style_of_reply_means_is_read_whole(home: Path) -> None:
+    async with open_app((80, 24)) as driven:
+        await driven.chat.run_action("modes")
+        await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
+        await driven.pilot.pause(0.1)
+        strips = driven.app.screen._compositor.render_strips()
+        seen = "\n".join("".join(segment.text for segment in strip) for strip in strips)
+        assert "Told from inside your character" in seen
