@@ -1,4 +1,4 @@
-"""`lunalux character`: list, show, export, delete, validate."""
+"""`lunalux character`: list, show, export, delete, validate, allow-scripts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from lunalux_core.cards.validate import Finding
 
 character_app = typer.Typer(
-    help="List, show, export, delete and validate characters.", no_args_is_help=True, add_completion=False
+    help="List, show, export, delete and validate characters; allow the scripts of their cards.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 commands = {"character": character_app}
 
@@ -144,6 +146,46 @@ def delete(
             output.print_json({"id": found.id, "name": found.name, "deleted": True})
         else:
             output.say("character_deleted", name=found.name, n=len(chats))
+
+    with_runtime(work)
+
+
+@character_app.command()
+def allow_scripts(
+    name: str = NAME,
+    no: bool = typer.Option(False, "--no", help="Do not run them, and do not ask again."),
+    as_json: bool = JSON,
+) -> None:
+    """Let the regex scripts that a character's card brings run in chats with it.
+
+    Example: lunalux character allow-scripts Mirelle
+
+    They can change what is shown, what is stored and what the model gets; they cannot run programs or reach
+    the network. Scripts on your own shelf have switches of their own: `lunalux regex enable`.
+    """
+
+    async def work(runtime: Runtime) -> None:
+        from lunalux_core.card_scripts import changes, scripts_of, works_on
+
+        await runtime.first_start()
+        character = await runtime.library.characters.find(name)
+        found = scripts_of(character)
+        scripts = found.scripts if found else ()
+        if found is not None:
+            await runtime.library.characters.allow_scripts(character.id, not no)
+        if as_json:
+            told = [
+                {"name": called, "works_on": list(works_on(one)), "changes": list(changes(one))}
+                for called, one in zip(found.names if found else (), scripts, strict=True)
+            ]
+            allowed = not no if scripts else character.scripts_allowed
+            output.print_json(
+                {"id": character.id, "name": character.name, "scripts_allowed": allowed, "scripts": told}
+            )
+        elif found is None:
+            output.say("scripts_none", name=character.name)
+        else:
+            output.say("scripts_refused" if no else "scripts_allowed", name=character.name, n=len(scripts))
 
     with_runtime(work)
 

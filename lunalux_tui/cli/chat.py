@@ -72,6 +72,7 @@ def chat(
         await runtime.chat.recover()
         place = await _conversation(runtime, character, conversation, speaker, new=new, user=user)
         await _check_speaker(runtime, place, options)
+        await _tell_of_scripts(runtime, place)
         if show_prompt:
             await _show_prompt(runtime, place, message, options, as_json=as_json)
         else:
@@ -146,6 +147,15 @@ async def _check_speaker(runtime: Runtime, place: Conversation, options: TurnOpt
             "Name who is to answer with --speaker.",
             group=group.name,
         )
+
+
+async def _tell_of_scripts(runtime: Runtime, place: Conversation) -> None:
+    """Name the cards whose scripts wait for a word of the person (FORMATS 4.1); on stderr."""
+    from lunalux_core.card_scripts import scripts_of_cards
+
+    for one in await scripts_of_cards(runtime.library, place.id):
+        if one.allowed is None:
+            output.say("scripts_unasked", name=one.name, id=one.character_id, n=len(one.scripts))
 
 
 async def _turn(
