@@ -47,9 +47,9 @@ class ParsedReply:
     event: str = ""
 
 
-def parse_reply(raw: str) -> ParsedReply:
-    """Take a whole reply apart. Anything without tags is visible text."""
-    stream = ContractStream()
+def parse_reply(raw: str, *, going_on: bool = False) -> ParsedReply:
+    """Take a whole reply apart; see `ContractStream`. Anything without tags is visible text."""
+    stream = ContractStream(going_on=going_on)
     stream.feed(raw)
     stream.close()
     return stream.reply()
@@ -59,12 +59,16 @@ class ContractStream:
     """Reads a reply piece by piece. The pieces given out, joined, are the text and thinking of `reply`,
     with one exception: a thinking block that is never closed is given out whole, and if an answer turns
     out to stand in it, that comes last, from `close`.
+
+    Args:
+        going_on: whether the text is put behind one that is there: white space it begins with is then part
+            of it, unless something was taken out before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, going_on: bool = False) -> None:
         self._state: _State = "visible"
         self._held = ""
-        self._text = _Trimmed()
+        self._text = _Trimmed(leading=going_on)
         self._thinking = _Trimmed()
         self._thought = False
         self._blocks: dict[_State, list[str]] = {"suggestions": [], "events": []}
@@ -154,9 +158,13 @@ class ContractStream:
 
 
 class _Trimmed:
-    """Text that grows without white space at its ends, and without a hole where a block was cut out."""
+    """Text that grows without white space at its ends, and without a hole where a block was cut out.
 
-    def __init__(self) -> None:
+    With `leading`, white space at its very beginning stays.
+    """
+
+    def __init__(self, *, leading: bool = False) -> None:
+        self._leading = leading
         self._parts: list[str] = []
         self._blank = ""
         self._seam = False
@@ -174,7 +182,7 @@ class _Trimmed:
             return ""
         start = text.index(body)
         blank, self._blank = text[:start], text[start + len(body) :]
-        if not self._parts:
+        if not self._parts and (self._seam or not self._leading):
             blank = ""
         elif self._seam and blank.count("\n") > 2:
             blank = "\n\n"

@@ -83,7 +83,8 @@ class _Composer:
     def compose(self) -> Composition:
         if self._type == "impersonate":
             return Composition(self._thinking(), self._impersonation())
-        reply = "\n\n".join(self._paragraphs())
+        lead = [""] if self._type == "continue" else []  # what goes on is put behind what is there as it is
+        reply = "\n\n".join([*lead, *self._paragraphs()])
         thinking = self._thinking()
         suggestions = "\n".join(f"- {one}" for one in self._suggestions())
         tags = f"<next_prompts>\n{suggestions}\n</next_prompts>\n<events>\n{self._event()}\n</events>"

@@ -118,3 +118,17 @@ def test_any_split_gives_what_the_whole_gives(parts: list[str], data: st.DataObj
 @given(st.text(alphabet=st.characters(exclude_characters="<")))
 def test_a_reply_without_tags_is_all_text(raw: str) -> None:
     assert parse_reply(raw) == ParsedReply(raw.strip(" \t\r\n"))
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (" and left. ", " and left."),
+        ("\n\n*Rain.*", "\n\n*Rain.*"),
+        ("ing <events>x</events>", "ing"),
+        ("<think>On.</think>\n\nThen", "Then"),
+        ("  ", ""),
+    ],
+)
+def test_what_goes_on_keeps_the_blank_it_begins_with(raw: str, text: str) -> None:
+    assert parse_reply(raw, going_on=True).text == text

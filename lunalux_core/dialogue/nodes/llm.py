@@ -75,7 +75,7 @@ class _Answer:
         self._context = context
         self._text_border = StreamCleaner()
         self._thinking_border = StreamCleaner()
-        self._contract = ContractStream()
+        self._contract = ContractStream(going_on=turn.kind == "continue")
         self._name = NamePrefix(own_names(turn))
         self._raw: list[str] = []
         self._thinking: list[str] = []

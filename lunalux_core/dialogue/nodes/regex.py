@@ -24,7 +24,7 @@ def regex(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion
         turn = completion.ready.request.turn
         if turn.settings.plugins:
             completion = await raw_answer(completion, plugins(), context)
-        parsed = parse_reply(completion.text)
+        parsed = parse_reply(completion.text, going_on=turn.kind == "continue")
         thinking = completion.thinking or parsed.thinking
         text = without_name(parsed.text, own_names(turn))
         if turn.scripts and turn.kind != "impersonate":
