@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from lunalux_core.errors import InvalidInput, LunaluxError
+from lunalux_core.text import clean
 from lunalux_tui import i18n, places
 from lunalux_tui.actions import Action, bindings, reachable
 from lunalux_tui.hangup import watch_terminal
@@ -118,6 +119,15 @@ class LunaluxApp(ThemedApp):
         self.notify(
             hint or message, title=message if hint else "", severity=severity, markup=False, timeout=8
         )
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy by the terminal, and by the system where the terminal may not listen."""
+        from lunalux_tui.clipboard import copy_natively
+
+        text = clean(text)
+        super().copy_to_clipboard(text)
+        if not self.is_headless and not self.is_web:
+            copy_natively(text)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         error = event.worker.error

@@ -1,8 +1,8 @@
 """Where drafts lie between starts, and their way out: into the library, into a file.
 
-There is one draft for every character that is being changed and one for a new character. A draft is a row of
-the library's state; its picture lies among the library's pictures under a name made of its content and is
-written before the row, so a program that is killed at any moment leaves a whole draft behind.
+There is one draft for every character that is being changed, and as many for new characters as were begun.
+A draft is a row of the library's state; its picture lies among the library's pictures under a name made of
+its content and is written before the row, so a program that is killed at any moment leaves a whole draft.
 """
 
 from __future__ import annotations
@@ -28,18 +28,25 @@ if TYPE_CHECKING:
 INDEX = "studio"
 """Key of the state: which drafts there are, and which one was open last."""
 ROW = "studio:"
-"""Start of the keys of drafts; the character's id follows, nothing for a new one."""
+"""Start of the keys of drafts; the character's id follows, for new ones nothing or their slot."""
+SLOT = "+"
+"""Start of the slots of new characters, except for the first, which is ""."""
 KEPT = "draft-"
 """Start of the names of files that only drafts need."""
 
 
 @dataclass(frozen=True, slots=True)
 class DraftSummary:
-    """A draft that waits. `character_id` is "" for a new character; `at` is in milliseconds since 1970."""
+    """A draft that waits. `key` is a character's id or a slot; `at` is in milliseconds since 1970."""
 
-    character_id: str
+    key: str
     name: str
     at: int
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is of a character that the library never had."""
+        return is_slot(self.key)
 
 
 class Desk:
@@ -58,16 +65,24 @@ class Desk:
         return sorted(found, key=lambda one: -one.at)
 
     async def current(self) -> str:
-        """The character whose draft was open last, "" for a new one."""
+        """The key of the draft that was open last."""
         return str((await self._index())["current"])
 
-    async def open(self, character_id: str = "") -> Draft:
-        """The draft of a character as it was left, or a fresh one of what the library has.
+    async def free_slot(self) -> str:
+        """Where a new character can be begun without touching another draft."""
+        return f"{SLOT}{short_id()}" if "" in (await self._index())["drafts"] else ""
+
+    async def open(self, key: str = "") -> Draft:
+        """A draft as it was left, or a fresh one of what the library has.
+
+        Args:
+            key: a character's id, or a slot.
 
         Raises:
             NotFound: the character is gone, and nothing of it was unsaved.
         """
-        row = await self._library.state.get(ROW + character_id)
+        row = await self._library.state.get(ROW + key)
+        character_id = "" if is_slot(key) else key
         try:
             draft = await self._of_library(character_id) if character_id else Draft.new()
         except NotFound:
@@ -78,27 +93,28 @@ class Desk:
             restored = await asyncio.to_thread(self._restored, row)
             kept = str(row.get("hash", ""))
             draft = Draft(restored, draft.base, character_id=character_id, content_hash=kept)
-        await self._set_index(current=character_id)
+        draft.slot = "" if character_id else key
+        await self._set_index(current=key)
         return draft
 
     async def keep(self, draft: Draft) -> None:
         """Store a draft as it is now; one without anything unsaved is forgotten."""
         if not draft.changed:
-            await self.forget(draft.character_id)
+            await self.forget(draft.key)
             return
         snapshot = draft.snapshot
         row = await asyncio.to_thread(self._row, draft, snapshot)
-        await self._library.state.set(ROW + draft.character_id, row)
+        await self._library.state.set(ROW + draft.key, row)
         about = {"name": snapshot_name(snapshot), "at": now_ms()}
-        await self._set_index(current=draft.character_id, note=(draft.character_id, about))
+        await self._set_index(current=draft.key, note=(draft.key, about))
 
-    async def forget(self, character_id: str) -> None:
+    async def forget(self, key: str) -> None:
         """Let go of a draft; the character in the library stays as it is."""
         index = await self._index()
-        if character_id not in index["drafts"]:
+        if key not in index["drafts"]:
             return
-        await self._library.state.set(ROW + character_id, None)
-        await self._set_index(current=index["current"], note=(character_id, None))
+        await self._library.state.set(ROW + key, None)
+        await self._set_index(current=index["current"], note=(key, None))
         await self._sweep()
 
     # -- into the library --------------------------------------------------------------------------
@@ -121,7 +137,7 @@ class Desk:
         from lunalux_core.cards.front import LoadedCard
         from lunalux_core.importing import new_character
 
-        snapshot, was = draft.snapshot, draft.character_id
+        snapshot, key, was = draft.snapshot, draft.key, draft.character_id
         there = await self._summary(was) if was else None
         identity = was if there is not None else short_id()
         text = await asyncio.to_thread(dump_json, snapshot.document)
@@ -142,8 +158,8 @@ class Desk:
         else:
             await self._library.characters.add(new)
         draft.settled(replace(snapshot, picture=picture, archive=archive), identity, new.content_hash)
-        if was != identity:
-            await self.forget(was)
+        if key != identity:
+            await self.forget(key)
         await self.keep(draft)
         await self._set_index(current=identity)
         await asyncio.to_thread(self._tidy, identity, {one.file for one in (picture, archive) if one})
@@ -258,7 +274,7 @@ class Desk:
         """Delete kept files that no draft needs any more."""
         used: set[str] = set()
         for one in await self.drafts():
-            row = await self._library.state.get(ROW + one.character_id)
+            row = await self._library.state.get(ROW + one.key)
             used |= {row[name].get("file", "") for name in ("picture", "archive")} if row else set()
 
         def work() -> None:
@@ -267,3 +283,8 @@ class Desk:
                     file.unlink(missing_ok=True)
 
         await asyncio.to_thread(work)
+
+
+def is_slot(key: str) -> bool:
+    """Whether a key is that of a new character."""
+    return not key or key.startswith(SLOT)

@@ -16,6 +16,7 @@ from lunalux_core.cards.card import Card
 from lunalux_core.cards.edits import REMOVED, Path, apply_edits
 from lunalux_core.cards.envelope import MIRROR_ALIASES, data_of
 from lunalux_core.studio.fields import Field
+from lunalux_core.text import clean
 
 STEPS_KEPT = 300
 PAUSE_SECONDS = 1.2
@@ -66,6 +67,7 @@ class Draft:
     Args:
         base: what the library has (for a new character: an empty one), to tell what is unsaved.
         character_id: the character of the library that is edited, "" for a new one.
+        slot: tells the drafts of new characters apart.
         content_hash: its content when the editing began, to see whether somebody else changed it since.
         clock: seconds, for telling pauses.
     """
@@ -76,11 +78,13 @@ class Draft:
         base: Snapshot,
         *,
         character_id: str = "",
+        slot: str = "",
         content_hash: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.base = base
         self.character_id = character_id
+        self.slot = slot
         self.content_hash = content_hash
         self._clock = clock
         self._steps = [_Step(snapshot, "", 0.0)]
@@ -93,6 +97,11 @@ class Draft:
         return cls(Snapshot(document, document), EMPTY)
 
     # -- what it is --------------------------------------------------------------------------------
+
+    @property
+    def key(self) -> str:
+        """What it is kept under: the character, else the slot."""
+        return self.character_id or self.slot
 
     @property
     def snapshot(self) -> Snapshot:
@@ -175,11 +184,12 @@ class Draft:
             self.become(replace(self.snapshot, document=document), place, joined=joined)
 
     def write(self, known: Field, text: str) -> None:
-        """What was typed into a field of the form.
+        """What was typed or pasted into a field of the form; what could act on a terminal is left out.
 
         Raises:
             ValueError: a number that is none; nothing is changed.
         """
+        text = clean(text)
         if text == known.shown(self.document):
             return
         if known.kind == "number" and not text.strip():

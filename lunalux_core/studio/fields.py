@@ -70,7 +70,7 @@ class Field:
         """The JSON value for what was typed. Raises ValueError for a number that is none or out of bounds."""
         match self.kind:
             case "texts":
-                return [line.strip() for line in text.splitlines() if line.strip()]
+                return [line.strip() for line in text.split("\n") if line.strip()]
             case "tags":
                 return split_tags(text)
             case "number":

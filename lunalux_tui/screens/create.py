@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import ClassVar
 
-from textual import getters, on, work
+from textual import events, getters, on, work
 from textual.app import ComposeResult
 
 from lunalux_core.studio.book import BookView
@@ -13,6 +13,7 @@ from lunalux_core.studio.checks import check, tokens
 from lunalux_core.studio.fields import of_section
 from lunalux_core.studio.greetings import greetings
 from lunalux_tui.actions import Action, bindings, key_name, keys_of
+from lunalux_tui.files import importable_paths
 from lunalux_tui.screens.create_actions import CREATE_ACTIONS
 from lunalux_tui.screens.create_files import CreateFiles
 from lunalux_tui.screens.create_panes import BY_ID, SECTIONS, Section, section_of
@@ -226,6 +227,12 @@ class CreateScreen(CreateFiles):
 
     def retranslate(self) -> None:
         self.tell_state()
+
+    @work(group="dialog", exclusive=True, exit_on_error=False)
+    async def on_paste(self, event: events.Paste) -> None:
+        """A card file that is dropped anywhere but into a text comes into the form."""
+        if paths := importable_paths(event.text):
+            await self.bring(paths[0])
 
     def on_screen_resume(self) -> None:
         if self.ready:

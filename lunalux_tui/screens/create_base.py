@@ -59,13 +59,13 @@ class CreateBase(LunaScreen[None]):
 
     # -- what is written ---------------------------------------------------------------------------
 
-    async def take_up(self, character_id: str | None = None) -> None:
-        """Go on with a draft: of a character, of a new one (""), or the one that was open last (None)."""
+    async def take_up(self, key: str | None = None) -> None:
+        """Go on with a draft by its key (see `Desk.open`), or with the one that was open last."""
         await self.keep_draft()
-        if character_id is None:
-            character_id = await self.desk.current()
+        if key is None:
+            key = await self.desk.current()
         try:
-            self.draft = await self.desk.open(character_id)
+            self.draft = await self.desk.open(key)
         except NotFound:
             self.draft = await self.desk.open("")
         self._ready = True

@@ -16,19 +16,20 @@ from lunalux_core.studio import files as studio
 from lunalux_core.studio.checks import MARKET_TAGS, require_name
 from lunalux_core.studio.draft import Draft, Snapshot
 from lunalux_core.studio.fields import BY_ID, split_tags
-from lunalux_core.text import clean_line
+from lunalux_core.text import clean, clean_line
 from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
 from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.files import export_name, read_file, split_paths
 from lunalux_tui.i18n import LANGUAGES, t
 from lunalux_tui.screens.create_base import CreateBase
-from lunalux_tui.widgets.form import FieldBox
+from lunalux_tui.widgets.form import FieldBox, in_one_line
 from lunalux_tui.widgets.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.library.market import Lang
 
-NEW = "new"
+NEW, OPEN = "new", "open "
+"""Ids of rows: one begins a character, the others go on with a draft or a character by its key."""
 LARGEST_COPY = 72_000
 """Characters that every terminal with OSC 52 takes; many cut off longer ones without a word."""
 
@@ -51,27 +52,30 @@ class CreateFiles(CreateBase):
     async def action_open(self) -> None:
         """Go on with a draft, change a character of the library, or begin a new one."""
         await self.keep_draft()
-        waiting = {one.character_id: one for one in await self.desk.drafts()}
-        fresh = waiting.get("")
+        waiting = {one.key: one for one in await self.desk.drafts()}
         rows = [Row(NEW, t("create.open.new"), mark="+")]
-        if fresh:
-            rows = [Row(NEW, fresh.name or t("create.nameless"), right=t("create.open.draft"), mark="✎")]
+        for draft in waiting.values():
+            if draft.is_new:
+                title = draft.name or t("create.nameless")
+                rows.append(Row(OPEN + draft.key, title, right=t("create.open.draft"), mark="✎"))
         known = await self.runtime.library.characters.list()
         for one in known:
             note, mark = (t("create.open.unsaved"), "✎") if one.id in waiting else ("", "·")
-            rows.append(Row(one.id, one.name, right=note, mark=mark))
+            rows.append(Row(OPEN + one.id, one.name, right=note, mark=mark))
         there = {one.id for one in known}
         rows += [
-            Row(one.character_id, one.name, right=t("create.open.gone"), mark="✎")
-            for one in waiting.values()
-            if one.character_id and one.character_id not in there
+            Row(OPEN + lost.key, lost.name, right=t("create.open.gone"), mark="✎")
+            for lost in waiting.values()
+            if not lost.is_new and lost.key not in there
         ]
-        current, hint = self.draft.character_id or NEW, t("create.open.hint")
+        current, hint = OPEN + self.draft.key, t("create.open.hint")
         picked = await self.app.push_screen_wait(
             PickDialog(t("create.open.title"), rows, current=current, hint=hint)
         )
         if picked is not None:
-            await self.take_up("" if picked == NEW else picked)
+            key = await self.desk.free_slot() if picked == NEW else picked.removeprefix(OPEN)
+            await self.take_up(key)
+            self.show_section("basics")
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_import(self) -> None:
@@ -139,17 +143,22 @@ class CreateFiles(CreateBase):
         if box is None:
             return
         try:
-            text = edit_outside(self.app, box.text)
+            text = clean(edit_outside(self.app, box.text))
         except LunaluxError as error:
             self.show_failure(error)
             return
+        text = in_one_line(text) if box.kind == "line" else text
         if text != box.text:
             box.show(text)
             box.post_message(FieldBox.Edited(box, text))
 
     @property
     def long_box(self) -> FieldBox | None:
+        """The text that an editor would be opened for."""
         return None
+
+    def show_section(self, section_id: str, *, enter: bool = False, at: str = "") -> None:
+        """Show a part of the form."""
 
     # -- the library -------------------------------------------------------------------------------
 
@@ -164,8 +173,16 @@ class CreateFiles(CreateBase):
             identity = await self.desk.save(self.draft)
         self.head.kept = True
         self.follow()
-        await self.lunalux.chat.refresh_roster()
+        await self._tell_chat(identity)
         return identity
+
+    async def _tell_chat(self, identity: str) -> None:
+        """Let the chat screen show the character under its new name."""
+        chat = self.lunalux.chat
+        await chat.refresh_roster()
+        if chat.character is not None and chat.character.id == identity:
+            chat.character = (await self.runtime.library.characters.get(identity)).summary
+            chat.header.character = chat.character_name
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_save(self) -> None:
@@ -285,7 +302,7 @@ class CreateFiles(CreateBase):
         await self.app.push_screen_wait(
             PublishDialog(
                 self.runtime,
-                self.draft.character_id or NEW,
+                self.draft.key or NEW,
                 card.name,
                 png,
                 lang=cast("Lang", language if language in LANGUAGES else "en"),

@@ -40,6 +40,11 @@ def too_long(text: str, *, line: bool = False) -> bool:
     return len(text) > LONGEST_LINE and max(map(len, text.split("\n"))) > LONGEST_LINE
 
 
+def in_one_line(text: str) -> str:
+    """A text from outside for a field of one line."""
+    return clean(text).strip("\n").replace("\n", " ")
+
+
 class FieldHead(Bar):
     """The name of a field, and at the right how much is in it."""
 
@@ -71,21 +76,33 @@ class FieldNote(Bar):
         return [Part(mark + self.text, style)]
 
 
+@dataclass
+class LongPaste(Message):
+    """A paste that is too long to be shown here; `text` is all that stands in the field then."""
+
+    text: str
+
+
 class LineField(Input):
-    """One line. What is pasted loses its line ends, as anywhere."""
+    """One line. What is pasted comes in whole, with blanks for its line ends."""
 
     def __init__(self, placeholder: str) -> None:
         super().__init__(placeholder=placeholder, compact=True, classes="field-line")
 
+    def on_paste(self, event: events.Paste) -> None:
+        event.prevent_default()
+        event.stop()
+        pasted = in_one_line(event.text)
+        start, end = sorted(self.selection)
+        after = self.value[:start] + pasted + self.value[end:]
+        if too_long(after, line=True):
+            self.post_message(LongPaste(after))
+        else:
+            self.replace(pasted, start, end)
+
 
 class TextField(TextArea):
     """A text that grows with what is in it."""
-
-    @dataclass
-    class LongPaste(Message):
-        """A paste that is too long to be shown here; `text` is all that stands in the field then."""
-
-        text: str
 
     def __init__(self, placeholder: str) -> None:
         super().__init__(
@@ -106,7 +123,7 @@ class TextField(TextArea):
             self.replace(pasted, start, end, maintain_selection_offset=False)
             return
         first = self.get_text_range((0, 0), start)
-        self.post_message(self.LongPaste(first + pasted + self.get_text_range(end, self.document.end)))
+        self.post_message(LongPaste(first + pasted + self.get_text_range(end, self.document.end)))
 
 
 class ChoiceField(Bar, can_focus=True):
@@ -282,10 +299,10 @@ class FieldBox(Column):
     @on(Input.Changed)
     @on(TextArea.Changed)
     @on(ChoiceField.Changed)
-    @on(TextField.LongPaste)
-    def _changed(self, event: Input.Changed | TextArea.Changed | ChoiceField.Changed) -> None:
+    @on(LongPaste)
+    def _changed(self, event: Input.Changed | TextArea.Changed | ChoiceField.Changed | LongPaste) -> None:
         event.stop()
-        if isinstance(event, TextField.LongPaste):
+        if isinstance(event, LongPaste):
             text = event.text
             self.show(text)
         else:
@@ -294,6 +311,12 @@ class FieldBox(Column):
                 return
             self._text = text
         self.post_message(self.Edited(self, text))
+
+    @on(Input.Submitted)
+    def _next(self, event: Input.Submitted) -> None:
+        """Enter leads to the next field."""
+        event.stop()
+        self.screen.focus_next()
 
     def on_descendant_focus(self) -> None:
         self.query_one(FieldHead).active = True

@@ -91,7 +91,13 @@ async def test_several_drafts_wait_beside_each_other_and_a_deleted_character_los
         fresh = await desk.open("")
         fresh.write(BY_ID["name"], "Bob")
         await desk.keep(fresh)
-        assert {one.character_id for one in await desk.drafts()} == {identity, ""}
+        assert {one.key for one in await desk.drafts()} == {identity, ""}
+        third = await desk.open(await desk.free_slot())
+        third.write(BY_ID["name"], "Cid")
+        await desk.keep(third)
+        assert {one.name for one in await desk.drafts() if one.is_new} == {"Bob", "Cid"}
+        await desk.save(await desk.open(third.key))
+        assert {one.name for one in await desk.drafts() if one.is_new} == {"Bob"}
         await runtime.library.characters.delete(identity)
         again = await desk.open(identity)
         assert again.card.scenario == "A harbour" and again.changed

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from create_world import open_editor
+from textual.events import Paste
 from textual.widgets import Input, TextArea
 
 from lunalux_core.cards.front import read_card
@@ -185,10 +186,14 @@ async def test_drafts_wait_for_each_other_in_the_list() -> None:
         dialog = editor.driven.app.screen
         assert isinstance(dialog, PickDialog)
         rows = {row.title: row.right for row in dialog.rows.rows}
+        assert dialog.rows.rows[0].title == "New character"
         assert rows["Half a hero"] == "draft of a new character"
         assert rows[first.name] == "unsaved changes"
         dialog.rows.set_rows(dialog.rows.rows, at="new")
         await editor.driven.press("enter")
+        await editor.back()
+        await editor.driven.until(lambda: editor.data["name"] == "")
+        await editor.driven.press("ctrl+o", *"half", "enter")
         await editor.back()
         await editor.driven.until(lambda: editor.data["name"] == "Half a hero")
 
@@ -381,3 +386,42 @@ async def test_the_language_is_switched_while_the_editor_is_open(monkeypatch: py
         await editor.driven.until(lambda: editor.screen.sections.rows[0].title == "基本")
         await editor.section("basics")
         assert "名称" in str(editor.box("name").query("FieldHead").first().label)  # type: ignore[attr-defined]
+
+
+async def test_a_dropped_card_comes_into_the_form_and_enter_leads_on(shared: Path) -> None:
+    async with open_editor() as editor:
+        editor.screen.sections.focus()
+        editor.screen.sections.post_message(Paste(str(shared / "cards" / "Seraphina.png")))
+        await editor.driven.until(lambda: editor.data["name"] == "Seraphina")
+        await editor.section("basics")
+        await editor.driven.press("enter")
+        await editor.driven.until(lambda: editor.box("nickname").target.has_focus)
+
+
+async def test_the_chat_shows_a_new_name_at_once() -> None:
+    async with open_editor() as editor:
+        chat = editor.driven.chat
+        assert chat.character is not None
+        await editor.screen.edit_character(chat.character.id)
+        await editor.section("basics")
+        await editor.write("name", "Renamed")
+        await editor.driven.press("ctrl+s")
+        await editor.driven.until(lambda: chat.header.character == "Renamed")
+
+
+async def test_what_is_pasted_into_one_line_comes_in_whole_and_harmless() -> None:
+    async with open_editor() as editor:
+        await editor.section("basics")
+        name = editor.box("name").target
+        name.focus()
+        name.post_message(Paste("Ann\x1b]0;x\x07\r\nof the\ud800 Hill\n"))
+        await editor.driven.until(lambda: editor.data["name"] == "Ann of the\ufffd Hill")
+        nickname = editor.box("nickname").target
+        nickname.focus()
+        nickname.post_message(Paste("!" * 400_000))
+        await editor.driven.until(lambda: len(str(editor.data.get("nickname", ""))) == 400_000)
+        assert editor.box("nickname").target is not nickname
+        await editor.driven.press("ctrl+z")
+        await editor.driven.until(lambda: not editor.data.get("nickname"))
+        assert editor.box("nickname").target is nickname
+        assert editor.data["name"] == "Ann of the\ufffd Hill"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual import getters, on
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.timer import Timer
+from textual.worker import Worker, WorkerState
 
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.i18n import has, t
@@ -102,7 +103,7 @@ class Trial(Column):
     async def _scan(self) -> None:
         from lunalux_core.studio.trial import try_book
 
-        host: CreateScreen = self.screen  # type: ignore[assignment]
+        host = cast("CreateScreen", self.screen)
         try:
             while True:
                 self._again = False
@@ -120,6 +121,11 @@ class Trial(Column):
             self._scanning = False
         self.show()
         self.post_message(self.Done())
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        event.stop()
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            cast("CreateScreen", self.screen).show_failure(event.worker.error)
 
     # -- what came of it ---------------------------------------------------------------------------
 
