@@ -69,10 +69,13 @@ class Transcript(ScrollView, can_focus=True):
         return [entry.message for entry in self.sheet.entries if entry.message is not None]
 
     def show(self, messages: Iterable[Message], *, keep_place: bool = False) -> None:
-        """Replace everything. Goes to the end, unless `keep_place`."""
+        """Replace everything. Goes to the end, unless `keep_place`; a greeting alone is read from its start."""
         self._pacer.forget()
         place = self._kept() if keep_place else None
         self.sheet.show(messages)
+        if place is None or self.sheet.line(place) is None:
+            alone = self.messages
+            place = (alone[0].id, 0) if len(alone) == 1 and alone[0].role == "assistant" else None
         self._asked = False
         if self.selected and self.sheet.find(self.selected) is None:
             self.selected = ""

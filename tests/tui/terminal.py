@@ -22,6 +22,11 @@ ROOT = Path(__file__).resolve().parents[2]
 _REPORT = re.compile(rb"\x1b\[\??\d+(?:;\d+)*\$p|\x1b\[6n|\x1b\[c|\x1b\[>[0-9;]*[a-z]")
 
 
+def _environ() -> dict[str, str]:
+    """The environment without what would hide the size of the pty from a program."""
+    return {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+
+
 class Terminal:
     """A program on a screen of `columns` by `rows`."""
 
@@ -40,7 +45,7 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             cwd=ROOT,
-            env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **environ},
+            env={**_environ(), "TERM": "xterm-256color", "COLORTERM": "truecolor", **environ},
             start_new_session=True,
         )
         os.close(theirs)

@@ -158,7 +158,7 @@ def test_a_terminal_without_unicode_or_colour_or_room(open_terminal: Open) -> No
     terminal = open_terminal(
         columns=40, rows=10, LC_ALL="C", LANG="C", PYTHONUTF8="0", PYTHONIOENCODING="", NO_COLOR="1"
     )
-    terminal.wait("not intend to move")
+    terminal.wait("The bell over the door")
     terminal.send("Good evening\r")
     terminal.wait("tokens")
     assert terminal.raw.isascii()
