@@ -70,7 +70,7 @@ class ScriptsDialog(Dialog[tuple[str, bool]]):
         if self.rows.chosen not in self._scripts:
             return
         _, script = self._scripts[self.rows.chosen]
-        comma = t("scripts.comma")
+        comma = t("settings.list_comma")
         facts = [
             (t("scripts.works_on"), comma.join(t(f"scripts.on.{one}") for one in works_on(script)) or "-"),
             (t("scripts.changes"), comma.join(t(f"scripts.target.{one}") for one in changes(script))),
