@@ -7,7 +7,7 @@ the window is worked on; what was shown once is remembered by the core.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lunalux_core.displays import depths
 
@@ -34,7 +34,9 @@ class Looks:
     def follow(self, *, anew: bool = False) -> None:
         """Work out what is missing, soon; `anew` reads the scripts again, for they may have changed."""
         self._old = self._old or anew
-        self._screen.run_worker(self._work(), group="looks", exclusive=True, exit_on_error=False)
+        # The method, no coroutine of it: one whose turn never comes is complained about when the app ends.
+        work: Any = self._work
+        self._screen.run_worker(work, group="looks", exclusive=True, exit_on_error=False)
 
     async def settled(self, message: Message) -> None:
         """Have the look of a reply that just ended, so that it is not drawn twice."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lunalux_core.errors import NotFound
 from lunalux_tui.widgets.picture import Picture
@@ -40,7 +40,8 @@ class Portrait(Picture):
     def look(self) -> None:
         """Show who spoke last, as the last reply has it."""
         # A worker of the screen: drawing again ends the workers of a picture.
-        self._chat.run_worker(self._look(), group="portrait", exclusive=True, exit_on_error=False)
+        work: Any = self._look  # no coroutine: one whose turn never comes is complained about at the end
+        self._chat.run_worker(work, group="portrait", exclusive=True, exit_on_error=False)
 
     async def _look(self) -> None:
         spoken = [one for one in self._chat.transcript.messages if one.role == "assistant"]
