@@ -1,16 +1,46 @@
-"""Pictures that must become PNG: a card's JPEG, WebP or GIF when the card is written as a PNG.
+"""Pictures that a card takes, and those that must become PNG when the card is written as one.
 
 The bytes of a PNG picture are kept as they are (FORMATS 1.3).
 """
 
 from __future__ import annotations
 
+import warnings
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from lunalux_core.cards.png import is_png
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 MAX_PIXELS = 32_000_000
+
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF")
+
+
+def check_picture(data: bytes) -> None:
+    """Look whether a picture is whole and of a size that can be shown (blocking: it is decoded).
+
+    Raises:
+        InvalidInput: PICTURE_BROKEN. LimitExceeded: PICTURE_TOO_LARGE over 32 million pixels.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
+            with Image.open(BytesIO(data), formats=FORMATS) as picture:
+                _measure(picture)
+                picture.load()
+    except Image.DecompressionBombError as error:
+        raise _too_large() from error
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, ArithmeticError) as error:
+        raise InvalidInput(
+            "PICTURE_BROKEN", "This picture is damaged.", "Get it again, or choose another one."
+        ) from error
 
 
 def as_png(data: bytes) -> bytes:
@@ -24,14 +54,8 @@ def as_png(data: bytes) -> bytes:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(BytesIO(data), formats=("JPEG", "WEBP", "GIF", "AVIF")) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise LimitExceeded(
-                    "PICTURE_TOO_LARGE",
-                    "The picture is too large to be converted.",
-                    "Scale it down first.",
-                    limit=MAX_PIXELS,
-                )
+        with Image.open(BytesIO(data), formats=FORMATS) as picture:
+            _measure(picture)
             out = BytesIO()
             picture.convert("RGBA" if picture.has_transparency_data else "RGB").save(out, "PNG")
             return out.getvalue()
@@ -39,3 +63,17 @@ def as_png(data: bytes) -> bytes:
         raise InvalidInput(
             "PICTURE_UNREADABLE", "The card's picture cannot be read.", "Export as .json or .charx instead."
         ) from error
+
+
+def _measure(picture: Image) -> None:
+    if picture.width * picture.height > MAX_PIXELS:
+        raise _too_large()
+
+
+def _too_large() -> LimitExceeded:
+    return LimitExceeded(
+        "PICTURE_TOO_LARGE",
+        f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels.",
+        "Scale it down first.",
+        limit=MAX_PIXELS // 1_000_000,
+    )

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,19 +65,46 @@ async def import_paths(runtime: Runtime, arguments: Sequence[str]) -> ImportRepo
     return await asyncio.to_thread(work)
 
 
+_NO_PATH = (OSError, ValueError, RuntimeError)
+"""Too long for a name; with a zero in it; ~ of somebody who is not here."""
+
+
+def path_of(text: str) -> Path:
+    """The path a person wrote, with `~` for the home folder. Raises InvalidInput (PATH_UNUSABLE)."""
+    try:
+        path = Path(text).expanduser()
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            path.lstat()  # the rest is told only now
+    except _NO_PATH as error:
+        raise InvalidInput(
+            "PATH_UNUSABLE",
+            f"{clean_line(text, 60)} cannot be the path of a file.",
+            "Write one such as ~/cards/name.png.",
+            path=clean_line(text, 60),
+        ) from error
+    return path
+
+
+def _exists(word: str) -> bool:
+    try:
+        return Path(word).expanduser().exists()
+    except _NO_PATH:
+        return False
+
+
 def split_paths(text: str) -> list[str]:
     """The paths in what a person typed or dropped: one a line, or quoted and blank-separated as terminals
     paste dropped files. A single path may have blanks in it.
     """
     lines = [_of_address(line.strip()) for line in text.splitlines() if line.strip()]
-    if len(lines) != 1 or Path(lines[0]).expanduser().exists():
+    if len(lines) != 1 or _exists(lines[0]):
         return lines
     try:
         words = shlex.split(lines[0], posix=os.name == "posix")
     except ValueError:
         return lines
     found = [_of_address(word.strip("\"'")) for word in words]
-    plain = len(found) > 1 and not any(Path(word).expanduser().exists() for word in found)
+    plain = len(found) > 1 and not any(_exists(word) for word in found)
     return lines if plain else found
 
 
@@ -98,7 +126,7 @@ def importable_paths(text: str) -> list[str]:
         good = all(
             Path(path).suffix.lower() in IMPORTABLE and Path(path).expanduser().is_file() for path in found
         )
-    except (OSError, ValueError):  # too long for a name, or with a zero in it
+    except _NO_PATH:
         return []
     return found if good else []
 

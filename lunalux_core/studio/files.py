@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from lunalux_core.cards.card import Card
 from lunalux_core.database import storage_error
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, StorageError
 from lunalux_core.studio.draft import Attachment, Snapshot
 from lunalux_core.text import clean_line
 
@@ -35,14 +36,20 @@ def read_snapshot(data: bytes, filename: str) -> tuple[Snapshot, tuple[str, ...]
 
 
 def read_picture(data: bytes) -> Attachment:
-    """A picture for a draft. Raises InvalidInput (PICTURE_UNKNOWN) for what is none."""
+    """A picture for a draft (blocking: it is decoded once).
+
+    Raises:
+        InvalidInput: PICTURE_UNKNOWN, PICTURE_BROKEN. LimitExceeded: PICTURE_TOO_LARGE.
+    """
     from lunalux_core.cards.assets import picture_ext
+    from lunalux_core.pictures import check_picture
 
     ext = picture_ext(data)
     if ext is None:
         raise InvalidInput(
             "PICTURE_UNKNOWN", "This file is no picture.", "Choose a PNG, JPEG, WebP, GIF or AVIF file."
         )
+    check_picture(data)
     return Attachment(data, ext)
 
 
@@ -61,8 +68,38 @@ def export(snapshot: Snapshot, target: ExportFormat, spec: Literal["v2", "v3"] |
     return export_card(card, target, spec=spec, picture=picture, archive=archive)
 
 
+def write_export(path: Path, data: bytes) -> None:
+    """Write a file for the person, whole or not at all.
+
+    Raises:
+        InvalidInput: EXPORT_NOT_A_FILE for a device or a pipe. StorageError: EXPORT_FAILED.
+    """
+    if path.exists() and not path.is_file():
+        raise InvalidInput(
+            "EXPORT_NOT_A_FILE", f"{path} is not a file.", "Choose another name.", path=str(path)
+        )
+    try:
+        _write(path, data)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(
+            "EXPORT_FAILED",
+            f"{path} cannot be written: {reason}.",
+            "Choose a folder that you may write to.",
+            path=str(path),
+            reason=reason,
+        ) from error
+
+
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Raises StorageError."""
+    """Write a file of the library, whole or not at all. Raises StorageError."""
+    try:
+        _write(path, data)
+    except OSError as error:
+        raise storage_error(error, path.parent) from error
+
+
+def _write(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +108,7 @@ def write_file(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise storage_error(error, path.parent) from error
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise

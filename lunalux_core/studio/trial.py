@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.cards.card import Card
 
 if TYPE_CHECKING:
+    from lunalux_core.cards.worldbook_entry import Book
     from lunalux_core.dialogue.ecma import EcmaEngine
     from lunalux_core.dialogue.worldbook import Activation
+    from lunalux_core.dialogue.worldbook.regexes import RegexMatcher
     from lunalux_core.settings import Settings
 
 
@@ -25,8 +28,9 @@ def try_book(
 ) -> Activation:
     """What the book of a card does when the person says `text` (blocking; run it in a thread).
 
-    Every entry that stays away has its reason. The dice are those of `seed`, so that the result moves only
-    when the text or the book does.
+    Every entry that stays away has its reason, among them "slow_key" (a pattern that takes too long) and
+    "bad_key" (one that is none, so that it is read as words). The dice are those of `seed`, so that the
+    result moves only when the text or the book does.
     """
     from lunalux_core.cards.macros import ChatMessage, MacroContext, expander
     from lunalux_core.cards.worldbook import own_settings, read_book
@@ -46,14 +50,14 @@ def try_book(
     if card.character_book is None:
         return Activation()
     book = read_book(card.character_book, card.name).book
-    dice = random.Random(seed)
+    dice, matcher = random.Random(seed), regex_matcher(engine)
     macros = MacroContext(
         user=user,
         char=card.nickname or card.name,
         chat=[ChatMessage(user, text, is_user=True)],
         random=dice.random,
     )
-    return activate(
+    done = activate(
         [ActiveBook(book, "character", own_settings(book))],
         [ScanMessage(user, text, is_user=True)],
         engine_settings(settings),
@@ -67,6 +71,27 @@ def try_book(
             creator_notes=card.creator_notes,
             max_context=settings.context_tokens,
         ),
-        Tools(expander(macros), estimator("").text, dice.random, regex_matcher(engine)),
+        Tools(expander(macros), estimator("").text, dice.random, matcher),
         explain=True,
     )
+    return _with_patterns(done, book, matcher)
+
+
+def _with_patterns(done: Activation, book: Book, matcher: RegexMatcher) -> Activation:
+    """The outcome, telling of entries whose patterns gave no answer."""
+    from lunalux_core.cards.regex import parse_slashed
+
+    if not (matcher.slow or matcher.invalid):
+        return done
+    reasons: dict[int | str, str] = {}
+    for entry in book.entries:
+        patterns = {(one.source, one.flags) for key in entry.keys if (one := parse_slashed(key)) is not None}
+        if patterns & matcher.slow:
+            reasons[entry.uid] = "slow_key"
+        elif patterns & matcher.invalid:
+            reasons[entry.uid] = "bad_key"
+    skipped = tuple(
+        replace(one, reason=reasons[one.uid]) if one.reason == "no_key" and one.uid in reasons else one
+        for one in done.skipped
+    )
+    return replace(done, skipped=skipped)

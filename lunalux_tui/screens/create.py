@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual import events, getters, on, work
 from textual.app import ComposeResult
+from textual.widget import Widget
 
 from lunalux_core.studio.book import BookView
 from lunalux_core.studio.checks import check, tokens
@@ -198,6 +199,13 @@ class CreateScreen(CreateFiles):
     @property
     def long_box(self) -> FieldBox | None:
         return self.pane.long_box if self.ready and self.pane.stands else None
+
+    def set_focus(
+        self, widget: Widget | None, scroll_visible: bool = True, from_app_focus: bool = False
+    ) -> None:
+        """Fields bring themselves into view, their names with them."""
+        of_box = widget is not None and isinstance(widget.parent, FieldBox)
+        super().set_focus(widget, scroll_visible and not of_box, from_app_focus)
 
     # -- what can be done now ----------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from lunalux_core.studio.fields import BY_ID, split_tags
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
 from lunalux_tui.dialogs.pick import PickDialog
-from lunalux_tui.files import export_name, read_file, split_paths
+from lunalux_tui.files import export_name, path_of, read_file, split_paths
 from lunalux_tui.i18n import LANGUAGES, t
 from lunalux_tui.screens.create_base import CreateBase
 from lunalux_tui.widgets.form import FieldBox, in_one_line
@@ -88,7 +88,7 @@ class CreateFiles(CreateBase):
 
     async def bring(self, written: str) -> None:
         """Read the card file that is named."""
-        path = Path(split_paths(written)[0]).expanduser()
+        path = path_of(split_paths(written)[0])
         data = await asyncio.to_thread(read_file, path)
         snapshot, notes = await asyncio.to_thread(studio.read_snapshot, data, path.name)
         self.draft.become(snapshot, "basics")
@@ -107,7 +107,7 @@ class CreateFiles(CreateBase):
         answer = await self.app.push_screen_wait(PictureDialog())
         if answer:
             data = await asyncio.to_thread(read_file, Path(answer))
-            self.draft.attach(studio.read_picture(data))
+            self.draft.attach(await asyncio.to_thread(studio.read_picture, data))
             self.follow()
             self.touched()
 
@@ -253,7 +253,7 @@ class CreateFiles(CreateBase):
         answer = await self.app.push_screen_wait(AskDialog(t("create.export.where"), value=where, hint=hint))
         if not answer:
             return
-        path = Path(answer).expanduser()
+        path = path_of(answer)
         if path.is_dir():
             path = path / name
         if path.exists():
@@ -261,7 +261,7 @@ class CreateFiles(CreateBase):
             if not await self.app.push_screen_wait(question):
                 return
         data = await asyncio.to_thread(made)
-        await asyncio.to_thread(studio.write_file, path, data)
+        await asyncio.to_thread(studio.write_export, path, data)
         self.notify(t("create.export.done", path=str(path)), markup=False, timeout=5)
 
     @work(group="copy", exclusive=True, exit_on_error=False)

@@ -306,10 +306,14 @@ class FieldBox(Column):
             text = event.text
             self.show(text)
         else:
-            text = event.text_area.text if isinstance(event, TextArea.Changed) else event.value
+            typed = event.text_area.text if isinstance(event, TextArea.Changed) else event.value
+            text = clean(typed)
             if text == self._text:
                 return
-            self._text = text
+            if text == typed:
+                self._text = text
+            else:
+                self.show(text)
         self.post_message(self.Edited(self, text))
 
     @on(Input.Submitted)

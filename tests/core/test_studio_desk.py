@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from lunalux_core.cards.front import read_card
 from lunalux_core.cards.placeholder import placeholder_png
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, LimitExceeded
 from lunalux_core.importing import import_data
 from lunalux_core.runtime import Runtime
 from lunalux_core.settings import load_settings
@@ -16,7 +19,7 @@ from lunalux_core.studio.book import BookView
 from lunalux_core.studio.desk import Desk
 from lunalux_core.studio.draft import Draft
 from lunalux_core.studio.fields import BY_ID
-from lunalux_core.studio.files import export, read_picture, read_snapshot
+from lunalux_core.studio.files import export, read_picture, read_snapshot, write_export
 from lunalux_core.studio.trial import try_book
 
 
@@ -124,10 +127,6 @@ async def test_nothing_without_a_name_gets_into_the_library() -> None:
 
 
 def test_a_jpeg_becomes_png_only_in_a_png_and_an_archive_keeps_its_files(shared: Path) -> None:
-    from io import BytesIO
-
-    from PIL import Image
-
     out = BytesIO()
     Image.new("RGB", (8, 8), "red").save(out, "JPEG")
     draft = Draft.new(name="Ann")
@@ -158,3 +157,41 @@ async def test_a_trial_says_why_for_every_entry() -> None:
         1: ("key", 2),
     }
     assert {one.uid: one.reason for one in done.skipped} == {2: "no_key"}
+
+
+async def test_a_trial_tells_of_patterns_that_never_end_or_are_none() -> None:
+    draft = Draft.new(name="Ann")
+    for keys in (("/(x+x+)+y/",), ("/(/",), ("/sw.rd/",)):
+        view = BookView(draft.document)
+        edits, key = view.added()
+        draft.edit(edits, "book")
+        view = BookView(draft.document)
+        slot = view.at(key)
+        assert slot is not None
+        draft.edit(view.changed(slot, BookView({}), keys=keys, content="It glows"), "book")
+    async with Runtime.open(load_settings()) as runtime:
+        done = try_book(draft.document, "my sword " + "x" * 60, runtime.settings, runtime.engine)
+    assert {one.uid: one.reason for one in done.skipped if one.uid < 2} == {0: "slow_key", 1: "bad_key"}
+
+
+def test_pictures_that_are_damaged_or_too_large_are_told() -> None:
+    with pytest.raises(InvalidInput, match="damaged"):
+        read_picture(png(Image.new("RGB", (64, 64)))[:70])
+    with pytest.raises(LimitExceeded, match="million pixels"):
+        read_picture(png(Image.new("1", (7000, 5000))))
+    assert read_picture(png(Image.new("RGB", (4, 4)))).ext == ".png"
+
+
+def png(picture: Image.Image) -> bytes:
+    out = BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_an_export_never_takes_the_place_of_a_device(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InvalidInput, match="not a file"):
+        write_export(tmp_path / "pipe", b"card")
+    write_export(tmp_path / "new" / "card.json", b"card")
+    assert (tmp_path / "new" / "card.json").read_bytes() == b"card"

@@ -187,7 +187,7 @@ async def test_drafts_wait_for_each_other_in_the_list() -> None:
         assert isinstance(dialog, PickDialog)
         rows = {row.title: row.right for row in dialog.rows.rows}
         assert dialog.rows.rows[0].title == "New character"
-        assert rows["Half a hero"] == "draft of a new character"
+        assert rows["Half a hero"] == "new, unsaved"
         assert rows[first.name] == "unsaved changes"
         dialog.rows.set_rows(dialog.rows.rows, at="new")
         await editor.driven.press("enter")
@@ -425,3 +425,26 @@ async def test_what_is_pasted_into_one_line_comes_in_whole_and_harmless() -> Non
         await editor.driven.until(lambda: not editor.data.get("nickname"))
         assert editor.box("nickname").target is nickname
         assert editor.data["name"] == "Ann of the\ufffd Hill"
+
+
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [
+        ("taken/card.json", "cannot be written"),
+        ("~nobody-of-that-name/card.json", "cannot be the path"),
+        ("a\0b.json", "cannot be the path"),
+        ("n" * 300 + ".json", "cannot be the path"),
+    ],
+)
+async def test_a_place_that_takes_no_file_is_told(where: str, code: str, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where a folder is meant", encoding="utf-8")
+    async with open_editor() as editor:
+        await editor.section("basics")
+        await editor.write("name", "Ann")
+        editor.screen.action_save_json()
+        await editor.asked()
+        await editor.answer(where if where[0] == "~" else tmp_path / where)
+        await editor.back()
+        app = editor.driven.app
+        await editor.driven.until(lambda: any(code in one.title for one in app._notifications))
+        assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["taken"]

@@ -19,7 +19,8 @@ _Asked = tuple[str, str, str]
 class RegexMatcher:
     """A matcher for `Tools`, for one scan: None for an invalid pattern, False for one out of time.
 
-    `prepare` runs many patterns on one text in one round trip; asking afterwards costs nothing.
+    `prepare` runs many patterns on one text in one round trip; asking afterwards costs nothing. `invalid` and
+    `slow` are the patterns, with their flags, that gave no answer.
     """
 
     def __init__(self, engine: EcmaEngine) -> None:
@@ -28,6 +29,8 @@ class RegexMatcher:
         self._engine = engine
         self._budget = Budget(total=EVALUATION_SECONDS)
         self._known: dict[_Asked, bool | None] = {}
+        self.invalid: set[tuple[str, str]] = set()
+        self.slow: set[tuple[str, str]] = set()
 
     def __call__(self, pattern: str, flags: str, text: str) -> bool | None:
         asked = (pattern, flags, text)
@@ -42,7 +45,9 @@ class RegexMatcher:
             return
         for one, answer in zip(new, self._engine.test_many(new, text, self._budget), strict=True):
             if isinstance(answer, LunaluxError):
-                self._known[*one, text] = None if answer.code == "REGEX_INVALID" else False
+                bad = answer.code == "REGEX_INVALID"
+                (self.invalid if bad else self.slow).add(one)
+                self._known[*one, text] = None if bad else False
             else:
                 self._known[*one, text] = answer
 

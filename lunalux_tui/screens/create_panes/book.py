@@ -158,13 +158,22 @@ class BookPane(CreatePane):
     def _elsewhere(self, event: Rows.Moved) -> None:
         event.stop()
 
+    @on(Rows.Moved, "#trial-rows")
+    def _look_at(self, event: Rows.Moved) -> None:
+        """The whole reason of the result under the cursor."""
+        if event.rows.has_focus and (slot := self._of_result(event.id)) is not None:
+            self.trial.tell(slot.title or t("create.book.untitled"), slot.uid)
+
+    def _of_result(self, row: str) -> Slot | None:
+        """The entry that a row of the test is about."""
+        uid = row.partition(" ")[2]
+        return next((slot for slot in self.view.slots if str(slot.uid) == uid), None)
+
     @on(Rows.Chosen, "#trial-rows")
     def _go_to(self, event: Rows.Chosen) -> None:
         """From a result to its entry."""
         event.stop()
-        uid = event.id.partition(" ")[2]
-        slot = next((slot for slot in self.view.slots if str(slot.uid) == uid), None)
-        if slot is not None:
+        if (slot := self._of_result(event.id)) is not None:
             self.field.value = ""
             self.show(slot.key)
             self.rows.focus()

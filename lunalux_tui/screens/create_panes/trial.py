@@ -159,7 +159,9 @@ class Trial(Column):
         if (done := self.outcome) is not None:
             for one in done.activated:
                 title = clean_line(one.comment or one.key or str(one.uid), 120)
-                rows.append(Row(f"on {one.uid}", title, right=reason_of(one), mark=FIRES, strong=True))
+                rows.append(
+                    Row(f"on {one.uid}", title, right=reason_of(one, short=True), mark=FIRES, strong=True)
+                )
             for other in done.skipped:
                 if other.reason not in ("disabled", "no_keys", "no_key"):
                     title = clean_line(other.comment or str(other.uid), 120)
@@ -175,11 +177,12 @@ class Trial(Column):
         self.head.refresh()
 
 
-def reason_of(one: Activated) -> str:
-    """Why an entry fires."""
+def reason_of(one: Activated, *, short: bool = False) -> str:
+    """Why an entry fires; `short` for a row."""
     key = clean_line(clean(one.key), 40)
     if one.reason == "key" and one.message is None and one.pass_number > 1:
-        return t("create.trial.reason.recursion", word=key, n=one.pass_number)
+        words = "create.trial.reason.recursion_row" if short else "create.trial.reason.recursion"
+        return t(words, word=key, n=one.pass_number)
     return t(f"create.trial.reason.{one.reason}", word=key, n=one.pass_number)
 
 
