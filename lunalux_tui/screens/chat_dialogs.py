@@ -129,7 +129,7 @@ class DialogActions(ToolActions):
         from lunalux_core.database import storage_error
         from lunalux_core.transfer import export_conversation, format_of
         from lunalux_tui.dialogs.ask import AskDialog
-        from lunalux_tui.files import export_name
+        from lunalux_tui.files import export_name, path_of
 
         if self.conversation is None:
             return
@@ -140,7 +140,7 @@ class DialogActions(ToolActions):
         answer = await self.app.push_screen_wait(dialog)
         if not answer:
             return
-        path = Path(answer).expanduser()
+        path = path_of(answer)
         text = await export_conversation(self.runtime.library, self.conversation.id, format_of(path))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -153,14 +153,14 @@ class DialogActions(ToolActions):
     async def action_import_chat(self) -> None:
         from lunalux_core.group_chats import import_chat
         from lunalux_tui.dialogs.ask import AskDialog
-        from lunalux_tui.files import read_file
+        from lunalux_tui.files import path_of, read_file
 
         if not self.opened:
             return
         dialog = AskDialog(t("dialog.import_chat.title"), hint=t("dialog.import_chat.hint"))
         answer = await self.app.push_screen_wait(dialog)
         if answer:
-            path = Path(answer).expanduser()
+            path = path_of(answer)
             data = read_file(path)
             of = {"group_id": self.opened} if self.group else {"character_id": self.opened}
             done = await import_chat(self.runtime.library, data, path.name, **of)

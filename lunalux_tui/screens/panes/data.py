@@ -13,6 +13,7 @@ from textual import work
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
 from lunalux_tui.dialogs.progress import ProgressDialog, size_name
+from lunalux_tui.files import path_of
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.panes.base import WORK, Pane, through
 from lunalux_tui.screens.panes.files import ask_target
@@ -111,7 +112,7 @@ class DataPane(Pane):
         )
         if not answer:
             return
-        source = Path(answer).expanduser()
+        source = path_of(answer)
         question = t("data.restore.question", path=source, folder=paths.backups)
         if not await self.app.push_screen_wait(ConfirmDialog(t("data.restore.title"), question)):
             return

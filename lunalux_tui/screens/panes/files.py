@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.database import storage_error
 from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
-from lunalux_tui.files import read_file
+from lunalux_tui.files import path_of, read_file
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ async def ask_target(pane: Pane, title: str, proposal: Path) -> Path | None:
     answer = await pane.app.push_screen_wait(AskDialog(title, value=str(proposal)))
     if not answer:
         return None
-    path = Path(answer).expanduser()
+    path = path_of(answer)
     if path.exists():
         sure = ConfirmDialog(t("settings.overwrite.title"), t("settings.overwrite.question", path=path))
         if not await pane.app.push_screen_wait(sure):

@@ -14,6 +14,7 @@ from lunalux_core.database import storage_error
 from lunalux_core.errors import InvalidInput
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
+from lunalux_tui.files import path_of
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.panes.base import WORK, Pane, through
 from lunalux_tui.screens.panes.files import ask_target
@@ -117,7 +118,7 @@ class PluginsPane(Pane):
         answer = await self.app.push_screen_wait(dialog)
         if not answer:
             return
-        source = Path(answer).expanduser()
+        source = path_of(answer)
         if source.suffix != ".py" or not source.is_file():
             raise InvalidInput(
                 "PLUGIN_FILE_INVALID",
