@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import getters, work
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 PAUSE = 0.6
 """Seconds without a key after which the draft is kept."""
+LONGEST_UNKEPT = 2.0
+"""Seconds of typing without such a pause after which it is kept all the same."""
 PREVIEW_PAUSE = 0.15
 
 
@@ -42,6 +45,7 @@ class CreateBase(LunaScreen[None]):
         self.draft = Draft.new()
         self._ready = False
         self._pause: Timer | None = None
+        self._unkept_since = 0.0
         self._preview_pause: Timer | None = None
         self._keeping = asyncio.Lock()
 
@@ -72,11 +76,16 @@ class CreateBase(LunaScreen[None]):
         self.follow()
 
     def touched(self) -> None:
-        """The draft changed: show it everywhere, and keep it when typing pauses."""
+        """The draft changed: show it everywhere, and keep it when typing pauses or goes on for long."""
         self.head.kept = False
         self.tell_state()
         self.preview_later()
-        if self._pause is not None:
+        now = time.monotonic()
+        if self._pause is None:
+            self._unkept_since = now
+        elif now - self._unkept_since > LONGEST_UNKEPT:
+            return
+        else:
             self._pause.stop()
         self._pause = self.set_timer(PAUSE, self._paused)
 

@@ -448,3 +448,14 @@ async def test_a_place_that_takes_no_file_is_told(where: str, code: str, tmp_pat
         app = editor.driven.app
         await editor.driven.until(lambda: any(code in one.title for one in app._notifications))
         assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["taken"]
+
+
+async def test_typing_without_a_pause_is_kept_too() -> None:
+    async with open_editor() as editor:
+        await editor.section("basics")
+        for _ in range(60):
+            await editor.driven.press("a")
+            await editor.driven.pilot.pause(0.1)
+            if await editor.screen.desk.drafts():
+                break
+        assert [set(one.name) for one in await editor.screen.desk.drafts()] == [{"a"}]
