@@ -51,7 +51,7 @@ def best(run: Callable[[], object]) -> float:
 def chat(prefix: str) -> PromptMaterial:
     texts = (ENGLISH, CHINESE)
     history = tuple(
-        HistoryMessage("user" if i % 2 else "assistant", prefix + texts[i // 2 % 2], id=str(i))
+        HistoryMessage("user" if i % 2 else "assistant", f"{prefix}{texts[i // 2 % 2]} {i}", id=str(i))
         for i in range(MESSAGES)
     )
     card = CardFields("Mira", description="She keeps the lamps. " * 100, mes_example="<START>\nMira: Yes.")

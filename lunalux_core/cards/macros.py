@@ -75,7 +75,7 @@ def expand_all(
     hide_unknown: bool = False,
 ) -> Expansion:
     """`expand`, with the names of unknown macros. `hide_unknown` leaves them out, as on display."""
-    if _MAY_HOLD_MACROS.search(text) is None:
+    if _plain(text) or _MAY_HOLD_MACROS.search(text) is None:
         return Expansion(text)
     if (named := _names_alone(text, context, value_filter)) is not None:
         return Expansion(named)
@@ -83,18 +83,27 @@ def expand_all(
     return Expansion(_trimmed(run.document(text, depth=0)), tuple(run.unknown))
 
 
+def _plain(text: str) -> bool:
+    """Whether a text has not even a sign that macros begin with, as nearly all messages: quick to tell."""
+    return "{" not in text and "<" not in text and "\\" not in text and "\ufdd1" not in text
+
+
 def _names_alone(text: str, context: MacroContext, value_filter: Callable[[str], str] | None) -> str | None:
     """The expansion of a text with no macros but the two names, as nearly all messages are; else None.
 
     Such a text needs no parsing, which makes a long history several times as quick to expand.
     """
-    if len(text) > _SHORT or "\\" in text or _MAY_HOLD_MACROS.search(_NAMES.sub("", text)):
+    if len(text) > _SHORT or "\\" in text:
         return None
     if context.extra.get("user") is not None or context.extra.get("char") is not None:
         return None
     user, char = context.user, context.char_name
     if value_filter is not None:
         user, char = value_filter(user), value_filter(char)
+    if _plain(text.replace("{{user}}", "").replace("{{char}}", "")) and _plain(user) and _plain(char):
+        return text.replace("{{user}}", user).replace("{{char}}", char)
+    if _MAY_HOLD_MACROS.search(_NAMES.sub("", text)):
+        return None
     return _trimmed(_NAMES.sub(lambda found: user if found[1] or found[2] else char, text))
 
 
@@ -123,6 +132,8 @@ def expander(
     def apply(
         text: str, *, literals: Sequence[str] = (), value_filter: Callable[[str], str] | None = None
     ) -> str:
+        if _plain(text):
+            return text
         done = expand_all(text, context, state, literals=literals, value_filter=value_filter)
         if unknown is not None and done.unknown:
             unknown.update(dict.fromkeys(done.unknown))

@@ -28,7 +28,9 @@ class Room:
 
     def take(self, *pieces: Costly) -> bool:
         """Take all the pieces or none."""
-        cost = sum(piece.tokens for piece in pieces)
+        cost = 0
+        for piece in pieces:
+            cost += piece.tokens
         if cost > self.left:
             return False
         self.left -= cost

@@ -52,10 +52,11 @@ class _NewestFirst(Generic[C]):
         return chosen
 
     def __iter__(self) -> Iterator[C]:
-        for index in range(len(self._entries)):
-            if index == len(self._ready):
-                self._ready.append(self._prepare(self._entries[-1 - index]))
-            yield self._ready[index]
+        yield from self._ready.copy()
+        for index in range(len(self._ready), len(self._entries)):
+            piece = self._prepare(self._entries[-1 - index])
+            self._ready.append(piece)
+            yield piece
 
 
 def fill_history(

@@ -81,11 +81,10 @@ class Piece(Protocol):
 
 def slot_totals(pieces: Sequence[Piece]) -> tuple[SlotTokens, ...]:
     """Costs by slot, in order of first appearance."""
-    totals: dict[str, tuple[int, int]] = {}
+    costs: dict[str, list[int]] = {}
     for piece in pieces:
-        tokens, count = totals.get(piece.slot, (0, 0))
-        totals[piece.slot] = (tokens + piece.tokens, count + 1)
-    return tuple(SlotTokens(slot, *total) for slot, total in totals.items())
+        costs.setdefault(piece.slot, []).append(piece.tokens)
+    return tuple(SlotTokens(slot, sum(tokens), len(tokens)) for slot, tokens in costs.items())
 
 
 def too_large(budget: int, pieces: Sequence[Piece]) -> InvalidInput:
