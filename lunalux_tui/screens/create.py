@@ -150,8 +150,13 @@ class CreateScreen(CreateFiles):
     @on(Rows.Moved, "#create-sections")
     def _moved(self, event: Rows.Moved) -> None:
         event.stop()
-        if event.rows.has_focus and self.ready:
-            self._show(BY_ID[event.id])
+        if self.ready:
+            self._follow_cursor()
+
+    def _follow_cursor(self) -> None:
+        """Show what the cursor of the list is on; keys may come faster than parts are shown."""
+        if self.sections.has_focus and self.sections.chosen not in ("", self.section.id):
+            self._show(BY_ID[self.sections.chosen])
 
     @on(Rows.Chosen, "#create-sections")
     def _chosen(self, event: Rows.Chosen) -> None:
@@ -159,8 +164,9 @@ class CreateScreen(CreateFiles):
         self.show_section(event.id, enter=True)
 
     def action_enter(self) -> None:
-        """Into the part that is shown."""
+        """Into the part that is shown, or that the cursor is on."""
         if self.ready:
+            self._follow_cursor()
             self.remove_class("-sections")
             self.pane.once_it_stands(self.pane.enter)
 

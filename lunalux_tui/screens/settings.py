@@ -166,8 +166,10 @@ class SettingsScreen(LunaScreen[None]):
         self.sections.focus()
 
     def action_enter(self) -> None:
-        """Into the section that is shown."""
+        """Into the section that is shown, or that the cursor is on."""
         if self.ready:
+            if self.sections.has_focus and self.sections.chosen not in ("", self.section.id):
+                self._show(BY_ID[self.sections.chosen])
             self.remove_class("-sections")
             self.call_after_refresh(self.pane.focus)
 
@@ -181,7 +183,7 @@ class SettingsScreen(LunaScreen[None]):
         if event.rows is not self.sections:
             self.explain()
         elif event.rows.has_focus:
-            self._show(BY_ID[event.id])
+            self._show(BY_ID[self.sections.chosen])  # the cursor may have gone on since
 
     @on(Rows.Chosen, "#sections")
     def _chosen(self) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from create_world import Editor, open_editor
 from textual.widgets import Input, TextArea
 
@@ -65,7 +66,7 @@ async def test_an_entry_from_nothing_is_written_and_fires() -> None:
         pane = book_of(editor)
         await editor.driven.until(lambda: pane.trial.rows.rows)
         assert pane.trial.rows.rows[0].right == "key “/blades?/i”"
-        assert pane.rows.rows[0].mark == "●"
+        await editor.driven.until(lambda: pane.rows.rows[0].mark == "●")
         await editor.driven.press(*["backspace"] * 5)
         await editor.driven.until(lambda: not pane.trial.rows.rows)
 
@@ -175,3 +176,19 @@ async def test_on_a_narrow_screen_the_entry_takes_the_place_of_the_list(tmp_path
         await editor.driven.until(lambda: pane.rows.has_focus and pane.rows.size.width > 30)
         await editor.driven.press("escape")
         await editor.driven.until(lambda: editor.screen.sections.has_focus)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (50, 15)])
+async def test_the_test_is_reached_out_of_an_entry_on_a_narrow_screen(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
+    async with open_editor(size) as editor:
+        pane = await with_book(editor, tmp_path, [entry(0, "sword")])
+        await editor.driven.press("enter")
+        await editor.driven.until(lambda: pane.form.size.width > 30)
+        await editor.driven.press("f10")
+        await editor.driven.until(lambda: editor.box("trial").target.has_focus)
+        await editor.driven.press(*"sword")
+        await editor.driven.until(lambda: [row.right for row in pane.trial.rows.rows] == ["key “sword”"])
+        await editor.driven.press("escape")
+        await editor.driven.until(lambda: pane.rows.has_focus)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from create_world import open_editor
-from textual.events import Paste
+from textual.events import Key, Paste
 from textual.widgets import Input, TextArea
 
 from lunalux_core.cards.front import read_card
@@ -459,3 +459,15 @@ async def test_typing_without_a_pause_is_kept_too() -> None:
             if await editor.screen.desk.drafts():
                 break
         assert [set(one.name) for one in await editor.screen.desk.drafts()] == [{"a"}]
+
+
+async def test_keys_that_come_faster_than_parts_are_shown_do_not_drag_the_cursor_back() -> None:
+    async with open_editor() as editor:
+        sections = editor.screen.sections
+        sections.focus()
+        await editor.driven.pilot.pause()
+        for key in (*["down"] * 4, "enter"):
+            editor.driven.app.post_message(Key(key, None))
+        await editor.driven.until(lambda: editor.screen.pane.stands and not sections.has_focus)
+        assert editor.screen.section.id == "book"
+        assert sections.chosen == "book"

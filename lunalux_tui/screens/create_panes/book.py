@@ -250,6 +250,7 @@ class BookPane(CreatePane):
 
     def show_trial(self) -> None:
         """To the test."""
+        self.remove_class("-entry")  # where it is narrow, the entry hides the test
         self.add_class("-trial")
         self.call_after_refresh(self.query_one("#trial-box", FieldBox).target.focus)
 
