@@ -140,16 +140,21 @@ def test_a_jpeg_becomes_png_only_in_a_png_and_an_archive_keeps_its_files(shared:
         read_picture(b"GIF? no")
 
 
-async def test_a_trial_says_why_for_every_entry() -> None:
+def with_book(texts: dict[str, str]) -> Draft:
+    """A character whose worldbook has an entry for each key."""
     draft = Draft.new(name="Ann")
-    for keys, content in ((("sword",), "It is named Dawn"), (("dawn",), "It glows"), (("bow",), "No string")):
-        view = BookView(draft.document)
-        edits, key = view.added()
+    for word, content in texts.items():
+        edits, key = BookView(draft.document).added()
         draft.edit(edits, "book")
         view = BookView(draft.document)
         slot = view.at(key)
         assert slot is not None
-        draft.edit(view.changed(slot, BookView({}), keys=keys, content=content), "book")
+        draft.edit(view.changed(slot, BookView({}), keys=(word,), content=content), "book")
+    return draft
+
+
+async def test_a_trial_says_why_for_every_entry() -> None:
+    draft = with_book({"sword": "It is named Dawn", "dawn": "It glows", "bow": "No string"})
     async with Runtime.open(load_settings()) as runtime:
         done = try_book(draft.document, "my sword", runtime.settings, runtime.engine)
     assert {one.uid: (one.reason, one.pass_number) for one in done.activated} == {
@@ -160,15 +165,7 @@ async def test_a_trial_says_why_for_every_entry() -> None:
 
 
 async def test_a_trial_tells_of_patterns_that_never_end_or_are_none() -> None:
-    draft = Draft.new(name="Ann")
-    for keys in (("/(x+x+)+y/",), ("/(/",), ("/sw.rd/",)):
-        view = BookView(draft.document)
-        edits, key = view.added()
-        draft.edit(edits, "book")
-        view = BookView(draft.document)
-        slot = view.at(key)
-        assert slot is not None
-        draft.edit(view.changed(slot, BookView({}), keys=keys, content="It glows"), "book")
+    draft = with_book(dict.fromkeys(("/(x+x+)+y/", "/(/", "/sw.rd/"), "It glows"))
     async with Runtime.open(load_settings()) as runtime:
         done = try_book(draft.document, "my sword " + "x" * 60, runtime.settings, runtime.engine)
     assert {one.uid: one.reason for one in done.skipped if one.uid < 2} == {0: "slow_key", 1: "bad_key"}
