@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -84,24 +85,29 @@ class Ranking:
             return
         self._last_try[lang, sort] = now
         try:
-            await self.drain(lang, sort)
+            await self.drain(lang, sort, for_ms=window)
             if sort == "hot":
                 await self._refresh_range_heat(lang)
         except StorageError as error:
             logger.warning("ranking postponed: %s", error.message, extra={"lang": lang, "sort": sort})
 
-    async def drain(self, lang: Lang, sort: Sort) -> int:
-        """Rank everything that is marked now; returns how many marks were found. For one instance."""
+    async def drain(self, lang: Lang, sort: Sort, for_ms: int | None = None) -> int:
+        """Rank until nothing is marked; returns how many marks were found. For one instance.
+
+        Args:
+            for_ms: end after this long at the latest, so that a market that is never quiet in one order leaves
+                time for the others; the oldest marks come first, so none waits for ever.
+        """
         job = self._jobs[lang, sort]
         lease = Key(f"LEASE#{sort.upper()}", "LEASE")
         if not await self._lease(job.table, lease):
             return 0
-        total, limit = 0, self._settings.ranking.batch_limit
+        total, limit, begun = 0, self._settings.ranking.batch_limit, time.monotonic()
         try:
             while True:
                 found = await job.ranker.batch(limit)
                 total += found
-                if found < limit:
+                if found < limit or (for_ms is not None and (time.monotonic() - begun) * 1000 >= for_ms):
                     break
                 if not await self._lease(job.table, lease):
                     break

@@ -154,12 +154,16 @@ async def test_increments_during_the_batch_are_never_lost(tmp_path: Path) -> Non
             chance = random.Random(7)
             while going:
                 await m.warm(card_id(chance.randrange(12)), 1)
-                await asyncio.sleep(0.005)  # people, not a flood: a drain must find a quiet moment
+                await asyncio.sleep(0.005)
 
         writers = [asyncio.ensure_future(warm()) for _ in range(3)]
-        for _ in range(10):
-            await m.drain()
+        ranked = 0
+        for _ in range(40):
+            ranked += await m.ranking.drain("en", "hot", for_ms=0)  # ends, though there may always be more
+            await m.ranking.drain("en", "time", for_ms=0)
+            await asyncio.sleep(0.005)
         going = False
+        assert ranked > 24  # cards were ranked again while they grew warmer
         await asyncio.gather(*writers)
         await m.drain()
         assert await m.pages("hot", 6) == await m.sorted_by("hot")
