@@ -13,7 +13,7 @@ from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.library.characters import Character, CharacterSummary
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.conversation import read_file, write_file
+from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
 from lunalux_tui.cli.run import command_settings, with_runtime
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def export(
     name: str = NAME,
     path: Path = typer.Argument(help="A .png, .json or .charx file to write; or a folder."),
     spec: str | None = typer.Option(None, help="v2 or v3; by default as the card is (PNG: both)."),
-    force: bool = typer.Option(False, "--force", help="Overwrite an existing file."),
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Write a character to a file; what the card holds beside our fields goes along.
@@ -114,9 +114,7 @@ def export(
         target = path.expanduser()
         if target.is_dir():
             target /= f"{file_name(found.name)}.png"
-        if target.exists() and not force:
-            raise InvalidInput("FILE_EXISTS", f"{target} exists already.", "Choose another name, or --force.")
-        write_file(target, card_file(runtime.library, found, _format(target), spec))
+        write_file(free_path(target, force=force), card_file(runtime.library, found, _format(target), spec))
         if as_json:
             output.print_json({"id": found.id, "name": found.name, "path": str(target)})
         else:
@@ -201,46 +199,43 @@ def validate(
 
     Example: lunalux character validate ~/cards --json
 
-    The exit code is 7 when a file holds no readable card; departures alone are no failure.
+    The exit code is 7 when a file holds no readable card or one with errors; warnings alone are no failure.
     """
     from lunalux_core.cards.validate import validate as check
     from lunalux_core.importing import ImportResult, expand
 
     command_settings()
     reports = []
-    unreadable = False
     for item in expand(paths, sys.stdin):
         if isinstance(item, ImportResult):
             assert item.error is not None
             report = {"path": item.path, "spec": None, "valid": False, "departures": [_problem(item.error)]}
-            unreadable = True
         else:
-            report, readable = _checked(item, check)
-            unreadable = unreadable or not readable
+            report = _checked(item, check)
         reports.append(report)
         if not as_json:
             _print_report(report)
     if as_json:
         output.print_json(reports)
-    if unreadable:
+    if not all(report["valid"] for report in reports):
         raise typer.Exit(output.PARTLY)
 
 
-def _checked(path: Path, check: Callable[[bytes, str], list[Finding]]) -> tuple[dict[str, Any], bool]:
-    """The report on one file, and whether there is a card in it at all."""
+def _checked(path: Path, check: Callable[[bytes, str], list[Finding]]) -> dict[str, Any]:
+    """The report on one file; without a `spec` there is no card in it at all."""
     from lunalux_core.cards.front import read_card
 
     try:
         data = read_file(path)
         spec: str | None = read_card(data, path.name).card.spec
     except LunaluxError as error:
-        return {"path": str(path), "spec": None, "valid": False, "departures": [_problem(error)]}, False
+        return {"path": str(path), "spec": None, "valid": False, "departures": [_problem(error)]}
     found = [
         {"level": one.level, "path": one.path, "code": one.code, "message": one.message}
         for one in check(data, path.name)
     ]
     valid = not any(one["level"] == "error" for one in found)
-    return {"path": str(path), "spec": spec, "valid": valid, "departures": found}, True
+    return {"path": str(path), "spec": spec, "valid": valid, "departures": found}
 
 
 def _problem(error: LunaluxError) -> dict[str, str]:

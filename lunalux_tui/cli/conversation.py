@@ -23,6 +23,7 @@ conversation_app = typer.Typer(
 commands = {"conversation": conversation_app}
 
 JSON = typer.Option(False, "--json", help="Print one JSON document.")
+FORCE = typer.Option(False, "--force", help="Overwrite an existing file.")
 ID = typer.Argument(metavar="ID", help="Id of a conversation.")
 
 
@@ -132,7 +133,7 @@ def export(
     conversation: str = ID,
     path: Path = typer.Argument(help="File to write: .jsonl (SillyTavern), .md, .txt or .json (whole tree)."),
     thinking: bool = typer.Option(False, "--thinking", help="With the model's reasoning, in Markdown."),
-    force: bool = typer.Option(False, "--force", help="Overwrite an existing file."),
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Write a conversation to a file. All but .json hold the path on screen; swipes go along in .jsonl.
@@ -143,10 +144,9 @@ def export(
     async def work(runtime: Runtime) -> None:
         from lunalux_core.transfer import export_conversation, format_of
 
-        if path.exists() and not force:
-            raise InvalidInput("FILE_EXISTS", f"{path} exists already.", "Choose another name, or --force.")
+        target = free_path(path, force=force)
         text = await export_conversation(runtime.library, conversation, format_of(path), thinking=thinking)
-        write_file(path, text.encode("utf-8", "replace"))
+        write_file(target, text.encode("utf-8", "replace"))
         if as_json:
             output.print_json({"id": conversation, "path": str(path)})
         else:
@@ -225,6 +225,16 @@ def read_file(path: Path) -> bytes:
             path=str(path),
             reason=str(error.strerror),
         ) from error
+
+
+def free_path(path: Path, *, force: bool) -> Path:
+    """Where a file a person named is written to. Raises InvalidInput (FILE_EXISTS) for one that is there."""
+    target = path.expanduser()
+    if target.exists() and not force:
+        raise InvalidInput(
+            "FILE_EXISTS", f"{path} exists already.", "Choose another name, or --force.", path=str(path)
+        )
+    return target
 
 
 def write_file(path: Path, data: bytes) -> None:

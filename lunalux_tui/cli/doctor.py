@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from lunalux_core.errors import LunaluxError
+from lunalux_core.errors import LunaluxError, SessionError
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import with_runtime
 
@@ -24,6 +24,7 @@ commands = {"doctor": doctor_app}
 
 SECONDS = 10
 SMALLEST = (80, 24)
+Status = Literal["ok", "warn", "fail"]
 ROOM_BYTES = 200 * 1024 * 1024
 
 
@@ -32,7 +33,7 @@ class Check:
     """What was looked at. `hint` says what to do where `status` is not ok."""
 
     name: str
-    status: Literal["ok", "warn", "fail"]
+    status: Status
     detail: str
     hint: str = ""
 
@@ -87,8 +88,9 @@ async def _guarded(name: str, look: Callable[[Runtime], Awaitable[Check]], runti
             name, "fail", f"no answer within {SECONDS} seconds", "Try again, or look at the network."
         )
     except LunaluxError as error:
-        message, hint = output.sentence(error)
-        return Check(name, "fail", message, hint)
+        # To be signed out is a choice: characters, chats and models of one's own need no account.
+        status: Status = "warn" if isinstance(error, SessionError) else "fail"
+        return Check(name, status, *output.sentence(error))
 
 
 async def _python(_runtime: Runtime) -> Check:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import typer
 
-from lunalux_core.errors import InvalidInput
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
+from lunalux_tui.cli.conversation import FORCE, free_path
 from lunalux_tui.cli.run import command_settings, with_runtime
 
 backup_app = typer.Typer(add_completion=False)
@@ -25,7 +25,7 @@ def backup(
     format: str = typer.Option(
         "lunalux", help="lunalux (whole), sillytavern (a folder, or a .zip of it) or narratium (one .json)."
     ),
-    force: bool = typer.Option(False, "--force", help="Overwrite an existing file."),
+    force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Save the whole library (characters, conversations, settings) as one file. Keys are never part of it.
@@ -41,12 +41,11 @@ def backup(
     async def work(runtime: Runtime) -> None:
         from lunalux_core.backup import back_up
 
-        if path.exists() and not force:
-            raise InvalidInput("FILE_EXISTS", f"{path} exists already.", "Choose another name, or --force.")
+        target = free_path(path, force=force)
         if format != "lunalux":
-            await _export(runtime, path.expanduser(), format, as_json=as_json)
+            await _export(runtime, target, format, as_json=as_json)
             return
-        done = await back_up(runtime.library, runtime.paths, path.expanduser())
+        done = await back_up(runtime.library, runtime.paths, target)
         if as_json:
             output.print_json(
                 {

@@ -35,7 +35,7 @@ def exit_code(error: LunaluxError) -> int:
             return NOT_FOUND
         case NetworkError():
             return NETWORK
-    return USAGE if error.code == "USAGE" else FAILED
+    return USAGE if error.code in {"USAGE", "SETTING_INVALID"} else FAILED
 
 
 def print_json(document: Any) -> None:

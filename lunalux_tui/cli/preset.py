@@ -11,7 +11,7 @@ from lunalux_core.errors import NotFound
 from lunalux_core.library.shelf import ShelfItem
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.conversation import write_file
+from lunalux_tui.cli.conversation import FORCE, free_path, write_file
 from lunalux_tui.cli.run import with_runtime
 from lunalux_tui.cli.shelf import JSON, NAME, print_scenarios, shelf_app, summary
 
@@ -84,7 +84,9 @@ def enable(name: str = NAME, as_json: bool = JSON) -> None:
 
 
 @preset_app.command("export")
-def export(name: str = NAME, path: Path = typer.Argument(), as_json: bool = JSON) -> None:
+def export(
+    name: str = NAME, path: Path = typer.Argument(), force: bool = FORCE, as_json: bool = JSON
+) -> None:
     """Write a preset, imported or built-in, as a SillyTavern file.
 
     Example: lunalux preset export mirror_realm mirror.json
@@ -97,7 +99,7 @@ def export(name: str = NAME, path: Path = typer.Argument(), as_json: bool = JSON
 
         preset, _ = await _load(runtime, name)
         text = json.dumps(preset_document(preset), ensure_ascii=False, indent=4) + "\n"
-        write_file(path, text.encode("utf-8", "replace"))
+        write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
         if as_json:
             output.print_json({"name": preset.name, "path": str(path)})
         else:

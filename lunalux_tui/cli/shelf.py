@@ -14,7 +14,7 @@ from lunalux_core.library import Library
 from lunalux_core.library.shelf import Shelf, ShelfItem, ShelfKind, exported
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.conversation import read_file, write_file
+from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
 from lunalux_tui.cli.run import with_runtime
 
 if TYPE_CHECKING:
@@ -102,11 +102,13 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
         f"Write a {kind} to a file, as its own tools read it.\n\n"
         f"Example: lunalux {kind} export NAME {kind}.json",
     )
-    def export_item(name: str = NAME, path: Path = typer.Argument(), as_json: bool = JSON) -> None:
+    def export_item(
+        name: str = NAME, path: Path = typer.Argument(), force: bool = FORCE, as_json: bool = JSON
+    ) -> None:
         async def work(runtime: Runtime) -> None:
             item = await shelf_of(runtime.library, kind).find(name)
             text = json.dumps(exported(item), ensure_ascii=False, indent=4) + "\n"
-            write_file(path, text.encode("utf-8", "replace"))
+            write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
             if as_json:
                 output.print_json({**summary(item), "path": str(path)})
             else:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 FILE = typer.Argument(None, help="A worldbook, or a card with one inside.")
 
 
+_WITHOUT_EFFECT = {"overflow_alert", "world_info_overflow_alert", "world_info"}
+"""Settings of SillyTavern that say nothing about what is found (FORMATS 2.4): a notice, the chosen books."""
+
 worldbook_app = shelf_app("worldbook", "Manage and test worldbooks (lorebooks).")
 commands = {"worldbook": worldbook_app}
 
@@ -184,12 +187,24 @@ def _settings(text: str) -> dict[str, Any]:
         raise InvalidInput(
             "USAGE", "--settings is no JSON object.", 'Give one like {"depth": 4}.', kind="settings"
         )
-    from lunalux_core.dialogue.worldbook import WorldbookSettings
+    from lunalux_core.dialogue.worldbook import WorldbookSettings, setting_name
+    from lunalux_core.text import clean_line
 
     try:
         WorldbookSettings.read(found)
     except (TypeError, ValueError) as error:
         raise InvalidInput("USAGE", f"--settings has a value of the wrong kind: {error}.") from None
+    known = (*WorldbookSettings.names(), "max_context")
+    for name in found:
+        if name not in _WITHOUT_EFFECT and name not in known and not setting_name(name):
+            raise InvalidInput(
+                "USAGE",
+                f"--settings has the unknown name {clean_line(name, 60)}.",
+                f"Known are {', '.join(known)}.",
+                kind="setting_name",
+                value=clean_line(name, 60),
+                choices=", ".join(known),
+            )
     return found
 
 

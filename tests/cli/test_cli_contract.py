@@ -113,7 +113,7 @@ def test_settings_set_and_get(program: Program) -> None:
         "value": 321,
         "source": "file",
     }
-    assert program("settings", "set", "chat.reply_words", "9999999", "--json", code=1).error["code"]
+    assert program("settings", "set", "chat.reply_words", "9999999", "--json", code=2).error["code"]
     assert program("settings", "get", "chat.nothing", "--json", code=5).error["code"] == "SETTING_UNKNOWN"
 
 

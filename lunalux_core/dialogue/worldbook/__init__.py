@@ -27,6 +27,7 @@ from lunalux_core.dialogue.worldbook.values import (
     TimedState,
     Tools,
     WorldbookSettings,
+    setting_name,
 )
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "WorldbookSettings",
     "activate",
     "regex_matcher",
+    "setting_name",
 ]

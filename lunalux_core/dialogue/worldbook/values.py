@@ -77,8 +77,7 @@ class WorldbookSettings:
         """
         found: dict[str, Any] = {}
         for name, value in values.items():
-            short = name.removeprefix("world_info_")
-            own = _ALIASES.get(short, short)
+            own = setting_name(name)
             default = _DEFAULTS.get(own)
             if own == "whole_words":
                 found[own] = "auto" if value == "auto" else "true" if as_flag(value) else "false"
@@ -91,6 +90,18 @@ class WorldbookSettings:
         if found.get("min_activations"):
             found.setdefault("max_recursion_steps", 0)
         return cls(**found)
+
+    @staticmethod
+    def names() -> tuple[str, ...]:
+        """Our names of all settings."""
+        return tuple(_DEFAULTS)
+
+
+def setting_name(name: str) -> str:
+    """Our name of a setting, from ours or SillyTavern's (`world_info_…`); "" where there is none."""
+    short = name.removeprefix("world_info_")
+    own = _ALIASES.get(short, short)
+    return own if own in _DEFAULTS else ""
 
 
 def _strategy(name: str) -> int:
@@ -112,9 +123,11 @@ _DEFAULTS = {one.name: one.default for one in fields(WorldbookSettings)}
 _ALIASES = {
     "match_whole_words": "whole_words",
     "character_strategy": "strategy",
+    "insertion_strategy": "strategy",
     "use_group_scoring": "group_scoring",
     "cap": "budget_cap",
     "min_activations_depth": "min_activations_depth_max",
+    "min_activations_max": "min_activations_depth_max",
     "scan_depth": "depth",
 }
 

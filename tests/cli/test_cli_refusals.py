@@ -1,0 +1,112 @@
+"""What the command line refuses, and with which exit code (SPEC 2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli_program import Program
+
+MakeCard = Callable[..., Path]
+
+BOOK = {"entries": {"0": {"uid": 0, "key": ["sea"], "content": "The sea is grey.", "order": 100}}}
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    path = tmp_path / "sea.json"
+    path.write_text(json.dumps(BOOK))
+    return path
+
+
+def kept(program: Program, path: Path, *export: str) -> None:
+    """An export refuses a file that is there and leaves it as it is; with --force it replaces it."""
+    path.write_text("mine")
+    error = program(*export, str(path), "--json", code=1).error
+    assert error["code"] == "FILE_EXISTS" and path.name in error["message"] and "--force" in error["hint"]
+    assert path.read_text() == "mine"
+    program(*export, str(path), "--force")
+    assert path.read_bytes() != b"mine"
+
+
+def test_no_export_overwrites_a_file_unasked(
+    program: Program, book: Path, make_card: MakeCard, tmp_path: Path
+) -> None:
+    script = tmp_path / "quiet.json"
+    script.write_text(json.dumps({"scriptName": "Quiet", "findRegex": "/!/g", "replaceString": "."}))
+    program("worldbook", "import", str(book))
+    program("regex", "import", str(script))
+    program("import", str(make_card("Ada")))
+    place = program("chat", "Ada", "-m", "hello", "--json").json["conversation_id"]
+    there = tmp_path / "there.json"
+    kept(program, there, "worldbook", "export", "sea")
+    kept(program, there, "regex", "export", "Quiet")
+    kept(program, there, "preset", "export", "mirror_realm")
+    kept(program, there, "character", "export", "Ada")
+    kept(program, there, "conversation", "export", place)
+    kept(program, there, "backup", "--format", "narratium")
+    kept(program, tmp_path / "there.zip", "backup")
+
+
+def test_an_unknown_name_of_a_worldbook_setting_is_refused(program: Program, book: Path) -> None:
+    trial = ("worldbook", "test", str(book), "--text", "the sea", "--json", "--settings")
+    error = program(*trial, '{"depth": 4, "dept": 2}', code=2).error
+    assert error["code"] == "USAGE" and "dept" in error["message"]
+    assert "depth" in error["hint"] and "max_recursion_steps" in error["hint"]
+    said = program(*trial, '{"dept": 2}', code=2, LUNALUX_LANG="zh").error
+    assert "dept" in said["message"] and "depth" in said["hint"] and said["hint"] != error["hint"]
+
+
+def test_every_name_of_the_settings_is_taken(program: Program, book: Path) -> None:
+    ours = {
+        "depth": 2,
+        "min_activations": 0,
+        "min_activations_depth_max": 0,
+        "budget": 25,
+        "budget_cap": 0,
+        "cap": 0,
+        "include_names": True,
+        "recursive": True,
+        "overflow_alert": False,
+        "case_sensitive": False,
+        "whole_words": True,
+        "strategy": 1,
+        "group_scoring": False,
+        "max_recursion_steps": 0,
+        "max_context": 4096,
+    }
+    theirs = {
+        "world_info_depth": 2,
+        "world_info_match_whole_words": True,
+        "world_info_use_group_scoring": False,
+        "world_info_character_strategy": 1,
+        "world_info_overflow_alert": False,
+    }
+    for settings in (ours, theirs):
+        trial = ("worldbook", "test", str(book), "--text", "the sea", "--settings", json.dumps(settings))
+        assert len(program(*trial, "--json").json["activated"]) == 1
+
+
+def test_a_value_that_a_setting_does_not_take_is_wrong_usage(program: Program) -> None:
+    error = program("settings", "set", "language", "fr", "--json", code=2).error
+    assert error["code"] == "SETTING_INVALID"
+    assert (
+        program("settings", "set", "nothing.such", "1", "--json", code=5).error["code"] == "SETTING_UNKNOWN"
+    )
+
+
+def test_a_card_with_errors_does_not_pass_validation(program: Program, tmp_path: Path) -> None:
+    card = tmp_path / "odd.json"
+    card.write_text(json.dumps({"spec": "chara_card_v2", "spec_version": "2.0", "data": {"name": 5}}))
+    done = program("character", "validate", str(card), "--json", code=7)
+    assert done.json[0]["spec"] == "v2" and not done.json[0]["valid"]
+
+
+def test_to_be_signed_out_is_no_failure_of_the_doctor(program: Program) -> None:
+    program("account", "logout")
+    done = program("doctor", "--json", code=None, TERM="xterm-256color")
+    checks = {check["name"]: check for check in done.json["checks"]}
+    assert checks["account"]["status"] == "warn" and "account login" in checks["account"]["hint"]
+    assert done.json["ok"] and done.code == 0
