@@ -260,6 +260,38 @@ class Account:
         self._set(AccountState(stays_out=True))
         await self._store()
 
+    async def erase(self, password: str = "") -> None:
+        """Erase the account at the backend for good (S11), and sign out here. The library stays.
+
+        Args:
+            password: proves whose it is; the local account's is on this computer.
+
+        Raises:
+            BackendError: BAD_CREDENTIALS, RATE_LIMITED. SessionError and NetworkError: nothing was erased.
+        """
+        user_id = (await self.online()).user_id
+        local = self.state.local
+        if local:
+            saved = await asyncio.to_thread(self._credentials().get, self._local_name)
+            password = json.loads(saved)["password"] if saved else password
+        try:
+            await self._client().erase(password)
+        except BackendError as error:
+            if error.code != "BAD_CREDENTIALS":
+                raise
+            raise BackendError(
+                error.code,
+                "That is not the password of this account.",
+                "Nothing was erased; type it again.",
+                kind="erase",
+            ) from error
+        await self._forget()
+        if local:
+            await asyncio.to_thread(self._credentials().delete, self._local_name)
+        await self._cache.drop(f"history:{user_id}")
+        self._set(AccountState(stays_out=True))
+        await self._store()
+
     # -- the snapshot ------------------------------------------------------------------------------
 
     async def refresh(self) -> AccountState:

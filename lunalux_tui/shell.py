@@ -330,7 +330,7 @@ class LunaluxApp(ThemedApp):
 
     # -- account -----------------------------------------------------------------------------------
 
-    async def watch_account(self) -> None:
+    async def follow_account(self) -> None:
         """Show the last known account, and whatever it becomes."""
         account = self.runtime.account
         account.watchers.append(self._account_changed)

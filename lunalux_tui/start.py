@@ -39,7 +39,7 @@ async def begin(app: LunaluxApp) -> None:
         chat.transcript.note(*app.words_of_emptiness(), error=False)
     await show_portrait(chat)
     await show_tour(app, new=new)
-    await app.watch_account()
+    await app.follow_account()
     await asyncio.to_thread(_warm)
 
 

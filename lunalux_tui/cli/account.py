@@ -1,4 +1,4 @@
-"""`lunalux account`: sign up, confirm, sign in and out, profile, username.
+"""`lunalux account`: sign up, confirm, sign in and out, profile, username, erase.
 
 A password is asked for on the terminal or read from stdin; it is never an argument, which other users of
 the machine could read.
@@ -17,6 +17,7 @@ from lunalux_core.errors import InvalidInput
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.i18n import t
 
 account_app = typer.Typer(
     help="Sign up, in and out; your profile.", no_args_is_help=True, add_completion=False
@@ -190,6 +191,47 @@ def username(name: str = typer.Argument(metavar="NAME"), as_json: bool = JSON) -
             output.say("renamed", name=state.username)
 
     with_runtime(work)
+
+
+@account_app.command()
+def erase(
+    yes: bool = typer.Option(False, "--yes", help="Really do it, without a question."),
+    password_stdin: bool = PASSWORD,
+    as_json: bool = JSON,
+) -> None:
+    """Erase your account for good: sign-in, name, wallet, movements, likes and published cards.
+
+    Example: echo "$PASSWORD" | lunalux account erase --yes --password-stdin
+
+    Characters, chats and settings on this computer stay. The local account needs no password.
+    """
+    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InvalidInput(
+            "USAGE", "An erased account cannot be brought back.", "Repeat it with --yes.", kind="erase"
+        )
+
+    async def work(runtime: Runtime) -> None:
+        state = await runtime.account.online()
+        if not yes:
+            _ask_for_word(state)
+        password = "" if state.local else _password(password_stdin, twice=False)
+        await runtime.account.erase(password)
+        if as_json:
+            output.print_json({"userId": state.user_id, "erased": True})
+        else:
+            output.note(t("account.erase.done"))
+
+    with_runtime(work)
+
+
+def _ask_for_word(state: AccountState) -> None:
+    """Say what is erased, and go on only when the person types the word. Raises InvalidInput."""
+    word = state.username or t("account.erase.word")
+    output.note(f"{t('account.erase.goes')}\n{t('account.erase.stays')}")
+    if typer.prompt(t("account.erase.type", word=word), err=True).strip() != word:
+        raise InvalidInput(
+            "CONFIRMATION_WRONG", f"{word} was not typed.", "Nothing was erased; type it exactly.", word=word
+        )
 
 
 async def snapshot(runtime: Runtime, *, refresh: bool = False) -> AccountState:

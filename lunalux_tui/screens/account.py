@@ -25,7 +25,7 @@ class AccountScreen(AccountBase):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what cannot be done now."""
         state = self.state
-        if action in {"username", "coupon", "copy_id"}:
+        if action in {"username", "coupon", "copy_id", "erase"}:
             return state.signed_in
         if action == "copy_invite":
             return bool(state.invite)
@@ -115,3 +115,10 @@ class AccountScreen(AccountBase):
         question = ConfirmDialog(t("account.sign_out.title"), t("account.sign_out.question"))
         if await self.app.push_screen_wait(question):
             await self.account.sign_out()
+
+    @work(group="dialog", exclusive=True, exit_on_error=False)
+    async def action_erase(self) -> None:
+        from lunalux_tui.dialogs.erase import EraseDialog
+
+        if await self.app.push_screen_wait(EraseDialog(self.account)):
+            self.notify(t("account.erase.done"), markup=False)

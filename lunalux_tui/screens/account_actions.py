@@ -16,6 +16,7 @@ ACCOUNT_ACTIONS = (
     Action("account.sign_up", "sign_up", "n", footer=7),
     Action("account.use_local", "use_local", "a", footer=8),
     Action("account.sign_out", "sign_out", "x", footer=9),
+    Action("account.erase", "erase", "E"),
     Action("account.down", "scroll(3)", "j,down", palette=False),
     Action("account.up", "scroll(-3)", "k,up", palette=False),
 )

@@ -67,13 +67,15 @@ class ProfilePanel(Panel):
         badge = f"☾ {lux_name(state.lux_level)} "
         user_id = clean_line(state.user_id, 64)
         mail = t("account.no_mail") if state.local else clean_line(state.email, 254)
+        erase = f"[ {t('account.erase.button')} ]"
+        room = state.signed_in and cell_len(mail) + cell_len(erase) < width
         return [
             spread(
                 [Part(name, CHARACTER | BOLD, "screen.username")],
                 [Part(f" {badge}", lux_style(state.lux_level) | BOLD | (REVERSE if state.lux_level else 0))],
                 width,
             ),
-            spread([Part(mail, MUTED)], [], width),
+            spread([Part(mail, MUTED)], [Part(erase, MUTED, "screen.erase")] if room else [], width),
             spread(
                 [Part(f"{t('account.user_id')} ", MUTED), Part(user_id, 0, "screen.copy_id")],
                 [Part(f"[ {t('account.copy')} ]", ACCENT, "screen.copy_id")],

@@ -239,3 +239,24 @@ def test_serve_ends_in_good_order(tmp_path: Path, program: Program, workers: str
     running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(40) == 0
     server.close()  # type: ignore[attr-defined]
+
+
+def test_an_account_is_erased_only_on_purpose(program: Program, remote: Program) -> None:
+    signup = ("account", "signup", "grace@example.org", "--password-stdin", "--json")
+    first = remote(*signup, stdin=f"{PASSWORD}\n").json["profile"]["id"]
+    assert remote("account", "erase", "--json", code=2, stdin=f"{PASSWORD}\n").error["code"] == "USAGE"
+    erase = ("account", "erase", "--yes", "--password-stdin", "--json")
+    wrong = remote(*erase, stdin="not the password 1\n", code=1).error
+    assert wrong["code"] == "BAD_CREDENTIALS" and "Nothing was erased" in wrong["hint"]
+    assert remote(*erase, stdin=f"{PASSWORD}\n").json == {"userId": first, "erased": True}
+    assert remote(*erase, stdin=f"{PASSWORD}\n", code=3).error["code"] == "UNAUTHORIZED"
+    assert remote(*signup, stdin=f"{PASSWORD}\n").json["profile"]["id"] != first
+
+
+def test_the_local_account_is_erased_without_a_password(program: Program, make_card: MakeCard) -> None:
+    program("import", str(make_card("Ada")))
+    before = program("account", "show", "--json").json["profile"]["id"]
+    assert program("account", "erase", "--yes", "--json").json == {"userId": before, "erased": True}
+    program("account", "show", "--json", code=3)
+    assert [one["name"] for one in program("character", "list", "Ada", "--json").json] == ["Ada"]
+    assert program("account", "login", "--json").json["profile"]["id"] != before
