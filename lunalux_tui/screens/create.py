@@ -240,7 +240,9 @@ class CreateScreen(CreateFiles):
         return key_name(keys[0]) if keys else ""
 
     def retranslate(self) -> None:
-        self.tell_state()
+        if self.ready:
+            self.tell_state()
+            self.read_panes()  # what is wrong with a field is told in words, too
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def on_paste(self, event: events.Paste) -> None:
