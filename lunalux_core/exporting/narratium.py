@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from lunalux_core.cards.coerce import as_object
 from lunalux_core.cards.jsontext import dump_json
 from lunalux_core.cards.preset import read_preset
 from lunalux_core.database import storage_error
-from lunalux_core.exporting.target import ExportReport
+from lunalux_core.exporting.target import ExportReport, Progress
 from lunalux_core.transfer import conversation_log
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 ROOT = "root"
 
 
-async def write_narratium(library: Library, path: Path) -> ExportReport:
+async def write_narratium(library: Library, path: Path, progress: Progress) -> ExportReport:
     """Characters with pictures and dialogues, regex scripts and presets."""
     report = ExportReport(path)
     stores: dict[str, Any] = {
@@ -35,11 +36,13 @@ async def write_narratium(library: Library, path: Path) -> ExportReport:
         "preset_data": [],
     }
     scripts: dict[str, Any] = {}
-    for summary in await library.characters.list(order="added"):
+    characters = await library.characters.list(order="added")
+    for done, summary in enumerate(characters):
+        progress(done, len(characters))
         character = await library.characters.get(summary.id)
         card = Card.parse(character.document)
         stores["characters_record"].append(_record(character, card))
-        stores["character_images"] += _picture(library, character)
+        stores["character_images"] += await asyncio.to_thread(_picture, library, character)
         conversations = await library.conversations.list(summary.id)
         logs = [await conversation_log(library, one.id) for one in conversations]
         if tree := _tree(summary.id, logs):
@@ -59,17 +62,25 @@ async def write_narratium(library: Library, path: Path) -> ExportReport:
         stores["preset_data"].append(_preset(item.id, item.name, item.document, enabled=item.enabled))
         report.count("presets")
     if groups := await library.groups.list():
-        report.notes.append(f"{len(groups)} groups are not part of it: Narratium has none.")
+        report.lose("groups", len(groups), f"{len(groups)} groups are not part of it: Narratium has none.")
     if books := await library.worldbooks.list():
-        report.notes.append(
-            f"{len(books)} worldbooks of the library are not part of it: Narratium knows only those in cards."
+        report.lose(
+            "worldbooks",
+            len(books),
+            f"{len(books)} worldbooks of the library are not part of it: "
+            "Narratium knows only those in cards.",
         )
+    progress(len(characters), len(characters))
+    await asyncio.to_thread(_write, path, stores)
+    return report
+
+
+def _write(path: Path, stores: Mapping[str, Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((dump_json(stores) + "\n").encode())
     except OSError as error:
         raise storage_error(error, path) from error
-    return report
 
 
 def _record(character: Character, card: Card) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.cards.chatlog import write_jsonl
 from lunalux_core.cards.jsontext import dump_json
 from lunalux_core.errors import LunaluxError
-from lunalux_core.exporting.target import ExportReport, Names, Target, card_file, opened
+from lunalux_core.exporting.target import ExportReport, Names, Progress, Target, card_file, opened
 from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS
 from lunalux_core.library.shelf import exported
 from lunalux_core.transfer import conversation_log
@@ -21,29 +22,34 @@ if TYPE_CHECKING:
 _FOLDERS = {"worldbook": "worlds", "preset": "OpenAI Settings", "regex": "regex"}
 
 
-async def write_sillytavern(library: Library, path: Path) -> ExportReport:
+async def write_sillytavern(library: Library, path: Path, progress: Progress) -> ExportReport:
     """Cards with their chats, worldbooks, presets, regex scripts and personas."""
     report = ExportReport(path)
     with opened(path) as target:
-        avatars = await _characters(library, target, report)
+        avatars = await _characters(library, target, report, progress)
         await _groups(library, target, report, avatars)
         await _shelves(library, target, report)
         await _personas(library, target, report)
     return report
 
 
-async def _characters(library: Library, target: Target, report: ExportReport) -> dict[str, str]:
+async def _characters(
+    library: Library, target: Target, report: ExportReport, progress: Progress
+) -> dict[str, str]:
     """The names of the cards' files by the characters' ids."""
     names = Names()
     avatars: dict[str, str] = {}
     branched = 0
-    for summary in await library.characters.list(order="added"):
+    characters = await library.characters.list(order="added")
+    for done, summary in enumerate(characters):
+        progress(done, len(characters))
         character = await library.characters.get(summary.id)
         stem = names.take(summary.name)
         try:
-            target.write(f"characters/{stem}.png", card_file(library, character))
+            card = await asyncio.to_thread(card_file, library, character)
+            await asyncio.to_thread(target.write, f"characters/{stem}.png", card)
         except LunaluxError as error:
-            report.notes.append(f"{summary.name}: {error.message}")
+            report.lose("characters", 1, f"{summary.name}: {error.message}")
             continue
         avatars[summary.id] = f"{stem}.png"
         report.count("characters")
@@ -60,10 +66,13 @@ async def _characters(library: Library, target: Target, report: ExportReport) ->
             shown = set(log.path())
             branched += any(node.parent not in shown and node.parent >= 0 for node in log.nodes)
     if branched:
-        report.notes.append(
+        report.lose(
+            "branches",
+            branched,
             f"{branched} conversations have branches beyond swipes, which these files cannot hold; "
-            "`lunalux backup` keeps them."
+            "`lunalux backup` keeps them.",
         )
+    progress(len(characters), len(characters))
     return avatars
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,16 +16,30 @@ if TYPE_CHECKING:
     from lunalux_core.library.characters import Character
 
 
+Progress = Callable[[int, int], None]
+"""Told characters done and characters in all; what it raises ends the export."""
+
+
+def silent(done: int, total: int) -> None:
+    """Nobody looks."""
+
+
 @dataclass(slots=True)
 class ExportReport:
-    """How many of each kind were written; `notes` say what the form could not hold."""
+    """How many of each kind were written, and what the form cannot hold: in words, and how many of what."""
 
     path: Path
     counts: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    lost: dict[str, int] = field(default_factory=dict)
 
     def count(self, kind: str) -> None:
         self.counts[kind] = self.counts.get(kind, 0) + 1
+
+    def lose(self, kind: str, number: int, sentence: str) -> None:
+        """Note what the form cannot hold."""
+        self.lost[kind] = self.lost.get(kind, 0) + number
+        self.notes.append(sentence)
 
 
 class Target(Protocol):

@@ -41,6 +41,8 @@ class FormDialog(Dialog[Result]):
         outcome.update(text)
         outcome.set_class(error, "-error")
         outcome.set_class(bool(text), "-some")
+        if text:
+            self.call_after_refresh(outcome.scroll_visible, animate=False)
 
     def send(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what the dialog is for, once at a time."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual import work
 from textual.app import ComposeResult
-from textual.widgets import Input, Label, TextArea
+from textual.widgets import Input, Label, Static, TextArea
 
+from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.base import CANCEL, Dialog, question
 from lunalux_tui.dialogs.pick import PickDialog
@@ -16,6 +18,10 @@ from lunalux_tui.widgets.rows import Row
 if TYPE_CHECKING:
     from lunalux_core.library.personas import Persona
     from lunalux_core.runtime import Runtime
+
+
+NO_BOOK, BOOK = "none", "book:"
+"""Ids of rows: no worldbook, and the beginning of one with a name."""
 
 
 class PersonasDialog(PickDialog):
@@ -49,7 +55,10 @@ class PersonasDialog(PickDialog):
         if not self._current:
             self._current = next((one.id for one in personas if one.chosen), "")
             self.rows.current = self._current
-        rows = [Row(one.id, one.name, one.description, mark="✓" if one.chosen else "") for one in personas]
+        rows = [
+            Row(one.id, one.name, one.description, right=one.worldbook, mark="✓" if one.chosen else "")
+            for one in personas
+        ]
         self.rows.empty = question("personas.none")
         self.show(rows)
 
@@ -62,10 +71,13 @@ class PersonasDialog(PickDialog):
         await self._edit(self._personas.get(self.rows.chosen))
 
     async def _edit(self, persona: Persona | None) -> None:
-        answer = await self.app.push_screen_wait(PersonaDialog(persona))
+        library = self._runtime.library
+        books = [one.name for one in await library.worldbooks.list()]
+        answer = await self.app.push_screen_wait(PersonaDialog(persona, books))
         if answer is not None:
-            name, description = answer
-            await self._runtime.library.personas.save(name, description, persona.id if persona else None)
+            name, description, book = answer
+            saved = await library.personas.save(name, description, persona.id if persona else None)
+            await library.personas.bind(saved.id, book)
             await self._read()
 
     @work(exit_on_error=False)
@@ -75,16 +87,26 @@ class PersonasDialog(PickDialog):
             await self._read()
 
 
-class PersonaDialog(Dialog[tuple[str, str]]):
-    """Asks for name and description."""
+class PersonaDialog(Dialog[tuple[str, str, str]]):
+    """Asks for name, description and the worldbook that goes with this part; "" for none.
 
-    ACTIONS = (Action("dialog.save", "save", "ctrl+s", footer=80, priority=True, palette=False), CANCEL)
+    Args:
+        books: names of the worldbooks there are.
+    """
+
+    ACTIONS = (
+        Action("dialog.save", "save", "ctrl+s", footer=80, priority=True, palette=False),
+        Action("personas.book", "book", "ctrl+b", footer=81, priority=True, palette=False),
+        CANCEL,
+    )
     BINDINGS = bindings(ACTIONS)
     SIZE = "-wide"
 
-    def __init__(self, persona: Persona | None) -> None:
+    def __init__(self, persona: Persona | None, books: Sequence[str] = ()) -> None:
         super().__init__(question("persona.title"))
         self._persona = persona
+        self._books = books
+        self._book = persona.worldbook if persona else ""
 
     def compose_body(self) -> ComposeResult:
         persona = self._persona
@@ -99,6 +121,28 @@ class PersonaDialog(Dialog[tuple[str, str]]):
             tab_behavior="focus",
             id="persona-description",
         )
+        yield Static(self._bound(), id="persona-book", markup=False)
+
+    def _bound(self) -> str:
+        """The line that names the worldbook."""
+        if not self._book:
+            return question("persona.book_none")
+        gone = "" if self._book in self._books else question("persona.book_gone")
+        return question("persona.book", name=clean_line(self._book, 80)) + gone
+
+    @work(exit_on_error=False)
+    async def action_book(self) -> None:
+        rows = [Row(NO_BOOK, question("persona.no_book")), *(Row(BOOK + name, name) for name in self._books)]
+        dialog = PickDialog(
+            question("persona.book_title"),
+            rows,
+            current=BOOK + self._book if self._book else NO_BOOK,
+            hint=question("persona.book_hint" if self._books else "persona.book_empty"),
+        )
+        chosen = await self.app.push_screen_wait(dialog)
+        if chosen is not None:
+            self._book = chosen.removeprefix(BOOK) if chosen != NO_BOOK else ""
+            self.query_one("#persona-book", Static).update(self._bound())
 
     def action_save(self) -> None:
         name = self.query_one("#persona-name", Input).value.strip()
@@ -106,4 +150,4 @@ class PersonaDialog(Dialog[tuple[str, str]]):
             self.query_one("#persona-name", Input).focus()
             self.notify(question("persona.name_missing"), severity="warning", markup=False)
             return
-        self.dismiss((name, self.query_one("#persona-description", TextArea).text.strip()))
+        self.dismiss((name, self.query_one("#persona-description", TextArea).text.strip(), self._book))

@@ -28,12 +28,19 @@ class ProgressDialog(Dialog[Result], Generic[Result]):
     """Runs a piece of work and answers what it returns; None when it was stopped or failed.
 
     Args:
-        work: called with a function that it tells, from any thread, bytes done and bytes in all.
+        work: called with a function that it tells, from any thread, how much is done, and of how much.
+        amount: writes such a number; bytes by default.
     """
 
-    def __init__(self, title: str, work: Callable[[Progress], Awaitable[Result]]) -> None:
+    def __init__(
+        self,
+        title: str,
+        work: Callable[[Progress], Awaitable[Result]],
+        amount: Callable[[float], str] | None = None,
+    ) -> None:
         super().__init__(title)
         self._work = work
+        self._amount = amount or size_name
         self._stopped = False
         self._at = (0, 0)
 
@@ -63,7 +70,7 @@ class ProgressDialog(Dialog[Result], Generic[Result]):
     def _show(self) -> None:
         done, total = self._at
         full, empty = meter(done / total if total else 0, WIDTH)
-        text = t("settings.progress", done=size_name(done), total=size_name(total))
+        text = t("settings.progress", done=self._amount(done), total=self._amount(total))
         self.query_one("#progress", Static).update(f"{full}{empty}\n{text}")
 
     def action_cancel(self) -> None:

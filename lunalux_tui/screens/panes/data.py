@@ -7,11 +7,13 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import work
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
+from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.dialogs.progress import ProgressDialog, size_name
 from lunalux_tui.files import path_of
 from lunalux_tui.i18n import t
@@ -20,10 +22,17 @@ from lunalux_tui.screens.panes.files import ask_target
 from lunalux_tui.widgets.explain import Explanation
 from lunalux_tui.widgets.rows import Row
 
+if TYPE_CHECKING:
+    from lunalux_core.exporting import ExportReport
+
 NAMES = (
     *("config", "library", "pictures", "backend", "cache"),
     *("themes", "plugins", "backups", "exports", "logs"),
 )
+
+
+OTHER_FORMS: Mapping[str, str] = {"sillytavern": ".zip", "narratium": ".json"}
+"""Forms of other programs, with the ending of the file that is proposed."""
 
 
 class DataPane(Pane):
@@ -33,6 +42,7 @@ class DataPane(Pane):
         Action("data.copy", "choose", "enter,y", footer=3, palette=False),
         Action("data.back_up", "back_up", "b", footer=1),
         Action("data.restore", "restore", "o", footer=2),
+        Action("data.export_all", "export_all", "x", footer=4),
     )
     ACTIONS = through(DOES)
     BINDINGS = bindings(ACTIONS)
@@ -103,6 +113,31 @@ class DataPane(Pane):
             self.read()
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_export_all(self) -> None:
+        """The whole library in the form of another program."""
+        from lunalux_core.exporting import ExportReport, export_library
+
+        title = t("data.export_all.title")
+        rows = [
+            Row(name, t(f"data.export_all.{name}"), t(f"data.export_all.{name}_help")) for name in OTHER_FORMS
+        ]
+        form = await self.app.push_screen_wait(PickDialog(title, rows, two_lines=True))
+        if form is None:
+            return
+        name = f"{form}-{time.strftime('%Y-%m-%d')}{OTHER_FORMS[form]}"
+        target = await ask_target(
+            self, title, self.runtime.paths.exports / name, t(f"data.export_all.{form}_path")
+        )
+        if target is None:
+            return
+        writing = partial(export_library, self.runtime.library, target, form)  # type: ignore[arg-type]
+        dialog = ProgressDialog[ExportReport](title, writing, _characters)
+        done = await self.app.push_screen_wait(dialog)
+        if done is not None:
+            self.notify(told(done), markup=False, timeout=15 if done.lost else 5)
+            self.read()
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_restore(self) -> None:
         from lunalux_core.backup import put_in_place, unpack
 
@@ -121,6 +156,18 @@ class DataPane(Pane):
         if fresh is not None:
             self.lunalux.afterwards = partial(put_in_place, paths, fresh)
             self.app.exit()
+
+
+def told(done: ExportReport) -> str:
+    """What was exported and where it is, and what the form could not hold."""
+    counts = [t(f"data.export_all.count.{kind}", n=number) for kind, number in done.counts.items()]
+    what = t("settings.list_comma").join(counts) or t("data.export_all.nothing")
+    lost = [t(f"data.export_all.lost.{kind}", n=number) for kind, number in done.lost.items()]
+    return "\n".join([t("data.export_all.done", what=what, path=done.path), *lost])
+
+
+def _characters(number: float) -> str:
+    return t("data.export_all.count.characters", n=int(number))
 
 
 def newest(folder: Path) -> Path | str:

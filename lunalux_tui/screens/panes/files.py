@@ -31,9 +31,9 @@ async def chosen_files(pane: Pane, title: str, hint: str) -> list[tuple[Path, by
     return await asyncio.to_thread(lambda: [(path, read_file(path)) for path in paths])
 
 
-async def ask_target(pane: Pane, title: str, proposal: Path) -> Path | None:
+async def ask_target(pane: Pane, title: str, proposal: Path, hint: str = "") -> Path | None:
     """Where to write; a file that is there is replaced only when the person says so."""
-    answer = await pane.app.push_screen_wait(AskDialog(title, value=str(proposal)))
+    answer = await pane.app.push_screen_wait(AskDialog(title, value=str(proposal), hint=hint))
     if not answer:
         return None
     path = path_of(answer)

@@ -1,0 +1,67 @@
+"""Personas: made and changed in their dialog, with the worldbook that goes with one."""
+
+from __future__ import annotations
+
+from chat_world import Driven, open_app
+from market_world import frame
+from textual.widgets import Input, Static
+
+from lunalux_tui.dialogs.personas import PersonaDialog, PersonasDialog
+from lunalux_tui.dialogs.pick import PickDialog
+
+BOOK = {"entries": {"0": {"uid": 0, "key": ["sea"], "content": "The sea is grey."}}}
+
+
+async def opened(driven: Driven, kind: type, keys: str = "") -> None:
+    if keys:
+        await driven.press(keys)
+    await driven.until(lambda: type(driven.app.screen) is kind)
+
+
+def bound(driven: Driven) -> str:
+    return str(driven.app.screen.query_one("#persona-book", Static).render())
+
+
+async def personas(driven: Driven) -> None:
+    driven.app.push_screen(PersonasDialog(driven.app.runtime))
+    await opened(driven, PersonasDialog)
+
+
+async def test_a_persona_gets_a_worldbook_and_lets_go_of_it() -> None:
+    async with open_app((80, 24)) as driven:
+        library = driven.app.runtime.library
+        await library.worldbooks.add("The sea", BOOK)
+        await personas(driven)
+        await opened(driven, PersonaDialog, "ctrl+n")
+        assert bound(driven) == "Worldbook: none"
+        driven.app.screen.query_one("#persona-name", Input).value = "Bo"
+        await opened(driven, PickDialog, "ctrl+b")
+        await driven.press(*"sea", "enter")
+        await opened(driven, PersonaDialog)
+        await driven.until(lambda: bound(driven) == "Worldbook: The sea")
+        await opened(driven, PersonasDialog, "ctrl+s")
+        (bo,) = await library.personas.list()
+        assert (bo.name, bo.worldbook) == ("Bo", "The sea")
+
+        await driven.until(lambda: "The sea" in frame(driven.app))
+        await opened(driven, PersonaDialog, "ctrl+e")
+        assert bound(driven) == "Worldbook: The sea"
+        await opened(driven, PickDialog, "ctrl+b")
+        await driven.press(*"none", "enter")
+        await opened(driven, PersonaDialog)
+        await opened(driven, PersonasDialog, "ctrl+s")
+        assert [one.worldbook for one in await library.personas.list()] == [""]
+
+
+async def test_changing_the_name_keeps_a_book_that_is_gone() -> None:
+    async with open_app((80, 24)) as driven:
+        library = driven.app.runtime.library
+        await library.personas.bind((await library.personas.save("Bo")).id, "Lost book")
+        await personas(driven)
+        await driven.until(lambda: "Lost book" in frame(driven.app))
+        await opened(driven, PersonaDialog, "ctrl+e")
+        assert bound(driven) == "Worldbook: Lost book (not in the library)"
+        driven.app.screen.query_one("#persona-name", Input).value = "Bob"
+        await opened(driven, PersonasDialog, "ctrl+s")
+        (bob,) = await library.personas.list()
+        assert (bob.name, bob.worldbook) == ("Bob", "Lost book")
