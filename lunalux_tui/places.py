@@ -68,6 +68,7 @@ def all_actions() -> Iterator[Action]:
         scripts,
         search,
     )
+    from lunalux_tui.inspector.dialog import InspectorDialog
     from lunalux_tui.screens import create_panes, panes
     from lunalux_tui.screens.chat import ChatScreen
     from lunalux_tui.screens.chat_actions import ChatTranscript
@@ -82,7 +83,7 @@ def all_actions() -> Iterator[Action]:
         if exists(place.id) and place.id != FIRST
     ]
     dialogs = (conversations.ConversationsDialog, personas.PersonasDialog, search.SearchDialog)
-    dialogs_of_texts = (scripts.ScriptsDialog, raw.RawDialog, note.NoteDialog)
+    dialogs_of_texts = (InspectorDialog, scripts.ScriptsDialog, raw.RawDialog, note.NoteDialog)
     dialogs_of_groups = (group.GroupDialog, group_new.NewGroupDialog)
     dialogs_of_models = (models.ModelsDialog, model_form.ModelDialog)
     yield from actions_of(

@@ -21,7 +21,7 @@ class ToolActions(MessageActions):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "answer_scripts":
             return self.asking is not None
-        if action in {"scripts", "raw"}:
+        if action in {"scripts", "raw", "inspect"}:
             return self.conversation is not None
         return super().check_action(action, parameters)
 
@@ -85,6 +85,19 @@ class ToolActions(MessageActions):
         name = (await characters.get(character_id)).name
         self.notify(t("scripts.allowed_now" if allowed else "scripts.refused_now", name=name), markup=False)
         self.surroundings_changed()
+
+    # -- the inspector -----------------------------------------------------------------------------
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_inspect(self) -> None:
+        """How the prompt of the last turn came about, and what would be sent now."""
+        from lunalux_tui.inspector.dialog import InspectorDialog
+
+        if self.conversation is not None:
+            dialog = InspectorDialog(
+                self.runtime, self.conversation.id, self.prompt.text, self.turn_options()
+            )
+            await self.app.push_screen_wait(dialog)
 
     # -- the raw reply -----------------------------------------------------------------------------
 

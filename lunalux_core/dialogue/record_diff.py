@@ -1,0 +1,89 @@
+"""What changed between the prompts of two turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any, Literal
+
+Mark = Literal["same", "new", "gone", "changed"]
+MOST_LINES = 3_000
+"""Lines of a text that are compared one by one; a longer one is shown as taken out and put in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A message of this prompt, of the one before it, or of both."""
+
+    mark: Mark
+    now: Mapping[str, Any] | None
+    before: Mapping[str, Any] | None
+
+    @property
+    def message(self) -> Mapping[str, Any]:
+        """The message as it is now; one that is gone as it was."""
+        found = self.now if self.now is not None else self.before
+        assert found is not None
+        return found
+
+
+def compare_messages(now: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> list[Compared]:
+    """The messages of both prompts in order; one that fills the same place with other words is changed."""
+    matcher = SequenceMatcher(None, [_whole(one) for one in before], [_whole(one) for one in now], False)
+    found: list[Compared] = []
+    for kind, first, last, start, end in matcher.get_opcodes():
+        if kind == "equal":
+            pairs = zip(now[start:end], before[first:last], strict=True)
+            found += [Compared("same", one, other) for one, other in pairs]
+        else:
+            found += _replaced(now[start:end], before[first:last])
+    return found
+
+
+def _replaced(now: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> Iterator[Compared]:
+    left = list(before)
+    for one in now:
+        at = next((place for place, other in enumerate(left) if _place(other) == _place(one)), None)
+        if at is None:
+            yield Compared("new", one, None)
+            continue
+        yield from (Compared("gone", None, other) for other in left[:at])
+        yield Compared("changed", one, left[at])
+        del left[: at + 1]
+    yield from (Compared("gone", None, other) for other in left)
+
+
+def _whole(message: Mapping[str, Any]) -> tuple[Any, ...]:
+    return message["role"], message["slot"], message["name"], message["content"]
+
+
+def _place(message: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Where a message stands: a stored message is only ever itself, another fills its slot."""
+    return message["slot"], message["role"], message["message_id"]
+
+
+def compare_texts(before: str, now: str) -> Iterator[tuple[Mark, str]]:
+    """The lines of both texts in order: same, gone or new."""
+    old, new = before.split("\n"), now.split("\n")
+    if max(len(old), len(new)) > MOST_LINES:
+        yield "gone", before
+        yield "new", now
+        return
+    for kind, first, last, start, end in SequenceMatcher(None, old, new, False).get_opcodes():
+        if kind == "equal":
+            yield from (("same", line) for line in new[start:end])
+            continue
+        yield from (("gone", line) for line in old[first:last])
+        yield from (("new", line) for line in new[start:end])
+
+
+def compare_entries(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[tuple[str, str], Mark]:
+    """Worldbook entries that fired now or before, by book and uid."""
+    fired = [{_entry(one) for one in record["worldbook"]["activated"]} for record in (now, before)]
+    here, there = fired
+    return {one: "same" if one in there else "new" for one in here} | dict.fromkeys(there - here, "gone")
+
+
+def _entry(one: Mapping[str, Any]) -> tuple[str, str]:
+    return str(one["book"]), str(one["uid"])

@@ -1,0 +1,160 @@
+"""The inspector over real turns: what was sent, why, what was cut, and what changed since."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from chat_world import Driven, open_app
+
+from lunalux_tui.inspector.dialog import InspectorDialog
+
+LORE = {
+    "entries": {
+        "0": {"uid": 0, "key": ["zebra"], "comment": "Stable", "content": "It sleeps. {{nobody}}"},
+        "1": {"uid": 1, "key": ["mountain"], "comment": "Mountain", "content": "It is high."},
+    }
+}
+SCRIPT = {"scriptName": "Tea", "findRegex": "/coffee/g", "replaceString": "tea", "placement": [1]}
+
+
+async def prepare(driven: Driven) -> None:
+    library = driven.app.runtime.library
+    await library.worldbooks.add("Lore", LORE)
+    await library.scripts.add("Tea", SCRIPT)
+
+
+async def inspect(driven: Driven) -> InspectorDialog:
+    await driven.press("alt+i")
+    await driven.until(lambda: isinstance(driven.app.screen, InspectorDialog))
+    dialog = driven.app.screen
+    assert isinstance(dialog, InspectorDialog)
+    await driven.until(lambda: dialog._record is not None or dialog.rows.chosen == "")
+    await driven.until(lambda: dialog.rows.rows)
+    return dialog
+
+
+def titles(dialog: InspectorDialog) -> list[str]:
+    return [row.title for row in dialog.rows.rows]
+
+
+def marks(dialog: InspectorDialog) -> dict[str, str]:
+    return {row.title: row.mark.strip() for row in dialog.rows.rows}
+
+
+def shown(driven: Driven) -> str:
+    strips = driven.app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+async def test_the_last_turn_is_told_in_five_views() -> None:
+    async with open_app() as driven:
+        await prepare(driven)
+        await driven.say("Some coffee for the zebra?")
+        dialog = await inspect(driven)
+        assert "System prompt" in titles(dialog)
+        await driven.press("2")
+        assert sum(row.detail.count("█") > 0 for row in dialog.rows.rows) == len(dialog.rows.rows)
+        await driven.press("3")
+        assert marks(dialog)["Stable"] == "✓"
+        assert "zebra" in next(row.detail for row in dialog.rows.rows if row.title == "Stable")
+        await driven.press("4")
+        assert titles(dialog) == ["Tea"]
+        await driven.press("5")
+        assert "{{nobody}}" in titles(dialog)
+        await driven.press("escape")
+        assert driven.app.screen is driven.chat and not driven.chat.prompt.text
+
+
+async def test_what_is_written_is_shown_as_it_would_be_sent_and_stays_in_the_prompt() -> None:
+    async with open_app() as driven:
+        await prepare(driven)
+        await driven.write("Up the mountain")
+        dialog = await inspect(driven)
+        await driven.press("3")
+        assert marks(dialog)["Mountain"] == "✓" and marks(dialog)["Stable"] == "·"
+        await driven.press("escape")
+        assert driven.chat.prompt.text == "Up the mountain" and len(driven.contents()) == 1
+
+
+async def test_a_prompt_that_cannot_be_made_tells_what_is_in_the_way() -> None:
+    async with open_app() as driven:
+        await driven.write("x" * 100_000)
+        await driven.press("alt+i")
+        await driven.until(lambda: isinstance(driven.app.screen, InspectorDialog))
+        dialog = driven.app.screen
+        assert isinstance(dialog, InspectorDialog)
+        await driven.until(lambda: "The prompt needs" in dialog.rows.empty)
+        assert "userInput" in shown(driven)
+        await driven.press("escape")
+        assert len(driven.chat.prompt.text) == 100_000
+
+
+async def test_two_turns_are_compared() -> None:
+    async with open_app() as driven:
+        await prepare(driven)
+        await driven.say("The zebra")
+        await driven.app.runtime.library.worldbooks.enable(
+            (await driven.app.runtime.library.worldbooks.list())[0].id, False
+        )
+        await driven.say("Silence")
+        dialog = await inspect(driven)
+        await driven.press("3")
+        assert "Stable" not in titles(dialog)
+        await driven.press("d")
+        await driven.until(lambda: "Stable" in titles(dialog))
+        assert marks(dialog)["Stable"] == "−"
+        await driven.press("p")
+        await driven.until(lambda: marks(dialog).get("Stable") != "−")
+        assert marks(dialog)["Stable"] in {"+", "✓"}
+        await driven.press("p", "p", "p")  # there is no older turn: it stays
+        assert "Stable" in titles(dialog)
+
+
+async def test_rows_are_filtered_and_the_whole_record_copied() -> None:
+    async with open_app() as driven:
+        await prepare(driven)
+        await driven.say("The zebra and coffee")
+        dialog = await inspect(driven)
+        await driven.press("3", "slash", *"sleeps")
+        await driven.until(lambda: titles(dialog) == ["Stable"])
+        await driven.press("escape")
+        await driven.until(lambda: len(titles(dialog)) > 1)
+        await driven.press("Y")
+        record = json.loads(driven.app.clipboard)
+        assert record["scripts"][0]["script"] == "Tea" and record["messages"]
+        await driven.press("1", "y")
+        assert driven.app.clipboard == record["messages"][0]["content"]
+
+
+async def test_messages_that_were_cut_are_told_with_their_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_app() as driven:
+        for number in range(6):
+            await driven.say(f"Story {number}. " + "The lamp burns low tonight. " * 100)
+        before = driven.app.runtime.settings.context_tokens
+        driven.app.change_setting("chat.context_tokens", "4096")
+        assert before != driven.app.runtime.settings.context_tokens
+        await driven.say("And then?")
+        dialog = await inspect(driven)
+        await driven.press("5")
+        await driven.until(lambda: any("Story" in title for title in titles(dialog)))
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (50, 15)])
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_hostile_words_are_shown_as_words(
+    size: tuple[int, int], language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LUNALUX_LANG", language)
+    async with open_app(size) as driven:
+        await driven.say("[red]mark[/] \x1b[2J \u202e evil " + "x" * 5_000)
+        dialog = await inspect(driven)
+        for view in "12345":
+            await driven.press(view)
+            for _ in range(3):
+                await driven.press("down")
+            seen = shown(driven)
+            assert "\x1b" not in seen and "\u202e" not in seen
+        assert dialog.is_current
+        await driven.press("enter", "end", "escape", "escape")
+        assert driven.app.screen is driven.chat
