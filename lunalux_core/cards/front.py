@@ -84,7 +84,23 @@ def _from_png(data: bytes, filename: str) -> LoadedCard:
     return LoadedCard(read.card, data, ".png", "png", warnings, found, filename)
 
 
+_OTHERS = {
+    ".risum": (
+        "This is a module of RisuAI, which Lunalux does not read.",
+        "Export its lorebook and its regex scripts from RisuAI as JSON.",
+    ),
+    ".risup": (
+        "This is a preset of RisuAI, which Lunalux does not read.",
+        "Use a chat-completion preset of SillyTavern, or a built-in one.",
+    ),
+}
+"""Binary files of other programs that only their ending tells, with a sentence and what to do instead."""
+
+
 def _from_text(data: bytes, filename: str) -> LoadedCard:
+    ending = PurePath(filename).suffix.lower()
+    if ending in _OTHERS and not data.lstrip().startswith(b"{"):
+        raise InvalidInput("NOT_A_CARD", *_OTHERS[ending], kind=ending[1:])
     text, mended = decode_text(data)
     start = text.lstrip()[:1]
     if start in ("{", "[", '"'):

@@ -18,7 +18,9 @@ from lunalux_core.importing.results import ImportResult, failed
 ENDINGS = (".png", ".json", ".charx", ".yaml", ".yml", ".jpg", ".jpeg")
 """Of files that may hold a card."""
 
-ALL_ENDINGS = (*ENDINGS, ".jsonl", ".zip")
+ALL_ENDINGS = (*ENDINGS, ".jsonl", ".zip", ".byaf", ".risum", ".risup")
+"""Of files that an import looks at; the last three to say that they are not read."""
+
 MAX_MEMBERS = 50_000
 MAX_MEMBER = 256 * 1024 * 1024
 MAX_RATIO = 400

@@ -70,11 +70,11 @@ def import_cards(
     if left:
         output.say("left_alone", names=", ".join(sorted(left)))
     seconds = round(time.monotonic() - began, 3)
+    totals = {name: count[name] for name in ("imported", "duplicate", "replaced", "failed")}
     if as_json:
-        names = ("imported", "duplicate", "replaced", "failed")
-        output.print_line({"summary": {**{name: count[name] for name in names}, "seconds": seconds}})
+        output.print_line({"summary": {**totals, "seconds": seconds}})
     else:
-        output.say("imported", **count, seconds=f"{seconds:.1f}")
+        output.say("imported", **totals, seconds=f"{seconds:.1f}")
     if count["failed"]:
         raise typer.Exit(output.PARTLY)
 
