@@ -127,8 +127,8 @@ class PersonaDialog(Dialog[tuple[str, str, str]]):
         """The line that names the worldbook."""
         if not self._book:
             return question("persona.book_none")
-        gone = "" if self._book in self._books else question("persona.book_gone")
-        return question("persona.book", name=clean_line(self._book, 80)) + gone
+        known = self._book in self._books
+        return question("persona.book" if known else "persona.book_gone", name=clean_line(self._book, 80))
 
     @work(exit_on_error=False)
     async def action_book(self) -> None:
