@@ -39,7 +39,7 @@ class DataPane(Pane):
     """Files and folders of the program."""
 
     DOES = (
-        Action("data.copy", "choose", "enter,y", footer=3, palette=False),
+        Action("data.copy", "choose", "enter,y", footer=3),
         Action("data.back_up", "back_up", "b", footer=1),
         Action("data.restore", "restore", "o", footer=2),
         Action("data.export_all", "export_all", "x", footer=4),

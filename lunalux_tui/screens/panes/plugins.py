@@ -29,7 +29,7 @@ class PluginsPane(Pane):
     """The plug-ins at hand, those that run first and in their order."""
 
     DOES = (
-        Action("plugins.toggle", "choose", "enter,space", footer=1, palette=False),
+        Action("plugins.toggle", "choose", "enter,space", footer=1),
         Action("plugins.import", "import_file", "i,ctrl+o", footer=2),
         Action("plugins.export", "export", "x", footer=3),
         Action("plugins.delete", "delete", "d,delete", footer=4),

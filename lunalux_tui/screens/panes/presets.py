@@ -26,7 +26,7 @@ class PresetsPane(ShelfPane):
 
     KIND = "preset"
     DOES = (
-        Action("shelf.use", "choose", "enter,space", footer=1, palette=False),
+        Action("shelf.use", "choose", "enter,space", footer=1),
         *(one for one in SHELF_ACTIONS if one.method not in {"choose", "shift(-1)", "shift(1)"}),
     )
     ACTIONS = through(DOES)

@@ -21,7 +21,7 @@ from lunalux_tui.widgets.explain import Explanation
 from lunalux_tui.widgets.rows import Row
 
 SHELF_ACTIONS = (
-    Action("shelf.toggle", "choose", "enter,space", footer=1, palette=False),
+    Action("shelf.toggle", "choose", "enter,space", footer=1),
     Action("shelf.import", "import_files", "i,ctrl+o", footer=2),
     Action("shelf.export", "export", "x", footer=3),
     Action("shelf.rename", "rename", "e", footer=4),
@@ -154,11 +154,17 @@ class ShelfPane(Pane):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_import_files(self) -> None:
-        from lunalux_core.importing.shelf import put, read_document, shelf_documents
+        from lunalux_core.importing.shelf import (
+            put,
+            read_document,
+            read_worldbook_document,
+            shelf_documents,
+        )
 
+        reading = read_worldbook_document if self.KIND == "worldbook" else read_document
         last, new, known = "", 0, 0
         for path, data in await chosen_files(self, t(f"shelf.{self.KIND}.import"), t("shelf.import_hint")):
-            document, _ = read_document(data)
+            document, _ = reading(data, path.name)
             for one in shelf_documents(self.KIND, document, path.stem):
                 done = await self.runtime.library.database.write(
                     lambda c, one=one: put(c, self.KIND, one.name, one.document, enabled=True)  # type: ignore[misc]
