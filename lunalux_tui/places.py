@@ -64,6 +64,7 @@ def all_actions() -> Iterator[Action]:
         models,
         note,
         personas,
+        preset,
         raw,
         scripts,
         search,
@@ -85,7 +86,7 @@ def all_actions() -> Iterator[Action]:
     dialogs = (conversations.ConversationsDialog, personas.PersonasDialog, search.SearchDialog)
     dialogs_of_texts = (InspectorDialog, scripts.ScriptsDialog, raw.RawDialog, note.NoteDialog)
     dialogs_of_groups = (group.GroupDialog, group_new.NewGroupDialog)
-    dialogs_of_models = (models.ModelsDialog, model_form.ModelDialog)
+    dialogs_of_models = (models.ModelsDialog, model_form.ModelDialog, preset.PresetDialog)
     yield from actions_of(
         *(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens),
         *(SectionRows, SearchField, *panes.classes(), *create_panes.classes()),

@@ -25,6 +25,7 @@ CHAT_ACTIONS = (
     Action("chat.edit_character", "edit_character"),
     Action("chat.personas", "personas"),
     Action("chat.modes", "modes"),
+    Action("chat.preset", "preset"),
     Action("chat.note", "note"),
     Action("chat.inspect", "inspect", "alt+i", priority=True),
     Action("chat.scripts", "scripts", "alt+r", priority=True),

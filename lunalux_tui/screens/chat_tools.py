@@ -86,6 +86,16 @@ class ToolActions(MessageActions):
         self.notify(t("scripts.allowed_now" if allowed else "scripts.refused_now", name=name), markup=False)
         self.surroundings_changed()
 
+    # -- the preset --------------------------------------------------------------------------------
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_preset(self) -> None:
+        """The prompts of the preset in use, and the way to another one."""
+        from lunalux_tui.dialogs.preset import PresetDialog
+        from lunalux_tui.presets import in_use
+
+        await self.app.push_screen_wait(PresetDialog(await in_use(self.lunalux)))
+
     # -- the inspector -----------------------------------------------------------------------------
 
     @work(group=WORK, exclusive=True, exit_on_error=False)

@@ -69,7 +69,7 @@ class Transcript(ScrollView, can_focus=True):
         return [entry.message for entry in self.sheet.entries if entry.message is not None]
 
     def show(self, messages: Iterable[Message], *, keep_place: bool = False) -> None:
-        """Replace everything. Goes to the end, unless `keep_place`; a greeting alone is read from its start."""
+        """Replace everything. Goes to the end, unless `keep_place`; a greeting alone is read from the top."""
         self._pacer.forget()
         place = self._kept() if keep_place else None
         self.sheet.show(messages)

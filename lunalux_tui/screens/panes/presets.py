@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from textual import work
 
-from lunalux_core.library.shelf import ShelfItem
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.presets import BUILTIN, builtin_rows, held, own_rows, put_in_use
 from lunalux_tui.screens.panes.base import WORK, through
 from lunalux_tui.screens.panes.shelf import SHELF_ACTIONS, ShelfPane
 from lunalux_tui.widgets.explain import Explanation
@@ -16,9 +16,6 @@ from lunalux_tui.widgets.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.cards.preset import Preset
-
-BUILTIN = "builtin "
-"""Begins the row id of a built-in preset."""
 
 
 class PresetsPane(ShelfPane):
@@ -33,18 +30,8 @@ class PresetsPane(ShelfPane):
     BINDINGS = bindings(ACTIONS)
 
     def listed(self) -> list[Row]:
-        from lunalux_core.dialogue.prompts import builtin_presets
-
-        own = any(one.enabled for one in self.items.values())
-        rows = super().listed()
-        for one in builtin_presets(self.settings.lang):
-            used = not own and self.settings.preset == one.key
-            note = t("shelf.preset.in_use") if used else ""
-            rows.append(Row(BUILTIN + one.key, one.title, right=note, mark="✓" if used else " "))
-        return rows
-
-    def note(self, item: ShelfItem) -> str:
-        return t("shelf.preset.in_use") if item.enabled else ""
+        items = self.items.values()
+        return [*own_rows(items), *builtin_rows(self.settings, items)]
 
     def action_choose(self) -> None:
         if self.chosen:
@@ -52,13 +39,18 @@ class PresetsPane(ShelfPane):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def _use(self, row_id: str) -> None:
-        if row_id.startswith(BUILTIN):
-            for other in await self.shelf.list(enabled_only=True):
-                await self.shelf.enable(other.id, False)
-            self.lunalux.change_setting("chat.preset", row_id.removeprefix(BUILTIN))
-        else:
-            await self.shelf.enable(row_id)
+        await put_in_use(self.lunalux, row_id)
         await self.reread()
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_prompts(self) -> None:
+        """Show the prompts of the preset under the cursor."""
+        from lunalux_tui.dialogs.preset import PresetDialog
+
+        if self.chosen:
+            found = held(self.chosen, self.settings, self.items.values())
+            await self.app.push_screen_wait(PresetDialog(found, choosing=False))
+            await self.reread()
 
     def explain(self, row_id: str) -> Explanation:
         preset = self._preset(row_id)
@@ -76,16 +68,11 @@ class PresetsPane(ShelfPane):
         return Explanation(self.items[row_id].name, t("shelf.preset.own"), facts)
 
     def _preset(self, row_id: str) -> Preset | None:
-        from lunalux_core.cards.preset import read_preset
-        from lunalux_core.dialogue.prompts import load_builtin
         from lunalux_core.errors import LunaluxError
 
-        if row_id.startswith(BUILTIN):
-            return load_builtin(row_id.removeprefix(BUILTIN), self.settings.lang)
-        item = self.items.get(row_id)
         try:
-            return read_preset(item.document, item.name).preset if item is not None else None
-        except LunaluxError:
+            return held(row_id, self.settings, self.items.values()).preset
+        except (LunaluxError, KeyError):
             return None  # the list shows its name; the chat tells what is wrong with it
 
     def exported(self) -> tuple[str, Any]:
