@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from textual import work
 
@@ -17,7 +17,6 @@ from lunalux_tui.widgets.rows import Row
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.shell import LunaluxApp
 
 
 class ModelsDialog(PickDialog):
@@ -84,7 +83,7 @@ class ModelsDialog(PickDialog):
     def action_settings(self) -> None:
         """Leave for the models of the settings, where own ones are added and changed."""
         self.dismiss(None)
-        cast("LunaluxApp", self.app).action_settings("models")
+        self.lunalux.action_settings("models")
 
     def _tell(self, name: str, error: LunaluxError) -> None:
         message, _ = tell(error)

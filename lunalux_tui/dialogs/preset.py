@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -24,7 +24,6 @@ from lunalux_tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
     from lunalux_core.cards.preset import Preset, PresetPrompt
-    from lunalux_tui.shell import LunaluxApp
 
 
 class PresetDialog(Dialog[None]):
@@ -55,10 +54,6 @@ class PresetDialog(Dialog[None]):
     def compose_body(self) -> ComposeResult:
         yield Rows(ground=SURFACE, id="prompt-rows")
         yield Reader(id="prompt-told")
-
-    @property
-    def lunalux(self) -> LunaluxApp:
-        return cast("LunaluxApp", self.app)
 
     @property
     def preset(self) -> Preset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from textual import getters, work
 from textual.app import ComposeResult
@@ -21,7 +21,6 @@ from lunalux_tui.widgets.wallet_panels import BalancePanel, InvitePanel, MovesPa
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account
-    from lunalux_tui.shell import LunaluxApp
 
 MOVES = 50
 """Movements of a page."""
@@ -49,10 +48,6 @@ class AccountBase(LunaScreen[None]):
         """The account and totals that the movements on the screen belong to."""
 
         self._asked_name = ""
-
-    @property
-    def lunalux(self) -> LunaluxApp:
-        return cast("LunaluxApp", self.app)
 
     @property
     def account(self) -> Account:

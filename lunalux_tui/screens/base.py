@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from lunalux_core.errors import LunaluxError
 from lunalux_tui.i18n import tell
+
+if TYPE_CHECKING:
+    from lunalux_core.runtime import Runtime
+    from lunalux_tui.shell import LunaluxApp
 
 Result = TypeVar("Result")
 
@@ -19,6 +23,16 @@ class LunaScreen(Screen[Result]):
     Children declare `ACTIONS` (see `actions`) and set `BINDINGS = bindings(ACTIONS)`. A widget that has
     words of its own implements `retranslate()`; it is called when the language is switched.
     """
+
+    @property
+    def lunalux(self) -> LunaluxApp:
+        """The app, as what it is."""
+        return cast("LunaluxApp", self.app)
+
+    @property
+    def runtime(self) -> Runtime:
+        """The core that the app was started over."""
+        return self.lunalux.runtime
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         event.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from textual import getters
 from textual.app import ComposeResult
@@ -30,10 +30,8 @@ from lunalux_tui.widgets.roster import Roster
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
     from lunalux_core.dialogue.turn import Billed, TurnEvent, TurnOptions
-    from lunalux_core.runtime import Runtime
     from lunalux_tui.screens.chat_display import Looks
     from lunalux_tui.screens.turns import Turns
-    from lunalux_tui.shell import LunaluxApp
 
 TURN = "turn"
 
@@ -79,14 +77,6 @@ class ChatBase(LunaScreen[None]):
         from lunalux_tui.screens.chat_display import Looks
 
         return Looks(self)
-
-    @property
-    def lunalux(self) -> LunaluxApp:
-        return cast("LunaluxApp", self.app)
-
-    @property
-    def runtime(self) -> Runtime:
-        return self.lunalux.runtime
 
     @property
     def window(self) -> Window:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import getters, work
 from textual.timer import Timer
@@ -22,8 +22,7 @@ from lunalux_tui.widgets.json_view import JsonView
 from lunalux_tui.widgets.picture import Picture
 
 if TYPE_CHECKING:
-    from lunalux_core.runtime import Runtime
-    from lunalux_tui.shell import LunaluxApp
+    pass
 
 PAUSE = 0.6
 """Seconds without a key after which the draft is kept."""
@@ -48,14 +47,6 @@ class CreateBase(LunaScreen[None]):
         self._unkept_since = 0.0
         self._preview_pause: Timer | None = None
         self._keeping = asyncio.Lock()
-
-    @property
-    def lunalux(self) -> LunaluxApp:
-        return cast("LunaluxApp", self.app)
-
-    @property
-    def runtime(self) -> Runtime:
-        return self.lunalux.runtime
 
     @property
     def desk(self) -> Desk:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from textual import getters
 from textual.app import ComposeResult
@@ -25,8 +25,6 @@ from lunalux_tui.widgets.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
-    from lunalux_core.runtime import Runtime
-    from lunalux_tui.shell import LunaluxApp
 
 
 class SearchField(Input):
@@ -53,14 +51,6 @@ class MarketBase(LunaScreen[None]):
 
         self._cell: Cell | None = None
         self._pictures: Thumbnails | None = None
-
-    @property
-    def lunalux(self) -> LunaluxApp:
-        return cast("LunaluxApp", self.app)
-
-    @property
-    def runtime(self) -> Runtime:
-        return self.lunalux.runtime
 
     @property
     def lang(self) -> Lang:

@@ -22,7 +22,7 @@ from lunalux_tui.widgets.rows import Row, Rows
 from lunalux_tui.widgets.settings_head import SettingsHead
 
 if TYPE_CHECKING:
-    from lunalux_tui.shell import LunaluxApp
+    pass
 
 SETTINGS_ACTIONS = (
     Action("settings.search", "search", "slash,ctrl+f", footer=20),
@@ -69,10 +69,6 @@ class SettingsScreen(LunaScreen[None]):
         self._built = False
         self._wanted = ""
         """The section to begin with, when one was asked for before the screen stood."""
-
-    @property
-    def lunalux(self) -> LunaluxApp:
-        return cast("LunaluxApp", self.app)
 
     @property
     def ready(self) -> bool:
