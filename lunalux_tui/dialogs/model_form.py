@@ -119,7 +119,7 @@ class ModelDialog(FormDialog[ModelDraft]):
         for one in self.query("#fields Input").results(Input):
             bad = (one.id or "").removeprefix("field-") in wrong and bool(one.value)
             one.set_class(bad, "-wrong")
-        if event.input.has_focus:
+        if event.input is self.focused:
             self.say(wrong[field] if field in wrong and event.value else "", error=True)
 
     def _draft(self) -> ModelDraft:
