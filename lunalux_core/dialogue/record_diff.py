@@ -30,7 +30,7 @@ class Compared:
 
 def compare_messages(now: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> list[Compared]:
     """The messages of both prompts in order; one that fills the same place with other words is changed."""
-    matcher = SequenceMatcher(None, [_whole(one) for one in before], [_whole(one) for one in now], False)
+    matcher = SequenceMatcher(None, [_whole(one) for one in before], [_whole(one) for one in now])
     found: list[Compared] = []
     for kind, first, last, start, end in matcher.get_opcodes():
         if kind == "equal":
@@ -49,7 +49,7 @@ def _replaced(now: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, An
             yield Compared("new", one, None)
             continue
         yield from (Compared("gone", None, other) for other in left[:at])
-        yield Compared("changed", one, left[at])
+        yield Compared("same" if _whole(one) == _whole(left[at]) else "changed", one, left[at])
         del left[: at + 1]
     yield from (Compared("gone", None, other) for other in left)
 
@@ -64,13 +64,17 @@ def _place(message: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def compare_texts(before: str, now: str) -> Iterator[tuple[Mark, str]]:
-    """The lines of both texts in order: same, gone or new."""
+    """The lines of both texts in order: same, gone or new.
+
+    Lines that a long text repeats, such as empty ones between paragraphs, are no anchors (`autojunk`):
+    with them the time grows with the cube of the lines.
+    """
     old, new = before.split("\n"), now.split("\n")
     if max(len(old), len(new)) > MOST_LINES:
         yield "gone", before
         yield "new", now
         return
-    for kind, first, last, start, end in SequenceMatcher(None, old, new, False).get_opcodes():
+    for kind, first, last, start, end in SequenceMatcher(None, old, new).get_opcodes():
         if kind == "equal":
             yield from (("same", line) for line in new[start:end])
             continue

@@ -72,6 +72,8 @@ class InspectorDialog(Dialog[None]):
         self._compare = False
         self._view = VIEWS[0]
         self._record: Record | None = None
+        self._found: dict[str, list[Item]] = {}
+        """The items of every view; none until the first turn is read."""
         self._items: dict[str, Item] = {}
 
     def compose_body(self) -> ComposeResult:
@@ -196,6 +198,8 @@ class InspectorDialog(Dialog[None]):
     def _show(self, *, from_start: bool = False) -> None:
         """Show the rows of the view that hold the words of the filter."""
         self.query_one(ViewTabs).view = self._view
+        if not self._found:
+            return
         words = self.field.value.casefold().split()
         found = [one for one in self._found[self._view] if one.holds(words)]
         self._items = {str(place): one for place, one in enumerate(found)}

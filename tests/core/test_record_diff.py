@@ -57,3 +57,22 @@ def test_entries_are_told_apart_by_book_and_number() -> None:
 
     marks = compare_entries(record(("Lore", 1), ("Lore", 2)), record(("Lore", 2), ("Town", 1)))
     assert marks == {("Lore", "1"): "new", ("Lore", "2"): "same", ("Town", "1"): "gone"}
+
+
+def test_long_texts_and_prompts_that_repeat_themselves_are_compared_at_once() -> None:
+    def spaced(letter: str, count: int) -> list[str]:
+        return ["" if number % 2 else f"{letter}{number}" for number in range(count)]
+
+    for old, new in ((2_900, 2_900), (2_900, 199), (199, 2_900)):
+        before, now = "\n".join(spaced("a", old)), "\n".join(spaced("b", new))
+        lines = list(compare_texts(before, now))
+        assert "\n".join(text for mark, text in lines if mark != "gone") == now
+        assert "\n".join(text for mark, text in lines if mark != "new") == before
+    messages = [
+        [message(text or "ok", id=str(n)) for n, text in enumerate(spaced(one, 2_000))] for one in "ab"
+    ]
+    found = compare_messages(messages[1], messages[0])
+    assert {(one.mark, one.message["content"] == "ok") for one in found} == {
+        ("same", True),
+        ("changed", False),
+    }

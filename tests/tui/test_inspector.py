@@ -90,6 +90,19 @@ async def test_a_prompt_that_cannot_be_made_tells_what_is_in_the_way() -> None:
         assert len(driven.chat.prompt.text) == 100_000
 
 
+async def test_keys_that_come_before_the_first_turn_is_read_choose_the_view() -> None:
+    async with open_app() as driven:
+        await driven.say("The zebra")
+        conversation = driven.chat.conversation
+        assert conversation is not None
+        dialog = InspectorDialog(driven.app.runtime, conversation.id)
+        await driven.app.push_screen(dialog)
+        assert dialog._record is None
+        dialog.action_view("tokens")
+        await driven.until(lambda: dialog.rows.rows)
+        assert all("█" in row.detail for row in dialog.rows.rows)
+
+
 async def test_two_turns_are_compared() -> None:
     async with open_app() as driven:
         await prepare(driven)
