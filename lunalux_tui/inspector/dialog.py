@@ -211,7 +211,7 @@ class InspectorDialog(Dialog[None]):
     @on(Rows.Moved, "#inspect-rows")
     def _tell(self) -> None:
         item = self._items.get(self.rows.chosen)
-        self.reader.show(item.told() if item else [(self.rows.empty, MUTED)])
+        self.reader.show(item.told() if item else ())
 
     @on(Rows.Chosen, "#inspect-rows")
     def _enter(self, event: Rows.Chosen) -> None:

@@ -225,7 +225,7 @@ def _why(one: Mapping[str, Any]) -> str:
 
 def _fired_told(one: Mapping[str, Any]) -> list[Run]:
     position = f"inspector.position.{one['position']}"
-    where = t(position if i18n.has(position) else "inspector.position.other", n=one["depth"])
+    where = t(position if i18n.has(position) else "inspector.position.nowhere", n=one["depth"])
     facts = [
         t("inspector.entry.from", book=clean_line(one["book"], 80), uid=one["uid"]),
         t(

@@ -7,6 +7,7 @@ import json
 import pytest
 from chat_world import Driven, open_app
 
+from lunalux_tui.i18n import catalogue
 from lunalux_tui.inspector.dialog import InspectorDialog
 
 LORE = {
@@ -58,6 +59,9 @@ async def test_the_last_turn_is_told_in_five_views() -> None:
         await driven.press("3")
         assert marks(dialog)["Stable"] == "✓"
         assert "zebra" in next(row.detail for row in dialog.rows.rows if row.title == "Stable")
+        while dialog._items[dialog.rows.chosen].title != "Stable":
+            await driven.press("down")
+        assert "goes before the character" in shown(driven)
         await driven.press("4")
         assert titles(dialog) == ["Tea"]
         await driven.press("5")
@@ -151,6 +155,12 @@ async def test_messages_that_were_cut_are_told_with_their_words(monkeypatch: pyt
         dialog = await inspect(driven)
         await driven.press("5")
         await driven.until(lambda: any("Story" in title for title in titles(dialog)))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_place_of_an_entry_has_words(language: str) -> None:
+    words = catalogue(language)
+    assert all(f"inspector.position.{place}" in words for place in (*range(8), "nowhere"))
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (50, 15)])
