@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import unicodedata
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -26,6 +25,7 @@ from lunalux_core.errors import (
     SessionError,
 )
 from lunalux_core.ids import now_ms, uuid4
+from lunalux_core.text import coupon_code
 
 if TYPE_CHECKING:
     from lunalux_core.client.backend import BackendClient
@@ -308,7 +308,7 @@ class Account:
 
     async def redeem(self, coupon: str) -> tuple[str, int]:
         """Redeem a coupon; returns currency and amount. Spaces and full-width signs are put right first."""
-        code = "".join(unicodedata.normalize("NFKC", coupon).split())
+        code = coupon_code(coupon)
         if not code:
             raise InvalidInput("COUPON_EMPTY", "There is no coupon code.", "Type the code as it was given.")
         await self.online()

@@ -160,3 +160,8 @@ def truncate_cells(text: str, width: int, ellipsis: str = "…") -> str:
             break
         end, used = stop, used + cells
     return text[:end] + ellipsis
+
+
+def coupon_code(text: str) -> str:
+    """A coupon code as it is kept and looked up: without blanks, full-width signs as ordinary ones."""
+    return "".join(unicodedata.normalize("NFKC", text).split())

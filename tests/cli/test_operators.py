@@ -48,6 +48,9 @@ def test_a_backend_is_set_up_priced_credited_moderated_and_reconciled(
     coupon = ("GIFT", "--currency", "star", "--amount", "5", "--claims", "3")
     assert admin(operator, "coupon", "create", *coupon)["coupon"] == "GIFT"
     assert operator("wallet", "redeem", "GIFT", "--json").json["amount"] == 5
+    wide = ("ＦＵＬＬ　７７", "--currency", "luna", "--amount", "4")
+    assert admin(operator, "coupon", "create", *wide)["coupon"] == "FULL77"
+    assert operator("wallet", "redeem", "ＦＵＬＬ 77", "--json").json["amount"] == 4
     identity = operator(
         "market", "publish", str(make_card("Ada")), "--lang", "en", "--intro", "Here."
     ).out.strip()

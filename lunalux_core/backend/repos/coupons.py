@@ -37,6 +37,7 @@ from lunalux_core.backend.storage.table import (
     Update,
 )
 from lunalux_core.errors import BackendError, InvalidInput
+from lunalux_core.text import coupon_code
 
 REWARDS: tuple[Currency, ...] = ("star", "luna")
 """Coins by the number in `rewardType`."""
@@ -86,7 +87,7 @@ class Coupons:
             BackendError: COUPON_INVALID_OR_USED, alike for unknown, exhausted and claimed ones.
             NotFound: WALLET_NOT_FOUND.
         """
-        code = code.strip()
+        code = coupon_code(code)  # as it is folded when redeemed: another spelling could never be claimed
         if not 0 < len(code) <= LONGEST or not code.isprintable():
             raise _refused()
         for _ in range(TRIES):
@@ -192,7 +193,7 @@ class Coupons:
         Raises:
             InvalidInput: INVALID_REQUEST, or COUPON_EXISTS where the code was issued before.
         """
-        code = code.strip()
+        code = coupon_code(code)  # as it is folded when redeemed: another spelling could never be claimed
         if not 0 < len(code) <= LONGEST or not code.isprintable():
             raise InvalidInput("INVALID_REQUEST", f"A coupon code has 1 to {LONGEST} printable characters.")
         if not 0 < amount < 2**53 or (claims is not None and not 0 < claims < 2**53):
