@@ -51,8 +51,12 @@ def _read(file: Path) -> Any:
     return {}
 
 
+_PLURALS = {"one", "other"}
+"""Forms of a number; a group of nothing else is one text."""
+
+
 def _flatten(tree: Any, prefix: str, flat: dict[str, str | Mapping[str, str]], file: Path) -> None:
-    if isinstance(tree, str) or (isinstance(tree, dict) and isinstance(tree.get("other"), str)):
+    if isinstance(tree, str) or (isinstance(tree, dict) and "other" in tree and tree.keys() <= _PLURALS):
         flat[prefix] = tree
     elif isinstance(tree, dict):
         for key, value in tree.items():
