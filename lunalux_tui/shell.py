@@ -85,6 +85,8 @@ class LunaluxApp(ThemedApp):
         """Everything that can wait until something is on screen."""
         gc.freeze()
         gc.enable()
+        # `fg` gives back an empty screen: without a change of size nothing else paints all of it again.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         self.add_mode(places.FIRST, places.PLACES[0].make)
         self.read_keymap(self.runtime.settings)
         for problem in self.problems():

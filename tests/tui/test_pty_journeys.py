@@ -133,6 +133,19 @@ def test_suspended_and_resumed(open_terminal: Open) -> None:
     terminal.wait("before after")
 
 
+def test_a_stopped_program_paints_its_whole_screen_again(open_terminal: Open) -> None:
+    terminal = open_terminal()
+    terminal.wait("The bell over the door")
+    terminal.wait("Tip 1/6")
+    terminal.process.send_signal(signal.SIGTSTP)
+    os.waitpid(terminal.process.pid, os.WUNTRACED)
+    terminal.pump(0.2)
+    terminal.screen.reset()  # what a terminal does with the screen that the program left
+    terminal.process.send_signal(signal.SIGCONT)
+    terminal.wait("The bell over the door")
+    terminal.wait("Type a message")
+
+
 def test_a_megabyte_pasted_is_taken_and_told(open_terminal: Open) -> None:
     terminal = open_terminal()
     terminal.wait("Type a message")
