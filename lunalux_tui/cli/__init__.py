@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from lunalux_core.errors import InvalidInput, LunaluxError
+from lunalux_core.errors import LunaluxError
 from lunalux_tui.cli import output
 from lunalux_tui.cli.values import lighten
 
@@ -134,9 +134,9 @@ def _ended(error: Exception, as_json: bool) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(f"{message()}\n")
     else:
-        text = f"{message()}.".replace("..", ".")
-        hint = "Try the same command with --help."
-        output.report(InvalidInput("USAGE", text, hint, kind="click", text=text), as_json=as_json)
+        from lunalux_tui.cli.usage import usage_error
+
+        output.report(usage_error(str(message())), as_json=as_json)
     return output.USAGE
 
 

@@ -1,0 +1,29 @@
+"""Wrong usage is told in one sentence of the person's language, with what was probably meant."""
+
+from __future__ import annotations
+
+import pytest
+from cli_program import Program
+
+WRONG = [
+    (["bogus"], "There is no command bogus.", "没有 bogus 这个命令。"),
+    (["character", "lst"], "Did you mean list?", "是不是 list？"),
+    (
+        ["character", "list", "--jsn"],
+        "There is no option --jsn. Did you mean --json?",
+        "没有 --jsn 这个选项。",
+    ),
+    (["character", "show"], "NAME_OR_ID is missing.", "缺少 NAME_OR_ID。"),
+    (["paths", "more"], "more is too much here.", "多出了 more。"),
+    (["chat", "--model"], "--model needs a value.", "--model 需要一个值。"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "english", "chinese"), WRONG)
+def test_wrong_usage_is_told_in_both_languages(
+    program: Program, arguments: list[str], english: str, chinese: str
+) -> None:
+    for language, sentence in (("en", english), ("zh", chinese)):
+        done = program(*arguments, code=2, LUNALUX_LANG=language)
+        assert not done.out
+        assert sentence in done.err and done.err.count("\n") == 1
