@@ -10,9 +10,11 @@ import asyncio
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
+
     from lunalux_tui.shell import LunaluxApp
 
 SECONDS = 2.0
@@ -31,3 +33,41 @@ def watch_terminal(app: LunaluxApp) -> None:
         loop.add_signal_handler(number, leave)
     # A terminal that was hung up refuses to be asked about itself.
     app.set_interval(SECONDS, lambda: None if os.isatty(0) else leave())
+
+
+class _Painted:
+    """What a driver paints on: a terminal that is gone takes everything and shows nothing.
+
+    A failure here would end the thread that paints, and the app would wait for it for ever when it ends.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        try:
+            return self._file.write(text)
+        except OSError:
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError:
+            return
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+
+def lasting(driver: type[Driver]) -> type[Driver]:
+    """The driver of a terminal, so that it outlasts its terminal. Others are left as they are."""
+    if not driver.__module__.endswith(".linux_driver"):
+        return driver
+
+    class Lasting(driver):  # type: ignore[misc, valid-type]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self._file = _Painted(self._file)  # type: ignore[has-type, arg-type]
+
+    return Lasting

@@ -15,11 +15,13 @@ from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.text import clean
 from lunalux_tui import i18n, places
 from lunalux_tui.actions import Action, bindings, reachable
-from lunalux_tui.hangup import watch_terminal
+from lunalux_tui.hangup import lasting, watch_terminal
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.theming import ThemedApp
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
+
     from lunalux_core.account import AccountState
     from lunalux_core.runtime import Runtime
     from lunalux_core.settings import Settings
@@ -75,6 +77,9 @@ class LunaluxApp(ThemedApp):
     def get_default_screen(self) -> Screen[Any]:
         """The chat screen; as the default screen it costs one reading of the style sheet less than a mode."""
         return places.PLACES[0].make()
+
+    def get_driver_class(self) -> type[Driver]:
+        return lasting(super().get_driver_class())
 
     def on_mount(self) -> None:
         watch_terminal(self)

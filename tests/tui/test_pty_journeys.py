@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -108,6 +109,22 @@ def test_a_closed_window_ends_the_program_and_keeps_the_draft(open_terminal: Ope
     terminal.process.wait(30)
     again = open_terminal()
     again.wait("half a thought")
+
+
+def test_a_window_closed_in_the_middle_of_a_reply_ends_the_program_too(open_terminal: Open) -> None:
+    """What is painted from then on goes nowhere, and nothing waits for it."""
+    terminal = open_terminal(LUNALUX_PRACTICE_RATE="60")
+    terminal.wait("The bell over the door")
+    terminal.send("Tell me a long story\r")
+    terminal.wait("Stop")
+    terminal.pump(1)
+    terminal.hang_up()
+    for _ in range(4):  # shells and multiplexers wake what they hang up, and Textual paints again
+        terminal.process.send_signal(signal.SIGCONT)
+        time.sleep(0.05)
+    terminal.process.wait(30)
+    again = open_terminal()
+    again.wait("Tell me a long story")
 
 
 def test_a_terminated_program_keeps_the_draft_and_leaves_the_terminal_clean(open_terminal: Open) -> None:
