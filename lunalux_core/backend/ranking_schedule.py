@@ -95,8 +95,8 @@ class Ranking:
         """Rank until nothing is marked; returns how many marks were found. For one instance.
 
         Args:
-            for_ms: end after this long at the latest, so that a market that is never quiet in one order leaves
-                time for the others; the oldest marks come first, so none waits for ever.
+            for_ms: end after this long at the latest, so that a market that is never quiet in one order
+                leaves time for the others; the oldest marks come first, so none waits for ever.
         """
         job = self._jobs[lang, sort]
         lease = Key(f"LEASE#{sort.upper()}", "LEASE")
