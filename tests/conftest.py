@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from lunalux_core.paths import Paths
+
+# A job in the background, `nohup` and cron start programs with signals ignored, and a child inherits that.
+# A handler of our own is set back to the default by exec, so programs under test start as from a shell.
+for _name in ("SIGINT", "SIGHUP", "SIGQUIT"):
+    if (_number := getattr(signal, _name, None)) and signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _name == "SIGINT" else signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

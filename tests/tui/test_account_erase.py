@@ -45,12 +45,17 @@ async def test_an_account_is_erased_once_name_and_password_are_typed(paths: Path
         user_id, characters = screen.state.user_id, await app.runtime.library.characters.count()
         await until(pilot, lambda: "Welcome coins" in frame(app))
         await dialog(app, pilot)
-        assert "Gone for good" in frame(app) and "Stays" in frame(app) and f"Type {NAME}" in frame(app)
+        await until(
+            pilot,
+            lambda: "Gone for good" in frame(app) and "Stays" in frame(app) and f"Type {NAME}" in frame(app),
+        )
         await pilot.press(*NAME, "enter")
         await until(pilot, lambda: "Password is missing." in frame(app))
         await pilot.press(*PASSWORD, "enter")
         await until(pilot, lambda: app.screen is screen and not screen.state.signed_in)
-        assert "You are not signed in." in frame(app) and "Welcome coins" not in frame(app)
+        await until(
+            pilot, lambda: "You are not signed in." in frame(app) and "Welcome coins" not in frame(app)
+        )
         assert await app.runtime.library.characters.count() == characters
         assert await app.runtime.library.cache.get(f"history:{user_id}") is None
         with pytest.raises(BackendError, match="do not fit") as refused:
