@@ -29,7 +29,7 @@ def speakers(
 def called_up(
     connection: Connection, conversation: Conversation, said: Message | None, options: TurnOptions
 ) -> list[str]:
-    """`speakers` of a group, but somebody, whatever its order is.
+    """Who speaks where the person says nothing new, in order; in a manual order one at random.
 
     Raises:
         InvalidInput: NOT_A_GROUP, EVERYBODY_MUTED. NotFound: MEMBER_NOT_FOUND.
@@ -38,17 +38,16 @@ def called_up(
         raise InvalidInput(
             "NOT_A_GROUP", "Only a group has members that can be asked to speak.", "Write something instead."
         )
-    from lunalux_core.dialogue.company import anyone
+    from lunalux_core.dialogue.company import answering
 
-    chosen = speakers(connection, conversation, said, options)
-    one = chosen or [anyone(connection, conversation.group_id, said)]
-    if not one[0]:
+    chosen = answering(connection, conversation.group_id, said, options.speaker, asked=True)
+    if not chosen:
         raise InvalidInput(
             "EVERYBODY_MUTED",
             "Nobody in this group may speak.",
             "Let a member speak again, or ask one by name.",
         )
-    return one
+    return chosen
 
 
 def addressed(
@@ -57,10 +56,12 @@ def addressed(
     """The member of a group whose card a single prompt is about, even if all are muted; "" elsewhere."""
     if not conversation.group_id:
         return ""
-    from lunalux_core.dialogue.company import anyone
+    from lunalux_core.dialogue.company import answering, first_member
 
-    chosen = speakers(connection, conversation, said, options)
-    return chosen[0] if chosen else anyone(connection, conversation.group_id, said, muted_too=True)
+    chosen = speakers(connection, conversation, said, options) or answering(
+        connection, conversation.group_id, said, asked=True
+    )
+    return chosen[0] if chosen else first_member(connection, conversation.group_id)
 
 
 def still_speaks(connection: Connection, conversation: Conversation, speaker: str) -> bool:

@@ -159,9 +159,8 @@ class Card:
 
     @property
     def talkativeness(self) -> float:
-        """0 to 1, 0.5 where the card says nothing usable."""
-        raw = self.extensions.get("talkativeness", self.document.get("talkativeness"))
-        return min(max(as_number(raw, 0.5), 0.0), 1.0)
+        """How readily the character speaks in a group, from 0 to 1."""
+        return talkativeness(self.extensions if "talkativeness" in self.extensions else self.document)
 
     @property
     def favourite(self) -> bool:
@@ -251,3 +250,11 @@ def _role(value: object) -> Role:
         if name in (known, str(number)):
             return known
     return "system"
+
+
+def talkativeness(holder: Mapping[str, Any]) -> float:
+    """The field as SillyTavern reads it: 0.5 where it is missing or no number, 0 where it is null."""
+    raw = holder.get("talkativeness", 0.5)
+    if isinstance(raw, bool) or raw is None or raw == "":
+        return float(bool(raw))
+    return min(max(as_number(raw, 0.5), 0.0), 1.0)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lunalux_core.cards.macros import MacroContext, expand
 from lunalux_core.dialogue.assembly.material import DepthText
 from lunalux_core.dialogue.books import parsed_card
-from lunalux_core.dialogue.speakers import Candidate, Occasion, choose_one, choose_speakers
+from lunalux_core.dialogue.speakers import Candidate, Dice, Occasion, choose_speakers
 from lunalux_core.dialogue.turn import Cast
 from lunalux_core.errors import NotFound
 from lunalux_core.ids import uuid4
@@ -28,6 +28,7 @@ from lunalux_core.library.conversations import (
     load_message,
     new_message,
     select_message,
+    spoken_since_the_person,
 )
 from lunalux_core.library.groups import Group, load_group
 from lunalux_core.text import clean
@@ -129,10 +130,15 @@ def _named(text: str, called: str) -> str:
 # -- who answers ---------------------------------------------------------------------------------------
 
 
-def answering(connection: Connection, group_id: str, said: Message | None, speaker: str = "") -> list[str]:
+def answering(
+    connection: Connection, group_id: str, said: Message | None, speaker: str = "", *, asked: bool = False
+) -> list[str]:
     """Ids of the members that answer a message: the one that is asked to, else by the group's order.
 
     The same message always gets the same answer to this question.
+
+    Args:
+        asked: the person has said nothing new and wants somebody to speak, whatever the order is.
 
     Raises:
         NotFound: MEMBER_NOT_FOUND.
@@ -140,42 +146,47 @@ def answering(connection: Connection, group_id: str, said: Message | None, speak
     group = load_group(connection, group_id)
     if speaker:
         return [group.find(speaker).character_id]
-    return choose_speakers(group.order, _candidates(connection, group), _occasion(group, said), _dice(said))
-
-
-def anyone(connection: Connection, group_id: str, said: Message | None, *, muted_too: bool = False) -> str:
-    """One member that may speak now, whatever the order is; "" where there is none.
-
-    Args:
-        muted_too: take a muted member if there is no other.
-    """
-    group = load_group(connection, group_id)
     candidates = _candidates(connection, group)
-    chosen = choose_one(candidates, _occasion(group, said), _dice(said))
-    return chosen or (candidates[0].id if candidates and muted_too else "")
+    occasion = _occasion(connection, group, candidates, said, asked)
+    return choose_speakers(group.order, candidates, occasion, _dice(said))
+
+
+def first_member(connection: Connection, group_id: str) -> str:
+    """The member that stands first, muted or not; "" in a group without members."""
+    group = load_group(connection, group_id)
+    return group.members[0].character_id if group.members else ""
 
 
 def _candidates(connection: Connection, group: Group) -> list[Candidate]:
     return [
         Candidate(
-            one.character.id,
-            tuple(dict.fromkeys((one.character.name, one.called))),
-            one.card.talkativeness,
-            one.muted,
+            member.character.id,
+            tuple(dict.fromkeys((member.character.name, member.called))),
+            member.card.talkativeness,
+            member.muted,
         )
-        for one in present(connection, group)
+        for member in present(connection, group)
     ]
 
 
-def _occasion(group: Group, said: Message | None) -> Occasion:
+def _occasion(
+    connection: Connection, group: Group, members: Sequence[Candidate], said: Message | None, asked: bool
+) -> Occasion:
     if said is None:
         return Occasion(self_responses=group.self_responses)
-    last = said.speaker if said.role == "assistant" else ""
-    return Occasion(said.content, last, group.self_responses)
+    by_member = said.role == "assistant"
+    last = next((member.names[0] for member in members if member.id == said.speaker), said.name)
+    return Occasion(
+        said="" if said.hidden else said.content,
+        by_person=not (by_member or asked) and bool(said.content),
+        last=last if by_member else "",
+        spoken=spoken_since_the_person(connection, said),
+        self_responses=group.self_responses,
+    )
 
 
-def _dice(said: Message | None) -> Random:
-    return Random(said.id if said else None)
+def _dice(said: Message | None) -> Dice:
+    return Random(said.id if said else None).random
 
 
 # -- how a group opens ---------------------------------------------------------------------------------

@@ -1,30 +1,38 @@
 """Who speaks next in a group: a pure choice over its members, with the dice given from outside.
 
-The natural order follows SillyTavern: who is named speaks, the others by how talkative their cards say they
-are, and if all would stay silent one of them is drawn. What a member is called is sought better than there:
-names are words of any script, a Chinese name is found inside a sentence, and "the" in a name names nobody.
+All orders follow SillyTavern 1.19, so that a group moved here goes on as it did there. Natural: who is named
+speaks, the others by how talkative their cards say they are, and if all would stay silent one of them is
+drawn. Pooled: one of those who have not spoken since the person. A mention is one ASCII word of a name. One
+rule is ours: a name without ASCII words (Chinese, Japanese, Cyrillic, …) is mentioned by the whole name,
+because there it could never be mentioned at all.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lunalux_core.library.groups import TurnOrder
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import TurnInput
 
-_WORD = re.compile(r"\w+")
-_CJK = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
+_WORD = re.compile(r"[A-Za-z0-9_]+")
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+"""Scripts whose words stand without spaces, or with endings glued to them."""
+
+Dice = Callable[[], float]
+"""Numbers from 0 up to, but not including, 1."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A member as the choice sees it: what it is called, and how readily it speaks (0 to 1)."""
+    """A member as the choice sees it: its names, the card's first, and how readily it speaks (0 to 1)."""
 
     id: str
     names: tuple[str, ...]
@@ -34,72 +42,108 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """What was said last: by the person (`last` is ""), or by the member `last`."""
+    """What a turn answers.
+
+    Attributes:
+        said: the text in which members may be named: the person's new words, else the last message.
+        by_person: the person has just said it. Blanks count, too; an empty text does not.
+        last: name of the member whose message is the last one, hidden or not; "" where it is the person's.
+        spoken: ids of those who have spoken since the person, the latest first.
+        self_responses: whether the one who spoke last may be the next.
+    """
 
     said: str = ""
+    by_person: bool = False
     last: str = ""
+    spoken: tuple[str, ...] = ()
     self_responses: bool = False
 
 
 def choose_speakers(
-    order: TurnOrder, members: Sequence[Candidate], occasion: Occasion, dice: Random
+    order: TurnOrder, members: Sequence[Candidate], occasion: Occasion, dice: Dice
 ) -> list[str]:
-    """Ids of those who answer, in order, each once; nobody where all are muted or the order is manual."""
-    able = [one for one in members if not one.muted]
+    """Ids of those who answer, in order, each once.
+
+    Nobody where all are muted, and in the manual order where the person has said something; unasked, that
+    order draws one.
+    """
+    able = [member for member in members if not member.muted]
     match order:
-        case "manual":
-            return []
         case "list":
-            return [one.id for one in able]
+            return [member.id for member in able]
+        case "manual":
+            return [] if occasion.by_person else [member.id for member in _shuffled(able, dice)[:1]]
+        case "pooled":
+            return _pooled(able, occasion, dice)
         case "natural":
             return _natural(able, occasion, dice)
 
 
-def choose_one(members: Sequence[Candidate], occasion: Occasion, dice: Random) -> str:
-    """One of those who may speak, "" where all are muted; not the last speaker if there is another."""
-    able = [one for one in members if not one.muted]
-    pool = _willing([one for one in able if _free(one, occasion)] or able)
-    return dice.choice(pool).id if pool else ""
+def _natural(able: Sequence[Candidate], occasion: Occasion, dice: Dice) -> list[str]:
+    barred = "" if occasion.by_person or occasion.self_responses else occasion.last
+    free = [member for member in able if member.names[0] != barred]
+    chosen = mentioned(occasion.said, free)
+    willing = []
+    for member in _shuffled(able, dice):
+        if member not in free:
+            continue
+        if member.talkativeness >= dice():
+            chosen.append(member.id)
+        if member.talkativeness > 0:
+            willing.append(member)
+    if not chosen and (pool := willing or able):
+        chosen = [_drawn(pool, dice).id]
+    return list(dict.fromkeys(chosen))
 
 
-def _natural(able: Sequence[Candidate], occasion: Occasion, dice: Random) -> list[str]:
-    free = [one for one in able if _free(one, occasion)]
-    places = {one.id: place for one in free if (place := mentioned_at(occasion.said, one.names)) >= 0}
-    chosen = sorted(places, key=lambda identity: places[identity])
-    for one in dice.sample(free, len(free)):
-        if dice.random() < one.talkativeness and one.id not in places:
-            chosen.append(one.id)
-    if not chosen and able:
-        chosen = [dice.choice(_willing(free or able)).id]
-    return chosen
+def _pooled(able: Sequence[Candidate], occasion: Occasion, dice: Dice) -> list[str]:
+    spoken = () if occasion.by_person else occasion.spoken
+    pool = [member for member in able if member.id not in spoken]
+    if not pool and len(able) > 1:
+        pool = [member for member in able if member.id != spoken[0]]
+    pool = pool or list(able)
+    return [_drawn(pool, dice).id] if pool else []
 
 
-def _free(member: Candidate, occasion: Occasion) -> bool:
-    return occasion.self_responses or member.id != occasion.last
+def _drawn(pool: Sequence[_T], dice: Dice) -> _T:
+    return pool[int(dice() * len(pool))]
 
 
-def _willing(members: Sequence[Candidate]) -> Sequence[Candidate]:
-    """Those that ever speak of themselves; all, if none does."""
-    return [one for one in members if one.talkativeness > 0] or members
+def _shuffled(members: Sequence[_T], dice: Dice) -> list[_T]:
+    """Another order: for each place from the last down, one draw says who of those before it comes there."""
+    mixed = list(members)
+    for place in range(len(mixed) - 1, -1, -1):
+        other = int(dice() * (place + 1))
+        mixed[place], mixed[other] = mixed[other], mixed[place]
+    return mixed
 
 
-def mentioned_at(text: str, names: Sequence[str]) -> int:
-    """Where a text first names somebody, by any word of any of the names; -1 where it does not."""
+def mentioned(text: str, members: Sequence[Candidate]) -> list[str]:
+    """Ids of those whom a text names, in its order; a word calls the first member that bears it."""
     folded = text.casefold()
-    words = {found.group(): found.start() for found in reversed(list(_WORD.finditer(folded)))}
-    places = []
-    for part in {part for name in names for part in _calling(name)}:
-        place = folded.find(part) if _CJK.search(part) else words.get(part, -1)
-        if place >= 0:
-            places.append(place)
-    return min(places, default=-1)
+    calls: list[tuple[int, str]] = []
+    bearers: dict[str, str] = {}
+    for member in members:
+        for name in member.names:
+            words = _WORD.findall(name.lower())
+            for word in words:
+                bearers.setdefault(word, member.id)
+            if not words and (place := _whole_name_at(folded, name.strip().casefold())) >= 0:
+                calls.append((place, member.id))
+    calls += [
+        (found.start(), bearers[found.group()])
+        for found in _WORD.finditer(text.lower())
+        if found.group() in bearers
+    ]
+    return list(dict.fromkeys(identity for _, identity in sorted(calls, key=lambda call: call[0])))
 
 
-def _calling(name: str) -> list[str]:
-    """The words of a name that call its bearer: of "Sol the Brave", not "the"."""
-    words = _WORD.findall(name)
-    proper = [word for word in words if word != word.lower() or _CJK.search(word)]
-    return [word.casefold() for word in proper or words]
+def _whole_name_at(text: str, name: str) -> int:
+    """Where a text holds a name; between words where its script parts them, anywhere where it does not."""
+    if not name or _UNSPACED.search(name):
+        return text.find(name) if name else -1
+    found = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)
+    return found.start() if found else -1
 
 
 def own_names(turn: TurnInput) -> tuple[str, ...]:

@@ -324,6 +324,22 @@ def children(connection: Connection, conversation_id: str, parent_id: str) -> li
     ]
 
 
+def spoken_since_the_person(connection: Connection, message: Message) -> tuple[str, ...]:
+    """Ids of the characters who have spoken up to a message since the person did, the latest first.
+
+    Hidden messages do not count.
+    """
+    rows = connection.execute(
+        "WITH RECURSIVE path (id, parent_id, role, speaker, hidden, step) AS ("
+        "SELECT id, parent_id, role, speaker, hidden, 0 FROM messages WHERE id = ? UNION ALL "
+        "SELECT m.id, m.parent_id, m.role, m.speaker, m.hidden, step + 1 FROM path "
+        "JOIN messages m ON m.id = path.parent_id WHERE path.role != 'user') "
+        "SELECT speaker FROM path WHERE role = 'assistant' AND NOT hidden AND speaker != '' ORDER BY step",
+        (message.id,),
+    )
+    return tuple(row[0] for row in rows)
+
+
 def insert_message(connection: Connection, message: Message) -> None:
     """Store a message as it is; the caller chooses it with `select_message` if it is to be shown."""
     connection.execute(

@@ -16,8 +16,9 @@ from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.text import clean_line
 
-TurnOrder = Literal["natural", "list", "manual"]
-TURN_ORDERS: tuple[TurnOrder, ...] = ("natural", "list", "manual")
+TurnOrder = Literal["natural", "list", "manual", "pooled"]
+TURN_ORDERS: tuple[TurnOrder, ...] = ("natural", "list", "manual", "pooled")
+"""At the places of SillyTavern's `activation_strategy`."""
 CardMode = Literal["swap", "append"]
 CARD_MODES: tuple[CardMode, ...] = ("swap", "append")
 
@@ -38,8 +39,9 @@ class Group:
     """A group with its members in order. Times in milliseconds since 1970.
 
     `order` says who answers: `natural` those who are named or feel like it, `list` everyone in turn,
-    `manual` nobody unasked. `cards` says what the prompt holds: `swap` the speaker's card, `append` those of
-    all members. `self_responses`: whether the one who spoke last may be the next.
+    `manual` nobody unasked, `pooled` one of those who have not spoken since the person. `cards` says what
+    the prompt holds: `swap` the speaker's card, `append` those of all members. `self_responses`: whether
+    the one who spoke last may be the next.
     """
 
     id: str

@@ -100,7 +100,9 @@ def group_(
     name: str = typer.Argument(help="What the group is called."),
     characters: list[str] = typer.Argument(metavar="CHARACTER", help="Its members in order, names or ids."),
     order: TurnOrder = typer.Option(
-        "natural", help="Who answers: those who are named or talkative, all in turn, or nobody unasked."
+        "natural",
+        help="Who answers: those who are named or talkative, all in turn, nobody unasked, "
+        "or one who has not spoken yet.",
     ),
     cards: CardMode = typer.Option("swap", help="The prompt holds the speaker's card, or those of all."),
     self_responses: bool = typer.Option(

@@ -1,0 +1,219 @@
+"""`lunalux group …`: several characters who share conversations, and who of them speaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lunalux_core.library.groups import CardMode, Group, TurnOrder
+from lunalux_core.runtime import Runtime
+from lunalux_tui.cli import output
+from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.shelf import JSON, print_scenarios
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Members = list[tuple[str, bool]]
+
+group_app = typer.Typer(
+    help="Bring characters together in groups.", no_args_is_help=True, add_completion=False
+)
+commands = {"group": group_app}
+
+GROUP = typer.Argument(metavar="GROUP", help="Name or id of a group.")
+CHARACTERS = typer.Argument(metavar="CHARACTER...", help="Characters, names or ids.")
+ORDER_HELP = (
+    "Who answers: those who are named or talkative, all in turn, nobody unasked, "
+    "or one who has not spoken yet."
+)
+CARDS_HELP = "The prompt holds the speaker's card, or those of all."
+SELF_HELP = "Whether the one who spoke last may be the next."
+
+
+@group_app.command("list")
+def list_(as_json: bool = JSON) -> None:
+    """Every group, the one used last first.
+
+    Example: lunalux group list --json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        groups = await runtime.library.groups.list()
+        if as_json:
+            output.print_json([_row(group) for group in groups])
+        else:
+            output.print_table(
+                ["id", "name", "order", "members"],
+                [[group.id, group.name, group.order, ", ".join(group.names)] for group in groups],
+            )
+
+    with_runtime(work)
+
+
+@group_app.command()
+def show(group: str = GROUP, as_json: bool = JSON) -> None:
+    """A group's rules and members.
+
+    Example: lunalux group show "The night watch"
+    """
+
+    async def work(runtime: Runtime) -> None:
+        _print(await runtime.library.groups.find(group), as_json)
+
+    with_runtime(work)
+
+
+@group_app.command()
+def create(
+    name: str = typer.Argument(help="What the group is called."),
+    characters: list[str] = CHARACTERS,
+    order: TurnOrder = typer.Option("natural", help=ORDER_HELP),
+    cards: CardMode = typer.Option("swap", help=CARDS_HELP),
+    self_responses: bool = typer.Option(False, "--self-responses/--no-self-responses", help=SELF_HELP),
+    as_json: bool = JSON,
+) -> None:
+    """Bring several characters together. `lunalux conversation group` also starts their conversation.
+
+    Example: lunalux group create "The night watch" Mirelle "Captain Sol" --order pooled
+    """
+
+    async def work(runtime: Runtime) -> None:
+        await runtime.first_start()
+        groups = runtime.library.groups
+        made = await groups.create(name, [member for member, _ in await _found(runtime, characters)])
+        await groups.set(made.id, order=order, cards=cards, self_responses=self_responses)
+        _print(await groups.get(made.id), as_json)
+
+    with_runtime(work)
+
+
+@group_app.command("set")
+def set_(
+    group: str = GROUP,
+    name: str = typer.Option("", help="A new name."),
+    order: TurnOrder | None = typer.Option(None, help=ORDER_HELP),
+    cards: CardMode | None = typer.Option(None, help=CARDS_HELP),
+    self_responses: bool | None = typer.Option(None, "--self-responses/--no-self-responses", help=SELF_HELP),
+    as_json: bool = JSON,
+) -> None:
+    """Change a group's name and rules.
+
+    Example: lunalux group set "The night watch" --order manual
+    """
+
+    async def work(runtime: Runtime) -> None:
+        groups = runtime.library.groups
+        identity = (await groups.find(group)).id
+        wishes = {"name": name or None, "order": order, "cards": cards, "self_responses": self_responses}
+        if changes := {key: value for key, value in wishes.items() if value is not None}:
+            await groups.set(identity, **changes)
+        _print(await groups.get(identity), as_json)
+
+    with_runtime(work)
+
+
+@group_app.command()
+def add(group: str = GROUP, characters: list[str] = CHARACTERS, as_json: bool = JSON) -> None:
+    """Let characters join a group, as its last members.
+
+    Example: lunalux group add "The night watch" Seraphina
+    """
+
+    async def work(runtime: Runtime) -> None:
+        joining = await _found(runtime, characters)
+        await _change(runtime, group, lambda now: [*now, *joining], as_json)
+
+    with_runtime(work)
+
+
+@group_app.command()
+def remove(group: str = GROUP, characters: list[str] = CHARACTERS, as_json: bool = JSON) -> None:
+    """Let members leave a group; what they said stays.
+
+    Example: lunalux group remove "The night watch" Mirelle
+    """
+    _of_members(
+        group, characters, as_json, lambda now, leaving: [one for one in now if one[0] not in leaving]
+    )
+
+
+@group_app.command()
+def mute(group: str = GROUP, characters: list[str] = CHARACTERS, as_json: bool = JSON) -> None:
+    """Let members be there without speaking unless they are asked by name.
+
+    Example: lunalux group mute "The night watch" Mirelle
+    """
+    _of_members(group, characters, as_json, lambda now, those: [(id, m or id in those) for id, m in now])
+
+
+@group_app.command()
+def unmute(group: str = GROUP, characters: list[str] = CHARACTERS, as_json: bool = JSON) -> None:
+    """Let muted members speak again.
+
+    Example: lunalux group unmute "The night watch" Mirelle
+    """
+    _of_members(group, characters, as_json, lambda now, those: [(id, m and id not in those) for id, m in now])
+
+
+@group_app.command()
+def test(
+    scenarios: Path = typer.Option(..., "--scenarios", help="A file of scenarios to replay."),
+    as_json: bool = typer.Option(False, "--json", help="The result is a JSON array in any case."),
+) -> None:
+    """Replay a file of group scenarios and print, for each, the names of those who speak.
+
+    Example: lunalux group test --scenarios groups.json
+    """
+    from lunalux_core.dialogue.replay_group import replay
+
+    print_scenarios(scenarios, replay)
+
+
+def _of_members(
+    group: str, names: list[str], as_json: bool, change: Callable[[Members, set[str]], Members]
+) -> None:
+    async def work(runtime: Runtime) -> None:
+        place = await runtime.library.groups.find(group)
+        those = {place.find(name).character_id for name in names}
+        await _change(runtime, place.id, lambda now: change(now, those), as_json)
+
+    with_runtime(work)
+
+
+async def _change(runtime: Runtime, name: str, change: Callable[[Members], Members], as_json: bool) -> None:
+    groups = runtime.library.groups
+    group = await groups.find(name)
+    members = change([(member.character_id, member.muted) for member in group.members])
+    _print(await groups.set_members(group.id, members), as_json)
+
+
+async def _found(runtime: Runtime, names: list[str]) -> Members:
+    return [((await runtime.library.characters.find(name)).id, False) for name in names]
+
+
+def _row(group: Group) -> dict[str, Any]:
+    return {
+        "id": group.id,
+        "name": group.name,
+        "order": group.order,
+        "cards": group.cards,
+        "self_responses": group.self_responses,
+        "members": [
+            {"id": member.character_id, "name": member.name, "muted": member.muted}
+            for member in group.members
+        ],
+    }
+
+
+def _print(group: Group, as_json: bool) -> None:
+    if as_json:
+        output.print_json(_row(group))
+        return
+    output.print_text(f"{group.id}\t{group.name}\t{group.order}\t{group.cards}")
+    output.print_table(
+        ["id", "name", "muted"],
+        [[member.character_id, member.name, "muted" if member.muted else ""] for member in group.members],
+    )
