@@ -380,7 +380,7 @@ async def test_a_reader_that_takes_nothing_has_left_and_pays(api: Api) -> None:
     ada = await api.person()
     asked = Asked(
         Session(ada.user_id, "s", 1, ada.email),
-        SubmitRequest(model_id="fine", user_message="Hi."),
+        SubmitRequest(user_id=ada.user_id, model_id="fine", user_message="Hi."),
         "stalled",
         "local",
         True,
