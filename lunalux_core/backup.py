@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import tempfile
 import zipfile
@@ -18,14 +19,20 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from lunalux_core import __version__
-from lunalux_core.database import storage_error
-from lunalux_core.errors import InvalidInput, NotFound
-from lunalux_core.ids import now_ms
-from lunalux_core.library import Library
+from lunalux_core.database import judge_database, storage_error
+from lunalux_core.errors import InvalidInput, NotFound, StorageError
+from lunalux_core.ids import now_ms, short_id
+from lunalux_core.library import Library, restoring
+from lunalux_core.library.migrations import migrate
 from lunalux_core.paths import Paths
 
 FORMAT = "lunalux-backup"
 LIMIT = 64 * 1024**3
+MANIFEST_LIMIT = 1024 * 1024
+TABLES = ("characters", "conversations", "messages", "state")
+"""What a library has in every version."""
+_UNREADABLE = (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, NotImplementedError, ValueError)
+"""What `zipfile` raises for archives that are cut, encrypted or packed in a way nobody knows."""
 
 Progress = Callable[[int, int], None]
 """Told bytes done and bytes in all."""
@@ -53,10 +60,10 @@ async def back_up(
     Raises:
         StorageError: the target cannot be written.
     """
-    temporary = target.with_name(target.name + ".new")
+    temporary = target.with_name(f"{target.name}.{short_id()}.new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=".lunalux-backup-", dir=target.parent) as folder:
             copy = Path(folder) / "library.db"
             await library.database.backup(copy)
             pictures = sorted(paths.pictures.iterdir()) if paths.pictures.is_dir() else []
@@ -81,7 +88,11 @@ def _pack(target: Path, members: Mapping[str, Path], progress: Progress | None) 
     manifest = {"format": FORMAT, "version": 1, "program": __version__, "created_at": now_ms()}
     total = sum(path.stat().st_size for path in members.values())
     told = _Told(total, progress)
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    with (
+        os.fdopen(handle, "wb") as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive,
+    ):
         archive.writestr("manifest.json", json.dumps(manifest))
         for name, path in members.items():
             info = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
@@ -97,8 +108,12 @@ def restore(paths: Paths, source: Path, progress: Progress | None = None) -> Pat
 
     Raises:
         NotFound: BACKUP_NOT_FOUND. InvalidInput: BACKUP_DAMAGED.
-        StorageError: the data folder cannot be written.
+        StorageError: LIBRARY_TOO_NEW, for a backup of a newer program; LIBRARY_IN_USE, while another
+            program has the library open; the data folder cannot be written. Nothing was changed then.
     """
+    if paths.data.is_dir():
+        with restoring.alone(paths):
+            pass  # so that nobody waits for the copy of a large library to be told that it was for nothing
     return put_in_place(paths, unpack(paths, source, progress))
 
 
@@ -115,19 +130,19 @@ def unpack(paths: Paths, source: Path, progress: Progress | None = None) -> Path
         names = _checked(archive, source)
         told = _Told(sum(archive.getinfo(name).file_size for name in names), progress)
         try:
-            paths.data.mkdir(parents=True, exist_ok=True)
+            paths.own(paths.data)
             fresh = Path(tempfile.mkdtemp(prefix="restore-", dir=paths.data))
+            (fresh / "pictures").mkdir()
         except OSError as error:
             raise storage_error(error, paths.data) from error
         try:
             for name in names:
-                target = fresh / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(name) as inside, target.open("wb") as outside:
+                with archive.open(name) as inside, (fresh / name).open("wb") as outside:
                     told.copy(inside, outside)
+            _judge(fresh, source)
         except BaseException as error:
             shutil.rmtree(fresh, ignore_errors=True)
-            if isinstance(error, (zipfile.BadZipFile, EOFError, zlib.error)):
+            if isinstance(error, _UNREADABLE):
                 raise _damaged(source) from error
             if isinstance(error, OSError):
                 raise storage_error(error, paths.data) from error
@@ -135,14 +150,37 @@ def unpack(paths: Paths, source: Path, progress: Progress | None = None) -> Path
         return fresh
 
 
+def _judge(fresh: Path, source: Path) -> None:
+    """Bring the library of a backup to the newest schema; what cannot be a library never replaces one."""
+    file = fresh / "library.db"
+    if os.name == "posix":
+        file.chmod(0o600)
+    try:
+        judge_database(file, TABLES, lambda connection: migrate(connection, fresh / "before"))
+    except StorageError as error:
+        if error.code == "LIBRARY_TOO_NEW":
+            raise StorageError(
+                "LIBRARY_TOO_NEW",
+                f"{source} was written by a newer Lunalux.",
+                "Update Lunalux first; nothing was changed.",
+                kind="backup",
+                path=str(source),
+            ) from error
+        if error.code in {"STORAGE_DAMAGED", "STORAGE_FAILED"}:
+            raise _damaged(source) from error
+        raise
+
+
 def put_in_place(paths: Paths, fresh: Path) -> Path | None:
     """The second half of a restore, with no library open: what `unpack` wrote becomes the library."""
     try:
-        return _put_in_place(paths, fresh)
+        with restoring.alone(paths):
+            return restoring.exchange(paths, fresh)
     except OSError as error:
         raise storage_error(error, paths.data) from error
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        if not paths.restore_plan.exists():
+            shutil.rmtree(fresh, ignore_errors=True)
 
 
 class _Told:
@@ -163,50 +201,44 @@ class _Told:
 
 def _opened(source: Path) -> zipfile.ZipFile:
     try:
+        if not source.is_file():  # a pipe or a device would be read for ever
+            if source.exists():
+                raise _damaged(source)
+            raise FileNotFoundError(source)
         return zipfile.ZipFile(source)
     except FileNotFoundError:
         raise NotFound(
             "BACKUP_NOT_FOUND", f"There is no file {source}.", "Check the path.", path=str(source)
         ) from None
-    except (zipfile.BadZipFile, OSError) as error:
+    except (*_UNREADABLE, OSError) as error:
         raise _damaged(source) from error
 
 
 def _checked(archive: zipfile.ZipFile, source: Path) -> list[str]:
     """The members to restore, after checks; nothing but our own names is ever taken out of an archive."""
     try:
+        if archive.getinfo("manifest.json").file_size > MANIFEST_LIMIT:
+            raise _damaged(source)
         manifest = json.loads(archive.read("manifest.json"))
         archive.getinfo("library.db")
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (KeyError, OSError, *_UNREADABLE) as error:
         raise _damaged(source) from error
-    if manifest.get("format") != FORMAT or sum(info.file_size for info in archive.infolist()) > LIMIT:
+    ours = isinstance(manifest, dict) and manifest.get("format") == FORMAT
+    if not ours or sum(info.file_size for info in archive.infolist()) > LIMIT:
         raise _damaged(source)
-    names = []
-    for info in archive.infolist():
-        path = PurePosixPath(info.filename)
-        plain = len(path.parts) == 2 and path.parts[0] == "pictures" and ".." not in path.parts[1]
-        if info.filename in {"library.db", "config.toml"} or plain:
-            names.append(info.filename)
+    names = [info.filename for info in archive.infolist() if _is_ours(info)]
+    if len(names) != len(set(names)):  # which of two is meant, nobody can say
+        raise _damaged(source)
     return names
 
 
-def _put_in_place(paths: Paths, fresh: Path) -> Path | None:
-    old: Path | None = None
-    existing = [path for path in (paths.library, paths.pictures) if path.exists()]
-    if existing:
-        old = paths.backups / f"replaced-{now_ms()}"
-        old.mkdir(parents=True)
-        for path in [*existing, *paths.data.glob("library.db-*")]:
-            path.rename(old / path.name)
-    (fresh / "library.db").rename(paths.library)
-    if (fresh / "pictures").is_dir():
-        (fresh / "pictures").rename(paths.pictures)
-    if (fresh / "config.toml").is_file():
-        paths.config.mkdir(parents=True, exist_ok=True)
-        if old is not None and paths.config_file.is_file():
-            shutil.copy2(paths.config_file, old / "config.toml")
-        shutil.copy2(fresh / "config.toml", paths.config_file)
-    return old
+def _is_ours(info: zipfile.ZipInfo) -> bool:
+    if info.filename in {"library.db", "config.toml"}:
+        return True
+    folder, _, name = info.filename.partition("/")
+    path = PurePosixPath(name)
+    plain = name not in {"", ".", ".."} and "\\" not in name and path.parts == (name,)
+    return folder == "pictures" and plain and len(name.encode(errors="replace")) <= 255
 
 
 def _damaged(source: Path) -> InvalidInput:

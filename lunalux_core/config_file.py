@@ -6,15 +6,19 @@ documents itself. Writes are atomic: a crash leaves the old file or the new one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import tomlkit
+from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Table
 
 from lunalux_core.database import storage_error
 from lunalux_core.errors import InvalidInput
+from lunalux_core.file_lock import locked, write_whole
 from lunalux_core.settings import DECLARATIONS, ModelConfig, checked, declaration
 
 
@@ -39,25 +43,22 @@ def set_value(path: Path, key: str, value: Any) -> Any:
         NotFound: SETTING_UNKNOWN. InvalidInput: SETTING_INVALID. StorageError: the file cannot be written.
     """
     good = checked(declaration(key), value, "")
-    document = _load(path)
-    table, name = _place(document, key)
-    table[name] = _plain(good)
-    _save(path, document)
+    with _editing(path) as document:
+        table, name = _place(document, key)
+        table[name] = _plain(good)
     return good
 
 
 def reset_value(path: Path, key: str) -> None:
     """Remove one setting from the file, so that its default is in force again."""
     declaration(key)
-    document = _load(path)
-    table, name = _place(document, key)
-    table.pop(name, None)
-    _save(path, document)
+    with _editing(path) as document:
+        table, name = _place(document, key)
+        table.pop(name, None)
 
 
 def save_model(path: Path, config: ModelConfig) -> None:
     """Add a model configuration, or replace the one of that name."""
-    document = _load(path)
     entry = tomlkit.table()
     entry["provider"] = config.provider
     entry["model"] = config.model
@@ -68,48 +69,60 @@ def save_model(path: Path, config: ModelConfig) -> None:
     entry["context_tokens"] = config.context_tokens
     if config.sampling:
         entry["sampling"] = dict(config.sampling)
-    document.setdefault("models", tomlkit.table(is_super_table=True))[config.name] = entry
-    _save(path, document)
+    with _editing(path) as document:
+        if not isinstance(document.get("models", {}), (Table, dict)):
+            del document["models"]
+        document.setdefault("models", tomlkit.table(is_super_table=True))[config.name] = entry
 
 
 def remove_model(path: Path, name: str) -> bool:
     """Remove a model configuration; False when there was none of that name."""
-    document = _load(path)
-    models = document.get("models", {})
-    if name not in models:
-        return False
-    del models[name]
-    _save(path, document)
-    return True
+    with _editing(path) as document:
+        models = document.get("models", {})
+        there = isinstance(models, (Table, dict)) and name in models
+        if there:
+            del models[name]
+    return there
 
 
 def set_keys(path: Path, changes: Mapping[str, str | None]) -> None:
     """Store the keys of some actions in `[keys]`; None removes an entry, so that its default is in force."""
-    document = _load(path)
-    table = document.setdefault("keys", tomlkit.table())
-    for action_id, keys in changes.items():
-        group, _, name = action_id.partition(".")
-        table.pop(action_id, None)
-        if isinstance(table.get(group), (Table, dict)):
-            table[group].pop(name, None)
-        if keys is not None:
-            table[action_id] = keys
-    _save(path, document)
+    with _editing(path) as document:
+        if not isinstance(document.get("keys", {}), (Table, dict)):
+            del document["keys"]
+        table = document.setdefault("keys", tomlkit.table())
+        for action_id, keys in changes.items():
+            group, _, name = action_id.partition(".")
+            table.pop(action_id, None)
+            if isinstance(table.get(group), (Table, dict)):
+                table[group].pop(name, None)
+            if keys is not None:
+                table[action_id] = keys
 
 
-def _load(path: Path) -> tomlkit.TOMLDocument:
-    """The file as it is.
+@contextmanager
+def _editing(path: Path) -> Iterator[tomlkit.TOMLDocument]:
+    """The file as it is, to be changed; written where it was changed. No other program writes it meanwhile.
 
     Raises:
         InvalidInput: CONFIG_UNREADABLE; a file that cannot be understood is never overwritten.
+        StorageError: the file cannot be written.
     """
     try:
-        return tomlkit.parse(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        return tomlkit.parse(template())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path):
+            data = _bytes(path)
+            text = data.decode("utf-8-sig")
+            document = tomlkit.parse(text)
+            yield document
+            after = tomlkit.dumps(document)
+            tomllib.loads(after)
+            if after != text or not path.exists():
+                mark = "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
+                write_whole(path, after.encode(mark))
     except OSError as error:
         raise storage_error(error, path) from error
-    except ValueError as error:  # tomlkit's ParseError tells the line; bytes that are no UTF-8 are one too
+    except (ValueError, TOMLKitError, RecursionError) as error:  # bytes that are no UTF-8 are one too
         raise InvalidInput(
             "CONFIG_UNREADABLE",
             f"{path} is not valid TOML: {error}",
@@ -117,6 +130,13 @@ def _load(path: Path) -> tomlkit.TOMLDocument:
             path=str(path),
             reason=str(error),
         ) from error
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return template().encode()
 
 
 def _place(document: tomlkit.TOMLDocument, key: str) -> tuple[Any, str]:
@@ -127,16 +147,6 @@ def _place(document: tomlkit.TOMLDocument, key: str) -> tuple[Any, str]:
             table[section] = tomlkit.table()
         table = table[section]
     return table, name
-
-
-def _save(path: Path, document: tomlkit.TOMLDocument) -> None:
-    temporary = path.with_suffix(".new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(tomlkit.dumps(document), encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise storage_error(error, path) from error
 
 
 def _plain(value: Any) -> Any:

@@ -25,11 +25,11 @@ def write_report(error: BaseException, paths: Paths) -> Path | None:
     """Write a report of `error`; None where the disk refuses."""
     path = paths.logs / f"crash-{time.strftime('%Y%m%d-%H%M%S')}.txt"
     number = 1
-    while path.exists():
-        number += 1
-        path = path.with_stem(f"{path.stem.partition('_')[0]}_{number}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        paths.own(path.parent)
+        while path.exists():
+            number += 1
+            path = path.with_stem(f"{path.stem.partition('_')[0]}_{number}")
         path.write_text(anonymous(_report(error)), encoding="utf-8", errors="replace")
         for old in reports(paths)[KEPT:]:
             old.unlink(missing_ok=True)
@@ -40,7 +40,10 @@ def write_report(error: BaseException, paths: Paths) -> Path | None:
 
 def reports(paths: Paths) -> list[Path]:
     """The reports there are, the newest first."""
-    return sorted(paths.logs.glob("crash-*.txt"), reverse=True)
+    try:
+        return sorted(paths.logs.glob("crash-*.txt"), reverse=True)
+    except OSError:
+        return []  # a folder that cannot be looked into
 
 
 def crashed(error: BaseException, paths: Paths) -> LunaluxError:

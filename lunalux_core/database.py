@@ -8,31 +8,40 @@ nowhere else on the client side. Several programs may have the same file open (W
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from lunalux_core.errors import StorageError
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
 Row = sqlite3.Row
+Trouble = Literal["full", "unwritable", "busy", "damaged", "other"]
 
 BUSY_SECONDS = 15
-_UNWRITABLE = (
-    "readonly",
-    "read-only",
-    "permission denied",
-    "not permitted",
-    "unable to open",
-    "no such file",
-    "not a directory",
-    "file exists",
+_UNWRITABLE = frozenset({"SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"})
+_UNWRITABLE_ERRNO = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+    }
 )
+_FULL_ERRNO = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+FULL_BYTES = 256 * 1024
+"""With less room than this, SQLite cannot make the files beside a database, and calls that an I/O error."""
 
 
 def peek(path: Path, sql: str, most: int) -> list[str]:
@@ -49,39 +58,74 @@ def peek(path: Path, sql: str, most: int) -> list[str]:
 
 def storage_error(error: Exception, path: Path) -> StorageError:
     """The sentence a person needs for an error of SQLite or of the file system at `path`."""
-    text = str(error).lower()
     where = str(path)
-    if "full" in text or "no space" in text:
+    trouble = kind_of_trouble(error, path)
+    if trouble == "full":
         return StorageError(
             "DISK_FULL",
             f"The disk that holds {where} is full.",
             "Free some space; nothing that was saved before is lost.",
             path=where,
         )
-    if any(sign in text for sign in _UNWRITABLE):
+    if trouble == "unwritable":
         return StorageError(
             "STORAGE_READ_ONLY",
             f"Lunalux cannot write to {where}.",
             "Make that folder writable, or choose another one with LUNALUX_HOME.",
             path=where,
         )
-    if "locked" in text or "busy" in text:
+    if trouble == "busy":
         return StorageError(
             "STORAGE_BUSY",
             f"Another program holds {where} for too long.",
             "Close the other program and try again.",
             path=where,
         )
-    if "malformed" in text or "not a database" in text:
-        return StorageError(
-            "STORAGE_DAMAGED",
-            f"The library file {where} is damaged.",
-            "Restore a backup with `lunalux restore`, or move the file away to start anew.",
-            path=where,
-        )
+    if trouble == "damaged":
+        return damaged(path)
     return StorageError(
-        "STORAGE_FAILED", f"The library refused: {error}", "Run `lunalux doctor`.", path=where, reason=text
+        "STORAGE_FAILED",
+        f"The library refused: {error}",
+        "Run `lunalux doctor`.",
+        path=where,
+        reason=str(error).lower(),
     )
+
+
+def damaged(path: Path) -> StorageError:
+    """The error for a database file that cannot be used."""
+    return StorageError(
+        "STORAGE_DAMAGED",
+        f"The library file {path} is damaged.",
+        "Restore a backup with `lunalux restore`, or move the file away to start anew.",
+        path=str(path),
+    )
+
+
+def kind_of_trouble(error: Exception, path: Path) -> Trouble:
+    """What an error is about, by its number: the text of one may hold any word that a path does."""
+    if isinstance(error, OSError):
+        if error.errno in _FULL_ERRNO:
+            return "full"
+        return "unwritable" if error.errno in _UNWRITABLE_ERRNO else "other"
+    # A name like SQLITE_READONLY_DBMOVED says more than is asked: the first two parts are the kind.
+    name = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
+    if name == "SQLITE_FULL" or (name == "SQLITE_IOERR" and _no_room(path)):
+        return "full"
+    if name in _UNWRITABLE:
+        return "unwritable"
+    if name in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
+        return "busy"
+    return "damaged" if name in {"SQLITE_CORRUPT", "SQLITE_NOTADB"} else "other"
+
+
+def _no_room(path: Path) -> bool:
+    from shutil import disk_usage
+
+    try:
+        return disk_usage(path.parent).free < FULL_BYTES
+    except OSError:
+        return False
 
 
 def statements(script: str) -> Iterator[str]:
@@ -104,25 +148,102 @@ def copy_database(connection: Connection, target: Path) -> None:
         other.close()
 
 
+def judge_database(path: Path, tables: Sequence[str], prepare: Callable[[Connection], None]) -> None:
+    """Look whether a closed database is whole and has `tables`, and make it ready as a `Database` would.
+
+    Raises:
+        StorageError: STORAGE_DAMAGED, or what `prepare` raises.
+    """
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            check = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if check[0] != "ok" or not {row[0] for row in rows}.issuperset(tables):
+                raise damaged(path)
+            prepare(connection)
+            connection.execute("PRAGMA journal_mode = DELETE")  # everything into the one file
+    except sqlite3.Error as error:
+        raise storage_error(error, path) from error
+
+
+class Presence:
+    """Says to other programs that a library is in use, by a lock on a file that dies with its holder."""
+
+    def __init__(self, path: Path) -> None:
+        """Wait until nobody is `alone` there, then be present. Raises StorageError."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock = sqlite3.connect(
+                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._lock.execute("BEGIN")
+            self._lock.execute("SELECT count(*) FROM sqlite_master").fetchone()  # takes the shared lock
+        except sqlite3.Error as error:
+            raise storage_error(error, path) from error
+
+    def end(self) -> None:
+        self._lock.close()
+
+    @staticmethod
+    @contextmanager
+    def alone(path: Path, wait_seconds: float) -> Iterator[None]:
+        """Nobody is present during the block.
+
+        Raises:
+            StorageError: LIBRARY_IN_USE, when somebody still is after `wait_seconds`.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = None
+        try:
+            lock = sqlite3.connect(path, timeout=wait_seconds, isolation_level=None)
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            if lock is not None:
+                lock.close()
+            if kind_of_trouble(error, path) == "busy":
+                raise StorageError(
+                    "LIBRARY_IN_USE",
+                    f"Another Lunalux has the library in {path.parent} open.",
+                    "Close it first; nothing was changed.",
+                    path=str(path.parent),
+                ) from error
+            raise storage_error(error, path) from error
+        try:
+            yield
+        finally:
+            lock.close()
+
+
 class Database:
     """A SQLite file with its own thread.
 
     Args:
         path: the file; its folder is made if missing.
         prepare: run once on the new connection (migrations); its errors surface from the first call.
+        enter: run before the file is opened, on the database's thread; gives what is to be done after it
+            is closed.
 
     Raises:
         StorageError: from every call, when the disk or the file refuses.
     """
 
-    def __init__(self, path: Path, prepare: Callable[[Connection], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        prepare: Callable[[Connection], None] | None = None,
+        enter: Callable[[], Callable[[], None]] | None = None,
+    ) -> None:
         self.path = path
+        self._enter = enter
+        self._leave: Callable[[], None] = lambda: None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lunalux-db")
         self._opening = self._thread.submit(self._open, prepare)
         self._closed = False
 
     def _open(self, prepare: Callable[[Connection], None] | None) -> Connection:
         try:
+            if self._enter is not None:
+                self._leave = self._enter()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(
                 self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -189,6 +310,7 @@ class Database:
         def shut() -> None:
             if self._opening.exception() is None:
                 self._opening.result().close()
+            self._leave()
 
         self._thread.submit(shut).result()
         self._thread.shutdown()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,16 @@ class Paths:
         return self.data / "library.db"
 
     @property
+    def presence(self) -> Path:
+        """Locked by every program that has the library open."""
+        return self.data / "library.lock"
+
+    @property
+    def restore_plan(self) -> Path:
+        """Says what a restore has yet to do; there only while one is under way, or was broken off."""
+        return self.data / "restore.json"
+
+    @property
     def pictures(self) -> Path:
         return self.data / "pictures"
 
@@ -58,6 +69,13 @@ class Paths:
     @property
     def logs(self) -> Path:
         return self.data / "logs"
+
+    def own(self, folder: Path) -> None:
+        """Make a folder of ours, and let nobody but its owner look into it. Raises OSError."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.name == "posix" and folder.stat().st_mode & 0o077:
+            with suppress(OSError):  # it belongs to somebody else, who lets us write there
+                folder.chmod(0o700)
 
     @classmethod
     def find(cls, environ: Mapping[str, str] = os.environ) -> Paths:

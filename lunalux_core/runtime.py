@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import Billed, Ready, TurnInput, TurnResult
     from lunalux_core.dialogue.workflow import Workflow
     from lunalux_core.displays import Displays
+    from lunalux_core.errors import LunaluxError
     from lunalux_core.llm.model import ChatModel, ModelSpec
+    from lunalux_core.llm.pool import HttpPool
     from lunalux_core.llm.registry import Offer, Registry
     from lunalux_core.market import Market
     from lunalux_core.plugins.running import Plugins
@@ -38,6 +40,9 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.paths = settings.paths
+        self.problems: list[LunaluxError] = []
+        """What a person should know though nothing failed; `on_problem` is told of each as it comes up."""
+        self.on_problem: Callable[[LunaluxError], None] = lambda problem: None
         self.library = Library(settings.paths)
         self._disconnect: Callable[[], Awaitable[None]] | None = None
 
@@ -81,7 +86,13 @@ class Runtime:
 
         from lunalux_core.credentials import Credentials
 
-        return Credentials(self.paths.credentials, use_keyring=not os.environ.get("LUNALUX_HOME"))
+        return Credentials(
+            self.paths.credentials, use_keyring=not os.environ.get("LUNALUX_HOME"), tell=self._notice
+        )
+
+    def _notice(self, problem: LunaluxError) -> None:
+        self.problems.append(problem)
+        self.on_problem(problem)
 
     @cached_property
     def models(self) -> Registry:
@@ -101,7 +112,15 @@ class Runtime:
             environ=os.environ,
             official=official,
             offers=self._plugin_models(),
+            pool=self._pool,
         )
+
+    @cached_property
+    def _pool(self) -> HttpPool:
+        """The connections to model servers, and what was learnt of them: the same under all settings."""
+        from lunalux_core.llm.pool import HttpPool
+
+        return HttpPool()
 
     @cached_property
     def client(self) -> BackendClient:
@@ -203,8 +222,10 @@ class Runtime:
             self.plugins.close()
         if "market" in self.__dict__:
             self.market.close()
-        if "models" in self.__dict__:
-            await self.models.aclose()
+        if "_pool" in self.__dict__:
+            await self._pool.aclose()
+        if "client" in self.__dict__:
+            await self.client.aclose()
         if self._disconnect is not None:
             await self._disconnect()
         if "engine" in self.__dict__:

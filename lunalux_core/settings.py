@@ -8,7 +8,9 @@ problem that names key, file and allowed values, and the default is used.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -19,6 +21,17 @@ from lunalux_core.paths import Paths
 
 if TYPE_CHECKING:
     from lunalux_core.toml_lines import Place
+
+SHOWN_LIMIT = 200
+"""Characters of a wrong value in a message."""
+FILE_LIMIT = 16 * 1024 * 1024
+"""Bytes of a configuration file."""
+KEY_LIMIT = 500
+"""Characters of a dotted key, far more than any of ours."""
+PROBLEMS_LIMIT = 50
+"""Problems of a file that are told one by one, each with its line."""
+TOKENS_LIMIT = 100_000_000
+"""More than any model's window; what is larger is a mistake."""
 
 Source = Literal["default", "file", "environment", "flag"]
 
@@ -270,18 +283,28 @@ def checked(known: Declaration, value: Any, where: str | Place) -> Any:
     """
     result = _coerced(known, value)
     if result is None:
+        shown = _shown(value)
         raise InvalidInput(
             "SETTING_INVALID",
-            f"{known.key} = {value!r}{f' in {where}' if where else ''} is not allowed.",
+            f"{known.key} = {shown}{f' in {where}' if where else ''} is not allowed.",
             f"Allowed: {known.allowed}. The default is used meanwhile."
             if where
             else f"Allowed: {known.allowed}.",
             key=known.key,
-            value=str(value),
+            value=shown.strip("'") if isinstance(value, str) else shown,
             where=where,
             allowed=known.allowed,
         )
     return result
+
+
+def _shown(value: Any) -> str:
+    """A value as a message can hold it."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, a list of thousands of lists
+        return "(too large to be shown)"
+    return text if len(text) <= SHOWN_LIMIT else f"{text[:SHOWN_LIMIT]}…"
 
 
 def _coerced(known: Declaration, value: Any) -> Any:
@@ -295,7 +318,7 @@ def _coerced(known: Declaration, value: Any) -> Any:
     if isinstance(default, (int, float)):
         try:
             number = type(default)(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
         within = (known.low or 0) <= number <= (known.high or 0)
         return number if within and not isinstance(value, bool) else None
@@ -303,12 +326,17 @@ def _coerced(known: Declaration, value: Any) -> Any:
         if isinstance(value, str):
             value = [item.strip() for item in value.split(",") if item.strip()]
         good = isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
-        return tuple(value) if good else None
+        return tuple(value) if good and all(map(_is_text, value)) else None
     if isinstance(value, bool):
         value = str(value).lower()
     if not isinstance(value, str) or (known.choices and value not in known.choices):
         return None
-    return value
+    return value if _is_text(value) else None
+
+
+def _is_text(value: str) -> bool:
+    """Whether these are words: what stands for bytes that were none could be written nowhere."""
+    return value.isascii() or not any("\ud800" <= one <= "\udfff" for one in value)
 
 
 def load_settings(
@@ -333,6 +361,8 @@ def load_settings(
     )
     for source, where, layer in layers:
         for key, value in layer.items():
+            if len(problems) >= PROBLEMS_LIMIT:
+                break
             known = DECLARATIONS.get(key)
             place = _place(where, text, key) if source == "file" else where
             if known is None:
@@ -359,11 +389,13 @@ def _read(path: Path, problems: list[LunaluxError]) -> tuple[str, dict[str, Any]
     import tomllib
 
     try:
+        if not stat.S_ISREG((found := path.stat()).st_mode) or found.st_size > FILE_LIMIT:
+            raise OSError(errno.EINVAL, "it is no file of words")
         text = path.read_text(encoding="utf-8-sig")
         return text, tomllib.loads(text)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return "", {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # bytes that are no UTF-8 are one too
         problems.append(
             InvalidInput(
                 "CONFIG_UNREADABLE",
@@ -397,6 +429,8 @@ def _keys(table: Mapping[str, Any], where: str, text: str, problems: list[Lunalu
     """`[keys]`: an action's id and its keys, as a text with commas or as a list of texts."""
     found: dict[str, str] = {}
     for action_id, value in _flat(table).items():
+        if len(problems) >= PROBLEMS_LIMIT:
+            break
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             value = ",".join(value)
         if isinstance(value, str) and value.strip():
@@ -415,13 +449,18 @@ def _keys(table: Mapping[str, Any], where: str, text: str, problems: list[Lunalu
     return found
 
 
-def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by dotted key. A file may nest tables deeper than Python calls functions."""
     flat: dict[str, Any] = {}
-    for key, value in document.items():
-        if isinstance(value, dict) and prefix + key not in DECLARATIONS:
-            flat |= _flat(value, f"{prefix}{key}.")
+    waiting: list[tuple[str, Any]] = list(reversed(document.items()))
+    while waiting:
+        key, value = waiting.pop()
+        if not isinstance(value, dict) or key in DECLARATIONS:
+            flat[key] = value
+        elif len(key) > KEY_LIMIT:
+            flat[f"{key[:KEY_LIMIT]}…"] = None
         else:
-            flat[prefix + key] = value
+            waiting += [(f"{key}.{name}", one) for name, one in reversed(value.items())]
     return flat
 
 
@@ -445,7 +484,7 @@ def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> d
     for name, entry in table.items() if isinstance(table, dict) else ():
         provider = entry.get("provider") if isinstance(entry, dict) else None
         tokens = entry.get("context_tokens", 8192) if isinstance(entry, dict) else 0
-        whole = isinstance(tokens, int) and not isinstance(tokens, bool) and tokens > 0
+        whole = isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= TOKENS_LIMIT
         if provider not in {"openai", "gemini"} or not isinstance(entry.get("model"), str) or not whole:
             where = _place(path, text, "models", name)
             problems.append(
@@ -464,8 +503,8 @@ def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> d
             name=name,
             provider=provider,
             model=entry["model"],
-            base_url=str(entry.get("base_url", "")),
-            key_env=str(entry.get("key_env", "")),
+            base_url=_text(entry.get("base_url", "")),
+            key_env=_text(entry.get("key_env", "")),
             context_tokens=tokens,
             sampling={k: v for k, v in sampling.items() if _is_number(v)}
             if isinstance(sampling, dict)
@@ -474,5 +513,10 @@ def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> d
     return found
 
 
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Whether a server can be sent this: infinity and numbers beyond all bounds are nothing in JSON."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e15 < value < 1e15

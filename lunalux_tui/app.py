@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lunalux_core.errors import LunaluxError
 
 
 def run(settings: Any = None, character: str = "", conversation: str = "", new: bool = False) -> int:
@@ -28,9 +32,23 @@ def run(settings: Any = None, character: str = "", conversation: str = "", new: 
 
     code, afterwards = asyncio.run(_run(settings or load_settings(), character, conversation, new))
     while afterwards is not None:
-        afterwards()
-        code, afterwards = asyncio.run(_run(load_settings(), "", "", False))
+        problem = _done(afterwards)
+        settings = load_settings()
+        if problem is not None:  # the app opens again as it was, and says why
+            settings = replace(settings, problems=(*settings.problems, problem))
+        code, afterwards = asyncio.run(_run(settings, "", "", False))
     return code
+
+
+def _done(work: Callable[[], object]) -> LunaluxError | None:
+    """Do what the closed app left to be done; the error where it cannot be."""
+    from lunalux_core.errors import LunaluxError
+
+    try:
+        work()
+    except LunaluxError as error:
+        return error
+    return None
 
 
 async def _run(

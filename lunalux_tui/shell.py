@@ -96,6 +96,7 @@ class LunaluxApp(ThemedApp):
         self.read_keymap(self.runtime.settings)
         for problem in self.problems():
             self.tell(problem, severity="warning")
+        self.runtime.on_problem = lambda problem: (self.call_later(self.tell, problem, "warning"), None)[1]
         self.watch_themes()
         from lunalux_tui.start import begin
 
@@ -103,7 +104,13 @@ class LunaluxApp(ThemedApp):
 
     def problems(self) -> list[LunaluxError]:
         """What is wrong with the files the person may write: locale, theme, configuration, key map."""
-        return [*i18n.problems(), *self._theme_problems, *self.runtime.settings.problems, *self._key_problems]
+        return [
+            *i18n.problems(),
+            *self._theme_problems,
+            *self.runtime.settings.problems,
+            *self._key_problems,
+            *self.runtime.problems,
+        ]
 
     def read_keymap(self, settings: Settings) -> None:
         """Put the person's own keys in force."""

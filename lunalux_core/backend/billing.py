@@ -6,10 +6,11 @@ client says does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from lunalux_core.errors import PaymentError
+from lunalux_core.errors import BackendError, PaymentError
 
 Currency = Literal["star", "luna"]
 Method = Literal["free", "star", "luna"]
@@ -32,7 +33,8 @@ class Wallet:
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """A row of the price list. A cost of -1 means that the coin is not taken; `free_level` -1 never,
-    0 for everybody, n from Lux level n. The two caps bound one call (M8), None where the row has none."""
+    0 for everybody, n from Lux level n. The two caps bound one call (M8), None where the row has none.
+    `extra` is what else the row says, for clients that know it."""
 
     model_id: str
     displayname: str
@@ -46,6 +48,7 @@ class ModelConfig:
     sort_order: int
     max_input_chars: int | None = None
     max_output_tokens: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def cost(self, currency: Currency) -> int | None:
         """The price in a coin, None where the coin is not taken."""
@@ -65,6 +68,38 @@ class Approval:
     @property
     def currency(self) -> Currency | None:
         return None if self.method == "free" else self.method
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a person saw before asking: how it would be paid, and the price in each coin. None: not shown."""
+
+    method: Method | None = None
+    star: int | None = None
+    luna: int | None = None
+
+    def covers(self, approval: Approval) -> bool:
+        """Whether nobody is surprised by `approval`: it costs no more than was shown, in a coin that was."""
+        currency = approval.currency
+        if currency is None or approval.cost == 0:
+            return True
+        shown = {"star": self.star, "luna": self.luna}
+        price = shown[currency]
+        if price is not None and price >= 0:
+            return approval.cost <= price and self.method != "free"
+        if self.method is not None:
+            return self.method == currency
+        return all(other is None for other in shown.values())
+
+
+def price_changed(config: ModelConfig) -> BackendError:
+    """The row asks for more than the person was shown; nothing was charged."""
+    return BackendError(
+        "PRICE_CHANGED",
+        f"The price of {config.displayname} has changed; nothing was charged.",
+        "Look at the new price and ask again.",
+        model=config.displayname,
+    )
 
 
 def approve(config: ModelConfig, wallet: Wallet) -> Approval:

@@ -2,7 +2,8 @@
 
 Nothing of the request decides what is called or what it costs but `modelId` (M6, M7); the wallet is the
 session's (M5). The caller iterates `reply`; closing the iterator early cancels the provider's call and
-gives the coins back, unless the reply was complete.
+gives the coins back, unless the reply was complete. So whoever has handed a piece on iterates to the end,
+even when its reader has left: a reply that can be read and then called off would be had for nothing.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from lunalux_core.backend.billing import ModelConfig, approve
+from lunalux_core.backend.billing import ModelConfig, Shown, approve
 from lunalux_core.backend.gateway_model import Collected, Piece, model_request, stream_model
-from lunalux_core.backend.limits import FREE_REPLY, FREE_REPLY_ADDRESS, FREE_REPLY_DAY
+from lunalux_core.backend.limits import CALLED_OFF, FREE_REPLY, FREE_REPLY_ADDRESS, FREE_REPLY_DAY, PAID_REPLY
 from lunalux_core.backend.logs import logger
 from lunalux_core.backend.money import Action, Replay, Reservation
 from lunalux_core.backend.refusals import rate_limited, refuse
 from lunalux_core.backend.services import Services
 from lunalux_core.backend.sessions import Session
-from lunalux_core.backend.views import ledger_view, wallet_view
-from lunalux_core.errors import LunaluxError, PaymentError
+from lunalux_core.backend.views import config_view, ledger_view, wallet_view
+from lunalux_core.errors import BackendError, LunaluxError, PaymentError
 from lunalux_core.wire.base import Wire
 from lunalux_core.wire.official import Billing, SubmitRequest, SubmitResponse, TokenUsage
 
@@ -77,7 +78,7 @@ class Gateway:
         config = await self._config(asked)
         model = self._services.official.model(config.model_type, config.model_name, config.model_id)
         request = model_request(asked.body, asked.operation, config)
-        async with self._free_path(asked, config):
+        async with self._metered(asked, config):
             reservation = await self._reserve(asked, config)
             if isinstance(reservation, Replay):
                 yield Begun()
@@ -92,8 +93,10 @@ class Gateway:
                 async with aclosing(speaking) as pieces:
                     async for piece in pieces:
                         yield piece
-            except BaseException:
+            except BaseException as error:
                 await finish(self._refund(reservation))
+                if isinstance(error, GeneratorExit | asyncio.CancelledError):
+                    self._note_called_off(asked)
                 raise
             yield await finish(self._settle(asked, reservation, collected))
 
@@ -108,9 +111,16 @@ class Gateway:
         return await self._services.models.require(str(body.model_id).strip())
 
     @asynccontextmanager
-    async def _free_path(self, asked: Asked, config: ModelConfig) -> AsyncIterator[None]:
-        """Meter replies that nobody pays for (M9); paid ones pass."""
+    async def _metered(self, asked: Asked, config: ModelConfig) -> AsyncIterator[None]:
+        """Count the reply. One that nobody pays for has narrower limits (M9); of those that are paid, only so
+        many may be begun and called off, each of which cost the provider's call and nobody's coins."""
+        wait = self._services.called_off.wait(CALLED_OFF, asked.session.user_id)
+        if wait:
+            raise rate_limited(wait)
         if config.free_level < 0 or not await self._is_free(asked, config):
+            wait = await self._services.limiter.take(PAID_REPLY, asked.session.user_id)
+            if wait:
+                raise rate_limited(wait)
             yield
             return
         user_id = asked.session.user_id
@@ -131,12 +141,27 @@ class Gateway:
         except PaymentError:
             return False
 
+    def _note_called_off(self, asked: Asked) -> None:
+        self._services.metrics.event("called_off")
+        self._services.called_off.count(CALLED_OFF, asked.session.user_id)
+
     async def _reserve(self, asked: Asked, config: ModelConfig) -> Reservation | Replay:
         body = asked.body
-        action = Action(asked.session.user_id, asked.operation, request_hash(body), body.character_id)
+        shown = body.expected_cost
+        action = Action(
+            asked.session.user_id,
+            asked.operation,
+            request_hash(body),
+            body.character_id,
+            None if shown is None else Shown(shown.method, shown.star, shown.luna),
+        )
         reserving = asyncio.ensure_future(self._services.money.reserve(action, config))
         try:
             return await asyncio.shield(reserving)
+        except BackendError as error:
+            if error.code == "PRICE_CHANGED":
+                error.params["config"] = config_view(config).model_dump(by_alias=True, exclude_none=True)
+            raise
         except asyncio.CancelledError:
             _keep(asyncio.ensure_future(self._give_up(reserving)))
             raise
@@ -160,7 +185,8 @@ class Gateway:
 
     async def _settle(self, asked: Asked, reservation: Reservation, reply: Collected) -> SubmitResponse:
         services, wanted = self._services, asked.body.character_id
-        card = await services.characters.find(wanted, asked.body.language) if wanted else None
+        card = await services.characters.find_any(wanted, asked.body.language) if wanted else None
+        gone = card is None or card.status == "deleted"  # what is hidden for a look may come back
         kept = Kept(
             content=reply.text,
             thinking=reply.thinking or None,
@@ -169,7 +195,7 @@ class Gateway:
                 cost=reservation.approval.cost,
                 model_id=reservation.config.model_id,
             ),
-            deactivate_binding=True if wanted and card is None else None,
+            deactivate_binding=True if wanted and gone else None,
             usage=_usage(reply),
         )
         self._log_tokens(kept)
@@ -183,7 +209,7 @@ class Gateway:
                 "a reply was settled too late and is a gift", extra={"model": kept.billing.model_id}
             )
             return await self._with_balances(kept, asked.session.user_id)
-        if card is not None:
+        if card is not None and not gone:
             await services.dialogues.count(reservation)
             services.touched(card.language)
         return answer
@@ -194,6 +220,7 @@ class Gateway:
         return SubmitResponse(
             wallet=wallet_view(wallet),
             ledger_summary=ledger_view(ledger) if ledger else None,
+            model_config_version=self._services.models.version(),
             **{name: getattr(kept, name) for name in Kept.model_fields},
         )
 
@@ -207,14 +234,16 @@ class Gateway:
                     "model": kept.billing.model_id,
                     "prompt": usage.prompt_tokens,
                     "completion": usage.completion_tokens,
+                    "total_tokens": usage.prompt_tokens + usage.completion_tokens,
                     "estimated": usage.estimated,
                 },
             )
 
 
 def request_hash(body: SubmitRequest) -> str:
-    """What an idempotency key stands for: the same key with another hash is another action (M2)."""
-    canonical = json.dumps(body.model_dump(exclude_none=True), sort_keys=True)
+    """What an idempotency key stands for: the same key with another hash is another action (M2). The price
+    that was shown is no part of it: a retry may know the new one."""
+    canonical = json.dumps(body.model_dump(exclude_none=True, exclude={"expected_cost"}), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

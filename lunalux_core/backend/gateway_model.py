@@ -17,6 +17,8 @@ from lunalux_core.wire.official import SubmitRequest
 DEFAULT_MAX_INPUT_CHARS = 400_000
 DEFAULT_MAX_OUTPUT_TOKENS = 8192
 MAX_REPLY_CHARS = 120_000
+SPEAKING = 0.25
+"""A model that said something in the last quarter of its time is slow, not silent."""
 CUT = "eof"
 """How a model's stream says that it ended without its protocol's end mark: nobody pays for half a reply."""
 
@@ -37,6 +39,8 @@ class Collected:
     _thinking: list[str] = field(default_factory=list)
     usage: Usage | None = None
     length: int = 0
+    spoke_at: float = 0.0
+    """When it last grew, by the event loop's clock."""
 
     @property
     def text(self) -> str:
@@ -103,15 +107,23 @@ async def stream_model(
 ) -> AsyncGenerator[Piece, None]:
     """Collect the model's words into `reply`; yield them as they come where `aloud`.
 
+    A reply that is still being spoken after `timeout_s` in all is cut there, and what came is the reply: it
+    was read, and is worth its price.
+
     Raises:
-        LunaluxError: LLM_TIMEOUT after `timeout_s` in all, LLM_FAILED for every other failure.
+        LunaluxError: LLM_TIMEOUT of a model that fell silent, LLM_FAILED for every other failure.
     """
-    alarm = _Alarm(timeout_s)
+    alarm, now = _Alarm(timeout_s), asyncio.get_running_loop().time
+
+    def speaking() -> bool:
+        return reply.length > 0 and now() - reply.spoke_at < timeout_s * SPEAKING
+
     try:
         async with aclosing(model.stream(request)) as deltas:
             alarm.arm()
             add = reply.add
             async for delta in deltas:
+                reply.spoke_at = now()
                 if add(delta) > MAX_REPLY_CHARS:
                     break  # the answer must fit a stored row; what came so far is the reply
                 if aloud:
@@ -125,9 +137,11 @@ async def stream_model(
     except asyncio.CancelledError:
         if not alarm.is_the_reason():
             raise
-        raise _too_slow() from None
+        if not speaking():
+            raise _too_slow() from None
     except TimeoutError:
-        raise _too_slow() from None
+        if not speaking():
+            raise _too_slow() from None
     except NetworkError as error:
         raise _failed(error, "LLM_TIMEOUT" if error.code == "MODEL_TIMEOUT" else "LLM_FAILED") from error
     except ProviderError as error:

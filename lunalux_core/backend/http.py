@@ -7,6 +7,8 @@ is decided here and in `refusals`, and nowhere else (BACKEND 1.3).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from ipaddress import IPv6Address, IPv6Network
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
@@ -143,8 +145,21 @@ async def json_body(request: Request, kind: type[Body]) -> Body:
 
 
 def client_address(request: Request) -> str:
-    """Whom limits are counted against when nobody is signed in. A proxy's header is uvicorn's business."""
-    return request.client.host if request.client else "local"
+    """Whom limits are counted against when nobody is signed in. A proxy's header is uvicorn's business.
+
+    Of an IPv6 address the network: who has one has the other 2^64 as well.
+    """
+    host = request.client.host if request.client else "local"
+    return host if ":" not in host else _network(host)
+
+
+@lru_cache(maxsize=4096)
+def _network(host: str) -> str:
+    try:
+        address = IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return str(address.ipv4_mapped or IPv6Network((address, 64), strict=False).network_address)
 
 
 async def limit(services: Services, rule: Rule, who: str) -> None:

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from lunalux_core.backend.storage.table import Absent, AnyOf, ConditionFailed, Key, Le, Store, Update
@@ -28,8 +29,12 @@ class Rule:
 SIGN_UP = Rule("signup", 60, 600)
 SIGN_IN_ADDRESS = Rule("signin-ip", 120, 60)
 SIGN_IN_EMAIL = Rule("signin", 20, 300)
+"""For one account from one address: wrong passwords from elsewhere must not lock its owner out."""
+SIGN_IN_ANYWHERE = Rule("signin-all", 200, 300)
 CODE = Rule("code", 15, 600)
+CODE_ADDRESS = Rule("code-ip", 30, 600)
 MAIL = Rule("mail", 5, 600)
+MAIL_ADDRESS = Rule("mail-ip", 30, 600)
 COUPON = Rule("coupon", 20, 60)
 INVITED_ADDRESS = Rule("invited-ip", 30, 86_400)
 LIKE = Rule("like", 240, 60)
@@ -41,6 +46,10 @@ FREE_REPLY = Rule("free", 60, 60)
 FREE_REPLY_ADDRESS = Rule("free-ip", 240, 60)
 FREE_REPLY_DAY = Rule("free-day", 5000, 86_400)
 FREE_REPLIES_AT_ONCE = 2
+PAID_REPLY = Rule("paid", 120, 60)
+CALLED_OFF = Rule("called-off", 20, 3600)
+"""Replies that were begun, and called off before a word of them was sent."""
+LOOKED_AT = 64
 
 
 class RateLimiter(Protocol):
@@ -55,26 +64,56 @@ class NoLimits:
     async def take(self, rule: Rule, who: str) -> float:
         return 0.0
 
+    def wait(self, rule: Rule, who: str) -> float:
+        return 0.0
+
+    def count(self, rule: Rule, who: str) -> None:
+        return
+
+
+Buckets = OrderedDict[str, tuple[float, float]]
+"""By `who`: tokens, and when they were counted; the longest unused first."""
+
 
 class MemoryLimiter:
-    """Token buckets that refill steadily. At most `capacity` of them; the longest unused go first."""
+    """Token buckets that refill steadily, at most `capacity` for each scope.
+
+    When a scope is full, the fullest of its longest unused buckets goes: it holds back nobody, so that a
+    flood of new names cannot throw out the bucket of one that is being limited.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, capacity: int = 50_000) -> None:
         self._clock = clock
         self._capacity = capacity
-        self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+        self._scopes: dict[str, Buckets] = {}
 
     async def take(self, rule: Rule, who: str) -> float:
-        now = self._clock()
-        key = (rule.scope, who)
-        tokens, seen = self._buckets.pop(key, (float(rule.count), now))
-        rate = rule.count / rule.seconds
-        tokens = min(float(rule.count), tokens + max(0.0, now - seen) * rate)
-        allowed = tokens >= 1
-        self._buckets[key] = (tokens - 1 if allowed else tokens, now)
-        if len(self._buckets) > self._capacity:
-            self._buckets.popitem(last=False)
-        return 0.0 if allowed else (1 - tokens) / rate
+        wait = self.wait(rule, who)
+        if not wait:
+            self.count(rule, who)
+        return wait
+
+    def wait(self, rule: Rule, who: str) -> float:
+        """Seconds until the next request may pass, 0 if one may now; counts nothing."""
+        tokens = self._tokens(rule, who)
+        return 0.0 if tokens >= 1 else (1 - tokens) * rule.seconds / rule.count
+
+    def count(self, rule: Rule, who: str) -> None:
+        """Count one request, whether it may pass or not."""
+        tokens, buckets = self._tokens(rule, who), self._scopes.setdefault(rule.scope, OrderedDict())
+        buckets[who] = (max(0.0, tokens - 1), self._clock())
+        buckets.move_to_end(who)
+        if len(buckets) > self._capacity:
+            oldest = islice(buckets.items(), LOOKED_AT)
+            del buckets[max(oldest, key=lambda bucket: bucket[1][0])[0]]
+
+    def _tokens(self, rule: Rule, who: str) -> float:
+        kept = self._scopes.get(rule.scope, {}).get(who)
+        if kept is None:
+            return float(rule.count)
+        tokens, seen = kept
+        grown = max(0.0, self._clock() - seen) * rule.count / rule.seconds
+        return min(float(rule.count), tokens + grown)
 
 
 class StoredLimiter:

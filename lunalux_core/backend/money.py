@@ -12,11 +12,20 @@ older than any call can last. The free path makes the same steps with nothing to
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from lunalux_core.backend.answers import pack
-from lunalux_core.backend.billing import ModelConfig, Wallet, approve, race_lost
+from lunalux_core.backend.billing import (
+    CURRENCIES,
+    ModelConfig,
+    Wallet,
+    approve,
+    price_changed,
+    race_lost,
+)
 from lunalux_core.backend.clock import iso
+from lunalux_core.backend.logs import logger
 from lunalux_core.backend.repos.ledger import OPENING, Ledger, Ledgers
 from lunalux_core.backend.repos.movements import (
     OPEN,
@@ -24,6 +33,7 @@ from lunalux_core.backend.repos.movements import (
     balance_change,
     line_row,
     move_key,
+    movement_of,
     user_pk,
 )
 from lunalux_core.backend.repos.wallets import Wallets, no_wallet
@@ -38,10 +48,13 @@ from lunalux_core.backend.reservations import (
     reserving,
 )
 from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.storage.foreign import text, whole
 from lunalux_core.backend.storage.table import (
+    Absent,
     ConditionFailed,
     Delete,
     Eq,
+    Invalid,
     Item,
     Operation,
     Put,
@@ -49,7 +62,7 @@ from lunalux_core.backend.storage.table import (
     Unavailable,
     Update,
 )
-from lunalux_core.errors import InvalidInput, PaymentError
+from lunalux_core.errors import BackendError, InvalidInput, PaymentError
 from lunalux_core.ids import uuid4
 
 __all__ = ["Action", "Money", "Replay", "Reservation"]
@@ -91,7 +104,8 @@ class Money:
 
         Raises:
             PaymentError: PAYMENT_NOT_SUPPORTED, INSUFFICIENT_FUNDS, BILLING_FAILED. NotFound:
-            WALLET_NOT_FOUND. BackendError: OPERATION_IN_PROGRESS, IDEMPOTENCY_MISMATCH. InvalidInput:
+            WALLET_NOT_FOUND. BackendError: OPERATION_IN_PROGRESS, IDEMPOTENCY_MISMATCH, PRICE_CHANGED where
+            it is dearer than `action` says that it was shown. InvalidInput:
             INVALID_REQUEST, the key is a name of the service's own movements.
         """
         if OWN_MARK in action.operation or action.operation == OPENING["star"]:
@@ -109,6 +123,11 @@ class Money:
                     raise
                 swept = True
                 continue
+            if action.shown is not None and not action.shown.covers(approval):
+                done = await self._done_before(action)
+                if done is not None:
+                    return done
+                raise price_changed(config)
             reservation = Reservation(action, config, approval, uuid4(), wallet.lux_level)
             failed = await self._try_reserve(reservation)
             if failed is None:
@@ -193,39 +212,49 @@ class Money:
             ),
             Delete(self._tables.ledger, open_key(user_id, operation)),
         ]
-        if row.get("currency") is not None:
-            writes += balance_change(
-                self._tables, user_id, row["currency"], int(row["cost"]), moment, undo=True
-            )
+        if row.get("currency") in CURRENCIES:
+            price = max(0, -whole(row.get("amount")))  # what the movement says: the books are its sums
+            writes += balance_change(self._tables, user_id, row["currency"], price, moment, undo=True)
+            given_back = replace(movement_of(row), amount=0, status="REFUNDED", created_at=moment)
+            writes.append(Put(self._tables.ledger, line_row(user_id, given_back, self._now_ms())))
         try:
             await self._store.transact(writes)
         except ConditionFailed as failed:
             if failed.index > 0:
-                raise Unavailable("A reservation cannot be given back: its wallet is missing.") from None
+                raise BackendError(
+                    "WALLET_NOT_FOUND", "A reservation cannot be given back: its wallet or ledger is missing."
+                ) from None
             return False
         self._step("refunded")
         return True
 
     async def _drop_orphan(self, user_id: str, operation: str, claim: str) -> None:
         """An open row whose movement is decided or gone promises nothing; it must not stay."""
+        its = Eq("claim", claim) if claim else Absent("claim")
         try:
-            await self._store.write(
-                Delete(self._tables.ledger, open_key(user_id, operation), when=Eq("claim", claim))
-            )
+            await self._store.write(Delete(self._tables.ledger, open_key(user_id, operation), when=its))
         except ConditionFailed:
             return  # none is there, or it belongs to a retry
 
     async def sweep_user(self, user_id: str) -> int:
         """Give back what crashed requests of an account left open; returns how many coins' reservations."""
         page = await self._store.query(self._tables.ledger, user_pk(user_id), prefix=OPEN, limit=SWEEP_PAGE)
-        return sum([await self.sweep_row(row) for row in page.items])
+        given_back = 0
+        for row in page.items:
+            try:
+                given_back += await self.sweep_row(row)
+            except (BackendError, Invalid) as error:
+                logger.warning("a reservation cannot be given back: %s", error)  # the others still can
+        return given_back
 
     async def sweep_row(self, row: Item) -> bool:
         """Give one OPEN# row's reservation back if it is older than any call can last."""
-        if self._now_ms() - int(row["startedAt"]) < self._hold_ms:
+        if self._now_ms() - whole(row.get("startedAt")) < self._hold_ms:
             return False
-        user_id = str(row["PK"]).removeprefix("USER#")
-        return await self._give_back(user_id, str(row["opId"]), str(row["claim"]))
+        user_id, operation = str(row["PK"]).removeprefix("USER#"), str(row["SK"]).removeprefix(OPEN)
+        if not operation:
+            return False
+        return await self._give_back(user_id, operation, text(row.get("claim")))
 
     async def balances(self, user_id: str) -> tuple[Wallet, Ledger | None]:
         """Wallet and ledger summary as they stand."""

@@ -52,6 +52,7 @@ STATUS: Mapping[str, int] = {
     "USERNAME_TAKEN": 409,
     "VERSION_CONFLICT": 409,
     "OPERATION_IN_PROGRESS": 409,
+    "PRICE_CHANGED": 409,
     "OBJECT_EXISTS": 412,
     "TOO_LARGE": 413,
     "IDEMPOTENCY_MISMATCH": 422,
@@ -103,7 +104,8 @@ def failure_body(error: LunaluxError) -> dict[str, Any]:
     code = public_code(error)
     hidden = code in {"INTERNAL_ERROR", "STORE_UNAVAILABLE"} and error.code != code
     message = QUIET[code] if hidden else error.message
-    return {"success": False, "code": code, "message": message}
+    body: dict[str, Any] = {"success": False, "code": code, "message": message}
+    return body | ({"config": error.params["config"]} if "config" in error.params else {})
 
 
 QUIET = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lunalux_core.backend.answers import unpack
-from lunalux_core.backend.billing import Approval, ModelConfig
+from lunalux_core.backend.billing import Approval, ModelConfig, Shown
 from lunalux_core.backend.clock import iso
 from lunalux_core.backend.repos.movements import (
     OPEN,
@@ -24,12 +24,14 @@ from lunalux_core.errors import BackendError
 @dataclass(frozen=True, slots=True)
 class Action:
     """What a person asked for, once. `operation` is the Idempotency-Key (or a fresh id) and `request_hash`
-    what it stands for; `character_id` is the market character that is talked to, if any."""
+    what it stands for; `character_id` is the market character that is talked to, if any; `shown` the price
+    that the person saw, if the client told."""
 
     user_id: str
     operation: str
     request_hash: str
     character_id: str | None = None
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.table import Store
 from lunalux_core.backend.sweeping import Sweeper
 from lunalux_core.backend.thumbnails import Thumbnailer
+from lunalux_core.backend.unwatched import Unwatched
 from lunalux_core.ids import now_ms as wall_clock
 from lunalux_core.wire.base import Lang
 
@@ -55,6 +56,8 @@ class Services:
     sessions: Sessions
     limiter: RateLimiter
     free_slots: Slots
+    called_off: MemoryLimiter | NoLimits
+    unwatched: Unwatched
     users: Users
     wallets: Wallets
     ledgers: Ledgers
@@ -85,6 +88,7 @@ class Services:
 
     async def aclose(self) -> None:
         """Let go of files and connections; safe to call twice."""
+        await self.unwatched.aclose()
         await self.dialogues.aclose()
         await self.official.close()
         await self.blobs.aclose()
@@ -145,6 +149,8 @@ def assemble(
         sessions=sessions,
         limiter=limiter if settings.rate_limits else NoLimits(),
         free_slots=Slots(FREE_REPLIES_AT_ONCE if settings.rate_limits else UNMETERED),
+        called_off=MemoryLimiter() if settings.rate_limits else NoLimits(),
+        unwatched=Unwatched(),
         users=users,
         wallets=wallets,
         ledgers=ledgers,

@@ -70,4 +70,5 @@ def config_view(config: billing.ModelConfig) -> ModelConfig:
         sort_order=config.sort_order,
         max_input_chars=config.max_input_chars,
         max_output_tokens=config.max_output_tokens,
+        **config.extra,
     )

@@ -92,6 +92,7 @@ def _log_to(folder: Path, level: str) -> None:
     file = folder / "backend.log"
     handler = RotatingFileHandler(file, maxBytes=1_000_000, backupCount=1, encoding="utf-8", delay=True)
     handler.setFormatter(JsonFormatter())
+    handler.handleError = lambda record: None  # type: ignore[method-assign]  # a folder that refuses stops nothing
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lunalux_core.database import Database
 from lunalux_core.library.cache import Cache, State
 from lunalux_core.library.characters import Characters
@@ -22,7 +24,11 @@ class Library:
     """
 
     def __init__(self, paths: Paths) -> None:
-        self.database = Database(paths.library, lambda connection: migrate(connection, paths.backups))
+        self.database = Database(
+            paths.library,
+            lambda connection: migrate(connection, paths.backups),
+            lambda: _enter(paths),
+        )
         self.characters = Characters(self.database, paths.pictures)
         self.conversations = Conversations(self.database)
         self.groups = Groups(self.database)
@@ -36,3 +42,9 @@ class Library:
 
     def close(self) -> None:
         self.database.close()
+
+
+def _enter(paths: Paths) -> Callable[[], None]:
+    from lunalux_core.library.restoring import enter
+
+    return enter(paths)

@@ -45,9 +45,8 @@ class Cache:
 
         def query(connection: Connection) -> Cached | None:
             row = connection.execute("SELECT * FROM cache WHERE key = ?", (key,)).fetchone()
-            if row is None:
-                return None
-            return Cached(json.loads(row["value"]), row["stored_at"], row["expires_at"])
+            value = None if row is None else _value(row["value"])
+            return None if value is None else Cached(value, row["stored_at"], row["expires_at"])
 
         return await self._database.read(query)
 
@@ -59,6 +58,34 @@ class Cache:
             lambda c: c.execute(
                 "INSERT OR REPLACE INTO cache (key, value, stored_at, expires_at) VALUES (?,?,?,?)",
                 (key, text, now, now + ttl_ms),
+            )
+        )
+
+    async def update(self, key: str, change: Callable[[Any], Any], ttl_ms: int) -> Any:
+        """Let `change` make the new value from the one there is (None where there is none); it is returned.
+
+        No other program changes the value meanwhile.
+        """
+        now = self._clock()
+
+        def work(connection: Connection) -> Any:
+            row = connection.execute("SELECT value FROM cache WHERE key = ?", (key,)).fetchone()
+            after = change(None if row is None else _value(row[0]))
+            connection.execute(
+                "INSERT OR REPLACE INTO cache (key, value, stored_at, expires_at) VALUES (?,?,?,?)",
+                (key, json.dumps(after, ensure_ascii=False), now, now + ttl_ms),
+            )
+            return after
+
+        return await self._database.write(work)
+
+    async def sweep(self, prefix: str) -> None:
+        """Forget every key that starts with `prefix` and has expired."""
+        now = self._clock()
+        await self._database.write(
+            lambda c: c.execute(
+                "DELETE FROM cache WHERE substr(key, 1, ?) = ? AND expires_at <= ?",
+                (len(prefix), prefix, now),
             )
         )
 
@@ -78,12 +105,37 @@ class State:
     async def get(self, key: str, default: Any = None) -> Any:
         def query(connection: Connection) -> Any:
             row = connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
-            return default if row is None else json.loads(row[0])
+            value = None if row is None else _value(row[0])
+            return default if value is None else value
 
         return await self._database.read(query)
+
+    async def update(self, key: str, change: Callable[[Any], Any]) -> Any:
+        """Let `change` make the new value from the one there is (None where there is none); it is returned.
+
+        No other task or program changes the value meanwhile.
+        """
+
+        def work(connection: Connection) -> Any:
+            row = connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+            after = change(None if row is None else _value(row[0]))
+            text = json.dumps(after, ensure_ascii=False)
+            if row is None or text != row[0]:
+                connection.execute("INSERT OR REPLACE INTO state (key, value) VALUES (?,?)", (key, text))
+            return after
+
+        return await self._database.write(work)
 
     async def set(self, key: str, value: Any) -> None:
         text = json.dumps(value, ensure_ascii=False)
         await self._database.write(
             lambda c: c.execute("INSERT OR REPLACE INTO state (key, value) VALUES (?,?)", (key, text))
         )
+
+
+def _value(text: Any) -> Any:
+    """What a row holds; None where it cannot be understood, since all of it can be fetched or chosen anew."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return None

@@ -6,6 +6,7 @@ released version is copied to `backups/` before the first missing step runs (SPE
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -232,7 +233,10 @@ def migrate(connection: Connection, backups: Path) -> None:
             "Update Lunalux, or choose another folder with LUNALUX_HOME.",
         )
     if version:
-        copy_database(connection, backups / f"library-v{version}.db")
+        copy = backups / f"library-v{version}.db"
+        copy_database(connection, copy)
+        if os.name == "posix":
+            copy.chmod(0o600)
     # A step may replace a table; dropping the old one must not take along what refers to it.
     connection.execute("PRAGMA foreign_keys = OFF")
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
@@ -31,8 +31,10 @@ class Success(Wire):
 
 
 class Failure(Wire):
-    """The envelope of every error: a stable code, and a sentence for people."""
+    """The envelope of every error: a stable code, and a sentence for people. `config` comes with
+    PRICE_CHANGED alone: the row of the price list as it is now."""
 
     success: Literal[False] = False
     code: str
     message: str | None = None
+    config: dict[str, Any] | None = None

@@ -71,7 +71,7 @@ class PublishRequest(Wire):
     """`intro` is checked by the route, since a blank one has its own code (INTRO_REQUIRED)."""
 
     s3_key: Annotated[str, Field(alias="s3Key"), StringConstraints(max_length=1024)]
-    language: Lang
+    language: Lang = "en"
     name: Name | None = None
     intro: Intro | None = None
     tags: Tags = Field(default_factory=list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from lunalux_core.wire.base import Identifier, Lang, Success, Wire
 from lunalux_core.wire.users import Ledger, Wallet
@@ -14,7 +14,9 @@ Prompt = Annotated[str, StringConstraints(max_length=4_000_000)]
 
 class ModelConfig(Wire):
     """One row of the price list. A cost of -1 means that this coin is not taken; `free_level` -1 never,
-    0 for everybody, n from Lux level n."""
+    0 for everybody, n from Lux level n. What else an operator wrote in the row comes along as it is."""
+
+    model_config = ConfigDict(extra="allow")
 
     displayname: str
     model_type: str
@@ -31,7 +33,10 @@ class ModelConfig(Wire):
 
 
 class ModelConfigsResponse(Success):
+    """`model_config_version` is another one whenever any row is."""
+
     configs: list[ModelConfig]
+    model_config_version: str | None = None
 
 
 class PromptMessage(Wire):
@@ -40,9 +45,21 @@ class PromptMessage(Wire):
     name: Annotated[str, StringConstraints(max_length=256)] | None = None
 
 
+class ExpectedCost(Wire):
+    """What a person was shown before the reply: how it is paid, and what it costs in each coin.
+
+    A coin that was shown as not taken is left out, or -1.
+    """
+
+    method: Literal["free", "star", "luna"] | None = None
+    star: int | None = None
+    luna: int | None = None
+
+
 class SubmitRequest(Wire):
     """One official reply. `llm_type`, `model_name`, `base_url` and `raw` are read by nobody: the price
-    list alone says what `model_id` is (M6, M7). `messages`, where given, replaces the two texts."""
+    list alone says what `model_id` is (M6, M7). `messages`, where given, replaces the two texts. With
+    `expected_cost` a reply that became dearer is refused (PRICE_CHANGED) instead of charged."""
 
     user_id: str | None = Field(default=None, max_length=128)
     model_id: str | None = Field(default=None, max_length=128)
@@ -58,6 +75,7 @@ class SubmitRequest(Wire):
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     repeat_penalty: Annotated[float, Field(ge=0, le=10)] | None = None
+    expected_cost: ExpectedCost | None = None
 
 
 class Billing(Wire):
@@ -75,7 +93,8 @@ class TokenUsage(Wire):
 
 
 class SubmitResponse(Success):
-    """`deactivate_binding` is true when the named community character no longer exists."""
+    """`deactivate_binding` is true when the named community character no longer exists. A
+    `model_config_version` that the client does not know says that the price list has changed."""
 
     content: str
     wallet: Wallet
@@ -84,3 +103,4 @@ class SubmitResponse(Success):
     deactivate_binding: bool | None = None
     thinking: str | None = None
     usage: TokenUsage | None = None
+    model_config_version: str | None = None

@@ -60,7 +60,10 @@ class Movement(Wire):
 
 
 class SessionValidResponse(Success):
+    """`model_config_version` names the price list as this server knows it; another one is worth a fetch."""
+
     user_id: str
+    model_config_version: str | None = None
 
 
 class InitRequest(Wire):

@@ -118,7 +118,7 @@ def _speak() -> None:
     from lunalux_core.settings import load_settings
     from lunalux_tui import i18n
 
-    with suppress(LunaluxError):
+    with suppress(Exception):  # this is what runs when something else has failed
         i18n.use(load_settings().lang)
 
 

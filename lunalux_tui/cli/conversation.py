@@ -229,9 +229,17 @@ def read_file(path: Path) -> bytes:
         ) from error
 
 
+def home_path(path: Path) -> Path:
+    """A path a person named, with ~ as the home folder; ~ of somebody unknown is a name like any other."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def free_path(path: Path, *, force: bool) -> Path:
     """Where a file a person named is written to. Raises InvalidInput (FILE_EXISTS) for one that is there."""
-    target = path.expanduser()
+    target = home_path(path)
     if target.exists() and not force:
         raise InvalidInput(
             "FILE_EXISTS", f"{path} exists already.", "Choose another name, or --force.", path=str(path)

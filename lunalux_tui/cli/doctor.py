@@ -91,6 +91,10 @@ async def _guarded(name: str, look: Callable[[Runtime], Awaitable[Check]], runti
         # To be signed out is a choice: characters, chats and models of one's own need no account.
         status: Status = "warn" if isinstance(error, SessionError) else "fail"
         return Check(name, status, *output.sentence(error))
+    except Exception as error:  # one thing that cannot be looked at never hides the others
+        from lunalux_core.crash import crashed
+
+        return Check(name, "fail", *output.sentence(crashed(error, runtime.paths)))
 
 
 async def _python(_runtime: Runtime) -> Check:
@@ -157,7 +161,14 @@ async def _storage(runtime: Runtime) -> Check:
 
 
 async def _keyring(runtime: Runtime) -> Check:
-    place = await asyncio.to_thread(lambda: runtime.credentials.place)
+    def place_of_keys() -> str:
+        runtime.credentials.get("doctor")  # so that a file that is damaged is found and told
+        return runtime.credentials.place
+
+    place = await asyncio.to_thread(place_of_keys)
+    damaged = [problem for problem in runtime.problems if problem.code == "CREDENTIALS_DAMAGED"]
+    if damaged:
+        return Check("keyring", "warn", *output.sentence(damaged[0]))
     if place == "keyring":
         return Check("keyring", "ok", "keys go to the system's keyring")
     detail = f"keys go to {place}, which only you can read"

@@ -8,7 +8,7 @@ import typer
 
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.conversation import FORCE, free_path
+from lunalux_tui.cli.conversation import FORCE, free_path, home_path
 from lunalux_tui.cli.run import command_settings, with_runtime
 
 backup_app = typer.Typer(add_completion=False)
@@ -92,7 +92,7 @@ def restore(
     """
     from lunalux_core import backup as backups
 
-    old = backups.restore(command_settings().paths, path.expanduser())
+    old = backups.restore(command_settings().paths, home_path(path))
     if as_json:
         output.print_json({"path": str(path), "replaced": str(old) if old else None})
     else:

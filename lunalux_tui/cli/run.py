@@ -30,6 +30,7 @@ def with_runtime(work: Callable[[Runtime], Awaitable[T]], flags: Mapping[str, An
 
     async def run() -> T:
         async with Runtime.open(command_settings(flags)) as runtime:
+            runtime.on_problem = output.warn
             return await work(runtime)
 
     return run_work(run)

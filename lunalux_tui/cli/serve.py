@@ -103,6 +103,7 @@ async def _serve(settings: BackendSettings, kind: Storage, listening: socket.soc
         server = _server(create_app(services), settings.shutdown_grace_s)
         _on_signals(lambda: setattr(server, "should_exit", True))
         await server.serve(sockets=[listening])
+        await services.unwatched.finish(settings.shutdown_grace_s)  # their readers left, their coins did not
         if cut := set(server.server_state.tasks):  # they outlasted the grace: each gives its coins back
             await asyncio.wait(cut, timeout=REFUND_SECONDS)
     finally:

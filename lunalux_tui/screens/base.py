@@ -46,6 +46,5 @@ class LunaScreen(Screen[Result]):
             self.notify(hint or message, title=message if hint else "", severity="error", markup=False)
         else:
             from lunalux_core.crash import crashed
-            from lunalux_core.paths import Paths
 
-            self.show_failure(crashed(error, Paths.find()))
+            self.show_failure(crashed(error, self.runtime.paths))

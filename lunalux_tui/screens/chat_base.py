@@ -313,8 +313,10 @@ class ChatBase(LunaScreen[None]):
         if isinstance(error, LunaluxError):
             self.show_error(error)
         else:
+            from lunalux_core.crash import crashed
+
             self.log.error("worker failed", error=repr(error))
-            self.transcript.note(t("app.unexpected", reason=f"{type(error).__name__}: {error}"))
+            self.show_error(crashed(error, self.runtime.paths))
 
     # -- the draft ---------------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ class ModelServer:
     asked: list[Asked] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+    """The model `paused` waits for it after its first word."""
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a client closed the connection before its reply was complete."""
 
@@ -50,16 +52,24 @@ class ModelServer:
             return
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
         words = [] if model == "empty" else ["Good ", "evening", "."]
+        if model == "pondering":
+            await self.go.wait()
+        if model == "endless":
+            words = ["on and "] * 10_000
         for word in words:
             chunk = {"choices": [{"index": 0, "delta": {"content": word}}]}
             writer.write(f"data: {json.dumps(chunk)}\n\n".encode())
             await writer.drain()
             self.begun.set()
+            if model == "endless":
+                await asyncio.sleep(0.05)
             if model == "slow":
                 await self.wait_for_leaving(reader)
                 return
             if model == "cut":
                 return
+            if model == "paused":
+                await self.go.wait()
         usage = {"prompt_tokens": 11, "completion_tokens": 3}
         last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage}
         writer.write(f"data: {json.dumps(last)}\n\ndata: [DONE]\n\n".encode())

@@ -13,10 +13,18 @@ import pytest
 from api_support import Api, Person, backend, bad, events, good
 from llm_stub import ModelServer, model_server
 
+from lunalux_core.backend import limits, streaming
 from lunalux_core.backend.billing import ModelConfig
+from lunalux_core.backend.gateway import Asked, Gateway
+from lunalux_core.backend.routes.gateway import _named
+from lunalux_core.backend.sessions import Session
 from lunalux_core.backend.settings import BackendSettings, ProviderSettings, RankingSettings
+from lunalux_core.backend.storage.table import Key, Update
+from lunalux_core.backend.streaming import EventStream
+from lunalux_core.wire.official import SubmitRequest
 
 FREE, STAR, LUNA = "001", "002", "003"
+MODELS = ("fine", "paused", "pondering", "endless")
 
 
 def row(model_id: str, name: str, kind: str = "openai", **changes: Any) -> ModelConfig:
@@ -37,7 +45,7 @@ async def api(tmp_path: Path, llm: ModelServer) -> AsyncIterator[Api]:
         ranking=RankingSettings(dialogue_heat=(3, 5, 7)),
     )
     async with backend(tmp_path, settings) as api:
-        for name in ("fine", "broken", "silent", "slow", "cut", "empty"):
+        for name in (*MODELS, "broken", "silent", "slow", "cut", "empty"):
             await api.services.models.put(row(name, name))
         yield api
 
@@ -224,18 +232,244 @@ async def test_a_second_request_meanwhile_is_in_progress(api: Api, llm: ModelSer
     assert (await ada.wallet())["starCoin"] == 100
 
 
-async def test_a_client_that_leaves_a_stream_is_refunded_and_the_call_is_cancelled(
+async def _hang_up(ada: Person, model: str, key: str, *, after: str) -> None:
+    """Read a stream until `after` came by, then leave."""
+    body = {"userId": ada.user_id, "modelId": model, "userMessage": "Hi."}
+    headers = {**ada.headers, "accept": "text/event-stream", "idempotency-key": key}
+    async with ada.http.stream("POST", "/api/official-model/submit", json=body, headers=headers) as response:
+        async for text in response.aiter_text():
+            if after in text:
+                return
+
+
+async def _settled(api: Api) -> None:
+    """Wait for the replies that nobody reads any more."""
+    for _ in range(500):
+        if not len(api.services.unwatched):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("a reply that nobody reads goes on for ever")
+
+
+async def test_who_leaves_a_stream_after_its_first_word_gets_and_pays_the_whole(
+    api: Api, llm: ModelServer
+) -> None:
+    """Else whole answers could be read for nothing: hang up at their last word, keep the coins."""
+    ada = await api.person()
+    await _hang_up(ada, "paused", "k", after="Good")
+    assert (await ada.wallet())["starCoin"] == 93 and len(api.services.unwatched) == 1
+    bad(await ada.submit(modelId="paused", userMessage="Hi.", key="k"), 409, "OPERATION_IN_PROGRESS")
+    llm.go.set()
+    await _settled(api)
+    replay = good(await ada.submit(modelId="paused", userMessage="Hi.", key="k"))
+    assert (replay["content"], replay["wallet"]["starCoin"]) == ("Good evening.", 93)
+    assert len(llm.asked) == 1
+    assert await api.services.sweeper.check(ada.user_id) == []
+
+
+async def test_forty_hang_ups_at_the_last_word_are_forty_replies(api: Api) -> None:
+    ada = await api.person()
+    await api.services.wallets.adjust(ada.user_id, "star", 180)
+    for number in range(40):
+        await _hang_up(ada, "fine", f"k{number}", after="evening")
+    await _settled(api)
+    assert (await ada.wallet())["starCoin"] == 0
+    history = good(await ada.get("/api/ledger/history/me", limit=100))["movements"]
+    assert [m["status"] for m in history if m["kind"] == "charge"] == ["SETTLED"] * 40
+
+
+async def test_who_leaves_before_any_word_is_refunded_and_sees_it_in_the_history(
     api: Api, llm: ModelServer
 ) -> None:
     ada = await api.person()
-    body = {"userId": ada.user_id, "modelId": "slow", "userMessage": "Hi."}
+    body = {"userId": ada.user_id, "modelId": "silent", "userMessage": "Hi."}
     headers = {**ada.headers, "accept": "text/event-stream"}
-    async with ada.http.stream("POST", "/api/official-model/submit", json=body, headers=headers) as response:
-        first = await anext(response.aiter_text())
-        assert "Good" in first
+    async with ada.http.stream("POST", "/api/official-model/submit", json=body, headers=headers):
+        await llm.arrived.wait()
         assert (await ada.wallet())["starCoin"] == 93
     await asyncio.wait_for(llm.left.wait(), 5)
     assert (await ada.wallet())["starCoin"] == 100
+    (line,) = [m for m in good(await ada.get("/api/ledger/history/me"))["movements"] if m["kind"] == "charge"]
+    assert (line["status"], line["amount"], line["modelId"]) == ("REFUNDED", 0, "silent")
+    assert await api.services.sweeper.check(ada.user_id) == []
+
+
+async def test_a_sweep_beside_a_reply_that_nobody_reads_decides_once(api: Api, llm: ModelServer) -> None:
+    """The sweep comes first, or the settling does: coins and answer agree either way."""
+    ada = await api.person()
+    await _hang_up(ada, "paused", "k", after="Good")
+    api.clock.forward(3600)  # as if the model had taken longer than any call may
+    llm.go.set()
+    await asyncio.gather(_settled(api), *(api.services.sweeper.sweep() for _ in range(5)))
+    row = await api.services.store.get("ledger_summary_table", (f"USER#{ada.user_id}", "MOVE#k"))
+    assert row is not None
+    assert (row["status"], (await ada.wallet())["starCoin"]) in {("SETTLED", 93), ("REFUNDED", 100)}
+    assert ("response" in row) == (row["status"] == "SETTLED")
+    assert await api.services.sweeper.check(ada.user_id) == []
+
+
+async def test_closing_the_service_cuts_what_nobody_reads_and_gives_the_coins_back(
+    api: Api, llm: ModelServer
+) -> None:
+    ada = await api.person()
+    await _hang_up(ada, "paused", "k", after="Good")
+    await api.services.unwatched.aclose()
+    assert (await ada.wallet())["starCoin"] == 100
+    assert await api.services.sweeper.check(ada.user_id) == []
+
+
+async def test_a_reply_that_is_still_spoken_when_its_time_is_over_is_cut_and_paid(api: Api) -> None:
+    """Else every reply that is longer than its time would be read for nothing."""
+    ada = await api.person()
+    done = events((await stream(ada, modelId="endless")).text)[-1]
+    assert done[0] == "done" and done[1]["content"].startswith("on and on and ")
+    assert (await ada.wallet())["starCoin"] == 93
+
+
+async def test_replies_that_are_begun_and_called_off_are_counted(tmp_path: Path, llm: ModelServer) -> None:
+    settings = BackendSettings(providers=ProviderSettings(openai_base_url=llm.url))
+    async with backend(tmp_path, settings, served=True) as api:
+        await api.services.models.put(row("silent", "silent"))
+        ada, bob = await api.person(), await api.person("bob")
+        for _ in range(20):
+            llm.arrived.clear()
+            call = asyncio.ensure_future(ada.submit(modelId="silent"))
+            await llm.arrived.wait()
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+        refused = await ada.submit(modelId=STAR)
+        bad(refused, 429, "RATE_LIMITED")
+        assert int(refused.headers["retry-after"]) > 60
+        assert (await ada.wallet())["starCoin"] == 100
+        good(await bob.submit(modelId=STAR))
+
+
+async def test_paid_replies_have_a_rate_of_their_own(tmp_path: Path) -> None:
+    async with backend(tmp_path, served=True) as api:
+        ada = await api.person()
+        await api.services.wallets.adjust(ada.user_id, "star", 1000)
+        while not await api.services.limiter.take(limits.PAID_REPLY, ada.user_id):
+            pass
+        bad(await ada.submit(modelId=STAR), 429, "RATE_LIMITED")
+        assert (await ada.wallet())["starCoin"] == 1100
+
+
+async def test_a_silent_model_does_not_leave_the_stream_silent(
+    api: Api, llm: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "QUIET_SECONDS", 0.1)
+    ada = await api.person()
+    body = {"userId": ada.user_id, "modelId": "pondering", "userMessage": "Hi."}
+    headers = {**ada.headers, "accept": "text/event-stream"}
+    text = ""
+    async with ada.http.stream("POST", "/api/official-model/submit", json=body, headers=headers) as response:
+        async for piece in response.aiter_text():
+            text += piece
+            if text.count(":") == 2:
+                llm.go.set()
+    blocks = text.strip().split("\n\n")
+    signs = [block for block in blocks if block.startswith(":")]
+    assert len(signs) >= 2 and all(block.count("\n") == 0 for block in signs)
+    rest = events("\n\n".join(block for block in blocks if not block.startswith(":")))
+    assert rest[-1][0] == "done" and rest[-1][1]["content"] == "Good evening."
+
+
+async def test_a_reader_that_takes_nothing_has_left_and_pays(api: Api) -> None:
+    """A stalled connection must not hold the reply up until the model's time is over and it costs nothing."""
+    ada = await api.person()
+    asked = Asked(
+        Session(ada.user_id, "s", 1, ada.email),
+        SubmitRequest(user_id=ada.user_id, model_id="fine", user_message="Hi."),
+        "stalled",
+        "local",
+        True,
+    )
+    source = Gateway(api.services).reply(asked)
+    await anext(source)
+    answer = EventStream(_named(source), source, api.services.unwatched, quiet_s=0.1, stall_s=0.1)
+    sent: list[bytes] = []
+
+    async def receive() -> dict[str, str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("body", b""))
+        if b"evening" in sent[-1]:
+            await asyncio.Event().wait()
+
+    await asyncio.wait_for(answer({"type": "http"}, receive, send), 5)
+    assert b"evening" in sent[-1]
+    assert (await ada.wallet())["starCoin"] == 93
+    assert good(await ada.submit(modelId="fine", userMessage="Hi.", key="stalled"))["content"]
+
+
+async def test_a_dearer_price_is_told_before_it_is_charged(api: Api) -> None:
+    ada = await api.person()
+    shown = {"method": "star", "star": 5}
+    good(await ada.submit(modelId=STAR, expectedCost=shown))
+    await api.services.models.put(row(STAR, "practice", "practice", star_cost=9))
+    refused = await ada.submit(modelId=STAR, expectedCost=shown, key="dearer")
+    assert (refused.status_code, refused.json()["code"]) == (409, "PRICE_CHANGED")
+    assert refused.json()["config"]["starCost"] == 9 and refused.json()["config"]["modelId"] == STAR
+    streamed = await ada.post(
+        "/api/official-model/submit",
+        {"modelId": STAR, "userMessage": "Hi.", "expectedCost": shown},
+        accept="text/event-stream",
+    )
+    assert (streamed.status_code, streamed.json()["code"]) == (409, "PRICE_CHANGED")
+    assert (await ada.wallet())["starCoin"] == 95
+    agreed = good(await ada.submit(modelId=STAR, expectedCost={"method": "star", "star": 9}, key="dearer"))
+    assert agreed["billing"]["cost"] == 9
+    again = good(await ada.submit(modelId=STAR, expectedCost=shown, key="dearer"))  # paid: nothing to refuse
+    assert again["content"] == agreed["content"] and again["wallet"]["starCoin"] == 86
+    cheaper = good(await ada.submit(modelId=STAR, expectedCost={"star": 20}))
+    assert cheaper["billing"]["cost"] == 9
+
+
+@pytest.mark.parametrize(
+    ("shown", "charged"),
+    [
+        ({"method": "free"}, False),
+        ({"method": "free", "star": 8}, False),
+        ({"method": "luna", "luna": 3}, False),
+        ({"luna": 3}, False),
+        ({"method": "luna", "luna": 3, "star": -1}, False),
+        ({"star": 7, "luna": 3}, False),
+        ({"method": "star"}, True),
+        ({"method": "luna", "star": 8, "luna": 3}, True),
+        ({}, True),
+    ],
+)
+async def test_what_was_shown_decides_what_is_a_surprise(api: Api, shown: Any, charged: bool) -> None:
+    ada = await api.person()
+    answer = await ada.submit(modelId=LUNA, expectedCost=shown)  # 8 star, or 3 luna
+    assert answer.status_code == (200 if charged else 409)
+    assert (await ada.wallet())["starCoin"] == (92 if charged else 100)
+
+
+async def test_a_new_price_list_has_a_new_version(api: Api) -> None:
+    ada = await api.person()
+    listed = good(await ada.get("/api/model-config/list"))
+    version = listed["modelConfigVersion"]
+    assert version and good(await ada.get("/api/model-config/list"))["modelConfigVersion"] == version
+    assert good(await ada.get("/api/session/validate"))["modelConfigVersion"] == version
+    assert good(await ada.submit())["modelConfigVersion"] == version
+    await api.services.models.put(row(STAR, "practice", "practice", star_cost=9))
+    told = good(await ada.submit())["modelConfigVersion"]
+    assert told != version
+    assert good(await ada.get("/api/session/validate"))["modelConfigVersion"] == told
+
+
+async def test_a_row_of_the_price_list_comes_with_all_it_says(api: Api) -> None:
+    ada = await api.person()
+    more = {"vendorNote": "quick", "contextWindow": 8192, "tags": frozenset({"b", "a"}), "nested": {"x": [1]}}
+    await api.services.store.write(Update("model_config_table", Key("MODEL#002", "MODEL"), set=more))
+    api.services.models._kept = None
+    (found,) = [c for c in good(await ada.get("/api/model-config/list"))["configs"] if c["modelId"] == "002"]
+    assert found["vendorNote"] == "quick" and found["contextWindow"] == 8192
+    assert found["tags"] == ["a", "b"] and found["nested"] == {"x": [1]} and "PK" not in found
 
 
 async def test_a_client_that_leaves_a_json_call_is_refunded(api: Api, llm: ModelServer) -> None:
@@ -289,6 +523,19 @@ async def test_the_dialogue_counts_for_its_character(api: Api) -> None:
     assert good(await ada.submit(characterId="no-such"))["deactivateBinding"] is True
 
 
+async def test_a_card_that_is_hidden_for_a_look_stays_bound(api: Api) -> None:
+    """`restore` brings it back for everybody; only what is deleted is not worth a binding any more."""
+    ada, bob = await api.person(), await api.person("bob")
+    mira = await bob.publish()
+    await api.services.characters.set_status(mira, "hidden")
+    assert "deactivateBinding" not in good(await ada.submit(characterId=mira))
+    await api.services.characters.set_status(mira, "active")
+    good(await ada.submit(characterId=mira))
+    assert (await api.services.characters.require(mira)).dialogue_count == 1
+    await api.services.characters.set_status(mira, "deleted")
+    assert good(await ada.submit(characterId=mira))["deactivateBinding"] is True
+
+
 async def test_free_replies_are_metered_for_strangers(tmp_path: Path) -> None:
     async with backend(tmp_path, served=True) as api:
         ada = await api.person()
@@ -308,6 +555,7 @@ async def test_only_token_counts_are_logged(tmp_path: Path, caplog: pytest.LogCa
         answer = good(await ada.submit(userMessage="A secret sentence of mine.", raw="hidden raw"))
     (tokens,) = [r for r in caplog.records if r.getMessage() == "tokens"]
     assert tokens.__dict__["completion"] == answer["usage"]["completionTokens"]
+    assert tokens.__dict__["total_tokens"] == tokens.__dict__["prompt"] + tokens.__dict__["completion"]
     for record in caplog.records:
         shown = str(record.__dict__)
         assert "secret sentence" not in shown and "hidden raw" not in shown and ada.token not in shown

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from lunalux_core.backend.billing import ModelConfig
+from lunalux_core.backend.storage.foreign import as_json
 from lunalux_core.backend.storage.table import Item, Key, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound
 
 CACHE_SECONDS = 60.0
 CAPS = ("maxInputChars", "maxOutputTokens")
+_ATTRIBUTES = (
+    *("displayname", "modelType", "modelName", "modelId", "freeLevel", "allowStar", "allowLuna"),
+    *("starCost", "lunaCost", "sortOrder", *CAPS),
+)
 MODEL_TYPES = ("openai", "gemini", "practice")
 
 
@@ -23,6 +31,8 @@ class ModelConfigs:
         self._store, self._table, self._monotonic = store, table, monotonic
         self._lock = asyncio.Lock()
         self._kept: tuple[float, tuple[ModelConfig, ...]] | None = None
+        self._version: str | None = None
+        self._asked = False
 
     async def list(self) -> tuple[ModelConfig, ...]:
         """All rows that are whole, by `sortOrder`; rows that miss key fields are dropped."""
@@ -32,7 +42,19 @@ class ModelConfigs:
                 whole = [row for row in rows if row is not None]
                 whole.sort(key=lambda row: (row.sort_order, row.model_id))
                 self._kept = (self._monotonic(), tuple(whole))
+                self._version = version_of(whole)
             return self._kept[1]
+
+    def version(self) -> str | None:
+        """A name for the rows as they were last read, None before that. It reads nothing itself."""
+        self._asked = True
+        return self._version
+
+    async def freshen(self) -> None:
+        """Read the rows anew if somebody asked for their version since: for a timer."""
+        if self._asked:
+            self._asked = False
+            await self.list()
 
     async def require(self, model_id: str) -> ModelConfig:
         """The row that says what a model is and costs.
@@ -75,6 +97,7 @@ def config_of(item: Item) -> ModelConfig | None:
     model_id, displayname, model_type, model_name = (str(text) for text in texts)
     if type(item.get("freeLevel")) is not int:
         return None
+    known = {"PK", "SK", *_ATTRIBUTES}
     return ModelConfig(
         model_id=model_id,
         displayname=displayname,
@@ -88,7 +111,14 @@ def config_of(item: Item) -> ModelConfig | None:
         sort_order=_whole(item, "sortOrder", 0),
         max_input_chars=_cap(item, "maxInputChars"),
         max_output_tokens=_cap(item, "maxOutputTokens"),
+        extra={name: as_json(value) for name, value in sorted(item.items()) if name not in known},
     )
+
+
+def version_of(rows: list[ModelConfig]) -> str:
+    """The same for the same rows, on every instance."""
+    said = json.dumps([asdict(row) for row in rows], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def item_of(config: ModelConfig) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from lunalux_core.backend.billing import Currency
 from lunalux_core.backend.clock import iso, newest_first
 from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.storage.foreign import optional_text, text, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     Condition,
@@ -73,14 +74,14 @@ def move_key(user_id: str, operation: str) -> Key:
 def movement_of(row: Item) -> Movement:
     """The movement in a MOVE# or LINE# row."""
     return Movement(
-        id=str(row["opId"]),
-        kind=str(row["kind"]),
-        currency=row.get("currency"),
-        amount=int(row["amount"]),
-        status=str(row["status"]),
-        created_at=str(row["createdAt"]),
-        model_id=row.get("modelId"),
-        character_id=row.get("characterId"),
+        id=text(row.get("opId")) or str(row["SK"]).rpartition("#")[2],
+        kind=text(row.get("kind"), "charge"),
+        currency=row["currency"] if row.get("currency") in ("star", "luna") else None,
+        amount=whole(row.get("amount")),
+        status=text(row.get("status"), "SETTLED"),
+        created_at=text(row.get("createdAt")),
+        model_id=optional_text(row.get("modelId")),
+        character_id=optional_text(row.get("characterId")),
     )
 
 

@@ -64,17 +64,19 @@ async def sign_up(
     "/confirm",
     responses=answers("INVALID_REQUEST", "CODE_INVALID", "CODE_EXPIRED", "EMAIL_TAKEN", "RATE_LIMITED"),
 )
-async def confirm(body: ConfirmRequest, services: CurrentServices) -> Success:
+async def confirm(body: ConfirmRequest, request: Request, services: CurrentServices) -> Success:
     """Confirm an address with the code that was sent to it."""
     await limit(services, limits.CODE, _who(body.email))
+    await limit(services, limits.CODE_ADDRESS, client_address(request))
     await services.identity.confirm(body.email, body.code)
     return Success()
 
 
 @router.post("/resend", responses=answers("INVALID_REQUEST", "RATE_LIMITED"))
-async def resend(body: EmailRequest, services: CurrentServices) -> Success:
+async def resend(body: EmailRequest, request: Request, services: CurrentServices) -> Success:
     """Send another code, if the address waits for one; the answer is the same if not."""
     await limit(services, limits.MAIL, _who(body.email))
+    await limit(services, limits.MAIL_ADDRESS, client_address(request))
     await services.identity.resend(body.email)
     return Success()
 
@@ -86,8 +88,10 @@ async def sign_in(
     body: SignInRequest, request: Request, response: Response, services: CurrentServices
 ) -> SignInResponse:
     """Begin a session; the account's former one ends (460 over there)."""
-    await limit(services, limits.SIGN_IN_ADDRESS, client_address(request))
-    await limit(services, limits.SIGN_IN_EMAIL, _who(body.email))
+    address, who = client_address(request), _who(body.email)
+    await limit(services, limits.SIGN_IN_ADDRESS, address)
+    await limit(services, limits.SIGN_IN_EMAIL, f"{who}@{address}")
+    await limit(services, limits.SIGN_IN_ANYWHERE, who)
     account = await services.identity.sign_in(body.email, body.password)
     device = request.headers.get("user-agent", "")
     token = await services.sessions.open(account.user_id, account.email, device)
@@ -122,9 +126,10 @@ async def sign_out(request: Request, response: Response, services: CurrentServic
 
 
 @router.post("/forgot", responses=answers("INVALID_REQUEST", "RATE_LIMITED"))
-async def forgot(body: EmailRequest, services: CurrentServices) -> Success:
+async def forgot(body: EmailRequest, request: Request, services: CurrentServices) -> Success:
     """Send a reset code, if there is such an account; the answer is the same if not."""
     await limit(services, limits.MAIL, _who(body.email))
+    await limit(services, limits.MAIL_ADDRESS, client_address(request))
     await services.identity.forgot(body.email)
     return Success()
 
@@ -133,9 +138,10 @@ async def forgot(body: EmailRequest, services: CurrentServices) -> Success:
     "/reset",
     responses=answers("INVALID_REQUEST", "WEAK_PASSWORD", "CODE_INVALID", "CODE_EXPIRED", "RATE_LIMITED"),
 )
-async def reset(body: ResetRequest, services: CurrentServices) -> Success:
+async def reset(body: ResetRequest, request: Request, services: CurrentServices) -> Success:
     """Set a new password with a mailed code; every session of the account ends."""
     await limit(services, limits.CODE, _who(body.email))
+    await limit(services, limits.CODE_ADDRESS, client_address(request))
     user_id = await services.identity.reset(body.email, body.code, body.password)
     if user_id:
         await services.sessions.revoke(user_id)

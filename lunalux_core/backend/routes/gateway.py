@@ -36,8 +36,9 @@ CLIENT_CLOSED = 499
 _KEY = re.compile(KEY_PATTERN)
 REFUSALS = (
     *("USER_ID_REQUIRED", "MODEL_ID_REQUIRED", "USER_MISMATCH", "MODEL_NOT_FOUND", "WALLET_NOT_FOUND"),
-    *("PAYMENT_NOT_SUPPORTED", "INSUFFICIENT_FUNDS", "BILLING_FAILED", "OPERATION_IN_PROGRESS", "TOO_LARGE"),
-    *("IDEMPOTENCY_MISMATCH", "RATE_LIMITED", "LLM_CONFIG_INVALID", "LLM_FAILED", "LLM_TIMEOUT"),
+    *("PAYMENT_NOT_SUPPORTED", "INSUFFICIENT_FUNDS", "BILLING_FAILED", "PRICE_CHANGED", "TOO_LARGE"),
+    *("OPERATION_IN_PROGRESS", "IDEMPOTENCY_MISMATCH", "RATE_LIMITED"),
+    *("LLM_CONFIG_INVALID", "LLM_FAILED", "LLM_TIMEOUT"),
 )
 _STREAMED: dict[int | str, dict[str, Any]] = {
     200: {
@@ -91,7 +92,7 @@ async def submit(
     events = Gateway(services).reply(asked)
     if aloud:
         await anext(events)  # Begun: what refuses the reply refuses it with its own HTTP status
-        return EventStream(_named(events), events)
+        return EventStream(_named(events), events, services.unwatched)
     try:
         answer = await while_connected(request.receive, _last(events))
     except ClientGone:

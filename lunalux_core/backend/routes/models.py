@@ -15,4 +15,5 @@ router = APIRouter(prefix="/api/model-config", tags=["models"])
 @router.get("/list", responses=answers(*SESSION), response_model_exclude_none=True)
 async def models(session: CurrentSession, services: CurrentServices) -> ModelConfigsResponse:
     """All whole rows by `sortOrder`."""
-    return ModelConfigsResponse(configs=[config_view(row) for row in await services.models.list()])
+    rows = [config_view(row) for row in await services.models.list()]
+    return ModelConfigsResponse(configs=rows, model_config_version=services.models.version())

@@ -1,0 +1,59 @@
+"""One writer at a time for a small file, among the threads and programs of this computer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lunalux_core.ids import short_id
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of the file at `path` during the block; it dies with the program.
+
+    The lock is a file beside it, since the file itself is replaced by every write. In a folder where none
+    can be made nothing is held: whoever writes there is told by the write itself.
+    """
+    try:
+        handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        yield
+        return
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Replace the file at `path` by `data`, or leave it as it is. A link stays one: its target is replaced.
+
+    Args:
+        mode: for a file that is not there yet; one that is keeps its own.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists():
+        mode = target.stat().st_mode & 0o777
+    new = target.with_name(f"{target.name}.{short_id()}.new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        with os.fdopen(os.open(new, flags, mode), "wb") as file:
+            file.write(data)
+        new.replace(target)
+    finally:
+        new.unlink(missing_ok=True)
