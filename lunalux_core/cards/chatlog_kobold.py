@@ -40,21 +40,30 @@ def read_kobold(document: Mapping[str, Any]) -> list[ChatLog]:
     others = [name for name in as_text(settings.get("chatopponent")).split(_GROUP) if name.strip()]
     text = "".join(pieces)
     mode = _mode(as_integer(settings.get("opmode"), 0), text, settings)
-    split = {
-        STORY: lambda: _story(pieces),
-        ADVENTURE: lambda: _adventure(text),
-        CHAT: lambda: _chat(pieces, person, others, as_flag(settings.get("chat_match_any_name"))),
-        INSTRUCT: lambda: _instruct(text, settings, person, others),
-    }[mode]
+    messages = _messages(mode, pieces, settings, person, others)
     return [
         chat_of(
-            split(),
+            messages,
             user_name=person if settings.get("chatname") else "",
             character_name=others[0] if others else "",
             header=with_note(_note(document)),
             notes=tuple(_notes(document, mode, pieces)),
         )
     ]
+
+
+def _messages(
+    mode: int, pieces: Sequence[str], settings: Mapping[str, Any], person: str, others: Sequence[str]
+) -> Iterator[Spoken]:
+    match mode:
+        case 1:
+            return _story(pieces)
+        case 2:
+            return _adventure("".join(pieces))
+        case 3:
+            return _chat(pieces, person, others, as_flag(settings.get("chat_match_any_name")))
+        case _:
+            return _instruct("".join(pieces), settings, person, others)
 
 
 def _pieces(document: Mapping[str, Any]) -> list[str]:

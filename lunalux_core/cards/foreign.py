@@ -130,9 +130,8 @@ def _mapped(document: Mapping[str, Any]) -> dict[str, Any]:
         if text := next((text for text in texts if text.strip()), ""):
             data[ours] = text
     for ours, names in _LISTS.items():
-        texts = [text for name in names for text in _texts(document.get(name))]
-        if texts := list(dict.fromkeys(texts)):
-            data[ours] = texts
+        if found := list(dict.fromkeys(text for name in names for text in _texts(document.get(name)))):
+            data[ours] = found
     greetings = [text for text in data.pop("alternate_greetings", []) if text != data.get("first_mes")]
     if greetings and "first_mes" not in data:
         data["first_mes"] = greetings.pop(0)
@@ -208,7 +207,7 @@ _AGNAI_KEYS = {
 
 def _card(data: Mapping[str, Any], document: Mapping[str, Any], used: set[str]) -> Card:
     rest = {key: value for key, value in document.items() if key not in used}
-    return Card.of({"spec": "chara_card_v2", "spec_version": "2.0", "data": V2_FIELDS | data, **rest})
+    return Card.of({"spec": "chara_card_v2", "spec_version": "2.0", "data": {**V2_FIELDS, **data}, **rest})
 
 
 def from_yaml(text: str) -> Card:
