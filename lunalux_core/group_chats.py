@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.cards.chatlog import ChatLog, read_chat
+from lunalux_core.cards.chatlog import ChatLog, read_chats
 from lunalux_core.cards.coerce import as_flag, as_object, as_text
 from lunalux_core.errors import NotFound
 from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, Group, insert_group, load_group
 from lunalux_core.text import clean_line
-from lunalux_core.transfer import ImportedChat, import_conversation, store_group_chat
+from lunalux_core.transfer import ImportedChat, import_conversation, store_group_chat, titles_of
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
@@ -40,26 +40,30 @@ def speakers(log: ChatLog) -> tuple[str, ...]:
 async def import_group_chat(
     library: Library, data: bytes, filename: str = "", *, group_id: str = "", user_name: str = "You"
 ) -> ImportedChat:
-    """Store a chat file as a new conversation of a group: the one that is named, else the one with these
-    members, else a new one.
+    """Store the chats of a file as new conversations of a group: the one that is named, else the one with
+    these members, else a new one.
 
     Raises:
         InvalidInput: not a chat, or damaged.
         NotFound: GROUP_WITHOUT_MEMBERS, when no speaker is in the library; GROUP_NOT_FOUND.
     """
-    log = read_chat(data, filename)
-    title = clean_line(log.title or Path(filename).stem, 120)
+    logs = read_chats(data, filename)
+    titles = titles_of(logs, Path(filename).stem)
 
-    def change(connection: Connection) -> tuple[str, list[str]]:
-        if group_id:
-            group = load_group(connection, group_id)
-            missing = [name for name in speakers(log) if name.casefold() not in _keys(group.names)]
-        else:
-            group, missing = group_for(connection, log, title)
-        return store_group_chat(connection, log, group, title, user_name), missing_notes(group, missing)
+    def change(connection: Connection) -> tuple[list[str], list[str]]:
+        ids, notes = [], []
+        for log, title in zip(logs, titles, strict=True):
+            if group_id:
+                group = load_group(connection, group_id)
+                missing = [name for name in speakers(log) if name.casefold() not in _keys(group.names)]
+            else:
+                group, missing = group_for(connection, log, title)
+            ids.append(store_group_chat(connection, log, group, title, user_name))
+            notes += [*log.notes, *missing_notes(group, missing)]
+        return ids, notes
 
-    identity, notes = await library.database.write(change)
-    return ImportedChat(identity, len(log.path()), (*log.notes, *notes))
+    ids, notes = await library.database.write(change)
+    return ImportedChat.of(logs, ids, list(dict.fromkeys(notes)))
 
 
 async def import_chat(
@@ -77,7 +81,7 @@ async def import_chat(
     Raises:
         InvalidInput: not a chat, or damaged. NotFound: GROUP_WITHOUT_MEMBERS, CHARACTER_NOT_FOUND and others.
     """
-    if character_id and not is_group_chat(read_chat(data, filename)):
+    if character_id and not is_group_chat(read_chats(data, filename)[0]):
         return await import_conversation(library, character_id, data, filename, user_name=user_name)
     return await import_group_chat(library, data, filename, group_id=group_id, user_name=user_name)
 

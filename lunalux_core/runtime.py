@@ -192,7 +192,7 @@ class Runtime:
     def reader(self) -> TurnReader:
         from lunalux_core.dialogue.reading import TurnReader
 
-        return TurnReader(self.settings, lambda: self.models)
+        return TurnReader(self.settings, lambda: self.models, lambda: self.engine)
 
     @cached_property
     def displays(self) -> Displays:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from typing import Any, Literal
 from lunalux_core.cards.chatlog import (
     ChatLog,
     LogNode,
-    read_chat,
+    read_chats,
     write_jsonl,
     write_markdown,
     write_native,
@@ -43,11 +43,25 @@ FORMATS: tuple[ExportFormat, ...] = ("jsonl", "md", "txt", "json")
 
 @dataclass(frozen=True, slots=True)
 class ImportedChat:
-    """What an import stored; `notes` says what differed from the file."""
+    """What an import stored; `notes` says what differed from the file.
+
+    Args:
+        messages: of the first conversation, on the path that is shown.
+        others: ids of further conversations, where the file held several chats.
+    """
 
     conversation_id: str
     messages: int
     notes: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, logs: Sequence[ChatLog], ids: Sequence[str], notes: Sequence[str] | None = None
+    ) -> ImportedChat:
+        """What became of the chats of one file; `notes` in place of their own."""
+        own = tuple(dict.fromkeys(note for log in logs for note in log.notes))
+        return cls(ids[0], len(logs[0].path()), own if notes is None else tuple(notes), tuple(ids[1:]))
 
 
 async def export_conversation(
@@ -83,18 +97,29 @@ def format_of(path: Path) -> ExportFormat:
 async def import_conversation(
     library: Library, character_id: str, data: bytes, filename: str = "", *, user_name: str = "You"
 ) -> ImportedChat:
-    """Store a chat file as a new conversation of a character.
+    """Store the chats of a file as new conversations of a character.
 
     Raises:
         InvalidInput: not a chat, or damaged. NotFound: no such character.
     """
-    log = read_chat(data, filename)
+    logs = read_chats(data, filename)
     character = await library.characters.get(character_id)
-    title = clean_line(log.title or Path(filename).stem, 120)
-    identity = await library.database.write(
-        lambda c: store_chat(c, log, character_id, character.name, title, user_name)
+    titles = titles_of(logs, Path(filename).stem)
+    ids = await library.database.write(
+        lambda c: [
+            store_chat(c, log, character_id, character.name, title, user_name)
+            for log, title in zip(logs, titles, strict=True)
+        ]
     )
-    return ImportedChat(identity, len(log.path()), log.notes)
+    return ImportedChat.of(logs, ids)
+
+
+def titles_of(logs: Sequence[ChatLog], stem: str) -> list[str]:
+    """What to call the chats of a file that is called `stem`."""
+    return [
+        clean_line(log.title or (f"{stem} {number}" if len(logs) > 1 else stem), 120)
+        for number, log in enumerate(logs, 1)
+    ]
 
 
 def store_chat(

@@ -1,4 +1,4 @@
-"""The dates of chat files (FORMATS 6.1): four spellings in, one out."""
+"""The dates of chat files (FORMATS 6.1): many spellings in, one out."""
 
 from __future__ import annotations
 
@@ -6,24 +6,33 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-_HUMANISED = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2}) ?@(\d{1,2})h ?(\d{1,2})m ?(\d{1,2})s(?: ?(\d{1,3})ms)?")
+_HUMANISED = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2}) ?@(\d{1,2})h ?(\d{1,2})m ?(\d{1,2})s(?: ?(\d{1,3})ms)?", re.ASCII
+)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_WORDS = re.compile(r"([A-Za-z]{3,9}) (\d{1,2}), (\d{4}) (\d{1,2}):(\d{2}) ?([ap]m)", re.IGNORECASE)
+_WORDS = re.compile(r"([A-Za-z]{3,9})\.? (\d{1,2}), (\d{4}) (\d{1,2}):(\d{2}) ?([ap]m)?", re.I | re.ASCII)
+
+LATEST = 253_370_764_800_000
+"""The first day of the year 9999: what lies behind it is no date that any calendar here can show."""
+_SECONDS = (100_000_000, 100_000_000_000)
+"""Numbers between these are seconds: as milliseconds they would be days of the early seventies."""
 
 
 def parse_date(value: Any) -> int:
     """Milliseconds since 1970, 0 for a text of no known form. Without a zone it is local time."""
-    if isinstance(value, bool) or value is None:
-        return 0
-    if isinstance(value, (int, float)):
-        return int(value) if 0 <= value < 1e15 else 0
-    text = str(value).strip()
-    if text.isdigit():
-        return int(text) if len(text) < 16 else 0
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _bounded(value * 1000 if _SECONDS[0] <= value < _SECONDS[1] else value)
+    text = value.strip() if isinstance(value, str) else ""
+    if text.isascii() and text.replace(".", "", 1).isdigit():
+        return parse_date(float(text)) if len(text) < 30 else 0
     try:
-        return _ms(_parsed(text))
+        return _bounded(_parsed(text).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
         return 0
+
+
+def _bounded(milliseconds: float) -> int:
+    return int(milliseconds) if 0 <= milliseconds < LATEST else 0
 
 
 def _parsed(text: str) -> datetime:
@@ -32,16 +41,15 @@ def _parsed(text: str) -> datetime:
         return datetime(year, month, day, hour, minute, second, int(match[7] or 0) * 1000)
     if match := _WORDS.fullmatch(text):
         month = _MONTHS.index(match[1][:3].lower()) + 1
-        hour = int(match[4]) % 12 + (12 if match[6].lower() == "pm" else 0)
+        hour = int(match[4])
+        if match[6]:
+            hour = hour % 12 + (12 if match[6].lower() == "pm" else 0)
         return datetime(int(match[3]), month, int(match[2]), hour, int(match[5]))
     return datetime.fromisoformat(text)
 
 
-def _ms(moment: datetime) -> int:
-    return max(int(moment.timestamp() * 1000), 0)
-
-
 def st_date(milliseconds: int) -> str:
-    """ISO 8601 in UTC with milliseconds, as newer SillyTavern writes it."""
+    """ISO 8601 in UTC with milliseconds, as newer SillyTavern writes it; a wild date is written as 1970."""
+    milliseconds = _bounded(milliseconds)
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from lunalux_core.cards.chatdates import parse_date, st_date
+from lunalux_core.cards.coerce import as_optional_integer, as_text
 from lunalux_core.errors import InvalidInput
 
 Role = Literal["system", "user", "assistant"]
+_ROLES: Mapping[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
 FORMAT = "lunalux-conversation"
 FORMAT_VERSION = 1
 _REBUILT = {"swipes", "swipe_info", "swipe_id"}
@@ -70,34 +72,63 @@ class ChatLog:
 
 
 def read_chat(data: bytes, filename: str = "") -> ChatLog:
-    """Read a chat file of any known tool, recognised by its content.
+    """The first chat of a file; `read_chats` reads them all, and says what is raised."""
+    return read_chats(data, filename)[0]
+
+
+def read_chats(data: bytes, filename: str = "") -> tuple[ChatLog, ...]:
+    """Read a chat file of any known tool, recognised by its content; some tools put several chats into one.
+
+    An empty chat beside others is left out and told.
 
     Raises:
-        InvalidInput: CHAT_UNKNOWN_FORMAT, CHAT_EMPTY.
+        InvalidInput: CHAT_UNKNOWN_FORMAT, CHAT_EMPTY, CHAT_DAMAGED.
     """
     from lunalux_core.cards import chatlog_foreign
 
     text = data.decode("utf-8-sig", "replace")
     whole = _json_or_none(text)
     if isinstance(whole, dict) and (log := read_native(whole)) is not None:
-        return log
-    if isinstance(whole, dict) and not _is_header(whole) and "mes" not in whole:
-        log = chatlog_foreign.read(whole)
-        if log is not None:
-            return log
-        raise _unknown(filename)
-    return read_jsonl(text, filename)
+        return (log,)
+    if isinstance(whole, list) and is_list_of_lines(whole):
+        return (_read_lines(enumerate(whole, 1), filename),)
+    if isinstance(whole, list) or (isinstance(whole, dict) and not _is_header(whole) and "mes" not in whole):
+        found = chatlog_foreign.read(whole)
+        if found is None:
+            raise _unknown(filename)
+        return _without_empty(found)
+    return (read_jsonl(text, filename),)
+
+
+def is_list_of_lines(document: Sequence[Any]) -> bool:
+    """Whether a JSON list holds SillyTavern's lines, as some programs save them."""
+    first = document[0] if document else None
+    return isinstance(first, dict) and (_is_header(first) or ("mes" in first and "is_user" in first))
+
+
+def _without_empty(found: Sequence[ChatLog]) -> tuple[ChatLog, ...]:
+    kept = [log for log in found if log.nodes]
+    if not kept:
+        raise InvalidInput(
+            "CHAT_EMPTY", "This chat file has no messages.", "Export it again where it came from."
+        )
+    if missing := len(found) - len(kept):
+        note = f"{missing} of the chats in this file {'has' if missing == 1 else 'have'} no messages."
+        kept[0] = replace(kept[0], notes=(note, *kept[0].notes))
+    return tuple(kept)
 
 
 def read_jsonl(text: str, filename: str = "") -> ChatLog:
     """SillyTavern's lines. A bad line is skipped and told; a file without a header loses no message."""
+    lines = enumerate(text.split("\n"), 1)  # not splitlines: U+2028 may stand in a message
+    return _read_lines(((number, _json_or_none(line)) for number, line in lines if line.strip()), filename)
+
+
+def _read_lines(lines: Iterable[tuple[int, Any]], filename: str) -> ChatLog:
     header: dict[str, Any] = {}
     notes: list[str] = []
     builder = _Builder()
-    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: U+2028 may stand in a message
-        if not line.strip():
-            continue
-        document = _json_or_none(line)
+    for number, document in lines:
         if not isinstance(document, dict):
             notes.append(f"Line {number} is not a message and was left out.")
         elif _is_header(document) and not header and not builder.nodes:
@@ -196,39 +227,46 @@ def read_native(document: Mapping[str, Any]) -> ChatLog | None:
     """Our own JSON, or None when it is something else. Raises InvalidInput (CHAT_DAMAGED)."""
     if document.get("format") != FORMAT:
         return None
-    try:
-        nodes = tuple(
-            LogNode(
-                parent=int(entry["parent"]),
-                role=entry["role"],
-                name=str(entry["name"]),
-                text=str(entry["content"]),
-                thinking=str(entry.get("thinking", "")),
-                sent_at=int(entry.get("sent_at", 0)),
-                model=str(entry.get("model", "")),
-                hidden=bool(entry.get("hidden", False)),
-                suggestions=tuple(str(s) for s in entry.get("suggestions", ())),
-                event=str(entry.get("event", "")),
-                raw=str(entry.get("raw", "")),
-                line=entry.get("line") if isinstance(entry.get("line"), dict) else {},
-            )
-            for entry in document["messages"]
-        )
-        head = int(document["head"])
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise _damaged() from None
-    sound = all(-1 <= node.parent < place for place, node in enumerate(nodes)) and -1 <= head < len(nodes)
-    if not sound or any(node.role not in {"system", "user", "assistant"} for node in nodes):
+    entries = document.get("messages")
+    nodes = tuple(_native_node(entry) for entry in (entries if isinstance(entries, list) else (None,)))
+    head = as_optional_integer(document.get("head"))
+    head = len(nodes) - 1 if head is None else head
+    if not all(-1 <= node.parent < place for place, node in enumerate(nodes)) or not -1 <= head < len(nodes):
         raise _damaged()
     header, group = document.get("header"), document.get("group")
     return ChatLog(
         nodes,
         head,
-        user_name=str(document.get("user_name", "")),
-        character_name=str(document.get("character_name", "")),
-        title=str(document.get("title", "")),
+        user_name=as_text(document.get("user_name")),
+        character_name=as_text(document.get("character_name")),
+        title=as_text(document.get("title")),
         header=header if isinstance(header, dict) else {},
         group=group if isinstance(group, dict) else {},
+    )
+
+
+def _native_node(entry: Any) -> LogNode:
+    """One message of our own JSON; only what the tree cannot do without makes it damaged."""
+    if not isinstance(entry, dict):
+        raise _damaged()
+    role = _ROLES.get(as_text(entry.get("role")))
+    parent = as_optional_integer(entry.get("parent"))
+    if role is None or parent is None:
+        raise _damaged()
+    suggestions, line = entry.get("suggestions"), entry.get("line")
+    return LogNode(
+        parent=parent,
+        role=role,
+        name=as_text(entry.get("name")),
+        text=as_text(entry.get("content")),
+        thinking=as_text(entry.get("thinking")),
+        sent_at=parse_date(entry.get("sent_at")),
+        model=as_text(entry.get("model")),
+        hidden=entry.get("hidden") is True,
+        suggestions=tuple(map(as_text, suggestions)) if isinstance(suggestions, list) else (),
+        event=as_text(entry.get("event")),
+        raw=as_text(entry.get("raw")),
+        line=line if isinstance(line, dict) else {},
     )
 
 
@@ -263,11 +301,11 @@ def _node(
     return LogNode(
         parent=parent,
         role=role,
-        name=str(line.get("name") or ""),
+        name=as_text(line.get("name")),
         text=text,
-        thinking=str(extra.get("reasoning") or ""),
+        thinking=as_text(extra.get("reasoning")),
         sent_at=parse_date(own.get("send_date", line.get("send_date"))),
-        model=str(extra.get("model") or ""),
+        model=as_text(extra.get("model")),
         hidden=line.get("is_system") is True,
         line={key: value for key, value in own.items() if key not in _REBUILT} if is_shown else own,
     )
@@ -279,8 +317,8 @@ def _swipes(line: Mapping[str, Any], text: str, notes: list[str], number: int) -
     texts = [message_text(s) for s in swipes] if isinstance(swipes, list) else []
     if not texts:
         return [text], 0
-    chosen = line.get("swipe_id")
-    if not isinstance(chosen, int) or isinstance(chosen, bool) or not 0 <= chosen < len(texts):
+    chosen = as_optional_integer(line.get("swipe_id"))
+    if chosen is None or not 0 <= chosen < len(texts):
         if text in texts:
             chosen = texts.index(text)
         else:
@@ -329,20 +367,7 @@ def message_text(value: Any) -> str:
     """A message's text; Chub wraps it into an object, and null is empty."""
     if isinstance(value, dict):
         value = value.get("message")
-    if value is None:
-        return ""
-    return str(value).replace("\r\n", "\n").replace("\r", "\n")
-
-
-def linear(messages: Iterable[tuple[bool, str, str, int]], user: str, character: str) -> ChatLog:
-    """A plain log from (is the person's, name, text, milliseconds) in order."""
-    nodes = [
-        LogNode(place - 1, "user" if is_user else "assistant", name, text, sent_at=at)
-        for place, (is_user, name, text, at) in enumerate(messages)
-    ]
-    if not nodes:
-        raise InvalidInput("CHAT_EMPTY", "This chat file has no messages.", "")
-    return ChatLog(tuple(nodes), len(nodes) - 1, user_name=user, character_name=character)
+    return as_text(value).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _is_header(document: Mapping[str, Any]) -> bool:
@@ -350,7 +375,8 @@ def _is_header(document: Mapping[str, Any]) -> bool:
 
 
 def _named(value: Any) -> str:
-    return value if isinstance(value, str) and value != "unused" else ""
+    text = as_text(value)
+    return "" if text == "unused" else text
 
 
 def _json_or_none(text: str) -> Any:
@@ -369,7 +395,8 @@ def _unknown(filename: str) -> InvalidInput:
     return InvalidInput(
         "CHAT_UNKNOWN_FORMAT",
         f"{filename or 'This file'} is not a chat that Lunalux knows.",
-        "SillyTavern .jsonl, Narratium, RisuAI, Agnai, oobabooga, Kobold Lite and our own JSON are read.",
+        "SillyTavern .jsonl, Narratium, RisuAI, Agnai, CAI Tools, oobabooga, Kobold Lite and our own JSON "
+        "are read.",
         path=filename,
     )
 

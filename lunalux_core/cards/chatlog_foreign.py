@@ -1,115 +1,120 @@
-"""Chat files of Narratium, CAI tools, oobabooga, Agnai, Kobold Lite and RisuAI (FORMATS 6.1, 6.2)."""
+"""Chat files of Narratium, CAI tools, oobabooga, Agnai, Kobold Lite and RisuAI (FORMATS 6.1, 6.2).
+
+Whether a document is a chat is asked here too, by the same tests, so that nothing is recognised that is not
+read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lunalux_core.cards.chatdates import parse_date
-from lunalux_core.cards.chatlog import ChatLog, LogNode, linear, message_text
-from lunalux_core.errors import InvalidInput
+from lunalux_core.cards.chatlog import ChatLog, LogNode, message_text
+from lunalux_core.cards.chatlog_cai import is_cai, read_cai
+from lunalux_core.cards.chatlog_kobold import is_kobold, read_kobold
+from lunalux_core.cards.chatlog_ooba import is_ooba, read_ooba
+from lunalux_core.cards.chatlog_risu import is_risu, read_risu
+from lunalux_core.cards.chatlog_spoken import Spoken, chat_of, objects, texts_of
+from lunalux_core.cards.coerce import as_flag, as_text
+from lunalux_core.text import clean_line
 
 
-def read(document: Mapping[str, Any]) -> ChatLog | None:
-    """The chat in a JSON document of another tool, or None when no tool is recognised."""
-    if isinstance(document.get("nodes"), list):
-        return _narratium(document)
-    if isinstance(document.get("histories"), dict):
-        return linear(_cai(document["histories"]), "", "")
-    if document.get("kind") == "chat" and isinstance(document.get("messages"), list):
-        return linear(_agnai(document["messages"]), "", "")
-    if document.get("type") == "risuChat":
-        return linear(_risu(document), "", "")
-    if isinstance(document.get("data_visible"), list) or isinstance(document.get("data"), list):
-        return linear(_ooba(document), "", "")
-    if "savedsettings" in document and isinstance(document.get("actions"), list):
-        return linear(_kobold(document), "", "")
+def is_foreign(document: Any) -> bool:
+    """Whether a JSON document is a chat of another tool than SillyTavern."""
+    if isinstance(document, list):
+        return is_cai(document)
+    return isinstance(document, dict) and any(test(document) for test, _ in _READERS)
+
+
+def read(document: Any) -> list[ChatLog] | None:
+    """The chats in a JSON document of another tool, also empty ones, or None when no tool is recognised."""
+    if isinstance(document, list):
+        return read_cai(document) if is_cai(document) else None
+    for test, reader in _READERS:
+        if test(document):
+            return reader(document)
     return None
 
 
-_Plain = Iterator[tuple[bool, str, str, int]]
+# -- Agnai ---------------------------------------------------------------------------------------------
 
 
-def _dicts(value: Any) -> Iterator[Mapping[str, Any]]:
-    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
+def _is_agnai(document: Mapping[str, Any]) -> bool:
+    """Its exports have no mark: a name, the texts of the chat's character, and messages."""
+    messages = document.get("messages")
+    if not isinstance(messages, list) or "persona" in document:
+        return False
+    known = document.get("kind") == "chat" or ("sampleChat" in document and "greeting" in document)
+    return known or any("msg" in one for one in objects(messages))
 
 
-def _cai(histories: Mapping[str, Any]) -> _Plain:
-    for history in _dicts(histories.get("histories")):
-        for message in _dicts(history.get("msgs")):
-            source = message.get("src")
-            human = isinstance(source, dict) and source.get("is_human") is True
-            yield human, "", message_text(message.get("text")), parse_date(message.get("created"))
+def _agnai(document: Mapping[str, Any]) -> list[ChatLog]:
+    name = clean_line(as_text(document.get("name")), 120)
+    title = "" if name == "Exported" else name  # what every export is called
+    return [chat_of(_agnai_messages(document["messages"]), title=title)]
 
 
-def _agnai(messages: list[Any]) -> _Plain:
-    for message in _dicts(messages):
-        yield (
-            bool(message.get("userId")),
-            "",
-            message_text(message.get("msg")),
-            parse_date(message.get("createdAt")),
+def _agnai_messages(messages: Any) -> Iterator[Spoken]:
+    for one in objects(messages):
+        handle = clean_line(as_text(one.get("handle") or one.get("name")))
+        yield Spoken(
+            "user" if one.get("userId") else "assistant",
+            message_text(one.get("msg")),
+            "" if handle == "You" else handle,
+            parse_date(one.get("createdAt")),
+            hidden=as_flag(one.get("ooc")) or one.get("event") in ("ooc", "hidden"),
+            versions=texts_of(one.get("retries")),
         )
 
 
-def _risu(document: Mapping[str, Any]) -> _Plain:
-    data = document.get("data")
-    for message in _dicts(data.get("message") if isinstance(data, dict) else None):
-        yield (
-            message.get("role") == "user",
-            "",
-            message_text(message.get("data")),
-            parse_date(message.get("time")),
-        )
+# -- Narratium -----------------------------------------------------------------------------------------
 
 
-def _ooba(document: Mapping[str, Any]) -> _Plain:
-    rows = document.get("data_visible") or document.get("data")
-    for row in rows if isinstance(rows, list) else ():
-        if not isinstance(row, list) or len(row) < 2:
-            continue
-        if isinstance(row[0], str) and row[0] and not row[0].startswith("<|BEGIN-VISIBLE-CHAT|>"):
-            yield True, "", message_text(row[0]), 0
-        if isinstance(row[1], str) and row[1]:
-            yield False, "", message_text(row[1]), 0
+def _is_narratium(document: Mapping[str, Any]) -> bool:
+    return isinstance(document.get("nodes"), list)
 
 
-def _kobold(document: Mapping[str, Any]) -> _Plain:
-    saved = document.get("savedsettings")
-    saved = saved if isinstance(saved, dict) else {}
-    user = str(saved.get("chatname") or "User")
-    character = str(saved.get("chatopponent") or "").partition("||$||")[0]
-    text = str(document.get("prompt") or "") + "".join(str(action) for action in document["actions"])
-    is_user = False
-    for part in text.replace("{{[INPUT]}}", "\x00U").replace("{{[OUTPUT]}}", "\x00A").split("\x00"):
-        if part[:1] in {"U", "A"}:
-            is_user, part = part[0] == "U", part[1:]
-        if part.strip():
-            yield is_user, user if is_user else character, part.strip(), 0
+def _narratium(document: Mapping[str, Any]) -> list[ChatLog]:
+    """A tree of turns: a turn becomes the person's message and the reply; without input, the reply alone.
 
-
-def _narratium(document: Mapping[str, Any]) -> ChatLog:
-    """A tree of turns: a turn becomes the person's message and the reply; without input, the reply alone."""
+    A turn whose parent is not there, or that is its own ancestor, stands at the top.
+    """
     turns: dict[str, Mapping[str, Any]] = {}
-    for node in _dicts(document["nodes"]):
-        turns[str(_either(node, "nodeId", "node_id"))] = node
+    for node in objects(document["nodes"]):
+        turns[as_text(_either(node, "nodeId", "node_id"))] = node
+    turns.pop("root", None)
+    below: dict[str, list[str]] = {}
+    for identity, turn in turns.items():
+        above = as_text(_either(turn, "parentNodeId", "parent_node_id")) or "root"
+        below.setdefault(above if above in turns else "root", []).append(identity)
     nodes: list[LogNode] = []
     leaf: dict[str, int] = {}
-    waiting = [identity for identity in turns if identity != "root"]
+    _grow(nodes, leaf, turns, below, below.get("root", []))
+    circles = [identity for identity in turns if identity not in leaf]
+    for identity in circles:
+        if identity not in leaf:
+            _grow(nodes, leaf, turns, below, [identity])
+    notes = ("The tree has a circle in it, which was cut; no words are lost.",) if circles else ()
+    current = as_text(_either(document, "current_nodeId", "current_node_id", "currentNodeId"))
+    return [ChatLog(tuple(nodes), leaf.get(current, len(nodes) - 1), notes=notes)]
+
+
+def _grow(
+    nodes: list[LogNode],
+    leaf: dict[str, int],
+    turns: Mapping[str, Mapping[str, Any]],
+    below: Mapping[str, list[str]],
+    roots: list[str],
+) -> None:
+    """Add these turns at the top and all turns below them, parents before children."""
+    waiting = [(identity, -1) for identity in reversed(roots)]
     while waiting:
-        rest = []
-        for identity in waiting:
-            turn = turns[identity]
-            above = str(_either(turn, "parentNodeId", "parent_node_id") or "root")
-            if above in turns and above != "root" and above not in leaf:
-                rest.append(identity)
-                continue
-            leaf[identity] = _turn(nodes, leaf.get(above, -1), turn)
-        if len(rest) == len(waiting):
-            raise InvalidInput("CHAT_DAMAGED", "This dialogue tree has a circle in it.", "Export it again.")
-        waiting = rest
-    current = str(_either(document, "current_nodeId", "current_node_id", "currentNodeId") or "")
-    return ChatLog(tuple(nodes), leaf.get(current, len(nodes) - 1))
+        identity, above = waiting.pop()
+        if identity in leaf:
+            continue
+        leaf[identity] = _turn(nodes, above, turns[identity])
+        waiting += [(child, leaf[identity]) for child in reversed(below.get(identity, []))]
 
 
 def _turn(nodes: list[LogNode], parent: int, turn: Mapping[str, Any]) -> int:
@@ -127,7 +132,7 @@ def _turn(nodes: list[LogNode], parent: int, turn: Mapping[str, Any]) -> int:
             "",
             message_text(_either(turn, "assistantResponse", "assistant_response")),
             thinking=message_text(_either(turn, "thinkingContent", "thinking_content")),
-            suggestions=tuple(str(p) for p in prompts) if isinstance(prompts, list) else (),
+            suggestions=tuple(as_text(p) for p in prompts) if isinstance(prompts, list) else (),
             event=message_text(_either(parsed, "compressedContent", "compressed_content")),
             raw=message_text(_either(turn, "fullResponse", "full_response")),
         )
@@ -137,3 +142,13 @@ def _turn(nodes: list[LogNode], parent: int, turn: Mapping[str, Any]) -> int:
 
 def _either(document: Mapping[str, Any], *names: str) -> Any:
     return next((document[name] for name in names if name in document), None)
+
+
+_READERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], list[ChatLog]]], ...] = (
+    (_is_narratium, _narratium),
+    (is_risu, read_risu),
+    (is_cai, read_cai),
+    (_is_agnai, _agnai),
+    (is_ooba, read_ooba),
+    (is_kobold, read_kobold),
+)

@@ -1,41 +1,81 @@
-"""Characters of other programs, mapped to card documents: Pygmalion JSON and oobabooga YAML (FORMATS 1.2)."""
+"""Characters of other programs, mapped to card documents (FORMATS 1.2).
+
+Pygmalion JSON, oobabooga YAML and JSON, Agnai, Faraday (Backyard's old files), RisuAI, character.ai as it is
+downloaded, and the flat JSON of many sites and tools, which name the same few texts in many ways.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.coerce import as_text
+from lunalux_core.cards.coerce import as_object, as_text, as_texts
 from lunalux_core.cards.envelope import V2_FIELDS
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 MAX_YAML_CHARACTERS = 1_000_000
-_PYGMALION = {
-    "char_name": "name",
-    "char_persona": "description",
-    "char_greeting": "first_mes",
-    "world_scenario": "scenario",
-    "example_dialogue": "mes_example",
-}
-_OOBABOOGA = {
-    "name": "name",
-    "bot": "name",
-    "context": "description",
-    "greeting": "first_mes",
-    "example_dialogue": "mes_example",
-}
+
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "name": (
+        "name", "char_name", "charName", "character_name", "characterName", "bot_name", "botName",
+        "aiDisplayName", "aiName", "display_name", "displayName", "bot", "<|bot|>",
+    ),
+    "description": (
+        "description", "char_persona", "charPersona", "persona", "context", "desc", "aiPersona", "definition",
+        "character_description", "characterDescription", "char_description", "backstory", "background",
+    ),
+    "personality": ("personality", "char_personality", "charPersonality"),
+    "scenario": ("scenario", "world_scenario", "worldScenario"),
+    "first_mes": (
+        "first_mes", "greeting", "char_greeting", "charGreeting", "firstMessage", "first_message", "firstMes",
+        "firstmessage", "initial_message", "initialMessage", "opening_message", "openingMessage", "opening",
+        "welcome_message", "welcomeMessage", "intro", "introduction", "intro_message", "introMessage",
+    ),
+    "mes_example": (
+        "mes_example", "example_dialogue", "exampleDialogue", "example_dialogues", "exampleDialogues",
+        "example_dialogs", "exampleDialogs", "example_messages", "exampleMessages", "exampleMessage",
+        "example_conversation", "exampleConversation", "dialogue_examples", "sampleChat", "sample_chat",
+        "sample_dialogue", "sampleDialogue", "customDialogue", "mesExample",
+    ),
+    "system_prompt": ("system_prompt", "systemPrompt", "basePrompt"),
+    "post_history_instructions": ("post_history_instructions", "postHistoryInstructions"),
+    "creator_notes": ("creator_notes", "creatorNotes", "creatorcomment", "tagline"),
+    "creator": ("creator", "author", "creator_name", "creatorName"),
+    "character_version": ("character_version", "characterVersion"),
+}  # fmt: skip
+"""What other programs call the fields of a card, the surest name first."""
+
+_LISTS: Mapping[str, tuple[str, ...]] = {
+    "alternate_greetings": (
+        "alternate_greetings", "alternateGreetings", "first_messages", "firstMessages", "greetings",
+        "alternativeFirstMessages", "alternate_first_messages",
+    ),
+    "tags": ("tags",),
+}  # fmt: skip
+
+_WRAPPED = ("character", "char", "bot")
+"""Names under which a file may keep its only character."""
+
+_SPOKEN = ("first_mes", "alternate_greetings")
+_TEXTS = ("description", "personality", "scenario", "mes_example")
 _YAML_KEY = re.compile(r"^(?:name|bot|context|greeting|char_name)[ \t]*:", re.MULTILINE)
+_FARADAY = re.compile(r"\{(character|user)\}", re.IGNORECASE)
 
 
-def is_pygmalion(document: Mapping[str, Any]) -> bool:
-    """A Pygmalion or Gradio export. Files that carry V1 fields as well are read as V1."""
-    return "char_name" in document and not ("name" in document and "first_mes" in document)
-
-
-def is_oobabooga(document: Mapping[str, Any]) -> bool:
-    return ("name" in document or "bot" in document) and "context" in document and "spec" not in document
+def is_foreign(document: Mapping[str, Any]) -> bool:
+    """Whether a document is a character in another program's words: it has a name, and a text of one."""
+    inner = _unwrapped(document)
+    if "char_name" in inner or _is_agnai(inner):
+        return True
+    if isinstance(inner.get("entries"), list | dict):
+        return False
+    if "context" in inner and ("name" in inner or "bot" in inner):
+        return True
+    found = _mapped(inner)
+    named = any(key in inner for key in _NAMES["name"])
+    return named and any(found.get(name) for name in (*_SPOKEN, *_TEXTS))
 
 
 def looks_like_yaml(text: str) -> bool:
@@ -44,15 +84,130 @@ def looks_like_yaml(text: str) -> bool:
 
 
 def from_object(document: Mapping[str, Any]) -> Card | None:
-    """The card in another program's object, None where it is none of those known.
+    """The card in another program's object, None where it is a card already, or none that is known.
 
     Keys without a place in a card are kept at the top level.
     """
-    if is_pygmalion(document):
-        return _map(document, _PYGMALION)
-    if is_oobabooga(document):
-        return _map(document, _OOBABOOGA)
-    return None
+    if "data" in document or as_text(document.get("spec")).startswith("chara_card_v"):
+        return None
+    inner = _unwrapped(document)
+    if _is_agnai(inner):
+        from lunalux_core.cards.foreign_agnai import data_of
+
+        return _card(data_of(inner), inner, _AGNAI_KEYS)
+    if inner is document and "name" in inner and not _says_more(inner):
+        return None  # its fields are called as in a card
+    if not is_foreign(document):
+        return None
+    data = _mapped(inner)
+    used = {name for names in (*_NAMES.values(), *_LISTS.values()) for name in names}
+    return _card(_with_risu(data, inner), inner, used)
+
+
+def _says_more(document: Mapping[str, Any]) -> bool:
+    """Whether other names hold a text that a flat card's own names do not."""
+    if not as_text(document.get("name")).strip() or "context" in document:
+        return True
+    for ours in ("first_mes", *_TEXTS):
+        if not as_text(document.get(ours)).strip() and _mapped(document).get(ours):
+            return True
+    lists = _LISTS["alternate_greetings"]
+    return not document.get(lists[0]) and any(document.get(name) for name in lists[1:])
+
+
+def _unwrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    if any(key in document for key in _NAMES["name"][:7]):
+        return document
+    inner = [as_object(document.get(name)) for name in _WRAPPED]
+    return next((one for one in inner if any(key in one for key in _NAMES["name"])), document)
+
+
+def _mapped(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a card that are found in an object, under any of their names."""
+    data: dict[str, Any] = {}
+    for ours, names in _NAMES.items():
+        texts = (as_text(document.get(name)) for name in names if not isinstance(document.get(name), list))
+        if text := next((text for text in texts if text.strip()), ""):
+            data[ours] = text
+    for ours, names in _LISTS.items():
+        if found := list(dict.fromkeys(text for name in names for text in _texts(document.get(name)))):
+            data[ours] = found
+    greetings = [text for text in data.pop("alternate_greetings", []) if text != data.get("first_mes")]
+    if greetings and "first_mes" not in data:
+        data["first_mes"] = greetings.pop(0)
+    if greetings:
+        data["alternate_greetings"] = greetings
+    if "aiName" in document:
+        data = {key: _called(value) for key, value in data.items()}
+        if book := _lore_items(document.get("loreItems")):
+            data["character_book"] = book
+    return data
+
+
+def _texts(value: Any) -> Iterable[str]:
+    """The texts of a list, also of a list of objects that hold one each."""
+    items = value if isinstance(value, list) else [value]
+    inner = ("text", "content", "message", "greeting")
+    plain = [
+        next((one[name] for name in inner if name in one), "") if isinstance(one, dict) else one
+        for one in items
+    ]
+    return as_texts(plain)
+
+
+def _called(value: Any) -> Any:
+    """Faraday's names for the two in a text."""
+    if isinstance(value, list):
+        return [_called(one) for one in value]
+    return _FARADAY.sub(lambda one: "{{user}}" if one[1].lower() == "user" else "{{char}}", value)
+
+
+def _lore_items(items: Any) -> dict[str, Any] | None:
+    entries = [
+        {
+            "keys": [key.strip() for key in as_text(one.get("key")).split(",") if key.strip()],
+            "content": _called(as_text(one.get("value"))),
+            "enabled": True,
+            "insertion_order": 100,
+            "extensions": {},
+        }
+        for one in (items if isinstance(items, list) else ())
+        if isinstance(one, dict)
+    ]
+    return {"extensions": {}, "entries": entries} if entries else None
+
+
+def _with_risu(data: dict[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """With the lorebook and the scripts that a character of RisuAI keeps beside its texts."""
+    from lunalux_core.cards.regex_foreign import read_risu
+    from lunalux_core.cards.worldbook import read_book, write_character_book
+
+    lore, scripts = document.get("globalLore"), document.get("customscript")
+    if isinstance(lore, list) and lore:
+        data["character_book"] = write_character_book(read_book({"type": "risu", "data": lore}).book)
+    if isinstance(scripts, list) and scripts:
+        data["extensions"] = {"regex_scripts": read_risu({"type": "regex", "data": scripts})[0]}
+    return data
+
+
+def _is_agnai(document: Mapping[str, Any]) -> bool:
+    """A character of Agnai's: it says so, or has a persona of attributes."""
+    if document.get("kind") in ("character", "library-character") and "name" in document:
+        return True
+    persona = as_object(document.get("persona"))
+    return "name" in document and isinstance(persona.get("attributes"), dict)
+
+
+_AGNAI_KEYS = {
+    "name", "description", "persona", "greeting", "scenario", "sampleChat", "alternateGreetings", "tags",
+    "systemPrompt", "postHistoryInstructions", "creator", "characterVersion", "characterBook", "insert",
+    "extensions",
+}  # fmt: skip
+
+
+def _card(data: Mapping[str, Any], document: Mapping[str, Any], used: set[str]) -> Card:
+    rest = {key: value for key, value in document.items() if key not in used}
+    return Card.of({"spec": "chara_card_v2", "spec_version": "2.0", "data": {**V2_FIELDS, **data}, **rest})
 
 
 def from_yaml(text: str) -> Card:
@@ -67,15 +222,6 @@ def from_yaml(text: str) -> Card:
     if card is None:
         raise InvalidInput("NOT_A_CARD", "This YAML file is not a character.", "Choose a card.", kind="yaml")
     return card
-
-
-def _map(document: Mapping[str, Any], names: Mapping[str, str]) -> Card:
-    data = dict(V2_FIELDS)
-    for theirs, ours in names.items():
-        if text := as_text(document.get(theirs)):
-            data[ours] = text
-    rest = {key: value for key, value in document.items() if key not in names}
-    return Card.of({"spec": "chara_card_v2", "spec_version": "2.0", "data": data, **rest})
 
 
 def _parse(text: str) -> Any:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
 from lunalux_core.cards import png
 from lunalux_core.cards.charx import is_zip
 from lunalux_core.cards.coerce import as_object, as_text
-from lunalux_core.cards.foreign import is_oobabooga, is_pygmalion, looks_like_yaml
+from lunalux_core.cards.foreign import is_foreign as is_foreign_card
+from lunalux_core.cards.foreign import looks_like_yaml
 from lunalux_core.cards.jsontext import decode_text, parse_json
+from lunalux_core.cards.regex import LISTS
+from lunalux_core.cards.regex_foreign import is_risu as is_risu_regex
+from lunalux_core.cards.worldbook_foreign import is_entry
+from lunalux_core.cards.worldbook_foreign import is_foreign as is_foreign_book
 from lunalux_core.errors import InvalidInput
 
 
@@ -46,7 +51,14 @@ TOLD: dict[Kind, tuple[str, str]] = {
 }
 """For every kind but a card: a sentence for those who wanted a card, and what to do with it instead."""
 
-_TEXT_PRESET_KEYS = ("temp", "rep_pen", "input_sequence", "story_string")
+_TEXT_PRESET_KEYS = (
+    "temp",
+    "rep_pen",
+    "input_sequence",
+    "story_string",
+    "instruction_template",
+)
+_MASTER_PARTS = ("instruct", "context", "sysprompt", "preset", "reasoning", "srw")
 _V1_BODY = ("first_mes", "description", "personality", "scenario", "mes_example")
 
 
@@ -76,15 +88,26 @@ def recognise(data: bytes, filename: str = "") -> Kind:
 def recognise_document(document: object) -> Kind:
     """The kind of a parsed JSON file."""
     if isinstance(document, list):
-        if document and all(isinstance(item, dict) and "findRegex" in item for item in document):
-            return Kind.REGEX
-        return Kind.UNKNOWN
+        return _list_kind(document)
     if not isinstance(document, dict):
         return Kind.UNKNOWN
     for kind, test in _TESTS:
         if test(document):
             return kind
     return Kind.UNKNOWN
+
+
+def _list_kind(document: list[Any]) -> Kind:
+    """Regex scripts, entries of a worldbook (JanitorAI), or a chat; an odd item among them does not count."""
+    from lunalux_core.cards.chatlog import is_list_of_lines
+    from lunalux_core.cards.chatlog_foreign import is_foreign
+
+    items = [item for item in document if isinstance(item, dict)]
+    if is_list_of_lines(document) or is_foreign(document):
+        return Kind.CHAT
+    if any("findRegex" in item for item in items):
+        return Kind.REGEX
+    return Kind.WORLDBOOK if items and any(map(is_entry, items)) else Kind.UNKNOWN
 
 
 def _png_kind(data: bytes) -> Kind:
@@ -108,27 +131,26 @@ def _lines_kind(text: str) -> Kind:
     return Kind.CHAT if isinstance(head, dict) and _is_chat_head(head) else Kind.UNKNOWN
 
 
+def _says_card(document: Mapping[str, Any]) -> bool:
+    return as_text(document.get("spec")).startswith("chara_card_v")
+
+
 def _is_card(document: Mapping[str, Any]) -> bool:
-    if as_text(document.get("spec")).startswith("chara_card_v"):
-        return True
     data = as_object(document.get("data"))
     if "name" in data and "entries" not in data and not isinstance(data.get("message"), list):
         return True
-    if is_pygmalion(document) or is_oobabooga(document):
+    if is_foreign_card(document):
         return True
     return "name" in document and "entries" not in document and any(key in document for key in _V1_BODY)
 
 
 def _is_worldbook(document: Mapping[str, Any]) -> bool:
-    if document.get("spec") == "lorebook_v3" or "lorebookVersion" in document:
+    inner = as_object(document.get("data"))
+    if document.get("spec") == "lorebook_v3" or isinstance(inner.get("entries"), dict | list):
         return True
-    if document.get("kind") == "memory" or document.get("type") == "risu":
+    if is_foreign_book(document):
         return True
-    if isinstance(document.get("entries"), dict | list) and "first_mes" not in document:
-        return True
-    return _all_values(document, "content") and (
-        _all_values(document, "key") or _all_values(document, "keys")
-    )
+    return isinstance(document.get("entries"), dict | list) and "first_mes" not in document
 
 
 def _is_preset(document: Mapping[str, Any]) -> bool:
@@ -141,9 +163,15 @@ def _is_preset(document: Mapping[str, Any]) -> bool:
 
 
 def _is_regex(document: Mapping[str, Any]) -> bool:
-    if document.get("type") == "regex" and isinstance(document.get("data"), list):  # RisuAI
+    """A script, scripts by their keys, or a list of them under a name (`regex.LISTS`); RisuAI's file."""
+    if is_risu_regex(document) or "findRegex" in document or _all_values(document, "findRegex"):
         return True
-    return "findRegex" in document or _all_values(document, "findRegex")
+    lists = [document.get(name) for name in LISTS]
+    return any(isinstance(item, dict) and "findRegex" in item for one in lists for item in _members(one))
+
+
+def _members(value: object) -> Iterable[Any]:
+    return value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
 
 
 def _is_group(document: Mapping[str, Any]) -> bool:
@@ -164,15 +192,9 @@ def _is_narratium(document: Mapping[str, Any]) -> bool:
 
 def _is_chat(document: Mapping[str, Any]) -> bool:
     from lunalux_core.cards.chatlog import FORMAT
+    from lunalux_core.cards.chatlog_foreign import is_foreign
 
-    if _is_chat_head(document) or document.get("format") == FORMAT or document.get("type") == "risuChat":
-        return True
-    lists = ("nodes", "data_visible", "actions")
-    return (
-        any(isinstance(document.get(key), list) for key in lists)
-        or isinstance(document.get("histories"), dict)
-        or (document.get("kind") == "chat" and isinstance(document.get("messages"), list))
-    )
+    return _is_chat_head(document) or document.get("format") == FORMAT or is_foreign(document)
 
 
 def _is_chat_head(document: Mapping[str, Any]) -> bool:
@@ -181,7 +203,11 @@ def _is_chat_head(document: Mapping[str, Any]) -> bool:
 
 
 def _is_text_preset(document: Mapping[str, Any]) -> bool:
-    return any(key in document for key in _TEXT_PRESET_KEYS)
+    """A preset for text completion, or SillyTavern's "master export", which nests several of them."""
+    if any(key in document for key in _TEXT_PRESET_KEYS):
+        return True
+    parts = [as_object(document.get(name)) for name in _MASTER_PARTS]
+    return any(key in part for part in parts for key in (*_TEXT_PRESET_KEYS, "content", "prefix"))
 
 
 def _all_values(document: Mapping[str, Any], key: str) -> bool:
@@ -190,13 +216,14 @@ def _all_values(document: Mapping[str, Any], key: str) -> bool:
 
 
 _TESTS = (
+    (Kind.CARD, _says_card),
     (Kind.SETTINGS, _is_settings),
     (Kind.NARRATIUM, _is_narratium),
     (Kind.GROUP, _is_group),
+    (Kind.CHAT, _is_chat),
     (Kind.CARD, _is_card),
-    (Kind.WORLDBOOK, _is_worldbook),
     (Kind.PRESET, _is_preset),
     (Kind.REGEX, _is_regex),
-    (Kind.CHAT, _is_chat),
+    (Kind.WORLDBOOK, _is_worldbook),
     (Kind.TEXT_PRESET, _is_text_preset),
 )

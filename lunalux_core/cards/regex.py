@@ -17,6 +17,9 @@ USER_INPUT, AI_OUTPUT, SLASH_COMMAND, WORLD_INFO, REASONING = 1, 2, 3, 5, 6
 
 Source = Literal["sillytavern", "narratium"]
 
+LISTS = ("regex_scripts", "scripts")
+"""Names under which files of other tools keep several scripts."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegexScript:
@@ -104,7 +107,7 @@ def _find_documents(document: object) -> Iterable[Mapping[str, Any]]:
         if "findRegex" in document:
             yield document
             return
-        places: list[object] = [document.get("regex_scripts"), document.get("scripts")]
+        places: list[object] = [document.get(name) for name in LISTS]
         for holder in (document, document.get("data")):
             extensions = holder.get("extensions") if isinstance(holder, Mapping) else None
             if isinstance(extensions, Mapping):

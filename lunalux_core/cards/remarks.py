@@ -30,7 +30,7 @@ def _remarks(card: Card) -> Iterator[str]:
         try:
             yield from (f"Worldbook: {note}" for note in read_book(book, card.name).notes)
         except InvalidInput:
-            yield "Its worldbook cannot be read; it is kept as it is."
+            yield "Its worldbook cannot be read; it is kept as it is and not used."
     elif card.world:
         yield f"It uses the worldbook {card.world!r}, which is a file of its own; import that too."
     scripts = card.regex_scripts

@@ -105,7 +105,10 @@ def read_book(document: Any, name: str = "") -> ReadBook:
     if isinstance(inner.get("character_book"), dict):
         return read_book(inner["character_book"], as_text(inner.get("name")).strip() or name)
     if (foreign := worldbook_foreign.read(document)) is not None:
-        return _read("other", foreign, _items(foreign["entries"]), name, document)
+        read = _read("other", foreign, _items(foreign["entries"]), name, document)
+        return ReadBook(read.book, (*worldbook_foreign.remarks_on(document), *read.notes))
+    if "entries" not in document and isinstance(inner.get("entries"), list | dict):
+        return read_book(inner, name)  # a lorebook_v3 that does not say so
     if not isinstance(document.get("entries", 0), list | dict | None):
         raise _unknown(name)
     items = _items(document["entries"])
@@ -215,6 +218,7 @@ def _unknown(name: str) -> InvalidInput:
     return InvalidInput(
         "WORLDBOOK_UNKNOWN",
         f"{name or 'This file'} is not a worldbook.",
-        "World Info, character_book, lorebook_v3, NovelAI, Agnai, RisuAI and Narratium files are read.",
+        "World Info, character_book, lorebook_v3, NovelAI, Agnai, RisuAI, JanitorAI, Kobold Lite and "
+        "Narratium files are read.",
         name=name,
     )

@@ -171,6 +171,8 @@ def entry_from_world_info(raw: Mapping[str, Any], uid: int | str) -> Entry:
         # just the default, which large books need not pay for.
         if value != "" and value is not usual:
             values[name] = read(value)
+    if "enabled" in raw and raw.get("disable") in (None, ""):  # the word of the other format
+        values["disabled"] = not as_flag(raw["enabled"], True)
     return Entry(uid, raw=raw, **values)
 
 
@@ -188,7 +190,10 @@ def entry_from_character_book(raw: Mapping[str, Any], uid: int | str) -> Entry:
     if not values.get("comment"):
         values["comment"] = as_text(raw.get("name"))
     enabled = raw.get("enabled")
-    values["disabled"] = enabled is not None and enabled != "" and not _flag(enabled)
+    if enabled is None or enabled == "":
+        values["disabled"] = _flag(raw.get("disable"))  # the word of the other format
+    else:
+        values["disabled"] = not _flag(enabled)
     return Entry(uid, raw=raw, **values)
 
 

@@ -41,7 +41,7 @@ def _entries(uids: Sequence[Uid]) -> str:
 
 
 def _enabled_missing(entry: Entry) -> bool:
-    return entry.raw.get("enabled") in (None, "")
+    return entry.raw.get("enabled") in (None, "") and not entry.disabled
 
 
 def _keys_no_list(entry: Entry) -> bool:
@@ -51,7 +51,7 @@ def _keys_no_list(entry: Entry) -> bool:
 
 def _never_fires(entry: Entry) -> bool:
     forced = entry.constant or entry.content.startswith("@@")
-    return not entry.disabled and not forced and not any(entry.keys)
+    return not entry.disabled and not forced and not any(entry.keys) and not _keys_no_list(entry)
 
 
 def _own_case(entry: Entry) -> bool:

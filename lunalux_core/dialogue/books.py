@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.coerce import as_object, as_text
+from lunalux_core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from lunalux_core.cards.worldbook import Book
@@ -58,7 +59,7 @@ class Parsed(Generic[T]):
         return len(self._kept)
 
 
-_books: Parsed[Book] = Parsed()
+_books: Parsed[Book | None] = Parsed()
 _cards: Parsed[Card] = Parsed()
 _own_books: Parsed[Book | None] = Parsed()
 
@@ -103,6 +104,8 @@ def active_books(
     linked = False
     for row in rows:
         book = _shelf_book(row["name"], row["document"])
+        if book is None:
+            continue
         sources: list[Source] = ["global"] if row["enabled"] else []
         if chat and row["name_key"] == chat:
             sources.append("chat")
@@ -117,10 +120,10 @@ def active_books(
     return books
 
 
-def _shelf_book(name: str, text: str) -> Book:
+def _shelf_book(name: str, text: str) -> Book | None:
     from lunalux_core.cards.worldbook import read_book
 
-    return _books.get(name, text, lambda: read_book(json.loads(text), name).book)
+    return _books.get(name, text, lambda: _readable(lambda: read_book(json.loads(text), name).book))
 
 
 def _own(card: Card, document: str) -> Book | None:
@@ -128,6 +131,14 @@ def _own(card: Card, document: str) -> Book | None:
 
     def read() -> Book | None:
         own = card.character_book
-        return None if own is None else read_book(own, card.name).book
+        return None if own is None else _readable(lambda: read_book(own, card.name).book)
 
     return _own_books.get(card.name, document, read)
+
+
+def _readable(read: Callable[[], Book]) -> Book | None:
+    """The book, None where it cannot be read: it is kept and told at its import, and stops no turn."""
+    try:
+        return read()
+    except (InvalidInput, ValueError, RecursionError):
+        return None

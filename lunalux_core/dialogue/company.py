@@ -6,14 +6,14 @@ Everything here runs within the transaction that reads a turn (DESIGN 6).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lunalux_core.cards.macros import MacroContext, expand
 from lunalux_core.dialogue.assembly.material import DepthText
 from lunalux_core.dialogue.books import parsed_card
+from lunalux_core.dialogue.openings import Opener, card_context, carried_state, keep_globals
 from lunalux_core.dialogue.speakers import Candidate, Dice, Occasion, choose_speakers
 from lunalux_core.dialogue.turn import Cast
 from lunalux_core.errors import NotFound
@@ -31,10 +31,10 @@ from lunalux_core.library.conversations import (
     spoken_since_the_person,
 )
 from lunalux_core.library.groups import Group, load_group
-from lunalux_core.text import clean
 
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
+    from lunalux_core.cards.regex import RegexScript
     from lunalux_core.database import Connection
 
 OPENING = "opening"
@@ -192,51 +192,57 @@ def _dice(said: Message | None) -> Dice:
 # -- how a group opens ---------------------------------------------------------------------------------
 
 
-def begin_group(connection: Connection, group_id: str, title: str, user: str, language: str) -> Conversation:
+def begin_group(
+    connection: Connection,
+    group_id: str,
+    title: str,
+    opener: Opener,
+    scripts: Callable[[Conversation, Character, Card], Sequence[RegexScript]],
+    **about: Any,
+) -> Conversation:
     """A new conversation of a group: every member that is not muted opens with a greeting.
 
     Greetings that a card keeps for groups (`group_only_greetings`) come before its ordinary ones; the first
-    is shown, the others are swipes of it.
+    is shown, the others are swipes of it. Each begins where the one shown above it left the variables.
+
+    Args:
+        scripts: those in force for a member.
+        about: fields of `MacroContext` that are the same for all.
     """
     group = load_group(connection, group_id)
     conversation = create_conversation(connection, "", title, group_id=group_id)
     everybody = present(connection, group)
-    context = MacroContext(
-        user=user,
-        group=tuple(one.called for one in everybody),
-        muted=tuple(one.called for one in everybody if one.muted),
-        chat_id=conversation.id,
-        language="zh" if language == "zh" else "en",
-    )
+    called = tuple(one.called for one in everybody)
+    muted = tuple(one.called for one in everybody if one.muted)
     shown: Message | None = None
+    state: Mapping[str, Any] = {}
     for one in everybody:
         greetings = [text for text in (*one.card.group_only_greetings, *one.card.greetings) if text.strip()]
         if one.muted or not greetings:
             continue
-        own = replace(
-            context,
-            char=one.character.name,
-            nickname=one.card.nickname,
-            description=one.card.description,
-            personality=one.card.personality,
-            scenario=one.card.scenario,
+        context = card_context(
+            one.card, one.character.name, group=called, muted=muted, chat_id=conversation.id, **about
         )
+        opened = opener.open(greetings, context, scripts(conversation, one.character, one.card), state)
         messages = [
             new_message(
                 conversation.id,
                 shown,
                 "assistant",
                 one.character.name,
-                clean(expand(text, own)).strip(),
-                raw=text,
+                each.text,
+                raw=each.raw,
                 speaker=one.character.id,
+                state=each.state,
                 extra={OPENING: True},
             )
-            for text in greetings
+            for each in opened
         ]
         for message in messages:
             insert_message(connection, message)
-        shown = messages[0]
+        keep_globals(connection, opened[0])
+        opener = replace(opener, global_variables=opened[0].global_variables or opener.global_variables)
+        shown, state = messages[0], messages[0].state or state
     if shown is not None:
         select_message(connection, shown.id)
     return conversation
@@ -249,6 +255,7 @@ def carry_openings(connection: Connection, left: Message, chosen: Message) -> No
     """
     source, target = left, chosen
     copies: list[Message] = []
+    before: dict[str, Mapping[str, Any]] = {}
     if not (left.extra.get(OPENING) and chosen.extra.get(OPENING)) or chosen.selected_child:
         return
     while source.selected_child:
@@ -256,10 +263,21 @@ def carry_openings(connection: Connection, left: Message, chosen: Message) -> No
         followers = [load_message(connection, identity) for identity in below]
         if not all(one.extra.get(OPENING) for one in followers):
             return
+        was, now = before.get(source.id, source.state), before.get(target.id, target.state)
         twins = {
-            one.id: replace(one, id=uuid4(), parent_id=target.id, selected_child="") for one in followers
+            one.id: replace(
+                one,
+                id=uuid4(),
+                parent_id=target.id,
+                selected_child="",
+                state=carried_state(one.state, was, now),
+            )
+            for one in followers
         }
         copies += twins.values()
+        for one in followers:  # what sets nothing leaves the state as it is above
+            before[one.id] = one.state or was
+            before[twins[one.id].id] = twins[one.id].state or now
         source, target = load_message(connection, source.selected_child), twins[source.selected_child]
     for copy in copies:
         insert_message(connection, copy)

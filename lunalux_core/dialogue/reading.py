@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from lunalux_core.cards.macros import MacroContext, expand
 from lunalux_core.dialogue.books import active_books, parsed_card
+from lunalux_core.dialogue.openings import MakeEngine, Opener, card_context, keep_globals
 from lunalux_core.dialogue.turn import TurnInput, TurnKind, TurnOptions
+from lunalux_core.errors import LunaluxError
 from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
 from lunalux_core.library.characters import Character, load_character
 from lunalux_core.library.conversations import (
@@ -26,7 +27,7 @@ from lunalux_core.library.conversations import (
 from lunalux_core.library.personas import Persona, load_persona
 from lunalux_core.library.shelf import load_shelf
 from lunalux_core.settings import Settings
-from lunalux_core.text import clean, clean_line
+from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
@@ -52,11 +53,15 @@ class TurnReader:
     Args:
         settings: the values in force.
         models: resolves the name of the model.
+        engine: runs the scripts of greetings; see `Opener`.
     """
 
-    def __init__(self, settings: Settings, models: Callable[[], Registry]) -> None:
+    def __init__(
+        self, settings: Settings, models: Callable[[], Registry], engine: MakeEngine | None = None
+    ) -> None:
         self._settings = settings
         self._models = models
+        self._engine = engine
 
     def begin(
         self, connection: Connection, character_id: str, title: str, options: TurnOptions
@@ -65,22 +70,29 @@ class TurnReader:
         character = load_character(connection, character_id)
         conversation = create_conversation(connection, character_id, title)
         card = parsed_card(character.document)
-        context = MacroContext(
+        persona = load_persona(connection, conversation.persona_id)
+        language = self.language(character)
+        context = card_context(
+            card,
+            character.name,
             user=self.user_name(connection, conversation, options),
-            char=character.name,
-            nickname=card.nickname,
-            description=card.description,
-            personality=card.personality,
-            scenario=card.scenario,
+            persona=persona.description if persona else "",
             chat_id=conversation.id,
-            language=self.language(character),
+            language=language,
+            **self.limits(options),
         )
+        preset = self.preset(connection, conversation, options, language)
+        scripts = scripts_in_force(connection, character, card, preset)
+        opener = Opener(self._engine, load_globals(connection))
         first: Message | None = None
-        for greeting in card.greetings:
-            text = clean(expand(greeting, context)).strip()
-            message = new_message(conversation.id, None, "assistant", character.name, text, raw=greeting)
+        for one in opener.open(card.greetings, context, scripts):
+            message = new_message(
+                conversation.id, None, "assistant", character.name, one.text, raw=one.raw, state=one.state
+            )
             insert_message(connection, message)
-            first = first or message
+            if first is None:
+                first = message
+                keep_globals(connection, one)
         if first is not None:
             select_message(connection, first.id)
         connection.execute(
@@ -97,7 +109,19 @@ class TurnReader:
         persona = load_persona(connection, None)
         language = self._group_language(connection, group_id)
         user = self._called(options.user_name or (persona.name if persona else ""), language)
-        conversation = begin_group(connection, group_id, title, user, language)
+        conversation = begin_group(
+            connection,
+            group_id,
+            title,
+            Opener(self._engine, load_globals(connection)),
+            lambda conversation, character, card: scripts_in_force(
+                connection, character, card, self.preset(connection, conversation, options, language)
+            ),
+            user=user,
+            persona=persona.description if persona else "",
+            language=language,
+            **self.limits(options),
+        )
         connection.execute(
             "UPDATE character_groups SET used_at = ? WHERE id = ?", (conversation.created_at, group_id)
         )
@@ -126,6 +150,18 @@ class TurnReader:
     def model(self, options: TurnOptions) -> ModelSpec:
         """The model of this turn. Raises NotFound (MODEL_UNKNOWN)."""
         return self._models().resolve(options.model or self._settings.model)
+
+    def limits(self, options: TurnOptions) -> dict[str, Any]:
+        """The model of this turn as macros see it; nothing where there is none."""
+        try:
+            model = self.model(options)
+        except LunaluxError:
+            return {}
+        return {
+            "model": model.model,
+            "max_context": model.context_tokens,
+            "max_response": self._settings.reply_tokens,
+        }
 
     def read(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lunalux_core.cards.macros import MacroContext
 from lunalux_core.dialogue.books import parsed_card
 from lunalux_core.dialogue.display import Voice, display_scripts
+from lunalux_core.dialogue.openings import card_context
 from lunalux_core.dialogue.reading import branch_state, load_globals, scripts_in_force
 from lunalux_core.dialogue.turn import TurnOptions
 from lunalux_core.library.characters import Character, load_character
@@ -38,15 +39,11 @@ def read_voices(connection: Connection, reader: TurnReader, conversation_id: str
         card = parsed_card(character.document)
         language = reader.language(character)
         preset = reader.preset(connection, conversation, TurnOptions(), language)
-        context = MacroContext(
+        context = card_context(
+            card,
+            character.name,
             user=user,
-            char=character.name,
-            nickname=card.nickname,
             persona=persona.description if persona else "",
-            description=card.description,
-            personality=card.personality,
-            scenario=card.scenario,
-            creator_notes=card.creator_notes,
             chat_id=conversation.id,
             language=language,
         )

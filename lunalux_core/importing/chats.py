@@ -43,6 +43,8 @@ class Whereabouts:
 def owner(connection: Connection, log: ChatLog, path: PurePath, known: Whereabouts) -> str:
     """The character a chat belongs to: by its folder, the names inside, its file's name.
 
+    A file that names nobody, in a folder that is none's, belongs to nobody that can be told.
+
     Raises:
         NotFound: CHAT_WITHOUT_CHARACTER.
     """
@@ -55,6 +57,14 @@ def owner(connection: Connection, log: ChatLog, path: PurePath, known: Whereabou
         if key and (found := known.by_name.get(key) or _by_name(connection, key)):
             return found
     name = clean_line(log.character_name or folder, 100)
+    if not name:
+        raise NotFound(
+            "CHAT_WITHOUT_CHARACTER",
+            f"The chat {path.name} does not say whose it is.",
+            "Use `lunalux conversation import` with --character.",
+            path=path.name,
+            kind="nameless",
+        )
     raise NotFound(
         "CHAT_WITHOUT_CHARACTER",
         f"There is no character {name!r} for the chat {path.name}.",

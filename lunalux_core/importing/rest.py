@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.cards.recognise import Kind, recognise
@@ -100,9 +101,7 @@ class Rest:
                     found = [ShelfDocument(path.stem, one.document, one.notes) for one in found]
                 yield self.shelve(str(source), shelf, found, mended)
             case Kind.CHAT:
-                from lunalux_core.cards.chatlog import read_chat
-
-                yield self.chat(str(source), read_chat(data, path.name), source)
+                yield from self._chats(source, data)
             case Kind.GROUP:
                 from lunalux_core.importing.groups import take_group
 
@@ -115,6 +114,20 @@ class Rest:
                 from lunalux_core.importing.sillytavern import take_settings
 
                 yield from take_settings(self, source, data)
+
+    def _chats(self, source: Source, data: bytes) -> Iterator[ImportResult]:
+        """The chats of one file; one that finds no character does not keep the others away."""
+        from lunalux_core.cards.chatlog import read_chats
+        from lunalux_core.transfer import titles_of
+
+        path = place(source)
+        logs = read_chats(data, path.name)
+        for number, (log, title) in enumerate(zip(logs, titles_of(logs, path.stem), strict=True), 1):
+            told = f"{source}#{number}" if len(logs) > 1 else str(source)
+            try:
+                yield self.chat(told, replace(log, title=title), source)
+            except LunaluxError as error:
+                yield failed(told, error, "chat")
 
     def write(self, change: Callable[[Connection], ImportResult]) -> ImportResult:
         """One transaction; a dry run leaves nothing of it."""

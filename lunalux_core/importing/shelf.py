@@ -160,13 +160,18 @@ def _preset(document: Any, stem: str) -> Sequence[ShelfDocument]:
 
 def _scripts(document: Any, stem: str) -> Sequence[ShelfDocument]:
     from lunalux_core.cards.regex import read_scripts, write_script
-    from lunalux_core.cards.regex_foreign import read_risu
+    from lunalux_core.cards.regex_foreign import is_risu, read_risu
 
     notes: tuple[str, ...] = ()
-    if isinstance(document, dict) and document.get("type") == "regex":
-        document, without = read_risu(document)
-        if without:
-            notes = (f"{without} of the scripts have no counterpart outside of RisuAI and were left out.",)
+    if isinstance(document, dict) and is_risu(document):
+        document, notes = read_risu(document)
+        if not document:
+            raise InvalidInput(
+                "REGEX_NO_SCRIPTS",
+                "None of RisuAI's scripts in this file has a counterpart here.",
+                "Commands such as @@emo and @@inject, and scripts for translations, work only there.",
+                kind="risu",
+            )
     scripts = read_scripts(document, "narratium" if _of_narratium(document) else "sillytavern")
     return [
         ShelfDocument(script.name or stem, write_script(script), notes if place == 0 else ())

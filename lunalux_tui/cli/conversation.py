@@ -159,12 +159,15 @@ def export(
 
 @conversation_app.command("import")
 def import_(
-    path: Path = typer.Argument(help="A chat file: .jsonl, or JSON of SillyTavern, Narratium, RisuAI, …"),
+    path: Path = typer.Argument(
+        help="A chat file: .jsonl, or JSON of Narratium, RisuAI, Agnai, oobabooga, Kobold Lite, CAI Tools."
+    ),
     character: str = typer.Option("", help="The character it belongs to; otherwise whose name it has."),
     group: str = typer.Option("", help="The group it belongs to; one for its speakers if neither is named."),
     as_json: bool = JSON,
 ) -> None:
-    """Store a chat file as a new conversation. A group's speakers are matched by name.
+    """Store a chat file as a new conversation, or several where it holds several; prints their ids. A
+    group's speakers are matched by name.
 
     Example: lunalux conversation import chat.jsonl --character Seraphina
     """
@@ -185,11 +188,13 @@ def import_(
         for one in done.notes:
             output.note(one)
         if as_json:
+            more = {"others": list(done.others)} if done.others else {}
             output.print_json(
-                {"id": done.conversation_id, "messages": done.messages, "notes": list(done.notes)}
+                {"id": done.conversation_id, "messages": done.messages, "notes": list(done.notes), **more}
             )
-        else:
-            output.print_text(done.conversation_id)
+            return
+        for identity in (done.conversation_id, *done.others):
+            output.print_text(identity)
 
     with_runtime(work)
 

@@ -251,7 +251,7 @@ def test_the_import_report() -> None:
             }
         }
     ).notes
-    assert [note.partition(":")[0] for note in silent] == ["Entry 0", "Entry 0", "Entry 1", "Entry 2"]
+    assert [note.partition(":")[0] for note in silent] == ["Entry 0", "Entry 1", "Entry 2"]
     assert read_book({"entries": {"0": {"uid": 0, "key": ["a"], "content": "c"}}}).notes == ()
 
 

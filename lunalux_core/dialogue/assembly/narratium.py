@@ -66,7 +66,7 @@ class NarratiumAssembly:
         fixed = [piece for part in parts if (piece := self._piece(part, values))]
         room = Room(self._budget - len(_SECTIONS) * self._frame)
         if not room.take(*fixed):
-            raise too_large(self._budget, fixed)
+            raise too_large(self._budget, fixed, self._preset)
         pinned = self._material.pin_examples
         examples, left = self._fill_examples(parts, room) if pinned else ([], 0)
         history = self._fill_history(parts, room, entries, fixed)
@@ -147,7 +147,7 @@ class NarratiumAssembly:
         newest = last_message(entries)
         needed = self._material.newest_required and self._material.type == "continue"
         if needed and newest is not None and newest < len(entries) - len(history.pieces):
-            raise too_large(self._budget, [*fixed, *map(self._line, entries[newest:])])
+            raise too_large(self._budget, [*fixed, *map(self._line, entries[newest:])], self._preset)
         return history
 
     def _fill_examples(self, parts: Sequence[Part], room: Room) -> tuple[list[_Text], int]:

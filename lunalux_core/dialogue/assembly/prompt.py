@@ -6,8 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from lunalux_core.cards.preset import MARKERS, Preset
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.model import Message, Role
+from lunalux_core.text import clean_line
+
+
+_STANDARD = frozenset(("main", "nsfw", "jailbreak", "enhanceDefinitions", *MARKERS))
+"""Identifiers that every preset has; those of a person's own prompts are random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +93,44 @@ def slot_totals(pieces: Sequence[Piece]) -> tuple[SlotTokens, ...]:
     return tuple(SlotTokens(slot, sum(tokens), len(tokens)) for slot, tokens in costs.items())
 
 
-def too_large(budget: int, pieces: Sequence[Piece]) -> InvalidInput:
-    """The refusal of FORMATS 3.2 item 6: a prompt whose fixed parts do not fit is not sent."""
+def too_large(budget: int, pieces: Sequence[Piece], preset: Preset) -> InvalidInput:
+    """The refusal of FORMATS 3.2 item 6: a prompt whose fixed parts do not fit is not sent.
+
+    Parts are named as the preset names its prompts; an imported preset's own numbers are told beside them.
+    """
     slots: Mapping[str, int] = {one.slot: one.tokens for one in slot_totals(pieces) if one.tokens}
     largest = sorted(slots.items(), key=lambda item: -item[1])
-    named = ", ".join(f"{slot} {tokens}" for slot, tokens in largest[:6])
+    named = ", ".join(f"{_called(slot, preset)} {tokens}" for slot, tokens in largest[:6])
     total = sum(slots.values())
+    wishes = _wishes(preset)
     return InvalidInput(
         "PROMPT_TOO_LARGE",
-        f"The prompt needs {total} tokens and {max(budget, 0)} are free; by size: {named}.",
+        f"The prompt needs {total} tokens and {max(budget, 0)} are free; by size: {named}.{wishes}",
         "Choose a larger context, ask for a shorter reply, or shorten the largest part.",
         needed=total,
         budget=max(budget, 0),
         slots=dict(largest),
+        largest=named,
+        wishes=wishes,
     )
+
+
+def _called(slot: str, preset: Preset) -> str:
+    """What a person calls a part: the name of the preset's prompt, where it has one; what every preset has
+    keeps its own word beside it."""
+    prompt = preset.prompt(slot)
+    name = clean_line(prompt.name, 60) if prompt is not None else ""
+    if not name or name == slot:
+        return slot
+    return f"{name} ({slot})" if slot in _STANDARD else name
+
+
+def _wishes(preset: Preset) -> str:
+    """The window and the reply that an imported preset asks for, as a sentence."""
+    window, reply = preset.params.context_tokens, preset.params.sampling.max_tokens
+    if preset.source != "sillytavern" or not (window or reply):
+        return ""
+    asked = [f"a window of {window}"] if window else []
+    asked += [f"a reply of {reply}"] if reply else []
+    name = clean_line(preset.name, 60)
+    return f" The preset {name} asks for {' and '.join(asked)} tokens; the model's window bounds both."

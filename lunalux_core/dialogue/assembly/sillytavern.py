@@ -68,7 +68,7 @@ class SillyTavernAssembly:
         mandatory = [*chain.from_iterable(fixed.values()), *note, *head, *nudge, *tail, *controls]
         room = Room(self._budget)
         if not room.take(*mandatory):
-            raise too_large(self._budget, mandatory)
+            raise too_large(self._budget, mandatory, self._preset)
         pinned = self._material.pin_examples
         examples = self._fill_examples(room) if pinned else None
         fill = self._fill(room, entries)
@@ -186,7 +186,7 @@ class SillyTavernAssembly:
             return
         left_out = len(fill.dropped) + fill.injections_dropped
         if place < left_out:
-            raise too_large(self._budget, [*mandatory, *map(self._piece, entries[place:])])
+            raise too_large(self._budget, [*mandatory, *map(self._piece, entries[place:])], self._preset)
 
     # -- examples ----------------------------------------------------------------------------------
 

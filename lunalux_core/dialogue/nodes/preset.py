@@ -41,19 +41,33 @@ async def preset(request: TurnRequest, _context: TurnContext) -> Draft:
 
 
 def prompt_budget(turn: TurnInput) -> int:
-    """Tokens for the prompt: the window less the reply. An imported preset's own window counts too."""
-    params = turn.preset.params
+    """Tokens for the prompt: the window less the reply."""
+    return window_of(turn) - reply_room(turn)
+
+
+def window_of(turn: TurnInput) -> int:
+    """Tokens for prompt and reply together. An imported preset's own window counts too, up to the model's."""
     window = min(turn.model.context_tokens, turn.settings.context_tokens)
-    if turn.preset.source == "sillytavern" and params.context_tokens:
-        window = min(turn.model.context_tokens, params.context_tokens)
-    return window - reply_room(turn)
+    if turn.preset.source == "sillytavern" and (asked := turn.preset.params.context_tokens):
+        window = min(turn.model.context_tokens, asked)
+    return window
 
 
 def reply_room(turn: TurnInput) -> int:
-    """Tokens kept for the reply: the model's own limit, the imported preset's, or the setting."""
-    own = turn.model.sampling.max_tokens
+    """Tokens kept for the reply: the model's own limit, the imported preset's, or the setting.
+
+    Presets are made for large models: one that asks for more than half of this model's window gets a
+    quarter, or what the setting says, so that a prompt has room too.
+    """
+    if own := turn.model.sampling.max_tokens:
+        return own
     imported = turn.preset.params.sampling.max_tokens if turn.preset.source == "sillytavern" else None
-    return own or imported or turn.settings.reply_tokens
+    if not imported or imported <= 0:
+        return turn.settings.reply_tokens
+    window = window_of(turn)
+    if imported > window // 2:
+        return min(imported, max(window // 4, min(turn.settings.reply_tokens, window // 2)))
+    return imported
 
 
 def note_of(turn: TurnInput) -> ChatNote | None:
