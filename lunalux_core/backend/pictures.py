@@ -19,6 +19,11 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_SIDE = 4096
 MAX_CHUNKS = 8192
 MAX_TEXT_BYTES = 4 * 1024 * 1024
+"""Of all texts of a file together, unpacked: 15 KB in a file can be 15 MB in memory."""
+UNPACKED_AT_ONCE = 64 * 1024
+MAX_CARDS = 8
+"""Chunks that say they hold a character. Real files have two."""
+_CARD = frozenset({b"chara", b"ccv3"})
 _DRAWING = frozenset({b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"IDAT", b"IEND"})
 _TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
@@ -42,7 +47,8 @@ def inspect(data: bytes) -> Picture:
     """
     if not data.startswith(SIGNATURE):
         raise _invalid("The file is not a PNG picture.")
-    width = height = text_bytes = 0
+    width = height = 0
+    texts = _Texts()
     kept = [SIGNATURE]
     seen_pixels, last = False, b""
     for number, (kind, body, raw) in enumerate(_chunks(data)):
@@ -51,9 +57,7 @@ def inspect(data: bytes) -> Picture:
         elif kind == b"IHDR" or number >= MAX_CHUNKS:
             raise _too_much("The picture has too many parts.")
         if kind in _TEXT:
-            text_bytes += len(body)
-            if text_bytes > MAX_TEXT_BYTES:
-                raise _too_much("The texts inside the picture are too long.")
+            texts.weigh(kind, body)
         if kind in _DRAWING:
             if kind == b"IDAT" and seen_pixels and last != b"IDAT":
                 raise _invalid("The picture's data is interrupted.")
@@ -63,6 +67,45 @@ def inspect(data: bytes) -> Picture:
     if not seen_pixels:
         raise _invalid("The picture has no pixels.")
     return Picture(width, height, b"".join(kept))
+
+
+class _Texts:
+    """The one budget of a file's texts, unpacked no further than it reaches."""
+
+    def __init__(self) -> None:
+        self._left, self._cards = MAX_TEXT_BYTES, 0
+
+    def weigh(self, kind: bytes, body: bytes) -> None:
+        """Count one text chunk. Raises LimitExceeded where the file holds too much."""
+        keyword, _, rest = body.partition(b"\0")
+        self._cards += keyword.lower() in _CARD
+        if self._cards > MAX_CARDS:
+            raise _too_much("The picture holds too many characters.")
+        self._left -= len(body)
+        if self._left >= 0 and (packed := _packed(kind, rest)):
+            self._left -= self._unpacked(packed)
+        if self._left < 0:
+            raise _too_much("The texts inside the picture are too long.")
+
+    def _unpacked(self, packed: bytes) -> int:
+        """How many bytes they become, as far as that matters."""
+        inflater, total = zlib.decompressobj(), 0
+        while packed and total <= self._left:
+            try:
+                total += len(inflater.decompress(packed, UNPACKED_AT_ONCE))
+            except zlib.error:
+                break  # whoever reads the text will find the same
+            packed = inflater.unconsumed_tail
+        return total
+
+
+def _packed(kind: bytes, rest: bytes) -> bytes:
+    """What is compressed in a text chunk, behind its keyword; nothing in a plain one."""
+    if kind == b"zTXt":
+        return rest[1:]
+    if kind == b"iTXt" and rest[:1] == b"\1":
+        return rest[2:].partition(b"\0")[2].partition(b"\0")[2]
+    return b""
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lunalux_core.environment import worker_environment
 from lunalux_core.errors import InvalidInput
 
 WORKER = Path(__file__).with_name("thumbnail_worker.py")
@@ -36,7 +37,13 @@ class Thumbnailer:
         command = [sys.executable, "-I", str(WORKER)]
         try:
             done = subprocess.run(
-                command, input=png, capture_output=True, timeout=self._timeout_s, check=False
+                command,
+                input=png,
+                capture_output=True,
+                timeout=self._timeout_s,
+                check=False,
+                env=worker_environment(),
+                close_fds=True,
             )
         except subprocess.TimeoutExpired:
             raise _unusable() from None

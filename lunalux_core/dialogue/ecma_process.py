@@ -14,6 +14,8 @@ from struct import Struct
 from threading import Thread
 from typing import Any, BinaryIO
 
+from lunalux_core.environment import worker_environment
+
 _START_SECONDS = 30.0
 _LENGTH = Struct(">I")
 
@@ -29,7 +31,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env=worker_environment(PYTHONPATH=os.pathsep.join(paths)),  # patterns are strangers'
         )
         assert self._process.stdin is not None and self._process.stdout is not None
         self._input: BinaryIO = self._process.stdin  # type: ignore[assignment]

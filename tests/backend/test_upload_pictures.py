@@ -1,15 +1,19 @@
 """Strangers' pictures: judged before they are decoded, stripped, and decoded in a process of its own (S5)."""
 
 import io
+import json
 import struct
+import tracemalloc
 import zlib
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from lunalux_core.backend import thumbnails
 from lunalux_core.backend.pictures import SIGNATURE, inspect
 from lunalux_core.backend.thumbnails import Thumbnailer
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, LimitExceeded
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -111,3 +115,54 @@ async def test_a_picture_that_cannot_be_decoded_is_an_invalid_card(bad: bytes) -
 async def test_a_worker_that_overruns_its_time_is_ended() -> None:
     with pytest.raises(InvalidInput):
         await Thumbnailer(timeout_s=0.001).make(png())
+
+
+def _ztxt(keyword: bytes, text: bytes) -> bytes:
+    return chunk(b"zTXt", keyword + b"\0\0" + zlib.compress(text, 9))
+
+
+def _itxt(keyword: bytes, text: bytes) -> bytes:
+    return chunk(b"iTXt", keyword + b"\0\1\0\0\0" + zlib.compress(text, 9))
+
+
+BIG = b"A" * (15 * 1024 * 1024)  # 15 KB in the file
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [_ztxt(b"chara", BIG)] * 120,
+        [_itxt(b"ccv3", BIG)] * 120,
+        [_ztxt(b"Comment", BIG)] * 120,
+        [_itxt(b"Comment", b"A" * 600_000)] * 8,
+        [_ztxt(b"Chara", b"e30=")] * 9,
+        [chunk(b"tEXt", b"chara\0e30=")] * 9,
+        [chunk(b"tEXt", b"Comment\0" + b"A" * 1_100_000)] * 4,
+    ],
+    ids=["zTXt", "iTXt", "other-zTXt", "sum-of-iTXt", "nine-zTXt", "nine-tEXt", "sum-of-tEXt"],
+)
+def test_the_texts_of_a_file_have_one_budget_unpacked(chunks: list[bytes]) -> None:
+    data = png(2, 3, *chunks)
+    tracemalloc.start()
+    try:
+        with pytest.raises(LimitExceeded) as refused:
+            inspect(data)
+        assert tracemalloc.get_traced_memory()[1] < 12 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+    assert refused.value.code == "INVALID_CARD"
+
+
+def test_texts_within_the_budget_pass() -> None:
+    inspect(png(2, 3, _ztxt(b"chara", b"A" * 1_000_000), _itxt(b"ccv3", b"A" * 1_000_000)))
+    inspect(png(2, 3, chunk(b"zTXt", b"chara\0\0 not zlib at all")))
+
+
+async def test_who_opens_strangers_pictures_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The decoder's own environment, told by a decoder of this test's: every variable that it was given."""
+    monkeypatch.setenv("SESSION_SECRET", "do-not-tell-0123456789")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-do-not-tell")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "do-not-tell")
+    monkeypatch.setattr(thumbnails, "WORKER", Path(__file__).with_name("teller.py"))
+    told = json.loads(await Thumbnailer().make(b""))
+    assert "PATH" in told and not [value for value in told.values() if "do-not-tell" in value]

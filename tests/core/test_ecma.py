@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunalux_core.dialogue.ecma import Budget, EcmaEngine, EcmaError, EcmaTimeout
+from lunalux_core.dialogue.ecma_process import Worker
 from lunalux_core.dialogue.ecma_units import from_units, groups_of, rewrite, to_units
 
 RUNAWAY, FOOD = "(a+)+$", "a" * 40 + "!"
@@ -156,3 +158,17 @@ def test_rewriting_never_raises_and_leaves_plain_patterns_alone(pattern: str) ->
 
 def test_groups_are_counted() -> None:
     assert groups_of(r"(a)(?:b)(?<n>c)(?<=d)(?<!e)\(f\)[(]((g))") == (4, ("n",))
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system does not tell")
+def test_the_helper_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs strangers' patterns; keys lie in the environment."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-do-not-tell")
+    monkeypatch.setenv("LUNALUX_PASSWORD", "do-not-tell")
+    worker = Worker()
+    try:
+        assert worker.receive(30) is not None  # it runs
+        environment = Path(f"/proc/{worker._process.pid}/environ").read_bytes()
+        assert b"PATH=" in environment and b"do-not-tell" not in environment
+    finally:
+        worker.end()
