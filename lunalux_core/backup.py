@@ -23,9 +23,11 @@ from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms
 from lunalux_core.library import Library
 from lunalux_core.paths import Paths
+from lunalux_core.regular_files import check_regular
 
 FORMAT = "lunalux-backup"
 LIMIT = 64 * 1024**3
+LONGEST_MANIFEST = 1024 * 1024
 
 Progress = Callable[[int, int], None]
 """Told bytes done and bytes in all."""
@@ -163,8 +165,9 @@ class _Told:
 
 def _opened(source: Path) -> zipfile.ZipFile:
     try:
+        check_regular(source, LIMIT)
         return zipfile.ZipFile(source)
-    except FileNotFoundError:
+    except NotFound:
         raise NotFound(
             "BACKUP_NOT_FOUND", f"There is no file {source}.", "Check the path.", path=str(source)
         ) from None
@@ -175,6 +178,8 @@ def _opened(source: Path) -> zipfile.ZipFile:
 def _checked(archive: zipfile.ZipFile, source: Path) -> list[str]:
     """The members to restore, after checks; nothing but our own names is ever taken out of an archive."""
     try:
+        if archive.getinfo("manifest.json").file_size > LONGEST_MANIFEST:
+            raise _damaged(source)
         manifest = json.loads(archive.read("manifest.json"))
         archive.getinfo("library.db")
     except (KeyError, ValueError, zipfile.BadZipFile) as error:

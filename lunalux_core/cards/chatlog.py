@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lunalux_core.cards.chatdates import parse_date, st_date
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, LimitExceeded
 
 Role = Literal["system", "user", "assistant"]
 FORMAT = "lunalux-conversation"
 FORMAT_VERSION = 1
+MAX_LINES = 100_000
+"""Lines of the longest chat file; a line is a message, and years of talk are a tenth of it."""
+
 _REBUILT = {"swipes", "swipe_info", "swipe_id"}
 
 
@@ -73,10 +76,17 @@ def read_chat(data: bytes, filename: str = "") -> ChatLog:
     """Read a chat file of any known tool, recognised by its content.
 
     Raises:
-        InvalidInput: CHAT_UNKNOWN_FORMAT, CHAT_EMPTY.
+        InvalidInput: CHAT_UNKNOWN_FORMAT, CHAT_EMPTY. LimitExceeded: CHAT_TOO_LONG over 100,000 lines.
     """
     from lunalux_core.cards import chatlog_foreign
 
+    if data.count(b"\n") > MAX_LINES:
+        raise LimitExceeded(
+            "CHAT_TOO_LONG",
+            f"The chat file has more than {MAX_LINES} lines.",
+            "Split it, and import the parts.",
+            limit=MAX_LINES,
+        )
     text = data.decode("utf-8-sig", "replace")
     whole = _json_or_none(text)
     if isinstance(whole, dict) and (log := read_native(whole)) is not None:
