@@ -25,6 +25,7 @@ from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library import Library, restoring
 from lunalux_core.library.migrations import migrate
 from lunalux_core.paths import Paths
+from lunalux_core.regular_files import check_regular
 
 FORMAT = "lunalux-backup"
 LIMIT = 64 * 1024**3
@@ -201,12 +202,9 @@ class _Told:
 
 def _opened(source: Path) -> zipfile.ZipFile:
     try:
-        if not source.is_file():  # a pipe or a device would be read for ever
-            if source.exists():
-                raise _damaged(source)
-            raise FileNotFoundError(source)
+        check_regular(source, LIMIT)
         return zipfile.ZipFile(source)
-    except FileNotFoundError:
+    except NotFound:
         raise NotFound(
             "BACKUP_NOT_FOUND", f"There is no file {source}.", "Check the path.", path=str(source)
         ) from None

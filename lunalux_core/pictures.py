@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 32_000_000
-
+LONGEST_SIDE = 16_384
+"""Pixels of the longest side of a picture: each row costs memory of its own, however short it is."""
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF")
 
@@ -68,6 +69,14 @@ def as_png(data: bytes) -> bytes:
 def _measure(picture: Image) -> None:
     if picture.width * picture.height > MAX_PIXELS:
         raise _too_large()
+    if max(picture.size) > LONGEST_SIDE:
+        raise LimitExceeded(
+            "PICTURE_TOO_LARGE",
+            f"The picture is longer than {LONGEST_SIDE} pixels.",
+            "Scale it down first.",
+            kind="side",
+            limit=LONGEST_SIDE,
+        )
 
 
 def _too_large() -> LimitExceeded:

@@ -64,7 +64,7 @@ def read_gallery(pictures: Path, identity: str, picture: str, card: Card) -> Gal
 def _stored(data: bytes) -> dict[str, int]:
     """The files inside of a card file, by key, with their sizes."""
     if charx.is_zip(data):
-        return {name: len(content) for name, content in charx.all_files(data).items()}
+        return charx.sizes(data)
     if png.is_png(data):
         return {key: chunk.length for key, chunk in png_assets(data)}
     return {}

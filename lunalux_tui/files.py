@@ -7,16 +7,18 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError
+from lunalux_core.errors import LunaluxError
+from lunalux_core.regular_files import path_of, read_regular
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
+
+__all__ = ["export_name", "import_paths", "importable_paths", "path_of", "read_file", "split_paths"]
 
 LARGEST_CHAT = 64 * 1024 * 1024
 LARGEST_PASTE = 64 * 1024
@@ -69,22 +71,6 @@ _NO_PATH = (OSError, ValueError, RuntimeError)
 """Too long for a name; with a zero in it; ~ of somebody who is not here."""
 
 
-def path_of(text: str) -> Path:
-    """The path a person wrote, with `~` for the home folder. Raises InvalidInput (PATH_UNUSABLE)."""
-    try:
-        path = Path(text).expanduser()
-        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-            path.lstat()  # the rest is told only now
-    except _NO_PATH as error:
-        raise InvalidInput(
-            "PATH_UNUSABLE",
-            f"{clean_line(text, 60)} cannot be the path of a file.",
-            "Write one such as ~/cards/name.png.",
-            path=clean_line(text, 60),
-        ) from error
-    return path
-
-
 def _exists(word: str) -> bool:
     try:
         return Path(word).expanduser().exists()
@@ -132,30 +118,8 @@ def importable_paths(text: str) -> list[str]:
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a file.
-
-    Raises:
-        InvalidInput: FILE_UNREADABLE. LimitExceeded: FILE_TOO_LARGE.
-    """
-    try:
-        if path.stat().st_size > LARGEST_CHAT:
-            raise LimitExceeded(
-                "FILE_TOO_LARGE",
-                f"{path} is larger than {LARGEST_CHAT // 1024 // 1024} MB.",
-                "Choose a smaller file.",
-                path=str(path),
-                limit=LARGEST_CHAT,
-            )
-        return path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InvalidInput(
-            "FILE_UNREADABLE",
-            f"{path} cannot be read: {reason}.",
-            "Check the path and its permissions.",
-            path=str(path),
-            reason=reason,
-        ) from error
+    """The bytes of a file. Raises as `read_regular`."""
+    return read_regular(path, LARGEST_CHAT)
 
 
 def export_name(character: str, title: str, ending: str) -> str:

@@ -19,6 +19,9 @@ from lunalux_core.toml_lines import Place
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "简体中文"}
 FALLBACK = "en"
+LONGEST_TOLD = 2000
+"""Characters of a message or a hint that are told."""
+
 FOLDER = Path(__file__).parent / "locales"
 
 
@@ -118,7 +121,18 @@ def t(key: str, **params: object) -> str:
         return key
     if not isinstance(found, str):
         found = found.get("one", found["other"]) if params.get("n") == 1 else found["other"]
-    return found.format_map(_Blanks(params)) if params else found
+    return found.format_map(_Blanks(_harmless(params))) if params else found
+
+
+def _harmless(params: Mapping[str, object]) -> dict[str, object]:
+    """Parameters without anything that acts on a terminal: names, paths and what servers say are values of
+    sentences everywhere, so this is where they are made harmless. Numbers stay numbers."""
+    from lunalux_core.text import clean
+
+    return {
+        name: value if isinstance(value, (int, float)) else clean(str(value))
+        for name, value in params.items()
+    }
 
 
 @cache
@@ -136,8 +150,17 @@ def tell(error: LunaluxError) -> tuple[str, str]:
 
     A sentence that names a value the error does not bring is not used: half a sentence helps nobody. One
     under `CODE@kind` is meant for errors of that `kind`, under `CODE@where` for those that bring a place.
+    Both come back as one line each that cannot act on a terminal, whatever the error was made of: each value
+    is cleaned for itself, so that none can swallow the words of the sentence after it, then the whole.
     """
-    params = {name: _in_words(value) for name, value in error.params.items()}
+    from lunalux_core.text import clean_line
+
+    message, hint = _told(error)
+    return clean_line(message, LONGEST_TOLD), clean_line(hint, LONGEST_TOLD)
+
+
+def _told(error: LunaluxError) -> tuple[str, str]:
+    params = _harmless({name: _in_words(value) for name, value in error.params.items()})
     if has(f"error.{error.code}.message"):
         hint = t(f"error.{error.code}.hint", **params) if has(f"error.{error.code}.hint") else error.hint
         return t(f"error.{error.code}.message", **params), hint

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from lunalux_core.errors import InvalidInput, LunaluxError
-from lunalux_core.text import clean
+from lunalux_core.text import clean, clean_line
 from lunalux_tui import i18n, places
 from lunalux_tui.actions import Action, bindings, reachable
 from lunalux_tui.hangup import lasting, watch_terminal
@@ -134,11 +134,19 @@ class LunaluxApp(ThemedApp):
             hint or message, title=message if hint else "", severity=severity, markup=False, timeout=8
         )
 
+    def notify(self, message: str, *, title: str = "", markup: bool = False, **how: Any) -> None:
+        """Show a notice. Every notice of every widget and plug-in comes by here, and cannot act: what would
+        be an order to the terminal is removed, markup is never understood unless it is asked for."""
+        super().notify(clean(message), title=clean_line(title, 400), markup=markup, **how)
+
     def copy_to_clipboard(self, text: str) -> None:
-        """Copy by the terminal, and by the system where the terminal may not listen."""
+        """Copy by the terminal, and by the system where the terminal may not listen. Nothing is copied for
+        nothing: what the person copied elsewhere stays."""
         from lunalux_tui.clipboard import copy_natively
 
         text = clean(text)
+        if not text:
+            return
         super().copy_to_clipboard(text)
         if not self.is_headless and not self.is_web:
             copy_natively(text)

@@ -108,7 +108,7 @@ def load_themes(own: Path) -> tuple[dict[str, Theme], list[InvalidInput]]:
 def _files(own: Path) -> Iterator[Path]:
     for folder in folders(own):
         if folder.is_dir():
-            yield from sorted(folder.glob("*.toml"))
+            yield from sorted(path for path in folder.glob("*.toml") if path.is_file())
 
 
 def read_theme(path: Path) -> Theme:

@@ -97,9 +97,9 @@ def png_assets(data: bytes) -> Iterator[tuple[str, png.Chunk]]:
             yield keyword[len(ASSET_KEYWORD) :].lstrip(":"), chunk
 
 
-def png_asset_bytes(data: bytes, chunk: png.Chunk) -> bytes | None:
-    """The bytes of one asset chunk, None where it is damaged."""
-    text = png.read_text(data, chunk)
+def png_asset_bytes(data: bytes, chunk: png.Chunk, inflation: png.Inflation | None = None) -> bytes | None:
+    """The bytes of one asset chunk, None where it is damaged. Raises LimitExceeded (PNG_TEXT_TOO_LARGE)."""
+    text = png.read_text(data, chunk, inflation)
     if text is None:
         return None
     try:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 MAX_MEMBERS = 10_000
 MAX_INFLATED = 512 * 1024 * 1024
+MAX_PICTURE = 64 * 1024 * 1024
+"""Bytes of the largest picture that is taken out of an archive."""
+
 MAX_RATIO = 400
 RATIO_APPLIES_FROM = 1024 * 1024
 CARD_MEMBER = "card.json"
@@ -96,6 +99,11 @@ def write_charx(document: dict[str, Any], files: dict[str, bytes]) -> bytes:
             info.compress_type = ZIP_STORED if picture_ext(content) else ZIP_DEFLATED
             archive.writestr(info, content)
     return out.getvalue()
+
+
+def sizes(data: bytes) -> dict[str, int]:
+    """The size of every file of an archive, by path; nothing is unpacked. Raises as `read_charx`."""
+    return {name: info.file_size for name, info in _checked(_open(data)).items()}
 
 
 def all_files(data: bytes) -> dict[str, bytes]:
@@ -200,7 +208,7 @@ def _picture(
     if chosen is not None and chosen.where == "data":
         return data_uri_bytes(chosen.key)
     if chosen is not None:
-        return _read(archive, members[chosen.key], MAX_INFLATED)
+        return _read(archive, members[chosen.key], MAX_PICTURE)
     if picture_ext(data):
         return data[: data.find(b"PK\x03\x04")]
     return None

@@ -14,12 +14,15 @@ from typing import Any, Literal
 
 from lunalux_core.cards.chatdates import parse_date, st_date
 from lunalux_core.cards.coerce import as_optional_integer, as_text
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, LimitExceeded
 
 Role = Literal["system", "user", "assistant"]
 _ROLES: Mapping[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
 FORMAT = "lunalux-conversation"
 FORMAT_VERSION = 1
+MAX_LINES = 100_000
+"""Lines of the longest chat file; a line is a message, and years of talk are a tenth of it."""
+
 _REBUILT = {"swipes", "swipe_info", "swipe_id"}
 
 
@@ -83,9 +86,17 @@ def read_chats(data: bytes, filename: str = "") -> tuple[ChatLog, ...]:
 
     Raises:
         InvalidInput: CHAT_UNKNOWN_FORMAT, CHAT_EMPTY, CHAT_DAMAGED.
+        LimitExceeded: CHAT_TOO_LONG over 100,000 lines.
     """
     from lunalux_core.cards import chatlog_foreign
 
+    if data.count(b"\n") > MAX_LINES:
+        raise LimitExceeded(
+            "CHAT_TOO_LONG",
+            f"The chat file has more than {MAX_LINES} lines.",
+            "Split it, and import the parts.",
+            limit=MAX_LINES,
+        )
     text = data.decode("utf-8-sig", "replace")
     whole = _json_or_none(text)
     if isinstance(whole, dict) and (log := read_native(whole)) is not None:

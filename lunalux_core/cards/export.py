@@ -101,10 +101,11 @@ def _unpacked(card: Card, picture: bytes) -> tuple[dict[str, bytes], Card]:
     listed = assets.list_assets(card, {key: chunk.length for key, chunk in chunks.items()})
     files: dict[str, bytes] = {}
     addresses: dict[str, str] = {}
+    inflation = png.Inflation(charx.MAX_INFLATED)
     for asset in listed:
         if asset.where != "chunk" or asset.key in addresses:
             continue
-        content = assets.png_asset_bytes(picture, chunks[asset.key])
+        content = assets.png_asset_bytes(picture, chunks[asset.key], inflation)
         if content is not None:
             ending = asset.ext if asset.ext.isalnum() and asset.ext.isascii() else "bin"
             path = f"assets/other/{len(files)}.{ending}"

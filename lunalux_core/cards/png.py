@@ -16,6 +16,11 @@ from lunalux_core.errors import InvalidInput, LimitExceeded
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_CHUNKS = 10_000
 MAX_INFLATED = 16 * 1024 * 1024
+"""Bytes that one compressed text may have when it is unpacked."""
+
+MAX_INFLATED_TOGETHER = 24 * 1024 * 1024
+"""Bytes that all compressed texts of one file may have; a few kilobytes can claim megabytes each."""
+
 CARD_KEYWORDS = ("ccv3", "chara")
 """Where a card lies, in order of precedence; the case of a keyword does not count."""
 
@@ -45,6 +50,13 @@ class TextChunk:
     value: bytes
     kind: str
     intact: bool
+
+
+@dataclass(slots=True)
+class Inflation:
+    """How many bytes the compressed texts of one file may still take."""
+
+    left: int = MAX_INFLATED_TOGETHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +118,14 @@ def keyword_of(data: bytes, chunk: Chunk) -> str | None:
     return data[start:nul].decode("latin-1") if nul > start else None
 
 
-def read_text(data: bytes, chunk: Chunk) -> TextChunk | None:
+def read_text(data: bytes, chunk: Chunk, inflation: Inflation | None = None) -> TextChunk | None:
     """Keyword and value of a text chunk; None where it is none or cannot be inflated.
 
+    Args:
+        inflation: shared by all reads of one file; what is unpacked is taken from it.
+
     Raises:
-        LimitExceeded: PNG_TEXT_TOO_LARGE when compressed text grows beyond 16 MB.
+        LimitExceeded: PNG_TEXT_TOO_LARGE when compressed text grows beyond 16 MB, or beyond what is left.
     """
     keyword = keyword_of(data, chunk)
     if keyword is None:
@@ -118,16 +133,21 @@ def read_text(data: bytes, chunk: Chunk) -> TextChunk | None:
     start, end = chunk.start + 8, chunk.start + 8 + chunk.length
     (stored,) = struct.unpack_from(">I", data, end)
     intact = zlib.crc32(memoryview(data)[chunk.start + 4 : end]) == stored
-    value = _value(chunk.type, data[start + len(keyword) + 1 : end])
+    value = _value(chunk.type, data[start + len(keyword) + 1 : end], inflation or Inflation())
     return None if value is None else TextChunk(keyword, value, chunk.type.decode("ascii"), intact)
 
 
 def texts(data: bytes, keywords: Sequence[str]) -> Iterator[TextChunk]:
-    """The text chunks of a PNG with one of these lower-case keywords, in the order of the file."""
+    """The text chunks of a PNG with one of these lower-case keywords, in the order of the file.
+
+    Raises:
+        LimitExceeded: PNG_TEXT_TOO_LARGE, all of them together are too large.
+    """
+    inflation = Inflation()
     for chunk in layout(data).chunks:
         keyword = keyword_of(data, chunk)
         if keyword is not None and keyword.lower() in keywords:
-            found = read_text(data, chunk)
+            found = read_text(data, chunk, inflation)
             if found is not None:
                 yield found
 
@@ -154,32 +174,34 @@ def make_chunk(kind: bytes, data: bytes) -> bytes:
     return _HEADER.pack(len(data), kind) + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
 
 
-def _value(kind: bytes, rest: bytes) -> bytes | None:
+def _value(kind: bytes, rest: bytes, inflation: Inflation) -> bytes | None:
     """What follows the keyword's NUL, brought to plain bytes."""
     if kind == b"tEXt":
         return rest
     if kind == b"zTXt":
-        return _inflate(rest[1:]) if rest[:1] == b"\0" else None
+        return _inflate(rest[1:], inflation) if rest[:1] == b"\0" else None
     compressed, method = rest[:1], rest[1:2]
     _language, _, rest = rest[2:].partition(b"\0")
     _translated, nul, text = rest.partition(b"\0")
     if not nul:
         return None
     if compressed == b"\1":
-        return _inflate(text) if method == b"\0" else None
+        return _inflate(text, inflation) if method == b"\0" else None
     return text
 
 
-def _inflate(packed: bytes) -> bytes | None:
+def _inflate(packed: bytes, inflation: Inflation) -> bytes | None:
+    most = min(MAX_INFLATED, inflation.left)
     inflater = zlib.decompressobj()
     try:
-        value = inflater.decompress(packed, MAX_INFLATED + 1)
+        value = inflater.decompress(packed, most + 1)
     except zlib.error:
         return None
-    if len(value) > MAX_INFLATED:
+    inflation.left = max(inflation.left - len(value), 0)
+    if len(value) > most:
         raise LimitExceeded(
             "PNG_TEXT_TOO_LARGE",
-            f"A text in this PNG grows beyond {MAX_INFLATED // 2**20} MB when it is unpacked.",
+            f"The texts in this PNG grow beyond {MAX_INFLATED // 2**20} MB when they are unpacked.",
             "No real card is that large; get it again from its source.",
             limit=MAX_INFLATED,
         )

@@ -7,6 +7,7 @@ is passed over with a warning as long as something else can.
 from __future__ import annotations
 
 import binascii
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +16,16 @@ from typing import Any, Literal
 from lunalux_core.cards import png
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.envelope import as_v2, as_v3, mirrored
-from lunalux_core.cards.jsontext import decode_text, dump_json
-from lunalux_core.errors import InvalidInput
+from lunalux_core.cards.jsontext import MAX_JSON_BYTES, decode_text, dump_json
+from lunalux_core.errors import InvalidInput, LimitExceeded
 
 LOREBOOK_KEYWORD = "naidata"
+MAX_CANDIDATES = 8
+"""Chunks that are tried before a file is given up; no program writes more than two."""
+
+MAX_STORED = 2 * MAX_JSON_BYTES
+"""Bytes of the largest chunk that is looked at: the largest JSON, packed in base64 twice."""
+
 _BLANKS = b" \t\r\n\v\f\0"
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _BASE64_TEXT = re.compile(rb"[A-Za-z0-9+/_-][A-Za-z0-9+/_\s-]{7,}={0,2}\s*\Z")
@@ -57,18 +64,34 @@ def read_png(data: bytes) -> PngCard:
     if not shape.ended:
         warnings.append("The picture is cut off at its end; the card itself is complete.")
     first_error: InvalidInput | None = None
-    for candidate in candidates:
+    inflation = png.Inflation()
+    for chunk in candidates[:MAX_CANDIDATES]:
         try:
+            candidate = _text_of(data, chunk, inflation)
+            if candidate is None:
+                continue
             payload = decode_payload(candidate.value)
             card = Card.parse(payload.text)
         except InvalidInput as error:
             first_error = first_error or error
-            warnings.append(f"The {candidate.keyword} chunk was passed over: {error.message}")
+            keyword = png.keyword_of(data, chunk)
+            warnings.append(f"The {keyword} chunk was passed over: {error.message}")
             continue
-        warnings += _remarks(candidate, candidates, payload)
+        warnings += _remarks(data, candidate, chunk, candidates, payload)
         return PngCard(card, candidate.keyword.lower(), tuple(warnings))
-    assert first_error is not None
-    raise first_error
+    raise first_error or _nothing_found(shape, lorebook)
+
+
+def _text_of(data: bytes, chunk: png.Chunk, inflation: png.Inflation) -> png.TextChunk | None:
+    """A candidate's text, judged by its size before anything of it is copied or unpacked."""
+    if chunk.length > MAX_STORED:
+        raise LimitExceeded(
+            "JSON_TOO_LARGE",
+            f"The JSON in this file is larger than {MAX_JSON_BYTES // 2**20} MB.",
+            "Make the card smaller, for example by moving pictures out of its text.",
+            limit=MAX_JSON_BYTES,
+        )
+    return png.read_text(data, chunk, inflation)
 
 
 def write_png(picture: bytes, card: Card, spec: Literal["v2", "v3"] | None = None) -> bytes:
@@ -112,18 +135,19 @@ def decode_payload(value: bytes) -> Payload:
     return Payload(text.strip("\0"), (*warnings, *mended))
 
 
-def _candidates(data: bytes, shape: png.Layout) -> tuple[list[png.TextChunk], bool]:
-    """The card's chunks, the most trustworthy first, and whether there is a NovelAI lorebook."""
-    found: list[png.TextChunk] = []
+def _candidates(data: bytes, shape: png.Layout) -> tuple[list[png.Chunk], bool]:
+    """The card's chunks, the most trustworthy first, and whether there is a NovelAI lorebook. None of them is
+    read or unpacked here: the first good one ends the search."""
+    found: list[tuple[int, bool, png.Chunk]] = []
     lorebook = False
     for chunk in shape.chunks:
         keyword = png.keyword_of(data, chunk)
         lowered = keyword.lower() if keyword is not None else ""
         lorebook = lorebook or lowered == LOREBOOK_KEYWORD
-        if lowered in png.CARD_KEYWORDS and (text := png.read_text(data, chunk)) is not None:
-            found.append(text)
-    found.sort(key=lambda text: (png.CARD_KEYWORDS.index(text.keyword.lower()), text.kind != "tEXt"))
-    return found, lorebook
+        if lowered in png.CARD_KEYWORDS:
+            found.append((png.CARD_KEYWORDS.index(lowered), chunk.type != b"tEXt", chunk))
+    found.sort(key=lambda one: one[:2])
+    return [chunk for _, _, chunk in found], lorebook
 
 
 def _nothing_found(shape: png.Layout, lorebook: bool) -> InvalidInput:
@@ -147,14 +171,29 @@ def _nothing_found(shape: png.Layout, lorebook: bool) -> InvalidInput:
     )
 
 
-def _remarks(chosen: png.TextChunk, all_of_them: list[png.TextChunk], payload: Payload) -> list[str]:
+def _remarks(
+    data: bytes, chosen: png.TextChunk, at: png.Chunk, candidates: list[png.Chunk], payload: Payload
+) -> list[str]:
     keyword = chosen.keyword.lower()
     remarks = list(payload.warnings)
     if not chosen.intact:
         remarks.append(f"The checksum of the {keyword} chunk is wrong; its text may be damaged.")
-    if any(text.keyword.lower() == keyword and text.value != chosen.value for text in all_of_them):
+    others = (
+        one for one in candidates if one is not at and (png.keyword_of(data, one) or "").lower() == keyword
+    )
+    if any(_differs(data, chosen, one) for one in itertools.islice(others, MAX_CANDIDATES)):
         remarks.append(f"The file holds several different {keyword} chunks; the first one was read.")
     return remarks
+
+
+def _differs(data: bytes, chosen: png.TextChunk, other: png.Chunk) -> bool:
+    """Whether a chunk says something else. Only a text as large as the chosen one is unpacked for it."""
+    room = png.Inflation(len(chosen.value))
+    try:
+        text = png.read_text(data, other, room)
+    except LimitExceeded:
+        return True
+    return text is not None and text.value != chosen.value
 
 
 def _from_base64(value: bytes) -> bytes:

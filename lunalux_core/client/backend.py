@@ -346,7 +346,13 @@ class BackendClient:
         if not code:
             return nonsense(self._place, response.status_code if response is not None else 200)
         retry = response.headers.get("retry-after", "") if response is not None else ""
-        return refusal(code, str(document.get("message") or ""), float(retry) if retry.isdigit() else None)
+        session = self._session()
+        return refusal(
+            code,
+            str(document.get("message") or ""),
+            float(retry) if retry.isdecimal() else None,
+            [session.token] if session is not None else [],
+        )
 
     @asynccontextmanager
     async def _stream(

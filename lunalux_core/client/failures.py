@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lunalux_core.errors import (
     BackendError,
@@ -12,6 +12,8 @@ from lunalux_core.errors import (
     PaymentError,
     SessionError,
 )
+from lunalux_core.redaction import REDACTED, redact
+from lunalux_core.text import clean_line
 
 _SENTENCES: Mapping[str, tuple[str, str]] = {
     "UNAUTHORIZED": (
@@ -94,8 +96,21 @@ def session_refusal(code: str) -> SessionError:
     return SessionError(code, *_SENTENCES[code])
 
 
-def refusal(code: str, message: str, retry_after: float | None = None) -> LunaluxError:
-    """The error for a failure envelope. The server's own sentence is used for codes without one of ours."""
+MOST_SAID = 200
+"""Characters of a server's own sentence that are told."""
+
+
+def refusal(
+    code: str, message: str, retry_after: float | None = None, secrets: Sequence[str] = ()
+) -> LunaluxError:
+    """The error for a failure envelope. The server's own sentence is used for codes without one of ours.
+
+    Args:
+        message: what the server says; control characters are removed, also from `code`.
+        secrets: credentials of ours, taken out of what the server says.
+    """
+    code = clean_line(code, 60) or "REFUSED"
+    message = _said(message, secrets)
     known = _SENTENCES.get(code)
     text, hint = known or (message or f"The server refused: {code}.", "Try again.")
     params = {} if retry_after is None else {"seconds": retry_after}
@@ -106,6 +121,15 @@ def refusal(code: str, message: str, retry_after: float | None = None) -> Lunalu
     if code in _MISSING:
         return NotFound(code, text, hint, **params)
     return BackendError(code, text, hint, detail=message, **params)
+
+
+def _said(message: str, secrets: Sequence[str]) -> str:
+    """A server's sentence without controls, then without credentials: removing controls may join one again."""
+    text = redact(clean_line(message, 8 * MOST_SAID))
+    for secret in secrets:
+        if len(secret) >= 6:
+            text = text.replace(secret, REDACTED)
+    return clean_line(text, MOST_SAID)
 
 
 def trouble(place: str, status: int) -> NetworkError:

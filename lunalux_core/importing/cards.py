@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lunalux_core.database import Connection, storage_error
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError
 from lunalux_core.ids import short_id
-from lunalux_core.importing.files import Source, place, read_source, size_of, unreadable
+from lunalux_core.importing.files import Room, Source, place, read_source, size_of, unreadable
 from lunalux_core.importing.results import ImportResult, OnDuplicate, failed
 from lunalux_core.library.characters import NewCharacter, insert_character, replace_character
 
@@ -149,12 +149,14 @@ class CardReader:
         self._on_duplicate = on_duplicate
         self._language = language
         self._dry_run = dry_run
+        self._room = Room()
 
     def prepare(self, item: Source | ImportResult) -> Prepared:
         if isinstance(item, ImportResult):
             return Prepared(item)
         try:
-            return self._read(item)
+            with self._room.taken(size_of(item)):
+                return self._read(item)
         except LunaluxError as error:
             return Prepared(failed(item, error), source=item)
         except OSError as error:

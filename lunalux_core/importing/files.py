@@ -6,14 +6,18 @@ secrets are left alone, and their names are told. Nothing is ever unpacked to a 
 
 from __future__ import annotations
 
+import sys
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, NotFound
 from lunalux_core.importing.results import ImportResult, failed
+from lunalux_core.regular_files import check_regular, read_regular
 
 ENDINGS = (".png", ".json", ".charx", ".yaml", ".yml", ".jpg", ".jpeg")
 """Of files that may hold a card."""
@@ -23,6 +27,14 @@ ALL_ENDINGS = (*ENDINGS, ".jsonl", ".zip", ".byaf", ".risum", ".risup")
 
 MAX_MEMBERS = 50_000
 MAX_MEMBER = 256 * 1024 * 1024
+"""Bytes of the largest archive inside an archive, as of the largest file that is an archive itself."""
+
+MAX_PLAIN = 64 * 1024 * 1024
+"""Bytes of the largest file that is no archive."""
+
+ROOM = 256 * 1024 * 1024
+"""Bytes of files that all reading threads of an import hold at once; a larger one waits until it is alone."""
+
 MAX_RATIO = 400
 RATIO_APPLIES_FROM = 16 * 1024 * 1024
 
@@ -52,14 +64,23 @@ class Member:
         """Raises LimitExceeded (ARCHIVE_TOO_LARGE), InvalidInput (ARCHIVE_DAMAGED)."""
         try:
             info = self.opened.getinfo(self.name)
-            packed = max(info.compress_size, 1)
+            _judge(str(self), info)
             with self.opened.open(info) as file:
+                if info.file_size > MAX_PLAIN and file.peek(4)[:4] != b"PK\x03\x04":
+                    raise _too_large(str(self))
                 data = file.read(MAX_MEMBER + 1)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError):
             raise _damaged(str(self)) from None
-        if len(data) > MAX_MEMBER or (len(data) > RATIO_APPLIES_FROM and len(data) / packed > MAX_RATIO):
+        if len(data) > MAX_MEMBER:
             raise _too_large(str(self))
         return data
+
+
+def _judge(told: str, info: zipfile.ZipInfo) -> None:
+    """Refuse a member by what the table of contents says of it; unpacking never gives more than that."""
+    ratio = info.file_size / max(info.compress_size, 1)
+    if info.file_size > MAX_MEMBER or (info.file_size > RATIO_APPLIES_FROM and ratio > MAX_RATIO):
+        raise _too_large(told)
 
 
 Source = Path | Member
@@ -75,7 +96,36 @@ def size_of(source: Source) -> int:
 
 
 def read_source(source: Source) -> bytes:
-    return source.read_bytes() if isinstance(source, Path) else source.read()
+    """The bytes of a source.
+
+    Raises:
+        InvalidInput: FILE_NOT_REGULAR, FILE_UNREADABLE, ARCHIVE_DAMAGED.
+        LimitExceeded: FILE_TOO_LARGE, ARCHIVE_TOO_LARGE. NotFound: FILE_NOT_FOUND.
+    """
+    return read_regular(source, MAX_MEMBER) if isinstance(source, Path) else source.read()
+
+
+class Room:
+    """Bytes that may be in memory at once, shared by the threads of an import."""
+
+    def __init__(self, size: int = ROOM) -> None:
+        self._size = size
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, size: int) -> Iterator[None]:
+        """Hold `size` bytes of the room, once they are free; more than there is means all of it."""
+        size = min(size, self._size)
+        with self._changed:
+            self._changed.wait_for(lambda: self._taken + size <= self._size)
+            self._taken += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= size
+                self._changed.notify_all()
 
 
 def expand(arguments: Iterable[str], stdin: Iterable[str] = ()) -> Iterator[Path | ImportResult]:
@@ -166,6 +216,11 @@ def _kept(parts: tuple[str, ...], roots: set[tuple[str, ...]], left: set[str]) -
 
 def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
     """What is in a zip archive; the archive itself when it is a card."""
+    try:
+        check_regular(path, sys.maxsize)
+    except LunaluxError as error:
+        yield failed(path, error)
+        return
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError):

@@ -94,6 +94,10 @@ def run_cli(arguments: Sequence[str]) -> int:
         return output.USAGE
     try:
         command = lighten(typer.main.get_command(app))
+        if COMPLETE in os.environ:
+            from lunalux_tui.cli.shells import take_over
+
+            take_over()
         result = command.main(list(arguments), prog_name="lunalux", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else output.DONE

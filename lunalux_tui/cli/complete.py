@@ -6,7 +6,6 @@ and whatever cannot be read completes to nothing.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -126,18 +125,9 @@ def teach(noun: str, command: Any) -> None:
 
 def _completer(values: Values) -> Callable[[Any, Any, str], list[str]]:
     def complete(_context: Any, _parameter: Any, typed: str) -> list[str]:
+        """Values as they are: each shell's own way of quoting is the matter of `shells`."""
         begun = typed.casefold()
         fits = [value for value in dict.fromkeys(values()) if value.casefold().startswith(begun)]
-        return [_escaped(value) for value in fits]
+        return [value for value in fits if not value.startswith("-")]  # else it would act as an option
 
     return complete
-
-
-def _escaped(value: str) -> str:
-    """Bash puts what it is given into the line as it is; the other shells quote by themselves."""
-    from lunalux_core.text import clean_line
-
-    value = clean_line(value, 200)
-    if not os.environ.get("_LUNALUX_COMPLETE", "").endswith("bash"):
-        return value
-    return "".join(f"\\{sign}" if sign in " \t'\"\\$&|;<>()`*?[]#~!{}" else sign for sign in value)

@@ -1,4 +1,4 @@
-"""`lunalux completion`: Typer's own scripts that complete commands and options in a shell."""
+"""`lunalux completion`: the scripts that complete commands, options and names in a shell."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ commands = {"completion": completion_app}
 
 SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 SHELL = typer.Argument("", metavar="SHELL", help=f"{', '.join(SHELLS)}; the one in use by default.")
-PROGRAM, VARIABLE = "lunalux", "_LUNALUX_COMPLETE"
 
 
 @completion_app.command()
@@ -23,9 +22,9 @@ def show(shell: str = SHELL) -> None:
 
     Example: source <(lunalux completion show bash)
     """
-    from typer._completion_shared import get_completion_script
+    from lunalux_tui.cli.shells import script
 
-    output.print_text(get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=_checked(shell)))
+    output.print_text(script(_checked(shell)), end="")
 
 
 @completion_app.command()
@@ -34,9 +33,9 @@ def install(shell: str = SHELL) -> None:
 
     Example: lunalux completion install zsh
     """
-    from typer._completion_shared import install as install_script
+    from lunalux_tui.cli.shells import install as install_script
 
-    chosen, path = install_script(shell=_checked(shell), prog_name=PROGRAM, complete_var=VARIABLE)
+    chosen, path = install_script(_checked(shell))
     output.say("completion_installed", shell=chosen, path=path)
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import typer
 
-from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.errors import InvalidInput
 from lunalux_core.library import Library
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.library.groups import CardMode, Group, TurnOrder
+from lunalux_core.regular_files import read_regular
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import with_runtime
@@ -217,21 +218,8 @@ def delete(conversation: str = ID, as_json: bool = JSON) -> None:
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a file a person named. Raises NotFound (FILE_NOT_FOUND) or InvalidInput."""
-    try:
-        return path.expanduser().read_bytes()
-    except FileNotFoundError:
-        raise NotFound(
-            "FILE_NOT_FOUND", f"There is no file {path}.", "Check the path.", path=str(path)
-        ) from None
-    except OSError as error:
-        raise InvalidInput(
-            "FILE_UNREADABLE",
-            f"{path} cannot be read: {error.strerror}.",
-            "Check its permissions.",
-            path=str(path),
-            reason=str(error.strerror),
-        ) from error
+    """The bytes of a file a person named. Raises as `read_regular`."""
+    return read_regular(path)
 
 
 def home_path(path: Path) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
@@ -170,10 +171,17 @@ def colour() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
+_ACTING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What JSON allows in a string and a terminal acts on: DEL, the 8-bit controls, line separators, marks of the
+direction of writing."""
+
+
 def _json_text(document: Any, stream: Any) -> str:
-    """A document as JSON, with escapes where the stream cannot carry its text: lone surrogates, narrow code
-    pages. What a program reads back is the same either way."""
+    """A document as JSON, with escapes for what acts on a terminal and for what the stream cannot carry: lone
+    surrogates, narrow code pages. What a program reads back is the same either way."""
     text = json.dumps(document, ensure_ascii=False)
+    if not text.isascii() or "\x7f" in text:
+        text = _ACTING.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
     try:
         text.encode(stream.encoding or "ascii")
     except UnicodeEncodeError:

@@ -33,6 +33,12 @@ class PlainValue:
         return self._one(value, param, ctx)
 
     def _one(self, value: Any, param: Any, ctx: Any) -> Any:
+        if self._kind is Path:
+            from lunalux_core.regular_files import path_of
+
+            return path_of(value)
+        if self._kind is str and getattr(param, "name", "") not in _NAMES_OF_FILES:
+            _check_letters(str(value))
         if self._kind not in _WORDS:
             return self._kind(value)
         try:
@@ -48,6 +54,28 @@ class PlainValue:
             )
             raise typer.BadParameter(f"{number} is not {room}", ctx, param)
         return number
+
+
+_NAMES_OF_FILES = {"paths"}
+"""Parameters whose texts are paths, which may hold any bytes on some systems."""
+
+
+def _check_letters(text: str) -> None:
+    """Refuse bytes that are not UTF-8: Python hands them over as halves of letters that nothing can store."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        from lunalux_core.errors import InvalidInput
+        from lunalux_core.text import clean_line
+
+        told = clean_line(text, 60)
+        raise InvalidInput(
+            "USAGE",
+            f"{told} holds bytes that are not UTF-8.",
+            "Type it again in a terminal that writes UTF-8.",
+            kind="bytes",
+            value=told,
+        ) from None
 
 
 def lighten(command: Any) -> Any:

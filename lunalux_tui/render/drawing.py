@@ -35,6 +35,9 @@ FORMATS = ("PNG", "WEBP", "JPEG", "GIF")
 LARGEST = 16_000_000
 """Pixels of the largest picture that is opened."""
 
+LONGEST_SIDE = 16_384
+"""Pixels of its longest side: each row costs memory of its own, however short it is."""
+
 SENT_PIXELS = 360_000
 """Pixels of the largest picture that is sent to a terminal; it is enlarged there."""
 
@@ -128,15 +131,19 @@ def _fitted(data: bytes, width: int, height: int, into: tuple[int, int] | None =
 
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as opened:
-            if opened.width * opened.height > LARGEST:
+            if opened.width * opened.height > LARGEST or max(opened.size) > LONGEST_SIDE:
                 raise ValueError("too many pixels")
             opened.draft("RGB", (width * 2, height * 2))
-            ground = Image.new("RGBA", opened.size, (*GROUND, 255))
-            whole = Image.alpha_composite(ground, opened.convert("RGBA")).convert("RGB")
-        box = Image.Resampling.BOX
-        if into is None:
-            return ImageOps.fit(whole, (width, height), Image.Resampling.LANCZOS, centering=FACES)
-        return ImageOps.fit(whole, (width, height), box, centering=FACES).resize(into, box)
+            opened.load()
+            # One copy of the whole at most: what is seen through is put on its ground when it is small.
+            plain = opened.mode in ("RGB", "RGBA") and "transparency" not in opened.info
+            whole = opened if plain else opened.convert("RGBA")
+            how = Image.Resampling.LANCZOS if into is None else Image.Resampling.BOX
+            small = ImageOps.fit(whole, (width, height), how, centering=FACES)
+        if small.mode == "RGBA":
+            ground = Image.new("RGBA", small.size, (*GROUND, 255))
+            small = Image.alpha_composite(ground, small).convert("RGB")
+        return small if into is None else small.resize(into, Image.Resampling.BOX)
     except (OSError, ArithmeticError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise ValueError(str(error)) from error
 

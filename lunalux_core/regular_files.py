@@ -1,0 +1,109 @@
+"""Files that a person names, judged before a byte is read: what they are, and how large.
+
+A pipe would hold the program up for ever, a device has no end, and a file's size is known before its bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, NotFound
+from lunalux_core.text import clean_line
+
+LARGEST_FILE = 64 * 1024 * 1024
+"""Bytes of the largest file that is read whole, where a reader has no other limit."""
+
+_NO_PATH = (OSError, ValueError, RuntimeError)
+"""Too long for a name; with a zero in it; ~ of somebody who is not here."""
+
+
+def path_of(text: str | Path) -> Path:
+    """The path a person wrote, with `~` for the home folder. Raises InvalidInput (PATH_UNUSABLE)."""
+    try:
+        path = Path(text).expanduser()
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            path.lstat()  # the rest is told only now
+    except _NO_PATH as error:
+        told = clean_line(str(text), 60)
+        raise InvalidInput(
+            "PATH_UNUSABLE",
+            f"{told} cannot be the path of a file.",
+            "Write one such as ~/cards/name.png.",
+            path=told,
+        ) from error
+    return path
+
+
+def check_regular(path: Path, limit: int = LARGEST_FILE) -> int:
+    """The size of a file in bytes.
+
+    Raises:
+        NotFound: FILE_NOT_FOUND. InvalidInput: FILE_UNREADABLE, FILE_NOT_REGULAR for pipes, devices and
+        sockets, PATH_UNUSABLE. LimitExceeded: FILE_TOO_LARGE over `limit` bytes.
+    """
+    try:
+        found = path_of(path).stat()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return _judged(path, found, limit)
+
+
+def read_regular(path: Path, limit: int = LARGEST_FILE) -> bytes:
+    """The bytes of a file. Raises as `check_regular`; a file that grows meanwhile is held to `limit` too."""
+    named = path_of(path)
+    check_regular(path, limit)
+    try:
+        # Not waiting: between the look and the opening a pipe may have taken the file's place.
+        with os.fdopen(os.open(named, _OPENING), "rb") as file:
+            _judged(path, os.fstat(file.fileno()), limit)
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if len(data) > limit:
+        raise _too_large(path, limit)
+    return data
+
+
+_OPENING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def _judged(path: Path, found: os.stat_result, limit: int) -> int:
+    if stat.S_ISDIR(found.st_mode):
+        raise unreadable(path, IsADirectoryError(21, "Is a directory"))
+    if not stat.S_ISREG(found.st_mode):
+        raise InvalidInput(
+            "FILE_NOT_REGULAR",
+            f"{path} is no file but a pipe, a device or a socket.",
+            "Write its contents to a file and name that one.",
+            path=str(path),
+        )
+    if found.st_size > limit:
+        raise _too_large(path, limit)
+    return found.st_size
+
+
+def _too_large(path: Path, limit: int) -> LimitExceeded:
+    return LimitExceeded(
+        "FILE_TOO_LARGE",
+        f"{path} is larger than {limit // 2**20} MB.",
+        "Choose a smaller file.",
+        path=str(path),
+        limit=limit,
+    )
+
+
+def unreadable(path: Path, error: OSError) -> LunaluxError:
+    """The sentence for a file that the system does not give."""
+    if isinstance(error, FileNotFoundError):
+        return NotFound("FILE_NOT_FOUND", f"There is no file {path}.", "Check the path.", path=str(path))
+    reason = str(error.strerror or error)
+    return InvalidInput(
+        "FILE_UNREADABLE",
+        f"{path} cannot be read: {reason}.",
+        "Check the path and its permissions.",
+        path=str(path),
+        reason=reason,
+    )
