@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lunalux_core.errors import StorageError
 
@@ -23,6 +24,9 @@ Connection = sqlite3.Connection
 Row = sqlite3.Row
 
 BUSY_SECONDS = 15
+SPARE_BYTES = 64 * 1024
+"""Less free space than this is a full disk, whatever SQLite calls what it could not do."""
+
 _UNWRITABLE = (
     "readonly",
     "read-only",
@@ -49,9 +53,9 @@ def peek(path: Path, sql: str, most: int) -> list[str]:
 
 def storage_error(error: Exception, path: Path) -> StorageError:
     """The sentence a person needs for an error of SQLite or of the file system at `path`."""
-    text = str(error).lower()
     where = str(path)
-    if "full" in text or "no space" in text:
+    text = _reason(error, path)
+    if _is_full(error, text, path):
         return StorageError(
             "DISK_FULL",
             f"The disk that holds {where} is full.",
@@ -84,6 +88,27 @@ def storage_error(error: Exception, path: Path) -> StorageError:
     )
 
 
+def _reason(error: Exception, path: Path) -> str:
+    """The error's own words in lower case, without the names of files, which may hold any word."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    text = str(error)
+    for name in (str(path), str(path.parent), path.name):
+        text = text.replace(name, "")
+    return text.lower()
+
+
+def _is_full(error: Exception, text: str, path: Path) -> bool:
+    if "disk is full" in text or "no space" in text or "quota" in text:
+        return True
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_IOERR:
+        return False
+    try:
+        return shutil.disk_usage(path.parent).free < SPARE_BYTES
+    except OSError:
+        return False
+
+
 def statements(script: str) -> Iterator[str]:
     """The single statements of a script, triggers whole; unlike executescript this keeps a transaction."""
     statement = ""
@@ -102,6 +127,31 @@ def copy_database(connection: Connection, target: Path) -> None:
         connection.backup(other)
     finally:
         other.close()
+
+
+async def _ended(running: Future[Any]) -> bool:
+    """Wait for work that cannot be stopped, however often the waiting is cancelled; whether it succeeded."""
+    outcome = asyncio.wrap_future(running)
+    while not outcome.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({outcome})
+    return not outcome.cancelled() and outcome.exception() is None
+
+
+def _transaction(connection: Connection, work: Callable[[Connection], T], begin: str) -> T:
+    connection.execute(begin)
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+        return result
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _readable(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
 
 
 class Database:
@@ -144,9 +194,28 @@ class Database:
         """Run `query` on the database thread; several statements see one snapshot."""
         return await asyncio.wrap_future(self._thread.submit(self._run, query, "BEGIN"))
 
-    async def write(self, change: Callable[[Connection], T]) -> T:
-        """Run `change` as one transaction: all of it is stored, or none."""
-        return await asyncio.wrap_future(self._thread.submit(self._run, change, "BEGIN IMMEDIATE"))
+    async def write(
+        self, change: Callable[[Connection], T], *, committed: Callable[[T], None] | None = None
+    ) -> T:
+        """Run `change` as one transaction: all of it is stored, or none.
+
+        Cancelled while it waits for its turn, it does not run at all; cancelled while it runs, it cannot be
+        called back, so the outcome is waited for before the cancellation goes on.
+
+        Args:
+            committed: told the result as soon as it is known that it was stored, also to a caller who was
+                cancelled meanwhile and gets no result.
+        """
+        running = self._thread.submit(self._run, change, "BEGIN IMMEDIATE")
+        try:
+            result = await asyncio.shield(asyncio.wrap_future(running))
+        except asyncio.CancelledError:
+            if not running.cancel() and await _ended(running) and committed is not None:
+                committed(running.result())
+            raise
+        if committed is not None:
+            committed(result)
+        return result
 
     def write_now(self, change: Callable[[Connection], T]) -> T:
         """`write` for callers without an event loop (batch import threads); blocks until stored."""
@@ -155,18 +224,25 @@ class Database:
     def _run(self, work: Callable[[Connection], T], begin: str) -> T:
         connection = self._opening.result()
         try:
-            connection.execute(begin)
             try:
-                result = work(connection)
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-            return result
+                return _transaction(connection, work, begin)
+            except sqlite3.OperationalError as error:
+                if connection.text_factory is not str or "decode to UTF-8" not in str(error):
+                    raise
+            # One cell with bytes that are no text must not hide all the others. Reading like this is slower.
+            connection.text_factory = _readable
+            return _transaction(connection, work, begin)
         except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            raise storage_error(error, self.path) from error
+
+    async def version(self) -> int:
+        """A number that is another one after each write of another program."""
+        return await asyncio.wrap_future(self._thread.submit(self._version))
+
+    def _version(self) -> int:
+        try:
+            return int(self._opening.result().execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error as error:
             raise storage_error(error, self.path) from error
 
     async def backup(self, target: Path) -> None:
