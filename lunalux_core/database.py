@@ -11,6 +11,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -138,6 +139,19 @@ async def _ended(running: Future[Any]) -> bool:
     return not outcome.cancelled() and outcome.exception() is None
 
 
+def _share(connection: Connection) -> None:
+    """Let several programs use the file. SQLite does not wait where two of them ask for this at once."""
+    patience = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > patience:
+                raise
+        time.sleep(0.02)
+
+
 def _transaction(connection: Connection, work: Callable[[Connection], T], begin: str) -> T:
     connection.execute(begin)
     try:
@@ -178,7 +192,7 @@ class Database:
                 self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
+            _share(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA mmap_size = 268435456")

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lunalux_core.dialogue.turn import TextDelta, ThinkingDelta, TurnInput, TurnResult
 from lunalux_core.errors import InvalidInput
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lunalux_core.database import Connection, Database
+
+T = TypeVar("T")
 
 FLUSH_SECONDS = 0.5
 """How often a streaming reply goes into the library, where other programs see it grow; every piece is in its
@@ -115,12 +117,10 @@ class Keeper:
 
         self._finished = True  # whoever stops listening from now on stops no reply
         try:
-            message = await asyncio.shield(self._database.write(change))
+            return await asyncio.shield(self._store(change))
         except Exception:
             self._finished = False
             raise
-        self._drop_tail()
-        return message
 
     async def end(self, status: str) -> None:
         """Keep what came, marked; a continued reply that got nothing new is as it was before, and so is one
@@ -134,17 +134,28 @@ class Keeper:
             status = reply.status
         elif self._continues and status == "failed":
             extra[CONTINUED] = len(self._base)
+        values = {**self._values(), "status": status, "extra": extra}
+
+        def change(connection: Connection) -> None:
+            update_message(connection, reply.id, **values)
+            self._record(connection)
+
+        await self._store(change)
+
+    async def _store(self, change: Callable[[Connection], T]) -> T:
+        """Store how the reply ended, and let go of it.
+
+        Where the library refuses, its file stays: whoever looks at this reply next has the words from there.
+        """
         try:
-            await self._flush(self._record, status=status, extra=extra)
+            result = await self._database.write(change)
         except BaseException:
             if self._tail is not None:
-                self._tail.release()  # its file stays for whoever looks at this reply next
+                self._tail.release()
             raise
-        self._drop_tail()
-
-    def _drop_tail(self) -> None:
         if self._tail is not None:
             self._tail.remove()
+        return result
 
     def _thought(self, thinking: str) -> str:
         """What was thought before goes on where a reply does."""
@@ -163,20 +174,19 @@ class Keeper:
                 connection, place, "continue", self._head, {identity: self._before}, {identity: after}
             )
 
-    async def _flush(self, then: Callable[[Connection], None] | None = None, **more: Any) -> None:
+    def _values(self) -> dict[str, Any]:
+        """What came so far, as columns."""
+        values = {"content": self._base + "".join(self._text)}
+        if self._thinking:
+            values["thinking"] = self._thought("".join(self._thinking))
+        return values
+
+    async def _flush(self) -> None:
         reply = self._reply
         if reply is None:
             return
-        values: dict[str, Any] = {"content": self._base + "".join(self._text), **more}
-        if self._thinking:
-            values["thinking"] = self._thought("".join(self._thinking))
-
-        def change(connection: Connection) -> None:
-            update_message(connection, reply.id, **values)
-            if then is not None:
-                then(connection)
-
-        await self._database.write(change)
+        values = self._values()
+        await self._database.write(lambda connection: update_message(connection, reply.id, **values))
         self._flushed = time.monotonic()
 
 

@@ -254,10 +254,10 @@ class Conversations:
                 TreeNode(
                     row["id"],
                     row["parent_id"],
-                    row["depth"],
-                    row["role"],
-                    row["name"],
-                    " ".join(row["preview"].split()),
+                    whole_number(row["depth"]),
+                    role_in(row["role"]),
+                    plain_text(row["name"]),
+                    " ".join(plain_text(row["preview"]).split()),
                     row["id"] in path,
                 )
                 for row in rows
