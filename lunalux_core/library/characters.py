@@ -20,7 +20,7 @@ from lunalux_core.library.cells import texts_in
 Order = Literal["recent", "name", "added"]
 
 _ORDER: dict[Order, str] = {
-    "recent": "max(used_at, created_at) DESC, name_key",
+    "recent": "used_at DESC, created_at DESC, name_key",
     "name": "name_key, created_at",
     "added": "created_at DESC, name_key",
 }

@@ -101,6 +101,11 @@ def delete_one(connection: Connection, message_id: str) -> str:
         "UPDATE messages SET selected_child = ? WHERE id = ?",
         (message.selected_child or below[-1], message.parent_id),
     )
+    if load_conversation(connection, message.conversation_id).head_id == message_id:
+        if message.parent_id:  # what followed was cut off and stays so
+            _cut(connection, message.conversation_id, message.parent_id)
+        else:
+            select_message(connection, below[-1])
     for identity in below:
         set_depths(connection, message.conversation_id, identity)
     record.done()
