@@ -8,9 +8,8 @@ any kind (done, stopped, failed, killed) leaves the reply marked for what it is.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +29,22 @@ from lunalux_core.dialogue.turn import (
     TurnStarted,
 )
 from lunalux_core.errors import InvalidInput, StorageError
-from lunalux_core.keeping import Keeper, owned, recover
-from lunalux_core.library.changes import redo, undo
+from lunalux_core.keeping import (
+    CONTINUED,
+    Begun,
+    Keeper,
+    claimed,
+    recover,
+    settled,
+    take_back,
+)
+from lunalux_core.library.changes import Replayed, read_row, redo, undo
 from lunalux_core.library.conversations import (
+    REQUEST,
     Conversation,
     Message,
     append_message,
+    children,
     load_conversation,
     load_message,
     new_message,
@@ -53,14 +62,14 @@ from lunalux_core.library.edits import (
 from lunalux_core.speaking import addressed, called_up, speakers, still_speaks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.assembly import Prompt
     from lunalux_core.dialogue.reading import TurnReader
     from lunalux_core.dialogue.workflow import TurnContext, Workflow
     from lunalux_core.library import Library
-
-_Begun = tuple[Message | None, Message | None, "TurnInput | None"]
-"""The person's words, the reply and the input of a turn; no input where nobody answers."""
+    from lunalux_core.streaming_tail import Tail
 
 
 class Chat:
@@ -114,9 +123,12 @@ class Chat:
             lambda c: self._reader().begin(c, character_id, title, TurnOptions(user_name=user_name))
         )
 
-    async def recover(self) -> int:
-        """Mark replies that a killed program left pending as stopped; how many there were."""
-        return await recover(self._database)
+    async def recover(self, told: Callable[[Path], None] | None = None) -> int:
+        """Mark replies that a killed program left pending as stopped; how many there were.
+
+        `told` hears where each file is kept that could not be read to its end.
+        """
+        return await recover(self._database, told)
 
     # -- turns -------------------------------------------------------------------------------------
 
@@ -125,27 +137,33 @@ class Chat:
     ) -> AsyncGenerator[TurnEvent, None]:
         """Say something and stream the reply; in a group, the replies of those who answer, in turn.
 
+        The words leave the conversation's draft as they are stored. Stopped before the first event, nothing
+        is stored.
+
         Raises (from the iterator):
             LunaluxError: provider, payment, network or storage failed. The person's words and whatever
                 came of the reply are stored; the reply is marked failed.
+            InvalidInput: REPLY_RUNNING while another program writes here; nothing is stored.
         """
         text = well_formed(text)
         following: list[str] = []
 
-        def begin(connection: Connection) -> _Begun:
-            conversation = load_conversation(connection, conversation_id)
-            parent = load_message(connection, conversation.head_id) if conversation.head_id else None
+        def begin(connection: Connection) -> Begun:
+            conversation, parent = self._place(connection, conversation_id)
             reader = self._reader()
             user = new_message(
                 conversation_id, parent, "user", reader.user_name(connection, conversation, options), text
             )
             append_message(connection, user)
+            if conversation.draft.strip() == text:
+                connection.execute("UPDATE conversations SET draft = '' WHERE id = ?", (conversation_id,))
             chosen = speakers(connection, conversation, user, options)
             if not chosen:
-                return user, None, None
-            following.extend(chosen[1:])
+                return Begun(conversation, user, None, None)
+            following[:] = chosen[1:]
             reply = self._pending(connection, conversation, user, options, chosen[0])
-            return user, reply, reader.read(connection, "normal", reply, options, text=text, above=parent)
+            turn = reader.read(connection, "normal", reply, options, text=text, above=parent)
+            return Begun(conversation, user, reply, turn)
 
         return self._round(begin, following, options)
 
@@ -160,11 +178,10 @@ class Chat:
         """
         following: list[str] = []
 
-        def begin(connection: Connection) -> _Begun:
-            conversation = load_conversation(connection, conversation_id)
-            parent = load_message(connection, conversation.head_id) if conversation.head_id else None
+        def begin(connection: Connection) -> Begun:
+            conversation, parent = self._place(connection, conversation_id)
             chosen = called_up(connection, conversation, parent, options)
-            following.extend(chosen[1:])
+            following[:] = chosen[1:]
             return self._next(connection, conversation, parent, options, chosen[0])
 
         return self._round(begin, following, options)
@@ -174,13 +191,15 @@ class Chat:
     ) -> AsyncGenerator[TurnEvent, None]:
         """Another reply beside `message_id` (the old one stays as a swipe), or under a message of the person.
 
-        A reply that failed is tried again in place, with its id: the gateway then replays an answer that
-        was paid for instead of charging again.
+        A reply that failed before anything came is tried again in place. One that has words keeps them as a
+        swipe; the new one asks for the same under the same key, so the gateway replays an answer that was
+        paid for instead of charging again. Where a *continue* failed, "regenerate" continues a copy of what
+        was there before it.
         """
 
         following: list[str] = []
 
-        def begin(connection: Connection) -> _Begun:
+        def begin(connection: Connection) -> Begun:
             old = load_message(connection, message_id)
             conversation = load_conversation(connection, old.conversation_id)
             speaker = old.speaker
@@ -188,8 +207,7 @@ class Chat:
                 select_message(connection, old.id)
                 above: Message | None = old
                 if conversation.group_id:
-                    speaker, *later = called_up(connection, conversation, old, options)
-                    following.extend(later)
+                    speaker, *following[:] = called_up(connection, conversation, old, options)
             elif not old.parent_id:
                 raise InvalidInput(
                     "GREETING_NOT_GENERATED",
@@ -197,32 +215,67 @@ class Chat:
                     "Swipe to another greeting, or write something.",
                 )
             else:
+                old = settled(connection, self._database.path, old)
                 above = load_message(connection, old.parent_id)
-            if old.status == "failed" and old.role == "assistant":
-                update_message(connection, old.id, status="pending", content="", raw="", extra=owned(old))
-                select_message(connection, old.id)
-                reply = replace(old, status="pending", content="", raw="")
-            else:
-                reply = self._pending(connection, conversation, above, options, speaker)
+            if old.role == "assistant" and old.status == "failed":
+                return self._again(connection, conversation, old, options, kind)
+            reply = self._pending(connection, conversation, above, options, speaker)
             text, parent = _words(connection, above)
             turn = self._reader().read(connection, kind, reply, options, text=text, above=parent)
-            return None, reply, turn
+            return Begun(conversation, None, reply, turn)
 
         return self._round(begin, following, options)
+
+    def _again(
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        old: Message,
+        options: TurnOptions,
+        kind: TurnKind,
+    ) -> Begun:
+        """Ask again for a reply that failed, without losing what came of it."""
+        reader, above = self._reader(), load_message(connection, old.parent_id)
+        whole = old.extra.get(CONTINUED)
+        broken = isinstance(whole, int) and 0 < whole <= len(old.content)
+        if broken and kind == "regenerate":
+            base = old.content[:whole]
+            reply = self._pending(connection, conversation, above, options, old.speaker, request=old)
+            update_message(connection, reply.id, content=base, raw=base)
+            reply = replace(reply, content=base, raw=base, status="done")
+            turn = reader.read(connection, "continue", reply, options, text="", above=above, partial=base)
+            return Begun(conversation, None, reply, turn)
+        text, parent = _words(connection, above)
+        if old.content or old.thinking:
+            request = None if broken else old
+            reply = self._pending(connection, conversation, above, options, old.speaker, request=request)
+            before = None
+        else:
+            before = read_row(connection, old.id)
+            update_message(connection, old.id, status="pending")
+            select_message(connection, old.id)
+            reply = replace(old, status="pending")
+        turn = reader.read(connection, kind, reply, options, text=text, above=parent)
+        return Begun(conversation, None, reply, turn, before)
 
     def continue_(
         self, conversation_id: str, options: TurnOptions = TurnOptions()
     ) -> AsyncGenerator[TurnEvent, None]:
         """Let the model go on where the last reply ended."""
 
-        def begin(connection: Connection) -> _Begun:
-            reply = self._last_reply(connection, conversation_id)
-            update_message(connection, reply.id, status="pending", extra=owned(reply))
+        def begin(connection: Connection) -> Begun:
+            conversation, reply = self._place(connection, conversation_id)
+            if reply is None or reply.role != "assistant":
+                raise InvalidInput(
+                    "NOTHING_TO_CONTINUE", "The last message is not the character's.", "Send something first."
+                )
+            before = read_row(connection, reply.id)
+            update_message(connection, reply.id, status="pending")
             parent = load_message(connection, reply.parent_id) if reply.parent_id else None
             turn = self._reader().read(
                 connection, "continue", reply, options, text="", above=parent, partial=reply.content
             )
-            return None, reply, turn
+            return Begun(conversation, None, reply, turn, before)
 
         return self._turn(begin)
 
@@ -231,14 +284,13 @@ class Chat:
     ) -> AsyncGenerator[TurnEvent, None]:
         """Let the model write the person's next words; nothing is stored, the text is for the input box."""
 
-        def begin(connection: Connection) -> _Begun:
-            conversation = load_conversation(connection, conversation_id)
-            parent = load_message(connection, conversation.head_id) if conversation.head_id else None
+        def begin(connection: Connection) -> Begun:
+            conversation, parent = self._place(connection, conversation_id)
             speaker = addressed(connection, conversation, parent, options)
             turn = self._reader().read(
                 connection, "impersonate", None, options, above=parent, of=conversation, speaker=speaker
             )
-            return None, None, turn
+            return Begun(conversation, None, None, turn)
 
         return self._turn(begin)
 
@@ -335,18 +387,18 @@ class Chat:
         """Keep a message out of the prompt, or let it in again."""
         await self._database.write(lambda c: set_hidden(c, message_id, hidden))
 
-    async def undo(self, conversation_id: str) -> str | None:
-        """Take the last edit, deletion or cut back; returns its kind, None when there is none."""
+    async def undo(self, conversation_id: str) -> Replayed | None:
+        """Take the last edit, deletion, cut or *continue* back; None when there is none."""
         return await self._database.write(lambda c: undo(c, conversation_id))
 
-    async def redo(self, conversation_id: str) -> str | None:
+    async def redo(self, conversation_id: str) -> Replayed | None:
         """Do again what was undone last."""
         return await self._database.write(lambda c: redo(c, conversation_id))
 
     # -- the loop ----------------------------------------------------------------------------------
 
     async def _round(
-        self, begin: Callable[[Connection], _Begun], following: list[str], options: TurnOptions
+        self, begin: Callable[[Connection], Begun], following: list[str], options: TurnOptions
     ) -> AsyncGenerator[TurnEvent, None]:
         """A turn, and after it one for each member of a group that is to follow (ids, filled by `begin`).
 
@@ -359,11 +411,11 @@ class Chat:
                 yield event
         for speaker in following:
 
-            def begin_next(connection: Connection, above: str = last, speaker: str = speaker) -> _Begun:
+            def begin_next(connection: Connection, above: str = last, speaker: str = speaker) -> Begun:
                 parent = load_message(connection, above)
                 conversation = load_conversation(connection, parent.conversation_id)
                 if not still_speaks(connection, conversation, speaker):
-                    return None, None, None
+                    return Begun(conversation, None, None, None)
                 return self._next(connection, conversation, parent, options, speaker)
 
             async with aclosing(self._turn(begin_next)) as events:
@@ -378,19 +430,51 @@ class Chat:
         parent: Message | None,
         options: TurnOptions,
         speaker: str,
-    ) -> _Begun:
+    ) -> Begun:
         """A member's reply to what stands above it."""
         reply = self._pending(connection, conversation, parent, options, speaker)
         text, above = _words(connection, parent)
-        return None, reply, self._reader().read(connection, "normal", reply, options, text=text, above=above)
+        turn = self._reader().read(connection, "normal", reply, options, text=text, above=above)
+        return Begun(conversation, None, reply, turn)
 
-    async def _turn(self, begin: Callable[[Connection], _Begun]) -> AsyncGenerator[TurnEvent, None]:
-        user, reply, turn = await self._database.write(begin)
+    async def _begin(self, begin: Callable[[Connection], Begun]) -> Begun:
+        """Store the beginning of a turn. Stopped meanwhile, it is taken back: nobody saw it, and whoever sent
+        the words still has them.
+        """
+        claims: list[Tail] = []
+        stored: list[Begun] = []
+
+        def work(connection: Connection) -> Begun:
+            begun = begin(connection)
+            tail = claimed(self._database.path, begun)
+            if tail is not None:
+                claims.append(tail)
+            return replace(begun, tail=tail)
+
+        try:
+            return await self._database.write(work, committed=stored.append)
+        except asyncio.CancelledError:
+            if stored:
+                await asyncio.shield(self._take_back(stored[0]))
+            raise
+        finally:
+            for tail in claims if not stored else ():
+                tail.release()
+
+    async def _take_back(self, begun: Begun) -> None:
+        with suppress(StorageError):  # the next start marks it as stopped
+            await self._database.write(lambda connection: take_back(connection, begun))
+        if begun.tail is not None:
+            begun.tail.remove()
+
+    async def _turn(self, begin: Callable[[Connection], Begun]) -> AsyncGenerator[TurnEvent, None]:
+        begun = await self._begin(begin)
+        user, reply, turn = begun.user, begun.reply, begun.turn
         if turn is None:
             if user is not None:
                 yield TurnStarted(user.conversation_id, user, None, "")
             return
-        keeper = Keeper(self._database, reply, user)
+        keeper = Keeper(self._database, begun)
         try:
             yield TurnStarted(turn.conversation.id, user, reply, turn.model.name)
             async with aclosing(self._workflow().stream(turn)) as steps:
@@ -431,7 +515,16 @@ class Chat:
         parent: Message | None,
         options: TurnOptions,
         speaker: str = "",
+        request: Message | None = None,
     ) -> Message:
+        """A new, empty reply; one that asks again for what `request` did not get has its key, unless another
+        reply got it meanwhile.
+        """
+        siblings = children(connection, conversation.id, parent.id if parent else "") if request else ()
+        others = [load_message(connection, identity) for identity in siblings]
+        wanted = request is not None and not any(
+            one.status == "done" and one.request == request.request for one in others
+        )
         reply = new_message(
             conversation.id,
             parent,
@@ -439,21 +532,21 @@ class Chat:
             self._reader().character_name(connection, conversation, speaker),
             "",
             status="pending",
-            extra={"writer": os.getpid()},
+            extra={REQUEST: request.request} if request and wanted else {},
             model=options.model,
             speaker=speaker,
         )
         append_message(connection, reply)
         return load_message(connection, reply.id)
 
-    def _last_reply(self, connection: Connection, conversation_id: str) -> Message:
+    def _place(self, connection: Connection, conversation_id: str) -> tuple[Conversation, Message | None]:
+        """A conversation and its last message. Raises InvalidInput: REPLY_RUNNING while that is written."""
         conversation = load_conversation(connection, conversation_id)
-        head = load_message(connection, conversation.head_id) if conversation.head_id else None
-        if head is None or head.role != "assistant":
-            raise InvalidInput(
-                "NOTHING_TO_CONTINUE", "The last message is not the character's.", "Send something first."
-            )
-        return head
+        if not conversation.head_id:
+            return conversation, None
+        return conversation, settled(
+            connection, self._database.path, load_message(connection, conversation.head_id)
+        )
 
 
 def _words(connection: Connection, above: Message | None) -> tuple[str, Message | None]:

@@ -11,11 +11,12 @@ import asyncio
 import errno
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from lunalux_core.errors import StorageError
 
@@ -214,6 +215,44 @@ class Presence:
             lock.close()
 
 
+async def _ended(running: Future[Any]) -> bool:
+    """Wait for work that cannot be stopped, however often the waiting is cancelled; whether it succeeded."""
+    outcome = asyncio.wrap_future(running)
+    while not outcome.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({outcome})
+    return not outcome.cancelled() and outcome.exception() is None
+
+
+def _share(connection: Connection) -> None:
+    """Let several programs use the file. SQLite does not wait where two of them ask for this at once."""
+    patience = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if kind_of_trouble(error, Path()) != "busy" or time.monotonic() > patience:
+                raise
+        time.sleep(0.02)
+
+
+def _transaction(connection: Connection, work: Callable[[Connection], T], begin: str) -> T:
+    connection.execute(begin)
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+        return result
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _readable(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
 class Database:
     """A SQLite file with its own thread.
 
@@ -249,7 +288,7 @@ class Database:
                 self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
+            _share(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA mmap_size = 268435456")
@@ -265,9 +304,28 @@ class Database:
         """Run `query` on the database thread; several statements see one snapshot."""
         return await asyncio.wrap_future(self._thread.submit(self._run, query, "BEGIN"))
 
-    async def write(self, change: Callable[[Connection], T]) -> T:
-        """Run `change` as one transaction: all of it is stored, or none."""
-        return await asyncio.wrap_future(self._thread.submit(self._run, change, "BEGIN IMMEDIATE"))
+    async def write(
+        self, change: Callable[[Connection], T], *, committed: Callable[[T], None] | None = None
+    ) -> T:
+        """Run `change` as one transaction: all of it is stored, or none.
+
+        Cancelled while it waits for its turn, it does not run at all; cancelled while it runs, it cannot be
+        called back, so the outcome is waited for before the cancellation goes on.
+
+        Args:
+            committed: told the result as soon as it is known that it was stored, also to a caller who was
+                cancelled meanwhile and gets no result.
+        """
+        running = self._thread.submit(self._run, change, "BEGIN IMMEDIATE")
+        try:
+            result = await asyncio.shield(asyncio.wrap_future(running))
+        except asyncio.CancelledError:
+            if not running.cancel() and await _ended(running) and committed is not None:
+                committed(running.result())
+            raise
+        if committed is not None:
+            committed(result)
+        return result
 
     def write_now(self, change: Callable[[Connection], T]) -> T:
         """`write` for callers without an event loop (batch import threads); blocks until stored."""
@@ -276,18 +334,25 @@ class Database:
     def _run(self, work: Callable[[Connection], T], begin: str) -> T:
         connection = self._opening.result()
         try:
-            connection.execute(begin)
             try:
-                result = work(connection)
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-            return result
+                return _transaction(connection, work, begin)
+            except sqlite3.OperationalError as error:
+                if connection.text_factory is not str or "decode to UTF-8" not in str(error):
+                    raise
+            # One cell with bytes that are no text must not hide all the others. Reading like this is slower.
+            connection.text_factory = _readable
+            return _transaction(connection, work, begin)
         except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            raise storage_error(error, self.path) from error
+
+    async def version(self) -> int:
+        """A number that is another one after each write of another program."""
+        return await asyncio.wrap_future(self._thread.submit(self._version))
+
+    def _version(self) -> int:
+        try:
+            return int(self._opening.result().execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error as error:
             raise storage_error(error, self.path) from error
 
     async def backup(self, target: Path) -> None:

@@ -4,39 +4,73 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lunalux_core.dialogue.turn import TextDelta, ThinkingDelta, TurnInput, TurnResult
+from lunalux_core.errors import InvalidInput
 from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
-from lunalux_core.library.conversations import Message, load_message, update_message
-from lunalux_core.streaming_tail import Tail, read_tail, remove_tails, tails
+from lunalux_core.library.changes import keep_change, read_row
+from lunalux_core.library.conversations import (
+    Conversation,
+    Message,
+    children,
+    load_message,
+    select_message,
+    update_message,
+)
+from lunalux_core.streaming_tail import Tail, is_held, read_tail, remove_tails, set_aside, tails
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lunalux_core.database import Connection, Database
 
+T = TypeVar("T")
+
 FLUSH_SECONDS = 0.5
 """How often a streaming reply goes into the library, where other programs see it grow; every piece is in its
 file (`streaming_tail`) before it is shown."""
+
+CONTINUED = "continued"
+"""In `Message.extra` of a reply whose *continue* broke off: how many characters it had before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A turn that is stored: the person's words, the reply that is to come and the input of the turn.
+
+    No input where nobody answers, no reply where nothing is stored. `place` is the conversation as it was;
+    `before` the reply's row as it was, where it was there already. `tail` makes this program the reply's
+    only writer.
+    """
+
+    place: Conversation
+    user: Message | None
+    reply: Message | None
+    turn: TurnInput | None
+    before: Mapping[str, Any] | None = None
+    tail: Tail | None = None
 
 
 class Keeper:
     """Stores a reply while it comes and when it ends."""
 
-    def __init__(self, database: Database, reply: Message | None, user: Message | None) -> None:
+    def __init__(self, database: Database, begun: Begun) -> None:
         self._database = database
-        self._reply = reply
-        self._user = user
-        self._base = reply.content if reply else ""
+        self._reply = begun.reply
+        self._user = begun.user
+        self._continues = begun.turn is not None and begun.turn.kind == "continue"
+        self._before = begun.before
+        self._head = begun.place.head_id
+        self._base = begun.reply.content if begun.reply else ""
         self._text: list[str] = []
         self._thinking: list[str] = []
         self._flushed = time.monotonic()
         self._finished = False
-        self._tail = Tail(database.path, reply.id, self._base) if reply else None
+        self._tail = begun.tail
 
     async def take(self, delta: TextDelta | ThinkingDelta) -> None:
         shown = isinstance(delta, TextDelta)
@@ -68,7 +102,7 @@ class Keeper:
                 reply.id,
                 content=result.text,
                 raw=result.raw,
-                thinking=result.thinking,
+                thinking=self._thought(result.thinking),
                 suggestions=result.suggestions,
                 event=result.event,
                 status="done",
@@ -76,18 +110,17 @@ class Keeper:
                 usage=asdict(result.usage),
                 billing=result.billing,
                 state=result.state,
-                extra=without_owner(reply),
+                extra=at_rest(reply),
             )
+            self._record(connection)
             return load_message(connection, reply.id)
 
         self._finished = True  # whoever stops listening from now on stops no reply
         try:
-            message = await asyncio.shield(self._database.write(change))
+            return await asyncio.shield(self._store(change))
         except Exception:
             self._finished = False
             raise
-        self._drop_tail()
-        return message
 
     async def end(self, status: str) -> None:
         """Keep what came, marked; a continued reply that got nothing new is as it was before, and so is one
@@ -96,75 +129,162 @@ class Keeper:
         reply = self._reply
         if reply is None or self._finished:
             return
-        if self._base and not self._text:
-            status = "done"
-        await self._flush(status=status, extra=without_owner(reply))
-        self._drop_tail()
+        extra = at_rest(reply)
+        if self._continues and not self._text:
+            status = reply.status
+        elif self._continues and status == "failed":
+            extra[CONTINUED] = len(self._base)
+        values = {**self._values(), "status": status, "extra": extra}
 
-    def _drop_tail(self) -> None:
+        def change(connection: Connection) -> None:
+            update_message(connection, reply.id, **values)
+            self._record(connection)
+
+        await self._store(change)
+
+    async def _store(self, change: Callable[[Connection], T]) -> T:
+        """Store how the reply ended, and let go of it.
+
+        Where the library refuses, its file stays: whoever looks at this reply next has the words from there.
+        """
+        try:
+            result = await self._database.write(change)
+        except BaseException:
+            if self._tail is not None:
+                self._tail.release()
+            raise
         if self._tail is not None:
             self._tail.remove()
+        return result
 
-    async def _flush(self, **more: Any) -> None:
+    def _thought(self, thinking: str) -> str:
+        """What was thought before goes on where a reply does."""
+        before = self._reply.thinking if self._reply and self._continues else ""
+        return f"{before}\n\n{thinking}" if before and thinking else before or thinking
+
+    def _record(self, connection: Connection) -> None:
+        """Let undo take back what a *continue* added."""
+        if self._reply is None or self._before is None or not self._continues or not self._text:
+            return
+        identity = self._reply.id
+        after = read_row(connection, identity)
+        if after is not None and after["content"] != self._before["content"]:
+            place = self._reply.conversation_id
+            keep_change(
+                connection, place, "continue", self._head, {identity: self._before}, {identity: after}
+            )
+
+    def _values(self) -> dict[str, Any]:
+        """What came so far, as columns."""
+        values = {"content": self._base + "".join(self._text)}
+        if self._thinking:
+            values["thinking"] = self._thought("".join(self._thinking))
+        return values
+
+    async def _flush(self) -> None:
         reply = self._reply
         if reply is None:
             return
-        values: dict[str, Any] = {"content": self._base + "".join(self._text), **more}
-        if self._thinking:
-            values["thinking"] = "".join(self._thinking)
+        values = self._values()
         await self._database.write(lambda connection: update_message(connection, reply.id, **values))
         self._flushed = time.monotonic()
 
 
-async def recover(database: Database) -> int:
+def claimed(library: Path, begun: Begun) -> Tail | None:
+    """Make this program the only writer of a turn's reply, before anybody can see that it is pending.
+
+    Raises:
+        InvalidInput: REPLY_RUNNING.
+    """
+    if begun.reply is None or begun.turn is None:
+        return None
+    tail = Tail(library, begun.reply.id, begun.reply.content)
+    if not tail.claim():
+        raise _running()
+    return tail
+
+
+def take_back(connection: Connection, begun: Begun) -> None:
+    """Undo the beginning of a turn that nobody saw, as far as nothing hangs on it yet."""
+    if begun.reply is not None and begun.before is not None:
+        same = {name: begun.before[name] for name in ("status", "content", "raw", "extra")}
+        update_message(connection, begun.reply.id, **same)
+    new = [begun.reply if begun.before is None else None, begun.user]
+    for message in new:
+        if message is not None and not children(connection, message.conversation_id, message.id):
+            connection.execute("DELETE FROM messages WHERE id = ?", (message.id,))
+            connection.execute(
+                "UPDATE messages SET selected_child = '' WHERE id = ? AND selected_child = ?",
+                (message.parent_id, message.id),
+            )
+    place = begun.place
+    connection.execute(
+        "UPDATE conversations SET draft = ? WHERE id = ? AND draft = ''", (place.draft, place.id)
+    )
+    if read_row(connection, place.head_id):
+        select_message(connection, place.head_id)
+    else:
+        connection.execute("UPDATE conversations SET head_id = '' WHERE id = ?", (place.id,))
+
+
+def settled(connection: Connection, library: Path, message: Message) -> Message:
+    """A message that nobody writes: a reply that a killed program left pending is marked as stopped.
+
+    Raises:
+        InvalidInput: REPLY_RUNNING while a program that lives writes it.
+    """
+    if message.status != "pending":
+        return message
+    if is_held(library, message.id):
+        raise _running()
+    _cut(connection, library, message.id, message.content)
+    return load_message(connection, message.id)
+
+
+async def recover(database: Database, told: Callable[[Path], None] | None = None) -> int:
     """Mark replies that a killed program left pending as stopped, with all that it showed of them.
 
-    Returns how many there were.
+    Returns how many there were. `told` hears of each file that could not be read to its end, and where it is
+    kept now.
     """
+    damaged: list[str] = []
 
     def change(connection: Connection) -> tuple[int, list[str]]:
-        rows = connection.execute(
-            "SELECT id, extra, content FROM messages WHERE status = 'pending'"
-        ).fetchall()
-        cut = [row for row in rows if not writer_lives(row["extra"])]
-        for row in cut:
-            update_message(
-                connection, row["id"], status="stopped", **_shown(database.path, row["id"], row["content"])
-            )
-        running = {row["id"] for row in rows} - {row["id"] for row in cut}
+        rows = connection.execute("SELECT id, content FROM messages WHERE status = 'pending'").fetchall()
+        running = {row["id"] for row in rows if is_held(database.path, row["id"])}
+        cut = [row for row in rows if row["id"] not in running]
+        damaged[:] = [
+            row["id"] for row in cut if _cut(connection, database.path, row["id"], str(row["content"]))
+        ]
         return len(cut), [one for one in tails(database.path) if one not in running]
 
     count, complete = await database.write(change)
+    for reply_id in damaged:
+        place = set_aside(database.path, reply_id)
+        if told is not None:
+            told(place)
     remove_tails(database.path, complete)
     return count
 
 
-def _shown(library: Path, reply_id: str, stored: str) -> dict[str, str]:
+def _cut(connection: Connection, library: Path, reply_id: str, stored: str) -> bool:
+    """Mark a reply as stopped, with what its file holds; whether something in that file cannot be read."""
     kept = read_tail(library, reply_id)
-    if kept is None or len(kept.text) < len(stored):
-        return {}
-    return {"content": kept.text, **({"thinking": kept.thinking} if kept.thinking else {})}
+    shown = {}
+    if kept is not None and len(kept.text) >= len(stored):
+        shown = {"content": kept.text, **({"thinking": kept.thinking} if kept.thinking else {})}
+    update_message(connection, reply_id, status="stopped", **shown)
+    return kept is not None and kept.damaged
 
 
-def owned(message: Message) -> dict[str, Any]:
-    """The `extra` of a message that this program writes from now on."""
-    return {**message.extra, "writer": os.getpid()}
+def at_rest(message: Message) -> dict[str, Any]:
+    """The `extra` of a message that nobody writes any more. Earlier versions kept a `writer` there."""
+    return {key: value for key, value in message.extra.items() if key not in ("writer", CONTINUED)}
 
 
-def without_owner(message: Message) -> dict[str, Any]:
-    """The `extra` of a message that nobody writes any more."""
-    return {key: value for key, value in message.extra.items() if key != "writer"}
-
-
-def writer_lives(extra: str) -> bool:
-    """Whether the program that was writing a pending reply still runs (asked where the system can say)."""
-    writer = json.loads(extra).get("writer")
-    if not isinstance(writer, int) or writer == os.getpid() or os.name != "posix":
-        return False
-    try:
-        os.kill(writer, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _running() -> InvalidInput:
+    return InvalidInput(
+        "REPLY_RUNNING",
+        "Another Lunalux is writing a reply here.",
+        "Wait until it is complete, or go on in a new conversation.",
+    )

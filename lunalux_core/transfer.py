@@ -25,6 +25,7 @@ from lunalux_core.dialogue.worldbook.values import TimedState
 from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms
 from lunalux_core.library import Library
+from lunalux_core.library.cells import moment_in, object_in, plain_text, texts_in
 from lunalux_core.library.conversations import (
     Conversation,
     Message,
@@ -32,6 +33,7 @@ from lunalux_core.library.conversations import (
     insert_message,
     load_conversation,
     new_message,
+    role_in,
     update_message,
 )
 from lunalux_core.library.groups import Group, load_group
@@ -237,7 +239,7 @@ async def conversation_log(library: Library, conversation_id: str) -> ChatLog:
             (conversation.character_id, conversation.group_id),
         ).fetchone()
         head = next((row for row in rows if row["id"] == conversation.head_id), None)
-        state = json.loads(head["state"]) if head else {}
+        state = object_in(head["state"]) if head else {}
         user = next((node.name for node in nodes if node.role == "user"), "")
         return ChatLog(
             nodes,
@@ -266,15 +268,15 @@ def _described(group: Group) -> dict[str, Any]:
 def _node(row: Any, parent: int) -> LogNode:
     return LogNode(
         parent=parent,
-        role=row["role"],
-        name=row["name"],
-        text=row["content"],
-        thinking=row["thinking"],
-        sent_at=row["created_at"],
+        role=role_in(row["role"]),
+        name=plain_text(row["name"]),
+        text=plain_text(row["content"]),
+        thinking=plain_text(row["thinking"]),
+        sent_at=moment_in(row["created_at"]),
         model=row["model"],
         hidden=bool(row["hidden"]),
-        suggestions=tuple(json.loads(row["suggestions"])),
-        event=row["event"],
-        raw=row["raw"],
-        line=json.loads(row["extra"]).get("line", {}),
+        suggestions=texts_in(row["suggestions"]),
+        event=plain_text(row["event"]),
+        raw=plain_text(row["raw"]),
+        line=as_object(object_in(row["extra"]).get("line")),
     )

@@ -18,15 +18,16 @@ FIRST = 14
 """Messages of the first frame; more are read when the person scrolls."""
 
 LISTED = 500
-"""Characters of the first list; a search finds the others."""
+"""Characters of the first frame; the whole list follows it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
     """The list of characters, and the conversation to begin with, if there is one.
 
-    `wanted` is the character or group that was asked for when it has no conversation yet. `problem` is what
-    kept the library from being read.
+    `wanted` is the character or group that was asked for when it has no conversation yet; `named` what was
+    asked for while the library is empty: the starters may bring it. `problem` is what kept the library from
+    being read.
     """
 
     characters: Sequence[CharacterSummary] = ()
@@ -36,6 +37,7 @@ class Opening:
     persona: str = ""
     problem: LunaluxError | None = None
     groups: Sequence[Group] = ()
+    named: str = ""
 
 
 async def read_opening(
@@ -47,7 +49,7 @@ async def read_opening(
         characters = await library.characters.list(limit=LISTED)
         groups = await library.groups.list()
         persona = await library.personas.chosen()
-        found, group = await _asked_for(runtime, character)
+        found, group = await asked_for(runtime, character)
         name = persona.name if persona else runtime.settings.user_name
         if conversation:
             place = await library.conversations.get(conversation)
@@ -66,12 +68,14 @@ async def read_opening(
         page = await library.conversations.page(place.id, limit=FIRST)
         return Opening(characters, place, page, persona=name, groups=groups)
     except NotFound as error:
+        if character and not conversation and not await library.characters.count():
+            return Opening(named=character)
         return Opening(await library.characters.list(limit=LISTED), problem=error)
     except LunaluxError as error:
         return Opening(problem=error)
 
 
-async def _asked_for(runtime: Runtime, name: str) -> tuple[str, str]:
+async def asked_for(runtime: Runtime, name: str) -> tuple[str, str]:
     """Ids of the character and of the group that a name means, one of them "". Raises NotFound."""
     if not name:
         return "", ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from lunalux_core.dialogue.openings import MakeEngine, Opener, card_context, kee
 from lunalux_core.dialogue.turn import TurnInput, TurnKind, TurnOptions
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
+from lunalux_core.library.cells import object_in, plain_text
 from lunalux_core.library.characters import Character, load_character
 from lunalux_core.library.conversations import (
     Conversation,
@@ -224,6 +224,7 @@ class TurnReader:
             partial=partial,
             attempt=reply.swipe if reply else 0,
             cast=cast,
+            request=reply.request if reply else "",
         )
 
     def _speaker(
@@ -335,19 +336,27 @@ def branch_state(connection: Connection, above: Message | None) -> Mapping[str, 
         """,
         (above.id,),
     ).fetchone()
-    state: Mapping[str, Any] = json.loads(row[0]) if row else {}
+    state = dict(object_in(row[0])) if row else {}
+    if not isinstance(state.get("variables", {}), dict):
+        del state["variables"]
+    elif "variables" in state:
+        state["variables"] = {name: plain_text(value) for name, value in state["variables"].items()}
     return state
 
 
 def load_globals(connection: Connection) -> Mapping[str, str]:
     row = connection.execute("SELECT value FROM state WHERE key = ?", (GLOBALS,)).fetchone()
-    return json.loads(row[0]) if row else {}
+    return {name: plain_text(value) for name, value in object_in(row[0]).items()} if row else {}
 
 
 def _token_factor(connection: Connection, model: str) -> float:
     """What was learnt about a model's tokens, 1 where nothing was."""
     row = connection.execute("SELECT value FROM state WHERE key = ?", (TOKEN_FACTOR + model,)).fetchone()
-    return float(row[0]) if row else 1.0
+    try:
+        factor = float(row[0]) if row else 1.0
+    except (TypeError, ValueError):
+        return 1.0
+    return factor if 0.1 <= factor <= 10 else 1.0
 
 
 def scripts_in_force(

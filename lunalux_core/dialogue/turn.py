@@ -151,11 +151,11 @@ class TurnInput:
     `history` is the path above the reply, oldest first, without the words of this turn; of a very long
     conversation only as much as can fit the context, and `earlier_events` are the events of what is left
     out. `length` counts all messages on the path, `replies` those of the character, `said`
-    those of the person. `partial` is the reply
-    so far when continuing, `attempt` counts the swipes of the reply from 0. `token_factor` is what earlier
-    replies of this model taught about its counting of tokens (FORMATS 7.2). In a group, `character` and
-    `card` are the speaker's (the card with what the others bring, where they are joined) and `cast` tells who
-    else is there.
+    those of the person. `partial` is the reply so far when continuing, `attempt` counts the swipes of the
+    reply from 0, `request` names the wish (a retry of what failed has the same). `token_factor` is what
+    earlier replies of this model taught about its counting of tokens (FORMATS 7.2). In a group, `character`
+    and `card` are the speaker's (the card with what the others bring, where they are joined) and `cast` tells
+    who else is there.
     """
 
     kind: TurnKind
@@ -184,6 +184,7 @@ class TurnInput:
     said: int = 0
     token_factor: float = 1.0
     cast: Cast | None = None
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from lunalux_core.database import Database
 from lunalux_core.library.cache import Cache, State
 from lunalux_core.library.characters import Characters
 from lunalux_core.library.conversations import Conversations
+from lunalux_core.library.drafts import Drafts
 from lunalux_core.library.groups import Groups
 from lunalux_core.library.migrations import migrate
 from lunalux_core.library.personas import Personas
@@ -37,6 +38,7 @@ class Library:
         self.worldbooks = Shelf(self.database, "worldbook")
         self.presets = Shelf(self.database, "preset")
         self.scripts = Shelf(self.database, "regex")
+        self.drafts = Drafts(self.database)
         self.cache = Cache(self.database)
         self.state = State(self.database)
 

@@ -15,11 +15,12 @@ from typing import Any, Literal
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms
+from lunalux_core.library.cells import texts_in
 
 Order = Literal["recent", "name", "added"]
 
 _ORDER: dict[Order, str] = {
-    "recent": "max(used_at, created_at) DESC, name_key",
+    "recent": "used_at DESC, created_at DESC, name_key",
     "name": "name_key, created_at",
     "added": "created_at DESC, name_key",
 }
@@ -312,7 +313,7 @@ def id_by_hash(connection: Connection, content_hash: str) -> str | None:
 
 def load_worldbooks(connection: Connection, character_id: str) -> tuple[str, ...]:
     row = connection.execute("SELECT worldbooks FROM characters WHERE id = ?", (character_id,)).fetchone()
-    return tuple(json.loads(row[0])) if row else ()
+    return texts_in(row[0]) if row else ()
 
 
 def tie_worldbooks(
@@ -354,7 +355,7 @@ def _summary(row: Row) -> CharacterSummary:
         spec=row["spec"],
         creator=row["creator"],
         intro=row["intro"],
-        tags=tuple(json.loads(row["tags"])),
+        tags=texts_in(row["tags"]),
         picture=row["picture"],
         favourite=bool(row["favourite"]),
         binding_active=bool(row["binding_active"]),

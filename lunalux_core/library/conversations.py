@@ -10,16 +10,31 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import NotFound
 from lunalux_core.ids import now_ms, short_id, uuid4
+from lunalux_core.library.cells import (
+    LATEST_MS,
+    moment_in,
+    numbers_in,
+    object_in,
+    plain_text,
+    texts_in,
+    whole_number,
+)
 
 MessageRole = Literal["system", "user", "assistant"]
 Status = Literal["pending", "done", "stopped", "failed"]
+_ROLES: tuple[MessageRole, ...] = get_args(MessageRole)
+_STATUSES = get_args(Status)
 
 PAGE = 60
+REQUEST = "request"
+"""In `Message.extra` of a reply that tries again what failed: the id of the reply that failed first."""
+LONGEST = 1_000_000
+"""Messages that a path may have; a damaged tree that runs in a circle ends there."""
 
 _UP = """
 WITH RECURSIVE path (number, id, parent_id, step) AS (
@@ -90,6 +105,12 @@ class Message:
     swipe: int = 0
     swipes: int = 1
     speaker: str = ""
+
+    @property
+    def request(self) -> str:
+        """What a reply asks for, by the id of the reply that asked it first: the same wish is paid once."""
+        first = self.extra.get(REQUEST)
+        return first if isinstance(first, str) and first else self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +219,7 @@ class Conversations:
 
         return await self._database.read(query)
 
-    async def path(self, message_id: str, limit: int = 1 << 30) -> Sequence[Message]:
+    async def path(self, message_id: str, limit: int = LONGEST) -> Sequence[Message]:
         """A message and what stands above it, oldest first."""
         return await self._database.read(lambda c: load_path(c, message_id, limit))
 
@@ -222,7 +243,7 @@ class Conversations:
             head = load_conversation(connection, conversation_id).head_id
             path = {
                 row[0]
-                for row in connection.execute(_UP + "SELECT id FROM path", {"start": head, "limit": 1 << 30})
+                for row in connection.execute(_UP + "SELECT id FROM path", {"start": head, "limit": LONGEST})
             }
             rows = connection.execute(
                 "SELECT id, parent_id, depth, role, name, substr(content, 1, 160) AS preview "
@@ -233,10 +254,10 @@ class Conversations:
                 TreeNode(
                     row["id"],
                     row["parent_id"],
-                    row["depth"],
-                    row["role"],
-                    row["name"],
-                    " ".join(row["preview"].split()),
+                    whole_number(row["depth"]),
+                    role_in(row["role"]),
+                    plain_text(row["name"]),
+                    " ".join(plain_text(row["preview"]).split()),
                     row["id"] in path,
                 )
                 for row in rows
@@ -269,13 +290,21 @@ def create_conversation(
     connection: Connection, character_id: str, title: str = "", *, group_id: str = ""
 ) -> Conversation:
     """A new, empty conversation with a character, or (`character_id` is "") of a group."""
-    identity, now = short_id(), now_ms()
+    identity = short_id()
     connection.execute(
         "INSERT INTO conversations (id, character_id, group_id, title, created_at, updated_at) "
         "VALUES (?,?,?,?,?,?)",
-        (identity, character_id or None, group_id or None, title, now, now),
+        (identity, character_id or None, group_id or None, title, now_ms(), _newest(connection)),
     )
     return load_conversation(connection, identity)
+
+
+def _newest(connection: Connection) -> int:
+    """The moment of a use that is the last one, also after one under a clock that ran ahead."""
+    row = connection.execute(
+        "SELECT max(updated_at) FROM conversations WHERE updated_at < ?", (LATEST_MS,)
+    ).fetchone()
+    return max(now_ms(), whole_number(row[0]) + 1)
 
 
 def load_conversation(connection: Connection, conversation_id: str) -> Conversation:
@@ -388,7 +417,7 @@ def select_message(connection: Connection, message_id: str) -> str:
         _UP
         + "UPDATE messages SET selected_child = (SELECT p.id FROM path p WHERE p.parent_id = messages.id) "
         "WHERE id IN (SELECT parent_id FROM path)",
-        {"start": message_id, "limit": 1 << 30},
+        {"start": message_id, "limit": LONGEST},
     )
     head = connection.execute(
         """
@@ -396,13 +425,14 @@ def select_message(connection: Connection, message_id: str) -> str:
           SELECT id, selected_child, 0 FROM messages WHERE id = ?
           UNION ALL
           SELECT m.id, m.selected_child, step + 1 FROM down JOIN messages m ON m.id = down.child
+          WHERE step < ?
         ) SELECT id FROM down ORDER BY step DESC LIMIT 1
         """,
-        (message_id,),
+        (message_id, LONGEST),
     ).fetchone()[0]
     connection.execute(
         "UPDATE conversations SET head_id = ?, updated_at = ? WHERE id = ?",
-        (head, now_ms(), message.conversation_id),
+        (head, _newest(connection), message.conversation_id),
     )
     return str(head)
 
@@ -413,7 +443,7 @@ def append_message(connection: Connection, message: Message) -> None:
     connection.execute("UPDATE messages SET selected_child = ? WHERE id = ?", (message.id, message.parent_id))
     connection.execute(
         "UPDATE conversations SET head_id = ?, updated_at = ? WHERE id = ?",
-        (message.id, now_ms(), message.conversation_id),
+        (message.id, _newest(connection), message.conversation_id),
     )
 
 
@@ -450,31 +480,36 @@ def _with_swipes(connection: Connection, rows: Sequence[Row]) -> list[Message]:
     return [_message(row, order[row["parent_id"]]) for row in rows]
 
 
+def role_in(cell: object) -> MessageRole:
+    """A role; the words of one that nobody knows are nobody's."""
+    return next((role for role in _ROLES if role == cell), "system")
+
+
 def _message(row: Row, siblings: Sequence[str]) -> Message:
     return Message(
         id=row["id"],
         conversation_id=row["conversation_id"],
         parent_id=row["parent_id"],
-        depth=row["depth"],
-        role=row["role"],
-        name=row["name"],
-        content=row["content"],
-        raw=row["raw"],
-        thinking=row["thinking"],
-        suggestions=tuple(json.loads(row["suggestions"])),
-        event=row["event"],
-        status=row["status"],
-        model=row["model"],
-        usage=None if row["usage"] is None else json.loads(row["usage"]),
-        billing=None if row["billing"] is None else json.loads(row["billing"]),
-        state=json.loads(row["state"]),
-        extra=json.loads(row["extra"]),
+        depth=whole_number(row["depth"]),
+        role=role_in(row["role"]),
+        name=plain_text(row["name"]),
+        content=plain_text(row["content"]),
+        raw=plain_text(row["raw"]),
+        thinking=plain_text(row["thinking"]),
+        suggestions=texts_in(row["suggestions"]),
+        event=plain_text(row["event"]),
+        status=row["status"] if row["status"] in _STATUSES else "done",
+        model=plain_text(row["model"]),
+        usage=None if row["usage"] is None else numbers_in(row["usage"]),
+        billing=None if row["billing"] is None else object_in(row["billing"]),
+        state=object_in(row["state"]),
+        extra=object_in(row["extra"], keep=True),
         hidden=bool(row["hidden"]),
         selected_child=row["selected_child"],
-        created_at=row["created_at"],
+        created_at=moment_in(row["created_at"]),
         swipe=siblings.index(row["id"]),
         swipes=len(siblings),
-        speaker=row["speaker"],
+        speaker=plain_text(row["speaker"]),
     )
 
 
@@ -482,17 +517,17 @@ def _conversation(row: Row) -> Conversation:
     return Conversation(
         id=row["id"],
         character_id=row["character_id"] or "",
-        title=row["title"],
+        title=plain_text(row["title"]),
         head_id=row["head_id"],
         persona_id=row["persona_id"],
         preset_id=row["preset_id"],
-        mode=row["mode"],
-        note=json.loads(row["note"]),
-        metadata=json.loads(row["metadata"]),
-        draft=row["draft"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        length=row["length"],
+        mode=plain_text(row["mode"]),
+        note=object_in(row["note"]),
+        metadata=object_in(row["metadata"]),
+        draft=plain_text(row["draft"]),
+        created_at=moment_in(row["created_at"]),
+        updated_at=moment_in(row["updated_at"]),
+        length=whole_number(row["length"]),
         group_id=row["group_id"] or "",
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput
-from lunalux_core.library.changes import Recorder
+from lunalux_core.library.changes import Recorder, set_depths
 from lunalux_core.library.conversations import (
     children,
     insert_message,
@@ -89,23 +89,11 @@ def delete_one(connection: Connection, message_id: str) -> str:
             "This message has swipes, so what follows it cannot move up.",
             "Delete it together with what follows, or delete its other swipes first.",
         )
-    subtree = [
-        row[0]
-        for row in connection.execute(
-            """
-            WITH RECURSIVE below (id) AS (
-              SELECT id FROM messages WHERE parent_id = ?1 AND conversation_id = ?2 UNION ALL
-              SELECT m.id FROM below JOIN messages m
-                ON m.parent_id = below.id AND m.conversation_id = ?2
-            ) SELECT id FROM below
-            """,
-            (message_id, message.conversation_id),
-        )
-    ]
-    touched = [message_id, *subtree, *_above(message.parent_id)]
-    record = Recorder(connection, message.conversation_id, "delete", touched)
+    # What hangs lower is not recorded: its depth follows from where it hangs.
+    record = Recorder(
+        connection, message.conversation_id, "delete", [message_id, *below, *_above(message.parent_id)]
+    )
     connection.execute("DELETE FROM messages WHERE id = ?", (message_id,))
-    connection.executemany("UPDATE messages SET depth = depth - 1 WHERE id = ?", [(i,) for i in subtree])
     connection.executemany(
         "UPDATE messages SET parent_id = ? WHERE id = ?", [(message.parent_id, i) for i in below]
     )
@@ -113,6 +101,13 @@ def delete_one(connection: Connection, message_id: str) -> str:
         "UPDATE messages SET selected_child = ? WHERE id = ?",
         (message.selected_child or below[-1], message.parent_id),
     )
+    if load_conversation(connection, message.conversation_id).head_id == message_id:
+        if message.parent_id:  # what followed was cut off and stays so
+            _cut(connection, message.conversation_id, message.parent_id)
+        else:
+            select_message(connection, below[-1])
+    for identity in below:
+        set_depths(connection, message.conversation_id, identity)
     record.done()
     return load_conversation(connection, message.conversation_id).head_id
 

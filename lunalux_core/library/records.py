@@ -56,11 +56,14 @@ class Records:
         def query(connection: Connection) -> bytes:
             row = connection.execute("SELECT record FROM turn_records WHERE number = ?", (number,)).fetchone()
             if row is None:
-                raise NotFound("RECORD_NOT_FOUND", "The record of that turn is gone.", "Look at a newer one.")
+                raise _gone()
             return bytes(row[0])
 
         packed = await self._database.read(query)
-        record: Mapping[str, Any] = json.loads(zlib.decompress(packed))
+        try:
+            record: Mapping[str, Any] = json.loads(zlib.decompress(packed))
+        except (zlib.error, ValueError, RecursionError):
+            raise _gone() from None
         return record
 
     async def keep(self, conversation_id: str, message_id: str, packed: bytes) -> None:
@@ -85,6 +88,10 @@ class Records:
             )
 
         await self._database.write(change)
+
+
+def _gone() -> NotFound:
+    return NotFound("RECORD_NOT_FOUND", "The record of that turn is gone.", "Look at a newer one.")
 
 
 def pack(record: Mapping[str, Any]) -> bytes:

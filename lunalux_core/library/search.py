@@ -7,6 +7,7 @@ characters) are looked for by a plain scan, newest first, which ends at the limi
 from __future__ import annotations
 
 from lunalux_core.database import Connection
+from lunalux_core.library.cells import moment_in, plain_text
 from lunalux_core.library.conversations import Hit
 
 _AROUND = 60
@@ -56,9 +57,9 @@ def search_messages(
             row["conversation_id"],
             row["character_id"],
             row["character_name"],
-            row["title"],
-            excerpt(row["content"], words[0]),
-            row["created_at"],
+            plain_text(row["title"]),
+            excerpt(plain_text(row["content"]), words[0]),
+            moment_in(row["created_at"]),
         )
         for row in rows
     ]

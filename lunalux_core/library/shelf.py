@@ -14,6 +14,7 @@ from typing import Any, Literal
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import NotFound
 from lunalux_core.ids import now_ms, short_id
+from lunalux_core.library.cells import object_or_list
 
 ShelfKind = Literal["worldbook", "preset", "regex"]
 
@@ -31,7 +32,7 @@ class ShelfItem:
 
 
 class Shelf:
-    """All documents of one kind."""
+    """All documents of one kind; one that cannot be read is passed over."""
 
     def __init__(self, database: Database, kind: ShelfKind) -> None:
         self._database = database
@@ -144,7 +145,7 @@ def load_shelf(connection: Connection, kind: ShelfKind, enabled_only: bool = Fal
         "SELECT * FROM shelf WHERE kind = ? AND (enabled = 1 OR ?) ORDER BY position, created_at",
         (kind, not enabled_only),
     )
-    return [_item(row) for row in rows]
+    return [item for row in rows if (item := _item(row)).document is not None]
 
 
 def _item(row: Row) -> ShelfItem:
@@ -152,7 +153,7 @@ def _item(row: Row) -> ShelfItem:
         row["id"],
         row["kind"],
         row["name"],
-        json.loads(row["document"]),
+        object_or_list(row["document"]),
         bool(row["enabled"]),
         row["position"],
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 
 from textual import on
 from textual.app import ComposeResult
@@ -23,7 +24,12 @@ SCAN = ("no", "yes")
 
 
 class NoteDialog(FormDialog[ChatNote]):
-    """Answers the note as the person left it, or None."""
+    """Answers the note as the person left it, or None: then `unsaved` is what was not saved.
+
+    Args:
+        draft: what was not saved last time; one undo in its text shows the stored one again.
+        keep: keeps what is being written when the program is left.
+    """
 
     ACTIONS = (Action("note.save", "save", "ctrl+s", footer=80, priority=True, palette=False), CANCEL)
     BINDINGS = bindings(ACTIONS)
@@ -41,16 +47,28 @@ class NoteDialog(FormDialog[ChatNote]):
     NoteDialog.-short #dialog #outcome { margin: 0 1; }
     """
 
-    def __init__(self, note: ChatNote) -> None:
-        super().__init__(t("note.title"), hint=t("note.hint"))
+    def __init__(
+        self,
+        note: ChatNote,
+        *,
+        draft: ChatNote | None = None,
+        keep: Callable[[ChatNote], Awaitable[None]] | None = None,
+    ) -> None:
+        super().__init__(t("note.title"), hint=t("dialog.unsaved" if draft else "note.hint"))
         self._note = note
+        self._draft = draft
+        self._keep = keep
+        self.unsaved = draft or note
 
     def compose_body(self) -> ComposeResult:
-        note = self._note
+        note = self._draft or self._note
         with VerticalScroll(id="fields", can_focus=False):
             text = TextField(t("note.placeholder"))
             text.id = "note-text"
-            text.load_text(note.prompt)
+            text.load_text(self._note.prompt)
+            if self._draft is not None:
+                text.replace(note.prompt, (0, 0), text.document.end)
+                text.history.checkpoint()
             text.move_cursor(text.document.end)
             yield text
             yield from self._field("position", _choice(POSITIONS, "note.positions", note.position))
@@ -104,6 +122,20 @@ class NoteDialog(FormDialog[ChatNote]):
             self.say(t("note.number", name=t(f"note.{found}"), high=f"{DEEPEST:,}"), error=True)
         else:
             self.say(meaning(found))
+
+    def _unsaved(self) -> ChatNote:
+        """What stands here; numbers that are none are as they were."""
+        found = self._read()
+        return replace(self._note, prompt=self.text.text.strip()) if isinstance(found, str) else found
+
+    async def keep_draft(self) -> None:
+        """Keep what is being written."""
+        if self._keep is not None and self.is_mounted:
+            await self._keep(self._unsaved())
+
+    def action_cancel(self) -> None:
+        self.unsaved = self._unsaved()
+        self.dismiss(None)
 
     @on(Input.Submitted)
     def action_save(self) -> None:

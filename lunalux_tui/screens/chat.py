@@ -57,16 +57,9 @@ class ChatScreen(NoteActions, GroupActions):
             if not self.transcript.selected and not self.transcript.streaming:
                 self.transcript.select_step(0)
 
-    @on(Prompt.DigitPressed)
-    def _digit(self, event: Prompt.DigitPressed) -> None:
-        if self.suggestions.pick(event.number):
-            self.action_suggestion(event.number)
-        else:
-            self.prompt.insert(str(event.number))
-
     @on(Suggestions.Picked)
     def _picked(self, event: Suggestions.Picked) -> None:
-        self.prompt.fill(event.text)
+        self.prompt.rewrite(event.text)
         self.prompt.focus()
 
     def key_escape(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import getters
 from textual.app import ComposeResult
@@ -17,11 +18,11 @@ from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import Action
 from lunalux_tui.i18n import t, tell
-from lunalux_tui.opening import FIRST, LISTED
+from lunalux_tui.opening import FIRST
 from lunalux_tui.screens.base import LunaScreen
 from lunalux_tui.screens.chat_actions import CHAT_ACTIONS, ChatTranscript
 from lunalux_tui.screens.window import Window
-from lunalux_tui.widgets.chatbars import ChatHeader, StatusBar, Suggestions
+from lunalux_tui.widgets.chatbars import SHOWN, ChatHeader, StatusBar, Suggestions
 from lunalux_tui.widgets.keybar import KeyBar
 from lunalux_tui.widgets.lines import Beside, Column
 from lunalux_tui.widgets.prompt import Prompt
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
     from lunalux_core.account import AccountState
     from lunalux_core.dialogue.turn import Billed, TurnEvent, TurnOptions
     from lunalux_tui.screens.chat_display import Looks
+    from lunalux_tui.screens.following import Following
     from lunalux_tui.screens.turns import Turns
 
 TURN = "turn"
+EVERY = 1.0
+"""Seconds between two looks whether another program wrote to the library."""
 
 
 class ChatBase(LunaScreen[None]):
@@ -63,6 +67,13 @@ class ChatBase(LunaScreen[None]):
 
         self.conversation: Conversation | None = None
         self._waiting = ""
+        """What was sent and is not known to be stored yet."""
+        self._known = asyncio.Event()
+        """Whether nothing waits."""
+        self._known.set()
+        self._kept: str | None = ""
+        """The draft as it is stored, None while nobody can tell."""
+        self._writes = 0
 
     @cached_property
     def turns(self) -> Turns:
@@ -77,6 +88,17 @@ class ChatBase(LunaScreen[None]):
         from lunalux_tui.screens.chat_display import Looks
 
         return Looks(self)
+
+    @cached_property
+    def following(self) -> Following:
+        """What keeps the conversation in step with other programs; the first frame does without it."""
+        from lunalux_tui.screens.following import Following
+
+        return Following(self)
+
+    def _follow(self) -> None:
+        work: Any = self.following.look
+        self.run_worker(work, group="follow", exit_on_error=False)
 
     @property
     def window(self) -> Window:
@@ -119,6 +141,7 @@ class ChatBase(LunaScreen[None]):
         if opening.problem is not None:
             self.show_error(opening.problem)
         self.prompt.focus()
+        self.set_interval(EVERY, self._follow)
         self.watch(self.app, "account", self.show_account, init=False)
 
     def apply_settings(self) -> None:
@@ -187,6 +210,8 @@ class ChatBase(LunaScreen[None]):
     def _show(self, conversation: Conversation, messages: list[Message]) -> None:
         typed = self.prompt.text if self.conversation is None else ""
         self.conversation = conversation
+        self._kept = conversation.draft
+        self._writes += 1
         self.header.character = self.character_name
         self.header.conversation = conversation.title
         self.status.mode = conversation.mode
@@ -200,8 +225,13 @@ class ChatBase(LunaScreen[None]):
         """Suggestions, usage and history follow the messages in the window."""
         messages = self.transcript.messages
         self.last_reply(messages[-1] if messages else None)
-        self.prompt.earlier = [message.content for message in messages if message.role == "user"]
+        self.remember_words()
         self.call_after_refresh(self.surroundings_changed)
+
+    def remember_words(self) -> None:
+        """What the person said in the window can be brought back into the prompt."""
+        messages = self.transcript.messages
+        self.prompt.earlier = [message.content for message in messages if message.role == "user"]
 
     def surroundings_changed(self) -> None:
         """Follow, once the messages are on screen, what scripts make of them."""
@@ -211,7 +241,7 @@ class ChatBase(LunaScreen[None]):
         """Show what belongs to the newest message: its suggestions, its usage, its cost."""
         of_reply = message is not None and message.role == "assistant"
         self.suggestions.suggestions = message.suggestions if message is not None and of_reply else ()
-        self.prompt.takes_digits = bool(self.suggestions.suggestions)
+        self.prompt.offers = self.suggestions.suggestions[:SHOWN]
         self.status.usage = message.usage if message is not None else None
         self.status.billing = message.billing if message is not None else None
 
@@ -227,9 +257,7 @@ class ChatBase(LunaScreen[None]):
     async def refresh_roster(self) -> None:
         """Read the list of characters again, as the search field narrows it."""
         roster = self.roster
-        found = await self.runtime.library.characters.list(
-            roster.words, favourites=roster.favourites, limit=LISTED
-        )
+        found = await self.runtime.library.characters.list(roster.words, favourites=roster.favourites)
         groups = () if roster.favourites else await self.runtime.library.groups.list(roster.words)
         self.show_roster(found, groups)
 
@@ -290,19 +318,29 @@ class ChatBase(LunaScreen[None]):
         """Show the cost at once; the core has told the account of its new wallet."""
         self.status.billing = {"method": event.method, "cost": event.cost}
 
+    def words_wait(self, text: str) -> None:
+        """The person's words are on their way; the prompt keeps them until they are stored."""
+        self._waiting = text
+        self._known.clear()
+
     def words_stored(self) -> None:
         """The person's words are on disk: only now the prompt lets go of them."""
         self.prompt.take(self._waiting)
+        self._nothing_waits()
+
+    def _nothing_waits(self) -> None:
         self._waiting = ""
-        messages = self.transcript.messages
-        self.prompt.earlier = [message.content for message in messages if message.role == "user"]
+        self._kept = None  # words that were stored have left the draft too
+        self._known.set()
 
     def nobody_answers(self) -> None:
         """The words are stored and no reply follows, as in a group where nobody speaks unasked."""
 
     def turn_over(self) -> None:
         """A turn ended, one way or another: what stands in the prompt is a draft again."""
-        self._waiting = ""
+        if self._waiting:
+            self._nothing_waits()
+            self.prompt.post_message(self.prompt.Paused(self.prompt.text))
 
     def show_error(self, error: LunaluxError) -> None:
         """Write a failure into the transcript, with what to do about it."""
@@ -322,11 +360,12 @@ class ChatBase(LunaScreen[None]):
 
     async def keep_draft(self) -> None:
         """Store what stands in the prompt with the conversation."""
-        if self.conversation is None or not self.is_mounted:
+        await self._known.wait()
+        conversation, draft = self.conversation, self.prompt.text if self.is_mounted else ""
+        if conversation is None or not self.is_mounted or draft == self._kept:
             return
-        draft = "" if self._waiting else self.prompt.text
-        if draft != self.conversation.draft:
-            from dataclasses import replace
-
-            self.conversation = replace(self.conversation, draft=draft)
-            await self.runtime.library.conversations.set(self.conversation.id, draft=draft)
+        self._kept, self._writes = None, self._writes + 1
+        number = self._writes
+        await self.runtime.library.conversations.set(conversation.id, draft=draft)
+        if number == self._writes:
+            self._kept = draft

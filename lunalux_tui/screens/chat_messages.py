@@ -34,7 +34,7 @@ class MessageActions(ChatBase):
         if self.conversation is None:
             self.notify(t("chat.choose_character"), markup=False)
             return
-        self._waiting = text
+        self.words_wait(text)
         events = self.runtime.chat.send(self.conversation.id, text.strip(), self.turn_options())
         self.start_turn(events, restore=text)
 
@@ -78,13 +78,28 @@ class MessageActions(ChatBase):
         message = self.target()
         if message is None or self.busy:
             return
-        text = await self.app.push_screen_wait(EditDialog(message.name, message.content, branch=as_branch))
-        if text is None or text == message.content:
+        drafts, of = self.runtime.library.drafts, f"edit:{message.id}"
+
+        async def keep(text: str) -> None:
+            await drafts.keep(of, "" if text == message.content else text)
+
+        dialog = EditDialog(
+            message.name, message.content, branch=as_branch, draft=await drafts.get(of), keep=keep
+        )
+        text = await self.app.push_screen_wait(dialog)
+        if text is None:
+            await keep(dialog.text)
+            if dialog.text != message.content:
+                self.notify(t("chat.edit_kept"), markup=False)
+            return
+        await keep(text)  # until it stands where it belongs
+        if text == message.content:
             return
         if as_branch:
             await self.runtime.chat.edit_as_branch(message.id, text)
         else:
             await self.runtime.chat.edit(message.id, text)
+        await drafts.keep(of, "")
         await self.reload()
 
     @work(group="edit", exit_on_error=False)
@@ -124,12 +139,13 @@ class MessageActions(ChatBase):
         if self.conversation is None or self.busy:
             return
         chat = self.runtime.chat
-        kind = await (chat.redo if redo else chat.undo)(self.conversation.id)
-        if kind is None:
+        done = await (chat.redo if redo else chat.undo)(self.conversation.id)
+        if done is None:
             self.notify(t("chat.nothing_to_redo" if redo else "chat.nothing_to_undo"), markup=False)
             return
         await self.reload()
-        self.notify(t("chat.redone" if redo else "chat.undone"), markup=False)
+        words = "chat.redone" if redo else "chat.undone"
+        self.notify(t(words if done.shown else f"{words}_beside"), markup=False)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -156,5 +172,5 @@ class MessageActions(ChatBase):
     def action_suggestion(self, number: int) -> None:
         text = self.suggestions.pick(number)
         if text:
-            self.prompt.fill(text)
+            self.prompt.rewrite(text)
             self.prompt.focus()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from textual import work
 
+from lunalux_core.library.cells import object_in
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.chat_base import ChatBase
 
@@ -26,8 +29,19 @@ class NoteActions(ChatBase):
             return
         conversations, identity = self.runtime.library.conversations, self.conversation.id
         before = ChatNote.read((await conversations.get(identity)).note)
-        note = await self.app.push_screen_wait(NoteDialog(before))
+        drafts, of = self.runtime.library.drafts, f"note:{identity}"
+
+        async def keep(note: ChatNote) -> None:
+            await drafts.keep(of, "" if note == before else json.dumps(note.as_json(), ensure_ascii=False))
+
+        kept = await drafts.get(of)
+        dialog = NoteDialog(before, draft=ChatNote.read(object_in(kept)) if kept else None, keep=keep)
+        note = await self.app.push_screen_wait(dialog)
+        await keep(dialog.unsaved if note is None else note)  # until it stands where it belongs
+        if note is None and dialog.unsaved != before:
+            self.notify(t("note.draft_kept"), markup=False)
         if note is None or note == before:
             return
         await conversations.set(identity, note=note.as_json())
+        await drafts.keep(of, "")
         self.notify(t("note.kept" if note.prompt else "note.gone"), markup=False)

@@ -55,17 +55,24 @@ class Turns:
                     started = True
                     await self._handle(event)
         except LunaluxError as error:
+            self._keep_impersonated()
             await self._settle()
             self._screen.show_error(error)
             if not started and restore and not self._screen.prompt.text:
                 self._screen.prompt.fill(restore)
         except asyncio.CancelledError:
+            self._keep_impersonated()
             self._screen.call_later(self._settle)
             raise
         else:
             await self._settle()
         finally:
             self._stop()
+
+    def _keep_impersonated(self) -> None:
+        """What came of the person's words before it broke off is a draft."""
+        if self._impersonated:
+            self._screen.prompt.rewrite("".join(self._impersonated))
 
     def _start(self, impersonate: bool) -> None:
         screen = self._screen
@@ -122,9 +129,9 @@ class Turns:
         screen = self._screen
         self._reply = event.reply
         if event.user_message is not None:
-            await screen.window.to_end()
-            screen.transcript.append(event.user_message)
-            screen.words_stored()
+            screen.words_stored()  # before anything that a stop could interrupt
+            await screen.window.show_end(event.user_message)
+            screen.remember_words()
             screen.looks.follow()
         elif event.reply is not None:
             await screen.window.reload()
@@ -137,7 +144,8 @@ class Turns:
     async def _completed(self, event: TurnCompleted) -> None:
         screen = self._screen
         if event.message is None:
-            screen.prompt.fill(event.text)
+            self._impersonated = None
+            screen.prompt.rewrite(event.text)
         else:
             await screen.looks.settled(event.message)
             self._reply = None
@@ -161,6 +169,9 @@ class Turns:
                 stored = await screen.runtime.library.conversations.message(reply.id)
             except NotFound:
                 stored = None
+            if not screen.transcript.streaming:  # it was stopped before its beginning was shown
+                await screen.reload()
+                return
             screen.transcript.end_stream(stored)
             if stored is not None:
                 screen.last_reply(stored)

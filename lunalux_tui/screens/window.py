@@ -89,10 +89,13 @@ class Window:
         finally:
             self._busy = False
 
-    async def to_end(self) -> None:
-        """Make sure that the newest messages are in the window."""
-        if self._below:
+    async def show_end(self, message: Message) -> None:
+        """Show a message that was just stored at the end, and what another program stored before it."""
+        messages = self._transcript.messages
+        if self._below or (messages[-1].id if messages else "") != message.parent_id:
             await self.reload()
+        else:
+            self._transcript.append(message)
 
     async def reveal(self, message_id: str) -> None:
         """Bring a message of the path on screen into the window and into view."""

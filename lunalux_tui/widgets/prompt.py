@@ -35,6 +35,7 @@ class Prompt(TextArea):
     ACTIONS = (
         Action("prompt.send", "enter", "enter", footer=1, palette=False),
         Action("prompt.newline", "newline", "ctrl+j,shift+enter,alt+enter", palette=False),
+        Action("prompt.offer", "offer", "tab", footer=2, palette=False),
     )
     BINDINGS = bindings(ACTIONS)
 
@@ -53,12 +54,6 @@ class Prompt(TextArea):
         """The person stopped typing; this is the draft."""
 
         text: str
-
-    @dataclass
-    class DigitPressed(Message):
-        """A digit in the empty prompt: the number of a suggestion."""
-
-        number: int
 
     @dataclass
     class FilesPasted(Message):
@@ -80,15 +75,43 @@ class Prompt(TextArea):
             placeholder=t("prompt.placeholder"),
         )
         self.earlier: Sequence[str] = ()
-        self.takes_digits = False
+        self._offers: Sequence[str] = ()
         self._recalled: int | None = None
         self._pause: Timer | None = None
 
     def retranslate(self) -> None:
         self.placeholder = t("prompt.placeholder")
 
+    @property
+    def offers(self) -> Sequence[str]:
+        """Texts that a key takes into the empty prompt, one after the other."""
+        return self._offers
+
+    @offers.setter
+    def offers(self, texts: Sequence[str]) -> None:
+        self._offers = texts
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "offer":
+            return bool(self._offers) and (not self.text or self.text in self._offers)
+        return super().check_action(action, parameters)
+
+    def rewrite(self, text: str) -> None:
+        """Put another text in the place of what stands here; one undo brings that back."""
+        self.history.checkpoint()
+        self.replace(text, (0, 0), self.document.end, maintain_selection_offset=False)
+        self.history.checkpoint()
+        self.move_cursor(self.document.end)
+        self._recalled = None
+
+    def action_offer(self) -> None:
+        """Take the first of the texts on offer; from one of them go on to the next, at last to none."""
+        place = self._offers.index(self.text) + 1 if self.text in self._offers else 0
+        self.rewrite(self._offers[place] if place < len(self._offers) else "")
+
     def fill(self, text: str) -> None:
-        """Put a text in, the cursor at its end."""
+        """Put a text in, the cursor at its end. What stood here is forgotten."""
         self.load_text(text)
         self.move_cursor(self.document.end)
         self._recalled = None
@@ -114,7 +137,7 @@ class Prompt(TextArea):
     def on_key(self, event: events.Key) -> None:
         # Keys that send are acted on here, not by a binding: bindings run at the app, where the letters
         # typed just before may not have arrived yet.
-        send, newline = (keys_of(action, keymap_of(self)) for action in self.ACTIONS)
+        send, newline, offer = (keys_of(action, keymap_of(self)) for action in self.ACTIONS)
         if event.key in send or event.key in newline:
             event.prevent_default()
             event.stop()
@@ -123,10 +146,10 @@ class Prompt(TextArea):
             event.prevent_default()
             event.stop()
             self._recall(-1 if event.key == "up" else 1)
-        elif self.takes_digits and not self.text and event.character and event.character in "123456789":
+        elif event.key in offer and self.check_action("offer", ()):
             event.prevent_default()
             event.stop()
-            self.post_message(self.DigitPressed(int(event.character)))
+            self.action_offer()
         elif event.key == "escape":
             event.prevent_default()
             event.stop()
@@ -160,6 +183,8 @@ class Prompt(TextArea):
         self._recalled = place if place < len(self.earlier) else None
 
     def on_text_area_changed(self) -> None:
+        if self._offers:
+            self.refresh_bindings()
         if self._pause is not None:
             self._pause.stop()
         self._pause = self.set_timer(PAUSE, self._paused)

@@ -80,11 +80,11 @@ class RosterSearch(NarrowField):
 
 
 def _merged(groups: Sequence[Group], characters: Sequence[CharacterSummary]) -> list[Row]:
-    """Favourites first, then characters and groups by their last use, as the characters are ordered."""
+    """Favourites first, then characters and groups by their last use, those never talked with last."""
 
-    def rank(one: Group | CharacterSummary) -> tuple[bool, int]:
+    def rank(one: Group | CharacterSummary) -> tuple[bool, int, int]:
         favourite = isinstance(one, CharacterSummary) and one.favourite
-        return not favourite, -max(one.used_at, one.created_at)
+        return not favourite, -one.used_at, -one.created_at
 
     everybody: list[Group | CharacterSummary] = [*characters, *groups]
     return [_row(one) for one in (sorted(everybody, key=rank) if groups else everybody)]

@@ -30,14 +30,36 @@ async def test_first_start_talks_at_once() -> None:
         assert "thought" in driven.drawn()
 
 
-async def test_a_digit_takes_a_suggestion_only_in_the_empty_prompt() -> None:
+async def test_digits_are_words_while_suggestions_stand() -> None:
     async with open_app() as driven:
         await driven.say("Hello")
-        second = driven.chat.suggestions.suggestions[1]
-        await driven.press("2")
-        assert driven.chat.prompt.text == second
-        await driven.press("2")
-        assert driven.chat.prompt.text == second + "2"
+        assert driven.chat.suggestions.suggestions
+        await driven.press("2", "space", *"beers")
+        assert driven.chat.prompt.text == "2 beers"
+        await driven.press("enter")
+        await driven.until(lambda: "2 beers" in driven.contents() and not driven.chat.busy)
+
+
+async def test_tab_takes_the_suggestions_in_turn_and_leaves_what_is_typed_alone() -> None:
+    async with open_app() as driven:
+        await driven.say("Hello")
+        prompt, offers = driven.chat.prompt, driven.chat.suggestions.suggestions
+        for expected in (*offers[:3], ""):
+            await driven.press("tab")
+            assert prompt.text == expected and prompt.has_focus
+        await driven.press("tab", "exclamation_mark")
+        assert prompt.text == f"{offers[0]}!"
+        await driven.press("tab")
+        assert prompt.text == f"{offers[0]}!" and not prompt.has_focus, "tab leads on, as everywhere"
+
+
+async def test_a_suggestion_takes_one_undo_to_bring_back_what_was_typed() -> None:
+    async with open_app() as driven:
+        await driven.say("Hello")
+        await driven.press(*"half", "alt+2")
+        assert driven.chat.prompt.text == driven.chat.suggestions.suggestions[1]
+        await driven.press("ctrl+z")
+        assert driven.chat.prompt.text == "half"
 
 
 async def test_again_swipe_and_back() -> None:

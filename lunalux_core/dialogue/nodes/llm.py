@@ -48,10 +48,13 @@ def llm(models: Callable[[], Registry]) -> Node[Ready, Completion]:
 
 
 def _request_id(turn: TurnInput) -> str:
-    """What the person asked for, once: the reply, or what comes after the part of it that is there."""
+    """What the person asked for, once: the reply, or what comes after the part of it that is there.
+
+    A retry asks for what failed before it.
+    """
     if turn.kind != "continue":
-        return turn.reply_id
-    return f"{turn.reply_id}:{sha256(turn.partial.encode()).hexdigest()[:16]}"
+        return turn.request
+    return f"{turn.request}:{sha256(turn.partial.encode()).hexdigest()[:16]}"
 
 
 def sampling(turn: TurnInput) -> Sampling:

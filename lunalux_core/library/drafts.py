@@ -1,0 +1,48 @@
+"""Words that were written in a dialog and not saved: they are offered again the next time it opens."""
+
+from __future__ import annotations
+
+import json
+
+from lunalux_core.database import Connection, Database
+from lunalux_core.library.cells import object_in, plain_text
+
+KEPT = 100
+"""Drafts kept; the oldest make room."""
+_KEY = "unsaved"
+
+
+class Drafts:
+    """The shelf of drafts, by what they are a draft of. In memory first: a full disk loses none of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._here: dict[str, str] = {}
+
+    async def get(self, of: str) -> str:
+        """The draft of something, "" where there is none."""
+        if of in self._here:
+            return self._here[of]
+        return await self._database.read(lambda connection: _all(connection).get(of, ""))
+
+    async def keep(self, of: str, text: str) -> None:
+        """Keep a draft in place of an earlier one; "" forgets it."""
+        self._here[of] = text
+
+        def change(connection: Connection) -> None:
+            drafts = _all(connection)
+            drafts.pop(of, None)
+            if text:
+                drafts[of] = text
+            newest = dict(list(drafts.items())[-KEPT:])
+            connection.execute(
+                "INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)",
+                (_KEY, json.dumps(newest, ensure_ascii=False)),
+            )
+
+        await self._database.write(change)
+
+
+def _all(connection: Connection) -> dict[str, str]:
+    row = connection.execute("SELECT value FROM state WHERE key = ?", (_KEY,)).fetchone()
+    return {name: plain_text(text) for name, text in object_in(row[0]).items()} if row else {}
