@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from lunalux_core.ids import LATEST_MS
+
 _HUMANISED = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2}) ?@(\d{1,2})h ?(\d{1,2})m ?(\d{1,2})s(?: ?(\d{1,3})ms)?")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WORDS = re.compile(r"([A-Za-z]{3,9}) (\d{1,2}), (\d{4}) (\d{1,2}):(\d{2}) ?([ap]m)", re.IGNORECASE)
@@ -16,12 +18,12 @@ def parse_date(value: Any) -> int:
     if isinstance(value, bool) or value is None:
         return 0
     if isinstance(value, (int, float)):
-        return int(value) if 0 <= value < 1e15 else 0
+        return int(value) if 0 <= value < LATEST_MS else 0
     text = str(value).strip()
-    if text.isdigit():
-        return int(text) if len(text) < 16 else 0
+    if text.isascii() and text.isdecimal():
+        return parse_date(int(text)) if len(text) < 16 else 0
     try:
-        return _ms(_parsed(text))
+        return parse_date(_ms(_parsed(text)))
     except (ValueError, OverflowError, OSError):
         return 0
 
@@ -43,5 +45,5 @@ def _ms(moment: datetime) -> int:
 
 def st_date(milliseconds: int) -> str:
     """ISO 8601 in UTC with milliseconds, as newer SillyTavern writes it."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    moment = datetime.fromtimestamp(parse_date(milliseconds) / 1000, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"

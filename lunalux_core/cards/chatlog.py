@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from lunalux_core.cards.chatdates import parse_date, st_date
 from lunalux_core.errors import InvalidInput
 
 Role = Literal["system", "user", "assistant"]
+ROLES: tuple[Role, ...] = get_args(Role)
 FORMAT = "lunalux-conversation"
 FORMAT_VERSION = 1
 _REBUILT = {"swipes", "swipe_info", "swipe_id"}
@@ -200,11 +201,11 @@ def read_native(document: Mapping[str, Any]) -> ChatLog | None:
         nodes = tuple(
             LogNode(
                 parent=int(entry["parent"]),
-                role=entry["role"],
+                role=_role(entry["role"]),
                 name=str(entry["name"]),
                 text=str(entry["content"]),
                 thinking=str(entry.get("thinking", "")),
-                sent_at=int(entry.get("sent_at", 0)),
+                sent_at=parse_date(entry.get("sent_at", 0)),
                 model=str(entry.get("model", "")),
                 hidden=bool(entry.get("hidden", False)),
                 suggestions=tuple(str(s) for s in entry.get("suggestions", ())),
@@ -215,10 +216,10 @@ def read_native(document: Mapping[str, Any]) -> ChatLog | None:
             for entry in document["messages"]
         )
         head = int(document["head"])
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise _damaged() from None
     sound = all(-1 <= node.parent < place for place, node in enumerate(nodes)) and -1 <= head < len(nodes)
-    if not sound or any(node.role not in {"system", "user", "assistant"} for node in nodes):
+    if not sound:
         raise _damaged()
     header, group = document.get("header"), document.get("group")
     return ChatLog(
@@ -230,6 +231,14 @@ def read_native(document: Mapping[str, Any]) -> ChatLog | None:
         header=header if isinstance(header, dict) else {},
         group=group if isinstance(group, dict) else {},
     )
+
+
+def _role(value: object) -> Role:
+    """Raises ValueError for anything else."""
+    for role in ROLES:
+        if role == value:
+            return role
+    raise ValueError(value)
 
 
 class _Builder:
