@@ -49,7 +49,10 @@ class Following:
         if screen.conversation is None or screen.conversation.id != shown.id or screen.busy:
             self._behind = True
         elif now.title != shown.title or list(page) != screen.transcript.messages[-len(page) :]:
+            notes = screen.transcript.notes
             await screen.reload()
+            for words, hint, error in notes:  # what the program said is not answered by that
+                screen.transcript.note(words, hint, error=error, go_there=False)
 
     def _gone(self) -> None:
         """Another program deleted the conversation; what stands in the prompt stays."""
