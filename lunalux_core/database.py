@@ -164,7 +164,7 @@ def _transaction(connection: Connection, work: Callable[[Connection], T], begin:
         raise
 
 
-def _version(connection: Connection) -> int:
+def data_version(connection: Connection) -> int:
     """A number that changes with each write of another connection."""
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
@@ -205,7 +205,7 @@ class Database:
                 self.path.chmod(0o600)
             if prepare is not None:
                 prepare(connection)
-            self._version = _version(connection)
+            self._version = data_version(connection)
             return connection
         except (sqlite3.Error, OSError) as error:
             raise storage_error(error, self.path) from error
@@ -261,7 +261,7 @@ class Database:
 
     def _changed_elsewhere(self) -> bool:
         try:
-            version, before = _version(self._opening.result()), self._version
+            version, before = data_version(self._opening.result()), self._version
         except sqlite3.Error as error:
             raise storage_error(error, self.path) from error
         self._version = version
