@@ -234,6 +234,25 @@ async def test_undo_after_talking_on_tells_where_the_old_words_are() -> None:
         assert driven.contents() == shown
 
 
+async def test_a_card_with_many_failing_scripts_makes_one_notice(paths: Paths) -> None:
+    scripts = [
+        {"scriptName": f"Bomb {n}", "findRegex": "/(/g", "replaceString": "x", "placement": [1, 2]}
+        for n in range(60)
+    ]
+    card = {
+        "spec": "chara_card_v2",
+        "spec_version": "2.0",
+        "data": {"name": "Ada", "first_mes": "Hi.", "extensions": {"regex_scripts": scripts}},
+    }
+    async with Runtime.open(load_settings(paths, {"LUNALUX_LANG": "en"})) as runtime:
+        done = await import_data(runtime.library, runtime.paths, json.dumps(card).encode(), "ada.json")
+        await runtime.library.characters.allow_scripts(done.id, True)
+    async with open_app(character="Ada") as driven:
+        await driven.say("Hello")
+        told = [note.message for note in driven.app._notifications if "Bomb" in note.message]
+        assert len(told) == 1 and "60 scripts" in told[0]
+
+
 # -- other programs ------------------------------------------------------------------------------------
 
 SAY = """
