@@ -72,7 +72,7 @@ def chat(
 
     async def work(runtime: Runtime) -> None:
         await runtime.first_start()
-        await runtime.chat.recover()
+        await runtime.chat.recover(output.journal_damaged)
         place = await _conversation(runtime, character, conversation, speaker, new=new, user=user)
         await _check_speaker(runtime, place, options)
         await _tell_of_scripts(runtime, place)
