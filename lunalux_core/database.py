@@ -249,6 +249,11 @@ def _transaction(connection: Connection, work: Callable[[Connection], T], begin:
         raise
 
 
+def data_version(connection: Connection) -> int:
+    """A number that changes with each write of another connection."""
+    return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+
 def _readable(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
@@ -296,6 +301,7 @@ class Database:
                 self.path.chmod(0o600)
             if prepare is not None:
                 prepare(connection)
+            self._version = data_version(connection)
             return connection
         except (sqlite3.Error, OSError) as error:
             raise storage_error(error, self.path) from error
@@ -345,15 +351,17 @@ class Database:
         except sqlite3.Error as error:
             raise storage_error(error, self.path) from error
 
-    async def version(self) -> int:
-        """A number that is another one after each write of another program."""
-        return await asyncio.wrap_future(self._thread.submit(self._version))
+    async def changed_elsewhere(self) -> bool:
+        """Whether another program wrote since the file was opened or this was asked last."""
+        return await asyncio.wrap_future(self._thread.submit(self._changed_elsewhere))
 
-    def _version(self) -> int:
+    def _changed_elsewhere(self) -> bool:
         try:
-            return int(self._opening.result().execute("PRAGMA data_version").fetchone()[0])
+            version, before = data_version(self._opening.result()), self._version
         except sqlite3.Error as error:
             raise storage_error(error, self.path) from error
+        self._version = version
+        return version != before
 
     async def backup(self, target: Path) -> None:
         """Write a whole, consistent copy of the database to `target`."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import time
 
+LATEST_MS = 253_370_764_800_000
+"""Milliseconds since 1970 from which on a calendar may have no date any more, in some time zone."""
+
 
 def short_id() -> str:
     """Twelve hex digits: for things a person names on the command line."""

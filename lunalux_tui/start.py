@@ -25,13 +25,14 @@ async def begin(app: LunaluxApp) -> None:
     if opening.problem is not None and not opening.characters:
         return
     await chat.window.older()
-    cut = await _recover(app)
+    problems = _Problems(app)
+    cut = await problems.recover()
     new = await runtime.first_start()
     if new or cut or len(opening.characters) == LISTED:
         await chat.refresh_roster()
     if cut and chat.conversation is not None:
         await chat.reload()
-    wanted = opening.wanted or await _named(app)
+    wanted = opening.wanted or await problems.named()
     if wanted in chat.groups:
         await chat.open_group(wanted, new=app.begin_new)
     elif wanted:
@@ -44,35 +45,50 @@ async def begin(app: LunaluxApp) -> None:
             await chat.refresh_roster()
     if chat.conversation is None:
         chat.transcript.note(*app.words_of_emptiness(), error=False)
+    problems.tell()
     await show_portrait(chat)
     await show_tour(app, new=new)
     await app.follow_account()
     await asyncio.to_thread(_warm)
 
 
-async def _recover(app: LunaluxApp) -> int:
-    """Mark what a crash cut off; how many replies. Trouble with that is told, and everything else goes on."""
-    told = app.chat.transcript.note
+class _Problems:
+    """What went wrong at the start, and stops nothing: told when the conversation is on screen."""
 
-    def damaged(file: Path) -> None:
-        told(t("chat.journal_damaged"), t("chat.journal_kept", path=file))
+    def __init__(self, app: LunaluxApp) -> None:
+        self._app = app
+        self._errors: list[LunaluxError] = []
+        self._damaged: list[Path] = []
+        if app.opening.problem is not None:
+            self._errors.append(app.opening.problem)
 
-    try:
-        return await app.runtime.chat.recover(damaged)
-    except LunaluxError as error:
-        app.chat.show_error(error)
-        return 0
+    async def recover(self) -> int:
+        """Mark what a crash cut off; how many replies."""
+        try:
+            return await self._app.runtime.chat.recover(self._damaged.append)
+        except LunaluxError as error:
+            self._errors.append(error)
+            return 0
 
+    async def named(self) -> str:
+        """Id of who was asked for before the starters were there, "" for nobody."""
+        if not self._app.opening.named:
+            return ""
+        try:
+            return "".join(await asked_for(self._app.runtime, self._app.opening.named))
+        except NotFound as error:
+            self._errors.append(error)
+            return ""
 
-async def _named(app: LunaluxApp) -> str:
-    """Id of who was asked for before the starters were there, "" for nobody."""
-    if not app.opening.named:
-        return ""
-    try:
-        return "".join(await asked_for(app.runtime, app.opening.named))
-    except NotFound as error:
-        app.chat.show_error(error)
-        return ""
+    def tell(self) -> None:
+        """Write it into the transcript, where it is not there yet."""
+        chat = self._app.chat
+        if self._errors or self._damaged:
+            chat.transcript.clear_notes()
+        for error in self._errors:
+            chat.show_error(error)
+        for file in self._damaged:
+            chat.transcript.note(t("chat.journal_damaged"), t("chat.journal_kept", path=file))
 
 
 def _warm() -> None:

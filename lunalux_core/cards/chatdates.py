@@ -6,14 +6,14 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from lunalux_core.ids import LATEST_MS
+
 _HUMANISED = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2}) ?@(\d{1,2})h ?(\d{1,2})m ?(\d{1,2})s(?: ?(\d{1,3})ms)?", re.ASCII
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WORDS = re.compile(r"([A-Za-z]{3,9})\.? (\d{1,2}), (\d{4}) (\d{1,2}):(\d{2}) ?([ap]m)?", re.I | re.ASCII)
 
-LATEST = 253_370_764_800_000
-"""The first day of the year 9999: what lies behind it is no date that any calendar here can show."""
 _SECONDS = (100_000_000, 100_000_000_000)
 """Numbers between these are seconds: as milliseconds they would be days of the early seventies."""
 
@@ -32,7 +32,7 @@ def parse_date(value: Any) -> int:
 
 
 def _bounded(milliseconds: float) -> int:
-    return int(milliseconds) if 0 <= milliseconds < LATEST else 0
+    return int(milliseconds) if 0 <= milliseconds < LATEST_MS else 0
 
 
 def _parsed(text: str) -> datetime:

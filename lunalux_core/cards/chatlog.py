@@ -392,9 +392,15 @@ def _named(value: Any) -> str:
 
 def _json_or_none(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
+
+
+def _finite(digits: str) -> float | None:
+    """A number too large for any program would be written back as Infinity."""
+    number = float(digits)
+    return number if abs(number) != float("inf") else None
 
 
 def _no_number(name: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.cards.recognise import Kind, recognise
+from lunalux_core.database import data_version
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import CardReader, Prepared
 from lunalux_core.importing.chats import Whereabouts, imported_before, owner, remember, stamp_of
@@ -72,6 +73,7 @@ class Rest:
         self.replace = on_duplicate == "replace"
         self.dry_run = dry_run
         self._shelves: dict[ShelfKind, Known] = {}
+        self._seen = -1
 
     def take(self, others: Sequence[Prepared]) -> Iterator[ImportResult]:
         """One result a file, or several where a file holds much."""
@@ -149,8 +151,7 @@ class Rest:
         """The documents of one file onto their shelf. Scripts run at once, the others wait to be chosen."""
 
         def change(connection: Connection) -> ImportResult:
-            if kind not in self._shelves:
-                self._shelves[kind] = known_items(connection, kind)
+            known = self._on_shelf(connection, kind)
             stored = [
                 put(
                     connection,
@@ -159,7 +160,7 @@ class Rest:
                     one.document,
                     enabled=kind == "regex",
                     copy=self.copy,
-                    known=self._shelves[kind],
+                    known=known,
                 )
                 for one in found
             ]
@@ -175,6 +176,16 @@ class Rest:
             return ImportResult(told, status, identity, name, warnings=tuple(notes) if new else (), kind=kind)
 
         return self.write(change)
+
+    def _on_shelf(self, connection: Connection, kind: ShelfKind) -> Known:
+        """What is on a shelf, read again when another program wrote: it may import the same files."""
+        seen = data_version(connection)
+        if seen != self._seen:
+            self._shelves.clear()
+            self._seen = seen
+        if kind not in self._shelves:
+            self._shelves[kind] = known_items(connection, kind)
+        return self._shelves[kind]
 
     def chat(self, told: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
         """A chat to its character; one that was imported before is left as it has become since."""

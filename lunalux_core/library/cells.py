@@ -10,8 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-LATEST_MS = 253_370_764_800_000
-"""Milliseconds since 1970 of the last day but a year that a calendar here can show, in any time zone."""
+from lunalux_core.ids import LATEST_MS
 
 UNREADABLE = "unreadable"
 """Where the text of an object that cannot be read is kept, so that writing it back loses nothing."""

@@ -14,9 +14,8 @@ from typing import Any, Literal, get_args
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import NotFound
-from lunalux_core.ids import now_ms, short_id, uuid4
+from lunalux_core.ids import LATEST_MS, now_ms, short_id, uuid4
 from lunalux_core.library.cells import (
-    LATEST_MS,
     moment_in,
     numbers_in,
     object_in,

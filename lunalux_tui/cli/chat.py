@@ -28,6 +28,9 @@ from lunalux_tui.cli.run import with_runtime
 chat_app = typer.Typer(add_completion=False)
 commands = {"chat": chat_app}
 
+SKIPPED_TOLD = 3
+"""Scripts of a turn that are named when they are skipped; of more than these the number is told."""
+
 
 @chat_app.command()
 def chat(
@@ -69,7 +72,7 @@ def chat(
 
     async def work(runtime: Runtime) -> None:
         await runtime.first_start()
-        await runtime.chat.recover()
+        await runtime.chat.recover(output.journal_damaged)
         place = await _conversation(runtime, character, conversation, speaker, new=new, user=user)
         await _check_speaker(runtime, place, options)
         await _tell_of_scripts(runtime, place)
@@ -165,6 +168,7 @@ async def _turn(
     model = ""
     ended = True
     replies: list[dict[str, Any]] = []
+    skipped: set[str] = set()
     turn = runtime.chat.send(place.id, message, options) if message else runtime.chat.speak(place.id, options)
     async with aclosing(turn) as events:
         async for event in events:
@@ -184,11 +188,15 @@ async def _turn(
                 case PluginFailed():
                     output.say("warning", text=event.message)
                 case ScriptSkipped():
-                    output.say("warning", text=f"{event.script}: {event.reason}")
+                    if event.script not in skipped and len(skipped) < SKIPPED_TOLD:
+                        output.say("warning", text=f"{event.script}: {event.reason}")
+                    skipped.add(event.script)
                 case WorldbookOverflowed():
                     output.say("book_overflow", n=event.entries, budget=event.budget)
                 case TurnCompleted(message=reply) if reply is not None and as_json:
                     replies.append(_reply(reply, place, model, billing))
+    if len(skipped) > SKIPPED_TOLD:
+        output.say("scripts_skipped", n=len(skipped) - SKIPPED_TOLD)
     if as_json and replies:
         output.print_json({**replies[-1], "replies": replies} if place.group_id else replies[-1])
     if not as_json and not ended:

@@ -74,7 +74,7 @@ def show(
     """
 
     async def work(runtime: Runtime) -> None:
-        await runtime.chat.recover()
+        await runtime.chat.recover(output.journal_damaged)
         place = await runtime.library.conversations.get(conversation)
         name, group = "", None
         if place.group_id:

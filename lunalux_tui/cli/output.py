@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from lunalux_core.errors import (
@@ -97,6 +98,11 @@ def say(key: str, **params: object) -> None:
     from lunalux_tui.i18n import t
 
     note(t(f"cli.{key}", **params))
+
+
+def journal_damaged(path: Path) -> None:
+    """Say that the file of a reply that was cut off could not be read to its end; on stderr."""
+    say("journal_damaged", path=path)
 
 
 def passing(key: str = "", **params: object) -> None:

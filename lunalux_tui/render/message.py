@@ -126,7 +126,10 @@ def words() -> Words:
 
 def moment(milliseconds: int, today: str = "") -> str:
     """A time of today as 14:02, another day's with its date. `today` is YYYY-MM-DD."""
-    when = datetime.fromtimestamp(milliseconds / 1000)
+    try:
+        when = datetime.fromtimestamp(milliseconds / 1000)
+    except (ValueError, OverflowError, OSError):  # no calendar has it: better no date than no message
+        return ""
     if when.strftime("%Y-%m-%d") == (today or datetime.now().strftime("%Y-%m-%d")):
         return when.strftime("%H:%M")
     return when.strftime("%Y-%m-%d %H:%M")

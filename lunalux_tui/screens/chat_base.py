@@ -367,5 +367,8 @@ class ChatBase(LunaScreen[None]):
         self._kept, self._writes = None, self._writes + 1
         number = self._writes
         await self.runtime.library.conversations.set(conversation.id, draft=draft)
-        if number == self._writes:
+        if number == self._writes and self.conversation is not None:
+            from dataclasses import replace
+
             self._kept = draft
+            self.conversation = replace(self.conversation, draft=draft)

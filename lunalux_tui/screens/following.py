@@ -16,7 +16,6 @@ class Following:
 
     def __init__(self, screen: ChatBase) -> None:
         self._screen = screen
-        self._version = -1
         self._looking = self._behind = False
 
     async def look(self) -> None:
@@ -25,9 +24,8 @@ class Following:
             return
         self._looking = True
         try:
-            version = await self._screen.runtime.library.database.version()
-            self._behind = self._behind or version != self._version != -1
-            self._version = version
+            if await self._screen.runtime.library.database.changed_elsewhere():
+                self._behind = True
             if self._behind and not self._screen.busy:
                 self._behind = False
                 await self._catch_up()
@@ -48,10 +46,13 @@ class Following:
         except NotFound:
             self._gone()
             return
-        if screen.conversation is not shown or screen.busy:
+        if screen.conversation is None or screen.conversation.id != shown.id or screen.busy:
             self._behind = True
         elif now.title != shown.title or list(page) != screen.transcript.messages[-len(page) :]:
+            notes = screen.transcript.notes
             await screen.reload()
+            for words, hint, error in notes:  # what the program said is not answered by that
+                screen.transcript.note(words, hint, error=error, go_there=False)
 
     def _gone(self) -> None:
         """Another program deleted the conversation; what stands in the prompt stays."""

@@ -42,6 +42,7 @@ class Turns:
         self._began = 0.0
         self._clock: Timer | None = None
         self._impersonated: list[str] | None = None
+        self._skipped: dict[str, str] = {}
 
     async def run(
         self, events: AsyncIterator[TurnEvent], *, restore: str = "", impersonate: bool = False
@@ -79,12 +80,21 @@ class Turns:
         screen.busy = True
         self._reply = None
         self._impersonated = [] if impersonate else None
+        self._skipped = {}
         self._began = time.monotonic()
         screen.status.writer = t("status.you") if impersonate else screen.character_name
         screen.status.seconds = 0
         screen.suggestions.suggestions = ()
         screen.transcript.clear_notes()
         self._clock = screen.set_interval(1, self._tick)
+
+    def _tell_skipped(self) -> None:
+        """One notice for all the scripts of a turn, however many and however often they were skipped."""
+        if self._skipped:
+            script, reason = next(iter(self._skipped.items()))
+            key = "chat.script_skipped" if len(self._skipped) == 1 else "chat.scripts_skipped"
+            text = t(key, script=script, reason=reason, n=len(self._skipped))
+            self._screen.notify(text, severity="warning", markup=False)
 
     def _tick(self) -> None:
         self._screen.status.seconds = int(time.monotonic() - self._began)
@@ -94,6 +104,7 @@ class Turns:
         if self._clock is not None:
             self._clock.stop()
             self._clock = None
+        self._tell_skipped()
         screen.busy = False
         screen.status.writer = ""
         screen.turn_over()
@@ -117,8 +128,7 @@ class Turns:
             case PluginFailed():
                 screen.notify(event.message, title=event.plugin, severity="warning", markup=False)
             case ScriptSkipped():
-                text = t("chat.script_skipped", script=event.script, reason=event.reason)
-                screen.notify(text, severity="warning", markup=False)
+                self._skipped.setdefault(event.script, event.reason)
             case WorldbookOverflowed():
                 text = t("chat.worldbook_overflow", n=event.entries, budget=event.budget)
                 screen.notify(text, severity="warning", markup=False)

@@ -118,10 +118,15 @@ class Transcript(ScrollView, can_focus=True):
         if self.sheet.look(looks):
             self._changed(place)
 
-    def note(self, message: str, hint: str = "", *, error: bool = True) -> None:
+    def note(self, message: str, hint: str = "", *, error: bool = True, go_there: bool = True) -> None:
         """Write a note of the program at the end."""
         self.sheet.note(message, hint, error)
-        self._changed(None)
+        self._changed(None if go_there else self._kept())
+
+    @property
+    def notes(self) -> Sequence[tuple[str, str, bool]]:
+        """The program's notes: what happened, what to do, whether it is an error."""
+        return [entry.note for entry in self.sheet.entries if entry.note is not None]
 
     def clear_notes(self) -> None:
         """Remove the program's notes."""

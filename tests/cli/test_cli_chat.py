@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -147,3 +148,23 @@ def test_nothing_of_a_card_moves_the_terminal(program: Program, make_card: MakeC
         assert "\x1b" not in done.out + done.err and "\x07" not in done.out + done.err
     (one,) = program("character", "list", "--json").json
     assert json.dumps(one) and "\x1b" not in one["name"]
+
+
+@pytest.mark.parametrize("command", [("chat", "Ada", "-m", "Go on"), ("conversation", "show", "ID")])
+def test_a_damaged_journal_is_named_and_stops_no_command(
+    program: Program, ada: str, home: Path, command: tuple[str, ...]
+) -> None:
+    done = program("chat", "Ada", "-m", "Hello", "--json").json
+    library = next(home.rglob("library.db"))
+    with sqlite3.connect(library) as connection:
+        connection.execute(
+            "UPDATE messages SET status = 'pending', content = '' WHERE id = ?", (done["message_id"],)
+        )
+    connection.close()
+    journal = library.parent / "streaming" / f"{done['message_id']}.jsonl"
+    journal.parent.mkdir(exist_ok=True)
+    journal.write_bytes(b'["What was shown", ""]\n' + b"\0" * 4096 + b"\n")
+    told = program(*(done["conversation_id"] if one == "ID" else one for one in command)).err
+    assert journal.with_suffix(".damaged").name in told
+    shown = program("conversation", "show", done["conversation_id"], "--json").json["messages"]
+    assert (shown[2]["content"], shown[2]["status"]) == ("What was shown", "stopped")

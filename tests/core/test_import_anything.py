@@ -382,3 +382,39 @@ async def test_real_cards_come_back_from_the_library_as_they_were(
             library, paths, write(tmp_path / f"{identity}.{target}", written), on_duplicate="copy"
         )
         assert [one.name for one in again] == [character.name]
+
+
+def test_what_another_program_imports_meanwhile_comes_in_once(
+    library: Library, paths: Paths, tmp_path: Path
+) -> None:
+    folder = tmp_path / "both"
+    write(folder / "ada.png", card("Ada"))
+    other_book = {"entries": {"0": {"uid": 0, "key": ["hill"], "content": "The hill is high."}}}
+    for name, content in (
+        ("1.json", BOOK),
+        ("2.json", other_book),
+        ("3.json", SCRIPT),
+        ("4.json", PRESET),
+        ("Ada - one.jsonl", lines(HEADER, said("Ada", "Hello."))),
+    ):
+        write(folder / name, content)
+    files = sorted(folder.iterdir())
+    first = import_files(library, paths, gather(files), jobs=1)
+    there = [next(first), next(first)]
+    assert [one.kind for one in there] == ["card", "worldbook"]
+    program = Library(paths)
+    try:
+        list(import_files(program, paths, gather(files), jobs=1))
+    finally:
+        program.close()
+    assert {one.status for one in first} == {"duplicate"}
+    counts = library.database.write_now(
+        lambda c: {
+            row[0]: row[1]
+            for row in c.execute(
+                "SELECT kind, count(*) FROM shelf GROUP BY kind UNION ALL "
+                "SELECT 'chats', count(*) FROM conversations"
+            )
+        }
+    )
+    assert counts == {"worldbook": 2, "regex": 1, "preset": 1, "chats": 1}

@@ -9,7 +9,7 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from pathlib import Path
 
@@ -377,7 +377,7 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def writer(place: Conversation, home: Path) -> AsyncIterator[subprocess.Popen[bytes]]:
+def writer(place: Conversation, home: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Another program that is writing a long reply."""
     env = {**os.environ, "LUNALUX_PRACTICE_RATE": "20", "LUNALUX_HOME": str(home)}
     process = subprocess.Popen([sys.executable, "-c", WRITER, place.id], env=env, stdout=subprocess.PIPE)
