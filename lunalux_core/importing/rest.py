@@ -11,7 +11,14 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import CardReader, Prepared
 from lunalux_core.importing.chats import Whereabouts, imported_before, owner, remember, stamp_of
 from lunalux_core.importing.files import Source, place, read_source, unreadable
-from lunalux_core.importing.results import FileKind, ImportResult, OnDuplicate, Outcome, failed
+from lunalux_core.importing.results import (
+    FileKind,
+    ImportResult,
+    OnDuplicate,
+    Outcome,
+    failed,
+    not_understood,
+)
 from lunalux_core.importing.shelf import (
     Known,
     ShelfDocument,
@@ -72,6 +79,7 @@ class Rest:
         self.replace = on_duplicate == "replace"
         self.dry_run = dry_run
         self._shelves: dict[ShelfKind, Known] = {}
+        self._version = -1
 
     def take(self, others: Sequence[Prepared]) -> Iterator[ImportResult]:
         """One result a file, or several where a file holds much."""
@@ -87,6 +95,8 @@ class Rest:
             yield failed(source, error, _TOLD.get(kind, "settings"))
         except OSError as error:
             yield failed(source, unreadable(source, error), _TOLD.get(kind, "settings"))
+        except Exception as error:  # one file that nobody thought of is no reason to stop the others
+            yield failed(source, not_understood(source, error), _TOLD.get(kind, "settings"))
 
     def _results(self, kind: Kind, source: Source, data: bytes) -> Iterator[ImportResult]:
         path = place(source)
@@ -143,14 +153,23 @@ class Rest:
         self.library.database.write_now(try_it)
         return undone[0]
 
+    def _known_on(self, connection: Connection, kind: ShelfKind) -> Known:
+        """What is on a shelf, read again where another program has written since."""
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            self._shelves.clear()
+            self._version = version
+        if kind not in self._shelves:
+            self._shelves[kind] = known_items(connection, kind)
+        return self._shelves[kind]
+
     def shelve(
         self, told: str, kind: ShelfKind, found: Sequence[ShelfDocument], mended: tuple[str, ...] = ()
     ) -> ImportResult:
         """The documents of one file onto their shelf. Scripts run at once, the others wait to be chosen."""
 
         def change(connection: Connection) -> ImportResult:
-            if kind not in self._shelves:
-                self._shelves[kind] = known_items(connection, kind)
+            known = self._known_on(connection, kind)
             stored = [
                 put(
                     connection,
@@ -159,7 +178,7 @@ class Rest:
                     one.document,
                     enabled=kind == "regex",
                     copy=self.copy,
-                    known=self._shelves[kind],
+                    known=known,
                 )
                 for one in found
             ]

@@ -11,7 +11,6 @@ from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.model import Message, Role
 from lunalux_core.text import clean_line
 
-
 _STANDARD = frozenset(("main", "nsfw", "jailbreak", "enhanceDefinitions", *MARKERS))
 """Identifiers that every preset has; those of a person's own prompts are random."""
 
