@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.cards.recognise import Kind, recognise
+from lunalux_core.cards.regex_foreign import is_risu
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import CardReader, Prepared
 from lunalux_core.importing.chats import Whereabouts, imported_before, owner, remember, stamp_of
@@ -110,6 +111,9 @@ class Rest:
                 if path.parent.name == "worlds":  # SillyTavern knows a book by its file's name
                     found = [ShelfDocument(path.stem, one.document, one.notes) for one in found]
                 yield self.shelve(str(source), shelf, found, mended)
+                if kind is Kind.WORLDBOOK and isinstance(document, dict) and is_risu(document):
+                    scripts = shelf_documents("regex", document, path.stem)  # a module has both
+                    yield self.shelve(f"{source}#regex", "regex", scripts)
             case Kind.CHAT:
                 yield from self._chats(source, data)
             case Kind.GROUP:

@@ -445,3 +445,16 @@ def test_templates_for_text_completion_are_told_as_such() -> None:
 def test_the_shared_chats_are_still_read(shared: Path) -> None:
     for path in (shared / "vectors/chats").glob("*.json"):
         assert read_chats(path.read_bytes(), path.name)[0].nodes, path.name
+
+
+def test_modules_and_scenarios_bring_their_lorebook() -> None:
+    module = {"type": "risuModule", "name": "m", "lorebook": SEEDS["risu_book"]["data"], "trigger": [{}]}
+    module["regex"] = SEEDS["risu_regex"]["data"]
+    assert recognise_document(module) is Kind.WORLDBOOK
+    assert set(entries(module)) == {"BELL", "RE", "ALWAYS"}
+    assert "triggers are not run" in read_book(module, "x").notes[0]
+    assert [one.name for one in shelf_documents("regex", module, "x")] == ["d", "c"]
+    for holder in ({"lorebook": SEEDS["novelai"]}, {"content": {"lorebook": SEEDS["novelai"]}}):
+        scenario = {"scenarioVersion": 1, "title": "t", "prompt": "p", **holder}
+        assert recognise_document(scenario) is Kind.WORLDBOOK
+        assert entries(scenario)["OFF"].disabled and "only the lorebook" in read_book(scenario, "x").notes[0]
