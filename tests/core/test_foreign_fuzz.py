@@ -177,6 +177,21 @@ def test_some_of_the_broken_files(name: str) -> None:
     _try(name, 40)
 
 
+FOUND: tuple[Any, ...] = (
+    {"spec": "chara_card_v3", "spec_version": 10**400, "data": {"name": "x"}},
+    {"messages": [{"parent": -1, "role": [], "name": "", "content": ""}], "format": "lunalux-conversation"},
+    [{"chat_metadata": {}}, {"name": "Ada", "is_user": False, "mes": "x", "send_date": "²"}],
+    {"nodes": [{"nodeId": "a", "parentNodeId": "a"}]},
+)
+"""Documents that broke a reader once."""
+
+
+@pytest.mark.parametrize("place", range(len(FOUND)))
+def test_what_was_found_stays_mended(place: int) -> None:
+    through_every_reader(FOUND[place])
+    through_every_reader(FOUND[place], lines=True)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SEEDS))
 def test_a_hundred_thousand_broken_files(name: str) -> None:
