@@ -62,8 +62,9 @@ class ImportedChat:
         cls, logs: Sequence[ChatLog], ids: Sequence[str], notes: Sequence[str] | None = None
     ) -> ImportedChat:
         """What became of the chats of one file; `notes` in place of their own."""
-        own = tuple(dict.fromkeys(note for log in logs for note in log.notes))
-        return cls(ids[0], len(logs[0].path()), own if notes is None else tuple(notes), tuple(ids[1:]))
+        own = [note for log in logs for note in log.notes] if notes is None else notes
+        told = [f"The file holds {len(ids)} chats; each became a conversation."] if len(ids) > 1 else []
+        return cls(ids[0], len(logs[0].path()), tuple(dict.fromkeys([*told, *own])), tuple(ids[1:]))
 
 
 async def export_conversation(

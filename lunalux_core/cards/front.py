@@ -9,6 +9,7 @@ from typing import Literal
 from lunalux_core.cards import assets, charx, foreign, pngcard, recognise
 from lunalux_core.cards.assets import Asset
 from lunalux_core.cards.card import Card
+from lunalux_core.cards.coerce import as_number
 from lunalux_core.cards.jsontext import decode_text, parse_json, parse_object
 from lunalux_core.cards.png import is_png
 from lunalux_core.errors import InvalidInput, LimitExceeded
@@ -138,10 +139,7 @@ def _remarks(card: Card) -> tuple[str, ...]:
 
 
 def _newer(spec: str, version: object) -> bool:
-    try:
-        number = float(version) if isinstance(version, str | int | float) else 0.0
-    except ValueError:
-        number = 0.0
+    number = as_number(version, 0.0)
     known = ("chara_card_v1", "chara_card_v2", "chara_card_v3")
     return number > 3.0 or (spec.startswith("chara_card_v") and spec not in known)
 

@@ -58,6 +58,7 @@ _TEXT_PRESET_KEYS = (
     "story_string",
     "instruction_template",
 )
+_SYSTEM_PROMPT = {"name", "content", "post_history"}
 _MASTER_PARTS = ("instruct", "context", "sysprompt", "preset", "reasoning", "srw")
 _V1_BODY = ("first_mes", "description", "personality", "scenario", "mes_example")
 
@@ -164,6 +165,8 @@ def _is_preset(document: Mapping[str, Any]) -> bool:
 
 def _is_regex(document: Mapping[str, Any]) -> bool:
     """A script, scripts by their keys, or a list of them under a name (`regex.LISTS`); RisuAI's file."""
+    if document.get("type") == "risuModule" and is_foreign_book(document):
+        return False  # a module of RisuAI with both counts as its lorebook
     if is_risu_regex(document) or "findRegex" in document or _all_values(document, "findRegex"):
         return True
     lists = [document.get(name) for name in LISTS]
@@ -205,6 +208,8 @@ def _is_chat_head(document: Mapping[str, Any]) -> bool:
 def _is_text_preset(document: Mapping[str, Any]) -> bool:
     """A preset for text completion, or SillyTavern's "master export", which nests several of them."""
     if any(key in document for key in _TEXT_PRESET_KEYS):
+        return True
+    if "presetVersion" in document or (document.keys() <= _SYSTEM_PROMPT and "content" in document):
         return True
     parts = [as_object(document.get(name)) for name in _MASTER_PARTS]
     return any(key in part for part in parts for key in (*_TEXT_PRESET_KEYS, "content", "prefix"))

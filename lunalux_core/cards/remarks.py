@@ -25,6 +25,9 @@ def remarks_on(card: Card) -> tuple[str, ...]:
 
 
 def _remarks(card: Card) -> Iterator[str]:
+    texts = (card.description, card.personality, card.scenario, card.mes_example, card.system_prompt)
+    if not any(text.strip() for text in (*texts, *card.greetings)):
+        yield "It holds no text that a model is told: no description, personality, scenario or first message."
     book = card.character_book
     if book is not None:
         try:

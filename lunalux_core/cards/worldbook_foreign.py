@@ -48,7 +48,7 @@ def is_entry(item: Mapping[str, Any]) -> bool:
 
 
 def _reader(document: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Entries] | None:
-    if "lorebookVersion" in document:
+    if "lorebookVersion" in document or _inside_novelai(document):
         return _novelai
     if document.get("kind") == "memory":
         return _agnai
@@ -61,6 +61,13 @@ def _reader(document: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Entrie
         if any(sign in entry for entry in entries for sign in signs):
             return reader
     return None
+
+
+def _inside_novelai(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The lorebook that a scenario or a story of NovelAI carries; empty where there is none."""
+    holders = (document, as_object(document.get("content")))
+    books = [as_object(one.get("lorebook")) for one in holders]
+    return next((one for one in books if "lorebookVersion" in one), {})
 
 
 def _entries(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -91,6 +98,7 @@ def _dicts(value: object) -> Iterator[Mapping[str, Any]]:
 
 def _novelai(document: Mapping[str, Any]) -> Entries:
     """An entry is off where its category is; ``a & b`` is a key that wants both words."""
+    document = _inside_novelai(document) or document
     off = {
         as_text(category.get("id"))
         for category in _dicts(document.get("categories"))
@@ -217,6 +225,8 @@ def _kobold(document: Mapping[str, Any]) -> Entries:
 def remarks_on(document: Mapping[str, Any]) -> tuple[str, ...]:
     """What a lorebook of another program does that is not done here, one sentence each."""
     notes = []
+    if _inside_novelai(document):
+        notes.append("Of NovelAI's scenario or story, only the lorebook is read.")
     if scripted := sum(bool(as_text(entry.get("activationScript")).strip()) for entry in _entries(document)):
         notes.append(
             f"{scripted} of the entries have a script of JanitorAI, which is not run; their keys count."

@@ -59,6 +59,8 @@ def import_files(
             if one.other is not None:
                 others.append(one)
                 continue
+            if one.untold:
+                continue
             if one.source is not None and one.result.id:
                 where.add(place(one.source).stem, one.result.name, one.result.id)
             yield one.result

@@ -6,16 +6,21 @@ import re
 import shutil
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lunalux_core.database import Connection, storage_error
-from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError
+from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, StorageError
 from lunalux_core.ids import short_id
 from lunalux_core.importing.files import Room, Source, place, read_source, size_of, unreadable
-from lunalux_core.importing.results import ImportResult, OnDuplicate, failed
-from lunalux_core.library.characters import NewCharacter, insert_character, replace_character
+from lunalux_core.importing.results import ImportResult, OnDuplicate, failed, not_understood
+from lunalux_core.library.characters import (
+    NewCharacter,
+    id_by_hash,
+    insert_character,
+    replace_character,
+)
 
 if TYPE_CHECKING:
     from lunalux_core.cards.front import LoadedCard
@@ -23,13 +28,19 @@ if TYPE_CHECKING:
     from lunalux_core.library import Library
     from lunalux_core.paths import Paths
 
+MAX_PORTRAIT = 32 * 1024 * 1024
+"""Bytes of a picture that is taken along with a character in a text file."""
+
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _LETTER = re.compile(r"[^\W\d_]")
 
 
 @dataclass(slots=True)
 class Prepared:
-    """A file that was looked at: a result to tell, a row to store, or another kind of file to import."""
+    """A file that was looked at: a result to tell, a row to store, or another kind of file to import.
+
+    `copy` stores what is there already a second time; `untold` marks a file that is part of another one.
+    """
 
     result: ImportResult
     new: NewCharacter | None = None
@@ -37,6 +48,8 @@ class Prepared:
     files: tuple[Path, ...] = ()
     source: Source | None = None
     other: Kind | None = None
+    copy: bool = False
+    untold: bool = False
 
 
 @dataclass(slots=True)
@@ -82,12 +95,13 @@ async def import_data(
         if market_id is not None:
             await library.characters.set_binding(there, active=True, market_id=market_id)
         return ImportResult(filename, "duplicate", there, new.name, new.spec, warnings=loaded.warnings)
-    await asyncio.to_thread(_write_files, paths.pictures, identity, loaded, data)
+    files = await asyncio.to_thread(_write_files, paths.pictures, identity, loaded, data)
     if market_id is not None:
-        from dataclasses import replace
-
         new = replace(new, market_id=market_id, binding_active=True)
-    await library.characters.add(new)
+    there = await library.database.write(lambda connection: _insert_new(connection, new))
+    if there:  # another program, or another download of the same, was quicker
+        _take_away(files)
+        return ImportResult(filename, "duplicate", there, new.name, new.spec, warnings=loaded.warnings)
     notes = (*loaded.warnings, *remarks_on(loaded.card))
     return ImportResult(filename, "imported", identity, new.name, new.spec, warnings=notes)
 
@@ -161,6 +175,8 @@ class CardReader:
             return Prepared(failed(item, error), source=item)
         except OSError as error:
             return Prepared(failed(item, unreadable(item, error)), source=item)
+        except Exception as error:  # one file that nobody thought of is no reason to stop the others
+            return Prepared(failed(item, not_understood(item, error)), source=item)
 
     def _read(self, source: Source) -> Prepared:
         from lunalux_core.cards.front import MAX_ARCHIVE, read_card
@@ -181,10 +197,12 @@ class CardReader:
             loaded = read_card(data, path.name)
         except InvalidInput:
             kind = recognise(data, path.name)
+            if kind is Kind.UNKNOWN and _is_portrait(source):
+                return Prepared(ImportResult(str(source), "imported"), source=source, untold=True)
             if kind in (Kind.CARD, Kind.TEXT_PRESET, Kind.UNKNOWN):
                 raise
             return Prepared(ImportResult(str(source), "imported"), source=source, other=kind)
-        return self.card(source, loaded, data)
+        return self.card(source, _with_portrait(source, loaded), data)
 
     def card(self, source: Source, loaded: LoadedCard, data: bytes) -> Prepared:
         """A card that was read; its picture is kept here, its row is stored by `store`."""
@@ -203,7 +221,36 @@ class CardReader:
             result = ImportResult(told, "replaced", there, new.name, new.spec, warnings=notes)
             return Prepared(result, new, there, files, source)
         result = ImportResult(told, "imported", identity, new.name, new.spec, warnings=notes)
-        return Prepared(result, new, files=files, source=source)
+        return Prepared(result, new, files=files, source=source, copy=self._on_duplicate == "copy")
+
+
+_TEXT_CARDS = (".yaml", ".yml", ".json")
+
+
+def _is_portrait(source: Source) -> bool:
+    """Whether a picture without a card belongs to a character in a text file of the same name beside it, as
+    oobabooga keeps them."""
+    if not isinstance(source, Path) or source.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        return False
+    return any(source.with_suffix(ending).is_file() for ending in _TEXT_CARDS)
+
+
+def _with_portrait(source: Source, loaded: LoadedCard) -> LoadedCard:
+    """The card of a text file with the picture beside it, where that is a picture and nothing more."""
+    from lunalux_core.cards.recognise import Kind, recognise
+
+    if loaded.picture is not None or not isinstance(source, Path):
+        return loaded
+    picture = source.with_suffix(".png")
+    if source.suffix.lower() not in _TEXT_CARDS or not picture.is_file() or size_of(picture) > MAX_PORTRAIT:
+        return loaded
+    try:
+        data = read_source(picture)
+    except OSError:
+        return loaded
+    if recognise(data, picture.name) is not Kind.UNKNOWN or not data.startswith(b"\x89PNG"):
+        return loaded
+    return replace(loaded, picture=data, picture_ext=".png")
 
 
 def _write_files(
@@ -232,24 +279,63 @@ def _write_files(
 
 
 def store(library: Library, batch: Sequence[Prepared]) -> None:
-    """Store the rows of a batch in one transaction; if that fails their pictures are taken away again."""
+    """Store the rows of a batch in one transaction. What cannot be stored becomes a failed result, its
+    pictures are taken away again, and it keeps nothing else away.
+
+    Raises:
+        StorageError: nothing can be stored at all (the disk is full).
+    """
     try:
         library.database.write_now(lambda connection: _store_rows(connection, batch))
-    except LunaluxError:
+    except StorageError:
         for prepared in batch:
-            for path in prepared.files:
-                path.unlink(missing_ok=True)
+            _take_away(prepared.files)
         raise
+    except Exception:  # one row of them: told by itself, the others are stored without it
+        for prepared in batch:
+            _store_alone(library, prepared)
+
+
+def _store_alone(library: Library, prepared: Prepared) -> None:
+    try:
+        library.database.write_now(lambda connection: _store_rows(connection, [prepared]))
+    except StorageError:
+        raise
+    except LunaluxError as error:
+        prepared.result = failed(prepared.result.path, error)
+    except Exception as error:
+        prepared.result = failed(prepared.result.path, not_understood(prepared.result.path, error))
+    else:
+        return
+    _take_away(prepared.files)
+
+
+def _take_away(files: Sequence[Path]) -> None:
+    for path in files:
+        path.unlink(missing_ok=True)
 
 
 def _store_rows(connection: Connection, batch: Sequence[Prepared]) -> None:
+    """Unique by content within the transaction: another program may import the same at the same time."""
     for prepared in batch:
         if prepared.new is None:
             continue
         if prepared.replaces:
             replace_character(connection, prepared.replaces, prepared.new)
-        else:
+        elif prepared.copy:
             insert_character(connection, prepared.new)
+        elif there := _insert_new(connection, prepared.new):
+            result = prepared.result
+            prepared.result = replace(result, status="duplicate", id=there, warnings=())
+            _take_away(prepared.files)
+
+
+def _insert_new(connection: Connection, new: NewCharacter) -> str:
+    """Insert a character unless one of the same content is there; the id of that one, else ""."""
+    there = id_by_hash(connection, new.content_hash)
+    if there is None:
+        insert_character(connection, new)
+    return there or ""
 
 
 def content_hashes(connection: Connection) -> dict[str, str]:

@@ -6,6 +6,7 @@ secrets are left alone, and their names are told. Nothing is ever unpacked to a 
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import zipfile
@@ -22,8 +23,11 @@ from lunalux_core.regular_files import check_regular, read_regular
 ENDINGS = (".png", ".json", ".charx", ".yaml", ".yml", ".jpg", ".jpeg")
 """Of files that may hold a card."""
 
-ALL_ENDINGS = (*ENDINGS, ".jsonl", ".zip", ".byaf", ".risum", ".risup")
+ALL_ENDINGS = (*ENDINGS, ".jsonl", ".lorebook", ".scenario", ".story", ".zip", ".byaf", ".risum", ".risup")
 """Of files that an import looks at; the last three to say that they are not read."""
+
+_NO_FILES = ("__MACOSX",)
+"""Folders that archivers put beside the files, without anything of the person's in them."""
 
 MAX_MEMBERS = 50_000
 MAX_MEMBER = 256 * 1024 * 1024
@@ -135,7 +139,9 @@ def expand(arguments: Iterable[str], stdin: Iterable[str] = ()) -> Iterator[Path
     """
     for path in _named(arguments, stdin):
         if isinstance(path, Path) and path.is_dir():
-            yield from (file for file in _inside(path) if file.suffix.lower() in ENDINGS)
+            closed: list[ImportResult] = []
+            yield from (file for file in _inside(path, closed) if file.suffix.lower() in ENDINGS)
+            yield from closed
         else:
             yield path
 
@@ -153,8 +159,9 @@ def gather(
         if isinstance(path, ImportResult):
             yield path
             continue
+        closed: list[ImportResult] = []
         if path.is_dir():
-            files = list(_inside(path))
+            files = list(_inside(path, closed))
             names = [file.relative_to(path).parts for file in files]
             kept = _useful(names, left)
             found = [file for file, good in zip(files, kept, strict=True) if good]
@@ -165,6 +172,7 @@ def gather(
                 yield from _members(file, left)
             else:
                 yield file
+        yield from closed
 
 
 def _named(arguments: Iterable[str], stdin: Iterable[str]) -> Iterator[Path | ImportResult]:
@@ -172,20 +180,51 @@ def _named(arguments: Iterable[str], stdin: Iterable[str]) -> Iterator[Path | Im
         if argument == "-":
             yield from _named((line.strip() for line in stdin if line.strip()), ())
             continue
-        path = Path(argument).expanduser()
-        if path.exists():
-            yield path
-        elif found := sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor)))):
-            yield from (file for file in found if file.is_file())
-        else:
+        found = _paths(argument)
+        yield from found
+        if not found:
             error = NotFound(
                 "FILE_NOT_FOUND", f"There is no file {argument}.", "Check the path.", path=argument
             )
             yield failed(argument, error)
 
 
-def _inside(folder: Path) -> Iterator[Path]:
-    return (file for file in sorted(folder.rglob("*")) if file.is_file())
+def _paths(argument: str) -> list[Path]:
+    """The path that is named, or the files of a pattern; nothing where there is neither, or the name is one
+    that no file can have.
+    """
+    try:
+        path = Path(argument).expanduser()
+        if path.exists():
+            return [path]
+        if not any(sign in argument for sign in "*?["):
+            return []
+        inside = Path(path.anchor or ".").glob(str(path.relative_to(path.anchor)))
+        hidden = path.name.startswith(".")
+        return sorted(file for file in inside if file.is_file() and (hidden or not _is_hidden(file.name)))
+    except (OSError, ValueError, RuntimeError, NotImplementedError, IndexError):
+        return []
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a file or folder is none of the person's: dot files, among them those that a Mac puts beside
+    every file on other systems' disks.
+    """
+    return (name.startswith(".") and name not in (".", "..")) or name in _NO_FILES
+
+
+def _inside(folder: Path, closed: list[ImportResult]) -> Iterator[Path]:
+    """The files of a folder and those below it; `closed` takes the folders that cannot be looked into."""
+
+    def told(error: OSError) -> None:
+        where = Path(error.filename or folder)
+        closed.append(failed(where, unreadable(where, error)))
+
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=told):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        found += [Path(place, name) for name in names if not _is_hidden(name)]
+    return (file for file in sorted(found) if file.is_file())
 
 
 def _useful(names: Sequence[tuple[str, ...]], left: set[str]) -> list[bool]:
@@ -223,10 +262,11 @@ def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
         return
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         yield failed(path, _damaged(str(path)))
         return
     infos = [info for info in archive.infolist() if not info.is_dir()]
+    infos = [info for info in infos if not any(map(_is_hidden, PurePosixPath(info.filename).parts))]
     if any(info.filename.lower() == "card.json" for info in infos):
         yield path
         return
@@ -240,7 +280,7 @@ def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
 
 
 def unreadable(source: Source, error: OSError) -> LunaluxError:
-    reason = str(error.strerror or error)
+    reason = str(error.strerror or error)  # of the system, in its language
     return InvalidInput(
         "FILE_UNREADABLE",
         f"{source} cannot be read: {reason}.",

@@ -7,12 +7,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.cards.recognise import Kind, recognise
+from lunalux_core.cards.regex_foreign import is_risu
 from lunalux_core.database import data_version
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import CardReader, Prepared
 from lunalux_core.importing.chats import Whereabouts, imported_before, owner, remember, stamp_of
 from lunalux_core.importing.files import Source, place, read_source, unreadable
-from lunalux_core.importing.results import FileKind, ImportResult, OnDuplicate, Outcome, failed
+from lunalux_core.importing.results import (
+    FileKind,
+    ImportResult,
+    OnDuplicate,
+    Outcome,
+    failed,
+    not_understood,
+)
 from lunalux_core.importing.shelf import (
     Known,
     ShelfDocument,
@@ -89,6 +97,8 @@ class Rest:
             yield failed(source, error, _TOLD.get(kind, "settings"))
         except OSError as error:
             yield failed(source, unreadable(source, error), _TOLD.get(kind, "settings"))
+        except Exception as error:  # one file that nobody thought of is no reason to stop the others
+            yield failed(source, not_understood(source, error), _TOLD.get(kind, "settings"))
 
     def _results(self, kind: Kind, source: Source, data: bytes) -> Iterator[ImportResult]:
         path = place(source)
@@ -102,6 +112,9 @@ class Rest:
                 if path.parent.name == "worlds":  # SillyTavern knows a book by its file's name
                     found = [ShelfDocument(path.stem, one.document, one.notes) for one in found]
                 yield self.shelve(str(source), shelf, found, mended)
+                if kind is Kind.WORLDBOOK and isinstance(document, dict) and is_risu(document):
+                    scripts = shelf_documents("regex", document, path.stem)  # a module has both
+                    yield self.shelve(f"{source}#regex", "regex", scripts)
             case Kind.CHAT:
                 yield from self._chats(source, data)
             case Kind.GROUP:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lunalux_core.errors import LunaluxError
+from lunalux_core.errors import InvalidInput, LunaluxError
 
 OnDuplicate = Literal["skip", "replace", "copy"]
 Outcome = Literal["imported", "duplicate", "replaced", "failed"]
@@ -32,3 +32,14 @@ class ImportResult:
 
 def failed(path: object, error: LunaluxError, kind: FileKind = "card") -> ImportResult:
     return ImportResult(str(path), "failed", error=error, kind=kind)
+
+
+def not_understood(path: object, error: Exception) -> InvalidInput:
+    """What is told of a file that broke its reader, so that the others go on."""
+    return InvalidInput(
+        "FILE_NOT_UNDERSTOOD",
+        f"{path} could not be read ({type(error).__name__}).",
+        "Everything else went on. Report it, together with the file if you may.",
+        path=str(path),
+        reason=type(error).__name__,
+    )

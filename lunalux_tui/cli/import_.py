@@ -37,7 +37,7 @@ def import_cards(
         find . -name "*.png" | lunalux import -
 
     A file's content decides what it is. Folders are searched whole, zip archives are looked into. A bad file
-    never stops the batch; the exit code is 7 when any failed.
+    never stops the batch; the exit code is 7 when any failed. A dry run says what it would do.
     """
     if on_duplicate not in CHOICES:
         raise output.not_known("--on-duplicate", on_duplicate, CHOICES)
@@ -62,7 +62,7 @@ def import_cards(
         for result in results:
             count[result.status] += 1
             progress.clear()
-            _tell(result, as_json=as_json)
+            _tell(result, as_json=as_json, dry_run=dry_run)
             progress.show(sum(count.values()))
     finally:
         progress.clear()
@@ -72,31 +72,42 @@ def import_cards(
     seconds = round(time.monotonic() - began, 3)
     totals = {name: count[name] for name in ("imported", "duplicate", "replaced", "failed")}
     if as_json:
-        output.print_line({"summary": {**totals, "seconds": seconds}})
+        output.print_line(
+            {"summary": {**totals, "seconds": seconds, **({"dry_run": True} if dry_run else {})}}
+        )
     else:
-        output.say("imported", **totals, seconds=f"{seconds:.1f}")
+        output.say("imported_dry" if dry_run else "imported", **totals, seconds=f"{seconds:.1f}")
     if count["failed"]:
         raise typer.Exit(output.PARTLY)
 
 
-def _tell(result: ImportResult, *, as_json: bool) -> None:
+_WOULD = {"imported": "would import", "replaced": "would replace"}
+"""What a dry run calls what it did not do."""
+
+
+def _tell(result: ImportResult, *, as_json: bool, dry_run: bool) -> None:
     error = None if result.error is None else output.sentence(result.error)[0]
+    status: str = result.status
+    identity = result.id
+    if dry_run and status in _WOULD:
+        status, identity = _WOULD[status], result.id if status == "replaced" else ""
     if as_json:
         output.print_line(
             {
                 "path": result.path,
-                "status": result.status,
-                "id": result.id or None,
+                "status": status,
+                "id": identity or None,
                 "name": result.name or None,
                 "spec": result.spec or None,
                 "error": None if result.error is None else {"code": result.error.code, "message": error},
-                **({} if result.kind == "card" else {"kind": result.kind, "notes": list(result.warnings)}),
+                **({} if result.kind == "card" else {"kind": result.kind}),
+                **({"notes": list(result.warnings)} if result.warnings or result.kind != "card" else {}),
             }
         )
     elif error is not None:
         output.note(f"{result.path}: {error}")
     else:
-        output.print_text(f"{result.status}\t{result.kind}\t{result.id}\t{result.name}\t{result.path}")
+        output.print_text(f"{status}\t{result.kind}\t{identity}\t{result.name}\t{result.path}")
     for warning in result.warnings:
         output.note(f"{result.path}: {warning}")
 

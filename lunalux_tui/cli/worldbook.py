@@ -34,7 +34,7 @@ def test(
     file: Path | None = FILE,
     text: str | None = typer.Option(None, help="One message to look for keys in; else stdin."),
     messages: Path | None = typer.Option(
-        None, help='JSON array of {"role", "name", "content"}, oldest first.'
+        None, help='File with a JSON array of {"role", "name", "content"}, oldest first.'
     ),
     settings: str = typer.Option(
         "", help='JSON object such as {"depth": 4, "recursive": false}, or a file of one.'

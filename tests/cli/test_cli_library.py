@@ -356,3 +356,41 @@ def test_a_worldbook_is_bound_to_a_conversation(
     program("worldbook", "bind", "Sea", "--character", "Ada", "--off")
     program("worldbook", "bind", "Sea", code=2)
     program("worldbook", "bind", "Sea", "--persona", "nobody", code=5)
+
+
+def test_a_dry_run_says_that_nothing_was_stored(program: Program, make_card: MakeCard) -> None:
+    card = make_card("Ada")
+    done = program("import", str(card), "--dry-run")
+    assert done.out.startswith("would import\tcard\t\tAda\t") and "Nothing was stored" in done.err
+    row, last = program("import", str(card), "--dry-run", "--json").lines
+    assert (row["status"], row["id"], last["summary"]["dry_run"]) == ("would import", None, True)
+    assert program("character", "list", "--json").json == [] or all(
+        one["name"] != "Ada" for one in program("character", "list", "--json").json
+    )
+    stored = program("import", str(card), "--json").lines[0]
+    row = program("import", str(card), "--dry-run", "--on-duplicate", "replace", "--json").lines[0]
+    assert (row["status"], row["id"]) == ("would replace", stored["id"])
+
+
+def test_what_is_told_of_a_card_is_in_the_json_too(program: Program, make_card: MakeCard) -> None:
+    card = make_card("Ada", extensions={"world": "Lake"})
+    row = program("import", str(card), "--json").lines[0]
+    assert "'Lake'" in row["notes"][0]
+
+
+def test_a_file_with_several_chats_becomes_several_conversations(
+    program: Program, make_card: MakeCard, tmp_path: Path
+) -> None:
+    program("import", str(make_card("Ada")))
+    chats = [{"message": [{"role": "char", "data": text}], "name": text} for text in ("One", "Two")]
+    (tmp_path / "all.json").write_text(json.dumps({"type": "risuAllChats", "ver": 2, "data": chats}))
+    first, second = program("conversation", "import", "all.json", "--character", "Ada").out.split()
+    assert program("conversation", "show", second, "--json").json["messages"][0]["content"] == "Two"
+    done = program("conversation", "import", "all.json", "--character", "Ada", "--json").json
+    assert len(done["others"]) == 1 and done["id"] not in (first, second)
+
+
+def test_odd_paths_are_told_like_files_that_are_not_there(program: Program) -> None:
+    for path in ("a**b.png", "x" * 300, "~nobody-here/x"):
+        row = program("import", path, "--json", code=7).lines[0]
+        assert row["error"]["code"] == "FILE_NOT_FOUND"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
+from lunalux_core.cards.placeholder import placeholder_png
 from lunalux_core.cards.png import make_chunk
 from lunalux_core.importing import ImportResult, gather, import_files
 from lunalux_core.library import Library
@@ -418,3 +422,134 @@ def test_what_another_program_imports_meanwhile_comes_in_once(
         }
     )
     assert counts == {"worldbook": 2, "regex": 1, "preset": 1, "chats": 1}
+
+
+def names(results: list[ImportResult]) -> dict[str, str]:
+    return {Path(one.path.rpartition("!")[2]).name: one.status for one in results}
+
+
+def test_what_systems_put_beside_the_files_is_no_file(library: Library, paths: Paths, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    write(folder / "Ada.png", card("Ada"))
+    for ghost in ("._Ada.png", ".hidden.json", ".git/config.json", "__MACOSX/Ada.png", "__MACOSX/._Ada.png"):
+        write(folder / ghost, b"\x00\x05\x16\x07")
+    assert names(brought(library, paths, folder)) == {"Ada.png": "imported"}
+    archive = shutil.make_archive(str(tmp_path / "all"), "zip", folder)
+    assert names(brought(library, paths, Path(archive))) == {"Ada.png": "duplicate"}
+
+
+def test_lorebooks_are_seen_in_folders_and_archives(library: Library, paths: Paths, tmp_path: Path) -> None:
+    book = {"lorebookVersion": 5, "entries": [{"text": "BELL", "keys": ["bell"], "enabled": True}]}
+    write(tmp_path / "in" / "n.lorebook", book)
+    assert names(brought(library, paths, tmp_path / "in")) == {"n.lorebook": "imported"}
+    archive = shutil.make_archive(str(tmp_path / "all"), "zip", tmp_path / "in")
+    assert names(brought(library, paths, Path(archive))) == {"n.lorebook": "duplicate"}
+
+
+async def test_a_picture_beside_a_text_file_is_its_portrait(
+    library: Library, paths: Paths, tmp_path: Path
+) -> None:
+    picture = placeholder_png()
+    write(tmp_path / "in" / "Ada.yaml", "name: Ada\ncontext: Clocks.\ngreeting: Hello.\n")
+    write(tmp_path / "in" / "Ada.png", picture)
+    write(tmp_path / "in" / "alone.png", picture)
+    results = brought(library, paths, tmp_path / "in")
+    assert names(results) == {"Ada.yaml": "imported", "alone.png": "failed"}
+    (one,) = await library.characters.list()
+    assert one.picture and (paths.pictures / one.picture).read_bytes() == picture
+
+
+@pytest.mark.parametrize(
+    "path", ["a**b.png", "x" * 300 + ".png", "~nobody-here/x", "a\x00b", "[", "", "no*such"]
+)
+def test_odd_paths_are_files_that_are_not_there(path: str, tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    found = list(gather([path]))
+    codes = [one.error.code for one in found if isinstance(one, ImportResult) and one.error is not None]
+    assert codes == ([] if path == "" else ["FILE_NOT_FOUND"])
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() == 0, reason="nothing is closed to root")
+def test_a_folder_that_cannot_be_looked_into_is_named(library: Library, paths: Paths, tmp_path: Path) -> None:
+    write(tmp_path / "in" / "Ada.png", card("Ada"))
+    write(tmp_path / "in" / "closed" / "Bea.png", card("Bea"))
+    (tmp_path / "in" / "closed").chmod(0)
+    try:
+        results = brought(library, paths, tmp_path / "in")
+    finally:
+        (tmp_path / "in" / "closed").chmod(0o700)
+    assert names(results) == {"Ada.png": "imported", "closed": "failed"}
+
+
+def test_a_folder_that_the_system_refuses_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the test above, also where the tests run as root: the folder is gone while it is read."""
+    write(tmp_path / "in" / "sub" / "Ada.png", card("Ada"))
+    looked = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if str(path).endswith("sub"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return looked(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    (closed,) = list(gather([str(tmp_path / "in")]))
+    assert isinstance(closed, ImportResult) and closed.error is not None
+    assert closed.error.code == "FILE_UNREADABLE" and closed.path.endswith("sub")
+
+
+async def test_two_imports_at_once_store_everything_once(paths: Paths, tmp_path: Path) -> None:
+    for number in range(120):
+        write(tmp_path / "in" / f"{number}.png", card(f"Card {number}"))
+        write(
+            tmp_path / "in" / f"book {number}.json",
+            {"entries": {"0": {"key": [str(number)], "content": "c"}}},
+        )
+        write(tmp_path / "in" / f"script {number}.json", {**SCRIPT, "findRegex": f"/{number}/"})
+    home = str(paths.data.parent)
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-m", "lunalux_tui", "import", str(tmp_path / "in"), "--json"],
+            env={
+                **os.environ,
+                "LUNALUX_HOME": home,
+                "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+            },
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    told = [json.loads(line) for child in children for line in child.communicate()[0].splitlines()]
+    statuses = [one["status"] for one in told if "status" in one]
+    assert (statuses.count("imported"), statuses.count("duplicate")) == (360, 360)
+    library = Library(Paths.find({"LUNALUX_HOME": home}))
+    try:
+        assert await library.characters.count() == 120
+        assert len(await library.worldbooks.list()) == len(await library.scripts.list()) == 120
+        kept = [one.picture for one in await library.characters.list()]
+        assert sorted(path.name for path in paths.pictures.iterdir()) == sorted(kept)
+    finally:
+        library.close()
+
+
+def test_several_chats_of_one_file_are_several_results(
+    library: Library, paths: Paths, tmp_path: Path
+) -> None:
+    write(tmp_path / "in" / "Ada.png", card("Ada"))
+    message = {"role": "char", "data": "Hello"}
+    chat = {
+        "type": "risuAllChats",
+        "ver": 2,
+        "data": [{"message": [message], "name": "One"}, {"message": []}],
+    }
+    chat["data"].append({"message": [message, message], "name": "Two"})  # type: ignore[attr-defined]
+    write(tmp_path / "in" / "Ada" / "all.json", chat)
+    results = [one for one in brought(library, paths, tmp_path / "in") if one.kind == "chat"]
+    assert [(one.status, one.name) for one in results] == [("imported", "One"), ("imported", "Two")]
+    again = [one for one in brought(library, paths, tmp_path / "in") if one.kind == "chat"]
+    assert {one.status for one in again} == {"duplicate"} and [one.id for one in again] == [
+        one.id for one in results
+    ]
+    lost = write(tmp_path / "x.json", {"internal": [["a", "b"]], "visible": [["a", "b"]]})
+    (result,) = brought(library, paths, lost)
+    assert result.error is not None and result.error.code == "CHAT_WITHOUT_CHARACTER"
