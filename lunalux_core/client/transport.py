@@ -12,7 +12,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from lunalux_core.errors import InvalidInput, LunaluxError
+from lunalux_core.errors import InvalidInput
 from lunalux_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class _Chores:
             await self._services.sweeper.sweep()
             await store.purge(self._services.now_ms() // 1000)
             self._mark.touch()
-        except (LunaluxError, OSError) as error:
+        except Exception as error:  # whatever it meets, the program goes on, and the next round tries again
             logger.warning("sweep postponed: %s", error)
 
     def _due(self) -> bool:

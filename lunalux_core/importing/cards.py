@@ -6,7 +6,8 @@ import re
 import shutil
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,8 +85,6 @@ async def import_data(
         return ImportResult(filename, "duplicate", there, new.name, new.spec, warnings=loaded.warnings)
     await asyncio.to_thread(_write_files, paths.pictures, identity, loaded, data)
     if market_id is not None:
-        from dataclasses import replace
-
         new = replace(new, market_id=market_id, binding_active=True)
     await library.characters.add(new)
     notes = (*loaded.warnings, *remarks_on(loaded.card))
@@ -193,7 +192,11 @@ class CardReader:
         if there is not None and self._on_duplicate == "skip":
             return Prepared(ImportResult(told, "duplicate", there, new.name, new.spec), source=source)
         original = source if isinstance(source, Path) else None
-        files = () if self._dry_run else _write_files(self._pictures, identity, loaded, data, original)
+        base = identity
+        if there is not None:  # beside the files of the one it replaces, until its row is stored
+            base = f"{there}.{identity}"
+            new = replace(new, picture=f"{base}{loaded.picture_ext}" if new.picture else "")
+        files = () if self._dry_run else _write_files(self._pictures, base, loaded, data, original)
         from lunalux_core.cards.remarks import remarks_on
 
         notes = (*loaded.warnings, *remarks_on(loaded.card))
@@ -238,6 +241,21 @@ def store(library: Library, batch: Sequence[Prepared]) -> None:
             for path in prepared.files:
                 path.unlink(missing_ok=True)
         raise
+    for prepared in batch:
+        if prepared.replaces and prepared.new is not None:
+            _settle_files(library.characters.pictures, prepared.replaces, prepared.new, prepared.files)
+
+
+def _settle_files(pictures: Path, identity: str, new: NewCharacter, files: Sequence[Path]) -> None:
+    """Give the archive of a replaced character its name, and take away what the former one had."""
+    archive = pictures / f"{identity}.charx"
+    fresh = next((path for path in files if path.suffix == ".charx"), None)
+    with suppress(OSError):
+        if fresh is not None:
+            fresh.replace(archive)
+        for path in pictures.glob(f"{identity}.*"):
+            if path.name != new.picture and not (fresh is not None and path == archive):
+                path.unlink(missing_ok=True)
 
 
 def _store_rows(connection: Connection, batch: Sequence[Prepared]) -> None:
