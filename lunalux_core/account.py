@@ -322,6 +322,7 @@ class Account:
 
     async def refresh(self) -> AccountState:
         """Fetch everything anew because the person asked for it."""
+        await self.load()
         before = self.state.fetched_at
         state = await self.online()
         return state if state.fetched_at != before else await self._sync()

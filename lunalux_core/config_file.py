@@ -67,7 +67,7 @@ def save_model(path: Path, config: ModelConfig) -> None:
     if without_password(config.base_url) != config.base_url:
         raise InvalidInput(
             "MODEL_URL_PASSWORD",
-            "The address of the model holds a name or a password, which would stand in the configuration file.",
+            "The address of the model holds a password, which would stand in the configuration file.",
             "Leave them out, and give the key with --key-stdin or --key-env.",
         )
     entry = tomlkit.table()
