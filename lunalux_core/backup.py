@@ -11,9 +11,11 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -29,6 +31,8 @@ from lunalux_core.regular_files import check_regular
 
 FORMAT = "lunalux-backup"
 LIMIT = 64 * 1024**3
+PACKING = ".lunalux-backup-"
+LEFT_SECONDS = 24 * 3600
 MANIFEST_LIMIT = 1024 * 1024
 TABLES = ("characters", "conversations", "messages", "state")
 """What a library has in every version."""
@@ -64,7 +68,8 @@ async def back_up(
     temporary = target.with_name(f"{target.name}.{short_id()}.new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".lunalux-backup-", dir=target.parent) as folder:
+        _clear(target.parent, PACKING)
+        with tempfile.TemporaryDirectory(prefix=PACKING, dir=target.parent) as folder:
             copy = Path(folder) / "library.db"
             await library.database.backup(copy)
             pictures = sorted(paths.pictures.iterdir()) if paths.pictures.is_dir() else []
@@ -132,6 +137,7 @@ def unpack(paths: Paths, source: Path, progress: Progress | None = None) -> Path
         told = _Told(sum(archive.getinfo(name).file_size for name in names), progress)
         try:
             paths.own(paths.data)
+            _clear(paths.data, "restore-")
             fresh = Path(tempfile.mkdtemp(prefix="restore-", dir=paths.data))
             (fresh / "pictures").mkdir()
         except OSError as error:
@@ -149,6 +155,14 @@ def unpack(paths: Paths, source: Path, progress: Progress | None = None) -> Path
                 raise storage_error(error, paths.data) from error
             raise
         return fresh
+
+
+def _clear(folder: Path, prefix: str) -> None:
+    """Remove what programs that were killed have left, once it is surely theirs."""
+    for left in folder.glob(f"{prefix}*"):
+        with suppress(OSError):
+            if left.is_dir() and time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _judge(fresh: Path, source: Path) -> None:

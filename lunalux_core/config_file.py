@@ -19,6 +19,7 @@ from tomlkit.items import Table
 from lunalux_core.database import storage_error
 from lunalux_core.errors import InvalidInput
 from lunalux_core.file_lock import locked, write_whole
+from lunalux_core.redaction import without_password
 from lunalux_core.settings import DECLARATIONS, ModelConfig, checked, declaration
 
 
@@ -58,7 +59,17 @@ def reset_value(path: Path, key: str) -> None:
 
 
 def save_model(path: Path, config: ModelConfig) -> None:
-    """Add a model configuration, or replace the one of that name."""
+    """Add a model configuration, or replace the one of that name.
+
+    Raises:
+        InvalidInput: MODEL_URL_PASSWORD; a file that is copied, shown and backed up is no place for one.
+    """
+    if without_password(config.base_url) != config.base_url:
+        raise InvalidInput(
+            "MODEL_URL_PASSWORD",
+            "The address of the model holds a password, which would stand in the configuration file.",
+            "Leave them out, and give the key with --key-stdin or --key-env.",
+        )
     entry = tomlkit.table()
     entry["provider"] = config.provider
     entry["model"] = config.model

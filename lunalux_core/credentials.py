@@ -72,7 +72,7 @@ class Credentials:
             held = self._file()
             before = self._found(name, held)
             after = change(before)
-            if after != before:
+            if after is None or after != before:  # a locked keyring shows nothing, and may hold something
                 self._put(name, after, held)
         return after
 

@@ -10,10 +10,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import BackendError, InvalidInput, LunaluxError, NetworkError, NotFound
+from lunalux_core.file_lock import write_whole
 from lunalux_core.ids import now_ms
 from lunalux_core.library.market import Filters, Lang, Listing, MarketCard, MarketShelf, Sort
 
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from lunalux_core.importing import ImportResult
     from lunalux_core.library import Library
     from lunalux_core.paths import Paths
-    from lunalux_core.wire.characters import CharacterPageResponse
+    from lunalux_core.wire.characters import CharacterPageResponse, OwnCharacter
 
 LONGEST_TTL_MS = 7 * 24 * 3600 * 1000
 THUMBNAIL_LIMIT = 4 * 1024 * 1024
@@ -55,6 +59,7 @@ class Market:
         self._account = account
         self._clock = clock
         self._counted: set[str] = set()
+        self._thumbnails = _Thumbnails(paths.cache / "thumbnails")
         self._waiting: dict[tuple[Lang, Sort], asyncio.Lock] = {}
 
     def close(self) -> None:
@@ -138,7 +143,7 @@ class Market:
         except OSError:
             pass
         data = await self._client().fetch(card.thumbnail, limit=THUMBNAIL_LIMIT)
-        await asyncio.to_thread(_keep, path, data)
+        await asyncio.to_thread(self._thumbnails.keep, path.name, data)
         return data
 
     async def forget_thumbnail(self, card: MarketCard) -> None:
@@ -168,7 +173,7 @@ class Market:
         except NetworkError:
             if not account.state.user_id:
                 raise
-            await self._set_waiting([*await self._likes_waiting(), card_id])
+            await self._change_waiting(lambda waiting: [*waiting, card_id])
             sent = False
         except NotFound:
             await self._shelf.remove(card_id)
@@ -179,20 +184,15 @@ class Market:
 
     async def send_waiting_likes(self) -> int:
         """Send likes that were made without a network; returns how many are still waiting."""
-        pending = await self._likes_waiting()
-        left = []
-        for card_id in pending:
+        for card_id in await self._likes_waiting():
             try:
                 await self._client().like(card_id)
-            except NetworkError:
-                left.append(card_id)
-            except LunaluxError as error:
-                if isinstance(error, NotFound):
-                    continue  # the character is gone: there is nothing to like any more
-                left.append(card_id)
-        if left != pending:
-            await self._set_waiting(left)
-        return len(left)
+            except NotFound:
+                pass  # the character is gone: there is nothing to like any more
+            except LunaluxError:
+                continue
+            await self._change_waiting(partial(_without, card_id))
+        return len(await self._likes_waiting())
 
     async def download(self, card_id: str) -> ImportResult:
         """Download, import and bind; a character that is in the library already is only bound.
@@ -243,14 +243,11 @@ class Market:
             InvalidInput: INTRO_REQUIRED. BackendError, NetworkError: as the backend says.
         """
         if not intro.strip():
-            raise InvalidInput(
-                "INTRO_REQUIRED",
-                "A published character needs an intro.",
-                "Write one or two sentences about it.",
-            )
+            raise _no_intro()
         await self._account().online()
         ticket = f"upload:{self._account().state.user_id}:{hashlib.sha256(png).hexdigest()}"
-        kept = await self._library.state.get(ticket)
+        found = await self._library.state.get(ticket)
+        kept = found if isinstance(found, str) else None
         progress("upload")
         key = kept or await self._upload(filename, png)
         for again in (kept is not None, False):
@@ -270,6 +267,51 @@ class Market:
         await self._library.state.set(ticket, None)
         progress("done")
         return done.id
+
+    async def mine(self) -> Sequence[OwnCharacter]:
+        """The published cards of the account in force, the newest first; hidden ones too."""
+        await self._account().online()
+        return (await self._client().own_characters()).characters
+
+    async def edit(
+        self, card_id: str, *, intro: str | None = None, tags: Sequence[str] | None = None
+    ) -> None:
+        """Change intro or tags of a published card of one's own; what is None stays.
+
+        Raises:
+            InvalidInput: INTRO_REQUIRED, for a blank one. NotFound: the character is gone.
+            BackendError: FORBIDDEN, it belongs to somebody else. NetworkError: nothing was changed.
+        """
+        if intro is not None and not intro.strip():
+            raise _no_intro()
+        await self._account().online()
+        await self._client().edit(card_id, intro=intro, tags=tags)
+        await self._shelf.reword(card_id, intro, tags)
+
+    async def withdraw(self, card_id: str) -> None:
+        """Take a published card of one's own out of the community, for good; the library keeps the character.
+
+        Raises:
+            NotFound: the character is gone. BackendError: FORBIDDEN, it belongs to somebody else.
+        """
+        await self._account().online()
+        await self._client().withdraw(card_id)
+        await self._shelf.remove(card_id)
+
+    async def report(self, card_id: str, reason: str) -> None:
+        """Tell the operators of the community what is wrong with a card.
+
+        Raises:
+            InvalidInput: REASON_REQUIRED. NotFound: the character is gone.
+        """
+        if not reason.strip():
+            raise InvalidInput(
+                "REASON_REQUIRED",
+                "A report needs a reason.",
+                "Say in a sentence what is wrong with the character.",
+            )
+        await self._account().online()
+        await self._client().report(card_id, reason.strip())
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -296,11 +338,13 @@ class Market:
             return (await client.upload_direct(filename, png)).key
 
     async def _likes_waiting(self) -> list[str]:
-        found: list[str] = await self._library.state.get(self._likes_key(), [])
-        return found
+        return _texts(await self._library.state.get(self._likes_key(), []))
 
-    async def _set_waiting(self, likes: list[str]) -> None:
-        await self._library.state.set(self._likes_key(), list(dict.fromkeys(likes)))
+    async def _change_waiting(self, change: Callable[[list[str]], list[str]]) -> None:
+        """Add a like to those that wait, or take one away, whatever else is added and sent meanwhile."""
+        await self._library.state.update(
+            self._likes_key(), lambda kept: list(dict.fromkeys(change(_texts(kept))))
+        )
 
     def _likes_key(self) -> str:
         return f"likes_waiting:{self._account().state.user_id}"
@@ -313,17 +357,44 @@ def _items(page: CharacterPageResponse) -> list[dict[str, object]]:
     return [card.model_dump(by_alias=True) for card in page.characters]
 
 
-def _keep(path: Path, data: bytes) -> None:
-    """Write a thumbnail whole or not at all, and let go of the oldest when there are too many."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".new")
-        temporary.write_bytes(data)
-        temporary.replace(path)
-        files = list(path.parent.iterdir())
-        if len(files) > THUMBNAILS_KEPT:
-            files.sort(key=lambda file: file.stat().st_mtime)
-            for file in files[: THUMBNAILS_KEPT // 10]:
-                file.unlink(missing_ok=True)
-    except OSError:
-        pass  # a cache that cannot be written costs time, nothing else
+def _no_intro() -> InvalidInput:
+    return InvalidInput(
+        "INTRO_REQUIRED", "A published character needs an intro.", "Write one or two sentences about it."
+    )
+
+
+def _texts(value: object) -> list[str]:
+    """The texts of a kept list."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _without(left_out: str, texts: list[str]) -> list[str]:
+    return [one for one in texts if one != left_out]
+
+
+class _Thumbnails:
+    """The folder of kept pictures. It is counted once; what this program keeps is counted as it goes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = -1
+        self._lock = Lock()
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Write a picture whole or not at all, and let go of the oldest when there are too many."""
+        with self._lock, suppress(OSError):  # a cache that cannot be written costs time, nothing else
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self._folder / name, data)
+            if self._count < 0:
+                self._count = sum(1 for _ in self._folder.iterdir())
+            else:
+                self._count += 1
+            if self._count > THUMBNAILS_KEPT:
+                self._thin()
+
+    def _thin(self) -> None:
+        files = sorted(self._folder.iterdir(), key=lambda file: file.stat().st_mtime)
+        gone = files[: len(files) - THUMBNAILS_KEPT + THUMBNAILS_KEPT // 10]
+        for file in gone:
+            file.unlink(missing_ok=True)
+        self._count = len(files) - len(gone)

@@ -16,6 +16,7 @@ _SECRETS = re.compile(
     r"|\beyJ[\w-]{4,}(?:\.[\w-]+){1,2}"  # JSON tokens, ours and Cognito's
     r"|(?<=[?&])(?:key|token|sig|x-amz-[\w-]+)=[^&\s\"']+)"
 )
+_LOGIN = re.compile(r"(?i)^(\s*[a-z][a-z0-9+.-]*://)[^/?#]*@")
 _EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
 _SECRET_NAME = re.compile(r"(?i)key|token|secret|password|credential")
 
@@ -23,6 +24,11 @@ _SECRET_NAME = re.compile(r"(?i)key|token|secret|password|credential")
 def redact(text: str) -> str:
     """`text` with everything that looks like a credential replaced."""
     return _SECRETS.sub(REDACTED, text)
+
+
+def without_password(url: str) -> str:
+    """An address without the name and the password that may stand before its host."""
+    return _LOGIN.sub(r"\1", url)
 
 
 def anonymous(text: str, environ: Mapping[str, str] = os.environ) -> str:

@@ -452,7 +452,7 @@ def _keys(table: Mapping[str, Any], where: str, text: str, problems: list[Lunalu
 def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
     """The values by dotted key. A file may nest tables deeper than Python calls functions."""
     flat: dict[str, Any] = {}
-    waiting: list[tuple[str, Any]] = list(reversed(document.items()))
+    waiting: list[tuple[str, Any]] = list(document.items())[::-1]
     while waiting:
         key, value = waiting.pop()
         if not isinstance(value, dict) or key in DECLARATIONS:
@@ -460,7 +460,7 @@ def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
         elif len(key) > KEY_LIMIT:
             flat[f"{key[:KEY_LIMIT]}…"] = None
         else:
-            waiting += [(f"{key}.{name}", one) for name, one in reversed(value.items())]
+            waiting += [(f"{key}.{name}", one) for name, one in list(value.items())[::-1]]
     return flat
 
 

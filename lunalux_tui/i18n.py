@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lunalux_core.errors import InvalidInput, LunaluxError
+from lunalux_core.prices import Price
 from lunalux_core.toml_lines import Place
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "简体中文"}
@@ -179,4 +180,12 @@ def _in_words(value: object) -> object:
     """A value of an error as people of this language write it."""
     if isinstance(value, Place) and value.line:
         return t("app.place", path=value.path, line=value.line)
-    return value
+    return price_words(value) if isinstance(value, Price) else value
+
+
+def price_words(price: Price) -> str:
+    """A price as people of this language say it."""
+    if price.free:
+        return t("model.free")
+    coins = (("model.stars", price.star), ("model.lunas", price.luna))
+    return " · ".join(t(key, n=n) for key, n in coins if n is not None) or "-"

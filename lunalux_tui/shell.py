@@ -356,13 +356,35 @@ class LunaluxApp(ThemedApp):
         """Show the last known account, and whatever it becomes."""
         account = self.runtime.account
         account.watchers.append(self._account_changed)
-        self.mode_change_signal.subscribe(self, lambda _mode: self.call_after_refresh(self._say_taken_over))
+        self.mode_change_signal.subscribe(
+            self, lambda _mode: self.call_after_refresh(self._say_what_it_needs)
+        )
         self._account_changed(await account.load())
 
     def _account_changed(self, state: AccountState) -> None:
         self.account = state
         self.refresh_bindings()
+        self._say_what_it_needs()
+
+    def _say_what_it_needs(self) -> None:
         self._say_taken_over()
+        self.ask_for_name()
+
+    def ask_for_name(self) -> None:
+        """An account of somebody without a username goes no further, wherever in the app; the local one needs
+        none."""
+        state = self.account
+        if state is None or not state.signed_in or state.local or state.username or state.offline:
+            return
+        if state.wallet and not self.screen.is_modal:
+            self._force_name()
+
+    @work(group="name", exclusive=True, exit_on_error=False)
+    async def _force_name(self) -> None:
+        from lunalux_tui.dialogs.username import ForcedUsernameDialog
+
+        if not self.screen.is_modal:
+            await self.push_screen_wait(ForcedUsernameDialog(self.runtime.account))
 
     def _say_taken_over(self) -> None:
         """Say on every screen that another device has the session, as long as it has."""
@@ -380,6 +402,7 @@ class LunaluxApp(ThemedApp):
         hint = t("account.notice.taken_over_hint")
         if await self.push_screen_wait(SignInDialog(account, email=account.state.email, hint=hint)):
             self.notify(t("account.welcome"), markup=False)
+            self.ask_for_name()
 
     def words_of_emptiness(self) -> tuple[str, str]:
         """What to say when there is no character: where to get one."""

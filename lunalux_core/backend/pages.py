@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -14,7 +14,12 @@ from lunalux_core.backend.settings import SIGV4_MAX_SECONDS, BackendSettings
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.table import Key
 from lunalux_core.wire.base import Lang
-from lunalux_core.wire.characters import CharacterPageResponse, MarketCharacter
+from lunalux_core.wire.characters import (
+    CharacterPageResponse,
+    MarketCharacter,
+    OwnCharacter,
+    OwnCharactersResponse,
+)
 
 MARGIN_MS = 60_000
 MOST_KEPT = 64
@@ -48,6 +53,15 @@ class Pages:
     ) -> CharacterPageResponse:
         """The page after `key`. Raises BackendError (INVALID_REQUEST) for a key that is not good here."""
         return await self._page(lang, sort, await self._listings.more(lang, sort, key, limit), base_url)
+
+    async def own(self, cards: Sequence[MarketCard], base_url: str) -> OwnCharactersResponse:
+        """Cards for the eyes of their owner."""
+        rows = []
+        for card in cards:
+            url, _ = await self._thumbnail(card, MARGIN_MS // 100)
+            view = _view(card, absolute(url, self._settings, base_url)).model_dump()
+            rows.append(OwnCharacter(**view, status="hidden" if card.status == "hidden" else "active"))
+        return OwnCharactersResponse(characters=rows)
 
     async def _page(self, lang: Lang, sort: Sort, listing: Listing, base_url: str) -> CharacterPageResponse:
         """A page may be kept until a minute before the first of its addresses dies (S6)."""

@@ -12,6 +12,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar
+from urllib.parse import quote
 
 import httpx
 
@@ -19,11 +20,13 @@ from lunalux_core.client.failures import cut, nonsense, refusal, trouble, unreac
 from lunalux_core.client.session import SessionKey
 from lunalux_core.errors import LunaluxError
 from lunalux_core.ids import now_ms
+from lunalux_core.redaction import REDACTED
 from lunalux_core.wire.auth import RefreshResponse, SignInResponse, SignUpResponse
 from lunalux_core.wire.base import Lang, Success, Wire
 from lunalux_core.wire.characters import (
     CharacterPageResponse,
     LikedResponse,
+    OwnCharactersResponse,
     PresignOriginalResponse,
     PresignUploadResponse,
     PublishResponse,
@@ -52,6 +55,7 @@ STREAM_TIMEOUT = httpx.Timeout(30, connect=5, read=180)
 
 _BROKEN = (httpx.TransportError, httpx.InvalidURL)
 DOWNLOAD_LIMIT = 64 * 1024 * 1024
+IDENTITY_COOKIE = "lunalux_identity"
 _PAGES: Mapping[Sort, str] = {"hot": "hot", "new": "time"}
 
 
@@ -121,7 +125,29 @@ class BackendClient:
         """Whether the backend and its storage answer; needs no session."""
         await self._get(Success, "/ready")
 
-    async def init(self, email: str, referral_code: str | None = None) -> InitResponse:
+    def identity(self) -> str:
+        """The cookie with which the backend lets the account be proved again, "" where it gave none."""
+        jar = self._http.cookies.jar if self._http is not None else ()
+        return next((str(cookie.value or "") for cookie in jar if cookie.name == IDENTITY_COOKIE), "")
+
+    async def repair(self, used: SessionKey) -> SessionKey | None:
+        """A new session for one that the backend does not know any more; None where it gives none.
+
+        Raises:
+            NetworkError: it does not answer.
+        """
+        http = await self._client()
+        headers = {**used.headers(), "cookie": f"{IDENTITY_COOKIE}={used.proof}"}
+        try:
+            response = await http.send(http.build_request("GET", "/api/user/me", headers=headers))
+        except _BROKEN as error:
+            raise unreachable(self._place, type(error).__name__) from error
+        token = response.headers.get("x-session-token")
+        if response.status_code != 200 or not token:
+            return None
+        return SessionKey(used.user_id, token, now_ms(), used.proof)
+
+    async def init(self, email: str | None, referral_code: str | None = None) -> InitResponse:
         body = {"email": email, "referralCode": referral_code}
         return await self._post(InitResponse, "/api/user/init", body, again=True)
 
@@ -270,6 +296,24 @@ class BackendClient:
     async def like(self, character_id: str) -> None:
         await self._post(Success, "/api/liked/add", {"characterId": character_id}, again=True)
 
+    async def own_characters(self) -> OwnCharactersResponse:
+        return await self._get(OwnCharactersResponse, "/api/character/mine")
+
+    async def edit(
+        self, character_id: str, *, name: str | None = None, intro: str | None = None, tags: Any = None
+    ) -> None:
+        """Change a published card of one's own; what is None stays."""
+        body = {"name": name, "intro": intro, "tags": None if tags is None else list(tags)}
+        await self._send_body("PATCH", f"/api/character/{_segment(character_id)}", body)
+
+    async def withdraw(self, character_id: str) -> None:
+        """Take a published card of one's own out of the community, for good."""
+        await self._send_body("DELETE", f"/api/character/{_segment(character_id)}", None)
+
+    async def report(self, character_id: str, reason: str) -> None:
+        """Tell the operators what is wrong with a card."""
+        await self._post(Success, "/api/character/report", {"characterId": character_id, "reason": reason})
+
     async def liked(self) -> LikedResponse:
         return await self._get(LikedResponse, "/api/liked/me")
 
@@ -289,6 +333,12 @@ class BackendClient:
         headers = {"idempotency-key": key} if key else {}
         request = http.build_request("POST", path, json=content, headers=headers)
         return self._parsed(answer, await self._exchange(request, again=again))
+
+    async def _send_body(self, method: str, path: str, body: Mapping[str, Any] | None) -> None:
+        http = await self._client()
+        content = None if body is None else {name: value for name, value in body.items() if value is not None}
+        request = http.build_request(method, path, json=content)
+        await self._exchange(request, again=method == "DELETE")
 
     async def _exchange(self, request: httpx.Request, *, again: bool) -> dict[str, Any]:
         """Send a request, more than once only where that does no harm (`again`)."""
@@ -342,14 +392,18 @@ class BackendClient:
             raise nonsense(self._place, 200) from error
 
     def _refused(self, document: Mapping[str, Any], response: httpx.Response | None) -> LunaluxError:
-        code = str(document.get("code") or "")
+        session = self._session()
+        told = [str(document.get(name) or "") for name in ("code", "message")]
+        if session is not None:  # a server may say back what it was sent
+            told = [text.replace(session.token, REDACTED) for text in told]
+        code, message = told
         if not code:
             return nonsense(self._place, response.status_code if response is not None else 200)
         retry = response.headers.get("retry-after", "") if response is not None else ""
         session = self._session()
         return refusal(
             code,
-            str(document.get("message") or ""),
+            message,
             float(retry) if retry.isdecimal() else None,
             [session.token] if session is not None else [],
         )
@@ -400,6 +454,11 @@ class BackendClient:
     @property
     def _place(self) -> str:
         return self._http.base_url.host if self._http is not None else "the backend"
+
+
+def _segment(identity: str) -> str:
+    """An id as a part of an address, whatever was typed for one."""
+    return quote(identity, safe="") or "-"
 
 
 def _body(request: SubmitRequest) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.errors import BackendError, NetworkError, PaymentError
 from lunalux_core.ids import now_ms, uuid4
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lunalux_core.account import Account
     from lunalux_core.client.backend import BackendClient
     from lunalux_core.library.cache import Cache
-    from lunalux_core.wire.official import SubmitRequest
+    from lunalux_core.wire.official import ExpectedCost, SubmitRequest
 
 REPLAYED_MS = 24 * 3600 * 1000
 """How long the gateway keeps an answer for its replay."""
@@ -54,18 +54,24 @@ class OfficialModel:
         deactivateBinding.
 
         Raises:
+            PaymentError: PRICE_CHANGED, the reply costs more than the person agreed to; nothing was charged.
             SessionError, PaymentError, BackendError, NetworkError: as the gateway says; a repeated call with
                 the same `request_id` never pays twice.
         """
         key = request.request_id or uuid4()
         memory = f"asked:{self._spec.name}:{key}"
-        body = await self._asked_before(memory) or self._body(request)
+        await self._cache.sweep("asked:")
+        before = await self._asked_before(memory)
         await self._account.online()
+        if before is None:  # what was asked before may be paid already: the gateway knows
+            self._account.check_price(self._spec.model)
+        body = (before or self._body(request)).model_copy(update={"expected_cost": self._agreed()})
         said = False
         try:
             async with aclosing(self._patiently(body, key)) as events:
                 async for name, data in events:
                     if name == "done":
+                        self._account.note_version(data.get("modelConfigVersion"))
                         yield _last(data, said=said)
                     elif name in ("delta", "thinking"):
                         said = said or name == "delta"
@@ -77,14 +83,33 @@ class OfficialModel:
             await self._cache.drop(memory)
             await self._account.recount()
             raise
+        except BackendError as error:
+            if error.code == "PRICE_CHANGED":
+                await self._account.refresh_prices()
+                self._account.check_price(self._spec.model)
+            raise
         await self._cache.drop(memory)
+
+    def _agreed(self) -> ExpectedCost | None:
+        """The price the person agreed to, for the gateway to hold the reply to."""
+        from lunalux_core.wire.official import ExpectedCost
+
+        price = self._account.price(self._spec.model)
+        if price is None:
+            return None
+        method: Literal["free"] | None = "free" if price.free else None
+        return ExpectedCost(method=method, star=price.star, luna=price.luna)
 
     async def _asked_before(self, memory: str) -> SubmitRequest | None:
         """What was asked under this key when the answer did not come; None when it may be asked anew."""
         from lunalux_core.wire.official import SubmitRequest
 
         kept = await self._cache.get(memory)
-        return SubmitRequest.model_validate(kept.value) if kept and kept.fresh(now_ms()) else None
+        if kept is None or not kept.fresh(now_ms()):
+            return None
+        with suppress(ValueError):  # a row of another version: it is asked anew
+            return SubmitRequest.model_validate(kept.value)
+        return None
 
     async def _patiently(
         self, body: SubmitRequest, key: str

@@ -5,7 +5,10 @@ The embedded backend is imported on the first call that needs it, never before.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from lunalux_core.backend.services import Services
 
 EMBEDDED_URL = "http://embedded.lunalux"
+SWEEP_SECONDS = 3600
+SWEEP_AFTER_SECONDS = 5.0
+LAST_SWEEP_SECONDS = 2.0
 Close = Callable[[], Awaitable[None]]
 
 
@@ -49,12 +55,61 @@ async def connect(settings: Settings) -> tuple[httpx.AsyncClient, Close]:
     from lunalux_core.client.asgi import InProcessClient
 
     client = InProcessClient(create_app(services), EMBEDDED_URL)
+    chores = _Chores(services, services.settings.data_dir or settings.paths.backend)
 
     async def close() -> None:
         await client.aclose()
+        await chores.end()
         await services.aclose()
 
     return client, close
+
+
+class _Chores:
+    """What a server does once an hour, for the backend in this program: coins of replies that were killed
+    go back, stored answers end with their day. Not at once, so that nothing the person waits for is slower;
+    a program that ends before does it when it ends.
+    """
+
+    def __init__(self, services: Services, folder: Path) -> None:
+        self._services = services
+        self._mark = folder / "swept"
+        self._running = asyncio.create_task(self._keep_on())
+
+    async def _keep_on(self) -> None:
+        await asyncio.sleep(SWEEP_AFTER_SECONDS)
+        while True:
+            await self._sweep()
+            await asyncio.sleep(SWEEP_SECONDS / 4)
+
+    async def end(self) -> None:
+        self._running.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._running
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SWEEP_SECONDS):
+                await self._sweep()
+
+    async def _sweep(self) -> None:
+        """One round, unless this program or another one made it within the hour."""
+        from lunalux_core.backend.logs import logger
+        from lunalux_core.backend.storage.sqlite import SqliteStore
+
+        store = self._services.store
+        if not isinstance(store, SqliteStore) or not self._due():
+            return
+        try:
+            await self._services.sweeper.sweep()
+            await store.purge(self._services.now_ms() // 1000)
+            self._mark.touch()
+        except Exception as error:  # whatever it meets, the program goes on, and the next round tries again
+            logger.warning("sweep postponed: %s", error)
+
+    def _due(self) -> bool:
+        try:
+            return not 0 <= time.time() - self._mark.stat().st_mtime < SWEEP_SECONDS
+        except OSError:
+            return True
 
 
 async def _services(settings: Settings) -> Services:
@@ -62,8 +117,6 @@ async def _services(settings: Settings) -> Services:
 
     A folder named by LUNALUX_DATA_DIR goes before the one of this home.
     """
-    import asyncio
-
     # FastAPI and what hangs on it take half a second to import; meanwhile the program goes on drawing.
     await asyncio.to_thread(import_module, "lunalux_core.backend.app")
     from lunalux_core.backend.settings import BackendSettings
@@ -82,7 +135,6 @@ async def _services(settings: Settings) -> Services:
 
 def _log_to(folder: Path, level: str) -> None:
     """Let the backend in this program write its log to a file: the terminal belongs to the person."""
-    from contextlib import suppress
     from logging.handlers import RotatingFileHandler
 
     from lunalux_core.backend.logs import JsonFormatter, logger

@@ -6,6 +6,7 @@ import re
 import shutil
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -213,7 +214,11 @@ class CardReader:
         if there is not None and self._on_duplicate == "skip":
             return Prepared(ImportResult(told, "duplicate", there, new.name, new.spec), source=source)
         original = source if isinstance(source, Path) else None
-        files = () if self._dry_run else _write_files(self._pictures, identity, loaded, data, original)
+        base = identity
+        if there is not None:  # beside the files of the one it replaces, until its row is stored
+            base = f"{there}.{identity}"
+            new = replace(new, picture=f"{base}{loaded.picture_ext}" if new.picture else "")
+        files = () if self._dry_run else _write_files(self._pictures, base, loaded, data, original)
         from lunalux_core.cards.remarks import remarks_on
 
         notes = (*loaded.warnings, *remarks_on(loaded.card))
@@ -294,6 +299,9 @@ def store(library: Library, batch: Sequence[Prepared]) -> None:
     except Exception:  # one row of them: told by itself, the others are stored without it
         for prepared in batch:
             _store_alone(library, prepared)
+    else:
+        for prepared in batch:
+            _settle_files(library.characters.pictures, prepared)
 
 
 def _store_alone(library: Library, prepared: Prepared) -> None:
@@ -306,6 +314,7 @@ def _store_alone(library: Library, prepared: Prepared) -> None:
     except Exception as error:
         prepared.result = failed(prepared.result.path, not_understood(prepared.result.path, error))
     else:
+        _settle_files(library.characters.pictures, prepared)
         return
     _take_away(prepared.files)
 
@@ -313,6 +322,21 @@ def _store_alone(library: Library, prepared: Prepared) -> None:
 def _take_away(files: Sequence[Path]) -> None:
     for path in files:
         path.unlink(missing_ok=True)
+
+
+def _settle_files(pictures: Path, prepared: Prepared) -> None:
+    """Give the archive of a replaced character its name, and take away what the former one had."""
+    identity, new = prepared.replaces, prepared.new
+    if not identity or new is None:
+        return
+    archive = pictures / f"{identity}.charx"
+    fresh = next((path for path in prepared.files if path.suffix == ".charx"), None)
+    with suppress(OSError):
+        if fresh is not None:
+            fresh.replace(archive)
+        for path in pictures.glob(f"{identity}.*"):
+            if path.name != new.picture and not (fresh is not None and path == archive):
+                path.unlink(missing_ok=True)
 
 
 def _store_rows(connection: Connection, batch: Sequence[Prepared]) -> None:

@@ -28,7 +28,7 @@ NSFW_TAGS = frozenset({"nsfw", "r18", "r-18", "18+", "adult", "成人", "限制�
 ORIGINAL_TAGS = frozenset({"original", "oc", "original character", "原创"})
 NAME_LIMIT, INTRO_LIMIT, TAGS_LIMIT = 120, 2000, 50
 
-_VERSION = 1
+_VERSION = 2
 _LISTS = """
 CREATE TABLE lists (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -38,7 +38,8 @@ CREATE TABLE lists (
 )"""
 _CARDS = """
 CREATE TABLE cards_{n} (
-  position INTEGER PRIMARY KEY, words TEXT NOT NULL, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  words TEXT NOT NULL, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
   intro TEXT NOT NULL, tags TEXT NOT NULL, creator TEXT NOT NULL, thumbnail TEXT NOT NULL,
   likes INTEGER NOT NULL, downloads INTEGER NOT NULL, coins INTEGER NOT NULL,
   nsfw INTEGER NOT NULL, original INTEGER NOT NULL
@@ -135,7 +136,9 @@ class MarketShelf:
 
         def query(connection: Connection) -> int:
             head = _head(connection, self._place, lang, sort)
-            return 0 if head is None else _end(connection, head["number"])
+            if head is None:
+                return 0
+            return int(connection.execute(f"SELECT count(*) FROM cards_{head['number']}").fetchone()[0])
 
         return await self._database.read(query)
 
@@ -144,9 +147,7 @@ class MarketShelf:
 
         def query(connection: Connection) -> MarketCard | None:
             for head in _heads(connection, self._place):
-                row = connection.execute(
-                    f"SELECT * FROM cards_{head['number']} WHERE id = ?", (card_id,)
-                ).fetchone()
+                row = _row_by_id(connection, head["number"], card_id)
                 if row is not None:
                     return _card(row, head["lang"])
             return None
@@ -157,7 +158,7 @@ class MarketShelf:
         self, lang: Lang, sort: Sort, items: Iterable[Mapping[str, Any]], ttl_ms: int, next_key: str | None
     ) -> None:
         """Store the first page of a list; what was known of the list before is forgotten."""
-        rows = [_row(item) for item in items]
+        rows = _rows(items)
         now = self._clock()
 
         def change(connection: Connection) -> None:
@@ -181,7 +182,7 @@ class MarketShelf:
         self, lang: Lang, sort: Sort, items: Iterable[Mapping[str, Any]], after: str, next_key: str | None
     ) -> bool:
         """Store the page that was fetched with the key `after`; False when the list has moved on since."""
-        rows = [_row(item) for item in items]
+        rows = _rows(items)
 
         def change(connection: Connection) -> bool:
             head = _head(connection, self._place, lang, sort)
@@ -201,8 +202,27 @@ class MarketShelf:
         )
 
     async def remove(self, card_id: str) -> None:
-        """Forget a card that is gone from the community."""
-        await self._everywhere("DELETE FROM cards_{n} WHERE id = ?", (card_id,))
+        """Forget a card that is gone from the community. Its position is never given to another card."""
+
+        def change(connection: Connection) -> None:
+            for head in _heads(connection, self._place):
+                row = _row_by_id(connection, head["number"], card_id)
+                if row is not None:
+                    _unmark(connection, head["number"], row)
+                    connection.execute(f"DELETE FROM cards_{head['number']} WHERE id = ?", (card_id,))
+
+        await self._database.write(change)
+
+    async def reword(self, card_id: str, intro: str | None, tags: Sequence[str] | None) -> None:
+        """Take over what this device changed of a card, until the next fetch brings the server's words."""
+
+        def change(connection: Connection) -> None:
+            for head in _heads(connection, self._place):
+                row = _row_by_id(connection, head["number"], card_id)
+                if row is not None:
+                    _reword(connection, head["number"], row, intro, tags)
+
+        await self._database.write(change)
 
     def close(self) -> None:
         self._database.close()
@@ -239,12 +259,6 @@ def _head(connection: Connection, place: str, lang: str, sort: str) -> Row | Non
 
 def _heads(connection: Connection, place: str) -> list[Row]:
     return connection.execute("SELECT * FROM lists WHERE place = ?", (place,)).fetchall()
-
-
-def _end(connection: Connection, number: int) -> int:
-    """The first free position of a list."""
-    last: int = connection.execute(f"SELECT coalesce(max(position), -1) FROM cards_{number}").fetchone()[0]
-    return last + 1
 
 
 def _select(
@@ -284,17 +298,13 @@ def _select(
 
 def _insert(connection: Connection, number: int, rows: Sequence[dict[str, Any]]) -> None:
     """Put rows behind the list; an id that is in it keeps its place."""
-    position = _end(connection, number)
     for row in rows:
         done = connection.execute(
-            f"INSERT OR IGNORE INTO cards_{number} VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            (position, *(row[name] for name in _COLUMNS)),
+            f"INSERT OR IGNORE INTO cards_{number} VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?)",
+            tuple(row[name] for name in _COLUMNS),
         )
-        if done.rowcount:
-            connection.execute(
-                f"INSERT INTO grams_{number} (rowid, grams) VALUES (?,?)", (position, _grams(row))
-            )
-            position += 1
+        if done.rowcount and done.lastrowid is not None:
+            _mark(connection, number, done.lastrowid, row)
 
 
 _COLUMNS = (
@@ -313,27 +323,87 @@ _COLUMNS = (
 )
 
 
+def _rows(items: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The wire items that can be shown; one that has no id, or one for nobody, is left out."""
+    return [_row(item) for item in items if isinstance(item, Mapping) and _text(item.get("id"))]
+
+
 def _row(item: Mapping[str, Any]) -> dict[str, Any]:
     """One wire item, cleaned and cut to what a card can show."""
-    name = clean_line(str(item.get("name") or ""), NAME_LIMIT)
-    intro = clean(str(item.get("intro") or "")[:INTRO_LIMIT])
-    tags = [clean_line(str(tag), 60) for tag in list(item.get("tags") or ())[:TAGS_LIMIT]]
-    creator = clean_line(str(item.get("creator") or ""), NAME_LIMIT)
+    name = clean_line(_text(item.get("name")), NAME_LIMIT)
+    intro = clean(_text(item.get("intro"))[:INTRO_LIMIT])
+    tags = _tags(item.get("tags"))
+    creator = clean_line(_text(item.get("creator")), NAME_LIMIT)
+    return {
+        **_written(name, intro, tags, creator),
+        "id": _text(item["id"]),
+        "thumbnail": _text(item.get("thumbnailUrl")),
+        "likes": _count(item.get("likedCount")),
+        "downloads": _count(item.get("downloadCount")),
+        "coins": _count(item.get("totalCoinUsed")),
+    }
+
+
+def _text(value: Any) -> str:
+    """A text as the file can hold it: half a character, which JSON can say, is none."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
+def _count(value: Any) -> int:
+    return value if type(value) is int and abs(value) < 2**62 else 0
+
+
+def _tags(value: Any) -> list[str]:
+    tags = list(value)[:TAGS_LIMIT] if isinstance(value, (list, tuple)) else []
+    return [clean_line(_text(tag), 60) for tag in tags]
+
+
+def _written(name: str, intro: str, tags: Sequence[str], creator: str) -> dict[str, Any]:
+    """The columns that follow from a card's words."""
     lowered = {tag.casefold() for tag in tags}
     return {
         "words": "\n".join((name, intro, "\n".join(tags), creator)).casefold(),
-        "id": str(item["id"]),
         "name": name,
         "intro": intro,
         "tags": json.dumps(tags, ensure_ascii=False),
         "creator": creator,
-        "thumbnail": str(item.get("thumbnailUrl") or ""),
-        "likes": int(item.get("likedCount") or 0),
-        "downloads": int(item.get("downloadCount") or 0),
-        "coins": int(item.get("totalCoinUsed") or 0),
         "nsfw": int(bool(lowered & NSFW_TAGS)),
         "original": int(bool(lowered & ORIGINAL_TAGS)),
     }
+
+
+def _reword(
+    connection: Connection, number: int, row: Row, intro: str | None, tags: Sequence[str] | None
+) -> None:
+    """Give a card other words, and its place in the list the marks of those."""
+    intro = row["intro"] if intro is None else clean(_text(intro)[:INTRO_LIMIT])
+    kept = json.loads(row["tags"]) if tags is None else _tags(list(tags))
+    words = _written(row["name"], intro, kept, row["creator"])
+    _unmark(connection, number, row)
+    assignments = ", ".join(f"{column} = ?" for column in words)
+    connection.execute(
+        f"UPDATE cards_{number} SET {assignments} WHERE position = ?", [*words.values(), row["position"]]
+    )
+    _mark(connection, number, row["position"], words)
+
+
+def _row_by_id(connection: Connection, number: int, card_id: str) -> Row | None:
+    found: Row | None = connection.execute(
+        f"SELECT * FROM cards_{number} WHERE id = ?", (card_id,)
+    ).fetchone()
+    return found
+
+
+def _mark(connection: Connection, number: int, position: int, row: Mapping[str, Any]) -> None:
+    connection.execute(f"INSERT INTO grams_{number} (rowid, grams) VALUES (?,?)", (position, _grams(row)))
+
+
+def _unmark(connection: Connection, number: int, row: Row) -> None:
+    """Take a card's marks out of the index, which keeps no texts and has to be told what they were."""
+    connection.execute(
+        f"INSERT INTO grams_{number} (grams_{number}, rowid, grams) VALUES ('delete', ?, ?)",
+        (row["position"], _grams(dict(row))),
+    )
 
 
 def _grams(row: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -38,6 +38,16 @@ class CharacterPageResponse(Success):
     characters: list[MarketCharacter]
     cache_ttl_millis: int
     next_key: str | None = None
+
+
+class OwnCharacter(MarketCharacter):
+    """A published card as its owner sees it; `hidden` ones are out of sight while operators look at them."""
+
+    status: Literal["active", "hidden"]
+
+
+class OwnCharactersResponse(Success):
+    characters: list[OwnCharacter]
 
 
 class MoreRequest(Wire):

@@ -74,10 +74,13 @@ class InitRequest(Wire):
 
 
 class InitResponse(Success):
+    """`referral_accepted`, where a code came along: whether it counts, now or since an earlier try."""
+
     user: User
     wallet: Wallet
     ledger: Ledger
     invite: Invite
+    referral_accepted: bool | None = None
 
 
 class MeResponse(Success):

@@ -53,6 +53,8 @@ def signup(
             output.say("signed_in", email=address)
         else:
             output.say("code_mailed", email=address)
+        if confirmed:
+            _tell_of_beginnings(runtime)
 
     with_runtime(work)
 
@@ -97,6 +99,7 @@ def login(
     password_stdin: bool = PASSWORD,
     forgot: bool = typer.Option(False, "--forgot", help="Mail a code for a new password instead."),
     reset: str = typer.Option("", "--reset", metavar="CODE", help="Set a new password with that code."),
+    referral: str = typer.Option("", "--referral", metavar="CODE", help="Invite code, for a new account."),
     as_json: bool = JSON,
 ) -> None:
     """Sign in. Another device that was signed in is signed out by this.
@@ -116,13 +119,14 @@ def login(
         if address:
             if reset:
                 await account.reset(address, reset, password)
-            state = await account.sign_in(address, password)
+            state = await account.sign_in(address, password, referral)
         else:
             state = await account.sign_in_locally()
         if as_json:
             output.print_json(_state(state, runtime.place))
         else:
             output.say("signed_in", email=state.email)
+        _tell_of_beginnings(runtime)
 
     if address and not forgot:
         _address(address)
@@ -243,6 +247,17 @@ async def snapshot(runtime: Runtime, *, refresh: bool = False) -> AccountState:
     elif refresh or not runtime.settings.api_url:
         state = await account.refresh()
     return state
+
+
+def _tell_of_beginnings(runtime: Runtime) -> None:
+    """What a new account should know: an invitation without effect, a name that is not chosen yet."""
+    account = runtime.account
+    if account.state.offline:
+        output.say("last_known")
+    if account.referral_refused:
+        output.say("referral_refused")
+    if not account.state.local and not account.state.username and account.state.wallet:
+        output.say("no_username")
 
 
 def _state(state: AccountState, place: str) -> dict[str, Any]:

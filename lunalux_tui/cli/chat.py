@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -19,11 +19,12 @@ from lunalux_core.dialogue.turn import (
     TurnStarted,
     WorldbookOverflowed,
 )
-from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.errors import InvalidInput, LunaluxError, NotFound, PaymentError
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.i18n import t
 
 chat_app = typer.Typer(add_completion=False)
 commands = {"chat": chat_app}
@@ -45,6 +46,9 @@ def chat(
     speaker: str = typer.Option("", help="In a group: the member who answers, instead of its order."),
     show_prompt: bool = typer.Option(
         False, "--show-prompt", help="Print the exact messages that would be sent, and send nothing."
+    ),
+    accept_price: bool = typer.Option(
+        False, "--accept-price", help="Pay the price of today, also where it is dearer than the one you know."
     ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
@@ -79,9 +83,31 @@ def chat(
         if show_prompt:
             await _show_prompt(runtime, place, message, options, as_json=as_json)
         else:
+            await _agree_on_price(runtime, options.model or runtime.settings.model, accept_price)
             await _turn(runtime, place, message, options, as_json=as_json)
 
     with_runtime(work)
+
+
+async def _agree_on_price(runtime: Runtime, model: str, accept: bool) -> None:
+    """Ask before a reply is paid that costs more than the person knows of; without a terminal, refuse.
+
+    Raises:
+        PaymentError: PRICE_CHANGED, nothing was stored and nothing charged.
+    """
+    if not model.startswith("official:"):
+        return
+    account, model_id = runtime.account, model.partition(":")[2]
+    with suppress(LunaluxError):  # the turn itself tells it, with the words stored
+        await account.ensure()
+    try:
+        account.check_price(model_id)
+    except PaymentError as error:
+        if not accept and not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        if not accept:
+            typer.confirm(f"{output.sentence(error)[0]} {t('cli.price_question')}", abort=True, err=True)
+        await account.agree(model_id)
 
 
 async def _conversation(

@@ -1,10 +1,11 @@
-"""`lunalux market`: list, search, show, download, like, publish.
+"""`lunalux market`: list, search, show, download, like, publish, and one's own cards: mine, edit, withdraw.
 
 List and search answer from disk; with a warm cache they load neither an HTTP client nor the app.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,13 +15,14 @@ import typer
 from lunalux_core.errors import InvalidInput, NetworkError
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.library.market import Filters, Lang, MarketCard, Nsfw, Sort
     from lunalux_core.runtime import Runtime
 
 market_app = typer.Typer(
-    help="Browse, search, download, like and publish community characters.",
+    help="Browse, search, download, like, report and publish community characters; look after your own.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -205,6 +207,115 @@ def publish(
     with_runtime(work)
 
 
+@market_app.command()
+def mine(as_json: bool = JSON) -> None:
+    """The characters you published, the newest first. Hidden ones are being looked at by the operators.
+
+    Example: lunalux market mine --json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        cards = await runtime.market.mine()
+        if as_json:
+            output.print_json([card.model_dump(by_alias=True, mode="json") for card in cards])
+            return
+        output.print_table(
+            ["id", "name", "language", "status", "likes", "downloads", "tags", "intro"],
+            [
+                [
+                    card.id,
+                    card.name,
+                    card.language,
+                    card.status,
+                    card.liked_count,
+                    card.download_count,
+                    ", ".join(card.tags),
+                    card.intro or "",
+                ]
+                for card in cards
+            ],
+        )
+
+    with_runtime(work)
+
+
+@market_app.command()
+def edit(
+    card_id: str = ID,
+    intro: str | None = typer.Option(None, "--intro", help="Another intro."),
+    tag: list[str] = typer.Option([], "--tag", help="The tags from now on; may be given several times."),
+    as_json: bool = JSON,
+) -> None:
+    """Change intro or tags of a character you published; what is not given stays.
+
+    Example: lunalux market edit 5f0c… --intro "A clockmaker who…" --tag mystery --tag night
+    """
+    if intro is None and not tag:
+        raise InvalidInput(
+            "USAGE", "There is nothing to change.", "Add --intro or --tag.", kind="market_edit"
+        )
+
+    async def work(runtime: Runtime) -> None:
+        await runtime.market.edit(card_id, intro=intro, tags=tuple(tag) or None)
+        if as_json:
+            changed = {"intro": intro, "tags": tag or None}
+            output.print_json(
+                {"id": card_id, **{name: value for name, value in changed.items() if value is not None}}
+            )
+        else:
+            output.say("market_edited")
+
+    with_runtime(work)
+
+
+@market_app.command()
+def withdraw(
+    card_id: str = ID,
+    yes: bool = typer.Option(False, "--yes", help="Really do it, without a question."),
+    as_json: bool = JSON,
+) -> None:
+    """Take a character you published out of the community, for good. Your library keeps it.
+
+    Example: lunalux market withdraw 5f0c… --yes
+    """
+    if not yes:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise InvalidInput(
+                "USAGE", "A withdrawn character cannot be put back.", "Repeat it with --yes.", kind="withdraw"
+            )
+        typer.confirm(t("cli.withdraw_question", id=card_id), abort=True, err=True)
+
+    async def work(runtime: Runtime) -> None:
+        await runtime.market.withdraw(card_id)
+        if as_json:
+            output.print_json({"id": card_id, "withdrawn": True})
+        else:
+            output.say("market_withdrawn")
+
+    with_runtime(work)
+
+
+@market_app.command()
+def report(
+    card_id: str = ID,
+    reason: str = typer.Option(..., "--reason", help="What is wrong with it, in a sentence."),
+    as_json: bool = JSON,
+) -> None:
+    """Tell the operators of the community what is wrong with a character.
+
+    Example: lunalux market report 5f0c… --reason "It shows a real person."
+    """
+
+    async def work(runtime: Runtime) -> None:
+        await runtime.market.report(card_id, reason)
+        if as_json:
+            output.print_json({"id": card_id, "reported": True})
+        else:
+            output.say("market_reported")
+
+    with_runtime(work)
+
+
 async def _bring(runtime: Runtime, lang: Lang, sort: Sort, limit: int, *, force: bool) -> None:
     """Fetch what the list lacks. What is on disk is enough when the backend does not answer."""
     market = runtime.market
@@ -276,8 +387,6 @@ def _now() -> int:
 
 
 def _age(milliseconds: int) -> str:
-    from lunalux_tui.i18n import t
-
     minutes = milliseconds // 60_000
     if minutes < 120:
         return t("cli.minutes", n=minutes)

@@ -10,6 +10,7 @@ import typer
 
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.llm.model import ModelSpec
+from lunalux_core.redaction import without_password
 from lunalux_core.runtime import Runtime
 from lunalux_core.settings import ModelConfig
 from lunalux_tui.cli import output
@@ -246,7 +247,7 @@ def _own(spec: ModelSpec, in_use: str) -> dict[str, Any]:
         "name": spec.name,
         "provider": spec.provider,
         "model": spec.model,
-        "base_url": spec.base_url or None,
+        "base_url": without_password(spec.base_url) or None,
         "context_tokens": spec.context_tokens,
         "in_use": spec.name == in_use,
     }

@@ -102,7 +102,9 @@ class AccountScreen(AccountBase):
         hint = t("account.notice.taken_over_hint") if state.status == "taken_over" else ""
         if await self.app.push_screen_wait(SignInDialog(self.account, step, email=email, hint=hint)):
             self.notify(t("account.welcome"), markup=False)
-            self.ask_for_name(self.state)
+            if self.account.referral_refused:
+                self.notify(t("account.referral_refused"), severity="warning", markup=False)
+            self.lunalux.ask_for_name()
 
     @work(group="account", exclusive=True, exit_on_error=False)
     async def action_use_local(self) -> None:

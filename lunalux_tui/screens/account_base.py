@@ -47,8 +47,6 @@ class AccountBase(LunaScreen[None]):
         self.read_for: tuple[object, ...] = ()
         """The account and totals that the movements on the screen belong to."""
 
-        self._asked_name = ""
-
     @property
     def account(self) -> Account:
         return self.lunalux.runtime.account
@@ -77,7 +75,7 @@ class AccountBase(LunaScreen[None]):
         self._begin()
 
     def on_screen_resume(self) -> None:
-        self.ask_for_name(self.state)
+        self.lunalux.ask_for_name()
 
     # -- what is shown -----------------------------------------------------------------------------
 
@@ -87,7 +85,6 @@ class AccountBase(LunaScreen[None]):
             panel.account = state
         self.refresh_bindings()
         if state is not None:
-            self.ask_for_name(state)
             self._read_history()
 
     @work(group="account", exclusive=True, exit_on_error=False)
@@ -140,19 +137,3 @@ class AccountBase(LunaScreen[None]):
         self.chart.movements = self.moves.movements = tuple(movements)
         self.older = cursor
         self.moves.more = cursor is not None
-
-    def ask_for_name(self, state: AccountState) -> None:
-        """An account of somebody without a username goes no further; the local one needs none."""
-        nameless = state.signed_in and not state.local and not state.username and not state.offline
-        if nameless and self.app.screen is self and self._asked_name != state.user_id:
-            self._force_name(state.user_id)
-
-    @work(group="dialog", exclusive=True, exit_on_error=False)
-    async def _force_name(self, user_id: str) -> None:
-        from lunalux_tui.dialogs.username import ForcedUsernameDialog
-
-        self._asked_name = user_id
-        try:
-            await self.app.push_screen_wait(ForcedUsernameDialog(self.account))
-        finally:
-            self._asked_name = ""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from textual import getters
+from textual import getters, work
 from textual.app import ComposeResult
 from textual.reactive import var
 from textual.worker import Worker
@@ -346,6 +346,21 @@ class ChatBase(LunaScreen[None]):
         """Write a failure into the transcript, with what to do about it."""
         message, hint = tell(error)
         self.transcript.note(message, hint)
+        if error.code == "PRICE_CHANGED" and "model_id" in error.params:
+            self._ask_price(message, str(error.params["model_id"]))
+
+    @work(group="price", exclusive=True, exit_on_error=False)
+    async def _ask_price(self, message: str, model_id: str) -> None:
+        """A reply that became dearer is made, and paid, when the person agrees to its price."""
+        from lunalux_tui.dialogs.ask import ConfirmDialog
+
+        question = ConfirmDialog(t("chat.price.title"), t("chat.price.question", message=message))
+        if await self.app.push_screen_wait(question):
+            await self.runtime.account.agree(model_id)
+            self.action_regenerate()
+
+    def action_regenerate(self) -> None:
+        """Ask for the reply again."""
 
     def show_failure(self, error: BaseException) -> None:
         if isinstance(error, LunaluxError):

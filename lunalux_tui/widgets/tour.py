@@ -21,6 +21,7 @@ from lunalux_tui.render.wrap import wrap
 from lunalux_tui.widgets.lines import palette_of
 
 if TYPE_CHECKING:
+    from lunalux_core.settings import Settings
     from lunalux_tui.screens.chat import ChatScreen
     from lunalux_tui.shell import LunaluxApp
 
@@ -119,7 +120,14 @@ class TourBar(Widget):
         name = clean_line(self._chat.character_name, 40) or "Lunalux"
         number = t("tour.number", n=self._step + 1, of=len(STEPS))
         head = [(f" {number} ", ACCENT | BOLD | SURFACE)]
-        runs = [(t(f"tour.{self.step}", name=name), SURFACE), ("  " + t("tour.keys"), MUTED | SURFACE)]
+        tip = self.step
+        if tip == "talk" and not stays_here(self._chat.runtime.settings):
+            tip = "talk_away"
+        model = self._chat.runtime.settings.model
+        runs = [
+            (t(f"tour.{tip}", name=name, model=clean_line(model, 40)), SURFACE),
+            ("  " + t("tour.keys"), MUTED | SURFACE),
+        ]
         return list(wrap(runs, max(width - 1, 20), head, [(" ", SURFACE)]))[:MOST_LINES]
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
@@ -133,6 +141,22 @@ class TourBar(Widget):
         return palette_of(self).strip(
             (*runs, (" " * max(self.size.width - used, 0), SURFACE)), self.size.width
         )
+
+
+def stays_here(settings: Settings) -> bool:
+    """Whether it is sure that what is written goes to nobody outside of this computer."""
+    from urllib.parse import urlsplit
+
+    from lunalux_core.llm.local import LOCAL_SERVERS
+
+    saved = settings.models.get(settings.model)
+    if saved is not None:
+        try:
+            host = urlsplit(saved.base_url).hostname or ""
+        except ValueError:
+            return False
+        return saved.provider == "openai" and (host in {"localhost", "::1"} or host.startswith("127."))
+    return settings.model == "practice" or settings.model.partition(":")[0] in LOCAL_SERVERS
 
 
 async def show_tour(app: LunaluxApp, *, new: bool) -> None:

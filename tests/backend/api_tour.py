@@ -54,6 +54,7 @@ FITTING: dict[tuple[str, str], Request] = {
     ("get", "/api/character/hot-first-page"): {},
     ("get", "/api/character/time-first-page"): {},
     ("get", "/api/character/list"): {},
+    ("get", "/api/character/mine"): {},
     ("post", "/api/character/hot-more"): {"json": {}},
     ("post", "/api/character/time-more"): {"json": {}},
     ("get", "/api/character/presign-original"): {"params": {"id": "some-id"}},

@@ -34,7 +34,7 @@ ROUTES = {
     ("GET", "/api/character/presign-upload"), ("POST", "/api/character/upload-direct"),
     ("POST", "/api/character/finalize-publish"), ("GET", "/api/character/hot-first-page"),
     ("GET", "/api/character/time-first-page"), ("POST", "/api/character/hot-more"),
-    ("POST", "/api/character/time-more"), ("GET", "/api/character/list"),
+    ("POST", "/api/character/time-more"), ("GET", "/api/character/list"), ("GET", "/api/character/mine"),
     ("GET", "/api/character/presign-original"), ("GET", "/api/character/download-original"),
     ("POST", "/api/liked/add"), ("GET", "/api/liked/me"), ("DELETE", "/api/character/{character_id}"),
     ("POST", "/api/character/report"), ("PATCH", "/api/character/{character_id}"),

@@ -260,3 +260,44 @@ def test_the_local_account_is_erased_without_a_password(program: Program, make_c
     program("account", "show", "--json", code=3)
     assert [one["name"] for one in program("character", "list", "Ada", "--json").json] == ["Ada"]
     assert program("account", "login", "--json").json["profile"]["id"] != before
+
+
+def test_authors_look_after_their_cards(program: Program, make_card: MakeCard) -> None:
+    card = make_card("Wren")
+    identity = program("market", "publish", str(card), "--lang", "en", "--intro", "A bird.").out.strip()
+    (mine,) = program("market", "mine", "--json").json
+    assert (mine["id"], mine["name"], mine["status"], mine["intro"]) == (
+        identity,
+        "Wren",
+        "active",
+        "A bird.",
+    )
+    edited = program("market", "edit", identity, "--intro", "A small bird.", "--tag", "night", "--json").json
+    assert edited == {"id": identity, "intro": "A small bird.", "tags": ["night"]}
+    shown = program("market", "list", "--lang", "en", "--sort", "new", "--refresh", "--json").json
+    assert {one["id"]: one["intro"] for one in shown}[identity] == "A small bird."
+    assert program("market", "edit", identity, code=2)
+    assert program("market", "report", identity, "--reason", "Too loud.", "--json").json["reported"]
+    assert program("market", "withdraw", identity, "--json", code=2).error["code"] == "USAGE"
+    assert program("market", "withdraw", identity, "--yes", "--json").json == {
+        "id": identity,
+        "withdrawn": True,
+    }
+    assert program("market", "mine", "--json").json == []
+    assert (
+        program("market", "withdraw", identity, "--yes", "--json", code=5).error["code"]
+        == "CHARACTER_NOT_FOUND"
+    )
+
+
+def test_a_dearer_price_is_refused_without_a_terminal_until_it_is_accepted(program: Program) -> None:
+    program("account", "show")
+    put = ("admin", "model", "put", "002", "--name", "Lamp", "--type", "practice", "--model", "practice")
+    program(*put, "--free-level", "-1", "--star-cost", "9")
+    ask = ("chat", "Marigold Finch", "-m", "Hello", "--official", "002", "--json")
+    for _ in range(2):
+        assert program(*ask, code=4).error["code"] == "PRICE_CHANGED"
+    assert program("wallet", "show", "--json").json["starCoin"] == 100
+    paid = program(*ask, "--accept-price").json
+    assert paid["billing"]["cost"] == 9
+    assert program(*ask).json["billing"]["cost"] == 9

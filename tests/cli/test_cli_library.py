@@ -394,3 +394,42 @@ def test_odd_paths_are_told_like_files_that_are_not_there(program: Program) -> N
     for path in ("a**b.png", "x" * 300, "~nobody-here/x"):
         row = program("import", path, "--json", code=7).lines[0]
         assert row["error"]["code"] == "FILE_NOT_FOUND"
+
+
+def test_a_replaced_character_has_the_files_of_its_new_card_and_leaves_none(
+    program: Program, make_card: MakeCard, home: Path
+) -> None:
+    card = make_card("Iris")
+    (first,) = program("import", str(card), "--json").lines[:1]
+    pictures = home / "data" / "pictures"
+    for _ in range(2):
+        again = program("import", str(card), "--on-duplicate", "replace", "--json").lines[0]
+        assert (again["status"], again["id"]) == ("replaced", first["id"])
+        (kept,) = pictures.glob(f"{first['id']}.*")
+        assert kept.read_bytes() == card.read_bytes()
+    program("character", "export", first["id"], "out.png")
+    program("character", "delete", first["id"], "--yes")
+    assert not list(pictures.glob("*"))
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "[[1]]", "0x" + "f" * 5000])
+def test_a_wild_setting_stops_no_command(program: Program, home: Path, value: str) -> None:
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "config.toml").write_text(f"[chat]\ncontext_tokens = {value}\ntemperature = {value}\n")
+    done = program("settings", "get", "chat.context_tokens")
+    assert done.out.strip() == "8192" and "chat.context_tokens" in done.err
+    checks = {one["name"]: one for one in program("doctor", "--json", code=None).json["checks"]}
+    assert (
+        checks["configuration"]["status"] == "warn"
+        and "chat.temperature" in checks["configuration"]["detail"]
+    )
+
+
+def test_a_restore_of_what_is_none_or_of_nowhere_is_one_sentence(program: Program, tmp_path: Path) -> None:
+    for name in ("~nobody-of-this-name/x.zip", "a" * 300):
+        assert program("restore", name, "--json", code=None).error["code"] in {
+            "BACKUP_NOT_FOUND",
+            "BACKUP_DAMAGED",
+        }
+    (tmp_path / "x.zip").write_bytes(b"PK")
+    assert program("restore", "x.zip", "--json", code=1).error["code"] == "BACKUP_DAMAGED"

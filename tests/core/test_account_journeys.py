@@ -192,3 +192,106 @@ async def test_invites(tmp_path: Path, served: Served) -> None:
         assert (await host.account.refresh()).invite["totalInvites"] == 1
         times, star = await host.account.settle_invites()
         assert times >= 0 and star >= 0
+
+
+async def test_a_sign_in_whose_rest_is_lost_heals_by_itself(tmp_path: Path, proxy: FaultProxy) -> None:
+    async with device(tmp_path / "elsewhere", proxy.url) as other:
+        email = await signed_up(other, "lost-init")
+    proxy.fault, proxy.where = "drop-answer", "/api/user/init"
+    async with device(tmp_path / "here", proxy.url) as runtime:
+        state = await runtime.account.sign_in(email, PASSWORD)
+        assert (state.signed_in, state.email, state.offline) == (True, email, True)
+        with pytest.raises(NetworkError):
+            await runtime.account.online()
+    async with device(tmp_path / "here", proxy.url) as runtime:
+        with pytest.raises(NetworkError):
+            await runtime.account.ensure()
+        proxy.fault = ""
+        state = await runtime.account.ensure()
+        assert state.star == 100 and state.models and not state.offline
+
+
+async def test_an_account_of_which_nothing_is_known_but_the_session_heals_too(
+    tmp_path: Path, proxy: FaultProxy
+) -> None:
+    async with device(tmp_path, proxy.url) as runtime:
+        email = await signed_up(runtime, "only-session")
+        await runtime.library.cache.drop("account:")
+    async with device(tmp_path, proxy.url) as runtime:
+        state = await runtime.account.ensure()
+        assert (state.email, state.star) == (email, 100)
+
+
+async def test_what_could_not_be_fetched_at_the_sign_in_is_asked_for_again(
+    tmp_path: Path, proxy: FaultProxy
+) -> None:
+    async with device(tmp_path / "elsewhere", proxy.url) as other:
+        email = await signed_up(other, "half-fetched")
+    proxy.fault, proxy.where = "drop-answer", "/api/model-config/list"
+    async with device(tmp_path / "here", proxy.url) as runtime:
+        state = await runtime.account.sign_in(email, PASSWORD)
+        assert state.star == 100 and not state.models
+        proxy.fault = ""
+        runtime.account._clock = lambda: state.fetched_at + 10**13
+        assert (await runtime.account.ensure()).models
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "[]",
+        "null",
+        '{"status": 3, "wallet": [], "models": "x", "liked": {"a": 1}}',
+        '{"status": "signed_in", "wallet": {"starCoin": "many"}, "models": [1, {"a": 2}], "fetched_at": 9}',
+        '{"status": "signed_in", "user_id": "u", "invite": {"inviteCode": null}, "agreed": {"002": 5}}',
+        "{",
+    ],
+)
+async def test_a_kept_account_of_another_shape_is_fetched_anew(
+    tmp_path: Path, served: Served, row: str
+) -> None:
+    async with device(tmp_path, served.url) as runtime:
+        await runtime.account.load()
+        email = f"shape-{abs(hash(row))}@example.org"
+        await runtime.account.sign_up(email, PASSWORD)
+        await runtime.library.database.write(
+            lambda c: c.execute("UPDATE cache SET value = ? WHERE key LIKE 'account:%'", (row,))
+        )
+    async with device(tmp_path, served.url) as runtime:
+        await runtime.account.load()
+        state = await runtime.account.ensure()
+        assert (state.email, state.star, state.invite["totalInvites"]) == (email, 100, 0)
+
+
+@pytest.mark.parametrize(
+    "stored", ["", "x", "[]", '{"token": "a"}', '{"userId": "a\\n", "token": "b"}', "\ud800"]
+)
+async def test_a_kept_session_of_another_shape_is_none(tmp_path: Path, served: Served, stored: str) -> None:
+    async with device(tmp_path, served.url) as runtime:
+        await signed_up(runtime, f"session-{abs(hash(stored))}")
+        runtime.credentials.set(f"session:{served.url}", stored)
+    async with device(tmp_path, served.url) as runtime:
+        assert (await runtime.account.load()).status == "signed_out"
+        with pytest.raises(SessionError):
+            await runtime.account.ensure()
+
+
+async def test_a_code_nobody_has_is_told_and_one_that_counts_is_not(tmp_path: Path, served: Served) -> None:
+    async with device(tmp_path / "a", served.url) as host, device(tmp_path / "b", served.url) as guest:
+        await signed_up(host, "host-of-codes")
+        assert await guest.account.sign_up("guest-wrong@example.org", PASSWORD, "NOSUCHCODE")
+        assert guest.account.referral_refused
+        code = str(host.account.state.invite["inviteCode"])
+        await guest.account.sign_out()
+        assert await guest.account.sign_up("guest-right@example.org", PASSWORD, code)
+        assert not guest.account.referral_refused
+        await guest.account.refresh()
+        assert not guest.account.referral_refused
+
+
+async def test_the_screen_is_as_young_as_the_last_bill(tmp_path: Path) -> None:
+    async with device(tmp_path) as runtime:
+        before = (await runtime.account.ensure()).fetched_at
+        runtime.account._clock = lambda: before + 1_140_000
+        state = await runtime.account.billed(runtime.account.state.wallet, runtime.account.state.ledger)
+        assert state.fetched_at == before + 1_140_000

@@ -541,3 +541,14 @@ async def test_ten_thousand_messages_cost_a_page_as_much_as_sixty(library: Libra
         return ticks
 
     assert await library.database.read(steps) < 200
+
+
+async def test_letters_of_any_alphabet_are_found_in_any_case(paths: Paths) -> None:
+    library = Library(paths)
+    try:
+        new = NewCharacter("x", "Ada", "{}", "h", intro="Eine Übung", creator="ÉMILE", tags=("ΑΘΗΝΑ",))
+        await library.characters.add(new)
+        for word in ("Übung", "übung", "émile", "Αθηνα"):
+            assert [one.id for one in await library.characters.list(word)] == ["x"], word
+    finally:
+        library.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -289,3 +290,63 @@ async def test_payment_is_refused_in_a_sentence_and_nothing_else_answers(
     page = await here.library.conversations.page(place.id, limit=10)
     assert [m.status for m in page][-1] == "failed" and page[-2].content == "Hello"
     assert json.dumps(dict(here.account.state.wallet))
+
+
+async def test_likes_made_at_once_without_a_network_all_wait_and_are_all_sent(
+    here: Runtime, proxy: FaultProxy
+) -> None:
+    cards = [await published(here, f"Liked {number}") for number in range(5)]
+    proxy.fault = "refuse"
+    assert await asyncio.gather(*(here.market.like(one) for one in cards[:4])) == [False] * 4
+    proxy.fault = ""
+    late: list[asyncio.Task[bool]] = []
+
+    async def before(target: str) -> None:
+        """While the first of them is sent, another one is liked, and the network is gone for it."""
+        if "/api/liked/add" in target and not late:
+            late.append(
+                asyncio.create_task(here.library.state.update(here.market._likes_key(), _add(cards[4])))
+            )
+            await late[0]
+
+    proxy.before = before
+    assert await here.market.send_waiting_likes() == 1
+    proxy.before = None
+    assert await here.market.send_waiting_likes() == 0
+    assert set((await here.client.liked()).character_ids) >= set(cards)
+
+
+def _add(one: str) -> Any:
+    return lambda kept: [*kept, one]
+
+
+async def test_authors_look_after_their_cards(here: Runtime, served: Served, tmp_path: Path) -> None:
+    first, second = await published(here, "Mine one"), await published(here, "Mine two")
+    assert [card.id for card in await here.market.mine()] == [second, first]
+    await here.market.edit(first, intro="Another intro.", tags=("night", "rain"))
+    served.admin("market", "hide", second)
+    mine = {card.id: card for card in await here.market.mine()}
+    assert (mine[first].intro, set(mine[first].tags)) == ("Another intro.", {"night", "rain"})
+    assert (mine[first].status, mine[second].status) == ("active", "hidden")
+    async with device(tmp_path / "other", served.url) as other:
+        await other.account.sign_up(f"{uuid4()}@example.org", PASSWORD)
+        assert await other.market.mine() == []
+        for wish in (other.market.edit(first, intro="x"), other.market.withdraw(first)):
+            with pytest.raises(BackendError) as told:
+                await wish
+            assert told.value.code == "FORBIDDEN"
+        await other.market.report(first, "It is rude.")
+        with pytest.raises(NotFound):
+            await other.market.report("../../nobody", "It is rude.")
+    assert first in json.dumps(served.admin("market", "reports"))
+    await here.market.withdraw(first)
+    assert [card.id for card in await here.market.mine()] == [second]
+    with pytest.raises(NotFound):
+        await here.market.edit(first, intro="Too late.")
+
+
+async def test_a_session_that_a_server_says_back_is_not_shown(here: Runtime) -> None:
+    session = here.account.session()
+    assert session is not None
+    error = here.client._refused({"code": "X", "message": f"no: {session.token}"}, None)
+    assert session.token not in error.message + error.hint + str(error.params)

@@ -170,3 +170,46 @@ async def test_search_agrees_with_looking(shelf: MarketShelf, texts: list[str], 
     expected = [str(n) for n, text in enumerate(texts) if word.casefold() in text.casefold()]
     hits = await shelf.search(word, "en", "hot", ALL)
     assert [one.id for one in hits] == expected
+
+
+async def test_a_card_that_comes_after_one_that_is_gone_answers_to_its_own_marks(shelf: MarketShelf) -> None:
+    await shelf.replace("en", "hot", [CARDS[0], CARDS[3]], 60_000, "next")
+    await shelf.remove("d")
+    await shelf.append("en", "hot", [CARDS[2]], "next", None)
+    listing = await shelf.listing("en", "hot", Filters("exclude"))
+    assert [one.id for one in listing.cards] == ["a"]
+    assert await found(shelf, "", Filters("include", tags=("rare tag",))) == ""
+    assert await found(shelf, "", Filters("only")) == "c"
+    assert await shelf.count("en", "hot") == 2
+
+
+async def test_a_card_with_other_words_keeps_its_place_and_answers_to_them(shelf: MarketShelf) -> None:
+    await shelf.replace("en", "hot", CARDS, 60_000, None)
+    await shelf.reword("b", "A baker of the harbour", ["NSFW", "bread"])
+    assert await found(shelf, "harbour") == "b" and await found(shelf, "便利店") == ""
+    assert await found(shelf, "", Filters("only")) == "bc"
+    assert await found(shelf, "", Filters("include", tags=("bread",))) == "b"
+    assert await found(shelf, "", Filters("include", tags=("治愈",))) == ""
+    assert "".join(one.id for one in (await shelf.listing("en", "hot", ALL)).cards) == "abcd"
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["id", "name", "intro", "tags", "creator", "thumbnailUrl", "likedCount", "totalCoinUsed"]
+        ),
+        ODD,
+    )
+)
+async def test_one_odd_card_never_keeps_the_others_away(shelf: MarketShelf, odd: dict[str, Any]) -> None:
+    await shelf.replace("en", "hot", [odd, CARDS[0]], 60_000, None)
+    listing = await shelf.listing("en", "hot", ALL)
+    assert "a" in [one.id for one in listing.cards]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -174,3 +178,105 @@ async def test_coins_spent_on_another_device_are_seen_when_a_reply_is_refused(
     failed = await last(here, place)
     assert bills([event async for event in here.chat.regenerate(failed.id, PAID)]) == [("star", 5)]
     assert here.account.state.star == await stars(here) == 7
+
+
+def price(home: Path, star: int) -> None:
+    """The operator's price of the model that `PAID` names, in the backend of this home."""
+    put = ["model", "put", "002", "--name", "Lamp", "--type", "practice", "--model", "practice"]
+    subprocess.run(
+        [sys.executable, "-m", "lunalux_tui", "admin", *put, "--free-level", "-1", "--star-cost", str(star)],
+        env={**os.environ, "LUNALUX_HOME": str(home)},
+        check=True,
+        timeout=120,
+        capture_output=True,
+    )
+
+
+async def paid(runtime: Runtime) -> list[tuple[str, int]]:
+    await runtime.first_start()
+    place = await conversation(runtime)
+    return bills([event async for event in runtime.chat.send(place, "Hello", PAID)])
+
+
+async def test_a_dearer_price_is_asked_about_before_it_is_paid_and_a_lower_one_is_not(tmp_path: Path) -> None:
+    async with device(tmp_path) as runtime:
+        assert await paid(runtime) == [("star", 5)]
+    price(tmp_path, 9)
+    async with device(tmp_path) as runtime:
+        with pytest.raises(PaymentError) as told:
+            await paid(runtime)
+        assert told.value.code == "PRICE_CHANGED"
+        assert (str(told.value.params["was"]), str(told.value.params["now"])) == ("5 star", "9 star")
+        assert runtime.account.state.star == 95 and await stars(runtime) == 95
+    async with device(tmp_path) as runtime:  # to be told once is not to have agreed
+        with pytest.raises(PaymentError):
+            await paid(runtime)
+        await runtime.account.agree("002")
+        assert await paid(runtime) == [("star", 9)]
+    price(tmp_path, 2)
+    async with device(tmp_path) as runtime:
+        assert await paid(runtime) == [("star", 2)]
+        assert await stars(runtime) == 84
+
+
+async def test_a_price_that_was_not_heard_of_is_refused_by_the_gateway(tmp_path: Path) -> None:
+    async with device(tmp_path) as runtime:
+        await runtime.account.ensure()
+        cheap = tuple(
+            {**row, "starCost": 3} if row["modelId"] == "002" else row for row in runtime.account.state.models
+        )
+        agreed = {**runtime.account.state.agreed, "002": {"free": False, "star": 3, "luna": None}}
+        runtime.account.state = replace(runtime.account.state, models=cheap, agreed=agreed)
+        with pytest.raises(PaymentError) as told:
+            await paid(runtime)
+        assert told.value.code == "PRICE_CHANGED" and str(told.value.params["now"]) == "5 star"
+        assert await stars(runtime) == 100
+        assert [row["starCost"] for row in runtime.account.state.models if row["modelId"] == "002"] == [5]
+        await runtime.account.agree("002")
+        assert await paid(runtime) == [("star", 5)]
+
+
+async def test_prompts_that_wait_for_their_answer_end_with_their_day(tmp_path: Path) -> None:
+    async with device(tmp_path) as runtime:
+        await runtime.library.cache.put("asked:official:002:old", {"modelId": "002"}, -1)
+        await runtime.library.cache.put("asked:official:002:bad", ["?"], 60_000)
+        assert await paid(runtime) == [("star", 5)]
+        assert await runtime.library.cache.get("asked:official:002:old") is None
+        assert await runtime.library.cache.get("asked:official:002:bad") is not None
+
+
+async def test_coins_of_a_reply_that_was_killed_come_back_without_a_server(tmp_path: Path) -> None:
+    """What was reserved stays reserved when the program dies; the sweep of a later one gives it back."""
+    script = (
+        "import asyncio, os, sys\n"
+        "from test_official_replies import conversation, PAID\n"
+        "from lunalux_core.runtime import Runtime\n"
+        "from lunalux_core.dialogue.turn import TextDelta\n"
+        "async def main():\n"
+        "    async with Runtime.open() as runtime:\n"
+        "        await runtime.first_start()\n"
+        "        async for event in runtime.chat.send(await conversation(runtime), 'Hello', PAID):\n"
+        "            if isinstance(event, TextDelta):\n"
+        "                os.kill(os.getpid(), 9)\n"
+        "asyncio.run(main())"
+    )
+    tests = Path(__file__).parent
+    path = os.pathsep.join((str(tests), str(tests.parent), str(tests.parents[1])))
+    environ = {**os.environ, "LUNALUX_HOME": str(tmp_path), "LUNALUX_PRACTICE_RATE": "20", "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", script], env=environ, timeout=120, check=False)
+    assert done.returncode == -9
+    async with device(tmp_path) as runtime:
+        assert (await runtime.account.refresh()).star == 95
+    swept = tmp_path / "data" / "backend" / "swept"
+    assert swept.exists()
+    swept.unlink()
+    with sqlite3.connect(tmp_path / "data" / "backend" / "backend.db") as books:  # it was long ago
+        aged = books.execute(
+            "UPDATE ledger_summary_table SET doc = json_set(doc, '$.startedAt', 1000) WHERE sk LIKE 'OPEN#%'"
+        )
+        assert aged.rowcount == 1
+    async with device(tmp_path) as runtime:
+        await runtime.account.ensure()  # ends with the sweep that is due
+    async with device(tmp_path) as runtime:
+        assert (await runtime.account.refresh()).star == 100
+        assert await stars(runtime) == 100

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import time
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -118,3 +121,103 @@ def test_secrets_in_the_file_are_for_their_owner_only(paths: Paths) -> None:
     assert "s3cret" not in repr(again)
     again.delete("model:x")
     assert store.get("model:x") is None
+
+
+WILD = [
+    "inf",
+    "-inf",
+    "nan",
+    "1e400",
+    "-0.0",
+    "1e308",
+    "9999999999999999999999",
+    "0xffffffffffffffffffffffffffffffff",
+    "true",
+    "[]",
+    "{}",
+    "[[]]",
+    "1979-05-27T07:32:00Z",
+    "07:32:00",
+    "''",
+    "'x'",
+    "[1]",
+    "[[1,2]]",
+    "{a=1}",
+]
+
+
+@pytest.mark.parametrize("value", [*WILD, "0x" + "f" * 9000, "9" * 5000, "'" + "x" * 9000 + "'"])
+def test_a_wild_value_of_any_setting_is_named_and_the_rest_is_read(paths: Paths, value: str) -> None:
+    for key, known in DECLARATIONS.items():
+        head, _, name = key.rpartition(".")
+        section = f"[{head}]\n" if head else ""
+        write(paths, f"{section}{name} = {value}\n[ui]\n" if head != "ui" else f"{section}{name} = {value}\n")
+        found = load_settings(paths, {})
+        got = found.get(key)
+        assert type(got) is type(known.default), key
+        if isinstance(got, (int, float)) and not isinstance(got, bool):
+            assert (known.low or 0) <= got <= (known.high or 0)
+        assert found.problems or got == known.default or known.choices == () or got in known.choices
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 5000,
+        ".".join("a" * 3000) + " = 1",
+        "\n".join(f"k{n} = 1" for n in range(3000)),
+        "[models.x]\nprovider = 'openai'\nmodel = 'm'\ncontext_tokens = " + "9" * 400,
+        "[models.x]\nprovider = 'openai'\nmodel = 'm'\n[models.x.sampling]\ntemperature = inf\ntop_p = nan",
+        "[models.x]\nprovider = ['openai']\nmodel = 'm'",
+        "models = 3\nkeys = 4",
+        "[keys]\nchat = 3\n'a.b' = []",
+        "x" * 300_000 + " = ",
+        " " * 100_000 + "language = 7",
+    ],
+)
+def test_a_file_of_any_shape_is_read_soon_and_told_in_few_words(paths: Paths, text: str) -> None:
+    write(paths, text)
+    began = time.monotonic()
+    found = load_settings(paths, {})
+    assert time.monotonic() - began < 3
+    assert found.reply_words == 200 and len(found.problems) <= 60
+    assert all(len(problem.message) < 2000 for problem in found.problems)
+
+
+def test_what_stands_where_the_file_should_be_is_told(paths: Paths) -> None:
+    paths.config_file.mkdir(parents=True)
+    assert load_settings(paths, {}).problems[0].code == "CONFIG_UNREADABLE"
+    paths.config_file.rmdir()
+    os.mkfifo(paths.config_file)
+    assert load_settings(paths, {}).problems[0].code == "CONFIG_UNREADABLE"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_a_linked_configuration_stays_a_link_and_its_bytes_stay_as_they_were(
+    paths: Paths, tmp_path: Path
+) -> None:
+    target = tmp_path / "dotfiles" / "lunalux.toml"
+    target.parent.mkdir()
+    target.write_bytes(b"\xef\xbb\xbf# mine\r\n[chat]\r\nreply_words = 300\r\n")
+    target.chmod(0o640)
+    paths.config.mkdir(parents=True)
+    paths.config_file.symlink_to(target)
+    set_value(paths.config_file, "chat.reply_words", 120)
+    assert paths.config_file.is_symlink()
+    assert target.read_bytes() == b"\xef\xbb\xbf# mine\r\n[chat]\r\nreply_words = 120\r\n"
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert [one.name for one in target.parent.iterdir()] == ["lunalux.toml"]
+
+
+def test_bytes_that_are_no_words_are_refused(paths: Paths) -> None:
+    with pytest.raises(InvalidInput) as told:
+        set_value(paths.config_file, "chat.user_name", "Jos\udce9")
+    told.value.message.encode()
+    assert "LUNALUX_LANG" not in os.environ or load_settings(paths, {"LUNALUX_API_URL": "\udcff"}).problems
+
+
+def test_a_password_in_an_address_goes_into_no_file(paths: Paths) -> None:
+    with pytest.raises(InvalidInput) as told:
+        save_model(paths.config_file, ModelConfig("x", "openai", "m", "https://ada:s3cret@host/v1"))
+    assert told.value.code == "MODEL_URL_PASSWORD" and "s3cret" not in told.value.message
+    assert not paths.config_file.exists()

@@ -151,6 +151,12 @@ class Invites:
                 await self._ledgers.heal(invitee)
         raise Unavailable("The invitation could not be counted.")
 
+    async def counted(self, invitee: str, code: str) -> bool:
+        """Whether `invitee` is known as invited with `code`: what a repeated `accept` cannot tell."""
+        owner = await self._owner(code) if looks_like_code(code) else None
+        profile = await self._store.get(self._tables.user, Key(user_pk(invitee), "PROFILE"))
+        return owner is not None and profile is not None and profile.get("invitedBy") == owner
+
     async def _owner(self, code: str) -> str | None:
         """Whose code it is; ours are capitals however they are typed, older ones may be anything."""
         for spelling in dict.fromkeys((code, code.upper())):

@@ -5,7 +5,7 @@ Rows that ended are treated as gone even while the store still shows them (R10).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,8 @@ from lunalux_core.backend.storage.table import (
 LIKED, DOWNLOAD, UPLOAD, OWN = "LIKED#", "DL#", "UPLOAD#", "OWN#"
 DOWNLOAD_WINDOW_S = 24 * 3600
 PAGE = 100
+OWN_MOST = 1000
+"""Cards of one person that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,19 @@ class Likes:
         """
         gain = Gain({"LikedCount": 1}, self._ranking.like_heat)
         return await self._once(character_id, self._row(user_id, LIKED, character_id, self._ttl_s), gain)
+
+    async def own(self, user_id: str) -> list[str]:
+        """Ids of the cards that somebody published, as they were noted then."""
+        found: list[str] = []
+        after: Mapping[str, str] | None = None
+        while len(found) < OWN_MOST:
+            page = await self._store.query(
+                self._tables.liked, user_pk(user_id), prefix=OWN, after=after, limit=PAGE
+            )
+            found += [str(row["characterId"]) for row in page.items if row.get("characterId")]
+            if (after := page.after) is None:
+                break
+        return found
 
     async def downloaded(self, user_id: str, card: MarketCard) -> bool:
         """Count a download, once a day for each account and never the owner's own (R11)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lunalux_core.backend.billing import CURRENCIES, Currency, Wallet
 from lunalux_core.backend.clock import iso
@@ -46,12 +46,13 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """All that belongs to an account at its start."""
+    """All that belongs to an account at its start. `referred`: whether a code that came along counts."""
 
     user: User
     wallet: Wallet
     ledger: Ledger
     invite: Invite
+    referred: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,10 @@ class Users:
         account = await self._complete(user_id, email)
         if not referral:
             return account
-        if await self._invites.accept(user_id, referral.strip(), account.user.created_at):
-            return await self._complete(user_id, email)
-        return account
+        code = referral.strip()
+        if await self._invites.accept(user_id, code, account.user.created_at):
+            return replace(await self._complete(user_id, email), referred=True)
+        return replace(account, referred=await self._invites.counted(user_id, code))
 
     async def _complete(self, user_id: str, email: str) -> Account:
         for _ in range(TRIES):

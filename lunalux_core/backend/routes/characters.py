@@ -29,6 +29,7 @@ from lunalux_core.text import clean, clean_line
 from lunalux_core.wire.base import Identifier, Success
 from lunalux_core.wire.characters import (
     EditRequest,
+    OwnCharactersResponse,
     PresignOriginalResponse,
     PresignUploadRequest,
     PresignUploadResponse,
@@ -145,6 +146,18 @@ async def download_original(
         "X-Content-Type-Options": "nosniff",
     }
     return StreamingResponse(services.blobs.stream(key), media_type=PNG, headers=headers)
+
+
+@router.get("/mine", responses=answers(*SESSION), response_model_exclude_none=True)
+async def mine(request: Request, session: CurrentSession, services: CurrentServices) -> OwnCharactersResponse:
+    """One's own published cards, the newest first; those that were taken back are gone."""
+    cards = []
+    for character_id in await services.likes.own(session.user_id):
+        card = await services.characters.find_any(character_id)
+        if card is not None and card.owner == session.user_id and card.status != "deleted":
+            cards.append(card)
+    cards.sort(key=lambda card: card.created_at, reverse=True)
+    return await services.pages.own(cards, str(request.base_url))
 
 
 @router.delete("/{character_id}", responses=answers(*SESSION, "CHARACTER_NOT_FOUND", "FORBIDDEN"))

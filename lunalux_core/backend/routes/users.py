@@ -49,6 +49,7 @@ async def init(
         wallet=wallet_view(account.wallet),
         ledger=ledger_view(account.ledger),
         invite=invite_view(account.invite, services.settings),
+        referral_accepted=account.referred,
     )
 
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import quote
@@ -86,10 +87,10 @@ class FileBlobs:
         def look() -> BlobInfo | None:
             if not path.is_file():
                 return None
-            data = path.read_bytes()
+            facts = path.stat()
             kind = path.with_name(path.name + TYPE_SUFFIX)
             content_type = kind.read_text("ascii") if kind.is_file() else "application/octet-stream"
-            return BlobInfo(len(data), content_type, _etag(data))
+            return BlobInfo(facts.st_size, content_type, _etag_of(path, facts.st_mtime_ns, facts.st_size))
 
         return await _in_thread(look)
 
@@ -204,3 +205,11 @@ async def _in_thread(work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)
     except OSError as error:
         raise Unavailable(f"The folder of stored objects cannot be used: {error.strerror}") from error
+
+
+@lru_cache(maxsize=4096)
+def _etag_of(path: Path, mtime_ns: int, size: int) -> str:
+    """The etag of a file, read once for as long as the file is the same."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+    return f'"{digest.hexdigest()}"'

@@ -62,6 +62,7 @@ class SqliteStore:
         self._writer = Worker("lunalux-store-w", lambda: open_connection(path, self._layout.ddl()))
         self._reader = Worker("lunalux-store-r", self._open_reader)
         self._near: sqlite3.Connection | None = None
+        self._opening = asyncio.Lock()
         self._pace = Pace()
 
     def _open_reader(self) -> sqlite3.Connection:
@@ -71,12 +72,19 @@ class SqliteStore:
     async def get(self, table: str, key: tuple[str, str], *, consistent: bool = True) -> Item | None:
         checks.check_key(key)
         checks.spec_of(table, self._specs)
-        if self._near is None:
-            self._near = await self._reader.run(lambda _: open_impatient(self._path))
+        near = await self._opened_near()
         try:
-            return self._read(self._near, table, key)
+            return self._read(near, table, key)
         except sqlite3.Error:  # held by a process that recovers or closes it, or worse: wait, and tell, there
             return await self._reader.run(lambda db: self._read(db, table, key))
+
+    async def _opened_near(self) -> sqlite3.Connection:
+        """The connection for reads in place, opened once however many ask for it first."""
+        if self._near is None:
+            async with self._opening:
+                if self._near is None:
+                    self._near = await self._reader.run(lambda _: open_impatient(self._path))
+        return self._near
 
     async def get_many(self, table: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Item]:
         checks.spec_of(table, self._specs)
@@ -165,7 +173,8 @@ class SqliteStore:
         """Wait for the work under way, then close the file. Safe to call twice."""
         for thread in (self._reader, self._writer):
             await asyncio.to_thread(thread.close)
-        near, self._near = self._near, None
+        async with self._opening:
+            near, self._near = self._near, None
         if near is not None:
             near.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
 import time
@@ -153,13 +154,30 @@ class Worker:
 
 def unavailable(error: Exception) -> Unavailable:
     """The sentence a person can act on. A transaction of SQLite is whole or absent, never in doubt."""
-    text = str(error).lower()
-    if "full" in text or "no space" in text:
-        return Unavailable("The disk that holds the service's data is full.")
-    if "readonly" in text or "read-only" in text or "permission" in text or "unable to open" in text:
-        return Unavailable("The service cannot write to its data folder.")
-    if "locked" in text or "busy" in text:
-        return Unavailable(f"Another program held the service's data for over {BUSY_SECONDS} seconds.")
-    if "malformed" in text or "not a database" in text:
-        return Unavailable("The file with the service's data is damaged; restore a backup.")
-    return Unavailable(f"The service's data cannot be used: {error}")
+    if isinstance(error, OSError):
+        full = error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+        kind = "full" if full else "unwritable" if error.errno in _UNWRITABLE else ""
+    else:
+        # By its number: the text of an error may hold any word that a path does.
+        name = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
+        kind = _KINDS.get(name, "")
+    return Unavailable(_SENTENCES.get(kind) or f"The service's data cannot be used: {error}")
+
+
+_UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR})
+_KINDS = {
+    "SQLITE_FULL": "full",
+    "SQLITE_READONLY": "unwritable",
+    "SQLITE_CANTOPEN": "unwritable",
+    "SQLITE_PERM": "unwritable",
+    "SQLITE_BUSY": "busy",
+    "SQLITE_LOCKED": "busy",
+    "SQLITE_CORRUPT": "damaged",
+    "SQLITE_NOTADB": "damaged",
+}
+_SENTENCES = {
+    "full": "The disk that holds the service's data is full.",
+    "unwritable": "The service cannot write to its data folder.",
+    "busy": f"Another program held the service's data for over {BUSY_SECONDS} seconds.",
+    "damaged": "The file with the service's data is damaged; restore a backup.",
+}
