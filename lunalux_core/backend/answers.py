@@ -10,6 +10,7 @@ from typing import Any
 
 PLAIN_BYTES = 64 * 1024
 _PACKED = "z:"
+MOST_BYTES = 16 * 1024 * 1024
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -22,8 +23,14 @@ def pack(response: Mapping[str, Any]) -> str:
     return _PACKED + base64.b64encode(zlib.compress(data, 6)).decode()
 
 
-def unpack(stored: str) -> dict[str, Any]:
-    if stored.startswith(_PACKED):
-        stored = zlib.decompress(base64.b64decode(stored.removeprefix(_PACKED))).decode()
-    answer: dict[str, Any] = json.loads(stored)
-    return answer
+def unpack(stored: str) -> dict[str, Any] | None:
+    """The answer in a text that `pack` made, None in any other."""
+    try:
+        if stored.startswith(_PACKED):
+            inflater = zlib.decompressobj()
+            packed = base64.b64decode(stored.removeprefix(_PACKED))
+            stored = inflater.decompress(packed, MOST_BYTES).decode()
+        answer = json.loads(stored)
+    except (ValueError, zlib.error, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None

@@ -31,6 +31,7 @@ from lunalux_core.backend.routes import (
     wallets,
 )
 from lunalux_core.backend.services import Services
+from lunalux_core.backend.storage.table import Invalid
 from lunalux_core.errors import LunaluxError
 
 ROUTERS = (  # searched in this order: what is asked most comes first
@@ -60,9 +61,10 @@ def create_app(services: Services) -> FastAPI:
     """
     app = FastAPI(title="Lunalux", version=__version__, docs_url=None, redoc_url=None)
     app.state.services = services
+    app.router.redirect_slashes = False  # its Location would be of whatever host the request names
     for router in ROUTERS:  # not included: every level of routers is searched anew for each request
         app.router.routes.extend(router.routes)
-    for kind in (LunaluxError, RequestValidationError, HTTPException):
+    for kind in (LunaluxError, RequestValidationError, HTTPException, Invalid):
         app.add_exception_handler(kind, handle_error)
     if services.settings.cors_origins:
         app.add_middleware(

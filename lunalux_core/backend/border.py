@@ -33,18 +33,35 @@ class Border:
         self._app = app
         self._settings = settings
         self._metrics = metrics
+        self._warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        crossing = _Crossing(scope, receive, send, self._body_limit(scope["path"]))
+        body_s = self._settings.request_timeout_s if scope["path"].startswith(GATEWAY) else None
+        crossing = _Crossing(scope, receive, send, self._body_limit(scope["path"]), body_s)
+        self._note_proxy(scope, crossing)
         mark = request_id.set(crossing.id)
         try:
             await self._run(scope, crossing)
         finally:
             self._account(scope, crossing)
             request_id.reset(mark)
+
+    def _note_proxy(self, scope: Scope, crossing: _Crossing) -> None:
+        """Tell, once, of a proxy that is not trusted: everybody behind it has one address, and one limit."""
+        forwarded = crossing.headers.get("x-forwarded-for")
+        if forwarded is None or self._warned:
+            return
+        peer = scope["client"][0] if scope.get("client") else ""
+        if peer not in forwarded:
+            self._warned = True
+            logger.warning(
+                "requests come through a proxy that FORWARDED_ALLOW_IPS does not name: all who use it are "
+                "limited together",
+                extra={"peer": peer},
+            )
 
     async def _run(self, scope: Scope, crossing: _Crossing) -> None:
         patient = scope["path"].startswith(GATEWAY)  # it has the model's time limit instead
@@ -95,8 +112,11 @@ class Border:
 class _Crossing:
     """One request on its way through: counts the body in, marks the answer on its way out."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, body_limit: int) -> None:
-        headers: Mapping[str, str] = Headers(scope=scope)
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, body_limit: int, body_s: float | None
+    ) -> None:
+        self.headers: Mapping[str, str] = Headers(scope=scope)
+        headers = self.headers
         wished = headers.get("x-request-id", "")
         self.id = wished if _REQUEST_ID.fullmatch(wished) else uuid4()
         self.began = time.perf_counter()
@@ -104,6 +124,9 @@ class _Crossing:
         self.limit: asyncio.Timeout | None = None
         self._receive, self._send = receive, send
         self._body_limit = body_limit
+        self._deadline = None if body_s is None else asyncio.get_running_loop().time() + body_s
+        """For the whole body, where nothing else limits it."""
+        self._closing = False
         self._taken = 0
         announced = headers.get("content-length", "")
         self._too_large = announced.isdigit() and int(announced[:20]) > body_limit
@@ -111,18 +134,33 @@ class _Crossing:
     async def receive(self) -> Message:
         if self._too_large:
             raise HTTPException(413)
-        message = await self._receive()
+        message = await self._next()
         if message["type"] == "http.request":
             self._taken += len(message.get("body", b""))
             if self._taken > self._body_limit:
                 self._too_large = True
                 raise HTTPException(413)
+            if not message.get("more_body", False):
+                self._deadline = None
         return message
+
+    async def _next(self) -> Message:
+        if self._deadline is None:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await self._receive()
+        except TimeoutError:
+            self._closing = True
+            raise refuse("INVALID_REQUEST", "The request's body did not come in time.") from None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message)["X-Request-Id"] = self.id
+            answer = MutableHeaders(scope=message)
+            answer["X-Request-Id"] = self.id
+            if self._closing or self._too_large:
+                answer["Connection"] = "close"  # the rest of the body is nobody's
             if self.limit is not None:
                 self.limit.reschedule(None)  # the limit is on the first byte; a slow reader is no failure
         await self._send(message)

@@ -63,7 +63,8 @@ class CognitoIdentity:
             raise refused.public() from None
         return SignedUp(answer["UserSub"], bool(answer["UserConfirmed"]))
 
-    async def confirm(self, email: str, code: str) -> None:
+    async def confirm(self, email: str, code: str, password: str | None = None) -> None:
+        # The pool asks for no password here; what is signed up twice it refuses by itself.
         await self._plain(
             "confirm_sign_up",
             {

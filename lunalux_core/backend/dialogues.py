@@ -15,8 +15,9 @@ from lunalux_core.backend.logs import logger
 from lunalux_core.backend.money import Reservation
 from lunalux_core.backend.repos.characters import Characters
 from lunalux_core.backend.repos.heat import Gain, counting, dialogue
-from lunalux_core.backend.repos.movements import move_key
+from lunalux_core.backend.repos.movements import MOVE, move_key
 from lunalux_core.backend.settings import RankingSettings, TableNames
+from lunalux_core.backend.storage.foreign import text, whole
 from lunalux_core.backend.storage.table import (
     TRANSACTION_LIMIT,
     ConditionFailed,
@@ -72,10 +73,10 @@ class Dialogues:
 
     async def count_row(self, row: Item) -> bool:
         """Count what a MOVE# row says, for the sweep."""
-        luna = int(row.get("cost", 0)) if row.get("currency") == "luna" else 0
-        gain = dialogue(self._ranking, int(row.get("luxLevel", 0)), luna)
-        user_id = str(row["PK"]).removeprefix("USER#")
-        return await self._count(user_id, str(row["opId"]), str(row["characterId"]), gain)
+        luna = max(0, whole(row.get("cost"))) if row.get("currency") == "luna" else 0
+        gain = dialogue(self._ranking, whole(row.get("luxLevel")), luna)
+        user_id, operation = str(row["PK"]).removeprefix("USER#"), str(row["SK"]).removeprefix(MOVE)
+        return await self._count(user_id, operation, text(row.get("characterId")), gain)
 
     async def _count(self, user_id: str, operation: str, character_id: str, gain: Gain) -> bool:
         reply = _Reply(user_id, operation, gain, asyncio.get_running_loop().create_future())

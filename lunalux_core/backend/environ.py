@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TypeVar
 
 from lunalux_core.errors import InvalidInput
@@ -56,10 +57,24 @@ def whole(text: str, lowest: int = 0, highest: int = 2**53) -> int:
 
 
 def rounded(text: str) -> int:
-    """Heat is counted in whole points; a weight written with decimals is rounded (BACKEND 1.2)."""
+    """Heat is counted in whole points; a weight written with decimals is rounded (BACKEND 1.2), halves
+    upwards. One that would never count is a mistake that must be told."""
+    weight = exact(text)
+    points = whole_points(weight)
+    if weight and not points:
+        raise ValueError("0, or at least half a point")
+    return points
+
+
+def exact(text: str) -> Decimal:
+    """A weight that is multiplied: it is the product that is rounded."""
     if not re.fullmatch(r"\d{1,12}(\.\d{1,9})?", text.strip(), re.ASCII):
         raise ValueError("a number of at least 0")
-    return round(float(text))
+    return Decimal(text.strip())
+
+
+def whole_points(weight: Decimal) -> int:
+    return int(weight.to_integral_value(ROUND_HALF_UP))
 
 
 def invalid(name: str, value: str, wanted: str) -> InvalidInput:

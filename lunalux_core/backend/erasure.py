@@ -19,13 +19,15 @@ from lunalux_core.backend.clock import iso
 from lunalux_core.backend.identity import Identity
 from lunalux_core.backend.pages import object_key
 from lunalux_core.backend.repos.characters import Characters
-from lunalux_core.backend.repos.likes import OWN, UPLOAD
+from lunalux_core.backend.repos.likes import OWN, UPLOAD, ending, note_key
 from lunalux_core.backend.repos.movements import ERASE, user_pk
 from lunalux_core.backend.repos.users import Users
 from lunalux_core.backend.sessions import Sessions
 from lunalux_core.backend.settings import TableNames
 from lunalux_core.backend.storage.blobs import Blobs
+from lunalux_core.backend.storage.foreign import text
 from lunalux_core.backend.storage.table import Delete, Item, Key, Put, Store
+from lunalux_core.errors import InvalidInput
 from lunalux_core.wire.base import Lang
 
 
@@ -87,9 +89,16 @@ class Erasure:
         async for row in self._rows(self._tables.liked, user_id):
             kind, _, rest = str(row["SK"]).partition("#")
             if kind + "#" == UPLOAD:
-                await self._blobs.delete(str(row["key"]))
+                await self._erase_upload(row, rest)
             elif kind + "#" == OWN:
                 await self._erase_card(rest, user_id)
+
+    async def _erase_upload(self, row: Item, upload_id: str) -> None:
+        try:
+            await self._blobs.delete(text(row.get("key")))
+        except InvalidInput:
+            pass  # the row names no object
+        await self._store.write(Delete(self._tables.liked, note_key(ending(row), upload_id), when=None))
 
     async def _erase_card(self, character_id: str, user_id: str) -> None:
         card = await self._characters.erase(character_id, user_id)

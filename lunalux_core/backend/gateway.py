@@ -16,6 +16,8 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from lunalux_core.backend.billing import ModelConfig, Shown, approve
 from lunalux_core.backend.gateway_model import Collected, Piece, model_request, stream_model
 from lunalux_core.backend.limits import CALLED_OFF, FREE_REPLY, FREE_REPLY_ADDRESS, FREE_REPLY_DAY, PAID_REPLY
@@ -82,7 +84,7 @@ class Gateway:
             reservation = await self._reserve(asked, config)
             if isinstance(reservation, Replay):
                 yield Begun()
-                kept = Kept.model_validate(reservation.response)
+                kept = _replayable(reservation)
                 yield await self._with_balances(kept, asked.session.user_id)
                 return
             collected = Collected()
@@ -238,6 +240,14 @@ class Gateway:
                     "estimated": usage.estimated,
                 },
             )
+
+
+def _replayable(replay: Replay) -> Kept:
+    """The stored answer. Raises BackendError (IDEMPOTENCY_MISMATCH) for one that cannot be read any more."""
+    try:
+        return Kept.model_validate(replay.response)
+    except ValidationError:
+        raise refuse("IDEMPOTENCY_MISMATCH", "The answer to this request is no longer kept.") from None
 
 
 def request_hash(body: SubmitRequest) -> str:

@@ -31,6 +31,7 @@ from lunalux_core.backend.refusals import (
 )
 from lunalux_core.backend.services import Services
 from lunalux_core.backend.sessions import Session
+from lunalux_core.backend.storage.table import Invalid
 from lunalux_core.errors import LunaluxError
 from lunalux_core.wire.base import Wire
 
@@ -72,6 +73,9 @@ def _as_known(error: Exception) -> LunaluxError:
         return refuse("INVALID_REQUEST", _first_problem(error))
     if isinstance(error, HTTPException):
         return refuse(_BY_STATUS.get(error.status_code, "INTERNAL_ERROR"), _plain(error))
+    if isinstance(error, Invalid):  # a row that another program wrote, and that nothing could be made of
+        logger.error("a stored row cannot be used: %s", error, exc_info=error)
+        return refuse("STORE_UNAVAILABLE", QUIET["STORE_UNAVAILABLE"])
     logger.error("unexpected error", exc_info=error)
     return refuse("INTERNAL_ERROR", QUIET["INTERNAL_ERROR"])
 

@@ -20,8 +20,10 @@ from typing import Any, Literal, Protocol
 
 from lunalux_core.backend.keys import digest
 from lunalux_core.backend.logs import logger
+from lunalux_core.backend.storage.foreign import optional_text, text, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
+    AnyOf,
     ConditionFailed,
     Delete,
     Eq,
@@ -63,8 +65,10 @@ class Identity(Protocol):
         """Raises BackendError WEAK_PASSWORD, or EMAIL_TAKEN where no code is asked for."""
         ...
 
-    async def confirm(self, email: str, code: str) -> None:
-        """Raises BackendError CODE_INVALID, CODE_EXPIRED, EMAIL_TAKEN."""
+    async def confirm(self, email: str, code: str, password: str | None = None) -> None:
+        """Confirm an address; with `password` only a sign-up that was begun with it.
+
+        Raises BackendError CODE_INVALID, CODE_EXPIRED, EMAIL_TAKEN."""
         ...
 
     async def resend(self, email: str) -> None: ...
@@ -114,6 +118,23 @@ def check_password(email: str, password: str) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """A code that proves an address, and until when."""
+
+    digits: str
+    expires_ms: int
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What is kept of it."""
+        return {"codeHash": digest(self.digits), "codeExpiresAt": self.expires_ms, "tries": 0}
+
+    def tell(self, purpose: str, email: str) -> None:
+        """Without a mail service the server's log is where codes are read."""
+        logger.warning("%s code for %s: %s", purpose, email, self.digits)
+
+
 class LocalIdentity:
     """Accounts in our own store. With `require_confirmation` codes are printed to the server's log only."""
 
@@ -130,8 +151,15 @@ class LocalIdentity:
         user_id, hashed = uuid4(), await _hash(password)
         account = {"userId": user_id, "email": email, "passwordHash": hashed, "createdAt": self._now_ms()}
         if self._require_confirmation:
-            waiting = {**account, **self._new_code("confirmation", email)}
-            await self._store.write(Put(self._table, self._item(email, "SIGNUP", waiting), when=None))
+            # What waits for its code is whoever's who began it: a later one would be confirmed with the code
+            # that the first one is about to enter. When the code has run out, anybody may begin anew.
+            code, row = self._code(), self._item(email, "SIGNUP", account)
+            free = AnyOf(Absent(), Absent("codeExpiresAt"), Le("codeExpiresAt", self._now_ms()))
+            try:
+                await self._store.write(Put(self._table, {**row, **code.row}, when=free))
+            except ConditionFailed:
+                return SignedUp(user_id, confirmed=False)
+            code.tell("confirmation", email)
             return SignedUp(user_id, confirmed=False)
         try:
             await self._store.write(Put(self._table, self._item(email, "IDENTITY", account), when=Absent()))
@@ -139,15 +167,22 @@ class LocalIdentity:
             raise _email_taken() from None
         return SignedUp(user_id, confirmed=True)
 
-    async def confirm(self, email: str, code: str) -> None:
+    async def confirm(self, email: str, code: str, password: str | None = None) -> None:
         email = normal_email(email)
         row = await self._spend_try(email, "SIGNUP", code)
-        account = {name: row[name] for name in ("userId", "email", "passwordHash", "createdAt")}
+        if password is not None and not await _matches(row.get("passwordHash"), password):
+            raise _code_invalid()
+        account = {
+            "userId": text(row.get("userId")) or uuid4(),
+            "email": email,
+            "passwordHash": text(row.get("passwordHash")),
+            "createdAt": whole(row.get("createdAt")),
+        }
         try:
             await self._store.transact(
                 [
                     Put(self._table, self._item(email, "IDENTITY", account), when=Absent()),
-                    Delete(self._table, _key(email, "SIGNUP"), when=Eq("codeHash", row["codeHash"])),
+                    Delete(self._table, _key(email, "SIGNUP"), when=unchanged(row, "codeHash")),
                 ]
             )
         except ConditionFailed as failed:
@@ -162,13 +197,14 @@ class LocalIdentity:
         email = normal_email(email)
         row = await self._store.get(self._table, _key(email, "IDENTITY"))
         if row is not None:
-            if await _matches(row["passwordHash"], password):
-                return Account(row["userId"], email)
+            user_id = text(row.get("userId"))
+            if await _matches(row.get("passwordHash"), password) and user_id:
+                return Account(user_id, email)
             raise _bad_credentials()
         waiting = await self._store.get(self._table, _key(email, "SIGNUP"))
         if self._decoy is None:
             self._decoy = await _hash(uuid4())
-        if await _matches(waiting["passwordHash"] if waiting else self._decoy, password):
+        if await _matches(waiting.get("passwordHash") if waiting else self._decoy, password):
             raise BackendError(
                 "USER_NOT_CONFIRMED",
                 "This address is not confirmed yet.",
@@ -179,8 +215,9 @@ class LocalIdentity:
     async def forgot(self, email: str) -> None:
         email = normal_email(email)
         if await self._store.get(self._table, _key(email, "IDENTITY")):
-            wish = self._new_code("password reset", email)
-            await self._store.write(Put(self._table, self._item(email, "RESET", wish), when=None))
+            code = self._code()
+            await self._store.write(Put(self._table, self._item(email, "RESET", code.row), when=None))
+            code.tell("password reset", email)
 
     async def reset(self, email: str, code: str, password: str) -> str | None:
         check_password(email, password)
@@ -191,7 +228,7 @@ class LocalIdentity:
             await self._store.transact(
                 [
                     Update(self._table, _key(email, "IDENTITY"), set={"passwordHash": hashed}, when=Exists()),
-                    Delete(self._table, _key(email, "RESET"), when=Eq("codeHash", wish["codeHash"])),
+                    Delete(self._table, _key(email, "RESET"), when=unchanged(wish, "codeHash")),
                 ]
             )
         except ConditionFailed:
@@ -203,7 +240,7 @@ class LocalIdentity:
 
     async def find(self, email: str) -> str | None:
         row = await self._store.get(self._table, _key(normal_email(email), "IDENTITY"))
-        return None if row is None else str(row["userId"])
+        return None if row is None else optional_text(row.get("userId"))
 
     async def remove(self, email: str, user_id: str) -> None:
         email = normal_email(email)
@@ -215,11 +252,12 @@ class LocalIdentity:
             await self._store.write(Delete(self._table, _key(email, kind)))
 
     async def _renew_code(self, email: str, kind: Literal["SIGNUP", "RESET"], purpose: str) -> None:
-        fresh = self._new_code(purpose, email)
+        code = self._code()
         try:
-            await self._store.write(Update(self._table, _key(email, kind), set=fresh, when=Exists()))
+            await self._store.write(Update(self._table, _key(email, kind), set=code.row, when=Exists()))
         except ConditionFailed:
             return  # confirmed meanwhile
+        code.tell(purpose, email)
 
     async def _spend_try(self, email: str, kind: Literal["SIGNUP", "RESET"], code: str) -> Mapping[str, Any]:
         """The waiting row, if `code` is right. Every guess is counted before it is judged."""
@@ -229,17 +267,15 @@ class LocalIdentity:
             )
         except ConditionFailed:
             raise _code_invalid() from None
-        if row is None or not hmac.compare_digest(str(row["codeHash"]), digest(code.strip())):
+        kept = text(row.get("codeHash")) if row is not None else ""
+        if row is None or not hmac.compare_digest(kept.encode(), digest(code.strip()).encode()):
             raise _code_invalid()
-        if row["codeExpiresAt"] <= self._now_ms():
+        if whole(row.get("codeExpiresAt")) <= self._now_ms():
             raise BackendError("CODE_EXPIRED", "This code has expired.", "Ask for another one.")
         return row
 
-    def _new_code(self, purpose: str, email: str) -> dict[str, Any]:
-        code = f"{secrets.randbelow(1_000_000):06d}"
-        logger.warning("%s code for %s: %s", purpose, email, code)
-        expires = self._now_ms() + CODE_MINUTES * 60_000
-        return {"codeHash": digest(code), "codeExpiresAt": expires, "tries": 0}
+    def _code(self) -> _Code:
+        return _Code(f"{secrets.randbelow(1_000_000):06d}", self._now_ms() + CODE_MINUTES * 60_000)
 
     @staticmethod
     def _item(email: str, sk: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -256,12 +292,12 @@ async def _hash(password: str) -> str:
     return await asyncio.to_thread(PasswordHasher().hash, password)
 
 
-async def _matches(hashed: str, password: str) -> bool:
+async def _matches(hashed: object, password: str) -> bool:
     from argon2 import PasswordHasher
     from argon2.exceptions import InvalidHashError, VerificationError
 
     try:
-        return await asyncio.to_thread(PasswordHasher().verify, hashed, password)
+        return await asyncio.to_thread(PasswordHasher().verify, text(hashed), password)
     except (VerificationError, InvalidHashError):
         return False
 

@@ -117,8 +117,13 @@ def digest(text: str) -> str:
 
 
 def original_key(prefix: str, user_id: str, upload_id: str) -> str:
-    """The object name of an upload: never a word of the client's (S4)."""
-    return f"{prefix.rstrip('/')}/{digest(user_id)[:16]}/{upload_id}.png"
+    """The object name of an upload: never a word of the client's (S4). Nothing but uploads begins like it,
+    so that a bucket can drop by itself what nobody published."""
+    return f"{uploads_prefix(prefix)}{digest(user_id)[:16]}/{upload_id}.png"
+
+
+def uploads_prefix(prefix: str) -> str:
+    return f"{prefix.rstrip('/')}/u-"
 
 
 def published_key(prefix: str, character_id: str) -> str:

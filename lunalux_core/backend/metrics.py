@@ -6,9 +6,15 @@ it every call below does nothing.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from lunalux_core.errors import InvalidInput
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""What is counted by its name; a method is whatever a stranger writes."""
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable by which the library lets several processes add up their counts, in files."""
 
 
 class Metrics:
@@ -37,6 +43,13 @@ class Metrics:
         self._events = prometheus.Counter(
             "lunalux_events", "Things worth watching", ["event"], registry=self._registry
         )
+        self._went_well = prometheus.Gauge(
+            "lunalux_upkeep_last_success_timestamp_seconds",
+            "When work beside the requests last went well",
+            ["work"],
+            registry=self._registry,
+            multiprocess_mode="max",
+        )
 
     @property
     def enabled(self) -> bool:
@@ -44,7 +57,7 @@ class Metrics:
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         if self._registry is not None:
-            self._requests.labels(method, route, str(status)).inc()
+            self._requests.labels(method if method in METHODS else "OTHER", route, str(status)).inc()
             self._seconds.labels(route).observe(seconds)
 
     def event(self, name: str) -> None:
@@ -52,8 +65,18 @@ class Metrics:
         if self._registry is not None:
             self._events.labels(name).inc()
 
+    def went_well(self, work: str, epoch_s: float) -> None:
+        if self._registry is not None:
+            self._went_well.labels(work).set(epoch_s)
+
     def exposition(self) -> tuple[bytes, str]:
-        """The text for a scraper, and its media type."""
+        """The text for a scraper, and its media type; of all processes where several share the port."""
         import prometheus_client as prometheus
 
-        return prometheus.generate_latest(self._registry), prometheus.CONTENT_TYPE_LATEST
+        registry = self._registry
+        if SHARED_FOLDER in os.environ:
+            from prometheus_client import multiprocess
+
+            registry = prometheus.CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return prometheus.generate_latest(registry), prometheus.CONTENT_TYPE_LATEST

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from lunalux_core.backend.keys import original_key, published_key, thumbnail_key
 from lunalux_core.backend.pictures import inspect
-from lunalux_core.backend.refusals import refuse
+from lunalux_core.backend.refusals import rate_limited, refuse
 from lunalux_core.backend.repos.characters import MarketCard, NewCard
 from lunalux_core.backend.repos.likes import Ticket
 from lunalux_core.backend.services import Services
@@ -29,6 +29,10 @@ from lunalux_core.wire.base import Lang
 PNG, WEBP = "image/png", "image/webp"
 UPLOAD_SECONDS = 15 * 60
 TICKET_SECONDS = 24 * 3600
+MOST_OPEN_UPLOADS = 64
+MOST_OPEN_BYTES = 128 * 1024 * 1024
+"""Of one account, uploaded or announced but not yet published."""
+OPEN_UPLOADS_RETRY_SECONDS = 3600
 NAME_CHARS, INTRO_CHARS, TAG_CHARS = 100, 2000, 32
 _UPLOAD_ID = re.compile(r"/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.png\Z")
 
@@ -54,13 +58,17 @@ class Publishing:
         """The right to upload `size` bytes under a name of ours and publish them within a day.
 
         Raises:
-            BackendError: TOO_LARGE, INVALID_REQUEST.
+            BackendError: TOO_LARGE, INVALID_REQUEST, RATE_LIMITED with too many that wait.
         """
         most = self._services.settings.max_upload_bytes
         if size > most:
             raise refuse("TOO_LARGE", f"A card may have at most {most} bytes.", limit=most)
         if size < 1:
             raise refuse("INVALID_REQUEST", "An empty file cannot be published.")
+        if self._services.settings.rate_limits:
+            waiting, waiting_bytes = await self._services.likes.open_uploads(self._user_id)
+            if waiting >= MOST_OPEN_UPLOADS or waiting_bytes + size > MOST_OPEN_BYTES:
+                raise rate_limited(OPEN_UPLOADS_RETRY_SECONDS)
         upload_id = uuid4()
         key = original_key(self._services.settings.original_prefix, self._user_id, upload_id)
         return await self._services.likes.open_ticket(
@@ -114,7 +122,8 @@ class Publishing:
         """The upload's id in a key that can only be this account's (S4)."""
         found = _UPLOAD_ID.search(key)
         prefix = self._services.settings.original_prefix
-        if found is None or key != original_key(prefix, self._user_id, found[1]):
+        own = "" if found is None else original_key(prefix, self._user_id, found[1])
+        if found is None or key not in (own, own.replace("/u-", "/")):  # the latter of before the mark
             raise _not_found()
         return found[1]
 

@@ -6,7 +6,6 @@ error, and doing work twice would do no harm.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -15,14 +14,16 @@ from typing import Any
 
 from lunalux_core.backend.logs import logger
 from lunalux_core.backend.range_heat import RangeHeat
-from lunalux_core.backend.ranking import Ranker, Scale
+from lunalux_core.backend.ranking import ODD, Ranker, Scale
 from lunalux_core.backend.ranking_keys import ORDERS, Sort
 from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.storage.foreign import whole
 from lunalux_core.backend.storage.table import (
     Absent,
     AnyOf,
     ConditionFailed,
     Eq,
+    Invalid,
     Key,
     Le,
     Store,
@@ -74,22 +75,31 @@ class Ranking:
                 self._range_heat[lang] = RangeHeat(store, table, ranking.range_heat_window_s)
 
     async def note_heat(self, lang: Lang, character_id: str, heat: int) -> None:
-        """Count heat for RangeHeat; does nothing where that is off."""
+        """Count heat for RangeHeat; does nothing where that is off. What it is counted for has happened, so
+        no failure of this is anybody's."""
         if heat > 0 and (buckets := self._range_heat.get(lang)):
-            await buckets.note(character_id, heat, self._now_ms())
+            try:
+                await buckets.note(character_id, heat, self._now_ms())
+            except (StorageError, Invalid) as error:
+                logger.warning("heat of a while was not counted: %s", error, extra={"card": character_id})
 
     async def drain_if_due(self, lang: Lang, sort: Sort) -> None:
         """Run a batch if this process has not looked for a window's time. Failures wait for the next."""
+        try:
+            await self._drain_if_due(lang, sort)
+        except StorageError as error:
+            logger.warning("ranking postponed: %s", error.message, extra={"lang": lang, "sort": sort})
+        except ODD as error:
+            logger.error("ranking failed", exc_info=error, extra={"lang": lang, "sort": sort})
+
+    async def _drain_if_due(self, lang: Lang, sort: Sort) -> None:
         now, window = self._now_ms(), self._jobs[lang, sort].window_ms
         if now - self._last_try.get((lang, sort), 0) < window:
             return
         self._last_try[lang, sort] = now
-        try:
-            await self.drain(lang, sort, for_ms=window)
-            if sort == "hot":
-                await self._refresh_range_heat(lang)
-        except StorageError as error:
-            logger.warning("ranking postponed: %s", error.message, extra={"lang": lang, "sort": sort})
+        await self.drain(lang, sort, for_ms=window)
+        if sort == "hot":
+            await self._refresh_range_heat(lang)
 
     async def drain(self, lang: Lang, sort: Sort, for_ms: int | None = None) -> int:
         """Rank until nothing is marked; returns how many marks were found. For one instance.
@@ -117,13 +127,31 @@ class Ranking:
             self._changed(lang, sort)
         return total
 
-    async def run(self) -> None:
-        """The timer of `lunalux serve`; runs until it is cancelled."""
-        windows = [job.window_ms for job in self._jobs.values()]
-        while True:
-            for lang, sort in self._jobs:
-                await self.drain_if_due(lang, sort)
-            await asyncio.sleep(max(0.2, min(windows) / 1000))
+    def windows_s(self) -> list[float]:
+        """The windows of all jobs, in seconds."""
+        return [job.window_ms / 1000 for job in self._jobs.values()]
+
+    async def look(self) -> None:
+        """Run every batch that is due. One that fails keeps none of the others from running.
+
+        Raises:
+            Whatever the last one that failed raised.
+        """
+        trouble: Exception | None = None
+        for lang, sort in self._jobs:
+            try:
+                await self._drain_if_due(lang, sort)
+            except (StorageError, *ODD) as error:
+                if trouble is not None:
+                    logger.error("ranking failed", exc_info=trouble)
+                trouble = error
+        if trouble is not None:
+            raise trouble
+
+    async def adopt(self, lang: Lang, *, dry_run: bool = False) -> int:
+        """Take over the top lists that another program kept; returns how many of their rows it was about."""
+        rankers = [self._jobs[lang, sort].ranker for sort in SORTS]
+        return sum([await ranker.adopt(dry_run=dry_run) for ranker in rankers])
 
     async def _lease(self, table: str, key: Key) -> bool:
         now = self._now_ms()
@@ -150,7 +178,7 @@ class Ranking:
             return
         table, key, now = self._jobs[lang, "hot"].table, Key("LEASE#RANGE", "LEASE"), self._now_ms()
         row: Mapping[str, Any] = await self._store.get(table, key) or {}
-        last = int(row.get("lastRunMs", 0))
+        last = whole(row.get("lastRunMs"))
         if now - last < interval_s * 1000 or not await self._lease(table, key):
             return
         try:

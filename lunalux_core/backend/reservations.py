@@ -17,6 +17,7 @@ from lunalux_core.backend.repos.movements import (
     user_pk,
 )
 from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.storage.foreign import text, whole
 from lunalux_core.backend.storage.table import Absent, All, AnyOf, Eq, Item, Key, Operation, Put
 from lunalux_core.errors import BackendError
 
@@ -108,20 +109,21 @@ def replayed(action: Action, row: Item | None, now_ms: int) -> Replay:
             "This idempotency key was used for another request.",
             "Send a new key with a new request.",
         )
-    if row["status"] != "SETTLED":
+    if row.get("status") != "SETTLED":
         raise BackendError(
             "OPERATION_IN_PROGRESS",
             "This request is being answered already.",
             "Wait a moment, then ask again with the same key.",
             retry_after=2,
         )
-    if "response" not in row or now_ms // 1000 >= int(row["expiresAt"]):
+    kept = unpack(text(row.get("response"))) if now_ms // 1000 < whole(row.get("expiresAt")) else None
+    if kept is None:
         raise BackendError(
             "IDEMPOTENCY_MISMATCH",
             "This request was answered more than a day ago; its answer is no longer kept.",
             "Send a new key to ask anew.",
         )
-    return Replay(unpack(row["response"]))
+    return Replay(kept)
 
 
 def mine(claim: str) -> All:

@@ -18,6 +18,7 @@ from lunalux_core.backend.limits import (
     StoredLimiter,
 )
 from lunalux_core.backend.listing import Listings
+from lunalux_core.backend.logs import logger
 from lunalux_core.backend.metrics import Metrics
 from lunalux_core.backend.money import Money
 from lunalux_core.backend.official import OfficialModels
@@ -33,11 +34,14 @@ from lunalux_core.backend.repos.users import Users
 from lunalux_core.backend.repos.wallets import Wallets
 from lunalux_core.backend.sessions import Sessions
 from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.standing import Chores
 from lunalux_core.backend.storage.blobs import Blobs
+from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Store
-from lunalux_core.backend.sweeping import Sweeper
+from lunalux_core.backend.sweeping import Sweeper, Swept
 from lunalux_core.backend.thumbnails import Thumbnailer
 from lunalux_core.backend.unwatched import Unwatched
+from lunalux_core.backend.uploads import Uploads
 from lunalux_core.ids import now_ms as wall_clock
 from lunalux_core.wire.base import Lang
 
@@ -76,6 +80,7 @@ class Services:
     pages: Pages
     thumbnails: Thumbnailer
     metrics: Metrics
+    chores: Chores
     now_ms: Callable[[], int]
     eager: bool
     """Whether requests rank by themselves (embedded) or a timer does (`serve` on AWS)."""
@@ -85,6 +90,14 @@ class Services:
         grow a few seconds old, so that a chat does not cost everybody's page."""
         if self.eager:
             self.listings.forget(lang)
+
+    async def sweep(self) -> Swept:
+        """One round of the sweep, and of what a store that does not expire rows by itself must drop."""
+        swept = await self.sweeper.sweep()
+        if isinstance(self.store, SqliteStore):
+            await self.store.purge(self.now_ms() // 1000)
+        logger.info("swept", extra=swept.figures())
+        return swept
 
     async def aclose(self) -> None:
         """Let go of files and connections; safe to call twice."""
@@ -112,7 +125,7 @@ def assemble(
         eager: rank as requests come by, instead of by a timer.
         shared_limits: count requests in the store, for several instances.
     """
-    tables = settings.tables
+    tables, metrics = settings.tables, Metrics(settings.metrics)
     ledgers = Ledgers(store, tables, now_ms)
     wallets = Wallets(store, tables, ledgers, now_ms)
     rewards = Rewards(
@@ -162,13 +175,16 @@ def assemble(
         money=money,
         dialogues=dialogues,
         erasure=erasure,
-        sweeper=Sweeper(store, tables, money, ledgers, dialogues, now_ms, erasure),
+        sweeper=Sweeper(
+            store, tables, money, ledgers, dialogues, now_ms, erasure, Uploads(store, settings, blobs, now_ms)
+        ),
         official=OfficialModels(settings.providers),
         ranking=ranking,
         listings=listings,
         pages=Pages(listings, blobs, settings, now_ms),
         thumbnails=Thumbnailer(),
-        metrics=Metrics(settings.metrics),
+        metrics=metrics,
+        chores=Chores(now_ms, metrics),
         now_ms=now_ms,
         eager=eager,
     )

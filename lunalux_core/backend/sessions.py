@@ -10,12 +10,23 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from lunalux_core.backend.keys import Signer, digest
-from lunalux_core.backend.storage.table import Absent, ConditionFailed, Eq, Key, Put, Store, Update
+from lunalux_core.backend.storage.foreign import text, unchanged, whole
+from lunalux_core.backend.storage.table import (
+    Absent,
+    Condition,
+    ConditionFailed,
+    Eq,
+    Exists,
+    Key,
+    Put,
+    Store,
+    Update,
+)
 from lunalux_core.errors import SessionError, StorageError
 from lunalux_core.ids import uuid4
 
@@ -57,9 +68,10 @@ class Sessions:
         """Begin a session that replaces the account's current one; returns its token."""
         for _ in range(TAKEOVER_ATTEMPTS):
             row = await self._store.get(self._table, _key(user_id))
-            epoch = int(row["epoch"]) if row else 0
+            epoch = whole(row.get("epoch")) if row else 0
+            as_read: list[Condition] = [Absent()] if row is None else [Exists(), *unchanged(row, "epoch")]
             try:
-                return await self._write(user_id, email, device, epoch, known=row is not None)
+                return await self._write(user_id, email, device, epoch, as_read)
             except ConditionFailed:
                 continue  # another device was faster; take over from that one
         raise StorageError("STORE_UNAVAILABLE", "Too many devices sign in at once; please try again.")
@@ -80,7 +92,7 @@ class Sessions:
             row = await self._read(user_id)
             verdict = _judge(row, claims, token_hash)
         if verdict == "valid" and row is not None:
-            return Session(user_id, claims["s"], claims["e"], str(row.get("email", "")))
+            return Session(user_id, claims["s"], claims["e"], text(row.get("email")))
         if verdict == "taken":
             raise SessionError(
                 "SESSION_TAKEN_OVER",
@@ -119,14 +131,14 @@ class Sessions:
         """End whatever session the account has, as after a changed password."""
         row = await self._store.get(self._table, _key(user_id))
         if row is not None:
-            await self._forget(user_id, int(row["epoch"]))
+            await self._forget(user_id, whole(row.get("epoch")))
 
     async def bury(self, user_id: str) -> None:
         """End an erased account's session. The row stays without a word about anybody, so that nothing looks
         lost and could be repaired (S3)."""
         self._cache.pop(user_id, None)
         row = await self._store.get(self._table, _key(user_id))
-        epoch = int(row["epoch"]) if row is not None else 0
+        epoch = whole(row.get("epoch")) if row is not None else 0
         grave = {"PK": f"USER#{user_id}", "SK": "SESSION", "sessionId": "erased", "epoch": epoch}
         await self._store.write(Put(self._table, grave, when=None))
 
@@ -137,7 +149,7 @@ class Sessions:
         that nothing was lost, so a displaced device can never come back this way.
         """
         try:
-            return await self._write(user_id, email, device, 0, known=False)
+            return await self._write(user_id, email, device, 0, [Absent()])
         except ConditionFailed:
             return None
 
@@ -149,7 +161,9 @@ class Sessions:
         )
         return token, {"tokenHash": digest(token), "issuedAt": now_s, "expiresAt": expires}
 
-    async def _write(self, user_id: str, email: str, device: str, epoch: int, *, known: bool) -> str:
+    async def _write(
+        self, user_id: str, email: str, device: str, epoch: int, as_read: Sequence[Condition]
+    ) -> str:
         session_id = uuid4()
         token, row = self._issue(user_id, session_id, epoch + 1)
         item = {
@@ -161,7 +175,7 @@ class Sessions:
             "device": device[:200],
             "email": email,
         }
-        await self._store.write(Put(self._table, item, when=Eq("epoch", epoch) if known else Absent()))
+        await self._store.write(Put(self._table, item, when=as_read))
         self._remember(user_id, item)
         return token
 
@@ -215,9 +229,10 @@ def _judge(row: Row | None, claims: Mapping[str, Any], token_hash: str) -> Verdi
     epoch = claims.get("e")
     if row is None or not isinstance(epoch, int):
         return "unknown"
-    if row["epoch"] > epoch:
+    if whole(row.get("epoch")) > epoch:
         return "taken"
-    same = (row["epoch"], row["sessionId"], row.get("tokenHash")) == (epoch, claims.get("s"), token_hash)
+    stands = (row.get("epoch"), row.get("sessionId"), row.get("tokenHash"))
+    same = stands == (epoch, claims.get("s"), token_hash)
     return "valid" if same else "unknown"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from lunalux_core.backend.environ import (
     duration_ms,
     duration_s,
     duration_with_unit_s,
+    exact,
     invalid,
     rounded,
     whole,
@@ -64,7 +66,7 @@ class RankingSettings:
     hot_page_limit: int = 100
     time_page_limit: int = 100
     max_heat: int = 999_999_999_999
-    luna_multiplier: int = 2
+    luna_multiplier: Decimal = Decimal(2)
     dialogue_heat: tuple[int, int, int] = (0, 0, 0)
     like_heat: int = 0
     download_heat: int = 0
@@ -132,7 +134,12 @@ class BackendSettings:
     max_body_bytes: int = 1024 * 1024
     max_prompt_bytes: int = 4 * 1024 * 1024
     public_url: str = ""
+    header_timeout_s: float = 15
+    max_connections: int = 2000
+    max_connections_per_address: int = 200
+    trusted_proxies: str = "127.0.0.1,::1"
     metrics: bool = False
+    metrics_token: str = field(default="", repr=False)
     log_level: str = "INFO"
 
     @classmethod
@@ -181,7 +188,14 @@ class BackendSettings:
             request_timeout_s=env.count("REQUEST_TIMEOUT_SECONDS", 30, lowest=1),
             shutdown_grace_s=env.count("SHUTDOWN_GRACE_SECONDS", 30, lowest=1, highest=3600),
             public_url=env.text("LUNALUX_PUBLIC_URL", "").rstrip("/"),
+            header_timeout_s=env.count("HEADER_TIMEOUT_SECONDS", 15, lowest=1, highest=600),
+            max_connections=env.count("MAX_CONNECTIONS", 2000, lowest=8, highest=1_000_000),
+            max_connections_per_address=env.count(
+                "MAX_CONNECTIONS_PER_ADDRESS", 200, lowest=1, highest=1_000_000
+            ),
+            trusted_proxies=env.text("FORWARDED_ALLOW_IPS", "127.0.0.1,::1"),
             metrics=env.flag("LUNALUX_METRICS", False),
+            metrics_token=env.text("LUNALUX_METRICS_TOKEN", ""),
             log_level=env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         )
 
@@ -205,6 +219,7 @@ def _tables(env: Reader) -> TableNames:
 
 def _ranking(env: Reader) -> RankingSettings:
     heat = tuple(env.read(f"LUX{level}_DIALOGUE_HEAT_ADD", 0, rounded) for level in range(3))
+    window_s = env.optional("CHARACTER_RANGE_HEAT_WINDOW", duration_with_unit_s)
     return RankingSettings(
         hot_top_limit=env.count("HOT_TOP_LIMIT", 100, lowest=1, highest=1000),
         hot_top_buffer=env.count("HOT_TOP_BUFFER", 150, lowest=1, highest=10_000),
@@ -213,7 +228,7 @@ def _ranking(env: Reader) -> RankingSettings:
         hot_page_limit=env.count("GSI_HOT_PAGE_LIMIT", 100, lowest=1, highest=1000),
         time_page_limit=env.count("GSI_TIME_PAGE_LIMIT", 100, lowest=1, highest=1000),
         max_heat=env.count("MAX_HEAT", 999_999_999_999, lowest=1, highest=999_999_999_999),
-        luna_multiplier=env.read("LUNACOIN_HOT_INC_MULTIPLIER", 2, rounded),
+        luna_multiplier=env.read("LUNACOIN_HOT_INC_MULTIPLIER", Decimal(2), exact),
         dialogue_heat=(heat[0], heat[1], heat[2]),
         like_heat=env.read("CHARACTER_LIKE_HEAT_ADD", 0, rounded),
         download_heat=env.read("CHARACTER_DOWNLOAD_HEAT_ADD", 0, rounded),
@@ -222,8 +237,12 @@ def _ranking(env: Reader) -> RankingSettings:
         batch_window_ms_cn=env.count("BATCH_WINDOW_MS_CN", 5000),
         time_batch_window_ms_en=env.count("TIME_BATCH_WINDOW_MS_EN", 5000),
         time_batch_window_ms_cn=env.count("TIME_BATCH_WINDOW_MS_CN", 5000),
-        range_heat_window_s=env.optional("CHARACTER_RANGE_HEAT_WINDOW", duration_with_unit_s),
-        range_heat_interval_s=env.optional("CHARACTER_RANGE_HEAT_UPDATE_INTERVAL", duration_with_unit_s),
+        range_heat_window_s=window_s,
+        range_heat_interval_s=env.read(
+            "CHARACTER_RANGE_HEAT_UPDATE_INTERVAL",
+            None if window_s is None else max(1, window_s // 10),
+            duration_with_unit_s,
+        ),
         shards=env.count("RANKING_SHARDS", 1, lowest=1, highest=64),
     )
 

@@ -5,29 +5,48 @@ Everything here reads whole tables, slowly; nobody's request does.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from lunalux_core.backend.billing import CURRENCIES, Currency
 from lunalux_core.backend.dialogues import Dialogues
 from lunalux_core.backend.erasure import Erasure
+from lunalux_core.backend.logs import logger
 from lunalux_core.backend.money import Money
+from lunalux_core.backend.ranking import ODD
 from lunalux_core.backend.repos.ledger import Ledgers, ledger_of
 from lunalux_core.backend.repos.movements import ERASE, MOVE, OPEN, ledger_key, wallet_key
 from lunalux_core.backend.repos.wallets import wallet_of
 from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.storage.foreign import whole
 from lunalux_core.backend.storage.table import ConditionFailed, Eq, Item, Key, Store, Update
+from lunalux_core.backend.uploads import Uploads
+from lunalux_core.errors import LunaluxError, StorageError
 
 LOOKS = 5
+TOO_MANY_TROUBLES = 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Swept:
-    """What a sweep did: reservations given back, replies counted, stored answers dropped."""
+    """What a sweep did: reservations given back, replies counted, stored answers dropped, uploads that nobody
+    published taken away, and rows that it had to pass over."""
 
     refunded: int = 0
     counted: int = 0
     forgotten: int = 0
+    uploads: int = 0
+    passed_over: int = 0
+
+    def figures(self) -> dict[str, int]:
+        """For the log."""
+        return {
+            "refunded": self.refunded,
+            "counted": self.counted,
+            "dropped": self.forgotten,
+            "uploads": self.uploads,
+            "passedOver": self.passed_over,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +72,60 @@ class Sweeper:
         dialogues: Dialogues,
         now_ms: Callable[[], int],
         erasure: Erasure | None = None,
+        uploads: Uploads | None = None,
     ) -> None:
+        self._uploads = uploads
         self._store, self._tables, self._money, self._erasure = store, tables, money, erasure
         self._ledgers, self._dialogues, self._now_ms = ledgers, dialogues, now_ms
 
     async def sweep(self) -> Swept:
-        """One round. Running it twice at once, or in two places, does no harm."""
-        refunded = counted = forgotten = 0
-        async for row in self._store.scan_all(self._tables.ledger):
-            sk = str(row["SK"])
-            if sk.startswith(OPEN):
-                refunded += await self._money.sweep_row(row)
-            elif sk == ERASE and self._erasure is not None:
-                await self._erasure.finish(row)
-            elif sk.startswith(MOVE) and row.get("status") == "SETTLED":
-                if row.get("counted") is False and "characterId" in row:
-                    counted += await self._dialogues.count_row(row)
-                forgotten += await self._forget(row)
-        return Swept(refunded, counted, forgotten)
+        """One round. Running it twice at once, or in two places, does no harm.
+
+        A row that cannot be dealt with is named in the log and passed over.
+
+        Raises:
+            StorageError: the storage is away.
+        """
+        swept = Swept()
+        await self._each(self._store.scan_all(self._tables.ledger), self._ledger_row, swept)
+        if self._uploads is not None:
+            await self._each(self._uploads.ended(), self._upload, swept)
+        return swept
+
+    @staticmethod
+    async def _each(
+        rows: AsyncIterator[Item], deal: Callable[[Item, Swept], Awaitable[None]], swept: Swept
+    ) -> None:
+        troubles = 0  # one after the other
+        async for row in rows:
+            try:
+                await deal(row, swept)
+                troubles = 0
+            except (LunaluxError, *ODD) as error:
+                swept.passed_over += 1
+                logger.warning("a row was passed over: %s", error, extra={"pk": row["PK"], "sk": row["SK"]})
+                troubles += isinstance(error, StorageError)
+                if troubles >= TOO_MANY_TROUBLES:
+                    raise
+
+    async def _ledger_row(self, row: Item, swept: Swept) -> None:
+        sk = str(row["SK"])
+        if sk.startswith(OPEN):
+            swept.refunded += await self._money.sweep_row(row)
+        elif sk == ERASE and self._erasure is not None:
+            await self._erasure.finish(row)
+        elif sk.startswith(MOVE) and row.get("status") == "SETTLED":
+            if row.get("counted") is False and "characterId" in row:
+                swept.counted += await self._dialogues.count_row(row)
+            swept.forgotten += await self._forget(row)
+
+    async def _upload(self, note: Item, swept: Swept) -> None:
+        assert self._uploads is not None
+        swept.uploads += await self._uploads.take_away(note)
 
     async def _forget(self, row: Item) -> bool:
         """Drop a stored answer that is no longer replayed."""
-        if "response" not in row or self._now_ms() // 1000 < int(row.get("expiresAt", 0)):
+        if "response" not in row or self._now_ms() // 1000 < whole(row.get("expiresAt")):
             return False
         drop = Update(
             self._tables.ledger,

@@ -20,7 +20,6 @@ from lunalux_core.client.failures import cut, nonsense, refusal, trouble, unreac
 from lunalux_core.client.session import SessionKey
 from lunalux_core.errors import LunaluxError
 from lunalux_core.ids import now_ms
-from lunalux_core.redaction import REDACTED
 from lunalux_core.wire.auth import RefreshResponse, SignInResponse, SignUpResponse
 from lunalux_core.wire.base import Lang, Success, Wire
 from lunalux_core.wire.characters import (
@@ -392,11 +391,7 @@ class BackendClient:
             raise nonsense(self._place, 200) from error
 
     def _refused(self, document: Mapping[str, Any], response: httpx.Response | None) -> LunaluxError:
-        session = self._session()
-        told = [str(document.get(name) or "") for name in ("code", "message")]
-        if session is not None:  # a server may say back what it was sent
-            told = [text.replace(session.token, REDACTED) for text in told]
-        code, message = told
+        code, message = (str(document.get(name) or "") for name in ("code", "message"))
         if not code:
             return nonsense(self._place, response.status_code if response is not None else 200)
         retry = response.headers.get("retry-after", "") if response is not None else ""

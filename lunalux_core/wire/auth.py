@@ -33,8 +33,11 @@ class SignUpResponse(Success):
 
 
 class ConfirmRequest(Wire):
+    """With `password` only a sign-up that was begun with it is confirmed, nobody else's for the same address."""
+
     email: Email
     code: Code
+    password: Password | None = None
 
 
 class EmailRequest(Wire):

@@ -17,6 +17,7 @@ from lunalux_tui.cli.run import run_work
 
 if TYPE_CHECKING:
     import socket
+    from tempfile import TemporaryDirectory
 
     from lunalux_core.backend.services import Services
     from lunalux_core.backend.settings import BackendSettings
@@ -100,7 +101,7 @@ async def _serve(settings: BackendSettings, kind: Storage, listening: socket.soc
     services = await open_services(settings, kind, served=True)
     chores = asyncio.create_task(upkeep.run(services))
     try:
-        server = _server(create_app(services), settings.shutdown_grace_s)
+        server = _server(create_app(services), settings)
         _on_signals(lambda: setattr(server, "should_exit", True))
         await server.serve(sockets=[listening])
         await services.unwatched.finish(settings.shutdown_grace_s)  # their readers left, their coins did not
@@ -122,13 +123,29 @@ def _on_signals(stop: Callable[[], None]) -> None:
             signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(stop))
 
 
-def _server(app: Any, grace_s: int) -> Any:
-    """uvicorn without a log format of its own (its errors go where ours go) and without signals."""
+def _server(app: Any, settings: BackendSettings) -> Any:
+    """uvicorn without a log format of its own (its errors go where ours go) and without signals, which lets
+    nobody hold connections that ask for nothing."""
     import logging
 
     import uvicorn
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+    from lunalux_core.backend.connections import Allowance, Connections, affordable
+
+    most = affordable(settings.max_connections)
+    connections = Connections(
+        Allowance(
+            most, settings.max_connections_per_address, settings.header_timeout_s, settings.trusted_proxies
+        )
+    )
 
     class Server(uvicorn.Server):
+        async def on_tick(self, counter: int) -> bool:
+            if counter % 10 == 0:
+                connections.look()
+            return await super().on_tick(counter)
+
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
             yield  # a signal that uvicorn raises again afterwards would cut the closing of the storage off
@@ -144,7 +161,10 @@ def _server(app: Any, grace_s: int) -> Any:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=grace_s,
+        timeout_graceful_shutdown=settings.shutdown_grace_s,
+        http=connections.protocol(AutoHTTPProtocol),
+        ws="none",
+        limit_concurrency=most,
     )
     return Server(config)
 
@@ -156,6 +176,7 @@ def _serve_many(settings: BackendSettings, kind: Storage, listening: socket.sock
 
     context = multiprocessing.get_context("spawn")
     stopping = False
+    counted = _shared_counts(settings)
 
     def stop(_number: int, _frame: object) -> None:
         nonlocal stopping
@@ -179,6 +200,22 @@ def _serve_many(settings: BackendSettings, kind: Storage, listening: socket.sock
         worker.terminate()
     for worker in running:
         worker.join(settings.shutdown_grace_s + REFUND_SECONDS)
+    if counted is not None:
+        counted.cleanup()
+
+
+def _shared_counts(settings: BackendSettings) -> TemporaryDirectory[str] | None:
+    """The folder in which the workers' metrics add up, named to them in the environment; None where there
+    are none, or the operator has named one."""
+    from lunalux_core.backend.metrics import SHARED_FOLDER
+
+    if not settings.metrics or os.environ.get(SHARED_FOLDER):
+        return None
+    from tempfile import TemporaryDirectory
+
+    folder = TemporaryDirectory(prefix="lunalux-metrics-")
+    os.environ[SHARED_FOLDER] = folder.name
+    return folder
 
 
 def _worker(settings: BackendSettings, kind: Storage, listening: socket.socket) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from lunalux_core.backend.environ import duration_ms
+from lunalux_core.backend.repos.heat import dialogue
 from lunalux_core.backend.settings import BackendSettings
 from lunalux_core.errors import InvalidInput
 
@@ -59,6 +60,19 @@ def test_range_heat_needs_a_unit() -> None:
         duration_ms("7")
 
 
+def test_range_heat_is_summed_up_ten_times_a_window_unless_told() -> None:
+    settings = BackendSettings.from_env({"CHARACTER_RANGE_HEAT_WINDOW": "1m"})
+    assert settings.ranking.range_heat_interval_s == 6
+
+
+def test_a_weight_that_is_multiplied_keeps_its_fraction() -> None:
+    """What is rounded is what is added: seven coins at one half are four points, not none."""
+    for text, points in (("0.5", 4), ("1.5", 11), ("2.5", 18), ("2", 14), ("0", 0)):
+        ranking = BackendSettings.from_env({"LUNACOIN_HOT_INC_MULTIPLIER": text}).ranking
+        assert dialogue(ranking, 0, 7).heat == points
+    assert BackendSettings.from_env({"CHARACTER_LIKE_HEAT_ADD": "0.5"}).ranking.like_heat == 1
+
+
 def test_prefixes_end_in_one_slash_and_weights_are_rounded() -> None:
     settings = BackendSettings.from_env(
         {
@@ -83,6 +97,7 @@ def test_prefixes_end_in_one_slash_and_weights_are_rounded() -> None:
         ("OPENAI_BASE_URL", "api.example.com"),
         ("SESSION_SECRET", "short"),
         ("MAX_HEAT", "9999999999999"),
+        ("CHARACTER_DOWNLOAD_HEAT_ADD", "0.4"),
         ("LIKED_TTL_SECONDS", "-1"),
     ],
 )

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from lunalux_core.wire.base import Lang
 
 EACH_STORE = True
 DAY_MS = 24 * 3600 * 1000
-RANKING = RankingSettings(like_heat=3, download_heat=2, dialogue_heat=(1, 2, 4), luna_multiplier=2)
+RANKING = RankingSettings(like_heat=3, download_heat=2, dialogue_heat=(1, 2, 4), luna_multiplier=Decimal(2))
 
 
 class Market:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from lunalux_core.backend.storage.table import Absent, All, AnyOf, Condition, Eq, Exists, Item, Key
+from lunalux_core.backend.storage.foreign import (
+    is_whole,
+    mapping,
+    optional_text,
+    storable,
+    text,
+    texts,
+    unchanged,
+    whole,
+)
+from lunalux_core.backend.storage.table import Absent, All, AnyOf, Condition, Eq, Exists, Item, Key, Update
 from lunalux_core.errors import NotFound
 from lunalux_core.wire.base import Lang
 
@@ -70,31 +80,28 @@ class NewCard:
 
 def card_of(item: Item, place: Place) -> MarketCard:
     """The card in an item; what an older one lacks is read as nothing or zero."""
-    counted = item.get("Metadata")
-    counters: Mapping[str, Any] = counted if isinstance(counted, Mapping) else {}
+    counters = mapping(item.get("Metadata"))
 
     def count(name: str) -> int:
-        value = counters.get(name, 0)
-        return value if type(value) is int else 0
+        return max(0, whole(counters.get(name)))
 
-    tags = item.get("Tags", ())
     language: Lang = "zh" if item.get("Language") == "zh" else "en"
     return MarketCard(
         place=place,
         id=place.character_id,
-        name=str(item.get("CharacterName", "")),
+        name=text(item.get("CharacterName")),
         language=language,
-        thumbnail_url=str(item.get("ThumbnailURL", "")),
-        image_url=str(item.get("FullImageURL", "")),
-        intro=item.get("Intro"),
-        tags=tuple(sorted(str(tag) for tag in tags)),
-        creator=item.get("Creator"),
-        owner=item.get("OwnerUserId"),
-        status=str(item.get("Status", "active")),
-        version=int(item.get("Version", 1)),
-        heat=int(item.get("HeatScore", 0)),
-        created_at=str(item.get("CreatedAt", "")),
-        updated_at=str(item.get("UpdatedAt", "")),
+        thumbnail_url=text(item.get("ThumbnailURL")),
+        image_url=text(item.get("FullImageURL")),
+        intro=optional_text(item.get("Intro")),
+        tags=tuple(sorted(texts(item.get("Tags")))),
+        creator=optional_text(item.get("Creator")),
+        owner=optional_text(item.get("OwnerUserId")),
+        status=text(item.get("Status", "active"), "unknown"),
+        version=whole(item.get("Version"), 1),
+        heat=whole(item.get("HeatScore")),
+        created_at=text(item.get("CreatedAt")),
+        updated_at=text(item.get("UpdatedAt")),
         liked_count=count("LikedCount"),
         download_count=count("DownloadCount"),
         dialogue_count=count("DialogueCount"),
@@ -103,15 +110,42 @@ def card_of(item: Item, place: Place) -> MarketCard:
 
 
 def counts(item: Item) -> bool:
-    """Whether every counter is there to be added to."""
+    """Whether every counter, and the heat, is there to be added to."""
     counters = item.get("Metadata")
-    return isinstance(counters, Mapping) and all(type(counters.get(name)) is int for name in COUNTERS)
+    return (
+        isinstance(counters, Mapping)
+        and all(is_whole(counters.get(name)) for name in COUNTERS)
+        and is_whole(item.get("HeatScore", 0))
+    )
 
 
-def legacy_coins(counters: Mapping[str, Any]) -> int:
-    """What a card counted under its older name."""
-    value = counters.get("TotalCoinUsed", 0)
-    return value if type(value) is int else 0
+def mended(item: Item) -> Update | None:
+    """What makes a card's counters and heat numbers to be added to, with what they said; None where nothing
+    is to be done. `table` and key are the caller's to set."""
+    if counts(item):
+        return None
+    said, old = mapping(item.get("Metadata")), item.get("Metadata")
+    counted = {name: max(0, whole(said.get(name))) for name in COUNTERS}
+    if "TotalLunaCoinUsed" not in said:
+        counted["TotalLunaCoinUsed"] = max(0, whole(said.get("TotalCoinUsed")))  # its older name
+    changes: dict[str, Any] = {}
+    as_read: list[Condition] = [Exists()]
+    if isinstance(old, Mapping):
+        odd = [name for name in COUNTERS if not is_whole(old.get(name))]
+        changes |= {f"Metadata.{name}": counted[name] for name in odd}
+        for name in odd:
+            as_read += [
+                each if isinstance(each, AnyOf | All) else replace(each, path=f"Metadata.{name}")
+                for each in unchanged(old, name)
+            ]
+    else:
+        rest = {name: storable(value) for name, value in said.items() if isinstance(name, str) and name}
+        changes["Metadata"] = rest | counted
+        as_read += unchanged(item, "Metadata")
+    if not is_whole(item.get("HeatScore", 0)):
+        changes["HeatScore"] = max(0, whole(item["HeatScore"]))
+        as_read += unchanged(item, "HeatScore")
+    return Update("", Key(item["PK"], item["SK"]), set=changes, when=as_read)
 
 
 def no_character(character_id: str) -> NotFound:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lunalux_core.backend.clock import iso
@@ -30,10 +31,11 @@ from lunalux_core.backend.repos.cards import (
     Status,
     card_of,
     counts,
-    legacy_coins,
+    mended,
     no_character,
 )
 from lunalux_core.backend.settings import RankingSettings, TableNames
+from lunalux_core.backend.storage.foreign import LARGEST
 from lunalux_core.backend.storage.table import (
     Absent,
     All,
@@ -55,6 +57,7 @@ __all__ = ["VISIBLE", "Characters", "MarketCard", "NewCard", "Place", "Status", 
 
 NoteHeat = Callable[[Lang, str, int], Awaitable[None]]
 CACHED_PLACES = 10_000
+TRIES = 5
 REPORT = "REPORT#"
 
 
@@ -99,6 +102,8 @@ class Characters:
 
     async def find_any(self, character_id: str, lang: Lang = "en") -> MarketCard | None:
         """The card whatever its status, for its owner and for operators."""
+        if not character_id:
+            return None
         known = self._places.pop(character_id, None)
         places = dict.fromkeys([*([known[0]] if known else ()), *self._possible(character_id, lang)])
         for place in places:
@@ -220,6 +225,8 @@ class Characters:
         changes |= {} if intro is None else {"Intro": intro}
         changes |= {"Tags": frozenset(tags)} if tags else {}
         expected = card.version if version is None else version
+        if expected >= LARGEST:
+            raise _changed()
         changes["Version"] = expected + 1
         unversioned = [Absent("Version")] if expected == 1 else []
         update = Update(
@@ -235,11 +242,7 @@ class Characters:
         except ConditionFailed as failed:
             if failed.old is None or failed.old.get("Status", "active") != "active":
                 raise no_character(card.id) from None
-            raise BackendError(
-                "VERSION_CONFLICT",
-                "The character was changed meanwhile.",
-                "Read it again and repeat the change.",
-            ) from None
+            raise _changed() from None
         assert item is not None
         return card_of(item, card.place)
 
@@ -322,26 +325,31 @@ class Characters:
             async for item in self._store.scan_all(table):
                 if str(item["SK"]).startswith(REPORT):
                     rows.append({**item, "characterId": str(item["PK"]).removeprefix("CHAR#")})
-        return sorted(rows, key=lambda row: str(row["createdAt"]), reverse=True)
+        return sorted(rows, key=lambda row: str(row.get("createdAt")), reverse=True)
 
     async def _complete(self, place: Place) -> None:
         """Give a card of before the counters their map, with what it counted then (R1)."""
-        item = await self._store.get(place.table, place.key)
-        if item is None:
-            return
-        old = item.get("Metadata")
-        counted = old if isinstance(old, Mapping) else {}
-        start = dict.fromkeys(COUNTERS, 0) | {"TotalLunaCoinUsed": legacy_coins(counted)}
-        try:
-            if not isinstance(old, Mapping):
-                await self._store.write(
-                    Update(place.table, place.key, set_default={"Metadata": {}}, when=Exists())
-                )
-            defaults = {f"Metadata.{name}": value for name, value in start.items()}
-            await self._store.write(Update(place.table, place.key, set_default=defaults, when=Exists()))
-        except ConditionFailed:
-            return  # gone meanwhile
+        for _ in range(TRIES):
+            item = await self._store.get(place.table, place.key)
+            if item is None:
+                return
+            mending = mended(item)
+            if mending is None:
+                break
+            try:
+                await self._store.write(replace(mending, table=place.table))
+                break
+            except ConditionFailed:
+                continue  # counted, or mended, meanwhile
         self._remember(place, True)
+
+
+def _changed() -> BackendError:
+    return BackendError(
+        "VERSION_CONFLICT",
+        "The character was changed meanwhile.",
+        "Read it again and repeat the change.",
+    )
 
 
 def _is(status: str) -> Condition:

@@ -20,12 +20,12 @@ from lunalux_core.backend.repos.ledger import Ledgers
 from lunalux_core.backend.repos.movements import gain, move_key
 from lunalux_core.backend.repos.wallets import no_wallet
 from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.storage.foreign import is_whole, texts, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     Condition,
     ConditionFailed,
     Delete,
-    Eq,
     Ge,
     Item,
     Key,
@@ -87,13 +87,11 @@ class Coupons:
             BackendError: COUPON_INVALID_OR_USED, alike for unknown, exhausted and claimed ones.
             NotFound: WALLET_NOT_FOUND.
         """
-        code = coupon_code(code)  # as it is folded when redeemed: another spelling could never be claimed
-        if not 0 < len(code) <= LONGEST or not code.isprintable():
-            raise _refused()
-        for _ in range(TRIES):
-            item = await self._store.get(self._tables.coupons, coupon_key(code))
+        code, found = await self._spelled(code)
+        for turn in range(TRIES):
+            item = found if turn == 0 else await self._store.get(self._tables.coupons, coupon_key(code))
             coupon = coupon_of(item)
-            if item is None or coupon is None or user_id in item.get("claimedBy", ()):
+            if item is None or coupon is None or user_id in texts(item.get("claimedBy")):
                 return await self._again(user_id, code, key)
             row = item if not coupon.shards else await self._shard(user_id, coupon)
             if row is None:
@@ -112,6 +110,18 @@ class Coupons:
                     await self._ledgers.heal(user_id)
         raise Unavailable("The coupon is claimed by too many at once.")
 
+    async def _spelled(self, typed: str) -> tuple[str, Item | None]:
+        """The code that is meant, and its row: as we issue codes, else as it was typed, which may be how
+        somebody wrote it in the console. Raises BackendError for what can be no code."""
+        spellings = [code for code in dict.fromkeys((coupon_code(typed), typed.strip())) if _is_code(code)]
+        if not spellings:
+            raise _refused()
+        for code in spellings:
+            item = await self._store.get(self._tables.coupons, coupon_key(code))
+            if item is not None:
+                return code, item
+        return spellings[0], None
+
     async def _shard(self, user_id: str, coupon: Coupon) -> Item | None:
         """A row of a split coupon that has claims left: this account's own, else the next that has."""
         page = await self._store.query(
@@ -126,8 +136,7 @@ class Coupons:
         now = self._now_ms()
         table, key = self._tables.coupons, Key(row["PK"], row["SK"])
         as_read: list[Condition] = [
-            Eq("amount", row["amount"]),
-            Eq("rewardType", row["rewardType"]),
+            *unchanged(row, "amount", "rewardType"),
             NotInSet("claimedBy", user_id),  # claims of before there were CLAIM# rows (M11)
         ]
         if coupon.remaining is None:
@@ -172,7 +181,10 @@ class Coupons:
             raise _refused()
         if self._now_ms() - claimed >= REPLAY_MS:
             raise _refused()
-        return Redeemed(row["currency"], int(row["amount"]))
+        amount = whole(row.get("amount"))
+        if row.get("currency") not in REWARDS or amount <= 0:
+            raise _refused()
+        return Redeemed(row["currency"], amount)
 
     async def create(
         self,
@@ -194,7 +206,7 @@ class Coupons:
             InvalidInput: INVALID_REQUEST, or COUPON_EXISTS where the code was issued before.
         """
         code = coupon_code(code)  # as it is folded when redeemed: another spelling could never be claimed
-        if not 0 < len(code) <= LONGEST or not code.isprintable():
+        if not _is_code(code):
             raise InvalidInput("INVALID_REQUEST", f"A coupon code has 1 to {LONGEST} printable characters.")
         if not 0 < amount < 2**53 or (claims is not None and not 0 < claims < 2**53):
             raise InvalidInput("INVALID_REQUEST", "Amount and claims are whole numbers above zero.")
@@ -225,12 +237,13 @@ class Coupons:
             item["remainingClaims"] = 0 if coupon.shards else coupon.remaining
         if coupon.shards:
             item["shards"] = coupon.shards
+            item["claims"] = coupon.remaining  # as issued, for people: the shards know what is left
         rows = [item]
         for number in range(coupon.shards):
             left = (coupon.remaining or 0) // coupon.shards + (
                 number < (coupon.remaining or 0) % coupon.shards
             )
-            shard = {name: value for name, value in item.items() if name != "shards"}
+            shard = {name: value for name, value in item.items() if name not in ("shards", "claims")}
             rows.append({**shard, "SK": f"{SHARD}{number:02d}", "remainingClaims": left})
         return [Put(self._tables.coupons, row, when=Absent()) for row in rows]
 
@@ -249,9 +262,9 @@ def coupon_of(item: Item | None) -> Coupon | None:
         return None
     amount, reward, remaining = item.get("amount"), item.get("rewardType"), item.get("remainingClaims")
     shards = item.get("shards", 0)
-    if type(amount) is not int or amount <= 0 or type(reward) is not int or reward not in (0, 1):
+    if not is_whole(amount) or amount <= 0 or type(reward) is not int or reward not in (0, 1):
         return None
-    if remaining is not None and type(remaining) is not int:
+    if remaining is not None and not is_whole(remaining):
         return None
     split = shards if type(shards) is int and 0 < shards <= MOST_SHARDS else 0
     return Coupon(str(item["PK"]).removeprefix("COUPON#"), REWARDS[reward], amount, remaining, split)
@@ -272,7 +285,11 @@ def _exhausted(old: Item | None, user_id: str) -> bool:
     coupon = coupon_of(old)
     if old is None or coupon is None:
         return True
-    return user_id in old.get("claimedBy", ()) or (coupon.remaining is not None and coupon.remaining < 1)
+    return user_id in texts(old.get("claimedBy")) or (coupon.remaining is not None and coupon.remaining < 1)
+
+
+def _is_code(code: str) -> bool:
+    return 0 < len(code) <= LONGEST and code.isprintable()
 
 
 def _operation(code: str) -> str:

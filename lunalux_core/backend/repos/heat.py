@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lunalux_core.backend.clock import iso
+from lunalux_core.backend.environ import whole_points
 from lunalux_core.backend.ranking_keys import HOT
 from lunalux_core.backend.repos.characters import VISIBLE, Characters, Place
 from lunalux_core.backend.settings import RankingSettings
@@ -30,7 +31,9 @@ class Gain:
 
 def dialogue(ranking: RankingSettings, lux_level: int, luna_cost: int) -> Gain:
     """One official reply: a dialogue, its level's heat, and heat for the luna coins it cost."""
-    heat = ranking.dialogue_heat[max(0, min(lux_level, 2))] + luna_cost * ranking.luna_multiplier
+    heat = ranking.dialogue_heat[max(0, min(lux_level, 2))] + whole_points(
+        luna_cost * ranking.luna_multiplier
+    )
     counters = {"DialogueCount": 1}
     if luna_cost:
         counters["TotalLunaCoinUsed"] = luna_cost

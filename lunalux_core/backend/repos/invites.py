@@ -11,13 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lunalux_core.backend.clock import from_iso, iso
-from lunalux_core.backend.repos.ledger import Ledgers
+from lunalux_core.backend.repos.ledger import Ledgers, is_odd
 from lunalux_core.backend.repos.movements import gain, user_pk
 from lunalux_core.backend.repos.wallets import no_wallet
 from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.storage.foreign import text, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     AnyOf,
+    Condition,
     ConditionFailed,
     Delete,
     Eq,
@@ -38,6 +40,7 @@ CODE_LENGTH = 10
 DAY_MS = 24 * 3600 * 1000
 NEW_ACCOUNT_MS = DAY_MS
 TRIES = 5
+COUNTS = ("totalInvites", "unissuedRewardCount")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,28 @@ class Invites:
 
     async def get(self, user_id: str) -> Invite | None:
         item = await self._store.get(self._tables.invite, profile_key(user_id))
+        if item is not None and (not text(item.get("inviteCode")) or is_odd(item, COUNTS)):
+            await self._mend(user_id, item)
+            item = await self._store.get(self._tables.invite, profile_key(user_id))
         return None if item is None else invite_of(item)
+
+    async def _mend(self, user_id: str, item: Item) -> None:
+        """Counts that another program left as something else than whole numbers, and a code that is lost."""
+        counted = {name: max(0, whole(item.get(name))) for name in COUNTS}
+        as_read: list[Condition] = [Exists(), *unchanged(item, *COUNTS, "inviteCode")]
+        writes: list[Operation] = []
+        if not text(item.get("inviteCode")):
+            code = _fresh_code()
+            counted_and_code: dict[str, object] = {**counted, "inviteCode": code}
+            writes.append(self._owned(user_id, code))
+        else:
+            counted_and_code = dict(counted)
+        key = profile_key(user_id)
+        writes.append(Update(self._tables.invite, key, set=counted_and_code, when=as_read))
+        try:
+            await self._store.transact(writes)
+        except ConditionFailed:
+            return  # it moved meanwhile; the next look mends it
 
     async def require(self, user_id: str) -> Invite:
         """The profile, made with a new code where it is missing."""
@@ -101,9 +125,9 @@ class Invites:
 
     def new_profile(self, user_id: str) -> list[Operation]:
         """Profile and code owner with a fresh code; fails where either is there (A1)."""
-        code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
+        code = _fresh_code()
         moment = iso(self._now_ms())
-        key, owner = profile_key(user_id), _code_key(code)
+        key = profile_key(user_id)
         profile = {
             "PK": key.pk,
             "SK": key.sk,
@@ -114,11 +138,12 @@ class Invites:
             "createdAt": moment,
             "updatedAt": moment,
         }
+        return [Put(self._tables.invite, profile, when=Absent()), self._owned(user_id, code)]
+
+    def _owned(self, user_id: str, code: str) -> Operation:
+        owner = _code_key(code)
         owned = {"PK": owner.pk, "SK": owner.sk, "userId": user_id, "inviteCode": code}
-        return [
-            Put(self._tables.invite, profile, when=Absent()),
-            Put(self._tables.invite, owned, when=Absent()),
-        ]
+        return Put(self._tables.invite, owned, when=Absent())
 
     async def leaving(self, user_id: str) -> list[Operation]:
         """What takes a profile and its code away."""
@@ -139,7 +164,7 @@ class Invites:
         if born is None or self._now_ms() - born > NEW_ACCOUNT_MS or not looks_like_code(code):
             return False
         owner = await self._owner(code)
-        if owner is None or owner == invitee:
+        if owner is None or owner == invitee or await self.get(owner) is None:
             return False
         for _ in range(TRIES):
             try:
@@ -161,8 +186,8 @@ class Invites:
         """Whose code it is; ours are capitals however they are typed, older ones may be anything."""
         for spelling in dict.fromkeys((code, code.upper())):
             row = await self._store.get(self._tables.invite, _code_key(spelling))
-            if row is not None:
-                return str(row["userId"])
+            if row is not None and (owner := text(row.get("userId"))):
+                return owner
         return None
 
     def _acceptance(self, invitee: str, inviter: str) -> list[Operation]:
@@ -262,19 +287,19 @@ def _code_key(code: str) -> Key:
     return Key(f"INVITE_CODE#{code}", "OWNER")
 
 
+def _fresh_code() -> str:
+    return "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
+
+
 def looks_like_code(code: str) -> bool:
     """Whether somebody's code could be written so; what could not is of no effect, and of no harm."""
     return 0 < len(code) <= 64 and code.isascii() and code.isprintable()
 
 
 def invite_of(item: Item) -> Invite:
-    def count(name: str) -> int:
-        value = item.get(name, 0)
-        return value if type(value) is int else 0
-
     return Invite(
         user_id=str(item["PK"]).removeprefix("USER#"),
-        invite_code=str(item["inviteCode"]),
-        total_invites=count("totalInvites"),
-        unissued_reward_count=count("unissuedRewardCount"),
+        invite_code=text(item.get("inviteCode")),
+        total_invites=whole(item.get("totalInvites")),
+        unissued_reward_count=whole(item.get("unissuedRewardCount")),
     )

@@ -1,8 +1,12 @@
-"""Ledger summaries and the history of movements (BACKEND 1.1; A1, M17)."""
+"""Ledger summaries and the history of movements (BACKEND 1.1; A1, M17).
+
+Coins are whole. Where another program left a fraction, or no number at all, `heal` rounds it once, as a
+movement: from then on wallet, totals and the sum of the movements agree.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from lunalux_core.backend.billing import CURRENCIES, Currency
@@ -23,20 +27,22 @@ from lunalux_core.backend.repos.movements import (
     wallet_key,
 )
 from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.storage.foreign import is_whole, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     Check,
     Condition,
     ConditionFailed,
-    Eq,
     Exists,
     Item,
     Operation,
     Put,
     Store,
     Unavailable,
+    Update,
 )
 from lunalux_core.errors import InvalidInput
+from lunalux_core.ids import uuid4
 
 HEAL_TRIES = 8
 OPENING: dict[Currency, str] = {"star": "init", "luna": "init/luna"}
@@ -79,14 +85,15 @@ class Ledgers:
 
     async def require(self, user_id: str) -> Ledger | None:
         """The summary, made from the wallet's balance where it is missing; None without a wallet."""
-        ledger = await self.get(user_id)
-        if ledger is None:
+        item = await self._store.get(self._tables.ledger, ledger_key(user_id))
+        if item is None or is_odd(item, (*USED.values(), *GAIN.values())):
             await self.heal(user_id)
-            ledger = await self.get(user_id)
-        return ledger
+            return await self.get(user_id)
+        return ledger_of(item)
 
     async def heal(self, user_id: str) -> None:
-        """Make what an older account lacks: the summary, and movements that explain its balance (M17).
+        """Make what an older account lacks: whole balances, the summary, and movements that explain them
+        (M17).
 
         Every write is conditioned on the balances as read, so no coin moves unseen between.
         """
@@ -96,28 +103,72 @@ class Ledgers:
                 return
             ledger = await self._store.get(self._tables.ledger, ledger_key(user_id))
             opening = await self._store.get(self._tables.ledger, move_key(user_id, OPENING["star"]))
-            if ledger is not None and opening is not None:
+            odd = is_odd(wallet, COIN.values()) or is_odd(ledger or {}, (*USED.values(), *GAIN.values()))
+            if ledger is not None and opening is not None and not odd:
                 return
+            remedy = self._rounding if odd else self._remedy
             try:
-                await self._store.transact(await self._remedy(user_id, wallet, ledger, opening))
-                return
+                await self._store.transact(await remedy(user_id, wallet, ledger, opening))
             except ConditionFailed:
                 continue
+            if not odd:
+                return
         raise Unavailable("The account's ledger changes too fast to be completed.")
+
+    async def _rounding(
+        self, user_id: str, wallet: Item, ledger: Item | None, opening: Item | None
+    ) -> list[Operation]:
+        """Whole coins in wallet and summary, and a movement of what that makes of what was explained so far.
+
+        What is no number at all is as much as the summary says, else the movements.
+        """
+        now, moved = self._now_ms(), await self.movement_sums(user_id)
+        known = None if ledger is None else ledger_of(ledger)
+        balances: dict[Currency, int] = {}
+        totals: dict[str, int] = {}
+        writes: list[Operation] = []
+        odd = [
+            c for c in CURRENCIES if is_odd(wallet, (COIN[c],)) or is_odd(ledger or {}, (USED[c], GAIN[c]))
+        ]
+        for c in odd:
+            said = moved[c] if known is None else known.balance(c)
+            balances[c] = max(0, whole(wallet.get(COIN[c], 0), said))
+            if ledger is not None:
+                totals[USED[c]] = max(0, whole(ledger.get(USED[c])))
+                totals[GAIN[c]] = totals[USED[c]] + balances[c]
+            if opening is not None:
+                movement = Movement(
+                    f"round/{c}/{uuid4()}", "admin", c, balances[c] - moved[c], "SETTLED", iso(now)
+                )
+                writes.append(Put(self._tables.ledger, move_row(user_id, movement), when=Absent()))
+                writes.append(Put(self._tables.ledger, line_row(user_id, movement, now), when=None))
+        coins = {COIN[c]: amount for c, amount in balances.items()}
+        as_read: list[Condition] = [Exists(), *unchanged(wallet, *COIN.values())]
+        writes.append(
+            Update(
+                self._tables.wallet, wallet_key(user_id), set={**coins, "updatedAt": iso(now)}, when=as_read
+            )
+        )
+        if ledger is not None:
+            unmoved: list[Condition] = [Exists(), *unchanged(ledger, *USED.values(), *GAIN.values())]
+            key = ledger_key(user_id)
+            writes.append(
+                Update(self._tables.ledger, key, set={**totals, "updatedAt": iso(now)}, when=unmoved)
+            )
+        return writes
 
     async def _remedy(
         self, user_id: str, wallet: Item, ledger: Item | None, opening: Item | None
     ) -> list[Operation]:
         now = self._now_ms()
-        unmoved: list[Condition] = [Exists()]
-        unmoved += [Eq(COIN[c], wallet[COIN[c]]) for c in CURRENCIES if COIN[c] in wallet]
+        unmoved: list[Condition] = [Exists(), *unchanged(wallet, *COIN.values())]
         writes: list[Operation] = [Check(self._tables.wallet, wallet_key(user_id), when=unmoved)]
         if ledger is None:
-            balances = {c: int(wallet.get(COIN[c], 0)) for c in CURRENCIES}
+            balances = {c: whole(wallet.get(COIN[c])) for c in CURRENCIES}
             writes.append(Put(self._tables.ledger, new_ledger(user_id, balances, now), when=Absent()))
         if opening is None:
             moved = await self.movement_sums(user_id)
-            missing = {c: int(wallet.get(COIN[c], 0)) - moved[c] for c in CURRENCIES}
+            missing = {c: whole(wallet.get(COIN[c])) - moved[c] for c in CURRENCIES}
             writes += opening_moves(self._tables, user_id, missing, now)
         return writes
 
@@ -129,7 +180,7 @@ class Ledgers:
             page = await self._store.query(self._tables.ledger, user_pk(user_id), prefix=MOVE, after=after)
             for row in page.items:
                 if row.get("currency") in CURRENCIES:
-                    sums[row["currency"]] += int(row["amount"])
+                    sums[row["currency"]] += whole(row.get("amount"))
             after = page.after
             if after is None:
                 return sums
@@ -154,8 +205,7 @@ class Ledgers:
 
 def ledger_of(item: Item) -> Ledger:
     def total(name: str) -> int:
-        value = item.get(name, 0)
-        return value if type(value) is int else 0
+        return whole(item.get(name))
 
     return Ledger(
         user_id=str(item["PK"]).removeprefix("USER#"),
@@ -164,6 +214,11 @@ def ledger_of(item: Item) -> Ledger:
         total_luna_coin_used=total(USED["luna"]),
         total_luna_coin_gain=total(GAIN["luna"]),
     )
+
+
+def is_odd(item: Item, names: Iterable[str]) -> bool:
+    """Whether any of these attributes is there and is no whole number."""
+    return any(name in item and not is_whole(item[name]) for name in names)
 
 
 def new_ledger(user_id: str, gains: dict[Currency, int], now_ms: int) -> dict[str, object]:

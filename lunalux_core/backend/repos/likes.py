@@ -14,8 +14,10 @@ from lunalux_core.backend.repos.characters import Characters, MarketCard, Place,
 from lunalux_core.backend.repos.heat import Gain, counting
 from lunalux_core.backend.repos.movements import user_pk
 from lunalux_core.backend.settings import RankingSettings, TableNames
+from lunalux_core.backend.storage.foreign import is_number, optional_text, text, whole
 from lunalux_core.backend.storage.table import (
     Absent,
+    All,
     AnyOf,
     ConditionFailed,
     Delete,
@@ -33,6 +35,7 @@ DOWNLOAD_WINDOW_S = 24 * 3600
 PAGE = 100
 OWN_MOST = 1000
 """Cards of one person that are listed."""
+LAST_SECOND = 253_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +149,15 @@ class Likes:
                 return found
 
     def _over(self, row: Item) -> bool:
-        ends = row.get("expiresAt")
-        return type(ends) is int and ends <= self._now_ms() // 1000
+        return is_number(row.get("expiresAt")) and row["expiresAt"] <= self._now_ms() // 1000
 
     async def open_ticket(
         self, user_id: str, upload_id: str, key: str, size: int, sha256: str | None, ttl_s: int
     ) -> Ticket:
-        """Note that somebody may upload `size` bytes as the object `key` and publish them."""
+        """Note that somebody may upload `size` bytes as the object `key` and publish them.
+
+        The row does not expire by itself: it is the sweep's, or the erasure's, together with the object.
+        """
         now = self._now_ms()
         ticket = Ticket(upload_id, user_id, key, size, sha256, now // 1000 + ttl_s)
         row: dict[str, Any] = {
@@ -162,26 +167,68 @@ class Likes:
             "key": key,
             "size": size,
             "createdAt": iso(now),
-            "expiresAt": ticket.expires_s,
+            "endsAt": ticket.expires_s,
         }
         if sha256 is not None:
             row["sha256"] = sha256
-        await self._store.write(Put(self._tables.liked, row, when=Absent()))
+        note = _note(ticket, owner=True)
+        await self._store.transact(
+            [Put(self._tables.liked, row, when=Absent()), Put(self._tables.liked, note, when=None)]
+        )
         return ticket
+
+    async def open_uploads(self, user_id: str) -> tuple[int, int]:
+        """How many uploads of an account wait to be published, and their bytes."""
+        count = size = 0
+        after = None
+        while True:
+            page = await self._store.query(
+                self._tables.liked, user_pk(user_id), prefix=UPLOAD, after=after, limit=PAGE
+            )
+            count += len(page.items)
+            size += sum(max(0, whole(row.get("size"))) for row in page.items)
+            after = page.after
+            if after is None:
+                return count, size
 
     async def ticket(self, user_id: str, upload_id: str) -> Ticket | None:
         """Somebody's own ticket that has not ended."""
         row = await self._store.get(self._tables.liked, Key(user_pk(user_id), f"{UPLOAD}{upload_id}"))
-        if row is None or self._over(row):
+        ends = ending(row) if row is not None else 0
+        if row is None or ends <= self._now_ms() // 1000:
             return None
-        return Ticket(upload_id, user_id, row["key"], row["size"], row.get("sha256"), row["expiresAt"])
+        sha256 = optional_text(row.get("sha256"))
+        return Ticket(upload_id, user_id, text(row.get("key")), whole(row.get("size")), sha256, ends)
 
     def consume(self, ticket: Ticket) -> list[Operation]:
         """What `Characters.publish` does in its transaction: a ticket publishes once (A10), and the account
         notes the card as its own, under the upload's id, for the day it is erased (S11)."""
-        key = Key(user_pk(ticket.user_id), f"{UPLOAD}{ticket.id}")
+        key, now_s = Key(user_pk(ticket.user_id), f"{UPLOAD}{ticket.id}"), self._now_ms() // 1000
         own = {"PK": key.pk, "SK": f"{OWN}{ticket.id}", "characterId": ticket.id}
+        lasting = AnyOf(Ge("endsAt", now_s), All(Absent("endsAt"), Ge("expiresAt", now_s)))
         return [
-            Delete(self._tables.liked, key, when=Ge("expiresAt", self._now_ms() // 1000)),
+            Delete(self._tables.liked, key, when=lasting),
             Put(self._tables.liked, own, when=None),
+            Put(self._tables.liked, _note(ticket, owner=False), when=None),
         ]
+
+
+def ending(row: Item) -> int:
+    """When an upload's ticket ends, in epoch seconds; older rows have it as their time to live."""
+    return whole(row.get("endsAt", row.get("expiresAt")))
+
+
+def note_pk(ends_s: int) -> str:
+    """Where the uploads are noted that end on the day of `ends_s`."""
+    return f"UPLOADS#{iso(max(0, min(ends_s, LAST_SECOND)) * 1000)[:10].replace('-', '')}"
+
+
+def note_key(ends_s: int, upload_id: str) -> Key:
+    return Key(note_pk(ends_s), upload_id)
+
+
+def _note(ticket: Ticket, *, owner: bool) -> dict[str, Any]:
+    """The row by which the sweep finds an upload; without its owner once it is published."""
+    key = note_key(ticket.expires_s, ticket.id)
+    row = {"PK": key.pk, "SK": key.sk, "object": ticket.key, "endsAt": ticket.expires_s}
+    return row | ({"owner": ticket.user_id} if owner else {})

@@ -42,11 +42,13 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Username:
-    """A name as shown, its folded spelling (`usernameLower`) and its shape."""
+    """A name as shown, its folded spelling (`usernameLower`) and its shape. `small` is its plain small
+    spelling, by which older names are owned: `straße`, which is folded to `strasse`."""
 
     shown: str
     lower: str
     shape: str
+    small: str
 
     @classmethod
     def parse(cls, text: str) -> Username:
@@ -71,7 +73,8 @@ class Username:
     def known(cls, shown: str) -> Username:
         """A name that was accepted before, whatever the rules are now."""
         lower = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", shown).casefold())
-        return cls(shown, lower, _shape(lower))
+        small = unicodedata.normalize("NFKC", shown).lower()
+        return cls(shown, lower, _shape(lower), small)
 
 
 _WITHOUT_MARKS = str.maketrans("", "", "".join(_PLAIN))

@@ -9,13 +9,23 @@ from dataclasses import dataclass, replace
 from lunalux_core.backend.billing import CURRENCIES, Currency, Wallet
 from lunalux_core.backend.clock import iso
 from lunalux_core.backend.repos.invites import Invite, Invites, invite_of, profile_key
-from lunalux_core.backend.repos.ledger import OPENING, Ledger, Ledgers, ledger_of, new_ledger, opening_moves
-from lunalux_core.backend.repos.movements import COIN, ledger_key, move_key, user_pk, wallet_key
+from lunalux_core.backend.repos.ledger import (
+    OPENING,
+    Ledger,
+    Ledgers,
+    is_odd,
+    ledger_of,
+    new_ledger,
+    opening_moves,
+)
+from lunalux_core.backend.repos.movements import COIN, GAIN, USED, ledger_key, move_key, user_pk, wallet_key
 from lunalux_core.backend.repos.usernames import Username
 from lunalux_core.backend.repos.wallets import wallet_of
 from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.storage.foreign import optional_text, text, unchanged
 from lunalux_core.backend.storage.table import (
     Absent,
+    All,
     AnyOf,
     Check,
     ConditionFailed,
@@ -34,6 +44,7 @@ from lunalux_core.errors import BackendError, NotFound
 
 FIRST_COINS: dict[Currency, int] = {"star": 100, "luna": 100}
 TRIES = 8
+LONGEST_OWNED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,10 @@ class _Rows:
     def account(self) -> Account | None:
         """The account, if every row is there."""
         if not (self.profile and self.wallet and self.ledger and self.opening and self.invite):
+            return None
+        if is_odd(self.wallet, COIN.values()) or is_odd(self.ledger, (*USED.values(), *GAIN.values())):
+            return None
+        if not text(self.invite.get("inviteCode")):
             return None
         return Account(
             user_of(self.profile), wallet_of(self.wallet), ledger_of(self.ledger), invite_of(self.invite)
@@ -104,12 +119,28 @@ class Users:
         A valid `referral` code counts once in the account's first day.
         """
         account = await self._complete(user_id, email)
+        if account.user.username is not None:
+            await self._own_shape(user_id, account.user.username)
         if not referral:
             return account
         code = referral.strip()
         if await self._invites.accept(user_id, code, account.user.created_at):
             return replace(await self._complete(user_id, email), referred=True)
         return replace(account, referred=await self._invites.counted(user_id, code))
+
+    async def _own_shape(self, user_id: str, username: str) -> None:
+        """Guard a name of before there were shapes against look-alikes, from its owner's next arrival on."""
+        if not 0 < len(username) <= LONGEST_OWNED:
+            return
+        name, table = Username.known(username), self._tables.user
+        key = Key(_shape_pk(name), "OWNER")
+        if await self._store.get(table, key) is not None:
+            return
+        owned = {"username": name.shown, "usernameLower": name.lower, "userId": user_id}
+        try:
+            await self._store.write(Put(table, _item(key, owned), when=Absent()))
+        except ConditionFailed:
+            return  # somebody was faster
 
     async def _complete(self, user_id: str, email: str) -> Account:
         for _ in range(TRIES):
@@ -146,7 +177,9 @@ class Users:
             writes += self._invites.new_profile(user_id)
         if writes:
             await self._store.transact(writes)
-        if rows.wallet is not None and (rows.ledger is None or rows.opening is None):
+        elif rows.invite is not None:
+            await self._invites.get(user_id)  # mends it
+        if rows.wallet is not None:
             await self._ledgers.heal(user_id)
 
     async def _first_wallet(self, user_id: str, rows: _Rows) -> list[Operation]:
@@ -159,7 +192,7 @@ class Users:
         if rows.ledger is not None:
             ledger = ledger_of(rows.ledger)
             coins = {currency: max(0, ledger.balance(currency)) for currency in CURRENCIES}
-            stood = Eq("updatedAt", rows.ledger["updatedAt"]) if "updatedAt" in rows.ledger else Exists()
+            stood = [Exists(), *unchanged(rows.ledger, "updatedAt", *USED.values(), *GAIN.values())]
             beside.append(Check(self._tables.ledger, ledger_key(user_id), when=stood))
         else:
             if rows.opening is not None:
@@ -198,21 +231,26 @@ class Users:
 
     async def _claim(self, user_id: str, profile: Item, wish: Username) -> tuple[list[Operation], int]:
         """The transaction, and how many of its first operations claim rows of the new name."""
-        table, old = self._tables.user, profile.get("usernameLower")
+        table, old = self._tables.user, _small_name(profile)
         mine = AnyOf(Absent(), Eq("userId", user_id))
         owned = {"username": wish.shown, "usernameLower": wish.lower, "userId": user_id}
         claimed = _owner_keys(wish)
+        if old is not None and Username.known(old).lower == wish.lower:
+            # Only the case changes: a name of before there were shapes is its owner's, whoever has its shape.
+            shape = await self._store.get(table, Key(_shape_pk(wish), "OWNER"))
+            if shape is not None and shape.get("userId") != user_id:
+                claimed = [key for key in claimed if key.pk != _shape_pk(wish)]
         writes: list[Operation] = [Put(table, _item(key, owned), when=mine) for key in claimed]
-        unchanged = Absent("usernameLower") if old is None else Eq("usernameLower", old)
+        as_read = unchanged(profile, "usernameLower")
         writes.append(
             Update(
                 table,
                 _profile_key(user_id),
                 set={"username": wish.shown, "usernameLower": wish.lower},
-                when=(Exists(), unchanged),
+                when=(Exists(), *as_read),
             )
         )
-        left = [] if old is None else _owner_keys(Username.known(str(old)))
+        left = [] if old is None else _owner_keys(Username.known(old))
         left = [key for key in left if key not in claimed]
         rows = await self._store.get_many(table, left) if left else {}
         # A name of before there were shapes owns no such row; somebody else may by now.
@@ -225,15 +263,15 @@ class Users:
         """Take an account's own rows away, and let its username go, in one transaction (S11)."""
         for _ in range(TRIES):
             profile = await self._store.get(self._tables.user, _profile_key(user_id))
-            name = profile.get("usernameLower") if profile is not None else None
-            unchanged = Absent("usernameLower") if name is None else Eq("usernameLower", name)
+            name = _small_name(profile or {})
+            as_read = All(*unchanged(profile or {}, "usernameLower"))
             writes: list[Operation] = [
-                Delete(self._tables.user, _profile_key(user_id), when=AnyOf(Absent(), unchanged)),
+                Delete(self._tables.user, _profile_key(user_id), when=AnyOf(Absent(), as_read)),
                 Delete(self._tables.wallet, wallet_key(user_id)),
                 Delete(self._tables.ledger, ledger_key(user_id)),
                 *await self._invites.leaving(user_id),
             ]
-            names = [] if name is None else _owner_keys(Username.known(str(name)))
+            names = [] if name is None else _owner_keys(Username.known(name))
             owners = await self._store.get_many(self._tables.user, names) if names else {}
             writes += [
                 Delete(self._tables.user, Key(*key), when=Eq("userId", user_id))
@@ -251,17 +289,22 @@ class Users:
         """The user id behind a username, for operators."""
         key = _owner_keys(Username.known(username))[0]
         row = await self._store.get(self._tables.user, key)
-        return None if row is None else str(row["userId"])
+        return None if row is None else optional_text(row.get("userId"))
 
 
 def user_of(item: Item) -> User:
-    username = item.get("username")
     return User(
         id=str(item["PK"]).removeprefix("USER#"),
-        email=str(item.get("email", "")),
-        username=username if isinstance(username, str) else None,
-        created_at=str(item.get("createdAt", "")),
+        email=text(item.get("email")),
+        username=optional_text(item.get("username")),
+        created_at=text(item.get("createdAt")),
     )
+
+
+def _small_name(profile: Item) -> str | None:
+    """The name that a profile says it owns, None where it could own none."""
+    name = text(profile.get("usernameLower"))
+    return name if 0 < len(name) <= LONGEST_OWNED else None
 
 
 def _profile_key(user_id: str) -> Key:
@@ -269,8 +312,14 @@ def _profile_key(user_id: str) -> Key:
 
 
 def _owner_keys(name: Username) -> list[Key]:
-    """The rows that a name owns: the documented one, and one for its shape."""
-    return [Key(f"USERNAME#{name.lower}", "OWNER"), Key(f"USERNAME_SHAPE#{name.shape}", "OWNER")]
+    """The rows that a name owns: the documented one, one for its shape, and that of its plain small spelling
+    where that is another."""
+    spellings = dict.fromkeys((f"USERNAME#{name.lower}", _shape_pk(name), f"USERNAME#{name.small}"))
+    return [Key(pk, "OWNER") for pk in spellings]
+
+
+def _shape_pk(name: Username) -> str:
+    return f"USERNAME_SHAPE#{name.shape}"
 
 
 def _item(key: Key, attributes: Mapping[str, object]) -> dict[str, object]:

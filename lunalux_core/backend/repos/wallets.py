@@ -7,7 +7,7 @@ from typing import Any
 
 from lunalux_core.backend.billing import Currency, Wallet
 from lunalux_core.backend.clock import iso
-from lunalux_core.backend.repos.ledger import Ledgers
+from lunalux_core.backend.repos.ledger import Ledgers, is_odd
 from lunalux_core.backend.repos.movements import COIN, gain, wallet_key
 from lunalux_core.backend.settings import TableNames
 from lunalux_core.backend.storage.table import ConditionFailed, Exists, Item, Store, Update
@@ -24,7 +24,11 @@ class Wallets:
         self._store, self._tables, self._ledgers, self._now_ms = store, tables, ledgers, now_ms
 
     async def get(self, user_id: str) -> Wallet | None:
+        """The wallet; coins that another program left as fractions are rounded first, once and for all."""
         item = await self._store.get(self._tables.wallet, wallet_key(user_id))
+        if item is not None and is_odd(item, COIN.values()):
+            await self._ledgers.heal(user_id)
+            item = await self._store.get(self._tables.wallet, wallet_key(user_id))
         return None if item is None else wallet_of(item)
 
     async def require(self, user_id: str) -> Wallet:
@@ -60,6 +64,7 @@ class Wallets:
             amount=amount,
             now_ms=self._now_ms(),
         )
+        await self.get(user_id)
         await self._ledgers.require(user_id)
         try:
             await self._store.transact(writes)
@@ -95,7 +100,7 @@ def wallet_of(item: Item) -> Wallet:
     """The wallet in an item. A balance that is no whole number counts as none: it can buy nothing (M13)."""
     return Wallet(
         user_id=str(item["PK"]).removeprefix("USER#"),
-        lux_level=_whole(item, "luxLevel"),
+        lux_level=min(max(_whole(item, "luxLevel"), LEVELS[0]), LEVELS[-1]),
         star_coin=_whole(item, COIN["star"]),
         luna_coin=_whole(item, COIN["luna"]),
     )

@@ -79,9 +79,9 @@ def _holds(condition: Condition, item: Item | None) -> bool:
         case Eq():
             return same(value, condition.value)
         case Ge():
-            return type(value) is int and value >= condition.value
+            return _is_number(value) and bool(value >= condition.value)
         case Le():
-            return type(value) is int and value <= condition.value
+            return _is_number(value) and bool(value <= condition.value)
         case NotInSet():
             return not (isinstance(value, frozenset) and condition.value in value)
         case _:
@@ -134,9 +134,15 @@ def _parent(item: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
     return place, name
 
 
-def _sum(before: Any, amount: int, path: str) -> int:
-    if type(before) is not int:
-        raise Invalid(f"{path} is not a whole number")
+def _sum(before: Any, amount: int, path: str) -> int | float:
+    """A foreign hand's fraction stays one, as in DynamoDB; nobody of ours writes any."""
+    if not _is_number(before):
+        raise Invalid(f"{path} is not a number")
     if abs(before + amount) >= MOST:
         raise Invalid(f"{path} would be out of range")
-    return before + amount
+    total: int | float = before + amount
+    return total
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

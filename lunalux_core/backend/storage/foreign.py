@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from lunalux_core.backend.storage.checks import check_value
+from lunalux_core.backend.storage.table import Absent, Condition, Eq, Exists, Ge, Invalid, Item, Le
+
 LARGEST = 2**53 - 1
 """The largest whole number that every client can hold exactly."""
 _NUMBERS = (int, float, Decimal)
@@ -124,3 +127,32 @@ def as_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [as_json(inner) for inner in value]
     return None
+
+
+def unchanged(item: Item | Mapping[str, Any], *paths: str) -> list[Condition]:
+    """Conditions that attributes are as in `item`, for values of every kind.
+
+    A fraction, which the port cannot name, is held between its whole neighbours; of what has no form in the
+    port at all it is only asked that something is there.
+    """
+    found: list[Condition] = []
+    for path in paths:
+        if path not in item:
+            found.append(Absent(path))
+            continue
+        value = item[path]
+        if _keepable(value):
+            found.append(Eq(path, value))
+        elif is_number(value):
+            found += [Ge(path, math.floor(value)), Le(path, math.ceil(value))]
+        else:
+            found.append(Exists(path))
+    return found
+
+
+def _keepable(value: Any) -> bool:
+    try:
+        check_value(value)
+    except Invalid:
+        return False
+    return True
