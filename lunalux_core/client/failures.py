@@ -124,7 +124,7 @@ def refusal(
 
 
 def _said(message: str, secrets: Sequence[str]) -> str:
-    """A server's sentence without controls, then without credentials: removing controls may join one again."""
+    """A server's sentence. Credentials go last: without controls between its parts one may be whole."""
     text = redact(clean_line(message, 8 * MOST_SAID))
     for secret in secrets:
         if len(secret) >= 6:
