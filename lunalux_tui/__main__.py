@@ -11,12 +11,17 @@ import sys
 def main() -> None:
     """Entry point of the console script; ends the process with SPEC 2's exit codes."""
     arguments = sys.argv[1:]
-    if arguments in (["--version"], ["-V"]):
+    whole = None not in (sys.stdin, sys.stdout, sys.stderr)  # each may have been closed by who started us
+    if arguments in (["--version"], ["-V"]) and whole:
         from lunalux_core import __version__
 
-        sys.stdout.write(f"lunalux {__version__}\n")
-        return
-    if not arguments and sys.stdin.isatty() and sys.stdout.isatty():
+        try:
+            sys.stdout.write(f"lunalux {__version__}\n")
+            sys.stdout.flush()
+            return
+        except OSError:
+            pass  # told by the command line
+    if not arguments and whole and sys.stdin.isatty() and sys.stdout.isatty():
         from lunalux_tui.app import run
 
         sys.exit(run())

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
+from typing import cast
 
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, NotFound
 from lunalux_core.importing.results import ImportResult, failed
@@ -70,7 +71,8 @@ class Member:
             info = self.opened.getinfo(self.name)
             _judge(str(self), info)
             with self.opened.open(info) as file:
-                if info.file_size > MAX_PLAIN and file.peek(4)[:4] != b"PK\x03\x04":
+                inside = cast("zipfile.ZipExtFile", file)
+                if info.file_size > MAX_PLAIN and inside.peek(4)[:4] != b"PK\x03\x04":
                     raise _too_large(str(self))
                 data = file.read(MAX_MEMBER + 1)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError):

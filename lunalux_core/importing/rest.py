@@ -54,6 +54,7 @@ OFF = {
     "worldbook": "It is switched off; a card that names it uses it all the same. "
     "`lunalux worldbook enable` turns it on for every chat.",
     "preset": "It is stored, not in use; `lunalux preset enable` puts it in use.",
+    "regex": "It is switched off; `lunalux regex enable` lets it work on every chat.",
 }
 """What is said of a document that an import does not switch on by itself."""
 
@@ -161,7 +162,7 @@ class Rest:
     def shelve(
         self, told: str, kind: ShelfKind, found: Sequence[ShelfDocument], mended: tuple[str, ...] = ()
     ) -> ImportResult:
-        """The documents of one file onto their shelf. Scripts run at once, the others wait to be chosen."""
+        """The documents of one file onto their shelf. None is switched on by itself."""
 
         def change(connection: Connection) -> ImportResult:
             known = self._on_shelf(connection, kind)
@@ -171,7 +172,7 @@ class Rest:
                     kind,
                     one.name,
                     one.document,
-                    enabled=kind == "regex",
+                    enabled=False,
                     copy=self.copy,
                     known=known,
                 )
@@ -179,7 +180,7 @@ class Rest:
             ]
             new = sum(one.is_new for one in stored)
             notes = [*mended, *(note for one in found for note in one.notes)]
-            if new and kind in OFF:
+            if new:
                 notes.append(OFF[kind])
             if 0 < new < len(stored):
                 notes.append(f"{len(stored) - new} of {len(stored)} were there already.")

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from lunalux_core import __version__
 from lunalux_core.errors import LunaluxError
 from lunalux_tui.cli import output
 from lunalux_tui.cli.values import lighten
@@ -86,8 +87,24 @@ def _lunalux() -> None:
 
 
 def run_cli(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code (SPEC 2)."""
+    """Run one command and return its exit code (SPEC 2). An output that takes nothing any more is told in a
+    sentence; a pipe whose reader went away is nothing to tell."""
     as_json = "--json" in arguments
+    with output.guarded() as out:
+        code = _run(arguments, as_json)
+        out.flush()
+        if out.lost is not None and not isinstance(out.lost, BrokenPipeError):
+            _speak()
+            output.report(output.unwritable(out.lost), as_json=as_json)
+            code = code or output.FAILED
+        sys.stderr.flush()
+    return code
+
+
+def _run(arguments: Sequence[str], as_json: bool) -> int:
+    if list(arguments) in (["--version"], ["-V"]):
+        output.print_text(f"lunalux {__version__}")
+        return output.DONE
     if not arguments and COMPLETE not in os.environ:
         command = typer.main.get_command(app)
         sys.stderr.write(command.get_help(command.make_context("lunalux", [], resilient_parsing=True)) + "\n")
@@ -99,7 +116,6 @@ def run_cli(arguments: Sequence[str]) -> int:
 
             take_over()
         result = command.main(list(arguments), prog_name="lunalux", standalone_mode=False)
-        sys.stdout.flush()
         return result if isinstance(result, int) else output.DONE
     except LunaluxError as error:
         _speak()
@@ -107,12 +123,10 @@ def run_cli(arguments: Sequence[str]) -> int:
         return output.exit_code(error)
     except KeyboardInterrupt:
         return output.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe went away: nothing to tell, and stdout must not be flushed again.
-        sys.stdout = None
-        return output.DONE
     except typer.Abort:
         return output.INTERRUPTED
+    except SystemExit as ended:  # completion ends like this
+        return ended.code if isinstance(ended.code, int) else output.DONE
     except Exception as error:
         return _ended(error, as_json)
 

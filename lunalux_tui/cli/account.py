@@ -16,7 +16,8 @@ from lunalux_core.account import AccountState
 from lunalux_core.errors import InvalidInput
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.run import command_settings, with_runtime
+from lunalux_tui.cli.values import input_secret
 from lunalux_tui.i18n import t
 
 account_app = typer.Typer(
@@ -214,18 +215,23 @@ def erase(
             "USAGE", "An erased account cannot be brought back.", "Repeat it with --yes.", kind="erase"
         )
 
+    async def online(runtime: Runtime) -> AccountState:
+        return await runtime.account.online()
+
     async def work(runtime: Runtime) -> None:
-        state = await runtime.account.online()
-        if not yes:
-            _ask_for_word(state)
-        password = "" if state.local else _password(password_stdin, twice=False)
+        await runtime.account.online()
         await runtime.account.erase(password)
         if as_json:
             output.print_json({"userId": state.user_id, "erased": True})
         else:
             output.note(t("account.erase.done"))
 
-    with_runtime(work)
+    settings = command_settings()
+    state = with_runtime(online, settings=settings)  # asked between two runs: ctrl+c ends a question at once
+    if not yes:
+        _ask_for_word(state)
+    password = "" if state.local else _password(password_stdin, twice=False)
+    with_runtime(work, settings=settings)
 
 
 def _ask_for_word(state: AccountState) -> None:
@@ -292,7 +298,7 @@ def _address(email: str) -> str:
 
 def _password(from_stdin: bool, *, twice: bool) -> str:
     if from_stdin or not sys.stdin.isatty():
-        password = sys.stdin.readline().rstrip("\r\n")
+        password = input_secret()
     else:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=twice, err=True)
     if not password:

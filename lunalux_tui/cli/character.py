@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,10 @@ from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.library.characters import Character, CharacterSummary
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
-from lunalux_tui.cli.run import command_settings, with_runtime
+from lunalux_tui.cli.conversation import FORCE, YES, free_path, read_file, write_file
+from lunalux_tui.cli.run import command_settings, delete_asked, with_runtime
+from lunalux_tui.cli.values import input_lines
+from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.cards.validate import Finding
@@ -126,7 +127,7 @@ def export(
 @character_app.command()
 def delete(
     name: str = NAME,
-    yes: bool = typer.Option(False, "--yes", help="Do not ask on a terminal."),
+    yes: bool = YES,
     as_json: bool = JSON,
 ) -> None:
     """Delete a character with all its conversations.
@@ -134,18 +135,21 @@ def delete(
     Example: lunalux character delete 3fa8c21b --yes
     """
 
-    async def work(runtime: Runtime) -> None:
-        found = await runtime.library.characters.find(name)
-        chats = await runtime.library.conversations.list(found.id)
-        if not yes and sys.stdin.isatty() and sys.stderr.isatty():
-            typer.confirm(f"Delete {found.name} with {len(chats)} conversations?", abort=True, err=True)
+    async def find(runtime: Runtime) -> tuple[CharacterSummary, int]:
+        found = (await runtime.library.characters.find(name)).summary
+        return found, len(await runtime.library.conversations.list(found.id))
+
+    async def remove(runtime: Runtime, asked: tuple[CharacterSummary, int]) -> None:
+        found, chats = asked
         await runtime.library.characters.delete(found.id)
         if as_json:
             output.print_json({"id": found.id, "name": found.name, "deleted": True})
         else:
-            output.say("character_deleted", name=found.name, n=len(chats))
+            output.say("character_deleted", name=found.name, n=chats)
 
-    with_runtime(work)
+    delete_asked(
+        find, lambda asked: t("cli.delete_character", name=asked[0].name, n=asked[1]), remove, yes=yes
+    )
 
 
 @character_app.command()
@@ -206,7 +210,7 @@ def validate(
 
     command_settings()
     reports = []
-    for item in expand(paths, sys.stdin):
+    for item in expand(paths, input_lines()):
         if isinstance(item, ImportResult):
             assert item.error is not None
             report = {"path": item.path, "spec": None, "valid": False, "departures": [_problem(item.error)]}

@@ -24,6 +24,7 @@ from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.values import input_text
 from lunalux_tui.i18n import t
 
 chat_app = typer.Typer(add_completion=False)
@@ -61,7 +62,7 @@ def chat(
     In a group those whose turn it is answer one after another; --speaker without a message lets one speak.
     """
     if not message and not sys.stdin.isatty():
-        message = sys.stdin.read().strip()
+        message = input_text().strip()
     if not message and not show_prompt and not speaker:
         if sys.stdin.isatty() and sys.stdout.isatty():
             from lunalux_tui.app import run

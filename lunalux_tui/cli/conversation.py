@@ -16,7 +16,8 @@ from lunalux_core.library.groups import CardMode, Group, TurnOrder
 from lunalux_core.regular_files import read_regular
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.run import delete_asked, with_runtime
+from lunalux_tui.i18n import t
 
 conversation_app = typer.Typer(
     help="List, show, export, import and delete conversations.", no_args_is_help=True, add_completion=False
@@ -24,6 +25,7 @@ conversation_app = typer.Typer(
 commands = {"conversation": conversation_app}
 
 JSON = typer.Option(False, "--json", help="Print one JSON document.")
+YES = typer.Option(False, "--yes", help="Delete without a question.")
 FORCE = typer.Option(False, "--force", help="Overwrite an existing file.")
 ID = typer.Argument(metavar="ID", help="Id of a conversation.")
 
@@ -201,20 +203,25 @@ def import_(
 
 
 @conversation_app.command()
-def delete(conversation: str = ID, as_json: bool = JSON) -> None:
+def delete(conversation: str = ID, yes: bool = YES, as_json: bool = JSON) -> None:
     """Delete a conversation with all its branches.
 
-    Example: lunalux conversation delete 3fa8c21b
+    Example: lunalux conversation delete 3fa8c21b --yes
     """
 
-    async def work(runtime: Runtime) -> None:
-        await runtime.library.conversations.delete(conversation)
-        if as_json:
-            output.print_json({"id": conversation, "deleted": True})
-        else:
-            output.say("deleted", name=conversation)
+    async def find(runtime: Runtime) -> Conversation:
+        return await runtime.library.conversations.get(conversation)
 
-    with_runtime(work)
+    async def remove(runtime: Runtime, found: Conversation) -> None:
+        await runtime.library.conversations.delete(found.id)
+        if as_json:
+            output.print_json({"id": found.id, "deleted": True})
+        else:
+            output.say("deleted", name=found.id)
+
+    delete_asked(
+        find, lambda found: t("cli.delete_conversation", name=found.title or found.id), remove, yes=yes
+    )
 
 
 def read_file(path: Path) -> bytes:

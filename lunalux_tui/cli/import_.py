@@ -12,6 +12,7 @@ from lunalux_core.importing import ImportResult, gather, import_files
 from lunalux_core.library import Library
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import command_settings
+from lunalux_tui.cli.values import input_lines
 
 import_app = typer.Typer(add_completion=False)
 commands = {"import": import_app}
@@ -53,7 +54,7 @@ def import_cards(
         results = import_files(
             library,
             settings.paths,
-            gather(paths, sys.stdin, left),
+            gather(paths, input_lines(), left),
             jobs=jobs,
             on_duplicate=on_duplicate,  # type: ignore[arg-type]
             language=lang,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 import typer
@@ -14,7 +13,10 @@ from lunalux_core.redaction import without_password
 from lunalux_core.runtime import Runtime
 from lunalux_core.settings import ModelConfig
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import command_settings, with_runtime
+from lunalux_tui.cli.conversation import YES
+from lunalux_tui.cli.run import command_settings, delete_asked, with_runtime
+from lunalux_tui.cli.values import input_secret
+from lunalux_tui.i18n import t
 
 model_app = typer.Typer(
     help="List, add, remove, test and choose models.", no_args_is_help=True, add_completion=False
@@ -135,7 +137,7 @@ def add(
 
         place = key_env or None
         if key_stdin:
-            secret = sys.stdin.readline().strip()
+            secret = input_secret().strip()
             if not secret:
                 raise InvalidInput("USAGE", "There is no key on stdin.", "Pipe it in, one line.", kind="key")
             runtime.credentials.set(credential_name(name), secret)
@@ -152,23 +154,31 @@ def add(
 
 
 @model_app.command()
-def remove(name: str = NAME, as_json: bool = JSON) -> None:
+def remove(name: str = NAME, yes: bool = YES, as_json: bool = JSON) -> None:
     """Remove a saved configuration and its key.
 
-    Example: lunalux model remove local
+    Example: lunalux model remove local --yes
     """
 
-    async def work(runtime: Runtime) -> None:
+    def unknown() -> NotFound:
+        return NotFound(
+            "MODEL_UNKNOWN",
+            f"There is no saved model {name!r}.",
+            "`lunalux model list` shows them all.",
+            name=name,
+        )
+
+    async def find(runtime: Runtime) -> str:
+        if name not in runtime.settings.models:
+            raise unknown()
+        return name
+
+    async def take_away(runtime: Runtime, name: str) -> None:
         from lunalux_core.config_file import remove_model, reset_value
         from lunalux_core.llm.registry import credential_name
 
         if not remove_model(runtime.paths.config_file, name):
-            raise NotFound(
-                "MODEL_UNKNOWN",
-                f"There is no saved model {name!r}.",
-                "`lunalux model list` shows them all.",
-                name=name,
-            )
+            raise unknown()
         runtime.credentials.delete(credential_name(name))
         if runtime.settings.model == name:
             reset_value(runtime.paths.config_file, "chat.model")
@@ -177,7 +187,7 @@ def remove(name: str = NAME, as_json: bool = JSON) -> None:
         else:
             output.say("removed", name=name)
 
-    with_runtime(work)
+    delete_asked(find, lambda name: t("cli.delete_model", name=name), take_away, yes=yes)
 
 
 @model_app.command()

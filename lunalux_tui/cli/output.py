@@ -6,13 +6,15 @@ per line. Widths are counted in cells. Text from outside is cleaned before it re
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 from lunalux_core.errors import (
     InvalidInput,
@@ -24,6 +26,72 @@ from lunalux_core.errors import (
 )
 
 DONE, FAILED, USAGE, SIGN_IN, PAYMENT, NOT_FOUND, NETWORK, PARTLY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 7, 130
+
+
+class Guarded:
+    """A stream of the program that outlives its reader: what can no longer be written is dropped, and the
+    command goes on, so that nothing it does is left half done. `lost` says why, for the end.
+
+    Args:
+        stream: None for one that was closed before the program began.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.lost: OSError | None = None
+        if stream is None:
+            self.lost = OSError(errno.EBADF, os.strerror(errno.EBADF))
+            stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - lives as long as the program
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self.stream.write(text)
+        except OSError as error:
+            self._lose(error)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self.stream.flush()
+        except OSError as error:
+            self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        """Let everything from now on, and what is still buffered, go nowhere."""
+        if self.lost is None:
+            self.lost = error
+            with suppress(OSError, ValueError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self.stream.fileno())
+                os.close(nowhere)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+@contextmanager
+def guarded() -> Iterator[Guarded]:
+    """Guard stdout and stderr for a command; gives stdout. An input that is closed reads as an empty one."""
+    before = sys.stdin, sys.stdout, sys.stderr
+    out = Guarded(sys.stdout)
+    sys.stdout, sys.stderr = cast("TextIO", out), cast("TextIO", Guarded(sys.stderr))
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - lives as long as the program
+    try:
+        yield out
+    finally:
+        sys.stdin, sys.stdout, sys.stderr = before
+
+
+def unwritable(error: OSError) -> LunaluxError:
+    """The sentence for an output that takes nothing any more."""
+    reason = str(error.strerror or error)
+    return LunaluxError(
+        "OUTPUT_UNWRITABLE",
+        f"The output cannot be written: {reason}.",
+        "What the command does was done; send its output elsewhere.",
+        reason=reason,
+    )
 
 
 def exit_code(error: LunaluxError) -> int:
@@ -115,6 +183,23 @@ def passing(key: str = "", **params: object) -> None:
 
         _write(sys.stderr, f"\r{t(f'cli.{key}', **params) if key else ''}\x1b[K")
         sys.stderr.flush()
+
+
+def talks() -> bool:
+    """Whether somebody on a terminal can be asked something."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()
+
+
+def answer(question: str) -> str:
+    """What the person types to a question on stderr; "" where they end the input instead."""
+    from lunalux_core.text import clean
+
+    _write(sys.stderr, clean(question))
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line.endswith("\n"):
+        _write(sys.stderr, "\n")
+    return line
 
 
 def not_known(option: str, value: str, choices: Iterable[str]) -> InvalidInput:

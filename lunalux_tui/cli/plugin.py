@@ -102,6 +102,7 @@ def run(
     async def work(runtime: Runtime) -> None:
         offered = [one for plugin, one in runtime.plugins.commands() if plugin == name]
         if not command:
+            _check_enabled(runtime, name)
             _list_commands(offered, as_json)
             return
         chosen = next((one for one in offered if one.name == command), None)
@@ -121,6 +122,19 @@ def run(
                 output.print_text(line)
 
     with_runtime(work)
+
+
+def _check_enabled(runtime: Runtime, name: str) -> None:
+    """Raises NotFound: PLUGIN_UNKNOWN, PLUGIN_NOT_ENABLED."""
+    if name in {entry.partition("@")[0] for entry in runtime.settings.plugins}:
+        return
+    runtime.plugins.entry(name)
+    raise NotFound(
+        "PLUGIN_NOT_ENABLED",
+        f"The plug-in {name!r} is not enabled.",
+        f"`lunalux plugin enable {name}` enables it.",
+        name=name,
+    )
 
 
 def _list_commands(offered: list[Command], as_json: bool) -> None:

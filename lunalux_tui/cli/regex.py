@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from lunalux_core.errors import InvalidInput
 from lunalux_tui.cli import output
 from lunalux_tui.cli.shelf import JSON, print_scenarios, read_json, shelf_app
+from lunalux_tui.cli.values import input_text
 
 TARGETS = ("store", "display", "prompt")
 
@@ -53,7 +53,7 @@ def test(
     try:
         done = run_scripts(
             read_scripts(read_json(file)),
-            sys.stdin.read() if text is None else text,
+            input_text() if text is None else text,
             placement=placement,
             target=target,  # type: ignore[arg-type]
             depth=depth,

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
+from lunalux_core.errors import InvalidInput
 from lunalux_core.runtime import Runtime
 from lunalux_core.settings import Settings, load_settings
 from lunalux_tui.cli import output
@@ -25,15 +26,64 @@ def command_settings(flags: Mapping[str, Any] | None = None) -> Settings:
     return settings
 
 
-def with_runtime(work: Callable[[Runtime], Awaitable[T]], flags: Mapping[str, Any] | None = None) -> T:
+def with_runtime(
+    work: Callable[[Runtime], Awaitable[T]],
+    flags: Mapping[str, Any] | None = None,
+    settings: Settings | None = None,
+) -> T:
     """Open the runtime, do the work, close it."""
 
     async def run() -> T:
-        async with Runtime.open(command_settings(flags)) as runtime:
+        async with Runtime.open(command_settings(flags) if settings is None else settings) as runtime:
             runtime.on_problem = output.warn
             return await work(runtime)
 
     return run_work(run)
+
+
+def delete_asked(
+    find: Callable[[Runtime], Awaitable[T]],
+    question: Callable[[T], str],
+    delete: Callable[[Runtime, T], Awaitable[None]],
+    *,
+    yes: bool,
+) -> None:
+    """Find what is to be deleted, ask, and delete it.
+
+    The question stands between two runs of the event loop: within one, ctrl+c and SIGTERM would wait for the
+    answer.
+
+    Raises:
+        InvalidInput: USAGE, there is nobody to ask and `yes` was not said.
+    """
+    settings = command_settings()
+    found = with_runtime(find, settings=settings)
+    if not yes:
+        ask(question(found))
+    with_runtime(lambda runtime: delete(runtime, found), settings=settings)
+
+
+def ask(question: str) -> None:
+    """Go on only when the person on the terminal says yes; else the command ends with 1.
+
+    Raises:
+        InvalidInput: USAGE, there is no terminal to ask on.
+    """
+    import typer
+
+    from lunalux_tui.i18n import t
+
+    if not output.talks():
+        raise InvalidInput(
+            "USAGE", "Nothing is deleted without a question.", "Repeat it with --yes.", kind="delete"
+        )
+    if output.answer(f"{question} {t('cli.yes_or_no')} ").strip().casefold() not in AGREED:
+        output.say("nothing_deleted")
+        raise typer.Exit(output.FAILED)
+
+
+AGREED = {"y", "yes", "是", "是的", "好", "确定"}
+"""Answers that let a deletion go on."""
 
 
 def run_work(work: Callable[[], Awaitable[T]]) -> T:

@@ -14,8 +14,9 @@ from lunalux_core.library import Library
 from lunalux_core.library.shelf import Shelf, ShelfItem, ShelfKind, exported
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
-from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.conversation import FORCE, YES, free_path, read_file, write_file
+from lunalux_tui.cli.run import delete_asked, with_runtime
+from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.importing.shelf import ShelfDocument
@@ -61,6 +62,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
         as_json: bool = JSON,
     ) -> None:
         async def work(runtime: Runtime) -> None:
+            from lunalux_core.importing.rest import OFF
             from lunalux_core.importing.shelf import put
 
             rows = []
@@ -79,10 +81,12 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
                 for one in found:
                     done = await runtime.library.database.write(
                         lambda c, one=one: put(  # type: ignore[misc]
-                            c, kind, name or one.name, one.document, enabled=True, copy=bool(name)
+                            c, kind, name or one.name, one.document, enabled=False, copy=bool(name)
                         )
                     )
                     notes = one.notes if done.is_new else (f"{done.item.name} was there already.",)
+                    if done.is_new:
+                        notes = (*notes, OFF[kind])
                     for note in notes:
                         output.note(f"{path.name}: {note}")
                     rows.append({**summary(done.item), "path": str(path), "notes": list(notes)})
@@ -134,18 +138,19 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
     shared("enable", f"Switch a {kind} on.\n\nExample: lunalux {kind} enable NAME")(switch(True))
     shared("disable", f"Switch a {kind} off.\n\nExample: lunalux {kind} disable NAME")(switch(False))
 
-    @shared("delete", f"Remove a {kind} from the library.\n\nExample: lunalux {kind} delete NAME")
-    def delete_item(name: str = NAME, as_json: bool = JSON) -> None:
-        async def work(runtime: Runtime) -> None:
-            shelf = shelf_of(runtime.library, kind)
-            item = await shelf.find(name)
-            await shelf.delete(item.id)
+    @shared("delete", f"Remove a {kind} from the library.\n\nExample: lunalux {kind} delete NAME --yes")
+    def delete_item(name: str = NAME, yes: bool = YES, as_json: bool = JSON) -> None:
+        async def find(runtime: Runtime) -> ShelfItem:
+            return await shelf_of(runtime.library, kind).find(name)
+
+        async def remove(runtime: Runtime, item: ShelfItem) -> None:
+            await shelf_of(runtime.library, kind).delete(item.id)
             if as_json:
                 output.print_json({**summary(item), "deleted": True})
             else:
                 output.say("deleted", name=item.name)
 
-        with_runtime(work)
+        delete_asked(find, lambda item: t("cli.delete", name=item.name), remove, yes=yes)
 
     return app
 

@@ -14,12 +14,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from typer import _completion_classes as typers
 from typer._completion_classes import (
     BashComplete,
     FishComplete,
     PowerShellComplete,
     ZshComplete,
-    add_completion_class,
 )
 
 from lunalux_core.text import clean_line
@@ -87,9 +87,9 @@ def script(shell: str) -> str:
 
 def install(shell: str) -> tuple[str, Path]:
     """Install the script of a shell for this user; the shell and the script's place."""
-    from typer._completion_shared import install as typers
+    from typer._completion_shared import install as install_script
 
-    chosen, path = typers(shell=shell, prog_name=PROGRAM, complete_var=VARIABLE)
+    chosen, path = install_script(shell=shell, prog_name=PROGRAM, complete_var=VARIABLE)
     if chosen in SCRIPTS:
         path.write_text(SCRIPTS[chosen], encoding="utf-8")
     return chosen, path
@@ -97,9 +97,10 @@ def install(shell: str) -> tuple[str, Path]:
 
 def take_over() -> None:
     """Answer the shells in place of Typer."""
+    register: Any = typers.add_completion_class  # type: ignore[attr-defined]
     for answer in (Bash, Zsh, Fish, PowerShell):
-        add_completion_class(answer, answer.name)
-    add_completion_class(PowerShell, "pwsh")
+        register(answer, answer.name)
+    register(PowerShell, "pwsh")
 
 
 def offered(items: Iterable[Any]) -> list[tuple[str, str]]:

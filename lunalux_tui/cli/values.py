@@ -7,11 +7,15 @@ reading instead; a parameter of another type, and a Typer that does not ask here
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import NoneType
 from typing import Any, Union, get_args, get_origin
 
 import typer
+
+from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError
 
 KINDS = (str, bool, int, float, Path)
 _WORDS: dict[type, str] = {int: "a whole number", float: "a number"}
@@ -65,17 +69,66 @@ def _check_letters(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        from lunalux_core.errors import InvalidInput
-        from lunalux_core.text import clean_line
+        raise _not_utf8(text) from None
 
-        told = clean_line(text, 60)
-        raise InvalidInput(
-            "USAGE",
-            f"{told} holds bytes that are not UTF-8.",
-            "Type it again in a terminal that writes UTF-8.",
-            kind="bytes",
-            value=told,
-        ) from None
+
+def _not_utf8(text: str) -> LunaluxError:
+    from lunalux_core.text import clean_line
+
+    told = clean_line(text, 60)
+    return InvalidInput(
+        "USAGE",
+        f"{told or 'The input'} holds bytes that are not UTF-8.",
+        "Type it again in a terminal that writes UTF-8.",
+        kind="bytes",
+        value=told or "stdin",
+    )
+
+
+LARGEST_INPUT = 4 * 1024 * 1024
+"""Characters that are read from stdin as one text."""
+
+LONGEST_LINE = 64 * 1024
+"""Characters that are read from stdin as one line: a key, a password, a path."""
+
+
+def input_text() -> str:
+    """All of stdin as one text. Raises LimitExceeded (INPUT_TOO_LARGE)."""
+    return _held(_read(lambda: sys.stdin.read(LARGEST_INPUT + 1)), LARGEST_INPUT)
+
+
+def input_secret() -> str:
+    """The first line of stdin, a key or a password. Raises LimitExceeded (INPUT_TOO_LARGE), InvalidInput."""
+    line = _held(_read(lambda: sys.stdin.readline(LONGEST_LINE + 1)), LONGEST_LINE).rstrip("\r\n")
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        raise _not_utf8("") from None
+    return line
+
+
+def input_lines() -> Iterator[str]:
+    """The lines of stdin. Raises LimitExceeded (INPUT_TOO_LARGE) at one that is no path any more."""
+    while line := _read(lambda: sys.stdin.readline(LONGEST_LINE + 1)):
+        yield _held(line, LONGEST_LINE)
+
+
+def _read(read: Callable[[], str]) -> str:
+    try:
+        return read()
+    except UnicodeDecodeError as error:
+        raise _not_utf8("") from error
+
+
+def _held(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    raise LimitExceeded(
+        "INPUT_TOO_LARGE",
+        f"There are more than {limit:,} characters on stdin where one text is expected.",
+        "Pipe in less.",
+        limit=f"{limit:,}",
+    )
 
 
 def lighten(command: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
 from lunalux_tui.cli.run import with_runtime
 from lunalux_tui.cli.shelf import JSON, NAME, print_scenarios, read_json, shelf_app, summary
+from lunalux_tui.cli.values import input_text
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.worldbook import ScanMessage
@@ -157,7 +157,7 @@ def _messages(text: str | None, path: Path | None) -> list[ScanMessage]:
     from lunalux_core.dialogue.worldbook import ScanMessage
 
     if path is None:
-        return [ScanMessage("User", sys.stdin.read() if text is None else text, is_user=True)]
+        return [ScanMessage("User", input_text() if text is None else text, is_user=True)]
     found = read_json(path)
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise InvalidInput(

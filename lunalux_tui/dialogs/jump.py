@@ -32,6 +32,8 @@ class Target:
 class Letter(Widget):
     """One letter over its target."""
 
+    ALLOW_SELECT = False
+
     DEFAULT_CSS = "Letter { position: absolute; width: 3; height: 1; }"
 
     def __init__(self, letter: str, place: Offset) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from textual.actions import SkipAction
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from lunalux_core.errors import LunaluxError
-from lunalux_tui.i18n import tell
+from lunalux_tui.i18n import t, tell
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
@@ -33,6 +34,15 @@ class LunaScreen(Screen[Result]):
     def runtime(self) -> Runtime:
         """The core that the app was started over."""
         return self.lunalux.runtime
+
+    def action_copy_text(self) -> None:
+        """Copy what is selected. With nothing selected the clipboard stays as it is, and the key goes on to
+        whatever else it means."""
+        text = self.get_selected_text()
+        if not text or not text.strip():
+            raise SkipAction()
+        self.app.copy_to_clipboard(text)
+        self.notify(t("chat.copied"), markup=False, timeout=2)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         event.stop()

@@ -109,6 +109,8 @@ class StatusBar(Bar):
 class Suggestions(Widget):
     """What the person might say next, each with the digit that takes it."""
 
+    ALLOW_SELECT = False
+
     DEFAULT_CSS = (
         "Suggestions { height: auto; max-height: 3; display: none; } Suggestions.-some { display: block; }"
     )

@@ -31,6 +31,8 @@ class Explanation:
 class Explain(Widget):
     """Draws an explanation in the lines it has; the facts come last, so a short terminal leaves them out."""
 
+    ALLOW_SELECT = False
+
     told: reactive[Explanation] = reactive(Explanation())
 
     def retranslate(self) -> None:

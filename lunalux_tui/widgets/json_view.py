@@ -8,13 +8,13 @@ from typing import ClassVar
 from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.render.styles import ACCENT, CODE, MUTED, SPEECH, SURFACE, Run
 from lunalux_tui.widgets.lines import fit, palette_of, within
+from lunalux_tui.widgets.selectable import Selectable
 
 ACTIONS = (
     Action("create.copy_json", "screen.copy_json", "y", footer=1),
@@ -22,7 +22,7 @@ ACTIONS = (
 )
 
 
-class JsonView(ScrollView, can_focus=True):
+class JsonView(Selectable, can_focus=True):
     """Lines of JSON, drawn when they are seen; what changed last is in view."""
 
     ACTIONS: ClassVar[tuple[Action, ...]] = ACTIONS
@@ -47,6 +47,7 @@ class JsonView(ScrollView, can_focus=True):
         if lines == before:
             return
         self._lines = lines
+        self.forget_selection()
         shorter = min(len(before), len(lines))
         first = next((at for at in range(shorter) if before[at] != lines[at]), shorter)
         rest = shorter - first
@@ -63,14 +64,17 @@ class JsonView(ScrollView, can_focus=True):
         self.virtual_size = Size(self.size.width, len(self._lines))
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        width, palette = self.size.width, palette_of(self)
-        strips = []
-        for y in crop.line_range:
-            at = self.scroll_offset.y + y
-            runs = self._runs(at, width) if at < len(self._lines) else []
-            used = sum(cell_len(text) for text, _ in runs)
-            strips.append(palette.strip([*runs, (" " * max(width - used, 0), SURFACE)], width))
+        strips = [self.line_at(self.scroll_offset.y + y) for y in crop.line_range]
         return within(self, strips, crop)
+
+    def line_at(self, line: int) -> Strip:
+        runs, width = self.runs_of(line), self.size.width
+        used = sum(cell_len(text) for text, _ in runs)
+        strip = palette_of(self).strip([*runs, (" " * max(width - used, 0), SURFACE)], width)
+        return self.marked(strip, line)
+
+    def runs_of(self, line: int) -> Sequence[Run]:
+        return self._runs(line, self.size.width) if 0 <= line < len(self._lines) else []
 
     def _runs(self, at: int, width: int) -> list[Run]:
         line = self._lines[at]

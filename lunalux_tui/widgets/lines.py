@@ -79,6 +79,7 @@ class Bar(Widget):
     """One line of parts: some at the left, some at the right, the least important left out when narrow."""
 
     DEFAULT_CSS = "Bar { height: 1; }"
+    ALLOW_SELECT = False
     GAP = "  "
     GROUND = 0
 

@@ -32,6 +32,7 @@ LINES_KEPT = 400
 class CardCanvas(ScrollView):
     """Cards side by side, skeletons while none has come, or words where there is none."""
 
+    ALLOW_SELECT = False  # dragging over cards means nothing; a click chooses
     virtual_size = reactive(Size(0, 0), layout=False)  # other cards must not lay out the whole screen again
     cursor: reactive[int] = reactive(0, repaint=False)
     liked: reactive[frozenset[str]] = reactive(frozenset())

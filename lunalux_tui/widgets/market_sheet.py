@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 from textual.geometry import Size
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from lunalux_core.library.market import MarketCard
@@ -16,11 +15,12 @@ from lunalux_tui.render.styles import ACCENT, BOLD, ERROR, MUTED, PLAIN, SURFACE
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.widgets.lines import palette_of
 from lunalux_tui.widgets.market_words import DOWNLOADS, LIKES, LUNA, compact
+from lunalux_tui.widgets.selectable import Selectable
 
 TAGS_PER_CARD = 50
 
 
-class CardSheet(ScrollView, can_focus=True):
+class CardSheet(Selectable, can_focus=True):
     """Numbers, warnings, intro and tags of a card."""
 
     def __init__(self, card: MarketCard, *, liked: bool = False, id: str | None = None) -> None:
@@ -44,6 +44,7 @@ class CardSheet(ScrollView, can_focus=True):
         self._lay_out()
 
     def _lay_out(self) -> None:
+        self.forget_selection()
         width = max(self.scrollable_content_region.width - 1, 12)
         self._lines = list(self._content(width))
         self.virtual_size = Size(self.scrollable_content_region.width, len(self._lines))
@@ -89,9 +90,11 @@ class CardSheet(ScrollView, can_focus=True):
             yield [(f"⚠ {t('market.warning.nsfw')}", WARNING | BOLD | SURFACE)]
         yield [("", SURFACE)]
 
-    def render_line(self, y: int) -> Strip:
-        at = int(self.scroll_offset.y) + y
-        runs = self._lines[at] if at < len(self._lines) else ()
-        width = self.scrollable_content_region.width
+    def runs_of(self, line: int) -> Sequence[Run]:
+        return self._lines[line] if 0 <= line < len(self._lines) else ()
+
+    def line_at(self, line: int) -> Strip:
+        runs, width = self.runs_of(line), self.scrollable_content_region.width
         used = sum(cell_len(text) for text, _ in runs)
-        return palette_of(self).strip((*runs, (" " * max(width - used, 0), SURFACE)), width)
+        strip = palette_of(self).strip((*runs, (" " * max(width - used, 0), SURFACE)), width)
+        return self.marked(strip, line)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 from textual.geometry import Size
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from lunalux_tui.render.styles import SURFACE, Line
 from lunalux_tui.widgets.lines import palette_of
+from lunalux_tui.widgets.selectable import Selectable
 
 
-class TextPane(ScrollView, can_focus=True):
+class TextPane(Selectable, can_focus=True):
     """Lines laid out for the width there is; scrolled by keys and wheel."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -26,6 +26,7 @@ class TextPane(ScrollView, can_focus=True):
 
     def lay_again(self) -> None:
         """Follow a change of what is shown."""
+        self.forget_selection()
         self._lines = self.lay(max(self.size.width - 2, 20))
         self.virtual_size = Size(self.size.width, len(self._lines))
         self.refresh()
@@ -36,9 +37,11 @@ class TextPane(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         self.lay_again()
 
-    def render_line(self, y: int) -> Strip:
-        line = self.scroll_offset.y + y
-        runs = self._lines[line] if line < len(self._lines) else ()
-        width = self.size.width
+    def runs_of(self, line: int) -> Line:
+        return self._lines[line] if 0 <= line < len(self._lines) else ()
+
+    def line_at(self, line: int) -> Strip:
+        runs, width = self.runs_of(line), self.size.width
         used = sum(cell_len(text) for text, _ in runs)
-        return palette_of(self).strip((*runs, (" " * max(width - used, 0), SURFACE)), width)
+        strip = palette_of(self).strip((*runs, (" " * max(width - used, 0), SURFACE)), width)
+        return self.marked(strip, line)

@@ -58,6 +58,8 @@ class Picture(Widget):
         def control(self) -> Picture:
             return self.picture
 
+    ALLOW_SELECT = False
+
     def __init__(
         self,
         source: Path | bytes | None = None,

@@ -42,6 +42,7 @@ class Row:
 class Rows(ScrollView, can_focus=True):
     """Shows rows; posts `Chosen` for enter and click, `Moved` when the cursor moves."""
 
+    ALLOW_SELECT = False  # dragging over rows means nothing; a click chooses
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", show=False),
         Binding("down,j", "move(1)", show=False),

@@ -36,6 +36,8 @@ MOST_LINES = 2
 class TourBar(Widget):
     """The current tip. A click leads to the next one."""
 
+    ALLOW_SELECT = False
+
     DEFAULT_CSS = f"TourBar {{ height: auto; max-height: {MOST_LINES}; }}"
 
     def __init__(self, chat: ChatScreen, step: int) -> None:

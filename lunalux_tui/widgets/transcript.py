@@ -15,16 +15,16 @@ from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message as TextualMessage
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from lunalux_core.library.conversations import Message
 from lunalux_tui.render.layout import Fold
 from lunalux_tui.render.palette import Palette
 from lunalux_tui.render.sheet import Sheet
-from lunalux_tui.render.styles import ACCENT
+from lunalux_tui.render.styles import ACCENT, Run
 from lunalux_tui.widgets.lines import palette_of, within
 from lunalux_tui.widgets.pacing import Pacer
+from lunalux_tui.widgets.selectable import Selectable
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.display import Shown
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MARGIN = 2
 
 
-class Transcript(ScrollView, can_focus=True):
+class Transcript(Selectable, can_focus=True):
     """Shows messages; knows nothing about where they come from."""
 
     virtual_size = reactive(Size(0, 0), layout=False)  # growing must not lay out the whole screen again
@@ -91,7 +91,7 @@ class Transcript(ScrollView, can_focus=True):
     def append(self, *messages: Message) -> None:
         """Put messages at the end and go there."""
         self.sheet.insert(len(self.sheet.entries), messages)
-        self._changed(None)
+        self._changed(None, below=True)
 
     def extend(self, messages: Sequence[Message], drop: int) -> None:
         """Put newer messages below and drop the first `drop` entries; the view stays."""
@@ -121,7 +121,7 @@ class Transcript(ScrollView, can_focus=True):
     def note(self, message: str, hint: str = "", *, error: bool = True, go_there: bool = True) -> None:
         """Write a note of the program at the end."""
         self.sheet.note(message, hint, error)
-        self._changed(None if go_there else self._kept())
+        self._changed(None if go_there else self._kept(), below=True)
 
     @property
     def notes(self) -> Sequence[tuple[str, str, bool]]:
@@ -133,8 +133,14 @@ class Transcript(ScrollView, can_focus=True):
         if self.sheet.clear_notes():
             self._changed(self._kept())
 
-    def _changed(self, place: tuple[str, int] | None) -> None:
-        """Draw changed contents; at `place`, or at the end."""
+    def _changed(self, place: tuple[str, int] | None, *, below: bool = False) -> None:
+        """Draw changed contents; at `place`, or at the end.
+
+        Args:
+            below: nothing above the last message moved, so what is selected there still is.
+        """
+        if not below:
+            self.forget_selection()
         self._grow()
         line = None if place is None else self.sheet.line(place)
         self._following = line is None
@@ -150,7 +156,7 @@ class Transcript(ScrollView, can_focus=True):
     def begin_stream(self, message: Message) -> None:
         """Start a reply at the end, or go on with the one that is there."""
         self.sheet.begin_stream(message)
-        self._changed(None)
+        self._changed(None, below=True)
 
     def stream_text(self, text: str) -> None:
         """More of the reply; painted within a frame."""
@@ -165,7 +171,7 @@ class Transcript(ScrollView, can_focus=True):
         self._pacer.forget()
         place = self._kept()
         self.sheet.end_stream(message)
-        self._changed(place)
+        self._changed(place, below=True)
 
     def _paint(self, text: str, thinking: str) -> None:
         following = self.at_end
@@ -251,7 +257,18 @@ class Transcript(ScrollView, can_focus=True):
             self._fit()  # the first frame comes before the event that tells of the size
         top, width = self.scroll_offset.y, self.size.width
         strips = [self._strip(palette, top + y, width) for y in crop.line_range]
+        if self.text_selection is not None:
+            strips = [self.marked(strip, top + y) for strip, y in zip(strips, crop.line_range, strict=True)]
         return within(self, strips, crop)
+
+    def line_at(self, line: int) -> Strip:
+        return self._strip(palette_of(self), line, self.size.width)
+
+    def runs_of(self, line: int) -> Sequence[Run]:
+        entry, place = self.sheet.at(line)
+        if entry is None or place >= len(entry.lines):
+            return ()
+        return (("  ", 0), *entry.lines[place])
 
     def _strip(self, palette: Palette, line: int, width: int) -> Strip:
         entry, place = self.sheet.at(line)
@@ -294,6 +311,8 @@ class Transcript(ScrollView, can_focus=True):
         return True
 
     def on_click(self, event: events.Click) -> None:
+        if event.chain > 1 or self.text_selection is not None:
+            return  # the end of a drag, or a word is meant
         entry, line = self.sheet.at(self.scroll_offset.y + event.y)
         if entry is None or entry.message is None:
             return

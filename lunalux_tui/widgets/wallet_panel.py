@@ -24,6 +24,8 @@ FRAME = MUTED | SURFACE
 class Panel(Widget):
     """Draws lines of parts in a frame; a part with an action can be clicked."""
 
+    ALLOW_SELECT = False
+
     DEFAULT_CSS = "Panel { height: auto; }"
 
     account: reactive[AccountState | None] = reactive(None, layout=True)

@@ -129,7 +129,7 @@ def test_delete_takes_the_conversations_along(program: Program, make_card: MakeC
     program("import", str(make_card("Ada")))
     program("chat", "Ada", "-m", "hello")
     assert len(program("conversation", "list", "--json").json) == 1
-    assert program("character", "delete", "Ada", "--json").json["deleted"] is True
+    assert program("character", "delete", "Ada", "--yes", "--json").json["deleted"] is True
     assert program("conversation", "list", "--json").json == []
     program("character", "show", "Ada", code=5)
 
@@ -164,7 +164,7 @@ def test_conversations_travel_in_every_format(program: Program, make_card: MakeC
         new = program("conversation", "import", f"chat.{ending}", "--character", "Ada", "--json").json
         back = program("conversation", "show", new["id"], "--json").json
         assert [m["content"] for m in back["messages"]] == [m["content"] for m in shown["messages"]]
-    program("conversation", "delete", place)
+    program("conversation", "delete", place, "--yes")
     program("conversation", "show", place, "--json", code=5)
 
 
@@ -213,7 +213,7 @@ def test_shelves_import_switch_export_delete(program: Program, tmp_path: Path) -
         assert program(kind, "enable", stored["name"], "--json").json["enabled"] is True
         program(kind, "export", stored["id"], f"{kind}.out.json")
         assert json.loads((tmp_path / f"{kind}.out.json").read_text("utf-8"))
-        program(kind, "delete", stored["id"])
+        program(kind, "delete", stored["id"], "--yes")
         assert program(kind, "enable", stored["id"], "--json", code=5).error["code"].endswith("_NOT_FOUND")
 
 
@@ -250,7 +250,7 @@ def test_backup_and_restore(program: Program, make_card: MakeCard, tmp_path: Pat
     program("chat", "Ada", "-m", "remember this")
     saved = program("backup", "all.zip", "--json").json
     assert (saved["characters"], saved["conversations"]) == (1, 1)
-    program("character", "delete", "Ada")
+    program("character", "delete", "Ada", "--yes")
     program("restore", "all.zip")
     (one,) = program("conversation", "list", "--json").json
     shown: dict[str, Any] = program("conversation", "show", one["id"], "--json").json

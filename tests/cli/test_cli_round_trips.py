@@ -49,7 +49,7 @@ def test_a_flat_card_shows_the_same_after_export_and_import(
     first = program("character", "show", "Yuzu", "--json").json
     assert first["card"]["data"]["extensions"] == {"talkativeness": "0.7"}
     program("character", "export", "Yuzu", f"out/yuzu.{ending}")
-    program("character", "delete", "Yuzu")
+    program("character", "delete", "Yuzu", "--yes")
     program("import", f"out/yuzu.{ending}")
     again = program("character", "show", "Yuzu", "--json").json
     for one in (first, again):

@@ -1,0 +1,285 @@
+"""What a command line can be given and cannot take: bytes that are no text, outputs that are shut, pipes and
+devices in place of files, deletions that nobody was asked about."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from cli_program import Program, environment
+
+from lunalux_tui.cli import NOUNS, app, run_cli
+
+BAD = os.fsdecode(b"caf\xe9")
+MakeCard = Callable[..., Path]
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command below a group, with the words that call it."""
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield path, command
+        return
+    for name, one in below.items():
+        yield from commands(one, (*path, name))
+
+
+def every_command() -> list[tuple[tuple[str, ...], Any]]:
+    group: Any = typer.main.get_command(app)
+    context = typer.Context(group)
+    return [found for noun in NOUNS for found in commands(group.get_command(context, noun), (noun,))]
+
+
+EVERY = {" ".join(path): (path, command) for path, command in every_command()}
+
+
+@pytest.mark.parametrize("called", EVERY)
+def test_bytes_that_are_no_text_are_told_at_every_argument(
+    called: str, home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    path, command = EVERY[called]
+    takes = [one for one in command.params if _kind(one) is str and one.name != "paths"]
+    needed = [one for one in command.params if one.param_type_name == "argument" and one.required]
+    for parameter in takes:
+        words = [BAD if one is parameter else "x" for one in needed]
+        if parameter.param_type_name == "option":
+            words += [parameter.opts[0], BAD]
+        elif parameter not in needed:
+            words.append(BAD)
+        code = run_cli([*path, *words])
+        said = capfd.readouterr().err
+        assert code == 2 and "not UTF-8" in said, (parameter.name, code, said)
+    assert not list(home.rglob("crash-*"))
+
+
+def _kind(parameter: Any) -> Any:
+    read = getattr(parameter, "_runtime_param", None)
+    return getattr(read, "_kind", None) if read is not None else None
+
+
+def test_unknown_words_with_broken_bytes_are_wrong_usage(program: Program, home: Path) -> None:
+    for words in ((BAD,), ("character", BAD), ("character", "list", f"--{BAD}"), ("macro", "test", "a", BAD)):
+        done = program(*words, code=2)
+        assert "Traceback" not in done.err and done.err.count("\n") == 1
+    assert program("import", BAD + ".png", code=7)
+    assert program("chat", "Ada", "--json", "-m", BAD, code=2).error["code"] == "USAGE"
+    assert not list(home.rglob("crash-*"))
+
+
+SHUT = {"full": ">/dev/full", "closed": ">&-"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("how", SHUT)
+@pytest.mark.parametrize(
+    "words",
+    ["character list", "character list --json", "--version", "--help", "settings list", "paths", "doctor"],
+)
+def test_an_output_that_takes_nothing_is_told_in_a_sentence(words: str, how: str, home: Path) -> None:
+    done = in_a_shell(f"{words} {SHUT[how]}", home)
+    assert (
+        done.returncode == 1 and "The output cannot be written" in done.stderr.splitlines()[-1] + done.stderr
+    )
+    assert "Traceback" not in done.stderr and "ignored" not in done.stderr
+    if "--json" in words:
+        assert json.loads(done.stderr)["error"]["code"] == "OUTPUT_UNWRITABLE"
+    assert not list(home.rglob("crash-*"))
+
+
+def test_a_reader_that_goes_away_is_nothing_to_tell_and_stops_nothing(
+    home: Path, make_card: MakeCard, program: Program
+) -> None:
+    for number in range(60):
+        make_card(f"Reader {number}", f"cards/{number}.json")
+    done = in_a_shell(f"import {make_card('x', 'cards/x.json').parent} | head -c 1 >/dev/null", home)
+    assert done.stderr.count("\n") <= 1 and "failed (" not in done.stderr
+    assert len(program("character", "list", "--json").json) == 61
+    assert in_a_shell("character list | true", home).stderr == ""
+    assert in_a_shell("chat 'Reader 1' -m hello 2>&-", home).stdout
+    assert not list(home.rglob("crash-*"))
+
+
+def in_a_shell(line: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """`lunalux` with redirections."""
+    return subprocess.run(
+        ["bash", "-c", f"exec 9>&2; {sys.executable} -m lunalux_tui {line}"],
+        capture_output=True,
+        text=True,
+        env=environment(home),
+        timeout=120,
+        check=False,
+    )
+
+
+# -- pipes, devices, sockets and files without end ---------------------------------------------------
+
+READING: dict[str, Callable[[str], tuple[str, ...]]] = {
+    "import": lambda path: ("import", path),
+    "validate": lambda path: ("character", "validate", path),
+    "conversation": lambda path: ("conversation", "import", path, "--character", "Marigold Finch"),
+    "worldbook": lambda path: ("worldbook", "import", path),
+    "preset": lambda path: ("preset", "import", path),
+    "regex": lambda path: ("regex", "import", path),
+    "worldbook test": lambda path: ("worldbook", "test", path, "--text", "x"),
+    "worldbook messages": lambda path: ("worldbook", "test", "book.json", "--messages", path),
+    "worldbook settings": lambda path: ("worldbook", "test", "book.json", "--text", "x", "--settings", path),
+    "regex test": lambda path: ("regex", "test", path, "--text", "x"),
+    "scenarios worldbook": lambda path: ("worldbook", "test", "--scenarios", path),
+    "scenarios regex": lambda path: ("regex", "test", "--scenarios", path),
+    "scenarios macro": lambda path: ("macro", "test", "--scenarios", path),
+    "scenarios preset": lambda path: ("preset", "test", "--scenarios", path),
+    "restore": lambda path: ("restore", path),
+    "publish": lambda path: ("market", "publish", path, "--lang", "en", "--intro", "x"),
+}
+"""Every command that reads a file somebody named."""
+
+MEMORY = 1200 * 1024 * 1024
+"""Bytes of addresses that a command may have; a gigabyte read whole does not fit beside the program."""
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Paths of what is no file, and of one that is too large."""
+    (tmp_path / "book.json").write_text('{"entries": {}}')
+    os.mkfifo(tmp_path / "pipe.png")
+    os.mkfifo(tmp_path / "pipe.zip")
+    with (tmp_path / "huge.json").open("wb") as file:
+        file.truncate(2**30)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(tmp_path / "s.json"))
+    yield {
+        "pipe": str(tmp_path / "pipe.png"),
+        "zip": str(tmp_path / "pipe.zip"),
+        "zero": "/dev/zero",
+        "socket": str(tmp_path / "s.json"),
+        "huge": str(tmp_path / "huge.json"),
+    }
+    listening.close()
+
+
+@pytest.mark.parametrize("command", READING)
+def test_what_is_no_file_or_too_large_is_never_read(
+    command: str, odd: dict[str, str], tmp_path: Path, home: Path
+) -> None:
+    for what, path in odd.items():
+        done = subprocess.run(
+            [sys.executable, "-m", "lunalux_tui", *READING[command](path), "--json"],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment(home),
+            timeout=30,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        said = done.stdout + done.stderr
+        expected = {"FILE_TOO_LARGE"} if what == "huge" else {"FILE_NOT_REGULAR"}
+        if command == "restore" and what == "huge":
+            expected = {"BACKUP_DAMAGED"}
+        assert done.returncode in (1, 7), (what, said)
+        assert any(code in said for code in expected), (what, said)
+        assert "MemoryError" not in said and not list(home.rglob("crash-*"))
+
+
+def test_an_input_without_end_is_refused(home: Path, program: Program, tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text('{"scriptName": "a", "findRegex": "/a/g", "replaceString": "b"}')
+    for line in (
+        "chat 'Marigold Finch' --json",
+        "import - --json",
+        "character validate - --json",
+        "worldbook test x --json",
+        f"regex test {tmp_path / 's.json'} --json",
+        "model add m --provider openai --model m --base-url http://127.0.0.1:1/v1 --key-stdin --json",
+        "account login ada@example.org --password-stdin --json",
+    ):
+        done = in_a_shell(f"{line} </dev/zero", home)
+        wanted = "FILE_NOT_FOUND" if "worldbook" in line else "INPUT_TOO_LARGE"
+        assert done.returncode not in (0, 130) and wanted in done.stderr, (line, done.stderr[-500:])
+    assert not list(home.rglob("crash-*"))
+
+
+@pytest.mark.parametrize("command", [one for one in READING if one not in ("import", "validate")])
+def test_names_that_can_be_no_path_are_told(
+    command: str, tmp_path: Path, program: Program, home: Path
+) -> None:
+    (tmp_path / "book.json").write_text('{"entries": {}}')
+    for name in ("x" * 300 + ".json", "~nobody-here/x.json", "a**b.png", "a\x01b.json"):
+        done = program(*READING[command](name), "--json", code=None)
+        assert done.code in (1, 2, 5, 7), (name, done.err)
+        assert "UNEXPECTED" not in done.err + done.out
+    assert not list(home.rglob("crash-*"))
+
+
+# -- deletions ---------------------------------------------------------------------------------------
+
+
+def test_every_deletion_needs_a_word_where_nobody_can_be_asked(
+    program: Program, make_card: MakeCard, tmp_path: Path
+) -> None:
+    program("import", str(make_card("Ada")))
+    program("chat", "Ada", "-m", "hello")
+    place = program("conversation", "list", "Ada", "--json").json[0]["id"]
+    (tmp_path / "b.json").write_text('{"entries": {"0": {"key": ["a"], "content": "b"}}}')
+    (tmp_path / "s.json").write_text('{"scriptName": "s", "findRegex": "/a/g", "replaceString": "b"}')
+    (tmp_path / "p.json").write_text('{"prompts": [{"identifier": "main", "content": "x"}]}')
+    for kind, file in (("worldbook", "b.json"), ("regex", "s.json"), ("preset", "p.json")):
+        program(kind, "import", file)
+    program(
+        "model", "add", "m", "--provider", "openai", "--model", "m", "--base-url", "http://127.0.0.1:1/v1"
+    )
+    deletions = (
+        ("conversation", "delete", place),
+        ("worldbook", "delete", "b"),
+        ("regex", "delete", "s"),
+        ("preset", "delete", "p"),
+        ("model", "remove", "m"),
+        ("character", "delete", "Ada"),
+    )
+    for words in deletions:
+        assert program(*words, "--json", code=2).error["code"] == "USAGE"
+        assert "--yes" in program(*words, code=2).err
+        assert program(*words[:2], "nobody", "--json", code=5).error["code"]
+    for words in deletions:
+        assert program(*words, "--yes", "--json").json
+        assert program(*words, "--yes", "--json", code=5).error["code"]
+
+
+def test_what_is_imported_is_not_switched_on(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "b.json").write_text('{"entries": {"0": {"key": ["a"], "content": "b"}}}')
+    (tmp_path / "s.json").write_text('{"scriptName": "s", "findRegex": "/a/g", "replaceString": "b"}')
+    program("preset", "export", "novel_king", "p.json")
+    for kind, file in (("worldbook", "b.json"), ("regex", "s.json"), ("preset", "p.json")):
+        done = program(kind, "import", file, "--name", "Mine", "--json")
+        assert done.json[0]["enabled"] is False and f"lunalux {kind} enable" in done.err
+        assert [one["enabled"] for one in program(kind, "list", "--json").json if one["name"] == "Mine"] == [
+            False
+        ]
+        again = program("import", file, "--on-duplicate", "copy", "--json").lines[0]
+        assert f"lunalux {kind} enable" in " ".join(again["notes"])
+        assert not any(
+            one["enabled"] for one in program(kind, "list", "--json").json if not one.get("builtin")
+        )
+    listed = program("preset", "list", "--json").json
+    assert [one["id"] for one in listed if one["enabled"]] == ["mirror_realm"]
+    assert program("settings", "get", "chat.preset", "--json").json["value"] == "mirror_realm"
+
+
+def test_a_plugin_that_is_not_there_cannot_be_run(program: Program, home: Path) -> None:
+    assert program("plugin", "run", "NOPE", "--json", code=5).error["code"] == "PLUGIN_UNKNOWN"
+    folder = home / "plugins"
+    folder = Path(program("paths", "--json").json["plugins"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "quiet.py").write_text("class Plugin:\n    api_version = 1\n\nplugin = Plugin()\n")
+    assert program("plugin", "run", "quiet", "--json", code=5).error["code"] == "PLUGIN_NOT_ENABLED"
