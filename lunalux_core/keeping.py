@@ -9,7 +9,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.dialogue.turn import TextDelta, ThinkingDelta, TurnInput, TurnResult
+from lunalux_core.dialogue.turn import Reread, TextDelta, ThinkingDelta, TurnInput, TurnResult
 from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
 from lunalux_core.library.conversations import Message, load_message, update_message
 from lunalux_core.streaming_tail import Tail, read_tail, remove_tails, tails
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from lunalux_core.database import Connection, Database
 
+FINISH = "finish"
+"""In a message's `extra`: why the reply ended (`llm.model.Finish`)."""
 FLUSH_SECONDS = 0.5
 """How often a streaming reply goes into the library, where other programs see it grow; every piece is in its
 file (`streaming_tail`) before it is shown."""
@@ -38,7 +40,13 @@ class Keeper:
         self._finished = False
         self._tail = Tail(database.path, reply.id, self._base) if reply else None
 
-    async def take(self, delta: TextDelta | ThinkingDelta) -> None:
+    async def take(self, delta: TextDelta | ThinkingDelta | Reread) -> None:
+        if isinstance(delta, Reread):
+            self._text, self._thinking = [delta.text], [delta.thinking]
+            if self._tail is not None:
+                self._tail.turn(delta.text, delta.thinking)
+            await self._flush(thinking=delta.thinking)
+            return
         shown = isinstance(delta, TextDelta)
         (self._text if shown else self._thinking).append(delta.text)
         if self._tail is not None:
@@ -76,7 +84,7 @@ class Keeper:
                 usage=asdict(result.usage),
                 billing=result.billing,
                 state=result.state,
-                extra=without_owner(reply),
+                extra={**without_owner(reply), FINISH: result.finish},
             )
             return load_message(connection, reply.id)
 
@@ -96,9 +104,12 @@ class Keeper:
         reply = self._reply
         if reply is None or self._finished:
             return
-        if self._base and not self._text:
+        if self._base and not any(self._text):
             status = "done"
-        await self._flush(status=status, extra=without_owner(reply))
+        extra = without_owner(reply)
+        if status != "done":
+            extra = {**extra, FINISH: "stopped" if status == "stopped" else "cut"}
+        await self._flush(status=status, extra=extra)
         self._drop_tail()
 
     def _drop_tail(self) -> None:

@@ -88,6 +88,7 @@ class Runtime:
         """The models a person can choose."""
         import os
 
+        from lunalux_core.llm.pool import HttpPool
         from lunalux_core.llm.registry import Registry, saved_specs
 
         def official(spec: ModelSpec) -> ChatModel:
@@ -101,6 +102,7 @@ class Runtime:
             environ=os.environ,
             official=official,
             offers=self._plugin_models(),
+            pool=HttpPool(learnt=self.paths.learnt),
         )
 
     @cached_property

@@ -49,6 +49,15 @@ class Tail:
         except OSError:
             self._refused = True
 
+    def turn(self, text: str, thinking: str) -> None:
+        """What is kept so far is something else: these words and this reasoning in place of all."""
+        if self._file < 0 or self._refused:
+            return
+        try:
+            os.write(self._file, json.dumps([self._base + text, thinking, True]).encode() + b"\n")
+        except OSError:
+            self._refused = True
+
     def remove(self) -> None:
         """The library has it all."""
         if self._file >= 0:
@@ -64,7 +73,8 @@ def read_tail(library: Path, reply_id: str) -> Kept | None:
     except OSError:
         return None
     pieces = [json.loads(line) for line in lines[:-1]]
-    return Kept("".join(text for text, _ in pieces), "".join(thinking for _, thinking in pieces))
+    anew = max((place for place, piece in enumerate(pieces) if len(piece) > 2), default=0)
+    return Kept("".join(piece[0] for piece in pieces[anew:]), "".join(piece[1] for piece in pieces[anew:]))
 
 
 def tails(library: Path) -> list[str]:

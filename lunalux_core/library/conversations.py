@@ -91,6 +91,12 @@ class Message:
     swipes: int = 1
     speaker: str = ""
 
+    @property
+    def finish(self) -> str | None:
+        """Why the reply ended (`llm.model.Finish`); None where nobody said."""
+        found = self.extra.get("finish")
+        return found if isinstance(found, str) else None
+
 
 @dataclass(frozen=True, slots=True)
 class TreeNode:

@@ -12,6 +12,7 @@ import typer
 from lunalux_core.dialogue.turn import (
     Billed,
     PluginFailed,
+    Reread,
     ScriptSkipped,
     TextDelta,
     TurnCompleted,
@@ -164,13 +165,14 @@ async def _turn(
     billing: dict[str, Any] | None = None
     model = ""
     ended = True
+    shown = ""
     replies: list[dict[str, Any]] = []
     turn = runtime.chat.send(place.id, message, options) if message else runtime.chat.speak(place.id, options)
     async with aclosing(turn) as events:
         async for event in events:
             match event:
                 case TurnStarted():
-                    model, billing = event.model, None
+                    model, billing, shown = event.model, None, ""
                     if place.group_id and event.reply is not None and not as_json:
                         output.print_text("" if ended else "\n", end="")
                         output.print_text(f"{event.reply.name}: ", end="")
@@ -178,7 +180,11 @@ async def _turn(
                 case TextDelta() if not as_json:
                     output.print_text(event.text, end="")
                     sys.stdout.flush()
+                    shown += event.text
                     ended = event.text.endswith("\n")
+                case Reread() if not as_json:
+                    ended = _read_again(shown, event) and ended
+                    shown = event.text
                 case Billed():
                     billing = {"method": event.method, "cost": event.cost, "modelId": event.model_id}
                 case PluginFailed():
@@ -187,12 +193,29 @@ async def _turn(
                     output.say("warning", text=f"{event.script}: {event.reason}")
                 case WorldbookOverflowed():
                     output.say("book_overflow", n=event.entries, budget=event.budget)
-                case TurnCompleted(message=reply) if reply is not None and as_json:
-                    replies.append(_reply(reply, place, model, billing))
+                case TurnCompleted(message=reply) if reply is not None:
+                    if as_json:
+                        replies.append(_reply(reply, place, model, billing))
+                    if reply.finish in {"length", "cut", "filtered", "tool"}:
+                        output.print_text("" if ended or as_json else "\n", end="")
+                        ended = True
+                        output.say(f"ended_{reply.finish}")
     if as_json and replies:
         output.print_json({**replies[-1], "replies": replies} if place.group_id else replies[-1])
     if not as_json and not ended:
         output.print_text()
+
+
+def _read_again(shown: str, event: Reread) -> bool:
+    """What was printed of a reply turned out to be something else: say so, and print what is new of it."""
+    if shown and not event.text:
+        output.print_text()
+        sys.stdout.flush()
+        output.say("was_thinking")
+        return True
+    if event.text != shown:
+        output.print_text(event.text, end="")
+    return event.text.endswith("\n")
 
 
 def _reply(reply: Message, place: Conversation, model: str, billing: dict[str, Any] | None) -> dict[str, Any]:
@@ -209,6 +232,7 @@ def _reply(reply: Message, place: Conversation, model: str, billing: dict[str, A
         "model": model,
         "usage": reply.usage,
         "billing": billing,
+        "finish": reply.finish,
         **speaker,
     }
 
