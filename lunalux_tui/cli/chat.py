@@ -164,27 +164,20 @@ async def _turn(
 ) -> None:
     billing: dict[str, Any] | None = None
     model = ""
-    ended = True
-    shown = ""
+    printed = _Printed()
     replies: list[dict[str, Any]] = []
     turn = runtime.chat.send(place.id, message, options) if message else runtime.chat.speak(place.id, options)
     async with aclosing(turn) as events:
         async for event in events:
             match event:
                 case TurnStarted():
-                    model, billing, shown = event.model, None, ""
-                    if place.group_id and event.reply is not None and not as_json:
-                        output.print_text("" if ended else "\n", end="")
-                        output.print_text(f"{event.reply.name}: ", end="")
-                        ended = False
+                    model, billing = event.model, None
+                    if not as_json:
+                        printed.begin(event.reply.name if place.group_id and event.reply is not None else "")
                 case TextDelta() if not as_json:
-                    output.print_text(event.text, end="")
-                    sys.stdout.flush()
-                    shown += event.text
-                    ended = event.text.endswith("\n")
+                    printed.say(event.text)
                 case Reread() if not as_json:
-                    ended = _read_again(shown, event) and ended
-                    shown = event.text
+                    printed.again(event.text)
                 case Billed():
                     billing = {"method": event.method, "cost": event.cost, "modelId": event.model_id}
                 case PluginFailed():
@@ -197,25 +190,50 @@ async def _turn(
                     if as_json:
                         replies.append(_reply(reply, place, model, billing))
                     if reply.finish in {"length", "cut", "filtered", "tool"}:
-                        output.print_text("" if ended or as_json else "\n", end="")
-                        ended = True
+                        printed.end()
                         output.say(f"ended_{reply.finish}")
     if as_json and replies:
         output.print_json({**replies[-1], "replies": replies} if place.group_id else replies[-1])
-    if not as_json and not ended:
-        output.print_text()
+    printed.end()
 
 
-def _read_again(shown: str, event: Reread) -> bool:
-    """What was printed of a reply turned out to be something else: say so, and print what is new of it."""
-    if shown and not event.text:
-        output.print_text()
+class _Printed:
+    """What of a reply stands on stdout. `begun`: nobody has ended its line yet."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self._shown = ""
+        self._void = False
+
+    def begin(self, name: str = "") -> None:
+        """Another reply begins; in a group on a line of its own, with its speaker."""
+        self._shown, self._void = "", False
+        if name:
+            self.end()
+            output.print_text(f"{name}: ", end="")
+            self.begun = True
+
+    def say(self, text: str) -> None:
+        if self._void:
+            self.end()
+            sys.stdout.flush()
+            output.say("was_thinking")
+            self._shown, self._void = "", False
+        output.print_text(text, end="")
         sys.stdout.flush()
-        output.say("was_thinking")
-        return True
-    if event.text != shown:
-        output.print_text(event.text, end="")
-    return event.text.endswith("\n")
+        self._shown += text
+        self.begun = not text.endswith("\n")
+
+    def again(self, text: str) -> None:
+        """What was told so far is something else, and this is the reply; what is printed stays printed."""
+        self._void = bool(self._shown) and text != self._shown
+        if text and text != self._shown:
+            self.say(text)
+
+    def end(self) -> None:
+        if self.begun:
+            output.print_text()
+        self.begun = False
 
 
 def _reply(reply: Message, place: Conversation, model: str, billing: dict[str, Any] | None) -> dict[str, Any]:
