@@ -18,6 +18,7 @@ from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
     Ready,
+    Reread,
     TextDelta,
     ThinkingDelta,
     TurnCompleted,
@@ -484,7 +485,7 @@ class Chat:
                         await self._keep_record(step, turn, message)
                         yield TurnCompleted(message, step.text, step.suggestions, step.report)
                         return
-                    if isinstance(step, TextDelta | ThinkingDelta):
+                    if isinstance(step, TextDelta | ThinkingDelta | Reread):
                         await keeper.take(step)
                     elif isinstance(step, Billed):
                         await self._billed(step)

@@ -78,6 +78,15 @@ def save_model(path: Path, config: ModelConfig) -> None:
     if config.key_env:
         entry["key_env"] = config.key_env
     entry["context_tokens"] = config.context_tokens
+    options = config.options
+    if options.timeout:
+        entry["timeout"] = options.timeout
+    if not options.stream:
+        entry["stream"] = False
+    if options.post_process:
+        entry["post_process"] = options.post_process
+    if options.thinking_marks:
+        entry["thinking_marks"] = list(options.thinking_marks)
     if config.sampling:
         entry["sampling"] = dict(config.sampling)
     with _editing(path) as document:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lunalux_core.dialogue.turn import TextDelta, ThinkingDelta, TurnInput, TurnResult
+from lunalux_core.dialogue.turn import Reread, TextDelta, ThinkingDelta, TurnInput, TurnResult
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
 from lunalux_core.library.changes import keep_change, read_row
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+FINISH = "finish"
+"""In a message's `extra`: why the reply ended (`llm.model.Finish`)."""
 FLUSH_SECONDS = 0.5
 """How often a streaming reply goes into the library, where other programs see it grow; every piece is in its
 file (`streaming_tail`) before it is shown."""
@@ -72,7 +74,13 @@ class Keeper:
         self._finished = False
         self._tail = begun.tail
 
-    async def take(self, delta: TextDelta | ThinkingDelta) -> None:
+    async def take(self, delta: TextDelta | ThinkingDelta | Reread) -> None:
+        if isinstance(delta, Reread):
+            self._text, self._thinking = [delta.text], [delta.thinking]
+            if self._tail is not None:
+                self._tail.turn(delta.text, delta.thinking)
+            await self._flush()
+            return
         shown = isinstance(delta, TextDelta)
         (self._text if shown else self._thinking).append(delta.text)
         if self._tail is not None:
@@ -110,7 +118,7 @@ class Keeper:
                 usage=asdict(result.usage),
                 billing=result.billing,
                 state=result.state,
-                extra=at_rest(reply),
+                extra={**at_rest(reply), FINISH: result.finish},
             )
             self._record(connection)
             return load_message(connection, reply.id)
@@ -130,10 +138,12 @@ class Keeper:
         if reply is None or self._finished:
             return
         extra = at_rest(reply)
-        if self._continues and not self._text:
+        if self._continues and not any(self._text):
             status = reply.status
         elif self._continues and status == "failed":
             extra[CONTINUED] = len(self._base)
+        if status != "done":
+            extra[FINISH] = "stopped" if status == "stopped" else "cut"
         values = {**self._values(), "status": status, "extra": extra}
 
         def change(connection: Connection) -> None:
@@ -164,7 +174,7 @@ class Keeper:
 
     def _record(self, connection: Connection) -> None:
         """Let undo take back what a *continue* added."""
-        if self._reply is None or self._before is None or not self._continues or not self._text:
+        if self._reply is None or self._before is None or not self._continues or not any(self._text):
             return
         identity = self._reply.id
         after = read_row(connection, identity)

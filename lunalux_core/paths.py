@@ -59,6 +59,11 @@ class Paths:
         return self.data / "credentials.json"
 
     @property
+    def learnt(self) -> Path:
+        """What model servers have taught about themselves."""
+        return self.data / "learnt.json"
+
+    @property
     def backups(self) -> Path:
         return self.data / "backups"
 

@@ -120,7 +120,7 @@ class Runtime:
         """The connections to model servers, and what was learnt of them: the same under all settings."""
         from lunalux_core.llm.pool import HttpPool
 
-        return HttpPool()
+        return HttpPool(learnt=self.paths.learnt)
 
     @cached_property
     def client(self) -> BackendClient:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.llm.model import POST_PROCESSING, ModelOptions
 from lunalux_core.paths import Paths
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class ModelConfig:
     key_env: str = ""
     context_tokens: int = 8192
     sampling: Mapping[str, float | int] = field(default_factory=dict)
+    options: ModelOptions = field(default_factory=ModelOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -509,12 +511,55 @@ def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> d
             sampling={k: v for k, v in sampling.items() if _is_number(v)}
             if isinstance(sampling, dict)
             else {},
+            options=_options(name, entry, path, text, problems),
         )
     return found
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _options(
+    name: str, entry: Mapping[str, Any], path: str, text: str, problems: list[LunaluxError]
+) -> ModelOptions:
+    """How to talk with the server; a value that cannot be is told, and the usual one stands."""
+    good: dict[str, Any] = {}
+    for key, (allowed, fits) in MODEL_OPTIONS.items():
+        if key not in entry:
+            continue
+        if fits(entry[key]):
+            good[key] = tuple(entry[key]) if isinstance(entry[key], list) else entry[key]
+            continue
+        where = _place(path, text, "models", name, key)
+        problems.append(
+            InvalidInput(
+                "SETTING_INVALID",
+                f"models.{name}.{key} = {entry[key]!r} in {where} is not allowed.",
+                f"Allowed: {allowed}. The default is used meanwhile.",
+                key=f"models.{name}.{key}",
+                value=str(entry[key]),
+                where=where,
+                allowed=allowed,
+            )
+        )
+    return ModelOptions(**good)
+
+
+MODEL_OPTIONS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "timeout": ("seconds from 1 to 86400", lambda value: _is_number(value) and 1 <= value <= 86_400),
+    "stream": ("true, false", lambda value: isinstance(value, bool)),
+    "post_process": (", ".join(POST_PROCESSING), lambda value: value in POST_PROCESSING),
+    "thinking_marks": (
+        "a list of an opening and a closing mark",
+        lambda value: isinstance(value, list) and len(value) == 2 and all(_is_word(one) for one in value),
+    ),
+}
+"""Keys of `[models.NAME]` about talking with the server: what is allowed, in words and as a test."""
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _is_number(value: object) -> bool:

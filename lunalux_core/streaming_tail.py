@@ -79,6 +79,15 @@ class Tail:
             os.close(self._file)
             self._file = -1
 
+    def turn(self, text: str, thinking: str) -> None:
+        """What is kept so far is something else: these words and this reasoning in place of all."""
+        if self._file < 0 or self._refused:
+            return
+        try:
+            os.write(self._file, json.dumps([self._base + text, thinking, True]).encode() + b"\n")
+        except OSError:
+            self._refused = True
+
     def remove(self) -> None:
         """The library has it all."""
         if self._file >= 0:
@@ -108,15 +117,19 @@ def read_tail(library: Path, reply_id: str) -> Kept | None:
     except OSError:
         return None
     *lines, rest = data.split(b"\n")
-    pieces: list[tuple[str, str]] = []
+    text: list[str] = []
+    thinking: list[str] = []
     damaged = b"\0" in rest  # what a power cut leaves of a block that was never written
     for line in lines:
         piece = _piece(line)
         if piece is None:
             damaged = True
             break
-        pieces.append(piece)
-    return Kept("".join(text for text, _ in pieces), "".join(thought for _, thought in pieces), damaged)
+        if piece[2]:
+            text, thinking = [], []
+        text.append(piece[0])
+        thinking.append(piece[1])
+    return Kept("".join(text), "".join(thinking), damaged)
 
 
 def tails(library: Path) -> list[str]:
@@ -141,14 +154,17 @@ def set_aside(library: Path, reply_id: str) -> Path:
     return aside
 
 
-def _piece(line: bytes) -> tuple[str, str] | None:
+def _piece(line: bytes) -> tuple[str, str, bool] | None:
+    """Text, thinking, and whether they stand in place of all before; None for what is no piece."""
     try:
         piece = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(piece, list) or len(piece) != 2 or not all(isinstance(one, str) for one in piece):
+    if not isinstance(piece, list) or not 2 <= len(piece) <= 3:
         return None
-    return well_formed(piece[0]), well_formed(piece[1])
+    if not all(isinstance(part, str) for part in piece[:2]):
+        return None
+    return well_formed(piece[0]), well_formed(piece[1]), len(piece) > 2
 
 
 def _locked(path: Path, flags: int = 0) -> int:

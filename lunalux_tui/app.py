@@ -23,6 +23,7 @@ def run(settings: Any = None, character: str = "", conversation: str = "", new: 
     import gc
     import sys
 
+    _show_on_the_terminal()
     if (getattr(sys.__stderr__, "encoding", None) or "").lower() not in {"utf-8", "utf8"}:
         from lunalux_tui import plain_terminal
 
@@ -49,6 +50,15 @@ def _done(work: Callable[[], object]) -> LunaluxError | None:
     except LunaluxError as error:
         return error
     return None
+
+
+def _show_on_the_terminal() -> None:
+    """Draw on stdout where stderr, which Textual draws on, goes elsewhere: nothing would be seen."""
+    import sys
+
+    drawn, shown = sys.__stderr__, sys.__stdout__
+    if shown is not None and shown.isatty() and not (drawn is not None and drawn.isatty()):
+        vars(sys)["__stderr__"] = shown
 
 
 async def _run(

@@ -170,6 +170,15 @@ class LunaluxApp(ThemedApp):
         message, hint = tell(crashed(self._exception or RuntimeError("unknown"), self.runtime.paths))
         self.panic(Text(f"{message} {hint}"))
 
+    def action_help_quit(self) -> None:
+        """Ctrl+c with nothing to copy: stop the reply that comes, else tell how to leave."""
+        if self.screen is self.chat and self.chat.stop_turn():
+            return
+        for active in self.screen.active_bindings.values():
+            if active.binding.action in {"quit", "app.quit"}:
+                self.notify(t("app.how_to_quit", key=self.get_key_display(active.binding)), markup=False)
+                return
+
     async def action_quit(self) -> None:
         """Leave; what is being written anywhere is kept as a draft."""
         for screen in self._every_screen():

@@ -3,14 +3,19 @@
 One reader serves both uses: fed piece by piece it gives what may be shown while the reply streams, and
 `parse_reply` is the same reader fed at once, so what was streamed is always what is kept. Models forget
 closing tags; what then belongs to a block and what is story is decided at the end, and story is never
-swallowed.
+swallowed. Where only the closing mark of a thought comes, all before it was thought: what has been shown is
+taken back (`turned`).
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
+
+from lunalux_core.llm.marks import Marks, marks
+from lunalux_core.llm.thinking import begun
 
 MAX_SUGGESTIONS = 6
 
@@ -25,11 +30,11 @@ _BLOCKS: dict[str, _State] = {
 _WRAPPERS = ("output", "outputformat")
 _NAMES = (*_BLOCKS, *_WRAPPERS)
 _PAD = r"\s{0,8}"
-_TAG = re.compile(rf"<(/?)({'|'.join(_NAMES)}){_PAD}>", re.IGNORECASE)
+_TAG = rf"<(/?)({'|'.join(_NAMES)}){_PAD}>"
 _OPEN_ANSWER = re.compile(rf"<(?:output(?:format)?|next_prompts|events){_PAD}>", re.IGNORECASE)
 _UNFINISHED = re.compile(rf"<(/?)(\w*)({_PAD})\Z")
 _LONGEST_TAG = 32
-"""Characters, more than `_TAG` ever takes."""
+"""Characters, more than a tag ever takes."""
 
 _WHITE = " \t\r\n"
 """What is trimmed; the ideographic blanks that indent a Chinese paragraph are not."""
@@ -47,9 +52,9 @@ class ParsedReply:
     event: str = ""
 
 
-def parse_reply(raw: str, *, going_on: bool = False) -> ParsedReply:
+def parse_reply(raw: str, *, going_on: bool = False, thinking: Marks | None = None) -> ParsedReply:
     """Take a whole reply apart; see `ContractStream`. Anything without tags is visible text."""
-    stream = ContractStream(going_on=going_on)
+    stream = ContractStream(going_on=going_on, thinking=thinking)
     stream.feed(raw)
     stream.close()
     return stream.reply()
@@ -57,15 +62,23 @@ def parse_reply(raw: str, *, going_on: bool = False) -> ParsedReply:
 
 class ContractStream:
     """Reads a reply piece by piece. The pieces given out, joined, are the text and thinking of `reply`,
-    with one exception: a thinking block that is never closed is given out whole, and if an answer turns
-    out to stand in it, that comes last, from `close`.
+    with two exceptions: a thinking block that is never closed is given out whole, and if an answer turns
+    out to stand in it, that comes last, from `close`; and where `turned` is set, `reply` says anew what all
+    that was given out so far is.
 
     Args:
         going_on: whether the text is put behind one that is there: white space it begins with is then part
             of it, unless something was taken out before.
+        thinking: the marks of the model's thoughts.
     """
 
-    def __init__(self, *, going_on: bool = False) -> None:
+    def __init__(self, *, going_on: bool = False, thinking: Marks | None = None) -> None:
+        self._marks = thinking or marks()
+        self._pattern = _pattern(self._marks)
+        self.turned = False
+        self._plain = True
+        self._taken_back = ""
+        self._going_on = going_on
         self._state: _State = "visible"
         self._held = ""
         self._text = _Trimmed(leading=going_on)
@@ -78,12 +91,15 @@ class ContractStream:
         """Take more of the raw reply; return (visible text, thinking) that are certain now."""
         self._held += chunk
         position, text, thinking = 0, "", ""
-        for tag in _TAG.finditer(self._held):
+        for tag in self._pattern.finditer(self._held):
             shown, thought = self._take(self._held[position : tag.start()])
             text, thinking, position = text + shown, thinking + thought, tag.start()
-            if self._obeys(tag):
-                position = tag.end()
-        keep = _unfinished(self._held, position)
+            if self._plain and _closes_thinking(tag):
+                self._take_back()
+                text, thinking, position = "", "", tag.end()
+            elif tag[2] and self._obeys(tag):
+                self._plain, position = False, tag.end()
+        keep = self._unfinished(position)
         shown, thought = self._take(self._held[position:keep])
         self._held = self._held[keep:]
         return text + shown, thinking + thought
@@ -96,7 +112,31 @@ class ContractStream:
             return text + self._answer_in_thinking(), thinking
         rest = self._end_block(unclosed=True)
         self._state = "visible"
-        return text + self._text.add(rest), thinking
+        text += self._text.add(rest)
+        if self._taken_back and not self._text.value:
+            # Nothing came after the closing mark: it closed nothing.
+            self._text.replace(self._taken_back)
+            self._thinking.replace("")
+            self.turned, self._taken_back = True, ""
+            return "", ""
+        return text, thinking
+
+    def _take_back(self) -> None:
+        """All that was read so far as text was thought."""
+        self._plain, self.turned = False, True
+        self._taken_back = self._text.value
+        self._thinking.add(self._taken_back)
+        self._text = _Trimmed()
+        self._text.cut()
+
+    def _unfinished(self, start: int) -> int:
+        """Where a tag or mark may have begun that is not finished yet; the length of the text if nowhere."""
+        place = _unfinished(self._held, start)
+        if self._plain and place == len(self._held):
+            tail = self._held[max(start, len(self._held) - self._marks.longest) :]
+            if self._marks.begin.search(tail):
+                place -= max(begun(tail, mark) for mark in self._marks.loose_marks)
+        return place
 
     def reply(self) -> ParsedReply:
         """What has been read so far, taken apart."""
@@ -155,6 +195,17 @@ class ContractStream:
         text, _ = self.feed(whole[begins.start() :])
         more, _ = self.close()
         return text + more
+
+
+def _closes_thinking(tag: re.Match[str]) -> bool:
+    """Whether this is a closing mark of a thought: a tag of the form, or any other family's."""
+    return not tag[2] or bool(tag[1] and _BLOCKS.get(tag[2].lower()) == "thinking")
+
+
+@cache
+def _pattern(known: Marks) -> re.Pattern[str]:
+    """Finds the tags of the form, and the closing marks that may stand alone (without groups)."""
+    return re.compile(f"{_TAG}|{known.loose.pattern}", re.IGNORECASE)
 
 
 class _Trimmed:

@@ -52,8 +52,10 @@ class Trace:
         return list(self._touched.values())
 
 
-def turn_record(ready: Ready, trace: Trace) -> dict[str, Any]:
+def turn_record(ready: Ready, trace: Trace, shape: str = "") -> dict[str, Any]:
     """The record of a turn whose prompt is ready.
+
+    `shape` tells how the messages were reshaped for a strict server, "" where they went as they are.
 
     `names` tells what the preset calls its own slots, `prompt` is the report of the assembly (what was cut),
     `worldbook` the engine's account of its entries, `scripts` which regex scripts changed what.
@@ -72,4 +74,5 @@ def turn_record(ready: Ready, trace: Trace) -> dict[str, Any]:
         "prompt": ready.prompt.report.as_dict(),
         "worldbook": ready.activation.as_json(),
         "scripts": [asdict(one) for one in trace.touched],
+        "shape": shape,
     }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.worldbook import Activation, ActiveBook
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
-    from lunalux_core.llm.model import ModelSpec, Usage
+    from lunalux_core.llm.model import Finish, ModelSpec, Usage
     from lunalux_core.settings import Settings
 
 TurnKind = Literal["normal", "continue", "impersonate", "swipe", "regenerate"]
@@ -51,6 +51,17 @@ class ThinkingDelta:
     """More of the model's reasoning, already cleaned for a terminal."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """What was told of the reply so far is something else: these words and this reasoning, in place of all.
+
+    A model's closing mark shows that what came before it was thought, or a reply was sent as reasoning.
+    """
+
+    text: str
+    thinking: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +120,7 @@ TurnEvent = (
     TurnStarted
     | TextDelta
     | ThinkingDelta
+    | Reread
     | Billed
     | BindingDropped
     | PluginFailed
@@ -217,7 +229,8 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What the model answered, as it came; `token_factor` is new where the provider told its count."""
+    """What the model answered, as it came; `token_factor` is new where the provider told its count, `shape`
+    is how the messages were reshaped for the server (`llm.shaping`)."""
 
     ready: Ready
     text: str
@@ -225,6 +238,8 @@ class Completion:
     usage: Usage
     billing: Mapping[str, object] | None = None
     token_factor: float | None = None
+    finish: Finish = "stop"
+    shape: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,3 +270,4 @@ class TurnResult:
     global_variables: Mapping[str, str] | None
     report: Mapping[str, Any]
     token_factor: float | None = None
+    finish: Finish = "stop"

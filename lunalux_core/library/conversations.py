@@ -111,6 +111,12 @@ class Message:
         first = self.extra.get(REQUEST)
         return first if isinstance(first, str) and first else self.id
 
+    @property
+    def finish(self) -> str | None:
+        """Why the reply ended (`llm.model.Finish`); None where nobody said."""
+        found = self.extra.get("finish")
+        return found if isinstance(found, str) else None
+
 
 @dataclass(frozen=True, slots=True)
 class TreeNode:

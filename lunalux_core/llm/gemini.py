@@ -6,20 +6,18 @@ The key travels in the header `x-goog-api-key`, never in a URL, where logs and p
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from urllib.parse import quote, urlencode, urlsplit
 
 from lunalux_core.llm.http import Call
-from lunalux_core.llm.model import Delta, Message, ModelRequest, ModelSpec, Usage
+from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
 from lunalux_core.llm.pool import checked_base_url
-from lunalux_core.llm.reply import ReplyDecoder, effective_sampling
+from lunalux_core.llm.reply import effective_sampling
 from lunalux_core.llm.reports import read_report
 from lunalux_core.llm.server import ServerExchange, ServerModel
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
 LIST_PAGES = 20
 
-_FINISH = {"STOP": "stop", "MAX_TOKENS": "length"}
 _OPTIONAL = {
     "thinkingConfig": r"thinking",
     "frequencyPenalty": r"frequency_?penalty|penalty is not",
@@ -33,19 +31,18 @@ class _Exchange(ServerExchange):
     """A call of streamGenerateContent."""
 
     def call(self) -> Call:
-        body = _contents(self.request.messages)
+        body = _contents(self.messages)
         config = _generation_config(self.spec, self.request)
+        refused = self.learnt.refused
         body["generationConfig"] = {
-            name: value for name, value in config.items() if value is not None and name not in self.refused
+            name: value for name, value in config.items() if value is not None and name not in refused
         }
         model = quote(self.spec.model.removeprefix("models/"), safe="/")
         path = model if "/" in model else f"models/{model}"
-        return Call(f"{self.base_url}/{path}:streamGenerateContent?alt=sse", self.headers, body)
+        method = "streamGenerateContent?alt=sse" if self.streams else "generateContent"
+        return Call(f"{self.base_url}/{path}:{method}", self.headers, body)
 
-    def decoder(self) -> ReplyDecoder:
-        return GeminiDecoder(self.failures, self.request.messages)
-
-    def refuses(self, body: bytes) -> set[str]:
+    def fields(self, body: bytes) -> set[str]:
         report = read_report(body, None, {})
         sent = self.call().body["generationConfig"]
         if self.failures.refusal(report).code != "MODEL_REFUSED" or not isinstance(sent, dict):
@@ -148,41 +145,3 @@ def _contents(messages: tuple[Message, ...]) -> dict[str, object]:
     if instruction:
         body["systemInstruction"] = {"parts": [{"text": instruction}]}
     return body
-
-
-class GeminiDecoder(ReplyDecoder):
-    """Chunks of `GenerateContentResponse`."""
-
-    def feed(self, event: object) -> Iterator[Delta]:
-        if not isinstance(event, dict):
-            return
-        if event.get("error"):
-            raise self.failures.refusal(read_report(event, None, {}))
-        if isinstance(usage := event.get("usageMetadata"), dict):
-            self.usage = _usage(usage)
-        feedback = event.get("promptFeedback")
-        if isinstance(feedback, dict) and feedback.get("blockReason"):
-            raise self.failures.blocked(f"the prompt, {feedback['blockReason']}")
-        candidates = event.get("candidates")
-        candidate = candidates[0] if isinstance(candidates, list) and candidates else None
-        if isinstance(candidate, dict):
-            yield from self._candidate(candidate)
-
-    def _candidate(self, candidate: dict[str, object]) -> Iterator[Delta]:
-        content = candidate.get("content")
-        parts = content.get("parts") if isinstance(content, dict) else None
-        for part in parts if isinstance(parts, list) else ():
-            text = part.get("text") if isinstance(part, dict) else None
-            if isinstance(text, str) and text:
-                yield from self._reasoning(text) if part.get("thought") else self._answer(text)
-        if isinstance(reason := candidate.get("finishReason"), str) and reason:
-            self.finish = _FINISH.get(reason, reason.lower())
-
-
-def _usage(usage: dict[str, object]) -> Usage:
-    def count(name: str) -> int:
-        value = usage.get(name)
-        return value if isinstance(value, int) and value >= 0 else 0
-
-    # Thoughts are billed as output but counted apart.
-    return Usage(count("promptTokenCount"), count("candidatesTokenCount") + count("thoughtsTokenCount"))

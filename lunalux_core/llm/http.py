@@ -2,9 +2,10 @@
 
 Shared by the protocols. An `Exchange` says what to send and how to read it; `stream_reply` does the rest:
 
-* deadlines for connecting, for the first token and between tokens; keep-alive comments do not count;
+* waits for connecting, before the first word and between words; every byte is a sign of life;
 * another attempt, at most two, only before the first token, only for faults that pass (429, 5xx, refused
   or broken connections);
+* redirects that keep the method, on the same origin only: a key goes nowhere else;
 * whatever text came before a fault is delivered before the error is raised;
 * closing the iterator closes the connection at once, which is how a server learns to stop.
 """
@@ -18,10 +19,12 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Protocol
+from urllib.parse import urljoin
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.failures import RETRIABLE, Failures
 from lunalux_core.llm.model import Delta
+from lunalux_core.llm.network import diagnosis, same_origin
 from lunalux_core.llm.pool import HttpPool, Retry, Timeouts
 from lunalux_core.llm.reading import read_reply
 from lunalux_core.llm.reply import REPLY_LIMIT, ReplyDecoder
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 
 ERROR_BODY_LIMIT = 64 * 1024
 ERROR_BODY_SECONDS = 10
+MOST_REDIRECTS = 5
+MOST_AMENDMENTS = 12
+"""Calls changed after a refusal, of one reply: more than there is to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +61,17 @@ class Exchange(Protocol):
 
     def decoder(self) -> ReplyDecoder: ...
 
-    def amend(self, body: bytes) -> bool:
-        """The server refused (400 or 422): change the call if it names a field we can do without."""
+    def amend(self, status: int, body: bytes) -> bool:
+        """The server refused: change the call if its words tell how it would be taken."""
+        ...
+
+    def proved(self) -> None:
+        """The call was taken as it is now."""
+        ...
+
+    @property
+    def waits(self) -> Timeouts | None:
+        """The waits of this call, where they are not those of all."""
         ...
 
 
@@ -67,7 +82,7 @@ async def stream_reply(pool: HttpPool, base_url: str, exchange: Exchange) -> Asy
         NetworkError: MODEL_UNREACHABLE, MODEL_TIMEOUT, MODEL_STREAM_CUT.
         ProviderError: the server refused, or its answer is of no use; codes in `failures`.
     """
-    tries = 0
+    tries = amended = 0
     while True:
         begun = False
         try:
@@ -76,7 +91,10 @@ async def stream_reply(pool: HttpPool, base_url: str, exchange: Exchange) -> Asy
                     begun = True
                     yield delta
             return
-        except _Amended:
+        except _Amended as refused:
+            amended += 1
+            if amended > MOST_AMENDMENTS:
+                raise refused.error from None
             continue
         except LunaluxError as error:
             wait = _wait_before(error, tries, pool.retry)
@@ -93,15 +111,22 @@ async def get_json(
     client = await pool.client(base_url)  # has imported httpx, beside the loop
     import httpx
 
+    target = url
     try:
-        async with asyncio.timeout(seconds), client.stream("GET", url, headers=dict(headers)) as response:
-            body = await _read_all(response, REPLY_LIMIT)
-            if response.status_code != 200:
-                raise _refusal(failures, response, body[:ERROR_BODY_LIMIT])
+        async with asyncio.timeout(seconds):
+            for _ in range(MOST_REDIRECTS):
+                url = target
+                async with client.stream("GET", url, headers=dict(headers)) as response:
+                    body = await _read_all(response, REPLY_LIMIT)
+                target = redirected(response)
+                if not target or not same_origin(url, target):
+                    break
     except TimeoutError:
         raise failures.timed_out(seconds) from None
     except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as error:
-        raise _connection_error(failures, error, pool.timeouts) from None
+        raise _connection_error(pool, base_url, failures, error) from None
+    if not 200 <= response.status_code < 300:
+        raise _refusal(failures, response, body[:ERROR_BODY_LIMIT])
     try:
         document: object = json.loads(body)
     except (ValueError, RecursionError):
@@ -111,47 +136,75 @@ async def get_json(
 
 
 class _Amended(Exception):
-    """The exchange changed its call after a refusal; send it again."""
+    """The exchange changed its call after a refusal; send it again. `error` is that refusal."""
+
+    def __init__(self, error: LunaluxError) -> None:
+        super().__init__()
+        self.error = error
 
 
 def _wait_before(error: LunaluxError, tries: int, retry: Retry) -> float | None:
     """Seconds until the next attempt, None when there is none."""
-    if error.code not in RETRIABLE or tries >= retry.attempts:
+    if error.code not in RETRIABLE or error.params.get("lasting") or tries >= retry.attempts:
         return None
+    least = retry.base_delay * float(2**tries) * random.uniform(0.8, 1.2)
     asked = error.params.get("seconds")
     if isinstance(asked, (int, float)):
-        return float(asked) if asked <= retry.max_wait else None
-    return retry.base_delay * float(2**tries) * random.uniform(0.8, 1.2)
+        return max(float(asked), least) if asked <= retry.max_wait else None
+    return least
 
 
 async def _attempt(pool: HttpPool, base_url: str, exchange: Exchange) -> AsyncGenerator[Delta, None]:
-    client = await pool.client(base_url)  # has imported httpx, beside the loop
-    import httpx
-
-    call, failures, limits = exchange.call(), exchange.failures, pool.timeouts
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + limits.first_token
+    call, failures, waits = exchange.call(), exchange.failures, exchange.waits or pool.timeouts
+    response = await _sent(pool, base_url, call, failures, waits)
     try:
-        request = client.build_request(
-            "POST", call.url, headers=_typed(call.headers), content=_encoded(call.body)
-        )
-        async with asyncio.timeout_at(deadline):
-            response = await client.send(request, stream=True)
-    except TimeoutError:
-        raise failures.timed_out(limits.first_token) from None
-    except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise _connection_error(failures, error, limits) from None
-    try:
-        if response.status_code != 200:
-            await _refuse(exchange, response, deadline)
-        reading = read_reply(
-            response, exchange.decoder(), deadline, limits.between_tokens, limits.first_token
-        )
-        async with aclosing(reading) as deltas:
+        if not 200 <= response.status_code < 300:
+            await _refuse(exchange, response)
+        proved = False
+        async with aclosing(read_reply(response, exchange.decoder(), waits)) as deltas:
             async for delta in deltas:
+                if not proved:
+                    proved = True
+                    exchange.proved()
                 yield delta
     finally:
         await response.aclose()
+
+
+async def _sent(
+    pool: HttpPool, base_url: str, call: Call, failures: Failures, waits: Timeouts
+) -> httpx.Response:
+    """The answer's head, after redirects that keep the method. Raises NetworkError, ProviderError."""
+    client = await pool.client(base_url)  # has imported httpx, beside the loop
+    import httpx
+
+    url, content = call.url, _encoded(call.body)
+    for _ in range(MOST_REDIRECTS):
+        try:
+            request = client.build_request("POST", url, headers=_typed(call.headers), content=content)
+            async with asyncio.timeout(waits.first_token):
+                response = await client.send(request, stream=True)
+        except TimeoutError:
+            raise failures.timed_out(waits.first_token) from None
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise _connection_error(pool, base_url, failures, error) from None
+        target = redirected(response)
+        if not target or response.status_code not in {307, 308} or not same_origin(url, target):
+            return response
+        await response.aclose()
+        url = target
+    raise failures.redirected(url)
+
+
+def redirected(response: httpx.Response) -> str:
+    """The whole address that an answer points to, "" if it is no redirect."""
+    target: str = response.headers.get("location", "")
+    if not target or not 300 <= response.status_code < 400:
+        return ""
+    try:
+        return urljoin(str(response.request.url), target)
+    except ValueError:
+        return ""
 
 
 def _typed(headers: Mapping[str, str]) -> dict[str, str]:
@@ -163,23 +216,26 @@ def _encoded(body: Mapping[str, object]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-async def _refuse(exchange: Exchange, response: httpx.Response, deadline: float) -> NoReturn:
+async def _refuse(exchange: Exchange, response: httpx.Response) -> NoReturn:
     """Raise the refusal, or `_Amended` when the call can be sent again without what was refused."""
     import httpx
 
     body = b""
     try:
-        async with asyncio.timeout_at(min(deadline, asyncio.get_running_loop().time() + ERROR_BODY_SECONDS)):
+        async with asyncio.timeout(ERROR_BODY_SECONDS):
             body = await _read_all(response, ERROR_BODY_LIMIT)
     except (TimeoutError, httpx.TransportError, httpx.DecodingError):
         pass  # the status alone says enough
-    if response.status_code in {400, 422} and exchange.amend(body):
-        raise _Amended
-    raise _refusal(exchange.failures, response, body)
+    error = _refusal(exchange.failures, response, body)
+    if response.status_code >= 400 and exchange.amend(response.status_code, body):
+        raise _Amended(error)
+    raise error
 
 
 def _refusal(failures: Failures, response: httpx.Response, body: bytes) -> LunaluxError:
     status = response.status_code
+    if target := redirected(response):
+        return failures.redirected(target)
     if status < 400:
         return failures.bad_answer(f"HTTP status {status}")
     return failures.refusal(read_report(body, status, response.headers))
@@ -197,10 +253,11 @@ async def _read_all(response: httpx.Response, limit: int) -> bytes:
     return b"".join(pieces)
 
 
-def _connection_error(failures: Failures, error: Exception, limits: Timeouts) -> LunaluxError:
+def _connection_error(pool: HttpPool, base_url: str, failures: Failures, error: Exception) -> LunaluxError:
     """Before an answer has begun: nothing of the request was refused, it never got through."""
     import httpx
 
-    if isinstance(error, httpx.ConnectTimeout):
-        return failures.timed_out(limits.connect)
-    return failures.unreachable(str(error) or type(error).__name__)
+    proxy = pool.proxy_of(base_url)
+    if isinstance(error, httpx.ConnectTimeout) and proxy is None:
+        return failures.timed_out(pool.timeouts.connect)
+    return failures.unreachable(str(error) or type(error).__name__, *diagnosis(error, proxy))

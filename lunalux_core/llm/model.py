@@ -12,6 +12,11 @@ from typing import Literal, Protocol
 
 Role = Literal["system", "user", "assistant"]
 Provider = Literal["openai", "gemini", "practice", "official", "plugin"]
+Finish = Literal["stop", "length", "cut", "filtered", "tool", "stopped"]
+"""Why a reply ended: by itself, at its token limit, without an end mark or broken off by its server, by a
+filter, with a call of a tool, or stopped by the person."""
+PostProcess = Literal["none", "merge", "semi-strict", "strict", "single"]
+POST_PROCESSING: tuple[PostProcess, ...] = ("none", "merge", "semi-strict", "strict", "single")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,22 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """How to talk with a model's server, where a person has said so.
+
+    `timeout` is the longest silence before the first word, in seconds, 0 for the usual one. `stream` off asks
+    for replies in one piece. `post_process` shapes the roles for a strict chat template (`shaping`); "" finds
+    out by itself what the server takes. `thinking_marks` are an opening and a closing mark beside the known
+    ones (`marks`), or nothing.
+    """
+
+    timeout: float = 0
+    stream: bool = True
+    post_process: PostProcess | Literal[""] = ""
+    thinking_marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A model a person can choose. `context_tokens` is the whole window, reply included.
 
@@ -50,6 +71,7 @@ class ModelSpec:
     key_name: str = ""
     sampling: Sampling = Sampling()
     context_tokens: int = 8192
+    options: ModelOptions = ModelOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +89,19 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """One step of a stream. Any field may be empty; `billing` comes from the gateway only."""
+    """One step of a stream. Any field may be empty; `billing` comes from the gateway only.
+
+    With `turned`, what came as thinking so far was the reply: `text` says it again, and the thinking is void.
+    `shape` comes with the last delta: how the messages were reshaped for the server (`shaping`), "" if not.
+    """
 
     text: str = ""
     thinking: str = ""
     usage: Usage | None = None
-    finish: str | None = None
+    finish: Finish | None = None
     billing: Mapping[str, object] | None = None
+    turned: bool = False
+    shape: str = ""
 
 
 @dataclass(frozen=True, slots=True)

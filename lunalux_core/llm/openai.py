@@ -1,20 +1,21 @@
 """Any server that speaks OpenAI's chat completions: OpenAI, OpenRouter, Ollama, llama.cpp, LM Studio,
 vLLM, KoboldCpp and many more.
 
-They share a core and differ at the edges, so the edges are negotiated: an optional field that a server
-refuses by name is dropped, remembered for that server and model, and the call is sent again.
+They share a core and differ at the edges, so the edges are negotiated: what a server refuses by name (an
+optional field, roles and names of messages, streaming) is done without, remembered for that server and model,
+and the call is sent again.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from lunalux_core.llm.http import Call
-from lunalux_core.llm.model import Delta, Message, ModelRequest, ModelSpec, Usage
+from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
 from lunalux_core.llm.pool import checked_base_url
-from lunalux_core.llm.reply import ReplyDecoder, effective_sampling
+from lunalux_core.llm.reply import effective_sampling
 from lunalux_core.llm.reports import read_report
 from lunalux_core.llm.server import LIST_SECONDS, ServerExchange, ServerModel
 
@@ -34,23 +35,27 @@ _REFUSES_FIELD = re.compile(
     r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra_forbidden"
 )
 _RENAMED = "max_completion_tokens"
+_TOO_MANY_TOKENS = re.compile(
+    r"max_(completion_|output_)?tokens.{0,120}?"
+    r"(at most|maximum( value)?( is| of)?|less than or equal to|<=|no more than)"
+    r"\D{0,12}(?P<most>\d{2,7})"
+)
 
 
 class _Exchange(ServerExchange):
     """A call of chat completions."""
 
     def call(self) -> Call:
-        body = _body(self.spec, self.request)
-        for name in self.refused & set(body):
+        body = _body(self.spec, self.request, self.messages, stream=self.streams)
+        if self.learnt.most is not None and isinstance(wanted := body.get("max_tokens"), int):
+            body["max_tokens"] = min(wanted, self.learnt.most)
+        for name in self.learnt.refused & set(body):
             value = body.pop(name)
             if name == "max_tokens":
                 body[_RENAMED] = value
         return Call(f"{self.base_url}/chat/completions", self.headers, body)
 
-    def decoder(self) -> ReplyDecoder:
-        return OpenAIDecoder(self.failures, self.request.messages)
-
-    def refuses(self, body: bytes) -> set[str]:
+    def fields(self, body: bytes) -> set[str]:
         sent = set(self.call().body)
         report = read_report(body, None, {})
         text = f"{report.words} {report.message}".lower() + body[:4000].decode("utf-8", "replace").lower()
@@ -59,6 +64,20 @@ class _Exchange(ServerExchange):
         if not _REFUSES_FIELD.search(text):
             return set()
         return {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
+
+    def amend(self, status: int, body: bytes) -> bool:
+        return ServerExchange.amend(self, status, body) or self._capped(status, body)
+
+    def _capped(self, status: int, body: bytes) -> bool:
+        """Whether the reply was allowed more tokens than this model takes; from now on it is not."""
+        text = body[:4000].decode("utf-8", "replace").lower()
+        found = _TOO_MANY_TOKENS.search(text) if status in {400, 422} else None
+        wanted = self.call().body.get("max_tokens")
+        if found is None or not isinstance(wanted, int) or not 0 < int(found["most"]) < wanted:
+            return False
+        self.learnt.most = int(found["most"])
+        self._changed = True
+        return True
 
 
 class OpenAIModel(ServerModel):
@@ -100,7 +119,9 @@ def openai_base_url(url: str) -> str:
     return url if urlsplit(url).path else f"{url}/v1"
 
 
-def _body(spec: ModelSpec, request: ModelRequest) -> dict[str, object]:
+def _body(
+    spec: ModelSpec, request: ModelRequest, messages: Iterable[Message], *, stream: bool
+) -> dict[str, object]:
     sampling = effective_sampling(spec.sampling, request.sampling)
     optional = {
         "temperature": sampling.temperature,
@@ -115,9 +136,8 @@ def _body(spec: ModelSpec, request: ModelRequest) -> dict[str, object]:
     }
     return {
         "model": spec.model,
-        "messages": [_message(message) for message in request.messages],
-        "stream": True,
-        "stream_options": {"include_usage": True},
+        "messages": [_message(message) for message in messages],
+        **({"stream": True, "stream_options": {"include_usage": True}} if stream else {"stream": False}),
         **{name: value for name, value in optional.items() if value is not None},
     }
 
@@ -128,58 +148,3 @@ def _message(message: Message) -> dict[str, str]:
         # The protocol allows no blanks or these marks in a name, and 64 characters.
         wire["name"] = re.sub(r"[\s<|\\/>]+", "_", message.name)[:64]
     return wire
-
-
-class OpenAIDecoder(ReplyDecoder):
-    """Chunks of a stream, or the one object of an answer that was not streamed."""
-
-    def feed(self, event: object) -> Iterator[Delta]:
-        if not isinstance(event, dict):
-            return
-        if event.get("error"):
-            raise self.failures.refusal(read_report(event, None, {}))
-        if isinstance(usage := event.get("usage"), dict):
-            self.usage = Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
-        choices = event.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        if not isinstance(choice, dict):
-            return
-        part = choice.get("delta") or choice.get("message") or {"content": choice.get("text")}
-        if isinstance(part, dict):
-            yield from self._part(part)
-        if isinstance(reason := choice.get("finish_reason"), str) and reason:
-            if reason == "error":
-                raise self.failures.refusal(read_report(choice.get("error") or "server error", 500, {}))
-            self.finish = reason
-
-    def _part(self, part: dict[str, object]) -> Iterator[Delta]:
-        for field in ("reasoning_content", "reasoning", "reasoning_details"):
-            # Servers that send several of them send the same text in each.
-            if thinking := _text(part.get(field)):
-                yield from self._reasoning(thinking)
-                break
-        content = part.get("content")
-        if isinstance(content, list):
-            for item in content:
-                if isinstance(item, dict) and item.get("type") == "thinking":
-                    yield from self._reasoning(_text(item.get("thinking")))
-                else:
-                    yield from self._answer(_text(item))
-        elif isinstance(content, str) and content:
-            yield from self._answer(content)
-        if not content and isinstance(refusal := part.get("refusal"), str) and refusal:
-            yield from self._answer(refusal)
-
-
-def _text(value: object) -> str:
-    """The text of a field that is a string, a part with `text` or `summary`, or a list of such parts."""
-    if isinstance(value, list):
-        return "".join(_text(item) for item in value)
-    if isinstance(value, dict):
-        value = value.get("text") or value.get("summary")
-    return value if isinstance(value, str) else ""
-
-
-def _count(usage: dict[str, object], name: str) -> int:
-    value = usage.get(name)
-    return value if isinstance(value, int) and value >= 0 else 0

@@ -7,22 +7,32 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lunalux_core.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
+
+    from lunalux_core.llm.learnt import Knowledge
+    from lunalux_core.llm.network import Proxy
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. `first_token` is long because local servers load the model on the first request."""
+    """Seconds of silence that are borne: while connecting, before the first word of a reply, between words.
 
-    connect: float = 10
-    first_token: float = 180
-    between_tokens: float = 60
+    `first_token` is long because local servers load the model on the first request and read a long prompt for
+    minutes without a byte.
+    """
+
+    connect: float = 15
+    first_token: float = 900
+    between_tokens: float = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +45,27 @@ class Retry:
 
 
 class HttpPool:
-    """One httpx client per base URL, made on first use; share one pool and close it at the end."""
+    """One httpx client per base URL, made on first use; share one pool and close it at the end.
 
-    def __init__(self, timeouts: Timeouts = Timeouts(), retry: Retry = Retry()) -> None:
+    Args:
+        learnt: where to keep what the servers teach between starts; None forgets it with the pool.
+    """
+
+    def __init__(
+        self, timeouts: Timeouts = Timeouts(), retry: Retry = Retry(), learnt: Path | None = None
+    ) -> None:
         self.timeouts = timeouts
         self.retry = retry
-        self.refused_fields: dict[tuple[str, str], set[str]] = {}
-        """Optional request fields that a (base URL, model) has refused, so they are not sent again."""
+        self._learnt = learnt
         self._clients: dict[str, httpx.AsyncClient] = {}
+        self._proxies: dict[str, Proxy | None] = {}
+
+    @cached_property
+    def knowledge(self) -> Knowledge:
+        """What the servers have taught."""
+        from lunalux_core.llm.learnt import Knowledge
+
+        return Knowledge(self._learnt)
 
     async def client(self, base_url: str) -> httpx.AsyncClient:
         """The client for `base_url`.
@@ -51,17 +74,24 @@ class HttpPool:
             InvalidInput: MODEL_PROXY_UNUSABLE, the environment names a proxy that cannot be used.
         """
         if base_url not in self._clients:
+            from lunalux_core.llm.network import proxy_for, usable
+
+            proxy = self._proxies[base_url] = proxy_for(base_url)
+            if proxy is not None and not usable(proxy):
+                raise _unusable(proxy)
             # Reading the certificate store takes tens of milliseconds: not on the loop that draws.
             try:
-                made = await asyncio.to_thread(_make_client, base_url, self.timeouts.connect)
+                made = await asyncio.to_thread(_make_client, base_url, self.timeouts.connect, proxy)
             except (ImportError, ValueError):
-                raise InvalidInput(
-                    "MODEL_PROXY_UNUSABLE",
-                    "The proxy named in the environment cannot be used.",
-                    "Check HTTPS_PROXY and ALL_PROXY; a SOCKS proxy needs `pip install httpx[socks]`.",
-                ) from None
+                if proxy is None:
+                    raise
+                raise _unusable(proxy) from None
             self._clients.setdefault(base_url, made)
         return self._clients[base_url]
+
+    def proxy_of(self, base_url: str) -> Proxy | None:
+        """The proxy that a server is reached through, None for none."""
+        return self._proxies.get(base_url)
 
     async def aclose(self) -> None:
         """Close every connection. The pool may be used again afterwards."""
@@ -114,18 +144,27 @@ def host_of(url: str) -> str:
     return f"{host}:{parts.port}" if parts.port else host
 
 
-def _make_client(base_url: str, connect_seconds: float) -> httpx.AsyncClient:
+def _make_client(base_url: str, connect_seconds: float, proxy: Proxy | None) -> httpx.AsyncClient:
     import httpx
 
-    local = _is_loopback(urlsplit(base_url).hostname or "")
+    from lunalux_core.llm.network import certificates
+
+    plain = base_url.startswith("http:") and proxy is None  # redirects leave no origin
     return httpx.AsyncClient(
         timeout=httpx.Timeout(None, connect=connect_seconds, write=60),
         limits=httpx.Limits(keepalive_expiry=60),
-        # A proxy cannot reach our own loopback, and no certificate is needed there over plain http.
-        trust_env=not local,
-        verify=not (local and base_url.startswith("http:")),
+        proxy=proxy.url if proxy else None,
+        trust_env=False,
+        verify=False if plain else certificates(),
     )
 
 
-def _is_loopback(host: str) -> bool:
-    return host in {"localhost", "::1"} or host.startswith("127.")
+def _unusable(proxy: Proxy) -> InvalidInput:
+    return InvalidInput(
+        "MODEL_PROXY_UNUSABLE",
+        f"The proxy {proxy.place} named by {proxy.variable} cannot be used.",
+        f"Correct {proxy.variable} (http://HOST:PORT or socks5://HOST:PORT), or name the server in NO_PROXY; "
+        "a SOCKS proxy needs `pip install httpx[socks]`.",
+        proxy=proxy.place,
+        variable=proxy.variable,
+    )

@@ -197,6 +197,7 @@ def saved_specs(configs: Iterable[ModelConfig]) -> tuple[ModelSpec, ...]:
             ENVIRONMENT_KEY + config.key_env if config.key_env else credential_name(config.name),
             Sampling(**{name: value for name, value in config.sampling.items() if name in known}),  # type: ignore[arg-type]
             config.context_tokens,
+            config.options,
         )
         for config in configs
     )

@@ -1,7 +1,8 @@
 """What the decoders of all protocols share: splitting, counting, ending a reply.
 
 A decoder turns parsed JSON events into deltas. It knows nothing of HTTP; `http.stream_reply` feeds it,
-calls `flush` when nothing more will come for whatever reason, and `end` when the end was a proper one.
+calls `flush` when nothing more will come for whatever reason, and `end` when the end was a proper one. What
+an event says is read in `events`, for every dialect alike.
 """
 
 from __future__ import annotations
@@ -9,53 +10,95 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 
+from lunalux_core.errors import LunaluxError
+from lunalux_core.llm.events import Kind, Said, finish_of, is_busy, read_event
 from lunalux_core.llm.failures import Failures
-from lunalux_core.llm.model import Delta, Message, Sampling, Usage
+from lunalux_core.llm.marks import Marks
+from lunalux_core.llm.model import Delta, Finish, Message, Sampling, Usage
+from lunalux_core.llm.reports import ServerReport, read_report
 from lunalux_core.llm.thinking import ThinkingSplitter
 
 REPLY_LIMIT = 16 * 1024 * 1024
 """Characters of one reply, reasoning included: a server that never ends is cut off here."""
 
-BLOCKING = frozenset({"content_filter", "safety", "recitation", "blocklist", "prohibited_content", "spii"})
-
 
 class ReplyDecoder:
-    """Base of the decoders: subclasses implement `feed` and use `_answer` and `_reasoning`."""
+    """Turns the events of one reply into deltas. `marks` are those of the model's thinking."""
 
-    def __init__(self, failures: Failures, messages: Iterable[Message]) -> None:
+    def __init__(self, failures: Failures, messages: Iterable[Message], marks: Marks | None = None) -> None:
         self.failures = failures
-        self.finish: str | None = None
+        self.finish: Finish | None = None
+        self.finished_alone = False
+        """Whether the reason to finish came by itself: some servers send one along with every piece."""
         self.usage: Usage | None = None
+        self._word = ""
         self._messages = tuple(messages)
-        self._splitter = ThinkingSplitter()
+        self._splitter = ThinkingSplitter(marks)
         self._reply = CharCounter()
         self._has_text = False
+        self._came: dict[Kind, list[str]] = {"text": [], "thinking": []}
+        self._thought: list[str] = []
 
     def feed(self, event: object) -> Iterator[Delta]:
         """Deltas of one event.
 
         Raises:
-            ProviderError: the event reports a failure, or the reply is longer than the limit.
+            ProviderError: the event reports a failure, or the reply is longer than the limit; after what the
+                event says besides.
         """
-        raise NotImplementedError
+        said = read_event(event)
+        if said.usage is not None:
+            self.usage = said.usage
+        if said.parts:
+            for kind, text in self._new(said) if said.whole else said.parts:
+                if not text:
+                    continue
+                self._came[kind].append(text)
+                yield from self._answer(text) if kind == "text" else self._reasoning(text)
+        if said.finish or said.blocked:
+            self.finish = "filtered" if said.blocked else finish_of(said.finish)
+            self._word = said.blocked or said.finish
+            self.finished_alone = not said.parts
+        if said.refusal is not None:
+            raise self.failures.refusal(read_report(said.refusal, None, {}))
 
     def flush(self) -> Iterator[Delta]:
         """What was held back to recognise a tag. The text is over, in good order or not."""
         text, thinking = self._splitter.close()
         yield from self._deltas(text, thinking)
 
-    def end(self, complete: bool) -> Delta:
-        """The last delta, with usage and reason. `complete`: the protocol's own end mark was seen.
+    def end(self, complete: bool) -> Iterator[Delta]:
+        """The last deltas, with usage and reason. `complete`: the protocol's own end mark was seen.
 
         Raises:
-            ProviderError: MODEL_EMPTY_REPLY or MODEL_BLOCKED.
+            ProviderError: MODEL_EMPTY_REPLY, MODEL_BLOCKED, or MODEL_SERVER_ERROR where the server was busy.
         """
-        if self.finish in BLOCKING:
-            raise self.failures.blocked(self.finish)
+        finish = self.finish or ("stop" if complete else "cut")
         if not self._has_text:
-            raise self.failures.empty(only_thinking=self._reply.total > 0)
-        finish = self.finish or ("stop" if complete else "eof")
-        return Delta(usage=self.usage or self._estimate(), finish=finish)
+            whole = "".join(self._thought)
+            if finish != "stop" or not whole.strip():
+                raise self._nothing(finish)
+            # It ended by itself and said nothing else: servers file a whole reply as reasoning.
+            yield Delta(text=whole, turned=True)
+        yield Delta(usage=self.usage or self._estimate(), finish=finish)
+
+    def _nothing(self, finish: Finish) -> LunaluxError:
+        if finish == "filtered":
+            return self.failures.blocked(self._word)
+        if is_busy(self._word):
+            return self.failures.refusal(ServerReport(self._word, status=503))
+        thought = any(text.strip() for text in self._thought)
+        return self.failures.empty(finish, self._word if finish == "cut" else "", only_thinking=thought)
+
+    def _new(self, said: Said) -> Iterator[tuple[Kind, str]]:
+        """What a whole message adds to the pieces that came before it: nothing, as a rule."""
+        for kind in ("thinking", "text"):
+            whole = "".join(text for one, text in said.parts if one == kind)
+            before = "".join(self._came[kind]).lstrip()
+            if not before:
+                yield kind, whole
+            elif (trimmed := whole.lstrip()).startswith(before):
+                yield kind, trimmed[len(before) :]
 
     def _answer(self, raw: str) -> Iterator[Delta]:
         text, thinking = self._splitter.feed(raw)
@@ -71,8 +114,10 @@ class ReplyDecoder:
         self._reply.add(text)
         if self._reply.total > REPLY_LIMIT:
             raise self.failures.bad_answer("the reply does not end")
-        self._has_text = self._has_text or bool(text.strip())
+        if text and not self._has_text:
+            self._has_text = bool(text.strip())
         if thinking:
+            self._thought.append(thinking)
             yield Delta(thinking=thinking)
         if text:
             yield Delta(text=text)
@@ -105,7 +150,7 @@ def coalesced(deltas: Iterable[Delta]) -> list[Delta]:
     """Join neighbours that carry only text, or only reasoning: one network read, few steps."""
     joined: list[tuple[Delta, list[str]]] = []
     for delta in deltas:
-        plain = delta.usage is None and delta.finish is None and delta.billing is None
+        plain = delta.usage is None and delta.finish is None and delta.billing is None and not delta.turned
         last = joined[-1][0] if joined else None
         if plain and last and last.finish is None and bool(delta.text) == bool(last.text):
             joined[-1][1].append(delta.text or delta.thinking)

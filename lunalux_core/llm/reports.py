@@ -1,8 +1,9 @@
 """Read what a model server reports about a failure, whatever shape it has.
 
 Known shapes: OpenAI's `{"error": {message, type, code, param}}`, the same with a bare string, Google's
-`{"error": {code, message, status, details}}` alone or in a list, FastAPI's `{"detail": …}`, OpenRouter's
-`metadata.raw`, plain text, and the HTML page of a proxy.
+`{"error": {code, message, status, details}}` alone or in a list, FastAPI's `{"detail": …}`, vLLM's flat
+`{"object": "error", "message", …}`, `error_message`, `error_msg`, `msg` and `base_resp` of gateways,
+Cloudflare's `errors`, OpenRouter's `metadata.raw`, plain text, and the HTML page of a proxy.
 """
 
 from __future__ import annotations
@@ -16,12 +17,25 @@ from email.utils import parsedate_to_datetime
 
 @dataclass(frozen=True, slots=True)
 class ServerReport:
-    """What a server said about a failure: `words` are its code words, `message` its prose."""
+    """What a server said about a failure: `words` are its code words, `message` its prose, `param` the field
+    of the request that it names. `page`: it was a web page."""
 
     message: str = ""
     words: str = ""
     status: int | None = None
     wait_seconds: float | None = None
+    param: str = ""
+    page: bool = False
+
+
+_PROSE = (
+    *("message", "msg", "error_message", "error_msg", "errorMessage", "errmsg", "err_msg", "status_msg"),
+    *("detail", "description", "reason", "text", "title", "errors", "error"),
+)
+"""Keys that hold a server's sentence, or something that holds it."""
+_WORDS = (
+    *("code", "type", "status", "param", "error_type", "error_code", "errcode", "err_code", "status_code"),
+)
 
 
 def read_report(body: bytes | object, status: int | None, headers: Mapping[str, str]) -> ServerReport:
@@ -36,25 +50,55 @@ def read_report(body: bytes | object, status: int | None, headers: Mapping[str, 
             parsed = None
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]
-    words: list[str] = []
-    message = ""
     wait = _retry_after(headers)
-    if isinstance(parsed, dict):
-        inner = parsed.get("error", parsed)
-        if not isinstance(inner, dict):
-            inner = {"message": inner}
-        raw = inner.get("message") or inner.get("detail") or parsed.get("message") or parsed.get("detail")
-        message = raw if isinstance(raw, str) else json.dumps(raw or inner, ensure_ascii=False)
-        words = [str(inner[key]) for key in ("code", "type", "status", "param") if inner.get(key)]
-        status = status if status and status >= 400 else _as_status(inner.get("code"))
-        details, delay = _details(inner)
-        words += details
-        wait = wait if wait is not None else delay
-    elif "<html" in text[:2000].lower():
-        message = html_text(text)
-    else:
-        message = text
-    return ServerReport(message, " ".join(words), status, wait)
+    if not isinstance(parsed, dict):
+        page = "<html" in text[:2000].lower() or "<!doctype" in text[:200].lower()
+        return ServerReport(html_text(text) if page else text, "", status, wait, page=page)
+    inner = _inner(parsed)
+    message = _prose(inner, 0) or _prose(parsed, 0) or json.dumps(inner, ensure_ascii=False)[:4000]
+    words = [str(inner[key]) for key in _WORDS if isinstance(inner.get(key), (str, int)) and inner[key]]
+    code = next((_as_status(inner.get(key)) for key in _WORDS if _as_status(inner.get(key))), None)
+    details, delay, cause = _details(inner)
+    if cause and cause not in message:
+        message = f"{message.removesuffix('.')}: {cause}" if message else cause
+    param = inner.get("param")
+    return ServerReport(
+        message,
+        " ".join([*words, *details]),
+        status if status and status >= 400 else code,
+        wait if wait is not None else delay,
+        param if isinstance(param, str) else "",
+    )
+
+
+def _inner(parsed: dict[str, object]) -> dict[str, object]:
+    """The object that describes the failure: under `error`, and under another one in it, or the whole."""
+    inner = parsed
+    for _ in range(3):
+        found = inner.get("error") or inner.get("base_resp")
+        if not found:
+            break
+        if not isinstance(found, dict):
+            return {**inner, "message": found} if isinstance(found, str) else inner
+        inner = found
+    return inner
+
+
+def _prose(value: object, depth: int) -> str:
+    """The first sentence in a report; of FastAPI's lists of faults, the fields that they name too."""
+    if isinstance(value, str):
+        return value.strip()
+    if depth > 4:
+        return ""
+    if isinstance(value, list):
+        return "; ".join(text for one in value[:5] if (text := _prose(one, depth + 1)))
+    if not isinstance(value, dict):
+        return ""
+    text = next((text for key in _PROSE if key in value and (text := _prose(value[key], depth + 1))), "")
+    place = value.get("loc")
+    if text and isinstance(place, list):
+        return f"{'.'.join(str(step) for step in place)}: {text}"
+    return text
 
 
 def html_text(page: str) -> str:
@@ -64,11 +108,11 @@ def html_text(page: str) -> str:
 
 
 def _as_status(code: object) -> int | None:
-    number = int(code) if isinstance(code, (int, str)) and str(code).isdigit() else 0
+    number = int(code) if isinstance(code, (int, str)) and re.fullmatch(r"\d{3}", str(code)) else 0
     return number if 400 <= number <= 599 else None
 
 
-def _details(inner: Mapping[str, object]) -> tuple[list[str], float | None]:
+def _details(inner: Mapping[str, object]) -> tuple[list[str], float | None, str]:
     """Code words and the retry delay from Google's `details`, and what OpenRouter's provider said."""
     words: list[str] = []
     delay: float | None = None
@@ -83,9 +127,18 @@ def _details(inner: Mapping[str, object]) -> tuple[list[str], float | None]:
         if match := re.fullmatch(r"(\d+(?:\.\d+)?)s", str(item.get("retryDelay", ""))):
             delay = float(match[1])
     metadata = inner.get("metadata")
-    if isinstance(metadata, dict) and metadata.get("raw"):
-        words.append(str(metadata["raw"])[:2000])
-    return words, delay
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    return words, delay, _cause(raw) if raw else ""
+
+
+def _cause(raw: object) -> str:
+    """What the provider behind a gateway said; often JSON in a string."""
+    if isinstance(raw, str):
+        try:
+            raw = json.loads(raw)
+        except (ValueError, RecursionError):
+            return str(raw)[:2000]
+    return (_prose(_inner(raw), 0) if isinstance(raw, dict) else str(raw))[:2000]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -3,49 +3,125 @@ theirs, and what of such a call the server has refused so far."""
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lunalux_core import __version__
 from lunalux_core.llm.failures import Failures
 from lunalux_core.llm.http import Call, get_json, stream_reply
-from lunalux_core.llm.model import Delta, ModelRequest, ModelSpec
-from lunalux_core.llm.pool import HttpPool, checked_key, host_of
+from lunalux_core.llm.learnt import Learnt
+from lunalux_core.llm.marks import marks
+from lunalux_core.llm.model import POST_PROCESSING, Delta, Message, ModelRequest, ModelSpec
+from lunalux_core.llm.pool import HttpPool, Timeouts, checked_key, host_of
 from lunalux_core.llm.probe import ModelTest, probe
 from lunalux_core.llm.reply import ReplyDecoder
+from lunalux_core.llm.reports import ServerReport, read_report
+from lunalux_core.llm.shaping import Shape, shaped
 
 LIST_SECONDS = 15
+ONE_PIECE_SECONDS = 1800
+"""How long to wait for a reply that comes in one piece."""
+
+_FINAL = frozenset({"CONTEXT_TOO_LONG", "MODEL_KEY_REJECTED", "MODEL_QUOTA", "MODEL_RATE_LIMITED"})
+"""Refusals that another form of the call does not change."""
+
+_NO_STREAM = re.compile(
+    r"verified to stream|\bstream(s|ed|ing)?\b.{0,60}"
+    r"(not (supported|enabled|available|allowed|permitted)|unsupported|disabled|(must|should) be false)"
+    r"|(not|n't) support.{0,30}\bstream(s|ing)?\b"
+)
 
 
 @dataclass(slots=True)
 class ServerExchange(ABC):
-    """One call; see `http.Exchange`. `refused` names the fields the server would not take, and outlives the
-    call."""
+    """One call; see `http.Exchange`. `learnt` is what the server has taught so far, a copy: it is kept once a
+    call that was changed by it has been taken."""
 
     failures: Failures
     spec: ModelSpec
     request: ModelRequest
     base_url: str
     headers: Mapping[str, str]
-    refused: set[str]
+    learnt: Learnt
+    keep: Callable[[Learnt], None]
+    timeouts: Timeouts
+    _changed: bool = False
 
     @abstractmethod
     def call(self) -> Call: ...
 
     @abstractmethod
-    def decoder(self) -> ReplyDecoder: ...
+    def fields(self, body: bytes) -> set[str]:
+        """The fields that a refusal names, of those that were sent and can be done without."""
 
-    @abstractmethod
-    def refuses(self, body: bytes) -> set[str]:
-        """The fields that a refusal (400 or 422) names, of those that were sent and can be done without."""
+    def decoder(self) -> ReplyDecoder:
+        return ReplyDecoder(self.failures, self.request.messages, marks(self.spec.options.thinking_marks))
 
-    def amend(self, body: bytes) -> bool:
-        named = self.refuses(body)
-        self.refused |= named
+    @property
+    def shape(self) -> Shape:
+        """How the messages go: as the person chose, and what the server has taught besides."""
+        chosen, taught = self.spec.options.post_process, self.learnt.shape
+        if not chosen or POST_PROCESSING.index(taught.mode) > POST_PROCESSING.index(chosen):
+            return taught if chosen != "none" else Shape()
+        return replace(taught, mode=chosen) if chosen != "none" else Shape()
+
+    @property
+    def streams(self) -> bool:
+        return self.spec.options.stream and self.learnt.stream
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The messages as they are sent."""
+        return shaped(self.shape, self.request)
+
+    @property
+    def waits(self) -> Timeouts:
+        """How long to wait; a reply in one piece is as long in coming as all its words."""
+        own, usual = self.spec.options.timeout, self.timeouts
+        first = own or (usual.first_token if self.streams else max(usual.first_token, ONE_PIECE_SECONDS))
+        return replace(usual, first_token=first, between_tokens=max(usual.between_tokens, own))
+
+    def amend(self, status: int, body: bytes) -> bool:
+        if status in {401, 402, 403, 404, 408, 429} or status > 500:
+            return False
+        report = read_report(body, status, {})
+        code = self.failures.refusal(report).code
+        text = f"{report.words} {report.message}"
+        if code in _FINAL:
+            return False
+        if self._unstreamed(report, text) or self._reshaped(text):
+            self._changed = True
+            return True
+        named = self.fields(body) if status in {400, 422} else set()
+        self.learnt.refused |= named
+        self._changed = self._changed or bool(named)
         return bool(named)
+
+    def proved(self) -> None:
+        if self._changed:
+            self._changed = False
+            self.keep(self.learnt)
+
+    def _unstreamed(self, report: ServerReport, text: str) -> bool:
+        """Whether the server does not stream; from now on it is asked for whole replies."""
+        if not self.streams or not (_NO_STREAM.search(text.lower()) or report.param == "stream"):
+            return False
+        self.learnt.stream = False
+        return True
+
+    def _reshaped(self, text: str) -> bool:
+        """Whether the messages had a form that the server does not take; they are given another."""
+        if self.spec.options.post_process == "none":
+            return False
+        shape = self.shape.after(text, self.request.messages)
+        if shape is None:
+            return False
+        self.learnt.shape = shape
+        return True
 
 
 class ServerModel(ABC):
@@ -83,16 +159,29 @@ class ServerModel(ABC):
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `ChatModel.stream`."""
-        refused = self._pool.refused_fields.setdefault((self._base_url, self._spec.model), set())
-        headers = {**self._headers(), **self.traced(request)}
-        exchange = self.exchange(self._failures, self._spec, request, self._base_url, headers, refused)
+        known, place = self._pool.knowledge, (self._base_url, self._spec.model)
+        exchange = self.exchange(
+            self._failures,
+            self._spec,
+            request,
+            self._base_url,
+            {**self._headers(), **self.traced(request)},
+            known.of(*place),
+            lambda learnt: known.keep(*place, learnt),
+            self._pool.timeouts,
+        )
         async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
             async for delta in deltas:
-                yield delta
+                yield delta if delta.finish is None else replace(delta, shape=str(exchange.shape))
 
     async def test(self) -> ModelTest:
-        """One tiny completion. Raises like `stream`."""
+        """One tiny completion, without what earlier refusals taught. Raises like `stream`."""
+        self.forget()
         return await probe(self)
+
+    def forget(self) -> None:
+        """Forget what the server has taught, so that it is asked anew."""
+        self._pool.knowledge.forget(self._base_url, self._spec.model)
 
     async def listing(self, path: str, seconds: float = LIST_SECONDS) -> object:
         """A document of the server about its models. Raises like `stream`."""

@@ -6,11 +6,14 @@ local servers get wrong, and hands out one event at a time where one network rea
 
 Rules kept from the specification: LF, CRLF or CR end a line; comments and unknown fields are ignored;
 one blank after the colon is dropped; several `data` lines of one event are joined by LF. Departures,
-each seen in the wild: the last event counts without its closing blank line, and a field `error`
-(llama.cpp) is read as the data `{"error": …}`.
+each seen in the wild: the last event counts without its closing blank line; a field `error` (llama.cpp) and
+the data of an event called `error` (DashScope and others) are read as the data `{"error": …}`; a line that
+begins with a blank goes on with the `data` line before it.
 """
 
 from __future__ import annotations
+
+import json
 
 EVENT_LIMIT = 8 * 1024 * 1024
 """Bytes of one event. A reply of 4 MB on one line still passes."""
@@ -34,7 +37,8 @@ class EventParser:
         self._data: list[bytes] = []
         self._data_bytes = 0
         self._after_cr = False
-        self._at_start = True
+        self._failed = False
+        self._first = True
 
     def feed(self, chunk: bytes) -> list[str]:
         """Return the data of every event that `chunk` completes.
@@ -42,9 +46,6 @@ class EventParser:
         Raises:
             EventTooLong: an event is longer than the limit.
         """
-        if self._at_start and chunk:
-            self._at_start = False
-            chunk = chunk.removeprefix(b"\xef\xbb\xbf")
         if self._after_cr or b"\r" in chunk:
             chunk = self._unify_newlines(chunk)
         lines = chunk.split(b"\n")
@@ -79,21 +80,41 @@ class EventParser:
         for line in lines:
             if line:
                 self._field(line)
-            elif self._data:
-                events.append(b"\n".join(self._data).decode("utf-8", "replace"))
+                continue
+            if self._data:
+                data = b"\n".join(self._data).decode("utf-8", "replace")
+                events.append(_as_error(data) if self._failed else data)
                 self._data.clear()
                 self._data_bytes = 0
+            self._failed = False
         return events
 
     def _field(self, line: bytes) -> None:
+        if self._first:
+            self._first = False
+            line = line.removeprefix(b"\xef\xbb\xbf")
         name, _, value = line.partition(b":")
         if name == b"data":
             value = value.removeprefix(b" ")
         elif name == b"error":
             value = b'{"error":' + value + b"}"
+        elif name == b"event":
+            self._failed = value.strip().lower() == b"error"
+            return
+        elif line[:1] in b" \t" and self._data:
+            value = line.lstrip()
         else:
             return
         self._data_bytes += len(value)
         if self._data_bytes > self._limit:
             raise EventTooLong
         self._data.append(value)
+
+
+def _as_error(data: str) -> str:
+    """The data of an event that is called an error, under the key that says so in all other events."""
+    try:
+        told = json.loads(data)
+    except (ValueError, RecursionError):
+        told = data
+    return json.dumps({"error": told})

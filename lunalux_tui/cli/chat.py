@@ -12,6 +12,7 @@ import typer
 from lunalux_core.dialogue.turn import (
     Billed,
     PluginFailed,
+    Reread,
     ScriptSkipped,
     TextDelta,
     TurnCompleted,
@@ -193,7 +194,7 @@ async def _turn(
 ) -> None:
     billing: dict[str, Any] | None = None
     model = ""
-    ended = True
+    printed = _Printed()
     replies: list[dict[str, Any]] = []
     skipped: set[str] = set()
     turn = runtime.chat.send(place.id, message, options) if message else runtime.chat.speak(place.id, options)
@@ -202,14 +203,12 @@ async def _turn(
             match event:
                 case TurnStarted():
                     model, billing = event.model, None
-                    if place.group_id and event.reply is not None and not as_json:
-                        output.print_text("" if ended else "\n", end="")
-                        output.print_text(f"{event.reply.name}: ", end="")
-                        ended = False
+                    if not as_json:
+                        printed.begin(event.reply.name if place.group_id and event.reply is not None else "")
                 case TextDelta() if not as_json:
-                    output.print_text(event.text, end="")
-                    sys.stdout.flush()
-                    ended = event.text.endswith("\n")
+                    printed.say(event.text)
+                case Reread() if not as_json:
+                    printed.again(event.text)
                 case Billed():
                     billing = {"method": event.method, "cost": event.cost, "modelId": event.model_id}
                 case PluginFailed():
@@ -220,14 +219,56 @@ async def _turn(
                     skipped.add(event.script)
                 case WorldbookOverflowed():
                     output.say("book_overflow", n=event.entries, budget=event.budget)
-                case TurnCompleted(message=reply) if reply is not None and as_json:
-                    replies.append(_reply(reply, place, model, billing))
+                case TurnCompleted(message=reply) if reply is not None:
+                    if as_json:
+                        replies.append(_reply(reply, place, model, billing))
+                    if reply.finish in {"length", "cut", "filtered", "tool"}:
+                        printed.end()
+                        output.say(f"ended_{reply.finish}")
     if len(skipped) > SKIPPED_TOLD:
         output.say("scripts_skipped", n=len(skipped) - SKIPPED_TOLD)
     if as_json and replies:
         output.print_json({**replies[-1], "replies": replies} if place.group_id else replies[-1])
-    if not as_json and not ended:
-        output.print_text()
+    printed.end()
+
+
+class _Printed:
+    """What of a reply stands on stdout. `begun`: nobody has ended its line yet."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self._shown = ""
+        self._void = False
+
+    def begin(self, name: str = "") -> None:
+        """Another reply begins; in a group on a line of its own, with its speaker."""
+        self._shown, self._void = "", False
+        if name:
+            self.end()
+            output.print_text(f"{name}: ", end="")
+            self.begun = True
+
+    def say(self, text: str) -> None:
+        if self._void:
+            self.end()
+            sys.stdout.flush()
+            output.say("was_thinking")
+            self._shown, self._void = "", False
+        output.print_text(text, end="")
+        sys.stdout.flush()
+        self._shown += text
+        self.begun = not text.endswith("\n")
+
+    def again(self, text: str) -> None:
+        """What was told so far is something else, and this is the reply; what is printed stays printed."""
+        self._void = bool(self._shown) and text != self._shown
+        if text and text != self._shown:
+            self.say(text)
+
+    def end(self) -> None:
+        if self.begun:
+            output.print_text()
+        self.begun = False
 
 
 def _reply(reply: Message, place: Conversation, model: str, billing: dict[str, Any] | None) -> dict[str, Any]:
@@ -244,6 +285,7 @@ def _reply(reply: Message, place: Conversation, model: str, billing: dict[str, A
         "model": model,
         "usage": reply.usage,
         "billing": billing,
+        "finish": reply.finish,
         **speaker,
     }
 

@@ -321,6 +321,7 @@ def _message(message: Message) -> dict[str, Any]:
         "next_prompts": list(message.suggestions),
         "event": message.event,
         "status": message.status,
+        "finish": message.finish,
         "model": message.model,
         "usage": message.usage,
         "billing": message.billing,

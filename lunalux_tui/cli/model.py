@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.llm.model import ModelSpec
+from lunalux_core.llm.model import POST_PROCESSING, ModelOptions, ModelSpec
 from lunalux_core.redaction import without_password
 from lunalux_core.runtime import Runtime
 from lunalux_core.settings import ModelConfig
@@ -77,6 +77,24 @@ def add(
     key_env: str = typer.Option("", "--key-env", metavar="VAR", help="Environment variable with the key."),
     key_stdin: bool = typer.Option(False, "--key-stdin", help="Read the key from stdin into the keyring."),
     context: int = typer.Option(8192, help="Context window, in tokens.", min=512),
+    timeout: float = typer.Option(
+        0,
+        metavar="SECONDS",
+        min=0,
+        max=86_400,
+        help="Longest silence before the first word; 0 for the usual.",
+    ),
+    no_stream: bool = typer.Option(False, "--no-stream", help="Ask for replies in one piece."),
+    post_process: str = typer.Option(
+        "",
+        "--post-process",
+        metavar="MODE",
+        help="Reshape roles for a strict server: none, merge, semi-strict, strict or single. "
+        "By default it is found out.",
+    ),
+    thinking_marks: tuple[str, str] = typer.Option(
+        ("", ""), "--thinking-marks", metavar="OPEN CLOSE", help="What the model puts around its thoughts."
+    ),
     temperature: float | None = typer.Option(None, min=0, max=5),
     top_p: float | None = typer.Option(None, "--top-p", min=0, max=1),
     top_k: int | None = typer.Option(None, "--top-k", min=0),
@@ -108,6 +126,8 @@ def add(
             kind="url",
             value=repr(base_url),
         )
+    if post_process and post_process not in POST_PROCESSING:
+        raise output.not_known("--post-process", post_process, POST_PROCESSING)
     if key_env and key_stdin:
         raise InvalidInput(
             "USAGE", "--key-env and --key-stdin do not go together.", "Give one of them.", kind="keys"
@@ -129,6 +149,12 @@ def add(
         key_env=key_env,
         context_tokens=context,
         sampling={key: value for key, value in sampling.items() if value is not None},
+        options=ModelOptions(
+            timeout,
+            not no_stream,
+            post_process,
+            thinking_marks if all(mark.strip() for mark in thinking_marks) else (),
+        ),
     )
 
     async def work(runtime: Runtime) -> None:
@@ -199,8 +225,12 @@ def test(name: str = NAME, as_json: bool = JSON) -> None:
 
     async def work(runtime: Runtime) -> None:
         from lunalux_core.llm.probe import probe
+        from lunalux_core.llm.server import ServerModel
 
-        done = await probe(runtime.models.open(runtime.models.resolve(name)))
+        model = runtime.models.open(runtime.models.resolve(name))
+        if isinstance(model, ServerModel):
+            model.forget()
+        done = await probe(model)
         if as_json:
             output.print_json(
                 {

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, Label
 
+from lunalux_core.llm.model import POST_PROCESSING, ModelOptions
 from lunalux_core.llm.registry import Registry, credential_name, saved_specs
 from lunalux_core.saved_models import SAMPLING
 from lunalux_core.settings import ModelConfig
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.probe import ModelTest
     from lunalux_core.runtime import Runtime
+
+
+_YES, _NO = frozenset({"yes", "true", "on", "1", "是"}), frozenset({"no", "false", "off", "0", "否"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,17 @@ class ModelDialog(FormDialog[ModelDraft]):
             yield from self._field("key", "", hint, password=True)
             yield from self._field("key_env", one.key_env, t("model.form.key_env_hint"))
             yield from self._field("context_tokens", str(one.context_tokens), "")
+            options = one.options
+            yield from self._field("timeout", _plain(options.timeout or None), t("model.form.timeout_hint"))
+            stream = "" if options.stream else t("model.form.no")
+            yield from self._field("stream", stream, t("model.form.stream_hint", no=t("model.form.no")))
+            modes = ", ".join(POST_PROCESSING)
+            yield from self._field(
+                "post_process", options.post_process, t("model.form.post_process_hint", modes=modes)
+            )
+            yield from self._field(
+                "thinking_marks", " ".join(options.thinking_marks), t("model.form.thinking_marks_hint")
+            )
             yield Label(t("model.form.sampling"), id="form-sampling", markup=False)
             for name in SAMPLING:
                 yield from self._field(name, _plain(one.sampling.get(name)), _range(name))
@@ -106,6 +121,15 @@ class ModelDialog(FormDialog[ModelDraft]):
             wrong["model"] = t("model.form.model_missing")
         if _number(self._text("context_tokens"), int, 512, 10_000_000) is None:
             wrong["context_tokens"] = t("model.form.number", low="512", high="10,000,000")
+        timeout = self._text("timeout")
+        if timeout and _number(timeout, float, 1, 86_400) is None:
+            wrong["timeout"] = t("model.form.number", low="1", high="86,400")
+        if self._text("stream").lower() not in {"", *_YES, *_NO}:
+            wrong["stream"] = t("model.form.stream_bad", no=t("model.form.no"))
+        if self._text("post_process") not in {"", *POST_PROCESSING}:
+            wrong["post_process"] = t("model.form.post_process_bad", modes=", ".join(POST_PROCESSING))
+        if len(self._text("thinking_marks").split()) not in {0, 2}:
+            wrong["thinking_marks"] = t("model.form.thinking_marks_bad")
         for one, (kind, low, high) in SAMPLING.items():
             text = self._text(one)
             if text and _number(text, kind, low, high) is None:
@@ -137,6 +161,12 @@ class ModelDialog(FormDialog[ModelDraft]):
             key_env=self._text("key_env"),
             context_tokens=_number(self._text("context_tokens"), int, 512, 10_000_000) or 8192,
             sampling=sampling,
+            options=ModelOptions(
+                _number(self._text("timeout"), float, 1, 86_400) or 0,
+                self._text("stream").lower() not in _NO,
+                next((mode for mode in POST_PROCESSING if mode == self._text("post_process")), ""),
+                tuple(self._text("thinking_marks").split()),
+            ),
         )
         return ModelDraft(config, self._text("key"))
 

@@ -98,7 +98,19 @@ def items(view: str, look: Look) -> list[Item]:
 # -- messages and tokens ------------------------------------------------------------------------------
 
 
+def _shape(record: Record) -> Iterator[Item]:
+    """How the messages were reshaped for the server, where they were; older records say nothing of it."""
+    if shape := record.get("shape"):
+        told = (
+            (t("inspector.shape.title"), ACCENT | BOLD),
+            ("", 0),
+            (t("inspector.shape.told", shape=shape), 0),
+        )
+        yield Item(t("inspector.shape.title"), clean_line(str(shape), 200), told=lambda: told)
+
+
 def _messages(look: Look) -> Iterator[Item]:
+    yield from _shape(look.record)
     messages = look.record["messages"]
     if look.before is None:
         compared = [Compared("same", one, None) for one in messages]

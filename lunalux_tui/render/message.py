@@ -40,6 +40,13 @@ WIDEST = 100
 """Cells of a line of reading; a wider screen leaves the rest empty."""
 
 _NOTES = {"stopped": ("message.stopped", WARNING), "failed": ("message.failed", ERROR)}
+_ENDINGS = {
+    "length": "message.ended_length",
+    "cut": "message.ended_cut",
+    "filtered": "message.ended_filtered",
+    "tool": "message.ended_tool",
+}
+"""What stands under a reply that did not end by itself, by why it ended."""
 
 
 @dataclass(slots=True)
@@ -80,6 +87,9 @@ def render_message(
     if message.status in _NOTES:
         key, style = _NOTES[message.status]
         rendered.lines.append((("⚠ ", style), (t(key), style)))
+    elif message.status == "done" and message.finish in _ENDINGS:
+        note = t(_ENDINGS[message.finish])
+        rendered.lines += wrap([("⚠ ", WARNING), (note, WARNING)], width)
     return rendered
 
 

@@ -214,6 +214,15 @@ class Sheet:
             stream.body.add(text)
         return self.redraw_stream(head=bool(thinking))
 
+    def restream(self, text: str, thinking: str) -> None:
+        """What came of the reply so far is something else: these words and this reasoning."""
+        stream = self._stream
+        if stream is None or stream.entry.message is None:
+            return
+        self._stream = self._new_stream(stream.entry, stream.entry.message.content + text, thinking)
+        stream.entry.strips = {}
+        self.redraw_stream(head=True)
+
     def end_stream(self, message: Message | None) -> None:
         """The reply ended: lay it out as it was stored, or take an empty one away."""
         stream, self._stream = self._stream, None

@@ -14,6 +14,7 @@ from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
     PluginFailed,
+    Reread,
     ScriptSkipped,
     TextDelta,
     ThinkingDelta,
@@ -121,6 +122,11 @@ class Turns:
                     screen.transcript.stream_text(event.text)
             case ThinkingDelta():
                 screen.transcript.stream_thinking(event.text)
+            case Reread():
+                if self._impersonated is not None:
+                    self._impersonated = [event.text]
+                else:
+                    screen.transcript.restream(event.text, event.thinking)
             case Billed():
                 screen.billed(event)
             case BindingDropped():

@@ -166,6 +166,13 @@ class Transcript(Selectable, can_focus=True):
         """More of the reasoning; painted within a frame."""
         self._pacer.thinking(text)
 
+    def restream(self, text: str, thinking: str) -> None:
+        """What was shown of the reply so far is something else: these words and this reasoning."""
+        self._pacer.forget()
+        place = self._kept()
+        self.sheet.restream(text, thinking)
+        self._changed(place)
+
     def end_stream(self, message: Message | None) -> None:
         """The reply ended: show it as it was stored, or take an empty one away."""
         self._pacer.forget()

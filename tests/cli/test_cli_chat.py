@@ -18,6 +18,7 @@ from cli_program import Program, environment
 MakeCard = Callable[..., Path]
 FIELDS = """
     content thinking next_prompts event message_id conversation_id character_id model usage billing
+    finish
 """
 
 
@@ -37,7 +38,7 @@ def test_a_turn_as_json_has_the_documented_shape(program: Program, ada: str) -> 
     done = program("chat", "Ada", "-m", "Good evening", "--json").json
     assert list(done) == FIELDS.split()
     assert done["character_id"] == ada and done["model"] == "practice" and done["billing"] is None
-    assert done["content"] and isinstance(done["next_prompts"], list)
+    assert done["content"] and isinstance(done["next_prompts"], list) and done["finish"] == "stop"
     assert {"prompt_tokens", "completion_tokens"} <= set(done["usage"])
 
 

@@ -167,6 +167,8 @@ async def listen(model: ChatModel, request: ModelRequest | None = None) -> Heard
     thinking: list[str] = []
     try:
         async for delta in model.stream(request or ModelRequest((Message("user", "Hello"),))):
+            if delta.turned:
+                thinking.clear()
             text.append(delta.text)
             thinking.append(delta.thinking)
             last = delta

@@ -76,7 +76,7 @@ async def test_whole_replies(bench: Bench, name: str) -> None:
     heard = await hear(bench, name)
     assert heard.code == ""
     assert heard.text.startswith("STARTMARK") and "ENDMARK" in heard.text[-12:]
-    assert heard.last.finish == ("eof" if "noend" in name else "stop")
+    assert heard.last.finish == ("cut" if "noend" in name else "stop")
     assert heard.last.usage is not None
     if "noend" not in name:
         assert (heard.last.usage.completion_tokens, heard.last.usage.estimated) == (200, False)

@@ -150,8 +150,8 @@ async def test_a_model_without_thoughts_is_asked_again_without_them(
     ("pieces", "text", "detail"),
     [
         ([event({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}})], "", "PROHIBITED_CONTENT"),
-        ([part("Once", None), part(" upon", "SAFETY")], "Once upon", "safety"),
-        ([event({"candidates": [{"finishReason": "RECITATION"}]})], "", "recitation"),
+        ([event({"candidates": [{"finishReason": "RECITATION"}]})], "", "RECITATION"),
+        ([event({"candidates": [{"finishReason": "IMAGE_SAFETY"}]})], "", "IMAGE_SAFETY"),
     ],
 )
 async def test_blocks_are_said_to_be_blocks(

@@ -244,7 +244,7 @@ async def test_events_without_the_blank_line_between(server: ModelServer, connec
 async def test_an_end_without_the_end_mark_is_an_end(server: ModelServer, connections: HttpPool) -> None:
     server.will(raw(chunk("Hi")))
     heard = await listen(model(server, connections))
-    assert (heard.text, heard.code, heard.last.finish) == ("Hi", "", "eof")
+    assert (heard.text, heard.code, heard.last.finish) == ("Hi", "", "cut")
 
 
 async def test_a_break_after_the_reason_to_finish_is_an_end(
@@ -332,7 +332,7 @@ async def test_an_error_as_the_first_event_is_tried_again(server: ModelServer, c
         (b"", "abort", "MODEL_STREAM_CUT"),
         (b"", "hang", "MODEL_TIMEOUT"),
         (event({"error": {"message": "overloaded", "code": 529}}), "end", "MODEL_SERVER_ERROR"),
-        (chunk(finish="content_filter"), "end", "MODEL_BLOCKED"),
+        (event({"object": "error", "message": "CUDA out of memory"}), "end", "MODEL_SERVER_ERROR"),
         (b'error: {"message": "slot unavailable", "code": 503}\n\n', "end", "MODEL_SERVER_ERROR"),
     ],
 )
@@ -354,17 +354,38 @@ async def test_a_break_before_the_first_token_is_tried_again(
     assert (heard.text, len(server.seen)) == ("Hi", 2)
 
 
-async def test_keep_alive_comments_are_no_tokens(server: ModelServer) -> None:
+@pytest.mark.parametrize(
+    "sign",
+    [
+        b": processing\n\n",
+        b"\n",
+        event({"type": "ping"}),
+        event(
+            {"choices": [{"delta": {"role": "assistant", "content": None}}], "prompt_progress": {"total": 9}}
+        ),
+    ],
+)
+async def test_any_byte_is_a_sign_of_life(server: ModelServer, sign: bytes) -> None:
     connections = pool(first_token=0.4)
 
-    async def comments(request: web.Request, seen: Seen) -> web.StreamResponse:
+    async def slow(request: web.Request, seen: Seen) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
-        while True:
-            await response.write(b": processing\n\n")
-            await asyncio.sleep(0.02)
+        for _ in range(6):
+            await response.write(sign)
+            await asyncio.sleep(0.2)
+        await response.write(chunk("At last.", "stop"))
+        return response
 
-    server.will(comments)
+    server.will(slow)
+    heard = await listen(model(server, connections))
+    assert (heard.text, heard.code, len(server.seen)) == ("At last.", "", 1)
+    await connections.aclose()
+
+
+async def test_silence_after_a_sign_of_life_ends_too(server: ModelServer) -> None:
+    connections = pool(first_token=0.4)
+    server.will(raw(b": processing\n\n", then="hang"))
     heard = await listen(model(server, connections))
     assert (heard.code, len(server.seen)) == ("MODEL_TIMEOUT", 1)
     assert heard.error is not None and heard.error.params["seconds"] == 0.4
@@ -408,6 +429,10 @@ async def test_nobody_listens() -> None:
         (raw(b'{"unfinished": '), "MODEL_BAD_ANSWER"),
         (raw(b"data: " + b"[" * 100_000 + b"\n\n"), "MODEL_BAD_ANSWER"),
         (document({"hello": "world"}, 302), "MODEL_BAD_ANSWER"),
+        (
+            document({"hello": "world"}, 302, Location="https://login.example.com/sso?next=%2F"),
+            "MODEL_REDIRECTED",
+        ),
         (raw(DONE), "MODEL_EMPTY_REPLY"),
         (raw(), "MODEL_EMPTY_REPLY"),
         (raw(chunk(" \n"), chunk(finish="stop"), DONE), "MODEL_EMPTY_REPLY"),

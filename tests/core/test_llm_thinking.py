@@ -28,7 +28,20 @@ def split(*pieces: str) -> tuple[str, str]:
         ("<think>a < b and </thin air", "", "a < b and </thin air"),
         ("A tale of <think>tags</think>.", "A tale of <think>tags</think>.", ""),
         ("<thin", "<thin", ""),
-        ("<thought>kept</thought>", "<thought>kept</thought>", ""),
+        ("<thought>Hm.</thought>Hello.", "Hello.", "Hm."),
+        ("<thoughtful>kept</thoughtful>", "<thoughtful>kept</thoughtful>", ""),
+        ("[THINK]Hm.[/THINK]Hello.", "Hello.", "Hm."),
+        ("◁think▷Hm.◁/think▷Hello.", "Hello.", "Hm."),
+        ("<seed:think>Hm.</seed:think>Hello.", "Hello.", "Hm."),
+        ("<|channel>thought\nHm.<channel|>Hello.", "Hello.", "Hm."),
+        ("<|START_THINKING|>Hm.<|END_THINKING|><|START_RESPONSE|>Hello.<|END_RESPONSE|>", "Hello.", "Hm."),
+        (
+            "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Hello.<|return|>",
+            "Hello.",
+            "Hm.",
+        ),
+        ("<|channel|>final<|message|>Hello. a <|b", "Hello. a <|b", ""),
+        ("[THIN air] is cold", "[THIN air] is cold", ""),
         ("  indented", "  indented", ""),
         ("", "", ""),
     ],
@@ -42,7 +55,29 @@ def test_splits_whole_and_letter_by_letter(raw: str, answer: str, thinking: str)
 @given(
     st.lists(
         st.sampled_from(
-            ["<think>", "</think>", "<thinking>", "</thinking>", "a", " ", "\n", "<", "</th", "潮"]
+            [
+                *(
+                    "<think>",
+                    "</think>",
+                    "<thinking>",
+                    "</thinking>",
+                    "a",
+                    " ",
+                    "\n",
+                    "<",
+                    "</th",
+                    "潮",
+                    "[THINK]",
+                ),
+                *(
+                    "[/THINK]",
+                    "<|channel|>final<|message|>",
+                    "<|channel|>analysis<|message|>",
+                    "<|end|>",
+                    "<|",
+                ),
+                *("<|return|>", "◁think▷", "◁/think▷", "<|channel>thought", "<channel|>", "İ", "K"),
+            ]
         ),
         max_size=12,
     )

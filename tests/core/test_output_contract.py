@@ -45,7 +45,21 @@ def test_a_reply_that_keeps_the_form() -> None:
         ("<OUTPUT>A</Output><Next_Prompts>1) x</NEXT_PROMPTS>", "A", "", ("x",), ""),
         ("<outputFormat>A</outputFormat>", "A", "", (), ""),
         ("a < b and <b>bold</b> <thinker>", "a < b and <b>bold</b> <thinker>", "", (), ""),
-        ("He said </think> oddly", "He said  oddly", "", (), ""),
+        # only the closing mark: what stands before it was thought
+        (
+            "A guest. I should be kind.\n</think>\n\nGood evening.",
+            "Good evening.",
+            "A guest. I should be kind.",
+            (),
+            "",
+        ),
+        ("Plan.[/THINK]Hello", "Hello", "Plan.", (), ""),
+        ("Plan.</thought>Hello</think> you", "Hello you", "Plan.", (), ""),
+        ("Plan.◁/think▷<output>Hello</output>", "Hello", "Plan.", (), ""),
+        ("Hello.</think>", "Hello.", "", (), ""),
+        ("Hello.</think>\n <next_prompts>- x</next_prompts>", "Hello.", "", ("x",), ""),
+        ("<output>Hello</output> a </think> b", "Hello a  b", "", (), ""),
+        ("a<think>b</think>c</think>d", "acd", "b", (), ""),
         # never closed
         ("<think>I wonder", "", "I wonder", (), ""),
         ("<think>plan\n<output>Hello</output>", "Hello", "plan", (), ""),
@@ -72,9 +86,16 @@ def test_forms(raw: str, text: str, thinking: str, suggestions: tuple[str, ...],
 
 
 def streamed(pieces: list[str]) -> tuple[str, str, ParsedReply]:
+    """Text and thinking as a front end has them at the end, and the reply as it is kept."""
     stream = ContractStream()
-    given = [*map(stream.feed, pieces), stream.close()]
-    return "".join(text for text, _ in given), "".join(thought for _, thought in given), stream.reply()
+    text = thinking = ""
+    for step in [*(lambda piece=piece: stream.feed(piece) for piece in pieces), stream.close]:  # type: ignore[misc]
+        more = step()
+        text, thinking = text + more[0], thinking + more[1]
+        if stream.turned:
+            stream.turned = False
+            text, thinking = stream.reply().text, stream.reply().thinking
+    return text, thinking, stream.reply()
 
 
 def test_nothing_of_the_form_is_ever_shown() -> None:
@@ -98,6 +119,7 @@ token = st.sampled_from(
         *("<think>", "</think>", "<thinking>", "</THINKING>", "<output>", "</output>", "<outputFormat>"),
         *("<next_prompts>", "</next_prompts>", "<events>", "</events >", "<", "</", "<out", "<b>", ">"),
         *("word", " ", "\n", "\n\n", "- [x]\n", "* y\n", "p —> q", "　灯", "<output         >"),
+        *("[/THINK]", "[/TH", "◁/think▷", "◁", "</thought>", "<channel|>", "</seed:"),
     ]
 )
 
@@ -115,7 +137,7 @@ def test_any_split_gives_what_the_whole_gives(parts: list[str], data: st.DataObj
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.text(alphabet=st.characters(exclude_characters="<")))
+@given(st.text(alphabet=st.characters(exclude_characters="<[◁")))
 def test_a_reply_without_tags_is_all_text(raw: str) -> None:
     assert parse_reply(raw) == ParsedReply(raw.strip(" \t\r\n"))
 

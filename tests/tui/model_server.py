@@ -9,13 +9,16 @@ from contextlib import asynccontextmanager
 
 
 @asynccontextmanager
-async def model_server(pieces: Sequence[str], *, cut: bool = False, delay: float = 0) -> AsyncIterator[str]:
+async def model_server(
+    pieces: Sequence[str], *, cut: bool = False, delay: float = 0, finish: str | None = "stop"
+) -> AsyncIterator[str]:
     """Serve one streamed chat completion after another; yields the base URL.
 
     Args:
         pieces: the deltas of every reply.
         cut: promise more than comes, and close the connection after the pieces.
         delay: seconds before each piece.
+        finish: why the reply ended; None sends neither a reason nor an end mark.
     """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -38,8 +41,8 @@ async def model_server(pieces: Sequence[str], *, cut: bool = False, delay: float
                 event = {"choices": [{"index": 0, "delta": {"content": piece}}]}
                 writer.write(f"data: {json.dumps(event)}\n\n".encode())
                 await writer.drain()
-            if not cut:
-                end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+            if not cut and finish:
+                end = {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
                 writer.write(f"data: {json.dumps(end)}\n\ndata: [DONE]\n\n".encode())
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):

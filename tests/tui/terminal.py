@@ -28,10 +28,15 @@ def _environ() -> dict[str, str]:
 
 
 class Terminal:
-    """A program on a screen of `columns` by `rows`."""
+    """A program on a screen of `columns` by `rows`; `stderr` may be a file of its own."""
 
     def __init__(
-        self, arguments: Sequence[str], environ: Mapping[str, str], columns: int = 100, rows: int = 30
+        self,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        columns: int = 100,
+        rows: int = 30,
+        stderr: int | None = None,
     ) -> None:
         self.screen = pyte.Screen(columns, rows)
         self.raw = b""
@@ -43,7 +48,7 @@ class Terminal:
             [sys.executable, "-m", "lunalux_tui", *arguments],
             stdin=theirs,
             stdout=theirs,
-            stderr=theirs,
+            stderr=theirs if stderr is None else stderr,
             cwd=ROOT,
             env={**_environ(), "TERM": "xterm-256color", "COLORTERM": "truecolor", **environ},
             start_new_session=True,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from chat_world import open_app, stored_conversation
+from model_server import model_server
 from textual.command import CommandPalette
 from textual.events import Paste
 
@@ -114,6 +115,55 @@ async def test_stop_keeps_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
         assert reply.status == "stopped" and reply.content
         assert driven.chat.prompt.text == "typed meanwhile"
         assert "Stopped here" in driven.drawn()
+
+
+async def test_ctrl_c_stops_the_reply_and_else_tells_how_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNALUX_PRACTICE_RATE", "30")
+    monkeypatch.setenv("LUNALUX_LANG", "zh")
+    async with open_app() as driven:
+        await driven.write("Tell me a long story")
+        await driven.press("enter")
+        await driven.until(lambda: driven.chat.transcript.sheet.stream_text())
+        await driven.press("ctrl+c")
+        await driven.until(lambda: not driven.chat.busy and not driven.chat.transcript.streaming)
+        assert driven.chat.transcript.messages[-1].status == "stopped"
+        assert driven.chat.transcript.messages[-1].finish == "stopped"
+        assert not driven.app._notifications
+        await driven.press("ctrl+c")
+        (notice,) = driven.app._notifications
+        assert "退出" in notice.message and "quit" not in notice.message + notice.title
+
+
+@pytest.mark.parametrize(
+    ("word", "mark"),
+    [("length", "token limit"), ("content_filter", "filter ended"), (None, "before its end"), ("stop", "")],
+)
+async def test_a_reply_that_did_not_end_by_itself_is_marked(
+    monkeypatch: pytest.MonkeyPatch, word: str | None, mark: str
+) -> None:
+    async with model_server(["The rain ", "has stopped"], finish=word) as url, open_app() as driven:
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        driven.app.change_setting("chat.model", "openai:any")
+        await driven.say("Hello")
+        assert driven.contents()[-1] == "The rain has stopped"
+        assert mark in driven.drawn() and ("⚠" in driven.drawn()) == bool(mark)
+
+
+async def test_thoughts_shown_as_story_move_into_their_fold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pieces = ["She is late.", " Be kind.", "\n</think>\n\n", "The rain", " has stopped."]
+    async with model_server(pieces, delay=0.15) as url, open_app() as driven:
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        driven.app.change_setting("chat.model", "openai:any")
+        await driven.write("Hello")
+        await driven.press("enter")
+        await driven.until(lambda: "late" in driven.chat.transcript.sheet.stream_text())
+        await driven.until(lambda: driven.chat.transcript.sheet.stream_text().startswith("The rain"))
+        assert "late" not in driven.drawn() and "thought" in driven.drawn()
+        await driven.until(lambda: not driven.chat.busy)
+        last = driven.chat.transcript.messages[-1]
+        assert (last.content, last.thinking) == ("The rain has stopped.", "She is late. Be kind.")
 
 
 async def test_a_model_that_does_not_answer_is_a_note_and_loses_nothing(

@@ -54,6 +54,20 @@ def test_first_start_to_reply_swipe_and_branch(open_terminal: Open) -> None:
     assert terminal.ended() == 0
 
 
+def test_the_app_is_seen_where_stderr_goes_elsewhere(home: Path) -> None:
+    """`lunalux 2>errors`"""
+    errors = home.parent / "errors"
+    with errors.open("wb") as file:
+        terminal = Terminal([], {"LUNALUX_HOME": str(home), "LUNALUX_LANG": "en"}, stderr=file.fileno())
+    try:
+        terminal.wait("Type a message")
+        terminal.send("\x11")
+        assert terminal.ended() == 0
+    finally:
+        terminal.close()
+    assert errors.read_bytes() == b""
+
+
 def test_what_was_said_survives_a_kill_in_the_middle_of_a_reply(open_terminal: Open) -> None:
     terminal = open_terminal(LUNALUX_PRACTICE_RATE="20")
     terminal.wait("‹1/")

@@ -14,12 +14,14 @@ from lunalux_core.dialogue.turn import (
     BindingDropped,
     Completion,
     Ready,
+    Reread,
     TextDelta,
     ThinkingDelta,
     TurnInput,
 )
 from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.llm.model import CharacterMaterial, Delta, Message, ModelRequest, Sampling, Usage
+from lunalux_core.llm.marks import marks
+from lunalux_core.llm.model import CharacterMaterial, Delta, Finish, Message, ModelRequest, Sampling, Usage
 from lunalux_core.llm.registry import Registry
 from lunalux_core.llm.tokens import calibrated, estimator
 from lunalux_core.text import StreamCleaner
@@ -78,19 +80,28 @@ class _Answer:
         self._context = context
         self._text_border = StreamCleaner()
         self._thinking_border = StreamCleaner()
-        self._contract = ContractStream(going_on=turn.kind == "continue")
+        known = marks(turn.model.options.thinking_marks)
+        self._contract = ContractStream(going_on=turn.kind == "continue", thinking=known)
         self._name = NamePrefix(own_names(turn))
         self._raw: list[str] = []
         self._thinking: list[str] = []
         self._usage: Usage | None = None
         self._billing: dict[str, object] | None = None
+        self._finish: Finish = "stop"
+        self._shape = ""
 
     def take(self, delta: Delta) -> None:
         if delta.thinking:
             self._think(self._thinking_border.feed(delta.thinking))
+        if delta.turned:
+            self._thinking_border.flush()
+            self._thinking.clear()
+            self._context.tell(Reread("", ""))
         if delta.text:
             self._say(self._text_border.feed(delta.text))
         self._usage = delta.usage or self._usage
+        if delta.finish is not None:
+            self._finish, self._shape = delta.finish, delta.shape
         if delta.billing is not None:
             self._bill(dict(delta.billing))
 
@@ -108,7 +119,8 @@ class _Answer:
         elif not usage.estimated and usage.prompt_tokens:
             estimated = sum(count.message(m.content) for m in messages)
             factor = calibrated(self._turn.token_factor, estimated, usage.prompt_tokens)
-        return Completion(ready, text, "".join(self._thinking), usage, self._billing, factor)
+        thinking = "".join(self._thinking)
+        return Completion(ready, text, thinking, usage, self._billing, factor, self._finish, self._shape)
 
     def _say(self, text: str) -> None:
         if text:
@@ -116,6 +128,13 @@ class _Answer:
             self._show(*self._contract.feed(text))
 
     def _show(self, visible: str, thinking: str) -> None:
+        if self._contract.turned:
+            self._contract.turned = False
+            read = self._contract.reply()
+            self._name = NamePrefix(own_names(self._turn))
+            thought = "\n\n".join(one for one in ("".join(self._thinking), read.thinking) if one)
+            self._context.tell(Reread(self._name.feed(read.text), thought))
+            return
         if thinking:
             self._context.tell(ThinkingDelta(thinking))
         if visible:

@@ -31,5 +31,6 @@ async def output(reply: ReplyDraft, context: TurnContext) -> TurnResult:
         state=state,
         global_variables=dict(ready.variables.global_.all()) if changed else None,
         token_factor=completion.token_factor,
-        report=turn_record(ready, context.trace),
+        report=turn_record(ready, context.trace, completion.shape),
+        finish=completion.finish,
     )

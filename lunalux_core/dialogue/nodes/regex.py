@@ -14,6 +14,7 @@ from lunalux_core.dialogue.scripts import run_scripts
 from lunalux_core.dialogue.speakers import own_names, without_name
 from lunalux_core.dialogue.turn import Completion, ReplyDraft, ScriptSkipped
 from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.llm.marks import marks
 from lunalux_core.plugins.running import Plugins
 
 REPLY, REASONING = 2, 6
@@ -24,8 +25,10 @@ def regex(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion
         turn = completion.ready.request.turn
         if turn.settings.plugins:
             completion = await raw_answer(completion, plugins(), context)
-        parsed = parse_reply(completion.text, going_on=turn.kind == "continue")
-        thinking = completion.thinking or parsed.thinking
+        known = marks(turn.model.options.thinking_marks)
+        parsed = parse_reply(completion.text, going_on=turn.kind == "continue", thinking=known)
+        thoughts = dict.fromkeys(one for one in (completion.thinking, parsed.thinking) if one.strip())
+        thinking = "\n\n".join(thoughts)
         text = without_name(parsed.text, own_names(turn))
         if turn.scripts and turn.kind != "impersonate":
             expand = expander(macro_context(turn, completion.ready.request.sent), completion.ready.variables)

@@ -1,0 +1,278 @@
+"""What one event of a model server says, whatever dialect it speaks.
+
+One place for all of them: OpenAI's chunks and whole answers, Gemini's candidates, Ollama's lines, llama.cpp's
+and KoboldCpp's own, each alone or in the envelope of a gateway. `read_event` knows nothing of a stream: what
+an event means after those before it is the decoder's business (`reply`).
+
+A refusal may come with status 200, and every gateway puts its words elsewhere. What counts as one is decided
+here; what it says is read in `reports`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lunalux_core.llm.model import Finish, Usage
+
+Kind = Literal["text", "thinking"]
+
+_ENVELOPES = ("data", "result", "response", "output")
+_THINKING = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
+_GOOD_CODES = frozenset({"", "0", "200", "201", "ok", "success", "succeeded", "none", "null", "false"})
+_CODES = ("code", "error_code", "errcode", "err_code", "status_code")
+_ERROR_WORDS = ("error_message", "error_msg", "errmsg", "errorMessage", "err_msg", "errors", "detail")
+_PASSING = re.compile(
+    r"ping|keep|heartbeat|progress|status|info|warn|queue|wait|start|load|process|chunk", re.I
+)
+"""How an event calls itself that has something to tell and refuses nothing."""
+
+_FINISH: tuple[tuple[Finish, re.Pattern[str]], ...] = (
+    (
+        "stop",
+        re.compile(
+            r"stop(_sequence|ped)?|stop_?(word|string)s?|eos(_token)?|end(_turn)?|(complete|finish)d?|done"
+        ),
+    ),
+    ("length", re.compile(r"length|limit|max_|_max|context|token")),
+    (
+        "filtered",
+        re.compile(
+            r"filter|safety|sensitiv|recitation|blocklist|block|prohibit|spii|language|refus|moderat|policy"
+            r"|guardrail|censor|model_armor"
+        ),
+    ),
+    ("tool", re.compile(r"tool|function")),
+)
+"""Servers' words for why a reply ended; the first must be the whole word, of the others a part is enough."""
+
+_BUSY = re.compile(r"insufficient_system|network_error|overload|busy|abort|cancel|timeout|unavailable")
+
+
+@dataclass(slots=True)
+class Said:
+    """One event, understood. `parts` in the order in which they are to be told.
+
+    `whole`: the parts are a message as a whole, not a piece of one. `finish` is the server's word for why the
+    reply ended. `refusal` is what `reports.read_report` reads. `blocked` tells why the prompt was refused.
+    """
+
+    parts: list[tuple[Kind, str]] = field(default_factory=list)
+    whole: bool = False
+    finish: str = ""
+    usage: Usage | None = None
+    refusal: object = None
+    blocked: str = ""
+
+
+def finish_of(word: str) -> Finish:
+    """What a server's word for the end of a reply means; an unknown one is not an end in good order."""
+    low = word.lower()
+    if _FINISH[0][1].fullmatch(low):
+        return "stop"
+    return next((finish for finish, sign in _FINISH[1:] if sign.search(low)), "cut")
+
+
+def is_busy(word: str) -> bool:
+    """Whether a reply ended because its server was short of something: another attempt may succeed."""
+    return bool(_BUSY.search(word.lower()))
+
+
+def read_event(event: object) -> Said:
+    """What a parsed event says. Anything that is no event says nothing."""
+    said = Said()
+    if isinstance(event, dict):
+        _read(said, event, 0)
+    return said
+
+
+def _read(said: Said, event: dict[str, Any], depth: int) -> None:
+    choices = event.get("choices")
+    if isinstance(choices, list) and choices:
+        _choice(said, event, choices)
+    elif isinstance(candidates := event.get("candidates"), list) and candidates:
+        _candidate(said, candidates)
+    elif not _refused(event) and not _native(said, event) and depth < 2:
+        for name in _ENVELOPES:
+            if isinstance(inner := event.get(name), dict):
+                _read(said, inner, depth + 1)
+    if ((error := event.get("error")) and _means_error(error)) or (
+        said.refusal is None and (not said.parts or "base_resp" in event) and _refused(event)
+    ):
+        said.refusal = event
+    if usage := _usage(event):
+        said.usage = usage
+    feedback = event.get("promptFeedback")
+    if isinstance(feedback, dict) and feedback.get("blockReason"):
+        said.blocked = f"the prompt, {feedback['blockReason']}"
+
+
+# -- OpenAI ------------------------------------------------------------------------------------------
+
+
+def _choice(said: Said, event: dict[str, Any], choices: list[Any]) -> None:
+    choice = next((one for one in choices if isinstance(one, dict) and not one.get("index")), None)
+    if choice is None:
+        return
+    if delta := choice.get("delta"):
+        _parts(said.parts, delta)
+    if not said.parts:
+        if message := choice.get("message"):
+            _parts(said.parts, message)
+            said.whole = bool(
+                delta is not None or choice.get("finish_reason") or event.get("object") == "chat.completion"
+            )
+        elif isinstance(text := choice.get("text"), str) and text:
+            said.parts.append(("text", text))
+    reason = choice.get("finish_reason")
+    if isinstance(reason, str) and reason and reason.lower() not in {"null", "none"}:
+        if reason.lower() == "error":
+            told = choice.get("error")
+            told = told if isinstance(told, dict) else {"message": told or "server error"}
+            said.refusal = event if event.get("error") else {"error": {"code": 500, **told}}
+        else:
+            said.finish = reason
+
+
+def _parts(parts: list[tuple[Kind, str]], message: object) -> None:
+    """The reasoning and the words of a `delta` or a `message`."""
+    if isinstance(message, str):
+        parts.append(("text", message))
+        return
+    if not isinstance(message, dict):
+        return
+    for name in _THINKING:
+        # Servers that send several of them send the same text in each.
+        if (value := message.get(name)) and (thinking := _text(value)):
+            parts.append(("thinking", thinking))
+            break
+    content = message.get("content")
+    if isinstance(content, str):
+        if content:
+            parts.append(("text", content))
+    elif isinstance(content, list):
+        for item in content:
+            thinks = isinstance(item, dict) and item.get("type") in {"thinking", "reasoning"}
+            text = _text(item.get("thinking") or item.get("reasoning") or item) if thinks else _text(item)
+            if text:
+                parts.append(("thinking" if thinks else "text", text))
+    elif text := _text(content):
+        parts.append(("text", text))
+    if not content and isinstance(refusal := message.get("refusal"), str) and refusal:
+        parts.append(("text", refusal))
+
+
+def _text(value: object) -> str:
+    """The text of a field that is a string, a part with `text` or `summary`, or a list of such parts."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(_text(item) for item in value)
+    if isinstance(value, dict):
+        return next((text for name in ("text", "summary", "content") if (text := _flat(value.get(name)))), "")
+    return ""
+
+
+def _flat(value: object) -> str:
+    """The text of a part's field, one step down at most: a hostile nest must not be followed."""
+    if isinstance(value, list):
+        return "".join(
+            one if isinstance(one, str) else str(one.get("text") or "")
+            for one in value
+            if isinstance(one, (str, dict))
+        )
+    return value if isinstance(value, str) else ""
+
+
+# -- the others --------------------------------------------------------------------------------------
+
+
+def _candidate(said: Said, candidates: list[Any]) -> None:
+    """Gemini's."""
+    candidate = next((one for one in candidates if isinstance(one, dict) and not one.get("index")), None)
+    if candidate is None:
+        return
+    content = candidate.get("content")
+    parts = content.get("parts") if isinstance(content, dict) else None
+    for part in parts if isinstance(parts, list) else ():
+        text = part.get("text") if isinstance(part, dict) else None
+        if isinstance(text, str) and text:
+            said.parts.append(("thinking" if part.get("thought") else "text", text))
+    if isinstance(reason := candidate.get("finishReason"), str) and reason:
+        said.finish = reason
+
+
+def _native(said: Said, event: dict[str, Any]) -> bool:
+    """A local server's own protocol: Ollama's `message` and `response`, llama.cpp's `content`, KoboldCpp's
+    `token`. False: it is none of them."""
+    message = event.get("message")
+    if isinstance(message, dict):
+        _parts(said.parts, message)
+    elif isinstance(text := event.get("response"), str) or isinstance(text := event.get("token"), str):
+        _parts(said.parts, {"content": text, "thinking": event.get("thinking")})
+    elif isinstance(text := event.get("content"), str):
+        _parts(said.parts, {"content": text})
+    elif not isinstance(event.get("done"), bool):
+        return False
+    if event.get("done") is True:
+        said.finish = str(event.get("done_reason") or "stop")
+    elif event.get("stop") is True:
+        said.finish = "length" if event.get("stopped_limit") or event.get("stop_type") == "limit" else "stop"
+    elif isinstance(reason := event.get("finish_reason"), str) and reason:
+        said.finish = reason
+    return True
+
+
+def _refused(event: dict[str, Any]) -> bool:
+    """Whether an event refuses, beside its key `error`."""
+    base = event.get("base_resp")
+    if isinstance(base, dict) and _bad_code(base.get("status_code")):
+        return True
+    if event.get("choices") or event.get("candidates"):
+        return False
+    if event.get("object") == "error" or event.get("type") == "error" or event.get("success") is False:
+        return True
+    if any(event.get(name) for name in _ERROR_WORDS):
+        return True
+    codes = [event[name] for name in _CODES if event.get(name) is not None]
+    if any(_bad_code(code) for code in codes):
+        return any(isinstance(event.get(name), str) for name in ("message", "msg", "text", "reason", *_CODES))
+    says = any(isinstance(text := event.get(name), str) and text.strip() for name in ("message", "msg"))
+    names = " ".join(str(event.get(name) or "") for name in ("type", "object", "status", "event"))
+    return says and not codes and not _PASSING.search(names)
+
+
+def _means_error(error: object) -> bool:
+    """Whether the value of `error` is one: some gateways send an empty one along with every event."""
+    if isinstance(error, dict):
+        if "code" in error and not _bad_code(error["code"]):
+            return False
+        return any(error.values())
+    return not (isinstance(error, str) and error.strip().lower() in _GOOD_CODES)
+
+
+def _bad_code(code: object) -> bool:
+    return str("" if code is None else code).strip().lower() not in _GOOD_CODES
+
+
+def _usage(event: dict[str, Any]) -> Usage | None:
+    usage = event.get("usage")
+    if isinstance(usage, dict):
+        return Usage(
+            _count(usage, "prompt_tokens", "input_tokens"),
+            _count(usage, "completion_tokens", "output_tokens"),
+        )
+    usage = event.get("usageMetadata")
+    if isinstance(usage, dict):
+        # Thoughts are billed as output but counted apart.
+        written = _count(usage, "candidatesTokenCount") + _count(usage, "thoughtsTokenCount")
+        return Usage(_count(usage, "promptTokenCount"), written)
+    if "eval_count" in event or "prompt_eval_count" in event:
+        return Usage(_count(event, "prompt_eval_count"), _count(event, "eval_count"))
+    return None
+
+
+def _count(usage: dict[str, Any], *names: str) -> int:
+    values = (usage.get(name) for name in names)
+    return next((value for value in values if isinstance(value, int) and value >= 0), 0)

@@ -1,0 +1,258 @@
+"""A model's server from the command line: how a reply ended, options of a model, the way to a server."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_program import Program
+
+SLOWLY = b"~~"
+"""Between two pieces of a reply: they come one after the other."""
+
+MakeCard = Callable[..., Path]
+
+
+class Server:
+    """Answers chat completions with the bytes for the model that is asked for; keeps what was asked."""
+
+    def __init__(self) -> None:
+        self.replies: dict[str, bytes] = {}
+        self.asked: list[dict[str, Any]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                outer.asked.append({**body, "auth": self.headers.get("Authorization"), "path": self.path})
+                if body["model"].startswith("to:"):
+                    self.send_response(int(body["model"][3:6]))
+                    self.send_header("Location", body["model"][7:])
+                    self.end_headers()
+                    return
+                reply = outer.replies[body["model"]]
+                self.send_response(200)
+                self.end_headers()
+                for piece in reply.split(SLOWLY):
+                    self.wfile.write(piece)
+                    time.sleep(0.2 if SLOWLY in reply else 0)
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = Server()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def ada(program: Program, make_card: MakeCard) -> None:
+    program("import", str(make_card("Ada")))
+
+
+def chunks(*texts: str, finish: str | None = "stop", **delta: str) -> bytes:
+    parts: list[dict[str, Any]] = [{"delta": {"content": text}} for text in texts]
+    if delta:
+        parts.insert(0, {"delta": delta})
+    if finish:
+        parts.append({"delta": {}, "finish_reason": finish})
+    return b"".join(b"data: " + json.dumps({"choices": [part]}).encode() + b"\n\n" for part in parts)
+
+
+def variables(server: Server) -> dict[str, str]:
+    return {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "sk-test-0123456789abcdef", "LUNALUX_LANG": "en"}
+
+
+@pytest.mark.parametrize(
+    ("word", "finish", "told"),
+    [
+        ("stop", "stop", ""),
+        ("length", "length", "token limit"),
+        ("content_filter", "filtered", "filter"),
+        (None, "cut", "before its end"),
+        ("tool_calls", "tool", "tool"),
+    ],
+)
+def test_how_a_reply_ended_is_told_and_kept(
+    program: Program, server: Server, ada: None, word: str | None, finish: str, told: str
+) -> None:
+    server.replies["m"] = chunks("The rain ", "has", finish=word)
+    done = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", **variables(server))
+    assert (done.json["content"], done.json["finish"]) == ("The rain has", finish)
+    assert told in done.err and bool(done.err) == bool(told)
+    shown = program("conversation", "show", done.json["conversation_id"], "--json").json["messages"][-1]
+    assert (shown["finish"], shown["status"]) == (finish, "done")
+    plain = program("chat", "Ada", "-m", "x", "--model", "openai:m", **variables(server))
+    assert plain.out == "The rain has\n" and told in plain.err
+
+
+def test_thoughts_with_only_their_closing_mark_are_taken_back(
+    program: Program, server: Server, ada: None
+) -> None:
+    server.replies["m"] = chunks("She is late.", "\n</thi", "nk>\n\nThe rain", " has stopped.")
+    done = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", **variables(server)).json
+    assert (done["content"], done["thinking"]) == ("The rain has stopped.", "She is late.")
+    program("chat", "Ada", "-m", "y", "--model", "openai:m", "--json", **variables(server))
+    assert "She is late." not in json.dumps(server.asked[-1]["messages"])
+    server.replies["m"] = (
+        chunks("She is late.", finish=None) + SLOWLY + chunks("\n</think>\n\nThe rain has stopped.")
+    )
+    plain = program("chat", "Ada", "-m", "x", "--model", "openai:m", **variables(server))
+    assert plain.out == "She is late.\nThe rain has stopped.\n" and "thinking" in plain.err
+
+
+def test_a_reply_that_was_sent_as_thoughts_is_the_reply(program: Program, server: Server, ada: None) -> None:
+    server.replies["m"] = chunks(reasoning_content="The rain has stopped.")
+    done = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", **variables(server)).json
+    assert (done["content"], done["thinking"], done["finish"]) == ("The rain has stopped.", "", "stop")
+    plain = program("chat", "Ada", "-m", "x", "--model", "openai:m", **variables(server))
+    assert plain.out == "The rain has stopped.\n" and plain.err == ""
+
+
+def test_a_refusal_in_mid_stream_keeps_the_words_and_is_a_failure(
+    program: Program, server: Server, ada: None
+) -> None:
+    refusal = json.dumps({"object": "error", "message": "CUDA out of memory"}).encode()
+    server.replies["m"] = chunks("The rain has", finish=None) + b"data: " + refusal + b"\n\n"
+    done = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", code=1, **variables(server))
+    assert done.error["code"] == "MODEL_SERVER_ERROR" and "CUDA out of memory" in done.error["message"]
+    (one,) = program("conversation", "list", "--json").json
+    last = program("conversation", "show", one["id"], "--json").json["messages"][-1]
+    assert (last["content"], last["status"]) == ("The rain has", "failed")
+
+
+def test_options_of_a_model_are_saved_and_obeyed(
+    program: Program, server: Server, ada: None, home: Path
+) -> None:
+    whole = {"choices": [{"message": {"content": "<<She is late.>>Stopped."}, "finish_reason": "stop"}]}
+    server.replies["m"] = json.dumps(whole).encode()
+    program(
+        *("model", "add", "mine", "--provider", "openai", "--base-url", server.url, "--model", "m"),
+        *("--timeout", "40", "--no-stream", "--post-process", "single", "--thinking-marks", "<<", ">>"),
+    )
+    saved = tomllib.loads((home / "config" / "config.toml").read_text())["models"]["mine"]
+    assert (saved["timeout"], saved["stream"], saved["post_process"]) == (40, False, "single")
+    assert saved["thinking_marks"] == ["<<", ">>"]
+    done = program("chat", "Ada", "-m", "Hello", "--model", "mine", "--json").json
+    assert (done["content"], done["thinking"]) == ("Stopped.", "She is late.")
+    asked = server.asked[-1]
+    assert asked["stream"] is False and [one["role"] for one in asked["messages"]] == ["user"]
+    wrong = program(
+        *("model", "add", "x", "--provider", "openai", "--model", "m", "--post-process", "odd", "--json"),
+        code=2,
+    )
+    assert "semi-strict" in wrong.error["hint"]
+
+
+def test_a_bad_option_of_a_model_is_named_and_the_rest_works(
+    program: Program, server: Server, ada: None, home: Path
+) -> None:
+    server.replies["m"] = chunks("Good.")
+    file = home / "config" / "config.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(
+        f'[models.mine]\nprovider = "openai"\nmodel = "m"\nbase_url = "{server.url}"\n'
+        'timeout = "long"\nstream = 5\npost_process = "odd"\nthinking_marks = ["a"]\n'
+    )
+    done = program("chat", "Ada", "-m", "Hello", "--model", "mine", "--json")
+    assert done.json["content"] == "Good."
+    for key in ("timeout", "stream", "post_process", "thinking_marks"):
+        assert f"models.mine.{key}" in done.err
+
+
+def test_a_redirect_on_the_same_server_is_followed_with_its_words(
+    program: Program, server: Server, ada: None
+) -> None:
+    path = server.url.removesuffix("/v1")
+    for status in ("307", "308"):
+        model = f"to:{status}:{path}/v2/chat"
+        program(
+            *("chat", "Ada", "-m", "x", "--model", f"openai:{model}", "--json"), code=1, **variables(server)
+        )
+        assert server.asked[-1]["path"] == "/v2/chat" and server.asked[-1]["auth"]
+
+
+def test_a_redirect_elsewhere_is_told_and_gets_no_key(program: Program, server: Server, ada: None) -> None:
+    other = Server()
+    for status, target in (
+        ("307", f"{other.url}/x"),
+        ("302", f"{server.url}/y"),
+        ("301", "https://h.example/z?q=1"),
+    ):
+        done = program(
+            *("chat", "Ada", "-m", "x", "--model", f"openai:to:{status}:{target}", "--json"),
+            code=1,
+            **variables(server),
+        )
+        assert done.error["code"] == "MODEL_REDIRECTED"
+        assert target.partition("?")[0] in done.error["message"] and "?" not in done.error["message"]
+    other.close()
+    assert other.asked == [] and len(server.asked) == 3
+
+
+NAMED = {
+    "dns": ("http://no-such-host.invalid/v1", {}, "cannot be found"),
+    "refused": ("http://127.0.0.1:9/v1", {}, "refused"),
+    "tls": ("https://127.0.0.1:{port}/v1", {}, "encryption"),
+    "a dead proxy": (
+        "http://192.0.2.1/v1",
+        {"http_proxy": "http://me:secret@127.0.0.1:9"},
+        "127.0.0.1:9 (http_proxy)",
+    ),
+    "a dead SOCKS proxy of GNOME": (
+        "http://192.0.2.1/v1",
+        {"all_proxy": "socks://127.0.0.1:9/"},
+        "127.0.0.1:9",
+    ),
+    "a proxy that is none": ("http://192.0.2.1/v1", {"ALL_PROXY": "gopher://127.0.0.1:9"}, "ALL_PROXY"),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_stands_in_the_way_is_named(program: Program, server: Server, ada: None, name: str) -> None:
+    url, more, words = NAMED[name]
+    url = url.format(port=server.url.rpartition(":")[2].partition("/")[0])
+    environ = {**variables(server), "OPENAI_BASE_URL": url, "NO_PROXY": "", "no_proxy": "", **more}
+    done = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", code=None, **environ)
+    assert done.code in {1, 2, 6} and words in done.error["message"] and "secret" not in done.err
+    assert done.error["code"] in {"MODEL_UNREACHABLE", "MODEL_PROXY_UNUSABLE"}
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"NO_PROXY": "localhost,[::1]"},
+        {"NO_PROXY": "fe80::/10,::1/128,fd07:b51a:cc66:f0::/64"},
+        {"no_proxy": "http://x:y, ,*.local,10.0.0.0/8"},
+        {"SSL_CERT_FILE": "/no/such/file.pem"},
+        {"REQUESTS_CA_BUNDLE": "/no/such/file.pem", "SSL_CERT_DIR": "/no/such/folder"},
+        {"all_proxy": "socks://127.0.0.1:9/", "no_proxy": "no-such-host.invalid"},
+        {"https_proxy": "http://127.0.0.1:9", "NO_PROXY": ".invalid"},
+    ],
+)
+def test_odd_variables_never_stop_the_program(
+    program: Program, server: Server, ada: None, environ: dict[str, str]
+) -> None:
+    """The name cannot be resolved: that, and nothing about a variable, is what is told."""
+    place = {"OPENAI_BASE_URL": "https://no-such-host.invalid/v1"}
+    everything = {**variables(server), **place, **environ}
+    done = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", code=6, **everything)
+    assert (done.error["code"], "cannot be found" in done.error["message"]) == ("MODEL_UNREACHABLE", True)

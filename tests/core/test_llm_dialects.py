@@ -1,0 +1,794 @@
+"""Every dialect of a model server, as a reader has it: words, thoughts, why it ended, what went wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from llm_server import (
+    DONE,
+    Answer,
+    ModelServer,
+    Seen,
+    chunk,
+    document,
+    event,
+    listen,
+    model_server,
+    pool,
+    raw,
+)
+
+from lunalux_core.llm.gemini import GeminiModel
+from lunalux_core.llm.model import (
+    CharacterMaterial,
+    Message,
+    ModelOptions,
+    ModelRequest,
+    ModelSpec,
+    PostProcess,
+)
+from lunalux_core.llm.openai import OpenAIModel
+from lunalux_core.llm.pool import HttpPool
+
+KEY = "sk-test-0123456789abcdef"
+SAID = "The rain has stopped."
+THOUGHT = "She is late."
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ModelServer]:
+    async with model_server() as running:
+        yield running
+
+
+@pytest.fixture
+async def connections() -> AsyncIterator[HttpPool]:
+    shared = pool()
+    yield shared
+    await shared.aclose()
+
+
+def pieces(text: str, size: int = 4) -> list[str]:
+    return [text[place : place + size] for place in range(0, len(text), size)]
+
+
+def said(text: str = SAID, finish: str | None = "stop") -> list[bytes]:
+    """A reply in OpenAI's chunks, with its end."""
+    return [*(chunk(piece) for piece in pieces(text)), chunk(finish=finish), DONE]
+
+
+def lines(*objects: object) -> list[bytes]:
+    return [json.dumps(one).encode() + b"\n" for one in objects]
+
+
+def whole(text: str, finish: str | None = "stop", **message: Any) -> dict[str, Any]:
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text, **message},
+        "finish_reason": finish,
+    }
+    return {"object": "chat.completion", "choices": [choice]}
+
+
+def part(text: str | None = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
+    """One event of Gemini."""
+    candidate: dict[str, Any] = {"index": 0}
+    if text is not None:
+        candidate["content"] = {"role": "model", "parts": [{"text": text, **more}]}
+    if finish:
+        candidate["finishReason"] = finish
+    return {"candidates": [candidate]}
+
+
+def openai(server: ModelServer, connections: HttpPool, model: str = "m", **options: Any) -> OpenAIModel:
+    spec = ModelSpec("x", "openai", model, f"{server.url}/v1", options=ModelOptions(**options))
+    return OpenAIModel(spec, KEY, connections)
+
+
+def gemini(server: ModelServer, connections: HttpPool, model: str = "m", **options: Any) -> GeminiModel:
+    spec = ModelSpec("x", "gemini", model, f"{server.url}/v1beta", options=ModelOptions(**options))
+    return GeminiModel(spec, KEY, connections)
+
+
+# -- streams that end well -----------------------------------------------------------------------------
+
+GOOD: dict[str, tuple[list[bytes], str, str, str]] = {
+    "plain": (said(), SAID, "", "stop"),
+    "comments as data": ([b"data: : PROCESSING\n\n"] * 40 + said(), SAID, "", "stop"),
+    "empty data": ([b"data: \n\n", b"data:\n\n"] * 30 + said(), SAID, "", "stop"),
+    "data on the next line": ([piece.replace(b"data: ", b"data:\n ") for piece in said()], SAID, "", "stop"),
+    "a mark before the first event": ([b"\xef", b"\xbb", b"\xbf", *said()], SAID, "", "stop"),
+    "no blank lines": ([piece.replace(b"\n\n", b"\n") for piece in said()], SAID, "", "stop"),
+    "other events between": (
+        [b'event: ping\ndata: {"type":"ping"}\n\n', *said()[:3], b"event: status\ndata: {}\n\n", *said()[3:]],
+        SAID,
+        "",
+        "stop",
+    ),
+    "a queue that tells its place": (
+        [event({"type": "queue", "message": "You are number 3"}), *said()],
+        SAID,
+        "",
+        "stop",
+    ),
+    "an empty error along with each": (
+        [
+            *(
+                event({"error": None, "code": 0, "msg": "ok", "choices": [{"delta": {"content": one}}]})
+                for one in pieces(SAID)
+            ),
+            event({"error": {"code": 0, "message": ""}, "choices": [{"delta": {}, "finish_reason": "stop"}]}),
+        ],
+        SAID,
+        "",
+        "stop",
+    ),
+    "the whole message after its pieces": ([*said()[:-1], event(whole(SAID)), DONE], SAID, "", "stop"),
+    "the whole message, thoughts too": (
+        [
+            chunk(reasoning_content=THOUGHT),
+            *said()[:-2],
+            event(
+                {**whole(SAID, reasoning_content=THOUGHT), "base_resp": {"status_code": 0, "status_msg": ""}}
+            ),
+        ],
+        SAID,
+        THOUGHT,
+        "stop",
+    ),
+    "the whole message with more than its pieces": (
+        [*said()[:2], event(whole(SAID)), DONE],
+        SAID,
+        "",
+        "stop",
+    ),
+    "a trimmed whole message": ([chunk("\n\n"), *said()[:-2], event(whole(SAID)), DONE], SAID, "", "stop"),
+    "the message so far beside each piece": (
+        [
+            event(
+                {
+                    "choices": [
+                        {
+                            "delta": {"role": "assistant", "content": one},
+                            "message": {"role": "assistant", "content": SAID[: 4 * place + 4]},
+                            "finish_reason": "stop" if 4 * place + 4 >= len(SAID) else None,
+                        }
+                    ]
+                }
+            )
+            for place, one in enumerate(pieces(SAID))
+        ],
+        SAID,
+        "",
+        "stop",
+    ),
+    "pieces called message": (
+        [
+            *(event({"choices": [{"message": {"content": one}}]}) for one in ("ha", "ha", "ha!")),
+            chunk(finish="stop"),
+        ],
+        "hahaha!",
+        "",
+        "stop",
+    ),
+    "a reason with every piece": (
+        [*(chunk(one, finish="stop") for one in pieces(SAID)), DONE],
+        SAID,
+        "",
+        "stop",
+    ),
+    "reasons that are none": ([*(chunk(one, finish="null") for one in pieces(SAID)), DONE], SAID, "", "stop"),
+    "two choices": (
+        [
+            event({"choices": [{"index": 1, "delta": {"content": "Other."}}]}),
+            event(
+                {
+                    "choices": [
+                        {"index": 1, "delta": {"content": "No."}},
+                        {"index": 0, "delta": {"content": SAID}, "finish_reason": "stop"},
+                    ]
+                }
+            ),
+        ],
+        SAID,
+        "",
+        "stop",
+    ),
+    "after the end": ([*said(), chunk("AFTER")], SAID, "", "stop"),
+    "JSON lines of Ollama": (
+        lines(
+            *({"message": {"role": "assistant", "content": one}, "done": False} for one in pieces(SAID)),
+            {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "length"},
+        ),
+        SAID,
+        "",
+        "length",
+    ),
+    "JSON lines that think": (
+        lines(
+            {"message": {"role": "assistant", "content": "", "thinking": THOUGHT}, "done": False},
+            {"message": {"content": SAID}, "done": True, "eval_count": 4, "prompt_eval_count": 9},
+        ),
+        SAID,
+        THOUGHT,
+        "stop",
+    ),
+    "JSON lines of chunks": ([piece.removeprefix(b"data: ") for piece in said()], SAID, "", "stop"),
+    "documents without a break": (
+        [b"".join(one.strip() for one in lines(*({"response": one} for one in pieces(SAID))))],
+        SAID,
+        "",
+        "stop",
+    ),
+    "llama.cpp's own": (
+        [
+            *(event({"content": one, "stop": False}) for one in pieces(SAID)),
+            event({"content": "", "stop": True, "stop_type": "limit"}),
+        ],
+        SAID,
+        "",
+        "length",
+    ),
+    "KoboldCpp's own": (
+        [
+            *(event({"token": one, "finish_reason": None}) for one in pieces(SAID)),
+            event({"token": "", "finish_reason": "stop"}),
+        ],
+        SAID,
+        "",
+        "stop",
+    ),
+    "an envelope": (
+        [event({"code": 200, "msg": "success", "data": whole(SAID)}), DONE],
+        SAID,
+        "",
+        "stop",
+    ),
+    "one document": ([json.dumps(whole(SAID), indent=2).encode()], SAID, "", "stop"),
+    "one document without a reason": ([json.dumps(whole(SAID, None)).encode() + b"\n"], SAID, "", "stop"),
+    "one document with thoughts": (
+        [json.dumps(whole(f"<think>{THOUGHT}</think>\n\n{SAID}")).encode()],
+        SAID,
+        THOUGHT,
+        "stop",
+    ),
+    "content in parts": (
+        [
+            chunk(content=[{"type": "thinking", "thinking": [{"type": "text", "text": THOUGHT}]}]),
+            chunk(content=[{"type": "text", "text": SAID}], finish="stop"),
+        ],
+        SAID,
+        THOUGHT,
+        "stop",
+    ),
+    "all of it as thoughts": (
+        [*(chunk(reasoning_content=one) for one in pieces(SAID)), chunk(finish="stop"), DONE],
+        SAID,
+        "",
+        "stop",
+    ),
+}
+for _opening, _closing in (
+    ("<think>", "</think>"),
+    ("<THINKING>", "</Thinking>"),
+    ("<thought>", "</thought>"),
+    ("[THINK]", "[/THINK]"),
+    ("<seed:think>", "</seed:think>"),
+    ("◁think▷", "◁/think▷"),
+    ("<|channel>thought\n", "<channel|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>"),
+    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+):
+    GOOD[f"thoughts in {_opening.strip()}"] = (
+        said(f"{_opening}{THOUGHT}{_closing}{SAID}"),
+        SAID,
+        THOUGHT,
+        "stop",
+    )
+
+ENDINGS = {
+    "length": ("length", "max_tokens", "MAX_TOKENS", "max_output_tokens", "model_context_window_exceeded"),
+    "filtered": ("content_filter", "sensitive", "SAFETY", "refusal", "guardrail_intervened"),
+    "cut": ("repetition_truncation", "insufficient_system_resource", "network_error", "OTHER", "unheard_of"),
+    "tool": ("tool_calls", "function_call", "tool_use"),
+    "stop": ("stop", "STOP", "end_turn", "stop_sequence", "eos", "complete"),
+}
+for _finish, _words in ENDINGS.items():
+    for _word in _words:
+        GOOD[f"ends with {_word}"] = (said(SAID, _word), SAID, "", _finish)
+GOOD["ends without a word"] = (said()[:-2], SAID, "", "cut")
+GOOD["ends with the end mark alone"] = ([*said()[:-2], DONE], SAID, "", "stop")
+
+
+@pytest.mark.parametrize("name", GOOD)
+async def test_what_a_reader_has(server: ModelServer, connections: HttpPool, name: str) -> None:
+    body, text, thinking, finish = GOOD[name]
+    server.will(raw(*body))
+    heard = await listen(openai(server, connections))
+    assert heard.code == ""
+    assert (heard.text.strip(), heard.thinking, heard.last.finish) == (text, thinking, finish)
+    assert len(server.seen) == 1
+    assert heard.last.usage is not None
+
+
+GEMINI: dict[str, tuple[list[dict[str, Any]], str, str, str]] = {
+    "plain": ([*(part(one) for one in pieces(SAID)), part("", "STOP")], SAID, "", "stop"),
+    "thoughts": ([part(THOUGHT, thought=True), part(SAID, "STOP")], SAID, THOUGHT, "stop"),
+    "cut at the limit": ([part("The rain"), part(" has", "MAX_TOKENS")], "The rain has", "", "length"),
+    "filtered": ([part("The rain"), part(" has", "SAFETY")], "The rain has", "", "filtered"),
+    "filtered by an event of its own": (
+        [part("The"), part(finish="PROHIBITED_CONTENT")],
+        "The",
+        "",
+        "filtered",
+    ),
+    "for another reason": ([part("The"), part(finish="OTHER")], "The", "", "cut"),
+    "all of it as thoughts": ([part(SAID, thought=True), part("", "STOP")], SAID, "", "stop"),
+    "in an envelope": ([{"response": part(SAID, "STOP")}], SAID, "", "stop"),
+}
+
+
+@pytest.mark.parametrize("name", GEMINI)
+async def test_what_a_reader_has_of_gemini(server: ModelServer, connections: HttpPool, name: str) -> None:
+    body, text, thinking, finish = GEMINI[name]
+    server.will(raw(*map(event, body)))
+    heard = await listen(gemini(server, connections))
+    assert (heard.code, heard.text, heard.thinking, heard.last.finish) == ("", text, thinking, finish)
+
+
+# -- refusals with status 200 --------------------------------------------------------------------------
+
+REFUSALS: dict[str, tuple[list[bytes], str, str]] = {
+    "vLLM": (
+        [event({"object": "error", "message": "maximum context length is 2048 tokens", "code": 400}), DONE],
+        "CONTEXT_TOO_LONG",
+        "2048",
+    ),
+    "DeepInfra": (
+        [
+            event(
+                {
+                    "choices": None,
+                    "error_type": "BadRequestError",
+                    "error_message": "no such thing",
+                    "code": 400,
+                }
+            )
+        ],
+        "MODEL_REFUSED",
+        "no such thing",
+    ),
+    "DashScope": (
+        [b'id:1\nevent:error\n:HTTP/400\ndata:{"code":"X","message":"Range of input length is [1, 9]"}\n\n'],
+        "CONTEXT_TOO_LONG",
+        "[1, 9]",
+    ),
+    "an event of words": (
+        [b"event: error\ndata: the boiler is cold\n\n"],
+        "MODEL_REFUSED",
+        "the boiler is cold",
+    ),
+    "code and msg": (
+        [event({"code": 429, "msg": "slow down", "data": None})],
+        "MODEL_RATE_LIMITED",
+        "slow down",
+    ),
+    "code and message": (
+        [json.dumps({"code": "InvalidApiKey", "message": "Invalid API-key provided."}).encode()],
+        "MODEL_KEY_REJECTED",
+        "Invalid API-key",
+    ),
+    "Chinese": (
+        [json.dumps({"code": 401, "msg": "令牌已过期"}).encode()],
+        "MODEL_KEY_REJECTED",
+        "令牌已过期",
+    ),
+    "MiniMax": (
+        [json.dumps({"base_resp": {"status_code": 1004, "status_msg": "login fail"}}).encode()],
+        "MODEL_KEY_REJECTED",
+        "login fail",
+    ),
+    "MiniMax with empty choices": (
+        [event({"choices": None, "base_resp": {"status_code": 1000, "status_msg": "all is dark"}})],
+        "MODEL_REFUSED",
+        "all is dark",
+    ),
+    "Qianfan": (
+        [json.dumps({"error_code": 336, "error_msg": "the moon is down"}).encode()],
+        "MODEL_REFUSED",
+        "the moon is down",
+    ),
+    "Cloudflare": (
+        [
+            json.dumps(
+                {"success": False, "errors": [{"code": 7000, "message": "No route for that URI"}]}
+            ).encode()
+        ],
+        "MODEL_REFUSED",
+        "No route",
+    ),
+    "FastAPI": ([json.dumps({"detail": "the door is shut"}).encode()], "MODEL_REFUSED", "the door is shut"),
+    "FastChat": (
+        [event({"text": "**HIGH TRAFFIC**", "error_code": 50001})],
+        "MODEL_SERVER_ERROR",
+        "HIGH TRAFFIC",
+    ),
+    "Anthropic": (
+        [b'event: error\ndata: {"type":"error","error":{"type":"overloaded","message":"Overloaded"}}\n\n'],
+        "MODEL_SERVER_ERROR",
+        "Overloaded",
+    ),
+    "a nest": (
+        [event({"error": {"error": {"message": "the well is dry"}}})],
+        "MODEL_REFUSED",
+        "the well is dry",
+    ),
+    "OpenRouter's provider": (
+        [
+            event(
+                {
+                    "error": {
+                        "message": "Provider returned error",
+                        "metadata": {"raw": '{"error":{"message":"no oil"}}'},
+                    }
+                }
+            )
+        ],
+        "MODEL_REFUSED",
+        "no oil",
+    ),
+    "a reason called error": (
+        [event({"choices": [{"delta": {}, "finish_reason": "error", "error": {"message": "no wind"}}]})],
+        "MODEL_SERVER_ERROR",
+        "no wind",
+    ),
+    "plain words": ([b"Internal Server Error"], "MODEL_BAD_ANSWER", "Internal Server Error"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+async def test_a_refusal_in_a_good_answer_is_told(
+    server: ModelServer, connections: HttpPool, name: str
+) -> None:
+    body, code, words = REFUSALS[name]
+    server.will(raw(*body))
+    heard = await listen(openai(server, connections))
+    assert (heard.code, heard.text) == (code, "")
+    assert heard.error is not None and words in heard.error.message
+
+
+@pytest.mark.parametrize("name", [name for name, row in REFUSALS.items() if row[0][0][:1] in b"dei"])
+async def test_a_refusal_in_mid_stream_keeps_the_text(
+    server: ModelServer, connections: HttpPool, name: str
+) -> None:
+    body, code, words = REFUSALS[name]
+    server.will(raw(chunk("The rain"), chunk(" has"), *body))
+    heard = await listen(openai(server, connections))
+    assert (heard.code, heard.text, len(server.seen)) == (code, "The rain has", 1)
+    assert heard.error is not None and words in heard.error.message
+
+
+# -- replies without a word ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "kind"),
+    [
+        ([chunk(reasoning_content="Hm."), chunk(finish="length"), DONE], "MODEL_EMPTY_REPLY", "length"),
+        ([event(part(finish="MAX_TOKENS"))], "MODEL_EMPTY_REPLY", "length"),
+        ([chunk(finish="tool_calls")], "MODEL_EMPTY_REPLY", "tool"),
+        ([event(part(finish="MALFORMED_FUNCTION_CALL"))], "MODEL_EMPTY_REPLY", "tool"),
+        ([event(part(finish="OTHER"))], "MODEL_EMPTY_REPLY", "word"),
+        ([chunk(finish="content_filter")], "MODEL_BLOCKED", "said"),
+        ([chunk(finish="sensitive")], "MODEL_BLOCKED", "said"),
+        ([event(part(finish="LANGUAGE"))], "MODEL_BLOCKED", "said"),
+        ([], "MODEL_EMPTY_REPLY", "cut"),
+        ([chunk("  \n"), chunk(finish="stop"), DONE], "MODEL_EMPTY_REPLY", None),
+    ],
+)
+async def test_an_empty_reply_says_why(
+    server: ModelServer, connections: HttpPool, body: list[bytes], code: str, kind: str | None
+) -> None:
+    server.will(raw(*body))
+    heard = await listen(openai(server, connections))
+    assert heard.error is not None and heard.error.hint
+    assert (heard.code, heard.error.params.get("kind")) == (code, kind)
+    assert heard.error.params.get("only_thinking", False) is (b"reasoning" in b"".join(body))
+
+
+async def test_a_busy_server_without_a_word_is_asked_again(
+    server: ModelServer, connections: HttpPool
+) -> None:
+    server.will(raw(chunk("", finish="insufficient_system_resource"), DONE), raw(*said()))
+    heard = await listen(openai(server, connections))
+    assert (heard.text, len(server.seen)) == (SAID, 2)
+
+
+# -- strict templates ----------------------------------------------------------------------------------
+
+CONVERSATION = (
+    Message("system", "Be the keeper."),
+    Message("system", "Good day.", "example_user"),
+    Message("system", "Aye.", "example_assistant"),
+    Message("assistant", "You came."),
+    Message("user", "I did.", "Bo Lind"),
+    Message("system", "Rain."),
+)
+REQUEST = ModelRequest(CONVERSATION, character=CharacterMaterial("Mira", "Bo"))
+SHAPES: dict[PostProcess, list[tuple[str, str]]] = {
+    "none": [
+        *(
+            ("system", "Be the keeper."),
+            ("system", "Good day."),
+            ("system", "Aye."),
+            ("assistant", "You came."),
+        ),
+        *(("user", "I did."), ("system", "Rain.")),
+    ],
+    "merge": [
+        ("system", "Be the keeper.\n\nBo: Good day.\n\nMira: Aye."),
+        ("assistant", "You came."),
+        ("user", "Bo Lind: I did."),
+        ("system", "Rain."),
+    ],
+    "semi-strict": [
+        ("system", "Be the keeper.\n\nBo: Good day.\n\nMira: Aye."),
+        ("assistant", "You came."),
+        ("user", "Bo Lind: I did.\n\nRain."),
+    ],
+    "strict": [
+        ("system", "Be the keeper.\n\nBo: Good day.\n\nMira: Aye."),
+        ("user", "Let us begin."),
+        ("assistant", "You came."),
+        ("user", "Bo Lind: I did.\n\nRain."),
+    ],
+    "single": [
+        (
+            "user",
+            "Be the keeper.\n\nBo: Good day.\n\nMira: Aye.\n\nMira: You came.\n\nBo Lind: I did.\n\nRain.",
+        ),
+    ],
+}
+
+
+def sent(seen: Seen) -> list[tuple[str, str]]:
+    return [(one["role"], one["content"]) for one in seen.body["messages"]]
+
+
+@pytest.mark.parametrize("mode", SHAPES)
+async def test_a_chosen_mode_shapes_what_is_sent(
+    server: ModelServer, connections: HttpPool, mode: PostProcess
+) -> None:
+    server.will(raw(*said()))
+    heard = await listen(openai(server, connections, post_process=mode), REQUEST)
+    assert heard.text == SAID and sent(server.seen[0]) == SHAPES[mode]
+    assert any("name" in one for one in server.seen[0].body["messages"]) == (mode == "none")
+    assert heard.last.shape == ("" if mode == "none" else mode)
+
+
+def template(judge: Any, words: str, status: int = 400) -> Answer:
+    """A server that answers only what its template takes."""
+
+    async def answer(request: web.Request, seen: Seen) -> web.StreamResponse:
+        messages = seen.body["messages"]
+        if judge([one["role"] for one in messages], messages):
+            return await raw(*said())(request, seen)
+        return await document({"error": {"message": words, "type": "invalid_request_error"}}, status)(
+            request, seen
+        )
+
+    return answer
+
+
+def alternates(roles: list[str], messages: Any) -> bool:
+    rest = roles[1:] if roles[:1] == ["system"] else roles
+    return rest == [("user", "assistant")[place % 2] for place in range(len(rest))]
+
+
+TEMPLATES: dict[str, tuple[Any, str, int]] = {
+    "alternating": (
+        alternates,
+        "After the optional system message, conversation roles must alternate user/assistant/user/...",
+        400,
+    ),
+    "alternating, as a fault of the server": (
+        alternates,
+        "Conversation roles must alternate user/assistant/user/assistant/... at row 1, column 294",
+        500,
+    ),
+    "a long Jinja error": (
+        alternates,
+        "\n------------\nWhile executing CallExpression at line 5:\n"
+        + "{{ raise_exception('x') }} " * 20
+        + "roles",
+        500,
+    ),
+    "system first": (
+        lambda roles, _: "system" not in roles[1:],
+        "System message must be at the beginning.",
+        400,
+    ),
+    "no system": (lambda roles, _: "system" not in roles, "System role not supported", 400),
+    "no system, worded otherwise": (
+        lambda roles, _: "system" not in roles,
+        "Only user and assistant roles are supported!",
+        500,
+    ),
+    "no system and alternating": (
+        lambda roles, messages: "system" not in roles and alternates(roles, messages),
+        "System role not supported by this chat template",
+        400,
+    ),
+    "no names": (
+        lambda _, messages: not any("name" in one for one in messages),
+        "property 'messages.4.name' is unsupported",
+        400,
+    ),
+    "no names but the user's": (
+        lambda _, messages: not any("name" in one for one in messages if one["role"] != "user"),
+        "Only messages of role 'user' can have a name.",
+        400,
+    ),
+    "the person last": (
+        lambda roles, _: roles[-1] == "user",
+        "Cannot set `add_generation_prompt` to True when the last message is from the assistant.",
+        400,
+    ),
+    "nothing but one message": (lambda roles, _: len(roles) == 1, "chat template error", 500),
+}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+async def test_a_strict_template_is_found_out_and_remembered(
+    server: ModelServer, connections: HttpPool, name: str
+) -> None:
+    judge, words, status = TEMPLATES[name]
+    server.will(template(judge, words, status))
+    heard = await listen(openai(server, connections), REQUEST)
+    assert (heard.code, heard.text) == ("", SAID)
+    assert heard.last.shape and len(server.seen) <= 6
+    everything = " ".join(text for _, text in sent(server.seen[-1]))
+    assert all(one.content in everything for one in CONVERSATION)
+    before = len(server.seen)
+    assert (await listen(openai(server, connections), REQUEST)).text == SAID
+    assert len(server.seen) == before + 1
+
+
+async def test_what_was_learnt_outlives_the_program(server: ModelServer, tmp_path: Any) -> None:
+    judge, words, status = TEMPLATES["no system"]
+    server.will(template(judge, words, status))
+    file = tmp_path / "data" / "learnt.json"
+    for calls in (2, 3):
+        shared = HttpPool(learnt=file)
+        assert (await listen(openai(server, shared), REQUEST)).text == SAID
+        assert len(server.seen) == calls
+        await shared.aclose()
+    shared = HttpPool(learnt=file)
+    assert (await openai(server, shared).test()).sample == SAID
+    await shared.aclose()
+    assert "no system" not in file.read_text()
+    for broken in ("", "[]", '{"x": 1}', '{"http://h/v1 m": {"when": 1, "post_process": 5}}', "\x00"):
+        file.write_text(broken)
+        shared = HttpPool(learnt=file)
+        assert (await listen(openai(server, shared), REQUEST)).text == SAID
+        await shared.aclose()
+
+
+async def test_a_template_that_takes_nothing_is_told_and_not_remembered(
+    server: ModelServer, connections: HttpPool
+) -> None:
+    server.will(template(lambda *_: False, "{{ long }} " * 60 + "Jinja Exception: the REASON is here", 500))
+    heard = await listen(openai(server, connections), REQUEST)
+    assert heard.code == "MODEL_TEMPLATE" and heard.text == ""
+    assert heard.error is not None and "the REASON is here" in heard.error.message
+    assert connections.knowledge.of(f"{server.url}/v1", "m").as_json() == {}
+
+
+async def test_none_is_obeyed(server: ModelServer, connections: HttpPool) -> None:
+    judge, words, status = TEMPLATES["no system"]
+    server.will(template(judge, words, status))
+    heard = await listen(openai(server, connections, post_process="none"), REQUEST)
+    assert heard.code == "MODEL_REFUSED" and len(server.seen) == 1
+
+
+async def test_gemma_has_no_instruction_of_its_own(server: ModelServer, connections: HttpPool) -> None:
+    async def answer(request: web.Request, seen: Seen) -> web.StreamResponse:
+        if "systemInstruction" in seen.body:
+            words = "Developer instruction is not enabled for models/gemma-3-27b-it"
+            failure = {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": words}}
+            return await document(failure, 400)(request, seen)
+        return await raw(event(part(SAID, "STOP")))(request, seen)
+
+    server.will(answer)
+    heard = await listen(gemini(server, connections), REQUEST)
+    assert heard.text == SAID and heard.last.shape == "none, no system"
+    assert "Be the keeper." in server.seen[-1].body["contents"][0]["parts"][0]["text"]
+
+
+async def test_gemini_wants_the_person_first(server: ModelServer, connections: HttpPool) -> None:
+    async def answer(request: web.Request, seen: Seen) -> web.StreamResponse:
+        if seen.body["contents"][0]["role"] != "user":
+            words = "Please ensure that multiturn requests alternate between user and model."
+            return await document({"error": {"code": 400, "message": words}}, 400)(request, seen)
+        return await raw(event(part(SAID, "STOP")))(request, seen)
+
+    server.will(answer)
+    assert (await listen(gemini(server, connections), REQUEST)).text == SAID
+
+
+# -- without streaming ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "param"),
+    [
+        ("Your organization must be verified to stream this model.", "stream"),
+        ("Streaming is not supported for this model", None),
+        ("This deployment does not support streaming.", None),
+        ("unsupported_value", "stream"),
+    ],
+)
+async def test_a_server_that_does_not_stream_is_asked_for_the_whole(
+    server: ModelServer, connections: HttpPool, words: str, param: str | None
+) -> None:
+    refusal = {"error": {"message": words, "type": "invalid_request_error", "param": param}}
+    server.will(document(refusal, 400), document(whole(SAID)))
+    for calls in (2, 3):
+        heard = await listen(openai(server, connections))
+        assert (heard.text, heard.last.finish, len(server.seen)) == (SAID, "stop", calls)
+    assert [seen.body["stream"] for seen in server.seen] == [True, False, False]
+    assert "stream_options" not in server.seen[-1].body
+
+
+async def test_streaming_can_be_switched_off(server: ModelServer, connections: HttpPool) -> None:
+    server.will(document(whole(SAID)), document(part(SAID, "STOP")))
+    assert (await listen(openai(server, connections, stream=False))).text == SAID
+    assert (await listen(gemini(server, connections, stream=False))).text == SAID
+    assert server.seen[0].body["stream"] is False
+    assert server.seen[1].path.endswith(":generateContent") and not server.seen[1].query
+
+
+async def test_the_wait_is_a_setting_of_the_model(server: ModelServer) -> None:
+    patient = pool(first_token=60)
+    server.will(raw(b": alive\n\n", then="hang"))
+    heard = await listen(openai(server, patient, timeout=0.3))
+    assert heard.code == "MODEL_TIMEOUT" and heard.error is not None and heard.error.params["seconds"] == 0.3
+    await patient.aclose()
+
+
+async def test_a_reason_beside_text_does_not_end_the_reply(
+    server: ModelServer, connections: HttpPool
+) -> None:
+    async def answer(request: web.Request, seen: Seen) -> web.StreamResponse:
+        import asyncio
+
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(chunk("The rain ", "stop"))
+        await asyncio.sleep(1.2)
+        await response.write(chunk("has stopped.", "stop") + DONE)
+        return response
+
+    server.will(answer)
+    heard = await listen(openai(server, connections))
+    assert (heard.text, heard.last.finish) == (SAID, "stop")
+
+
+async def test_marks_of_ones_own(server: ModelServer, connections: HttpPool) -> None:
+    server.will(raw(*said(f"<<{THOUGHT}>>{SAID}")))
+    heard = await listen(openai(server, connections, thinking_marks=("<<", ">>")))
+    assert (heard.text, heard.thinking) == (SAID, THOUGHT)
+
+
+async def test_more_tokens_than_the_model_takes(server: ModelServer, connections: HttpPool) -> None:
+    from lunalux_core.llm.model import Sampling
+
+    words = "max_tokens is too large: 1024. This model supports at most 512 completion tokens."
+    server.will(document({"error": {"message": words, "param": "max_tokens"}}, 400), raw(*said()))
+    request = ModelRequest((Message("user", "Hello"),), Sampling(max_tokens=1024))
+    assert (await listen(openai(server, connections), request)).text == SAID
+    assert [seen.body["max_tokens"] for seen in server.seen] == [1024, 512]
