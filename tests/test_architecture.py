@@ -95,7 +95,6 @@ def test_the_backend_knows_nothing_of_the_client() -> None:
             (
                 "lunalux_core.backend.thumbnails",
                 "lunalux_core.backend.thumbnail_worker",
-                "lunalux_core.starter.draw",
                 "lunalux_core.pictures",
                 "lunalux_tui.render.drawing",
             ),

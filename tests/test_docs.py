@@ -31,13 +31,33 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
     assert blocks[1] in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "README.zh.md", *sorted(f"docs/{p.name}" for p in DOCS.glob("*.md"))]
-)
+PAGES = [*READMES, "CONTRIBUTING.md", *sorted(str(page.relative_to(ROOT)) for page in DOCS.rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert ((ROOT / page).parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_to_a_section_name_a_heading(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
+        there = (ROOT / page).parent / target if target else ROOT / page
+        page_there = there.read_text("utf-8")
+        headings = re.findall(r"^#+ (.+)$", page_there, re.MULTILINE)
+        slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        marks = re.findall(r"<a (?:id|name)=\"([^\"]+)\"", page_there)
+        assert anchor in {*slugs, *marks}, f"{page}: {target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_are_named_exist(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    for named in re.findall(r"`((?:lunalux_core|lunalux_tui|tests|tools|themes)/[\w./-]*)`", text):
+        assert (ROOT / named).exists(), named
 
 
 def test_both_readmes_say_how_to_run_and_to_test() -> None:

@@ -1,6 +1,6 @@
 """The characters a new library starts with: original cards of this project, as real PNG files.
 
-`sources/` holds their text, `python -m lunalux_core.starter.draw` paints the pictures and writes the cards.
+`tools/starter_art` holds their text, paints the pictures and writes the cards.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from random import Random
 
 from PIL import Image, ImageDraw
 
-from lunalux_core.starter.draw.brush import (
+from tools.starter_art.brush import (
     Colour,
     H,
     Point,
@@ -28,7 +28,7 @@ from lunalux_core.starter.draw.brush import (
     stars,
     wash,
 )
-from lunalux_core.starter.draw.weather import finish, rain, street
+from tools.starter_art.weather import finish, rain, street
 
 
 def bookshop() -> Image.Image:

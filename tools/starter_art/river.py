@@ -10,7 +10,7 @@ from random import Random
 
 from PIL import Image, ImageChops, ImageDraw
 
-from lunalux_core.starter.draw.brush import (
+from tools.starter_art.brush import (
     Colour,
     H,
     Point,
@@ -31,7 +31,7 @@ from lunalux_core.starter.draw.brush import (
     shape,
     wash,
 )
-from lunalux_core.starter.draw.weather import finish, flakes
+from tools.starter_art.weather import finish, flakes
 
 
 def cold_river() -> Image.Image:

@@ -9,7 +9,7 @@ from random import Random
 
 from PIL import Image, ImageChops, ImageDraw
 
-from lunalux_core.starter.draw.brush import (
+from tools.starter_art.brush import (
     Colour,
     H,
     Point,
@@ -29,7 +29,7 @@ from lunalux_core.starter.draw.brush import (
     stars,
     wash,
 )
-from lunalux_core.starter.draw.weather import finish
+from tools.starter_art.weather import finish
 
 
 def salvage() -> Image.Image:

@@ -9,9 +9,10 @@ from typing import Any
 
 import yaml
 
+from lunalux_core import starter
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.pngcard import write_png
-from lunalux_core.starter.draw import bookshop, night_shop, river, salvage
+from tools.starter_art import bookshop, night_shop, river, salvage
 
 SCENES = {
     "marigold-finch.en": bookshop.bookshop,
@@ -21,7 +22,8 @@ SCENES = {
 }
 """The picture of each card, by the name of its source file."""
 
-HOME = Path(__file__).resolve().parents[1]
+SOURCES = Path(__file__).resolve().parent / "sources"
+CARDS = Path(starter.__file__).resolve().parent
 _POSITIONS = {"before": 0, "after": 1, "depth": 4}
 _COPIED = (
     "description",
@@ -41,7 +43,7 @@ _COPIED = (
 def pack(target: Path) -> Iterator[Path]:
     """Paint and write every card into `target`."""
     for name, paint in SCENES.items():
-        source = yaml.safe_load((HOME / "sources" / f"{name}.yaml").read_text("utf-8"))
+        source = yaml.safe_load((SOURCES / f"{name}.yaml").read_text("utf-8"))
         picture = BytesIO()
         paint().save(picture, "PNG", optimize=True)
         path = target / f"{name}.png"

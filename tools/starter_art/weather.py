@@ -6,7 +6,7 @@ from random import Random
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from lunalux_core.starter.draw.brush import (
+from tools.starter_art.brush import (
     HEIGHT,
     WIDTH,
     Colour,

@@ -1,0 +1,1 @@
+"""Paints and packs the starter cards. Needs Pillow; no part of the program, which has them as files."""
