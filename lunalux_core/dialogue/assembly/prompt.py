@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.model import Message, Role
+
+if TYPE_CHECKING:
+    from lunalux_core.templates.cleanup import Cleaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,29 @@ class PromptReport:
 
 
 @dataclass(frozen=True, slots=True)
+class TextForm:
+    """What a prompt needs beside its text when it is sent as one: where replies end, how they are cleaned.
+
+    `template` names the template that made it.
+    """
+
+    template: str
+    stop: tuple[str, ...]
+    cleaning: Cleaning
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt ready to send."""
+    """A prompt ready to send. With a `form` the messages are the pieces of one text, in order."""
 
     messages: tuple[PromptMessage, ...]
     report: PromptReport
+    form: TextForm | None = None
+
+    @property
+    def text(self) -> str:
+        """All pieces as one text, as a model for text completion gets them."""
+        return "".join(one.content for one in self.messages)
 
     def to_messages(self) -> tuple[Message, ...]:
         """The messages as models take them."""
