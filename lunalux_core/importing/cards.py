@@ -179,7 +179,7 @@ class CardReader:
             loaded = read_card(data, path.name)
         except InvalidInput:
             kind = recognise(data, path.name)
-            if kind in (Kind.CARD, Kind.TEXT_PRESET, Kind.UNKNOWN):
+            if kind in (Kind.CARD, Kind.UNKNOWN):
                 raise
             return Prepared(ImportResult(str(source), "imported"), source=source, other=kind)
         return self.card(source, loaded, data)

@@ -23,6 +23,8 @@ from lunalux_core.library.characters import load_character
 from lunalux_core.library.groups import load_group
 from lunalux_core.library.personas import load_persona
 from lunalux_core.library.shelf import ShelfKind
+from lunalux_core.library.templates import put_template
+from lunalux_core.templates.reading import TemplateDocument, template_documents
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
@@ -30,12 +32,22 @@ if TYPE_CHECKING:
     from lunalux_core.database import Connection
     from lunalux_core.library import Library
 
-_ORDER = (Kind.WORLDBOOK, Kind.PRESET, Kind.REGEX, Kind.NARRATIUM, Kind.GROUP, Kind.CHAT, Kind.SETTINGS)
+_ORDER = (
+    Kind.WORLDBOOK,
+    Kind.PRESET,
+    Kind.TEXT_PRESET,
+    Kind.REGEX,
+    Kind.NARRATIUM,
+    Kind.GROUP,
+    Kind.CHAT,
+    Kind.SETTINGS,
+)
 """Later kinds refer to earlier ones."""
 
 _TOLD: Mapping[Kind, FileKind] = {
     Kind.WORLDBOOK: "worldbook",
     Kind.PRESET: "preset",
+    Kind.TEXT_PRESET: "template",
     Kind.REGEX: "regex",
     Kind.GROUP: "group",
     Kind.CHAT: "chat",
@@ -44,6 +56,7 @@ OFF = {
     "worldbook": "It is switched off; a card that names it uses it all the same. "
     "`lunalux worldbook enable` turns it on for every chat.",
     "preset": "It is stored, not in use; `lunalux preset enable` puts it in use.",
+    "template": "It is stored; `lunalux model add --mode text --template NAME` uses it.",
 }
 """What is said of a document that an import does not switch on by itself."""
 
@@ -99,6 +112,9 @@ class Rest:
                 if path.parent.name == "worlds":  # SillyTavern knows a book by its file's name
                     found = [ShelfDocument(path.stem, one.document, one.notes) for one in found]
                 yield self.shelve(str(source), shelf, found, mended)
+            case Kind.TEXT_PRESET:
+                document, mended = read_document(data, path.name)
+                yield self.templates(str(source), template_documents(document, path.stem), mended)
             case Kind.CHAT:
                 from lunalux_core.cards.chatlog import read_chat
 
@@ -160,6 +176,24 @@ class Rest:
             status: Outcome = "imported" if new else "replaced" if self.replace else "duplicate"
             identity = stored[0].item.id
             return ImportResult(told, status, identity, name, warnings=tuple(notes) if new else (), kind=kind)
+
+        return self.write(change)
+
+    def templates(
+        self, told: str, found: Sequence[TemplateDocument], mended: tuple[str, ...] = ()
+    ) -> ImportResult:
+        """The templates of one file, which may be a master file with several."""
+
+        def change(connection: Connection) -> ImportResult:
+            stored = [put_template(connection, one, copy=self.copy) for one in found]
+            new = sum(is_new for _, is_new in stored)
+            notes = [*mended, *(note for one in found for note in one.notes), OFF["template"]]
+            first = stored[0][0]
+            name = (first.bundle or first.name) + (f" (+{len(stored) - 1})" if len(stored) > 1 else "")
+            status: Outcome = "imported" if new else "replaced" if self.replace else "duplicate"
+            return ImportResult(
+                told, status, first.id, name, warnings=tuple(notes) if new else (), kind="template"
+            )
 
         return self.write(change)
 

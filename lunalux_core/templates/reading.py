@@ -100,6 +100,11 @@ def template_documents(document: object, stem: str) -> list[TemplateDocument]:
     return [replace(_document(kind, part, bundle), bundle=bundle) for _, kind, part in parts if part]
 
 
+def master_document(parts: Mapping[TemplateKind, Mapping[str, Any]]) -> dict[str, Any]:
+    """The master file of some parts, as `template_documents` takes it apart."""
+    return {key: parts[kind] for key, kind in _MASTER.items() if kind in parts}
+
+
 def _document(kind: TemplateKind, document: Mapping[str, Any], stem: str) -> TemplateDocument:
     kept, notes = without_unsafe(document) if kind == "sampler" else (copy.deepcopy(dict(document)), ())
     name = clean_line(as_text(kept.get("name")), NAME_CHARS) or clean_line(stem, NAME_CHARS) or kind
