@@ -66,6 +66,10 @@ def save_model(path: Path, config: ModelConfig) -> None:
     if config.key_env:
         entry["key_env"] = config.key_env
     entry["context_tokens"] = config.context_tokens
+    if config.mode != "chat":
+        entry["mode"] = config.mode
+    if config.template:
+        entry["template"] = config.template
     if config.sampling:
         entry["sampling"] = dict(config.sampling)
     document.setdefault("models", tomlkit.table(is_super_table=True))[config.name] = entry

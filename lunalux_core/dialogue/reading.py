@@ -25,6 +25,7 @@ from lunalux_core.library.conversations import (
 )
 from lunalux_core.library.personas import Persona, load_persona
 from lunalux_core.library.shelf import load_shelf
+from lunalux_core.library.templates import load_templates
 from lunalux_core.settings import Settings
 from lunalux_core.text import clean, clean_line
 
@@ -188,6 +189,7 @@ class TurnReader:
             partial=partial,
             attempt=reply.swipe if reply else 0,
             cast=cast,
+            templates=tuple(load_templates(connection)) if model.mode == "text" else (),
         )
 
     def _speaker(

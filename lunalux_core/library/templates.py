@@ -111,7 +111,8 @@ def put_template(
             return stored, False
     identity = short_id()
     connection.execute(
-        "INSERT INTO templates (id, kind, name, name_key, bundle, document, created_at) VALUES (?,?,?,?,?,?,?)",
+        "INSERT INTO templates (id, kind, name, name_key, bundle, document, created_at) "
+        "VALUES (?,?,?,?,?,?,?)",
         (
             identity,
             one.kind,

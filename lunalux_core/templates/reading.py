@@ -15,6 +15,7 @@ from lunalux_core.cards.coerce import as_flag, as_integer, as_object, as_text
 from lunalux_core.cards.jsontext import well_formed_value
 from lunalux_core.cards.preset_fields import without_unsafe
 from lunalux_core.errors import InvalidInput
+from lunalux_core.templates.handlebars import parse
 from lunalux_core.templates.sampling import read_sampler
 from lunalux_core.templates.values import (
     ROLES,
@@ -107,6 +108,9 @@ def master_document(parts: Mapping[TemplateKind, Mapping[str, Any]]) -> dict[str
 
 def _document(kind: TemplateKind, document: Mapping[str, Any], stem: str) -> TemplateDocument:
     kept, notes = without_unsafe(document) if kind == "sampler" else (copy.deepcopy(dict(document)), ())
+    wrong = syntax_error(as_text(kept.get("story_string"))) if kind == "context" else None
+    if wrong is not None:
+        notes = (*notes, wrong.message)
     name = clean_line(as_text(kept.get("name")), NAME_CHARS) or clean_line(stem, NAME_CHARS) or kind
     return TemplateDocument(kind, name, well_formed_value(kept), notes=notes)
 
@@ -164,7 +168,7 @@ def read_context(document: Mapping[str, Any], name: str = "") -> Context:
         else:
             given[one.name] = as_text(value)
     context = Context(**given)
-    if "story_string_position" not in document:
+    if "story_string_position" not in document and not syntax_error(context.story_string):
         context = replace(context, story_string=with_anchors(context.story_string))
     return replace(
         context,
@@ -172,6 +176,15 @@ def read_context(document: Mapping[str, Any], name: str = "") -> Context:
         story_string_depth=max(context.story_string_depth, 0),
         story_string_role=context.story_string_role if 0 <= context.story_string_role < len(ROLES) else 0,
     )
+
+
+def syntax_error(story: str) -> InvalidInput | None:
+    """What is wrong with a story string, if it cannot be read."""
+    try:
+        parse(story)
+    except InvalidInput as error:
+        return error
+    return None
 
 
 def with_anchors(story: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os.path
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 
 from lunalux_core.llm.model import Message
 from lunalux_core.templates.turns import LastLine, Names, Turn, format_last_line, format_turn
@@ -15,6 +15,8 @@ SERVED = "server"
 
 _MARKS = ("Lighthouse zero", "Lighthouse one", "Lighthouse two", "Lighthouse three")
 _NAMES = Names("user", "assistant")
+_ENDS_TURN = re.compile(r"(?:<[^<>]*(?:end|eot|eos|/)[^<>]*>|\[/[^\[\]]*\])\s*", re.IGNORECASE)
+"""A mark that ends a turn, so that it belongs to the one before."""
 
 
 def probe() -> tuple[Message, ...]:
@@ -87,10 +89,14 @@ def derived(rendered: str) -> Instruct | None:
 
 
 def _common_end(one: str, other: str) -> str:
-    """The longest end of both, begun where a mark of the format begins."""
-    common = os.path.commonprefix([one[::-1], other[::-1]])[::-1]
-    begin = re.search(r"[<\[#]|\S", common)
-    return common[begin.start() :] if begin else ""
+    """The longest end of both, begun where the mark that begins a turn does."""
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(reversed(one), reversed(other), strict=False))
+    common = "".join(sign for sign, _ in same)[::-1]
+    begin = re.search(r"[<\[#]", common) or re.search(r"\S", common)
+    common = common[begin.start() :] if begin else ""
+    while end := _ENDS_TURN.match(common):
+        common = common[end.end() :]
+    return common
 
 
 def _without_start(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Our own set of the common formats, as data in `builtin/`. Each is written after a model's public template."""
+"""Our own set of the common formats, as data in `builtin/`, each after the public template of its models."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lunalux_core.templates.reading import TemplateDocument, read_context, read_instruct
-from lunalux_core.templates.values import Context, Instruct, SystemPrompt
+from lunalux_core.templates.values import Context, Instruct, SystemPrompt, TemplateKind
 
 FOLDER = Path(__file__).resolve().parent / "builtin"
 STORY = "Story"
 """The one without sequences: turns are lines of a story."""
 
 _ORDER = (
-    "llama-3", "mistral", "gemma", "command-r", "phi-4", "phi", "deepseek", "glm", "vicuna", "alpaca", "chatml",
-    "story",
+    "llama-3", "mistral", "gemma", "command-r", "phi", "phi-4", "deepseek", "glm", "vicuna", "alpaca",
+    "chatml", "story",
 )  # fmt: skip
 """Narrow names first: a model's name may fit several."""
 
@@ -33,10 +33,11 @@ def shipped_templates() -> tuple[TemplateDocument, ...]:
     """Every format, in the order in which they are tried for a model."""
     found = []
     for key in _ORDER:
-        for kind in ("instruct", "context"):
+        kinds: tuple[TemplateKind, ...] = ("instruct", "context")
+        for kind in kinds:
             part = _file(key).get(kind)
             if part is not None:
-                found.append(TemplateDocument(kind, part["name"], part))  # type: ignore[arg-type]
+                found.append(TemplateDocument(kind, part["name"], part))
     return tuple(found)
 
 

@@ -34,9 +34,9 @@ def render_story(
         return written if name.strip().lower() == "trim" else expand(written)
 
     text = expand(parse(context.story_string).render(filled, macro)).lstrip("\n")
-    if text and not text.endswith("\n") and not context.in_chat:
-        if instruct is None or (instruct.wrap and not instruct.story_string_suffix):
-            text += "\n"
+    ends = instruct is None or (instruct.wrap and not instruct.story_string_suffix)
+    if ends and text and not text.endswith("\n") and not context.in_chat:
+        text += "\n"
     return text
 
 

@@ -32,7 +32,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn. `system` is a narrator's; `foreign` is by somebody that the chat does not take for granted."""
+    """One turn. `system` is a narrator's, a `foreign` one by somebody who is not the chat's usual speaker."""
 
     role: Role
     text: str

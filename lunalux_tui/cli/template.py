@@ -40,7 +40,9 @@ def list_templates(as_json: bool = JSON) -> None:
     """
 
     async def work(runtime: Runtime) -> None:
-        rows = [_summary(one) for one in (*await runtime.library.templates.list(), *_shipped())]
+        from lunalux_core.dialogue.text_templates import shipped_as_stored
+
+        rows = [_summary(one) for one in (*await runtime.library.templates.list(), *shipped_as_stored())]
         if as_json:
             output.print_json(rows)
             return
@@ -207,27 +209,19 @@ def test(
 _SHIPPED = "builtin:"
 
 
-def _shipped() -> list[StoredTemplate]:
-    from lunalux_core.templates.shipped import shipped_templates
-
-    return [
-        StoredTemplate(f"{_SHIPPED}{one.name}", one.kind, one.name, "", one.document)
-        for one in shipped_templates()
-    ]
-
-
 async def _find(runtime: Runtime, name: str, kind: str) -> list[StoredTemplate]:
     """All templates of that name; built-in ones where none that was imported has it.
 
     Raises:
         NotFound: TEMPLATE_NOT_FOUND, with the nearest names. InvalidInput: USAGE.
     """
+    from lunalux_core.dialogue.text_templates import shipped_as_stored
     from lunalux_core.library.templates import named_like
 
     if kind and kind not in KINDS:
         raise output.not_known("--kind", kind, KINDS)
     stored = [one for one in await runtime.library.templates.list() if kind in ("", one.kind)]
-    shipped = [one for one in _shipped() if kind in ("", one.kind)]
+    shipped = [one for one in shipped_as_stored() if kind in ("", one.kind)]
     try:
         found = named_like(stored, name)
     except NotFound:

@@ -137,6 +137,8 @@ class ModelDialog(FormDialog[ModelDraft]):
             key_env=self._text("key_env"),
             context_tokens=_number(self._text("context_tokens"), int, 512, 10_000_000) or 8192,
             sampling=sampling,
+            mode=self._config.mode,
+            template=self._config.template,
         )
         return ModelDraft(config, self._text("key"))
 

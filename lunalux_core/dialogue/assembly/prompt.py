@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lunalux_core.errors import InvalidInput
@@ -65,12 +65,13 @@ class PromptReport:
 class TextForm:
     """What a prompt needs beside its text when it is sent as one: where replies end, how they are cleaned.
 
-    `template` names the template that made it.
+    `template` names the template that made it, `sampling` is what comes with it, by our names.
     """
 
     template: str
     stop: tuple[str, ...]
     cleaning: Cleaning
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

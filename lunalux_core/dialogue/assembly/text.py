@@ -51,7 +51,8 @@ class TextWishes:
         loud: a quiet instruction is answered by the character, with its name.
         own_stops: the person's own stop strings.
         strip_examples: the story string has the examples in it, so they do not follow it.
-        raw_length: how many messages the chat has, hidden ones counted; `user_last`: the last is the person's.
+        raw_length: how many messages the chat has, hidden ones counted.
+        user_last: the last of them is the person's.
     """
 
     start: str = ""
@@ -370,7 +371,7 @@ class TextAssembly:
         return self._count("".join(texts).replace("\r", ""))
 
     def _fill(self, pieces: Sequence[_Piece], fixed: _Fixed) -> _Kept:
-        """Take texts at a depth first, then the newest turns; keep a share for events of turns that are cut."""
+        """Take texts at a depth first, then the newest turns; a share is for events of turns that are cut."""
         base = self._cost(
             fixed.story, fixed.examples, fixed.alignment, fixed.chat_start, fixed.last, fixed.continued
         )
@@ -577,7 +578,8 @@ class TextAssembly:
             start=shown,
             whole_sentences=self._context.trim_sentences,
         )
-        return TextForm(self._template.name, stop, cleaning)
+        sampler = self._template.sampler
+        return TextForm(self._template.name, stop, cleaning, sampler.values if sampler is not None else {})
 
 
 @dataclass(frozen=True, slots=True)
