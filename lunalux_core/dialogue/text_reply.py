@@ -42,12 +42,15 @@ class ReplyCut:
         return without_stop(held, self._cleaning.stops) if self._visible else held
 
     def _first_mark(self) -> int | None:
-        places = []
+        """Where the mark begins that is complete first, so that it does not matter in which pieces a reply
+        comes."""
+        begin = 0 if self._visible else len(self._held) - len(self._held.lstrip()) + 1
+        found = []
         for mark in self._marks:
-            place = self._held.find(mark)
-            if place >= 0 and (self._visible or self._held[:place].strip()):
-                places.append(place)
-        return min(places, default=None)
+            place = self._held.find(mark, begin)
+            if place >= 0:
+                found.append((place + len(mark), place))
+        return min(found)[1] if found else None
 
     def _maybe_begun(self) -> int:
         """How many signs at the end may be the beginning of a mark."""

@@ -75,7 +75,7 @@ def named_like(stored: Sequence[StoredTemplate], name: str) -> Sequence[StoredTe
     import difflib
 
     near = difflib.get_close_matches(wanted, sorted(names), 3, 0.5)
-    near = near or sorted(one for one in names if wanted and wanted in one)[:3]
+    near = [*sorted(one for one in names if wanted and wanted in one)[:3], *near]
     shown = sorted({one.name for one in stored if one.name.casefold() in near})
     raise NotFound(
         "TEMPLATE_NOT_FOUND",

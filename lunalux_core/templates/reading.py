@@ -75,7 +75,7 @@ def is_master(document: object) -> bool:
     """Whether a file carries several templates under their kinds."""
     if not isinstance(document, dict) or kind_of(document) is not None:
         return False
-    return any(isinstance(document.get(key), dict) for key in _MASTER)
+    return any(isinstance(part := document.get(key), dict) and part for key in _MASTER)
 
 
 def template_documents(document: object, stem: str) -> list[TemplateDocument]:
