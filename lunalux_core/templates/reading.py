@@ -7,6 +7,7 @@ included. One thing is never kept: fields that choose servers, keys or headers.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, cast
@@ -31,6 +32,7 @@ from lunalux_core.templates.values import (
 from lunalux_core.text import clean_line
 
 NAME_CHARS = 200
+_SERVER = re.compile(r"server|(?:^|_)urls?$", re.IGNORECASE)
 
 _MASTER: Mapping[str, TemplateKind] = {
     "instruct": "instruct",
@@ -107,12 +109,21 @@ def master_document(parts: Mapping[TemplateKind, Mapping[str, Any]]) -> dict[str
 
 
 def _document(kind: TemplateKind, document: Mapping[str, Any], stem: str) -> TemplateDocument:
-    kept, notes = without_unsafe(document) if kind == "sampler" else (copy.deepcopy(dict(document)), ())
+    kept, notes = _without_servers(document) if kind == "sampler" else (copy.deepcopy(dict(document)), ())
     wrong = syntax_error(as_text(kept.get("story_string"))) if kind == "context" else None
     if wrong is not None:
         notes = (*notes, wrong.message)
     name = clean_line(as_text(kept.get("name")), NAME_CHARS) or clean_line(stem, NAME_CHARS) or kind
     return TemplateDocument(kind, name, well_formed_value(kept), notes=notes)
+
+
+def _without_servers(document: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """A sampler's document without what names a server or a key."""
+    named = sorted(key for key, value in document.items() if _SERVER.search(key) and value not in ("", None))
+    kept, notes = without_unsafe({key: value for key, value in document.items() if key not in named})
+    if named:
+        notes = (*notes, f"Left out, because a preset may not choose servers: {', '.join(named)}.")
+    return kept, notes
 
 
 def read_part(kind: TemplateKind, document: Mapping[str, Any], name: str = "") -> Part:
