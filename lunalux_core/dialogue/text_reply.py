@@ -54,15 +54,59 @@ class ReplyCut:
 
     def _maybe_begun(self) -> int:
         """How many signs at the end may be the beginning of a mark."""
-        return max(
-            (
-                length
-                for mark in self._marks
-                for length in range(1, min(len(mark), len(self._held) + 1))
-                if self._held.endswith(mark[:length])
-            ),
-            default=0,
-        )
+        return max((_begun(self._held, mark) for mark in self._marks), default=0)
+
+
+class ThoughtFirst:
+    """Takes what a model thinks off the beginning of a reply, by the marks of its template.
+
+    Thinking that is never closed turns out to be the reply, since there is no other.
+    """
+
+    def __init__(self, prefix: str, suffix: str) -> None:
+        self._prefix, self._suffix = prefix.strip(), suffix.strip()
+        self._held = ""
+        self._thought: list[str] = []
+        self._state = "begin" if self._prefix and self._suffix else "said"
+
+    def feed(self, text: str) -> tuple[str, str]:
+        """(text, thinking) that are certain now."""
+        if self._state == "said":
+            return text, ""
+        self._held += text
+        if self._state == "begin":
+            begun = self._held.lstrip()
+            if len(begun) < len(self._prefix) and self._prefix.startswith(begun):
+                return "", ""
+            if not begun.startswith(self._prefix):
+                return self._over(), ""
+            self._state, self._held = "thinking", begun.removeprefix(self._prefix)
+        thought, closed, rest = self._held.partition(self._suffix)
+        if closed:
+            self._held = rest.lstrip()
+            return self._over(), self._kept(thought)
+        keep = _begun(self._held, self._suffix)
+        thought, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
+        return "", self._kept(thought)
+
+    def flush(self) -> str:
+        """What was held back, at the end."""
+        thought = "".join(self._thought) if self._state == "thinking" else ""
+        return thought + self._over()
+
+    def _over(self) -> str:
+        held, self._held, self._state = self._held, "", "said"
+        return held
+
+    def _kept(self, thought: str) -> str:
+        self._thought.append(thought)
+        return thought
+
+
+def _begun(text: str, mark: str) -> int:
+    """How many signs at the end of a text may be the beginning of a mark."""
+    lengths = range(min(len(mark) - 1, len(text)), 0, -1)
+    return next((length for length in lengths if text.endswith(mark[:length])), 0)
 
 
 def _marks(cleaning: Cleaning) -> tuple[str, ...]:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.library.templates import StoredTemplate
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
 from lunalux_tui.cli.run import with_runtime
-from lunalux_tui.cli.shelf import JSON, print_scenarios
+from lunalux_tui.cli.shelf import JSON, print_scenarios, read_each
 
 if TYPE_CHECKING:
     from lunalux_core.templates.reading import TemplateDocument
@@ -70,18 +70,7 @@ def import_templates(
 
     async def work(runtime: Runtime) -> None:
         rows: list[dict[str, Any]] = []
-        failures: list[LunaluxError] = []
-        for path in paths:
-            try:
-                found = _documents(path, name)
-            except LunaluxError as error:
-                if len(paths) == 1:
-                    raise
-                failures.append(error)
-                sentence = output.sentence(error)[0]
-                output.note(f"{path}: {sentence}")
-                rows.append({"path": str(path), "error": {"code": error.code, "message": sentence}})
-                continue
+        for path, found in read_each(paths, lambda path: _documents(path, name), rows):
             for one in found:
                 stored, is_new = await runtime.library.templates.add(one)
                 notes = one.notes if is_new else (f"{stored.name} was there already.",)
@@ -94,7 +83,7 @@ def import_templates(
             for row in rows:
                 if "id" in row:
                     output.print_text(f"{row['id']}\t{row['kind']}\t{row['name']}")
-        if failures:
+        if any("error" in row for row in rows):
             raise typer.Exit(output.PARTLY)
 
     with_runtime(work)

@@ -371,6 +371,20 @@ async def test_stopping_a_turn_keeps_what_came(paths: Paths) -> None:
     assert last.status == "stopped" and last.content == said
 
 
+async def test_thinking_by_the_templates_own_marks(paths: Paths) -> None:
+    marks = {"name": "Odd", "prefix": "[THINK]", "suffix": "[/THINK]", "separator": "\n"}
+    pieces = ["[TH", "INK] She would", " nod. [/THI", "NK]\n\nYes", "."]
+    async with (
+        text_server("generic", pieces=pieces) as server,
+        opened(paths, server, {**MASTER, "reasoning": marks}) as (runtime, place),
+    ):
+        done = completed(await collect(runtime.chat.send(place.id, "Hm?"))).message
+        server.pieces = ["[THINK] all of it"]
+        unclosed = completed(await collect(runtime.chat.send(place.id, "And?"))).message
+    assert done is not None and (done.content, done.thinking.strip()) == ("Yes.", "She would nod.")
+    assert unclosed is not None and unclosed.content == "all of it"
+
+
 def test_a_wrong_mode_in_the_file_is_told(paths: Paths, home: Path) -> None:
     paths.config_file.parent.mkdir(parents=True, exist_ok=True)
     paths.config_file.write_text('[models.m]\nprovider = "openai"\nmodel = "m"\nmode = "prose"\n')

@@ -65,13 +65,15 @@ class PromptReport:
 class TextForm:
     """What a prompt needs beside its text when it is sent as one: where replies end, how they are cleaned.
 
-    `template` names the template that made it, `sampling` is what comes with it, by our names.
+    `template` names the template that made it, `sampling` is what comes with it, by our names,
+    `thinking` what the model puts before and behind its thinking.
     """
 
     template: str
     stop: tuple[str, ...]
     cleaning: Cleaning
     sampling: Mapping[str, Any] = field(default_factory=dict)
+    thinking: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -578,8 +578,14 @@ class TextAssembly:
             start=shown,
             whole_sentences=self._context.trim_sentences,
         )
-        sampler = self._template.sampler
-        return TextForm(self._template.name, stop, cleaning, sampler.values if sampler is not None else {})
+        sampler, reasoning = self._template.sampler, self._template.reasoning
+        return TextForm(
+            self._template.name,
+            stop,
+            cleaning,
+            sampler.values if sampler is not None else {},
+            (reasoning.prefix, reasoning.suffix) if reasoning is not None else ("", ""),
+        )
 
 
 @dataclass(frozen=True, slots=True)

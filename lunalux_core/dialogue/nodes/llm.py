@@ -11,7 +11,7 @@ from lunalux_core.dialogue.assembly.prompt import TextForm
 from lunalux_core.dialogue.nodes.preset import reply_room
 from lunalux_core.dialogue.output_contract import ContractStream
 from lunalux_core.dialogue.speakers import NamePrefix, own_names
-from lunalux_core.dialogue.text_reply import ReplyCut, cleaned_reply
+from lunalux_core.dialogue.text_reply import ReplyCut, ThoughtFirst, cleaned_reply
 from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
@@ -99,6 +99,7 @@ class _Answer:
         self._form = form
         self._cut = ReplyCut(form.cleaning) if form is not None else None
         self._start = form.cleaning.start if form is not None else ""
+        self._thought = ThoughtFirst(*form.thinking) if form is not None and turn.kind != "continue" else None
         self._text_border = StreamCleaner()
         self._thinking_border = StreamCleaner()
         self._contract = ContractStream(going_on=turn.kind == "continue")
@@ -125,6 +126,8 @@ class _Answer:
     def completion(self, ready: Ready, messages: tuple[Message, ...]) -> Completion:
         self._think(self._thinking_border.flush())
         self._say(self._text_border.flush())
+        if self._thought is not None:
+            self._pass(self._thought.flush())
         if self._cut is not None:
             self._keep(self._cut.flush())
         self._show(*self._contract.close())
@@ -154,6 +157,12 @@ class _Answer:
         return text
 
     def _say(self, text: str) -> None:
+        if self._thought is not None and text:
+            text, thinking = self._thought.feed(text)
+            self._think(thinking)
+        self._pass(text)
+
+    def _pass(self, text: str) -> None:
         if text and self._start:
             text, self._start = self._start + text, ""
         self._keep(self._cut.feed(text) if self._cut is not None and text else text)
