@@ -8,7 +8,7 @@ any kind (done, stopped, failed, killed) leaves the reply marked for what it is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -322,9 +322,17 @@ class Chat:
 
     async def preview(self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()) -> Prompt:
         """The exact messages that `send` would send; nothing is stored and nothing is sent."""
+        return (await self.preview_told(conversation_id, text, options))[0]
+
+    async def preview_told(
+        self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
+    ) -> tuple[Prompt, Sequence[TurnEvent]]:
+        """`preview`, with what there was to tell on the way."""
         from lunalux_core.dialogue.workflow import TurnContext
 
-        return (await self._ready(conversation_id, text, options, TurnContext())).prompt
+        context = TurnContext()
+        ready = await self._ready(conversation_id, text, options, context)
+        return ready.prompt, context.told()
 
     async def inspect(
         self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()

@@ -87,6 +87,10 @@ def save_model(path: Path, config: ModelConfig) -> None:
         entry["post_process"] = options.post_process
     if options.thinking_marks:
         entry["thinking_marks"] = list(options.thinking_marks)
+    if config.mode != "chat":
+        entry["mode"] = config.mode
+    if config.template:
+        entry["template"] = config.template
     if config.sampling:
         entry["sampling"] = dict(config.sampling)
     with _editing(path) as document:

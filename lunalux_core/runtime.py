@@ -205,7 +205,7 @@ class Runtime:
     def preview(self) -> Workflow[TurnInput, Ready]:
         from lunalux_core.dialogue.default import prompt_line
 
-        return prompt_line(self.engine, lambda: self.plugins)
+        return prompt_line(lambda: self.models, self.engine, lambda: self.plugins)
 
     @cached_property
     def workflow(self) -> Workflow[TurnInput, TurnResult]:

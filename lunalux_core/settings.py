@@ -80,6 +80,8 @@ class ModelConfig:
     context_tokens: int = 8192
     sampling: Mapping[str, float | int] = field(default_factory=dict)
     options: ModelOptions = field(default_factory=ModelOptions)
+    mode: Literal["chat", "text"] = "chat"
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -500,6 +502,19 @@ def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> d
                 )
             )
             continue
+        mode = entry.get("mode", "chat")
+        if mode not in ("chat", "text"):
+            where = _place(path, text, "models", name)
+            problems.append(
+                InvalidInput(
+                    "MODEL_MODE_INVALID",
+                    f"The model {name!r} in {where} has the mode {mode!r}.",
+                    "Allowed: chat, text. It is used as a chat model meanwhile.",
+                    name=name,
+                    where=where,
+                    mode=str(mode),
+                )
+            )
         sampling = entry.get("sampling", {})
         found[name] = ModelConfig(
             name=name,
@@ -512,6 +527,8 @@ def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> d
             if isinstance(sampling, dict)
             else {},
             options=_options(name, entry, path, text, problems),
+            mode="text" if mode == "text" else "chat",
+            template=str(entry.get("template", "")),
         )
     return found
 

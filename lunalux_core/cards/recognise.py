@@ -38,9 +38,8 @@ TOLD: dict[Kind, tuple[str, str]] = {
     Kind.WORLDBOOK: ("This is a worldbook, not a character.", "Import it with `lunalux worldbook import`."),
     Kind.PRESET: ("This is a chat preset, not a character.", "Import it with `lunalux preset import`."),
     Kind.TEXT_PRESET: (
-        "This is a text-completion, instruct or context preset, which is neither a character nor a chat "
-        "preset.",
-        "Lunalux uses chat-completion presets.",
+        "This is a template for text completion, not a character.",
+        "Import it with `lunalux template import`.",
     ),
     Kind.REGEX: ("These are regex scripts, not a character.", "Import them with `lunalux regex import`."),
     Kind.CHAT: ("This is a chat, not a character.", "Import it with `lunalux conversation import`."),
@@ -51,15 +50,6 @@ TOLD: dict[Kind, tuple[str, str]] = {
 }
 """For every kind but a card: a sentence for those who wanted a card, and what to do with it instead."""
 
-_TEXT_PRESET_KEYS = (
-    "temp",
-    "rep_pen",
-    "input_sequence",
-    "story_string",
-    "instruction_template",
-)
-_SYSTEM_PROMPT = {"name", "content", "post_history"}
-_MASTER_PARTS = ("instruct", "context", "sysprompt", "preset", "reasoning", "srw")
 _V1_BODY = ("first_mes", "description", "personality", "scenario", "mes_example")
 
 
@@ -206,13 +196,9 @@ def _is_chat_head(document: Mapping[str, Any]) -> bool:
 
 
 def _is_text_preset(document: Mapping[str, Any]) -> bool:
-    """A preset for text completion, or SillyTavern's "master export", which nests several of them."""
-    if any(key in document for key in _TEXT_PRESET_KEYS):
-        return True
-    if "presetVersion" in document or (document.keys() <= _SYSTEM_PROMPT and "content" in document):
-        return True
-    parts = [as_object(document.get(name)) for name in _MASTER_PARTS]
-    return any(key in part for part in parts for key in (*_TEXT_PRESET_KEYS, "content", "prefix"))
+    from lunalux_core.templates.reading import is_master, kind_of
+
+    return kind_of(document) is not None or is_master(document)
 
 
 def _all_values(document: Mapping[str, Any], key: str) -> bool:

@@ -13,6 +13,7 @@ from lunalux_core.dialogue.nodes.plugin_message import plugin_message
 from lunalux_core.dialogue.nodes.plugin_prompt import plugin_prompt
 from lunalux_core.dialogue.nodes.preset import preset
 from lunalux_core.dialogue.nodes.regex import regex
+from lunalux_core.dialogue.nodes.text_template import text_template
 from lunalux_core.dialogue.nodes.user_input import user_input
 from lunalux_core.dialogue.nodes.worldbook import worldbook
 from lunalux_core.dialogue.turn import Ready, TurnInput, TurnResult
@@ -21,13 +22,16 @@ from lunalux_core.llm.registry import Registry
 from lunalux_core.plugins.running import Plugins
 
 
-def prompt_line(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Workflow[TurnInput, Ready]:
+def prompt_line(
+    models: Callable[[], Registry], engine: EcmaEngine, plugins: Callable[[], Plugins]
+) -> Workflow[TurnInput, Ready]:
     """The nodes up to the finished prompt: what a preview runs."""
     return (
         Workflow.start(user_input(engine))
         .then(plugin_message(plugins))
         .then(preset)
         .then(context(engine))
+        .then(text_template(models, engine))
         .then(worldbook(engine))
         .then(plugin_prompt(plugins))
     )
@@ -38,7 +42,7 @@ def dialogue_line(
 ) -> Workflow[TurnInput, TurnResult]:
     """A whole turn."""
     return (
-        prompt_line(engine, plugins)
+        prompt_line(models, engine, plugins)
         .then(llm(models))
         .then(regex(engine, plugins))
         .then(plugin(plugins))

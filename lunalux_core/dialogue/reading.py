@@ -26,6 +26,7 @@ from lunalux_core.library.conversations import (
 )
 from lunalux_core.library.personas import Persona, load_persona
 from lunalux_core.library.shelf import load_shelf
+from lunalux_core.library.templates import load_templates
 from lunalux_core.settings import Settings
 from lunalux_core.text import clean_line
 
@@ -225,6 +226,7 @@ class TurnReader:
             attempt=reply.swipe if reply else 0,
             cast=cast,
             request=reply.request if reply else "",
+            templates=tuple(load_templates(connection)) if model.mode == "text" else (),
         )
 
     def _speaker(

@@ -68,6 +68,7 @@ def turn_record(ready: Ready, trace: Trace, shape: str = "") -> dict[str, Any]:
         "kind": turn.kind,
         "model": turn.model.name,
         "preset": turn.preset.name,
+        "template": ready.prompt.form.template if ready.prompt.form else "",
         "character": turn.character.name,
         "messages": [asdict(message) for message in ready.prompt.messages],
         "names": {one.identifier: one.name for one in prompts if one is not None and not one.marker},

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from lunalux_core.cards.regex import RegexScript
     from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial
     from lunalux_core.dialogue.worldbook import Activation, ActiveBook
+    from lunalux_core.errors import LunaluxError
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
+    from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.llm.model import Finish, ModelSpec, Usage
     from lunalux_core.settings import Settings
+    from lunalux_core.templates.values import TextTemplate
 
 TurnKind = Literal["normal", "continue", "impersonate", "swipe", "regenerate"]
 
@@ -107,6 +110,19 @@ class WorldbookOverflowed:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateFailed:
+    """A template for text completion cannot be used; the server's chat template stands in."""
+
+    template: str
+    error: LunaluxError
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyKept:
+    """Cleaning would have left nothing of the reply, so it stays as it came."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnCompleted:
     """The reply is stored. For impersonate there is no message: `text` is meant for the input box."""
 
@@ -126,6 +142,8 @@ TurnEvent = (
     | PluginFailed
     | ScriptSkipped
     | WorldbookOverflowed
+    | TemplateFailed
+    | ReplyKept
     | TurnCompleted
 )
 
@@ -162,12 +180,12 @@ class TurnInput:
 
     `history` is the path above the reply, oldest first, without the words of this turn; of a very long
     conversation only as much as can fit the context, and `earlier_events` are the events of what is left
-    out. `length` counts all messages on the path, `replies` those of the character, `said`
-    those of the person. `partial` is the reply so far when continuing, `attempt` counts the swipes of the
-    reply from 0, `request` names the wish (a retry of what failed has the same). `token_factor` is what
-    earlier replies of this model taught about its counting of tokens (FORMATS 7.2). In a group, `character`
-    and `card` are the speaker's (the card with what the others bring, where they are joined) and `cast` tells
-    who else is there.
+    out. `length` counts all messages on the path, `replies` the character's, `said` the person's.
+    `partial` is the reply so far when continuing, `attempt` counts the swipes of the reply from 0, `request`
+    names the wish (a retry of what failed has the same). `token_factor` is what earlier replies of this model
+    taught about its counting of tokens. `templates` are the library's, for a model of text completion only.
+    In a group, `character` and `card` are the speaker's (the card with what the others bring, where they are
+    joined) and `cast` tells who else is there.
     """
 
     kind: TurnKind
@@ -197,6 +215,7 @@ class TurnInput:
     token_factor: float = 1.0
     cast: Cast | None = None
     request: str = ""
+    templates: tuple[StoredTemplate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +229,15 @@ class TurnRequest:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A prompt on its way: what the preset, the history and the worldbook contribute."""
+    """A prompt on its way: what the preset, the history and the worldbook contribute.
+
+    With a `template` it becomes one text instead of messages.
+    """
 
     request: TurnRequest
     material: PromptMaterial
     variables: Variables
+    template: TextTemplate | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,15 @@ class TurnContext:
     def tell(self, event: TurnEvent) -> None:
         self.events.put_nowait(event)
 
+    def told(self) -> list[TurnEvent]:
+        """What was told so far, where nobody listens while the nodes run."""
+        found = []
+        while not self.events.empty():
+            event = self.events.get_nowait()
+            if event is not None:
+                found.append(event)
+        return found
+
 
 Node = Callable[[In, TurnContext], Awaitable[Out]]
 

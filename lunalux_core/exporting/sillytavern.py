@@ -19,6 +19,13 @@ from lunalux_core.transfer import conversation_log
 if TYPE_CHECKING:
     from lunalux_core.library import Library
 
+_TEMPLATES = {
+    "instruct": "instruct",
+    "context": "context",
+    "sysprompt": "sysprompt",
+    "reasoning": "reasoning",
+    "sampler": "TextGen Settings",
+}
 _FOLDERS = {"worldbook": "worlds", "preset": "OpenAI Settings", "regex": "regex"}
 
 
@@ -29,6 +36,7 @@ async def write_sillytavern(library: Library, path: Path, progress: Progress) ->
         avatars = await _characters(library, target, report, progress)
         await _groups(library, target, report, avatars)
         await _shelves(library, target, report)
+        await _templates(library, target, report)
         await _personas(library, target, report)
     return report
 
@@ -109,6 +117,15 @@ async def _shelves(library: Library, target: Target, report: ExportReport) -> No
             report.count({"worldbook": "worldbooks", "preset": "presets", "regex": "scripts"}[shelf.kind])
         if items and shelf.kind == "regex":
             report.notes.append("SillyTavern takes the scripts in regex/ with Extensions, Regex, Import.")
+
+
+async def _templates(library: Library, target: Target, report: ExportReport) -> None:
+    names = {folder: Names() for folder in _TEMPLATES.values()}
+    for one in await library.templates.list():
+        if folder := _TEMPLATES.get(one.kind):
+            document = {**one.document, "name": one.name} if one.kind != "sampler" else one.document
+            _write(target, f"{folder}/{names[folder].take(one.name)}.json", document)
+            report.count("templates")
 
 
 async def _personas(library: Library, target: Target, report: ExportReport) -> None:

@@ -200,7 +200,7 @@ class CardReader:
             kind = recognise(data, path.name)
             if kind is Kind.UNKNOWN and _is_portrait(source):
                 return Prepared(ImportResult(str(source), "imported"), source=source, untold=True)
-            if kind in (Kind.CARD, Kind.TEXT_PRESET, Kind.UNKNOWN):
+            if kind in (Kind.CARD, Kind.UNKNOWN):
                 raise
             return Prepared(ImportResult(str(source), "imported"), source=source, other=kind)
         return self.card(source, _with_portrait(source, loaded), data)

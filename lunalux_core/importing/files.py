@@ -44,9 +44,9 @@ MAX_RATIO = 400
 RATIO_APPLIES_FROM = 16 * 1024 * 1024
 
 _LEFT_FOLDERS = (
-    "thumbnails", "User Avatars", "backgrounds", "themes", "movingUI", "QuickReplies", "context", "instruct",
-    "sysprompt", "reasoning", "TextGen Settings", "NovelAI Settings", "KoboldAI Settings", "vectors",
-    "assets", "extensions", "user", "backups", "files", "_uploads", "_cache", "_storage",
+    "thumbnails", "User Avatars", "backgrounds", "themes", "movingUI", "QuickReplies", "NovelAI Settings",
+    "KoboldAI Settings", "vectors", "assets", "extensions",
+    "user", "backups", "files", "_uploads", "_cache", "_storage",
 )  # fmt: skip
 _LEFT_FILES = ("secrets.json", "stats.json", "content.log", "image-metadata.json")
 _LEFT = frozenset((*_LEFT_FOLDERS, *_LEFT_FILES))

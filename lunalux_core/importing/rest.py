@@ -33,6 +33,8 @@ from lunalux_core.library.characters import load_character
 from lunalux_core.library.groups import load_group
 from lunalux_core.library.personas import load_persona
 from lunalux_core.library.shelf import ShelfKind
+from lunalux_core.library.templates import put_template
+from lunalux_core.templates.reading import TemplateDocument, template_documents
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
@@ -40,12 +42,22 @@ if TYPE_CHECKING:
     from lunalux_core.database import Connection
     from lunalux_core.library import Library
 
-_ORDER = (Kind.WORLDBOOK, Kind.PRESET, Kind.REGEX, Kind.NARRATIUM, Kind.GROUP, Kind.CHAT, Kind.SETTINGS)
+_ORDER = (
+    Kind.WORLDBOOK,
+    Kind.PRESET,
+    Kind.TEXT_PRESET,
+    Kind.REGEX,
+    Kind.NARRATIUM,
+    Kind.GROUP,
+    Kind.CHAT,
+    Kind.SETTINGS,
+)
 """Later kinds refer to earlier ones."""
 
 _TOLD: Mapping[Kind, FileKind] = {
     Kind.WORLDBOOK: "worldbook",
     Kind.PRESET: "preset",
+    Kind.TEXT_PRESET: "template",
     Kind.REGEX: "regex",
     Kind.GROUP: "group",
     Kind.CHAT: "chat",
@@ -55,6 +67,7 @@ OFF = {
     "`lunalux worldbook enable` turns it on for every chat.",
     "preset": "It is stored, not in use; `lunalux preset enable` puts it in use.",
     "regex": "It is switched off; `lunalux regex enable` lets it work on every chat.",
+    "template": "It is stored; `lunalux model add --mode text --template NAME` uses it.",
 }
 """What is said of a document that an import does not switch on by itself."""
 
@@ -116,6 +129,9 @@ class Rest:
                 if kind is Kind.WORLDBOOK and isinstance(document, dict) and is_risu(document):
                     scripts = shelf_documents("regex", document, path.stem)  # a module has both
                     yield self.shelve(f"{source}#regex", "regex", scripts)
+            case Kind.TEXT_PRESET:
+                document, mended = read_document(data, path.name)
+                yield self.templates(str(source), template_documents(document, path.stem), mended)
             case Kind.CHAT:
                 yield from self._chats(source, data)
             case Kind.GROUP:
@@ -200,6 +216,24 @@ class Rest:
         if kind not in self._shelves:
             self._shelves[kind] = known_items(connection, kind)
         return self._shelves[kind]
+
+    def templates(
+        self, told: str, found: Sequence[TemplateDocument], mended: tuple[str, ...] = ()
+    ) -> ImportResult:
+        """The templates of one file, which may be a master file with several."""
+
+        def change(connection: Connection) -> ImportResult:
+            stored = [put_template(connection, one, copy=self.copy) for one in found]
+            new = sum(is_new for _, is_new in stored)
+            notes = [*mended, *(note for one in found for note in one.notes), OFF["template"]]
+            first = stored[0][0]
+            name = (first.bundle or first.name) + (f" (+{len(stored) - 1})" if len(stored) > 1 else "")
+            status: Outcome = "imported" if new else "replaced" if self.replace else "duplicate"
+            return ImportResult(
+                told, status, first.id, name, warnings=tuple(notes) if new else (), kind="template"
+            )
+
+        return self.write(change)
 
     def chat(self, told: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
         """A chat to its character; one that was imported before is left as it has become since."""

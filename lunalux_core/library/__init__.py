@@ -14,6 +14,7 @@ from lunalux_core.library.migrations import migrate
 from lunalux_core.library.personas import Personas
 from lunalux_core.library.records import Records
 from lunalux_core.library.shelf import Shelf
+from lunalux_core.library.templates import Templates
 from lunalux_core.paths import Paths
 
 
@@ -39,6 +40,7 @@ class Library:
         self.presets = Shelf(self.database, "preset")
         self.scripts = Shelf(self.database, "regex")
         self.drafts = Drafts(self.database)
+        self.templates = Templates(self.database)
         self.cache = Cache(self.database)
         self.state = State(self.database)
 

@@ -208,12 +208,27 @@ CREATE INDEX turn_records_by_conversation ON turn_records (conversation_id, numb
 CREATE INDEX turn_records_by_message ON turn_records (message_id);
 """
 
+TEMPLATES = """
+CREATE TABLE templates (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  name_key TEXT NOT NULL,
+  bundle TEXT NOT NULL DEFAULT '',
+  document TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+);
+CREATE INDEX templates_by_name ON templates (kind, name_key);
+"""
+
 STEPS: tuple[str | Callable[[Connection], None], ...] = (
     FIRST,
     PERSONA_BOOKS,
     GROUPS,
     CHARACTER_BOOKS,
     TURN_RECORDS,
+    TEMPLATES,
 )
 
 

@@ -61,7 +61,8 @@ class ModelOptions:
 class ModelSpec:
     """A model a person can choose. `context_tokens` is the whole window, reply included.
 
-    `key_name` names the credential; the key itself is never part of a value that could be printed.
+    `key_name` names the credential; the key itself is never part of a value that could be printed. In the
+    mode `text` it is given one text, made by `template`, or by one that fits where that is empty.
     """
 
     name: str
@@ -72,6 +73,8 @@ class ModelSpec:
     sampling: Sampling = Sampling()
     context_tokens: int = 8192
     options: ModelOptions = ModelOptions()
+    mode: Literal["chat", "text"] = "chat"
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +121,19 @@ class CharacterMaterial:
 
 
 @dataclass(frozen=True, slots=True)
+class CompletionText:
+    """The text that a model is to go on from, and the strings before which it stops."""
+
+    prompt: str
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One call. `request_id` is the idempotency key; `market_id` the bound community character."""
+    """One call. `request_id` is the idempotency key; `market_id` the bound community character.
+
+    With a `completion` that text is sent; the messages are then its pieces.
+    """
 
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
@@ -128,6 +142,7 @@ class ModelRequest:
     market_id: str | None = None
     character: CharacterMaterial | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
+    completion: CompletionText | None = None
 
 
 class ChatModel(Protocol):

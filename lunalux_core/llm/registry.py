@@ -157,9 +157,12 @@ class Registry:
         from lunalux_core.llm import openai
 
         home = self._environ.get(OPENAI_URL, "")
-        return openai.OpenAIModel(
-            spec, self._key_of(spec, OPENAI_KEY, home, openai.DEFAULT_BASE_URL), self._pool
-        )
+        key = self._key_of(spec, OPENAI_KEY, home, openai.DEFAULT_BASE_URL)
+        if spec.mode == "text":
+            from lunalux_core.llm.text_completion import TextCompletionModel
+
+            return TextCompletionModel(spec, key, self._pool)
+        return openai.OpenAIModel(spec, key, self._pool)
 
     def _key_of(self, spec: ModelSpec, variable: str, home: str, provider_url: str) -> str:
         """The stored key, else `variable` where it is meant for this very server (`home`).
@@ -197,7 +200,9 @@ def saved_specs(configs: Iterable[ModelConfig]) -> tuple[ModelSpec, ...]:
             ENVIRONMENT_KEY + config.key_env if config.key_env else credential_name(config.name),
             Sampling(**{name: value for name, value in config.sampling.items() if name in known}),  # type: ignore[arg-type]
             config.context_tokens,
-            config.options,
+            options=config.options,
+            mode=config.mode,
+            template=config.template,
         )
         for config in configs
     )

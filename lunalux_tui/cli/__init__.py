@@ -25,6 +25,7 @@ NOUNS: Mapping[str, str] = {
     "group": "Bring characters together in groups: members, order, rules.",
     "worldbook": "Manage and test worldbooks (lorebooks).",
     "preset": "Manage and show presets.",
+    "template": "Manage and test templates for text completion.",
     "regex": "Manage and test regex scripts.",
     "macro": "Test macros.",
     "market": "Browse, search, download, like and publish community characters.",

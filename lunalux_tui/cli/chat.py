@@ -12,8 +12,10 @@ import typer
 from lunalux_core.dialogue.turn import (
     Billed,
     PluginFailed,
+    ReplyKept,
     Reread,
     ScriptSkipped,
+    TemplateFailed,
     TextDelta,
     TurnCompleted,
     TurnOptions,
@@ -219,6 +221,10 @@ async def _turn(
                     skipped.add(event.script)
                 case WorldbookOverflowed():
                     output.say("book_overflow", n=event.entries, budget=event.budget)
+                case TemplateFailed():
+                    output.warn(event.error)
+                case ReplyKept():
+                    output.say("reply_kept")
                 case TurnCompleted(message=reply) if reply is not None:
                     if as_json:
                         replies.append(_reply(reply, place, model, billing))
@@ -293,7 +299,17 @@ def _reply(reply: Message, place: Conversation, model: str, billing: dict[str, A
 async def _show_prompt(
     runtime: Runtime, place: Conversation, message: str, options: TurnOptions, *, as_json: bool
 ) -> None:
-    prompt = await runtime.chat.preview(place.id, message, options)
+    prompt, told = await runtime.chat.preview_told(place.id, message, options)
+    for event in told:
+        if isinstance(event, TemplateFailed):
+            output.warn(event.error)
+    if prompt.form is not None:
+        if as_json:
+            form = {"stop": list(prompt.form.stop), "template": prompt.form.template}
+            output.print_json({"prompt": prompt.text, **form})
+        else:
+            output.print_text(prompt.text)
+        return
     messages = [
         {key: value for key, value in asdict(one).items() if value is not None}
         for one in prompt.to_messages()

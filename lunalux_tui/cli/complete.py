@@ -46,6 +46,13 @@ def _presets() -> Iterable[str]:
     return [*BUILTIN_KEYS, *_shelf("preset")()]
 
 
+def _templates() -> Iterable[str]:
+    from lunalux_core.templates.shipped import shipped_templates
+
+    stored = _rows("SELECT DISTINCT name FROM templates ORDER BY number")
+    return [*stored, *(one.name for one in shipped_templates())]
+
+
 def _models() -> Iterable[str]:
     from lunalux_core.settings import load_settings
 
@@ -101,13 +108,23 @@ OF_NOUN: dict[tuple[str, str], Values] = {
     ("regex", "name"): _shelf("regex"),
     ("regex", "target"): _words("store", "display", "prompt"),
     ("preset", "name"): _presets,
+    ("template", "name"): _templates,
+    ("template", "kind"): _words("instruct", "context", "sysprompt", "sampler", "reasoning", "srw"),
+    ("model", "template"): _templates,
+    ("model", "mode"): _words("chat", "text"),
     ("market", "sort"): _words("hot", "new"),
     ("model", "name"): _models,
     ("plugin", "name"): _plugins,
 }
 """By noun and parameter; these go before the others."""
 
-NEW_NAMES = {("worldbook", "import"), ("regex", "import"), ("preset", "import"), ("model", "add")}
+NEW_NAMES = {
+    ("worldbook", "import"),
+    ("regex", "import"),
+    ("preset", "import"),
+    ("model", "add"),
+    ("template", "import"),
+}
 """Commands whose `name` is one that does not exist yet."""
 
 

@@ -31,7 +31,7 @@ def import_cards(
     on_duplicate: str = typer.Option("skip", help="For known content: skip, replace or copy."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON document per line."),
 ) -> None:
-    """Import anything: cards (.png .json .charx .yaml), worldbooks, presets, regex scripts, chats.
+    """Import anything: cards (.png .json .charx .yaml), worldbooks, presets, templates, regex scripts, chats.
 
         lunalux import ~/cards "more/*.png" --json
         lunalux import ~/SillyTavern/data/default-user

@@ -102,6 +102,8 @@ def add(
     frequency_penalty: float | None = typer.Option(None, "--frequency-penalty", min=-2, max=2),
     presence_penalty: float | None = typer.Option(None, "--presence-penalty", min=-2, max=2),
     repeat_penalty: float | None = typer.Option(None, "--repeat-penalty", min=0, max=10),
+    mode: str = typer.Option("chat", help="chat, or text: one text made by a template, for base models."),
+    template: str = typer.Option("", help="With --mode text: the template, else one that fits the model."),
     as_json: bool = JSON,
 ) -> None:
     """Save a model configuration (replaces one of the same name).
@@ -110,6 +112,19 @@ def add(
     """
     if provider not in {"openai", "gemini"}:
         raise output.not_known("--provider", provider, ("openai", "gemini"))
+    if mode not in {"chat", "text"}:
+        raise output.not_known("--mode", mode, ("chat", "text"))
+    if mode == "text" and provider != "openai":
+        raise InvalidInput(
+            "USAGE",
+            "Gemini has no text completion.",
+            "Use --mode chat, or another provider.",
+            kind="text_mode",
+        )
+    if template and mode != "text":
+        raise InvalidInput(
+            "USAGE", "--template needs --mode text.", "Give both, or neither.", kind="template_mode"
+        )
     if name == "practice" or ":" in name or not name.strip():
         raise InvalidInput(
             "USAGE",
@@ -155,9 +170,15 @@ def add(
             post_process,
             thinking_marks if all(mark.strip() for mark in thinking_marks) else (),
         ),
+        mode=mode,  # type: ignore[arg-type]
+        template=template,
     )
 
     async def work(runtime: Runtime) -> None:
+        if template:
+            from lunalux_core.dialogue.text_templates import templates_called
+
+            templates_called(await runtime.library.templates.list(), template)
         from lunalux_core.config_file import save_model
         from lunalux_core.llm.registry import credential_name
 
@@ -289,6 +310,8 @@ def _own(spec: ModelSpec, in_use: str) -> dict[str, Any]:
         "model": spec.model,
         "base_url": without_password(spec.base_url) or None,
         "context_tokens": spec.context_tokens,
+        "mode": spec.mode,
+        "template": spec.template or None,
         "in_use": spec.name == in_use,
     }
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -20,6 +20,8 @@ from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.importing.shelf import ShelfDocument
+
+T = TypeVar("T")
 
 JSON = typer.Option(False, "--json", help="Print one JSON document.")
 NAME = typer.Argument(metavar="NAME", help="Name or id.")
@@ -65,19 +67,8 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
             from lunalux_core.importing.rest import OFF
             from lunalux_core.importing.shelf import put
 
-            rows = []
-            failures: list[LunaluxError] = []
-            for path in paths:
-                try:
-                    found = _documents(kind, path)
-                except LunaluxError as error:
-                    if len(paths) == 1:
-                        raise
-                    failures.append(error)
-                    sentence = output.sentence(error)[0]
-                    output.note(f"{path}: {sentence}")
-                    rows.append({"path": str(path), "error": {"code": error.code, "message": sentence}})
-                    continue
+            rows: list[dict[str, Any]] = []
+            for path, found in read_each(paths, lambda path: _documents(kind, path), rows):
                 for one in found:
                     done = await runtime.library.database.write(
                         lambda c, one=one: put(  # type: ignore[misc]
@@ -96,7 +87,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
                 for row in rows:
                     if "id" in row:
                         output.print_text(f"{row['id']}\t{row['name']}")
-            if failures:
+            if any("error" in row for row in rows):
                 raise typer.Exit(output.PARTLY)
 
         with_runtime(work)
@@ -153,6 +144,25 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
         delete_asked(find, lambda item: t("cli.delete", name=item.name), remove, yes=yes)
 
     return app
+
+
+def read_each(
+    paths: Sequence[Path], read: Callable[[Path], T], rows: list[dict[str, Any]]
+) -> Iterator[tuple[Path, T]]:
+    """Files one after another. Of several, one that cannot be read is told, gets a row with its `error`, and
+    does not stop the others. Raises what `read` raises for a single file.
+    """
+    for path in paths:
+        try:
+            found = read(path)
+        except LunaluxError as error:
+            if len(paths) == 1:
+                raise
+            sentence = output.sentence(error)[0]
+            output.note(f"{path}: {sentence}")
+            rows.append({"path": str(path), "error": {"code": error.code, "message": sentence}})
+            continue
+        yield path, found
 
 
 def _documents(kind: ShelfKind, path: Path) -> list[ShelfDocument]:

@@ -167,6 +167,8 @@ class ModelDialog(FormDialog[ModelDraft]):
                 next((mode for mode in POST_PROCESSING if mode == self._text("post_process")), ""),
                 tuple(self._text("thinking_marks").split()),
             ),
+            mode=self._config.mode,
+            template=self._config.template,
         )
         return ModelDraft(config, self._text("key"))
 

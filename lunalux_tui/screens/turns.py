@@ -14,8 +14,10 @@ from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
     PluginFailed,
+    ReplyKept,
     Reread,
     ScriptSkipped,
+    TemplateFailed,
     TextDelta,
     ThinkingDelta,
     TurnCompleted,
@@ -26,7 +28,7 @@ from lunalux_core.dialogue.turn import (
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.conversations import Message
 from lunalux_tui.attention import reply_done
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import t, tell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -138,6 +140,10 @@ class Turns:
             case WorldbookOverflowed():
                 text = t("chat.worldbook_overflow", n=event.entries, budget=event.budget)
                 screen.notify(text, severity="warning", markup=False)
+            case TemplateFailed():
+                screen.notify(" ".join(tell(event.error)), severity="warning", markup=False)
+            case ReplyKept():
+                screen.notify(t("chat.reply_kept"), severity="warning", markup=False)
             case TurnCompleted():
                 await self._completed(event)
 

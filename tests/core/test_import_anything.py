@@ -77,6 +77,11 @@ def tavern(tmp_path: Path) -> Path:
     write(root / "groups" / "1.json", group)
     write(root / "group chats" / "77.jsonl", lines({"chat_metadata": {}}, said("Ada", "Together.")))
     write(root / "instruct" / "Alpaca.json", {"input_sequence": "### Instruction:"})
+    write(root / "context" / "Plain.json", {"name": "Plain", "story_string": "{{system}}"})
+    write(root / "sysprompt" / "Actor.json", {"name": "Actor", "content": "Act."})
+    thinking = {"name": "Think", "prefix": "<think>", "suffix": "</think>", "separator": ""}
+    write(root / "reasoning" / "Think.json", thinking)
+    write(root / "TextGen Settings" / "Warm.json", {"temp": 1.2, "top_k": 40, "rep_pen": 1.1})
     write(root / "backgrounds" / "sea.png", b"no card")
     write(root / "secrets.json", {"api_key_openai": "sk-nothing"})
     write(
@@ -119,13 +124,21 @@ async def test_a_sillytavern_folder_works_as_it_did(library: Library, paths: Pat
         "card": ["imported", "imported"],
         "worldbook": ["imported"],
         "preset": ["imported"],
+        "template": ["imported"] * 5,
         "group": ["imported"],
         "chat": ["imported", "imported"],
         "regex": ["imported"],
         "persona": ["imported"],
         "settings": ["imported"],
     }
-    assert left == {"instruct", "backgrounds", "secrets.json", "pictures of expressions"}
+    assert sorted((one.kind, one.name) for one in await library.templates.list()) == [
+        ("context", "Plain"),
+        ("instruct", "Alpaca"),
+        ("reasoning", "Think"),
+        ("sampler", "Warm"),
+        ("sysprompt", "Actor"),
+    ]
+    assert left == {"backgrounds", "secrets.json", "pictures of expressions"}
     ids = {Path(one.path).stem: one.id for one in results if one.kind == "card"}
 
     (chat,) = await library.conversations.list(ids["Ada1"])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lunalux_core.cards.preset import MARKERS, Preset
 from lunalux_core.errors import InvalidInput
@@ -13,6 +13,9 @@ from lunalux_core.text import clean_line
 
 _STANDARD = frozenset(("main", "nsfw", "jailbreak", "enhanceDefinitions", *MARKERS))
 """Identifiers that every preset has; those of a person's own prompts are random."""
+
+if TYPE_CHECKING:
+    from lunalux_core.templates.cleanup import Cleaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,32 @@ class PromptReport:
 
 
 @dataclass(frozen=True, slots=True)
+class TextForm:
+    """What a prompt needs beside its text when it is sent as one: where replies end, how they are cleaned.
+
+    `template` names the template that made it, `sampling` is what comes with it, by our names,
+    `thinking` what the model puts before and behind its thinking.
+    """
+
+    template: str
+    stop: tuple[str, ...]
+    cleaning: Cleaning
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    thinking: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt ready to send."""
+    """A prompt ready to send. With a `form` the messages are the pieces of one text, in order."""
 
     messages: tuple[PromptMessage, ...]
     report: PromptReport
+    form: TextForm | None = None
+
+    @property
+    def text(self) -> str:
+        """All pieces as one text, as a model for text completion gets them."""
+        return "".join(one.content for one in self.messages)
 
     def to_messages(self) -> tuple[Message, ...]:
         """The messages as models take them."""
@@ -92,16 +116,16 @@ def slot_totals(pieces: Sequence[Piece]) -> tuple[SlotTokens, ...]:
     return tuple(SlotTokens(slot, sum(tokens), len(tokens)) for slot, tokens in costs.items())
 
 
-def too_large(budget: int, pieces: Sequence[Piece], preset: Preset) -> InvalidInput:
+def too_large(budget: int, pieces: Sequence[Piece], preset: Preset | None = None) -> InvalidInput:
     """The refusal of FORMATS 3.2 item 6: a prompt whose fixed parts do not fit is not sent.
 
     Parts are named as the preset names its prompts; an imported preset's own numbers are told beside them.
     """
     slots: Mapping[str, int] = {one.slot: one.tokens for one in slot_totals(pieces) if one.tokens}
     largest = sorted(slots.items(), key=lambda item: -item[1])
-    named = ", ".join(f"{_called(slot, preset)} {tokens}" for slot, tokens in largest[:6])
+    named = ", ".join(f"{_called(slot, preset) if preset else slot} {tokens}" for slot, tokens in largest[:6])
     total = sum(slots.values())
-    wishes = _wishes(preset)
+    wishes = _wishes(preset) if preset else ""
     return InvalidInput(
         "PROMPT_TOO_LARGE",
         f"The prompt needs {total} tokens and {max(budget, 0)} are free; by size: {named}.{wishes}",

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 from hashlib import sha256
 
+from lunalux_core.dialogue.assembly.prompt import TextForm
 from lunalux_core.dialogue.nodes.preset import reply_room
 from lunalux_core.dialogue.output_contract import ContractStream
 from lunalux_core.dialogue.speakers import NamePrefix, own_names
+from lunalux_core.dialogue.text_reply import ReplyCut, ThoughtFirst, cleaned_reply
 from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
     Completion,
     Ready,
+    ReplyKept,
     Reread,
     TextDelta,
     ThinkingDelta,
@@ -21,7 +25,16 @@ from lunalux_core.dialogue.turn import (
 )
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.llm.marks import marks
-from lunalux_core.llm.model import CharacterMaterial, Delta, Finish, Message, ModelRequest, Sampling, Usage
+from lunalux_core.llm.model import (
+    CharacterMaterial,
+    CompletionText,
+    Delta,
+    Finish,
+    Message,
+    ModelRequest,
+    Sampling,
+    Usage,
+)
 from lunalux_core.llm.registry import Registry
 from lunalux_core.llm.tokens import calibrated, estimator
 from lunalux_core.text import StreamCleaner
@@ -33,20 +46,28 @@ def llm(models: Callable[[], Registry]) -> Node[Ready, Completion]:
         messages = ready.prompt.to_messages()
         request = ModelRequest(
             messages=messages,
-            sampling=sampling(turn),
+            sampling=sampling(turn, ready.prompt.form),
             request_id=_request_id(turn),
             language=turn.language,
             market_id=turn.character.summary.market_id if turn.character.summary.binding_active else None,
             character=_material(turn),
             extra={"type": turn.kind, "attempt": turn.attempt},
+            completion=_completion(ready),
         )
-        answer = _Answer(turn, context)
+        answer = _Answer(turn, context, ready.prompt.form)
         async with aclosing(models().open(turn.model).stream(request)) as deltas:
             async for delta in deltas:
                 answer.take(delta)
+                if answer.over:  # closing the stream tells the server to stop
+                    break
         return answer.completion(ready, messages)
 
     return node
+
+
+def _completion(ready: Ready) -> CompletionText | None:
+    form = ready.prompt.form
+    return CompletionText(ready.prompt.text, form.stop) if form is not None else None
 
 
 def _request_id(turn: TurnInput) -> str:
@@ -59,10 +80,13 @@ def _request_id(turn: TurnInput) -> str:
     return f"{turn.request}:{sha256(turn.partial.encode()).hexdigest()[:16]}"
 
 
-def sampling(turn: TurnInput) -> Sampling:
-    """The model's saved values before an imported preset's, before the settings."""
+def sampling(turn: TurnInput, form: TextForm | None = None) -> Sampling:
+    """The model's saved values before a text template's and an imported preset's, before the settings."""
     layers = [turn.model.sampling]
-    if turn.preset.source == "sillytavern":
+    if form is not None:
+        known = Sampling.__dataclass_fields__
+        layers.append(Sampling(**{name: value for name, value in form.sampling.items() if name in known}))
+    elif turn.preset.source == "sillytavern":
         layers.append(turn.preset.params.sampling)
     layers.append(Sampling(temperature=turn.settings.temperature))
     merged = {
@@ -75,14 +99,18 @@ def sampling(turn: TurnInput) -> Sampling:
 class _Answer:
     """Collects a stream: cleaned, split into what is shown and what is thought, told as it comes."""
 
-    def __init__(self, turn: TurnInput, context: TurnContext) -> None:
+    def __init__(self, turn: TurnInput, context: TurnContext, form: TextForm | None = None) -> None:
         self._turn = turn
         self._context = context
+        self._form = form
+        self._cut = ReplyCut(form.cleaning) if form is not None else None
+        self._start = form.cleaning.start if form is not None else ""
+        self._thought = ThoughtFirst(*form.thinking) if form is not None and turn.kind != "continue" else None
         self._text_border = StreamCleaner()
         self._thinking_border = StreamCleaner()
         known = marks(turn.model.options.thinking_marks)
         self._contract = ContractStream(going_on=turn.kind == "continue", thinking=known)
-        self._name = NamePrefix(own_names(turn))
+        self._name = NamePrefix(_names_to_take(turn, form))
         self._raw: list[str] = []
         self._thinking: list[str] = []
         self._usage: Usage | None = None
@@ -105,24 +133,57 @@ class _Answer:
         if delta.billing is not None:
             self._bill(dict(delta.billing))
 
+    @property
+    def over(self) -> bool:
+        """Whether the reply has ended although the model goes on."""
+        return self._cut is not None and self._cut.over
+
     def completion(self, ready: Ready, messages: tuple[Message, ...]) -> Completion:
         self._think(self._thinking_border.flush())
         self._say(self._text_border.flush())
+        if self._thought is not None:
+            self._pass(self._thought.flush())
+        if self._cut is not None:
+            self._keep(self._cut.flush())
         self._show(*self._contract.close())
         self._tell_text(self._name.flush())
-        text = "".join(self._raw)
+        text = self._cleaned("".join(self._raw))
         usage = self._usage
         count = estimator(self._turn.model.model, self._turn.token_factor)
         factor = None
-        if usage is None:
-            usage = Usage(sum(count.message(m.content) for m in messages), count.text(text), estimated=True)
-        elif not usage.estimated and usage.prompt_tokens:
+        if self._form is not None:
+            estimated = count.text(ready.prompt.text)
+        else:
             estimated = sum(count.message(m.content) for m in messages)
+        if usage is None:
+            usage = Usage(estimated, count.text(text), estimated=True)
+        elif not usage.estimated and usage.prompt_tokens:
             factor = calibrated(self._turn.token_factor, estimated, usage.prompt_tokens)
         thinking = "".join(self._thinking)
         return Completion(ready, text, thinking, usage, self._billing, factor, self._finish, self._shape)
 
+    def _cleaned(self, text: str) -> str:
+        """The reply to a text prompt without what is not the writer's."""
+        if self._form is None:
+            return text
+        cleaning = replace(self._form.cleaning, start="")
+        text, kept = cleaned_reply(text, cleaning, going_on=self._turn.kind == "continue")
+        if kept:
+            self._context.tell(ReplyKept())
+        return text
+
     def _say(self, text: str) -> None:
+        if self._thought is not None and text:
+            text, thinking = self._thought.feed(text)
+            self._think(thinking)
+        self._pass(text)
+
+    def _pass(self, text: str) -> None:
+        if text and self._start:
+            text, self._start = self._start + text, ""
+        self._keep(self._cut.feed(text) if self._cut is not None and text else text)
+
+    def _keep(self, text: str) -> None:
         if text:
             self._raw.append(text)
             self._show(*self._contract.feed(text))
@@ -164,6 +225,14 @@ class _Answer:
                 ledger if isinstance(ledger, dict) else None,
             )
         )
+
+
+def _names_to_take(turn: TurnInput, form: TextForm | None) -> tuple[str, ...]:
+    """Names that are taken from the beginning of a reply; a base model writes the writer's again."""
+    if form is None or turn.kind == "continue":
+        return own_names(turn)
+    names = form.cleaning.names
+    return (names.user,) if turn.kind == "impersonate" else (names.char, turn.character.name)
 
 
 def _material(turn: TurnInput) -> CharacterMaterial:

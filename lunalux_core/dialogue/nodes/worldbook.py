@@ -11,9 +11,10 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from lunalux_core.cards.macros import expander
+from lunalux_core.cards.macros import MacroContext, expander
 from lunalux_core.cards.worldbook import Entry
-from lunalux_core.dialogue.assembly import DepthText, assemble
+from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, assemble
+from lunalux_core.dialogue.assembly.material import HistoryMessage
 from lunalux_core.dialogue.assembly.prefill import prefilled
 from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.nodes.macros import macro_context
@@ -35,6 +36,7 @@ from lunalux_core.dialogue.worldbook import (
 from lunalux_core.dialogue.worldbook.admission import budget_of
 from lunalux_core.llm.tokens import estimator
 from lunalux_core.settings import Settings
+from lunalux_core.templates.values import TextTemplate
 
 _STRATEGIES = {"evenly": 0, "character": 1, "global": 2}
 
@@ -73,14 +75,44 @@ def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
         examples_top=activation.examples_top,
         examples_bottom=activation.examples_bottom,
     )
-    expand = expander(context, draft.variables, unknown)
-    count = estimator(turn.model.model, turn.token_factor).message
-    prompt = assemble(turn.preset, material, expand=expand, count_tokens=count)
-    prompt = prefilled(
-        prompt, turn.preset.params, turn.kind, turn.model.model, expand=expand, count_tokens=count
-    )
+    if draft.template is not None:
+        prompt = _text(draft, draft.template, material, context, unknown)
+    else:
+        expand = expander(context, draft.variables, unknown)
+        count = estimator(turn.model.model, turn.token_factor).message
+        prompt = assemble(turn.preset, material, expand=expand, count_tokens=count)
+        prompt = prefilled(
+            prompt, turn.preset.params, turn.kind, turn.model.model, expand=expand, count_tokens=count
+        )
     prompt = replace(prompt, report=replace(prompt.report, unknown_macros=tuple(unknown)))
     return Ready(draft.request, prompt, activation, draft.variables)
+
+
+def _text(
+    draft: Draft,
+    template: TextTemplate,
+    material: PromptMaterial,
+    context: MacroContext,
+    unknown: dict[str, None],
+) -> Prompt:
+    """The prompt as one text. The person's words have macros of their own, as when they are sent to a chat;
+    a reply without any words yet is gone on with all the same.
+    """
+    from lunalux_core.dialogue.assembly.text import TextAssembly, TextWishes
+    from lunalux_core.dialogue.template_macros import template_macros
+
+    turn = draft.request.turn
+    own = template_macros(template, turn.card.system_prompt)
+    expand = expander(replace(context, extra={**context.extra, **own}), draft.variables, unknown)
+    history = [
+        replace(one, content=expand(one.content)) if one.role == "user" else one for one in material.history
+    ]
+    if turn.kind == "continue" and not turn.partial:
+        history.append(HistoryMessage("assistant", "", turn.character.name, turn.reply_id))
+    start = template.start.value if template.start is not None else ""
+    count = estimator(turn.model.model, turn.token_factor).text
+    material = replace(material, history=tuple(history))
+    return TextAssembly(template, material, expand, count, TextWishes(start=start)).run().prompt
 
 
 def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace: Trace) -> Activation:

@@ -1,0 +1,612 @@
+"""The assembly for text completion: the same material as for chats, one text instead of messages.
+
+Worldbooks, notes, texts at a depth, examples and the budget are those of the other assemblies; what differs
+is how they are written (a template) and what is done first: texts at a depth go before the history, as the
+templates' home does it. Three things are otherwise on purpose: a turn that is continued never gets its name
+twice, fixed parts that do not fit are refused, and the events of turns that were cut come back as a memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from lunalux_core.dialogue.assembly.history import MEMORY_SHARE
+from lunalux_core.dialogue.assembly.injections import Injection, inject, joined, material_injections
+from lunalux_core.dialogue.assembly.labels import LABELS
+from lunalux_core.dialogue.assembly.material import CountTokens, Expand, HistoryMessage, PromptMaterial
+from lunalux_core.dialogue.assembly.placeholders import expand_around
+from lunalux_core.dialogue.assembly.prompt import (
+    Prompt,
+    PromptMessage,
+    PromptReport,
+    TextForm,
+    slot_totals,
+    too_large,
+)
+from lunalux_core.templates.cleanup import Cleaning
+from lunalux_core.templates.stops import StopWishes, stop_strings
+from lunalux_core.templates.story import around_story, collapsed, render_story
+from lunalux_core.templates.turns import (
+    LastLine,
+    Names,
+    Turn,
+    format_examples,
+    format_last_line,
+    format_turn,
+    open_turn,
+    split_examples,
+)
+from lunalux_core.templates.values import ROLES, TextTemplate
+
+_STORY_SLOT = "storyString"
+
+
+@dataclass(frozen=True, slots=True)
+class TextWishes:
+    """What a turn can ask for beside its material.
+
+    Args:
+        start: what the reply begins with.
+        loud: a quiet instruction is answered by the character, with its name.
+        own_stops: the person's own stop strings.
+        strip_examples: the story string has the examples in it, so they do not follow it.
+        raw_length: how many messages the chat has, hidden ones counted.
+        user_last: the last of them is the person's.
+    """
+
+    start: str = ""
+    loud: bool = False
+    anchor_before: str = ""
+    anchor_after: str = ""
+    own_stops: tuple[str, ...] = ()
+    single_line: bool = False
+    strip_examples: bool = False
+    collapse: bool = False
+    card_prompts: bool = True
+    card_instructions: bool = True
+    force_name: bool | None = None
+    raw_length: int | None = None
+    user_last: bool | None = None
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A turn as text. `own` is the message it comes from, None for texts put between messages."""
+
+    text: str
+    slot: str
+    turn: Turn
+    own: HistoryMessage | None = None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Which turns fit: places in the list of all, and whether a turn of alignment stands before them."""
+
+    places: set[int] = field(default_factory=set)
+    aligned: bool = False
+    memory: str = ""
+    events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TextPrompt:
+    """The text and the parts it is made of."""
+
+    story: str
+    around: str
+    examples: tuple[str, ...]
+    chat_start: str
+    turns: tuple[str, ...]
+    ending: str
+    continued: str | None
+    last_line: str
+    prompt: Prompt
+
+    @property
+    def text(self) -> str:
+        return self.prompt.text
+
+
+class TextAssembly:
+    """One assembly of a text.
+
+    Args:
+        count_tokens: the cost of a text alone, without a frame.
+    """
+
+    def __init__(
+        self,
+        template: TextTemplate,
+        material: PromptMaterial,
+        expand: Expand,
+        count_tokens: CountTokens,
+        wishes: TextWishes = TextWishes(),
+    ) -> None:
+        self._template = template
+        self._context = template.context
+        self._instruct = template.instruct
+        self._material = material
+        self._expand = expand
+        self._count = count_tokens
+        self._wishes = wishes
+        self._names = Names(material.user, material.card.called, material.group)
+        self._continues = material.type == "continue"
+        self._limit = material.budget if material.budget is not None else 4096
+
+    def run(self) -> TextPrompt:
+        """Raises InvalidInput: TEMPLATE_SYNTAX, PROMPT_TOO_LARGE."""
+        blocks = self._blocks()
+        shown = format_examples(blocks, self._context, self._instruct, self._names, self._expand)
+        story = self._story(blocks, shown)
+        around = around_story(story, self._context, self._instruct, self._expand)
+        examples = [] if self._wishes.strip_examples else shown
+        pieces = self._pieces(story)
+        continued = pieces.pop() if self._continues and len(pieces) > 1 else None
+        if self._context.in_chat:
+            around = ""
+        fixed = _Fixed(
+            story=around,
+            examples="".join(examples) if self._material.pin_examples else "",
+            alignment=self._alignment(),
+            chat_start=self._chat_start(),
+            last=self._ending("", None),
+            continued=continued.text if continued else "",
+        )
+        kept = self._fill(pieces, fixed)
+        self._check(pieces, kept, fixed)
+        taken = self._take_examples(examples, pieces, kept, fixed)
+        turns = self._chosen(pieces, kept, fixed)
+        if continued is not None:
+            taken, turns = self._shrunk(examples, taken, turns, fixed)
+        return self._finished(story, examples[:taken], pieces, turns, kept, fixed, continued, len(examples))
+
+    # -- what stands before the turns --------------------------------------------------------------
+
+    def _field(self, text: str) -> str:
+        """A field of a card: without carriage returns and blanks around it, expanded."""
+        return self._replaced(text.replace("\r", "").strip())
+
+    def _replaced(self, text: str) -> str:
+        done = self._expand(text).replace("\r", "")
+        return collapsed(done) if self._wishes.collapse else done
+
+    def _override(self, card: str, original: str, wanted: bool) -> str:
+        """The card's own text in place of the template's; `{{original}}` in it is that, unread."""
+        own = card.replace("\r", "").strip() if wanted else ""
+        if not own:
+            return self._replaced(original)
+        return expand_around(own, self._expand, {"original": original}, once=True)
+
+    def _blocks(self) -> list[str]:
+        """Example blocks of the card, with the worldbook's before and after them."""
+        card, material = self._material.card, self._material
+
+        def split(text: str) -> list[str]:
+            return split_examples(self._field(text), self._context, self._instruct, self._expand)
+
+        blocks = split(card.mes_example)
+        for text in material.examples_top:
+            blocks = [*split(text), *blocks]
+        for text in material.examples_bottom:
+            blocks += split(text)
+        return blocks
+
+    def _story(self, blocks: Sequence[str], shown: Sequence[str]) -> str:
+        card, material = self._material.card, self._material
+        before, after = self._anchors()
+        values = {
+            "system": self._system(),
+            "description": self._field(card.description),
+            "personality": self._field(card.personality),
+            "scenario": self._field(card.scenario),
+            "persona": self._field(material.persona),
+            "wiBefore": self._expand(material.before),
+            "wiAfter": self._expand(material.after),
+            "anchorBefore": before,
+            "anchorAfter": after,
+            "mesExamples": "".join(shown),
+            "mesExamplesRaw": "".join(blocks),
+            "char": self._names.char,
+            "user": self._names.user,
+        }
+        values |= {"loreBefore": values["wiBefore"], "loreAfter": values["wiAfter"]}
+        return render_story(self._context, self._instruct, values, self._expand)
+
+    def _anchors(self) -> tuple[str, str]:
+        """The note at one side of the story string, and what else belongs there."""
+        note = self._material.note
+        before, after = [self._wishes.anchor_before], [self._wishes.anchor_after]
+        if note is not None and note.position == "before_main":
+            before.append(self._material.note_text())
+        if note is not None and note.position == "after_main":
+            after.append(self._material.note_text())
+        return tuple(self._expand("\n".join(filter(None, side))).strip() for side in (before, after))  # type: ignore[return-value]
+
+    def _system(self) -> str:
+        """The system prompt, or the card's in its place. With a template it is read once more, so that the
+        macros of an original count."""
+        sysprompt = self._template.sysprompt
+        if sysprompt is None:
+            return ""
+        card = self._material.card.system_prompt
+        text = self._override(card, sysprompt.content, self._wishes.card_prompts)
+        return self._expand(text) if self._instruct is not None else text
+
+    def _post_history(self) -> str:
+        sysprompt = self._template.sysprompt
+        if sysprompt is None:
+            return ""
+        card = self._material.card.post_history_instructions
+        return self._override(card, sysprompt.post_history, self._wishes.card_instructions)
+
+    def _chat_start(self) -> str:
+        start = self._context.chat_start
+        return self._expand(f"{start}\n") if start else ""
+
+    def _alignment(self) -> str:
+        if self._instruct is None or not self._instruct.user_alignment_message:
+            return ""
+        turn = Turn("user", self._expand(self._instruct.user_alignment_message), self._names.user)
+        return format_turn(turn, self._instruct, self._names, self._expand, "first")
+
+    # -- turns -------------------------------------------------------------------------------------
+
+    def _pieces(self, story: str) -> list[_Piece]:
+        """All turns oldest first, formatted; the one to go on with is the last and has no end."""
+        entries = self._entries(story)
+        last_user = max((at for at, one in enumerate(entries) if one.turn.role == "user"), default=-1)
+        for at, one in enumerate(entries):
+            if self._continues and at == len(entries) - 1:
+                one.text = open_turn(one.turn, self._instruct, self._names, self._expand)
+                continue
+            is_last = at == last_user and self._material.type != "impersonate"
+            place = "last" if is_last else "first" if at == 0 else "between"
+            one.text = format_turn(one.turn, self._instruct, self._names, self._expand, place)  # type: ignore[arg-type]
+        return entries or [_Piece("", "chatHistory", Turn("assistant", ""))]
+
+    def _entries(self, story: str) -> list[_Piece]:
+        material = self._material
+        history = [one for one in material.history if not one.hidden]
+        begins = bool(material.history) and not material.omitted
+        turns = [self._turn(one, begins and one is material.history[0]) for one in history]
+        injections = joined((), self._injections(story))
+        if self._continues:  # nothing stands between a turn that goes on and its end
+            injections = [replace(one, depth=max(one.depth, 1)) for one in injections]
+        entries = [
+            one if isinstance(one, _Piece) else self._injected(one) for one in inject(turns, injections)
+        ]
+        if after := self._post_history():
+            place = max(len(entries) - 1, 0) if self._continues else len(entries)
+            entries.insert(place, _Piece("", "postHistory", Turn("user", after)))
+        return entries
+
+    def _turn(self, message: HistoryMessage, first: bool) -> _Piece:
+        """A message as a turn. Macros count in the first of a chat alone, which is a greeting."""
+        text = self._expand(message.content) if first else message.content
+        return _Piece("", "chatHistory", Turn(message.role, text, message.name, message.foreign), message)
+
+    def _injections(self, story: str) -> list[Injection]:
+        """Texts at a depth; the story string comes before those of the worldbook."""
+        found = material_injections(self._material, self._expand)
+        context = self._context
+        if context.in_chat and story.strip():
+            role = ROLES[context.story_string_role]
+            own = Injection(context.story_string_depth, role, story, slot=_STORY_SLOT)
+            place = next((at for at, one in enumerate(found) if one.slot == "worldInfoDepth"), len(found))
+            found.insert(place, own)
+        return found
+
+    def _injected(self, one: Injection) -> _Piece:
+        name = {"user": self._names.user, "assistant": self._names.char}.get(one.role, "")
+        return _Piece("", one.slot, Turn(one.role, one.content, name))
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def _ending(self, last: str, continued: _Piece | None) -> str:
+        """What stands behind the last turn.
+
+        Args:
+            last: that turn as text, since some endings need a new line.
+        """
+        text = last
+        quiet = self._expand(self._material.quiet)
+        if quiet and self._instruct is None:
+            text += f"\n{quiet}"
+            if not self._wishes.loud:
+                return text[len(last) :]
+        elif quiet:
+            turn = Turn("system", quiet, self._names.user)
+            text += format_turn(turn, self._instruct, self._names, self._expand)
+        if self._instruct is not None:
+            text += "" if self._continues else self._last_line()
+        else:
+            text = self._plain_ending(text, continued)
+        return text[len(last) :]
+
+    def _last_line(self) -> str:
+        """The line of the template that the reply goes on from."""
+        assert self._instruct is not None
+        impersonate = self._material.type == "impersonate"
+        quiet = bool(self._material.quiet)
+        name = self._names.user if impersonate else self._names.char
+        if quiet and not self._wishes.loud and not impersonate:
+            name = "System"
+        line = LastLine(
+            impersonate, self._start(), quiet and self._material.type == "quiet", self._wishes.loud
+        )
+        return format_last_line(name, line, self._instruct, self._names, self._expand)
+
+    def _start(self) -> str:
+        if self._material.type in ("impersonate", "continue"):
+            return ""
+        return self._expand(self._wishes.start)
+
+    def _plain_ending(self, text: str, continued: _Piece | None) -> str:
+        """Without a template: a new line with a name, and the reply's beginning."""
+        names, kind = self._names, self._material.type
+        forced = self._wishes.force_name
+        forced = self._context.always_force_name2 if forced is None else forced
+        if kind == "impersonate":
+            text = _new_line(text) + f"{names.user}:"
+        elif forced and self._continues:
+            nameless = continued is not None and continued.turn.role == "system"
+            if nameless and self._raw_length() != 1:
+                text = _new_line(text) + f"{names.char}:"
+        elif forced:
+            text = _new_line(text) + f"{names.char}:"
+        start = self._start().strip() and self._start().lstrip()
+        if start:
+            text += start if text[-1:].isspace() else f" {start}"
+        return text
+
+    def _raw_length(self) -> int:
+        given = self._wishes.raw_length
+        return len(self._material.history) + self._material.omitted if given is None else given
+
+    # -- what fits ---------------------------------------------------------------------------------
+
+    def _cost(self, *texts: str) -> int:
+        return self._count("".join(texts).replace("\r", ""))
+
+    def _fill(self, pieces: Sequence[_Piece], fixed: _Fixed) -> _Kept:
+        """Take texts at a depth first, then the newest turns; a share is for events of turns that are cut."""
+        base = self._cost(
+            fixed.story, fixed.examples, fixed.alignment, fixed.chat_start, fixed.last, fixed.continued
+        )
+        kept = self._filled(pieces, base, self._limit, fixed)
+        events = self._events(pieces, kept)
+        if not events:
+            return kept
+        share = max(self._limit - base, 0) // MEMORY_SHARE
+        kept = self._filled(pieces, base, self._limit - share, fixed)
+        for begin in range(len(events := self._events(pieces, kept))):
+            text = "\n".join((LABELS[self._material.language].memory, *events[begin:]))
+            memory = format_turn(Turn("system", text), self._instruct, self._names, self._expand)
+            if self._cost(memory) <= share:
+                kept.memory, kept.events = memory, len(events) - begin
+                break
+        return kept
+
+    def _filled(self, pieces: Sequence[_Piece], base: int, limit: int, fixed: _Fixed) -> _Kept:
+        kept, spent, oldest = _Kept(), base, len(pieces) - 1
+        between = [at for at in range(len(pieces) - 1, -1, -1) if _is_injected(pieces[at])]
+        others = [at for at in range(len(pieces) - 1, -1, -1) if not _is_injected(pieces[at])]
+        for places in (between, others):
+            for at in places:
+                spent += self._cost(pieces[at].text)
+                if spent >= limit:
+                    break
+                kept.places.add(at)
+                oldest = min(oldest, at)
+        kept.aligned = bool(fixed.alignment) and not (oldest >= 0 and pieces[oldest].turn.role == "user")
+        return kept
+
+    def _events(self, pieces: Sequence[_Piece], kept: _Kept) -> list[str]:
+        cut = [one.own for at, one in enumerate(pieces) if at not in kept.places and one.own]
+        if not cut and not self._material.omitted:
+            return []
+        return [*self._material.earlier_events, *(one.event for one in cut if one.event)]
+
+    def _chosen(self, pieces: Sequence[_Piece], kept: _Kept, fixed: _Fixed) -> list[_Piece]:
+        """The turns that are sent, oldest first."""
+        chosen = [one for at, one in enumerate(pieces) if at in kept.places]
+        if kept.aligned:
+            chosen.insert(0, _Piece(fixed.alignment, "userAlignment", Turn("user", "")))
+        if kept.memory:
+            chosen.insert(0, _Piece(kept.memory, "memory", Turn("system", "")))
+        if chosen and not self._continues:
+            wrapped = self._instruct is not None and self._instruct.wrap and self._material.type != "quiet"
+            if self._instruct is None or wrapped:
+                last = chosen[-1]
+                chosen[-1] = replace_text(last, last.text.removesuffix("\n"))
+        return chosen
+
+    def _take_examples(
+        self, examples: Sequence[str], pieces: Sequence[_Piece], kept: _Kept, fixed: _Fixed
+    ) -> int:
+        """How many pieces of the examples fit behind the history."""
+        if self._material.pin_examples:
+            return len(examples)
+        turns = "".join(pieces[at].text for at in sorted(kept.places))
+        aligned = fixed.alignment if kept.aligned else ""
+        parts = (fixed.story, fixed.alignment, aligned, fixed.chat_start, turns, fixed.last, fixed.continued)
+        spent = self._cost(*parts, kept.memory)
+        for number, example in enumerate(examples):
+            spent += self._cost(example)
+            if spent >= self._limit:
+                return number
+        return len(examples)
+
+    def _shrunk(
+        self, examples: Sequence[str], taken: int, turns: list[_Piece], fixed: _Fixed
+    ) -> tuple[int, list[_Piece]]:
+        """For a turn that goes on: examples, then the oldest turns give way until it fits."""
+
+        def needed(taken: int, turns: Sequence[_Piece]) -> int:
+            said = "".join(one.text for one in turns)
+            shown = "".join(examples[:taken])
+            return self._cost(fixed.story, shown, fixed.chat_start, said, "\n", fixed.last, fixed.continued)
+
+        while needed(taken, turns) > self._limit and (taken or turns):
+            if taken and not self._material.pin_examples:
+                taken -= 1
+            elif turns:
+                turns = turns[1:]
+            else:
+                break
+        return taken, turns
+
+    def _check(self, pieces: Sequence[_Piece], kept: _Kept, fixed: _Fixed) -> None:
+        """Refuse a prompt without the newest message. Raises InvalidInput (PROMPT_TOO_LARGE)."""
+        if not self._material.newest_required:
+            return
+        newest = max((at for at, one in enumerate(pieces) if one.own), default=-1)
+        named = {
+            _STORY_SLOT: fixed.story,
+            "dialogueExamples": fixed.examples,
+            "chatStart": fixed.chat_start,
+            "continued": fixed.continued,
+            "lastLine": fixed.last,
+        }
+        over = sum(map(self._cost, named.values())) >= self._limit
+        if (
+            (newest < 0 and over)
+            or (newest >= 0 and newest not in kept.places and not fixed.continued)
+            or (fixed.continued and over)
+        ):
+            parts = [
+                PromptMessage("system", text, None, slot, self._cost(text)) for slot, text in named.items()
+            ]
+            if newest >= 0:
+                text = pieces[newest].text
+                parts.append(PromptMessage("user", text, None, "chatHistory", self._cost(text)))
+            raise too_large(self._limit, parts)
+
+    # -- the result --------------------------------------------------------------------------------
+
+    def _finished(
+        self,
+        story: str,
+        examples: Sequence[str],
+        pieces: Sequence[_Piece],
+        turns: list[_Piece],
+        kept: _Kept,
+        fixed: _Fixed,
+        continued: _Piece | None,
+        offered: int,
+    ) -> TextPrompt:
+        ending = self._ending(turns[-1].text, continued) if turns else ""
+        sent = [
+            self._message(_STORY_SLOT, fixed.story),
+            self._message("dialogueExamples", "".join(examples)),
+            self._message("chatStart", fixed.chat_start),
+            *(self._message(one.slot, one.text, one.turn, one.own) for one in turns),
+            self._message("lastLine", ending),
+        ]
+        if continued is not None:
+            sent.append(self._message("continued", continued.text, continued.turn, continued.own))
+        sent = self._collapsed([one for one in sent if one.content])
+        own = [one for one in pieces if one.own is not None]
+        there = {id(one.own) for one in turns if one.own is not None}
+        dropped = [one.own for one in own if id(one.own) not in there]
+        report = PromptReport(
+            budget=self._limit,
+            total=sum(one.tokens for one in sent),
+            slots=slot_totals(sent),
+            history_kept=len(there) + (continued is not None),
+            history_dropped=len(dropped) + self._material.omitted,
+            dropped_ids=tuple(one.id for one in dropped if one is not None and one.id),
+            injections_dropped=sum(one.own is None for at, one in enumerate(pieces) if at not in kept.places),
+            memory_events=kept.events,
+            examples_kept=len(examples),
+            examples_dropped=offered - len(examples),
+        )
+        prompt = Prompt(tuple(sent), report, self._form())
+        return TextPrompt(
+            story=story,
+            around=fixed.story,
+            examples=tuple(examples),
+            chat_start=fixed.chat_start,
+            turns=tuple(one.text for one in turns),
+            ending=ending,
+            continued=continued.text if continued else None,
+            last_line=self._last_line() if self._instruct is not None and not self._continues else "",
+            prompt=prompt,
+        )
+
+    def _message(
+        self, slot: str, text: str, turn: Turn | None = None, own: HistoryMessage | None = None
+    ) -> PromptMessage:
+        text = text.replace("\r", "")
+        role = turn.role if turn else "system"
+        return PromptMessage(role, text, None, slot, self._cost(text), own.id if own else "")
+
+    def _collapsed(self, sent: list[PromptMessage]) -> list[PromptMessage]:
+        """Without empty lines, where that is wished; one that two pieces make is taken from the second."""
+        if not self._wishes.collapse:
+            return sent
+        result: list[PromptMessage] = []
+        for one in sent:
+            text = collapsed(one.content)
+            if result and result[-1].content.endswith("\n"):
+                text = text.lstrip("\n")
+            if text:
+                result.append(replace(one, content=text))
+        return result
+
+    def _form(self) -> TextForm:
+        impersonate = self._material.type == "impersonate"
+        user_last = self._wishes.user_last
+        if user_last is None:
+            user_last = bool(self._material.history) and self._material.history[-1].role == "user"
+        asked = StopWishes(
+            impersonate,
+            self._continues and user_last,
+            self._wishes.own_stops,
+            self._wishes.single_line,
+        )
+        stop = stop_strings(self._context, self._instruct, self._names, asked, self._expand)
+        start = self._template.start
+        shown = self._start() if start is not None and start.show else ""
+        cleaning = Cleaning(
+            self._names,
+            stop,
+            self._instruct,
+            impersonate,
+            start=shown,
+            whole_sentences=self._context.trim_sentences,
+        )
+        sampler, reasoning = self._template.sampler, self._template.reasoning
+        return TextForm(
+            self._template.name,
+            stop,
+            cleaning,
+            sampler.values if sampler is not None else {},
+            (reasoning.prefix, reasoning.suffix) if reasoning is not None else ("", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    """The texts that are there in any case; `examples` only where they are pinned."""
+
+    story: str
+    examples: str
+    alignment: str
+    chat_start: str
+    last: str
+    continued: str
+
+
+def replace_text(piece: _Piece, text: str) -> _Piece:
+    return _Piece(text, piece.slot, piece.turn, piece.own)
+
+
+def _is_injected(piece: _Piece) -> bool:
+    return piece.own is None and piece.slot not in ("postHistory", "chatHistory")
+
+
+def _new_line(text: str) -> str:
+    return text if text.endswith("\n") else f"{text}\n"

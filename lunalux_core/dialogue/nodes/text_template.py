@@ -1,0 +1,84 @@
+"""textTemplate: how the turns of a model for text completion are written. Chat models pass through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from lunalux_core.dialogue.ecma import EcmaEngine
+from lunalux_core.dialogue.turn import Draft, TemplateFailed, TurnInput
+from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.llm.registry import Registry
+from lunalux_core.templates.values import TextTemplate
+
+
+def text_template(models: Callable[[], Registry], engine: EcmaEngine) -> Node[Draft, Draft]:
+    """Where a template cannot be used, the person is told and the chat template is used meanwhile."""
+
+    async def node(draft: Draft, context: TurnContext) -> Draft:
+        turn = draft.request.turn
+        if turn.model.mode != "text":
+            return draft
+        try:
+            template = await _template(turn, models, engine)
+            _check(template)
+        except LunaluxError as error:
+            context.tell(TemplateFailed(turn.model.template, error))
+            return draft
+        return replace(draft, template=template)
+
+    return node
+
+
+async def _template(turn: TurnInput, models: Callable[[], Registry], engine: EcmaEngine) -> TextTemplate:
+    """Raises NotFound (TEMPLATE_UNKNOWN, TEMPLATE_NONE), and what opening a model raises."""
+    from lunalux_core.dialogue.template_regex import matches_with
+    from lunalux_core.dialogue.text_templates import chosen_template, composed, fitting_template
+    from lunalux_core.llm.text_completion import TextCompletionModel
+    from lunalux_core.templates.served import SERVED, probe, recognised
+    from lunalux_core.templates.shipped import shipped_instructs
+
+    name, model = turn.model.template, turn.model.model
+    if name:
+        try:
+            return chosen_template(turn.templates, name, turn.language)
+        except NotFound:
+            raise NotFound(
+                "TEMPLATE_UNKNOWN",
+                f"The template {name!r} of the model {turn.model.name} is not in the library; the chat "
+                "template is used meanwhile.",
+                "Import it with `lunalux template import`, or choose another for the model.",
+                name=name,
+                model=turn.model.name,
+            ) from None
+    fitting = fitting_template(turn.templates, model, turn.language, matches_with(engine))
+    if fitting is not None:
+        return fitting
+    opened = models().open(turn.model)
+    if isinstance(opened, TextCompletionModel):
+        rendered = await opened.served_template(probe())
+        instruct = recognised(rendered, shipped_instructs()) if rendered else None
+        if instruct is not None:
+            return composed(instruct.name or SERVED, [instruct], turn.language)
+    raise NotFound(
+        "TEMPLATE_NONE",
+        f"No template fits the model {turn.model.name}; the server's chat template is used meanwhile.",
+        "Name one with `lunalux model add … --template NAME`.",
+        model=turn.model.name,
+    )
+
+
+def _check(template: TextTemplate) -> None:
+    """Raises InvalidInput (TEMPLATE_SYNTAX), before anything is built on it."""
+    from lunalux_core.templates.handlebars import parse
+
+    try:
+        parse(template.context.story_string)
+    except InvalidInput as error:
+        raise InvalidInput(
+            error.code,
+            f"{template.name}: {error.message}",
+            "Correct it there and import it again; the chat template is used meanwhile.",
+            **{**error.params, "name": template.name},
+        ) from None

@@ -1,0 +1,105 @@
+"""Which template a model for text completion takes: the one it names, else one that wants its name, else what
+its server's own chat template is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from lunalux_core.errors import NotFound
+from lunalux_core.library.templates import StoredTemplate, named_like
+from lunalux_core.templates.choice import Matches, activated
+from lunalux_core.templates.reading import read_part
+from lunalux_core.templates.shipped import (
+    STORY,
+    common_context,
+    common_sysprompt,
+    shipped_instructs,
+    shipped_templates,
+    story_context,
+)
+from lunalux_core.templates.values import (
+    Context,
+    Instruct,
+    Part,
+    Reasoning,
+    ReplyStart,
+    Sampler,
+    SystemPrompt,
+    TextTemplate,
+)
+
+Language = Literal["en", "zh"]
+
+SHIPPED = "builtin:"
+"""What the ids of our own set begin with."""
+
+
+def shipped_as_stored() -> list[StoredTemplate]:
+    """Our own set as if it were in the library."""
+    return [
+        StoredTemplate(f"{SHIPPED}{one.name}", one.kind, one.name, "", one.document)
+        for one in shipped_templates()
+    ]
+
+
+def templates_called(stored: Sequence[StoredTemplate], name: str) -> list[Part]:
+    """The parts that a name stands for: those of the library, else one of our own set.
+
+    Raises:
+        NotFound: TEMPLATE_NOT_FOUND, with the nearest names.
+    """
+    try:
+        found = named_like(stored, name)
+    except NotFound:
+        found = named_like([*stored, *shipped_as_stored()], name)
+    return [read_part(one.kind, one.document, one.name) for one in found]
+
+
+def chosen_template(stored: Sequence[StoredTemplate], name: str, language: Language) -> TextTemplate:
+    """The template of that name, completed by our own parts. Raises NotFound (TEMPLATE_NOT_FOUND)."""
+    return composed(name, templates_called(stored, name), language)
+
+
+def fitting_template(
+    stored: Sequence[StoredTemplate], model: str, language: Language, matches: Matches
+) -> TextTemplate | None:
+    """The first whose `activation_regex` finds something in the model's name, the library's before ours."""
+    own = [read_part(one.kind, one.document, one.name) for one in stored if one.kind == "instruct"]
+    instructs = [one for one in (*own, *shipped_instructs()) if isinstance(one, Instruct)]
+    found = activated(model, instructs, matches)
+    if found is None:
+        return None
+    beside = [
+        part
+        for one in stored
+        if one.name.casefold() == found.name.casefold() and one.kind != "instruct"
+        if (part := read_part(one.kind, one.document, one.name))
+    ]
+    return composed(found.name, [found, *beside], language)
+
+
+def composed(name: str, parts: Sequence[Part], language: Language) -> TextTemplate:
+    """Parts together; of several of a kind the last counts. Where there are sequences or a context but no
+    instruction, ours stands in; a system prompt alone goes with lines that begin with names.
+    """
+    by_type: dict[type, Part] = {type(one): one for one in parts}
+
+    def part(kind: type[Part]) -> Part | None:
+        return by_type.get(kind)
+
+    instruct, context = part(Instruct), part(Context)
+    if not isinstance(context, Context):
+        context = common_context() if instruct is not None else story_context()
+    system = part(SystemPrompt)
+    reasoning, sampler, start = part(Reasoning), part(Sampler), part(ReplyStart)
+    return TextTemplate(
+        name=name or STORY,
+        context=context,
+        instruct=instruct if isinstance(instruct, Instruct) else None,
+        sysprompt=system if isinstance(system, SystemPrompt) else common_sysprompt(language),
+        reasoning=reasoning if isinstance(reasoning, Reasoning) else None,
+        sampler=sampler if isinstance(sampler, Sampler) else None,
+        start=start if isinstance(start, ReplyStart) else None,
+    )

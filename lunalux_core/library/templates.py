@@ -1,0 +1,130 @@
+"""Templates for text completion as the library keeps them: each part by itself, with the file it came in."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lunalux_core.database import Connection, Database, Row
+from lunalux_core.errors import NotFound
+from lunalux_core.ids import now_ms, short_id
+
+if TYPE_CHECKING:
+    from lunalux_core.templates.reading import TemplateDocument
+    from lunalux_core.templates.values import TemplateKind
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTemplate:
+    """One template. `bundle` is the master file whose part it is, "" for one that came alone."""
+
+    id: str
+    kind: TemplateKind
+    name: str
+    bundle: str
+    document: Mapping[str, Any]
+
+
+class Templates:
+    """All templates of the library."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(self) -> Sequence[StoredTemplate]:
+        """In the order in which they came."""
+        return await self._database.read(load_templates)
+
+    async def find(self, name: str, kind: TemplateKind | None = None) -> Sequence[StoredTemplate]:
+        """Those of that id or name (any case), else those whose name alone begins so or has that word.
+
+        Several have one name where they are of different kinds, or came in one master file.
+
+        Raises:
+            NotFound: TEMPLATE_NOT_FOUND, with the nearest names.
+        """
+        stored = [one for one in await self.list() if kind is None or one.kind == kind]
+        return named_like(stored, name)
+
+    async def add(self, one: TemplateDocument) -> tuple[StoredTemplate, bool]:
+        """Store a template; the one that is there with the same content, and False, if there is one."""
+        return await self._database.write(lambda c: put_template(c, one))
+
+    async def delete(self, template_id: str) -> None:
+        await self._database.write(lambda c: c.execute("DELETE FROM templates WHERE id = ?", (template_id,)))
+
+
+def named_like(stored: Sequence[StoredTemplate], name: str) -> Sequence[StoredTemplate]:
+    """See `Templates.find`."""
+    by_id = [one for one in stored if one.id == name]
+    if by_id:
+        return by_id
+    wanted = name.strip().casefold()
+    exact = [one for one in stored if wanted in (one.name.casefold(), one.bundle.casefold())]
+    if exact and wanted:
+        return exact
+    names = {one.name.casefold() for one in stored}
+    for fits in (str.startswith, _has_word):
+        close = {one for one in names if wanted and fits(one, wanted)}
+        if len(close) == 1:
+            (single,) = close
+            return [one for one in stored if one.name.casefold() == single]
+    import difflib
+
+    near = difflib.get_close_matches(wanted, sorted(names), 3, 0.5)
+    near = [*sorted(one for one in names if wanted and wanted in one)[:3], *near]
+    shown = sorted({one.name for one in stored if one.name.casefold() in near})
+    raise NotFound(
+        "TEMPLATE_NOT_FOUND",
+        f"There is no template {name!r} in the library.",
+        f"Like it: {', '.join(shown)}." if shown else "`lunalux template list` shows them all.",
+        name=name,
+        **({"near": ", ".join(shown), "kind": "near"} if shown else {}),
+    )
+
+
+def _has_word(name: str, word: str) -> bool:
+    return word in re.findall(r"[\w.-]+", name)
+
+
+def load_templates(connection: Connection) -> Sequence[StoredTemplate]:
+    return [_stored(row) for row in connection.execute("SELECT * FROM templates ORDER BY number")]
+
+
+def put_template(
+    connection: Connection, one: TemplateDocument, *, copy: bool = False
+) -> tuple[StoredTemplate, bool]:
+    """`Templates.add` within a transaction. `copy` stores it in any case."""
+    from lunalux_core.cards.jsontext import canonical_json
+
+    content = canonical_json(one.document)
+    rows = connection.execute(
+        "SELECT * FROM templates WHERE kind = ? AND name_key = ? AND bundle = ?",
+        (one.kind, one.name.casefold(), one.bundle),
+    )
+    for row in () if copy else rows:
+        stored = _stored(row)
+        if canonical_json(stored.document) == content:
+            return stored, False
+    identity = short_id()
+    connection.execute(
+        "INSERT INTO templates (id, kind, name, name_key, bundle, document, created_at) "
+        "VALUES (?,?,?,?,?,?,?)",
+        (
+            identity,
+            one.kind,
+            one.name,
+            one.name.casefold(),
+            one.bundle,
+            json.dumps(one.document, ensure_ascii=False),
+            now_ms(),
+        ),
+    )
+    return StoredTemplate(identity, one.kind, one.name, one.bundle, one.document), True
+
+
+def _stored(row: Row) -> StoredTemplate:
+    return StoredTemplate(row["id"], row["kind"], row["name"], row["bundle"], json.loads(row["document"]))

@@ -1,0 +1,296 @@
+"""`lunalux template`: instruct, context, system prompt, reasoning and sampler files for text completion."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.library.templates import StoredTemplate
+from lunalux_core.runtime import Runtime
+from lunalux_tui.cli import output
+from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
+from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.shelf import JSON, print_scenarios, read_each
+
+if TYPE_CHECKING:
+    from lunalux_core.templates.reading import TemplateDocument
+
+KINDS = ("instruct", "context", "sysprompt", "sampler", "reasoning", "srw")
+
+template_app = typer.Typer(
+    help="Manage and test templates for text completion.", no_args_is_help=True, add_completion=False
+)
+commands = {"template": template_app}
+
+NAME = typer.Argument(metavar="NAME", help="Name or id.")
+KIND = typer.Option("", "--kind", help="Where several have the name: instruct, context, sysprompt, …")
+
+
+@template_app.command("list")
+def list_templates(as_json: bool = JSON) -> None:
+    """Every template, imported and built-in.
+
+    Example: lunalux template list --json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        from lunalux_core.dialogue.text_templates import shipped_as_stored
+
+        rows = [_summary(one) for one in (*await runtime.library.templates.list(), *shipped_as_stored())]
+        if as_json:
+            output.print_json(rows)
+            return
+        output.print_table(
+            ["id", "kind", "of", "name"],
+            [
+                [r["id"], r["kind"], "built-in" if r["builtin"] else r["bundle"] or "", r["name"]]
+                for r in rows
+            ],
+        )
+
+    with_runtime(work)
+
+
+@template_app.command("import")
+def import_templates(
+    paths: list[Path] = typer.Argument(metavar="PATH..."),
+    name: str = typer.Option("", help="What to call it, for a single file."),
+    as_json: bool = JSON,
+) -> None:
+    """Store SillyTavern's template files; a master file brings all its parts. None is put in use.
+
+    Example: lunalux template import ChatML.json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        rows: list[dict[str, Any]] = []
+        for path, found in read_each(paths, lambda path: _documents(path, name), rows):
+            for one in found:
+                stored, is_new = await runtime.library.templates.add(one)
+                notes = one.notes if is_new else (f"{stored.name} was there already.",)
+                for note in notes:
+                    output.note(f"{path.name}: {note}")
+                rows.append({**_summary(stored), "path": str(path), "notes": list(notes)})
+        if as_json:
+            output.print_json(rows)
+        else:
+            for row in rows:
+                if "id" in row:
+                    output.print_text(f"{row['id']}\t{row['kind']}\t{row['name']}")
+        if any("error" in row for row in rows):
+            raise typer.Exit(output.PARTLY)
+
+    with_runtime(work)
+
+
+@template_app.command()
+def show(name: str = NAME, kind: str = KIND, as_json: bool = JSON) -> None:
+    """What a template says, old fields read as what they mean today.
+
+    Example: lunalux template show ChatML --json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        found = await _find(runtime, name, kind)
+        if as_json:
+            told = [{**_summary(one), "fields": _fields(one), "document": one.document} for one in found]
+            output.print_json({**_bundle(found), "parts": told} if _is_master(found, name) else told[0])
+            return
+        shown = found if _is_master(found, name) else found[:1]
+        for one in shown:
+            output.print_text(f"{one.name} ({one.kind})")
+            rows = [[key, json.dumps(value, ensure_ascii=False)] for key, value in _fields(one).items()]
+            output.print_table(["field", "value"], rows)
+        _tell_of(found[len(shown) :])
+
+    with_runtime(work)
+
+
+@template_app.command()
+def export(
+    name: str = NAME,
+    path: Path = typer.Argument(),
+    kind: str = KIND,
+    force: bool = FORCE,
+    as_json: bool = JSON,
+) -> None:
+    """Write a template to a file as SillyTavern reads it, with every field it came with.
+
+    The name of a master file writes all its parts as one again.
+
+    Example: lunalux template export ChatML chatml.json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        from lunalux_core.templates.reading import master_document
+
+        found = await _find(runtime, name, kind)
+        whole = _is_master(found, name)
+        document = master_document({one.kind: one.document for one in found}) if whole else found[0].document
+        text = json.dumps(document, ensure_ascii=False, indent=4) + "\n"
+        write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
+        _tell_of([] if whole else found[1:])
+        if as_json:
+            output.print_json({**(_bundle(found) if whole else _summary(found[0])), "path": str(path)})
+        else:
+            output.say("written", path=path)
+
+    with_runtime(work)
+
+
+@template_app.command()
+def delete(
+    name: str = NAME,
+    kind: str = KIND,
+    yes: bool = typer.Option(False, "--yes", help="Do not ask."),
+    as_json: bool = JSON,
+) -> None:
+    """Remove a template from the library, or all parts of a master file. Asks on a terminal; elsewhere it
+    needs --yes.
+
+    Example: lunalux template delete ChatML --yes
+    """
+
+    async def work(runtime: Runtime) -> None:
+        found = await _find(runtime, name, kind)
+        whole = _is_master(found, name)
+        if len(found) > 1 and not whole:
+            raise _several(name, found)
+        if found[0].id.startswith(_SHIPPED):
+            raise InvalidInput(
+                "TEMPLATE_BUILTIN",
+                f"{found[0].name} is built in and cannot be deleted.",
+                "Import one of the same name to use that instead.",
+                name=found[0].name,
+            )
+        told = _bundle(found) if whole else _summary(found[0])
+        _agree(told, yes)
+        for one in found:
+            await runtime.library.templates.delete(one.id)
+        if as_json:
+            output.print_json({**told, "deleted": True})
+        else:
+            output.say("deleted", name=told["name"])
+
+    with_runtime(work)
+
+
+@template_app.command()
+def test(
+    scenarios: Path = typer.Option(..., "--scenarios", help="A file of scenarios to replay."),
+    as_json: bool = typer.Option(False, "--json", help="The result is a JSON array in any case."),
+) -> None:
+    """Replay prompts, replies or choices of templates and print a JSON array of results.
+
+    Example: lunalux template test --scenarios text.json
+    """
+    from lunalux_core.dialogue.replay_template import replay
+
+    print_scenarios(scenarios, replay)
+
+
+_SHIPPED = "builtin:"
+
+
+async def _find(runtime: Runtime, name: str, kind: str) -> list[StoredTemplate]:
+    """All templates of that name; built-in ones where none that was imported has it.
+
+    Raises:
+        NotFound: TEMPLATE_NOT_FOUND, with the nearest names. InvalidInput: USAGE.
+    """
+    from lunalux_core.dialogue.text_templates import shipped_as_stored
+    from lunalux_core.library.templates import named_like
+
+    if kind and kind not in KINDS:
+        raise output.not_known("--kind", kind, KINDS)
+    stored = [one for one in await runtime.library.templates.list() if kind in ("", one.kind)]
+    shipped = [one for one in shipped_as_stored() if kind in ("", one.kind)]
+    try:
+        found = named_like(stored, name)
+    except NotFound:
+        found = named_like([*stored, *shipped], name)
+    return sorted(found, key=lambda one: KINDS.index(one.kind))
+
+
+def _is_master(found: list[StoredTemplate], name: str) -> bool:
+    """Whether these are the parts of one master file, asked for by its name."""
+    return bool(found[0].bundle) and all(one.bundle.casefold() == name.casefold() for one in found)
+
+
+def _bundle(found: list[StoredTemplate]) -> dict[str, Any]:
+    """A master file as one thing; it has no id of its own, its name stands for it."""
+    bundle = found[0].bundle
+    parts = [_summary(one) for one in found]
+    return {"id": bundle, "name": bundle, "kind": "master", "builtin": False, "parts": parts}
+
+
+def _fields(one: StoredTemplate) -> dict[str, Any]:
+    """What a template says; of a sampler what it sets."""
+    from lunalux_core.templates.reading import read_part
+
+    part = asdict(read_part(one.kind, one.document, one.name))
+    part.pop("name")
+    return {**part.pop("values"), **part} if one.kind == "sampler" else part
+
+
+def _tell_of(others: list[StoredTemplate]) -> None:
+    for other in others:
+        output.say("template_other", name=other.name, kind=other.kind, id=other.id)
+
+
+def _several(name: str, found: list[StoredTemplate]) -> InvalidInput:
+    listed = ", ".join(f"{one.kind} ({one.id})" for one in found)
+    return InvalidInput(
+        "TEMPLATE_AMBIGUOUS",
+        f"Several templates are called {name!r}: {listed}.",
+        "Name one by its id, or with --kind.",
+        name=name,
+        found=listed,
+    )
+
+
+def _agree(one: dict[str, Any], yes: bool) -> None:
+    """Ask before something is deleted. Raises InvalidInput (USAGE) where nobody can be asked."""
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InvalidInput(
+            "USAGE",
+            f"{one['name']} would be deleted for good.",
+            "Say so with --yes.",
+            kind="unasked",
+            name=one["name"],
+        )
+    from lunalux_tui.i18n import t
+
+    typer.confirm(t("cli.template_delete", name=one["name"], kind=one["kind"]), abort=True, err=True)
+
+
+def _documents(path: Path, name: str) -> list[TemplateDocument]:
+    """What a file a person named brings; mended texts are told."""
+    from dataclasses import replace
+
+    from lunalux_core.importing.shelf import read_document
+    from lunalux_core.templates.reading import template_documents
+
+    document, mended = read_document(read_file(path), path.name)
+    for one in mended:
+        output.note(f"{path.name}: {one}")
+    found = template_documents(document, name or path.stem)
+    return [replace(found[0], name=name)] if name and len(found) == 1 and not found[0].bundle else found
+
+
+def _summary(one: StoredTemplate) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "kind": one.kind,
+        "bundle": one.bundle or None,
+        "builtin": one.id.startswith(_SHIPPED),
+    }

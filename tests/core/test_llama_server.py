@@ -1,0 +1,123 @@
+"""Text completion on a real llama.cpp server.
+
+LUNALUX_LLAMA_SERVER names a `llama-server`, LUNALUX_LLAMA_MODEL a model in GGUF that it loads, whose chat
+template is ChatML (a tiny one with random weights will do); without them these tests are skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import aclosing
+from pathlib import Path
+
+import httpx
+import pytest
+from test_text_turns import CHATML, MASTER, collect, completed, opened
+from text_servers import TextServer
+
+from lunalux_core.dialogue.turn import TemplateFailed, TextDelta
+from lunalux_core.errors import LunaluxError
+from lunalux_core.paths import Paths
+
+SERVER = os.environ.get("LUNALUX_LLAMA_SERVER", "")
+MODEL = os.environ.get("LUNALUX_LLAMA_MODEL", "")
+WINDOW = 2048
+
+pytestmark = pytest.mark.skipif(
+    not (SERVER and MODEL), reason="LUNALUX_LLAMA_SERVER and LUNALUX_LLAMA_MODEL name no server and model"
+)
+
+
+@pytest.fixture(scope="module")
+def llama() -> Iterator[TextServer]:
+    """A running server, told by its port alone."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [SERVER, "-m", MODEL, "--host", "127.0.0.1", "--port", str(port), "-c", str(WINDOW), "-np", "1"]
+    folder = str(Path(SERVER).resolve().parent)
+    environment = {**os.environ, "LD_LIBRARY_PATH": folder}
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    try:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            try:
+                if httpx.get(f"http://127.0.0.1:{port}/health", timeout=2).status_code == 200:
+                    break
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        yield TextServer("llamacpp", port=port)
+    finally:
+        running.kill()
+        running.wait(10)
+
+
+SHORT = {"context_tokens": WINDOW, "sampling": {"max_tokens": 40}}
+
+
+async def test_a_turn_is_streamed_and_counted(paths: Paths, llama: TextServer) -> None:
+    async with opened(paths, llama, MASTER, **SHORT) as (runtime, place):
+        events = await collect(runtime.chat.send(place.id, "I brought oil."))
+        done = completed(events).message
+    assert not any(isinstance(one, TemplateFailed) for one in events)
+    assert done is not None and done.content and done.status == "done"
+    assert sum(isinstance(one, TextDelta) for one in events) > 1
+    assert done.usage is not None and not done.usage["estimated"]
+    assert done.usage["prompt_tokens"] > 20 and 0 < done.usage["completion_tokens"] <= 40
+
+
+async def test_it_goes_on_from_where_it_stopped(paths: Paths, llama: TextServer) -> None:
+    async with opened(paths, llama, MASTER, **SHORT) as (runtime, place):
+        first = completed(await collect(runtime.chat.send(place.id, "I brought oil."))).text
+        await collect(runtime.chat.continue_(place.id))
+        last = (await runtime.library.conversations.page(place.id))[-1].content
+        assert (await collect(runtime.chat.impersonate(place.id)))[-1]
+    assert last.startswith(first) and len(last) > len(first)
+
+
+async def test_its_own_chat_template_is_read_off(paths: Paths, llama: TextServer) -> None:
+    """What is sent is, sign for sign, what the server's template makes of the same turns."""
+    async with opened(paths, llama, None, model="tiny", **SHORT) as (runtime, place):
+        prompt = await runtime.chat.preview(place.id, "I brought oil.")
+    assert prompt.form is not None and prompt.form.template == "ChatML"
+    story = prompt.messages[0].content.removeprefix(CHATML["story_string_prefix"])
+    turns = [
+        {"role": "system", "content": story.removesuffix(CHATML["story_string_suffix"])},
+        {"role": "user", "content": "Bob: Is it lit?"},
+        {"role": "assistant", "content": "Since dusk."},
+        {"role": "assistant", "content": "You came, Bob."},
+        {"role": "user", "content": "I brought oil."},
+        {"role": "system", "content": "The can is half empty."},
+    ]
+    async with httpx.AsyncClient() as client:
+        url = f"{llama.url.removesuffix('/v1')}/apply-template"
+        answer = await client.post(url, json={"messages": turns}, timeout=10)
+    assert prompt.text == answer.json()["prompt"]
+
+
+async def test_it_stops_when_the_reader_goes(paths: Paths, llama: TextServer) -> None:
+    config = {"context_tokens": WINDOW, "sampling": {"max_tokens": 1500}}
+    async with opened(paths, llama, MASTER, **config) as (runtime, place):
+        async with aclosing(runtime.chat.send(place.id, "Count.")) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    break
+        until = time.monotonic() + 10
+        async with httpx.AsyncClient() as client:
+            while time.monotonic() < until:
+                slots = await client.get(f"{llama.url.removesuffix('/v1')}/slots", timeout=5)
+                if slots.status_code != 200 or not any(one["is_processing"] for one in slots.json()):
+                    break
+        assert time.monotonic() < until, "the server goes on"
+
+
+async def test_a_window_smaller_than_thought_is_told(paths: Paths, llama: TextServer) -> None:
+    async with opened(paths, llama, MASTER, context_tokens=65_536) as (runtime, place):
+        runtime.apply(runtime.settings.with_value("chat.context_tokens", 65_536))
+        with pytest.raises(LunaluxError) as refused:
+            await collect(runtime.chat.send(place.id, "the rain and the sea " * 2000))
+    assert refused.value.code == "CONTEXT_TOO_LONG"
