@@ -24,6 +24,16 @@ T = TypeVar("T")
 Connection = sqlite3.Connection
 Row = sqlite3.Row
 
+UNSTORABLE = (
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    OverflowError,
+    UnicodeEncodeError,
+)
+"""What is raised for values that no table takes, as opposed to a disk or a file that refuses."""
+
 BUSY_SECONDS = 15
 SPARE_BYTES = 64 * 1024
 """Less free space than this is a full disk, whatever SQLite calls what it could not do."""
