@@ -25,6 +25,16 @@ Connection = sqlite3.Connection
 Row = sqlite3.Row
 Trouble = Literal["full", "unwritable", "busy", "damaged", "other"]
 
+UNSTORABLE = (
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    OverflowError,
+    UnicodeEncodeError,
+)
+"""What is raised for values that no table takes, as opposed to a disk or a file that refuses."""
+
 BUSY_SECONDS = 15
 _UNWRITABLE = frozenset({"SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"})
 _UNWRITABLE_ERRNO = frozenset(

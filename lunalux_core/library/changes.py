@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lunalux_core.database import Connection
+from lunalux_core.database import UNSTORABLE, Connection
 from lunalux_core.ids import now_ms
 from lunalux_core.library.conversations import LONGEST, children, select_message
 
@@ -135,10 +135,18 @@ def _replay(
         return None
     connection.execute("UPDATE changes SET undone = ? WHERE number = ?", (1 - undone, row["number"]))
     at, to = (_picture(row[side]) for side in sides)
-    if at is None or to is None:  # nobody can tell what it changed: the next one is tried
-        connection.execute("DELETE FROM changes WHERE number = ?", (row["number"],))
-        return _replay(connection, conversation_id, undone=undone, order=order, sides=sides)
-    return Replayed(str(row["kind"]), _Replay(connection, conversation_id).run(at, to))
+    connection.execute("SAVEPOINT replay")
+    try:
+        if at is not None and to is not None:
+            return Replayed(str(row["kind"]), _Replay(connection, conversation_id).run(at, to))
+    except (*UNSTORABLE, KeyError, TypeError, AttributeError):
+        connection.execute("ROLLBACK TO replay")
+    finally:
+        if connection.in_transaction:  # a full disk ends the transaction by itself
+            connection.execute("RELEASE replay")
+    # Nobody can tell what it changed: the next one is tried.
+    connection.execute("DELETE FROM changes WHERE number = ?", (row["number"],))
+    return _replay(connection, conversation_id, undone=undone, order=order, sides=sides)
 
 
 class _Replay:

@@ -253,7 +253,7 @@ def odd_row(chance: random.Random, row: dict[str, Any]) -> dict[str, Any]:
                 )
             case 1 if isinstance(value, str):
                 value = damaged(chance, value.encode()).decode("utf-8", "replace")
-            case 2 if isinstance(value, str) and value[:1] in "[{":
+            case 2 if isinstance(value, str) and value.startswith(("[", "{")):
                 value = json.dumps(exchanged(chance, json.loads(value)))
             case _ if isinstance(value, str):
                 value = damaged(chance, value.encode())

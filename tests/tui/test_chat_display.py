@@ -60,6 +60,7 @@ async def test_scripts_of_a_card_ask_first_and_change_what_is_shown_alone(tmp_pa
     async with open_app() as driven:
         await opened(driven, card(tmp_path))
         assert driven.chat.prompt.has_focus  # the question stops nobody
+        await driven.until(lambda: "⋯" in driven.drawn())
         assert "Status" not in driven.drawn() and "img" not in driven.drawn().split("⋯")[0]
         assert "img" in driven.drawn()  # what was left out is named
         await driven.press("alt+y")
