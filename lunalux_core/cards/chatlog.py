@@ -20,6 +20,8 @@ Role = Literal["system", "user", "assistant"]
 _ROLES: Mapping[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
 FORMAT = "lunalux-conversation"
 FORMAT_VERSION = 1
+_HEAD = 10
+"""Lines that are looked at to tell what a list is: the first may be a bad one."""
 _REBUILT = {"swipes", "swipe_info", "swipe_id"}
 
 
@@ -102,8 +104,10 @@ def read_chats(data: bytes, filename: str = "") -> tuple[ChatLog, ...]:
 
 def is_list_of_lines(document: Sequence[Any]) -> bool:
     """Whether a JSON list holds SillyTavern's lines, as some programs save them."""
-    first = document[0] if document else None
-    return isinstance(first, dict) and (_is_header(first) or ("mes" in first and "is_user" in first))
+    return any(
+        isinstance(one, dict) and (_is_header(one) or ("mes" in one and "is_user" in one))
+        for one in document[:_HEAD]
+    )
 
 
 def _without_empty(found: Sequence[ChatLog]) -> tuple[ChatLog, ...]:

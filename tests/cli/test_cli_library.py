@@ -394,3 +394,17 @@ def test_odd_paths_are_told_like_files_that_are_not_there(program: Program) -> N
     for path in ("a**b.png", "x" * 300, "~nobody-here/x"):
         row = program("import", path, "--json", code=7).lines[0]
         assert row["error"]["code"] == "FILE_NOT_FOUND"
+
+
+def test_what_went_out_and_comes_back_is_there_already(program: Program, make_card: MakeCard) -> None:
+    program("import", str(make_card("Ada")), str(make_card("Bea")))
+    program("chat", "Ada", "-m", "Hello.")
+    program("chat", "Ada", "-m", "And again.")
+    program("conversation", "group", "Two", "Ada", "Bea")
+    before = program("conversation", "list", "--json").json
+    for format, file in (("sillytavern", "back"), ("narratium", "back.json")):
+        program("backup", "--format", format, file)
+        *rows, _ = program("import", file, "--json").lines
+        assert {row["status"] for row in rows} == {"duplicate"}
+        assert len([row for row in rows if row.get("kind") == "chat"]) >= 1
+    assert program("conversation", "list", "--json").json == before
