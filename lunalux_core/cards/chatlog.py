@@ -23,6 +23,8 @@ FORMAT_VERSION = 1
 MAX_LINES = 100_000
 """Lines of the longest chat file; a line is a message, and years of talk are a tenth of it."""
 
+_HEAD = 10
+"""Lines that are looked at to tell what a list is: the first may be a bad one."""
 _REBUILT = {"swipes", "swipe_info", "swipe_id"}
 
 
@@ -113,8 +115,10 @@ def read_chats(data: bytes, filename: str = "") -> tuple[ChatLog, ...]:
 
 def is_list_of_lines(document: Sequence[Any]) -> bool:
     """Whether a JSON list holds SillyTavern's lines, as some programs save them."""
-    first = document[0] if document else None
-    return isinstance(first, dict) and (_is_header(first) or ("mes" in first and "is_user" in first))
+    return any(
+        isinstance(one, dict) and (_is_header(one) or ("mes" in one and "is_user" in one))
+        for one in document[:_HEAD]
+    )
 
 
 def _without_empty(found: Sequence[ChatLog]) -> tuple[ChatLog, ...]:

@@ -24,6 +24,8 @@ _ACTION = re.compile(r"\n\n> (.+?)(?:\n|\Z)")
 _ANY_NAME = re.compile(r"^([^\s:*\"<>{}\[\]][^\n:*\"<>{}\[\]]{0,39}): ", re.MULTILINE)
 _TAG_ROLES: Mapping[str, Role] = {"INPUT": "user", "OUTPUT": "assistant", "SYSTEM": "system"}
 _GROUP = "||$||"
+_PERSONS = ("You", "User")
+"""What a person is called where nobody was asked, in old files beside the name in the settings."""
 
 
 def is_kobold(document: Mapping[str, Any]) -> bool:
@@ -108,27 +110,25 @@ def _chat(pieces: Sequence[str], person: str, others: Sequence[str], any_name: b
     In a file that does not say what the two are called, whoever speaks in the prompt is the character.
     """
     text = _TAG.sub("\n", "".join(pieces))
-    begins = _names_pattern([person, *others])
+    persons = [person, *(name for name in _PERSONS if name not in others)]
+    begins = _names_pattern([*persons, *others])
     if not begins.search(text):
         any_name = True
         names = list(dict.fromkeys(_ANY_NAME.findall(text)))
         greets = bool(_ANY_NAME.search(pieces[0]))
-        person = next(iter(names[1:2] if greets else names), person)
+        persons = [next(iter(names[1:2] if greets else names), person)]
     begins = _ANY_NAME if any_name else begins
     place, name = 0, ""
     for found in begins.finditer(text):
-        yield _turn(text[place : found.start()], name, person)
+        yield _turn(text[place : found.start()], name, persons)
         place, name = found.end(), found[1]
-    yield _turn(text[place:], name, person)
+    yield _turn(text[place:], name, persons)
 
 
-def _turn(text: str, name: str, person: str) -> Spoken:
-    role: Role = "system" if not name else "user" if _same(name, person) else "assistant"
+def _turn(text: str, name: str, persons: Sequence[str]) -> Spoken:
+    is_person = name.strip().casefold() in {one.strip().casefold() for one in persons}
+    role: Role = "system" if not name else "user" if is_person else "assistant"
     return Spoken(role, text.strip(), name.strip())
-
-
-def _same(name: str, other: str) -> bool:
-    return name.strip().casefold() == other.strip().casefold()
 
 
 def _names_pattern(names: Sequence[str]) -> re.Pattern[str]:

@@ -132,7 +132,9 @@ def _mapped(document: Mapping[str, Any]) -> dict[str, Any]:
     for ours, names in _LISTS.items():
         if found := list(dict.fromkeys(text for name in names for text in _texts(document.get(name)))):
             data[ours] = found
-    greetings = [text for text in data.pop("alternate_greetings", []) if text != data.get("first_mes")]
+    listed = [document[name] for name in _NAMES["first_mes"] if isinstance(document.get(name), list)]
+    spoken = [*(text for one in listed for text in _texts(one)), *data.pop("alternate_greetings", [])]
+    greetings = [text for text in dict.fromkeys(spoken) if text != data.get("first_mes")]
     if greetings and "first_mes" not in data:
         data["first_mes"] = greetings.pop(0)
     if greetings:

@@ -95,7 +95,7 @@ def read_book(document: Any, name: str = "") -> ReadBook:
     Raises:
         InvalidInput: WORLDBOOK_UNKNOWN, when the document is no worldbook at all.
     """
-    if isinstance(document, list):
+    if isinstance(document, list) and any(map(_may_be_entry, document)):
         document = {"entries": document}
     if not isinstance(document, dict):
         raise _unknown(name)
@@ -113,6 +113,12 @@ def read_book(document: Any, name: str = "") -> ReadBook:
         raise _unknown(name)
     items = _items(document["entries"])
     return _read(_shape(document["entries"], items), document, items, name, document)
+
+
+def _may_be_entry(item: object) -> bool:
+    return isinstance(item, dict) and (
+        "key" in item or "keys" in item or "content" in item or worldbook_foreign.is_entry(item)
+    )
 
 
 def _shape(entries: object, items: Items) -> Shape:

@@ -82,8 +82,7 @@ class TurnReader:
             language=language,
             **self.limits(options),
         )
-        preset = self.preset(connection, conversation, options, language)
-        scripts = scripts_in_force(connection, character, card, preset)
+        scripts = self._opening_scripts(connection, conversation, options, character, card)
         opener = Opener(self._engine, load_globals(connection))
         first: Message | None = None
         for one in opener.open(card.greetings, context, scripts):
@@ -115,8 +114,8 @@ class TurnReader:
             group_id,
             title,
             Opener(self._engine, load_globals(connection)),
-            lambda conversation, character, card: scripts_in_force(
-                connection, character, card, self.preset(connection, conversation, options, language)
+            lambda conversation, character, card: self._opening_scripts(
+                connection, conversation, options, character, card
             ),
             user=user,
             persona=persona.description if persona else "",
@@ -151,6 +150,24 @@ class TurnReader:
     def model(self, options: TurnOptions) -> ModelSpec:
         """The model of this turn. Raises NotFound (MODEL_UNKNOWN)."""
         return self._models().resolve(options.model or self._settings.model)
+
+    def _opening_scripts(
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        options: TurnOptions,
+        character: Character,
+        card: Card,
+    ) -> list[RegexScript]:
+        """The scripts for greetings; a preset that cannot be read keeps no conversation from beginning."""
+        from lunalux_core.dialogue.prompts import load_builtin
+
+        language = self.language(character)
+        try:
+            preset = self.preset(connection, conversation, options, language)
+        except LunaluxError:
+            preset = load_builtin(DEFAULT_PRESET, language)
+        return scripts_in_force(connection, character, card, preset)
 
     def limits(self, options: TurnOptions) -> dict[str, Any]:
         """The model of this turn as macros see it; nothing where there is none."""

@@ -20,6 +20,7 @@ from lunalux_core.library.characters import (
     NewCharacter,
     id_by_hash,
     insert_character,
+    load_character,
     replace_character,
 )
 
@@ -224,7 +225,9 @@ class CardReader:
         notes = (*loaded.warnings, *remarks_on(loaded.card))
         if there is not None:
             result = ImportResult(told, "replaced", there, new.name, new.spec, warnings=notes)
-            return Prepared(result, new, there, files, source)
+            if not self._dry_run and loaded.picture is not None:
+                _take_away(_older_files(self._pictures, there, files))
+            return Prepared(result, new, there, source=source)
         result = ImportResult(told, "imported", identity, new.name, new.spec, warnings=notes)
         return Prepared(result, new, files=files, source=source, copy=self._on_duplicate == "copy")
 
@@ -319,6 +322,12 @@ def _store_alone(library: Library, prepared: Prepared) -> None:
     _take_away(prepared.files)
 
 
+def _older_files(pictures: Path, identity: str, kept: Sequence[Path]) -> list[Path]:
+    """Files of a character that were not written again: its picture or archive came in another format."""
+    there = (path for path in pictures.glob(f"{identity}.*") if path not in kept)
+    return [path for path in there if path.is_file()]
+
+
 def _take_away(files: Sequence[Path]) -> None:
     for path in files:
         path.unlink(missing_ok=True)
@@ -345,7 +354,12 @@ def _store_rows(connection: Connection, batch: Sequence[Prepared]) -> None:
         if prepared.new is None:
             continue
         if prepared.replaces:
-            replace_character(connection, prepared.replaces, prepared.new)
+            new = prepared.new
+            if not new.picture:  # a file without a picture takes none away
+                new = replace(
+                    new, picture=load_character(connection, prepared.replaces).summary.picture or ""
+                )
+            replace_character(connection, prepared.replaces, new)
         elif prepared.copy:
             insert_character(connection, prepared.new)
         elif there := _insert_new(connection, prepared.new):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.cards.jsontext import canonical_json
 from lunalux_core.errors import NotFound
-from lunalux_core.text import clean_line
+from lunalux_core.text import clean, clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.cards.chatlog import ChatLog
@@ -95,6 +95,27 @@ def imported_before(connection: Connection, stamp: str) -> str:
         (stamp,),
     ).fetchone()
     return row[0] if row else ""
+
+
+def same_conversation(connection: Connection, log: ChatLog, character_id: str, group_id: str) -> str:
+    """The conversation of this character or group that shows the same words, "" if there is none: a chat that
+    went to another program and comes back as it was.
+    """
+    from lunalux_core.library.conversations import load_path
+
+    said = [(log.nodes[at].role, clean(log.nodes[at].text)) for at in log.path()]
+    if not said:
+        return ""
+    rows = connection.execute(
+        "SELECT c.id, c.head_id FROM conversations c JOIN messages m ON m.id = c.head_id "
+        "WHERE c.character_id IS ? AND c.group_id IS ? AND m.content = ?",
+        (None if group_id else character_id, group_id or None, said[-1][1]),
+    ).fetchall()
+    for identity, head in rows:
+        path = load_path(connection, head, len(said) + 1)
+        if [(one.role, one.content) for one in path] == said:
+            return str(identity)
+    return ""
 
 
 def remember(connection: Connection, stamp: str, conversation_id: str) -> None:

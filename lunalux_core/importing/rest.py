@@ -11,7 +11,14 @@ from lunalux_core.cards.regex_foreign import is_risu
 from lunalux_core.database import data_version
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import CardReader, Prepared
-from lunalux_core.importing.chats import Whereabouts, imported_before, owner, remember, stamp_of
+from lunalux_core.importing.chats import (
+    Whereabouts,
+    imported_before,
+    owner,
+    remember,
+    same_conversation,
+    stamp_of,
+)
 from lunalux_core.importing.files import Source, place, read_source, unreadable
 from lunalux_core.importing.results import (
     FileKind,
@@ -253,7 +260,10 @@ class Rest:
             character = "" if group is not None else character_id or owner(connection, log, path, self.known)
             title = clean_line(log.title or path.stem, 120)
             stamp = stamp_of(log, group or character)
-            if not self.copy and (there := imported_before(connection, stamp)):
+            there = imported_before(connection, stamp)
+            if not there and (group or character):
+                there = same_conversation(connection, log, character, group or "")
+            if not self.copy and there:
                 return ImportResult(told, "duplicate", there, title, kind="chat")
             if self.dry_run:  # its character may not be stored either
                 return ImportResult(told, "imported", name=title, warnings=log.notes, kind="chat")

@@ -433,3 +433,17 @@ def test_a_restore_of_what_is_none_or_of_nowhere_is_one_sentence(program: Progra
         }
     (tmp_path / "x.zip").write_bytes(b"PK")
     assert program("restore", "x.zip", "--json", code=1).error["code"] == "BACKUP_DAMAGED"
+
+
+def test_what_went_out_and_comes_back_is_there_already(program: Program, make_card: MakeCard) -> None:
+    program("import", str(make_card("Ada")), str(make_card("Bea")))
+    program("chat", "Ada", "-m", "Hello.")
+    program("chat", "Ada", "-m", "And again.")
+    program("conversation", "group", "Two", "Ada", "Bea")
+    before = program("conversation", "list", "--json").json
+    for format, file in (("sillytavern", "back"), ("narratium", "back.json")):
+        program("backup", "--format", format, file)
+        *rows, _ = program("import", file, "--json").lines
+        assert {row["status"] for row in rows} == {"duplicate"}
+        assert len([row for row in rows if row.get("kind") == "chat"]) >= 1
+    assert program("conversation", "list", "--json").json == before

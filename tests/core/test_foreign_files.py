@@ -147,6 +147,12 @@ def test_kobold_in_each_of_its_modes() -> None:
     ]
     assert [role for role, _ in said(log)] == ["A", "U", "A", "A", "U", "A"]
     assert log.header["chat_metadata"]["note_prompt"] == "[Note: dusk]" and "memory" in log.notes[0]
+    old = {
+        "prompt": "\nAda: Hm.",
+        "actions": ["\nYou: Hi\nAda: Oh."],
+        "savedsettings": {"opmode": 3, "chatopponent": "Ada"},
+    }
+    assert said(chats(old)[0]) == [("A", "Hm."), ("U", "Hi"), ("A", "Oh.")]
     nameless = {**SEEDS["kobold"], "savedsettings": None}
     assert [role for role, _ in said(chats(nameless)[0])] == ["A", "U", "A", "A", "U", "A"]
     (log,) = chats(SEEDS["kobold_instruct"])
@@ -291,6 +297,7 @@ def test_flat_files_of_other_sites() -> None:
     assert (found.name, found.description, found.first_mes) == ("Ada", "clockmaker", "One")
     assert (found.alternate_greetings, found.mes_example, found.system_prompt) == (("Two",), "x", "SYS")
     assert found.document["extra"] == 1
+    assert card({"name": "Ada", "greeting": ["One", "Two"]}).greetings == ("One", "Two")
     lists = card({"name": "Ada", "description": "D", "first_messages": ["One", {"text": "Two"}]})
     assert lists.greetings == ("One", "Two")
     wrapped = card({"character": {"name": "Ada", "greeting": "Hi", "definition": "D", "title": "t"}})

@@ -566,3 +566,18 @@ def test_several_chats_of_one_file_are_several_results(
     lost = write(tmp_path / "x.json", {"internal": [["a", "b"]], "visible": [["a", "b"]]})
     (result,) = brought(library, paths, lost)
     assert result.error is not None and result.error.code == "CHAT_WITHOUT_CHARACTER"
+
+
+async def test_a_replaced_character_keeps_its_files_under_its_id(
+    library: Library, paths: Paths, tmp_path: Path
+) -> None:
+    png = write(tmp_path / "Ada.png", card("Ada"))
+    (first,) = brought(library, paths, png)
+    text = write(tmp_path / "Ada.json", Card.new("Ada", first_mes="I am Ada.").text)
+    for again in (png, text):
+        (result,) = brought(library, paths, again, on_duplicate="replace")
+        assert (result.status, result.id) == ("replaced", first.id)
+        assert [path.name for path in paths.pictures.iterdir()] == [f"{first.id}.png"]
+        assert (await library.characters.get(first.id)).summary.picture == f"{first.id}.png"
+    await library.characters.delete(first.id)
+    assert not list(paths.pictures.iterdir())
