@@ -489,7 +489,7 @@ def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> d
         provider = entry.get("provider") if isinstance(entry, dict) else None
         tokens = entry.get("context_tokens", 8192) if isinstance(entry, dict) else 0
         whole = isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= TOKENS_LIMIT
-        if provider not in {"openai", "gemini"} or not isinstance(entry.get("model"), str) or not whole:
+        if provider not in ("openai", "gemini") or not isinstance(entry.get("model"), str) or not whole:
             where = _place(path, text, "models", name)
             problems.append(
                 InvalidInput(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 _HEADER = r"\s*\[{1,2}(?P<path>[^\[\]]+)\]{1,2}\s*(#.*)?$"
 _KEY = r"""\s*(?P<path>(?:"[^"]*"|'[^']*'|[\w\-.\s])+?)\s*="""
 _PART = r""""([^"]*)"|'([^']*)'|([\w\-]+)"""
-_LINE_LIMIT = 1000
+_LINE_LIMIT = 600
 """Characters of a line that are looked at: a key stands at its beginning."""
 # Compiled when a line is looked for: this module is loaded at start-up, mistakes in a file are rare.
 
@@ -38,7 +38,7 @@ def line_of(text: str, key: Sequence[str]) -> int:
     section: list[str] = []
     table = 0
     for number, whole in enumerate(text.splitlines(), 1):
-        line = whole[:_LINE_LIMIT]
+        line = whole.strip()[:_LINE_LIMIT]
         if header := re.match(_HEADER, line):
             section = _parts(header["path"])
             if section and section == wanted[: len(section)]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from lunalux_core.database import BUSY_SECONDS, Presence, damaged, storage_error
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.paths import Paths
 
+_NAME = re.compile(r"re(store|placed)-[\w-]{1,60}", re.ASCII)
 PATIENCE_SECONDS = 2.0
 """How long a restore waits for commands that are about to end."""
 
@@ -175,9 +177,7 @@ def _read(paths: Paths) -> Plan | None:
         names = (found["fresh"], found["old"])
     except (FileNotFoundError, ValueError, RecursionError, LookupError, TypeError):
         return None
-    if not all(
-        isinstance(one, str) and one == Path(one).name and one not in {"", ".", ".."} for one in names
-    ):
+    if not all(isinstance(one, str) and _NAME.fullmatch(one) for one in names):
         return None
     plan = Plan(paths.data / names[0], paths.backups / names[1])
     return plan if plan.fresh.is_dir() else None
