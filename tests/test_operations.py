@@ -114,6 +114,8 @@ S3_ACTIONS = {
     "PutBucketEncryption": {"PutEncryptionConfiguration"},
     "GetBucketCors": {"GetBucketCORS"},
     "PutBucketCors": {"PutBucketCORS"},
+    "GetBucketLifecycleConfiguration": {"GetLifecycleConfiguration"},
+    "PutBucketLifecycleConfiguration": {"PutLifecycleConfiguration"},
 }
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from lunalux_core.backend.identity import Account, SignedUp, normal_email
+from lunalux_core.backend.logs import logger
 from lunalux_core.backend.settings import CognitoSettings
 from lunalux_core.errors import BackendError, LunaluxError, StorageError
 from lunalux_core.ids import uuid4
@@ -35,6 +36,15 @@ _ERRORS: Mapping[str, tuple[str, str]] = {
     "TooManyFailedAttemptsException": ("RATE_LIMITED", "Too many attempts; please wait a little."),
 }
 _RATE_LIMIT_SECONDS = 30
+_SET_UP_WRONGLY = (
+    "not enabled for this client",
+    "signup is not permitted",
+    "secret_hash",
+    "secret hash",
+    "unable to verify secret hash",
+    "invalid_client",
+)
+"""How the pool says that an app client lacks a flow, forbids signing up, or has a secret."""
 
 
 class CognitoIdentity:
@@ -186,7 +196,7 @@ class CognitoIdentity:
         try:
             return await self._call(operation, **arguments)
         except _Refused as refused:
-            raise _Refused(renamed.get(refused.kind, refused.kind)).public() from None
+            raise _Refused(renamed.get(refused.kind, refused.kind), refused.said).public() from None
 
     async def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         if not operation.startswith("admin_"):
@@ -198,7 +208,11 @@ class CognitoIdentity:
             try:
                 answer: dict[str, Any] = getattr(self._connected(), operation)(**arguments)
             except ClientError as error:
-                raise _Refused(error.response["Error"]["Code"]) from None
+                refused = _Refused(
+                    error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+                )
+                _log(operation, refused)
+                raise refused from None
             except BotoCoreError as error:
                 raise StorageError("STORE_UNAVAILABLE", "The account service does not answer.") from error
             return answer
@@ -216,14 +230,32 @@ class CognitoIdentity:
         return asyncio.get_running_loop().run_in_executor(self._pool, work)
 
 
-class _Refused(Exception):
-    """Cognito answered with an error of this kind."""
+def _log(operation: str, refused: _Refused) -> None:
+    """What people do wrong is information; what only an operator can mend is an error. The pool's own words
+    are for the log alone."""
+    told = logger.info if refused.kind in _ERRORS and not refused.is_set_up_wrongly() else logger.error
+    told(
+        "cognito refused",
+        extra={"operation": operation, "kind": refused.kind, "said": refused.said[:300]},
+    )
 
-    def __init__(self, kind: str) -> None:
+
+class _Refused(Exception):
+    """Cognito answered with an error of this kind, in these words."""
+
+    def __init__(self, kind: str, said: str = "") -> None:
         super().__init__(kind)
-        self.kind = kind
+        self.kind, self.said = kind, said
+
+    def is_set_up_wrongly(self) -> bool:
+        """Whether the app client lacks something that every person would be refused for."""
+        return any(sign in self.said.lower() for sign in _SET_UP_WRONGLY)
 
     def public(self) -> LunaluxError:
+        if self.is_set_up_wrongly():
+            return StorageError(
+                "STORE_UNAVAILABLE", "The account service is not set up for this; tell the operator."
+            )
         if self.kind not in _ERRORS:
             return StorageError("STORE_UNAVAILABLE", f"The account service refused ({self.kind}).")
         code, message = _ERRORS[self.kind]

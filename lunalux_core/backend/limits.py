@@ -108,7 +108,8 @@ class MemoryLimiter:
             del buckets[max(oldest, key=lambda bucket: bucket[1][0])[0]]
 
     def _tokens(self, rule: Rule, who: str) -> float:
-        kept = self._scopes.get(rule.scope, {}).get(who)
+        buckets = self._scopes.get(rule.scope)
+        kept = None if buckets is None else buckets.get(who)
         if kept is None:
             return float(rule.count)
         tokens, seen = kept

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lunalux_core.backend.keys import Cursor, Signer
+from lunalux_core.backend.ranking import named_card
 from lunalux_core.backend.ranking_keys import ORDERS, Order, Sort, partitions
 from lunalux_core.backend.ranking_schedule import table_of
 from lunalux_core.backend.refusals import refuse
@@ -23,6 +24,7 @@ Item = Mapping[str, Any]
 PAGE_SECONDS = 5.0
 CURSOR_SECONDS = SIGV4_MAX_SECONDS
 GET_MANY = 100
+LONGEST_PK = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,13 @@ class Listings:
         """The top list's order; while it is empty, the index's."""
         order, table = ORDERS[sort], table_of(self._settings, lang)
         rows = await self._top(table, order, limit)
-        if not rows:
+        places: list[Place] = []
+        for row in rows:  # each card once, in its best place, whoever wrote the rows
+            pk = f"CHAR#{named_card(row)}"
+            if len(pk) <= LONGEST_PK and pk != "CHAR#" and all(pk != place.pk for place in places):
+                places.append(Place(str(row["SK"]), pk, "PROFILE"))
+        if not places:
             return await self._from_index(lang, sort, None, limit)
-        places = [Place(str(row["SK"]), f"CHAR#{row['CharacterID']}", "PROFILE") for row in rows]
         entries = await self._entries(table, places)
         rest = await self._from_index(lang, sort, places[-1], 1)
         return Listing(entries, last=places[-1] if rest.entries or rest.last else None)

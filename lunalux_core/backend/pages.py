@@ -11,7 +11,7 @@ from lunalux_core.backend.ranking_keys import Sort
 from lunalux_core.backend.ranking_schedule import table_of
 from lunalux_core.backend.repos.characters import MarketCard, Place, card_of
 from lunalux_core.backend.settings import SIGV4_MAX_SECONDS, BackendSettings
-from lunalux_core.backend.storage.blobs import Blobs
+from lunalux_core.backend.storage.blobs import Blobs, is_blob_key
 from lunalux_core.backend.storage.table import Key
 from lunalux_core.wire.base import Lang
 from lunalux_core.wire.characters import (
@@ -92,7 +92,7 @@ def object_key(address: str) -> str | None:
     """The key in `s3://bucket/key`, None for anything else."""
     scheme, _, rest = address.partition("://")
     key = rest.partition("/")[2]
-    return key if scheme == "s3" and key else None
+    return key if scheme == "s3" and is_blob_key(key) else None
 
 
 def absolute(url: str, settings: BackendSettings, base_url: str) -> str:

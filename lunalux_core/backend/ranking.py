@@ -151,7 +151,7 @@ class Ranker:
         new = self._sort_key(card, character_id) if visible else None
         its = [sort_key for sort_key, owner in top.items() if owner == character_id][:MOST_DOUBLES]
         note = text(card.get(order.top_attr))
-        its += [note] if note and note not in its else []
+        its += [note] if note.endswith(f"#CHAR#{character_id}") and note not in its else []
         others = [sort_key for sort_key in top if sort_key not in its]
         joins = new is not None and (len(others) < scale.buffer or new < max(others))
         changes = self._mended(card)

@@ -33,7 +33,7 @@ class SignUpResponse(Success):
 
 
 class ConfirmRequest(Wire):
-    """With `password` only a sign-up that was begun with it is confirmed, not one of somebody else."""
+    """With `password` only a sign-up that was begun with it is confirmed, nobody else's for that address."""
 
     email: Email
     code: Code

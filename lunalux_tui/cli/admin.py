@@ -82,7 +82,8 @@ def provision(storage: str = STORAGE, dry_run: bool = DRY_RUN, as_json: bool = J
 
 @admin_app.command("migrate-sk")
 def migrate_sk(storage: str = STORAGE, dry_run: bool = DRY_RUN, as_json: bool = JSON) -> None:
-    """Move character rows from the legacy sort key "0" to PROFILE; safe to stop and start again.
+    """Move character rows from the legacy sort key "0" to PROFILE, and take over rows of the top lists that
+    no card has a note of; safe to stop and start again.
 
     Example: lunalux admin migrate-sk --storage aws --dry-run
 
@@ -90,14 +91,18 @@ def migrate_sk(storage: str = STORAGE, dry_run: bool = DRY_RUN, as_json: bool = 
     """
 
     async def work(services: Services) -> dict[str, Any]:
+        from lunalux_core.backend.ranking_schedule import LANGS, table_of
         from lunalux_core.backend.storage.migrate import migrate_sk as migrate
 
-        moved, doubled = 0, []
-        for table in (services.settings.tables.character_en, services.settings.tables.character_cn):
+        moved, adopted, doubled = 0, 0, []
+        for lang in LANGS:
+            table = table_of(services.settings, lang)
             done = await migrate(services.store, table, dry_run=dry_run)
             moved += done.moved
             doubled += [f"{table} {key}" for key in done.doubled]
-        return {"moved": moved, "doubled": doubled, "dryRun": dry_run}
+            adopted += await services.ranking.adopt(lang, dry_run=dry_run)
+        told: dict[str, Any] = {"moved": moved, "doubled": doubled, "dryRun": dry_run}
+        return told | ({"adopted": adopted} if adopted else {})
 
     done = with_services(storage, work)
     _tell(done, as_json)
@@ -383,8 +388,9 @@ def reconcile(storage: str = STORAGE, as_json: bool = JSON) -> None:
     if as_json:
         output.print_json({"ok": not found, "users": users, "discrepancies": found})
     else:
-        for one in found:
-            output.print_text("\t".join(str(value) for value in one.values()))
+        if found:
+            columns = ("user", "coin", "balance", "gained - used", "sum of movements")
+            output.print_table(columns, [list(one.values()) for one in found])
         output.say("reconciled", users=users, found=len(found))
     if found:
         raise typer.Exit(output.PARTLY)
@@ -442,12 +448,19 @@ async def _provision(settings: BackendSettings, kind: Storage, *, dry_run: bool)
             services = await open_services(settings, kind)
             await services.aclose()
         return []
+    from lunalux_core.backend.keys import uploads_prefix
     from lunalux_core.backend.storage.aws_calls import AwsAccess
     from lunalux_core.backend.storage.provision import Provisioner
     from lunalux_core.backend.storage.schema import table_specs
 
     specs = table_specs(settings.tables, settings.indexes)
-    worker = Provisioner(AwsAccess(settings.region), specs, settings.bucket, settings.cors_origins)
+    worker = Provisioner(
+        AwsAccess(settings.region),
+        specs,
+        settings.bucket,
+        settings.cors_origins,
+        uploads=uploads_prefix(settings.original_prefix),
+    )
     try:
         return [str(change) for change in await (worker.plan() if dry_run else worker.apply())]
     except StorageError:

@@ -27,6 +27,7 @@ commands = {"serve": serve_app}
 
 Storage = Literal["embedded", "aws"]
 REFUND_SECONDS = 10
+SPARE_CONNECTIONS = 64  # connections are limited before; these are on their way out
 
 
 @serve_app.command()
@@ -164,7 +165,7 @@ def _server(app: Any, settings: BackendSettings) -> Any:
         timeout_graceful_shutdown=settings.shutdown_grace_s,
         http=connections.protocol(AutoHTTPProtocol),
         ws="none",
-        limit_concurrency=most,
+        limit_concurrency=most + SPARE_CONNECTIONS,
     )
     return Server(config)
 

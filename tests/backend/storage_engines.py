@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -13,10 +14,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lunalux_core.backend.settings import TableNames
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.dynamodb import DynamoStore
+from lunalux_core.backend.storage.expressions import to_wire
 from lunalux_core.backend.storage.provision import Provisioner
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
@@ -130,3 +133,22 @@ def moto(folder: Path) -> Iterator[AwsAccess]:
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+async def plant(store: Store, table: str, item: dict[str, Any]) -> None:
+    """Put a row as another program would: with values that the port has no type for."""
+    if isinstance(store, SqliteStore):
+        text = json.dumps(item, default=lambda value: {"$set": sorted(value)})
+        upsert = store._layout.upsert[table]
+        await store._writer.run_transaction(lambda db: db.execute(upsert, (item["PK"], item["SK"], text)))
+        return
+    assert isinstance(store, DynamoStore)
+    await store._caller.call("put_item", repeatable=True, TableName=table, Item=_wire(item))
+
+
+def _wire(item: dict[str, Any]) -> dict[str, Any]:
+    """DynamoDB's JSON of what `to_wire` refuses: numbers with fractions."""
+    return {
+        name: {"N": repr(value)} if isinstance(value, float) else to_wire({"x": value})["x"]
+        for name, value in item.items()
+    }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
-from api_support import PASSWORD, Api, backend, bad, good
+from api_support import PASSWORD, URL, Api, backend, bad, good
 
 from lunalux_core.backend import limits
 from lunalux_core.backend.settings import BackendSettings
@@ -271,3 +274,83 @@ async def test_what_a_crash_left_reserved_comes_back_at_the_next_look(api: Api) 
     assert (await ada.wallet())["starCoin"] == 95
     api.clock.forward(3600)
     assert (await ada.wallet())["starCoin"] == 100
+
+
+async def test_a_pending_sign_up_belongs_to_who_began_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody else's later sign-up of the address must not be what the mailed code confirms."""
+    async with backend(tmp_path, require_confirmation=True, seeded=False) as api:
+
+        async def sign_up(password: str) -> None:
+            body = {"email": "ada@example.org", "password": password}
+            assert good(await api.http.post("/api/auth/signup", json=body))["confirmed"] is False
+
+        def codes() -> list[str]:
+            return re.findall(r"code for \S+: (\d{6})", caplog.text)
+
+        theirs = "the attackers own words"
+        await sign_up(PASSWORD)
+        await sign_up(theirs)
+        assert len(codes()) == 1
+        wrong = {"email": "ada@example.org", "code": codes()[0], "password": theirs}
+        bad(await api.http.post("/api/auth/confirm", json=wrong), 400, "CODE_INVALID")
+        right = {"email": "ada@example.org", "code": codes()[0], "password": PASSWORD}
+        good(await api.http.post("/api/auth/confirm", json=right))
+        good(await api.http.post("/api/auth/signin", json={"email": right["email"], "password": PASSWORD}))
+        body = {"email": right["email"], "password": theirs}
+        bad(await api.http.post("/api/auth/signin", json=body), 401, "BAD_CREDENTIALS")
+
+
+async def test_an_abandoned_sign_up_can_be_begun_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with backend(tmp_path, require_confirmation=True, seeded=False) as api:
+        for password in ("the words I forgot", PASSWORD):
+            body = {"email": "ada@example.org", "password": password}
+            good(await api.http.post("/api/auth/signup", json=body))
+            api.clock.forward(16 * 60)
+        codes = re.findall(r"code for \S+: (\d{6})", caplog.text)
+        assert len(codes) == 2
+        api.clock.forward(-16 * 60)
+        good(await api.http.post("/api/auth/confirm", json={"email": body["email"], "code": codes[1]}))
+        await api.sign_in("ada@example.org")
+
+
+async def test_wrong_passwords_from_elsewhere_do_not_lock_the_owner_out(tmp_path: Path) -> None:
+    async with backend(tmp_path, served=True, seeded=False) as api:
+        await api.person()
+        app = api.http._transport._app  # type: ignore[attr-defined]
+
+        async def guess(address: str, password: str) -> int:
+            transport = httpx.ASGITransport(app, client=(address, 1))
+            async with httpx.AsyncClient(base_url=URL, transport=transport) as http:
+                body = {"email": "ada@example.org", "password": password}
+                return (await http.post("/api/auth/signin", json=body)).status_code
+
+        told = [await guess("203.0.113.5", "wrong") for _ in range(21)]
+        assert told == [401] * 20 + [429]
+        assert await guess("198.51.100.7", PASSWORD) == 200
+        assert await guess("2001:db8::1", "wrong") == 401
+        for _ in range(19):
+            await guess(f"2001:db8::{os.urandom(2).hex()}", "wrong")
+        assert await guess("2001:db8::ffff", "wrong") == 429  # the same network
+
+
+async def test_codes_cannot_be_guessed_over_many_accounts_from_one_address(tmp_path: Path) -> None:
+    async with backend(tmp_path, served=True, seeded=False) as api:
+        told = []
+        for number in range(40):
+            body = {"email": f"p{number}@example.org", "code": "000000", "password": PASSWORD}
+            told.append((await api.http.post("/api/auth/reset", json=body)).status_code)
+        assert told == [400] * 30 + [429] * 10
+
+
+async def test_how_long_an_answer_takes_does_not_tell_who_has_an_account(tmp_path: Path) -> None:
+    async with backend(tmp_path, seeded=False) as api:
+        await api.person()
+        for path, more in (("forgot", {}), ("reset", {"code": "0", "password": PASSWORD}), ("resend", {})):
+            for email in ("ada@example.org", "nobody@example.org"):
+                began = time.perf_counter()
+                await api.http.post(f"/api/auth/{path}", json={"email": email, **more})
+                assert time.perf_counter() - began >= 0.1

@@ -5,6 +5,7 @@ moto accepts any confirmation code, so wrong codes are answered by botocore's St
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -149,3 +150,33 @@ async def test_no_answer_is_unavailable_not_a_wrong_password() -> None:
     client = boto3.client("cognito-idp", endpoint_url="http://127.0.0.1:1", **AWS)
     identity = CognitoIdentity(CognitoSettings(REGION, "pool", "client"), client=client)
     assert await code_of(identity.sign_in("a@example.org", PASSWORD)) == "STORE_UNAVAILABLE"
+
+
+async def test_a_pool_that_is_set_up_wrongly_is_told_as_that_and_logged(
+    endpoint: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not as a wrong password: everybody would look for their mistake."""
+    from botocore.stub import Stubber
+
+    caplog.set_level(logging.INFO, "lunalux.backend")
+    client = boto3.client("cognito-idp", endpoint_url=endpoint, **AWS)
+    identity = CognitoIdentity(CognitoSettings(REGION, "pool", "client"), client=client)
+    with Stubber(client) as stubber:
+        stubber.add_client_error(
+            "initiate_auth",
+            "InvalidParameterException",
+            "USER_PASSWORD_AUTH flow not enabled for this client",
+        )
+        assert await code_of(identity.sign_in("a@example.org", PASSWORD)) == "STORE_UNAVAILABLE"
+        stubber.add_client_error(
+            "sign_up", "NotAuthorizedException", "SignUp is not permitted for this user pool"
+        )
+        assert await code_of(identity.sign_up("a@example.org", PASSWORD)) == "STORE_UNAVAILABLE"
+        stubber.add_client_error("initiate_auth", "NotAuthorizedException", "Incorrect username or password.")
+        assert await code_of(identity.sign_in("a@example.org", PASSWORD)) == "BAD_CREDENTIALS"
+    logged = [(r.levelname, r.__dict__["operation"], r.__dict__["kind"]) for r in caplog.records]
+    assert logged == [
+        ("ERROR", "initiate_auth", "InvalidParameterException"),
+        ("ERROR", "sign_up", "NotAuthorizedException"),
+        ("INFO", "initiate_auth", "NotAuthorizedException"),
+    ]

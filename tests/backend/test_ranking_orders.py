@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from storage_engines import open_store
+from storage_engines import open_store, plant
 
 from lunalux_core.backend.keys import Signer
 from lunalux_core.backend.listing import Listings
@@ -93,10 +95,10 @@ class Market:
     async def pages(self, sort: Sort, limit: int) -> list[str]:
         """Every page from first to last, as ids."""
         page = await self.listings.first("en", sort, limit)
-        ids = [str(card["CharacterID"]) for card in page.cards]
+        ids = [str(card["PK"]).removeprefix("CHAR#") for card in page.cards]
         while key := self.listings.seal("en", sort, page):
             page = await self.listings.more("en", sort, key, limit)
-            ids += [str(card["CharacterID"]) for card in page.cards]
+            ids += [str(card["PK"]).removeprefix("CHAR#") for card in page.cards]
         return ids
 
     async def sorted_by(self, sort: Sort) -> list[str]:
@@ -255,3 +257,127 @@ async def test_range_heat_is_the_heat_of_the_window(tmp_path: Path) -> None:
         m.clock += 7200_000
         await m.ranking.drain_if_due("en", "hot")
         assert await range_heat() == 0
+
+
+def foreign(card: str, m: Market, **changes: Any) -> dict[str, Any]:
+    """A marked card as another program may have written it; None takes an attribute away."""
+    m.clock += 1
+    row = {
+        "PK": f"CHAR#{card}",
+        "SK": "PROFILE",
+        "CharacterID": card,
+        "HeatScore": 4,
+        "UpdatedAt": datetime.fromtimestamp(m.clock / 1000, UTC).isoformat(),
+        **m.mark("hot", card),
+        **m.mark("time", card),
+        **changes,
+    }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "heat"),
+    [
+        ({"HeatScore": 12.5}, 13),
+        ({"HeatScore": 12.4}, 12),
+        ({"HeatScore": "12"}, 12),
+        ({"HeatScore": "hot"}, 0),
+        ({"HeatScore": ["x"]}, 0),
+        ({"HeatScore": None}, None),
+        ({"CharacterID": None}, 4),
+        ({"CharacterID": 7}, 4),
+        ({"UpdatedAt": None}, 4),
+        ({"UpdatedAt": 5}, 4),
+        ({"Metadata": "text", "Tags": ["a"], "CharacterName": 12.5}, 4),
+        ({"TopHotSK": 12.5, "TopTimeSK": ["x"]}, 4),
+    ],
+    ids=str,
+)
+async def test_an_odd_card_is_ranked_as_well_as_it_can_be(
+    tmp_path: Path, changes: dict[str, Any], heat: int | None
+) -> None:
+    async with market(tmp_path) as m:
+        await m.publish("good", 99)
+        await plant(m.store, TABLE, foreign("odd", m, **changes))
+        await m.drain()
+        assert await m.pages("hot", 6) == ["good", "odd"]
+        card = await m.store.get(TABLE, ("CHAR#odd", "PROFILE"))
+        assert card is not None and card.get("HeatScore") == heat
+        assert HOT.dirty_pk not in card and TIME.dirty_pk not in card
+        assert set(await m.pages("time", 6)) == {"good", "odd"}
+
+
+async def test_a_row_that_cannot_be_ranked_is_named_and_keeps_nobody_waiting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Even one in each batch, with the oldest marks."""
+    caplog.set_level(logging.ERROR, "lunalux.backend")
+    async with market(tmp_path, batch_limit=2) as m:
+        for number in range(5):
+            await plant(m.store, TABLE, {**foreign(f"n{number}", m), "PK": f"NOTE#{number}"})
+        await m.publish("good", 99)
+        assert await asyncio.wait_for(m.ranking.drain("en", "hot"), 30) == 6
+        await m.drain()
+        assert await m.pages("hot", 6) == ["good"]
+    named = {record.__dict__["card"] for record in caplog.records if "cannot be ranked" in record.message}
+    assert named == {f"NOTE#{number}" for number in range(5)}
+
+
+async def test_top_rows_of_another_program_become_the_cards_own(tmp_path: Path) -> None:
+    """Each card stands once, and a removed card leaves no row behind."""
+    async with market(tmp_path) as m:
+        for number in range(4):
+            card = card_id(number)
+            await m.publish(card, number)
+            key = hot_key(number, card, m.settings.ranking.max_heat)
+            row = {"PK": HOT.top_pk, "SK": key, "CharacterID": card, "HeatScore": number}
+            await plant(m.store, TABLE, row)
+        await plant(m.store, TABLE, {"PK": HOT.top_pk, "SK": "NEGHEAT#0001#CHAR#gone", "CharacterID": "gone"})
+        await plant(m.store, TABLE, {"PK": HOT.top_pk, "SK": "NEGHEAT#0002"})
+        for number in range(4):
+            await m.warm(card_id(number), 10)
+        await m.drain()
+        assert await m.pages("hot", 6) == [card_id(number) for number in (3, 2, 1, 0)]
+        await m.hide(card_id(2))
+        await m.drain()
+        top = [row["CharacterID"] for row in (await m.store.query(TABLE, HOT.top_pk)).items]
+        assert top == ["gone", *(card_id(number) for number in (3, 1, 0))]
+        assert await m.ranking.adopt("en", dry_run=True) == 1
+        assert await m.ranking.adopt("en") == 1 and await m.ranking.adopt("en") == 0
+        top = [row["CharacterID"] for row in (await m.store.query(TABLE, HOT.top_pk)).items]
+        assert top == [card_id(number) for number in (3, 1, 0)]
+
+
+async def test_adopted_rows_are_noted_by_their_cards_and_trimmed(tmp_path: Path) -> None:
+    async with market(tmp_path, hot_top_buffer=3) as m:
+        for number in range(6):
+            await m.publish(card_id(number), number)
+        await m.drain()
+        for number in range(6):  # as the service of before left them: rows, and no notes
+            key = hot_key(number, card_id(number), m.settings.ranking.max_heat)
+            await plant(m.store, TABLE, {"PK": HOT.top_pk, "SK": key, "CharacterID": card_id(number)})
+            await m.store.write(
+                Update(TABLE, Key(f"CHAR#{card_id(number)}", "PROFILE"), remove=("TopHotSK",), when=Exists())
+            )
+        assert await m.ranking.adopt("en") == 6
+        await m.warm(card_id(0), 1)
+        await m.drain()
+        top = [row["CharacterID"] for row in (await m.store.query(TABLE, HOT.top_pk)).items]
+        assert top == [card_id(number) for number in (5, 4, 3)]
+
+
+async def test_heat_of_a_minute_is_gone_after_two(tmp_path: Path) -> None:
+    async with market(tmp_path, range_heat_window_s=60, range_heat_interval_s=6) as m:
+        await m.publish("warm")
+        await m.ranking.note_heat("en", "warm", 3)
+
+        async def now(seconds: int) -> int:
+            m.clock += seconds * 1000
+            await m.ranking.drain_if_due("en", "hot")
+            card = await m.store.get(TABLE, ("CHAR#warm", "PROFILE"))
+            assert card is not None
+            return int(card.get("RangeHeat", -1))
+
+        assert await now(10) == 3
+        assert await now(30) == 3
+        assert await now(30) == 0

@@ -282,3 +282,79 @@ async def test_malformed_multipart_is_told_in_the_envelope(api: Api) -> None:
     bad(await ada.http.post(path, content=b"--x\r\nnonsense", headers=broken), 400, "INVALID_REQUEST")
     no_boundary = {**ada.headers, "content-type": "multipart/form-data"}
     bad(await ada.http.post(path, content=b"x", headers=no_boundary), 400, "INVALID_REQUEST")
+
+
+def objects(folder: Path) -> set[str]:
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith("~type"))
+    return {str(path.relative_to(folder)) for path in found}
+
+
+async def test_an_upload_that_nobody_publishes_is_taken_away(api: Api, tmp_path: Path) -> None:
+    ada, blobs = await api.person(), tmp_path / "backend" / "blobs"
+    published = await ada.publish(card_png("Kept"))
+    await ada.upload(card_png("Never"))
+    broken = await ada.upload(card_png("", width=3))
+    bad(await finalize(ada, broken), 400, "INVALID_CARD")
+    kept = {f"characters/original/published/{published}.png", f"characters/thumbs/{published}.webp"}
+    assert len(objects(blobs) - kept) == 2
+    await api.services.sweep()
+    assert len(objects(blobs) - kept) == 2  # a day to publish them
+    api.clock.forward(25 * 3600 + 1)
+    swept = await api.services.sweep()
+    assert (swept.uploads, swept.passed_over) == (3, 0)
+    assert objects(blobs) == kept
+    left = [row async for row in api.services.store.scan_all("liked_table")]
+    assert [row["SK"] for row in left] == [f"OWN#{published}"]
+    assert (await api.services.sweep()).uploads == 0
+
+
+async def test_what_arrives_again_after_publishing_is_taken_away(api: Api, tmp_path: Path) -> None:
+    """The signed address is good for a quarter of an hour, whatever became of the upload."""
+    ada, data, blobs = await api.person(), card_png(), tmp_path / "backend" / "blobs"
+    signed = await presign(ada, data)
+    for _ in range(2):
+        put = await ada.http.put(signed["url"], content=data, headers=signed["headers"])
+        assert put.status_code == 200
+        good(await finalize(ada, signed["key"]))
+    assert len(objects(blobs)) == 3
+    api.clock.forward(25 * 3600 + 1)
+    await api.services.sweep()
+    assert len(objects(blobs)) == 2
+
+
+async def test_a_sweep_beside_a_publication_loses_neither_card_nor_picture(api: Api) -> None:
+    """At the very end of the ticket: the card is published whole, or the upload is gone; never half of it."""
+    ada = await api.person()
+    for number in range(10):
+        key = await ada.upload(card_png(f"Card {number}"))
+        api.clock.forward(24 * 3600 - 1 + number % 3)
+        answer, _ = await asyncio.gather(finalize(ada, key), api.services.sweep())
+        if number % 3 == 0:
+            card = await api.services.characters.require(good(answer)["id"])
+            api.clock.forward(2 * 3600)
+            await api.services.sweep()
+            url = good(await ada.get("/api/character/presign-original", id=card.id))["url"]
+            assert (await ada.http.get(url)).status_code == 200
+        else:
+            bad(answer, 404, "UPLOAD_NOT_FOUND")
+
+
+async def test_an_account_has_only_so_many_uploads_that_wait(tmp_path: Path) -> None:
+    async with backend(tmp_path, seeded=False, served=True) as api:
+        ada, bob = await api.person(), await api.person("bob")
+        body = {"filename": "card.png", "size": 8_000_000}
+        codes = [(await ada.post("/api/character/presign-upload", body)).status_code for _ in range(17)]
+        assert codes == [200] * 16 + [429]
+        good(await bob.post("/api/character/presign-upload", body))
+        api.clock.forward(25 * 3600 + 1)
+        await api.services.sweep()
+        good(await ada.post("/api/character/presign-upload", body))
+
+
+async def test_erasing_finds_uploads_whose_time_is_over(api: Api, tmp_path: Path) -> None:
+    ada = await api.person()
+    await ada.upload(card_png("Never"))
+    api.clock.forward(25 * 3600 + 1)
+    await api.services.erasure.erase(ada.user_id, ada.email)
+    assert objects(tmp_path / "backend" / "blobs") == set()
+    assert [row async for row in api.services.store.scan_all("liked_table")] == []

@@ -27,7 +27,7 @@ from lunalux_core.backend.repos.movements import (
     wallet_key,
 )
 from lunalux_core.backend.settings import TableNames
-from lunalux_core.backend.storage.foreign import is_whole, unchanged, whole
+from lunalux_core.backend.storage.foreign import LARGEST, is_number, is_whole, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     Check,
@@ -132,7 +132,8 @@ class Ledgers:
         ]
         for c in odd:
             said = moved[c] if known is None else known.balance(c)
-            balances[c] = max(0, whole(wallet.get(COIN[c], 0), said))
+            held = wallet.get(COIN[c], 0)
+            balances[c] = max(0, said if is_number(held) and abs(held) > LARGEST else whole(held, said))
             if ledger is not None:
                 totals[USED[c]] = max(0, whole(ledger.get(USED[c])))
                 totals[GAIN[c]] = totals[USED[c]] + balances[c]

@@ -89,9 +89,13 @@ def check_blob_key(key: str) -> str:
     Raises:
         InvalidInput: INVALID_REQUEST, it could leave its folder or hide in it.
     """
-    if len(key) > LONGEST_KEY or not _KEY.fullmatch(key):
+    if not is_blob_key(key):
         raise InvalidInput("INVALID_REQUEST", "This is not the key of a stored object.")
     return key
+
+
+def is_blob_key(key: str) -> bool:
+    return len(key) <= LONGEST_KEY and _KEY.fullmatch(key) is not None
 
 
 def attachment(filename: str) -> str:

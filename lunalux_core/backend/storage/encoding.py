@@ -26,8 +26,17 @@ def encode(item: Item) -> str:
 
 
 def decode(text: str) -> dict[str, Any]:
+    if "\\ud" in text or "\\uD" in text:
+        text = _paired(text)
     item: dict[str, Any] = json.loads(text, object_hook=_unmarked) if '{"$' in text else json.loads(text)
     return item
+
+
+def _paired(text: str) -> str:
+    """The document without halves of surrogate pairs, which a foreign hand may have escaped: no text of ours
+    could carry them on."""
+    plain = json.dumps(json.loads(text), ensure_ascii=False)
+    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def fingerprint(operations: Sequence[Operation]) -> str:

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeGuard
 
 from lunalux_core.backend.storage.checks import check_value
 from lunalux_core.backend.storage.table import Absent, Condition, Eq, Exists, Ge, Invalid, Item, Le
@@ -55,7 +55,7 @@ def _in_text(text: str) -> Any:
     return number if number.is_finite() else None
 
 
-def is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> TypeGuard[int]:
     """A number as the service itself writes them."""
     return type(value) is int and abs(value) <= LARGEST
 

@@ -15,12 +15,15 @@ from typing import Any, Literal
 from lunalux_core.backend.storage.aws_calls import AwsAccess, Caller, Refused
 from lunalux_core.backend.storage.table import Index, TableSpec, Unavailable
 
-Kind = Literal["table", "index", "ttl", "bucket", "public-access", "encryption", "cors"]
+Kind = Literal["table", "index", "ttl", "bucket", "public-access", "encryption", "cors", "lifecycle"]
 PATIENCE_S = 900
+EXPIRY, EXPIRY_DAYS = "lunalux-uploads", 3
+"""An upload may be published for a day; the sweep takes it away an hour later, and this what is missed."""
 MISSING = frozenset({"404", "NoSuchBucket", "ResourceNotFoundException", "NotFound"})
 UNSET = frozenset(
     {
         "NoSuchCORSConfiguration",
+        "NoSuchLifecycleConfiguration",
         "NoSuchPublicAccessBlockConfiguration",
         "ServerSideEncryptionConfigurationNotFoundError",
     }
@@ -50,6 +53,7 @@ class Change:
             "public-access": f"block all public access to {self.target}",
             "encryption": f"encrypt what is stored in {self.target}",
             "cors": f"let browsers from {self.detail} read and upload in {self.target}",
+            "lifecycle": f"let uploads that nobody published, {self.detail}*, expire in {self.target}",
         }
         return texts[self.kind]
 
@@ -60,11 +64,19 @@ class Provisioner:
     Args:
         bucket: its name, "" where only tables are wanted.
         origins: web origins that may use presigned addresses from a browser.
+        uploads: how the names of uploads begin, "" to let none expire.
     """
 
     def __init__(
-        self, access: AwsAccess, specs: Iterable[TableSpec], bucket: str, origins: Sequence[str] = ()
+        self,
+        access: AwsAccess,
+        specs: Iterable[TableSpec],
+        bucket: str,
+        origins: Sequence[str] = (),
+        *,
+        uploads: str = "",
     ) -> None:
+        self._uploads = uploads
         self._specs = {spec.name: spec for spec in specs}
         self._bucket, self._region, self._origins = bucket, access.region, list(origins)
         self._tables = Caller(lambda: access.client("dynamodb"))
@@ -105,9 +117,12 @@ class Provisioner:
             return []
         cors = [Change("cors", bucket, origins)] if origins else []
         guards = [Change("public-access", bucket), Change("encryption", bucket)]
+        lifecycle = [Change("lifecycle", bucket, self._uploads)] if self._uploads else []
         if await self._ask(self._objects, "head_bucket", Bucket=bucket) is None:
-            return [Change("bucket", bucket), *guards, *cors]
+            return [Change("bucket", bucket), *guards, *lifecycle, *cors]
         changes = []
+        if lifecycle and self._expiry() not in await self._lifecycle_rules():
+            changes += lifecycle
         blocked = await self._ask(self._objects, "get_public_access_block", Bucket=bucket)
         if (blocked or {}).get("PublicAccessBlockConfiguration") != BLOCKED:
             changes.append(guards[0])
@@ -149,6 +164,14 @@ class Provisioner:
                     "put_bucket_encryption",
                     Bucket=change.target,
                     ServerSideEncryptionConfiguration={"Rules": [rule]},
+                )
+            case "lifecycle":
+                others = [rule for rule in await self._lifecycle_rules() if rule.get("ID") != EXPIRY]
+                await self._do(
+                    self._objects,
+                    "put_bucket_lifecycle_configuration",
+                    Bucket=change.target,
+                    LifecycleConfiguration={"Rules": [*others, self._expiry()]},
                 )
             case "cors":
                 await self._do(
@@ -201,11 +224,25 @@ class Provisioner:
             arguments["CreateBucketConfiguration"] = {"LocationConstraint": self._region}
         await self._do(self._objects, "create_bucket", **arguments)
 
+    async def _lifecycle_rules(self) -> list[dict[str, Any]]:
+        """The bucket's rules as they are; whatever else they say stays."""
+        answer = await self._ask(self._objects, "get_bucket_lifecycle_configuration", Bucket=self._bucket)
+        return list((answer or {}).get("Rules", ()))
+
+    def _expiry(self) -> dict[str, Any]:
+        return {
+            "ID": EXPIRY,
+            "Status": "Enabled",
+            "Filter": {"Prefix": self._uploads},
+            "Expiration": {"Days": EXPIRY_DAYS},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+        }
+
     def _cors_rules(self) -> list[dict[str, Any]]:
         return [
             {
                 "AllowedOrigins": self._origins,
-                "AllowedMethods": ["GET", "PUT"],
+                "AllowedMethods": ["GET", "PUT", "HEAD"],
                 "AllowedHeaders": ["content-type", "if-none-match", "x-amz-*"],
                 "ExposeHeaders": ["ETag"],
                 "MaxAgeSeconds": 3600,

@@ -24,6 +24,7 @@ from lunalux_core.backend.storage.sqlite.connection import (
     open_connection,
     open_impatient,
     unavailable,
+    unreadable_texts,
 )
 from lunalux_core.backend.storage.sqlite.layout import Layout
 from lunalux_core.backend.storage.sqlite.pace import Pace
@@ -132,7 +133,17 @@ class SqliteStore:
         if limit < 1:
             raise Invalid("a page holds at least one item")
         select = self._layout.select(table, index, pk, prefix, after, limit, descending)
-        return await self._reader.run(lambda db: select.page(db.execute(select.sql, select.values)))
+
+        def read(db: sqlite3.Connection) -> Page:
+            try:
+                return select.page(db.execute(select.sql, select.values))
+            except sqlite3.OperationalError as error:
+                if "decode" not in str(error):
+                    raise
+                with unreadable_texts(db):  # one row's half a surrogate pair must not hide all the others
+                    return select.page(db.execute(select.sql, select.values))
+
+        return await self._reader.run(read)
 
     async def scan_all(self, table: str) -> AsyncIterator[Item]:
         checks.spec_of(table, self._specs)

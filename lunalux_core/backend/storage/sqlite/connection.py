@@ -7,8 +7,9 @@ import errno
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -97,6 +98,16 @@ def finished(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) ->
             db.execute("ROLLBACK")
         raise
     return result
+
+
+@contextmanager
+def unreadable_texts(db: sqlite3.Connection) -> Iterator[None]:
+    """Read texts that are no UTF-8 with a mark for what is wrong; slower, so for those alone."""
+    db.text_factory = lambda data: data.decode("utf-8", "replace")
+    try:
+        yield
+    finally:
+        db.text_factory = str
 
 
 class Worker:
