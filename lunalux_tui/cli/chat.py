@@ -166,6 +166,7 @@ async def _turn(
     model = ""
     ended = True
     replies: list[dict[str, Any]] = []
+    skipped: list[ScriptSkipped] = []
     turn = runtime.chat.send(place.id, message, options) if message else runtime.chat.speak(place.id, options)
     async with aclosing(turn) as events:
         async for event in events:
@@ -185,11 +186,13 @@ async def _turn(
                 case PluginFailed():
                     output.say("warning", text=event.message)
                 case ScriptSkipped():
-                    output.say("warning", text=f"{event.script}: {event.reason}")
+                    skipped.append(event)
                 case WorldbookOverflowed():
                     output.say("book_overflow", n=event.entries, budget=event.budget)
                 case TurnCompleted(message=reply) if reply is not None and as_json:
                     replies.append(_reply(reply, place, model, billing))
+    if skipped:
+        output.say("scripts_skipped", n=len(skipped), name=skipped[0].script, reason=skipped[0].reason)
     if as_json and replies:
         output.print_json({**replies[-1], "replies": replies} if place.group_id else replies[-1])
     if not as_json and not ended:

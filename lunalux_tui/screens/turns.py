@@ -38,6 +38,7 @@ class Turns:
 
     def __init__(self, screen: ChatBase) -> None:
         self._screen = screen
+        self._skipped: list[ScriptSkipped] = []
         self._reply: Message | None = None
         self._began = 0.0
         self._clock: Timer | None = None
@@ -84,12 +85,21 @@ class Turns:
 
     def _stop(self) -> None:
         screen = self._screen
+        self._tell_skipped()
         if self._clock is not None:
             self._clock.stop()
             self._clock = None
         screen.busy = False
         screen.status.writer = ""
         screen.turn_over()
+
+    def _tell_skipped(self) -> None:
+        """One notice for all scripts that were skipped: a card may bring hundreds that fail."""
+        skipped, self._skipped = self._skipped, []
+        if skipped:
+            first = skipped[0]
+            text = t("chat.script_skipped", n=len(skipped), script=first.script, reason=first.reason)
+            self._screen.notify(text, severity="warning", markup=False)
 
     async def _handle(self, event: TurnEvent) -> None:
         screen = self._screen
@@ -110,8 +120,7 @@ class Turns:
             case PluginFailed():
                 screen.notify(event.message, title=event.plugin, severity="warning", markup=False)
             case ScriptSkipped():
-                text = t("chat.script_skipped", script=event.script, reason=event.reason)
-                screen.notify(text, severity="warning", markup=False)
+                self._skipped.append(event)
             case WorldbookOverflowed():
                 text = t("chat.worldbook_overflow", n=event.entries, budget=event.budget)
                 screen.notify(text, severity="warning", markup=False)
