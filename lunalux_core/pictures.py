@@ -52,15 +52,17 @@ def as_png(data: bytes) -> bytes:
     """
     if is_png(data):
         return data
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
-        with Image.open(BytesIO(data), formats=FORMATS) as picture:
-            _measure(picture)
-            out = BytesIO()
-            picture.convert("RGBA" if picture.has_transparency_data else "RGB").save(out, "PNG")
-            return out.getvalue()
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
+            with Image.open(BytesIO(data), formats=FORMATS) as picture:
+                _measure(picture)
+                out = BytesIO()
+                picture.convert("RGBA" if picture.has_transparency_data else "RGB").save(out, "PNG")
+                return out.getvalue()
+    except (OSError, ValueError, SyntaxError, ArithmeticError, Image.DecompressionBombError) as error:
         raise InvalidInput(
             "PICTURE_UNREADABLE", "The card's picture cannot be read.", "Export as .json or .charx instead."
         ) from error

@@ -73,7 +73,8 @@ def read_png(data: bytes) -> PngCard:
             payload = decode_payload(candidate.value)
             card = Card.parse(payload.text)
         except InvalidInput as error:
-            first_error = first_error or error
+            if first_error is None or isinstance(error, LimitExceeded):
+                first_error = error
             keyword = png.keyword_of(data, chunk)
             warnings.append(f"The {keyword} chunk was passed over: {error.message}")
             continue

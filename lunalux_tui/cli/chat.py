@@ -33,9 +33,6 @@ from lunalux_tui.i18n import t
 chat_app = typer.Typer(add_completion=False)
 commands = {"chat": chat_app}
 
-SKIPPED_TOLD = 3
-"""Scripts of a turn that are named when they are skipped; of more than these the number is told."""
-
 
 @chat_app.command()
 def chat(
@@ -198,7 +195,7 @@ async def _turn(
     model = ""
     printed = _Printed()
     replies: list[dict[str, Any]] = []
-    skipped: set[str] = set()
+    skipped: dict[str, str] = {}
     turn = runtime.chat.send(place.id, message, options) if message else runtime.chat.speak(place.id, options)
     async with aclosing(turn) as events:
         async for event in events:
@@ -216,9 +213,7 @@ async def _turn(
                 case PluginFailed():
                     output.say("warning", text=event.message)
                 case ScriptSkipped():
-                    if event.script not in skipped and len(skipped) < SKIPPED_TOLD:
-                        output.say("warning", text=f"{event.script}: {event.reason}")
-                    skipped.add(event.script)
+                    skipped.setdefault(event.script, event.reason)
                 case WorldbookOverflowed():
                     output.say("book_overflow", n=event.entries, budget=event.budget)
                 case TemplateFailed():
@@ -231,8 +226,9 @@ async def _turn(
                     if reply.finish in {"length", "cut", "filtered", "tool"}:
                         printed.end()
                         output.say(f"ended_{reply.finish}")
-    if len(skipped) > SKIPPED_TOLD:
-        output.say("scripts_skipped", n=len(skipped) - SKIPPED_TOLD)
+    if skipped:
+        name, reason = next(iter(skipped.items()))
+        output.say("scripts_skipped", n=len(skipped), name=name, reason=reason)
     if as_json and replies:
         output.print_json({**replies[-1], "replies": replies} if place.group_id else replies[-1])
     printed.end()

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import warnings
 from base64 import b64encode
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, TypeAlias
@@ -130,7 +132,10 @@ def _fitted(data: bytes, width: int, height: int, into: tuple[int, int] | None =
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(BytesIO(data), formats=FORMATS) as opened:
+        with warnings.catch_warnings(), ExitStack() as open_one:
+            # The limit here is lower, and a warning would be written over the screen.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            opened = open_one.enter_context(Image.open(BytesIO(data), formats=FORMATS))
             if opened.width * opened.height > LARGEST or max(opened.size) > LONGEST_SIDE:
                 raise ValueError("too many pixels")
             opened.draft("RGB", (width * 2, height * 2))

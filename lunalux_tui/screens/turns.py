@@ -91,14 +91,6 @@ class Turns:
         screen.transcript.clear_notes()
         self._clock = screen.set_interval(1, self._tick)
 
-    def _tell_skipped(self) -> None:
-        """One notice for all the scripts of a turn, however many and however often they were skipped."""
-        if self._skipped:
-            script, reason = next(iter(self._skipped.items()))
-            key = "chat.script_skipped" if len(self._skipped) == 1 else "chat.scripts_skipped"
-            text = t(key, script=script, reason=reason, n=len(self._skipped))
-            self._screen.notify(text, severity="warning", markup=False)
-
     def _tick(self) -> None:
         self._screen.status.seconds = int(time.monotonic() - self._began)
 
@@ -111,6 +103,14 @@ class Turns:
         screen.busy = False
         screen.status.writer = ""
         screen.turn_over()
+
+    def _tell_skipped(self) -> None:
+        """One notice for all scripts of a turn that were skipped: a card may bring hundreds that fail."""
+        skipped, self._skipped = self._skipped, {}
+        if skipped:
+            script, reason = next(iter(skipped.items()))
+            text = t("chat.script_skipped", n=len(skipped), script=script, reason=reason)
+            self._screen.notify(text, severity="warning", markup=False)
 
     async def _handle(self, event: TurnEvent) -> None:
         screen = self._screen

@@ -57,9 +57,12 @@ async def test_a_worldbook_comes_in_is_changed_deleted_taken_back_and_goes_out(
         assert isinstance(pane, WorldbooksPane)
         assert "import" in pane.empty
         await bring(driven, write(tmp_path / "moonbook.json", BOOK), pane, 1)
-        assert right_of(pane, pane.chosen) == "1 entry"
+        assert not next(iter(pane.items.values())).enabled  # nothing is switched on by itself
         assert "Moon" in dict(pane.explain(pane.chosen).facts)["entries"]
 
+        await driven.press("space")
+        await driven.until(lambda: next(iter(pane.items.values())).enabled)
+        assert right_of(pane, pane.chosen) == "1 entry"
         await driven.press("space")
         await driven.until(lambda: not next(iter(pane.items.values())).enabled)
         await driven.press("e")
@@ -113,7 +116,11 @@ async def test_a_preset_is_put_in_use_and_leaves_again(tmp_path: Path) -> None:
         await driven.until(out.is_file)
         await bring(driven, out, pane, 1)
         own = next(iter(pane.items))
-        assert right_of(pane, own) == "in use" and right_of(pane, f"{BUILTIN}novel_king") == ""
+        assert right_of(pane, own) == "" and right_of(pane, f"{BUILTIN}novel_king") == "in use"
+        await go_to(driven, pane, own)
+        await driven.press("enter")
+        await driven.until(lambda: right_of(pane, own) == "in use")
+        assert right_of(pane, f"{BUILTIN}novel_king") == ""
         assert pane.explain(own).facts
 
 
