@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from lunalux_core.settings import DECLARATIONS
+from lunalux_core.settings import DECLARATIONS, MODEL_OPTIONS
 from lunalux_tui.cli import NOUNS, Nouns
 
 FOLDER = Path(__file__).resolve().parent
@@ -52,7 +52,11 @@ def settings_page() -> str:
     lines += [
         "",
         "`[models.NAME]` tables hold saved models (`lunalux model add` writes them), `[keys]` holds your",
-        "own key bindings by binding id.",
+        "own key bindings by binding id. How to talk with a model's server stands in its table:",
+        "",
+        "| key in `[models.NAME]` | allowed | what it does |",
+        "| --- | --- | --- |",
+        *(f"| `{key}` | {option.allowed} | {option.help} |" for key, option in MODEL_OPTIONS.items()),
         "",
     ]
     return "\n".join(lines)

@@ -542,10 +542,10 @@ def _options(
 ) -> ModelOptions:
     """How to talk with the server; a value that cannot be is told, and the usual one stands."""
     good: dict[str, Any] = {}
-    for key, (allowed, fits) in MODEL_OPTIONS.items():
+    for key, option in MODEL_OPTIONS.items():
         if key not in entry:
             continue
-        if fits(entry[key]):
+        if option.fits(entry[key]):
             good[key] = tuple(entry[key]) if isinstance(entry[key], list) else entry[key]
             continue
         where = _place(path, text, "models", name, key)
@@ -553,26 +553,47 @@ def _options(
             InvalidInput(
                 "SETTING_INVALID",
                 f"models.{name}.{key} = {entry[key]!r} in {where} is not allowed.",
-                f"Allowed: {allowed}. The default is used meanwhile.",
+                f"Allowed: {option.allowed}. The default is used meanwhile.",
                 key=f"models.{name}.{key}",
                 value=str(entry[key]),
                 where=where,
-                allowed=allowed,
+                allowed=option.allowed,
             )
         )
     return ModelOptions(**good)
 
 
-MODEL_OPTIONS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "timeout": ("seconds from 1 to 86400", lambda value: _is_number(value) and 1 <= value <= 86_400),
-    "stream": ("true, false", lambda value: isinstance(value, bool)),
-    "post_process": (", ".join(POST_PROCESSING), lambda value: value in POST_PROCESSING),
-    "thinking_marks": (
+@dataclass(frozen=True, slots=True)
+class ModelOption:
+    """A key of `[models.NAME]` about talking with the server: what is allowed, in words and as a test."""
+
+    allowed: str
+    fits: Callable[[Any], bool]
+    help: str
+
+
+MODEL_OPTIONS: Mapping[str, ModelOption] = {
+    "timeout": ModelOption(
+        "seconds from 1 to 86400",
+        lambda value: _is_number(value) and 1 <= value <= 86_400,
+        "Longest silence before the first word of a reply; any byte of the server ends it. 900 without it.",
+    ),
+    "stream": ModelOption(
+        "true, false",
+        lambda value: isinstance(value, bool),
+        "Whether replies come word by word. A server that refuses is found out.",
+    ),
+    "post_process": ModelOption(
+        ", ".join(POST_PROCESSING),
+        lambda value: value in POST_PROCESSING,
+        "Shapes the roles for a strict chat template. Without it, what the server takes is found out.",
+    ),
+    "thinking_marks": ModelOption(
         "a list of an opening and a closing mark",
         lambda value: isinstance(value, list) and len(value) == 2 and all(_is_word(one) for one in value),
+        "What the model puts around its thoughts, beside the marks that are known.",
     ),
 }
-"""Keys of `[models.NAME]` about talking with the server: what is allowed, in words and as a test."""
 
 
 def _is_word(value: object) -> bool:

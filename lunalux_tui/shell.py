@@ -176,7 +176,7 @@ class LunaluxApp(ThemedApp):
             return
         for active in self.screen.active_bindings.values():
             if active.binding.action in {"quit", "app.quit"}:
-                self.notify(t("app.how_to_quit", press=self.get_key_display(active.binding)), markup=False)
+                self.notify(t("app.how_to_quit", keys=self.get_key_display(active.binding)), markup=False)
                 return
 
     async def action_quit(self) -> None:

@@ -24,7 +24,7 @@ from urllib.parse import urljoin
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.failures import RETRIABLE, Failures
 from lunalux_core.llm.model import Delta
-from lunalux_core.llm.network import diagnosis, same_origin
+from lunalux_core.llm.network import diagnosis, same_origin, speaks_tls
 from lunalux_core.llm.pool import HttpPool, Retry, Timeouts
 from lunalux_core.llm.reading import read_reply
 from lunalux_core.llm.reply import REPLY_LIMIT, ReplyDecoder
@@ -124,7 +124,7 @@ async def get_json(
     except TimeoutError:
         raise failures.timed_out(seconds) from None
     except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as error:
-        raise _connection_error(pool, base_url, failures, error) from None
+        raise await _connection_error(pool, base_url, failures, error) from None
     if not 200 <= response.status_code < 300:
         raise _refusal(failures, response, body[:ERROR_BODY_LIMIT])
     try:
@@ -187,7 +187,7 @@ async def _sent(
         except TimeoutError:
             raise failures.timed_out(waits.first_token) from None
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise _connection_error(pool, base_url, failures, error) from None
+            raise await _connection_error(pool, base_url, failures, error) from None
         target = redirected(response)
         if not target or response.status_code not in {307, 308} or not same_origin(url, target):
             return response
@@ -253,11 +253,16 @@ async def _read_all(response: httpx.Response, limit: int) -> bytes:
     return b"".join(pieces)
 
 
-def _connection_error(pool: HttpPool, base_url: str, failures: Failures, error: Exception) -> LunaluxError:
+async def _connection_error(
+    pool: HttpPool, base_url: str, failures: Failures, error: Exception
+) -> LunaluxError:
     """Before an answer has begun: nothing of the request was refused, it never got through."""
     import httpx
 
     proxy = pool.proxy_of(base_url)
     if isinstance(error, httpx.ConnectTimeout) and proxy is None:
         return failures.timed_out(pool.timeouts.connect)
-    return failures.unreachable(str(error) or type(error).__name__, *diagnosis(error, proxy))
+    kind, name = diagnosis(error, proxy)
+    if kind == "closed" and base_url.startswith("http:") and await speaks_tls(base_url):
+        kind = "tls"
+    return failures.unreachable(str(error) or type(error).__name__, kind, name)

@@ -7,6 +7,7 @@ IPv6 addresses and ranges in NO_PROXY, `socks://` as GNOME writes it, a certific
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 
 Obstacle = Literal["certificate", "dns", "refused", "tls", "proxy", "closed", ""]
 
+PROBE_SECONDS = 2
 CERTIFICATE_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 _PORTS = {"http": 80, "https": 443}
@@ -137,34 +139,27 @@ def _names(entry: str, host: str, port: int) -> bool:
 
 
 def certificates() -> ssl.SSLContext:
-    """The certificates that count: those of a file or folder that the environment names and that is there,
-    else the usual ones."""
+    """The certificates that count: those of all files and folders that the environment names and that are
+    there, else the usual ones."""
     import httpx
 
-    for name in CERTIFICATE_FILES:
-        if context := _context(cafile=os.environ.get(name, "")):
-            return context
-    if context := _context(capath=os.environ.get("SSL_CERT_DIR", "")):
-        return context
-    return httpx.create_ssl_context(trust_env=False)
+    context = ssl.create_default_context()
+    named = [_loaded(context, os.environ.get(name, "")) for name in (*CERTIFICATE_FILES, "SSL_CERT_DIR")]
+    return context if any(named) else httpx.create_ssl_context(trust_env=False)
 
 
-def _context(cafile: str = "", capath: str = "") -> ssl.SSLContext | None:
-    """None where the file cannot be used."""
-    if cafile and Path(cafile).is_dir():  # REQUESTS_CA_BUNDLE may name a folder
-        cafile, capath = "", cafile
-    if not (cafile and Path(cafile).is_file()) and not (capath and Path(capath).is_dir()):
-        return None
+def _loaded(context: ssl.SSLContext, place: str) -> bool:
+    """Whether certificates of a file or folder count from now on; one that cannot be used is done without."""
+    if not place or not Path(place).exists():
+        return False
     try:
-        return ssl.create_default_context(cafile=cafile or None, capath=capath or None)
+        if Path(place).is_dir():
+            context.load_verify_locations(capath=place)
+        else:
+            context.load_verify_locations(cafile=place)
     except (OSError, ValueError):
-        return None
-
-
-def missing_certificates() -> str:
-    """The variable that names certificates which are not there; "" if none does."""
-    named = ((name, os.environ.get(name, "")) for name in CERTIFICATE_FILES)
-    return next((name for name, value in named if value and not Path(value).exists()), "")
+        return False
+    return True
 
 
 # -- what stood in the way ---------------------------------------------------------------------------
@@ -192,6 +187,20 @@ def diagnosis(error: BaseException, proxy: Proxy | None) -> tuple[Obstacle, str]
     if "RemoteProtocolError" in names and ("\\x15\\x03" in text or "illegal status line" in text.lower()):
         return "tls", ""
     return ("closed" if names & {"RemoteProtocolError", "ReadError", "ConnectionResetError"} else ""), ""
+
+
+async def speaks_tls(url: str) -> bool:
+    """Whether a server that hung up on plain http would speak https at the same port."""
+    parts = urlsplit(url)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is sent
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port or 80, ssl=context)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

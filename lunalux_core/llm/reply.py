@@ -94,10 +94,11 @@ class ReplyDecoder:
         """What a whole message adds to the pieces that came before it: nothing, as a rule."""
         for kind in ("thinking", "text"):
             whole = "".join(text for one, text in said.parts if one == kind)
-            before = "".join(self._came[kind]).lstrip()
-            if not before:
+            if not self._came[kind]:
                 yield kind, whole
-            elif (trimmed := whole.lstrip()).startswith(before):
+                continue
+            before = "".join(self._came[kind]).lstrip()
+            if (trimmed := whole.lstrip()).startswith(before):
                 yield kind, trimmed[len(before) :]
 
     def _answer(self, raw: str) -> Iterator[Delta]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import ssl
+import subprocess
 import threading
 import time
 import tomllib
@@ -50,6 +53,13 @@ class Server:
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def encrypt(self, certificate: Path) -> None:
+        """Speak https from now on."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+        self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+        self.url = self.url.replace("http:", "https:")
 
     def close(self) -> None:
         self._http.shutdown()
@@ -256,3 +266,55 @@ def test_odd_variables_never_stop_the_program(
     everything = {**variables(server), **place, **environ}
     done = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", code=6, **everything)
     assert (done.error["code"], "cannot be found" in done.error["message"]) == ("MODEL_UNREACHABLE", True)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1 that nobody knows, its key beside it."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl makes the certificate")
+    file = tmp_path / "own.pem"
+    subprocess.run(
+        [
+            *(
+                openssl,
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=127.0.0.1",
+            ),
+            *(
+                "-addext",
+                "subjectAltName=IP:127.0.0.1",
+                "-keyout",
+                str(tmp_path / "own.key"),
+                "-out",
+                str(file),
+            ),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return file
+
+
+def test_a_certificate_of_ones_own_counts_also_on_this_machine(
+    program: Program, server: Server, ada: None, certificate: Path
+) -> None:
+    server.replies["m"] = chunks("Good.")
+    server.encrypt(certificate)
+    say = ("chat", "Ada", "-m", "x", "--model", "openai:m", "--json")
+    done = program(*say, code=6, **variables(server))
+    assert done.error["code"] == "MODEL_UNREACHABLE" and "certificate" in done.error["message"]
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        done = program(*say, **variables(server), **{name: str(certificate)})
+        assert done.json["content"] == "Good."
+    plain = {**variables(server), "OPENAI_BASE_URL": server.url.replace("https:", "http:")}
+    done = program(*say, code=None, **plain)
+    assert done.error["code"] == "MODEL_UNREACHABLE" and "encryption" in done.error["message"]

@@ -160,7 +160,7 @@ async def test_thoughts_shown_as_story_move_into_their_fold(
         await driven.press("enter")
         await driven.until(lambda: "late" in driven.chat.transcript.sheet.stream_text())
         await driven.until(lambda: driven.chat.transcript.sheet.stream_text().startswith("The rain"))
-        assert "late" not in driven.drawn() and "thought" in driven.drawn()
+        assert "She is late" not in driven.drawn() and "thinking" in driven.drawn()
         await driven.until(lambda: not driven.chat.busy)
         last = driven.chat.transcript.messages[-1]
         assert (last.content, last.thinking) == ("The rain has stopped.", "She is late. Be kind.")
