@@ -32,6 +32,7 @@ from lunalux_core.templates.values import ROLES, Context, Instruct, SystemPrompt
 _TYPES: tuple[GenerationType, ...] = ("normal", "continue", "impersonate", "swipe", "regenerate", "quiet")
 _CHARS_PER_TOKEN = 3.35
 _MAX_CONTEXT, _MAX_REPLY = 100_000, 100
+_PERSONA_AT_DEPTH = 4
 _NOBODY = "-"
 """How scenarios write that no template is chosen."""
 
@@ -146,17 +147,19 @@ def _material(scenario: Mapping[str, Any], power: Mapping[str, Any]) -> PromptMa
         history = [one for at, one in enumerate(history) if at != last]
     injected = [one for one in scenario.get("inject") or () if isinstance(one, dict)]
     context = as_integer(scenario.get("maxContext"), _MAX_CONTEXT)
+    persona_place = as_integer(power.get("persona_description_position"), 0)
     return PromptMaterial(
         card=_card(as_object(scenario.get("card")), char),
         user=user,
-        persona=as_text(scenario.get("persona")),
+        persona="" if persona_place else as_text(scenario.get("persona")),
         history=tuple(history),
         before=as_text(scenario.get("worldinfo_before")),
         after=as_text(scenario.get("worldinfo_after")),
         at_depth=tuple(
             DepthText(as_integer(one.get("depth"), 4), _role(one.get("role")), as_text(one.get("content")))
             for one in injected
-        ),
+        )
+        + _persona_at_depth(scenario, power, persona_place),
         type=next((one for one in _TYPES if one == kind), "normal"),
         quiet=as_text(scenario.get("quiet_prompt")),
         pin_examples=as_flag(power.get("pin_examples")),
@@ -164,6 +167,17 @@ def _material(scenario: Mapping[str, Any], power: Mapping[str, Any]) -> PromptMa
         newest_required=False,
         group=tuple(as_text(one) for one in scenario.get("group_names") or ()),
     )
+
+
+def _persona_at_depth(
+    scenario: Mapping[str, Any], power: Mapping[str, Any], place: int
+) -> tuple[DepthText, ...]:
+    """The persona's description where SillyTavern's settings put it into the chat."""
+    text = as_text(scenario.get("persona"))
+    if place != _PERSONA_AT_DEPTH or not text:
+        return ()
+    depth = as_integer(power.get("persona_description_depth"), 2)
+    return (DepthText(depth, _role(power.get("persona_description_role", 0)), text),)
 
 
 def _card(card: Mapping[str, Any], char: str) -> CardFields:

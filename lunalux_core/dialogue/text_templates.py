@@ -44,22 +44,28 @@ def shipped_as_stored() -> list[StoredTemplate]:
     ]
 
 
-def templates_called(stored: Sequence[StoredTemplate], name: str) -> list[Part]:
-    """The parts that a name stands for: those of the library, else one of our own set.
+def templates_found(stored: Sequence[StoredTemplate], name: str) -> Sequence[StoredTemplate]:
+    """What a name stands for: templates of the library, else one of our own set.
 
     Raises:
         NotFound: TEMPLATE_NOT_FOUND, with the nearest names.
     """
     try:
-        found = named_like(stored, name)
+        return named_like(stored, name)
     except NotFound:
-        found = named_like([*stored, *shipped_as_stored()], name)
-    return [read_part(one.kind, one.document, one.name) for one in found]
+        return named_like([*stored, *shipped_as_stored()], name)
+
+
+def whole_name(stored: Sequence[StoredTemplate], name: str) -> str:
+    """The name in full of what a beginning or a word stands for now. Raises NotFound (TEMPLATE_NOT_FOUND)."""
+    found = templates_found(stored, name)[0]
+    return found.bundle if found.bundle.casefold() == name.casefold() else found.name
 
 
 def chosen_template(stored: Sequence[StoredTemplate], name: str, language: Language) -> TextTemplate:
     """The template of that name, completed by our own parts. Raises NotFound (TEMPLATE_NOT_FOUND)."""
-    return composed(name, templates_called(stored, name), language)
+    parts = [read_part(one.kind, one.document, one.name) for one in templates_found(stored, name)]
+    return composed(name, parts, language)
 
 
 def fitting_template(

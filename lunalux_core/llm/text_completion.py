@@ -21,11 +21,14 @@ from lunalux_core.llm.openai import OpenAIModel
 from lunalux_core.llm.pool import HttpPool
 from lunalux_core.llm.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.reports import read_report
+from lunalux_core.templates.jinja import render_chat
 
 ServerKind = Literal["llamacpp", "koboldcpp", "generic"]
 
 ASK_SECONDS = 4
 """How long a server may take to say what it is; one that says nothing speaks the common protocol."""
+SILENT = object()
+"""Instead of a document, where no answer came."""
 DEFAULT_TOKENS = 512
 FEW_STOPS = 4
 """Stop strings that every server takes; the rest are looked for here."""
@@ -97,10 +100,13 @@ class TextCompletionModel(OpenAIModel):
         known = self._known
         if known.kind is None:
             known.kind = _PROVIDERS.get(str(self._spec.provider)) or await self._asked()
-        return known.kind
+        return known.kind or "generic"
 
-    async def _asked(self) -> ServerKind:
+    async def _asked(self) -> ServerKind | None:
+        """None where nothing answers: it may be started later."""
         version, props = await asyncio.gather(self._document("api/extra/version"), self._document("props"))
+        if version is SILENT and props is SILENT:
+            return None
         if isinstance(version, dict) and "kobold" in str(version.get("result", "")).lower():
             return "koboldcpp"
         if isinstance(props, dict) and "default_generation_settings" in props:
@@ -109,15 +115,24 @@ class TextCompletionModel(OpenAIModel):
 
     async def served_template(self, messages: tuple[Message, ...]) -> str:
         """What the server's chat template makes of messages, up to the reply; "" where it does not say."""
-        if await self.kind() != "llamacpp":
+        turns = [{"role": one.role, "content": one.content} for one in messages]
+        if await self.kind() == "llamacpp":
+            answer = await self._document("apply-template", {"messages": turns})
+            if text := _text_of(answer, "prompt"):
+                return text
+        template = _text_of(await self._document("props"), "chat_template")
+        return render_chat(template, turns) if template else ""
+
+    async def served_name(self) -> str:
+        """The name of the template that a server says it uses (TabbyAPI), "" where it names none."""
+        if await self.kind() != "generic":
             return ""
-        body = {"messages": [{"role": one.role, "content": one.content} for one in messages]}
-        answer = await self._document("apply-template", body)
-        text = answer.get("prompt") if isinstance(answer, dict) else None
-        return text if isinstance(text, str) else ""
+        card = await self._document("v1/model")
+        parameters = card.get("parameters") if isinstance(card, dict) else None
+        return _text_of(parameters, "prompt_template")
 
     async def _document(self, path: str, body: Mapping[str, object] | None = None) -> object:
-        """A JSON document beside the API; None where there is none."""
+        """A JSON document beside the API; None where there is none, SILENT where nothing answers."""
         client = await self._pool.client(self._base_url)  # has imported httpx, beside the loop
         import httpx
 
@@ -127,7 +142,9 @@ class TextCompletionModel(OpenAIModel):
                 method = "GET" if body is None else "POST"
                 answer = await client.request(method, url, headers=self._headers(), json=body)
                 return answer.json() if answer.status_code == 200 else None
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError):
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL):
+            return SILENT
+        except (ValueError, RecursionError):
             return None
 
 
@@ -273,6 +290,11 @@ class TextDecoder(ReplyDecoder):
             self.usage = Usage(_number(usage, "prompt_tokens"), _number(usage, "completion_tokens"))
         elif "tokens_predicted" in event and event.get("stop") is True:
             self.usage = Usage(_number(event, "tokens_evaluated"), _number(event, "tokens_predicted"))
+
+
+def _text_of(document: object, name: str) -> str:
+    value = document.get(name) if isinstance(document, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def _number(values: Mapping[str, object], name: str) -> int:

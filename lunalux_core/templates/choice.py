@@ -12,6 +12,8 @@ Matches = Callable[[str, str, str], bool]
 
 _WRITTEN = re.compile(r"(/?)(.+)\1([a-z]*)", re.IGNORECASE | re.ASCII)
 _FLAGS = re.compile(r"(?!.*?(.).*?\1)[gmixXsuUAJ]+\Z")
+"""Flags of any language, each once; those that JavaScript does not have make a pattern unusable."""
+_KNOWN_FLAGS = frozenset("gimsu")
 
 
 def activated(model: str, templates: Iterable[Instruct], matches: Matches) -> Instruct | None:
@@ -29,4 +31,6 @@ def wants(expression: str, model: str, matches: Matches) -> bool:
         return False
     if written[3] and not _FLAGS.match(written[3]):
         return matches(expression, "", model)
+    if not set(written[3]) <= _KNOWN_FLAGS:
+        return False
     return matches(written[2], written[3], model)

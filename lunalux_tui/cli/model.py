@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -175,10 +176,12 @@ def add(
     )
 
     async def work(runtime: Runtime) -> None:
+        nonlocal config
         if template:
-            from lunalux_core.dialogue.text_templates import templates_called
+            from lunalux_core.dialogue.text_templates import whole_name
 
-            templates_called(await runtime.library.templates.list(), template)
+            known = await runtime.library.templates.list()
+            config = replace(config, template=whole_name(known, template))
         from lunalux_core.config_file import save_model
         from lunalux_core.llm.registry import credential_name
 

@@ -161,7 +161,7 @@ def test_show_prompt_is_the_text_that_a_text_model_gets(
     add = ("model", "add", "local", "--provider", "openai", "--model", "m", "--mode", "text")
     unknown = program(*add, "--template", "Nothing like it", "--json", code=5)
     assert unknown.error["code"] == "TEMPLATE_NOT_FOUND"
-    program(*add, "--template", "Tags", "--base-url", "http://127.0.0.1:9/v1")
+    program(*add, "--template", "tag", "--base-url", "http://127.0.0.1:9/v1")
     (row,) = [one for one in program("model", "list", "--json").json["own"] if one["name"] == "local"]
     assert (row["mode"], row["template"]) == ("text", "Tags")
     shown = program(

@@ -395,6 +395,25 @@ def test_a_pattern_that_never_ends_chooses_nothing() -> None:
         assert activated("aa", [broken, slow], matches) == slow
 
 
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("/MIS/gi", True),
+        ("mis", True),
+        ("/mis/q", False),
+        ("/mis/ii", False),
+        ("/mis/x", False),
+        ("/(?<first>m)\\w+/s", True),
+        ("", False),
+        ("/", False),
+    ],
+)
+def test_expressions_are_read_as_they_are_written_there(expression: str, found: bool) -> None:
+    one = Instruct("one", activation_regex=expression)
+    with regex_matches() as matches:
+        assert (activated("mistral", [one], matches) is one) == found
+
+
 def test_our_own_set_is_whole() -> None:
     names = [one.name for one in shipped_templates()]
     assert names == [

@@ -19,7 +19,7 @@ from lunalux_core.dialogue.turn import (
     TurnCompleted,
     TurnEvent,
 )
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, NetworkError
 from lunalux_core.importing import import_data
 from lunalux_core.library.conversations import Conversation
 from lunalux_core.paths import Paths
@@ -290,6 +290,40 @@ async def test_a_template_read_off_the_server(paths: Paths, written: str, named:
     assert written.format(role="assistant", content="You came, Bob.") in prompt.text
 
 
+JINJA = """{{ bos_token }}{% for m in messages %}
+    {%- if m.role not in ['system', 'user', 'assistant'] %}{{ raise_exception('role') }}{% endif %}
+    {{- '<|start_header_id|>' + m.role + '<|end_header_id|>\n\n' + m.content.strip() + '<|eot_id|>' }}
+{%- endfor %}
+{%- if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"""
+
+
+async def test_a_chat_template_in_jinja_is_recognised_by_what_it_produces(paths: Paths) -> None:
+    """KoboldCpp shows its model's template and renders it nowhere."""
+    async with (
+        text_server("koboldcpp", chat_template=JINJA) as server,
+        opened(paths, server, None, model="unheard-of") as (runtime, place),
+    ):
+        prompt = await runtime.chat.preview(place.id, "I brought oil.")
+        server.chat_template = (
+            "{% for x in range(10000000) %}{% for y in range(1000) %}a{% endfor %}{% endfor %}"
+        )
+        runtime.apply(runtime.settings)
+        events = await collect(runtime.chat.send(place.id, "I brought oil."))
+    assert prompt.form is not None and prompt.form.template == "Llama 3"
+    (failed,) = [one for one in events if isinstance(one, TemplateFailed)]
+    assert failed.error.code == "TEMPLATE_NONE" and server.asked[0][0] == "/v1/chat/completions"
+
+
+async def test_a_template_that_the_server_names(paths: Paths) -> None:
+    card = {"id": "unheard-of", "parameters": {"max_seq_len": 4096, "prompt_template": "chatml"}}
+    async with (
+        text_server("generic", model_card=card) as server,
+        opened(paths, server, None, model="unheard-of") as (runtime, place),
+    ):
+        prompt = await runtime.chat.preview(place.id, "I brought oil.")
+    assert prompt.form is not None and prompt.text.endswith("<|im_start|>assistant\n")
+
+
 async def test_a_reply_that_cleaning_would_empty_stays(paths: Paths) -> None:
     async with (
         text_server("generic", pieces=["Bob: I think so."]) as server,
@@ -298,6 +332,18 @@ async def test_a_reply_that_cleaning_would_empty_stays(paths: Paths) -> None:
         events = await collect(runtime.chat.send(place.id, "Hm?"))
     assert completed(events).text == "Bob: I think so."
     assert any(isinstance(one, ReplyKept) for one in events)
+
+
+async def test_a_server_that_is_started_later_is_asked_again(paths: Paths) -> None:
+    """The first turn finds nobody; the next one, with the server there, speaks its own protocol."""
+    async with text_server("llamacpp") as first:
+        port = first.port
+    async with opened(paths, TextServer("llamacpp", port=port)) as (runtime, place):
+        with pytest.raises(NetworkError):
+            await collect(runtime.chat.send(place.id, "Anybody?"))
+        async with text_server("llamacpp", port=port) as server:
+            await collect(runtime.chat.send(place.id, "And now?"))
+    assert [path for path, _ in server.asked] == ["/completion"]
 
 
 async def test_what_a_server_refuses_is_done_without(paths: Paths) -> None:

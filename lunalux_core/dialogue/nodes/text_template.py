@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from lunalux_core.dialogue.ecma import EcmaEngine
@@ -61,6 +62,9 @@ async def _template(turn: TurnInput, models: Callable[[], Registry], engine: Ecm
         instruct = recognised(rendered, shipped_instructs()) if rendered else None
         if instruct is not None:
             return composed(instruct.name or SERVED, [instruct], turn.language)
+        if named := await opened.served_name():
+            with suppress(NotFound):
+                return chosen_template(turn.templates, named, turn.language)
     raise NotFound(
         "TEMPLATE_NONE",
         f"No template fits the model {turn.model.name}; the server's chat template is used meanwhile.",

@@ -26,6 +26,8 @@ class TextServer:
     finish: str = "stop"
     refuse: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     turn_format: str = CHATML
+    chat_template: str = ""
+    model_card: dict[str, Any] = field(default_factory=dict)
     pause: float = 0
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     left: asyncio.Event = field(default_factory=asyncio.Event)
@@ -41,8 +43,12 @@ class TextServer:
         body = json.loads(raw) if raw else {}
         if path == "/api/extra/version" and self.kind == "koboldcpp":
             return web.json_response({"result": "KoboldCpp", "version": "1.99"})
-        if path == "/props" and self.kind == "llamacpp":
-            return web.json_response({"default_generation_settings": {"n_ctx": 4096}, "chat_template": "…"})
+        if path == "/props" and self.kind != "generic":
+            return web.json_response(
+                {"default_generation_settings": {"n_ctx": 4096}, "chat_template": self.chat_template}
+            )
+        if path == "/v1/model" and self.model_card:
+            return web.json_response(self.model_card)
         if path == "/apply-template" and self.kind == "llamacpp":
             turns = "".join(self.turn_format.format(**one) for one in body["messages"])
             begun = self.turn_format.partition("{content}")[0].format(role="assistant")
@@ -103,7 +109,7 @@ async def text_server(kind: Kind, **values: Any) -> AsyncIterator[TextServer]:
     app.router.add_route("*", "/{rest:.*}", server.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", server.port)
     await site.start()
     server.port = runner.addresses[0][1]
     try:
