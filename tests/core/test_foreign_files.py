@@ -11,7 +11,8 @@ from foreign_files import SEEDS
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.chatdates import parse_date, st_date
-from lunalux_core.cards.chatlog import ChatLog, read_chats
+from lunalux_core.cards.chatlog import ChatLog
+from lunalux_core.cards.chatlog_read import read_chats
 from lunalux_core.cards.front import read_card
 from lunalux_core.cards.recognise import Kind, recognise_document
 from lunalux_core.cards.remarks import remarks_on
@@ -444,7 +445,7 @@ def test_risu_commands_are_left_out_and_told_and_order_counts() -> None:
 
 
 def test_templates_for_text_completion_are_told_as_such() -> None:
-    with pytest.raises(LunaluxError, match="text-completion"):
+    with pytest.raises(LunaluxError, match="text completion"):
         read_card(json.dumps(SEEDS["master"]).encode(), "x.json")
     assert recognise_document({"name": "x", "content": "c", "post_history": ""}) is Kind.TEXT_PRESET
 
