@@ -44,7 +44,7 @@ def prompt_budget(turn: TurnInput) -> int:
     """Tokens for the prompt: the window less the reply. An imported preset's own window counts too."""
     params = turn.preset.params
     window = min(turn.model.context_tokens, turn.settings.context_tokens)
-    if turn.preset.source == "sillytavern" and params.context_tokens:
+    if _counts(turn) and params.context_tokens:
         window = min(turn.model.context_tokens, params.context_tokens)
     return window - reply_room(turn)
 
@@ -52,8 +52,13 @@ def prompt_budget(turn: TurnInput) -> int:
 def reply_room(turn: TurnInput) -> int:
     """Tokens kept for the reply: the model's own limit, the imported preset's, or the setting."""
     own = turn.model.sampling.max_tokens
-    imported = turn.preset.params.sampling.max_tokens if turn.preset.source == "sillytavern" else None
+    imported = turn.preset.params.sampling.max_tokens if _counts(turn) else None
     return own or imported or turn.settings.reply_tokens
+
+
+def _counts(turn: TurnInput) -> bool:
+    """Whether the preset's numbers are meant for this model: an imported one, which is made for chats."""
+    return turn.preset.source == "sillytavern" and turn.model.mode == "chat"
 
 
 def note_of(turn: TurnInput) -> ChatNote | None:
