@@ -17,8 +17,8 @@ from lunalux_core.wire.official import SubmitRequest
 DEFAULT_MAX_INPUT_CHARS = 400_000
 DEFAULT_MAX_OUTPUT_TOKENS = 8192
 MAX_REPLY_CHARS = 120_000
-CUT = "eof"
-"""How a model's stream says that it ended without its protocol's end mark: nobody pays for half a reply."""
+CUT = "cut"
+"""How a model's stream says that its server ended it before its end: nobody pays for half a reply."""
 
 
 @dataclass(frozen=True, slots=True)
