@@ -19,8 +19,8 @@ DEFAULT_MAX_OUTPUT_TOKENS = 8192
 MAX_REPLY_CHARS = 120_000
 SPEAKING = 0.25
 """A model that said something in the last quarter of its time is slow, not silent."""
-CUT = "eof"
-"""How a model's stream says that it ended without its protocol's end mark: nobody pays for half a reply."""
+CUT = "cut"
+"""How a model's stream says that its server ended it before its end: nobody pays for half a reply."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ class ContractStream:
         for tag in self._pattern.finditer(self._held):
             shown, thought = self._take(self._held[position : tag.start()])
             text, thinking, position = text + shown, thinking + thought, tag.start()
-            if self._plain and _closes_thinking(tag):
+            if self._plain and _closes_thinking(tag) and not self._opened(tag):
                 self._take_back()
                 text, thinking, position = "", "", tag.end()
             elif tag[2] and self._obeys(tag):
@@ -120,6 +120,12 @@ class ContractStream:
             self.turned, self._taken_back = True, ""
             return "", ""
         return text, thinking
+
+    def _opened(self, closing: re.Match[str]) -> bool:
+        """Whether the opening mark stands in the text: then the pair is part of the story."""
+        before = (self._text.value + self._held[: closing.start()]).lower()
+        mark = closing.group().lower()
+        return any(mark in ends and opening in before for opening, ends in self._marks.openings)
 
     def _take_back(self) -> None:
         """All that was read so far as text was thought."""

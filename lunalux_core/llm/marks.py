@@ -25,8 +25,9 @@ class Pair:
 PAIRS: tuple[Pair, ...] = (
     Pair("<think>", "</think>"),  # DeepSeek, Qwen, GLM, MiniMax and most others
     Pair("<thinking>", "</thinking>"),
-    Pair("<thought>", "</thought>"),  # EXAONE, Gemini's compatible interface
-    Pair("<reasoning>", "</reasoning>"),
+    # EXAONE, Gemini's compatible interface; presets ask for the same tag around what a character thinks
+    Pair("<thought>", "</thought>", loose=False),
+    Pair("<reasoning>", "</reasoning>", loose=False),
     Pair("[THINK]", "[/THINK]"),  # Magistral
     Pair("<seed:think>", "</seed:think>"),
     Pair("◁think▷", "◁/think▷"),  # Kimi

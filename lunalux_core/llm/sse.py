@@ -46,6 +46,8 @@ class EventParser:
         Raises:
             EventTooLong: an event is longer than the limit.
         """
+        if not chunk:
+            return []
         if self._after_cr or b"\r" in chunk:
             chunk = self._unify_newlines(chunk)
         lines = chunk.split(b"\n")

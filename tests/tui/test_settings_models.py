@@ -158,3 +158,22 @@ async def test_the_model_picker_leads_to_the_settings() -> None:
         async with asyncio.timeout(20):
             while not isinstance(driven.app.focused, ModelsPane):
                 await driven.pilot.pause(0.02)
+
+
+async def test_the_form_keeps_how_to_talk_with_the_server(paths: Paths) -> None:
+    async with open_app((100, 40)) as driven:
+        await section(driven, "models")
+        await driven.press("n")
+        await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
+        await driven.press("enter")
+        dialog = await form(
+            driven, name="mine", model="m", key="k", timeout="1800", stream="no", post_process="odd"
+        )
+        await driven.press("ctrl+s")
+        await driven.until(lambda: "semi-strict" in outcome(dialog))
+        await form(driven, post_process="strict", thinking_marks="<a> </a>")
+        await driven.press("ctrl+s")
+        await driven.until(lambda: "mine" in load_settings(paths).models)
+    options = load_settings(paths).models["mine"].options
+    assert (options.timeout, options.stream, options.post_process) == (1800, False, "strict")
+    assert options.thinking_marks == ("<a>", "</a>")
