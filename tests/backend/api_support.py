@@ -140,7 +140,8 @@ def bad(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     """The envelope of a refusal."""
     document: dict[str, Any] = response.json()
     assert (response.status_code, document.get("code")) == (status, code), (response.status_code, document)
-    assert document["success"] is False and set(document) <= {"success", "code", "message"}
+    members = {"success", "code", "message"} | ({"config"} if code == "PRICE_CHANGED" else set())
+    assert document["success"] is False and set(document) <= members
     assert response.headers["x-request-id"]
     return document
 

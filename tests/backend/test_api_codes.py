@@ -329,6 +329,8 @@ async def money(tour: Tour) -> None:
     ):
         bad(await Ask(ada, SUBMIT, change=body(**members)).send(http), status, code)
     bad(await Ask(eve, SUBMIT, change=body(modelId="002")).send(http), 404, "WALLET_NOT_FOUND")
+    shown = {"modelId": "002", "userMessage": "Hi.", "expectedCost": {"method": "star", "star": 1}}
+    bad(await ada.post(SUBMIT, shown), 409, "PRICE_CHANGED")
     key = {"idempotency-key": "the-key"}
     good(await ada.post(SUBMIT, {"modelId": "002", "userMessage": "One."}, **key))
     bad(

@@ -223,7 +223,7 @@ class Herd:
             for row in rows:
                 if row["PK"] in whole or row["PK"].startswith(("LEASE", "RANGE")) or row["SK"] == "IDENTITY":
                     continue
-                if row.get("userId") == self.ada.user_id:
+                if row.get("userId") == self.ada.user_id or row.get("CharacterID") == self.good:
                     continue
                 if table == TABLES.model_config and row["modelId"] in ("001", "002"):
                     continue
