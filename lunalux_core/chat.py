@@ -13,7 +13,6 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.cards.jsontext import well_formed
 from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
@@ -29,6 +28,7 @@ from lunalux_core.dialogue.turn import (
     TurnResult,
     TurnStarted,
 )
+from lunalux_core.documents.json_text import well_formed
 from lunalux_core.errors import InvalidInput, StorageError
 from lunalux_core.keeping import (
     CONTINUED,

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lunalux_core.cards.jsontext import well_formed
+from lunalux_core.documents.json_text import well_formed
 from lunalux_core.owner_lock import take_lock
 
 MOST_BYTES = 64 * 1024 * 1024

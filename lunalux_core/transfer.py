@@ -17,11 +17,11 @@ from lunalux_core.cards.chatlog import (
     write_text,
 )
 from lunalux_core.cards.chatlog_read import read_chats
-from lunalux_core.cards.coerce import as_object, as_text
-from lunalux_core.cards.jsontext import well_formed_value
 from lunalux_core.database import Connection
 from lunalux_core.dialogue.authors_note import ChatNote
 from lunalux_core.dialogue.worldbook.values import TimedState
+from lunalux_core.documents.coerce import as_object, as_text
+from lunalux_core.documents.json_text import well_formed_value
 from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms
 from lunalux_core.library import Library

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import SuspendNotSupported
 
-from lunalux_core.cards.jsontext import well_formed
+from lunalux_core.documents.json_text import well_formed
 from lunalux_core.errors import InvalidInput
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from lunalux_core.cards import png
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.coerce import as_text
+from lunalux_core.documents.coerce import as_text
 
 ASSET_KEYWORD = "chara-ext-asset_"
 MAX_ASSET = 64 * 1024 * 1024

@@ -11,10 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lunalux_core.cards import envelope
-from lunalux_core.cards.coerce import as_flag, as_integer, as_number, as_object, as_tags, as_text, as_texts
 from lunalux_core.cards.edits import Path, apply_edits
 from lunalux_core.cards.envelope import V1_FIELDS, Spec
-from lunalux_core.cards.jsontext import dump_json, parse_object, well_formed_value
+from lunalux_core.documents.coerce import (
+    as_flag,
+    as_integer,
+    as_number,
+    as_object,
+    as_tags,
+    as_text,
+    as_texts,
+)
+from lunalux_core.documents.json_text import dump_json, parse_object, well_formed_value
 
 Role = Literal["system", "user", "assistant"]
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.cards.assets import Asset, data_uri_bytes, list_assets, main_picture, picture_ext
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.envelope import as_v3
-from lunalux_core.cards.jsontext import MAX_JSON_BYTES, decode_text, dump_json
+from lunalux_core.documents.json_text import MAX_JSON_BYTES, decode_text, dump_json
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 if TYPE_CHECKING:

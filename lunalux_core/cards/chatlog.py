@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lunalux_core.cards.chatdates import parse_date, st_date
-from lunalux_core.cards.coerce import as_optional_integer, as_text
+from lunalux_core.documents.coerce import as_optional_integer, as_text
 from lunalux_core.errors import InvalidInput
 
 Role = Literal["system", "user", "assistant"]

@@ -16,7 +16,7 @@ from lunalux_core.cards.chatlog_kobold import is_kobold, read_kobold
 from lunalux_core.cards.chatlog_ooba import is_ooba, read_ooba
 from lunalux_core.cards.chatlog_risu import is_risu, read_risu
 from lunalux_core.cards.chatlog_spoken import Spoken, chat_of, objects, texts_of
-from lunalux_core.cards.coerce import as_flag, as_text
+from lunalux_core.documents.coerce import as_flag, as_text
 from lunalux_core.text import clean_line
 
 

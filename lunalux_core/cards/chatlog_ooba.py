@@ -14,7 +14,7 @@ from typing import Any
 from lunalux_core.cards.chatdates import parse_date
 from lunalux_core.cards.chatlog import ChatLog, Role, message_text
 from lunalux_core.cards.chatlog_spoken import Spoken, chat_of, objects
-from lunalux_core.cards.coerce import as_integer, as_object, as_text
+from lunalux_core.documents.coerce import as_integer, as_object, as_text
 
 _BEGIN = "<|BEGIN-VISIBLE-CHAT|>"
 _SHAPES = (("internal", "visible"), ("data", "data_visible"), ("history", "history_visible"))

@@ -10,8 +10,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from lunalux_core.cards.coerce import as_flag, as_number, as_object, as_tags, as_text
-from lunalux_core.cards.jsontext import canonical_json
+from lunalux_core.documents.coerce import as_flag, as_number, as_object, as_tags, as_text
+from lunalux_core.documents.json_text import canonical_json
 
 Spec = Literal["v1", "v2", "v3"]
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from lunalux_core.cards import assets, charx, png, pngcard
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.envelope import without_binding
-from lunalux_core.cards.jsontext import dump_json
 from lunalux_core.cards.placeholder import placeholder_png
+from lunalux_core.documents.json_text import dump_json
 from lunalux_core.errors import InvalidInput
 
 ExportFormat = Literal["png", "json", "charx"]

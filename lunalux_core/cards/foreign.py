@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.coerce import as_object, as_text, as_texts
 from lunalux_core.cards.envelope import V2_FIELDS
+from lunalux_core.documents.coerce import as_object, as_text, as_texts
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 MAX_YAML_CHARACTERS = 1_000_000

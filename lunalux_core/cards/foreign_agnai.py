@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lunalux_core.cards.coerce import as_integer, as_object, as_tags, as_text, as_texts
+from lunalux_core.documents.coerce import as_integer, as_object, as_tags, as_text, as_texts
 from lunalux_core.errors import InvalidInput
 
 

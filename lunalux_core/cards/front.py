@@ -9,9 +9,9 @@ from typing import Literal
 from lunalux_core.cards import assets, charx, foreign, pngcard, recognise
 from lunalux_core.cards.assets import Asset
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.coerce import as_number
-from lunalux_core.cards.jsontext import decode_text, parse_json, parse_object
 from lunalux_core.cards.png import is_png
+from lunalux_core.documents.coerce import as_number
+from lunalux_core.documents.json_text import decode_text, parse_json, parse_object
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 MAX_FILE = 64 * 1024 * 1024

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from lunalux_core.cards import png
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.envelope import as_v2, as_v3, mirrored
-from lunalux_core.cards.jsontext import MAX_JSON_BYTES, decode_text, dump_json
+from lunalux_core.documents.json_text import MAX_JSON_BYTES, decode_text, dump_json
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 LOREBOOK_KEYWORD = "naidata"

@@ -11,8 +11,6 @@ import copy
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from lunalux_core.cards.coerce import as_object
-from lunalux_core.cards.jsontext import decode_text, parse_json
 from lunalux_core.cards.preset_fields import (
     OURS,
     assembly_of,
@@ -36,6 +34,8 @@ from lunalux_core.cards.preset_values import (
     PresetPrompt,
     PresetSource,
 )
+from lunalux_core.documents.coerce import as_object
+from lunalux_core.documents.json_text import decode_text, parse_json
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 __all__ = [

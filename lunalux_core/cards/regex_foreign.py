@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lunalux_core.cards.coerce import as_flag, as_integer, as_text
+from lunalux_core.documents.coerce import as_flag, as_integer, as_text
 
 _PLACES: dict[str, dict[str, Any]] = {
     "editinput": {"placement": [1]},

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.coerce import as_object
 from lunalux_core.cards.worldbook import read_book
+from lunalux_core.documents.coerce import as_object
 from lunalux_core.errors import InvalidInput
 
 _RUNTIMES = {

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lunalux_core.cards.coerce import as_number, as_text
 from lunalux_core.cards.envelope import BINDING, MIRROR_ALIASES, V1_FIELDS, data_of
+from lunalux_core.documents.coerce import as_number, as_text
 
 Level = Literal["error", "warning", "note"]
 JsonType = Literal["string", "strings", "object", "number", "boolean", "list", "texts by language", "id"]

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lunalux_core.cards import worldbook_foreign
-from lunalux_core.cards.coerce import as_flag, as_object, as_optional_integer, as_text
 from lunalux_core.cards.worldbook_entry import (
     AFTER,
     AND_ALL,
@@ -47,6 +46,7 @@ from lunalux_core.cards.worldbook_write import (
     write_lorebook_v3,
     write_world_info,
 )
+from lunalux_core.documents.coerce import as_flag, as_object, as_optional_integer, as_text
 from lunalux_core.errors import InvalidInput
 
 __all__ = [

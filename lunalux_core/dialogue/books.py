@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.coerce import as_object, as_text
+from lunalux_core.documents.coerce import as_object, as_text
 from lunalux_core.errors import InvalidInput
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from lunalux_core.cards.coerce import as_flag, as_integer, as_object, as_text
 from lunalux_core.cards.macros import ChatMessage, MacroContext, Variables, expander
 from lunalux_core.dialogue.assembly.material import (
     CardFields,
@@ -22,6 +21,7 @@ from lunalux_core.dialogue.assembly.material import (
 )
 from lunalux_core.dialogue.assembly.text import TextAssembly, TextPrompt, TextWishes
 from lunalux_core.dialogue.template_macros import template_macros
+from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import Role
 from lunalux_core.templates.choice import Matches, wants

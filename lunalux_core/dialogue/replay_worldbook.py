@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from lunalux_core.cards.coerce import as_number, as_object, as_text
 from lunalux_core.cards.macros import ChatMessage, MacroContext, expander
 from lunalux_core.cards.worldbook import (
     AT_DEPTH,
@@ -38,6 +37,7 @@ from lunalux_core.dialogue.worldbook import (
     activate,
     regex_matcher,
 )
+from lunalux_core.documents.coerce import as_number, as_object, as_text
 from lunalux_core.llm.tokens import estimator
 
 

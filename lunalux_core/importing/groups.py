@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.cards.coerce import as_flag, as_integer, as_object, as_text, as_texts
+from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text, as_texts
 from lunalux_core.errors import NotFound
 from lunalux_core.importing.files import Source
 from lunalux_core.importing.results import ImportResult

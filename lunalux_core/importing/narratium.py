@@ -7,8 +7,8 @@ import binascii
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.cards.coerce import as_object, as_text
-from lunalux_core.cards.jsontext import canonical_json, decode_text, dump_json, parse_json
+from lunalux_core.documents.coerce import as_object, as_text
+from lunalux_core.documents.json_text import canonical_json, decode_text, dump_json, parse_json
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import store
 from lunalux_core.importing.files import Source

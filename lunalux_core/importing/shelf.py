@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lunalux_core.cards.coerce import as_flag
-from lunalux_core.cards.jsontext import canonical_json, decode_text, parse_json, well_formed_value
 from lunalux_core.database import Connection
+from lunalux_core.documents.coerce import as_flag
+from lunalux_core.documents.json_text import canonical_json, decode_text, parse_json, well_formed_value
 from lunalux_core.errors import InvalidInput, LimitExceeded
 from lunalux_core.library.shelf import ShelfItem, ShelfKind, insert_item, load_shelf
 from lunalux_core.text import clean_line

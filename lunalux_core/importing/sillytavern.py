@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.cards.coerce import as_object, as_text, as_texts
+from lunalux_core.documents.coerce import as_object, as_text, as_texts
 from lunalux_core.importing.files import Source
 from lunalux_core.importing.results import ImportResult, Outcome
 from lunalux_core.importing.shelf import read_document, shelf_documents

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.coerce import as_flag, as_object, as_text
 from lunalux_core.cards.edits import Path
 from lunalux_core.cards.worldbook import (
     Book,
@@ -23,6 +22,7 @@ from lunalux_core.cards.worldbook import (
     entry_from_world_info,
     write_book,
 )
+from lunalux_core.documents.coerce import as_flag, as_object, as_text
 from lunalux_core.text import clean_line
 
 BOOK: Path = ("data", "character_book")

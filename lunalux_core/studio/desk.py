@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.jsontext import dump_json, parse_object
+from lunalux_core.documents.json_text import dump_json, parse_object
 from lunalux_core.errors import NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.studio.checks import require_name

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import getters, work
 from textual.timer import Timer
 
-from lunalux_core.cards.jsontext import dump_json
+from lunalux_core.documents.json_text import dump_json
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.studio.checks import check, tokens
 from lunalux_core.studio.desk import Desk

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from textual import work
 
-from lunalux_core.cards.jsontext import dump_json
+from lunalux_core.documents.json_text import dump_json
 from lunalux_core.errors import LunaluxError
 from lunalux_core.studio import files as studio
 from lunalux_core.studio.checks import MARKET_TAGS, require_name

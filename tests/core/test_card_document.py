@@ -13,7 +13,7 @@ from lunalux_core.cards.card import Card, DepthPrompt
 from lunalux_core.cards.edits import REMOVED
 from lunalux_core.cards.export import export_card
 from lunalux_core.cards.front import read_card
-from lunalux_core.cards.jsontext import dump_json, parse_json
+from lunalux_core.documents.json_text import dump_json, parse_json
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 

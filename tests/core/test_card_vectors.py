@@ -93,6 +93,6 @@ def test_a_lone_surrogate_is_shown_as_a_mark_and_exported_as_it_was(shared: Path
 
 
 def _json(document: object) -> bytes:
-    from lunalux_core.cards.jsontext import dump_json
+    from lunalux_core.documents.json_text import dump_json
 
     return dump_json(document).encode()

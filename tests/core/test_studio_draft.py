@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.jsontext import dump_json, parse_object
+from lunalux_core.documents.json_text import dump_json, parse_object
 from lunalux_core.studio.book import BookView, join_keys, split_keys
 from lunalux_core.studio.checks import check, check_field
 from lunalux_core.studio.draft import Draft, Snapshot
