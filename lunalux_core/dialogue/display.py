@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from lunalux_core.cards.macros import MacroContext, Variables, expand_all, expander
 from lunalux_core.cards.regex import AI_OUTPUT, REASONING, SLASH_COMMAND, USER_INPUT, RegexScript
 from lunalux_core.dialogue.scripts import Skipped, run_scripts, why_not
+from lunalux_core.macros.expansion import MacroContext, Variables, expand_all, expander
 from lunalux_core.text import clean
 
 if TYPE_CHECKING:

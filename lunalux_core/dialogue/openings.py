@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.cards.macros import MacroContext, Variables, expand, expander
 from lunalux_core.library.cache import GLOBALS
+from lunalux_core.macros.expansion import MacroContext, Variables, expand, expander
 from lunalux_core.text import clean
 
 if TYPE_CHECKING:

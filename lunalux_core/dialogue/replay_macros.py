@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import cycle
 from typing import Any
 
-from lunalux_core.cards.macros import ChatMessage, MacroContext, Variables, expand
+from lunalux_core.macros.expansion import ChatMessage, MacroContext, Variables, expand
 
 _FIELDS = {
     "description": "description",

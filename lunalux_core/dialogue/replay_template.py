@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from lunalux_core.cards.macros import ChatMessage, MacroContext, Variables, expander
 from lunalux_core.dialogue.assembly.material import (
     CardFields,
     DepthText,
@@ -24,6 +23,7 @@ from lunalux_core.dialogue.template_macros import template_macros
 from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import Role
+from lunalux_core.macros.expansion import ChatMessage, MacroContext, Variables, expander
 from lunalux_core.templates.choice import Matches, wants
 from lunalux_core.templates.cleanup import Cleaning, clean_reply
 from lunalux_core.templates.reading import read_context, read_instruct

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from lunalux_core.cards.macros import ChatMessage, MacroContext, expander
 from lunalux_core.cards.worldbook import (
     AT_DEPTH,
     DEFAULT_DEPTH,
@@ -39,6 +38,7 @@ from lunalux_core.dialogue.worldbook import (
 )
 from lunalux_core.documents.coerce import as_number, as_object, as_text
 from lunalux_core.llm.tokens import estimator
+from lunalux_core.macros.expansion import ChatMessage, MacroContext, expander
 
 
 def replay(scenarios: Any, engine: EcmaEngine | None = None) -> list[dict[str, Any]]:

@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from lunalux_core.cards.macro_grammar import fill_literals, literal_token
 from lunalux_core.cards.regex import Pattern, RegexScript, parse_find
 from lunalux_core.dialogue.ecma import Budget, EcmaEngine, EcmaTimeout, Match
 from lunalux_core.dialogue.ecma_units import from_units, to_units
 from lunalux_core.errors import InvalidInput
+from lunalux_core.macros.grammar import fill_literals, literal_token
 
 Target = Literal["store", "display", "prompt"]
 Reason = Literal["disabled", "target", "edit", "depth", "placement", "empty", "invalid", "timeout"]
 
 
 class Expand(Protocol):
-    """Expands macros; `lunalux_core.cards.macros.expander` makes one."""
+    """Expands macros; `lunalux_core.macros.expansion.expander` makes one."""
 
     def __call__(
         self, text: str, *, literals: Sequence[str] = (), value_filter: Callable[[str], str] | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from lunalux_core.cards.macros import MacroContext
 from lunalux_core.dialogue.books import parsed_card
 from lunalux_core.dialogue.display import Voice, display_scripts
 from lunalux_core.dialogue.openings import card_context
@@ -15,6 +14,7 @@ from lunalux_core.library.characters import Character, load_character
 from lunalux_core.library.conversations import load_conversation, load_message
 from lunalux_core.library.groups import load_group
 from lunalux_core.library.personas import load_persona
+from lunalux_core.macros.expansion import MacroContext
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection

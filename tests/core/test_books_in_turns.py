@@ -220,8 +220,8 @@ async def test_what_a_provider_counts_is_remembered_across_runs(
 
 
 async def test_macros_see_the_chat_of_the_turn(runtime: Runtime) -> None:
-    from lunalux_core.cards.macros import expand
     from lunalux_core.dialogue.nodes.macros import macro_context
+    from lunalux_core.macros.expansion import expand
 
     turn = await turn_of(runtime, runtime.settings)
     context = macro_context(turn, "Hi there")

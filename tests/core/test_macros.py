@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.cards.macro_grammar import literal_token
-from lunalux_core.cards.macro_time import format_moment, humanize
-from lunalux_core.cards.macro_variables import format_number, to_number
-from lunalux_core.cards.macros import (
+from lunalux_core.dialogue.replay_macros import replay
+from lunalux_core.macros.dates import format_moment, humanize
+from lunalux_core.macros.expansion import (
     MAX_OUTPUT,
     ChatMessage,
     MacroContext,
@@ -26,7 +25,8 @@ from lunalux_core.cards.macros import (
     expander,
     hidden_keys,
 )
-from lunalux_core.dialogue.replay_macros import replay
+from lunalux_core.macros.grammar import literal_token
+from lunalux_core.macros.variables import format_number, to_number
 
 NOON = datetime(2026, 3, 1, 12, 5, 9, tzinfo=timezone(timedelta(hours=8)))
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.cards.macros import MacroContext, expander
 from lunalux_core.cards.worldbook import Book, Entry, read_book
 from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.replay_worldbook import replay, trial
@@ -27,6 +26,7 @@ from lunalux_core.dialogue.worldbook import (
 from lunalux_core.dialogue.worldbook.candidates import candidates
 from lunalux_core.dialogue.worldbook.index import Index
 from lunalux_core.dialogue.worldbook.keys import Haystack, Matcher
+from lunalux_core.macros.expansion import MacroContext, expander
 
 
 def tools(rolls: Sequence[float] = (), **given: Any) -> Tools:

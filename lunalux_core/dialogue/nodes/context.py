@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from lunalux_core.cards.macros import expander
 from lunalux_core.dialogue.assembly.material import HistoryMessage
 from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.nodes.macros import macro_context
 from lunalux_core.dialogue.scripts import run_scripts
 from lunalux_core.dialogue.turn import Draft, ScriptSkipped
 from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.macros.expansion import expander
 
 _PLACEMENT = {"user": 1, "assistant": 2}
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import overload
 
-from lunalux_core.cards.macros import ChatMessage, MacroContext, Variables
 from lunalux_core.dialogue.turn import TurnInput
 from lunalux_core.library.conversations import Message
+from lunalux_core.macros.expansion import ChatMessage, MacroContext, Variables
 
 
 def macro_context(turn: TurnInput, said: str, outlets: Mapping[str, str] | None = None) -> MacroContext:

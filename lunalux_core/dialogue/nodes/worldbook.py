@@ -11,7 +11,6 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from lunalux_core.cards.macros import MacroContext, expander
 from lunalux_core.cards.worldbook import Entry
 from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, assemble
 from lunalux_core.dialogue.assembly.material import HistoryMessage
@@ -35,6 +34,7 @@ from lunalux_core.dialogue.worldbook import (
 )
 from lunalux_core.dialogue.worldbook.admission import budget_of
 from lunalux_core.llm.tokens import estimator
+from lunalux_core.macros.expansion import MacroContext, expander
 from lunalux_core.settings import Settings
 from lunalux_core.templates.values import TextTemplate
 

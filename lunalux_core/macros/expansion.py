@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from lunalux_core.cards.macro_builtins import TRIM
-from lunalux_core.cards.macro_context import CARD_FIELDS, ChatMessage, MacroContext
-from lunalux_core.cards.macro_grammar import parse
-from lunalux_core.cards.macro_render import MAX_DEPTH, MAX_OUTPUT, Run
-from lunalux_core.cards.macro_variables import VariableDelta, Variables
+from lunalux_core.macros.builtins import TRIM
+from lunalux_core.macros.context import CARD_FIELDS, ChatMessage, MacroContext
+from lunalux_core.macros.evaluation import MAX_DEPTH, MAX_OUTPUT, Run
+from lunalux_core.macros.grammar import parse
+from lunalux_core.macros.variables import VariableDelta, Variables
 
 __all__ = [
     "MAX_DEPTH",
@@ -59,7 +59,7 @@ def expand(
     """The text with its macros replaced; variables are read and changed in `variables`.
 
     Args:
-        literals: values for the tokens of `macro_grammar.literal_token`, inserted unread.
+        literals: values for the tokens of `grammar.literal_token`, inserted unread.
         value_filter: applied to every value a macro inserts, for example to escape it for a pattern.
     """
     return expand_all(text, context, variables, literals=literals, value_filter=value_filter).text

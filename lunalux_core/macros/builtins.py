@@ -9,10 +9,10 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 
-from lunalux_core.cards import macro_time
-from lunalux_core.cards.macro_context import ChatMessage, MacroContext
-from lunalux_core.cards.macro_registry import BUILTINS, Call, Run, add, add_value
-from lunalux_core.cards.macro_variables import Scope, Variables
+from lunalux_core.macros import dates
+from lunalux_core.macros.context import ChatMessage, MacroContext
+from lunalux_core.macros.registry import BUILTINS, Call, Run, add, add_value
+from lunalux_core.macros.variables import Scope, Variables
 
 __all__ = ["BUILTINS", "TRIM"]
 
@@ -118,19 +118,19 @@ add_value("lastGenerationType", lambda c: c.generation_type)
 
 
 def _formatted(pattern: str) -> Run:
-    return lambda call: macro_time.format_moment(call.context.now, pattern, call.context.language)
+    return lambda call: dates.format_moment(call.context.now, pattern, call.context.language)
 
 
 def _time(call: Call) -> str:
     moment = call.context.now
     offset = re.fullmatch(r"(?:UTC)?([+-]\d{1,4})", call.arguments[0]) if call.arguments else None
     if offset:
-        moment = macro_time.at_offset(moment, int(offset[1]))
-    return macro_time.format_moment(moment, "LT", call.context.language)
+        moment = dates.at_offset(moment, int(offset[1]))
+    return dates.format_moment(moment, "LT", call.context.language)
 
 
 def _date_format(call: Call) -> str:
-    return macro_time.format_moment(call.context.now, call.arguments[0], call.context.language)
+    return dates.format_moment(call.context.now, call.arguments[0], call.context.language)
 
 
 def _idle(call: Call) -> str:
@@ -139,14 +139,14 @@ def _idle(call: Call) -> str:
     sent = next((message.sent_at for message in visible[1:] if message.is_user), None)
     if sent is None:
         return "刚刚" if call.context.language == "zh" else "just now"
-    return macro_time.humanize(macro_time.difference(call.context.now, sent), call.context.language)
+    return dates.humanize(dates.difference(call.context.now, sent), call.context.language)
 
 
 def _time_difference(call: Call) -> str:
-    left, right = map(macro_time.parse_moment, call.arguments)
+    left, right = map(dates.parse_moment, call.arguments)
     if left is None or right is None:
         return "Invalid date"
-    return macro_time.humanize(macro_time.difference(left, right), call.context.language, suffix=True)
+    return dates.humanize(dates.difference(left, right), call.context.language, suffix=True)
 
 
 add("time", _time, 0, 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lunalux_core.cards.macro_variables import Scope, format_number, to_number
+from lunalux_core.macros.variables import Scope, format_number, to_number
 
 Value = Callable[[], str]
 Operation = Callable[[Scope, str, Value], str]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lunalux_core.cards.macro_context import MacroContext
-from lunalux_core.cards.macro_variables import Variables
+from lunalux_core.macros.context import MacroContext
+from lunalux_core.macros.variables import Variables
 
 
 @dataclass(slots=True)

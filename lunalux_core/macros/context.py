@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from lunalux_core.cards.macro_time import Language
+from lunalux_core.macros.dates import Language
 
 
 @dataclass(frozen=True, slots=True)

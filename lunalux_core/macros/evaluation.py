@@ -1,16 +1,16 @@
-"""Evaluation of parsed macro text. `macros` is the public face."""
+"""Evaluation of parsed macro text. `expansion` is the public face."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 
-from lunalux_core.cards.macro_builtins import BUILTINS
-from lunalux_core.cards.macro_context import MacroContext
-from lunalux_core.cards.macro_grammar import SPACES, Macro, Span, fill_literals, parse
-from lunalux_core.cards.macro_registry import Builtin, Call
-from lunalux_core.cards.macro_shorthand import OPERATIONS, is_false
-from lunalux_core.cards.macro_variables import Variables
+from lunalux_core.macros.builtins import BUILTINS
+from lunalux_core.macros.context import MacroContext
+from lunalux_core.macros.grammar import SPACES, Macro, Span, fill_literals, parse
+from lunalux_core.macros.registry import Builtin, Call
+from lunalux_core.macros.shorthand import OPERATIONS, is_false
+from lunalux_core.macros.variables import Variables
 
 MAX_DEPTH = 64
 """Macros nested deeper stay as they are written."""
