@@ -54,7 +54,7 @@ def scripts_of(character: Character) -> CardScripts | None:
     if '"regex_scripts"' not in character.document:  # most cards; the others are worth reading
         return None
     from lunalux_core.cards.regex import scripts_inside
-    from lunalux_core.dialogue.books import parsed_card
+    from lunalux_core.dialogue.active_books import parsed_card
 
     scripts = tuple(
         one

@@ -19,7 +19,6 @@ from lunalux_core.cards.chatlog import (
 from lunalux_core.cards.chatlog_read import read_chats
 from lunalux_core.database import Connection
 from lunalux_core.dialogue.authors_note import ChatNote
-from lunalux_core.dialogue.worldbook.values import TimedState
 from lunalux_core.documents.coerce import as_object, as_text
 from lunalux_core.documents.json_text import well_formed_value
 from lunalux_core.errors import InvalidInput
@@ -38,6 +37,7 @@ from lunalux_core.library.conversations import (
 )
 from lunalux_core.library.groups import Group, load_group
 from lunalux_core.text import clean, clean_line
+from lunalux_core.worldbook.engine.inputs import TimedState
 
 ExportFormat = Literal["jsonl", "md", "txt", "json"]
 FORMATS: tuple[ExportFormat, ...] = ("jsonl", "md", "txt", "json")

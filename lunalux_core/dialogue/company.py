@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from lunalux_core.dialogue.active_books import parsed_card
 from lunalux_core.dialogue.assembly.material import DepthText
-from lunalux_core.dialogue.books import parsed_card
 from lunalux_core.dialogue.openings import Opener, card_context, carried_state, keep_globals
 from lunalux_core.dialogue.speakers import Candidate, Dice, Occasion, choose_speakers
 from lunalux_core.dialogue.turn import Cast

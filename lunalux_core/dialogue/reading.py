@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from lunalux_core.dialogue.books import active_books, parsed_card
+from lunalux_core.dialogue.active_books import active_books, parsed_card
 from lunalux_core.dialogue.openings import MakeEngine, Opener, card_context, keep_globals
 from lunalux_core.dialogue.turn import TurnInput, TurnKind, TurnOptions
 from lunalux_core.errors import LunaluxError
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from lunalux_core.cards.regex import RegexScript
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.turn import Cast
-    from lunalux_core.dialogue.worldbook import ActiveBook
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
+    from lunalux_core.worldbook.engine import ActiveBook
 
 PAGE = 200
 DEFAULT_PRESET = "mirror_realm"

@@ -7,13 +7,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from lunalux_core.cards.worldbook import (
-    AT_DEPTH,
-    DEFAULT_DEPTH,
-    EXAMPLES_BOTTOM,
-    EXAMPLES_TOP,
-    read_book,
-)
 from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.scenario_worldbook import (
     COUNTERS,
@@ -24,7 +17,10 @@ from lunalux_core.dialogue.scenario_worldbook import (
     read_message,
     texts,
 )
-from lunalux_core.dialogue.worldbook import (
+from lunalux_core.documents.coerce import as_number, as_object, as_text
+from lunalux_core.llm.tokens import estimator
+from lunalux_core.macros.expansion import ChatMessage, MacroContext, expander
+from lunalux_core.worldbook.engine import (
     Activated,
     Activation,
     ActiveBook,
@@ -36,9 +32,13 @@ from lunalux_core.dialogue.worldbook import (
     activate,
     regex_matcher,
 )
-from lunalux_core.documents.coerce import as_number, as_object, as_text
-from lunalux_core.llm.tokens import estimator
-from lunalux_core.macros.expansion import ChatMessage, MacroContext, expander
+from lunalux_core.worldbook.read import (
+    AT_DEPTH,
+    DEFAULT_DEPTH,
+    EXAMPLES_BOTTOM,
+    EXAMPLES_TOP,
+    read_book,
+)
 
 
 def replay(scenarios: Any, engine: EcmaEngine | None = None) -> list[dict[str, Any]]:

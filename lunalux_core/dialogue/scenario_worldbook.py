@@ -8,10 +8,10 @@ from dataclasses import replace
 from itertools import chain, repeat
 from typing import Any
 
-from lunalux_core.cards.worldbook import NOWHERE, Book, read_book
-from lunalux_core.dialogue.worldbook import ActiveBook, ScanMessage
-from lunalux_core.dialogue.worldbook.values import Source
 from lunalux_core.documents.coerce import as_number, as_object, as_text
+from lunalux_core.worldbook.engine import ActiveBook, ScanMessage
+from lunalux_core.worldbook.engine.inputs import Source
+from lunalux_core.worldbook.read import NOWHERE, Book, read_book
 
 
 def _length(text: str) -> int:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from lunalux_core.cards.preset import Preset
     from lunalux_core.cards.regex import RegexScript
     from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial
-    from lunalux_core.dialogue.worldbook import Activation, ActiveBook
     from lunalux_core.errors import LunaluxError
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from lunalux_core.macros.expansion import Variables
     from lunalux_core.settings import Settings
     from lunalux_core.templates.values import TextTemplate
+    from lunalux_core.worldbook.engine import Activation, ActiveBook
 
 TurnKind = Literal["normal", "continue", "impersonate", "swipe", "regenerate"]
 

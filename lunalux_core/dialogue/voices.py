@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from lunalux_core.dialogue.books import parsed_card
+from lunalux_core.dialogue.active_books import parsed_card
 from lunalux_core.dialogue.display import Voice, display_scripts
 from lunalux_core.dialogue.openings import card_context
 from lunalux_core.dialogue.reading import branch_state, load_globals, scripts_in_force

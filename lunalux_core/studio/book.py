@@ -14,7 +14,9 @@ from typing import Any
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.edits import Path
-from lunalux_core.cards.worldbook import (
+from lunalux_core.documents.coerce import as_flag, as_object, as_text
+from lunalux_core.text import clean_line
+from lunalux_core.worldbook.read import (
     Book,
     Entry,
     Shape,
@@ -22,8 +24,6 @@ from lunalux_core.cards.worldbook import (
     entry_from_world_info,
     write_book,
 )
-from lunalux_core.documents.coerce import as_flag, as_object, as_text
-from lunalux_core.text import clean_line
 
 BOOK: Path = ("data", "character_book")
 ENTRIES: Path = (*BOOK, "entries")

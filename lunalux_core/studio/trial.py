@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.cards.card import Card
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.worldbook_entry import Book
     from lunalux_core.dialogue.ecma import EcmaEngine
-    from lunalux_core.dialogue.worldbook import Activation
-    from lunalux_core.dialogue.worldbook.regexes import RegexMatcher
     from lunalux_core.settings import Settings
+    from lunalux_core.worldbook.engine import Activation
+    from lunalux_core.worldbook.engine.regex_keys import RegexMatcher
+    from lunalux_core.worldbook.entry import Book
 
 
 def try_book(
@@ -32,9 +32,10 @@ def try_book(
     "bad_key" (one that is none, so that it is read as words). The dice are those of `seed`, so that the
     result moves only when the text or the book does.
     """
-    from lunalux_core.cards.worldbook import own_settings, read_book
     from lunalux_core.dialogue.nodes.worldbook import engine_settings
-    from lunalux_core.dialogue.worldbook import (
+    from lunalux_core.llm.tokens import estimator
+    from lunalux_core.macros.expansion import ChatMessage, MacroContext, expander
+    from lunalux_core.worldbook.engine import (
         Activation,
         ActiveBook,
         ScanContext,
@@ -43,8 +44,7 @@ def try_book(
         activate,
         regex_matcher,
     )
-    from lunalux_core.llm.tokens import estimator
-    from lunalux_core.macros.expansion import ChatMessage, MacroContext, expander
+    from lunalux_core.worldbook.read import own_settings, read_book
 
     card = Card(document, "")
     if card.character_book is None:

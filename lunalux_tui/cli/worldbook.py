@@ -17,7 +17,7 @@ from lunalux_tui.cli.shelf import JSON, NAME, print_scenarios, read_json, shelf_
 from lunalux_tui.cli.values import input_text
 
 if TYPE_CHECKING:
-    from lunalux_core.dialogue.worldbook import ScanMessage
+    from lunalux_core.worldbook.engine import ScanMessage
 
 FILE = typer.Argument(None, help="A worldbook, or a card with one inside.")
 
@@ -82,7 +82,7 @@ def own(
     """
 
     async def work(runtime: Runtime) -> None:
-        from lunalux_core.cards.worldbook import with_own_settings
+        from lunalux_core.worldbook.read import with_own_settings
 
         shelf = runtime.library.worldbooks
         item = await shelf.find(name)
@@ -154,7 +154,7 @@ def _document(path: Path) -> Any:
 
 
 def _messages(text: str | None, path: Path | None) -> list[ScanMessage]:
-    from lunalux_core.dialogue.worldbook import ScanMessage
+    from lunalux_core.worldbook.engine import ScanMessage
 
     if path is None:
         return [ScanMessage("User", input_text() if text is None else text, is_user=True)]
@@ -187,8 +187,8 @@ def _settings(text: str) -> dict[str, Any]:
         raise InvalidInput(
             "USAGE", "--settings is no JSON object.", 'Give one like {"depth": 4}.', kind="settings"
         )
-    from lunalux_core.dialogue.worldbook import WorldbookSettings, setting_name
     from lunalux_core.text import clean_line
+    from lunalux_core.worldbook.engine import WorldbookSettings, setting_name
 
     try:
         WorldbookSettings.read(found)

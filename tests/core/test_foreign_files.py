@@ -16,11 +16,11 @@ from lunalux_core.cards.chatlog_read import read_chats
 from lunalux_core.cards.front import read_card
 from lunalux_core.cards.recognise import Kind, recognise_document
 from lunalux_core.cards.remarks import remarks_on
-from lunalux_core.cards.worldbook import Entry, read_book
 from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.scripts import run_scripts
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.importing.shelf import shelf_documents
+from lunalux_core.worldbook.read import Entry, read_book
 
 KINDS = {
     Kind.CARD: ("card", "agnai_character", "faraday", "risu_character"),

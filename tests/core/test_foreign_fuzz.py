@@ -21,10 +21,14 @@ from lunalux_core.cards.recognise import recognise
 from lunalux_core.cards.regex import parse_find, scripts_inside
 from lunalux_core.cards.remarks import remarks_on
 from lunalux_core.cards.validate import validate
-from lunalux_core.cards.worldbook import read_book, write_book, write_character_book, write_world_info
 from lunalux_core.dialogue.assembly import assemble
 from lunalux_core.dialogue.assembly.material import CardFields, HistoryMessage, PromptMaterial
-from lunalux_core.dialogue.worldbook import (
+from lunalux_core.errors import LunaluxError
+from lunalux_core.importing.cards import new_character
+from lunalux_core.importing.shelf import shelf_documents
+from lunalux_core.macros.expansion import MacroContext, Variables, expander
+from lunalux_core.transfer import titles_of
+from lunalux_core.worldbook.engine import (
     ActiveBook,
     ScanContext,
     ScanMessage,
@@ -33,11 +37,7 @@ from lunalux_core.dialogue.worldbook import (
     WorldbookSettings,
     activate,
 )
-from lunalux_core.errors import LunaluxError
-from lunalux_core.importing.cards import new_character
-from lunalux_core.importing.shelf import shelf_documents
-from lunalux_core.macros.expansion import MacroContext, Variables, expander
-from lunalux_core.transfer import titles_of
+from lunalux_core.worldbook.read import read_book, write_book, write_character_book, write_world_info
 
 ROUNDS = 100_000
 WILD: tuple[Any, ...] = (

@@ -11,7 +11,6 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from lunalux_core.cards.worldbook import Entry
 from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, assemble
 from lunalux_core.dialogue.assembly.material import HistoryMessage
 from lunalux_core.dialogue.assembly.prefill import prefilled
@@ -22,7 +21,11 @@ from lunalux_core.dialogue.record import Trace
 from lunalux_core.dialogue.scripts import run_scripts
 from lunalux_core.dialogue.turn import Draft, Ready, TurnInput, WorldbookOverflowed
 from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.dialogue.worldbook import (
+from lunalux_core.llm.tokens import estimator
+from lunalux_core.macros.expansion import MacroContext, expander
+from lunalux_core.settings import Settings
+from lunalux_core.templates.values import TextTemplate
+from lunalux_core.worldbook.engine import (
     Activation,
     ScanContext,
     ScanMessage,
@@ -32,11 +35,8 @@ from lunalux_core.dialogue.worldbook import (
     activate,
     regex_matcher,
 )
-from lunalux_core.dialogue.worldbook.admission import budget_of
-from lunalux_core.llm.tokens import estimator
-from lunalux_core.macros.expansion import MacroContext, expander
-from lunalux_core.settings import Settings
-from lunalux_core.templates.values import TextTemplate
+from lunalux_core.worldbook.engine.admission import budget_of
+from lunalux_core.worldbook.read import Entry
 
 _STRATEGIES = {"evenly": 0, "character": 1, "global": 2}
 

@@ -11,10 +11,10 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.message import Message
 
-from lunalux_core.cards.worldbook import Entry
 from lunalux_core.studio.book import Slot, join_keys, split_keys
 from lunalux_core.studio.checks import Problem, check_text
 from lunalux_core.text import clean
+from lunalux_core.worldbook.read import Entry
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.create_panes.base import say

@@ -21,8 +21,8 @@ from lunalux_tui.widgets.rows import Row, Rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lunalux_core.dialogue.worldbook import Activation
-    from lunalux_core.dialogue.worldbook.results import Activated
+    from lunalux_core.worldbook.engine import Activation
+    from lunalux_core.worldbook.engine.results import Activated
     from lunalux_tui.screens.create import CreateScreen
 
 PAUSE = 0.15

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from lunalux_core.cards.worldbook import Book, Entry
 from lunalux_core.documents.coerce import as_flag
+from lunalux_core.worldbook.read import Book, Entry
 
 Source = Literal["chat", "persona", "character", "global"]
 WholeWords = Literal["true", "false", "auto"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lunalux_core.cards.worldbook import Entry
-from lunalux_core.dialogue.worldbook.keys import JS_BLANKS, Haystack
-from lunalux_core.dialogue.worldbook.values import ScanContext, ScanMessage, WorldbookSettings
 from lunalux_core.macros.expansion import hidden_keys
+from lunalux_core.worldbook.engine.inputs import ScanContext, ScanMessage, WorldbookSettings
+from lunalux_core.worldbook.engine.keys import JS_BLANKS, Haystack
+from lunalux_core.worldbook.read import Entry
 
 START = "\x01"
 JOINER = "\n" + START

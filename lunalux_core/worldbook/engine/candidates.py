@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
-from lunalux_core.cards.worldbook import Book, Entry
-from lunalux_core.dialogue.worldbook.decorators import Decorations, decorated
-from lunalux_core.dialogue.worldbook.values import ActiveBook, Source, WorldbookSettings
+from lunalux_core.worldbook.engine.decorators import Decorations, decorated
+from lunalux_core.worldbook.engine.inputs import ActiveBook, Source, WorldbookSettings
+from lunalux_core.worldbook.read import Book, Entry
 
 Identity = tuple[str, int | str]
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lunalux_core.dialogue.worldbook.admission import Admission, budget_of
-from lunalux_core.dialogue.worldbook.buffer import Buffer
-from lunalux_core.dialogue.worldbook.candidates import candidates, named
-from lunalux_core.dialogue.worldbook.output import place
-from lunalux_core.dialogue.worldbook.results import Activation
-from lunalux_core.dialogue.worldbook.scan import Scan
-from lunalux_core.dialogue.worldbook.screening import Screening
-from lunalux_core.dialogue.worldbook.timed import TimedEffects
-from lunalux_core.dialogue.worldbook.values import (
+from lunalux_core.worldbook.engine.admission import Admission, budget_of
+from lunalux_core.worldbook.engine.buffer import Buffer
+from lunalux_core.worldbook.engine.candidates import candidates, named
+from lunalux_core.worldbook.engine.filters import Screening
+from lunalux_core.worldbook.engine.inputs import (
     ActiveBook,
     ScanContext,
     ScanMessage,
@@ -20,6 +16,10 @@ from lunalux_core.dialogue.worldbook.values import (
     Tools,
     WorldbookSettings,
 )
+from lunalux_core.worldbook.engine.placement import place
+from lunalux_core.worldbook.engine.results import Activation
+from lunalux_core.worldbook.engine.scan import Scan
+from lunalux_core.worldbook.engine.timed_effects import TimedEffects
 
 
 def activate(

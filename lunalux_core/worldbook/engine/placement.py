@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lunalux_core.cards.worldbook import (
+from lunalux_core.llm.model import Role
+from lunalux_core.worldbook.engine.admission import Fired
+from lunalux_core.worldbook.engine.inputs import TimedState, Tools
+from lunalux_core.worldbook.engine.results import ROLES, Activated, Activation, DepthEntry, Skipped
+from lunalux_core.worldbook.read import (
     AFTER,
     AT_DEPTH,
     BEFORE,
@@ -15,10 +19,6 @@ from lunalux_core.cards.worldbook import (
     NOTE_TOP,
     OUTLET,
 )
-from lunalux_core.dialogue.worldbook.admission import Fired
-from lunalux_core.dialogue.worldbook.results import ROLES, Activated, Activation, DepthEntry, Skipped
-from lunalux_core.dialogue.worldbook.values import TimedState, Tools
-from lunalux_core.llm.model import Role
 
 
 def place(

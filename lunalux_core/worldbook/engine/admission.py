@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from lunalux_core.dialogue.worldbook.candidates import Candidate
-from lunalux_core.dialogue.worldbook.values import Tools, WorldbookSettings
+from lunalux_core.worldbook.engine.candidates import Candidate
+from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
 
 
 @dataclass(frozen=True, slots=True)

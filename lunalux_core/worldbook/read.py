@@ -1,8 +1,8 @@
 """Worldbooks (lorebooks): SillyTavern's World Info, the `character_book` of cards, lorebook_v3 and others.
 
 FORMATS 2.1, 2.2. Every entry keeps the object it was read from; its fields are a tolerant reading of that
-object, and writing (`worldbook_write`) changes only what was changed here. Nothing is activated here:
-`dialogue.worldbook` does that.
+object, and writing (`write`) changes only what was changed here. Nothing is activated here:
+`worldbook.engine` does that.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lunalux_core.cards import worldbook_foreign
-from lunalux_core.cards.worldbook_entry import (
+from lunalux_core.documents.coerce import as_flag, as_object, as_optional_integer, as_text
+from lunalux_core.errors import InvalidInput
+from lunalux_core.worldbook import foreign as worldbook_foreign
+from lunalux_core.worldbook.entry import (
     AFTER,
     AND_ALL,
     AND_ANY,
@@ -33,21 +35,19 @@ from lunalux_core.cards.worldbook_entry import (
     ReadBook,
     Shape,
 )
-from lunalux_core.cards.worldbook_fields import (
+from lunalux_core.worldbook.fields import (
     entry_from_character_book,
     entry_from_world_info,
     is_index,
     javascript_order,
 )
-from lunalux_core.cards.worldbook_notes import notes_on
-from lunalux_core.cards.worldbook_write import (
+from lunalux_core.worldbook.warnings import notes_on
+from lunalux_core.worldbook.write import (
     write_book,
     write_character_book,
     write_lorebook_v3,
     write_world_info,
 )
-from lunalux_core.documents.coerce import as_flag, as_object, as_optional_integer, as_text
-from lunalux_core.errors import InvalidInput
 
 __all__ = [
     "AFTER",

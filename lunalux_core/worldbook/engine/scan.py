@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from lunalux_core.cards.worldbook import Entry
-from lunalux_core.dialogue.worldbook.admission import Admission, Fired, Outcome, Taken
-from lunalux_core.dialogue.worldbook.buffer import Buffer, searched
-from lunalux_core.dialogue.worldbook.candidates import Candidate
-from lunalux_core.dialogue.worldbook.groups import losers
-from lunalux_core.dialogue.worldbook.index import Index
-from lunalux_core.dialogue.worldbook.keys import Haystack, Matcher
-from lunalux_core.dialogue.worldbook.regexes import RegexMatcher
-from lunalux_core.dialogue.worldbook.results import Skipped
-from lunalux_core.dialogue.worldbook.screening import Screening, State
-from lunalux_core.dialogue.worldbook.values import Tools, WorldbookSettings
+from lunalux_core.worldbook.engine.admission import Admission, Fired, Outcome, Taken
+from lunalux_core.worldbook.engine.buffer import Buffer, searched
+from lunalux_core.worldbook.engine.candidates import Candidate
+from lunalux_core.worldbook.engine.filters import Screening, State
+from lunalux_core.worldbook.engine.inclusion_groups import losers
+from lunalux_core.worldbook.engine.index import Index
+from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
+from lunalux_core.worldbook.engine.keys import Haystack, Matcher
+from lunalux_core.worldbook.engine.regex_keys import RegexMatcher
+from lunalux_core.worldbook.engine.results import Skipped
+from lunalux_core.worldbook.read import Entry
 
 _MESSAGES_FOR_RECORD = 50
 """How far back the message with the key is sought, once an entry has fired."""

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lunalux_core.cards import png
-from lunalux_core.cards.worldbook_entry import AFTER, AT_DEPTH, BEFORE, NOT_ANY
 from lunalux_core.documents.coerce import as_flag, as_object, as_text, as_texts
 from lunalux_core.documents.json_text import decode_text, parse_json
+from lunalux_core.worldbook.entry import AFTER, AT_DEPTH, BEFORE, NOT_ANY
 
 _STORE_KEYS = ("key", "keys")
 _JANITOR = ("keysRaw", "keywordsRaw", "keysecondaryRaw", "inclusionGroupRaw", "activationMode")

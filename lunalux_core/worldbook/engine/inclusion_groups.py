@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from lunalux_core.cards.worldbook_fields import javascript_order
-from lunalux_core.dialogue.worldbook.candidates import Candidate
+from lunalux_core.worldbook.engine.candidates import Candidate
+from lunalux_core.worldbook.fields import javascript_order
 
 Members = list[Candidate]
 

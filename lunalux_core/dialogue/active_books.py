@@ -13,12 +13,12 @@ from lunalux_core.documents.coerce import as_object, as_text
 from lunalux_core.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.worldbook import Book
     from lunalux_core.database import Connection
-    from lunalux_core.dialogue.worldbook import ActiveBook
-    from lunalux_core.dialogue.worldbook.values import Source
     from lunalux_core.library.conversations import Conversation
     from lunalux_core.library.personas import Persona
+    from lunalux_core.worldbook.engine import ActiveBook
+    from lunalux_core.worldbook.engine.inputs import Source
+    from lunalux_core.worldbook.read import Book
 
 T = TypeVar("T")
 
@@ -86,9 +86,9 @@ def active_books(
         document: the card's JSON text.
         character_id: whose further books count too.
     """
-    from lunalux_core.cards.worldbook import own_settings
-    from lunalux_core.dialogue.worldbook import ActiveBook
     from lunalux_core.library.characters import load_worldbooks
+    from lunalux_core.worldbook.engine import ActiveBook
+    from lunalux_core.worldbook.read import own_settings
 
     chat = as_text(as_object(conversation.metadata.get("chat_metadata")).get("world_info")).casefold()
     world = card.world.casefold()
@@ -121,13 +121,13 @@ def active_books(
 
 
 def _shelf_book(name: str, text: str) -> Book | None:
-    from lunalux_core.cards.worldbook import read_book
+    from lunalux_core.worldbook.read import read_book
 
     return _books.get(name, text, lambda: _readable(lambda: read_book(json.loads(text), name).book))
 
 
 def _own(card: Card, document: str) -> Book | None:
-    from lunalux_core.cards.worldbook import read_book
+    from lunalux_core.worldbook.read import read_book
 
     def read() -> Book | None:
         own = card.character_book

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
 
-from lunalux_core.cards.worldbook import AFTER, AT_DEPTH, BEFORE, Entry
+from lunalux_core.worldbook.read import AFTER, AT_DEPTH, BEFORE, Entry
 
 _POSITIONS = {"before_desc": BEFORE, "after_desc": AFTER, "before_char": BEFORE, "after_char": AFTER}
 _ROLES = {"system": 0, "user": 1, "assistant": 2}

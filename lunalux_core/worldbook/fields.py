@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple, TypeVar
 
-from lunalux_core.cards.worldbook_entry import (
+from lunalux_core.documents.coerce import as_flag, as_number, as_object, as_optional_integer, as_text
+from lunalux_core.worldbook.entry import (
     AFTER,
     BEFORE,
     NOWHERE,
@@ -18,7 +19,6 @@ from lunalux_core.cards.worldbook_entry import (
     CharacterFilter,
     Entry,
 )
-from lunalux_core.documents.coerce import as_flag, as_number, as_object, as_optional_integer, as_text
 
 
 def _flag(value: object) -> bool:

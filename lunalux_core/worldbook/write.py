@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lunalux_core.cards.worldbook_entry import BEFORE, Book, CharacterFilter, Entry
-from lunalux_core.cards.worldbook_fields import (
+from lunalux_core.documents.coerce import as_object
+from lunalux_core.worldbook.entry import BEFORE, Book, CharacterFilter, Entry
+from lunalux_core.worldbook.fields import (
     FIELDS,
     Field,
     entry_from_character_book,
     entry_from_world_info,
 )
-from lunalux_core.documents.coerce import as_object
 
 _Writer = Callable[[Entry, Mapping[str, Any]], dict[str, Any]]
 

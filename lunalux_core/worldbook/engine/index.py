@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lunalux_core.dialogue.worldbook.candidates import Candidate
-from lunalux_core.dialogue.worldbook.keys import JS_BLANKS, Haystack, Matcher
+from lunalux_core.worldbook.engine.candidates import Candidate
+from lunalux_core.worldbook.engine.keys import JS_BLANKS, Haystack, Matcher
 
 _HEAD = 6
 """Letters a longer key is filed under."""

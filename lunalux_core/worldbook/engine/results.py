@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lunalux_core.cards.worldbook import Entry
-from lunalux_core.dialogue.worldbook.values import TimedState
 from lunalux_core.llm.model import Role
+from lunalux_core.worldbook.engine.inputs import TimedState
+from lunalux_core.worldbook.read import Entry
 
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 """Names for the numbers of `Entry.role`."""

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from lunalux_core.cards.worldbook import Entry
-from lunalux_core.dialogue.worldbook.candidates import Candidate, Identity
-from lunalux_core.dialogue.worldbook.values import TimedState
 from lunalux_core.documents.json_text import canonical_json
+from lunalux_core.worldbook.engine.candidates import Candidate, Identity
+from lunalux_core.worldbook.engine.inputs import TimedState
+from lunalux_core.worldbook.read import Entry
 
 Effects = dict[str, Mapping[str, Any]]
 

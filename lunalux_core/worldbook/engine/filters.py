@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from lunalux_core.cards.worldbook import Entry
-from lunalux_core.dialogue.worldbook.candidates import Candidate
-from lunalux_core.dialogue.worldbook.timed import TimedEffects
-from lunalux_core.dialogue.worldbook.values import ScanContext
+from lunalux_core.worldbook.engine.candidates import Candidate
+from lunalux_core.worldbook.engine.inputs import ScanContext
+from lunalux_core.worldbook.engine.timed_effects import TimedEffects
+from lunalux_core.worldbook.read import Entry
 
 
 class State(Enum):

@@ -12,15 +12,8 @@ engine      brings all this together
 
 from __future__ import annotations
 
-from lunalux_core.dialogue.worldbook.engine import activate
-from lunalux_core.dialogue.worldbook.regexes import RegexMatcher, regex_matcher
-from lunalux_core.dialogue.worldbook.results import (
-    Activated,
-    Activation,
-    DepthEntry,
-    Skipped,
-)
-from lunalux_core.dialogue.worldbook.values import (
+from lunalux_core.worldbook.engine.activation import activate
+from lunalux_core.worldbook.engine.inputs import (
     ActiveBook,
     ScanContext,
     ScanMessage,
@@ -28,6 +21,13 @@ from lunalux_core.dialogue.worldbook.values import (
     Tools,
     WorldbookSettings,
     setting_name,
+)
+from lunalux_core.worldbook.engine.regex_keys import RegexMatcher, regex_matcher
+from lunalux_core.worldbook.engine.results import (
+    Activated,
+    Activation,
+    DepthEntry,
+    Skipped,
 )
 
 __all__ = [

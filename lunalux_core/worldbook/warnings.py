@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lunalux_core.cards.worldbook_entry import NOWHERE, Book, Entry
 from lunalux_core.documents.coerce import as_object
+from lunalux_core.worldbook.entry import NOWHERE, Book, Entry
 
 _SHOWN = 8
 
