@@ -11,7 +11,7 @@ from lunalux_tui.i18n import t
 from lunalux_tui.widgets.rows import Row
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.preset import Preset
+    from lunalux_core.presets.document import Preset
     from lunalux_core.settings import Settings
     from lunalux_tui.shell import LunaluxApp
 
@@ -38,8 +38,8 @@ async def in_use(app: LunaluxApp) -> Held:
 
 def held(row_id: str, settings: Settings, items: Iterable[ShelfItem] = ()) -> Held:
     """The preset of a row. Raises InvalidInput for a document that is none, KeyError for an unknown row."""
-    from lunalux_core.cards.preset import read_preset
-    from lunalux_core.dialogue.prompts import builtin_presets, load_builtin
+    from lunalux_core.presets.builtin import builtin_presets, load_builtin
+    from lunalux_core.presets.document import read_preset
 
     if row_id.startswith(BUILTIN):
         key = row_id.removeprefix(BUILTIN)
@@ -62,7 +62,7 @@ async def put_in_use(app: LunaluxApp, row_id: str) -> None:
 
 def builtin_rows(settings: Settings, items: Iterable[ShelfItem]) -> Sequence[Row]:
     """The built-in presets; the one in use is marked where none of the shelf is."""
-    from lunalux_core.dialogue.prompts import builtin_presets
+    from lunalux_core.presets.builtin import builtin_presets
 
     own = any(one.enabled for one in items)
     return [

@@ -32,12 +32,12 @@ from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
-    from lunalux_core.cards.preset import Preset
     from lunalux_core.cards.regex import RegexScript
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.turn import Cast
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
+    from lunalux_core.presets.document import Preset
     from lunalux_core.worldbook.engine import ActiveBook
 
 PAGE = 200
@@ -160,7 +160,7 @@ class TurnReader:
         card: Card,
     ) -> list[RegexScript]:
         """The scripts for greetings; a preset that cannot be read keeps no conversation from beginning."""
-        from lunalux_core.dialogue.prompts import load_builtin
+        from lunalux_core.presets.builtin import load_builtin
 
         language = self.language(character)
         try:
@@ -277,8 +277,8 @@ class TurnReader:
         self, connection: Connection, conversation: Conversation, options: TurnOptions, language: Language
     ) -> Preset:
         """The named preset, else the conversation's, the enabled one of the shelf, the setting's."""
-        from lunalux_core.cards.preset import read_preset
-        from lunalux_core.dialogue.prompts import BUILTIN_KEYS, load_builtin
+        from lunalux_core.presets.builtin import BUILTIN_KEYS, load_builtin
+        from lunalux_core.presets.document import read_preset
 
         shelf = load_shelf(connection, "preset")
         named = options.preset or conversation.preset_id

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lunalux_core.cards.preset import read_preset
 from lunalux_core.dialogue.assembly import (
     AuthorsNote,
     CardFields,
@@ -23,6 +22,7 @@ from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_tex
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import Role
 from lunalux_core.macros.expansion import ChatMessage, MacroContext, Variables, expander
+from lunalux_core.presets.document import read_preset
 
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 _NOTE_POSITIONS: Mapping[int, NotePosition] = {0: "after_main", 1: "in_chat", 2: "before_main"}

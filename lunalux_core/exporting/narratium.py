@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.chatlog import ChatLog
-from lunalux_core.cards.preset import read_preset
 from lunalux_core.database import storage_error
 from lunalux_core.documents.coerce import as_object
 from lunalux_core.documents.json_text import dump_json
 from lunalux_core.exporting.target import ExportReport, Progress
+from lunalux_core.presets.document import read_preset
 from lunalux_core.transfer import conversation_log
 
 if TYPE_CHECKING:

@@ -152,7 +152,7 @@ def _worldbook(document: Any, stem: str) -> Sequence[ShelfDocument]:
 
 
 def _preset(document: Any, stem: str) -> Sequence[ShelfDocument]:
-    from lunalux_core.cards.preset import preset_document, read_preset
+    from lunalux_core.presets.document import preset_document, read_preset
 
     preset, notes = read_preset(document, stem)
     return [ShelfDocument(stem, preset_document(preset), notes)]

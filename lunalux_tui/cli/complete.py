@@ -41,7 +41,7 @@ def _shelf(kind: str) -> Values:
 
 
 def _presets() -> Iterable[str]:
-    from lunalux_core.dialogue.prompts import BUILTIN_KEYS
+    from lunalux_core.presets.builtin import BUILTIN_KEYS
 
     return [*BUILTIN_KEYS, *_shelf("preset")()]
 

@@ -23,7 +23,7 @@ from lunalux_tui.widgets.reader import Reader
 from lunalux_tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.preset import Preset, PresetPrompt
+    from lunalux_core.presets.document import Preset, PresetPrompt
 
 
 class PresetDialog(Dialog[None]):
@@ -118,14 +118,14 @@ class PresetDialog(Dialog[None]):
 
     @on(Rows.Chosen, "#prompt-rows")
     def action_switch(self) -> None:
-        from lunalux_core.cards.preset import set_enabled
+        from lunalux_core.presets.document import set_enabled
 
         for one in self.preset.order:
             if one.identifier == self.rows.chosen:
                 self._keep(set_enabled(self.preset, one.identifier, not one.enabled))
 
     def action_shift(self, step: int) -> None:
-        from lunalux_core.cards.preset import set_order
+        from lunalux_core.presets.document import set_order
 
         order = list(self.preset.order)
         at = next((place for place, one in enumerate(order) if one.identifier == self.rows.chosen), -1)
@@ -135,7 +135,7 @@ class PresetDialog(Dialog[None]):
 
     @work(group="preset-edit", exclusive=True, exit_on_error=False)
     async def action_edit(self) -> None:
-        from lunalux_core.cards.preset import set_content
+        from lunalux_core.presets.document import set_content
 
         prompt = self._prompt()
         if prompt is None or prompt.marker:
@@ -153,7 +153,7 @@ class PresetDialog(Dialog[None]):
     @work(group="preset", exit_on_error=False)
     async def _store(self) -> None:
         """Store what is shown; one after the other, so that quick changes make one copy."""
-        from lunalux_core.cards.preset import preset_document
+        from lunalux_core.presets.document import preset_document
 
         shelf = self.lunalux.runtime.library.presets
         async with self._storing:

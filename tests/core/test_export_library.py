@@ -143,7 +143,7 @@ async def test_narratium_and_back(library: Library, tmp_path: Path) -> None:
         assert character.scripts_allowed is True
         assert json.loads(character.document)["data"]["extensions"]["odd"] == {"x": 1}
         (preset,) = await new.presets.list()
-        from lunalux_core.cards.preset import read_preset
+        from lunalux_core.presets.document import read_preset
 
         read = read_preset(preset.document, "Mine").preset
         assert read.assembly == "narratium"

@@ -9,7 +9,6 @@ sillytavern, narratium             the two assemblies
 
 from __future__ import annotations
 
-from lunalux_core.cards.preset import Preset
 from lunalux_core.dialogue.assembly.material import (
     AuthorsNote,
     CardFields,
@@ -24,6 +23,7 @@ from lunalux_core.dialogue.assembly.material import (
 from lunalux_core.dialogue.assembly.narratium import NarratiumAssembly
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, SlotTokens
 from lunalux_core.dialogue.assembly.sillytavern import SillyTavernAssembly
+from lunalux_core.presets.document import Preset
 
 __all__ = [
     "AuthorsNote",

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lunalux_core.cards.preset import Preset
 from lunalux_core.dialogue.assembly.budget import Room, budget_of
 from lunalux_core.dialogue.assembly.examples import example_texts
 from lunalux_core.dialogue.assembly.history import Entry, HistoryFill, fill_history, last_message
@@ -21,6 +20,7 @@ from lunalux_core.dialogue.assembly.narratium_layout import Part, Section, by_fr
 from lunalux_core.dialogue.assembly.placeholders import fill, marks_in
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, slot_totals, too_large
 from lunalux_core.dialogue.assembly.slots import program_texts
+from lunalux_core.presets.document import Preset
 
 _BETWEEN_EXAMPLES = "\n---\n"
 _SECTIONS: tuple[Section, ...] = ("system", "user")

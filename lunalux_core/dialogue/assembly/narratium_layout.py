@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lunalux_core.cards.preset import Preset, PresetPrompt
 from lunalux_core.dialogue.assembly.labels import LABELS
 from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
 from lunalux_core.dialogue.assembly.placeholders import expand_around, mark, marks_in, token
 from lunalux_core.dialogue.assembly.slots import overridden
-from lunalux_core.dialogue.prompts import output_contract
+from lunalux_core.presets.builtin import output_contract
+from lunalux_core.presets.document import Preset, PresetPrompt
 
 Section = Literal["system", "user"]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lunalux_core.cards.preset import MARKERS, Preset
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.model import Message, Role
+from lunalux_core.presets.document import MARKERS, Preset
 from lunalux_core.text import clean_line
 
 _STANDARD = frozenset(("main", "nsfw", "jailbreak", "enhanceDefinitions", *MARKERS))

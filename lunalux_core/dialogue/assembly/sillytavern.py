@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from lunalux_core.cards.preset import Preset
 from lunalux_core.dialogue.assembly.budget import Room, budget_of
 from lunalux_core.dialogue.assembly.examples import example_texts, parse_block
 from lunalux_core.dialogue.assembly.history import (
@@ -28,6 +27,7 @@ from lunalux_core.dialogue.assembly.placeholders import expand_around
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, slot_totals, too_large
 from lunalux_core.dialogue.assembly.slots import Slot, Slots, resolve
 from lunalux_core.llm.model import Role
+from lunalux_core.presets.document import Preset
 
 _NO_NAME_CHARACTER = re.compile(r"[^a-zA-Z0-9_]")
 _NOT_SQUASHED = frozenset({"newMainChat", "newExampleChat", "groupNudge"})

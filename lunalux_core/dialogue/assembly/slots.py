@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from lunalux_core.cards.preset import MARKERS, Preset, PresetPrompt
 from lunalux_core.dialogue.assembly.injections import Injection
 from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
 from lunalux_core.dialogue.assembly.placeholders import expand_around
 from lunalux_core.llm.model import Role
+from lunalux_core.presets.document import MARKERS, Preset, PresetPrompt
 
 # Program-filled texts that SillyTavern appends at the very end if the order list does not know them.
 _APPENDED = (

@@ -15,7 +15,7 @@ from lunalux_tui.widgets.explain import Explanation
 from lunalux_tui.widgets.rows import Row
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.preset import Preset
+    from lunalux_core.presets.document import Preset
 
 
 class PresetsPane(ShelfPane):
@@ -60,7 +60,7 @@ class PresetsPane(ShelfPane):
         names = [prompt.name or prompt.identifier for prompt, enabled in slots if prompt and enabled]
         facts = [(t("shelf.preset.slots"), t("settings.list_comma").join(names))]
         if row_id.startswith(BUILTIN):
-            from lunalux_core.dialogue.prompts import builtin_presets
+            from lunalux_core.presets.builtin import builtin_presets
 
             known = {one.key: one for one in builtin_presets(self.settings.lang)}
             one = known[row_id.removeprefix(BUILTIN)]
@@ -76,7 +76,7 @@ class PresetsPane(ShelfPane):
             return None  # the list shows its name; the chat tells what is wrong with it
 
     def exported(self) -> tuple[str, Any]:
-        from lunalux_core.cards.preset import preset_document
+        from lunalux_core.presets.document import preset_document
 
         if self.item is not None:
             return super().exported()

@@ -11,7 +11,10 @@ import copy
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from lunalux_core.cards.preset_fields import (
+from lunalux_core.documents.coerce import as_object
+from lunalux_core.documents.json_text import decode_text, parse_json
+from lunalux_core.errors import InvalidInput, LimitExceeded
+from lunalux_core.presets.fields import (
     OURS,
     assembly_of,
     is_preset,
@@ -23,7 +26,7 @@ from lunalux_core.cards.preset_fields import (
     regex_scripts_of,
     without_unsafe,
 )
-from lunalux_core.cards.preset_values import (
+from lunalux_core.presets.preset import (
     DEFAULT_ORDER,
     GLOBAL_ORDER_ID,
     MARKERS,
@@ -34,9 +37,6 @@ from lunalux_core.cards.preset_values import (
     PresetPrompt,
     PresetSource,
 )
-from lunalux_core.documents.coerce import as_object
-from lunalux_core.documents.json_text import decode_text, parse_json
-from lunalux_core.errors import InvalidInput, LimitExceeded
 
 __all__ = [
     "DEFAULT_ORDER",

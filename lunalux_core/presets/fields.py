@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lunalux_core.cards.preset_values import (
+from lunalux_core.documents.coerce import as_flag, as_integer, as_number, as_object, as_text, as_texts
+from lunalux_core.llm.model import Role, Sampling
+from lunalux_core.presets.preset import (
     DEFAULT_ORDER,
     GLOBAL_ORDER_ID,
     MARKERS,
@@ -16,8 +18,6 @@ from lunalux_core.cards.preset_values import (
     PresetParams,
     PresetPrompt,
 )
-from lunalux_core.documents.coerce import as_flag, as_integer, as_number, as_object, as_text, as_texts
-from lunalux_core.llm.model import Role, Sampling
 
 OURS = "lunalux"
 _ROLES: Mapping[object, Role] = {

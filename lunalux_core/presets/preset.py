@@ -1,4 +1,4 @@
-"""The values of a preset (FORMATS 3.1, 3.5). `cards.preset` reads and changes them."""
+"""The values of a preset (FORMATS 3.1, 3.5). `presets.document` reads and changes them."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from lunalux_core.cards.preset import DEFAULT_ORDER, GLOBAL_ORDER_ID, MARKERS, Preset, read_preset
 from lunalux_core.errors import NotFound
+from lunalux_core.presets.document import DEFAULT_ORDER, GLOBAL_ORDER_ID, MARKERS, Preset, read_preset
 
 Language = Literal["en", "zh"]
 
