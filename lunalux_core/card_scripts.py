@@ -10,9 +10,9 @@ from lunalux_core.library.characters import Character, load_character
 from lunalux_core.library.conversations import load_conversation
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.regex import RegexScript
     from lunalux_core.database import Connection
     from lunalux_core.library import Library
+    from lunalux_core.regex.script import RegexScript
 
 NAMED = {1: "input", 2: "reply", 3: "command", 5: "worldbook", 6: "reasoning"}
 """Words for `RegexScript.placement`: what a script works on."""
@@ -53,8 +53,8 @@ def scripts_of(character: Character) -> CardScripts | None:
     """The scripts of one character's card, None where it brings none that could run."""
     if '"regex_scripts"' not in character.document:  # most cards; the others are worth reading
         return None
-    from lunalux_core.cards.regex import scripts_inside
     from lunalux_core.dialogue.active_books import parsed_card
+    from lunalux_core.regex.script import scripts_inside
 
     scripts = tuple(
         one

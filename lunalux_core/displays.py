@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lunalux_core.database import Connection, Database
     from lunalux_core.dialogue.display import Display, Memory, Shown
-    from lunalux_core.dialogue.ecma import EcmaEngine
     from lunalux_core.dialogue.reading import TurnReader
     from lunalux_core.library.conversations import Message
+    from lunalux_core.regex.engine import EcmaEngine
 
 
 class Displays:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from lunalux_core.chat import Chat
     from lunalux_core.client.backend import BackendClient
     from lunalux_core.credentials import Credentials
-    from lunalux_core.dialogue.ecma import EcmaEngine
     from lunalux_core.dialogue.reading import TurnReader
     from lunalux_core.dialogue.turn import Billed, Ready, TurnInput, TurnResult
     from lunalux_core.dialogue.workflow import Workflow
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from lunalux_core.llm.registry import Offer, Registry
     from lunalux_core.market import Market
     from lunalux_core.plugins.running import Plugins
+    from lunalux_core.regex.engine import EcmaEngine
 
 
 class Runtime:
@@ -184,7 +184,7 @@ class Runtime:
     @cached_property
     def engine(self) -> EcmaEngine:
         """The worker process for regular expressions of cards and lorebooks."""
-        from lunalux_core.dialogue.ecma import EcmaEngine
+        from lunalux_core.regex.engine import EcmaEngine
 
         return EcmaEngine()
 

@@ -10,11 +10,11 @@ from lunalux_core.cards import png
 from lunalux_core.cards.charx import is_zip
 from lunalux_core.cards.foreign import is_foreign as is_foreign_card
 from lunalux_core.cards.foreign import looks_like_yaml
-from lunalux_core.cards.regex import LISTS
-from lunalux_core.cards.regex_foreign import is_risu as is_risu_regex
 from lunalux_core.documents.coerce import as_object, as_text
 from lunalux_core.documents.json_text import decode_text, parse_json
 from lunalux_core.errors import InvalidInput
+from lunalux_core.regex.foreign import is_risu as is_risu_regex
+from lunalux_core.regex.script import LISTS
 from lunalux_core.worldbook.foreign import is_entry
 from lunalux_core.worldbook.foreign import is_foreign as is_foreign_book
 

@@ -34,8 +34,8 @@ from lunalux_core.library.groups import Group, load_group
 
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
-    from lunalux_core.cards.regex import RegexScript
     from lunalux_core.database import Connection
+    from lunalux_core.regex.script import RegexScript
 
 OPENING = "opening"
 """Key in the `extra` of messages a group opens with."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.nodes.context import context
 from lunalux_core.dialogue.nodes.llm import llm
 from lunalux_core.dialogue.nodes.output import output
@@ -20,6 +19,7 @@ from lunalux_core.dialogue.turn import Ready, TurnInput, TurnResult
 from lunalux_core.dialogue.workflow import Workflow
 from lunalux_core.llm.registry import Registry
 from lunalux_core.plugins.running import Plugins
+from lunalux_core.regex.engine import EcmaEngine
 
 
 def prompt_line(

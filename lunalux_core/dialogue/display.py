@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from lunalux_core.cards.regex import AI_OUTPUT, REASONING, SLASH_COMMAND, USER_INPUT, RegexScript
-from lunalux_core.dialogue.scripts import Skipped, run_scripts, why_not
 from lunalux_core.macros.expansion import MacroContext, Variables, expand_all, expander
+from lunalux_core.regex.script import AI_OUTPUT, REASONING, SLASH_COMMAND, USER_INPUT, RegexScript
+from lunalux_core.regex.substitution import Skipped, run_scripts, why_not
 from lunalux_core.text import clean
 
 if TYPE_CHECKING:
-    from lunalux_core.dialogue.ecma import EcmaEngine
     from lunalux_core.library.conversations import Message
+    from lunalux_core.regex.engine import EcmaEngine
 
 PLACEMENT = {"user": USER_INPUT, "assistant": AI_OUTPUT, "system": SLASH_COMMAND}
 KEPT = 2_000

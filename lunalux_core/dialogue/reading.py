@@ -32,12 +32,12 @@ from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
-    from lunalux_core.cards.regex import RegexScript
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.turn import Cast
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
     from lunalux_core.presets.document import Preset
+    from lunalux_core.regex.script import RegexScript
     from lunalux_core.worldbook.engine import ActiveBook
 
 PAGE = 200
@@ -382,7 +382,7 @@ def scripts_in_force(
     connection: Connection, character: Character, card: Card, preset: Preset
 ) -> list[RegexScript]:
     """Global scripts, then the card's own where the person allowed them, then the preset's (FORMATS 4.1)."""
-    from lunalux_core.cards.regex import read_script, scripts_inside
+    from lunalux_core.regex.script import read_script, scripts_inside
 
     shelf = load_shelf(connection, "regex", enabled_only=True)  # whose switch counts, not the document's
     scripts = [replace(read_script(item.document), disabled=False) for item in shelf]

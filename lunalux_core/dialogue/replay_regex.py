@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lunalux_core.cards.regex import AI_OUTPUT, read_script
-from lunalux_core.dialogue.ecma import EcmaEngine
-from lunalux_core.dialogue.scripts import Target, run_scripts
 from lunalux_core.macros.expansion import MacroContext, expander
+from lunalux_core.regex.engine import EcmaEngine
+from lunalux_core.regex.script import AI_OUTPUT, read_script
+from lunalux_core.regex.substitution import Target, run_scripts
 
 
 def replay(scenarios: list[dict[str, Any]], engine: EcmaEngine | None = None) -> list[dict[str, Any]]:

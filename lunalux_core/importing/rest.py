@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.cards.recognise import Kind, recognise
-from lunalux_core.cards.regex_foreign import is_risu
 from lunalux_core.database import data_version
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import CardReader, Prepared
@@ -41,6 +40,7 @@ from lunalux_core.library.groups import load_group
 from lunalux_core.library.personas import load_persona
 from lunalux_core.library.shelf import ShelfKind
 from lunalux_core.library.templates import put_template
+from lunalux_core.regex.foreign import is_risu
 from lunalux_core.templates.reading import TemplateDocument, template_documents
 from lunalux_core.text import clean_line
 

@@ -159,8 +159,8 @@ def _preset(document: Any, stem: str) -> Sequence[ShelfDocument]:
 
 
 def _scripts(document: Any, stem: str) -> Sequence[ShelfDocument]:
-    from lunalux_core.cards.regex import read_scripts, write_script
-    from lunalux_core.cards.regex_foreign import is_risu, read_risu
+    from lunalux_core.regex.foreign import is_risu, read_risu
+    from lunalux_core.regex.script import read_scripts, write_script
 
     notes: tuple[str, ...] = ()
     if isinstance(document, dict) and is_risu(document):

@@ -122,7 +122,7 @@ class Expander(Protocol):
 def expander(
     context: MacroContext, variables: Variables | None = None, unknown: dict[str, None] | None = None
 ) -> Expander:
-    """A function that expands with this context, for example for `dialogue.scripts.run_scripts`.
+    """A function that expands with this context, for example for `regex.substitution.run_scripts`.
 
     Args:
         unknown: takes the names of macros that nobody knows, each once, in the order they were met.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.cards.card import Card
 
 if TYPE_CHECKING:
-    from lunalux_core.dialogue.ecma import EcmaEngine
+    from lunalux_core.regex.engine import EcmaEngine
     from lunalux_core.settings import Settings
     from lunalux_core.worldbook.engine import Activation
     from lunalux_core.worldbook.engine.regex_keys import RegexMatcher
@@ -79,7 +79,7 @@ def try_book(
 
 def _with_patterns(done: Activation, book: Book, matcher: RegexMatcher) -> Activation:
     """The outcome, telling of entries whose patterns gave no answer."""
-    from lunalux_core.cards.regex import parse_slashed
+    from lunalux_core.regex.script import parse_slashed
 
     if not (matcher.slow or matcher.invalid):
         return done

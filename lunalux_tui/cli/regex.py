@@ -45,9 +45,9 @@ def test(
         raise output.not_known("--target", target, TARGETS)
     if placement not in {1, 2, 3, 5, 6}:
         raise output.not_known("--placement", str(placement), ("1", "2", "5", "6"))
-    from lunalux_core.cards.regex import read_scripts
-    from lunalux_core.dialogue.ecma import EcmaEngine
-    from lunalux_core.dialogue.scripts import run_scripts
+    from lunalux_core.regex.engine import EcmaEngine
+    from lunalux_core.regex.script import read_scripts
+    from lunalux_core.regex.substitution import run_scripts
 
     engine = EcmaEngine()
     try:

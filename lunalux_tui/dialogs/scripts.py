@@ -18,7 +18,7 @@ from lunalux_tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
     from lunalux_core.card_scripts import CardScripts
-    from lunalux_core.cards.regex import RegexScript
+    from lunalux_core.regex.script import RegexScript
 
 
 class ScriptsDialog(Dialog[tuple[str, bool]]):

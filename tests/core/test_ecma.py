@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.dialogue.ecma import Budget, EcmaEngine, EcmaError, EcmaTimeout
-from lunalux_core.dialogue.ecma_process import Worker
-from lunalux_core.dialogue.ecma_units import from_units, groups_of, rewrite, to_units
+from lunalux_core.regex.engine import Budget, EcmaEngine, EcmaError, EcmaTimeout
+from lunalux_core.regex.engine_process import Worker
+from lunalux_core.regex.text_units import from_units, groups_of, rewrite, to_units
 
 RUNAWAY, FOOD = "(a+)+$", "a" * 40 + "!"
 

@@ -16,10 +16,10 @@ from lunalux_core.cards.chatlog_read import read_chats
 from lunalux_core.cards.front import read_card
 from lunalux_core.cards.recognise import Kind, recognise_document
 from lunalux_core.cards.remarks import remarks_on
-from lunalux_core.dialogue.ecma import EcmaEngine
-from lunalux_core.dialogue.scripts import run_scripts
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.importing.shelf import shelf_documents
+from lunalux_core.regex.engine import EcmaEngine
+from lunalux_core.regex.substitution import run_scripts
 from lunalux_core.worldbook.read import Entry, read_book
 
 KINDS = {
@@ -366,7 +366,7 @@ def test_lorebooks_are_read_with_their_own_rules() -> None:
 def risu(text: str, out: str, find: str = "x", kind: str = "editoutput", **more: Any) -> str:
     """What a script of RisuAI makes of a text."""
     document = {"type": "regex", "data": [{"comment": "c", "in": find, "out": out, "type": kind, **more}]}
-    from lunalux_core.cards.regex import read_scripts
+    from lunalux_core.regex.script import read_scripts
 
     scripts = read_scripts([one.document for one in shelf_documents("regex", document, "x")])
     with EcmaEngine() as engine:

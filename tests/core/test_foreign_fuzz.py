@@ -17,7 +17,6 @@ from lunalux_core.cards.chatlog_read import read_chats
 from lunalux_core.cards.export import export_card
 from lunalux_core.cards.front import read_card
 from lunalux_core.cards.recognise import recognise
-from lunalux_core.cards.regex import parse_find, scripts_inside
 from lunalux_core.cards.remarks import remarks_on
 from lunalux_core.cards.validate import validate
 from lunalux_core.dialogue.assembly import assemble
@@ -27,6 +26,7 @@ from lunalux_core.importing.cards import new_character
 from lunalux_core.importing.shelf import shelf_documents
 from lunalux_core.macros.expansion import MacroContext, Variables, expander
 from lunalux_core.presets.document import preset_document, read_preset
+from lunalux_core.regex.script import parse_find, scripts_inside
 from lunalux_core.transfer import titles_of
 from lunalux_core.worldbook.engine import (
     ActiveBook,

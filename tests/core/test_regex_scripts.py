@@ -11,7 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.cards.regex import (
+from lunalux_core.dialogue.replay_regex import replay
+from lunalux_core.errors import InvalidInput
+from lunalux_core.macros.expansion import MacroContext, Variables, expander
+from lunalux_core.regex.engine import Budget, EcmaEngine
+from lunalux_core.regex.script import (
     AI_OUTPUT,
     USER_INPUT,
     Pattern,
@@ -22,11 +26,7 @@ from lunalux_core.cards.regex import (
     read_scripts,
     write_script,
 )
-from lunalux_core.dialogue.ecma import Budget, EcmaEngine
-from lunalux_core.dialogue.replay_regex import replay
-from lunalux_core.dialogue.scripts import Skipped, run_scripts
-from lunalux_core.errors import InvalidInput
-from lunalux_core.macros.expansion import MacroContext, Variables, expander
+from lunalux_core.regex.substitution import Skipped, run_scripts
 
 DEVIATIONS = {
     "group-11-is-offset": ("xx[]", "FORMATS 4.2: $n beyond the last group is empty, not a callback argument"),

@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import replace
 
 from lunalux_core.dialogue.assembly.material import HistoryMessage
-from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.nodes.macros import macro_context
-from lunalux_core.dialogue.scripts import run_scripts
 from lunalux_core.dialogue.turn import Draft, ScriptSkipped
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.macros.expansion import expander
+from lunalux_core.regex.engine import EcmaEngine
+from lunalux_core.regex.substitution import run_scripts
 
 _PLACEMENT = {"user": 1, "assistant": 2}
 

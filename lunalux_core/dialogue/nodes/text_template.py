@@ -6,11 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.turn import Draft, TemplateFailed, TurnInput
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.llm.registry import Registry
+from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.templates.values import TextTemplate
 
 

@@ -14,15 +14,15 @@ from dataclasses import replace
 from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, assemble
 from lunalux_core.dialogue.assembly.material import HistoryMessage
 from lunalux_core.dialogue.assembly.prefill import prefilled
-from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.nodes.macros import macro_context
 from lunalux_core.dialogue.nodes.preset import note_of
 from lunalux_core.dialogue.record import Trace
-from lunalux_core.dialogue.scripts import run_scripts
 from lunalux_core.dialogue.turn import Draft, Ready, TurnInput, WorldbookOverflowed
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.llm.tokens import estimator
 from lunalux_core.macros.expansion import MacroContext, expander
+from lunalux_core.regex.engine import EcmaEngine
+from lunalux_core.regex.substitution import run_scripts
 from lunalux_core.settings import Settings
 from lunalux_core.templates.values import TextTemplate
 from lunalux_core.worldbook.engine import (

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from lunalux_core.cards.regex import Pattern, parse_slashed
+from lunalux_core.regex.script import Pattern, parse_slashed
 from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
 from lunalux_core.worldbook.read import AND_ALL, AND_ANY, NOT_ALL, NOT_ANY, Entry
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lunalux_core.errors import LunaluxError
 
 if TYPE_CHECKING:
-    from lunalux_core.dialogue.ecma import EcmaEngine
+    from lunalux_core.regex.engine import EcmaEngine
 
 EVALUATION_SECONDS = 2.0
 """Processor time all patterns of one scan may use together."""
@@ -24,7 +24,7 @@ class RegexMatcher:
     """
 
     def __init__(self, engine: EcmaEngine) -> None:
-        from lunalux_core.dialogue.ecma import Budget
+        from lunalux_core.regex.engine import Budget
 
         self._engine = engine
         self._budget = Budget(total=EVALUATION_SECONDS)

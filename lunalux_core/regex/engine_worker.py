@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 import regress
 
-from lunalux_core.dialogue.ecma_units import Subject, groups_of, has_halves, rewrite
+from lunalux_core.regex.text_units import Subject, groups_of, has_halves, rewrite
 
 LENGTH = struct.Struct(">I")
 

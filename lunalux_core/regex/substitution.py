@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from lunalux_core.cards.regex import Pattern, RegexScript, parse_find
-from lunalux_core.dialogue.ecma import Budget, EcmaEngine, EcmaTimeout, Match
-from lunalux_core.dialogue.ecma_units import from_units, to_units
 from lunalux_core.errors import InvalidInput
 from lunalux_core.macros.grammar import fill_literals, literal_token
+from lunalux_core.regex.engine import Budget, EcmaEngine, EcmaTimeout, Match
+from lunalux_core.regex.script import Pattern, RegexScript, parse_find
+from lunalux_core.regex.text_units import from_units, to_units
 
 Target = Literal["store", "display", "prompt"]
 Reason = Literal["disabled", "target", "edit", "depth", "placement", "empty", "invalid", "timeout"]
@@ -68,7 +68,7 @@ def run_scripts(
     """The text as the scripts leave it, each working on the result of the one before.
 
     Args:
-        placement: what kind of text this is (`cards.regex.USER_INPUT` …).
+        placement: what kind of text this is (`regex.script.USER_INPUT` …).
         target: "store" runs scripts that are neither markdown- nor prompt-only, the other two those that are.
         expand: macro expansion for templates, trim strings and patterns; None leaves macros as they are.
         depth: messages from the end, 0 is the last; None where depth has no meaning (stored text).

@@ -1,7 +1,7 @@
 """ECMAScript regular expressions with a time limit that holds (FORMATS 4.5).
 
 Patterns of cards and worldbooks are untrusted, and a running match cannot be stopped from another thread.
-So they run in a warm helper process (`ecma_worker`), which is replaced when one takes too long.
+So they run in a warm helper process (`engine_worker`), which is replaced when one takes too long.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from lunalux_core.dialogue.ecma_process import Worker
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError
+from lunalux_core.regex.engine_process import Worker
 
 JOB_SECONDS = 0.25
 """Processor time one pattern may use on one text."""
@@ -67,7 +67,7 @@ class EcmaEngine:
 
     Flags are ECMAScript's (``i m s u v y``); ``g`` has no meaning here, `find_all` finds all. Without `u`
     or `v` a character beyond U+FFFF is two units; a match that ends inside one is widened to it, unless the
-    text was split with `ecma_units.to_units` before.
+    text was split with `text_units.to_units` before.
     """
 
     def __init__(self) -> None:
@@ -165,7 +165,7 @@ class EcmaEngine:
 
 
 def _matches(found: Mapping[str, Any]) -> Iterator[Match]:
-    """The matches in the flat list of the helper (`ecma_worker.run_job`)."""
+    """The matches in the flat list of the helper (`engine_worker.run_job`)."""
     edges, count, names = found["at"], found["count"], found["names"]
     if not count:
         for start, end in zip(edges[::2], edges[1::2], strict=True):

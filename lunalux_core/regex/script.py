@@ -1,6 +1,6 @@
 """Regex scripts as files: reading them tolerantly, writing them back as they were (FORMATS 4.1, 4.2).
 
-Nothing is executed here. Patterns are ECMAScript; `lunalux_core.dialogue.ecma` runs them.
+Nothing is executed here. Patterns are ECMAScript; `lunalux_core.regex.engine` runs them.
 """
 
 from __future__ import annotations

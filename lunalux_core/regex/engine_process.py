@@ -1,4 +1,4 @@
-"""The parent's side of the helper process that runs patterns (`ecma_worker` is the other side)."""
+"""The parent's side of the helper process that runs patterns (`engine_worker` is the other side)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Worker:
         root = str(Path(__file__).resolve().parents[2])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "lunalux_core.dialogue.ecma_worker"],
+            [sys.executable, "-P", "-m", "lunalux_core.regex.engine_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
