@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from lunalux_core.cards.chatlog import (
+from lunalux_core.chatlogs.chatlog import (
     ChatLog,
     LogNode,
     write_jsonl,
@@ -16,7 +16,7 @@ from lunalux_core.cards.chatlog import (
     write_native,
     write_text,
 )
-from lunalux_core.cards.chatlog_read import read_chats
+from lunalux_core.chatlogs.read import read_chats
 from lunalux_core.database import Connection
 from lunalux_core.dialogue.authors_note import ChatNote
 from lunalux_core.documents.coerce import as_object, as_text

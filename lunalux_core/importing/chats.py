@@ -13,7 +13,7 @@ from lunalux_core.errors import NotFound
 from lunalux_core.text import clean, clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.chatlog import ChatLog
+    from lunalux_core.chatlogs.chatlog import ChatLog
     from lunalux_core.database import Connection
 
 STAMP = "imported_chat:"

@@ -45,7 +45,7 @@ from lunalux_core.templates.reading import TemplateDocument, template_documents
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.chatlog import ChatLog
+    from lunalux_core.chatlogs.chatlog import ChatLog
     from lunalux_core.database import Connection
     from lunalux_core.library import Library
 
@@ -156,7 +156,7 @@ class Rest:
 
     def _chats(self, source: Source, data: bytes) -> Iterator[ImportResult]:
         """The chats of one file; one that finds no character does not keep the others away."""
-        from lunalux_core.cards.chatlog_read import read_chats
+        from lunalux_core.chatlogs.read import read_chats
         from lunalux_core.transfer import titles_of
 
         path = place(source)

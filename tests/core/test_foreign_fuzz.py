@@ -12,13 +12,13 @@ import pytest
 from foreign_files import SEEDS, TAVERN_LINES
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.chatlog import write_jsonl, write_markdown, write_native, write_text
-from lunalux_core.cards.chatlog_read import read_chats
 from lunalux_core.cards.export import export_card
 from lunalux_core.cards.front import read_card
 from lunalux_core.cards.recognise import recognise
 from lunalux_core.cards.remarks import remarks_on
 from lunalux_core.cards.validate import validate
+from lunalux_core.chatlogs.chatlog import write_jsonl, write_markdown, write_native, write_text
+from lunalux_core.chatlogs.read import read_chats
 from lunalux_core.dialogue.assembly import assemble
 from lunalux_core.dialogue.assembly.material import CardFields, HistoryMessage, PromptMaterial
 from lunalux_core.errors import LunaluxError

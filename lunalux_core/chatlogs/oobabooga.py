@@ -11,9 +11,9 @@ import html
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lunalux_core.cards.chatdates import parse_date
-from lunalux_core.cards.chatlog import ChatLog, Role, message_text
-from lunalux_core.cards.chatlog_spoken import Spoken, chat_of, objects
+from lunalux_core.chatlogs.chatlog import ChatLog, Role, message_text
+from lunalux_core.chatlogs.dates import parse_date
+from lunalux_core.chatlogs.spoken import Spoken, chat_of, objects
 from lunalux_core.documents.coerce import as_integer, as_object, as_text
 
 _BEGIN = "<|BEGIN-VISIBLE-CHAT|>"

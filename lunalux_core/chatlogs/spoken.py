@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lunalux_core.cards.chatlog import ChatLog, LogNode, Role, message_text
+from lunalux_core.chatlogs.chatlog import ChatLog, LogNode, Role, message_text
 from lunalux_core.documents.coerce import as_object, as_text
 
 _THOUGHT = re.compile(r"\s*<think(?:ing)?>(.*?)(?:</think(?:ing)?>\s*|\Z)", re.DOTALL | re.IGNORECASE)

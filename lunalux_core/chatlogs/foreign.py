@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from lunalux_core.cards.chatdates import parse_date
-from lunalux_core.cards.chatlog import ChatLog, LogNode, message_text
-from lunalux_core.cards.chatlog_cai import is_cai, read_cai
-from lunalux_core.cards.chatlog_kobold import is_kobold, read_kobold
-from lunalux_core.cards.chatlog_ooba import is_ooba, read_ooba
-from lunalux_core.cards.chatlog_risu import is_risu, read_risu
-from lunalux_core.cards.chatlog_spoken import Spoken, chat_of, objects, texts_of
+from lunalux_core.chatlogs.cai import is_cai, read_cai
+from lunalux_core.chatlogs.chatlog import ChatLog, LogNode, message_text
+from lunalux_core.chatlogs.dates import parse_date
+from lunalux_core.chatlogs.kobold import is_kobold, read_kobold
+from lunalux_core.chatlogs.oobabooga import is_ooba, read_ooba
+from lunalux_core.chatlogs.risu import is_risu, read_risu
+from lunalux_core.chatlogs.spoken import Spoken, chat_of, objects, texts_of
 from lunalux_core.documents.coerce import as_flag, as_text
 from lunalux_core.text import clean_line
 

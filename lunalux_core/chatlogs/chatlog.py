@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lunalux_core.cards.chatdates import parse_date, st_date
+from lunalux_core.chatlogs.dates import parse_date, st_date
 from lunalux_core.documents.coerce import as_optional_integer, as_text
 from lunalux_core.errors import InvalidInput
 

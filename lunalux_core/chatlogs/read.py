@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lunalux_core.cards import chatlog_foreign
-from lunalux_core.cards.chatlog import (
+from lunalux_core.chatlogs import foreign
+from lunalux_core.chatlogs.chatlog import (
     ChatLog,
     is_header,
     is_list_of_lines,
@@ -50,7 +50,7 @@ def read_chats(data: bytes, filename: str = "") -> tuple[ChatLog, ...]:
     if isinstance(whole, list) and is_list_of_lines(whole):
         return (read_lines(enumerate(whole, 1), filename),)
     if isinstance(whole, list) or (isinstance(whole, dict) and not is_header(whole) and "mes" not in whole):
-        found = chatlog_foreign.read(whole)
+        found = foreign.read(whole)
         if found is None:
             raise unknown_chat(filename)
         return _without_empty(found)
