@@ -95,7 +95,7 @@ def test_the_backend_knows_nothing_of_the_client() -> None:
             (
                 "lunalux_core.backend.thumbnails",
                 "lunalux_core.backend.thumbnail_worker",
-                "lunalux_core.pictures",
+                "lunalux_core.cards.pictures",
                 "lunalux_tui.render.drawing",
             ),
         ),

@@ -20,7 +20,7 @@ from lunalux_core.backend.repos.characters import MarketCard, NewCard
 from lunalux_core.backend.repos.likes import Ticket
 from lunalux_core.backend.services import Services
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.pngcard import read_png, write_png
+from lunalux_core.cards.png_card import read_png, write_png
 from lunalux_core.errors import BackendError, InvalidInput
 from lunalux_core.ids import uuid4
 from lunalux_core.text import clean, clean_line

@@ -14,7 +14,7 @@ from lunalux_core.backend.seed import seed_models
 from lunalux_core.backend.services import Services
 from lunalux_core.backend.storage.table import ConditionFailed, Put
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.pngcard import read_png
+from lunalux_core.cards.png_card import read_png
 from lunalux_core.text import clean_line
 from lunalux_core.wire.base import Lang
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lunalux_core.cards import envelope
-from lunalux_core.cards.edits import Path, apply_edits
+from lunalux_core.cards.document_edits import Path, apply_edits
 from lunalux_core.cards.envelope import V1_FIELDS, Spec
 from lunalux_core.documents.coerce import (
     as_flag,

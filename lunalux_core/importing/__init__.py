@@ -1,6 +1,6 @@
 """Import anything: files, folders and archives in, one result a file out.
 
-The content of a file decides what it is (`cards.recognise`). Cards are read and their pictures copied by a
+The content of a file decides what it is (`cards.file_kind`). Cards are read and their pictures copied by a
 few threads, and rows are stored in batches; everything else follows when all cards are there, since books,
 scripts and chats refer to characters. A result is only told once it is on disk. A bad file is a result like
 any other and never stops the batch.

@@ -25,8 +25,8 @@ from lunalux_core.library.characters import (
 )
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.front import LoadedCard
-    from lunalux_core.cards.recognise import Kind
+    from lunalux_core.cards.file_kind import Kind
+    from lunalux_core.cards.read import LoadedCard
     from lunalux_core.library import Library
     from lunalux_core.paths import Paths
 
@@ -86,8 +86,8 @@ async def import_data(
     """
     import asyncio
 
-    from lunalux_core.cards.front import read_card
-    from lunalux_core.cards.remarks import remarks_on
+    from lunalux_core.cards.read import read_card
+    from lunalux_core.cards.warnings import remarks_on
 
     loaded = await asyncio.to_thread(read_card, data, filename)
     identity = short_id()
@@ -181,8 +181,8 @@ class CardReader:
             return Prepared(failed(item, not_understood(item, error)), source=item)
 
     def _read(self, source: Source) -> Prepared:
-        from lunalux_core.cards.front import MAX_ARCHIVE, read_card
-        from lunalux_core.cards.recognise import Kind, recognise
+        from lunalux_core.cards.file_kind import Kind, recognise
+        from lunalux_core.cards.read import MAX_ARCHIVE, read_card
 
         path = place(source)
         if size_of(source) > MAX_ARCHIVE:
@@ -220,7 +220,7 @@ class CardReader:
             base = f"{there}.{identity}"
             new = replace(new, picture=f"{base}{loaded.picture_ext}" if new.picture else "")
         files = () if self._dry_run else _write_files(self._pictures, base, loaded, data, original)
-        from lunalux_core.cards.remarks import remarks_on
+        from lunalux_core.cards.warnings import remarks_on
 
         notes = (*loaded.warnings, *remarks_on(loaded.card))
         if there is not None:
@@ -245,7 +245,7 @@ def _is_portrait(source: Source) -> bool:
 
 def _with_portrait(source: Source, loaded: LoadedCard) -> LoadedCard:
     """The card of a text file with the picture beside it, where that is a picture and nothing more."""
-    from lunalux_core.cards.recognise import Kind, recognise
+    from lunalux_core.cards.file_kind import Kind, recognise
 
     if loaded.picture is not None or not isinstance(source, Path):
         return loaded

@@ -65,8 +65,8 @@ def read_worldbook_document(data: bytes, filename: str = "") -> tuple[Any, tuple
     Raises:
         InvalidInput: also CARD_WITHOUT_WORLDBOOK, and what reading a card raises.
     """
-    from lunalux_core.cards.front import read_card
-    from lunalux_core.cards.recognise import Kind, recognise
+    from lunalux_core.cards.file_kind import Kind, recognise
+    from lunalux_core.cards.read import read_card
 
     if recognise(data, filename) is not Kind.CARD:
         return read_document(data, filename)

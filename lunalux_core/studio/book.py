@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.edits import Path
+from lunalux_core.cards.document_edits import Path
 from lunalux_core.documents.coerce import as_flag, as_object, as_text
 from lunalux_core.text import clean_line
 from lunalux_core.worldbook.read import (

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.edits import REMOVED, Path, apply_edits
+from lunalux_core.cards.document_edits import REMOVED, Path, apply_edits
 from lunalux_core.cards.envelope import MIRROR_ALIASES, data_of
 from lunalux_core.studio.fields import Field
 from lunalux_core.text import clean
@@ -176,7 +176,7 @@ class Draft:
     # -- edits -------------------------------------------------------------------------------------
 
     def edit(self, edits: Mapping[Path, Any], place: str, *, joined: bool = False) -> None:
-        """New values at some paths, everything else untouched (see `cards.edits.apply_edits`)."""
+        """New values at some paths, everything else untouched (see `cards.document_edits.apply_edits`)."""
         document = self.document
         for path, value in edits.items():
             document = apply_edits(_grounded(document, path), {path: value})

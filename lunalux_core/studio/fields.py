@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.edits import Path
+from lunalux_core.cards.document_edits import Path
 from lunalux_core.documents.coerce import as_object, as_tags, as_text, as_texts
 from lunalux_core.text import clean
 

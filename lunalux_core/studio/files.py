@@ -24,9 +24,9 @@ def snapshot_name(snapshot: Snapshot) -> str:
 def read_snapshot(data: bytes, filename: str) -> tuple[Snapshot, tuple[str, ...]]:
     """A card file as the state of a draft, with its picture, and what is worth knowing about it.
 
-    Raises what `cards.front.read_card` raises.
+    Raises what `cards.read.read_card` raises.
     """
-    from lunalux_core.cards.front import read_card
+    from lunalux_core.cards.read import read_card
 
     loaded = read_card(data, filename)
     picture = Attachment(loaded.picture, loaded.picture_ext) if loaded.picture is not None else None
@@ -42,7 +42,7 @@ def read_picture(data: bytes) -> Attachment:
         InvalidInput: PICTURE_UNKNOWN, PICTURE_BROKEN. LimitExceeded: PICTURE_TOO_LARGE.
     """
     from lunalux_core.cards.assets import picture_ext
-    from lunalux_core.pictures import check_picture
+    from lunalux_core.cards.pictures import check_picture
 
     ext = picture_ext(data)
     if ext is None:
@@ -60,7 +60,7 @@ def export(snapshot: Snapshot, target: ExportFormat, spec: Literal["v2", "v3"] |
 
     picture = snapshot.picture.data if snapshot.picture else None
     if target == "png" and picture is not None and not is_png(picture):
-        from lunalux_core.pictures import as_png
+        from lunalux_core.cards.pictures import as_png
 
         picture = as_png(picture)
     card = Card(snapshot.document, "")

@@ -9,7 +9,7 @@ from lunalux_core.errors import NotFound
 from lunalux_tui.widgets.picture import Picture
 
 if TYPE_CHECKING:
-    from lunalux_core.portraits import Gallery
+    from lunalux_core.library.portraits import Gallery
     from lunalux_tui.screens.chat import ChatScreen
 
 
@@ -63,7 +63,7 @@ class Portrait(Picture):
     async def _of(self, identity: str) -> Gallery:
         if self._gallery is None or self._gallery[0] != identity:
             from lunalux_core.cards.card import Card
-            from lunalux_core.portraits import read_gallery
+            from lunalux_core.library.portraits import read_gallery
 
             characters = self._chat.runtime.library.characters
             found = await characters.get(identity)

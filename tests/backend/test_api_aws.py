@@ -20,7 +20,7 @@ from lunalux_core.backend.settings import BackendSettings
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.provision import Provisioner
 from lunalux_core.backend.storage.schema import table_specs
-from lunalux_core.cards.pngcard import read_png
+from lunalux_core.cards.png_card import read_png
 from lunalux_core.client.asgi import StreamingASGITransport
 from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms, short_id

@@ -14,7 +14,7 @@ from PIL import Image
 
 from lunalux_core.backend.keys import Cursor
 from lunalux_core.backend.settings import BackendSettings, RankingSettings
-from lunalux_core.cards.pngcard import read_png
+from lunalux_core.cards.png_card import read_png
 from lunalux_core.starter import cards
 
 HEAT = RankingSettings(like_heat=10, download_heat=1, hot_top_limit=4, time_top_limit=4, hot_top_buffer=6)

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from api_support import Api, Person, backend, bad, card_png, chunk, good
 
-from lunalux_core.cards.pngcard import read_png
+from lunalux_core.cards.png_card import read_png
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

@@ -12,7 +12,7 @@ import pytest
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
-from lunalux_core.cards.front import read_card
+from lunalux_core.cards.read import read_card
 from lunalux_core.exporting import export_library
 from lunalux_core.exporting.target import Names, file_name
 from lunalux_core.importing import gather, import_data, import_files

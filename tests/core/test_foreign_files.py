@@ -10,9 +10,9 @@ import pytest
 from foreign_files import SEEDS
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.front import read_card
-from lunalux_core.cards.recognise import Kind, recognise_document
-from lunalux_core.cards.remarks import remarks_on
+from lunalux_core.cards.file_kind import Kind, recognise_document
+from lunalux_core.cards.read import read_card
+from lunalux_core.cards.warnings import remarks_on
 from lunalux_core.chatlogs.chatlog import ChatLog
 from lunalux_core.chatlogs.dates import parse_date, st_date
 from lunalux_core.chatlogs.read import read_chats

@@ -13,10 +13,10 @@ from foreign_files import SEEDS, TAVERN_LINES
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
-from lunalux_core.cards.front import read_card
-from lunalux_core.cards.recognise import recognise
-from lunalux_core.cards.remarks import remarks_on
-from lunalux_core.cards.validate import validate
+from lunalux_core.cards.file_kind import recognise
+from lunalux_core.cards.read import read_card
+from lunalux_core.cards.validation import validate
+from lunalux_core.cards.warnings import remarks_on
 from lunalux_core.chatlogs.chatlog import write_jsonl, write_markdown, write_native, write_text
 from lunalux_core.chatlogs.read import read_chats
 from lunalux_core.dialogue.assembly import assemble

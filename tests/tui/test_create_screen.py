@@ -11,8 +11,8 @@ from create_world import open_editor
 from textual.events import Key, Paste
 from textual.widgets import Input, TextArea
 
-from lunalux_core.cards.front import read_card
-from lunalux_core.cards.placeholder import placeholder_png
+from lunalux_core.cards.placeholder_picture import placeholder_png
+from lunalux_core.cards.read import read_card
 from lunalux_core.runtime import Runtime
 from lunalux_core.settings import load_settings
 from lunalux_core.studio.desk import Desk

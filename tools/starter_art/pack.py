@@ -11,7 +11,7 @@ import yaml
 
 from lunalux_core import starter
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.pngcard import write_png
+from lunalux_core.cards.png_card import write_png
 from tools.starter_art import bookshop, night_shop, river, salvage
 
 SCENES = {

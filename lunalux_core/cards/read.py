@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
-from lunalux_core.cards import assets, charx, foreign, pngcard, recognise
+from lunalux_core.cards import assets, charx, file_kind, foreign, png_card
 from lunalux_core.cards.assets import Asset
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.png import is_png
@@ -76,7 +76,7 @@ def read_card(data: bytes, filename: str = "") -> LoadedCard:
 
 
 def _from_png(data: bytes, filename: str) -> LoadedCard:
-    read = pngcard.read_png(data)
+    read = png_card.read_png(data)
     found: tuple[Asset, ...] = ()
     if read.card.assets:
         stored = {key: chunk.length * 3 // 4 for key, chunk in assets.png_assets(data)}
@@ -110,20 +110,20 @@ def _from_text(data: bytes, filename: str) -> LoadedCard:
     if not mended and (foreign.looks_like_yaml(text) or filename.lower().endswith((".yaml", ".yml"))):
         card = foreign.from_yaml(text)
         return LoadedCard(card, None, "", "yaml", _remarks(card), filename=filename)
-    raise _no_card(recognise.Kind.UNKNOWN)
+    raise _no_card(file_kind.Kind.UNKNOWN)
 
 
 def _from_json(text: str) -> Card:
     try:
         document = parse_json(text)
     except InvalidInput:
-        if recognise.recognise(text.encode()) is recognise.Kind.CHAT:
-            raise _no_card(recognise.Kind.CHAT) from None
+        if file_kind.recognise(text.encode()) is file_kind.Kind.CHAT:
+            raise _no_card(file_kind.Kind.CHAT) from None
         raise
-    kind = recognise.recognise_document(document)
-    if kind is recognise.Kind.CARD:
+    kind = file_kind.recognise_document(document)
+    if kind is file_kind.Kind.CARD:
         return foreign.from_object(document) or Card(document, text)
-    if kind is recognise.Kind.UNKNOWN and not isinstance(document, dict):
+    if kind is file_kind.Kind.UNKNOWN and not isinstance(document, dict):
         parse_object(text)  # says what it is instead
     raise _no_card(kind)
 
@@ -154,6 +154,6 @@ def _check_size(data: bytes, limit: int) -> None:
         )
 
 
-def _no_card(kind: recognise.Kind) -> InvalidInput:
-    message, hint = recognise.TOLD[kind]
+def _no_card(kind: file_kind.Kind) -> InvalidInput:
+    message, hint = file_kind.TOLD[kind]
     return InvalidInput("NOT_A_CARD", message, hint, kind=kind.value)
