@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
     from lunalux_core.account import Account
-    from lunalux_core.chat import Chat
+    from lunalux_core.chat.chat import Chat
     from lunalux_core.client.backend import BackendClient
     from lunalux_core.credentials import Credentials
     from lunalux_core.dialogue.reading import TurnReader
@@ -73,7 +73,7 @@ class Runtime:
     @cached_property
     def chat(self) -> Chat:
         """The verbs of a conversation."""
-        from lunalux_core.chat import Chat
+        from lunalux_core.chat.chat import Chat
 
         return Chat(
             self.library, lambda: self.reader, lambda: self.workflow, lambda: self.preview, self._billed

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.cards.card import Card
+from lunalux_core.chat.files import conversation_log
 from lunalux_core.chatlogs.chatlog import ChatLog
 from lunalux_core.database import storage_error
 from lunalux_core.documents.coerce import as_object
 from lunalux_core.documents.json_text import dump_json
 from lunalux_core.exporting.target import ExportReport, Progress
 from lunalux_core.presets.document import read_preset
-from lunalux_core.transfer import conversation_log
 
 if TYPE_CHECKING:
     from lunalux_core.library import Library

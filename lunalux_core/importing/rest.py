@@ -156,8 +156,8 @@ class Rest:
 
     def _chats(self, source: Source, data: bytes) -> Iterator[ImportResult]:
         """The chats of one file; one that finds no character does not keep the others away."""
+        from lunalux_core.chat.files import titles_of
         from lunalux_core.chatlogs.read import read_chats
-        from lunalux_core.transfer import titles_of
 
         path = place(source)
         logs = read_chats(data, path.name)
@@ -244,8 +244,8 @@ class Rest:
 
     def chat(self, told: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
         """A chat to its character; one that was imported before is left as it has become since."""
-        from lunalux_core.group_chats import group_for, is_group_chat, missing_notes
-        from lunalux_core.transfer import store_chat, store_group_chat
+        from lunalux_core.chat.files import store_chat, store_group_chat
+        from lunalux_core.chat.group_files import group_for, is_group_chat, missing_notes
 
         path = place(source)
 

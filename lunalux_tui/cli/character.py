@@ -167,7 +167,7 @@ def allow_scripts(
     """
 
     async def work(runtime: Runtime) -> None:
-        from lunalux_core.card_scripts import changes, scripts_of, works_on
+        from lunalux_core.chat.card_scripts import changes, scripts_of, works_on
 
         await runtime.first_start()
         character = await runtime.library.characters.find(name)

@@ -181,7 +181,7 @@ async def _check_speaker(runtime: Runtime, place: Conversation, options: TurnOpt
 
 async def _tell_of_scripts(runtime: Runtime, place: Conversation) -> None:
     """Name the cards whose scripts wait for a word of the person (FORMATS 4.1); on stderr."""
-    from lunalux_core.card_scripts import scripts_of_cards
+    from lunalux_core.chat.card_scripts import scripts_of_cards
 
     for one in await scripts_of_cards(runtime.library, place.id):
         if one.allowed is None:

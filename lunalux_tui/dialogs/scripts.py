@@ -17,7 +17,7 @@ from lunalux_tui.widgets.explain import Explain, Explanation
 from lunalux_tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
-    from lunalux_core.card_scripts import CardScripts
+    from lunalux_core.chat.card_scripts import CardScripts
     from lunalux_core.regex.script import RegexScript
 
 
@@ -65,7 +65,7 @@ class ScriptsDialog(Dialog[tuple[str, bool]]):
 
     @on(Rows.Moved)
     def _explain(self) -> None:
-        from lunalux_core.card_scripts import changes, works_on
+        from lunalux_core.chat.card_scripts import changes, works_on
 
         if self.rows.chosen not in self._scripts:
             return

@@ -126,8 +126,8 @@ class DialogActions(ToolActions):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_export(self) -> None:
+        from lunalux_core.chat.files import export_conversation, format_of
         from lunalux_core.database import storage_error
-        from lunalux_core.transfer import export_conversation, format_of
         from lunalux_tui.dialogs.ask import AskDialog
         from lunalux_tui.files import export_name, path_of
 
@@ -151,7 +151,7 @@ class DialogActions(ToolActions):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_import_chat(self) -> None:
-        from lunalux_core.group_chats import import_chat
+        from lunalux_core.chat.group_files import import_chat
         from lunalux_tui.dialogs.ask import AskDialog
         from lunalux_tui.files import path_of, read_file
 

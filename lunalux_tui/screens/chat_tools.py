@@ -10,7 +10,7 @@ from lunalux_tui.i18n import t
 from lunalux_tui.screens.chat_messages import MessageActions
 
 if TYPE_CHECKING:
-    from lunalux_core.card_scripts import CardScripts
+    from lunalux_core.chat.card_scripts import CardScripts
 
 WORK = "dialog"
 
@@ -41,7 +41,7 @@ class ToolActions(MessageActions):
     @work(group="scripts", exclusive=True, exit_on_error=False)
     async def ask_about_scripts(self) -> None:
         """Ask once for each character whose card brings scripts; nothing waits for the answer."""
-        from lunalux_core.card_scripts import scripts_of_cards
+        from lunalux_core.chat.card_scripts import scripts_of_cards
 
         found = (
             await scripts_of_cards(self.runtime.library, self.conversation.id) if self.conversation else ()
@@ -66,7 +66,7 @@ class ToolActions(MessageActions):
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_scripts(self) -> None:
         """The scripts of the card, and the answer given for them."""
-        from lunalux_core.card_scripts import scripts_of_cards
+        from lunalux_core.chat.card_scripts import scripts_of_cards
         from lunalux_tui.dialogs.scripts import ScriptsDialog
 
         if self.conversation is None:

@@ -14,7 +14,7 @@ from lunalux_tui.widgets.lines import Bar, Column, Part, keymap_of
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from lunalux_core.card_scripts import CardScripts
+    from lunalux_core.chat.card_scripts import CardScripts
 
 NAMES = 6
 """Names of scripts in the question; the dialog has them all."""

@@ -17,6 +17,7 @@ from lunalux_core.cards.file_kind import recognise
 from lunalux_core.cards.read import read_card
 from lunalux_core.cards.validation import validate
 from lunalux_core.cards.warnings import remarks_on
+from lunalux_core.chat.files import titles_of
 from lunalux_core.chatlogs.chatlog import write_jsonl, write_markdown, write_native, write_text
 from lunalux_core.chatlogs.read import read_chats
 from lunalux_core.dialogue.assembly import assemble
@@ -27,7 +28,6 @@ from lunalux_core.importing.shelf import shelf_documents
 from lunalux_core.macros.expansion import MacroContext, Variables, expander
 from lunalux_core.presets.document import preset_document, read_preset
 from lunalux_core.regex.script import parse_find, scripts_inside
-from lunalux_core.transfer import titles_of
 from lunalux_core.worldbook.engine import (
     ActiveBook,
     ScanContext,

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from lunalux_core.chat.files import store_chat
+from lunalux_core.chat.journal import Tail, read_tail
 from lunalux_core.chatlogs.chatlog import ChatLog, LogNode, write_jsonl, write_native
 from lunalux_core.chatlogs.read import read_chat
 from lunalux_core.dialogue.authors_note import ChatNote
@@ -32,8 +34,6 @@ from lunalux_core.library.conversations import (
 )
 from lunalux_core.library.edits import edit_message
 from lunalux_core.paths import Paths
-from lunalux_core.streaming_tail import Tail, read_tail
-from lunalux_core.transfer import store_chat
 from lunalux_tui.render.message import moment
 
 INPUTS = 100_000

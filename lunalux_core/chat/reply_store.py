@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lunalux_core.chat.journal import Tail, is_held, read_tail, remove_tails, set_aside, tails
 from lunalux_core.dialogue.turn import Reread, TextDelta, ThinkingDelta, TurnInput, TurnResult
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
@@ -21,7 +22,6 @@ from lunalux_core.library.conversations import (
     select_message,
     update_message,
 )
-from lunalux_core.streaming_tail import Tail, is_held, read_tail, remove_tails, set_aside, tails
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ FINISH = "finish"
 """In a message's `extra`: why the reply ended (`llm.model.Finish`)."""
 FLUSH_SECONDS = 0.5
 """How often a streaming reply goes into the library, where other programs see it grow; every piece is in its
-file (`streaming_tail`) before it is shown."""
+file (`journal`) before it is shown."""
 
 CONTINUED = "continued"
 """In `Message.extra` of a reply whose *continue* broke off: how many characters it had before."""

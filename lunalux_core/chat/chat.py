@@ -13,6 +13,15 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from lunalux_core.chat.reply_store import (
+    CONTINUED,
+    Begun,
+    Keeper,
+    claimed,
+    recover,
+    settled,
+    take_back,
+)
 from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
@@ -30,15 +39,6 @@ from lunalux_core.dialogue.turn import (
 )
 from lunalux_core.documents.json_text import well_formed
 from lunalux_core.errors import InvalidInput, StorageError
-from lunalux_core.keeping import (
-    CONTINUED,
-    Begun,
-    Keeper,
-    claimed,
-    recover,
-    settled,
-    take_back,
-)
 from lunalux_core.library.changes import Replayed, read_row, redo, undo
 from lunalux_core.library.conversations import (
     REQUEST,
@@ -65,12 +65,12 @@ from lunalux_core.speaking import addressed, called_up, speakers, still_speaks
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lunalux_core.chat.journal import Tail
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.assembly import Prompt
     from lunalux_core.dialogue.reading import TurnReader
     from lunalux_core.dialogue.workflow import TurnContext, Workflow
     from lunalux_core.library import Library
-    from lunalux_core.streaming_tail import Tail
 
 
 class Chat:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lunalux_core.chat.files import ImportedChat, import_conversation, store_group_chat, titles_of
 from lunalux_core.chatlogs.chatlog import ChatLog
 from lunalux_core.chatlogs.read import read_chats
 from lunalux_core.documents.coerce import as_flag, as_object, as_text
 from lunalux_core.errors import NotFound
 from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, Group, insert_group, load_group
 from lunalux_core.text import clean_line
-from lunalux_core.transfer import ImportedChat, import_conversation, store_group_chat, titles_of
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection

@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lunalux_core.chat.owner_lock import take_lock
 from lunalux_core.documents.json_text import well_formed
-from lunalux_core.owner_lock import take_lock
 
 MOST_BYTES = 64 * 1024 * 1024
 """A file beyond this is none of ours; no more of it is read."""
