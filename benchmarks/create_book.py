@@ -23,8 +23,8 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from lunalux_core.config.settings import load_settings
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
 from lunalux_tui.opening import read_opening
 from lunalux_tui.screens.create import CreateScreen
 from lunalux_tui.screens.create_panes.book import BookPane

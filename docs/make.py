@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from lunalux_core.settings import DECLARATIONS, MODEL_OPTIONS
+from lunalux_core.config.settings import DECLARATIONS, MODEL_OPTIONS
 from lunalux_tui.cli import NOUNS, Nouns
 
 FOLDER = Path(__file__).resolve().parent

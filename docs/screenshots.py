@@ -78,8 +78,8 @@ async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: fl
 
 async def take(scene: Scene, language: str) -> str:
     """One picture as SVG."""
+    from lunalux_core.config.settings import load_settings
     from lunalux_core.runtime import Runtime
-    from lunalux_core.settings import load_settings
     from lunalux_tui.opening import read_opening
     from lunalux_tui.shell import LunaluxApp
 

@@ -21,12 +21,12 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from lunalux_core import __version__
+from lunalux_core.config.paths import Paths
 from lunalux_core.database import judge_database, storage_error
 from lunalux_core.errors import InvalidInput, NotFound, StorageError
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library import Library, restoring
 from lunalux_core.library.migrations import migrate
-from lunalux_core.paths import Paths
 from lunalux_core.regular_files import check_regular
 
 FORMAT = "lunalux-backup"

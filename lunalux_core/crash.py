@@ -13,8 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from lunalux_core import __version__
+from lunalux_core.config.paths import Paths
 from lunalux_core.errors import LunaluxError
-from lunalux_core.paths import Paths
 from lunalux_core.redaction import anonymous
 
 KEPT = 20

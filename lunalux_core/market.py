@@ -16,17 +16,17 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from lunalux_core.config.file_lock import write_whole
 from lunalux_core.errors import BackendError, InvalidInput, LunaluxError, NetworkError, NotFound
-from lunalux_core.file_lock import write_whole
 from lunalux_core.ids import now_ms
 from lunalux_core.library.market import Filters, Lang, Listing, MarketCard, MarketShelf, Sort
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account
     from lunalux_core.client.backend import BackendClient
+    from lunalux_core.config.paths import Paths
     from lunalux_core.importing import ImportResult
     from lunalux_core.library import Library
-    from lunalux_core.paths import Paths
     from lunalux_core.wire.characters import CharacterPageResponse, OwnCharacter
 
 LONGEST_TTL_MS = 7 * 24 * 3600 * 1000

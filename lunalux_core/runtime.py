@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from lunalux_core.config.settings import Settings, load_settings
 from lunalux_core.library import Library
-from lunalux_core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     import httpx
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lunalux_core.account import Account
     from lunalux_core.chat.chat import Chat
     from lunalux_core.client.backend import BackendClient
-    from lunalux_core.credentials import Credentials
+    from lunalux_core.config.credentials import Credentials
     from lunalux_core.dialogue.reading import TurnReader
     from lunalux_core.dialogue.turn import Billed, Ready, TurnInput, TurnResult
     from lunalux_core.dialogue.workflow import Workflow
@@ -84,7 +84,7 @@ class Runtime:
         """Provider keys and the session token. A home of its own does not share the system's keyring."""
         import os
 
-        from lunalux_core.credentials import Credentials
+        from lunalux_core.config.credentials import Credentials
 
         return Credentials(
             self.paths.credentials, use_keyring=not os.environ.get("LUNALUX_HOME"), tell=self._notice

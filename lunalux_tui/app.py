@@ -29,7 +29,7 @@ def run(settings: Any = None, character: str = "", conversation: str = "", new: 
 
         plain_terminal.prepare()
     gc.disable()  # until the first frame is out: what is made before it lives as long as the app
-    from lunalux_core.settings import load_settings
+    from lunalux_core.config.settings import load_settings
 
     code, afterwards = asyncio.run(_run(settings or load_settings(), character, conversation, new))
     while afterwards is not None:

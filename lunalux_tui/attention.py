@@ -15,7 +15,7 @@ from lunalux_core.text import clean_line
 if TYPE_CHECKING:
     from textual.app import App
 
-    from lunalux_core.settings import Settings
+    from lunalux_core.config.settings import Settings
 
 LONG_SECONDS = 5
 """A reply that came sooner needs no notification."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
+from lunalux_core.config.toml_lines import Place, line_of
 from lunalux_core.errors import InvalidInput
-from lunalux_core.toml_lines import Place, line_of
 from lunalux_tui.actions import Action
 
 MODIFIERS = {"ctrl", "shift", "alt", "super", "hyper", "meta"}

@@ -11,8 +11,8 @@ from lunalux_tui.i18n import t
 from lunalux_tui.widgets.rows import Row
 
 if TYPE_CHECKING:
+    from lunalux_core.config.settings import Settings
     from lunalux_core.presets.document import Preset
-    from lunalux_core.settings import Settings
     from lunalux_tui.shell import LunaluxApp
 
 BUILTIN = "builtin "

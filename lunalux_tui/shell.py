@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from textual.driver import Driver
 
     from lunalux_core.account import AccountState
+    from lunalux_core.config.settings import Settings
     from lunalux_core.runtime import Runtime
-    from lunalux_core.settings import Settings
     from lunalux_tui.opening import Opening
     from lunalux_tui.screens.chat import ChatScreen
     from lunalux_tui.screens.create import CreateScreen
@@ -297,7 +297,7 @@ class LunaluxApp(ThemedApp):
 
     def change_setting(self, key: str, value: object) -> None:
         """Store one setting and put it in force everywhere; told as a notice when it cannot be."""
-        from lunalux_core.config_file import set_value
+        from lunalux_core.config.config_file import set_value
 
         try:
             settings = self.runtime.settings.with_value(key, value, "file")
@@ -309,8 +309,8 @@ class LunaluxApp(ThemedApp):
 
     def reset_setting(self, key: str) -> None:
         """Take one setting out of the file, so that its default is in force again."""
-        from lunalux_core.config_file import reset_value
-        from lunalux_core.settings import declaration
+        from lunalux_core.config.config_file import reset_value
+        from lunalux_core.config.settings import declaration
 
         try:
             reset_value(self.runtime.paths.config_file, key)

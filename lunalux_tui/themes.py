@@ -14,8 +14,8 @@ from typing import Any
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
+from lunalux_core.config.toml_lines import Place, line_of
 from lunalux_core.errors import InvalidInput
-from lunalux_core.toml_lines import Place, line_of
 
 DEFAULT = "luna-dark"
 NO_COLOUR = "no-colour"

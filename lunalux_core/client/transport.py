@@ -12,8 +12,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from lunalux_core.config.settings import Settings
 from lunalux_core.errors import InvalidInput
-from lunalux_core.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.active_books import active_books, parsed_card
 from lunalux_core.dialogue.openings import MakeEngine, Opener, card_context, keep_globals
 from lunalux_core.dialogue.turn import TurnInput, TurnKind, TurnOptions
@@ -27,7 +28,6 @@ from lunalux_core.library.conversations import (
 from lunalux_core.library.personas import Persona, load_persona
 from lunalux_core.library.shelf import load_shelf
 from lunalux_core.library.templates import load_templates
-from lunalux_core.settings import Settings
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
+    from lunalux_core.config.settings import Settings
     from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial
     from lunalux_core.errors import LunaluxError
     from lunalux_core.library.characters import Character
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from lunalux_core.macros.expansion import Variables
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
-    from lunalux_core.settings import Settings
     from lunalux_core.templates.values import TextTemplate
     from lunalux_core.worldbook.engine import Activation, ActiveBook
 

@@ -16,8 +16,8 @@ from lunalux_core.importing.files import Source, place
 from lunalux_core.importing.results import ImportResult, OnDuplicate
 
 if TYPE_CHECKING:
+    from lunalux_core.config.paths import Paths
     from lunalux_core.library import Library
-    from lunalux_core.paths import Paths
 
 BATCH = 64
 BATCH_SECONDS = 0.25

@@ -27,8 +27,8 @@ from lunalux_core.library.characters import (
 if TYPE_CHECKING:
     from lunalux_core.cards.file_kind import Kind
     from lunalux_core.cards.read import LoadedCard
+    from lunalux_core.config.paths import Paths
     from lunalux_core.library import Library
-    from lunalux_core.paths import Paths
 
 MAX_PORTRAIT = 32 * 1024 * 1024
 """Bytes of a picture that is taken along with a character in a text file."""

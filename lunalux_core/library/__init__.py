@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.database import Database
 from lunalux_core.library.cache import Cache, State
 from lunalux_core.library.characters import Characters
@@ -15,7 +16,6 @@ from lunalux_core.library.personas import Personas
 from lunalux_core.library.records import Records
 from lunalux_core.library.shelf import Shelf
 from lunalux_core.library.templates import Templates
-from lunalux_core.paths import Paths
 
 
 class Library:

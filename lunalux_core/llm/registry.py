@@ -20,9 +20,9 @@ from lunalux_core.llm.pool import HttpPool, host_of
 from lunalux_core.llm.practice import PRACTICE, PracticeModel, practice_rate
 
 if TYPE_CHECKING:
+    from lunalux_core.config.settings import ModelConfig
     from lunalux_core.llm.gemini import GeminiModel
     from lunalux_core.llm.openai import OpenAIModel
-    from lunalux_core.settings import ModelConfig
 
 Opener = Callable[[ModelSpec], ChatModel]
 ENVIRONMENT_KEY = "env:"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.cards.card import Card
 
 if TYPE_CHECKING:
+    from lunalux_core.config.settings import Settings
     from lunalux_core.regex.engine import EcmaEngine
-    from lunalux_core.settings import Settings
     from lunalux_core.worldbook.engine import Activation
     from lunalux_core.worldbook.engine.regex_keys import RegexMatcher
     from lunalux_core.worldbook.entry import Book

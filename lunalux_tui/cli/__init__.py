@@ -134,7 +134,7 @@ def _run(arguments: Sequence[str], as_json: bool) -> int:
 
 def _speak() -> None:
     """Use the person's language also where a command failed before it read the settings."""
-    from lunalux_core.settings import load_settings
+    from lunalux_core.config.settings import load_settings
     from lunalux_tui import i18n
 
     with suppress(Exception):  # this is what runs when something else has failed
@@ -146,8 +146,8 @@ def _ended(error: Exception, as_json: bool) -> int:
     _speak()
     message = getattr(error, "format_message", None)
     if message is None:
+        from lunalux_core.config.paths import Paths
         from lunalux_core.crash import crashed
-        from lunalux_core.paths import Paths
 
         output.report(crashed(error, Paths.find()), as_json=as_json)
         return output.FAILED

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.database import peek
-from lunalux_core.paths import Paths
 
 MOST = 200
 Values = Callable[[], Iterable[str]]
@@ -54,13 +54,13 @@ def _templates() -> Iterable[str]:
 
 
 def _models() -> Iterable[str]:
-    from lunalux_core.settings import load_settings
+    from lunalux_core.config.settings import load_settings
 
     return [*load_settings().models, "practice", "openai:", "gemini:", "official:"]
 
 
 def _saved_models() -> Iterable[str]:
-    from lunalux_core.settings import load_settings
+    from lunalux_core.config.settings import load_settings
 
     return load_settings().models
 
@@ -72,7 +72,7 @@ def _plugins() -> Iterable[str]:
 
 
 def _settings() -> Iterable[str]:
-    from lunalux_core.settings import DECLARATIONS
+    from lunalux_core.config.settings import DECLARATIONS
 
     return DECLARATIONS
 

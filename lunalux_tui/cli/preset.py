@@ -69,7 +69,7 @@ def enable(name: str = NAME, as_json: bool = JSON) -> None:
             await runtime.library.presets.enable(item.id)
             done = {**summary(item), "enabled": True}
         else:
-            from lunalux_core.config_file import set_value
+            from lunalux_core.config.config_file import set_value
 
             for other in await runtime.library.presets.list(enabled_only=True):
                 await runtime.library.presets.enable(other.id, False)

@@ -11,10 +11,10 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, Label
 
+from lunalux_core.config.saved_models import SAMPLING
+from lunalux_core.config.settings import ModelConfig
 from lunalux_core.llm.model import POST_PROCESSING, ModelOptions
 from lunalux_core.llm.registry import Registry, credential_name, saved_specs
-from lunalux_core.saved_models import SAMPLING
-from lunalux_core.settings import ModelConfig
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.base import CANCEL

@@ -8,8 +8,8 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
+from lunalux_core.config.settings import Declaration, checked
 from lunalux_core.errors import InvalidInput
-from lunalux_core.settings import Declaration, checked
 from lunalux_tui.dialogs.base import Dialog
 from lunalux_tui.i18n import t
 from lunalux_tui.widgets.fields import AnswerField

@@ -21,7 +21,7 @@ from lunalux_tui.render.wrap import wrap
 from lunalux_tui.widgets.lines import palette_of
 
 if TYPE_CHECKING:
-    from lunalux_core.settings import Settings
+    from lunalux_core.config.settings import Settings
     from lunalux_tui.screens.chat import ChatScreen
     from lunalux_tui.shell import LunaluxApp
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lunalux_core.backup import restore
-from lunalux_core.paths import Paths
+from lunalux_core.config.paths import Paths
 
 
 def main() -> None:

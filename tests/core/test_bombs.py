@@ -156,7 +156,7 @@ IMPORT = """
     import asyncio, sys
     from lunalux_core.importing import gather, import_files
     from lunalux_core.library import Library
-    from lunalux_core.paths import Paths
+    from lunalux_core.config.paths import Paths
     paths = Paths.find()
     library = Library(paths)
     codes = sorted({one.error.code if one.error else one.status

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from llm_server import chunk, event, model_server, raw
 
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import Settings, load_settings
 from lunalux_core.dialogue.active_books import Parsed, parsed_card
 from lunalux_core.dialogue.assembly.prefill import goes_on
 from lunalux_core.dialogue.nodes.worldbook import worldbook_settings
 from lunalux_core.dialogue.turn import TurnEvent, TurnInput, TurnKind, WorldbookOverflowed
 from lunalux_core.importing import import_data
-from lunalux_core.paths import Paths
 from lunalux_core.presets.document import read_preset
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import Settings, load_settings
 from lunalux_core.worldbook.read import own_settings, read_book, with_own_settings
 
 

@@ -15,10 +15,10 @@ from lunalux_core.chat.files import export_conversation, import_conversation
 from lunalux_core.chatlogs.chatlog import ChatLog, LogNode, read_native, write_jsonl, write_native
 from lunalux_core.chatlogs.dates import parse_date, st_date
 from lunalux_core.chatlogs.read import read_chat
+from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library import Library
 from lunalux_core.library.characters import NewCharacter
-from lunalux_core.paths import Paths
 
 
 @pytest.fixture

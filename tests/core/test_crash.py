@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.crash import KEPT, crashed, reports
-from lunalux_core.paths import Paths
 from lunalux_core.redaction import anonymous, redact
 
 

@@ -13,12 +13,12 @@ import pytest
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
 from lunalux_core.cards.read import read_card
+from lunalux_core.config.paths import Paths
 from lunalux_core.exporting import export_library
 from lunalux_core.exporting.target import Names, file_name
 from lunalux_core.importing import gather, import_data, import_files
 from lunalux_core.library import Library
 from lunalux_core.library.conversations import append_message, create_conversation, new_message
-from lunalux_core.paths import Paths
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["lake"], "content": "deep", "unknown": [1]}}, "name": "Lake"}
 SCRIPT = {"scriptName": "Stars", "findRegex": "/\\*/g", "replaceString": "", "placement": [2], "own": True}

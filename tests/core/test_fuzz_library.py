@@ -18,6 +18,7 @@ from lunalux_core.chat.files import store_chat
 from lunalux_core.chat.journal import Tail, read_tail
 from lunalux_core.chatlogs.chatlog import ChatLog, LogNode, write_jsonl, write_native
 from lunalux_core.chatlogs.read import read_chat
+from lunalux_core.config.paths import Paths
 from lunalux_core.dialogue.authors_note import ChatNote
 from lunalux_core.errors import LunaluxError
 from lunalux_core.ids import LATEST_MS
@@ -33,7 +34,6 @@ from lunalux_core.library.conversations import (
     new_message,
 )
 from lunalux_core.library.edits import edit_message
-from lunalux_core.paths import Paths
 from lunalux_tui.render.message import moment
 
 INPUTS = 100_000

@@ -19,9 +19,9 @@ from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
 from lunalux_core.cards.placeholder_picture import placeholder_png
 from lunalux_core.cards.png import make_chunk
+from lunalux_core.config.paths import Paths
 from lunalux_core.importing import ImportResult, gather, import_files
 from lunalux_core.library import Library
-from lunalux_core.paths import Paths
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["lake"], "content": "The lake is deep."}}}
 SCRIPT = {"scriptName": "Stars", "findRegex": "/\\*/g", "replaceString": "", "placement": [2]}

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput, NotFound, StorageError
 from lunalux_core.library import Library
@@ -41,7 +42,6 @@ from lunalux_core.library.edits import (
     set_hidden,
     truncate_after,
 )
-from lunalux_core.paths import Paths
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from PIL import Image
 
 from lunalux_core.cards.placeholder_picture import placeholder_png
 from lunalux_core.cards.read import read_card
+from lunalux_core.config.settings import load_settings
 from lunalux_core.errors import InvalidInput, LimitExceeded
 from lunalux_core.importing import import_data
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
 from lunalux_core.studio.book import BookView
 from lunalux_core.studio.desk import Desk
 from lunalux_core.studio.draft import Draft

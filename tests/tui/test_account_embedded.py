@@ -9,7 +9,7 @@ import pytest
 from market_world import frame, running, until
 from textual.pilot import Pilot
 
-from lunalux_core.paths import Paths
+from lunalux_core.config.paths import Paths
 from lunalux_tui.dialogs.coupon import CouponDialog
 from lunalux_tui.dialogs.sign_in import SignInDialog
 from lunalux_tui.dialogs.username import ForcedUsernameDialog

@@ -7,8 +7,8 @@ from market_world import frame, running, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.errors import BackendError, NetworkError
-from lunalux_core.paths import Paths
 from lunalux_tui.dialogs.erase import EraseDialog
 from lunalux_tui.screens.account import AccountScreen
 from lunalux_tui.shell import LunaluxApp

@@ -11,7 +11,7 @@ from market_world import NOWHERE, frame, running, signed_in, until
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
-from lunalux_core.paths import Paths
+from lunalux_core.config.paths import Paths
 from lunalux_tui.dialogs.publish import split_tags
 from lunalux_tui.screens.account import AccountScreen
 from lunalux_tui.shell import LunaluxApp

@@ -13,8 +13,8 @@ from textual.widgets import Input, TextArea
 
 from lunalux_core.cards.placeholder_picture import placeholder_png
 from lunalux_core.cards.read import read_card
+from lunalux_core.config.settings import load_settings
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
 from lunalux_core.studio.desk import Desk
 from lunalux_core.studio.fields import BY_ID
 from lunalux_tui.dialogs.ask import ConfirmDialog

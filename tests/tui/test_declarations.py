@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LimitExceeded, NetworkError, NotFound, StorageError
-from lunalux_core.paths import Paths
 from lunalux_tui import i18n, places, themes
 from lunalux_tui.actions import key_name
 from lunalux_tui.i18n import catalogue, t

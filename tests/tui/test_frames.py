@@ -15,7 +15,7 @@ import pytest
 from chat_world import Driven, open_app
 from market_world import NOWHERE, item, signed_in, stock
 
-from lunalux_core.paths import Paths
+from lunalux_core.config.paths import Paths
 from lunalux_tui import places
 from lunalux_tui.dialogs.help import HelpDialog
 from lunalux_tui.screens.settings import SettingsScreen

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from market_world import HOUR, NOWHERE, frame, item, market, names, running, signed_in, stock, until
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.ids import now_ms
-from lunalux_core.paths import Paths
 from lunalux_tui.screens.market_details import MarketDetails
 
 EN = [

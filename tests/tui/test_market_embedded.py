@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from market_world import frame, market, names, running, until
 
-from lunalux_core.paths import Paths
+from lunalux_core.config.paths import Paths
 from lunalux_tui.dialogs.publish import PublishDialog
 from lunalux_tui.screens.chat import ChatScreen
 from lunalux_tui.screens.market_details import MarketDetails

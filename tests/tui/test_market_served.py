@@ -10,7 +10,7 @@ from market_world import frame, running, until
 from served_backend import Served, serve
 from textual.pilot import Pilot
 
-from lunalux_core.paths import Paths
+from lunalux_core.config.paths import Paths
 from lunalux_tui.dialogs.sign_in import SignInDialog
 from lunalux_tui.dialogs.username import ForcedUsernameDialog
 from lunalux_tui.screens.account import AccountScreen

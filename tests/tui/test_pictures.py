@@ -17,9 +17,9 @@ from terminal import Terminal
 from textual.app import ComposeResult
 from textual.screen import Screen
 
-from lunalux_core.paths import Paths
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
 from lunalux_tui.opening import read_opening
 from lunalux_tui.render.drawing import Cell, draw
 from lunalux_tui.shell import LunaluxApp

@@ -12,9 +12,9 @@ from chat_world import Driven, open_app
 from settings_world import go_to, section
 from textual.widgets import Input, Static
 
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
 from lunalux_core.llm.registry import credential_name
-from lunalux_core.paths import Paths
-from lunalux_core.settings import load_settings
 from lunalux_tui.dialogs.ask import ConfirmDialog
 from lunalux_tui.dialogs.model_form import ModelDialog
 from lunalux_tui.dialogs.models import ModelsDialog

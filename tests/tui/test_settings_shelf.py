@@ -11,9 +11,9 @@ from settings_world import answer, asked, go_to, right_of, section
 from textual.widgets import Static
 
 from lunalux_core.backup import put_in_place
-from lunalux_core.paths import Paths
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
 from lunalux_tui.dialogs.ask import ConfirmDialog
 from lunalux_tui.dialogs.press import PressDialog
 from lunalux_tui.screens.panes.data import DataPane

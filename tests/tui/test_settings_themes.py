@@ -11,8 +11,8 @@ from chat_world import open_app
 from settings_world import section
 from textual.color import Color
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput
-from lunalux_core.paths import Paths
 from lunalux_tui import i18n, themes
 from lunalux_tui.dialogs.themes import ThemesDialog
 from lunalux_tui.render.styles import ERROR, MUTED, REVERSE

@@ -8,8 +8,8 @@ from rich.cells import cell_len
 from settings_world import answer, go_to, right_of, section
 from textual.widgets import Input, Static
 
-from lunalux_core.paths import Paths
-from lunalux_core.settings import DECLARATIONS, load_settings
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import DECLARATIONS, load_settings
 from lunalux_tui import i18n
 from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.dialogs.setting import SettingDialog

@@ -15,11 +15,11 @@ from chat_world import Driven, open_app
 from model_server import model_server
 
 from lunalux_core.chat.files import import_conversation
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
 from lunalux_core.importing import import_data
 from lunalux_core.library.characters import NewCharacter, insert_character
-from lunalux_core.paths import Paths
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
 from lunalux_tui.dialogs.edit import EditDialog
 from lunalux_tui.dialogs.note import NoteDialog
 

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, assemble
 from lunalux_core.dialogue.assembly.material import HistoryMessage
 from lunalux_core.dialogue.assembly.prefill import prefilled
@@ -23,7 +24,6 @@ from lunalux_core.llm.tokens import estimator
 from lunalux_core.macros.expansion import MacroContext, expander
 from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.regex.substitution import run_scripts
-from lunalux_core.settings import Settings
 from lunalux_core.templates.values import TextTemplate
 from lunalux_core.worldbook.engine import (
     Activation,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from lunalux_core.settings import DECLARATIONS, Declaration
+from lunalux_core.config.settings import DECLARATIONS, Declaration
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from lunalux_tui.widgets.explain import Explanation
 from lunalux_tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
+    from lunalux_core.config.settings import Settings
     from lunalux_core.runtime import Runtime
-    from lunalux_core.settings import Settings
     from lunalux_tui.screens.settings import SettingsScreen
     from lunalux_tui.shell import LunaluxApp
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from lunalux_core.settings import DECLARATIONS
+from lunalux_core.config.settings import DECLARATIONS
 from lunalux_tui import places
 from lunalux_tui.actions import Action, key_name, keys_of
 from lunalux_tui.i18n import t

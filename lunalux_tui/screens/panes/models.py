@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from textual import work
 
+from lunalux_core.config.settings import ModelConfig
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.local import LOCAL_SERVERS
-from lunalux_core.settings import ModelConfig
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.ask import ConfirmDialog
 from lunalux_tui.dialogs.models import official_row, own_row
@@ -219,7 +219,7 @@ class ModelsPane(Pane):
             self.set_rows(self.rows, at=draft.config.name)
 
     async def _save(self, config: ModelConfig, key: str = "", former: str = "") -> None:
-        from lunalux_core.saved_models import save_configuration
+        from lunalux_core.config.saved_models import save_configuration
 
         settings = await asyncio.to_thread(
             save_configuration, self.settings, self.runtime.credentials, config, key=key, former=former
@@ -230,7 +230,7 @@ class ModelsPane(Pane):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_remove(self) -> None:
-        from lunalux_core.saved_models import remove_configuration
+        from lunalux_core.config.saved_models import remove_configuration
 
         name = self.chosen
         question = t("model.remove.question", name=name)

@@ -7,7 +7,7 @@ from typing import Any
 
 from textual import work
 
-from lunalux_core.settings import DECLARATIONS, Declaration, Settings
+from lunalux_core.config.settings import DECLARATIONS, Declaration, Settings
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import LANGUAGES, has, t
 from lunalux_tui.screens.panes import settings_of

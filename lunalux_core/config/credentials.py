@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lunalux_core.config.file_lock import locked, write_whole
 from lunalux_core.database import storage_error
 from lunalux_core.errors import LunaluxError, StorageError
-from lunalux_core.file_lock import locked, write_whole
 from lunalux_core.ids import now_ms
 
 if TYPE_CHECKING:

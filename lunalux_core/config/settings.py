@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.llm.model import POST_PROCESSING, ModelOptions
-from lunalux_core.paths import Paths
 
 if TYPE_CHECKING:
-    from lunalux_core.toml_lines import Place
+    from lunalux_core.config.toml_lines import Place
 
 SHOWN_LIMIT = 200
 """Characters of a wrong value in a message."""
@@ -424,7 +424,7 @@ def _read(path: Path, problems: list[LunaluxError]) -> tuple[str, dict[str, Any]
 
 def _place(path: str, text: str, *key: str) -> Place:
     """A file, and the line of a key in it."""
-    from lunalux_core.toml_lines import Place, line_of
+    from lunalux_core.config.toml_lines import Place, line_of
 
     return Place(path, line_of(text, key))
 

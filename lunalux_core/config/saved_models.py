@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lunalux_core.config_file import remove_model, reset_value, save_model, set_value
+from lunalux_core.config.config_file import remove_model, reset_value, save_model, set_value
+from lunalux_core.config.settings import DECLARATIONS, ModelConfig, Settings
 from lunalux_core.llm.registry import credential_name
-from lunalux_core.settings import DECLARATIONS, ModelConfig, Settings
 
 if TYPE_CHECKING:
-    from lunalux_core.credentials import Credentials
+    from lunalux_core.config.credentials import Credentials
 
 SAMPLING: Mapping[str, tuple[type[int] | type[float], float, float]] = {
     "temperature": (float, 0, 5),
