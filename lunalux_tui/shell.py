@@ -157,7 +157,7 @@ class LunaluxApp(ThemedApp):
             if isinstance(error, LunaluxError):
                 self.tell(error)
             else:
-                from lunalux_core.crash import crashed
+                from lunalux_core.diagnostics.crash import crashed
 
                 self.tell(crashed(error, self.runtime.paths))
 
@@ -165,7 +165,7 @@ class LunaluxApp(ThemedApp):
         """A report and a sentence; Textual's own way shows local variables, which may hold a key."""
         from rich.text import Text
 
-        from lunalux_core.crash import crashed
+        from lunalux_core.diagnostics.crash import crashed
 
         message, hint = tell(crashed(self._exception or RuntimeError("unknown"), self.runtime.paths))
         self.panic(Text(f"{message} {hint}"))

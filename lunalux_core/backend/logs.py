@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from lunalux_core.redaction import REDACTED, redact
+from lunalux_core.diagnostics.redaction import REDACTED, redact
 
 request_id: ContextVar[str] = ContextVar("lunalux_request_id", default="")
 

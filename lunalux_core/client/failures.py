@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from lunalux_core.diagnostics.redaction import REDACTED, redact
 from lunalux_core.errors import (
     BackendError,
     LunaluxError,
@@ -12,7 +13,6 @@ from lunalux_core.errors import (
     PaymentError,
     SessionError,
 )
-from lunalux_core.redaction import REDACTED, redact
 from lunalux_core.text import clean_line
 
 _SENTENCES: Mapping[str, tuple[str, str]] = {

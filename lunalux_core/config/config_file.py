@@ -19,8 +19,8 @@ from tomlkit.items import Table
 from lunalux_core.config.file_lock import locked, write_whole
 from lunalux_core.config.settings import DECLARATIONS, ModelConfig, checked, declaration
 from lunalux_core.database import storage_error
+from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.errors import InvalidInput
-from lunalux_core.redaction import without_password
 
 
 def template() -> str:

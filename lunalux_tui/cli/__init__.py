@@ -147,7 +147,7 @@ def _ended(error: Exception, as_json: bool) -> int:
     message = getattr(error, "format_message", None)
     if message is None:
         from lunalux_core.config.paths import Paths
-        from lunalux_core.crash import crashed
+        from lunalux_core.diagnostics.crash import crashed
 
         output.report(crashed(error, Paths.find()), as_json=as_json)
         return output.FAILED

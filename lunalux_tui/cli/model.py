@@ -9,9 +9,9 @@ from typing import Any
 import typer
 
 from lunalux_core.config.settings import ModelConfig
+from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.llm.model import POST_PROCESSING, ModelOptions, ModelSpec
-from lunalux_core.redaction import without_password
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import YES

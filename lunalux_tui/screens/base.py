@@ -55,6 +55,6 @@ class LunaScreen(Screen[Result]):
             message, hint = tell(error)
             self.notify(hint or message, title=message if hint else "", severity="error", markup=False)
         else:
-            from lunalux_core.crash import crashed
+            from lunalux_core.diagnostics.crash import crashed
 
             self.show_failure(crashed(error, self.runtime.paths))

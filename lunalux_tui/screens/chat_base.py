@@ -366,7 +366,7 @@ class ChatBase(LunaScreen[None]):
         if isinstance(error, LunaluxError):
             self.show_error(error)
         else:
-            from lunalux_core.crash import crashed
+            from lunalux_core.diagnostics.crash import crashed
 
             self.log.error("worker failed", error=repr(error))
             self.show_error(crashed(error, self.runtime.paths))

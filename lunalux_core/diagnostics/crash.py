@@ -14,8 +14,8 @@ from pathlib import Path
 
 from lunalux_core import __version__
 from lunalux_core.config.paths import Paths
+from lunalux_core.diagnostics.redaction import anonymous
 from lunalux_core.errors import LunaluxError
-from lunalux_core.redaction import anonymous
 
 KEPT = 20
 """How many reports stay; older ones are removed."""
