@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.reading import TurnReader
     from lunalux_core.dialogue.turn import Billed, Ready, TurnInput, TurnResult
     from lunalux_core.dialogue.workflow import Workflow
-    from lunalux_core.displays import Displays
+    from lunalux_core.display.cache import Displays
     from lunalux_core.errors import LunaluxError
     from lunalux_core.llm.model import ChatModel, ModelSpec
     from lunalux_core.llm.pool import HttpPool
@@ -197,7 +197,7 @@ class Runtime:
     @cached_property
     def displays(self) -> Displays:
         """How messages are to be shown."""
-        from lunalux_core.displays import Displays
+        from lunalux_core.display.cache import Displays
 
         return Displays(self.library.database, lambda: self.reader, lambda: self.engine)
 

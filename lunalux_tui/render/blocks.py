@@ -47,7 +47,7 @@ def parse_blocks(text: str) -> list[Block]:
     """The blocks of a text, in order."""
     if "<" not in text:
         return list(_blocks(text))
-    from lunalux_core.dialogue.html import Fold, HtmlPanel, split
+    from lunalux_core.display.html import Fold, HtmlPanel, split
 
     found: list[Block] = []
     for part in split(text):

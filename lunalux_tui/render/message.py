@@ -28,7 +28,7 @@ from lunalux_tui.render.styles import (
 from lunalux_tui.render.wrap import wrap
 
 if TYPE_CHECKING:
-    from lunalux_core.dialogue.display import Shown
+    from lunalux_core.display.scripts import Shown
     from lunalux_core.library.conversations import Message
 
 THINKING: Fold = (-1,)

@@ -28,7 +28,7 @@ from lunalux_tui.render.message import (
 )
 
 if TYPE_CHECKING:
-    from lunalux_core.dialogue.display import Shown
+    from lunalux_core.display.scripts import Shown
 
 TOP = 1
 """Empty lines above the first entry."""

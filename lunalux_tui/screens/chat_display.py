@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.displays import depths
+from lunalux_core.display.cache import depths
 
 if TYPE_CHECKING:
-    from lunalux_core.dialogue.display import Display, Shown
+    from lunalux_core.display.scripts import Display, Shown
     from lunalux_core.library.conversations import Message
     from lunalux_tui.screens.chat_base import ChatBase
 

@@ -27,7 +27,7 @@ from lunalux_tui.widgets.pacing import Pacer
 from lunalux_tui.widgets.selectable import Selectable
 
 if TYPE_CHECKING:
-    from lunalux_core.dialogue.display import Shown
+    from lunalux_core.display.scripts import Shown
 
 MARGIN = 2
 

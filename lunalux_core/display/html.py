@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from lunalux_core.dialogue.html_text import html_to_markdown
+from lunalux_core.display.html_text import html_to_markdown
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How messages are to be shown, by conversation (see `dialogue.display`).
+"""How messages are to be shown, by conversation (see `display.scripts`).
 
 Light to import: what works on texts is loaded on the database's thread, when the first look is asked for.
 """
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection, Database
-    from lunalux_core.dialogue.display import Display, Memory, Shown
     from lunalux_core.dialogue.reading import TurnReader
+    from lunalux_core.display.scripts import Display, Memory, Shown
     from lunalux_core.library.conversations import Message
     from lunalux_core.regex.engine import EcmaEngine
 
@@ -29,7 +29,7 @@ class Displays:
 
     @cached_property
     def _memory(self) -> Memory:
-        from lunalux_core.dialogue.display import Memory
+        from lunalux_core.display.scripts import Memory
 
         return Memory()
 
@@ -37,8 +37,8 @@ class Displays:
         """Read it anew; what was worked out before is remembered. Raises NotFound."""
 
         def read(connection: Connection) -> Display:
-            from lunalux_core.dialogue.display import Display
-            from lunalux_core.dialogue.voices import read_voices
+            from lunalux_core.display.scripts import Display
+            from lunalux_core.display.speaker_scripts import read_voices
 
             found = read_voices(connection, self._reader(), conversation_id)
             return Display(*found, self._engine, self._memory)
