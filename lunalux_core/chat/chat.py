@@ -39,6 +39,7 @@ from lunalux_core.dialogue.turn import (
 )
 from lunalux_core.documents.json_text import well_formed
 from lunalux_core.errors import InvalidInput, StorageError
+from lunalux_core.groups.responders import addressed, called_up, speakers, still_speaks
 from lunalux_core.library.changes import Replayed, read_row, redo, undo
 from lunalux_core.library.conversations import (
     REQUEST,
@@ -60,7 +61,6 @@ from lunalux_core.library.edits import (
     set_hidden,
     truncate_after,
 )
-from lunalux_core.speaking import addressed, called_up, speakers, still_speaks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -312,7 +312,7 @@ class Chat:
                 return None
             chosen = siblings[max(place, 0)]
             if message.speaker:
-                from lunalux_core.dialogue.company import carry_openings
+                from lunalux_core.groups.prompt import carry_openings
 
                 carry_openings(connection, message, load_message(connection, chosen))
             select_message(connection, chosen)

@@ -104,7 +104,7 @@ class TurnReader:
         self, connection: Connection, group_id: str, title: str, options: TurnOptions
     ) -> Conversation:
         """A new conversation of a group with its members' greetings."""
-        from lunalux_core.dialogue.company import begin_group
+        from lunalux_core.groups.prompt import begin_group
 
         persona = load_persona(connection, None)
         language = self._group_language(connection, group_id)
@@ -142,7 +142,7 @@ class TurnReader:
     def character_name(self, connection: Connection, conversation: Conversation, speaker: str = "") -> str:
         """Who replies: the character, or the speaker of a group (an id)."""
         if conversation.group_id:
-            from lunalux_core.dialogue.company import load_speaker
+            from lunalux_core.groups.prompt import load_speaker
 
             return load_speaker(connection, None, speaker).name
         return load_character(connection, conversation.character_id).name
@@ -253,7 +253,7 @@ class TurnReader:
         if not conversation.group_id:
             character = load_character(connection, conversation.character_id)
             return character, parsed_card(character.document), None, []
-        from lunalux_core.dialogue.company import company, load_speaker
+        from lunalux_core.groups.prompt import company, load_speaker
 
         character = load_speaker(connection, reply, speaker)
         found = company(connection, conversation.group_id, character)

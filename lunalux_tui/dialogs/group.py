@@ -84,7 +84,7 @@ class GroupDialog(Dialog[str]):
     @work(exit_on_error=False)
     async def _begin(self) -> None:
         """How readily the members speak stands in their cards."""
-        from lunalux_core.dialogue.company import present
+        from lunalux_core.groups.prompt import present
 
         def read(connection: Connection) -> dict[str, float]:
             return {one.character.id: one.card.talkativeness for one in present(connection, self._group)}

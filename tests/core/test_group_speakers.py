@@ -13,7 +13,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from lunalux_core.dialogue.replay_group import replay
-from lunalux_core.dialogue.speakers import (
+from lunalux_core.groups.turn_order import (
     Candidate,
     NamePrefix,
     Occasion,

@@ -21,7 +21,7 @@ def speakers(
     """Who answers, in order: the one character (as ""), or members of the group; nobody unasked if manual."""
     if not conversation.group_id:
         return [""]
-    from lunalux_core.dialogue.company import answering
+    from lunalux_core.groups.prompt import answering
 
     return answering(connection, conversation.group_id, said, options.speaker)
 
@@ -38,7 +38,7 @@ def called_up(
         raise InvalidInput(
             "NOT_A_GROUP", "Only a group has members that can be asked to speak.", "Write something instead."
         )
-    from lunalux_core.dialogue.company import answering
+    from lunalux_core.groups.prompt import answering
 
     chosen = answering(connection, conversation.group_id, said, options.speaker, asked=True)
     if not chosen:
@@ -56,7 +56,7 @@ def addressed(
     """The member of a group whose card a single prompt is about, even if all are muted; "" elsewhere."""
     if not conversation.group_id:
         return ""
-    from lunalux_core.dialogue.company import answering, first_member
+    from lunalux_core.groups.prompt import answering, first_member
 
     chosen = speakers(connection, conversation, said, options) or answering(
         connection, conversation.group_id, said, asked=True

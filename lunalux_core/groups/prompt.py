@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.dialogue.active_books import parsed_card
 from lunalux_core.dialogue.assembly.material import DepthText
 from lunalux_core.dialogue.openings import Opener, card_context, carried_state, keep_globals
-from lunalux_core.dialogue.speakers import Candidate, Dice, Occasion, choose_speakers
 from lunalux_core.dialogue.turn import Cast
 from lunalux_core.errors import NotFound
+from lunalux_core.groups.turn_order import Candidate, Dice, Occasion, choose_speakers
 from lunalux_core.ids import uuid4
 from lunalux_core.library.characters import Character, load_character
 from lunalux_core.library.conversations import (
