@@ -167,7 +167,7 @@ def test(
 
     Example: lunalux group test --scenarios groups.json
     """
-    from lunalux_core.dialogue.replay_group import replay
+    from lunalux_core.scenarios.groups import replay
 
     print_scenarios(scenarios, replay)
 

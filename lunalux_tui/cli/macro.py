@@ -26,6 +26,6 @@ def test(
 
     Example: lunalux macro test --scenarios macros.json
     """
-    from lunalux_core.dialogue.replay_macros import replay
+    from lunalux_core.scenarios.macros import replay
 
     print_scenarios(scenarios, replay)

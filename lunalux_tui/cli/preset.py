@@ -158,7 +158,7 @@ def test(
 
     Example: lunalux preset test --scenarios scenarios.json
     """
-    from lunalux_core.dialogue.replay_preset import replay
+    from lunalux_core.scenarios.presets import replay
 
     print_scenarios(scenarios, replay)
 

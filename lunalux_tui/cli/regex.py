@@ -33,7 +33,7 @@ def test(
     echo "Hello *there*" | lunalux regex test script.json --target display
     """
     if scenarios is not None:
-        from lunalux_core.dialogue.replay_regex import replay
+        from lunalux_core.scenarios.regex import replay
 
         print_scenarios(scenarios, replay)
         return

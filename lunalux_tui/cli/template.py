@@ -190,7 +190,7 @@ def test(
 
     Example: lunalux template test --scenarios text.json
     """
-    from lunalux_core.dialogue.replay_template import replay
+    from lunalux_core.scenarios.templates import replay
 
     print_scenarios(scenarios, replay)
 

@@ -48,7 +48,7 @@ def test(
     Example: lunalux worldbook test book.json --text "The dragon sleeps" --settings '{"depth": 4}' --json
     """
     if scenarios is not None:
-        from lunalux_core.dialogue.replay_worldbook import replay
+        from lunalux_core.scenarios.worldbook import replay
 
         print_scenarios(scenarios, replay)
         return
@@ -60,7 +60,7 @@ def test(
         raise InvalidInput(
             "USAGE", "--text and --messages do not go together.", "Give one of them.", kind="texts"
         )
-    from lunalux_core.dialogue.replay_worldbook import trial
+    from lunalux_core.scenarios.worldbook import trial
 
     document = _document(file)
     done = trial(document, _messages(text, messages), _settings(settings), name=file.stem, seed=seed)

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from lunalux_core.dialogue.replay_group import replay
 from lunalux_core.groups.turn_order import (
     Candidate,
     NamePrefix,
@@ -21,6 +20,7 @@ from lunalux_core.groups.turn_order import (
     mentioned,
 )
 from lunalux_core.library.groups import TURN_ORDERS
+from lunalux_core.scenarios.groups import replay
 
 VECTORS = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "groups.json"
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text("utf-8")) if VECTORS.is_file() else []

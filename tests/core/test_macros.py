@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.dialogue.replay_macros import replay
 from lunalux_core.macros.dates import format_moment, humanize
 from lunalux_core.macros.expansion import (
     MAX_OUTPUT,
@@ -27,6 +26,7 @@ from lunalux_core.macros.expansion import (
 )
 from lunalux_core.macros.grammar import literal_token
 from lunalux_core.macros.variables import format_number, to_number
+from lunalux_core.scenarios.macros import replay
 
 NOON = datetime(2026, 3, 1, 12, 5, 9, tzinfo=timezone(timedelta(hours=8)))
 

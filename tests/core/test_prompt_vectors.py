@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.dialogue.replay_preset import replay
+from lunalux_core.scenarios.presets import replay
 
 VECTORS = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "prompt.json"
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text("utf-8")) if VECTORS.is_file() else []

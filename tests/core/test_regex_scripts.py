@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.dialogue.replay_regex import replay
 from lunalux_core.errors import InvalidInput
 from lunalux_core.macros.expansion import MacroContext, Variables, expander
 from lunalux_core.regex.engine import Budget, EcmaEngine
@@ -27,6 +26,7 @@ from lunalux_core.regex.script import (
     write_script,
 )
 from lunalux_core.regex.substitution import Skipped, run_scripts
+from lunalux_core.scenarios.regex import replay
 
 DEVIATIONS = {
     "group-11-is-offset": ("xx[]", "FORMATS 4.2: $n beyond the last group is empty, not a callback argument"),

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunalux_core.cards.card import Card
-from lunalux_core.dialogue.replay_worldbook import replay, trial
 from lunalux_core.errors import InvalidInput
+from lunalux_core.scenarios.worldbook import replay, trial
 from lunalux_core.worldbook.engine import (
     Activation,
     ActiveBook,

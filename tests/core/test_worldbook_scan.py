@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.dialogue.replay_worldbook import replay, trial
 from lunalux_core.macros.expansion import MacroContext, expander
 from lunalux_core.regex.engine import EcmaEngine
+from lunalux_core.scenarios.worldbook import replay, trial
 from lunalux_core.worldbook.engine import (
     Activation,
     ActiveBook,

@@ -7,7 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from lunalux_core.dialogue.scenario_worldbook import (
+from lunalux_core.documents.coerce import as_number, as_object, as_text
+from lunalux_core.llm.tokens import estimator
+from lunalux_core.macros.expansion import ChatMessage, MacroContext, expander
+from lunalux_core.regex.engine import EcmaEngine
+from lunalux_core.scenarios.worldbook_case import (
     COUNTERS,
     FACTORY,
     active_books,
@@ -16,10 +20,6 @@ from lunalux_core.dialogue.scenario_worldbook import (
     read_message,
     texts,
 )
-from lunalux_core.documents.coerce import as_number, as_object, as_text
-from lunalux_core.llm.tokens import estimator
-from lunalux_core.macros.expansion import ChatMessage, MacroContext, expander
-from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.worldbook.engine import (
     Activated,
     Activation,
