@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from lunalux_core.chat.chat import Chat
     from lunalux_core.client.backend import BackendClient
     from lunalux_core.config.credentials import Credentials
-    from lunalux_core.dialogue.reading import TurnReader
     from lunalux_core.dialogue.turn import Billed, Ready, TurnInput, TurnResult
+    from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import Workflow
     from lunalux_core.display.cache import Displays
     from lunalux_core.errors import LunaluxError
@@ -190,7 +190,7 @@ class Runtime:
 
     @cached_property
     def reader(self) -> TurnReader:
-        from lunalux_core.dialogue.reading import TurnReader
+        from lunalux_core.dialogue.turn_input import TurnReader
 
         return TurnReader(self.settings, lambda: self.models, lambda: self.engine)
 
@@ -203,13 +203,13 @@ class Runtime:
 
     @cached_property
     def preview(self) -> Workflow[TurnInput, Ready]:
-        from lunalux_core.dialogue.default import prompt_line
+        from lunalux_core.dialogue.node_order import prompt_line
 
         return prompt_line(lambda: self.models, self.engine, lambda: self.plugins)
 
     @cached_property
     def workflow(self) -> Workflow[TurnInput, TurnResult]:
-        from lunalux_core.dialogue.default import dialogue_line
+        from lunalux_core.dialogue.node_order import dialogue_line
 
         return dialogue_line(lambda: self.models, self.engine, lambda: self.plugins)
 

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from lunalux_core.chat.journal import Tail
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.assembly import Prompt
-    from lunalux_core.dialogue.reading import TurnReader
+    from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import TurnContext, Workflow
     from lunalux_core.library import Library
 
@@ -337,11 +337,11 @@ class Chat:
     async def inspect(
         self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
     ) -> Mapping[str, Any]:
-        """The record (`dialogue.record`) of what `send` would send, with a reason for every worldbook entry.
+        """The record (`turn_record`) of what `send` would send, with a reason for every worldbook entry.
 
         Nothing is stored and nothing is sent; those of past turns are `library.records`.
         """
-        from lunalux_core.dialogue.record import Trace, turn_record
+        from lunalux_core.dialogue.turn_record import Trace, turn_record
         from lunalux_core.dialogue.workflow import TurnContext
 
         context = TurnContext(trace=Trace(explain=True))

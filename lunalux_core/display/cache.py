@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection, Database
-    from lunalux_core.dialogue.reading import TurnReader
+    from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.display.scripts import Display, Memory, Shown
     from lunalux_core.library.conversations import Message
     from lunalux_core.regex.engine import EcmaEngine

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lunalux_core.dialogue.active_books import parsed_card
 from lunalux_core.dialogue.openings import card_context
-from lunalux_core.dialogue.reading import branch_state, load_globals, scripts_in_force
 from lunalux_core.dialogue.turn import TurnOptions
+from lunalux_core.dialogue.turn_input import branch_state, load_globals, scripts_in_force
 from lunalux_core.display.scripts import Voice, display_scripts
 from lunalux_core.library.characters import Character, load_character
 from lunalux_core.library.conversations import load_conversation, load_message
@@ -18,7 +18,7 @@ from lunalux_core.macros.expansion import MacroContext
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.dialogue.reading import TurnReader
+    from lunalux_core.dialogue.turn_input import TurnReader
 
 
 class Voices(NamedTuple):

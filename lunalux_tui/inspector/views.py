@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lunalux_core.dialogue.record_diff import (
+from lunalux_core.dialogue.turn_record_diff import (
     Compared,
     Mark,
     compare_entries,

@@ -113,8 +113,8 @@ async def test_the_person_is_told_when_the_budget_was_too_small(paths: Paths) ->
 
 
 async def turn_of(runtime: Runtime, settings: Settings, kind: TurnKind = "normal") -> TurnInput:
-    from lunalux_core.dialogue.reading import TurnReader
     from lunalux_core.dialogue.turn import TurnOptions
+    from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.library.conversations import load_conversation, load_message
 
     place = await runtime.chat.start(await ada(runtime))
@@ -220,7 +220,7 @@ async def test_what_a_provider_counts_is_remembered_across_runs(
 
 
 async def test_macros_see_the_chat_of_the_turn(runtime: Runtime) -> None:
-    from lunalux_core.dialogue.nodes.macros import macro_context
+    from lunalux_core.dialogue.nodes.macro_context import macro_context
     from lunalux_core.macros.expansion import expand
 
     turn = await turn_of(runtime, runtime.settings)

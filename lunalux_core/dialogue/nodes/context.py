@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from lunalux_core.dialogue.assembly.material import HistoryMessage
-from lunalux_core.dialogue.nodes.macros import macro_context
+from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.turn import Draft, ScriptSkipped
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.macros.expansion import expander

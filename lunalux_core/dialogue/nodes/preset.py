@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lunalux_core.dialogue.assembly.material import CardFields, PromptMaterial
 from lunalux_core.dialogue.authors_note import ChatNote
-from lunalux_core.dialogue.nodes.macros import branch_variables
+from lunalux_core.dialogue.nodes.macro_context import branch_variables
 from lunalux_core.dialogue.turn import Draft, TurnInput, TurnRequest
 from lunalux_core.dialogue.workflow import TurnContext
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from lunalux_core.dialogue.nodes.macros import macro_context
+from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.plugin import raw_answer
 from lunalux_core.dialogue.output_contract import parse_reply
 from lunalux_core.dialogue.turn import Completion, ReplyDraft, ScriptSkipped

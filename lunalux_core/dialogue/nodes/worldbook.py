@@ -15,10 +15,10 @@ from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, assemble
 from lunalux_core.dialogue.assembly.material import HistoryMessage
 from lunalux_core.dialogue.assembly.prefill import prefilled
-from lunalux_core.dialogue.nodes.macros import macro_context
+from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.preset import note_of
-from lunalux_core.dialogue.record import Trace
 from lunalux_core.dialogue.turn import Draft, Ready, TurnInput, WorldbookOverflowed
+from lunalux_core.dialogue.turn_record import Trace
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.llm.tokens import estimator
 from lunalux_core.macros.expansion import MacroContext, expander
