@@ -36,7 +36,7 @@ from lunalux_core.client.backend import BackendClient
 from lunalux_core.client.session import SessionKey
 from lunalux_core.ids import uuid4
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
-from lunalux_core.llm.openai import OpenAIModel
+from lunalux_core.llm.servers.openai import OpenAIModel
 from lunalux_core.wire.official import SubmitRequest
 
 MOST_ADDED_MS = 5.0

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from lunalux_core.display.cache import Displays
     from lunalux_core.errors import LunaluxError
     from lunalux_core.llm.model import ChatModel, ModelSpec
-    from lunalux_core.llm.pool import HttpPool
     from lunalux_core.llm.registry import Offer, Registry
+    from lunalux_core.llm.servers.pool import HttpPool
     from lunalux_core.market import Market
     from lunalux_core.plugins.running import Plugins
     from lunalux_core.regex.engine import EcmaEngine
@@ -118,7 +118,7 @@ class Runtime:
     @cached_property
     def _pool(self) -> HttpPool:
         """The connections to model servers, and what was learnt of them: the same under all settings."""
-        from lunalux_core.llm.pool import HttpPool
+        from lunalux_core.llm.servers.pool import HttpPool
 
         return HttpPool(learnt=self.paths.learnt)
 

@@ -94,6 +94,6 @@ class _Problems:
 def _warm() -> None:
     """Import what the first turn needs, so that it starts at once. In a thread: keys go on being read."""
     import_module("lunalux_core.dialogue.node_order")
-    import_module("lunalux_core.llm.openai")
+    import_module("lunalux_core.llm.servers.openai")
     import_module("httpx")
     import_module("lunalux_tui.screens.turns")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from lunalux_core.backend.settings import ProviderSettings
 from lunalux_core.errors import BackendError, InvalidInput
 from lunalux_core.llm.model import ChatModel, ModelSpec
-from lunalux_core.llm.pool import HttpPool, Retry, Timeouts
+from lunalux_core.llm.servers.pool import HttpPool, Retry, Timeouts
 
 
 class OfficialModels:
@@ -31,17 +31,17 @@ class OfficialModels:
         settings = self._settings
         try:
             if kind == "practice":
-                from lunalux_core.llm.practice import PRACTICE, PracticeModel, practice_rate
+                from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
 
                 spec = replace(PRACTICE, name=model_id, model=name)
                 return PracticeModel(practice_rate(os.environ), spec)
             if kind == "openai" and name and (settings.openai_key or not _is_default(settings)):
-                from lunalux_core.llm.openai import OpenAIModel
+                from lunalux_core.llm.servers.openai import OpenAIModel
 
                 spec = ModelSpec(model_id, "openai", name, settings.openai_base_url)
                 return OpenAIModel(spec, settings.openai_key, self._pool)
             if kind == "gemini" and name and settings.gemini_key:
-                from lunalux_core.llm.gemini import GeminiModel
+                from lunalux_core.llm.servers.gemini import GeminiModel
 
                 spec = ModelSpec(model_id, "gemini", name, settings.gemini_base_url)
                 return GeminiModel(spec, settings.gemini_key, self._pool)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from lunalux_core.llm.marks import Marks, marks
-from lunalux_core.llm.thinking import begun
+from lunalux_core.llm.servers.marks import Marks, marks
+from lunalux_core.llm.servers.thinking import begun
 
 MAX_SUGGESTIONS = 6
 

@@ -253,7 +253,7 @@ class Ready:
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What the model answered, as it came; `token_factor` is new where the provider told its count, `shape`
-    is how the messages were reshaped for the server (`llm.shaping`)."""
+    is how the messages were reshaped for the server (`llm.servers.shaping`)."""
 
     ready: Ready
     text: str

@@ -43,7 +43,7 @@ def list_models(
     async def work(runtime: Runtime) -> None:
         own = [_own(spec, runtime.settings.model) for spec in runtime.models.specs()]
         if local:
-            from lunalux_core.llm.local import local_servers
+            from lunalux_core.llm.servers.local import local_servers
 
             own += [_own(spec, runtime.settings.model) for spec in await local_servers()]
         official = await _official(runtime)
@@ -249,7 +249,7 @@ def test(name: str = NAME, as_json: bool = JSON) -> None:
 
     async def work(runtime: Runtime) -> None:
         from lunalux_core.llm.probe import probe
-        from lunalux_core.llm.server import ServerModel
+        from lunalux_core.llm.servers.server import ServerModel
 
         model = runtime.models.open(runtime.models.resolve(name))
         if isinstance(model, ServerModel):

@@ -149,7 +149,7 @@ def stays_here(settings: Settings) -> bool:
     """Whether it is sure that what is written goes to nobody outside of this computer."""
     from urllib.parse import urlsplit
 
-    from lunalux_core.llm.local import LOCAL_SERVERS
+    from lunalux_core.llm.servers.local import LOCAL_SERVERS
 
     saved = settings.models.get(settings.model)
     if saved is not None:

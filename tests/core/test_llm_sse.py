@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.llm.sse import EventParser, EventTooLong
+from lunalux_core.llm.servers.sse import EventParser, EventTooLong
 
 
 def parsed(*chunks: bytes) -> list[str]:

@@ -24,7 +24,6 @@ from lunalux_core.dialogue.turn import (
 )
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.groups.turn_order import NamePrefix, own_names
-from lunalux_core.llm.marks import marks
 from lunalux_core.llm.model import (
     CharacterMaterial,
     CompletionText,
@@ -36,6 +35,7 @@ from lunalux_core.llm.model import (
     Usage,
 )
 from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.tokens import calibrated, estimator
 from lunalux_core.text import StreamCleaner
 

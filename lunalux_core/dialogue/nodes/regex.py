@@ -11,7 +11,7 @@ from lunalux_core.dialogue.output_contract import parse_reply
 from lunalux_core.dialogue.turn import Completion, ReplyDraft, ScriptSkipped
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.groups.turn_order import own_names, without_name
-from lunalux_core.llm.marks import marks
+from lunalux_core.llm.servers.marks import marks
 from lunalux_core.macros.expansion import expander
 from lunalux_core.plugins.running import Plugins
 from lunalux_core.regex.engine import EcmaEngine

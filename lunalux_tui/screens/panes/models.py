@@ -10,7 +10,7 @@ from textual import work
 
 from lunalux_core.config.settings import ModelConfig
 from lunalux_core.errors import LunaluxError
-from lunalux_core.llm.local import LOCAL_SERVERS
+from lunalux_core.llm.servers.local import LOCAL_SERVERS
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.ask import ConfirmDialog
 from lunalux_tui.dialogs.models import official_row, own_row
@@ -66,7 +66,7 @@ class ModelsPane(Pane):
     @work(group="read", exclusive=True, exit_on_error=False)
     async def _look_around(self) -> None:
         """Local servers and the price list come in while the list is shown."""
-        from lunalux_core.llm.local import local_servers
+        from lunalux_core.llm.servers.local import local_servers
 
         self._local = await local_servers()
         self._show()

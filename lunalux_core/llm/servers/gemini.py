@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlencode, urlsplit
 
-from lunalux_core.llm.http import Call
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
-from lunalux_core.llm.pool import checked_base_url
-from lunalux_core.llm.reply import effective_sampling
-from lunalux_core.llm.reports import read_report
-from lunalux_core.llm.server import ServerExchange, ServerModel
+from lunalux_core.llm.servers.http import Call
+from lunalux_core.llm.servers.pool import checked_base_url
+from lunalux_core.llm.servers.reply import effective_sampling
+from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.server import ServerExchange, ServerModel
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
 LIST_PAGES = 20

@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lunalux_core import __version__
-from lunalux_core.llm.failures import Failures
-from lunalux_core.llm.http import Call, get_json, stream_reply
-from lunalux_core.llm.learnt import Learnt
-from lunalux_core.llm.marks import marks
 from lunalux_core.llm.model import POST_PROCESSING, Delta, Message, ModelRequest, ModelSpec
-from lunalux_core.llm.pool import HttpPool, Timeouts, checked_key, host_of
 from lunalux_core.llm.probe import ModelTest, probe
-from lunalux_core.llm.reply import ReplyDecoder
-from lunalux_core.llm.reports import ServerReport, read_report
-from lunalux_core.llm.shaping import Shape, shaped
+from lunalux_core.llm.servers.failures import Failures
+from lunalux_core.llm.servers.http import Call, get_json, stream_reply
+from lunalux_core.llm.servers.learnt import Learnt
+from lunalux_core.llm.servers.marks import marks
+from lunalux_core.llm.servers.pool import HttpPool, Timeouts, checked_key, host_of
+from lunalux_core.llm.servers.reply import ReplyDecoder
+from lunalux_core.llm.servers.reports import ServerReport, read_report
+from lunalux_core.llm.servers.shaping import Shape, shaped
 
 LIST_SECONDS = 15
 ONE_PIECE_SECONDS = 1800

@@ -59,8 +59,8 @@ async def local_servers(servers: Sequence[LocalServer] | None = None) -> tuple[M
 async def _models(server: LocalServer) -> tuple[ModelSpec, ...]:
     if not await _listens(server.port):
         return ()
-    from lunalux_core.llm.openai import OpenAIModel
-    from lunalux_core.llm.pool import HttpPool
+    from lunalux_core.llm.servers.openai import OpenAIModel
+    from lunalux_core.llm.servers.pool import HttpPool
 
     pool = HttpPool()
     try:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 
 from lunalux_core.llm.model import CharacterMaterial, ModelRequest
-from lunalux_core.llm.practice_material import (
+from lunalux_core.llm.practice.material import (
     Pieces,
     Said,
     is_chinese,
@@ -22,7 +22,7 @@ from lunalux_core.llm.practice_material import (
     size,
     with_names,
 )
-from lunalux_core.llm.practice_phrases import CHINESE, ENGLISH, Phrases
+from lunalux_core.llm.practice.phrases import CHINESE, ENGLISH, Phrases
 
 LEAST, MOST = 60, 180
 """Words of a reply; a Chinese character counts as one."""

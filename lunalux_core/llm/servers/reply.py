@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 
 from lunalux_core.errors import LunaluxError
-from lunalux_core.llm.events import Kind, Said, finish_of, is_busy, read_event
-from lunalux_core.llm.failures import Failures
-from lunalux_core.llm.marks import Marks
 from lunalux_core.llm.model import Delta, Finish, Message, Sampling, Usage
-from lunalux_core.llm.reports import ServerReport, read_report
-from lunalux_core.llm.thinking import ThinkingSplitter
+from lunalux_core.llm.servers.events import Kind, Said, finish_of, is_busy, read_event
+from lunalux_core.llm.servers.failures import Failures
+from lunalux_core.llm.servers.marks import Marks
+from lunalux_core.llm.servers.reports import ServerReport, read_report
+from lunalux_core.llm.servers.thinking import ThinkingSplitter
 
 REPLY_LIMIT = 16 * 1024 * 1024
 """Characters of one reply, reasoning included: a server that never ends is cut off here."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from lunalux_core.llm.learnt import Knowledge
-    from lunalux_core.llm.network import Proxy
+    from lunalux_core.llm.servers.learnt import Knowledge
+    from lunalux_core.llm.servers.network import Proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class HttpPool:
     @cached_property
     def knowledge(self) -> Knowledge:
         """What the servers have taught."""
-        from lunalux_core.llm.learnt import Knowledge
+        from lunalux_core.llm.servers.learnt import Knowledge
 
         return Knowledge(self._learnt)
 
@@ -74,7 +74,7 @@ class HttpPool:
             InvalidInput: MODEL_PROXY_UNUSABLE, the environment names a proxy that cannot be used.
         """
         if base_url not in self._clients:
-            from lunalux_core.llm.network import proxy_for, usable
+            from lunalux_core.llm.servers.network import proxy_for, usable
 
             proxy = self._proxies[base_url] = proxy_for(base_url)
             if proxy is not None and not usable(proxy):
@@ -147,7 +147,7 @@ def host_of(url: str) -> str:
 def _make_client(base_url: str, connect_seconds: float, proxy: Proxy | None) -> httpx.AsyncClient:
     import httpx
 
-    from lunalux_core.llm.network import certificates
+    from lunalux_core.llm.servers.network import certificates
 
     plain = base_url.startswith("http:") and proxy is None  # redirects leave no origin
     return httpx.AsyncClient(

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
-from lunalux_core.llm.failures import Failures
-from lunalux_core.llm.http import Call, stream_reply
 from lunalux_core.llm.model import CompletionText, Delta, Message, ModelRequest, ModelSpec, Sampling, Usage
-from lunalux_core.llm.openai import OpenAIModel
-from lunalux_core.llm.pool import HttpPool
-from lunalux_core.llm.reply import ReplyDecoder, effective_sampling
-from lunalux_core.llm.reports import read_report
+from lunalux_core.llm.servers.failures import Failures
+from lunalux_core.llm.servers.http import Call, stream_reply
+from lunalux_core.llm.servers.openai import OpenAIModel
+from lunalux_core.llm.servers.pool import HttpPool
+from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
+from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.templates.jinja import render_chat
 
 ServerKind = Literal["llamacpp", "koboldcpp", "generic"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from lunalux_core.errors import LunaluxError, NetworkError, ProviderError
 from lunalux_core.llm.model import Finish
-from lunalux_core.llm.reports import ServerReport
+from lunalux_core.llm.servers.reports import ServerReport
 from lunalux_core.text import clean_line
 
 DETAIL_CHARS = 200

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lunalux_core.llm.shaping import Shape
+from lunalux_core.llm.servers.shaping import Shape
 
 KEPT_DAYS = 30
 

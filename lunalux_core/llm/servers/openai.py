@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from lunalux_core.llm.http import Call
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
-from lunalux_core.llm.pool import checked_base_url
-from lunalux_core.llm.reply import effective_sampling
-from lunalux_core.llm.reports import read_report
-from lunalux_core.llm.server import LIST_SECONDS, ServerExchange, ServerModel
+from lunalux_core.llm.servers.http import Call
+from lunalux_core.llm.servers.pool import checked_base_url
+from lunalux_core.llm.servers.reply import effective_sampling
+from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.server import LIST_SECONDS, ServerExchange, ServerModel
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 

@@ -2,7 +2,7 @@
 
 It exists so that everything can be tried without a key: it streams, thinks, suggests what to say next
 and sums the turn up, in the same raw form that prompts ask of real models (FORMATS 3.4). Its replies are
-put together from the card's own material; see `practice_composer`.
+put together from the card's own material; see `composer`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class PracticeModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `ChatModel.stream`; nothing can fail here. Usage is an estimate, as there are no tokens."""
-        from lunalux_core.llm.practice_composer import compose  # phrases and patterns: on first use
+        from lunalux_core.llm.practice.composer import compose  # phrases and patterns: on first use
 
         composition = compose(request)
         clock = asyncio.get_running_loop().time
@@ -62,7 +62,7 @@ def _deltas(thinking: str, raw: str) -> Iterator[Delta]:
 
 
 def _usage(request: ModelRequest, reply: str) -> Usage:
-    from lunalux_core.llm.reply import CharCounter
+    from lunalux_core.llm.servers.reply import CharCounter
 
     prompt, completion = CharCounter(), CharCounter()
     for message in request.messages:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from lunalux_core.llm.marks import TAILS, Marks, marks
+from lunalux_core.llm.servers.marks import TAILS, Marks, marks
 
 _LEADING_BLANKS = 4096
 _LONGEST_TAIL = max(map(len, TAILS))
