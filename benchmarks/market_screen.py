@@ -25,7 +25,7 @@ from market_search import ENGLISH, fill
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
-from lunalux_core.library.market import MarketShelf
+from lunalux_core.library.market_cache import MarketShelf
 from lunalux_core.runtime import Runtime
 from lunalux_tui.opening import read_opening
 from lunalux_tui.screens.market import MarketScreen

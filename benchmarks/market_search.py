@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from lunalux_core.library.market import Filters, MarketShelf
+from lunalux_core.library.market_cache import Filters, MarketShelf
 
 PAGE = 5000
 ONSETS = "b c d f g h k l m n p r s t v w th sh st tr"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from lunalux_core.config.file_lock import write_whole
 from lunalux_core.errors import BackendError, InvalidInput, LunaluxError, NetworkError, NotFound
 from lunalux_core.ids import now_ms
-from lunalux_core.library.market import Filters, Lang, Listing, MarketCard, MarketShelf, Sort
+from lunalux_core.library.market_cache import Filters, Lang, Listing, MarketCard, MarketShelf, Sort
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lunalux_core.llm.registry import Offer, Registry
     from lunalux_core.llm.servers.pool import HttpPool
     from lunalux_core.market import Market
-    from lunalux_core.plugins.running import Plugins
+    from lunalux_core.plugins.runner import Plugins
     from lunalux_core.regex.engine import EcmaEngine
 
 
@@ -157,7 +157,7 @@ class Runtime:
 
     @cached_property
     def market(self) -> Market:
-        from lunalux_core.library.market import MarketShelf
+        from lunalux_core.library.market_cache import MarketShelf
         from lunalux_core.market import Market
 
         shelf = MarketShelf(self.paths.cache / "market.db", self.place)
@@ -170,7 +170,7 @@ class Runtime:
 
     @cached_property
     def plugins(self) -> Plugins:
-        from lunalux_core.plugins.running import Plugins
+        from lunalux_core.plugins.runner import Plugins
 
         return Plugins(self.paths.plugins, self.settings.plugins)
 

@@ -40,7 +40,6 @@ from lunalux_core.dialogue.turn import (
 from lunalux_core.documents.json_text import well_formed
 from lunalux_core.errors import InvalidInput, StorageError
 from lunalux_core.groups.responders import addressed, called_up, speakers, still_speaks
-from lunalux_core.library.changes import Replayed, read_row, redo, undo
 from lunalux_core.library.conversations import (
     REQUEST,
     Conversation,
@@ -53,7 +52,7 @@ from lunalux_core.library.conversations import (
     select_message,
     update_message,
 )
-from lunalux_core.library.edits import (
+from lunalux_core.library.message_edits import (
     delete_branch,
     delete_one,
     edit_as_branch,
@@ -61,6 +60,7 @@ from lunalux_core.library.edits import (
     set_hidden,
     truncate_after,
 )
+from lunalux_core.library.undo import Replayed, read_row, redo, undo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -339,7 +339,7 @@ class Chat:
     ) -> Mapping[str, Any]:
         """The record (`turn_record`) of what `send` would send, with a reason for every worldbook entry.
 
-        Nothing is stored and nothing is sent; those of past turns are `library.records`.
+        Nothing is stored and nothing is sent; those of past turns are `library.turn_records`.
         """
         from lunalux_core.dialogue.turn_record import Trace, turn_record
         from lunalux_core.dialogue.workflow import TurnContext
@@ -509,7 +509,7 @@ class Chat:
 
     async def _keep_record(self, result: TurnResult, turn: TurnInput, message: Message | None) -> None:
         """Keep how the prompt came about; a turn that went through is never undone by that."""
-        from lunalux_core.library.records import pack
+        from lunalux_core.library.turn_records import pack
 
         try:
             packed = await asyncio.to_thread(pack, result.report)

@@ -13,7 +13,6 @@ from lunalux_core.chat.journal import Tail, is_held, read_tail, remove_tails, se
 from lunalux_core.dialogue.turn import Reread, TextDelta, ThinkingDelta, TurnInput, TurnResult
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
-from lunalux_core.library.changes import keep_change, read_row
 from lunalux_core.library.conversations import (
     Conversation,
     Message,
@@ -22,6 +21,7 @@ from lunalux_core.library.conversations import (
     select_message,
     update_message,
 )
+from lunalux_core.library.undo import keep_change, read_row
 
 if TYPE_CHECKING:
     from pathlib import Path

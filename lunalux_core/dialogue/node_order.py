@@ -18,7 +18,7 @@ from lunalux_core.dialogue.nodes.worldbook import worldbook
 from lunalux_core.dialogue.turn import Ready, TurnInput, TurnResult
 from lunalux_core.dialogue.workflow import Workflow
 from lunalux_core.llm.registry import Registry
-from lunalux_core.plugins.running import Plugins
+from lunalux_core.plugins.runner import Plugins
 from lunalux_core.regex.engine import EcmaEngine
 
 

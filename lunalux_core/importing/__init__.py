@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from lunalux_core.importing.batch import import_files
 from lunalux_core.importing.cards import add_starters, guess_language, import_data, new_character
-from lunalux_core.importing.files import ENDINGS, Source, expand, gather
 from lunalux_core.importing.results import FileKind, ImportResult, OnDuplicate, Outcome
+from lunalux_core.importing.sources import ENDINGS, Source, expand, gather
 
 __all__ = [
     "ENDINGS",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from lunalux_core.database import storage_error
 from lunalux_core.importing.cards import CardReader, Known, Prepared, content_hashes, store
 from lunalux_core.importing.chats import Whereabouts
-from lunalux_core.importing.files import Source, place
 from lunalux_core.importing.results import ImportResult, OnDuplicate
+from lunalux_core.importing.sources import Source, place
 
 if TYPE_CHECKING:
     from lunalux_core.config.paths import Paths
@@ -65,7 +65,7 @@ def import_files(
                 where.add(place(one.source).stem, one.result.name, one.result.id)
             yield one.result
     if others:
-        from lunalux_core.importing.rest import Rest
+        from lunalux_core.importing.documents import Rest
 
         yield from Rest(library, reader, where, on_duplicate, dry_run).take(others)
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from lunalux_core.database import Connection, storage_error
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, StorageError
 from lunalux_core.ids import short_id
-from lunalux_core.importing.files import Room, Source, place, read_source, size_of, unreadable
 from lunalux_core.importing.results import ImportResult, OnDuplicate, failed, not_understood
+from lunalux_core.importing.sources import Room, Source, place, read_source, size_of, unreadable
 from lunalux_core.library.characters import (
     NewCharacter,
     id_by_hash,

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text, as_texts
 from lunalux_core.errors import NotFound
-from lunalux_core.importing.files import Source
 from lunalux_core.importing.results import ImportResult
-from lunalux_core.importing.shelf import read_document
+from lunalux_core.importing.shelf_documents import read_document
+from lunalux_core.importing.sources import Source
 from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, insert_group
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.importing.rest import Rest
+    from lunalux_core.importing.documents import Rest
 
 
 def take_group(rest: Rest, source: Source, data: bytes) -> ImportResult:

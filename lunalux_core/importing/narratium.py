@@ -11,13 +11,13 @@ from lunalux_core.documents.coerce import as_object, as_text
 from lunalux_core.documents.json_text import canonical_json, decode_text, dump_json, parse_json
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import store
-from lunalux_core.importing.files import Source
 from lunalux_core.importing.results import ImportResult, failed
-from lunalux_core.importing.shelf import ShelfDocument, shelf_documents
+from lunalux_core.importing.shelf_documents import ShelfDocument, shelf_documents
+from lunalux_core.importing.sources import Source
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.importing.rest import Rest
+    from lunalux_core.importing.documents import Rest
 
 MAX_LIBRARY = 256 * 1024 * 1024
 """Bytes of the whole file, which has pictures in it."""

@@ -11,9 +11,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.documents.coerce import as_object, as_text, as_texts
-from lunalux_core.importing.files import Source
 from lunalux_core.importing.results import ImportResult, Outcome
-from lunalux_core.importing.shelf import read_document, shelf_documents
+from lunalux_core.importing.shelf_documents import read_document, shelf_documents
+from lunalux_core.importing.sources import Source
 from lunalux_core.library.characters import tie_worldbooks
 from lunalux_core.library.personas import store_persona
 from lunalux_core.library.shelf import load_shelf, switch_item
@@ -21,7 +21,7 @@ from lunalux_core.text import clean, clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.importing.rest import Rest
+    from lunalux_core.importing.documents import Rest
 
 _ENGINE = {
     "world_info_depth": ("worldbook.depth", 2),

@@ -13,9 +13,9 @@ from lunalux_core.library.drafts import Drafts
 from lunalux_core.library.groups import Groups
 from lunalux_core.library.migrations import migrate
 from lunalux_core.library.personas import Personas
-from lunalux_core.library.records import Records
 from lunalux_core.library.shelf import Shelf
 from lunalux_core.library.templates import Templates
+from lunalux_core.library.turn_records import Records
 
 
 class Library:

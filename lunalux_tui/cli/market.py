@@ -18,7 +18,7 @@ from lunalux_tui.cli.run import with_runtime
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_core.library.market import Filters, Lang, MarketCard, Nsfw, Sort
+    from lunalux_core.library.market_cache import Filters, Lang, MarketCard, Nsfw, Sort
     from lunalux_core.runtime import Runtime
 
 market_app = typer.Typer(
@@ -371,7 +371,7 @@ def _list(runtime: Runtime, lang: str, sort: str) -> tuple[Lang, Sort]:
 
 
 def _filters(runtime: Runtime, nsfw: str, original: bool, tags: list[str]) -> Filters:
-    from lunalux_core.library.market import Filters
+    from lunalux_core.library.market_cache import Filters
 
     return Filters(cast("Nsfw", nsfw or runtime.settings.market_nsfw), original, tuple(tags))
 

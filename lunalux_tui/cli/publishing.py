@@ -14,7 +14,7 @@ from lunalux_tui.cli.conversation import read_file
 from lunalux_tui.cli.shelf import read_json
 
 if TYPE_CHECKING:
-    from lunalux_core.library.market import Lang
+    from lunalux_core.library.market_cache import Lang
     from lunalux_core.runtime import Runtime
 
 MANIFEST = "manifest.json"

@@ -19,7 +19,7 @@ from lunalux_tui.cli.run import delete_asked, with_runtime
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_core.importing.shelf import ShelfDocument
+    from lunalux_core.importing.shelf_documents import ShelfDocument
 
 T = TypeVar("T")
 
@@ -64,8 +64,8 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
         as_json: bool = JSON,
     ) -> None:
         async def work(runtime: Runtime) -> None:
-            from lunalux_core.importing.rest import OFF
-            from lunalux_core.importing.shelf import put
+            from lunalux_core.importing.documents import OFF
+            from lunalux_core.importing.shelf_documents import put
 
             rows: list[dict[str, Any]] = []
             for path, found in read_each(paths, lambda path: _documents(kind, path), rows):
@@ -167,7 +167,7 @@ def read_each(
 
 def _documents(kind: ShelfKind, path: Path) -> list[ShelfDocument]:
     """What a file a person named has for a shelf; mended texts are told."""
-    from lunalux_core.importing.shelf import read_document, read_worldbook_document, shelf_documents
+    from lunalux_core.importing.shelf_documents import read_document, read_worldbook_document, shelf_documents
 
     read = read_worldbook_document if kind == "worldbook" else read_document
     document, mended = read(read_file(path), path.name)
@@ -186,7 +186,7 @@ def summary(item: ShelfItem) -> dict[str, Any]:
 
 def read_json(path: Path) -> Any:
     """The JSON of a file a person named. Raises NotFound, InvalidInput (JSON_INVALID), LimitExceeded."""
-    from lunalux_core.importing.shelf import read_document
+    from lunalux_core.importing.shelf_documents import read_document
 
     document, notes = read_document(read_file(path), path.name)
     for one in notes:

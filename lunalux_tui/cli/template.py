@@ -276,7 +276,7 @@ def _documents(path: Path, name: str) -> list[TemplateDocument]:
     """What a file a person named brings; mended texts are told."""
     from dataclasses import replace
 
-    from lunalux_core.importing.shelf import read_document
+    from lunalux_core.importing.shelf_documents import read_document
     from lunalux_core.templates.reading import template_documents
 
     document, mended = read_document(read_file(path), path.name)

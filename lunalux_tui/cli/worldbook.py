@@ -145,7 +145,7 @@ def bind(
 
 def _document(path: Path) -> Any:
     """A worldbook's JSON, taken out of the card or picture where the file is one."""
-    from lunalux_core.importing.shelf import read_worldbook_document
+    from lunalux_core.importing.shelf_documents import read_worldbook_document
 
     document, mended = read_worldbook_document(read_file(path), path.name)
     for one in mended:

@@ -23,7 +23,7 @@ from lunalux_tui.i18n import LANGUAGES, t
 from lunalux_tui.widgets.rows import Row
 
 if TYPE_CHECKING:
-    from lunalux_core.library.market import Lang
+    from lunalux_core.library.market_cache import Lang
     from lunalux_core.runtime import Runtime
     from lunalux_tui.shell import LunaluxApp
 

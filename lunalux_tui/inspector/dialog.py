@@ -25,7 +25,7 @@ from lunalux_tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import TurnOptions
-    from lunalux_core.library.records import RecordHead
+    from lunalux_core.library.turn_records import RecordHead
     from lunalux_core.runtime import Runtime
 
 NOW = 0

@@ -26,7 +26,7 @@ from lunalux_tui.widgets.form import FieldBox, in_one_line
 from lunalux_tui.widgets.rows import Row
 
 if TYPE_CHECKING:
-    from lunalux_core.library.market import Lang
+    from lunalux_core.library.market_cache import Lang
 
 NEW, OPEN = "new", "open "
 """Ids of rows: one begins a character, the others go on with a draft or a character by its key."""

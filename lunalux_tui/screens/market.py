@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import on, work
 
 from lunalux_core.errors import NotFound
-from lunalux_core.library.market import MarketCard, Nsfw, Sort
+from lunalux_core.library.market_cache import MarketCard, Nsfw, Sort
 from lunalux_tui.actions import bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.market_actions import CARD_ACTIONS, LIST_ACTIONS

@@ -12,7 +12,7 @@ from textual.reactive import Reactive
 from textual.widgets import Input
 from textual.worker import Worker
 
-from lunalux_core.library.market import Filters, Lang, Sort
+from lunalux_core.library.market_cache import Filters, Lang, Sort
 from lunalux_tui.i18n import t
 from lunalux_tui.render.drawing import Cell, draw
 from lunalux_tui.screens.base import LunaScreen

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from lunalux_core.errors import LunaluxError
-from lunalux_core.library.market import MarketCard
+from lunalux_core.library.market_cache import MarketCard
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.base import CANCEL, Dialog

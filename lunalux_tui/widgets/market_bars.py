@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.reactive import reactive
 
 from lunalux_core.account import AccountState
-from lunalux_core.library.market import Filters, Lang, Sort
+from lunalux_core.library.market_cache import Filters, Lang, Sort
 from lunalux_tui.i18n import LANGUAGES, t
 from lunalux_tui.render.styles import ACCENT, BOLD, CHARACTER, MUTED, SURFACE, WARNING
 from lunalux_tui.widgets.lines import Bar, Part

@@ -12,7 +12,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from lunalux_core.library.market import MarketCard
+from lunalux_core.library.market_cache import MarketCard
 from lunalux_tui.i18n import t
 from lunalux_tui.render.palette import Palette
 from lunalux_tui.render.styles import ACCENT, BOLD, MUTED, Run

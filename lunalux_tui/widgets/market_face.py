@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
-from lunalux_core.library.market import MarketCard
+from lunalux_core.library.market_cache import MarketCard
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
 from lunalux_tui.render.drawing import Lines

@@ -14,7 +14,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from lunalux_core.library.market import MarketCard
+from lunalux_core.library.market_cache import MarketCard
 from lunalux_tui.widgets.market_canvas import PITCH, CardCanvas
 from lunalux_tui.widgets.market_face import HEIGHT
 

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from textual.geometry import Size
 from textual.strip import Strip
 
-from lunalux_core.library.market import MarketCard
+from lunalux_core.library.market_cache import MarketCard
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.i18n import LANGUAGES, t
 from lunalux_tui.render.styles import ACCENT, BOLD, ERROR, MUTED, PLAIN, SURFACE, USER, WARNING, Line, Run

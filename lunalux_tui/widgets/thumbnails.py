@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lunalux_core.errors import LunaluxError, NetworkError
-from lunalux_core.library.market import MarketCard
+from lunalux_core.library.market_cache import MarketCard
 from lunalux_tui.render.drawing import Drawing, Lines
 
 KEPT = 600

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cli_program import Program, environment
 
-from lunalux_core.library.market import Lang, MarketShelf
+from lunalux_core.library.market_cache import Lang, MarketShelf
 
 HEAVY = {"httpx", "fastapi", "starlette", "boto3", "textual", "pydantic", "rich", "PIL"}
 

@@ -24,7 +24,7 @@ from lunalux_core.cards.png import CARD_KEYWORDS, MAX_INFLATED_TOGETHER, make_ch
 from lunalux_core.cards.png_card import read_png
 from lunalux_core.cards.validation import validate
 from lunalux_core.errors import LimitExceeded
-from lunalux_core.importing.files import Room
+from lunalux_core.importing.sources import Room
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY = 700 * 1024 * 1024

@@ -273,7 +273,7 @@ async def test_a_library_of_the_first_version_is_brought_up_to_date(paths: Paths
 
 
 async def test_the_shelf_s_switch_decides_whether_a_script_runs(runtime: Runtime) -> None:
-    from lunalux_core.importing.shelf import put
+    from lunalux_core.importing.shelf_documents import put
     from lunalux_core.library.shelf import exported
 
     off = {

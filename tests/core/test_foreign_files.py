@@ -17,7 +17,7 @@ from lunalux_core.chatlogs.chatlog import ChatLog
 from lunalux_core.chatlogs.dates import parse_date, st_date
 from lunalux_core.chatlogs.read import read_chats
 from lunalux_core.errors import InvalidInput, LunaluxError
-from lunalux_core.importing.shelf import shelf_documents
+from lunalux_core.importing.shelf_documents import shelf_documents
 from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.regex.substitution import run_scripts
 from lunalux_core.worldbook.read import Entry, read_book

@@ -24,7 +24,7 @@ from lunalux_core.dialogue.assembly import assemble
 from lunalux_core.dialogue.assembly.material import CardFields, HistoryMessage, PromptMaterial
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import new_character
-from lunalux_core.importing.shelf import shelf_documents
+from lunalux_core.importing.shelf_documents import shelf_documents
 from lunalux_core.macros.expansion import MacroContext, Variables, expander
 from lunalux_core.presets.document import preset_document, read_preset
 from lunalux_core.regex.script import parse_find, scripts_inside

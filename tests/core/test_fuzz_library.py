@@ -23,7 +23,6 @@ from lunalux_core.dialogue.authors_note import ChatNote
 from lunalux_core.errors import LunaluxError
 from lunalux_core.ids import LATEST_MS
 from lunalux_core.library import Library
-from lunalux_core.library.changes import undo
 from lunalux_core.library.characters import NewCharacter, insert_character
 from lunalux_core.library.conversations import (
     _conversation,
@@ -33,7 +32,8 @@ from lunalux_core.library.conversations import (
     load_path,
     new_message,
 )
-from lunalux_core.library.edits import edit_message
+from lunalux_core.library.message_edits import edit_message
+from lunalux_core.library.undo import undo
 from lunalux_tui.render.message import moment
 
 INPUTS = 100_000

@@ -16,7 +16,7 @@ from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
 from lunalux_core.errors import BackendError, LunaluxError, NetworkError, NotFound, SessionError
 from lunalux_core.ids import now_ms, uuid4
-from lunalux_core.library.market import Filters, MarketShelf
+from lunalux_core.library.market_cache import Filters, MarketShelf
 from lunalux_core.market import Market
 from lunalux_core.runtime import Runtime
 

@@ -16,7 +16,7 @@ from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
 from lunalux_core.errors import BackendError, InvalidInput, LunaluxError, NetworkError, NotFound
 from lunalux_core.ids import uuid4
-from lunalux_core.library.market import Filters
+from lunalux_core.library.market_cache import Filters
 from lunalux_core.runtime import Runtime
 
 PASSWORD = "a long enough passphrase 7"

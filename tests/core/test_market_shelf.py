@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.library.market import Filters, MarketShelf
+from lunalux_core.library.market_cache import Filters, MarketShelf
 
 ALL = Filters("include")
 

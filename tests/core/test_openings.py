@@ -14,7 +14,7 @@ from lunalux_core.dialogue.assembly.budget import REPLY_PRIMER
 from lunalux_core.dialogue.turn import TurnOptions
 from lunalux_core.errors import InvalidInput
 from lunalux_core.importing import import_data
-from lunalux_core.importing.shelf import put
+from lunalux_core.importing.shelf_documents import put
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.runtime import Runtime
 

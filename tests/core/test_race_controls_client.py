@@ -20,12 +20,12 @@ import pytest
 from lunalux_core.chat.journal import Tail, is_held, read_tail, remove_tails, tails
 from lunalux_core.config.paths import Paths
 from lunalux_core.database import Connection, Database
-from lunalux_core.importing.shelf import known_items, put
+from lunalux_core.importing.shelf_documents import known_items, put
 from lunalux_core.library import Library
-from lunalux_core.library.changes import read_row, undo
 from lunalux_core.library.characters import NewCharacter
 from lunalux_core.library.conversations import append_message, load_path, new_message
-from lunalux_core.library.edits import edit_message
+from lunalux_core.library.message_edits import edit_message
+from lunalux_core.library.undo import read_row, undo
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
 from lunalux_core.ids import now_ms
-from lunalux_core.library.market import Lang, MarketShelf, Sort
+from lunalux_core.library.market_cache import Lang, MarketShelf, Sort
 from lunalux_core.runtime import Runtime
 from lunalux_tui.opening import read_opening
 from lunalux_tui.screens.market import MarketScreen

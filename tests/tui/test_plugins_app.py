@@ -10,7 +10,7 @@ from textual.notifications import Notification
 
 from lunalux_core.config.config_file import set_value
 from lunalux_core.config.paths import Paths
-from lunalux_core.plugins.running import Plugins
+from lunalux_core.plugins.runner import Plugins
 from lunalux_tui.plugins import PluginPane
 
 TALLY = """

@@ -13,7 +13,7 @@ from served_backend import Served, serve
 from textual.pilot import Pilot
 
 from lunalux_core.config.paths import Paths
-from lunalux_core.library.market import Lang, Sort
+from lunalux_core.library.market_cache import Lang, Sort
 from lunalux_tui.screens.account import AccountScreen
 from lunalux_tui.screens.market import MarketScreen
 from lunalux_tui.shell import LunaluxApp

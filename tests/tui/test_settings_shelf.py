@@ -10,9 +10,9 @@ from chat_world import Driven, open_app
 from settings_world import answer, asked, go_to, right_of, section
 from textual.widgets import Static
 
-from lunalux_core.backup import put_in_place
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
+from lunalux_core.library.backup import put_in_place
 from lunalux_core.runtime import Runtime
 from lunalux_tui.dialogs.ask import ConfirmDialog
 from lunalux_tui.dialogs.press import PressDialog

@@ -13,7 +13,7 @@ from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.groups.turn_order import own_names, without_name
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.macros.expansion import expander
-from lunalux_core.plugins.running import Plugins
+from lunalux_core.plugins.runner import Plugins
 from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.regex.substitution import run_scripts
 

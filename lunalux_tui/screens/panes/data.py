@@ -91,7 +91,7 @@ class DataPane(Pane):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_back_up(self) -> None:
-        from lunalux_core.backup import BackupReport, back_up
+        from lunalux_core.library.backup import BackupReport, back_up
 
         name = f"lunalux-{time.strftime('%Y-%m-%d')}.zip"
         target = await ask_target(self, t("data.back_up.title"), self.runtime.paths.backups / name)
@@ -139,7 +139,7 @@ class DataPane(Pane):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_restore(self) -> None:
-        from lunalux_core.backup import put_in_place, unpack
+        from lunalux_core.library.backup import put_in_place, unpack
 
         paths = self.runtime.paths
         answer = await self.app.push_screen_wait(

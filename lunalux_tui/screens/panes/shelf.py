@@ -154,7 +154,7 @@ class ShelfPane(Pane):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_import_files(self) -> None:
-        from lunalux_core.importing.shelf import (
+        from lunalux_core.importing.shelf_documents import (
             put,
             read_document,
             read_worldbook_document,

@@ -18,7 +18,6 @@ from lunalux_core.importing.chats import (
     same_conversation,
     stamp_of,
 )
-from lunalux_core.importing.files import Source, place, read_source, unreadable
 from lunalux_core.importing.results import (
     FileKind,
     ImportResult,
@@ -27,7 +26,7 @@ from lunalux_core.importing.results import (
     failed,
     not_understood,
 )
-from lunalux_core.importing.shelf import (
+from lunalux_core.importing.shelf_documents import (
     Known,
     ShelfDocument,
     known_items,
@@ -35,6 +34,7 @@ from lunalux_core.importing.shelf import (
     read_document,
     shelf_documents,
 )
+from lunalux_core.importing.sources import Source, place, read_source, unreadable
 from lunalux_core.library.characters import load_character
 from lunalux_core.library.groups import load_group
 from lunalux_core.library.personas import load_persona

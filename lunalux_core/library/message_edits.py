@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput
-from lunalux_core.library.changes import Recorder, set_depths
 from lunalux_core.library.conversations import (
     children,
     insert_message,
@@ -17,6 +16,7 @@ from lunalux_core.library.conversations import (
     select_message,
     update_message,
 )
+from lunalux_core.library.undo import Recorder, set_depths
 
 
 def edit_message(connection: Connection, message_id: str, content: str) -> None:
