@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual import on
 from textual.widgets import Input
 
-from lunalux_core.studio.checks import MARKET_TAGS
+from lunalux_core.editor.checks import MARKET_TAGS
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.base import CANCEL
 from lunalux_tui.dialogs.pick import PickDialog

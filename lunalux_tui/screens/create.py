@@ -9,10 +9,10 @@ from textual import events, getters, on, work
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-from lunalux_core.studio.book import BookView
-from lunalux_core.studio.checks import check, tokens
-from lunalux_core.studio.fields import of_section
-from lunalux_core.studio.greetings import greetings
+from lunalux_core.editor.checks import check, tokens
+from lunalux_core.editor.fields import of_section
+from lunalux_core.editor.greetings import greetings
+from lunalux_core.editor.worldbook import BookView
 from lunalux_tui.actions import Action, bindings, key_name, keys_of
 from lunalux_tui.files import importable_paths
 from lunalux_tui.screens.create_actions import CREATE_ACTIONS

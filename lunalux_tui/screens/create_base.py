@@ -10,11 +10,11 @@ from textual import getters, work
 from textual.timer import Timer
 
 from lunalux_core.documents.json_text import dump_json
+from lunalux_core.editor.checks import check, tokens
+from lunalux_core.editor.draft import Draft
+from lunalux_core.editor.draft_store import Desk
+from lunalux_core.editor.fields import FIELDS
 from lunalux_core.errors import LunaluxError, NotFound
-from lunalux_core.studio.checks import check, tokens
-from lunalux_core.studio.desk import Desk
-from lunalux_core.studio.draft import Draft
-from lunalux_core.studio.fields import FIELDS
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.base import LunaScreen
 from lunalux_tui.widgets.create_head import CreateHead

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal, cast
 from textual import work
 
 from lunalux_core.documents.json_text import dump_json
+from lunalux_core.editor import files as studio
+from lunalux_core.editor.checks import MARKET_TAGS, require_name
+from lunalux_core.editor.draft import Draft, Snapshot
+from lunalux_core.editor.fields import BY_ID, split_tags
 from lunalux_core.errors import LunaluxError
-from lunalux_core.studio import files as studio
-from lunalux_core.studio.checks import MARKET_TAGS, require_name
-from lunalux_core.studio.draft import Draft, Snapshot
-from lunalux_core.studio.fields import BY_ID, split_tags
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
 from lunalux_tui.dialogs.pick import PickDialog

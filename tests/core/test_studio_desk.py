@@ -12,15 +12,15 @@ from PIL import Image
 from lunalux_core.cards.placeholder_picture import placeholder_png
 from lunalux_core.cards.read import read_card
 from lunalux_core.config.settings import load_settings
+from lunalux_core.editor.draft import Draft
+from lunalux_core.editor.draft_store import Desk
+from lunalux_core.editor.fields import BY_ID
+from lunalux_core.editor.files import export, read_picture, read_snapshot, write_export
+from lunalux_core.editor.worldbook import BookView
+from lunalux_core.editor.worldbook_test import try_book
 from lunalux_core.errors import InvalidInput, LimitExceeded
 from lunalux_core.importing import import_data
 from lunalux_core.runtime import Runtime
-from lunalux_core.studio.book import BookView
-from lunalux_core.studio.desk import Desk
-from lunalux_core.studio.draft import Draft
-from lunalux_core.studio.fields import BY_ID
-from lunalux_core.studio.files import export, read_picture, read_snapshot, write_export
-from lunalux_core.studio.trial import try_book
 
 
 async def test_a_draft_is_there_again_after_the_program_was_gone() -> None:

@@ -14,9 +14,9 @@ from textual.widgets import Input, TextArea
 from lunalux_core.cards.placeholder_picture import placeholder_png
 from lunalux_core.cards.read import read_card
 from lunalux_core.config.settings import load_settings
+from lunalux_core.editor.draft_store import Desk
+from lunalux_core.editor.fields import BY_ID
 from lunalux_core.runtime import Runtime
-from lunalux_core.studio.desk import Desk
-from lunalux_core.studio.fields import BY_ID
 from lunalux_tui.dialogs.ask import ConfirmDialog
 from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.dialogs.publish import PublishDialog

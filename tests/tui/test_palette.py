@@ -9,7 +9,7 @@ from chat_world import Driven, open_app
 from create_world import open_editor
 from textual.command import CommandPalette
 
-from lunalux_core.studio.greetings import greetings
+from lunalux_core.editor.greetings import greetings
 from lunalux_tui.dialogs.help import HelpDialog
 from lunalux_tui.dialogs.jump import JumpScreen
 

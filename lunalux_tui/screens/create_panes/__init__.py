@@ -59,8 +59,8 @@ def classes() -> tuple[type, ...]:
 
 
 def section_of(place: str) -> str:
-    """The section where a change of this place shows; see `studio.draft.Draft.become`."""
-    from lunalux_core.studio.fields import BY_ID as FIELDS
+    """The section where a change of this place shows; see `editor.draft.Draft.become`."""
+    from lunalux_core.editor.fields import BY_ID as FIELDS
 
     name = place.partition(" ")[0]
     if name in FIELDS:

@@ -11,8 +11,8 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.message import Message
 
-from lunalux_core.studio.book import Slot, join_keys, split_keys
-from lunalux_core.studio.checks import Problem, check_text
+from lunalux_core.editor.checks import Problem, check_text
+from lunalux_core.editor.worldbook import Slot, join_keys, split_keys
 from lunalux_core.text import clean
 from lunalux_core.worldbook.read import Entry
 from lunalux_tui.actions import Action, bindings

@@ -6,8 +6,8 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
-from lunalux_core.studio.checks import check_field
-from lunalux_core.studio.fields import BY_ID, ROLES, of_section
+from lunalux_core.editor.checks import check_field
+from lunalux_core.editor.fields import BY_ID, ROLES, of_section
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.create_panes.base import CreatePane, say
 from lunalux_tui.screens.create_panes.tags import TagsField

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import getters, on
 from textual.app import ComposeResult
 
-from lunalux_core.studio.checks import Problem, check
+from lunalux_core.editor.checks import Problem, check
 from lunalux_tui.actions import Action
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.create_panes import section_of

@@ -101,7 +101,7 @@ class Trial(Column):
             self.run_worker(self._scan(), group="trial", exit_on_error=False)
 
     async def _scan(self) -> None:
-        from lunalux_core.studio.trial import try_book
+        from lunalux_core.editor.worldbook_test import try_book
 
         host = cast("CreateScreen", self.screen)
         try:

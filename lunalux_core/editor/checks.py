@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
+from lunalux_core.editor.draft import Draft
+from lunalux_core.editor.fields import BY_ID, FIELDS, Field, split_tags
+from lunalux_core.editor.greetings import greetings
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.tokens import estimator
-from lunalux_core.studio.draft import Draft
-from lunalux_core.studio.fields import BY_ID, FIELDS, Field, split_tags
-from lunalux_core.studio.greetings import greetings
 
 Level = Literal["error", "warning", "note"]
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 from lunalux_core.cards.card import Card
 from lunalux_core.database import storage_error
+from lunalux_core.editor.draft import Attachment, Snapshot
 from lunalux_core.errors import InvalidInput, StorageError
-from lunalux_core.studio.draft import Attachment, Snapshot
 from lunalux_core.text import clean_line
 
 ExportFormat = Literal["png", "json", "charx"]
