@@ -26,11 +26,11 @@ from pathlib import Path
 
 import httpx
 
-from lunalux_core.backend.app import create_app
 from lunalux_core.backend.billing import ModelConfig
 from lunalux_core.backend.embedded import open_embedded
 from lunalux_core.backend.services import Services
 from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import InProcessClient
 from lunalux_core.client.backend import BackendClient
 from lunalux_core.client.session import SessionKey

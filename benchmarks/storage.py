@@ -34,7 +34,6 @@ from typing import Any
 
 os.environ.setdefault("LUNALUX_PRACTICE_RATE", "0")
 
-from lunalux_core.backend.app import create_app
 from lunalux_core.backend.clock import iso, newest_first
 from lunalux_core.backend.embedded import DATABASE, open_embedded
 from lunalux_core.backend.identity import LocalIdentity
@@ -50,6 +49,7 @@ from lunalux_core.backend.storage.provision import Provisioner
 from lunalux_core.backend.storage.s3 import S3Blobs
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.table import Put, Store
+from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import InProcessClient
 from lunalux_core.llm.model import Message, ModelRequest, Sampling
 

@@ -20,13 +20,19 @@ from pydantic import ValidationError
 
 from lunalux_core.backend.billing import ModelConfig, Shown, approve
 from lunalux_core.backend.gateway_model import Collected, Piece, model_request, stream_model
-from lunalux_core.backend.limits import CALLED_OFF, FREE_REPLY, FREE_REPLY_ADDRESS, FREE_REPLY_DAY, PAID_REPLY
 from lunalux_core.backend.logs import logger
 from lunalux_core.backend.money import Action, Replay, Reservation
-from lunalux_core.backend.refusals import rate_limited, refuse
 from lunalux_core.backend.services import Services
 from lunalux_core.backend.sessions import Session
-from lunalux_core.backend.views import config_view, ledger_view, wallet_view
+from lunalux_core.backend.web.limits import (
+    CALLED_OFF,
+    FREE_REPLY,
+    FREE_REPLY_ADDRESS,
+    FREE_REPLY_DAY,
+    PAID_REPLY,
+)
+from lunalux_core.backend.web.refusals import rate_limited, refuse
+from lunalux_core.backend.web.wire_views import config_view, ledger_view, wallet_view
 from lunalux_core.errors import BackendError, LunaluxError, PaymentError
 from lunalux_core.wire.base import Wire
 from lunalux_core.wire.official import Billing, SubmitRequest, SubmitResponse, TokenUsage

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from lunalux_core.backend.keys import original_key, published_key, thumbnail_key
 from lunalux_core.backend.pictures import inspect
-from lunalux_core.backend.refusals import rate_limited, refuse
 from lunalux_core.backend.repos.characters import MarketCard, NewCard
 from lunalux_core.backend.repos.likes import Ticket
 from lunalux_core.backend.services import Services
+from lunalux_core.backend.web.refusals import rate_limited, refuse
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.png_card import read_png, write_png
 from lunalux_core.errors import BackendError, InvalidInput

@@ -9,14 +9,6 @@ from lunalux_core.backend.dialogues import Dialogues
 from lunalux_core.backend.erasure import Erasure
 from lunalux_core.backend.identity import Identity
 from lunalux_core.backend.keys import Signer
-from lunalux_core.backend.limits import (
-    FREE_REPLIES_AT_ONCE,
-    MemoryLimiter,
-    NoLimits,
-    RateLimiter,
-    Slots,
-    StoredLimiter,
-)
 from lunalux_core.backend.listing import Listings
 from lunalux_core.backend.logs import logger
 from lunalux_core.backend.metrics import Metrics
@@ -42,6 +34,14 @@ from lunalux_core.backend.sweeping import Sweeper, Swept
 from lunalux_core.backend.thumbnails import Thumbnailer
 from lunalux_core.backend.unwatched import Unwatched
 from lunalux_core.backend.uploads import Uploads
+from lunalux_core.backend.web.limits import (
+    FREE_REPLIES_AT_ONCE,
+    MemoryLimiter,
+    NoLimits,
+    RateLimiter,
+    Slots,
+    StoredLimiter,
+)
 from lunalux_core.ids import now_ms as wall_clock
 from lunalux_core.wire.base import Lang
 

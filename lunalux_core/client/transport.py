@@ -51,7 +51,7 @@ async def connect(settings: Settings) -> tuple[httpx.AsyncClient, Close]:
         client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT)
         return client, client.aclose
     services = await _services(settings)
-    from lunalux_core.backend.app import create_app
+    from lunalux_core.backend.web.app import create_app
     from lunalux_core.client.asgi import InProcessClient
 
     client = InProcessClient(create_app(services), EMBEDDED_URL)
@@ -118,7 +118,7 @@ async def _services(settings: Settings) -> Services:
     A folder named by LUNALUX_DATA_DIR goes before the one of this home.
     """
     # FastAPI and what hangs on it take half a second to import; meanwhile the program goes on drawing.
-    await asyncio.to_thread(import_module, "lunalux_core.backend.app")
+    await asyncio.to_thread(import_module, "lunalux_core.backend.web.app")
     from lunalux_core.backend.settings import BackendSettings
 
     known = BackendSettings.from_env()

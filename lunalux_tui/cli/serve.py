@@ -97,7 +97,7 @@ async def open_services(settings: BackendSettings, kind: Storage, *, served: boo
 async def _serve(settings: BackendSettings, kind: Storage, listening: socket.socket) -> None:
     """One process: serve until a signal comes, then let go of everything in order."""
     from lunalux_core.backend import upkeep
-    from lunalux_core.backend.app import create_app
+    from lunalux_core.backend.web.app import create_app
 
     services = await open_services(settings, kind, served=True)
     chores = asyncio.create_task(upkeep.run(services))

@@ -14,10 +14,10 @@ from typing import Any
 
 import httpx
 
-from lunalux_core.backend.app import create_app
 from lunalux_core.backend.embedded import open_embedded
 from lunalux_core.backend.services import Services
 from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport
 
 URL = "http://lunalux.test"

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from api_support import PASSWORD, URL, Api, backend, bad, good
 
-from lunalux_core.backend import limits
 from lunalux_core.backend.keys import digest
 from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.web import limits
 
 
 @pytest.fixture

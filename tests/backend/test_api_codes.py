@@ -23,8 +23,6 @@ from api_tour import FITTING, LIFE, Ask, Met, Recorder, Request, body, documente
 from llm_stub import model_server
 from storage_engines import ministack, named, provision
 
-from lunalux_core.backend import limits
-from lunalux_core.backend.app import create_app
 from lunalux_core.backend.billing import ModelConfig
 from lunalux_core.backend.gateway import request_hash
 from lunalux_core.backend.identity import LocalIdentity, normal_email
@@ -41,6 +39,8 @@ from lunalux_core.backend.storage.s3 import S3Blobs
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Store, Unavailable
+from lunalux_core.backend.web import limits
+from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.wire.official import SubmitRequest

@@ -13,14 +13,14 @@ import pytest
 from api_support import Api, Person, backend, bad, events, good
 from llm_stub import ModelServer, model_server
 
-from lunalux_core.backend import limits, streaming
 from lunalux_core.backend.billing import ModelConfig
 from lunalux_core.backend.gateway import Asked, Gateway
-from lunalux_core.backend.routes.gateway import _named
 from lunalux_core.backend.sessions import Session
 from lunalux_core.backend.settings import BackendSettings, ProviderSettings, RankingSettings
 from lunalux_core.backend.storage.table import Key, Update
-from lunalux_core.backend.streaming import EventStream
+from lunalux_core.backend.web import limits, streaming
+from lunalux_core.backend.web.routes.gateway import _named
+from lunalux_core.backend.web.streaming import EventStream
 from lunalux_core.wire.official import SubmitRequest
 
 FREE, STAR, LUNA = "001", "002", "003"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from lunalux_core.backend.identity import LocalIdentity
-from lunalux_core.backend.limits import MemoryLimiter, Rule, Slots, StoredLimiter
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
+from lunalux_core.backend.web.limits import MemoryLimiter, Rule, Slots, StoredLimiter
 from lunalux_core.errors import LunaluxError
 
 PASSWORD = "four unrelated quiet words"

@@ -21,11 +21,11 @@ from storage_engines import plant
 
 from lunalux_core.backend import upkeep
 from lunalux_core.backend.money import Action
-from lunalux_core.backend.refusals import STATUS
 from lunalux_core.backend.settings import RankingSettings, TableNames
 from lunalux_core.backend.storage.migrate import migrate_sk
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Delete, Key
+from lunalux_core.backend.web.refusals import STATUS
 from lunalux_core.errors import LunaluxError
 
 TABLES = TableNames()

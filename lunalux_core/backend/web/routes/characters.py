@@ -7,9 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Path, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
-from lunalux_core.backend import limits
-from lunalux_core.backend.http import CurrentServices, CurrentSession, limit
-from lunalux_core.backend.openapi_examples import SESSION, answers
 from lunalux_core.backend.pages import absolute, object_key
 from lunalux_core.backend.publishing import (
     INTRO_CHARS,
@@ -20,11 +17,14 @@ from lunalux_core.backend.publishing import (
     Wish,
     clean_tags,
 )
-from lunalux_core.backend.refusals import refuse
 from lunalux_core.backend.repos.characters import MarketCard
 from lunalux_core.backend.services import Services
 from lunalux_core.backend.sessions import Session
 from lunalux_core.backend.storage.blobs import attachment
+from lunalux_core.backend.web import limits
+from lunalux_core.backend.web.http import CurrentServices, CurrentSession, limit
+from lunalux_core.backend.web.openapi_examples import SESSION, answers
+from lunalux_core.backend.web.refusals import refuse
 from lunalux_core.text import clean, clean_line
 from lunalux_core.wire.base import Identifier, Success
 from lunalux_core.wire.characters import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lunalux_core.backend import limits
-from lunalux_core.backend.http import CurrentServices, CurrentSession, limit
-from lunalux_core.backend.openapi_examples import SESSION, answers
+from lunalux_core.backend.web import limits
+from lunalux_core.backend.web.http import CurrentServices, CurrentSession, limit
+from lunalux_core.backend.web.openapi_examples import SESSION, answers
 from lunalux_core.wire.base import Success
 from lunalux_core.wire.characters import LikedResponse, LikeRequest
 

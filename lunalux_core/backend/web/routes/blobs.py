@@ -10,12 +10,12 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from lunalux_core.backend.http import CurrentServices
-from lunalux_core.backend.openapi_examples import answers
-from lunalux_core.backend.refusals import refuse
 from lunalux_core.backend.services import Services
 from lunalux_core.backend.storage.blobs import BlobExists
 from lunalux_core.backend.storage.files import FileBlobs, Grant
+from lunalux_core.backend.web.http import CurrentServices
+from lunalux_core.backend.web.openapi_examples import answers
+from lunalux_core.backend.web.refusals import refuse
 from lunalux_core.errors import LunaluxError
 
 router = APIRouter(prefix="/blobs", tags=["blobs"])

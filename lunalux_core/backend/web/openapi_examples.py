@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from lunalux_core.backend.refusals import STATUS
+from lunalux_core.backend.web.refusals import STATUS
 from lunalux_core.wire.base import Failure
 
 Json = dict[str, Any]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lunalux_core.backend.http import CurrentServices, CurrentSession
-from lunalux_core.backend.openapi_examples import SESSION, answers
+from lunalux_core.backend.web.http import CurrentServices, CurrentSession
+from lunalux_core.backend.web.openapi_examples import SESSION, answers
 from lunalux_core.wire.users import SessionValidResponse
 
 router = APIRouter(prefix="/api/session", tags=["session"])

@@ -18,9 +18,12 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from lunalux_core.backend.limits import Rule
 from lunalux_core.backend.logs import logger
-from lunalux_core.backend.refusals import (
+from lunalux_core.backend.services import Services
+from lunalux_core.backend.sessions import Session
+from lunalux_core.backend.storage.table import Invalid
+from lunalux_core.backend.web.limits import Rule
+from lunalux_core.backend.web.refusals import (
     QUIET,
     STATUS,
     STORE_RETRY_SECONDS,
@@ -29,9 +32,6 @@ from lunalux_core.backend.refusals import (
     rate_limited,
     refuse,
 )
-from lunalux_core.backend.services import Services
-from lunalux_core.backend.sessions import Session
-from lunalux_core.backend.storage.table import Invalid
 from lunalux_core.errors import LunaluxError
 from lunalux_core.wire.base import Wire
 

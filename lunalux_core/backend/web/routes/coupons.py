@@ -6,12 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header
 
-from lunalux_core.backend import limits
-from lunalux_core.backend.http import CurrentServices, CurrentSession, limit
-from lunalux_core.backend.openapi_examples import SESSION, answers
 from lunalux_core.backend.repos.wallets import no_wallet
-from lunalux_core.backend.routes.gateway import KEY_PATTERN
-from lunalux_core.backend.views import ledger_view, wallet_view
+from lunalux_core.backend.web import limits
+from lunalux_core.backend.web.http import CurrentServices, CurrentSession, limit
+from lunalux_core.backend.web.openapi_examples import SESSION, answers
+from lunalux_core.backend.web.routes.gateway import KEY_PATTERN
+from lunalux_core.backend.web.wire_views import ledger_view, wallet_view
 from lunalux_core.wire.users import RedeemRequest, RedeemResponse
 
 router = APIRouter(prefix="/api/coupon", tags=["coupon"])

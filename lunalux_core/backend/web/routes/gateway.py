@@ -14,7 +14,8 @@ from starlette.routing import request_response
 
 from lunalux_core.backend.gateway import Asked, Event, Gateway
 from lunalux_core.backend.gateway_model import Piece
-from lunalux_core.backend.http import (
+from lunalux_core.backend.logs import logger
+from lunalux_core.backend.web.http import (
     CurrentServices,
     CurrentSession,
     client_address,
@@ -22,10 +23,9 @@ from lunalux_core.backend.http import (
     require_session,
     services_of,
 )
-from lunalux_core.backend.logs import logger
-from lunalux_core.backend.openapi_examples import SESSION, answers
-from lunalux_core.backend.refusals import failure_body, refuse
-from lunalux_core.backend.streaming import ClientGone, EventStream, ServerEvent, while_connected
+from lunalux_core.backend.web.openapi_examples import SESSION, answers
+from lunalux_core.backend.web.refusals import failure_body, refuse
+from lunalux_core.backend.web.streaming import ClientGone, EventStream, ServerEvent, while_connected
 from lunalux_core.errors import LunaluxError
 from lunalux_core.ids import uuid4
 from lunalux_core.wire.official import SubmitRequest, SubmitResponse

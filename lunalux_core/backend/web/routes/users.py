@@ -6,14 +6,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Cookie, Request, Response
 
-from lunalux_core.backend import limits
-from lunalux_core.backend.http import CurrentServices, CurrentSession, client_address, limit, require_session
-from lunalux_core.backend.openapi_examples import SESSION, answers
 from lunalux_core.backend.ranking_schedule import LANGS, SORTS
-from lunalux_core.backend.refusals import refuse
-from lunalux_core.backend.routes.auth import IDENTITY_COOKIE, REFERRAL_COOKIE
 from lunalux_core.backend.services import Services
-from lunalux_core.backend.views import invite_view, ledger_view, user_view, wallet_view
+from lunalux_core.backend.web import limits
+from lunalux_core.backend.web.http import (
+    CurrentServices,
+    CurrentSession,
+    client_address,
+    limit,
+    require_session,
+)
+from lunalux_core.backend.web.openapi_examples import SESSION, answers
+from lunalux_core.backend.web.refusals import refuse
+from lunalux_core.backend.web.routes.auth import IDENTITY_COOKIE, REFERRAL_COOKIE
+from lunalux_core.backend.web.wire_views import invite_view, ledger_view, user_view, wallet_view
 from lunalux_core.errors import SessionError
 from lunalux_core.wire.base import Success
 from lunalux_core.wire.users import EraseRequest, InitRequest, InitResponse, MeResponse, UsernameRequest

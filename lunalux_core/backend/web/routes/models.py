@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lunalux_core.backend.http import CurrentServices, CurrentSession
-from lunalux_core.backend.openapi_examples import SESSION, answers
-from lunalux_core.backend.views import config_view
+from lunalux_core.backend.web.http import CurrentServices, CurrentSession
+from lunalux_core.backend.web.openapi_examples import SESSION, answers
+from lunalux_core.backend.web.wire_views import config_view
 from lunalux_core.wire.official import ModelConfigsResponse
 
 router = APIRouter(prefix="/api/model-config", tags=["models"])

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from lunalux_core.backend.http import CurrentServices, CurrentSession
 from lunalux_core.backend.keys import Cursor
-from lunalux_core.backend.openapi_examples import SESSION, answers
-from lunalux_core.backend.refusals import refuse
 from lunalux_core.backend.repos.wallets import no_wallet
 from lunalux_core.backend.settings import DAY_SECONDS
-from lunalux_core.backend.views import ledger_view, movement_view, wallet_view
+from lunalux_core.backend.web.http import CurrentServices, CurrentSession
+from lunalux_core.backend.web.openapi_examples import SESSION, answers
+from lunalux_core.backend.web.refusals import refuse
+from lunalux_core.backend.web.wire_views import ledger_view, movement_view, wallet_view
 from lunalux_core.wire.users import HistoryResponse, LedgerResponse, WalletResponse
 
 router = APIRouter(prefix="/api", tags=["wallet"])

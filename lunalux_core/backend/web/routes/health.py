@@ -7,9 +7,9 @@ from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 
-from lunalux_core.backend.http import CurrentServices
-from lunalux_core.backend.openapi_examples import answers
-from lunalux_core.backend.refusals import refuse
+from lunalux_core.backend.web.http import CurrentServices
+from lunalux_core.backend.web.openapi_examples import answers
+from lunalux_core.backend.web.refusals import refuse
 from lunalux_core.wire.base import Success, Wire
 
 router = APIRouter(tags=["health"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lunalux_core.backend.http import CurrentServices, CurrentSession
-from lunalux_core.backend.openapi_examples import SESSION, answers
 from lunalux_core.backend.repos.wallets import no_wallet
-from lunalux_core.backend.views import invite_view, ledger_view, wallet_view
+from lunalux_core.backend.web.http import CurrentServices, CurrentSession
+from lunalux_core.backend.web.openapi_examples import SESSION, answers
+from lunalux_core.backend.web.wire_views import invite_view, ledger_view, wallet_view
 from lunalux_core.wire.users import InviteResponse, SettleResponse
 
 router = APIRouter(prefix="/api/invite", tags=["invite"])

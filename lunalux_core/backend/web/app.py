@@ -12,10 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from lunalux_core import __version__
-from lunalux_core.backend.border import Border
-from lunalux_core.backend.http import handle_error
-from lunalux_core.backend.openapi_examples import describe
-from lunalux_core.backend.routes import (
+from lunalux_core.backend.services import Services
+from lunalux_core.backend.storage.table import Invalid
+from lunalux_core.backend.web.http import handle_error
+from lunalux_core.backend.web.middleware import Border
+from lunalux_core.backend.web.openapi_examples import describe
+from lunalux_core.backend.web.routes import (
     auth,
     blobs,
     characters,
@@ -30,8 +32,6 @@ from lunalux_core.backend.routes import (
     users,
     wallets,
 )
-from lunalux_core.backend.services import Services
-from lunalux_core.backend.storage.table import Invalid
 from lunalux_core.errors import LunaluxError
 
 ROUTERS = (  # searched in this order: what is asked most comes first

@@ -14,11 +14,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lunalux_core.backend.http import error_response
 from lunalux_core.backend.logs import logger, request_id
 from lunalux_core.backend.metrics import Metrics
-from lunalux_core.backend.refusals import refuse
 from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.web.http import error_response
+from lunalux_core.backend.web.refusals import refuse
 from lunalux_core.ids import uuid4
 
 GATEWAY = "/api/official-model/"

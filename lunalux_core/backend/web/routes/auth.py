@@ -8,18 +8,18 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Request, Response
 
-from lunalux_core.backend import limits
-from lunalux_core.backend.http import (
+from lunalux_core.backend.identity import normal_email
+from lunalux_core.backend.keys import digest
+from lunalux_core.backend.repos.invites import looks_like_code
+from lunalux_core.backend.web import limits
+from lunalux_core.backend.web.http import (
     CurrentServices,
     CurrentSession,
     client_address,
     limit,
     require_session,
 )
-from lunalux_core.backend.identity import normal_email
-from lunalux_core.backend.keys import digest
-from lunalux_core.backend.openapi_examples import answers
-from lunalux_core.backend.repos.invites import looks_like_code
+from lunalux_core.backend.web.openapi_examples import answers
 from lunalux_core.errors import SessionError
 from lunalux_core.wire.auth import (
     ConfirmRequest,
