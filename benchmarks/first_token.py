@@ -26,8 +26,8 @@ from pathlib import Path
 
 import httpx
 
-from lunalux_core.backend.billing import ModelConfig
 from lunalux_core.backend.embedded import open_embedded
+from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.services import Services
 from lunalux_core.backend.settings import BackendSettings
 from lunalux_core.backend.web.app import create_app

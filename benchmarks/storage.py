@@ -38,8 +38,8 @@ from lunalux_core.backend.clock import iso, newest_first
 from lunalux_core.backend.embedded import DATABASE, open_embedded
 from lunalux_core.backend.identity import LocalIdentity
 from lunalux_core.backend.keys import Signer
+from lunalux_core.backend.money.price_list import SEED_MODELS, seed_models
 from lunalux_core.backend.repos.models import item_of
-from lunalux_core.backend.seed import SEED_MODELS, seed_models
 from lunalux_core.backend.services import Services, assemble
 from lunalux_core.backend.settings import BackendSettings
 from lunalux_core.backend.storage.aws_calls import AwsAccess

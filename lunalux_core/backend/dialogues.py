@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lunalux_core.backend.logs import logger
-from lunalux_core.backend.money import Reservation
+from lunalux_core.backend.money.money import Reservation
 from lunalux_core.backend.repos.characters import Characters
 from lunalux_core.backend.repos.heat import Gain, counting, dialogue
 from lunalux_core.backend.repos.movements import MOVE, move_key

@@ -12,8 +12,10 @@ from lunalux_core.backend.keys import Signer
 from lunalux_core.backend.listing import Listings
 from lunalux_core.backend.logs import logger
 from lunalux_core.backend.metrics import Metrics
-from lunalux_core.backend.money import Money
-from lunalux_core.backend.official import OfficialModels
+from lunalux_core.backend.money.money import Money
+from lunalux_core.backend.money.official_models import OfficialModels
+from lunalux_core.backend.money.sweeper import Sweeper, Swept
+from lunalux_core.backend.money.unwatched import Unwatched
 from lunalux_core.backend.pages import Pages
 from lunalux_core.backend.ranking_schedule import Ranking
 from lunalux_core.backend.repos.characters import Characters
@@ -30,9 +32,7 @@ from lunalux_core.backend.standing import Chores
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Store
-from lunalux_core.backend.sweeping import Sweeper, Swept
 from lunalux_core.backend.thumbnails import Thumbnailer
-from lunalux_core.backend.unwatched import Unwatched
 from lunalux_core.backend.uploads import Uploads
 from lunalux_core.backend.web.limits import (
     FREE_REPLIES_AT_ONCE,

@@ -196,7 +196,7 @@ def put_model(
     """
 
     async def work(services: Services) -> dict[str, Any]:
-        from lunalux_core.backend.billing import ModelConfig
+        from lunalux_core.backend.money.billing import ModelConfig
 
         config = ModelConfig(
             model_id,

@@ -15,7 +15,7 @@ from typing import Any
 from doomed import Doomed, Steps
 from money_world import EITHER, STAR, TABLES, World
 
-from lunalux_core.backend.money import Action
+from lunalux_core.backend.money.money import Action
 from lunalux_core.backend.repos.characters import Characters, NewCard
 from lunalux_core.backend.repos.coupons import Coupons
 from lunalux_core.backend.repos.invites import Rewards

@@ -266,7 +266,7 @@ async def test_guesses_are_limited_for_strangers(tmp_path: Path) -> None:
 
 
 async def test_what_a_crash_left_reserved_comes_back_at_the_next_look(api: Api) -> None:
-    from lunalux_core.backend.money import Action
+    from lunalux_core.backend.money.money import Action
 
     ada = await api.person()
     config = await api.services.models.require("002")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunalux_core.backend.billing import ModelConfig, Wallet, approve
+from lunalux_core.backend.money.billing import ModelConfig, Wallet, approve
 from lunalux_core.errors import PaymentError
 
 COSTS = st.integers(-1, 12)

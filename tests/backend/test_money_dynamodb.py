@@ -12,7 +12,7 @@ import pytest
 from money_world import STAR, TABLES, World
 from storage_engines import ministack, provision
 
-from lunalux_core.backend.money import Action, Reservation
+from lunalux_core.backend.money.money import Action, Reservation
 from lunalux_core.backend.repos.coupons import Coupons
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.dynamodb import DynamoStore

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from money_world import EITHER, FREE, HOLD_MS, STAR, TABLES, UNPAYABLE, World, world
 
-from lunalux_core.backend.money import Action, Replay, Reservation
+from lunalux_core.backend.money.money import Action, Replay, Reservation
 from lunalux_core.backend.repos.coupons import Coupons
 from lunalux_core.backend.repos.invites import Rewards
 from lunalux_core.backend.storage.table import Operation, Store, Unavailable

@@ -20,7 +20,7 @@ from api_support import PASSWORD, Api, Person, backend, card_png, good
 from storage_engines import plant
 
 from lunalux_core.backend import upkeep
-from lunalux_core.backend.money import Action
+from lunalux_core.backend.money.money import Action
 from lunalux_core.backend.settings import RankingSettings, TableNames
 from lunalux_core.backend.storage.migrate import migrate_sk
 from lunalux_core.backend.storage.sqlite import SqliteStore

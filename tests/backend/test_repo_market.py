@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from money_world import EITHER, FREE, HOLD_MS, STAR, T0, TABLES, World, world
 
-from lunalux_core.backend.billing import ModelConfig
 from lunalux_core.backend.dialogues import Dialogues
-from lunalux_core.backend.money import Action, Reservation
+from lunalux_core.backend.money.billing import ModelConfig
+from lunalux_core.backend.money.money import Action, Reservation
+from lunalux_core.backend.money.sweeper import Sweeper
 from lunalux_core.backend.repos.characters import Characters, MarketCard, NewCard
 from lunalux_core.backend.repos.likes import Likes
 from lunalux_core.backend.settings import RankingSettings
 from lunalux_core.backend.storage.table import Delete, Key, Put
-from lunalux_core.backend.sweeping import Sweeper
 from lunalux_core.errors import LunaluxError
 from lunalux_core.wire.base import Lang
 

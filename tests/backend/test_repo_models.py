@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from money_world import FREE, STAR, TABLES, world
 
-from lunalux_core.backend.billing import Wallet, approve
+from lunalux_core.backend.money.billing import Wallet, approve
+from lunalux_core.backend.money.price_list import SEED_MODELS, seed_models
 from lunalux_core.backend.repos.models import ModelConfigs
-from lunalux_core.backend.seed import SEED_MODELS, seed_models
 from lunalux_core.backend.storage.table import Delete, Exists, Item, Key, Put, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound, PaymentError
 

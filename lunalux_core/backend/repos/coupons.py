@@ -14,8 +14,8 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lunalux_core.backend.billing import Currency
 from lunalux_core.backend.clock import from_iso, iso
+from lunalux_core.backend.money.billing import Currency
 from lunalux_core.backend.repos.ledger import Ledgers
 from lunalux_core.backend.repos.movements import gain, move_key
 from lunalux_core.backend.repos.wallets import no_wallet

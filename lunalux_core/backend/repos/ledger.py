@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from lunalux_core.backend.billing import CURRENCIES, Currency
 from lunalux_core.backend.clock import iso
+from lunalux_core.backend.money.billing import CURRENCIES, Currency
 from lunalux_core.backend.repos.movements import (
     COIN,
     GAIN,

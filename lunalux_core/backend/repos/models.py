@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from lunalux_core.backend.billing import ModelConfig
+from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.storage.foreign import as_json
 from lunalux_core.backend.storage.table import Item, Key, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound

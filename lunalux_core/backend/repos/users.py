@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from lunalux_core.backend.billing import CURRENCIES, Currency, Wallet
 from lunalux_core.backend.clock import iso
+from lunalux_core.backend.money.billing import CURRENCIES, Currency, Wallet
 from lunalux_core.backend.repos.invites import Invite, Invites, invite_of, profile_key
 from lunalux_core.backend.repos.ledger import (
     OPENING,

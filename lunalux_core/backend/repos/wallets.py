@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lunalux_core.backend.billing import Currency, Wallet
 from lunalux_core.backend.clock import iso
+from lunalux_core.backend.money.billing import Currency, Wallet
 from lunalux_core.backend.repos.ledger import Ledgers, is_odd
 from lunalux_core.backend.repos.movements import COIN, gain, wallet_key
 from lunalux_core.backend.settings import TableNames

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from lunalux_core.backend.unwatched import Unwatched
+from lunalux_core.backend.money.unwatched import Unwatched
 
 T = TypeVar("T")
 QUIET_SECONDS = 15.0

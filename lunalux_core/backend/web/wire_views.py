@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lunalux_core.backend import billing
+from lunalux_core.backend.money import billing
 from lunalux_core.backend.repos import invites, ledger, movements, users
 from lunalux_core.backend.settings import BackendSettings
 from lunalux_core.wire.official import ModelConfig

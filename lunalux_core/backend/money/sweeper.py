@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from lunalux_core.backend.billing import CURRENCIES, Currency
 from lunalux_core.backend.dialogues import Dialogues
 from lunalux_core.backend.erasure import Erasure
 from lunalux_core.backend.logs import logger
-from lunalux_core.backend.money import Money
+from lunalux_core.backend.money.billing import CURRENCIES, Currency
+from lunalux_core.backend.money.money import Money
 from lunalux_core.backend.ranking import ODD
 from lunalux_core.backend.repos.ledger import Ledgers, ledger_of
 from lunalux_core.backend.repos.movements import ERASE, MOVE, OPEN, ledger_key, wallet_key

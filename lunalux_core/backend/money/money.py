@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from lunalux_core.backend.answers import pack
-from lunalux_core.backend.billing import (
+from lunalux_core.backend.clock import iso
+from lunalux_core.backend.logs import logger
+from lunalux_core.backend.money.billing import (
     CURRENCIES,
     ModelConfig,
     Wallet,
@@ -24,8 +25,17 @@ from lunalux_core.backend.billing import (
     price_changed,
     race_lost,
 )
-from lunalux_core.backend.clock import iso
-from lunalux_core.backend.logs import logger
+from lunalux_core.backend.money.reservations import (
+    Action,
+    Replay,
+    Reservation,
+    mine,
+    movement_for,
+    open_key,
+    replayed,
+    reserving,
+)
+from lunalux_core.backend.money.stored_answers import pack
 from lunalux_core.backend.repos.ledger import OPENING, Ledger, Ledgers
 from lunalux_core.backend.repos.movements import (
     OPEN,
@@ -37,16 +47,6 @@ from lunalux_core.backend.repos.movements import (
     user_pk,
 )
 from lunalux_core.backend.repos.wallets import Wallets, no_wallet
-from lunalux_core.backend.reservations import (
-    Action,
-    Replay,
-    Reservation,
-    mine,
-    movement_for,
-    open_key,
-    replayed,
-    reserving,
-)
 from lunalux_core.backend.settings import TableNames
 from lunalux_core.backend.storage.foreign import text, whole
 from lunalux_core.backend.storage.table import (

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lunalux_core.backend.answers import unpack
-from lunalux_core.backend.billing import Approval, ModelConfig, Shown
 from lunalux_core.backend.clock import iso
+from lunalux_core.backend.money.billing import Approval, ModelConfig, Shown
+from lunalux_core.backend.money.stored_answers import unpack
 from lunalux_core.backend.repos.movements import (
     OPEN,
     Movement,

@@ -6,7 +6,7 @@ already stay as they are, so an operator's prices survive a restart.
 
 from __future__ import annotations
 
-from lunalux_core.backend.billing import ModelConfig
+from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.repos.models import item_of
 from lunalux_core.backend.storage.table import Absent, ConditionFailed, Put, Store
 
