@@ -28,8 +28,8 @@ from storage import Client, fill
 
 from lunalux_core.backend.embedded import DATABASE, open_embedded
 from lunalux_core.backend.keys import Signer
+from lunalux_core.backend.market.ranking_keys import ORDERS
 from lunalux_core.backend.money.price_list import seed_models
-from lunalux_core.backend.ranking_keys import ORDERS
 from lunalux_core.backend.services import assemble
 from lunalux_core.backend.settings import BackendSettings
 from lunalux_core.backend.storage.checks import item_size, key_of

@@ -93,8 +93,8 @@ def test_the_backend_knows_nothing_of_the_client() -> None:
         (
             ("PIL",),
             (
-                "lunalux_core.backend.thumbnails",
-                "lunalux_core.backend.thumbnail_worker",
+                "lunalux_core.backend.market.thumbnails",
+                "lunalux_core.backend.market.thumbnail_worker",
                 "lunalux_core.cards.pictures",
                 "lunalux_tui.render.drawing",
             ),

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable
 
 from lunalux_core.backend.clock import iso
 from lunalux_core.backend.identity import Identity
-from lunalux_core.backend.pages import object_key
+from lunalux_core.backend.market.wire_pages import object_key
 from lunalux_core.backend.repos.characters import Characters
 from lunalux_core.backend.repos.likes import OWN, UPLOAD, ending, note_key
 from lunalux_core.backend.repos.movements import ERASE, user_pk

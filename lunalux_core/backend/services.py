@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lunalux_core.backend.dialogues import Dialogues
 from lunalux_core.backend.erasure import Erasure
 from lunalux_core.backend.identity import Identity
 from lunalux_core.backend.keys import Signer
-from lunalux_core.backend.listing import Listings
 from lunalux_core.backend.logs import logger
+from lunalux_core.backend.market.listing import Listings
+from lunalux_core.backend.market.ranking_schedule import Ranking
+from lunalux_core.backend.market.reply_counts import Dialogues
+from lunalux_core.backend.market.thumbnails import Thumbnailer
+from lunalux_core.backend.market.uploads import Uploads
+from lunalux_core.backend.market.wire_pages import Pages
 from lunalux_core.backend.metrics import Metrics
 from lunalux_core.backend.money.money import Money
 from lunalux_core.backend.money.official_models import OfficialModels
 from lunalux_core.backend.money.sweeper import Sweeper, Swept
 from lunalux_core.backend.money.unwatched import Unwatched
-from lunalux_core.backend.pages import Pages
-from lunalux_core.backend.ranking_schedule import Ranking
 from lunalux_core.backend.repos.characters import Characters
 from lunalux_core.backend.repos.coupons import Coupons
 from lunalux_core.backend.repos.invites import Invites, Rewards
@@ -32,8 +34,6 @@ from lunalux_core.backend.standing import Chores
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Store
-from lunalux_core.backend.thumbnails import Thumbnailer
-from lunalux_core.backend.uploads import Uploads
 from lunalux_core.backend.web.limits import (
     FREE_REPLIES_AT_ONCE,
     MemoryLimiter,

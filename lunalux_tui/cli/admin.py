@@ -91,7 +91,7 @@ def migrate_sk(storage: str = STORAGE, dry_run: bool = DRY_RUN, as_json: bool = 
     """
 
     async def work(services: Services) -> dict[str, Any]:
-        from lunalux_core.backend.ranking_schedule import LANGS, table_of
+        from lunalux_core.backend.market.ranking_schedule import LANGS, table_of
         from lunalux_core.backend.storage.migrate import migrate_sk as migrate
 
         moved, adopted, doubled = 0, 0, []

@@ -22,9 +22,9 @@ from doomed import Doomed, Steps
 
 from lunalux_core.backend.identity import LocalIdentity
 from lunalux_core.backend.keys import Signer
+from lunalux_core.backend.market.publishing import Publishing, Wish
 from lunalux_core.backend.money.gateway import Asked, Gateway
 from lunalux_core.backend.money.price_list import seed_models
-from lunalux_core.backend.publishing import Publishing, Wish
 from lunalux_core.backend.services import Services, assemble
 from lunalux_core.backend.sessions import Session
 from lunalux_core.backend.settings import BackendSettings, RankingSettings

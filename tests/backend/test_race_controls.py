@@ -14,7 +14,7 @@ import pytest
 from money_world import TABLES, World, world
 from test_ranking_orders import TABLE, Market, card_id, market
 
-from lunalux_core.backend.ranking_keys import HOT, hot_key
+from lunalux_core.backend.market.ranking_keys import HOT, hot_key
 from lunalux_core.backend.repos.coupons import Coupons, coupon_key
 from lunalux_core.backend.repos.invites import Rewards, profile_key
 from lunalux_core.backend.repos.movements import user_pk, wallet_key

@@ -16,9 +16,18 @@ import pytest
 from storage_engines import open_store, plant
 
 from lunalux_core.backend.keys import Signer
-from lunalux_core.backend.listing import Listings
-from lunalux_core.backend.ranking_keys import HOT, ORDERS, TIME, Sort, dirty_key, hot_key, partition, shard_of
-from lunalux_core.backend.ranking_schedule import SORTS, Ranking
+from lunalux_core.backend.market.listing import Listings
+from lunalux_core.backend.market.ranking_keys import (
+    HOT,
+    ORDERS,
+    TIME,
+    Sort,
+    dirty_key,
+    hot_key,
+    partition,
+    shard_of,
+)
+from lunalux_core.backend.market.ranking_schedule import SORTS, Ranking
 from lunalux_core.backend.settings import BackendSettings, RankingSettings
 from lunalux_core.backend.storage.table import Exists, Key, Store, Update
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from money_world import EITHER, FREE, HOLD_MS, STAR, T0, TABLES, World, world
 
-from lunalux_core.backend.dialogues import Dialogues
+from lunalux_core.backend.market.reply_counts import Dialogues
 from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.money.money import Action, Reservation
 from lunalux_core.backend.money.sweeper import Sweeper

@@ -32,8 +32,8 @@ from service_doomed import (
     open_service,
 )
 
-from lunalux_core.backend.pages import object_key
-from lunalux_core.backend.publishing import Publishing, Wish
+from lunalux_core.backend.market.publishing import Publishing, Wish
+from lunalux_core.backend.market.wire_pages import object_key
 from lunalux_core.backend.repos.characters import NewCard
 from lunalux_core.backend.repos.movements import MOVE, OPEN
 from lunalux_core.backend.services import Services

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lunalux_core.backend import thumbnails
-from lunalux_core.backend.pictures import SIGNATURE, inspect
-from lunalux_core.backend.thumbnails import Thumbnailer
+from lunalux_core.backend.market import thumbnails
+from lunalux_core.backend.market.pictures import SIGNATURE, inspect
+from lunalux_core.backend.market.thumbnails import Thumbnailer
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 

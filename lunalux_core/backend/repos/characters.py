@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from lunalux_core.backend.clock import iso
-from lunalux_core.backend.ranking_keys import (
+from lunalux_core.backend.market.ranking_keys import (
     HOT,
     TIME,
     Order,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from lunalux_core.backend.clock import iso
 from lunalux_core.backend.environ import whole_points
-from lunalux_core.backend.ranking_keys import HOT
+from lunalux_core.backend.market.ranking_keys import HOT
 from lunalux_core.backend.repos.characters import VISIBLE, Characters, Place
 from lunalux_core.backend.settings import RankingSettings
 from lunalux_core.backend.storage.table import Update

@@ -7,8 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Path, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
-from lunalux_core.backend.pages import absolute, object_key
-from lunalux_core.backend.publishing import (
+from lunalux_core.backend.market.publishing import (
     INTRO_CHARS,
     NAME_CHARS,
     PNG,
@@ -17,6 +16,7 @@ from lunalux_core.backend.publishing import (
     Wish,
     clean_tags,
 )
+from lunalux_core.backend.market.wire_pages import absolute, object_key
 from lunalux_core.backend.repos.characters import MarketCard
 from lunalux_core.backend.services import Services
 from lunalux_core.backend.sessions import Session

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lunalux_core.backend.keys import published_key, thumbnail_key
+from lunalux_core.backend.market.publishing import NAME_CHARS, PNG, WEBP, clean_tags
 from lunalux_core.backend.money.price_list import seed_models
-from lunalux_core.backend.publishing import NAME_CHARS, PNG, WEBP, clean_tags
 from lunalux_core.backend.repos.characters import NewCard
 from lunalux_core.backend.services import Services
 from lunalux_core.backend.storage.table import ConditionFailed, Put
@@ -56,7 +56,7 @@ async def seed(services: Services) -> bool:
 
 def _starters() -> list[_Starter]:
     # Our own pictures need no process of their own to be decoded in.
-    from lunalux_core.backend.thumbnail_worker import thumbnail
+    from lunalux_core.backend.market.thumbnail_worker import thumbnail
     from lunalux_core.starter import cards
 
     return [_starter(path, path.read_bytes(), thumbnail(path.read_bytes())) for path in cards()]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lunalux_core.backend.keys import Cursor, Signer
-from lunalux_core.backend.ranking import named_card
-from lunalux_core.backend.ranking_keys import ORDERS, Order, Sort, partitions
-from lunalux_core.backend.ranking_schedule import table_of
+from lunalux_core.backend.market.ranking import named_card
+from lunalux_core.backend.market.ranking_keys import ORDERS, Order, Sort, partitions
+from lunalux_core.backend.market.ranking_schedule import table_of
 from lunalux_core.backend.settings import SIGV4_MAX_SECONDS, BackendSettings
 from lunalux_core.backend.storage.table import Store
 from lunalux_core.backend.web.refusals import refuse

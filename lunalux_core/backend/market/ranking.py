@@ -19,7 +19,7 @@ from typing import Any
 
 from lunalux_core.backend.clock import from_iso
 from lunalux_core.backend.logs import logger
-from lunalux_core.backend.ranking_keys import (
+from lunalux_core.backend.market.ranking_keys import (
     Order,
     hot_key,
     partition,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from lunalux_core.backend.listing import Listing, Listings
-from lunalux_core.backend.ranking_keys import Sort
-from lunalux_core.backend.ranking_schedule import table_of
+from lunalux_core.backend.market.listing import Listing, Listings
+from lunalux_core.backend.market.ranking_keys import Sort
+from lunalux_core.backend.market.ranking_schedule import table_of
 from lunalux_core.backend.repos.characters import MarketCard, Place, card_of
 from lunalux_core.backend.settings import SIGV4_MAX_SECONDS, BackendSettings
 from lunalux_core.backend.storage.blobs import Blobs, is_blob_key

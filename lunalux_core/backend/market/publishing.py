@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lunalux_core.backend.keys import original_key, published_key, thumbnail_key
-from lunalux_core.backend.pictures import inspect
+from lunalux_core.backend.market.pictures import inspect
 from lunalux_core.backend.repos.characters import MarketCard, NewCard
 from lunalux_core.backend.repos.likes import Ticket
 from lunalux_core.backend.services import Services
