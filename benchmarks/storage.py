@@ -34,9 +34,9 @@ from typing import Any
 
 os.environ.setdefault("LUNALUX_PRACTICE_RATE", "0")
 
+from lunalux_core.backend.accounts.identity import LocalIdentity
 from lunalux_core.backend.clock import iso, newest_first
 from lunalux_core.backend.embedded import DATABASE, open_embedded
-from lunalux_core.backend.identity import LocalIdentity
 from lunalux_core.backend.keys import Signer
 from lunalux_core.backend.money.price_list import SEED_MODELS, seed_models
 from lunalux_core.backend.repos.models import item_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lunalux_core.backend.cognito import CognitoIdentity
-from lunalux_core.backend.identity import Identity, LocalIdentity
+from lunalux_core.backend.accounts.cognito import CognitoIdentity
+from lunalux_core.backend.accounts.identity import Identity, LocalIdentity
 from lunalux_core.backend.keys import Signer, kept_secret
 from lunalux_core.backend.services import Services, assemble
 from lunalux_core.backend.settings import BackendSettings

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from lunalux_core.backend.identity import LocalIdentity
+from lunalux_core.backend.accounts.identity import LocalIdentity
 from lunalux_core.backend.keys import Signer, kept_secret
 from lunalux_core.backend.market.starter_market import seed
 from lunalux_core.backend.services import Services, assemble

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lunalux_core.backend.erasure import Erasure
-from lunalux_core.backend.identity import Identity
+from lunalux_core.backend.accounts.erasure import Erasure
+from lunalux_core.backend.accounts.identity import Identity
+from lunalux_core.backend.accounts.sessions import Sessions
 from lunalux_core.backend.keys import Signer
 from lunalux_core.backend.logs import logger
 from lunalux_core.backend.market.listing import Listings
@@ -28,7 +29,6 @@ from lunalux_core.backend.repos.likes import Likes
 from lunalux_core.backend.repos.models import ModelConfigs
 from lunalux_core.backend.repos.users import Users
 from lunalux_core.backend.repos.wallets import Wallets
-from lunalux_core.backend.sessions import Sessions
 from lunalux_core.backend.settings import BackendSettings
 from lunalux_core.backend.standing import Chores
 from lunalux_core.backend.storage.blobs import Blobs

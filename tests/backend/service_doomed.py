@@ -20,13 +20,13 @@ from typing import Any
 from api_support import card_png
 from doomed import Doomed, Steps
 
-from lunalux_core.backend.identity import LocalIdentity
+from lunalux_core.backend.accounts.identity import LocalIdentity
+from lunalux_core.backend.accounts.sessions import Session
 from lunalux_core.backend.keys import Signer
 from lunalux_core.backend.market.publishing import Publishing, Wish
 from lunalux_core.backend.money.gateway import Asked, Gateway
 from lunalux_core.backend.money.price_list import seed_models
 from lunalux_core.backend.services import Services, assemble
-from lunalux_core.backend.sessions import Session
 from lunalux_core.backend.settings import BackendSettings, RankingSettings
 from lunalux_core.backend.storage.files import FileBlobs
 from lunalux_core.backend.storage.schema import table_specs

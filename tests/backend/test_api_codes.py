@@ -23,7 +23,7 @@ from api_tour import FITTING, LIFE, Ask, Met, Recorder, Request, body, documente
 from llm_stub import model_server
 from storage_engines import ministack, named, provision
 
-from lunalux_core.backend.identity import LocalIdentity, normal_email
+from lunalux_core.backend.accounts.identity import LocalIdentity, normal_email
 from lunalux_core.backend.keys import Signer, digest
 from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.money.gateway import request_hash

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lunalux_core.backend.identity import LocalIdentity
+from lunalux_core.backend.accounts.identity import LocalIdentity
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.web.limits import MemoryLimiter, Rule, Slots, StoredLimiter

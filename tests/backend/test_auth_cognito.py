@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.backend.cognito import CognitoIdentity
+from lunalux_core.backend.accounts.cognito import CognitoIdentity
 from lunalux_core.backend.settings import CognitoSettings
 from lunalux_core.errors import LunaluxError
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from lunalux_core.backend.erasure import Erasure
+from lunalux_core.backend.accounts.erasure import Erasure
 from lunalux_core.backend.logs import logger
 from lunalux_core.backend.market.ranking import ODD
 from lunalux_core.backend.market.reply_counts import Dialogues

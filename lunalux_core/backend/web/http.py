@@ -18,9 +18,9 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from lunalux_core.backend.accounts.sessions import Session
 from lunalux_core.backend.logs import logger
 from lunalux_core.backend.services import Services
-from lunalux_core.backend.sessions import Session
 from lunalux_core.backend.storage.table import Invalid
 from lunalux_core.backend.web.limits import Rule
 from lunalux_core.backend.web.refusals import (

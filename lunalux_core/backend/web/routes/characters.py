@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Path, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
+from lunalux_core.backend.accounts.sessions import Session
 from lunalux_core.backend.market.publishing import (
     INTRO_CHARS,
     NAME_CHARS,
@@ -19,7 +20,6 @@ from lunalux_core.backend.market.publishing import (
 from lunalux_core.backend.market.wire_pages import absolute, object_key
 from lunalux_core.backend.repos.characters import MarketCard
 from lunalux_core.backend.services import Services
-from lunalux_core.backend.sessions import Session
 from lunalux_core.backend.storage.blobs import attachment
 from lunalux_core.backend.web import limits
 from lunalux_core.backend.web.http import CurrentServices, CurrentSession, limit

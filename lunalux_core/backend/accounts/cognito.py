@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from lunalux_core.backend.identity import Account, SignedUp, normal_email
+from lunalux_core.backend.accounts.identity import Account, SignedUp, normal_email
 from lunalux_core.backend.logs import logger
 from lunalux_core.backend.settings import CognitoSettings
 from lunalux_core.errors import BackendError, LunaluxError, StorageError

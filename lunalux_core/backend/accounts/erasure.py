@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
+from lunalux_core.backend.accounts.identity import Identity
+from lunalux_core.backend.accounts.sessions import Sessions
 from lunalux_core.backend.clock import iso
-from lunalux_core.backend.identity import Identity
 from lunalux_core.backend.market.wire_pages import object_key
 from lunalux_core.backend.repos.characters import Characters
 from lunalux_core.backend.repos.likes import OWN, UPLOAD, ending, note_key
 from lunalux_core.backend.repos.movements import ERASE, user_pk
 from lunalux_core.backend.repos.users import Users
-from lunalux_core.backend.sessions import Sessions
 from lunalux_core.backend.settings import TableNames
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.foreign import text
