@@ -26,10 +26,10 @@ from pathlib import Path
 
 import httpx
 
-from lunalux_core.backend.embedded import open_embedded
 from lunalux_core.backend.money.billing import ModelConfig
-from lunalux_core.backend.services import Services
-from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.running.embedded import open_embedded
+from lunalux_core.backend.running.services import Services
+from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import InProcessClient
 from lunalux_core.client.backend import BackendClient

@@ -83,7 +83,7 @@ def test_the_backend_knows_nothing_of_the_client() -> None:
         (
             ("boto3", "botocore"),
             (
-                "lunalux_core.backend.aws",
+                "lunalux_core.backend.running.aws",
                 "lunalux_core.backend.accounts.cognito",
                 "lunalux_core.backend.storage",
             ),

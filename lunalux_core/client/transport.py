@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from lunalux_core.backend.services import Services
+    from lunalux_core.backend.running.services import Services
 
 EMBEDDED_URL = "http://embedded.lunalux"
 SWEEP_SECONDS = 3600
@@ -92,7 +92,7 @@ class _Chores:
 
     async def _sweep(self) -> None:
         """One round, unless this program or another one made it within the hour."""
-        from lunalux_core.backend.logs import logger
+        from lunalux_core.backend.running.logs import logger
         from lunalux_core.backend.storage.sqlite import SqliteStore
 
         store = self._services.store
@@ -119,16 +119,16 @@ async def _services(settings: Settings) -> Services:
     """
     # FastAPI and what hangs on it take half a second to import; meanwhile the program goes on drawing.
     await asyncio.to_thread(import_module, "lunalux_core.backend.web.app")
-    from lunalux_core.backend.settings import BackendSettings
+    from lunalux_core.backend.running.settings import BackendSettings
 
     known = BackendSettings.from_env()
     _log_to(settings.paths.logs, known.log_level)
     folder = known.data_dir or settings.paths.backend
     if settings.storage == "aws":
-        from lunalux_core.backend.aws import open_aws
+        from lunalux_core.backend.running.aws import open_aws
 
         return open_aws(known, data_dir=folder, eager=True)
-    from lunalux_core.backend.embedded import open_embedded
+    from lunalux_core.backend.running.embedded import open_embedded
 
     return await open_embedded(folder, known)
 
@@ -137,7 +137,7 @@ def _log_to(folder: Path, level: str) -> None:
     """Let the backend in this program write its log to a file: the terminal belongs to the person."""
     from logging.handlers import RotatingFileHandler
 
-    from lunalux_core.backend.logs import JsonFormatter, logger
+    from lunalux_core.backend.running.logs import JsonFormatter, logger
 
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)

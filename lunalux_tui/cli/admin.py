@@ -17,8 +17,8 @@ from lunalux_tui.cli.run import run_work
 from lunalux_tui.cli.serve import backend_settings, chosen_storage, open_services
 
 if TYPE_CHECKING:
-    from lunalux_core.backend.services import Services
-    from lunalux_core.backend.settings import BackendSettings
+    from lunalux_core.backend.running.services import Services
+    from lunalux_core.backend.running.settings import BackendSettings
     from lunalux_core.wire.base import Lang
     from lunalux_tui.cli.serve import Storage
 
@@ -448,7 +448,7 @@ async def _provision(settings: BackendSettings, kind: Storage, *, dry_run: bool)
             services = await open_services(settings, kind)
             await services.aclose()
         return []
-    from lunalux_core.backend.keys import uploads_prefix
+    from lunalux_core.backend.running.signatures import uploads_prefix
     from lunalux_core.backend.storage.aws_calls import AwsAccess
     from lunalux_core.backend.storage.provision import Provisioner
     from lunalux_core.backend.storage.schema import table_specs

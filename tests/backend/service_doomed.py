@@ -22,12 +22,12 @@ from doomed import Doomed, Steps
 
 from lunalux_core.backend.accounts.identity import LocalIdentity
 from lunalux_core.backend.accounts.sessions import Session
-from lunalux_core.backend.keys import Signer
 from lunalux_core.backend.market.publishing import Publishing, Wish
 from lunalux_core.backend.money.gateway import Asked, Gateway
 from lunalux_core.backend.money.price_list import seed_models
-from lunalux_core.backend.services import Services, assemble
-from lunalux_core.backend.settings import BackendSettings, RankingSettings
+from lunalux_core.backend.running.services import Services, assemble
+from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
+from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.files import FileBlobs
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from api_support import Api, backend, bad, card_png, good
 
-from lunalux_core.backend import logs
+from lunalux_core.backend.running import logs
 from lunalux_core.backend.storage.table import Item, Unavailable
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.backend.web.refusals import STATUS

@@ -24,13 +24,13 @@ from llm_stub import model_server
 from storage_engines import ministack, named, provision
 
 from lunalux_core.backend.accounts.identity import LocalIdentity, normal_email
-from lunalux_core.backend.keys import Signer, digest
 from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.money.gateway import request_hash
 from lunalux_core.backend.money.money import Action
 from lunalux_core.backend.money.price_list import SEED_MODELS
-from lunalux_core.backend.services import Services, assemble
-from lunalux_core.backend.settings import BackendSettings, ProviderSettings
+from lunalux_core.backend.running.services import Services, assemble
+from lunalux_core.backend.running.settings import BackendSettings, ProviderSettings
+from lunalux_core.backend.running.signatures import Signer, digest
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.dynamodb import DynamoStore
 from lunalux_core.backend.storage.files import FileBlobs

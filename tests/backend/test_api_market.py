@@ -12,8 +12,8 @@ import pytest
 from api_support import Api, Person, backend, bad, card_png, chunk, good
 from PIL import Image
 
-from lunalux_core.backend.keys import Cursor
-from lunalux_core.backend.settings import BackendSettings, RankingSettings
+from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
+from lunalux_core.backend.running.signatures import Cursor
 from lunalux_core.cards.png_card import read_png
 from lunalux_core.starter import cards
 
@@ -135,7 +135,7 @@ async def test_cursors_are_this_servers_and_this_listings(api: Api) -> None:
 
     good(await more(key))
     forged = Cursor("hot", "en", ["NEGHEAT#0", "USER#x", "WALLET"], 2**40)
-    from lunalux_core.backend.keys import Signer
+    from lunalux_core.backend.running.signatures import Signer
 
     for wrong in (
         key[:-1],

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lunalux_core.backend.accounts.cognito import CognitoIdentity
-from lunalux_core.backend.settings import CognitoSettings
+from lunalux_core.backend.running.settings import CognitoSettings
 from lunalux_core.errors import LunaluxError
 
 pytest.importorskip("moto")

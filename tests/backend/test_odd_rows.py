@@ -19,9 +19,9 @@ import pytest
 from api_support import PASSWORD, Api, Person, backend, card_png, good
 from storage_engines import plant
 
-from lunalux_core.backend import upkeep
 from lunalux_core.backend.money.money import Action
-from lunalux_core.backend.settings import RankingSettings, TableNames
+from lunalux_core.backend.running import upkeep
+from lunalux_core.backend.running.settings import RankingSettings, TableNames
 from lunalux_core.backend.storage.migrate import migrate_sk
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Delete, Key

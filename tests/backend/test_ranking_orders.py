@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from storage_engines import open_store, plant
 
-from lunalux_core.backend.keys import Signer
 from lunalux_core.backend.market.listing import Listings
 from lunalux_core.backend.market.ranking_keys import (
     HOT,
@@ -28,7 +27,8 @@ from lunalux_core.backend.market.ranking_keys import (
     shard_of,
 )
 from lunalux_core.backend.market.ranking_schedule import SORTS, Ranking
-from lunalux_core.backend.settings import BackendSettings, RankingSettings
+from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
+from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.table import Exists, Key, Store, Update
 
 EACH_STORE = True

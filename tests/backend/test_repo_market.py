@@ -17,9 +17,9 @@ from lunalux_core.backend.market.reply_counts import Dialogues
 from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.money.money import Action, Reservation
 from lunalux_core.backend.money.sweeper import Sweeper
+from lunalux_core.backend.repos.activity import Likes
 from lunalux_core.backend.repos.characters import Characters, MarketCard, NewCard
-from lunalux_core.backend.repos.likes import Likes
-from lunalux_core.backend.settings import RankingSettings
+from lunalux_core.backend.running.settings import RankingSettings
 from lunalux_core.backend.storage.table import Delete, Key, Put
 from lunalux_core.errors import LunaluxError
 from lunalux_core.wire.base import Lang

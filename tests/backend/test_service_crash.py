@@ -36,7 +36,7 @@ from lunalux_core.backend.market.publishing import Publishing, Wish
 from lunalux_core.backend.market.wire_pages import object_key
 from lunalux_core.backend.repos.characters import NewCard
 from lunalux_core.backend.repos.movements import MOVE, OPEN
-from lunalux_core.backend.services import Services
+from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.storage.table import Item
 from lunalux_core.errors import BackendError
 from lunalux_core.ids import now_ms

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lunalux_core.backend.accounts.sessions import Sessions
-from lunalux_core.backend.keys import Signer
+from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.errors import SessionError

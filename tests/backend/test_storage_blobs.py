@@ -12,7 +12,7 @@ import httpx
 import pytest
 from storage_engines import ministack
 
-from lunalux_core.backend.keys import Signer
+from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.blobs import BlobExists, BlobInfo, Blobs
 from lunalux_core.backend.storage.files import FileBlobs

@@ -16,7 +16,7 @@ from lunalux_tui.dialogs.username import ForcedUsernameDialog
 from lunalux_tui.screens.account import AccountScreen
 from lunalux_tui.shell import LunaluxApp
 
-pytest.importorskip("lunalux_core.backend.embedded")
+pytest.importorskip("lunalux_core.backend.running.embedded")
 
 PASSWORD = "a-long-password-7"
 

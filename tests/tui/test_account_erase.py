@@ -13,7 +13,7 @@ from lunalux_tui.dialogs.erase import EraseDialog
 from lunalux_tui.screens.account import AccountScreen
 from lunalux_tui.shell import LunaluxApp
 
-pytest.importorskip("lunalux_core.backend.embedded")
+pytest.importorskip("lunalux_core.backend.running.embedded")
 
 EMAIL, PASSWORD, NAME = "ada@example.org", "a-long-password-7", "Mirelle_77"
 

@@ -10,7 +10,7 @@ from lunalux_tui.dialogs.publish import PublishDialog
 from lunalux_tui.screens.chat import ChatScreen
 from lunalux_tui.screens.market_details import MarketDetails
 
-pytest.importorskip("lunalux_core.backend.embedded")
+pytest.importorskip("lunalux_core.backend.running.embedded")
 
 
 async def test_find_look_like_and_chat(paths: Paths) -> None:

@@ -18,7 +18,7 @@ from lunalux_tui.screens.chat import ChatScreen
 from lunalux_tui.screens.market import MarketScreen
 from lunalux_tui.shell import LunaluxApp
 
-pytest.importorskip("lunalux_core.backend.embedded")
+pytest.importorskip("lunalux_core.backend.running.embedded")
 
 
 @pytest.fixture

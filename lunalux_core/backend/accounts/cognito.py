@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from lunalux_core.backend.accounts.identity import Account, SignedUp, normal_email
-from lunalux_core.backend.logs import logger
-from lunalux_core.backend.settings import CognitoSettings
+from lunalux_core.backend.running.logs import logger
+from lunalux_core.backend.running.settings import CognitoSettings
 from lunalux_core.errors import BackendError, LunaluxError, StorageError
 from lunalux_core.ids import uuid4
 

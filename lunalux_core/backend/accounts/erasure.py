@@ -17,13 +17,13 @@ from collections.abc import AsyncIterator, Callable
 
 from lunalux_core.backend.accounts.identity import Identity
 from lunalux_core.backend.accounts.sessions import Sessions
-from lunalux_core.backend.clock import iso
 from lunalux_core.backend.market.wire_pages import object_key
+from lunalux_core.backend.repos.activity import OWN, UPLOAD, ending, note_key
 from lunalux_core.backend.repos.characters import Characters
-from lunalux_core.backend.repos.likes import OWN, UPLOAD, ending, note_key
 from lunalux_core.backend.repos.movements import ERASE, user_pk
 from lunalux_core.backend.repos.users import Users
-from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.running.clock import iso
+from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.foreign import text
 from lunalux_core.backend.storage.table import Delete, Item, Key, Put, Store

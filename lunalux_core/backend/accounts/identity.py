@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from lunalux_core.backend.keys import digest
-from lunalux_core.backend.logs import logger
+from lunalux_core.backend.running.logs import logger
+from lunalux_core.backend.running.signatures import digest
 from lunalux_core.backend.storage.foreign import optional_text, text, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,

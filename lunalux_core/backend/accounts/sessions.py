@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lunalux_core.backend.keys import Signer, digest
+from lunalux_core.backend.running.signatures import Signer, digest
 from lunalux_core.backend.storage.foreign import text, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lunalux_core.backend.keys import Cursor, Signer
 from lunalux_core.backend.market.ranking import named_card
 from lunalux_core.backend.market.ranking_keys import ORDERS, Order, Sort, partitions
 from lunalux_core.backend.market.ranking_schedule import table_of
-from lunalux_core.backend.settings import SIGV4_MAX_SECONDS, BackendSettings
+from lunalux_core.backend.running.settings import SIGV4_MAX_SECONDS, BackendSettings
+from lunalux_core.backend.running.signatures import Cursor, Signer
 from lunalux_core.backend.storage.table import Store
 from lunalux_core.backend.web.refusals import refuse
 from lunalux_core.wire.base import Lang

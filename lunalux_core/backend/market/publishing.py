@@ -13,11 +13,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lunalux_core.backend.keys import original_key, published_key, thumbnail_key
 from lunalux_core.backend.market.pictures import inspect
+from lunalux_core.backend.repos.activity import Ticket
 from lunalux_core.backend.repos.characters import MarketCard, NewCard
-from lunalux_core.backend.repos.likes import Ticket
-from lunalux_core.backend.services import Services
+from lunalux_core.backend.running.services import Services
+from lunalux_core.backend.running.signatures import original_key, published_key, thumbnail_key
 from lunalux_core.backend.web.refusals import rate_limited, refuse
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.png_card import read_png, write_png

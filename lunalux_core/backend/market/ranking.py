@@ -17,8 +17,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lunalux_core.backend.clock import from_iso
-from lunalux_core.backend.logs import logger
 from lunalux_core.backend.market.ranking_keys import (
     Order,
     hot_key,
@@ -27,6 +25,8 @@ from lunalux_core.backend.market.ranking_keys import (
     shard_of,
     time_key,
 )
+from lunalux_core.backend.running.clock import from_iso
+from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.storage.checks import check_key
 from lunalux_core.backend.storage.foreign import storable, text, unchanged, whole
 from lunalux_core.backend.storage.table import (

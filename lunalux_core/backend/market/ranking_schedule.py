@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lunalux_core.backend.logs import logger
 from lunalux_core.backend.market.range_heat import RangeHeat
 from lunalux_core.backend.market.ranking import ODD, Ranker, Scale
 from lunalux_core.backend.market.ranking_keys import ORDERS, Sort
-from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.running.logs import logger
+from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.storage.foreign import whole
 from lunalux_core.backend.storage.table import (
     Absent,

@@ -7,11 +7,11 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from lunalux_core.backend.keys import published_key, thumbnail_key
 from lunalux_core.backend.market.publishing import NAME_CHARS, PNG, WEBP, clean_tags
 from lunalux_core.backend.money.price_list import seed_models
 from lunalux_core.backend.repos.characters import NewCard
-from lunalux_core.backend.services import Services
+from lunalux_core.backend.running.services import Services
+from lunalux_core.backend.running.signatures import published_key, thumbnail_key
 from lunalux_core.backend.storage.table import ConditionFailed, Put
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.png_card import read_png

@@ -10,7 +10,7 @@ from lunalux_core.backend.market.listing import Listing, Listings
 from lunalux_core.backend.market.ranking_keys import Sort
 from lunalux_core.backend.market.ranking_schedule import table_of
 from lunalux_core.backend.repos.characters import MarketCard, Place, card_of
-from lunalux_core.backend.settings import SIGV4_MAX_SECONDS, BackendSettings
+from lunalux_core.backend.running.settings import SIGV4_MAX_SECONDS, BackendSettings
 from lunalux_core.backend.storage.blobs import Blobs, is_blob_key
 from lunalux_core.backend.storage.table import Key
 from lunalux_core.wire.base import Lang

@@ -19,11 +19,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from lunalux_core.backend.accounts.sessions import Session
-from lunalux_core.backend.logs import logger
 from lunalux_core.backend.money.billing import ModelConfig, Shown, approve
 from lunalux_core.backend.money.gateway_model import Collected, Piece, model_request, stream_model
 from lunalux_core.backend.money.money import Action, Replay, Reservation
-from lunalux_core.backend.services import Services
+from lunalux_core.backend.running.logs import logger
+from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.web.limits import (
     CALLED_OFF,
     FREE_REPLY,

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from lunalux_core.backend.logs import logger
 from lunalux_core.backend.money.billing import ModelConfig
+from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.web.refusals import refuse
 from lunalux_core.errors import LunaluxError, NetworkError, ProviderError
 from lunalux_core.llm.model import ChatModel, Delta, Message, ModelRequest, Sampling, Usage

@@ -15,8 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from lunalux_core.backend.clock import iso
-from lunalux_core.backend.logs import logger
 from lunalux_core.backend.money.billing import (
     CURRENCIES,
     ModelConfig,
@@ -47,7 +45,9 @@ from lunalux_core.backend.repos.movements import (
     user_pk,
 )
 from lunalux_core.backend.repos.wallets import Wallets, no_wallet
-from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.running.clock import iso
+from lunalux_core.backend.running.logs import logger
+from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.foreign import text, whole
 from lunalux_core.backend.storage.table import (
     Absent,

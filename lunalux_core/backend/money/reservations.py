@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lunalux_core.backend.clock import iso
 from lunalux_core.backend.money.billing import Approval, ModelConfig, Shown
 from lunalux_core.backend.money.stored_answers import unpack
 from lunalux_core.backend.repos.movements import (
@@ -16,7 +15,8 @@ from lunalux_core.backend.repos.movements import (
     move_row,
     user_pk,
 )
-from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.running.clock import iso
+from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.foreign import text, whole
 from lunalux_core.backend.storage.table import Absent, All, AnyOf, Eq, Item, Key, Operation, Put
 from lunalux_core.errors import BackendError

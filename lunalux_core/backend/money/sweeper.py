@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from lunalux_core.backend.accounts.erasure import Erasure
-from lunalux_core.backend.logs import logger
 from lunalux_core.backend.market.ranking import ODD
 from lunalux_core.backend.market.reply_counts import Dialogues
 from lunalux_core.backend.market.uploads import Uploads
@@ -18,7 +17,8 @@ from lunalux_core.backend.money.money import Money
 from lunalux_core.backend.repos.ledger import Ledgers, ledger_of
 from lunalux_core.backend.repos.movements import ERASE, MOVE, OPEN, ledger_key, wallet_key
 from lunalux_core.backend.repos.wallets import wallet_of
-from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.running.logs import logger
+from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.foreign import whole
 from lunalux_core.backend.storage.table import ConditionFailed, Eq, Item, Key, Store, Update
 from lunalux_core.errors import LunaluxError, StorageError

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import replace
 from typing import Any
 
-from lunalux_core.backend.clock import iso
 from lunalux_core.backend.market.ranking_keys import (
     HOT,
     TIME,
@@ -34,7 +33,8 @@ from lunalux_core.backend.repos.cards import (
     mended,
     no_character,
 )
-from lunalux_core.backend.settings import RankingSettings, TableNames
+from lunalux_core.backend.running.clock import iso
+from lunalux_core.backend.running.settings import RankingSettings, TableNames
 from lunalux_core.backend.storage.foreign import LARGEST
 from lunalux_core.backend.storage.table import (
     Absent,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from lunalux_core.backend.clock import iso
 from lunalux_core.backend.money.billing import CURRENCIES, Currency
 from lunalux_core.backend.repos.movements import (
     COIN,
@@ -26,7 +25,8 @@ from lunalux_core.backend.repos.movements import (
     user_pk,
     wallet_key,
 )
-from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.running.clock import iso
+from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.foreign import LARGEST, is_number, is_whole, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,

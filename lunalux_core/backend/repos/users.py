@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from lunalux_core.backend.clock import iso
 from lunalux_core.backend.money.billing import CURRENCIES, Currency, Wallet
 from lunalux_core.backend.repos.invites import Invite, Invites, invite_of, profile_key
 from lunalux_core.backend.repos.ledger import (
@@ -21,7 +20,8 @@ from lunalux_core.backend.repos.ledger import (
 from lunalux_core.backend.repos.movements import COIN, GAIN, USED, ledger_key, move_key, user_pk, wallet_key
 from lunalux_core.backend.repos.usernames import Username
 from lunalux_core.backend.repos.wallets import wallet_of
-from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.running.clock import iso
+from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.foreign import optional_text, text, unchanged
 from lunalux_core.backend.storage.table import (
     Absent,

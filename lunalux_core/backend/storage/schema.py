@@ -6,7 +6,7 @@ card then writes no index row, and whoever lists cards reads their items by key.
 
 from __future__ import annotations
 
-from lunalux_core.backend.settings import IndexNames, TableNames
+from lunalux_core.backend.running.settings import IndexNames, TableNames
 from lunalux_core.backend.storage.table import Index, TableSpec
 
 TTL = "expiresAt"

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from lunalux_core import __version__
-from lunalux_core.backend.services import Services
+from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.storage.table import Invalid
 from lunalux_core.backend.web.http import handle_error
 from lunalux_core.backend.web.middleware import Border

@@ -19,8 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from lunalux_core.backend.accounts.sessions import Session
-from lunalux_core.backend.logs import logger
-from lunalux_core.backend.services import Services
+from lunalux_core.backend.running.logs import logger
+from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.storage.table import Invalid
 from lunalux_core.backend.web.limits import Rule
 from lunalux_core.backend.web.refusals import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lunalux_core.backend.money import billing
 from lunalux_core.backend.repos import invites, ledger, movements, users
-from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.wire.official import ModelConfig
 from lunalux_core.wire.users import Invite, Ledger, Movement, User, Wallet
 

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, Request, Response
 
 from lunalux_core.backend.accounts.identity import normal_email
-from lunalux_core.backend.keys import digest
 from lunalux_core.backend.repos.invites import looks_like_code
+from lunalux_core.backend.running.signatures import digest
 from lunalux_core.backend.web import limits
 from lunalux_core.backend.web.http import (
     CurrentServices,

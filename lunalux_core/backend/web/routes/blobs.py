@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from lunalux_core.backend.services import Services
+from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.storage.blobs import BlobExists
 from lunalux_core.backend.storage.files import FileBlobs, Grant
 from lunalux_core.backend.web.http import CurrentServices

@@ -19,7 +19,7 @@ from lunalux_core.backend.market.publishing import (
 )
 from lunalux_core.backend.market.wire_pages import absolute, object_key
 from lunalux_core.backend.repos.characters import MarketCard
-from lunalux_core.backend.services import Services
+from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.storage.blobs import attachment
 from lunalux_core.backend.web import limits
 from lunalux_core.backend.web.http import CurrentServices, CurrentSession, limit

@@ -12,9 +12,9 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 from starlette.routing import request_response
 
-from lunalux_core.backend.logs import logger
 from lunalux_core.backend.money.gateway import Asked, Event, Gateway
 from lunalux_core.backend.money.gateway_model import Piece
+from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.web.http import (
     CurrentServices,
     CurrentSession,

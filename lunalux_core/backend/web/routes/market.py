@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from lunalux_core.backend.market.ranking_keys import Sort
-from lunalux_core.backend.services import Services
+from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.web.http import CurrentServices, CurrentSession
 from lunalux_core.backend.web.openapi_examples import SESSION, answers
 from lunalux_core.wire.base import Lang

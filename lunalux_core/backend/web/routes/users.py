@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Cookie, Request, Response
 
 from lunalux_core.backend.market.ranking_schedule import LANGS, SORTS
-from lunalux_core.backend.services import Services
+from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.web import limits
 from lunalux_core.backend.web.http import (
     CurrentServices,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from lunalux_core.backend.logs import logger
-from lunalux_core.backend.services import Services
+from lunalux_core.backend.running.logs import logger
+from lunalux_core.backend.running.services import Services
 from lunalux_core.errors import StorageError
 
 SWEEP_SECONDS = 3600

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from lunalux_core.backend.accounts.cognito import CognitoIdentity
 from lunalux_core.backend.accounts.identity import Identity, LocalIdentity
-from lunalux_core.backend.keys import Signer, kept_secret
-from lunalux_core.backend.services import Services, assemble
-from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.running.services import Services, assemble
+from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.running.signatures import Signer, kept_secret
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.dynamodb import DynamoStore
 from lunalux_core.backend.storage.s3 import S3Blobs

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lunalux_core.backend.clock import iso
 from lunalux_core.backend.repos.characters import Characters, MarketCard, Place, no_character
 from lunalux_core.backend.repos.heat import Gain, counting
 from lunalux_core.backend.repos.movements import user_pk
-from lunalux_core.backend.settings import RankingSettings, TableNames
+from lunalux_core.backend.running.clock import iso
+from lunalux_core.backend.running.settings import RankingSettings, TableNames
 from lunalux_core.backend.storage.foreign import is_number, optional_text, text, whole
 from lunalux_core.backend.storage.table import (
     Absent,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from lunalux_core.backend.logs import logger
-from lunalux_core.backend.metrics import Metrics
+from lunalux_core.backend.running.logs import logger
+from lunalux_core.backend.running.metrics import Metrics
 
 
 @dataclass(slots=True)

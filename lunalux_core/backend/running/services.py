@@ -8,29 +8,29 @@ from dataclasses import dataclass
 from lunalux_core.backend.accounts.erasure import Erasure
 from lunalux_core.backend.accounts.identity import Identity
 from lunalux_core.backend.accounts.sessions import Sessions
-from lunalux_core.backend.keys import Signer
-from lunalux_core.backend.logs import logger
 from lunalux_core.backend.market.listing import Listings
 from lunalux_core.backend.market.ranking_schedule import Ranking
 from lunalux_core.backend.market.reply_counts import Dialogues
 from lunalux_core.backend.market.thumbnails import Thumbnailer
 from lunalux_core.backend.market.uploads import Uploads
 from lunalux_core.backend.market.wire_pages import Pages
-from lunalux_core.backend.metrics import Metrics
 from lunalux_core.backend.money.money import Money
 from lunalux_core.backend.money.official_models import OfficialModels
 from lunalux_core.backend.money.sweeper import Sweeper, Swept
 from lunalux_core.backend.money.unwatched import Unwatched
+from lunalux_core.backend.repos.activity import Likes
 from lunalux_core.backend.repos.characters import Characters
 from lunalux_core.backend.repos.coupons import Coupons
 from lunalux_core.backend.repos.invites import Invites, Rewards
 from lunalux_core.backend.repos.ledger import Ledgers
-from lunalux_core.backend.repos.likes import Likes
 from lunalux_core.backend.repos.models import ModelConfigs
 from lunalux_core.backend.repos.users import Users
 from lunalux_core.backend.repos.wallets import Wallets
-from lunalux_core.backend.settings import BackendSettings
-from lunalux_core.backend.standing import Chores
+from lunalux_core.backend.running.logs import logger
+from lunalux_core.backend.running.metrics import Metrics
+from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.running.signatures import Signer
+from lunalux_core.backend.running.standing import Chores
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Store

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from lunalux_core.backend.environ import (
+from lunalux_core.backend.running.environ import (
     Environ,
     Reader,
     duration_ms,
