@@ -56,8 +56,8 @@ async def in_the_app(profile: Profile) -> None:
     """Type into the prompt and press enter, twice; the second turn is counted."""
     from lunalux_core.config.settings import load_settings
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.opening import read_opening
-    from lunalux_tui.shell import LunaluxApp
+    from lunalux_tui.app.app import LunaluxApp
+    from lunalux_tui.app.first_frame import read_opening
 
     async with Runtime.open(load_settings()) as runtime:
         app = LunaluxApp(runtime, await read_opening(runtime))

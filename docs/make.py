@@ -167,7 +167,8 @@ KEYS_HEADS = {"en": "| keys | action | what it does | id |", "zh": "| 按键 | �
 
 def keys_page(language: str = "en") -> str:
     """docs/keys.md and docs/keys.zh.md"""
-    from lunalux_tui import i18n, places
+    from lunalux_tui import i18n
+    from lunalux_tui.app import places
 
     before = i18n.language()
     i18n.use(language)

@@ -13,7 +13,7 @@ from lunalux_tui.widgets.rows import Row
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.presets.document import Preset
-    from lunalux_tui.shell import LunaluxApp
+    from lunalux_tui.app.app import LunaluxApp
 
 BUILTIN = "builtin "
 """Begins the row id of a built-in preset; other rows have the id of the shelf."""

@@ -65,7 +65,7 @@ def chat(
         message = input_text().strip()
     if not message and not show_prompt and not speaker:
         if sys.stdin.isatty() and sys.stdout.isatty():
-            from lunalux_tui.app import run
+            from lunalux_tui.app.run import run
 
             raise typer.Exit(run(character=character, conversation=conversation, new=new))
         raise InvalidInput(

@@ -25,7 +25,7 @@ from lunalux_tui.widgets.rows import Row
 if TYPE_CHECKING:
     from lunalux_core.library.market_cache import Lang
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.shell import LunaluxApp
+    from lunalux_tui.app.app import LunaluxApp
 
 TAGS_MOST = 10
 INTRO_MOST = 4000

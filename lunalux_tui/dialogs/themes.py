@@ -14,7 +14,7 @@ from lunalux_tui.i18n import has, t
 from lunalux_tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
-    from lunalux_tui.shell import LunaluxApp
+    from lunalux_tui.app.app import LunaluxApp
 
 
 class ThemesDialog(PickDialog):

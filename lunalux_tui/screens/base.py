@@ -13,7 +13,7 @@ from lunalux_tui.i18n import t, tell
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.shell import LunaluxApp
+    from lunalux_tui.app.app import LunaluxApp
 
 Result = TypeVar("Result")
 

@@ -17,8 +17,8 @@ from lunalux_core.library.characters import CharacterSummary
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import Action
+from lunalux_tui.app.first_frame import FIRST
 from lunalux_tui.i18n import t, tell
-from lunalux_tui.opening import FIRST
 from lunalux_tui.screens.base import LunaScreen
 from lunalux_tui.screens.chat_actions import CHAT_ACTIONS, ChatTranscript
 from lunalux_tui.screens.window import Window

@@ -27,7 +27,7 @@ from lunalux_core.dialogue.turn import (
 )
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.conversations import Message
-from lunalux_tui.attention import reply_done
+from lunalux_tui.app.notifications import reply_done
 from lunalux_tui.i18n import t, tell
 
 if TYPE_CHECKING:

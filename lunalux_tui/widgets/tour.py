@@ -22,8 +22,8 @@ from lunalux_tui.widgets.lines import palette_of
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
+    from lunalux_tui.app.app import LunaluxApp
     from lunalux_tui.screens.chat import ChatScreen
-    from lunalux_tui.shell import LunaluxApp
 
 STATE = "tour.step"
 """Key of the program's memory: the number of the tip that is next, or -1 when the tour is over."""

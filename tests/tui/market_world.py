@@ -15,9 +15,9 @@ from lunalux_core.config.settings import load_settings
 from lunalux_core.ids import now_ms
 from lunalux_core.library.market_cache import Lang, MarketShelf, Sort
 from lunalux_core.runtime import Runtime
-from lunalux_tui.opening import read_opening
+from lunalux_tui.app.app import LunaluxApp
+from lunalux_tui.app.first_frame import read_opening
 from lunalux_tui.screens.market import MarketScreen
-from lunalux_tui.shell import LunaluxApp
 
 NOWHERE = "http://127.0.0.1:9"
 HOUR = 3_600_000

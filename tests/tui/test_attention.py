@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lunalux_tui.attention import notification
+from lunalux_tui.app.notifications import notification
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from textual.events import Paste
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
+from lunalux_tui.app.help_dialog import HelpDialog
 from lunalux_tui.dialogs.conversations import ConversationsDialog
 from lunalux_tui.dialogs.edit import EditDialog
-from lunalux_tui.dialogs.help import HelpDialog
 from lunalux_tui.dialogs.search import SearchDialog
 from lunalux_tui.dialogs.tree import TreeDialog
 

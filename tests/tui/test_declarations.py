@@ -10,10 +10,11 @@ import pytest
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LimitExceeded, NetworkError, NotFound, StorageError
-from lunalux_tui import i18n, places, themes
+from lunalux_tui import i18n, themes
 from lunalux_tui.actions import key_name
+from lunalux_tui.app import places
+from lunalux_tui.app.keymap import checked_keymap
 from lunalux_tui.i18n import catalogue, t
-from lunalux_tui.keymap import checked_keymap
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 

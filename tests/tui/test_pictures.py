@@ -20,9 +20,9 @@ from textual.screen import Screen
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
 from lunalux_core.runtime import Runtime
-from lunalux_tui.opening import read_opening
+from lunalux_tui.app.app import LunaluxApp
+from lunalux_tui.app.first_frame import read_opening
 from lunalux_tui.render.drawing import Cell, draw
-from lunalux_tui.shell import LunaluxApp
 from lunalux_tui.widgets.graphics import graphics
 from lunalux_tui.widgets.picture import Picture
 

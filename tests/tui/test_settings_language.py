@@ -15,8 +15,9 @@ from rich.cells import cell_len
 from textual.widgets import Input, Label, Static
 
 from lunalux_core.errors import LunaluxError
-from lunalux_tui import i18n, places
+from lunalux_tui import i18n
 from lunalux_tui.actions import key_name
+from lunalux_tui.app import places
 from lunalux_tui.i18n import LANGUAGES, catalogue, t
 
 PACKAGE = Path(i18n.__file__).parent

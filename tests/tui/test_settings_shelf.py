@@ -214,7 +214,7 @@ async def test_everything_is_backed_up_and_brought_back(tmp_path: Path, paths: P
 @pytest.mark.parametrize("name", ["worldbooks", "regex", "presets", "plugins", "keys", "data", "models"])
 async def test_the_palette_leads_to_every_managed_section(name: str) -> None:
     async with open_app((80, 24)) as driven:
-        from lunalux_tui.commands import Commands
+        from lunalux_tui.app.command_palette import Commands
 
         provider = Commands(driven.app.screen)
         titles = [title for title, _, _ in provider._commands()]
@@ -223,7 +223,7 @@ async def test_the_palette_leads_to_every_managed_section(name: str) -> None:
 
 
 async def test_what_a_section_does_is_in_the_palette_while_it_is_shown(tmp_path: Path) -> None:
-    from lunalux_tui.commands import Commands
+    from lunalux_tui.app.command_palette import Commands
 
     async with open_app((100, 30)) as driven:
         await section(driven, "plugins")

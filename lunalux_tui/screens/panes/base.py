@@ -17,8 +17,8 @@ from lunalux_tui.widgets.rows import Row, Rows
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.app.app import LunaluxApp
     from lunalux_tui.screens.settings import SettingsScreen
-    from lunalux_tui.shell import LunaluxApp
 
 WORK = "settings"
 """The group of the workers that ask something."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lunalux_core.config.settings import DECLARATIONS
-from lunalux_tui import places
 from lunalux_tui.actions import Action, key_name, keys_of
+from lunalux_tui.app import places
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.panes import BY_ID, SECTIONS, section_of
 from lunalux_tui.screens.panes.values import ValuesPane, help_of, label_of, shown

@@ -8,8 +8,8 @@ from dataclasses import replace
 from textual import work
 
 from lunalux_core.config.config_file import set_keys
-from lunalux_tui import places
 from lunalux_tui.actions import Action, bindings, key_name, keys_of
+from lunalux_tui.app import places
 from lunalux_tui.dialogs.press import PressDialog
 from lunalux_tui.i18n import t
 from lunalux_tui.screens.panes.base import WORK, Pane, through

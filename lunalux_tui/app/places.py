@@ -56,6 +56,7 @@ def exists(place_id: str) -> bool:
 
 def all_actions() -> Iterator[Action]:
     """Every declared action of the app, for the key map and the reference of keys."""
+    from lunalux_tui.app.app import LunaluxApp
     from lunalux_tui.dialogs import (
         conversations,
         group,
@@ -74,7 +75,6 @@ def all_actions() -> Iterator[Action]:
     from lunalux_tui.screens.chat import ChatScreen
     from lunalux_tui.screens.chat_actions import ChatTranscript
     from lunalux_tui.screens.settings import SearchField, SectionRows
-    from lunalux_tui.shell import LunaluxApp
     from lunalux_tui.widgets.prompt import Prompt
     from lunalux_tui.widgets.roster import RosterRows
 

@@ -25,7 +25,7 @@ def run(settings: Any = None, character: str = "", conversation: str = "", new: 
 
     _show_on_the_terminal()
     if (getattr(sys.__stderr__, "encoding", None) or "").lower() not in {"utf-8", "utf8"}:
-        from lunalux_tui import plain_terminal
+        from lunalux_tui.app import plain_terminal
 
         plain_terminal.prepare()
     gc.disable()  # until the first frame is out: what is made before it lives as long as the app
@@ -66,12 +66,12 @@ async def _run(
 ) -> tuple[int, Callable[[], object] | None]:
     """The exit code, and what is to be done with the library closed before the app starts again."""
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.opening import read_opening
+    from lunalux_tui.app.first_frame import read_opening
 
     async with Runtime.open(settings) as runtime:
         reading = asyncio.create_task(read_opening(runtime, character, conversation, new))
         await asyncio.sleep(0)  # the database thread works while this thread imports
-        from lunalux_tui.shell import LunaluxApp
+        from lunalux_tui.app.app import LunaluxApp
 
         app = LunaluxApp(runtime, await reading, begin_new=new)
         await app.run_async()

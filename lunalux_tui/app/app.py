@@ -13,9 +13,10 @@ from textual.worker import Worker, WorkerState
 
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.text import clean, clean_line
-from lunalux_tui import i18n, places
+from lunalux_tui import i18n
 from lunalux_tui.actions import Action, bindings, reachable
-from lunalux_tui.hangup import lasting, watch_terminal
+from lunalux_tui.app import places
+from lunalux_tui.app.terminal_gone import lasting, watch_terminal
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.theming import ThemedApp
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from lunalux_core.account import AccountState
     from lunalux_core.config.settings import Settings
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.opening import Opening
+    from lunalux_tui.app.first_frame import Opening
     from lunalux_tui.screens.chat import ChatScreen
     from lunalux_tui.screens.create import CreateScreen
     from lunalux_tui.screens.settings import SettingsScreen
@@ -49,7 +50,7 @@ class LunaluxApp(ThemedApp):
     """Lunalux in the terminal. Keeps the runtime; screens find it as `app.runtime`."""
 
     TITLE = "Lunalux"
-    CSS_PATH = "lunalux.tcss"
+    CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     ACTIONS = APP_ACTIONS
@@ -98,7 +99,7 @@ class LunaluxApp(ThemedApp):
             self.tell(problem, severity="warning")
         self.runtime.on_problem = lambda problem: (self.call_later(self.tell, problem, "warning"), None)[1]
         self.watch_themes()
-        from lunalux_tui.start import begin
+        from lunalux_tui.app.after_first_frame import begin
 
         await begin(self)
 
@@ -117,7 +118,7 @@ class LunaluxApp(ThemedApp):
         before = self.keymap
         self.keymap, self._key_problems = {}, []
         if settings.keys:
-            from lunalux_tui.keymap import checked_keymap
+            from lunalux_tui.app.keymap import checked_keymap
 
             self.keymap, self._key_problems = checked_keymap(
                 settings.keys, places.all_actions(), settings.paths.config_file
@@ -142,7 +143,7 @@ class LunaluxApp(ThemedApp):
     def copy_to_clipboard(self, text: str) -> None:
         """Copy by the terminal, and by the system where the terminal may not listen. Nothing is copied for
         nothing: what the person copied elsewhere stays."""
-        from lunalux_tui.clipboard import copy_natively
+        from lunalux_tui.app.clipboard import copy_natively
 
         text = clean(text)
         if not text:
@@ -238,7 +239,7 @@ class LunaluxApp(ThemedApp):
     @work(group="jump", exclusive=True, exit_on_error=False)
     async def action_jump(self) -> None:
         """Go somewhere on the screen by a letter."""
-        from lunalux_tui.dialogs.jump import JumpScreen, go_to
+        from lunalux_tui.app.jump import JumpScreen, go_to
 
         if isinstance(self.screen, JumpScreen):
             return
@@ -268,7 +269,7 @@ class LunaluxApp(ThemedApp):
 
     async def action_plugin_panes(self) -> None:
         """Show or hide the panes of plug-ins beside the conversation."""
-        from lunalux_tui.plugins import PluginPane
+        from lunalux_tui.app.plugins import PluginPane
 
         await self.switch_mode(places.FIRST)
         shown = self.chat.query(PluginPane)
@@ -278,7 +279,7 @@ class LunaluxApp(ThemedApp):
             await self.chat.query_one("#body").mount(PluginPane(self.chat))
 
     def action_help(self) -> None:
-        from lunalux_tui.dialogs.help import HelpDialog
+        from lunalux_tui.app.help_dialog import HelpDialog
 
         if isinstance(self.screen, HelpDialog):
             return
@@ -288,7 +289,7 @@ class LunaluxApp(ThemedApp):
     def action_command_palette(self) -> None:
         from textual.command import CommandPalette
 
-        from lunalux_tui.commands import Commands
+        from lunalux_tui.app.command_palette import Commands
 
         if not isinstance(self.screen, CommandPalette):
             self.push_screen(CommandPalette([Commands], placeholder=t("palette.placeholder")))

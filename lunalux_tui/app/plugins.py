@@ -17,8 +17,8 @@ from lunalux_tui.render.styles import Line as StyledLine
 from lunalux_tui.widgets.pane import TextPane
 
 if TYPE_CHECKING:
+    from lunalux_tui.app.app import LunaluxApp
     from lunalux_tui.screens.chat import ChatScreen
-    from lunalux_tui.shell import LunaluxApp
 
 SHOWN_LINES = 20
 """How many messages a plug-in is shown of a conversation."""

@@ -18,14 +18,14 @@ from lunalux_tui.dialogs.themes import title_of
 from lunalux_tui.i18n import LANGUAGES, t
 
 if TYPE_CHECKING:
-    from lunalux_tui.shell import LunaluxApp
+    from lunalux_tui.app.app import LunaluxApp
 
 
 class Commands(Provider):
     """What the palette offers here and now."""
 
     def _commands(self) -> Iterator[tuple[str, str, IgnoreReturnCallbackType]]:
-        from lunalux_tui.plugins import palette_commands, start_command
+        from lunalux_tui.app.plugins import palette_commands, start_command
 
         app = cast("LunaluxApp", self.app)
         for action, node in reachable(app, self.screen).items():

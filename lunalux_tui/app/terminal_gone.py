@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from textual.driver import Driver
 
-    from lunalux_tui.shell import LunaluxApp
+    from lunalux_tui.app.app import LunaluxApp
 
 SECONDS = 2.0
 

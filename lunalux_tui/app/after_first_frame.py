@@ -7,13 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import LunaluxError, NotFound
+from lunalux_tui.app.first_frame import LISTED, asked_for
 from lunalux_tui.i18n import t
-from lunalux_tui.opening import LISTED, asked_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lunalux_tui.shell import LunaluxApp
+    from lunalux_tui.app.app import LunaluxApp
 
 
 async def begin(app: LunaluxApp) -> None:
