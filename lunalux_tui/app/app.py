@@ -18,7 +18,7 @@ from lunalux_tui.actions import Action, bindings, reachable
 from lunalux_tui.app import places
 from lunalux_tui.app.terminal_gone import lasting, watch_terminal
 from lunalux_tui.i18n import t, tell
-from lunalux_tui.theming import ThemedApp
+from lunalux_tui.theme.themed_app import ThemedApp
 
 if TYPE_CHECKING:
     from textual.driver import Driver

@@ -14,8 +14,8 @@ from textual.types import IgnoreReturnCallbackType
 
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, key_name, keys_of, reachable
-from lunalux_tui.dialogs.themes import title_of
 from lunalux_tui.i18n import LANGUAGES, t
+from lunalux_tui.theme.themes_dialog import title_of
 
 if TYPE_CHECKING:
     from lunalux_tui.app.app import LunaluxApp

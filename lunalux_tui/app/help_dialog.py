@@ -11,8 +11,8 @@ from lunalux_tui.actions import Action, key_name, keys_of
 from lunalux_tui.dialogs.base import Dialog, question
 from lunalux_tui.i18n import t
 from lunalux_tui.render.layout import lay_out
-from lunalux_tui.render.styles import ACCENT, BOLD, HEADING, MUTED, SURFACE, Line
 from lunalux_tui.render.wrap import wrap
+from lunalux_tui.theme.styles import ACCENT, BOLD, HEADING, MUTED, SURFACE, Line
 from lunalux_tui.widgets.pane import TextPane
 
 KEYS_WIDTH = 18

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen, Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
-from lunalux_tui.render.styles import BOLD, REVERSE
+from lunalux_tui.theme.styles import BOLD, REVERSE
 from lunalux_tui.widgets.keybar import KeyBar
 from lunalux_tui.widgets.lines import Bar, palette_of
 

@@ -14,7 +14,7 @@ from lunalux_tui.actions import Action, bindings, key_name, keys_of
 from lunalux_tui.dialogs.base import CANCEL, Dialog, question
 from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import t
-from lunalux_tui.render.styles import SPEAKERS, SURFACE
+from lunalux_tui.theme.styles import SPEAKERS, SURFACE
 from lunalux_tui.widgets.lines import keymap_of
 from lunalux_tui.widgets.rows import Row, Rows
 

@@ -13,7 +13,7 @@ from textual.widgets import Input
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.base import CANCEL, Dialog
 from lunalux_tui.i18n import t
-from lunalux_tui.render.styles import SURFACE
+from lunalux_tui.theme.styles import SURFACE
 from lunalux_tui.widgets.fields import NarrowField
 from lunalux_tui.widgets.rows import Row, Rows
 

@@ -18,7 +18,7 @@ from lunalux_tui.dialogs.edit import EditDialog
 from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import t
 from lunalux_tui.presets import Held, builtin_rows, held, own_rows, put_in_use
-from lunalux_tui.render.styles import ACCENT, BOLD, MUTED, SURFACE
+from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE
 from lunalux_tui.widgets.reader import Reader
 from lunalux_tui.widgets.rows import Row, Rows
 

@@ -12,7 +12,7 @@ from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.dialogs.base import CANCEL, Dialog, question
 from lunalux_tui.i18n import t
-from lunalux_tui.render.styles import SURFACE
+from lunalux_tui.theme.styles import SURFACE
 from lunalux_tui.widgets.explain import Explain, Explanation
 from lunalux_tui.widgets.rows import Row, Rows
 

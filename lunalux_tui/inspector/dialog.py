@@ -18,7 +18,7 @@ from lunalux_tui.i18n import t, tell
 from lunalux_tui.inspector.bars import TurnHead, ViewTabs
 from lunalux_tui.inspector.views import VIEWS, Item, Look, Record, items
 from lunalux_tui.render.message import moment
-from lunalux_tui.render.styles import BOLD, ERROR, MUTED, SURFACE
+from lunalux_tui.theme.styles import BOLD, ERROR, MUTED, SURFACE
 from lunalux_tui.widgets.lines import Beside
 from lunalux_tui.widgets.reader import Reader
 from lunalux_tui.widgets.rows import Row, Rows

@@ -16,7 +16,7 @@ from lunalux_core.dialogue.turn_record_diff import (
 from lunalux_core.text import clean_line
 from lunalux_tui import i18n
 from lunalux_tui.i18n import t
-from lunalux_tui.render.styles import ACCENT, BOLD, ERROR, MUTED, STRIKE, WARNING, Run
+from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, STRIKE, WARNING, Run
 
 Record = Mapping[str, Any]
 VIEWS = ("messages", "tokens", "worldbook", "scripts", "cut")

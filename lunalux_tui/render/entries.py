@@ -10,7 +10,7 @@ from textual.strip import Strip
 from lunalux_core.library.conversations import Message
 from lunalux_tui.render.growing import GrowingText
 from lunalux_tui.render.layout import Fold
-from lunalux_tui.render.styles import Line
+from lunalux_tui.theme.styles import Line
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from textual.widget import Widget
 
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
-from lunalux_tui.render.styles import ACCENT, BOLD, CHARACTER, MUTED, SURFACE, WARNING, Run
+from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, MUTED, SURFACE, WARNING, Run
 from lunalux_tui.widgets.lines import Bar, Part, fit, palette_of, within
 
 if TYPE_CHECKING:

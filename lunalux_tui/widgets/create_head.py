@@ -8,7 +8,7 @@ from textual.reactive import reactive
 
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
-from lunalux_tui.render.styles import ACCENT, BOLD, CHARACTER, ERROR, MUTED, SURFACE, WARNING
+from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, ERROR, MUTED, SURFACE, WARNING
 from lunalux_tui.widgets.lines import Bar, Part
 
 

@@ -20,7 +20,7 @@ from textual.widgets import Input, Static, TextArea
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
-from lunalux_tui.render.styles import ACCENT, BOLD, ERROR, HEADING, MUTED, WARNING
+from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, HEADING, MUTED, WARNING
 from lunalux_tui.widgets.lines import Bar, Column, Part
 
 LONGEST_LINE = 6_000

@@ -12,7 +12,7 @@ from textual.strip import Strip
 
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.render.styles import ACCENT, CODE, MUTED, SPEECH, SURFACE, Run
+from lunalux_tui.theme.styles import ACCENT, CODE, MUTED, SPEECH, SURFACE, Run
 from lunalux_tui.widgets.lines import fit, palette_of, within
 from lunalux_tui.widgets.selectable import Selectable
 

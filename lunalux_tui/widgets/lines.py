@@ -13,8 +13,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from lunalux_tui.render.palette import Palette
-from lunalux_tui.render.styles import Run
+from lunalux_tui.theme.palette import Palette
+from lunalux_tui.theme.styles import Run
 
 
 class Themed(Protocol):

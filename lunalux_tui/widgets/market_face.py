@@ -17,8 +17,9 @@ from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
 from lunalux_tui.render.drawing import Lines
 from lunalux_tui.render.monogram import monogram
-from lunalux_tui.render.palette import Palette
-from lunalux_tui.render.styles import (
+from lunalux_tui.render.wrap import wrap
+from lunalux_tui.theme.palette import Palette
+from lunalux_tui.theme.styles import (
     ACCENT,
     BOLD,
     ERROR,
@@ -30,7 +31,6 @@ from lunalux_tui.render.styles import (
     WARNING,
     Run,
 )
-from lunalux_tui.render.wrap import wrap
 from lunalux_tui.widgets.lines import fit
 from lunalux_tui.widgets.market_words import DOWNLOADS, LIKES, LUNA, compact
 

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from textual.geometry import Size
 from textual.strip import Strip
 
-from lunalux_tui.render.styles import SURFACE, Line
+from lunalux_tui.theme.styles import SURFACE, Line
 from lunalux_tui.widgets.lines import palette_of
 from lunalux_tui.widgets.selectable import Selectable
 

@@ -24,7 +24,7 @@ from textual.widget import Widget
 from lunalux_core.text import clean_line
 from lunalux_tui.render.drawing import Drawing, draw
 from lunalux_tui.render.monogram import monogram
-from lunalux_tui.render.styles import SURFACE
+from lunalux_tui.theme.styles import SURFACE
 from lunalux_tui.widgets.graphics import cell_of, pictures_wanted, tell_terminal
 from lunalux_tui.widgets.lines import palette_of, within
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from lunalux_core.text import clean
 from lunalux_tui.i18n import t
-from lunalux_tui.render.styles import MUTED, SURFACE, Line, Run
 from lunalux_tui.render.wrap import wrap
+from lunalux_tui.theme.styles import MUTED, SURFACE, Line, Run
 from lunalux_tui.widgets.pane import TextPane
 
 LONGEST = 60_000

@@ -16,7 +16,7 @@ from lunalux_core.library.characters import CharacterSummary
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
-from lunalux_tui.render.styles import ACCENT, BOLD, MUTED, SURFACE
+from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE
 from lunalux_tui.widgets.fields import NarrowField
 from lunalux_tui.widgets.lines import Bar, Column, Part
 from lunalux_tui.widgets.rows import Row, Rows

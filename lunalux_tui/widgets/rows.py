@@ -19,7 +19,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from lunalux_core.text import clean_line
-from lunalux_tui.render.styles import ACCENT, BOLD, MUTED, SURFACE, Line, Run
+from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE, Line, Run
 from lunalux_tui.widgets.lines import fit, palette_of, within
 
 

@@ -18,7 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from lunalux_tui.render.styles import Run
+from lunalux_tui.theme.styles import Run
 
 _BARS = frozenset("│▎┊┃▌")
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")

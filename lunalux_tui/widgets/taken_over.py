@@ -11,8 +11,8 @@ from textual.screen import Screen
 from lunalux_core.account import AccountState
 from lunalux_tui.actions import actions_of, key_name, keys_of
 from lunalux_tui.i18n import t
-from lunalux_tui.render.styles import ACCENT, BOLD, ERROR, MUTED
 from lunalux_tui.render.wrap import wrap
+from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED
 from lunalux_tui.widgets.lines import Part, keymap_of
 from lunalux_tui.widgets.wallet_panel import Panel
 

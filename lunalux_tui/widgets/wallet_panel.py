@@ -12,7 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from lunalux_core.account import AccountState
-from lunalux_tui.render.styles import BOLD, HEADING, MUTED, SURFACE, Run
+from lunalux_tui.theme.styles import BOLD, HEADING, MUTED, SURFACE, Run
 from lunalux_tui.widgets.lines import Part, fit, palette_of, within
 
 PAD = 2

@@ -10,11 +10,12 @@ import pytest
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LimitExceeded, NetworkError, NotFound, StorageError
-from lunalux_tui import i18n, themes
+from lunalux_tui import i18n
 from lunalux_tui.actions import key_name
 from lunalux_tui.app import places
 from lunalux_tui.app.keymap import checked_keymap
 from lunalux_tui.i18n import catalogue, t
+from lunalux_tui.theme import theme_files
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -95,7 +96,7 @@ def test_bundled_themes_load_and_a_bad_one_costs_a_notice(paths: Paths) -> None:
     (paths.themes / "mine.toml").write_text(
         "[colors]\nprimary = '#112233'\nforeground = '#fff'\nbackground = '#000'\n", encoding="utf-8"
     )
-    loaded, failed = themes.load_themes(paths.themes)
+    loaded, failed = theme_files.load_themes(paths.themes)
     assert {"luna-dark", "luna-light", "high-contrast", "no-colour", "mine"} <= loaded.keys()
     assert [error.code for error in failed] == ["THEME_INVALID"]
     assert "broken.toml" in failed[0].message

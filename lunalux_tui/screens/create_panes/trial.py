@@ -13,7 +13,7 @@ from textual.worker import Worker, WorkerState
 
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.i18n import has, t
-from lunalux_tui.render.styles import ACCENT, BOLD, MUTED
+from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED
 from lunalux_tui.widgets.form import FieldBox
 from lunalux_tui.widgets.lines import Bar, Beside, Column, Part
 from lunalux_tui.widgets.rows import Row, Rows

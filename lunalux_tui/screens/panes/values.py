@@ -165,7 +165,7 @@ def explain(settings: Settings, known: Declaration) -> Explanation:
 async def ask_value(pane: Pane, known: Declaration) -> Any:
     """The new value of a setting, asked in the way that suits it; None when it stays."""
     if known.key == "ui.theme":
-        from lunalux_tui.dialogs.themes import ThemesDialog
+        from lunalux_tui.theme.themes_dialog import ThemesDialog
 
         return await pane.app.push_screen_wait(ThemesDialog(pane.lunalux))
     if known.key == "chat.model":

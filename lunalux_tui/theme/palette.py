@@ -10,8 +10,8 @@ from rich.style import Style
 from textual.color import Color
 from textual.strip import Strip
 
-from lunalux_tui.render import styles as bit
-from lunalux_tui.render.styles import Run
+from lunalux_tui.theme import styles as bit
+from lunalux_tui.theme.styles import Run
 
 _COLOURS = (
     (bit.ERROR, "lx-error"),

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from textual import on
 
-from lunalux_tui import themes
 from lunalux_tui.dialogs.base import question
 from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import has, t
+from lunalux_tui.theme import theme_files
 from lunalux_tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ThemesDialog(PickDialog):
 
     def _rows(self) -> list[Row]:
         return [
-            Row(name, title_of(name), right="" if themes.bundled(name) else t("settings.own_theme"))
+            Row(name, title_of(name), right="" if theme_files.bundled(name) else t("settings.own_theme"))
             for name in self._lunalux.theme_names()
         ]
 

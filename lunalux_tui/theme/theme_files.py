@@ -63,7 +63,7 @@ FLAGS = ("dark", "ansi")
 
 def folders(own: Path) -> tuple[Path, ...]:
     """Where themes are looked for, in order: the person's folder, the package, a source tree."""
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     return own, here / "themes", here.parent / "themes"
 
 

@@ -12,8 +12,8 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from lunalux_core.errors import InvalidInput, LunaluxError
-from lunalux_tui import themes
-from lunalux_tui.render.palette import Palette
+from lunalux_tui.theme import theme_files
+from lunalux_tui.theme.palette import Palette
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
@@ -48,12 +48,12 @@ class ThemedApp(App[None]):
     def theme_names(self) -> list[str]:
         """All themes that can be chosen; files that cannot be read are told once."""
         if not self._theme_names:
-            loaded, failed = themes.load_themes(self.runtime.paths.themes)
+            loaded, failed = theme_files.load_themes(self.runtime.paths.themes)
             for theme in loaded.values():
                 self.register_theme(theme)
             for problem in failed:
                 self.tell(problem, severity="warning")
-            self._theme_names = sorted(loaded, key=lambda name: (not themes.bundled(name), name))
+            self._theme_names = sorted(loaded, key=lambda name: (not theme_files.bundled(name), name))
         return self._theme_names
 
     def wear(self, name: str) -> list[InvalidInput]:
@@ -61,10 +61,10 @@ class ThemedApp(App[None]):
         problems: list[InvalidInput] = []
         own = self.runtime.paths.themes
         try:
-            theme = themes.find_theme(themes.NO_COLOUR if self.no_colour else name, own)
+            theme = theme_files.find_theme(theme_files.NO_COLOUR if self.no_colour else name, own)
         except InvalidInput as error:
             problems.append(error)
-            theme = themes.find_theme(themes.DEFAULT, own)
+            theme = theme_files.find_theme(theme_files.DEFAULT, own)
         self.register_theme(theme)
         self._palette = palette(theme)
         if (
