@@ -8,12 +8,12 @@ from rich.cells import cell_len
 from textual.app import ComposeResult
 
 from lunalux_tui.actions import Action, key_name, keys_of
-from lunalux_tui.dialogs.base import Dialog, question
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.dialog import Dialog, question
+from lunalux_tui.parts.text_view import TextPane
 from lunalux_tui.render.layout import lay_out
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.theme.styles import ACCENT, BOLD, HEADING, MUTED, SURFACE, Line
-from lunalux_tui.widgets.pane import TextPane
 
 KEYS_WIDTH = 18
 

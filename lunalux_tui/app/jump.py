@@ -13,9 +13,9 @@ from textual.screen import ModalScreen, Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
+from lunalux_tui.parts.drawn import Bar, palette_of
+from lunalux_tui.parts.keybar import KeyBar
 from lunalux_tui.theme.styles import BOLD, REVERSE
-from lunalux_tui.widgets.keybar import KeyBar
-from lunalux_tui.widgets.lines import Bar, palette_of
 
 LETTERS = "asdfghjklqwertyuiopzxcvbnm"
 

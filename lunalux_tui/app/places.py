@@ -62,15 +62,14 @@ def all_actions() -> Iterator[Action]:
         group,
         group_new,
         model_form,
-        models,
         note,
         personas,
-        preset,
         raw,
         scripts,
         search,
     )
     from lunalux_tui.inspector.dialog import InspectorDialog
+    from lunalux_tui.parts import models_dialog, preset_dialog
     from lunalux_tui.screens import create_panes, panes
     from lunalux_tui.screens.chat import ChatScreen
     from lunalux_tui.screens.chat_actions import ChatTranscript
@@ -86,7 +85,7 @@ def all_actions() -> Iterator[Action]:
     dialogs = (conversations.ConversationsDialog, personas.PersonasDialog, search.SearchDialog)
     dialogs_of_texts = (InspectorDialog, scripts.ScriptsDialog, raw.RawDialog, note.NoteDialog)
     dialogs_of_groups = (group.GroupDialog, group_new.NewGroupDialog)
-    dialogs_of_models = (models.ModelsDialog, model_form.ModelDialog, preset.PresetDialog)
+    dialogs_of_models = (models_dialog.ModelsDialog, model_form.ModelDialog, preset_dialog.PresetDialog)
     yield from actions_of(
         *(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens),
         *(SectionRows, SearchField, *panes.classes(), *create_panes.classes()),

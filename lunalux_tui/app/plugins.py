@@ -11,10 +11,10 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.plugins.api import Command, Line, Panel, Scene
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.text_view import TextPane
 from lunalux_tui.render.layout import lay_out
 from lunalux_tui.theme.styles import BOLD, HEADING, SURFACE
 from lunalux_tui.theme.styles import Line as StyledLine
-from lunalux_tui.widgets.pane import TextPane
 
 if TYPE_CHECKING:
     from lunalux_tui.app.app import LunaluxApp

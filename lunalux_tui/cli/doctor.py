@@ -124,7 +124,7 @@ async def _terminal(_runtime: Runtime) -> Check:
 
 def _graphics() -> str:
     """How pictures are drawn, as far as the environment tells."""
-    from lunalux_tui.widgets.graphics import graphics
+    from lunalux_tui.parts.graphics import graphics
 
     if graphics(os.environ) == "kitty":
         return "pictures in full (Kitty protocol)"

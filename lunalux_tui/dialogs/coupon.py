@@ -9,9 +9,9 @@ from textual.app import ComposeResult
 from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL
-from lunalux_tui.dialogs.forms import FormDialog
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.dialog import CANCEL
+from lunalux_tui.parts.form_dialog import FormDialog
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account

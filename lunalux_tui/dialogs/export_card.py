@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import t
-from lunalux_tui.widgets.rows import Row
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row
 
 
 class ExportCardDialog(PickDialog):

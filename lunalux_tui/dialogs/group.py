@@ -11,12 +11,12 @@ from textual.widgets import Static
 
 from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, Group
 from lunalux_tui.actions import Action, bindings, key_name, keys_of
-from lunalux_tui.dialogs.base import CANCEL, Dialog, question
-from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.dialog import CANCEL, Dialog, question
+from lunalux_tui.parts.drawn import keymap_of
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.theme.styles import SPEAKERS, SURFACE
-from lunalux_tui.widgets.lines import keymap_of
-from lunalux_tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection

@@ -17,11 +17,11 @@ from lunalux_core.llm.model import POST_PROCESSING, ModelOptions
 from lunalux_core.llm.registry import Registry, credential_name, saved_specs
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL
-from lunalux_tui.dialogs.forms import FormDialog
-from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import t
-from lunalux_tui.widgets.rows import Row
+from lunalux_tui.parts.dialog import CANCEL
+from lunalux_tui.parts.form_dialog import FormDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec

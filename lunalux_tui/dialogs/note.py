@@ -14,10 +14,10 @@ from textual.widgets import Input, Label, TextArea
 from lunalux_core.dialogue.assembly.material import NotePosition
 from lunalux_core.dialogue.authors_note import DEEPEST, ROLES, ChatNote
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL
-from lunalux_tui.dialogs.forms import FormDialog
 from lunalux_tui.i18n import t
-from lunalux_tui.widgets.form import ChoiceField, TextField
+from lunalux_tui.parts.dialog import CANCEL
+from lunalux_tui.parts.form_dialog import FormDialog
+from lunalux_tui.parts.form_field import ChoiceField, TextField
 
 POSITIONS: tuple[NotePosition, ...] = ("in_chat", "after_main", "before_main")
 SCAN = ("no", "yes")

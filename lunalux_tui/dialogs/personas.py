@@ -11,9 +11,9 @@ from textual.widgets import Input, Label, Static, TextArea
 
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL, Dialog, question
-from lunalux_tui.dialogs.pick import PickDialog
-from lunalux_tui.widgets.rows import Row
+from lunalux_tui.parts.dialog import CANCEL, Dialog, question
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.library.personas import Persona

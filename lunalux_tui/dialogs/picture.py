@@ -11,11 +11,11 @@ from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from lunalux_core.text import clean
-from lunalux_tui.dialogs.base import Dialog
-from lunalux_tui.files import split_paths
 from lunalux_tui.i18n import t
-from lunalux_tui.widgets.fields import AnswerField
-from lunalux_tui.widgets.picture import Picture
+from lunalux_tui.parts.answer_field import AnswerField
+from lunalux_tui.parts.dialog import Dialog
+from lunalux_tui.parts.files import split_paths
+from lunalux_tui.parts.picture import Picture
 
 PAUSE = 0.2
 

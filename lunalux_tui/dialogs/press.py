@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from lunalux_tui.actions import Action, key_name
-from lunalux_tui.dialogs.base import Dialog, question
+from lunalux_tui.parts.dialog import Dialog, question
 
 NEVER = {"escape", "tab", "shift+tab", "ctrl+c", "ctrl+q", "ctrl+p"}
 """Keys that must go on doing what they do, so that nobody locks themselves out."""

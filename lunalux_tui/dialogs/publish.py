@@ -16,11 +16,11 @@ from textual.widgets import Input, Static, TextArea
 from lunalux_core.errors import InvalidInput
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL
-from lunalux_tui.dialogs.forms import FormDialog
-from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import LANGUAGES, t
-from lunalux_tui.widgets.rows import Row
+from lunalux_tui.parts.dialog import CANCEL
+from lunalux_tui.parts.form_dialog import FormDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.library.market_cache import Lang

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL, Dialog, question
 from lunalux_tui.i18n import t
-from lunalux_tui.widgets.reader import Reader
+from lunalux_tui.parts.dialog import CANCEL, Dialog, question
+from lunalux_tui.parts.reader import Reader
 
 if TYPE_CHECKING:
     from lunalux_core.library.conversations import Message

@@ -10,11 +10,11 @@ from textual.app import ComposeResult
 
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL, Dialog, question
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.dialog import CANCEL, Dialog, question
+from lunalux_tui.parts.explanation import Explain, Explanation
+from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.theme.styles import SURFACE
-from lunalux_tui.widgets.explain import Explain, Explanation
-from lunalux_tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
     from lunalux_core.chat.card_scripts import CardScripts

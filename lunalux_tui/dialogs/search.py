@@ -8,11 +8,11 @@ from textual import on, work
 from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL, question
-from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.dialog import CANCEL, question
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row
 from lunalux_tui.render.message import moment
-from lunalux_tui.widgets.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime

@@ -10,9 +10,9 @@ from textual.widgets import Input, Static
 
 from lunalux_core.config.settings import Declaration, checked
 from lunalux_core.errors import InvalidInput
-from lunalux_tui.dialogs.base import Dialog
 from lunalux_tui.i18n import t
-from lunalux_tui.widgets.fields import AnswerField
+from lunalux_tui.parts.answer_field import AnswerField
+from lunalux_tui.parts.dialog import Dialog
 
 
 class SettingDialog(Dialog[Any]):

@@ -12,9 +12,9 @@ from textual.widgets import Input
 
 from lunalux_core.errors import BackendError
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL
-from lunalux_tui.dialogs.forms import FormDialog
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.dialog import CANCEL
+from lunalux_tui.parts.form_dialog import FormDialog
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account

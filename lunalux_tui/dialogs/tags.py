@@ -9,10 +9,10 @@ from textual.widgets import Input
 
 from lunalux_core.editor.checks import MARKET_TAGS
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL
-from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import t
-from lunalux_tui.widgets.rows import Row, Rows
+from lunalux_tui.parts.dialog import CANCEL
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row, Rows
 
 
 class TagsDialog(PickDialog):

@@ -8,9 +8,9 @@ from textual import work
 
 from lunalux_tui.actions import bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.amounts import rewards_due
 from lunalux_tui.screens.account_actions import ACCOUNT_ACTIONS
 from lunalux_tui.screens.account_base import MOVES, AccountBase
-from lunalux_tui.widgets.market_words import rewards_due
 
 
 class AccountScreen(AccountBase):
@@ -112,7 +112,7 @@ class AccountScreen(AccountBase):
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_sign_out(self) -> None:
-        from lunalux_tui.dialogs.ask import ConfirmDialog
+        from lunalux_tui.parts.ask_dialog import ConfirmDialog
 
         question = ConfirmDialog(t("account.sign_out.title"), t("account.sign_out.question"))
         if await self.app.push_screen_wait(question):

@@ -7,13 +7,13 @@ from textual.events import DescendantFocus
 
 from lunalux_tui.actions import bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.rows import Rows
 from lunalux_tui.screens.chat_actions import CHAT_ACTIONS
 from lunalux_tui.screens.chat_group import GROUP_ACTIONS, GroupActions
 from lunalux_tui.screens.chat_note import NoteActions
 from lunalux_tui.widgets.chatbars import Suggestions
 from lunalux_tui.widgets.prompt import Prompt
 from lunalux_tui.widgets.roster import Roster
-from lunalux_tui.widgets.rows import Rows
 from lunalux_tui.widgets.transcript import Transcript
 
 
@@ -135,7 +135,7 @@ class ChatScreen(NoteActions, GroupActions):
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_delete_character(self) -> None:
-        from lunalux_tui.dialogs.ask import ConfirmDialog
+        from lunalux_tui.parts.ask_dialog import ConfirmDialog
 
         chosen = self.roster.rows.chosen
         if not chosen:

@@ -19,12 +19,12 @@ from lunalux_core.library.groups import Group
 from lunalux_tui.actions import Action
 from lunalux_tui.app.first_frame import FIRST
 from lunalux_tui.i18n import t, tell
-from lunalux_tui.screens.base import LunaScreen
+from lunalux_tui.parts.drawn import Beside, Column
+from lunalux_tui.parts.keybar import KeyBar
+from lunalux_tui.parts.screen import LunaScreen
 from lunalux_tui.screens.chat_actions import CHAT_ACTIONS, ChatTranscript
 from lunalux_tui.screens.window import Window
 from lunalux_tui.widgets.chatbars import SHOWN, ChatHeader, StatusBar, Suggestions
-from lunalux_tui.widgets.keybar import KeyBar
-from lunalux_tui.widgets.lines import Beside, Column
 from lunalux_tui.widgets.prompt import Prompt
 from lunalux_tui.widgets.roster import Roster
 
@@ -352,7 +352,7 @@ class ChatBase(LunaScreen[None]):
     @work(group="price", exclusive=True, exit_on_error=False)
     async def _ask_price(self, message: str, model_id: str) -> None:
         """A reply that became dearer is made, and paid, when the person agrees to its price."""
-        from lunalux_tui.dialogs.ask import ConfirmDialog
+        from lunalux_tui.parts.ask_dialog import ConfirmDialog
 
         question = ConfirmDialog(t("chat.price.title"), t("chat.price.question", message=message))
         if await self.app.push_screen_wait(question):

@@ -42,7 +42,7 @@ class DialogActions(ToolActions):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_rename(self) -> None:
-        from lunalux_tui.dialogs.ask import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog
 
         if self.conversation is None:
             return
@@ -79,7 +79,7 @@ class DialogActions(ToolActions):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_models(self) -> None:
-        from lunalux_tui.dialogs.models import ModelsDialog
+        from lunalux_tui.parts.models_dialog import ModelsDialog
 
         name = await self.app.push_screen_wait(ModelsDialog(self.runtime))
         if name:
@@ -103,8 +103,8 @@ class DialogActions(ToolActions):
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_modes(self) -> None:
         from lunalux_core.dialogue.modes import MODES
-        from lunalux_tui.dialogs.pick import PickDialog
-        from lunalux_tui.widgets.rows import Row
+        from lunalux_tui.parts.pick_dialog import PickDialog
+        from lunalux_tui.parts.rows import Row
 
         if self.conversation is None:
             return
@@ -128,8 +128,8 @@ class DialogActions(ToolActions):
     async def action_export(self) -> None:
         from lunalux_core.chat.files import export_conversation, format_of
         from lunalux_core.database import storage_error
-        from lunalux_tui.dialogs.ask import AskDialog
-        from lunalux_tui.files import export_name, path_of
+        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.files import export_name, path_of
 
         if self.conversation is None:
             return
@@ -152,8 +152,8 @@ class DialogActions(ToolActions):
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_import_chat(self) -> None:
         from lunalux_core.chat.group_files import import_chat
-        from lunalux_tui.dialogs.ask import AskDialog
-        from lunalux_tui.files import path_of, read_file
+        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.files import path_of, read_file
 
         if not self.opened:
             return
@@ -172,12 +172,12 @@ class DialogActions(ToolActions):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_import_cards(self) -> None:
-        from lunalux_tui.dialogs.ask import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog
 
         dialog = AskDialog(t("dialog.import_cards.title"), hint=t("dialog.import_cards.hint"))
         answer = await self.app.push_screen_wait(dialog)
         if answer:
-            from lunalux_tui.files import split_paths
+            from lunalux_tui.parts.files import split_paths
 
             await self.import_cards(split_paths(answer))
 
@@ -185,7 +185,7 @@ class DialogActions(ToolActions):
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def _files_pasted(self, event: Prompt.FilesPasted) -> None:
         """Files dropped on the prompt are imported, if that was meant; else their paths are a text."""
-        from lunalux_tui.dialogs.ask import ConfirmDialog
+        from lunalux_tui.parts.ask_dialog import ConfirmDialog
 
         names = ", ".join(clean_line(Path(path).name, 60) for path in event.paths[:5])
         question = t("dialog.import_pasted.question", names=names)
@@ -196,8 +196,8 @@ class DialogActions(ToolActions):
 
     async def import_cards(self, arguments: list[str]) -> None:
         """Import files of every kind, tell what became of them, and open a single new character."""
-        from lunalux_tui.files import import_paths
         from lunalux_tui.i18n import tell
+        from lunalux_tui.parts.files import import_paths
 
         report = await import_paths(self.runtime, arguments)
         await self.refresh_roster()

@@ -34,8 +34,8 @@ class GroupActions(DialogActions):
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_new_group(self) -> None:
         """Choose characters, name them together, and begin."""
-        from lunalux_tui.dialogs.ask import AskDialog
         from lunalux_tui.dialogs.group_new import NewGroupDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog
 
         library = self.runtime.library
         characters = await library.characters.list()
@@ -100,7 +100,7 @@ class GroupActions(DialogActions):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_rename_group(self) -> None:
-        from lunalux_tui.dialogs.ask import AskDialog
+        from lunalux_tui.parts.ask_dialog import AskDialog
 
         if self.group is None:
             return
@@ -116,7 +116,7 @@ class GroupActions(DialogActions):
 
     async def delete_group(self, group: Group) -> None:
         """Ask, then delete a group with its conversations; its characters stay."""
-        from lunalux_tui.dialogs.ask import ConfirmDialog
+        from lunalux_tui.parts.ask_dialog import ConfirmDialog
 
         question = t("dialog.delete_group.question", name=group.name)
         if not await self.app.push_screen_wait(ConfirmDialog(t("dialog.delete_group.title"), question)):

@@ -73,7 +73,7 @@ class MessageActions(ChatBase):
 
     @work(group="edit", exit_on_error=False)
     async def action_edit(self, as_branch: bool = False) -> None:
-        from lunalux_tui.dialogs.edit import EditDialog
+        from lunalux_tui.parts.edit_dialog import EditDialog
 
         message = self.target()
         if message is None or self.busy:

@@ -91,8 +91,8 @@ class ToolActions(MessageActions):
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_preset(self) -> None:
         """The prompts of the preset in use, and the way to another one."""
-        from lunalux_tui.dialogs.preset import PresetDialog
-        from lunalux_tui.presets import in_use
+        from lunalux_tui.parts.preset_choice import in_use
+        from lunalux_tui.parts.preset_dialog import PresetDialog
 
         await self.app.push_screen_wait(PresetDialog(await in_use(self.lunalux)))
 

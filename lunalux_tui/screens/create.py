@@ -14,18 +14,18 @@ from lunalux_core.editor.fields import of_section
 from lunalux_core.editor.greetings import greetings
 from lunalux_core.editor.worldbook import BookView
 from lunalux_tui.actions import Action, bindings, key_name, keys_of
-from lunalux_tui.files import importable_paths
+from lunalux_tui.parts.drawn import Beside, Column, keymap_of
+from lunalux_tui.parts.files import importable_paths
+from lunalux_tui.parts.form_field import FieldBox
+from lunalux_tui.parts.keybar import KeyBar
+from lunalux_tui.parts.picture import Picture
+from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.screens.create_actions import CREATE_ACTIONS
 from lunalux_tui.screens.create_files import CreateFiles
 from lunalux_tui.screens.create_panes import BY_ID, SECTIONS, Section, section_of
 from lunalux_tui.screens.create_panes.base import CreatePane
 from lunalux_tui.widgets.create_head import CreateHead
-from lunalux_tui.widgets.form import FieldBox
 from lunalux_tui.widgets.json_view import JsonView
-from lunalux_tui.widgets.keybar import KeyBar
-from lunalux_tui.widgets.lines import Beside, Column, keymap_of
-from lunalux_tui.widgets.picture import Picture
-from lunalux_tui.widgets.rows import Row, Rows
 
 
 class SectionRows(Rows):

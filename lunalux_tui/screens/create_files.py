@@ -17,13 +17,13 @@ from lunalux_core.editor.draft import Draft, Snapshot
 from lunalux_core.editor.fields import BY_ID, split_tags
 from lunalux_core.errors import LunaluxError
 from lunalux_core.text import clean, clean_line
-from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
-from lunalux_tui.dialogs.pick import PickDialog
-from lunalux_tui.files import export_name, path_of, read_file, split_paths
 from lunalux_tui.i18n import LANGUAGES, t
+from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
+from lunalux_tui.parts.files import export_name, path_of, read_file, split_paths
+from lunalux_tui.parts.form_field import FieldBox, in_one_line
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row
 from lunalux_tui.screens.create_base import CreateBase
-from lunalux_tui.widgets.form import FieldBox, in_one_line
-from lunalux_tui.widgets.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.library.market_cache import Lang

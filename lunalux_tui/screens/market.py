@@ -74,8 +74,8 @@ class MarketScreen(MarketLists):
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_tags(self) -> None:
         """Choose a tag to filter by, or let go of one."""
-        from lunalux_tui.dialogs.pick import PickDialog
-        from lunalux_tui.widgets.rows import Row
+        from lunalux_tui.parts.pick_dialog import PickDialog
+        from lunalux_tui.parts.rows import Row
 
         listing = await self.runtime.market.listing(self.lang, self.sort, limit=TAGS_FROM)
         counts = Counter(tag for card in listing.cards for tag in dict.fromkeys(card.tags))

@@ -12,10 +12,10 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.library.market_cache import MarketCard
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL, Dialog
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.dialog import CANCEL, Dialog
+from lunalux_tui.parts.picture import Picture
 from lunalux_tui.widgets.market_sheet import CardSheet
-from lunalux_tui.widgets.picture import Picture
 
 if TYPE_CHECKING:
     from lunalux_tui.screens.market import MarketScreen
@@ -35,7 +35,7 @@ class MarketDetails(Dialog[str]):
 
     ACTIONS = DETAIL_ACTIONS
     BINDINGS = bindings(DETAIL_ACTIONS)
-    CSS_PATH = ["../dialogs/dialogs.tcss", "market_details.tcss"]  # type: ignore[assignment]  # noqa: RUF012
+    CSS_PATH = ["../parts/dialog.tcss", "market_details.tcss"]  # type: ignore[assignment]  # noqa: RUF012
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (70, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall")]  # noqa: RUF012
     SIZE = "-details"

@@ -11,14 +11,14 @@ from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t, tell
-from lunalux_tui.screens.base import LunaScreen
+from lunalux_tui.parts.drawn import Beside, Column
+from lunalux_tui.parts.explanation import Explain
+from lunalux_tui.parts.keybar import KeyBar
+from lunalux_tui.parts.rows import Row, Rows
+from lunalux_tui.parts.screen import LunaScreen
 from lunalux_tui.screens.panes import BY_ID, SECTIONS, Section
 from lunalux_tui.screens.panes.base import Pane
 from lunalux_tui.screens.panes.found import FoundPane
-from lunalux_tui.widgets.explain import Explain
-from lunalux_tui.widgets.keybar import KeyBar
-from lunalux_tui.widgets.lines import Beside, Column
-from lunalux_tui.widgets.rows import Row, Rows
 from lunalux_tui.widgets.settings_head import SettingsHead
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ class SettingsScreen(LunaScreen[None]):
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_problems(self) -> None:
         """What is wrong with configuration, themes, keys and words, each with its file."""
-        from lunalux_tui.dialogs.read import ReadDialog
+        from lunalux_tui.parts.read_dialog import ReadDialog
 
         told = [" ".join(part for part in tell(problem) if part) for problem in self.lunalux.problems()]
         await self.app.push_screen_wait(ReadDialog(t("settings.problems_title"), "\n\n".join(told)))

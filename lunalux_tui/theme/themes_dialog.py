@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from textual import on
 
-from lunalux_tui.dialogs.base import question
-from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import has, t
+from lunalux_tui.parts.dialog import question
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.theme import theme_files
-from lunalux_tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
     from lunalux_tui.app.app import LunaluxApp

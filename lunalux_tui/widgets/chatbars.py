@@ -15,8 +15,8 @@ from textual.widget import Widget
 
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import Bar, Part, fit, palette_of, within
 from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, MUTED, SURFACE, WARNING, Run
-from lunalux_tui.widgets.lines import Bar, Part, fit, palette_of, within
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
@@ -101,7 +101,7 @@ class StatusBar(Bar):
     def _wallet(self) -> Sequence[Part]:
         if self.account is None:
             return ()
-        from lunalux_tui.widgets.market_words import wallet_parts
+        from lunalux_tui.parts.amounts import wallet_parts
 
         return wallet_parts(self.account, weight=2)
 

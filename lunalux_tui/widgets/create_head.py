@@ -8,8 +8,8 @@ from textual.reactive import reactive
 
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import Bar, Part
 from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, ERROR, MUTED, SURFACE, WARNING
-from lunalux_tui.widgets.lines import Bar, Part
 
 
 class CreateHead(Bar):

@@ -12,9 +12,9 @@ from textual.strip import Strip
 
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
+from lunalux_tui.parts.drawn import fit, palette_of, within
+from lunalux_tui.parts.selectable import Selectable
 from lunalux_tui.theme.styles import ACCENT, CODE, MUTED, SPEECH, SURFACE, Run
-from lunalux_tui.widgets.lines import fit, palette_of, within
-from lunalux_tui.widgets.selectable import Selectable
 
 ACTIONS = (
     Action("create.copy_json", "screen.copy_json", "y", footer=1),

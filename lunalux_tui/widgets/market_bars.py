@@ -9,9 +9,9 @@ from textual.reactive import reactive
 from lunalux_core.account import AccountState
 from lunalux_core.library.market_cache import Filters, Lang, Sort
 from lunalux_tui.i18n import LANGUAGES, t
+from lunalux_tui.parts.amounts import age, wallet_parts
+from lunalux_tui.parts.drawn import Bar, Part
 from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, MUTED, SURFACE, WARNING
-from lunalux_tui.widgets.lines import Bar, Part
-from lunalux_tui.widgets.market_words import age, wallet_parts
 
 
 class MarketHead(Bar):

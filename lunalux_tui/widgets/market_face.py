@@ -15,6 +15,8 @@ from rich.style import Style
 from lunalux_core.library.market_cache import MarketCard
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.amounts import DOWNLOADS, LIKES, LUNA, compact
+from lunalux_tui.parts.drawn import fit
 from lunalux_tui.render.drawing import Lines
 from lunalux_tui.render.monogram import monogram
 from lunalux_tui.render.wrap import wrap
@@ -31,8 +33,6 @@ from lunalux_tui.theme.styles import (
     WARNING,
     Run,
 )
-from lunalux_tui.widgets.lines import fit
-from lunalux_tui.widgets.market_words import DOWNLOADS, LIKES, LUNA, compact
 
 HEIGHT = 5
 PICTURE_WIDTH = 10

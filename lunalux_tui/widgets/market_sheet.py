@@ -11,11 +11,11 @@ from textual.strip import Strip
 from lunalux_core.library.market_cache import MarketCard
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.i18n import LANGUAGES, t
+from lunalux_tui.parts.amounts import DOWNLOADS, LIKES, LUNA, compact
+from lunalux_tui.parts.drawn import palette_of
+from lunalux_tui.parts.selectable import Selectable
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, PLAIN, SURFACE, USER, WARNING, Line, Run
-from lunalux_tui.widgets.lines import palette_of
-from lunalux_tui.widgets.market_words import DOWNLOADS, LIKES, LUNA, compact
-from lunalux_tui.widgets.selectable import Selectable
 
 TAGS_PER_CARD = 50
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.errors import NotFound
-from lunalux_tui.widgets.picture import Picture
+from lunalux_tui.parts.picture import Picture
 
 if TYPE_CHECKING:
     from lunalux_core.library.portraits import Gallery

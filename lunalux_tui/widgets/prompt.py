@@ -17,9 +17,9 @@ from textual.widgets import TextArea
 
 from lunalux_core.text import clean
 from lunalux_tui.actions import Action, bindings, keys_of
-from lunalux_tui.files import importable_paths
 from lunalux_tui.i18n import t
-from lunalux_tui.widgets.lines import keymap_of
+from lunalux_tui.parts.drawn import keymap_of
+from lunalux_tui.parts.files import importable_paths
 
 PAUSE = 0.6
 """Seconds without a key after which the draft is kept."""

@@ -16,10 +16,10 @@ from lunalux_core.library.characters import CharacterSummary
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.answer_field import NarrowField
+from lunalux_tui.parts.drawn import Bar, Column, Part
+from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE
-from lunalux_tui.widgets.fields import NarrowField
-from lunalux_tui.widgets.lines import Bar, Column, Part
-from lunalux_tui.widgets.rows import Row, Rows
 
 GROUP = "◉"
 """The mark of a group in the list."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import actions_of, key_name, keys_of
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import Bar, Column, Part, keymap_of
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, WARNING
-from lunalux_tui.widgets.lines import Bar, Column, Part, keymap_of
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

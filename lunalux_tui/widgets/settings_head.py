@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from textual.reactive import reactive
 
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import Bar, Part
 from lunalux_tui.theme.styles import BOLD, CHARACTER, MUTED, SURFACE, WARNING
-from lunalux_tui.widgets.lines import Bar, Part
 
 
 class SettingsHead(Bar):

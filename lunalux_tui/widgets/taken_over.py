@@ -11,10 +11,10 @@ from textual.screen import Screen
 from lunalux_core.account import AccountState
 from lunalux_tui.actions import actions_of, key_name, keys_of
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import Part, keymap_of
+from lunalux_tui.parts.panel import Panel
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED
-from lunalux_tui.widgets.lines import Part, keymap_of
-from lunalux_tui.widgets.wallet_panel import Panel
 
 ACTION = "app.sign_in_again"
 OWN = "user"

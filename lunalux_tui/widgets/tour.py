@@ -16,9 +16,9 @@ from textual.widget import Widget
 
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import palette_of
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE, Line
-from lunalux_tui.widgets.lines import palette_of
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings

@@ -15,10 +15,10 @@ from rich.cells import cell_len
 from textual.reactive import reactive
 
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.amounts import LUNA, STAR, compact
+from lunalux_tui.parts.drawn import Part
+from lunalux_tui.parts.panel import Panel
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, USER
-from lunalux_tui.widgets.lines import Part
-from lunalux_tui.widgets.market_words import LUNA, STAR, compact
-from lunalux_tui.widgets.wallet_panel import Panel
 
 HEIGHT = 6
 SIDE_BY_SIDE = 64

@@ -8,7 +8,7 @@ from pathlib import Path
 from chat_world import Driven
 from textual.widgets import Input
 
-from lunalux_tui.dialogs.ask import AskDialog
+from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.screens.panes.base import Pane
 from lunalux_tui.screens.settings import SettingsScreen
 

@@ -14,10 +14,10 @@ from textual.pilot import Pilot
 from lunalux_core.config.paths import Paths
 from lunalux_tui.app.app import LunaluxApp
 from lunalux_tui.dialogs.publish import split_tags
+from lunalux_tui.parts.amounts import DAY, HOUR, MINUTE, age, compact
+from lunalux_tui.parts.panel import meter
 from lunalux_tui.screens.account import AccountScreen
-from lunalux_tui.widgets.market_words import DAY, HOUR, MINUTE, age, compact
 from lunalux_tui.widgets.wallet_chart import Point, balances, bars, columns
-from lunalux_tui.widgets.wallet_panel import meter
 
 
 def move(amount: int, at: str, **rest: Any) -> dict[str, Any]:

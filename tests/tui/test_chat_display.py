@@ -10,7 +10,7 @@ from chat_world import Driven, open_app
 
 from lunalux_tui.dialogs.raw import RawDialog
 from lunalux_tui.dialogs.scripts import ScriptsDialog
-from lunalux_tui.widgets.reader import Reader
+from lunalux_tui.parts.reader import Reader
 from lunalux_tui.widgets.scriptsbar import ScriptsBar
 
 STATUS = {

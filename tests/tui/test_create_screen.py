@@ -17,14 +17,14 @@ from lunalux_core.config.settings import load_settings
 from lunalux_core.editor.draft_store import Desk
 from lunalux_core.editor.fields import BY_ID
 from lunalux_core.runtime import Runtime
-from lunalux_tui.dialogs.ask import ConfirmDialog
-from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.dialogs.publish import PublishDialog
 from lunalux_tui.dialogs.tags import TagsDialog
+from lunalux_tui.parts.ask_dialog import ConfirmDialog
+from lunalux_tui.parts.form_field import FieldNote
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.picture import Picture
+from lunalux_tui.parts.rows import Rows
 from lunalux_tui.screens.create_panes import SECTIONS
-from lunalux_tui.widgets.form import FieldNote
-from lunalux_tui.widgets.picture import Picture
-from lunalux_tui.widgets.rows import Rows
 
 
 async def test_a_character_from_nothing_gets_into_the_library_and_talks() -> None:

@@ -16,7 +16,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui import i18n
 from lunalux_tui.dialogs.group import GroupDialog, SpeakerDialog
 from lunalux_tui.dialogs.group_new import NewGroupDialog
-from lunalux_tui.dialogs.pick import PickDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
 
 NAMES = ("Ann", "Ben", "Cleo")
 

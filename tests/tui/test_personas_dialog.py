@@ -7,7 +7,7 @@ from market_world import frame
 from textual.widgets import Input, Static
 
 from lunalux_tui.dialogs.personas import PersonaDialog, PersonasDialog
-from lunalux_tui.dialogs.pick import PickDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["sea"], "content": "The sea is grey."}}}
 

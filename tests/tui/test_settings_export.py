@@ -10,8 +10,8 @@ import pytest
 from chat_world import Driven, open_app
 from settings_world import answer, section
 
-from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
-from lunalux_tui.dialogs.pick import PickDialog
+from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.screens.panes.base import Pane
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["moon"], "content": "The moon is silver."}}}

@@ -15,10 +15,10 @@ from textual.widgets import Input, Static
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
 from lunalux_core.llm.registry import credential_name
-from lunalux_tui.dialogs.ask import ConfirmDialog
 from lunalux_tui.dialogs.model_form import ModelDialog
-from lunalux_tui.dialogs.models import ModelsDialog
-from lunalux_tui.dialogs.pick import PickDialog
+from lunalux_tui.parts.ask_dialog import ConfirmDialog
+from lunalux_tui.parts.models_dialog import ModelsDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.screens.panes.models import ModelsPane
 
 KEY = "sk-loopback-1234567890"

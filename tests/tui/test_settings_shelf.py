@@ -14,8 +14,8 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
 from lunalux_core.library.backup import put_in_place
 from lunalux_core.runtime import Runtime
-from lunalux_tui.dialogs.ask import ConfirmDialog
 from lunalux_tui.dialogs.press import PressDialog
+from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.screens.panes.data import DataPane
 from lunalux_tui.screens.panes.keys import KeysPane
 from lunalux_tui.screens.panes.presets import BUILTIN, PresetsPane

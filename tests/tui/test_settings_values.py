@@ -11,9 +11,9 @@ from textual.widgets import Input, Static
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import DECLARATIONS, load_settings
 from lunalux_tui import i18n
-from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.dialogs.setting import SettingDialog
 from lunalux_tui.i18n import LANGUAGES, has, t
+from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.screens.panes import SECTIONS, section_of, settings_of
 from lunalux_tui.screens.panes.values import ACTION, MARKS, ValuesPane, allowed, explain, shown
 from lunalux_tui.screens.settings import SettingsScreen

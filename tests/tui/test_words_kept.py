@@ -20,8 +20,8 @@ from lunalux_core.config.settings import load_settings
 from lunalux_core.importing import import_data
 from lunalux_core.library.characters import NewCharacter, insert_character
 from lunalux_core.runtime import Runtime
-from lunalux_tui.dialogs.edit import EditDialog
 from lunalux_tui.dialogs.note import NoteDialog
+from lunalux_tui.parts.edit_dialog import EditDialog
 
 
 @contextmanager

@@ -47,12 +47,12 @@ BY_ID = {section.id: section for section in SECTIONS}
 def classes() -> tuple[type, ...]:
     """Everything within the parts that declares actions."""
     from lunalux_tui.dialogs.tags import TagsDialog
+    from lunalux_tui.parts.form_field import ChoiceField
     from lunalux_tui.screens.create import SectionRows
     from lunalux_tui.screens.create_panes.book import BookPane
     from lunalux_tui.screens.create_panes.entry import EntryRows
     from lunalux_tui.screens.create_panes.greetings import GreetingsPane
     from lunalux_tui.screens.create_panes.tags import TagsField
-    from lunalux_tui.widgets.form import ChoiceField
     from lunalux_tui.widgets.json_view import JsonView
 
     return (SectionRows, GreetingsPane, BookPane, EntryRows, TagsField, ChoiceField, JsonView, TagsDialog)

@@ -13,13 +13,13 @@ from textual.widgets import Input
 from lunalux_core.editor.worldbook import BookView, Slot
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import Beside, Column
+from lunalux_tui.parts.form_field import FieldBox
+from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.screens.create_panes import Section
 from lunalux_tui.screens.create_panes.base import CreatePane
 from lunalux_tui.screens.create_panes.entry import EntryForm, EntryRows, Setting, shown
 from lunalux_tui.screens.create_panes.trial import FIRES, Trial
-from lunalux_tui.widgets.form import FieldBox
-from lunalux_tui.widgets.lines import Beside, Column
-from lunalux_tui.widgets.rows import Row, Rows
 
 PLACE = "book"
 REST = 0.04

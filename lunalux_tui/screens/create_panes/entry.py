@@ -17,10 +17,10 @@ from lunalux_core.text import clean
 from lunalux_core.worldbook.read import Entry
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import Column
+from lunalux_tui.parts.form_field import FieldBox
+from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.screens.create_panes.base import say
-from lunalux_tui.widgets.form import FieldBox
-from lunalux_tui.widgets.lines import Column
-from lunalux_tui.widgets.rows import Row, Rows
 
 TEXTS = {"comment": "line", "keys": "line", "secondary_keys": "line", "content": "text"}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.widgets.form import LineField
+from lunalux_tui.parts.form_field import LineField
 
 
 class TagsField(LineField):

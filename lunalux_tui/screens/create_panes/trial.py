@@ -13,10 +13,10 @@ from textual.worker import Worker, WorkerState
 
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.i18n import has, t
+from lunalux_tui.parts.drawn import Bar, Beside, Column, Part
+from lunalux_tui.parts.form_field import FieldBox
+from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED
-from lunalux_tui.widgets.form import FieldBox
-from lunalux_tui.widgets.lines import Bar, Beside, Column, Part
-from lunalux_tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.worker import Worker, WorkerState
 
 from lunalux_tui.actions import Action
-from lunalux_tui.screens.base import LunaScreen
+from lunalux_tui.parts.explanation import Explanation
+from lunalux_tui.parts.rows import Row, Rows
+from lunalux_tui.parts.screen import LunaScreen
 from lunalux_tui.screens.panes import Section
-from lunalux_tui.widgets.explain import Explanation
-from lunalux_tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from textual import work
 
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
-from lunalux_tui.dialogs.pick import PickDialog
-from lunalux_tui.dialogs.progress import ProgressDialog, size_name
-from lunalux_tui.files import path_of
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
+from lunalux_tui.parts.explanation import Explanation
+from lunalux_tui.parts.files import path_of
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.progress_dialog import ProgressDialog, size_name
+from lunalux_tui.parts.rows import Row
 from lunalux_tui.screens.panes.base import WORK, Pane, through
 from lunalux_tui.screens.panes.files import ask_target
-from lunalux_tui.widgets.explain import Explanation
-from lunalux_tui.widgets.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.exporting import ExportReport

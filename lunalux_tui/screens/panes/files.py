@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lunalux_core.database import storage_error
-from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
-from lunalux_tui.files import path_of, read_file
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
+from lunalux_tui.parts.files import path_of, read_file
 
 if TYPE_CHECKING:
     from lunalux_tui.screens.panes.base import Pane

@@ -12,9 +12,9 @@ from lunalux_tui.actions import Action, bindings, key_name, keys_of
 from lunalux_tui.app import places
 from lunalux_tui.dialogs.press import PressDialog
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.explanation import Explanation
+from lunalux_tui.parts.rows import Row
 from lunalux_tui.screens.panes.base import WORK, Pane, through
-from lunalux_tui.widgets.explain import Explanation
-from lunalux_tui.widgets.rows import Row
 
 EVERYWHERE = {"app", "go"}
 """Groups whose keys work on every screen."""

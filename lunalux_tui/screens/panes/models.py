@@ -12,14 +12,14 @@ from lunalux_core.config.settings import ModelConfig
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.servers.local import LOCAL_SERVERS
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.ask import ConfirmDialog
-from lunalux_tui.dialogs.models import official_row, own_row
-from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import t, tell
+from lunalux_tui.parts.ask_dialog import ConfirmDialog
+from lunalux_tui.parts.explanation import Explanation
+from lunalux_tui.parts.models_dialog import official_row, own_row
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row
 from lunalux_tui.screens.panes import Section
 from lunalux_tui.screens.panes.base import WORK, Pane, through
-from lunalux_tui.widgets.explain import Explanation
-from lunalux_tui.widgets.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec

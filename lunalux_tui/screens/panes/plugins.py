@@ -13,13 +13,13 @@ from textual import work
 from lunalux_core.database import storage_error
 from lunalux_core.errors import InvalidInput
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
-from lunalux_tui.files import path_of
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
+from lunalux_tui.parts.explanation import Explanation
+from lunalux_tui.parts.files import path_of
+from lunalux_tui.parts.rows import Row
 from lunalux_tui.screens.panes.base import WORK, Pane, through
 from lunalux_tui.screens.panes.files import ask_target
-from lunalux_tui.widgets.explain import Explanation
-from lunalux_tui.widgets.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.plugins.loader import PluginInfo

@@ -8,11 +8,11 @@ from textual import work
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
-from lunalux_tui.presets import BUILTIN, builtin_rows, held, own_rows, put_in_use
+from lunalux_tui.parts.explanation import Explanation
+from lunalux_tui.parts.preset_choice import BUILTIN, builtin_rows, held, own_rows, put_in_use
+from lunalux_tui.parts.rows import Row
 from lunalux_tui.screens.panes.base import WORK, through
 from lunalux_tui.screens.panes.shelf import SHELF_ACTIONS, ShelfPane
-from lunalux_tui.widgets.explain import Explanation
-from lunalux_tui.widgets.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.presets.document import Preset
@@ -45,7 +45,7 @@ class PresetsPane(ShelfPane):
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_prompts(self) -> None:
         """Show the prompts of the preset under the cursor."""
-        from lunalux_tui.dialogs.preset import PresetDialog
+        from lunalux_tui.parts.preset_dialog import PresetDialog
 
         if self.chosen:
             found = held(self.chosen, self.settings, self.items.values())

@@ -12,13 +12,13 @@ from textual.binding import BindingType
 from lunalux_core.library.shelf import Shelf, ShelfItem, ShelfKind
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.ask import AskDialog
-from lunalux_tui.files import export_name
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.ask_dialog import AskDialog
+from lunalux_tui.parts.explanation import Explanation
+from lunalux_tui.parts.files import export_name
+from lunalux_tui.parts.rows import Row
 from lunalux_tui.screens.panes.base import WORK, Pane, through
 from lunalux_tui.screens.panes.files import ask_target, chosen_files, write
-from lunalux_tui.widgets.explain import Explanation
-from lunalux_tui.widgets.rows import Row
 
 SHELF_ACTIONS = (
     Action("shelf.toggle", "choose", "enter,space", footer=1),

@@ -10,10 +10,10 @@ from textual import work
 from lunalux_core.config.settings import DECLARATIONS, Declaration, Settings
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import LANGUAGES, has, t
+from lunalux_tui.parts.explanation import Explanation
+from lunalux_tui.parts.rows import Row
 from lunalux_tui.screens.panes import settings_of
 from lunalux_tui.screens.panes.base import WORK, Pane, through
-from lunalux_tui.widgets.explain import Explanation
-from lunalux_tui.widgets.rows import Row
 
 MARKS = {"default": " ", "file": "●", "environment": "■", "flag": "▲"}
 """Where a value comes from, at the left of its name."""
@@ -169,12 +169,12 @@ async def ask_value(pane: Pane, known: Declaration) -> Any:
 
         return await pane.app.push_screen_wait(ThemesDialog(pane.lunalux))
     if known.key == "chat.model":
-        from lunalux_tui.dialogs.models import ModelsDialog
+        from lunalux_tui.parts.models_dialog import ModelsDialog
 
         return await pane.app.push_screen_wait(ModelsDialog(pane.runtime))
     value = pane.settings.get(known.key)
     if known.choices:
-        from lunalux_tui.dialogs.pick import PickDialog
+        from lunalux_tui.parts.pick_dialog import PickDialog
 
         rows = [Row(choice, shown(known, choice)) for choice in known.choices]
         return await pane.app.push_screen_wait(

@@ -9,10 +9,10 @@ from textual import work
 
 from lunalux_core.errors import LunaluxError
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL, question
-from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import t, tell
-from lunalux_tui.widgets.rows import Row
+from lunalux_tui.parts.dialog import CANCEL, question
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lunalux_tui.actions import UNBOUND, key_name, reachable
+from lunalux_tui.parts.drawn import Bar, Part
 from lunalux_tui.theme.styles import MUTED, PANEL
-from lunalux_tui.widgets.lines import Bar, Part
 
 if TYPE_CHECKING:
     from textual.screen import Screen

@@ -10,9 +10,9 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from lunalux_core.errors import LunaluxError
-from lunalux_tui.dialogs.base import Dialog
 from lunalux_tui.i18n import t
-from lunalux_tui.widgets.wallet_panel import meter
+from lunalux_tui.parts.dialog import Dialog
+from lunalux_tui.parts.panel import meter
 
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]

@@ -19,8 +19,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from lunalux_core.text import clean_line
+from lunalux_tui.parts.drawn import fit, palette_of, within
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE, Line, Run
-from lunalux_tui.widgets.lines import fit, palette_of, within
 
 
 @dataclass(frozen=True, slots=True)

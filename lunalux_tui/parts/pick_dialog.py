@@ -11,11 +11,11 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL, Dialog
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.answer_field import NarrowField
+from lunalux_tui.parts.dialog import CANCEL, Dialog
+from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.theme.styles import SURFACE
-from lunalux_tui.widgets.fields import NarrowField
-from lunalux_tui.widgets.rows import Row, Rows
 
 
 class PickDialog(Dialog[str]):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from lunalux_core.account import AccountState
 from lunalux_core.ids import now_ms
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import Part
 from lunalux_tui.theme.styles import ACCENT, CHARACTER, MUTED, USER
-from lunalux_tui.widgets.lines import Part
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 

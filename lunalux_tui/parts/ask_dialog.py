@@ -7,8 +7,8 @@ from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL, Dialog
-from lunalux_tui.widgets.fields import AnswerField
+from lunalux_tui.parts.answer_field import AnswerField
+from lunalux_tui.parts.dialog import CANCEL, Dialog
 
 
 class AskDialog(Dialog[str]):

@@ -20,8 +20,8 @@ from textual.widgets import Input, Static, TextArea
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import Bar, Column, Part
 from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, HEADING, MUTED, WARNING
-from lunalux_tui.widgets.lines import Bar, Column, Part
 
 LONGEST_LINE = 6_000
 LONGEST_TEXT = 120_000

@@ -22,11 +22,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from lunalux_core.text import clean_line
+from lunalux_tui.parts.drawn import palette_of, within
+from lunalux_tui.parts.graphics import cell_of, pictures_wanted, tell_terminal
 from lunalux_tui.render.drawing import Drawing, draw
 from lunalux_tui.render.monogram import monogram
 from lunalux_tui.theme.styles import SURFACE
-from lunalux_tui.widgets.graphics import cell_of, pictures_wanted, tell_terminal
-from lunalux_tui.widgets.lines import palette_of, within
 
 FILE_LIMIT = 64 * 1024 * 1024
 

@@ -13,14 +13,14 @@ from lunalux_core.llm.tokens import estimator
 from lunalux_core.text import clean_line
 from lunalux_tui import i18n
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL, Dialog, question
-from lunalux_tui.dialogs.edit import EditDialog
-from lunalux_tui.dialogs.pick import PickDialog
 from lunalux_tui.i18n import t
-from lunalux_tui.presets import Held, builtin_rows, held, own_rows, put_in_use
+from lunalux_tui.parts.dialog import CANCEL, Dialog, question
+from lunalux_tui.parts.edit_dialog import EditDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.preset_choice import Held, builtin_rows, held, own_rows, put_in_use
+from lunalux_tui.parts.reader import Reader
+from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE
-from lunalux_tui.widgets.reader import Reader
-from lunalux_tui.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
     from lunalux_core.presets.document import Preset, PresetPrompt

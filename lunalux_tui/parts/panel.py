@@ -12,8 +12,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from lunalux_core.account import AccountState
+from lunalux_tui.parts.drawn import Part, fit, palette_of, within
 from lunalux_tui.theme.styles import BOLD, HEADING, MUTED, SURFACE, Run
-from lunalux_tui.widgets.lines import Part, fit, palette_of, within
 
 PAD = 2
 """Cells of the frame at either side, with the blank beside it."""

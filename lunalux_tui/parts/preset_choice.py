@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.library.shelf import ShelfItem
 from lunalux_tui.i18n import t
-from lunalux_tui.widgets.rows import Row
+from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -11,8 +12,8 @@ from textual.widgets import Static
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
-from lunalux_tui.screens.base import LunaScreen
-from lunalux_tui.widgets.keybar import KeyBar
+from lunalux_tui.parts.keybar import KeyBar
+from lunalux_tui.parts.screen import LunaScreen
 
 Result = TypeVar("Result")
 
@@ -22,7 +23,7 @@ CANCEL = Action("dialog.cancel", "cancel", "escape", footer=90, palette=False)
 class Dialog(ModalScreen[Result], LunaScreen[Result], Generic[Result]):
     """A modal question. Escape answers None."""
 
-    CSS_PATH = "dialogs.tcss"
+    CSS_PATH = str(Path(__file__).with_name("dialog.tcss"))
     ACTIONS: ClassVar[tuple[Action, ...]] = (CANCEL,)
     BINDINGS = bindings((CANCEL,))
     SIZE: ClassVar[str] = ""

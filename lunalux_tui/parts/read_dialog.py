@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from lunalux_tui.dialogs.base import Dialog
+from lunalux_tui.parts.dialog import Dialog
 
 
 class ReadDialog(Dialog[None]):

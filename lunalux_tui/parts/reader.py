@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from lunalux_core.text import clean
 from lunalux_tui.i18n import t
+from lunalux_tui.parts.text_view import TextPane
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.theme.styles import MUTED, SURFACE, Line, Run
-from lunalux_tui.widgets.pane import TextPane
 
 LONGEST = 60_000
 """Characters that are laid out; whoever copies has all of them."""

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.widgets import TextArea
 
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.dialogs.base import CANCEL, Dialog, question
+from lunalux_tui.parts.dialog import CANCEL, Dialog, question
 
 
 class EditDialog(Dialog[str]):

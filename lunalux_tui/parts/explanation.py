@@ -12,9 +12,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from lunalux_core.text import clean, clean_line
+from lunalux_tui.parts.drawn import palette_of, within
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.theme.styles import BOLD, ERROR, HEADING, MUTED, SURFACE, WARNING, Line
-from lunalux_tui.widgets.lines import palette_of, within
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 from textual.app import ComposeResult
@@ -10,9 +11,9 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from lunalux_core.errors import LunaluxError
-from lunalux_tui.dialogs.base import Dialog
 from lunalux_tui.i18n import t, tell
-from lunalux_tui.widgets.keybar import KeyBar
+from lunalux_tui.parts.dialog import Dialog
+from lunalux_tui.parts.keybar import KeyBar
 
 Result = TypeVar("Result")
 
@@ -20,7 +21,7 @@ Result = TypeVar("Result")
 class FormDialog(Dialog[Result]):
     """Fields, and under them what is going on or what went wrong."""
 
-    CSS_PATH = ["dialogs.tcss", "forms.tcss"]  # type: ignore[assignment]  # noqa: RUF012
+    CSS_PATH = [Dialog.CSS_PATH, str(Path(__file__).with_name("form_dialog.tcss"))]  # type: ignore[assignment]  # noqa: RUF012
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall")]  # noqa: RUF012
     busy = False

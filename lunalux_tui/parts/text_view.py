@@ -8,9 +8,9 @@ from rich.cells import cell_len
 from textual.geometry import Size
 from textual.strip import Strip
 
+from lunalux_tui.parts.drawn import palette_of
+from lunalux_tui.parts.selectable import Selectable
 from lunalux_tui.theme.styles import SURFACE, Line
-from lunalux_tui.widgets.lines import palette_of
-from lunalux_tui.widgets.selectable import Selectable
 
 
 class TextPane(Selectable, can_focus=True):
