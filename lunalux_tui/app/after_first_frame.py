@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 async def begin(app: LunaluxApp) -> None:
     """Finish what a crash left open, add the starters to a new library, open what was asked for."""
-    from lunalux_tui.widgets.portrait import show_portrait
-    from lunalux_tui.widgets.tour import show_tour
+    from lunalux_tui.chat.portrait import show_portrait
+    from lunalux_tui.chat.tour import show_tour
 
     runtime, chat, opening = app.runtime, app.chat, app.opening
     if opening.problem is not None and not opening.characters:
@@ -96,4 +96,4 @@ def _warm() -> None:
     import_module("lunalux_core.dialogue.node_order")
     import_module("lunalux_core.llm.servers.openai")
     import_module("httpx")
-    import_module("lunalux_tui.screens.turns")
+    import_module("lunalux_tui.chat.turns")

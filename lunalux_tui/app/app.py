@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.runtime import Runtime
     from lunalux_tui.app.first_frame import Opening
-    from lunalux_tui.screens.chat import ChatScreen
+    from lunalux_tui.chat.screen import ChatScreen
     from lunalux_tui.screens.create import CreateScreen
     from lunalux_tui.screens.settings import SettingsScreen
 
@@ -249,21 +249,21 @@ class LunaluxApp(ThemedApp):
 
     async def action_tour(self) -> None:
         """Begin the tour, or begin it again."""
-        from lunalux_tui.widgets.tour import begin_tour
+        from lunalux_tui.chat.tour import begin_tour
 
         await self.switch_mode(places.FIRST)
         await begin_tour(self)
 
     async def action_tour_next(self) -> None:
         """The next tip of the tour."""
-        from lunalux_tui.widgets.tour import TourBar
+        from lunalux_tui.chat.tour import TourBar
 
         for bar in self.chat.query(TourBar):
             bar.next()
 
     async def action_tour_end(self) -> None:
         """End the tour."""
-        from lunalux_tui.widgets.tour import end_tour
+        from lunalux_tui.chat.tour import end_tour
 
         await end_tour(self)
 

@@ -32,7 +32,7 @@ class Place:
 
 
 PLACES = (
-    Place(FIRST, "lunalux_tui.screens.chat", "ChatScreen", "f2"),
+    Place(FIRST, "lunalux_tui.chat.screen", "ChatScreen", "f2"),
     Place("market", "lunalux_tui.screens.market", "MarketScreen", "f3"),
     Place("create", "lunalux_tui.screens.create", "CreateScreen", "f4"),
     Place("user", "lunalux_tui.screens.account", "AccountScreen", "f5"),
@@ -57,34 +57,43 @@ def exists(place_id: str) -> bool:
 def all_actions() -> Iterator[Action]:
     """Every declared action of the app, for the key map and the reference of keys."""
     from lunalux_tui.app.app import LunaluxApp
-    from lunalux_tui.dialogs import (
-        conversations,
-        group,
-        group_new,
-        model_form,
-        note,
-        personas,
-        raw,
-        scripts,
-        search,
+    from lunalux_tui.chat import (
+        conversations_dialog,
+        group_dialog,
+        new_group_dialog,
+        note_dialog,
+        personas_dialog,
+        raw_dialog,
+        scripts_dialog,
+        search_dialog,
     )
-    from lunalux_tui.inspector.dialog import InspectorDialog
+    from lunalux_tui.chat.actions import ChatTranscript
+    from lunalux_tui.chat.inspector.dialog import InspectorDialog
+    from lunalux_tui.chat.prompt import Prompt
+    from lunalux_tui.chat.roster import RosterRows
+    from lunalux_tui.chat.screen import ChatScreen
+    from lunalux_tui.dialogs import model_form
     from lunalux_tui.parts import models_dialog, preset_dialog
     from lunalux_tui.screens import create_panes, panes
-    from lunalux_tui.screens.chat import ChatScreen
-    from lunalux_tui.screens.chat_actions import ChatTranscript
     from lunalux_tui.screens.settings import SearchField, SectionRows
-    from lunalux_tui.widgets.prompt import Prompt
-    from lunalux_tui.widgets.roster import RosterRows
 
     screens = [
         getattr(import_module(place.module), place.screen)
         for place in PLACES
         if exists(place.id) and place.id != FIRST
     ]
-    dialogs = (conversations.ConversationsDialog, personas.PersonasDialog, search.SearchDialog)
-    dialogs_of_texts = (InspectorDialog, scripts.ScriptsDialog, raw.RawDialog, note.NoteDialog)
-    dialogs_of_groups = (group.GroupDialog, group_new.NewGroupDialog)
+    dialogs = (
+        conversations_dialog.ConversationsDialog,
+        personas_dialog.PersonasDialog,
+        search_dialog.SearchDialog,
+    )
+    dialogs_of_texts = (
+        InspectorDialog,
+        scripts_dialog.ScriptsDialog,
+        raw_dialog.RawDialog,
+        note_dialog.NoteDialog,
+    )
+    dialogs_of_groups = (group_dialog.GroupDialog, new_group_dialog.NewGroupDialog)
     dialogs_of_models = (models_dialog.ModelsDialog, model_form.ModelDialog, preset_dialog.PresetDialog)
     yield from actions_of(
         *(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens),

@@ -18,7 +18,7 @@ from lunalux_tui.theme.styles import Line as StyledLine
 
 if TYPE_CHECKING:
     from lunalux_tui.app.app import LunaluxApp
-    from lunalux_tui.screens.chat import ChatScreen
+    from lunalux_tui.chat.screen import ChatScreen
 
 SHOWN_LINES = 20
 """How many messages a plug-in is shown of a conversation."""

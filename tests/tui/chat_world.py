@@ -14,7 +14,7 @@ from lunalux_core.library.conversations import MessageRole, append_message, crea
 from lunalux_core.runtime import Runtime
 from lunalux_tui.app.app import LunaluxApp
 from lunalux_tui.app.first_frame import read_opening
-from lunalux_tui.screens.chat import ChatScreen
+from lunalux_tui.chat.screen import ChatScreen
 
 
 class Driven:

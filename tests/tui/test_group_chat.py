@@ -14,8 +14,8 @@ from lunalux_core.importing import import_data
 from lunalux_core.library.groups import Group
 from lunalux_core.runtime import Runtime
 from lunalux_tui import i18n
-from lunalux_tui.dialogs.group import GroupDialog, SpeakerDialog
-from lunalux_tui.dialogs.group_new import NewGroupDialog
+from lunalux_tui.chat.group_dialog import GroupDialog, SpeakerDialog
+from lunalux_tui.chat.new_group_dialog import NewGroupDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 
 NAMES = ("Ann", "Ben", "Cleo")

@@ -6,8 +6,8 @@ import pytest
 from market_world import frame, market, names, running, until
 
 from lunalux_core.config.paths import Paths
+from lunalux_tui.chat.screen import ChatScreen
 from lunalux_tui.dialogs.publish import PublishDialog
-from lunalux_tui.screens.chat import ChatScreen
 from lunalux_tui.screens.market_details import MarketDetails
 
 pytest.importorskip("lunalux_core.backend.running.embedded")

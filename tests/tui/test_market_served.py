@@ -12,10 +12,10 @@ from textual.pilot import Pilot
 
 from lunalux_core.config.paths import Paths
 from lunalux_tui.app.app import LunaluxApp
+from lunalux_tui.chat.screen import ChatScreen
 from lunalux_tui.dialogs.sign_in import SignInDialog
 from lunalux_tui.dialogs.username import ForcedUsernameDialog
 from lunalux_tui.screens.account import AccountScreen
-from lunalux_tui.screens.chat import ChatScreen
 from lunalux_tui.screens.market import MarketScreen
 
 pytest.importorskip("lunalux_core.backend.running.embedded")

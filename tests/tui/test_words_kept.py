@@ -20,7 +20,7 @@ from lunalux_core.config.settings import load_settings
 from lunalux_core.importing import import_data
 from lunalux_core.library.characters import NewCharacter, insert_character
 from lunalux_core.runtime import Runtime
-from lunalux_tui.dialogs.note import NoteDialog
+from lunalux_tui.chat.note_dialog import NoteDialog
 from lunalux_tui.parts.edit_dialog import EditDialog
 
 

@@ -156,7 +156,7 @@ class GroupDialog(Dialog[str]):
     @work(group="members", exclusive=True, exit_on_error=False)
     async def action_choose(self) -> None:
         """Add and take away members."""
-        from lunalux_tui.dialogs.group_new import NewGroupDialog
+        from lunalux_tui.chat.new_group_dialog import NewGroupDialog
 
         muted = dict(self._members())
         characters = await self._runtime.library.characters.list()

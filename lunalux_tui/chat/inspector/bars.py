@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from textual.reactive import reactive
 
 from lunalux_core.text import clean_line
+from lunalux_tui.chat.inspector.views import VIEWS, Record, count
 from lunalux_tui.i18n import t
-from lunalux_tui.inspector.views import VIEWS, Record, count
 from lunalux_tui.parts.drawn import Bar, Part
 from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, SURFACE
 

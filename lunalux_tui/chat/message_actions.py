@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual import work
 
 from lunalux_core.library.conversations import Message
+from lunalux_tui.chat.screen_base import ChatBase
 from lunalux_tui.i18n import t
-from lunalux_tui.screens.chat_base import ChatBase
 
 
 class MessageActions(ChatBase):

@@ -23,7 +23,7 @@ from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE, Line
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_tui.app.app import LunaluxApp
-    from lunalux_tui.screens.chat import ChatScreen
+    from lunalux_tui.chat.screen import ChatScreen
 
 STATE = "tour.step"
 """Key of the program's memory: the number of the tip that is next, or -1 when the tour is over."""

@@ -14,7 +14,7 @@ from lunalux_core.display.cache import depths
 if TYPE_CHECKING:
     from lunalux_core.display.scripts import Display, Shown
     from lunalux_core.library.conversations import Message
-    from lunalux_tui.screens.chat_base import ChatBase
+    from lunalux_tui.chat.screen_base import ChatBase
 
 BATCH = 6
 """Messages whose looks come on screen together."""

@@ -6,8 +6,8 @@ from textual import work
 
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import Action, key_name, keys_of
+from lunalux_tui.chat.dialog_actions import WORK, DialogActions
 from lunalux_tui.i18n import t
-from lunalux_tui.screens.chat_dialogs import WORK, DialogActions
 
 # Many terminals send alt with a letter as escape and that letter, which the prompt would take as text.
 SPEAK = Action("group.speak", "speak", "alt+s", footer=33, priority=True)
@@ -34,7 +34,7 @@ class GroupActions(DialogActions):
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_new_group(self) -> None:
         """Choose characters, name them together, and begin."""
-        from lunalux_tui.dialogs.group_new import NewGroupDialog
+        from lunalux_tui.chat.new_group_dialog import NewGroupDialog
         from lunalux_tui.parts.ask_dialog import AskDialog
 
         library = self.runtime.library
@@ -58,7 +58,7 @@ class GroupActions(DialogActions):
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_speak(self) -> None:
         """Let a member speak now, without a word of the person."""
-        from lunalux_tui.dialogs.group import SpeakerDialog
+        from lunalux_tui.chat.group_dialog import SpeakerDialog
 
         if self.group is None or self.conversation is None or self.busy:
             return
@@ -78,7 +78,7 @@ class GroupActions(DialogActions):
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_members(self) -> None:
         """Who is in the group, in what order, who is muted, and by what rules they answer."""
-        from lunalux_tui.dialogs.group import GroupDialog
+        from lunalux_tui.chat.group_dialog import GroupDialog
 
         if self.group is None:
             return
@@ -89,7 +89,7 @@ class GroupActions(DialogActions):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_group_order(self) -> None:
-        from lunalux_tui.dialogs.group import order_dialog
+        from lunalux_tui.chat.group_dialog import order_dialog
 
         if self.group is None:
             return

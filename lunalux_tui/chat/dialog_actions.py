@@ -7,10 +7,10 @@ from pathlib import Path
 from textual import on, work
 
 from lunalux_core.text import clean_line
+from lunalux_tui.chat.prompt import Prompt
+from lunalux_tui.chat.tool_actions import WORK as WORK
+from lunalux_tui.chat.tool_actions import ToolActions
 from lunalux_tui.i18n import t
-from lunalux_tui.screens.chat_tools import WORK as WORK
-from lunalux_tui.screens.chat_tools import ToolActions
-from lunalux_tui.widgets.prompt import Prompt
 
 
 class DialogActions(ToolActions):
@@ -18,7 +18,7 @@ class DialogActions(ToolActions):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_conversations(self) -> None:
-        from lunalux_tui.dialogs.conversations import NEW, ConversationsDialog
+        from lunalux_tui.chat.conversations_dialog import NEW, ConversationsDialog
 
         if not self.opened:
             return
@@ -54,7 +54,7 @@ class DialogActions(ToolActions):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_tree(self) -> None:
-        from lunalux_tui.dialogs.tree import TreeDialog
+        from lunalux_tui.chat.tree_dialog import TreeDialog
 
         if self.conversation is None or self.busy:
             return
@@ -68,7 +68,7 @@ class DialogActions(ToolActions):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_search(self) -> None:
-        from lunalux_tui.dialogs.search import SearchDialog
+        from lunalux_tui.chat.search_dialog import SearchDialog
 
         conversation = self.conversation.id if self.conversation else ""
         dialog = SearchDialog(self.runtime, conversation, self.opened, in_group=self.group is not None)
@@ -87,7 +87,7 @@ class DialogActions(ToolActions):
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_personas(self) -> None:
-        from lunalux_tui.dialogs.personas import PersonasDialog
+        from lunalux_tui.chat.personas_dialog import PersonasDialog
 
         library = self.runtime.library
         current = (self.conversation.persona_id if self.conversation else None) or ""

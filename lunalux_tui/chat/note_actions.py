@@ -7,8 +7,8 @@ import json
 from textual import work
 
 from lunalux_core.library.cells import object_in
+from lunalux_tui.chat.screen_base import ChatBase
 from lunalux_tui.i18n import t
-from lunalux_tui.screens.chat_base import ChatBase
 
 
 class NoteActions(ChatBase):
@@ -23,7 +23,7 @@ class NoteActions(ChatBase):
     async def action_note(self) -> None:
         """Ask for the note and keep it; the next turn sends it."""
         from lunalux_core.dialogue.authors_note import ChatNote
-        from lunalux_tui.dialogs.note import NoteDialog
+        from lunalux_tui.chat.note_dialog import NoteDialog
 
         if self.conversation is None:
             return

@@ -13,9 +13,9 @@ from textual.widgets import Input
 
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_tui.actions import Action, bindings
+from lunalux_tui.chat.inspector.bars import TurnHead, ViewTabs
+from lunalux_tui.chat.inspector.views import VIEWS, Item, Look, Record, items
 from lunalux_tui.i18n import t, tell
-from lunalux_tui.inspector.bars import TurnHead, ViewTabs
-from lunalux_tui.inspector.views import VIEWS, Item, Look, Record, items
 from lunalux_tui.parts.dialog import Dialog
 from lunalux_tui.parts.drawn import Beside
 from lunalux_tui.parts.reader import Reader
@@ -39,7 +39,7 @@ class InspectorDialog(Dialog[None]):
         text: what stands in the prompt: part of what would be sent now.
     """
 
-    CSS_PATH = ["../parts/dialog.tcss", "inspector.tcss"]  # type: ignore[assignment]  # noqa: RUF012
+    CSS_PATH = ["../../parts/dialog.tcss", "inspector.tcss"]  # type: ignore[assignment]  # noqa: RUF012
     ACTIONS = (
         Action("inspect.next_view", "step(1)", "right,l", footer=1, palette=False),
         Action("inspect.previous_view", "step(-1)", "left,h", palette=False),

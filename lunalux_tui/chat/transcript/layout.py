@@ -12,8 +12,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from lunalux_core.library.conversations import Message
+from lunalux_tui.chat.transcript.entries import Entry, Stream, first_difference
 from lunalux_tui.render.blocks import parse_blocks
-from lunalux_tui.render.entries import Entry, Stream, first_difference
 from lunalux_tui.render.growing import GrowingText
 from lunalux_tui.render.layout import Fold
 from lunalux_tui.render.message import (

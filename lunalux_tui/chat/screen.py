@@ -6,15 +6,15 @@ from textual import on, work
 from textual.events import DescendantFocus
 
 from lunalux_tui.actions import bindings
+from lunalux_tui.chat.actions import CHAT_ACTIONS
+from lunalux_tui.chat.bars import Suggestions
+from lunalux_tui.chat.group_actions import GROUP_ACTIONS, GroupActions
+from lunalux_tui.chat.note_actions import NoteActions
+from lunalux_tui.chat.prompt import Prompt
+from lunalux_tui.chat.roster import Roster
+from lunalux_tui.chat.transcript.transcript import Transcript
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.rows import Rows
-from lunalux_tui.screens.chat_actions import CHAT_ACTIONS
-from lunalux_tui.screens.chat_group import GROUP_ACTIONS, GroupActions
-from lunalux_tui.screens.chat_note import NoteActions
-from lunalux_tui.widgets.chatbars import Suggestions
-from lunalux_tui.widgets.prompt import Prompt
-from lunalux_tui.widgets.roster import Roster
-from lunalux_tui.widgets.transcript import Transcript
 
 
 class ChatScreen(NoteActions, GroupActions):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.widgets.transcript import Transcript
+from lunalux_tui.chat.transcript.transcript import Transcript
 
 MODES = ("story_progress", "perspective_novel", "perspective_protagonist", "scene_setting")
 """Response-style modes (FORMATS 3.4); "" is none."""

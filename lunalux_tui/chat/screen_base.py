@@ -18,22 +18,22 @@ from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import Action
 from lunalux_tui.app.first_frame import FIRST
+from lunalux_tui.chat.actions import CHAT_ACTIONS, ChatTranscript
+from lunalux_tui.chat.bars import SHOWN, ChatHeader, StatusBar, Suggestions
+from lunalux_tui.chat.prompt import Prompt
+from lunalux_tui.chat.roster import Roster
+from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.drawn import Beside, Column
 from lunalux_tui.parts.keybar import KeyBar
 from lunalux_tui.parts.screen import LunaScreen
-from lunalux_tui.screens.chat_actions import CHAT_ACTIONS, ChatTranscript
-from lunalux_tui.screens.window import Window
-from lunalux_tui.widgets.chatbars import SHOWN, ChatHeader, StatusBar, Suggestions
-from lunalux_tui.widgets.prompt import Prompt
-from lunalux_tui.widgets.roster import Roster
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
     from lunalux_core.dialogue.turn import Billed, TurnEvent, TurnOptions
-    from lunalux_tui.screens.chat_display import Looks
-    from lunalux_tui.screens.following import Following
-    from lunalux_tui.screens.turns import Turns
+    from lunalux_tui.chat.transcript.display import Looks
+    from lunalux_tui.chat.transcript.following import Following
+    from lunalux_tui.chat.turns import Turns
 
 TURN = "turn"
 EVERY = 1.0
@@ -78,21 +78,21 @@ class ChatBase(LunaScreen[None]):
     @cached_property
     def turns(self) -> Turns:
         """The runner of turns; made by the first turn, since the first frame does without it."""
-        from lunalux_tui.screens.turns import Turns
+        from lunalux_tui.chat.turns import Turns
 
         return Turns(self)
 
     @cached_property
     def looks(self) -> Looks:
         """What display scripts make of the messages; not needed for the first frame."""
-        from lunalux_tui.screens.chat_display import Looks
+        from lunalux_tui.chat.transcript.display import Looks
 
         return Looks(self)
 
     @cached_property
     def following(self) -> Following:
         """What keeps the conversation in step with other programs; the first frame does without it."""
-        from lunalux_tui.screens.following import Following
+        from lunalux_tui.chat.transcript.following import Following
 
         return Following(self)
 

@@ -8,7 +8,7 @@ from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_tui.screens.chat_base import ChatBase
+    from lunalux_tui.chat.screen_base import ChatBase
 
 
 class Following:

@@ -10,7 +10,7 @@ from lunalux_tui.parts.picture import Picture
 
 if TYPE_CHECKING:
     from lunalux_core.library.portraits import Gallery
-    from lunalux_tui.screens.chat import ChatScreen
+    from lunalux_tui.chat.screen import ChatScreen
 
 
 class Portrait(Picture):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lunalux_core.library.conversations import PAGE, Conversations, Message
-from lunalux_tui.widgets.transcript import Transcript
+from lunalux_tui.chat.transcript.transcript import Transcript
 
 FIRST = 30
 """Messages that are read at least when a conversation is read again."""

@@ -18,13 +18,13 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from lunalux_core.library.conversations import Message
+from lunalux_tui.chat.transcript.layout import Sheet
+from lunalux_tui.chat.transcript.pacer import Pacer
 from lunalux_tui.parts.drawn import palette_of, within
 from lunalux_tui.parts.selectable import Selectable
 from lunalux_tui.render.layout import Fold
-from lunalux_tui.render.sheet import Sheet
 from lunalux_tui.theme.palette import Palette
 from lunalux_tui.theme.styles import ACCENT, Run
-from lunalux_tui.widgets.pacing import Pacer
 
 if TYPE_CHECKING:
     from lunalux_core.display.scripts import Shown

@@ -33,7 +33,7 @@ from lunalux_tui.i18n import t, tell
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from lunalux_tui.screens.chat_base import ChatBase
+    from lunalux_tui.chat.screen_base import ChatBase
 
 
 class Turns:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from textual import work
 
+from lunalux_tui.chat.message_actions import MessageActions
 from lunalux_tui.i18n import t
-from lunalux_tui.screens.chat_messages import MessageActions
 
 if TYPE_CHECKING:
     from lunalux_core.chat.card_scripts import CardScripts
@@ -30,7 +30,7 @@ class ToolActions(MessageActions):
     @property
     def asking(self) -> CardScripts | None:
         """Whose scripts wait for an answer."""
-        from lunalux_tui.widgets.scriptsbar import ScriptsBar
+        from lunalux_tui.chat.scripts_bar import ScriptsBar
 
         return next((bar.found for bar in self.query(ScriptsBar)), None)
 
@@ -49,7 +49,7 @@ class ToolActions(MessageActions):
         unasked = next((one for one in found if one.allowed is None), None)
         if unasked is None and not self.query("#scripts-question"):
             return
-        from lunalux_tui.widgets.scriptsbar import ScriptsBar
+        from lunalux_tui.chat.scripts_bar import ScriptsBar
 
         if unasked is not None and unasked == self.asking:
             return
@@ -67,7 +67,7 @@ class ToolActions(MessageActions):
     async def action_scripts(self) -> None:
         """The scripts of the card, and the answer given for them."""
         from lunalux_core.chat.card_scripts import scripts_of_cards
-        from lunalux_tui.dialogs.scripts import ScriptsDialog
+        from lunalux_tui.chat.scripts_dialog import ScriptsDialog
 
         if self.conversation is None:
             return
@@ -101,7 +101,7 @@ class ToolActions(MessageActions):
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_inspect(self) -> None:
         """How the prompt of the last turn came about, and what would be sent now."""
-        from lunalux_tui.inspector.dialog import InspectorDialog
+        from lunalux_tui.chat.inspector.dialog import InspectorDialog
 
         if self.conversation is not None:
             dialog = InspectorDialog(
@@ -113,7 +113,7 @@ class ToolActions(MessageActions):
 
     def action_raw(self) -> None:
         """The model's own words, before the output contract and the scripts."""
-        from lunalux_tui.dialogs.raw import RawDialog
+        from lunalux_tui.chat.raw_dialog import RawDialog
 
         message = self.target()
         if message is not None:
