@@ -33,7 +33,7 @@ class Place:
 
 PLACES = (
     Place(FIRST, "lunalux_tui.chat.screen", "ChatScreen", "f2"),
-    Place("market", "lunalux_tui.screens.market", "MarketScreen", "f3"),
+    Place("market", "lunalux_tui.market.screen", "MarketScreen", "f3"),
     Place("create", "lunalux_tui.screens.create", "CreateScreen", "f4"),
     Place("user", "lunalux_tui.screens.account", "AccountScreen", "f5"),
     Place("settings", "lunalux_tui.screens.settings", "SettingsScreen", "f6"),

@@ -285,7 +285,7 @@ class CreateFiles(CreateBase):
     async def action_publish(self) -> None:
         """Give the character to the community: language, intro, tags."""
         from lunalux_core.importing import guess_language
-        from lunalux_tui.dialogs.publish import PublishDialog
+        from lunalux_tui.market.publish_dialog import PublishDialog
 
         try:
             require_name(self.draft)

@@ -17,7 +17,7 @@ from lunalux_core.library.market_cache import Lang, MarketShelf, Sort
 from lunalux_core.runtime import Runtime
 from lunalux_tui.app.app import LunaluxApp
 from lunalux_tui.app.first_frame import read_opening
-from lunalux_tui.screens.market import MarketScreen
+from lunalux_tui.market.screen import MarketScreen
 
 NOWHERE = "http://127.0.0.1:9"
 HOUR = 3_600_000

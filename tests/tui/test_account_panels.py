@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from lunalux_core.config.paths import Paths
 from lunalux_tui.app.app import LunaluxApp
-from lunalux_tui.dialogs.publish import split_tags
+from lunalux_tui.market.publish_dialog import split_tags
 from lunalux_tui.parts.amounts import DAY, HOUR, MINUTE, age, compact
 from lunalux_tui.parts.panel import meter
 from lunalux_tui.screens.account import AccountScreen

@@ -17,8 +17,8 @@ from lunalux_core.config.settings import load_settings
 from lunalux_core.editor.draft_store import Desk
 from lunalux_core.editor.fields import BY_ID
 from lunalux_core.runtime import Runtime
-from lunalux_tui.dialogs.publish import PublishDialog
 from lunalux_tui.dialogs.tags import TagsDialog
+from lunalux_tui.market.publish_dialog import PublishDialog
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.form_field import FieldNote
 from lunalux_tui.parts.pick_dialog import PickDialog

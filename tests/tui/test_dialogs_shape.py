@@ -8,7 +8,7 @@ import pytest
 from chat_world import open_app
 
 from lunalux_tui.chat.search_dialog import SearchDialog
-from lunalux_tui.dialogs.publish import PublishDialog
+from lunalux_tui.market.publish_dialog import PublishDialog
 from lunalux_tui.parts.keybar import KeyBar
 from lunalux_tui.parts.pick_dialog import PickDialog
 

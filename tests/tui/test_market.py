@@ -7,7 +7,7 @@ from market_world import HOUR, NOWHERE, frame, item, market, names, running, sig
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.ids import now_ms
-from lunalux_tui.screens.market_details import MarketDetails
+from lunalux_tui.market.details_dialog import MarketDetails
 
 EN = [
     item(1, "Mirelle", "Keeps the last flame of a drowned city.", ["Fantasy", "original"]),
@@ -185,13 +185,14 @@ async def test_words_change_with_the_language_of_the_program(paths: Paths) -> No
 async def test_every_action_has_words_and_reaches_the_palette(paths: Paths) -> None:
     from lunalux_tui import i18n
     from lunalux_tui.actions import actions_of
-    from lunalux_tui.dialogs import coupon, publish, sign_in, username
+    from lunalux_tui.dialogs import coupon, sign_in, username
+    from lunalux_tui.market import publish_dialog
+    from lunalux_tui.market.screen import MarketScreen
     from lunalux_tui.screens.account import AccountScreen
-    from lunalux_tui.screens.market import MarketScreen
 
     dialogs = (
         coupon.CouponDialog,
-        publish.PublishDialog,
+        publish_dialog.PublishDialog,
         sign_in.SignInDialog,
         username.ForcedUsernameDialog,
     )

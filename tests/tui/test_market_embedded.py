@@ -7,8 +7,8 @@ from market_world import frame, market, names, running, until
 
 from lunalux_core.config.paths import Paths
 from lunalux_tui.chat.screen import ChatScreen
-from lunalux_tui.dialogs.publish import PublishDialog
-from lunalux_tui.screens.market_details import MarketDetails
+from lunalux_tui.market.details_dialog import MarketDetails
+from lunalux_tui.market.publish_dialog import PublishDialog
 
 pytest.importorskip("lunalux_core.backend.running.embedded")
 

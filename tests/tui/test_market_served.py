@@ -15,8 +15,8 @@ from lunalux_tui.app.app import LunaluxApp
 from lunalux_tui.chat.screen import ChatScreen
 from lunalux_tui.dialogs.sign_in import SignInDialog
 from lunalux_tui.dialogs.username import ForcedUsernameDialog
+from lunalux_tui.market.screen import MarketScreen
 from lunalux_tui.screens.account import AccountScreen
-from lunalux_tui.screens.market import MarketScreen
 
 pytest.importorskip("lunalux_core.backend.running.embedded")
 

@@ -13,12 +13,12 @@ from lunalux_core.library.market_cache import MarketCard
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
+from lunalux_tui.market.details_text import CardSheet
 from lunalux_tui.parts.dialog import CANCEL, Dialog
 from lunalux_tui.parts.picture import Picture
-from lunalux_tui.widgets.market_sheet import CardSheet
 
 if TYPE_CHECKING:
-    from lunalux_tui.screens.market import MarketScreen
+    from lunalux_tui.market.screen import MarketScreen
 
 DETAIL_ACTIONS = (
     Action("market.chat", "answer('chat')", "c,enter", footer=1, palette=False),
@@ -35,7 +35,7 @@ class MarketDetails(Dialog[str]):
 
     ACTIONS = DETAIL_ACTIONS
     BINDINGS = bindings(DETAIL_ACTIONS)
-    CSS_PATH = ["../parts/dialog.tcss", "market_details.tcss"]  # type: ignore[assignment]  # noqa: RUF012
+    CSS_PATH = ["../parts/dialog.tcss", "details_dialog.tcss"]  # type: ignore[assignment]  # noqa: RUF012
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (70, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall")]  # noqa: RUF012
     SIZE = "-details"

@@ -11,9 +11,9 @@ from lunalux_core.errors import NotFound
 from lunalux_core.library.market_cache import MarketCard, Nsfw, Sort
 from lunalux_tui.actions import bindings
 from lunalux_tui.i18n import t
-from lunalux_tui.screens.market_actions import CARD_ACTIONS, LIST_ACTIONS
-from lunalux_tui.screens.market_lists import MarketLists
-from lunalux_tui.widgets.market_grid import MarketGrid
+from lunalux_tui.market.actions import CARD_ACTIONS, LIST_ACTIONS
+from lunalux_tui.market.grid import MarketGrid
+from lunalux_tui.market.lists import MarketLists
 
 if TYPE_CHECKING:
     from lunalux_core.importing import ImportResult
@@ -28,7 +28,7 @@ class MarketScreen(MarketLists):
 
     PLACE = "market"
     AUTO_FOCUS = "#cards"
-    CSS_PATH: ClassVar = "market.tcss"
+    CSS_PATH: ClassVar = "screen.tcss"
     ACTIONS = (*LIST_ACTIONS, *CARD_ACTIONS)
     BINDINGS = bindings(ACTIONS)
 
@@ -102,7 +102,7 @@ class MarketScreen(MarketLists):
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_details(self) -> None:
-        from lunalux_tui.screens.market_details import MarketDetails
+        from lunalux_tui.market.details_dialog import MarketDetails
 
         card = self.grid.current
         if card is None:
@@ -170,7 +170,7 @@ class MarketScreen(MarketLists):
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_publish(self) -> None:
         """Give a character of the library to the community, then show it where it is: among the new."""
-        from lunalux_tui.dialogs.publish import publish
+        from lunalux_tui.market.publish_dialog import publish
 
         published = await publish(self.lunalux, self.lang)
         if published is not None:

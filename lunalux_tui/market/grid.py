@@ -15,8 +15,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from lunalux_core.library.market_cache import MarketCard
-from lunalux_tui.widgets.market_canvas import PITCH, CardCanvas
-from lunalux_tui.widgets.market_face import HEIGHT
+from lunalux_tui.market.canvas import PITCH, CardCanvas
+from lunalux_tui.market.card_face import HEIGHT
 
 
 class MarketGrid(CardCanvas, can_focus=True):

@@ -14,14 +14,14 @@ from textual.worker import Worker
 
 from lunalux_core.library.market_cache import Filters, Lang, Sort
 from lunalux_tui.i18n import t
+from lunalux_tui.market.bars import MarketFilters, MarketHead
+from lunalux_tui.market.card_face import HEIGHT, PICTURE_WIDTH
+from lunalux_tui.market.grid import MarketGrid
+from lunalux_tui.market.thumbnails import Thumbnails
 from lunalux_tui.parts.graphics import cell_of, pictures_wanted, tell_terminal
 from lunalux_tui.parts.keybar import KeyBar
 from lunalux_tui.parts.screen import LunaScreen
 from lunalux_tui.render.drawing import Cell, draw
-from lunalux_tui.widgets.market_bars import MarketFilters, MarketHead
-from lunalux_tui.widgets.market_face import HEIGHT, PICTURE_WIDTH
-from lunalux_tui.widgets.market_grid import MarketGrid
-from lunalux_tui.widgets.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState

@@ -14,12 +14,12 @@ from textual.strip import Strip
 
 from lunalux_core.library.market_cache import MarketCard
 from lunalux_tui.i18n import t
+from lunalux_tui.market.card_face import HEIGHT, Face, card_lines, skeleton_lines
+from lunalux_tui.market.thumbnails import Thumbnails
 from lunalux_tui.parts.drawn import palette_of, within
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.theme.palette import Palette
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, Run
-from lunalux_tui.widgets.market_face import HEIGHT, Face, card_lines, skeleton_lines
-from lunalux_tui.widgets.thumbnails import Thumbnails
 
 PITCH = HEIGHT + 1
 """Lines from one row of cards to the next."""

@@ -12,8 +12,8 @@ from lunalux_core.errors import LunaluxError, NetworkError, SessionError
 from lunalux_core.ids import now_ms
 from lunalux_core.library.market_cache import Filters, Lang, MarketCard, Sort
 from lunalux_tui.i18n import t, tell
-from lunalux_tui.screens.market_base import MarketBase
-from lunalux_tui.widgets.market_grid import MarketGrid
+from lunalux_tui.market.grid import MarketGrid
+from lunalux_tui.market.screen_base import MarketBase
 
 PAGE = 60
 """Cards read from disk at a time."""
