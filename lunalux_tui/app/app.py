@@ -391,7 +391,7 @@ class LunaluxApp(ThemedApp):
 
     @work(group="name", exclusive=True, exit_on_error=False)
     async def _force_name(self) -> None:
-        from lunalux_tui.dialogs.username import ForcedUsernameDialog
+        from lunalux_tui.account.username_dialog import ForcedUsernameDialog
 
         if not self.screen.is_modal:
             await self.push_screen_wait(ForcedUsernameDialog(self.runtime.account))
@@ -399,14 +399,14 @@ class LunaluxApp(ThemedApp):
     def _say_taken_over(self) -> None:
         """Say on every screen that another device has the session, as long as it has."""
         if self.account is not None and self.account.status == "taken_over":
-            from lunalux_tui.widgets.taken_over import show_taken_over
+            from lunalux_tui.account.taken_over import show_taken_over
 
             show_taken_over(self._every_screen())
 
     @work(group="sign_in", exclusive=True, exit_on_error=False)
     async def action_sign_in_again(self) -> None:
         """Take the session back from another device."""
-        from lunalux_tui.dialogs.sign_in import SignInDialog
+        from lunalux_tui.account.sign_in_dialog import SignInDialog
 
         account = self.runtime.account
         hint = t("account.notice.taken_over_hint")

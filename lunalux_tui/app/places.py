@@ -35,7 +35,7 @@ PLACES = (
     Place(FIRST, "lunalux_tui.chat.screen", "ChatScreen", "f2"),
     Place("market", "lunalux_tui.market.screen", "MarketScreen", "f3"),
     Place("create", "lunalux_tui.screens.create", "CreateScreen", "f4"),
-    Place("user", "lunalux_tui.screens.account", "AccountScreen", "f5"),
+    Place("user", "lunalux_tui.account.screen", "AccountScreen", "f5"),
     Place("settings", "lunalux_tui.screens.settings", "SettingsScreen", "f6"),
 )
 

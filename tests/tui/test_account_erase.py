@@ -9,9 +9,9 @@ from textual.widgets import Input
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import BackendError, NetworkError
+from lunalux_tui.account.erase_dialog import EraseDialog
+from lunalux_tui.account.screen import AccountScreen
 from lunalux_tui.app.app import LunaluxApp
-from lunalux_tui.dialogs.erase import EraseDialog
-from lunalux_tui.screens.account import AccountScreen
 
 pytest.importorskip("lunalux_core.backend.running.embedded")
 

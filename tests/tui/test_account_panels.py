@@ -12,12 +12,12 @@ from rich.cells import cell_len
 from textual.pilot import Pilot
 
 from lunalux_core.config.paths import Paths
+from lunalux_tui.account.history_chart import Point, balances, bars, columns
+from lunalux_tui.account.screen import AccountScreen
 from lunalux_tui.app.app import LunaluxApp
 from lunalux_tui.market.publish_dialog import split_tags
 from lunalux_tui.parts.amounts import DAY, HOUR, MINUTE, age, compact
 from lunalux_tui.parts.panel import meter
-from lunalux_tui.screens.account import AccountScreen
-from lunalux_tui.widgets.wallet_chart import Point, balances, bars, columns
 
 
 def move(amount: int, at: str, **rest: Any) -> dict[str, Any]:

@@ -184,22 +184,22 @@ async def test_words_change_with_the_language_of_the_program(paths: Paths) -> No
 
 async def test_every_action_has_words_and_reaches_the_palette(paths: Paths) -> None:
     from lunalux_tui import i18n
+    from lunalux_tui.account import coupon_dialog, sign_in_dialog, username_dialog
+    from lunalux_tui.account.screen import AccountScreen
     from lunalux_tui.actions import actions_of
-    from lunalux_tui.dialogs import coupon, sign_in, username
     from lunalux_tui.market import publish_dialog
     from lunalux_tui.market.screen import MarketScreen
-    from lunalux_tui.screens.account import AccountScreen
 
     dialogs = (
-        coupon.CouponDialog,
+        coupon_dialog.CouponDialog,
         publish_dialog.PublishDialog,
-        sign_in.SignInDialog,
-        username.ForcedUsernameDialog,
+        sign_in_dialog.SignInDialog,
+        username_dialog.ForcedUsernameDialog,
     )
     for language in i18n.LANGUAGES:
         i18n.use(language)
         for action in actions_of(
-            MarketScreen, MarketDetails, AccountScreen, username.UsernameDialog, *dialogs
+            MarketScreen, MarketDetails, AccountScreen, username_dialog.UsernameDialog, *dialogs
         ):
             assert i18n.has(f"action.{action.id}.label"), action.id
             assert i18n.has(f"action.{action.id}.help"), action.id

@@ -14,9 +14,9 @@ from textual.pilot import Pilot
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.library.market_cache import Lang, Sort
+from lunalux_tui.account.screen import AccountScreen
 from lunalux_tui.app.app import LunaluxApp
 from lunalux_tui.market.screen import MarketScreen
-from lunalux_tui.screens.account import AccountScreen
 
 LISTS: tuple[tuple[Lang, Sort], ...] = (("en", "hot"), ("en", "new"), ("zh", "hot"), ("zh", "new"))
 TICKS = 120

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 from textual import work
 
+from lunalux_tui.account.actions import ACCOUNT_ACTIONS
+from lunalux_tui.account.screen_base import MOVES, AccountBase
 from lunalux_tui.actions import bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.amounts import rewards_due
-from lunalux_tui.screens.account_actions import ACCOUNT_ACTIONS
-from lunalux_tui.screens.account_base import MOVES, AccountBase
 
 
 class AccountScreen(AccountBase):
@@ -18,7 +18,7 @@ class AccountScreen(AccountBase):
 
     PLACE = "user"
     AUTO_FOCUS = "#account-body"
-    CSS_PATH: ClassVar = "account.tcss"
+    CSS_PATH: ClassVar = "screen.tcss"
     ACTIONS = ACCOUNT_ACTIONS
     BINDINGS = bindings(ACTIONS)
 
@@ -58,14 +58,14 @@ class AccountScreen(AccountBase):
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_username(self) -> None:
-        from lunalux_tui.dialogs.username import UsernameDialog
+        from lunalux_tui.account.username_dialog import UsernameDialog
 
         if (name := await self.app.push_screen_wait(UsernameDialog(self.account))) is not None:
             self.notify(t("account.username.saved", name=name), markup=False)
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_coupon(self) -> None:
-        from lunalux_tui.dialogs.coupon import CouponDialog
+        from lunalux_tui.account.coupon_dialog import CouponDialog
 
         if (gained := await self.app.push_screen_wait(CouponDialog(self.account))) is not None:
             currency, amount = gained
@@ -95,7 +95,7 @@ class AccountScreen(AccountBase):
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def _sign(self, step: Any) -> None:
-        from lunalux_tui.dialogs.sign_in import SignInDialog
+        from lunalux_tui.account.sign_in_dialog import SignInDialog
 
         state = self.state
         email = "" if state.local else state.email
@@ -120,7 +120,7 @@ class AccountScreen(AccountBase):
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_erase(self) -> None:
-        from lunalux_tui.dialogs.erase import EraseDialog
+        from lunalux_tui.account.erase_dialog import EraseDialog
 
         if await self.app.push_screen_wait(EraseDialog(self.account)):
             self.notify(t("account.erase.done"), markup=False)

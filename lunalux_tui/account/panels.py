@@ -11,13 +11,13 @@ from textual.reactive import reactive
 
 from lunalux_core.account import AccountState
 from lunalux_core.text import clean_line
+from lunalux_tui.account.history_chart import moment
 from lunalux_tui.i18n import has, t
 from lunalux_tui.parts.amounts import LUNA, STAR, age, lux_name, lux_style
 from lunalux_tui.parts.drawn import Part
 from lunalux_tui.parts.panel import Panel, meter, spread
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, ERROR, MUTED, REVERSE, USER, WARNING
-from lunalux_tui.widgets.wallet_chart import moment
 
 METER = 24
 

@@ -11,13 +11,13 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 
 from lunalux_core.account import AccountState
 from lunalux_core.errors import LunaluxError, NetworkError, SessionError
+from lunalux_tui.account.head import AccountHead
+from lunalux_tui.account.history_chart import HistoryPanel
+from lunalux_tui.account.panels import BalancePanel, InvitePanel, MovesPanel, NoticePanel, ProfilePanel
 from lunalux_tui.i18n import tell
 from lunalux_tui.parts.keybar import KeyBar
 from lunalux_tui.parts.panel import Panel
 from lunalux_tui.parts.screen import LunaScreen
-from lunalux_tui.widgets.wallet_chart import HistoryPanel
-from lunalux_tui.widgets.wallet_head import AccountHead
-from lunalux_tui.widgets.wallet_panels import BalancePanel, InvitePanel, MovesPanel, NoticePanel, ProfilePanel
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account
