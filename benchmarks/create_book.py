@@ -27,8 +27,8 @@ from lunalux_core.config.settings import load_settings
 from lunalux_core.runtime import Runtime
 from lunalux_tui.app.app import LunaluxApp
 from lunalux_tui.app.first_frame import read_opening
-from lunalux_tui.screens.create import CreateScreen
-from lunalux_tui.screens.create_panes.book import BookPane
+from lunalux_tui.create.screen import CreateScreen
+from lunalux_tui.create.sections.worldbook import BookPane
 
 NOWHERE = "http://127.0.0.1:9"
 RATIO = 1.3

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
     from lunalux_tui.app.first_frame import Opening
     from lunalux_tui.chat.screen import ChatScreen
-    from lunalux_tui.screens.create import CreateScreen
+    from lunalux_tui.create.screen import CreateScreen
     from lunalux_tui.screens.settings import SettingsScreen
 
 APP_ACTIONS = (

@@ -34,7 +34,7 @@ class Place:
 PLACES = (
     Place(FIRST, "lunalux_tui.chat.screen", "ChatScreen", "f2"),
     Place("market", "lunalux_tui.market.screen", "MarketScreen", "f3"),
-    Place("create", "lunalux_tui.screens.create", "CreateScreen", "f4"),
+    Place("create", "lunalux_tui.create.screen", "CreateScreen", "f4"),
     Place("user", "lunalux_tui.account.screen", "AccountScreen", "f5"),
     Place("settings", "lunalux_tui.screens.settings", "SettingsScreen", "f6"),
 )
@@ -72,9 +72,10 @@ def all_actions() -> Iterator[Action]:
     from lunalux_tui.chat.prompt import Prompt
     from lunalux_tui.chat.roster import RosterRows
     from lunalux_tui.chat.screen import ChatScreen
+    from lunalux_tui.create import sections
     from lunalux_tui.dialogs import model_form
     from lunalux_tui.parts import models_dialog, preset_dialog
-    from lunalux_tui.screens import create_panes, panes
+    from lunalux_tui.screens import panes
     from lunalux_tui.screens.settings import SearchField, SectionRows
 
     screens = [
@@ -97,6 +98,6 @@ def all_actions() -> Iterator[Action]:
     dialogs_of_models = (models_dialog.ModelsDialog, model_form.ModelDialog, preset_dialog.PresetDialog)
     yield from actions_of(
         *(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens),
-        *(SectionRows, SearchField, *panes.classes(), *create_panes.classes()),
+        *(SectionRows, SearchField, *panes.classes(), *sections.classes()),
         *(*dialogs, *dialogs_of_groups, *dialogs_of_models, *dialogs_of_texts),
     )

@@ -10,10 +10,10 @@ import pytest
 from create_world import Editor, open_editor
 from textual.widgets import Input, TextArea
 
-from lunalux_tui.dialogs.entry_value import EntryValueDialog
-from lunalux_tui.screens.create_panes.book import BookPane
-from lunalux_tui.screens.create_panes.entry import SETTINGS, EntryRows
-from lunalux_tui.screens.create_panes.trial import TrialWhy
+from lunalux_tui.create.entry_value_dialog import EntryValueDialog
+from lunalux_tui.create.sections.worldbook import BookPane
+from lunalux_tui.create.sections.worldbook_entry import SETTINGS, EntryRows
+from lunalux_tui.create.sections.worldbook_test import TrialWhy
 
 
 def book_of(editor: Editor) -> BookPane:

@@ -17,14 +17,14 @@ from lunalux_core.config.settings import load_settings
 from lunalux_core.editor.draft_store import Desk
 from lunalux_core.editor.fields import BY_ID
 from lunalux_core.runtime import Runtime
-from lunalux_tui.dialogs.tags import TagsDialog
+from lunalux_tui.create.sections import SECTIONS
+from lunalux_tui.create.tags_dialog import TagsDialog
 from lunalux_tui.market.publish_dialog import PublishDialog
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.form_field import FieldNote
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.picture import Picture
 from lunalux_tui.parts.rows import Rows
-from lunalux_tui.screens.create_panes import SECTIONS
 
 
 async def test_a_character_from_nothing_gets_into_the_library_and_talks() -> None:

@@ -16,11 +16,11 @@ from lunalux_core.editor.worldbook import Slot, join_keys, split_keys
 from lunalux_core.text import clean
 from lunalux_core.worldbook.read import Entry
 from lunalux_tui.actions import Action, bindings
+from lunalux_tui.create.sections.base import say
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Column
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.rows import Row, Rows
-from lunalux_tui.screens.create_panes.base import say
 
 TEXTS = {"comment": "line", "keys": "line", "secondary_keys": "line", "content": "text"}
 

@@ -15,11 +15,11 @@ from lunalux_core.editor.draft import Draft
 from lunalux_core.editor.draft_store import Desk
 from lunalux_core.editor.fields import FIELDS
 from lunalux_core.errors import LunaluxError, NotFound
+from lunalux_tui.create.head import CreateHead
+from lunalux_tui.create.json_view import JsonView
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.picture import Picture
 from lunalux_tui.parts.screen import LunaScreen
-from lunalux_tui.widgets.create_head import CreateHead
-from lunalux_tui.widgets.json_view import JsonView
 
 if TYPE_CHECKING:
     pass

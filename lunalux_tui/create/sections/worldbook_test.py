@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lunalux_core.worldbook.engine import Activation
     from lunalux_core.worldbook.engine.results import Activated
-    from lunalux_tui.screens.create import CreateScreen
+    from lunalux_tui.create.screen import CreateScreen
 
 PAUSE = 0.15
 FIRES, STAYS = "●", "○"

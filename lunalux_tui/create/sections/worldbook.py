@@ -12,14 +12,14 @@ from textual.widgets import Input
 
 from lunalux_core.editor.worldbook import BookView, Slot
 from lunalux_tui.actions import Action, bindings
+from lunalux_tui.create.sections import Section
+from lunalux_tui.create.sections.base import CreatePane
+from lunalux_tui.create.sections.worldbook_entry import EntryForm, EntryRows, Setting, shown
+from lunalux_tui.create.sections.worldbook_test import FIRES, Trial
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Beside, Column
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.rows import Row, Rows
-from lunalux_tui.screens.create_panes import Section
-from lunalux_tui.screens.create_panes.base import CreatePane
-from lunalux_tui.screens.create_panes.entry import EntryForm, EntryRows, Setting, shown
-from lunalux_tui.screens.create_panes.trial import FIRES, Trial
 
 PLACE = "book"
 REST = 0.04
@@ -288,7 +288,7 @@ class BookPane(CreatePane):
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def _ask(self, setting: Setting, value: Any) -> None:
-        from lunalux_tui.dialogs.entry_value import EntryValueDialog
+        from lunalux_tui.create.entry_value_dialog import EntryValueDialog
 
         words = f"create.entry.{setting.name}"
         written = shown(setting, value) if value not in (None, "", ()) else ""

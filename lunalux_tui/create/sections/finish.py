@@ -7,11 +7,11 @@ from textual.app import ComposeResult
 
 from lunalux_core.editor.checks import Problem, check
 from lunalux_tui.actions import Action
+from lunalux_tui.create.sections import section_of
+from lunalux_tui.create.sections.base import CreatePane
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.explanation import Explain, Explanation
 from lunalux_tui.parts.rows import Row, Rows
-from lunalux_tui.screens.create_panes import section_of
-from lunalux_tui.screens.create_panes.base import CreatePane
 
 STEPS = (
     "save",

@@ -8,10 +8,10 @@ from textual.containers import VerticalScroll
 
 from lunalux_core.editor.checks import check_field
 from lunalux_core.editor.fields import BY_ID, ROLES, of_section
+from lunalux_tui.create.sections.base import CreatePane, say
+from lunalux_tui.create.sections.tags_field import TagsField
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.form_field import FieldBox
-from lunalux_tui.screens.create_panes.base import CreatePane, say
-from lunalux_tui.screens.create_panes.tags import TagsField
 
 KINDS = {"text": "text", "texts": "text", "role": "choice"}
 

@@ -17,13 +17,13 @@ from lunalux_core.editor.draft import Draft, Snapshot
 from lunalux_core.editor.fields import BY_ID, split_tags
 from lunalux_core.errors import LunaluxError
 from lunalux_core.text import clean, clean_line
+from lunalux_tui.create.screen_base import CreateBase
 from lunalux_tui.i18n import LANGUAGES, t
 from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
 from lunalux_tui.parts.files import export_name, path_of, read_file, split_paths
 from lunalux_tui.parts.form_field import FieldBox, in_one_line
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.screens.create_base import CreateBase
 
 if TYPE_CHECKING:
     from lunalux_core.library.market_cache import Lang
@@ -102,7 +102,7 @@ class CreateFiles(CreateBase):
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_picture(self) -> None:
         """Choose the picture."""
-        from lunalux_tui.dialogs.picture import PictureDialog
+        from lunalux_tui.create.picture_dialog import PictureDialog
 
         answer = await self.app.push_screen_wait(PictureDialog())
         if answer:
@@ -123,7 +123,7 @@ class CreateFiles(CreateBase):
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_tags(self) -> None:
         """Choose tags from the list of the settings."""
-        from lunalux_tui.dialogs.tags import TagsDialog
+        from lunalux_tui.create.tags_dialog import TagsDialog
 
         settings, known = self.runtime.settings, BY_ID["tags"]
         offered = settings.tags_zh if settings.lang == "zh" else settings.tags_en
@@ -137,7 +137,7 @@ class CreateFiles(CreateBase):
 
     def action_editor(self) -> None:
         """Open the text in the person's own editor."""
-        from lunalux_tui.external import edit_outside
+        from lunalux_tui.create.external_editor import edit_outside
 
         box = self.long_box
         if box is None:
@@ -233,7 +233,7 @@ class CreateFiles(CreateBase):
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_export(self) -> None:
         """Write a card file."""
-        from lunalux_tui.dialogs.export_card import ExportCardDialog
+        from lunalux_tui.create.export_dialog import ExportCardDialog
 
         picked = await self.app.push_screen_wait(ExportCardDialog(tuple(EXPORTS)))
         if picked is not None:

@@ -14,18 +14,18 @@ from lunalux_core.editor.fields import of_section
 from lunalux_core.editor.greetings import greetings
 from lunalux_core.editor.worldbook import BookView
 from lunalux_tui.actions import Action, bindings, key_name, keys_of
+from lunalux_tui.create.actions import CREATE_ACTIONS
+from lunalux_tui.create.file_actions import CreateFiles
+from lunalux_tui.create.head import CreateHead
+from lunalux_tui.create.json_view import JsonView
+from lunalux_tui.create.sections import BY_ID, SECTIONS, Section, section_of
+from lunalux_tui.create.sections.base import CreatePane
 from lunalux_tui.parts.drawn import Beside, Column, keymap_of
 from lunalux_tui.parts.files import importable_paths
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.keybar import KeyBar
 from lunalux_tui.parts.picture import Picture
 from lunalux_tui.parts.rows import Row, Rows
-from lunalux_tui.screens.create_actions import CREATE_ACTIONS
-from lunalux_tui.screens.create_files import CreateFiles
-from lunalux_tui.screens.create_panes import BY_ID, SECTIONS, Section, section_of
-from lunalux_tui.screens.create_panes.base import CreatePane
-from lunalux_tui.widgets.create_head import CreateHead
-from lunalux_tui.widgets.json_view import JsonView
 
 
 class SectionRows(Rows):
@@ -40,7 +40,7 @@ class CreateScreen(CreateFiles):
 
     PLACE = "create"
     AUTO_FOCUS = "#create-sections"
-    CSS_PATH: ClassVar = "create.tcss"
+    CSS_PATH: ClassVar = "screen.tcss"
     ACTIONS = CREATE_ACTIONS
     BINDINGS = bindings(ACTIONS)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
@@ -192,7 +192,7 @@ class CreateScreen(CreateFiles):
 
     def action_test_book(self) -> None:
         """Try the worldbook on a text."""
-        from lunalux_tui.screens.create_panes.book import BookPane
+        from lunalux_tui.create.sections.worldbook import BookPane
 
         self.show_section("book", enter=True)
         pane = self.pane

@@ -9,15 +9,15 @@ from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
 from lunalux_core.editor.checks import Problem, tokens
+from lunalux_tui.create.sections import Section
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Column
 from lunalux_tui.parts.form_field import FieldBox
-from lunalux_tui.screens.create_panes import Section
 
 if TYPE_CHECKING:
     from lunalux_core.editor.draft import Draft
+    from lunalux_tui.create.screen import CreateScreen
     from lunalux_tui.parts.screen import LunaScreen
-    from lunalux_tui.screens.create import CreateScreen
 
 
 class CreatePane(Column):

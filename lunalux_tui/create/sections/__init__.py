@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_tui.screens.create_panes.base import CreatePane
+    from lunalux_tui.create.sections.base import CreatePane
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Section:
 
     def make(self) -> CreatePane:
         """The pane itself."""
-        module = import_module(f"lunalux_tui.screens.create_panes.{self.module}")
+        module = import_module(f"lunalux_tui.create.sections.{self.module}")
         made: CreatePane = getattr(module, self.pane)(self)
         return made
 
@@ -36,7 +36,7 @@ SECTIONS = (
     Section("character"),
     Section("greetings", "greetings", "GreetingsPane"),
     Section("examples"),
-    Section("book", "book", "BookPane"),
+    Section("book", "worldbook", "BookPane"),
     Section("prompts"),
     Section("notes"),
     Section("finish", "finish", "FinishPane"),
@@ -46,14 +46,14 @@ BY_ID = {section.id: section for section in SECTIONS}
 
 def classes() -> tuple[type, ...]:
     """Everything within the parts that declares actions."""
-    from lunalux_tui.dialogs.tags import TagsDialog
+    from lunalux_tui.create.json_view import JsonView
+    from lunalux_tui.create.screen import SectionRows
+    from lunalux_tui.create.sections.greetings import GreetingsPane
+    from lunalux_tui.create.sections.tags_field import TagsField
+    from lunalux_tui.create.sections.worldbook import BookPane
+    from lunalux_tui.create.sections.worldbook_entry import EntryRows
+    from lunalux_tui.create.tags_dialog import TagsDialog
     from lunalux_tui.parts.form_field import ChoiceField
-    from lunalux_tui.screens.create import SectionRows
-    from lunalux_tui.screens.create_panes.book import BookPane
-    from lunalux_tui.screens.create_panes.entry import EntryRows
-    from lunalux_tui.screens.create_panes.greetings import GreetingsPane
-    from lunalux_tui.screens.create_panes.tags import TagsField
-    from lunalux_tui.widgets.json_view import JsonView
 
     return (SectionRows, GreetingsPane, BookPane, EntryRows, TagsField, ChoiceField, JsonView, TagsDialog)
 
