@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lunalux_tui.app.first_frame import Opening
     from lunalux_tui.chat.screen import ChatScreen
     from lunalux_tui.create.screen import CreateScreen
-    from lunalux_tui.screens.settings import SettingsScreen
+    from lunalux_tui.settings.screen import SettingsScreen
 
 APP_ACTIONS = (
     *places.ACTIONS,

@@ -36,7 +36,7 @@ PLACES = (
     Place("market", "lunalux_tui.market.screen", "MarketScreen", "f3"),
     Place("create", "lunalux_tui.create.screen", "CreateScreen", "f4"),
     Place("user", "lunalux_tui.account.screen", "AccountScreen", "f5"),
-    Place("settings", "lunalux_tui.screens.settings", "SettingsScreen", "f6"),
+    Place("settings", "lunalux_tui.settings.screen", "SettingsScreen", "f6"),
 )
 
 MANAGED = ("models", "presets", "worldbooks", "regex", "plugins", "keys", "data")
@@ -73,10 +73,10 @@ def all_actions() -> Iterator[Action]:
     from lunalux_tui.chat.roster import RosterRows
     from lunalux_tui.chat.screen import ChatScreen
     from lunalux_tui.create import sections
-    from lunalux_tui.dialogs import model_form
     from lunalux_tui.parts import models_dialog, preset_dialog
-    from lunalux_tui.screens import panes
-    from lunalux_tui.screens.settings import SearchField, SectionRows
+    from lunalux_tui.settings import model_dialog
+    from lunalux_tui.settings import sections as panes
+    from lunalux_tui.settings.screen import SearchField, SectionRows
 
     screens = [
         getattr(import_module(place.module), place.screen)
@@ -95,7 +95,7 @@ def all_actions() -> Iterator[Action]:
         note_dialog.NoteDialog,
     )
     dialogs_of_groups = (group_dialog.GroupDialog, new_group_dialog.NewGroupDialog)
-    dialogs_of_models = (models_dialog.ModelsDialog, model_form.ModelDialog, preset_dialog.PresetDialog)
+    dialogs_of_models = (models_dialog.ModelsDialog, model_dialog.ModelDialog, preset_dialog.PresetDialog)
     yield from actions_of(
         *(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens),
         *(SectionRows, SearchField, *panes.classes(), *sections.classes()),

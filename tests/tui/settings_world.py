@@ -9,8 +9,8 @@ from chat_world import Driven
 from textual.widgets import Input
 
 from lunalux_tui.parts.ask_dialog import AskDialog
-from lunalux_tui.screens.panes.base import Pane
-from lunalux_tui.screens.settings import SettingsScreen
+from lunalux_tui.settings.screen import SettingsScreen
+from lunalux_tui.settings.sections.base import Pane
 
 
 async def section(driven: Driven, name: str) -> Pane:

@@ -15,11 +15,11 @@ from textual.widgets import Input, Static
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
 from lunalux_core.llm.registry import credential_name
-from lunalux_tui.dialogs.model_form import ModelDialog
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.models_dialog import ModelsDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
-from lunalux_tui.screens.panes.models import ModelsPane
+from lunalux_tui.settings.model_dialog import ModelDialog
+from lunalux_tui.settings.sections.models import ModelsPane
 
 KEY = "sk-loopback-1234567890"
 

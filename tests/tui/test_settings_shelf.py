@@ -14,12 +14,12 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
 from lunalux_core.library.backup import put_in_place
 from lunalux_core.runtime import Runtime
-from lunalux_tui.dialogs.press import PressDialog
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
-from lunalux_tui.screens.panes.data import DataPane
-from lunalux_tui.screens.panes.keys import KeysPane
-from lunalux_tui.screens.panes.presets import BUILTIN, PresetsPane
-from lunalux_tui.screens.panes.shelf import ScriptsPane, ShelfPane, WorldbooksPane
+from lunalux_tui.settings.key_dialog import PressDialog
+from lunalux_tui.settings.sections.data import DataPane
+from lunalux_tui.settings.sections.keys import KeysPane
+from lunalux_tui.settings.sections.presets import BUILTIN, PresetsPane
+from lunalux_tui.settings.sections.shelf import ScriptsPane, ShelfPane, WorldbooksPane
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["moon"], "comment": "Moon", "content": "The moon is silver."}}}
 

@@ -11,12 +11,12 @@ from textual.widgets import Input, Static
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import DECLARATIONS, load_settings
 from lunalux_tui import i18n
-from lunalux_tui.dialogs.setting import SettingDialog
 from lunalux_tui.i18n import LANGUAGES, has, t
 from lunalux_tui.parts.pick_dialog import PickDialog
-from lunalux_tui.screens.panes import SECTIONS, section_of, settings_of
-from lunalux_tui.screens.panes.values import ACTION, MARKS, ValuesPane, allowed, explain, shown
-from lunalux_tui.screens.settings import SettingsScreen
+from lunalux_tui.settings.screen import SettingsScreen
+from lunalux_tui.settings.sections import SECTIONS, section_of, settings_of
+from lunalux_tui.settings.sections.values import ACTION, MARKS, ValuesPane, allowed, explain, shown
+from lunalux_tui.settings.value_dialog import SettingDialog
 
 SECTION_CELLS = 21
 """What the list of sections has room for."""

@@ -12,13 +12,13 @@ from lunalux_tui.actions import Action
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.parts.screen import LunaScreen
-from lunalux_tui.screens.panes import Section
+from lunalux_tui.settings.sections import Section
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.runtime import Runtime
     from lunalux_tui.app.app import LunaluxApp
-    from lunalux_tui.screens.settings import SettingsScreen
+    from lunalux_tui.settings.screen import SettingsScreen
 
 WORK = "settings"
 """The group of the workers that ask something."""

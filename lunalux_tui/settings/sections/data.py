@@ -19,8 +19,8 @@ from lunalux_tui.parts.files import path_of
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.progress_dialog import ProgressDialog, size_name
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.screens.panes.base import WORK, Pane, through
-from lunalux_tui.screens.panes.files import ask_target
+from lunalux_tui.settings.sections.base import WORK, Pane, through
+from lunalux_tui.settings.sections.files import ask_target
 
 if TYPE_CHECKING:
     from lunalux_core.exporting import ExportReport

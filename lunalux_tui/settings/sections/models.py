@@ -18,12 +18,12 @@ from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.models_dialog import official_row, own_row
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.screens.panes import Section
-from lunalux_tui.screens.panes.base import WORK, Pane, through
+from lunalux_tui.settings.sections import Section
+from lunalux_tui.settings.sections.base import WORK, Pane, through
 
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec
-    from lunalux_tui.dialogs.model_form import ModelDraft
+    from lunalux_tui.settings.model_dialog import ModelDraft
 
 KINDS: Mapping[str, ModelConfig] = {
     "openai": ModelConfig("", "openai", ""),
@@ -156,7 +156,7 @@ class ModelsPane(Pane):
     @work(group="test", exclusive=True, exit_on_error=False)
     async def action_test(self) -> None:
         from lunalux_core.llm.probe import probe
-        from lunalux_tui.dialogs.model_form import answer_of
+        from lunalux_tui.settings.model_dialog import answer_of
 
         name = self.chosen
         self._tell(name, Explanation(name, t("model.asking")))
@@ -208,7 +208,7 @@ class ModelsPane(Pane):
             await self._edit(config, config.name)
 
     async def _edit(self, config: ModelConfig, title: str) -> None:
-        from lunalux_tui.dialogs.model_form import ModelDialog
+        from lunalux_tui.settings.model_dialog import ModelDialog
 
         taken = frozenset(name for name in self._specs if name != config.name)
         draft: ModelDraft | None = await self.app.push_screen_wait(

@@ -11,8 +11,8 @@ from lunalux_tui.i18n import t
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.preset_choice import BUILTIN, builtin_rows, held, own_rows, put_in_use
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.screens.panes.base import WORK, through
-from lunalux_tui.screens.panes.shelf import SHELF_ACTIONS, ShelfPane
+from lunalux_tui.settings.sections.base import WORK, through
+from lunalux_tui.settings.sections.shelf import SHELF_ACTIONS, ShelfPane
 
 if TYPE_CHECKING:
     from lunalux_core.presets.document import Preset

@@ -12,7 +12,7 @@ from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
 from lunalux_tui.parts.files import path_of, read_file
 
 if TYPE_CHECKING:
-    from lunalux_tui.screens.panes.base import Pane
+    from lunalux_tui.settings.sections.base import Pane
 
 
 async def chosen_files(pane: Pane, title: str, hint: str) -> list[tuple[Path, bytes]]:

@@ -16,10 +16,10 @@ from lunalux_tui.parts.explanation import Explain
 from lunalux_tui.parts.keybar import KeyBar
 from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.parts.screen import LunaScreen
-from lunalux_tui.screens.panes import BY_ID, SECTIONS, Section
-from lunalux_tui.screens.panes.base import Pane
-from lunalux_tui.screens.panes.found import FoundPane
-from lunalux_tui.widgets.settings_head import SettingsHead
+from lunalux_tui.settings.head import SettingsHead
+from lunalux_tui.settings.sections import BY_ID, SECTIONS, Section
+from lunalux_tui.settings.sections.base import Pane
+from lunalux_tui.settings.sections.search_results import FoundPane
 
 if TYPE_CHECKING:
     pass
@@ -52,7 +52,7 @@ class SettingsScreen(LunaScreen[None]):
 
     PLACE = "settings"
     AUTO_FOCUS = "#sections"
-    CSS_PATH: ClassVar = "settings.tcss"
+    CSS_PATH: ClassVar = "screen.tcss"
     ACTIONS = SETTINGS_ACTIONS
     BINDINGS = bindings(ACTIONS)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (68, "-wide")]  # noqa: RUF012

@@ -12,8 +12,8 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import LANGUAGES, has, t
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.screens.panes import settings_of
-from lunalux_tui.screens.panes.base import WORK, Pane, through
+from lunalux_tui.settings.sections import settings_of
+from lunalux_tui.settings.sections.base import WORK, Pane, through
 
 MARKS = {"default": " ", "file": "●", "environment": "■", "flag": "▲"}
 """Where a value comes from, at the left of its name."""
@@ -180,7 +180,7 @@ async def ask_value(pane: Pane, known: Declaration) -> Any:
         return await pane.app.push_screen_wait(
             PickDialog(label_of(known), rows, current=str(value), hint=help_of(known))
         )
-    from lunalux_tui.dialogs.setting import SettingDialog
+    from lunalux_tui.settings.value_dialog import SettingDialog
 
     return await pane.app.push_screen_wait(
         SettingDialog(known, value, label_of(known), help_of(known), allowed(known))

@@ -10,7 +10,7 @@ from lunalux_core.config.settings import DECLARATIONS, Declaration
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_tui.screens.panes.base import Pane
+    from lunalux_tui.settings.sections.base import Pane
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from textual import work
 from lunalux_core.config.config_file import set_keys
 from lunalux_tui.actions import Action, bindings, key_name, keys_of
 from lunalux_tui.app import places
-from lunalux_tui.dialogs.press import PressDialog
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.screens.panes.base import WORK, Pane, through
+from lunalux_tui.settings.key_dialog import PressDialog
+from lunalux_tui.settings.sections.base import WORK, Pane, through
 
 EVERYWHERE = {"app", "go"}
 """Groups whose keys work on every screen."""
