@@ -68,7 +68,7 @@ class Nouns(TyperGroup):
         command = lighten(typer.main.get_command(noun))
         command.name = cmd_name
         if COMPLETE in os.environ:
-            from lunalux_tui.cli.complete import teach
+            from lunalux_tui.cli.completion_values import teach
 
             teach(cmd_name, command)
         return command

@@ -11,7 +11,7 @@ from lunalux_core.library.groups import CardMode, Group, TurnOrder
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import with_runtime
-from lunalux_tui.cli.shelf import JSON, print_scenarios
+from lunalux_tui.cli.shelf_commands import JSON, print_scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Callable

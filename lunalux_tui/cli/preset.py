@@ -13,7 +13,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, write_file
 from lunalux_tui.cli.run import with_runtime
-from lunalux_tui.cli.shelf import JSON, NAME, print_scenarios, shelf_app, summary
+from lunalux_tui.cli.shelf_commands import JSON, NAME, print_scenarios, shelf_app, summary
 
 if TYPE_CHECKING:
     from lunalux_core.presets.document import Preset

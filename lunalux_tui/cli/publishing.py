@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
-from lunalux_tui.cli.shelf import read_json
+from lunalux_tui.cli.shelf_commands import read_json
 
 if TYPE_CHECKING:
     from lunalux_core.library.market_cache import Lang

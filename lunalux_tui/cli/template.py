@@ -16,7 +16,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
 from lunalux_tui.cli.run import with_runtime
-from lunalux_tui.cli.shelf import JSON, print_scenarios, read_each
+from lunalux_tui.cli.shelf_commands import JSON, print_scenarios, read_each
 
 if TYPE_CHECKING:
     from lunalux_core.templates.reading import TemplateDocument

@@ -13,7 +13,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
 from lunalux_tui.cli.run import with_runtime
-from lunalux_tui.cli.shelf import JSON, NAME, print_scenarios, read_json, shelf_app, summary
+from lunalux_tui.cli.shelf_commands import JSON, NAME, print_scenarios, read_json, shelf_app, summary
 from lunalux_tui.cli.values import input_text
 
 if TYPE_CHECKING:
