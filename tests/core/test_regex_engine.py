@@ -31,7 +31,7 @@ def helpers() -> list[psutil.Process]:
     return [
         child
         for child in psutil.Process().children()
-        if any("ecma_worker" in part for part in child.cmdline())
+        if any("engine_worker" in part for part in child.cmdline())
     ]
 
 
