@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lunalux_core.documents.coerce import as_flag, as_integer, as_number, as_object, as_text, as_texts
-from lunalux_core.llm.model import Role, Sampling
+from lunalux_core.documents.prompt_values import Role, Sampling
 from lunalux_core.presets.preset import (
     DEFAULT_ORDER,
     GLOBAL_ORDER_ID,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from lunalux_core.llm.model import Role, Sampling
+from lunalux_core.documents.prompt_values import Role, Sampling
 
 PresetSource = Literal["builtin", "sillytavern", "user"]
 Assembly = Literal["sillytavern", "narratium"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lunalux_core.llm.model import Role
+from lunalux_core.documents.prompt_values import Role
 from lunalux_core.worldbook.engine.admission import Fired
 from lunalux_core.worldbook.engine.inputs import TimedState, Tools
 from lunalux_core.worldbook.engine.results import ROLES, Activated, Activation, DepthEntry, Skipped

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lunalux_core.llm.model import Role
+from lunalux_core.documents.prompt_values import Role
 from lunalux_core.worldbook.engine.inputs import TimedState
 from lunalux_core.worldbook.read import Entry
 
