@@ -17,7 +17,7 @@ from lunalux_core.importing.sources import Source
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.importing.documents import Rest
+    from lunalux_core.importing.storing import Storing
 
 MAX_LIBRARY = 256 * 1024 * 1024
 """Bytes of the whole file, which has pictures in it."""
@@ -25,7 +25,7 @@ MAX_LIBRARY = 256 * 1024 * 1024
 UNUSED = "Narratium's chats never read this copy of a card's worldbook; it is kept, switched off."
 
 
-def take_library(rest: Rest, source: Source, data: bytes) -> Iterator[ImportResult]:
+def take_library(rest: Storing, source: Source, data: bytes) -> Iterator[ImportResult]:
     """Characters, then what refers to them: scripts, books, presets, dialogues."""
     document = as_object(parse_json(decode_text(data, MAX_LIBRARY)[0]))
     pictures = {
@@ -53,7 +53,7 @@ def take_library(rest: Rest, source: Source, data: bytes) -> Iterator[ImportResu
 
 
 def _character(
-    rest: Rest, source: Source, told: str, record: Mapping[str, Any], pictures: Mapping[str, str]
+    rest: Storing, source: Source, told: str, record: Mapping[str, Any], pictures: Mapping[str, str]
 ) -> ImportResult:
     from lunalux_core.cards.export import export_card
     from lunalux_core.cards.png import is_png
@@ -75,7 +75,7 @@ def _character(
 
 
 def _scripts(
-    rest: Rest,
+    rest: Storing,
     source: Source,
     document: Mapping[str, Any],
     ids: Mapping[str, str],
@@ -104,7 +104,7 @@ def _own_finds(card: Mapping[str, Any]) -> set[str]:
 
 
 def _books(
-    rest: Rest, source: Source, document: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]
+    rest: Storing, source: Source, document: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[ImportResult]:
     """The editor's copies of books, where they say anything that the card does not."""
     for owner, stored in _owned(document.get("world_book")):
@@ -117,7 +117,7 @@ def _books(
 
 
 def _dialogues(
-    rest: Rest, source: Source, document: Mapping[str, Any], ids: Mapping[str, str]
+    rest: Storing, source: Source, document: Mapping[str, Any], ids: Mapping[str, str]
 ) -> Iterator[ImportResult]:
     from dataclasses import replace
 
@@ -136,7 +136,7 @@ def _dialogues(
 
 
 def _shelved(
-    rest: Rest, told: str, kind: Any, document: Any, name: str, note: str = ""
+    rest: Storing, told: str, kind: Any, document: Any, name: str, note: str = ""
 ) -> Iterator[ImportResult]:
     try:
         found = shelf_documents(kind, document, name)

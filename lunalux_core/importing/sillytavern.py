@@ -21,7 +21,7 @@ from lunalux_core.text import clean, clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.importing.documents import Rest
+    from lunalux_core.importing.storing import Storing
 
 _ENGINE = {
     "world_info_depth": ("worldbook.depth", 2),
@@ -40,7 +40,7 @@ _ENGINE = {
 _STRATEGIES = {0: "evenly", 1: "character", 2: "global"}
 
 
-def take_settings(rest: Rest, source: Source, data: bytes) -> Iterator[ImportResult]:
+def take_settings(rest: Storing, source: Source, data: bytes) -> Iterator[ImportResult]:
     """Results for scripts and personas, then one for the file itself."""
     document = as_object(read_document(data)[0])
     extensions = as_object(document.get("extension_settings"))
@@ -52,7 +52,7 @@ def take_settings(rest: Rest, source: Source, data: bytes) -> Iterator[ImportRes
         yield rest.write(lambda connection: _switched(connection, rest, source, document))
 
 
-def _personas(rest: Rest, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
+def _personas(rest: Storing, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
     holder = document if "personas" in document else as_object(document.get("power_user"))
     described = as_object(holder.get("persona_descriptions"))
     for avatar, given in as_object(holder.get("personas")).items():
@@ -77,7 +77,7 @@ def _persona(
 
 
 def _switched(
-    connection: Connection, rest: Rest, source: Source, document: Mapping[str, Any]
+    connection: Connection, rest: Storing, source: Source, document: Mapping[str, Any]
 ) -> ImportResult:
     """Switch on what was on there: global books, scripts of allowed characters, and the preset in use."""
     notes = []

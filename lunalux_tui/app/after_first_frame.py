@@ -13,10 +13,10 @@ from lunalux_tui.i18n import t
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lunalux_tui.app.app import LunaluxApp
+    from lunalux_tui.chat.host import ChatHost
 
 
-async def begin(app: LunaluxApp) -> None:
+async def begin(app: ChatHost) -> None:
     """Finish what a crash left open, add the starters to a new library, open what was asked for."""
     from lunalux_tui.chat.portrait import show_portrait
     from lunalux_tui.chat.tour import show_tour
@@ -55,7 +55,7 @@ async def begin(app: LunaluxApp) -> None:
 class _Problems:
     """What went wrong at the start, and stops nothing: told when the conversation is on screen."""
 
-    def __init__(self, app: LunaluxApp) -> None:
+    def __init__(self, app: ChatHost) -> None:
         self._app = app
         self._errors: list[LunaluxError] = []
         self._damaged: list[Path] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import work
@@ -113,6 +113,12 @@ class LunaluxApp(ThemedApp):
             *self.runtime.problems,
         ]
 
+    def all_actions(self) -> Iterator[Action]:
+        """Every declared action of the app."""
+        from lunalux_tui.app.declared_actions import all_actions
+
+        return all_actions()
+
     def read_keymap(self, settings: Settings) -> None:
         """Put the person's own keys in force."""
         before = self.keymap
@@ -121,7 +127,7 @@ class LunaluxApp(ThemedApp):
             from lunalux_tui.app.keymap import checked_keymap
 
             self.keymap, self._key_problems = checked_keymap(
-                settings.keys, places.all_actions(), settings.paths.config_file
+                settings.keys, self.all_actions(), settings.paths.config_file
             )
         if self.keymap or before:
             self.set_keymap(dict(self.keymap))

@@ -18,7 +18,7 @@ from lunalux_tui.i18n import LANGUAGES, t
 from lunalux_tui.theme.themes_dialog import title_of
 
 if TYPE_CHECKING:
-    from lunalux_tui.app.app import LunaluxApp
+    from lunalux_tui.chat.host import ChatHost
 
 
 class Commands(Provider):
@@ -27,12 +27,12 @@ class Commands(Provider):
     def _commands(self) -> Iterator[tuple[str, str, IgnoreReturnCallbackType]]:
         from lunalux_tui.app.plugins import palette_commands, start_command
 
-        app = cast("LunaluxApp", self.app)
-        for action, node in reachable(app, self.screen).items():
+        app = cast("ChatHost", self.app)
+        for action, node in reachable(self.app, self.screen).items():
             if action.palette and self._can(action, node):
                 keys = keys_of(action, app.keymap)
                 title = f"{action.label}  {key_name(keys[0])}" if keys else action.label
-                run = partial(app.run_action, action.method, node)
+                run = partial(self.app.run_action, action.method, node)
                 yield title, action.help, run
         for language, name in LANGUAGES.items():
             yield (

@@ -17,7 +17,7 @@ from lunalux_tui.theme.styles import BOLD, HEADING, SURFACE
 from lunalux_tui.theme.styles import Line as StyledLine
 
 if TYPE_CHECKING:
-    from lunalux_tui.app.app import LunaluxApp
+    from lunalux_tui.chat.host import ChatHost
     from lunalux_tui.chat.screen import ChatScreen
 
 SHOWN_LINES = 20
@@ -36,18 +36,18 @@ def scene(chat: ChatScreen) -> Scene:
     )
 
 
-def palette_commands(app: LunaluxApp) -> Iterator[tuple[str, Command]]:
+def palette_commands(app: ChatHost) -> Iterator[tuple[str, Command]]:
     """The commands of the plug-ins that run, each with the name of its plug-in."""
     if app.runtime.settings.plugins:
         yield from app.runtime.plugins.commands()
 
 
-def start_command(app: LunaluxApp, plugin: str, command: Command) -> None:
+def start_command(app: ChatHost, plugin: str, command: Command) -> None:
     """Run a command of a plug-in; what it says is a notice, what it writes goes into the prompt."""
     app.run_worker(_run(app, plugin, command), group="plugin-command", exit_on_error=False)
 
 
-async def _run(app: LunaluxApp, plugin: str, command: Command) -> None:
+async def _run(app: ChatHost, plugin: str, command: Command) -> None:
     try:
         outcome = await app.runtime.plugins.run(plugin, command, scene(app.chat))
     except LunaluxError as error:

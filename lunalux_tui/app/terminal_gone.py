@@ -13,14 +13,13 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    from textual.app import App
     from textual.driver import Driver
-
-    from lunalux_tui.app.app import LunaluxApp
 
 SECONDS = 2.0
 
 
-def watch_terminal(app: LunaluxApp) -> None:
+def watch_terminal(app: App[Any]) -> None:
     """End `app`, drafts kept, on SIGHUP, on SIGTERM, and when its input has hung up."""
     if sys.platform == "win32" or app.is_headless or app.is_web:
         return

@@ -80,7 +80,7 @@ class ChatBase(LunaScreen[None]):
         """The runner of turns; made by the first turn, since the first frame does without it."""
         from lunalux_tui.chat.turns import Turns
 
-        return Turns(self)
+        return Turns(self, self.looks)
 
     @cached_property
     def looks(self) -> Looks:

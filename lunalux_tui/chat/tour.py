@@ -22,7 +22,7 @@ from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE, Line
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
-    from lunalux_tui.app.app import LunaluxApp
+    from lunalux_tui.chat.host import ChatHost
     from lunalux_tui.chat.screen import ChatScreen
 
 STATE = "tour.step"
@@ -161,7 +161,7 @@ def stays_here(settings: Settings) -> bool:
     return settings.model == "practice" or settings.model.partition(":")[0] in LOCAL_SERVERS
 
 
-async def show_tour(app: LunaluxApp, *, new: bool) -> None:
+async def show_tour(app: ChatHost, *, new: bool) -> None:
     """Show the tour where a new library begins, or go on with it where it was left."""
     state = app.runtime.library.state
     step = await state.get(STATE, 0 if new else -1)
@@ -169,14 +169,14 @@ async def show_tour(app: LunaluxApp, *, new: bool) -> None:
         await begin_tour(app, step)
 
 
-async def begin_tour(app: LunaluxApp, step: int = 0) -> None:
+async def begin_tour(app: ChatHost, step: int = 0) -> None:
     """Show a tip of the tour, by default the first."""
     await app.runtime.library.state.set(STATE, step)
     await app.chat.query(TourBar).remove()
     await app.chat.query_one("#main").mount(TourBar(app.chat, step), before="#prompt")
 
 
-async def end_tour(app: LunaluxApp) -> None:
+async def end_tour(app: ChatHost) -> None:
     """End the tour for good, until it is asked for again."""
     await app.runtime.library.state.set(STATE, -1)
     await app.chat.query(TourBar).remove()

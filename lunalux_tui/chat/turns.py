@@ -33,14 +33,16 @@ from lunalux_tui.i18n import t, tell
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from lunalux_tui.chat.screen_base import ChatBase
+    from lunalux_tui.chat.transcript.display import Looks
+    from lunalux_tui.chat.view import ChatView
 
 
 class Turns:
     """Runs one turn at a time for a chat screen; keeps send lock, status and clock in step with it."""
 
-    def __init__(self, screen: ChatBase) -> None:
+    def __init__(self, screen: ChatView, looks: Looks) -> None:
         self._screen = screen
+        self._looks = looks
         self._reply: Message | None = None
         self._began = 0.0
         self._clock: Timer | None = None
@@ -154,7 +156,7 @@ class Turns:
             screen.words_stored()  # before anything that a stop could interrupt
             await screen.window.show_end(event.user_message)
             screen.remember_words()
-            screen.looks.follow()
+            self._looks.follow()
         elif event.reply is not None:
             await screen.window.reload()
         if event.reply is not None:
@@ -169,11 +171,11 @@ class Turns:
             self._impersonated = None
             screen.prompt.rewrite(event.text)
         else:
-            await screen.looks.settled(event.message)
+            await self._looks.settled(event.message)
             self._reply = None
             screen.transcript.end_stream(event.message)
             screen.last_reply(event.message)
-            screen.looks.follow(anew=True)
+            self._looks.follow(anew=True)
         reply_done(
             screen.app,
             screen.runtime.settings,
@@ -197,6 +199,6 @@ class Turns:
             screen.transcript.end_stream(stored)
             if stored is not None:
                 screen.last_reply(stored)
-                screen.looks.follow()
+                self._looks.follow()
         elif screen.transcript.streaming:
             screen.transcript.end_stream(None)

@@ -27,6 +27,7 @@ from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.library.market_cache import Lang
+    from lunalux_tui.chat.host import ChatHost
 
 NEW, OPEN = "new", "open "
 """Ids of rows: one begins a character, the others go on with a draft or a character by its key."""
@@ -178,7 +179,7 @@ class CreateFiles(CreateBase):
 
     async def _tell_chat(self, identity: str) -> None:
         """Let the chat screen show the character under its new name."""
-        chat = self.lunalux.chat
+        chat = cast("ChatHost", self.app).chat
         await chat.refresh_roster()
         if chat.character is not None and chat.character.id == identity:
             chat.character = (await self.runtime.library.characters.get(identity)).summary

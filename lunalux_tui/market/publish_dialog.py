@@ -25,7 +25,7 @@ from lunalux_tui.parts.rows import Row
 if TYPE_CHECKING:
     from lunalux_core.library.market_cache import Lang
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.app.app import LunaluxApp
+    from lunalux_tui.parts.host import Host
 
 TAGS_MOST = 10
 INTRO_MOST = 4000
@@ -39,7 +39,7 @@ ACTIONS = (
 )
 
 
-async def publish(app: LunaluxApp, lang: Lang) -> Lang | None:
+async def publish(app: Host, lang: Lang) -> Lang | None:
     """Choose a character of the library and publish it; the language it went to, or None."""
     characters = await app.runtime.library.characters.list()
     rows = [Row(one.id, one.name, right=LANGUAGES.get(one.language, "")) for one in characters]

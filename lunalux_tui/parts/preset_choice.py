@@ -13,7 +13,7 @@ from lunalux_tui.parts.rows import Row
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.presets.document import Preset
-    from lunalux_tui.app.app import LunaluxApp
+    from lunalux_tui.parts.host import Host
 
 BUILTIN = "builtin "
 """Begins the row id of a built-in preset; other rows have the id of the shelf."""
@@ -28,7 +28,7 @@ class Held:
     item: ShelfItem | None = None
 
 
-async def in_use(app: LunaluxApp) -> Held:
+async def in_use(app: Host) -> Held:
     """The preset that the next turn goes by. Raises what `held` raises."""
     settings = app.runtime.settings
     for item in await app.runtime.library.presets.list(enabled_only=True):
@@ -49,7 +49,7 @@ def held(row_id: str, settings: Settings, items: Iterable[ShelfItem] = ()) -> He
     return Held(row_id, read_preset(item.document, item.name).preset, item)
 
 
-async def put_in_use(app: LunaluxApp, row_id: str) -> None:
+async def put_in_use(app: Host, row_id: str) -> None:
     """Let the next turns go by the preset of a row."""
     shelf = app.runtime.library.presets
     if not row_id.startswith(BUILTIN):

@@ -13,7 +13,7 @@ from lunalux_tui.i18n import t, tell
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.app.app import LunaluxApp
+    from lunalux_tui.parts.host import Host
 
 Result = TypeVar("Result")
 
@@ -26,9 +26,9 @@ class LunaScreen(Screen[Result]):
     """
 
     @property
-    def lunalux(self) -> LunaluxApp:
+    def lunalux(self) -> Host:
         """The app, as what it is."""
-        return cast("LunaluxApp", self.app)
+        return cast("Host", self.app)
 
     @property
     def runtime(self) -> Runtime:

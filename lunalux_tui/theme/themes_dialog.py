@@ -14,13 +14,13 @@ from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.theme import theme_files
 
 if TYPE_CHECKING:
-    from lunalux_tui.app.app import LunaluxApp
+    from lunalux_tui.theme.themed_app import ThemedApp
 
 
 class ThemesDialog(PickDialog):
     """Answers the name of a theme, or None. Files that are saved while it is open appear by themselves."""
 
-    def __init__(self, app: LunaluxApp) -> None:
+    def __init__(self, app: ThemedApp) -> None:
         self._lunalux = app
         hint = question("themes.no_colour") if app.no_colour else question("themes.hint", folder=self._own)
         super().__init__(

@@ -12,7 +12,7 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LimitExceeded, NetworkError, NotFound, StorageError
 from lunalux_tui import i18n
 from lunalux_tui.actions import key_name
-from lunalux_tui.app import places
+from lunalux_tui.app.declared_actions import all_actions
 from lunalux_tui.app.keymap import checked_keymap
 from lunalux_tui.i18n import catalogue, t
 from lunalux_tui.theme import theme_files
@@ -37,7 +37,7 @@ def parameters(value: str | Mapping[str, str]) -> set[str]:
 
 
 def test_every_action_has_words_in_both_languages() -> None:
-    actions = list(places.all_actions())
+    actions = list(all_actions())
     assert len({action.id for action in actions}) == len(actions)
     for language in i18n.LANGUAGES:
         i18n.use(language)
@@ -103,7 +103,7 @@ def test_bundled_themes_load_and_a_bad_one_costs_a_notice(paths: Paths) -> None:
 
 
 def test_a_key_map_keeps_what_it_can() -> None:
-    good, wrong = checked_keymap({"chat.tree": "ctrl+y", "chat.nothing": "x"}, places.all_actions())
+    good, wrong = checked_keymap({"chat.tree": "ctrl+y", "chat.nothing": "x"}, all_actions())
     assert good == {"chat.tree": "ctrl+y"}
     assert [error.code for error in wrong] == ["KEY_UNKNOWN_ACTION"]
 

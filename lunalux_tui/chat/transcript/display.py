@@ -14,7 +14,7 @@ from lunalux_core.display.cache import depths
 if TYPE_CHECKING:
     from lunalux_core.display.scripts import Display, Shown
     from lunalux_core.library.conversations import Message
-    from lunalux_tui.chat.screen_base import ChatBase
+    from lunalux_tui.chat.view import ChatView
 
 BATCH = 6
 """Messages whose looks come on screen together."""
@@ -25,7 +25,7 @@ PATIENCE = 1.0
 class Looks:
     """Keeps the transcript's looks in step with the messages and the scripts."""
 
-    def __init__(self, screen: ChatBase) -> None:
+    def __init__(self, screen: ChatView) -> None:
         self._screen = screen
         self._display: Display | None = None
         self._of = ""

@@ -44,20 +44,6 @@ SECTIONS = (
 BY_ID = {section.id: section for section in SECTIONS}
 
 
-def classes() -> tuple[type, ...]:
-    """Everything within the parts that declares actions."""
-    from lunalux_tui.create.json_view import JsonView
-    from lunalux_tui.create.screen import SectionRows
-    from lunalux_tui.create.sections.greetings import GreetingsPane
-    from lunalux_tui.create.sections.tags_field import TagsField
-    from lunalux_tui.create.sections.worldbook import BookPane
-    from lunalux_tui.create.sections.worldbook_entry import EntryRows
-    from lunalux_tui.create.tags_dialog import TagsDialog
-    from lunalux_tui.parts.form_field import ChoiceField
-
-    return (SectionRows, GreetingsPane, BookPane, EntryRows, TagsField, ChoiceField, JsonView, TagsDialog)
-
-
 def section_of(place: str) -> str:
     """The section where a change of this place shows; see `editor.draft.Draft.become`."""
     from lunalux_core.editor.fields import BY_ID as FIELDS

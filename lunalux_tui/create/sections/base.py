@@ -16,7 +16,7 @@ from lunalux_tui.parts.form_field import FieldBox
 
 if TYPE_CHECKING:
     from lunalux_core.editor.draft import Draft
-    from lunalux_tui.create.screen import CreateScreen
+    from lunalux_tui.create.sections.host import EditorHost
     from lunalux_tui.parts.screen import LunaScreen
 
 
@@ -30,9 +30,9 @@ class CreatePane(Column):
         self._wishes: list[Callable[[], object]] = []
 
     @property
-    def host(self) -> CreateScreen:
+    def host(self) -> EditorHost:
         """The screen the pane stands on."""
-        return cast("CreateScreen", self.screen)
+        return cast("EditorHost", self.screen)
 
     @property
     def draft(self) -> Draft:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lunalux_core.worldbook.engine import Activation
     from lunalux_core.worldbook.engine.results import Activated
-    from lunalux_tui.create.screen import CreateScreen
+    from lunalux_tui.create.sections.host import EditorHost
 
 PAUSE = 0.15
 FIRES, STAYS = "●", "○"
@@ -103,7 +103,7 @@ class Trial(Column):
     async def _scan(self) -> None:
         from lunalux_core.editor.worldbook_test import try_book
 
-        host = cast("CreateScreen", self.screen)
+        host = cast("EditorHost", self.screen)
         try:
             while True:
                 self._again = False
@@ -125,7 +125,7 @@ class Trial(Column):
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         event.stop()
         if event.state is WorkerState.ERROR and event.worker.error is not None:
-            cast("CreateScreen", self.screen).show_failure(event.worker.error)
+            cast("EditorHost", self.screen).show_failure(event.worker.error)
 
     # -- what came of it ---------------------------------------------------------------------------
 

@@ -17,8 +17,8 @@ from lunalux_tui.settings.sections import Section
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.app.app import LunaluxApp
-    from lunalux_tui.settings.screen import SettingsScreen
+    from lunalux_tui.parts.host import Host
+    from lunalux_tui.settings.sections.host import SettingsHost
 
 WORK = "settings"
 """The group of the workers that ask something."""
@@ -44,8 +44,8 @@ class Pane(Rows):
         self.section = section
 
     @property
-    def lunalux(self) -> LunaluxApp:
-        return cast("LunaluxApp", self.app)
+    def lunalux(self) -> Host:
+        return cast("Host", self.app)
 
     @property
     def runtime(self) -> Runtime:
@@ -56,9 +56,9 @@ class Pane(Rows):
         return self.runtime.settings
 
     @property
-    def host(self) -> SettingsScreen:
+    def host(self) -> SettingsHost:
         """The screen the pane stands on."""
-        return cast("SettingsScreen", self.screen)
+        return cast("SettingsHost", self.screen)
 
     def on_mount(self) -> None:
         self.read()

@@ -9,7 +9,6 @@ from textual import work
 
 from lunalux_core.config.config_file import set_keys
 from lunalux_tui.actions import Action, bindings, key_name, keys_of
-from lunalux_tui.app import places
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.rows import Row
@@ -39,7 +38,7 @@ class KeysPane(Pane):
         return self.known.get(self.chosen)
 
     def read(self) -> None:
-        actions = sorted(places.all_actions(), key=lambda action: _ORDER.get(action.group, len(_ORDER)))
+        actions = sorted(self.lunalux.all_actions(), key=lambda action: _ORDER.get(action.group, len(_ORDER)))
         self.known = {action.id: action for action in actions}
         own = self.settings.keys
         rows = [

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from lunalux_core.config.settings import DECLARATIONS
 from lunalux_tui.actions import Action, key_name, keys_of
-from lunalux_tui.app import places
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.rows import Row
@@ -29,7 +28,7 @@ class FoundPane(ValuesPane):
         self.read()
 
     def read(self) -> None:
-        self._by_id = {one.id: one for one in places.all_actions()}
+        self._by_id = {one.id: one for one in self.lunalux.all_actions()}
         self.empty = t("settings.nothing_found")
         self.show([*self._sections(), *self._settings(), *self._keys()])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from textual import work
 
@@ -14,6 +14,9 @@ from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.settings.sections import settings_of
 from lunalux_tui.settings.sections.base import WORK, Pane, through
+
+if TYPE_CHECKING:
+    from lunalux_tui.theme.themed_app import ThemedApp
 
 MARKS = {"default": " ", "file": "●", "environment": "■", "flag": "▲"}
 """Where a value comes from, at the left of its name."""
@@ -167,7 +170,7 @@ async def ask_value(pane: Pane, known: Declaration) -> Any:
     if known.key == "ui.theme":
         from lunalux_tui.theme.themes_dialog import ThemesDialog
 
-        return await pane.app.push_screen_wait(ThemesDialog(pane.lunalux))
+        return await pane.app.push_screen_wait(ThemesDialog(cast("ThemedApp", pane.app)))
     if known.key == "chat.model":
         from lunalux_tui.parts.models_dialog import ModelsDialog
 
