@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.chat.reply_store import (
     CONTINUED,
     Begun,
-    Keeper,
+    StreamingReply,
     claimed,
     recover,
     settled,
@@ -65,7 +65,7 @@ from lunalux_core.library.undo import Replayed, read_row, redo, undo
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lunalux_core.chat.journal import Tail
+    from lunalux_core.chat.journal import ReplyJournal
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.assembly import Prompt
     from lunalux_core.dialogue.turn_input import TurnReader
@@ -450,7 +450,7 @@ class Chat:
         """Store the beginning of a turn. Stopped meanwhile, it is taken back: nobody saw it, and whoever sent
         the words still has them.
         """
-        claims: list[Tail] = []
+        claims: list[ReplyJournal] = []
         stored: list[Begun] = []
 
         def work(connection: Connection) -> Begun:
@@ -483,28 +483,28 @@ class Chat:
             if user is not None:
                 yield TurnStarted(user.conversation_id, user, None, "")
             return
-        keeper = Keeper(self._database, begun)
+        streaming = StreamingReply(self._database, begun)
         try:
             yield TurnStarted(turn.conversation.id, user, reply, turn.model.name)
             async with aclosing(self._workflow().stream(turn)) as steps:
                 async for step in steps:
                     if isinstance(step, TurnResult):
-                        message = await keeper.done(step, turn)
+                        message = await streaming.done(step, turn)
                         await self._keep_record(step, turn, message)
                         yield TurnCompleted(message, step.text, step.suggestions, step.report)
                         return
                     if isinstance(step, TextDelta | ThinkingDelta | Reread):
-                        await keeper.take(step)
+                        await streaming.take(step)
                     elif isinstance(step, Billed):
                         await self._billed(step)
                     elif isinstance(step, BindingDropped):
                         await self._library.characters.set_binding(step.character_id, active=False)
                     yield step
         except (asyncio.CancelledError, GeneratorExit):
-            await asyncio.shield(keeper.end("stopped"))
+            await asyncio.shield(streaming.end("stopped"))
             raise
         except BaseException:
-            await asyncio.shield(keeper.end("failed"))
+            await asyncio.shield(streaming.end("failed"))
             raise
 
     async def _keep_record(self, result: TurnResult, turn: TurnInput, message: Message | None) -> None:

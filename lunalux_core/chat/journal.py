@@ -25,7 +25,7 @@ _OPEN = os.O_RDWR | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class JournaledReply:
     """What a file held of a reply; `damaged` where something in it cannot be read."""
 
     text: str
@@ -37,7 +37,7 @@ def _file_of(library: Path, reply_id: str) -> Path:
     return library.with_name("streaming") / f"{reply_id}.jsonl"
 
 
-class Tail:
+class ReplyJournal:
     """The file of one reply. A disk that refuses leaves only the library."""
 
     def __init__(self, library: Path, reply_id: str, base: str) -> None:
@@ -106,7 +106,7 @@ def is_held(library: Path, reply_id: str) -> bool:
     return False
 
 
-def read_tail(library: Path, reply_id: str) -> Kept | None:
+def read_journal(library: Path, reply_id: str) -> JournaledReply | None:
     """What the file of a killed program holds of a reply, up to the first line that cannot be read.
 
     Its last piece may be cut and is left out then, which is no damage.
@@ -129,15 +129,15 @@ def read_tail(library: Path, reply_id: str) -> Kept | None:
             text, thinking = [], []
         text.append(piece[0])
         thinking.append(piece[1])
-    return Kept("".join(text), "".join(thinking), damaged)
+    return JournaledReply("".join(text), "".join(thinking), damaged)
 
 
-def tails(library: Path) -> list[str]:
+def journaled(library: Path) -> list[str]:
     """Ids of the replies that have a file beside the library file `library`."""
     return [file.stem for file in _file_of(library, "").parent.glob("*.jsonl")]
 
 
-def remove_tails(library: Path, replies: Iterable[str]) -> None:
+def remove_journals(library: Path, replies: Iterable[str]) -> None:
     """Remove the files of replies that are complete in the library and that nobody writes."""
     for reply in replies:
         path = _file_of(library, reply)

@@ -9,7 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lunalux_core.chat.journal import Tail, is_held, read_tail, remove_tails, set_aside, tails
+from lunalux_core.chat.journal import (
+    ReplyJournal,
+    is_held,
+    journaled,
+    read_journal,
+    remove_journals,
+    set_aside,
+)
 from lunalux_core.dialogue.turn import Reread, TextDelta, ThinkingDelta, TurnInput, TurnResult
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
@@ -54,10 +61,10 @@ class Begun:
     reply: Message | None
     turn: TurnInput | None
     before: Mapping[str, Any] | None = None
-    tail: Tail | None = None
+    tail: ReplyJournal | None = None
 
 
-class Keeper:
+class StreamingReply:
     """Stores a reply while it comes and when it ends."""
 
     def __init__(self, database: Database, begun: Begun) -> None:
@@ -72,19 +79,19 @@ class Keeper:
         self._thinking: list[str] = []
         self._flushed = time.monotonic()
         self._finished = False
-        self._tail = begun.tail
+        self._journal = begun.tail
 
     async def take(self, delta: TextDelta | ThinkingDelta | Reread) -> None:
         if isinstance(delta, Reread):
             self._text, self._thinking = [delta.text], [delta.thinking]
-            if self._tail is not None:
-                self._tail.turn(delta.text, delta.thinking)
+            if self._journal is not None:
+                self._journal.turn(delta.text, delta.thinking)
             await self._flush()
             return
         shown = isinstance(delta, TextDelta)
         (self._text if shown else self._thinking).append(delta.text)
-        if self._tail is not None:
-            self._tail.add(**{"text" if shown else "thinking": delta.text})
+        if self._journal is not None:
+            self._journal.add(**{"text" if shown else "thinking": delta.text})
         if time.monotonic() - self._flushed >= FLUSH_SECONDS:
             await self._flush()
 
@@ -160,11 +167,11 @@ class Keeper:
         try:
             result = await self._database.write(change)
         except BaseException:
-            if self._tail is not None:
-                self._tail.release()
+            if self._journal is not None:
+                self._journal.release()
             raise
-        if self._tail is not None:
-            self._tail.remove()
+        if self._journal is not None:
+            self._journal.remove()
         return result
 
     def _thought(self, thinking: str) -> str:
@@ -200,7 +207,7 @@ class Keeper:
         self._flushed = time.monotonic()
 
 
-def claimed(library: Path, begun: Begun) -> Tail | None:
+def claimed(library: Path, begun: Begun) -> ReplyJournal | None:
     """Make this program the only writer of a turn's reply, before anybody can see that it is pending.
 
     Raises:
@@ -208,7 +215,7 @@ def claimed(library: Path, begun: Begun) -> Tail | None:
     """
     if begun.reply is None or begun.turn is None:
         return None
-    tail = Tail(library, begun.reply.id, begun.reply.content)
+    tail = ReplyJournal(library, begun.reply.id, begun.reply.content)
     if not tail.claim():
         raise _running()
     return tail
@@ -266,20 +273,20 @@ async def recover(database: Database, told: Callable[[Path], None] | None = None
         damaged[:] = [
             row["id"] for row in cut if _cut(connection, database.path, row["id"], str(row["content"]))
         ]
-        return len(cut), [one for one in tails(database.path) if one not in running]
+        return len(cut), [one for one in journaled(database.path) if one not in running]
 
     count, complete = await database.write(change)
     for reply_id in damaged:
         place = set_aside(database.path, reply_id)
         if told is not None:
             told(place)
-    remove_tails(database.path, complete)
+    remove_journals(database.path, complete)
     return count
 
 
 def _cut(connection: Connection, library: Path, reply_id: str, stored: str) -> bool:
     """Mark a reply as stopped, with what its file holds; whether something in that file cannot be read."""
-    kept = read_tail(library, reply_id)
+    kept = read_journal(library, reply_id)
     shown = {}
     if kept is not None and len(kept.text) >= len(stored):
         shown = {"content": kept.text, **({"thinking": kept.thinking} if kept.thinking else {})}
