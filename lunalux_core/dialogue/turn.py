@@ -149,7 +149,7 @@ TurnEvent = (
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
+class GroupContext:
     """Who else is in a group: what all members and the muted ones are called, the speaker among them.
 
     `depths` are the prompts of the others' cards for a depth, where all cards are in the prompt.
@@ -185,7 +185,7 @@ class TurnInput:
     names the wish (a retry of what failed has the same). `token_factor` is what earlier replies of this model
     taught about its counting of tokens. `templates` are the library's, for a model of text completion only.
     In a group, `character` and `card` are the speaker's (the card with what the others bring, where they are
-    joined) and `cast` tells who else is there.
+    joined) and `group` tells who else is there.
     """
 
     kind: TurnKind
@@ -213,7 +213,7 @@ class TurnInput:
     replies: int = 0
     said: int = 0
     token_factor: float = 1.0
-    cast: Cast | None = None
+    group: GroupContext | None = None
     request: str = ""
     templates: tuple[StoredTemplate, ...] = ()
 

@@ -33,7 +33,7 @@ from lunalux_core.text import clean_line
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
     from lunalux_core.database import Connection
-    from lunalux_core.dialogue.turn import Cast
+    from lunalux_core.dialogue.turn import GroupContext
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
     from lunalux_core.presets.document import Preset
@@ -208,7 +208,7 @@ class TurnReader:
             NotFound: SPEAKER_GONE, MODEL_UNKNOWN and others.
         """
         conversation = of or load_conversation(connection, reply.conversation_id if reply else "")
-        character, card, cast, beside = self._speaker(connection, conversation, reply, speaker)
+        character, card, group, beside = self._speaker(connection, conversation, reply, speaker)
         language = self.language(character)
         preset = self.preset(connection, conversation, options, language)
         model = self.model(options)
@@ -241,23 +241,23 @@ class TurnReader:
             model=model,
             partial=partial,
             attempt=reply.swipe if reply else 0,
-            cast=cast,
+            group=group,
             request=reply.request if reply else "",
             templates=tuple(load_templates(connection)) if model.mode == "text" else (),
         )
 
     def _speaker(
         self, connection: Connection, conversation: Conversation, reply: Message | None, speaker: str
-    ) -> tuple[Character, Card, Cast | None, list[Character]]:
+    ) -> tuple[Character, Card, GroupContext | None, list[Character]]:
         """Who speaks, with which card, in which company, and whose worldbooks take part beside its own."""
         if not conversation.group_id:
             character = load_character(connection, conversation.character_id)
             return character, parsed_card(character.document), None, []
-        from lunalux_core.groups.prompt import company, load_speaker
+        from lunalux_core.groups.prompt import group_prompt, load_speaker
 
         character = load_speaker(connection, reply, speaker)
-        found = company(connection, conversation.group_id, character)
-        return character, found.card, found.cast, [one.character for one in found.beside]
+        found = group_prompt(connection, conversation.group_id, character)
+        return character, found.card, found.context, [one.character for one in found.beside]
 
     def _group_language(self, connection: Connection, group_id: str) -> Language:
         """The language of the first member, the interface's without one."""

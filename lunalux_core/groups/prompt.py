@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.dialogue.active_books import parsed_card
 from lunalux_core.dialogue.assembly.material import DepthText
 from lunalux_core.dialogue.openings import Opener, card_context, carried_state, keep_globals
-from lunalux_core.dialogue.turn import Cast
+from lunalux_core.dialogue.turn import GroupContext
 from lunalux_core.errors import NotFound
-from lunalux_core.groups.turn_order import Candidate, Dice, Occasion, choose_speakers
+from lunalux_core.groups.turn_order import Dice, GroupMember, LastSpoken, choose_speakers
 from lunalux_core.ids import uuid4
 from lunalux_core.library.characters import Character, load_character
 from lunalux_core.library.conversations import (
@@ -46,7 +46,7 @@ _CALLED = re.compile(r"\{\{\s*char\s*\}\}|<(?:char|bot)>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class MemberCard:
     """A member with its card."""
 
     character: Character
@@ -59,20 +59,20 @@ class Present:
 
 
 @dataclass(frozen=True, slots=True)
-class Company:
+class GroupPrompt:
     """What a group makes of its speaker's turn: the card in use, the others' cards beside it, the cast."""
 
     card: Card
-    beside: tuple[Present, ...]
-    cast: Cast
+    beside: tuple[MemberCard, ...]
+    context: GroupContext
 
 
-def present(connection: Connection, group: Group) -> list[Present]:
+def member_cards(connection: Connection, group: Group) -> list[MemberCard]:
     """The members in their order."""
     found = []
     for member in group.members:
         character = load_character(connection, member.character_id)
-        found.append(Present(character, parsed_card(character.document), member.muted))
+        found.append(MemberCard(character, parsed_card(character.document), member.muted))
     return found
 
 
@@ -91,27 +91,29 @@ def load_speaker(connection: Connection, message: Message | None, speaker: str) 
     return load_character(connection, identity)
 
 
-def company(connection: Connection, group_id: str, speaker: Character) -> Company:
+def group_prompt(connection: Connection, group_id: str, speaker: Character) -> GroupPrompt:
     """The company in which a speaker speaks."""
     group = load_group(connection, group_id)
-    everybody = present(connection, group)
+    everybody = member_cards(connection, group)
     card = parsed_card(speaker.document)
-    cast = Cast(tuple(one.called for one in everybody), tuple(one.called for one in everybody if one.muted))
+    context = GroupContext(
+        tuple(one.called for one in everybody), tuple(one.called for one in everybody if one.muted)
+    )
     if group.cards == "swap":
-        return Company(card, (), cast)
+        return GroupPrompt(card, (), context)
     heard = [one for one in everybody if not one.muted or one.character.id == speaker.id]
     if all(one.character.id != speaker.id for one in heard):
-        heard.append(Present(speaker, card, muted=False))
+        heard.append(MemberCard(speaker, card, muted=False))
     beside = tuple(one for one in heard if one.character.id != speaker.id)
     depths = tuple(
         DepthText(one.card.depth_prompt.depth, one.card.depth_prompt.role, _named(own, one.called))
         for one in beside
         if (own := one.card.depth_prompt.prompt).strip()
     )
-    return Company(_joined(card, heard), beside, replace(cast, depths=depths))
+    return GroupPrompt(_joined(card, heard), beside, replace(context, depths=depths))
 
 
-def _joined(card: Card, heard: Sequence[Present]) -> Card:
+def _joined(card: Card, heard: Sequence[MemberCard]) -> Card:
     """The speaker's card with the fields of all, each about its own `{{char}}`."""
     return card.with_edits(
         {
@@ -147,8 +149,8 @@ def answering(
     if speaker:
         return [group.find(speaker).character_id]
     candidates = _candidates(connection, group)
-    occasion = _occasion(connection, group, candidates, said, asked)
-    return choose_speakers(group.order, candidates, occasion, _dice(said))
+    last_spoken = _last_spoken(connection, group, candidates, said, asked)
+    return choose_speakers(group.order, candidates, last_spoken, _dice(said))
 
 
 def first_member(connection: Connection, group_id: str) -> str:
@@ -157,26 +159,26 @@ def first_member(connection: Connection, group_id: str) -> str:
     return group.members[0].character_id if group.members else ""
 
 
-def _candidates(connection: Connection, group: Group) -> list[Candidate]:
+def _candidates(connection: Connection, group: Group) -> list[GroupMember]:
     return [
-        Candidate(
+        GroupMember(
             member.character.id,
             tuple(dict.fromkeys((member.character.name, member.called))),
             member.card.talkativeness,
             member.muted,
         )
-        for member in present(connection, group)
+        for member in member_cards(connection, group)
     ]
 
 
-def _occasion(
-    connection: Connection, group: Group, members: Sequence[Candidate], said: Message | None, asked: bool
-) -> Occasion:
+def _last_spoken(
+    connection: Connection, group: Group, members: Sequence[GroupMember], said: Message | None, asked: bool
+) -> LastSpoken:
     if said is None:
-        return Occasion(self_responses=group.self_responses)
+        return LastSpoken(self_responses=group.self_responses)
     by_member = said.role == "assistant"
     last = next((member.names[0] for member in members if member.id == said.speaker), said.name)
-    return Occasion(
+    return LastSpoken(
         said="" if said.hidden else said.content,
         by_person=not (by_member or asked) and bool(said.content),
         last=last if by_member else "",
@@ -211,7 +213,7 @@ def begin_group(
     """
     group = load_group(connection, group_id)
     conversation = create_conversation(connection, "", title, group_id=group_id)
-    everybody = present(connection, group)
+    everybody = member_cards(connection, group)
     called = tuple(one.called for one in everybody)
     muted = tuple(one.called for one in everybody if one.muted)
     shown: Message | None = None

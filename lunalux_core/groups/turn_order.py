@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class GroupMember:
     """A member as the choice sees it: its names, the card's first, and how readily it speaks (0 to 1)."""
 
     id: str
@@ -41,7 +41,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
+class LastSpoken:
     """What a turn answers.
 
     Attributes:
@@ -60,7 +60,7 @@ class Occasion:
 
 
 def choose_speakers(
-    order: TurnOrder, members: Sequence[Candidate], occasion: Occasion, dice: Dice
+    order: TurnOrder, members: Sequence[GroupMember], last_spoken: LastSpoken, dice: Dice
 ) -> list[str]:
     """Ids of those who answer, in order, each once.
 
@@ -72,17 +72,17 @@ def choose_speakers(
         case "list":
             return [member.id for member in able]
         case "manual":
-            return [] if occasion.by_person else [member.id for member in _shuffled(able, dice)[:1]]
+            return [] if last_spoken.by_person else [member.id for member in _shuffled(able, dice)[:1]]
         case "pooled":
-            return _pooled(able, occasion, dice)
+            return _pooled(able, last_spoken, dice)
         case "natural":
-            return _natural(able, occasion, dice)
+            return _natural(able, last_spoken, dice)
 
 
-def _natural(able: Sequence[Candidate], occasion: Occasion, dice: Dice) -> list[str]:
-    barred = "" if occasion.by_person or occasion.self_responses else occasion.last
+def _natural(able: Sequence[GroupMember], last_spoken: LastSpoken, dice: Dice) -> list[str]:
+    barred = "" if last_spoken.by_person or last_spoken.self_responses else last_spoken.last
     free = [member for member in able if member.names[0] != barred]
-    chosen = mentioned(occasion.said, free)
+    chosen = mentioned(last_spoken.said, free)
     willing = []
     for member in _shuffled(able, dice):
         if member not in free:
@@ -96,8 +96,8 @@ def _natural(able: Sequence[Candidate], occasion: Occasion, dice: Dice) -> list[
     return list(dict.fromkeys(chosen))
 
 
-def _pooled(able: Sequence[Candidate], occasion: Occasion, dice: Dice) -> list[str]:
-    spoken = () if occasion.by_person else occasion.spoken
+def _pooled(able: Sequence[GroupMember], last_spoken: LastSpoken, dice: Dice) -> list[str]:
+    spoken = () if last_spoken.by_person else last_spoken.spoken
     pool = [member for member in able if member.id not in spoken]
     if not pool and len(able) > 1:
         pool = [member for member in able if member.id != spoken[0]]
@@ -118,7 +118,7 @@ def _shuffled(members: Sequence[_T], dice: Dice) -> list[_T]:
     return mixed
 
 
-def mentioned(text: str, members: Sequence[Candidate]) -> list[str]:
+def mentioned(text: str, members: Sequence[GroupMember]) -> list[str]:
     """Ids of those whom a text names, in its order; a word calls the first member that bears it."""
     folded = text.casefold()
     calls: list[tuple[int, str]] = []
@@ -148,7 +148,7 @@ def _whole_name_at(text: str, name: str) -> int:
 
 def own_names(turn: TurnInput) -> tuple[str, ...]:
     """Names a reply may wrongly begin with: the speaker's, in a group, where a reply begins at all."""
-    if turn.cast is None or turn.partial or turn.kind == "impersonate":
+    if turn.group is None or turn.partial or turn.kind == "impersonate":
         return ()
     return tuple(dict.fromkeys(filter(None, (turn.character.name, turn.card.nickname))))
 

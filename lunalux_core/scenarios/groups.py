@@ -7,7 +7,7 @@ from typing import Any
 
 from lunalux_core.cards.card import talkativeness
 from lunalux_core.documents.coerce import as_flag, as_number, as_object, as_text
-from lunalux_core.groups.turn_order import Candidate, Dice, Occasion, choose_speakers
+from lunalux_core.groups.turn_order import Dice, GroupMember, LastSpoken, choose_speakers
 from lunalux_core.library.groups import TURN_ORDERS, TurnOrder
 
 
@@ -31,7 +31,7 @@ def _replay_one(scenario: Mapping[str, Any]) -> list[str]:
     if scenario.get("type") == "impersonate":
         return [names[int(dice() * len(names))]] if names else []
     candidates = [
-        Candidate(str(place), (name,), talkativeness(member), as_flag(member.get("muted")))
+        GroupMember(str(place), (name,), talkativeness(member), as_flag(member.get("muted")))
         for place, (name, member) in enumerate(zip(names, members, strict=True))
     ]
     order: TurnOrder = next((order for order in TURN_ORDERS if order == scenario.get("order")), "natural")
@@ -39,7 +39,7 @@ def _replay_one(scenario: Mapping[str, Any]) -> list[str]:
     return [names[int(place)] for place in chosen]
 
 
-def _occasion(scenario: Mapping[str, Any], names: list[str], history: list[Mapping[str, Any]]) -> Occasion:
+def _occasion(scenario: Mapping[str, Any], names: list[str], history: list[Mapping[str, Any]]) -> LastSpoken:
     typed = as_text(scenario.get("input")) if scenario.get("is_user_input", True) is not False else ""
     last = history[-1] if history else {}
     spoken = []
@@ -48,7 +48,7 @@ def _occasion(scenario: Mapping[str, Any], names: list[str], history: list[Mappi
             break
         if not as_flag(message.get("is_system")) and not as_flag(message.get("narrator")):
             spoken += [str(names.index(name)) for name in (as_text(message.get("name")),) if name in names]
-    return Occasion(
+    return LastSpoken(
         said=typed or ("" if as_flag(last.get("is_system")) else as_text(last.get("mes"))),
         by_person=bool(typed),
         last="" if as_flag(last.get("is_user")) else as_text(last.get("name")),

@@ -84,10 +84,10 @@ class GroupDialog(Dialog[str]):
     @work(exit_on_error=False)
     async def _begin(self) -> None:
         """How readily the members speak stands in their cards."""
-        from lunalux_core.groups.prompt import present
+        from lunalux_core.groups.prompt import member_cards
 
         def read(connection: Connection) -> dict[str, float]:
-            return {one.character.id: one.card.talkativeness for one in present(connection, self._group)}
+            return {one.character.id: one.card.talkativeness for one in member_cards(connection, self._group)}
 
         self._talks = await self._runtime.library.database.read(read)
         self._draw()

@@ -26,7 +26,7 @@ def context(engine: EcmaEngine) -> Node[Draft, Draft]:
                 message.name,
                 message.id,
                 hidden=message.hidden,
-                foreign=message.name != turn.user if message.role == "user" else turn.cast is not None,
+                foreign=message.name != turn.user if message.role == "user" else turn.group is not None,
                 event=message.event,
             )
             for message in turn.history
