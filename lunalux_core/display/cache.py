@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lunalux_core.database import Connection, Database
     from lunalux_core.dialogue.turn_input import TurnReader
-    from lunalux_core.display.scripts import Display, Memory, Shown
+    from lunalux_core.display.scripts import Display, DisplayCache, DisplayedMessage
     from lunalux_core.library.conversations import Message
     from lunalux_core.regex.engine import EcmaEngine
 
@@ -28,24 +28,24 @@ class Displays:
         self._engine = engine
 
     @cached_property
-    def _memory(self) -> Memory:
-        from lunalux_core.display.scripts import Memory
+    def _memory(self) -> DisplayCache:
+        from lunalux_core.display.scripts import DisplayCache
 
-        return Memory()
+        return DisplayCache()
 
     async def of(self, conversation_id: str) -> Display:
         """Read it anew; what was worked out before is remembered. Raises NotFound."""
 
         def read(connection: Connection) -> Display:
             from lunalux_core.display.scripts import Display
-            from lunalux_core.display.speaker_scripts import read_voices
+            from lunalux_core.display.speaker_scripts import read_speaker_scripts
 
-            found = read_voices(connection, self._reader(), conversation_id)
+            found = read_speaker_scripts(connection, self._reader(), conversation_id)
             return Display(*found, self._engine, self._memory)
 
         return await self._database.read(read)
 
-    async def path(self, conversation_id: str, messages: Sequence[Message]) -> list[Shown | None]:
+    async def path(self, conversation_id: str, messages: Sequence[Message]) -> list[DisplayedMessage | None]:
         """The looks of the newest messages of the path on screen, oldest first; None as it is stored."""
         import asyncio
 

@@ -33,7 +33,7 @@ Key = tuple[str, int, int, int, tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class SpeakerScripts:
     """The display scripts for the messages of one speaker, and what their macros stand for."""
 
     scripts: tuple[RegexScript, ...]
@@ -41,7 +41,7 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class DisplayedMessage:
     """A message as it is to be shown.
 
     `applied` names the scripts that changed something, `failed` those that could not run, `hidden` the
@@ -58,20 +58,20 @@ class Shown:
 
 
 @dataclass(slots=True)
-class Memory:
+class DisplayCache:
     """Looks by key, those used last; shared by all conversations of a program."""
 
     limit: int = KEPT
-    _kept: OrderedDict[Key, Shown] = field(default_factory=OrderedDict)
+    _kept: OrderedDict[Key, DisplayedMessage] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
-    def get(self, key: Key) -> Shown | None:
+    def get(self, key: Key) -> DisplayedMessage | None:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
-    def put(self, shown: Shown) -> None:
+    def put(self, shown: DisplayedMessage) -> None:
         with self._lock:
             self._kept[shown.key] = shown
             while len(self._kept) > self.limit:
@@ -88,17 +88,17 @@ class Display:
 
     def __init__(
         self,
-        voices: Mapping[str, Voice],
+        voices: Mapping[str, SpeakerScripts],
         variables: Mapping[str, str],
         global_variables: Mapping[str, str],
         engine: Callable[[], EcmaEngine],
-        memory: Memory | None = None,
+        memory: DisplayCache | None = None,
     ) -> None:
         self._voices = voices
         self._variables = variables
         self._globals = global_variables
         self._engine = engine
-        self._memory = memory or Memory()
+        self._memory = memory or DisplayCache()
         self._late: Counter[str] = Counter()
         self._version = hash(
             (
@@ -126,11 +126,11 @@ class Display:
             return None
         return message.id, hash(message.content), hash(message.thinking), self._version, said, thought
 
-    def known(self, key: Key) -> Shown | None:
+    def known(self, key: Key) -> DisplayedMessage | None:
         """The look for a key, if it was worked out before."""
         return self._memory.get(key)
 
-    def show(self, message: Message, depth: int | None) -> Shown | None:
+    def show(self, message: Message, depth: int | None) -> DisplayedMessage | None:
         """The look of a message, None where it is shown as it is stored. Slow scripts take seconds here: call
         it in a thread.
         """
@@ -148,7 +148,7 @@ class Display:
             text, hidden = done.text, tuple(dict.fromkeys(done.unknown))
         said, failed, applied = self._run(voice, key[4], text, PLACEMENT[message.role], depth, variables)
         thinking, more, used = self._run(voice, key[5], message.thinking, REASONING, depth, variables)
-        shown = Shown(
+        shown = DisplayedMessage(
             key,
             message.content,
             clean(said),
@@ -160,10 +160,12 @@ class Display:
         self._memory.put(shown)
         return shown
 
-    def _voice(self, message: Message) -> Voice:
+    def _voice(self, message: Message) -> SpeakerScripts:
         return self._voices.get(message.speaker) or self._voices[""]
 
-    def _applying(self, voice: Voice, text: str, placement: int, depth: int | None) -> tuple[int, ...]:
+    def _applying(
+        self, voice: SpeakerScripts, text: str, placement: int, depth: int | None
+    ) -> tuple[int, ...]:
         """Places of the scripts that are for such a text at such a depth."""
         if not text or not voice.scripts:
             return ()
@@ -175,7 +177,7 @@ class Display:
 
     def _run(
         self,
-        voice: Voice,
+        voice: SpeakerScripts,
         places: Sequence[int],
         text: str,
         placement: int,

@@ -31,7 +31,7 @@ from lunalux_tui.parts.screen import LunaScreen
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
     from lunalux_core.dialogue.turn import Billed, TurnEvent, TurnOptions
-    from lunalux_tui.chat.transcript.display import Looks
+    from lunalux_tui.chat.transcript.display import MessageDisplay
     from lunalux_tui.chat.transcript.following import Following
     from lunalux_tui.chat.turns import Turns
 
@@ -83,11 +83,11 @@ class ChatBase(LunaScreen[None]):
         return Turns(self, self.looks)
 
     @cached_property
-    def looks(self) -> Looks:
+    def looks(self) -> MessageDisplay:
         """What display scripts make of the messages; not needed for the first frame."""
-        from lunalux_tui.chat.transcript.display import Looks
+        from lunalux_tui.chat.transcript.display import MessageDisplay
 
-        return Looks(self)
+        return MessageDisplay(self)
 
     @cached_property
     def following(self) -> Following:

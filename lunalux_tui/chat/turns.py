@@ -33,14 +33,14 @@ from lunalux_tui.i18n import t, tell
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from lunalux_tui.chat.transcript.display import Looks
+    from lunalux_tui.chat.transcript.display import MessageDisplay
     from lunalux_tui.chat.view import ChatView
 
 
 class Turns:
     """Runs one turn at a time for a chat screen; keeps send lock, status and clock in step with it."""
 
-    def __init__(self, screen: ChatView, looks: Looks) -> None:
+    def __init__(self, screen: ChatView, looks: MessageDisplay) -> None:
         self._screen = screen
         self._looks = looks
         self._reply: Message | None = None

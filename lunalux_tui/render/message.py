@@ -28,7 +28,7 @@ from lunalux_tui.theme.styles import (
 )
 
 if TYPE_CHECKING:
-    from lunalux_core.display.scripts import Shown
+    from lunalux_core.display.scripts import DisplayedMessage
     from lunalux_core.library.conversations import Message
 
 THINKING: Fold = (-1,)
@@ -63,7 +63,7 @@ def render_message(
     opened: Mapping[Fold, int],
     today: str = "",
     place: int | None = None,
-    shown: Shown | None = None,
+    shown: DisplayedMessage | None = None,
 ) -> Rendered:
     """The lines of a message, without the empty line between messages.
 

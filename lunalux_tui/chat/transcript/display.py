@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.display.cache import depths
 
 if TYPE_CHECKING:
-    from lunalux_core.display.scripts import Display, Shown
+    from lunalux_core.display.scripts import Display, DisplayedMessage
     from lunalux_core.library.conversations import Message
     from lunalux_tui.chat.view import ChatView
 
@@ -22,7 +22,7 @@ PATIENCE = 1.0
 """Seconds a finished reply waits for its look; after that it is drawn as it is stored."""
 
 
-class Looks:
+class MessageDisplay:
     """Keeps the transcript's looks in step with the messages and the scripts."""
 
     def __init__(self, screen: ChatView) -> None:
@@ -87,5 +87,5 @@ class Looks:
         return work[::-1], gone
 
 
-def _looks(display: Display, batch: list[tuple[Message, int | None]]) -> dict[str, Shown | None]:
+def _looks(display: Display, batch: list[tuple[Message, int | None]]) -> dict[str, DisplayedMessage | None]:
     return {message.id: display.show(message, depth) for message, depth in batch}

@@ -28,13 +28,13 @@ from lunalux_tui.render.message import (
 )
 
 if TYPE_CHECKING:
-    from lunalux_core.display.scripts import Shown
+    from lunalux_core.display.scripts import DisplayedMessage
 
 TOP = 1
 """Empty lines above the first entry."""
 
 
-class Sheet:
+class TranscriptLayout:
     """Entries from top to bottom, and the line each begins at."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Sheet:
         self.today = ""
         self.places: dict[str, int] = {}
         """Places of the members of a group, by their ids."""
-        self.looks: dict[str, Shown] = {}
+        self.looks: dict[str, DisplayedMessage] = {}
         """What display scripts make of messages, by their ids."""
         self._tops: list[int] = [TOP]
         self._width = 0
@@ -117,7 +117,7 @@ class Sheet:
         self.measure()
         return True
 
-    def look(self, looks: Mapping[str, Shown | None]) -> bool:
+    def look(self, looks: Mapping[str, DisplayedMessage | None]) -> bool:
         """Show messages as display scripts have them, or (None) as they are stored; whether any changed."""
         changed = False
         for message_id, shown in looks.items():
@@ -133,7 +133,7 @@ class Sheet:
             self.measure()
         return changed
 
-    def shown(self, message: Message) -> Shown | None:
+    def shown(self, message: Message) -> DisplayedMessage | None:
         """The look of a message, if it is of its words as they are now."""
         look = self.looks.get(message.id)
         return look if look is not None and look.source == message.content else None
@@ -322,7 +322,7 @@ class Sheet:
         return entry
 
 
-def _same(before: Shown | None, after: Shown | None) -> bool:
+def _same(before: DisplayedMessage | None, after: DisplayedMessage | None) -> bool:
     """Whether two looks are drawn alike."""
     if before is None or after is None:
         return before is after

@@ -18,7 +18,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from lunalux_core.library.conversations import Message
-from lunalux_tui.chat.transcript.layout import Sheet
+from lunalux_tui.chat.transcript.layout import TranscriptLayout
 from lunalux_tui.chat.transcript.pacer import Pacer
 from lunalux_tui.parts.drawn import palette_of, within
 from lunalux_tui.parts.selectable import Selectable
@@ -27,7 +27,7 @@ from lunalux_tui.theme.palette import Palette
 from lunalux_tui.theme.styles import ACCENT, Run
 
 if TYPE_CHECKING:
-    from lunalux_core.display.scripts import Shown
+    from lunalux_core.display.scripts import DisplayedMessage
 
 MARGIN = 2
 
@@ -53,7 +53,7 @@ class Transcript(Selectable, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.sheet = Sheet()
+        self.sheet = TranscriptLayout()
         self._palette: Palette | None = None
         self._width = 0
         self._asked = False
@@ -112,7 +112,7 @@ class Transcript(Selectable, can_focus=True):
         if self.sheet.update(message):
             self._changed(place)
 
-    def look(self, looks: Mapping[str, Shown | None]) -> None:
+    def look(self, looks: Mapping[str, DisplayedMessage | None]) -> None:
         """Show messages as display scripts have them (None: as they are stored); the view stays."""
         place = self._kept()
         if self.sheet.look(looks):
