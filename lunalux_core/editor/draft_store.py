@@ -49,7 +49,7 @@ class DraftSummary:
         return is_slot(self.key)
 
 
-class Desk:
+class DraftStore:
     """The drafts of one library."""
 
     def __init__(self, library: Library) -> None:

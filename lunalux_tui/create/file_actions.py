@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from textual import work
 
 from lunalux_core.documents.json_text import dump_json
-from lunalux_core.editor import files as studio
+from lunalux_core.editor import files as draft_files
 from lunalux_core.editor.checks import MARKET_TAGS, require_name
 from lunalux_core.editor.draft import Draft, Snapshot
 from lunalux_core.editor.fields import BY_ID, split_tags
@@ -34,7 +34,7 @@ NEW, OPEN = "new", "open "
 LARGEST_COPY = 72_000
 """Characters that every terminal with OSC 52 takes; many cut off longer ones without a word."""
 
-EXPORTS: dict[str, tuple[studio.ExportFormat, Literal["v2", "v3"] | None]] = {
+EXPORTS: dict[str, tuple[draft_files.ExportFormat, Literal["v2", "v3"] | None]] = {
     "png": ("png", None),
     "png_v2": ("png", "v2"),
     "json": ("json", None),
@@ -53,7 +53,7 @@ class CreateFiles(CreateBase):
     async def action_open(self) -> None:
         """Go on with a draft, change a character of the library, or begin a new one."""
         await self.keep_draft()
-        waiting = {one.key: one for one in await self.desk.drafts()}
+        waiting = {one.key: one for one in await self.draft_store.drafts()}
         rows = [Row(NEW, t("create.open.new"), mark="+")]
         for draft in waiting.values():
             if draft.is_new:
@@ -74,7 +74,7 @@ class CreateFiles(CreateBase):
             PickDialog(t("create.open.title"), rows, current=current, hint=hint)
         )
         if picked is not None:
-            key = await self.desk.free_slot() if picked == NEW else picked.removeprefix(OPEN)
+            key = await self.draft_store.free_slot() if picked == NEW else picked.removeprefix(OPEN)
             await self.take_up(key)
             self.show_section("basics")
 
@@ -91,7 +91,7 @@ class CreateFiles(CreateBase):
         """Read the card file that is named."""
         path = path_of(split_paths(written)[0])
         data = await asyncio.to_thread(read_file, path)
-        snapshot, notes = await asyncio.to_thread(studio.read_snapshot, data, path.name)
+        snapshot, notes = await asyncio.to_thread(draft_files.read_snapshot, data, path.name)
         self.draft.become(snapshot, "basics")
         self.follow()
         self.touched()
@@ -108,7 +108,7 @@ class CreateFiles(CreateBase):
         answer = await self.app.push_screen_wait(PictureDialog())
         if answer:
             data = await asyncio.to_thread(read_file, Path(answer))
-            self.draft.attach(await asyncio.to_thread(studio.read_picture, data))
+            self.draft.attach(await asyncio.to_thread(draft_files.read_picture, data))
             self.follow()
             self.touched()
 
@@ -166,12 +166,12 @@ class CreateFiles(CreateBase):
     async def save(self) -> str:
         """Put the draft into the library; the character's id, "" when the person does not want to."""
         require_name(self.draft)
-        if await self.desk.changed_elsewhere(self.draft):
+        if await self.draft_store.changed_elsewhere(self.draft):
             question = ConfirmDialog(t("create.elsewhere.title"), t("create.elsewhere.question"))
             if not await self.app.push_screen_wait(question):
                 return ""
         async with self._keeping:
-            identity = await self.desk.save(self.draft)
+            identity = await self.draft_store.save(self.draft)
         self.head.kept = True
         self.follow()
         await self._tell_chat(identity)
@@ -240,7 +240,7 @@ class CreateFiles(CreateBase):
         if picked is not None:
             target, spec = EXPORTS[picked]
             snapshot = self.draft.snapshot
-            await self._write(target, lambda: studio.export(snapshot, target, spec))
+            await self._write(target, lambda: draft_files.export(snapshot, target, spec))
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_save_json(self) -> None:
@@ -262,7 +262,7 @@ class CreateFiles(CreateBase):
             if not await self.app.push_screen_wait(question):
                 return
         data = await asyncio.to_thread(made)
-        await asyncio.to_thread(studio.write_export, path, data)
+        await asyncio.to_thread(draft_files.write_export, path, data)
         self.notify(t("create.export.done", path=str(path)), markup=False, timeout=5)
 
     @work(group="copy", exclusive=True, exit_on_error=False)
@@ -298,7 +298,7 @@ class CreateFiles(CreateBase):
         language = guess_language(card.name + card.first_mes[:2000] + card.description[:2000])
 
         async def png() -> bytes:
-            return await asyncio.to_thread(studio.export, snapshot, "png")
+            return await asyncio.to_thread(draft_files.export, snapshot, "png")
 
         await self.app.push_screen_wait(
             PublishDialog(
@@ -315,4 +315,4 @@ class CreateFiles(CreateBase):
 
 def snapshot_name(snapshot: Snapshot) -> str:
     """What a brought card is called."""
-    return studio.snapshot_name(snapshot) or t("create.nameless")
+    return draft_files.snapshot_name(snapshot) or t("create.nameless")

@@ -12,7 +12,7 @@ from textual.timer import Timer
 from lunalux_core.documents.json_text import dump_json
 from lunalux_core.editor.checks import check, tokens
 from lunalux_core.editor.draft import Draft
-from lunalux_core.editor.draft_store import Desk
+from lunalux_core.editor.draft_store import DraftStore
 from lunalux_core.editor.fields import FIELDS
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_tui.create.head import CreateHead
@@ -49,20 +49,20 @@ class CreateBase(LunaScreen[None]):
         self._keeping = asyncio.Lock()
 
     @property
-    def desk(self) -> Desk:
-        return Desk(self.runtime.library)
+    def draft_store(self) -> DraftStore:
+        return DraftStore(self.runtime.library)
 
     # -- what is written ---------------------------------------------------------------------------
 
     async def take_up(self, key: str | None = None) -> None:
-        """Go on with a draft by its key (see `Desk.open`), or with the one that was open last."""
+        """Go on with a draft by its key (see `DraftStore.open`), or with the one that was open last."""
         await self.keep_draft()
         if key is None:
-            key = await self.desk.current()
+            key = await self.draft_store.current()
         try:
-            self.draft = await self.desk.open(key)
+            self.draft = await self.draft_store.open(key)
         except NotFound:
-            self.draft = await self.desk.open("")
+            self.draft = await self.draft_store.open("")
         self._ready = True
         self.follow()
 
@@ -96,7 +96,7 @@ class CreateBase(LunaScreen[None]):
             self._pause.stop()
             self._pause = None
         async with self._keeping:  # one after the other, the newest last
-            await self.desk.keep(self.draft)
+            await self.draft_store.keep(self.draft)
         if self.is_mounted:
             self.head.kept = self._pause is None
             self.tell_state()

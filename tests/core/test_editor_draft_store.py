@@ -13,7 +13,7 @@ from lunalux_core.cards.placeholder_picture import placeholder_png
 from lunalux_core.cards.read import read_card
 from lunalux_core.config.settings import load_settings
 from lunalux_core.editor.draft import Draft
-from lunalux_core.editor.draft_store import Desk
+from lunalux_core.editor.draft_store import DraftStore
 from lunalux_core.editor.fields import BY_ID
 from lunalux_core.editor.files import export, read_picture, read_snapshot, write_export
 from lunalux_core.editor.worldbook import BookView
@@ -25,15 +25,15 @@ from lunalux_core.runtime import Runtime
 
 async def test_a_draft_is_there_again_after_the_program_was_gone() -> None:
     async with Runtime.open(load_settings()) as runtime:
-        desk = Desk(runtime.library)
-        draft = await desk.open()
+        draft_store = DraftStore(runtime.library)
+        draft = await draft_store.open()
         draft.write(BY_ID["name"], "Ann \ud83d[b]")
         draft.attach(read_picture(placeholder_png()))
-        await desk.keep(draft)
+        await draft_store.keep(draft)
     async with Runtime.open(load_settings()) as runtime:
-        desk = Desk(runtime.library)
-        assert [one.name for one in await desk.drafts()] == ["Ann \ufffd[b]"]
-        again = await desk.open(await desk.current())
+        draft_store = DraftStore(runtime.library)
+        assert [one.name for one in await draft_store.drafts()] == ["Ann \ufffd[b]"]
+        again = await draft_store.open(await draft_store.current())
         assert again.document == draft.document and again.changed
         assert again.snapshot.picture is not None
         assert again.snapshot.picture.data == placeholder_png()
@@ -44,15 +44,15 @@ async def test_a_saved_character_keeps_what_the_editor_does_not_know(shared: Pat
     async with Runtime.open(load_settings()) as runtime:
         stored = (await import_data(runtime.library, runtime.paths, data, "Seraphina.png")).id
         before = read_card(data).card.document
-        desk = Desk(runtime.library)
-        draft = await desk.open(stored)
+        draft_store = DraftStore(runtime.library)
+        draft = await draft_store.open(stored)
         assert not draft.changed
         draft.write(BY_ID["nickname"], "Sera")
-        await desk.keep(draft)
-        assert await desk.save(draft) == stored
-        assert not await desk.drafts() and not draft.changed
+        await draft_store.keep(draft)
+        assert await draft_store.save(draft) == stored
+        assert not await draft_store.drafts() and not draft.changed
         character = await runtime.library.characters.get(stored)
-        again = await desk.open(stored)
+        again = await draft_store.open(stored)
         assert again.document == {**before, "data": {**before["data"], "nickname": "Sera"}}
         picture = runtime.library.characters.picture_path(character.summary)
         assert picture is not None and picture.read_bytes() == data
@@ -62,68 +62,68 @@ async def test_a_saved_character_keeps_what_the_editor_does_not_know(shared: Pat
 
 async def test_a_new_picture_replaces_the_old_file_and_no_draft_file_stays() -> None:
     async with Runtime.open(load_settings()) as runtime:
-        desk = Desk(runtime.library)
+        draft_store = DraftStore(runtime.library)
         draft = Draft.new(name="Ann")
-        first = await desk.save(draft)
+        first = await draft_store.save(draft)
         draft.attach(read_picture(placeholder_png()))
         assert draft.changed
-        await desk.keep(draft)
-        assert await desk.save(draft) == first
+        await draft_store.keep(draft)
+        assert await draft_store.save(draft) == first
         other = placeholder_png() + b"more"
         draft.attach(read_picture(other))
-        await desk.save(draft)
+        await draft_store.save(draft)
         files = sorted(path.name for path in runtime.paths.pictures.iterdir())
         summary = (await runtime.library.characters.get(first)).summary
         assert files == [summary.picture]
         assert (runtime.paths.pictures / files[0]).read_bytes() == other
         draft.attach(None)
-        await desk.save(draft)
+        await draft_store.save(draft)
         assert not list(runtime.paths.pictures.iterdir())
         assert draft.undo() is not None and draft.changed
-        await desk.save(draft)
+        await draft_store.save(draft)
         assert len(list(runtime.paths.pictures.iterdir())) == 1
 
 
 async def test_several_drafts_wait_beside_each_other_and_a_deleted_character_loses_none() -> None:
     async with Runtime.open(load_settings()) as runtime:
-        desk = Desk(runtime.library)
+        draft_store = DraftStore(runtime.library)
         ann = Draft.new(name="Ann")
-        identity = await desk.save(ann)
+        identity = await draft_store.save(ann)
         ann.write(BY_ID["scenario"], "A harbour")
-        await desk.keep(ann)
-        fresh = await desk.open("")
+        await draft_store.keep(ann)
+        fresh = await draft_store.open("")
         fresh.write(BY_ID["name"], "Bob")
-        await desk.keep(fresh)
-        assert {one.key for one in await desk.drafts()} == {identity, ""}
-        third = await desk.open(await desk.free_slot())
+        await draft_store.keep(fresh)
+        assert {one.key for one in await draft_store.drafts()} == {identity, ""}
+        third = await draft_store.open(await draft_store.free_slot())
         third.write(BY_ID["name"], "Cid")
-        await desk.keep(third)
-        assert {one.name for one in await desk.drafts() if one.is_new} == {"Bob", "Cid"}
-        await desk.save(await desk.open(third.key))
-        assert {one.name for one in await desk.drafts() if one.is_new} == {"Bob"}
+        await draft_store.keep(third)
+        assert {one.name for one in await draft_store.drafts() if one.is_new} == {"Bob", "Cid"}
+        await draft_store.save(await draft_store.open(third.key))
+        assert {one.name for one in await draft_store.drafts() if one.is_new} == {"Bob"}
         await runtime.library.characters.delete(identity)
-        again = await desk.open(identity)
+        again = await draft_store.open(identity)
         assert again.card.scenario == "A harbour" and again.changed
-        saved = await desk.save(again)
+        saved = await draft_store.save(again)
         assert saved != identity
         assert (await runtime.library.characters.get(saved)).name == "Ann"
 
 
 async def test_a_change_from_elsewhere_is_noticed() -> None:
     async with Runtime.open(load_settings()) as runtime:
-        desk = Desk(runtime.library)
-        identity = await desk.save(Draft.new(name="Ann"))
-        here, there = await desk.open(identity), await desk.open(identity)
+        draft_store = DraftStore(runtime.library)
+        identity = await draft_store.save(Draft.new(name="Ann"))
+        here, there = await draft_store.open(identity), await draft_store.open(identity)
         there.write(BY_ID["name"], "Anna")
-        await desk.save(there)
-        assert await desk.changed_elsewhere(here)
-        assert not await desk.changed_elsewhere(there)
+        await draft_store.save(there)
+        assert await draft_store.changed_elsewhere(here)
+        assert not await draft_store.changed_elsewhere(there)
 
 
 async def test_nothing_without_a_name_gets_into_the_library() -> None:
     async with Runtime.open(load_settings()) as runtime:
         with pytest.raises(InvalidInput, match="no name"):
-            await Desk(runtime.library).save(Draft.new())
+            await DraftStore(runtime.library).save(Draft.new())
 
 
 def test_a_jpeg_becomes_png_only_in_a_png_and_an_archive_keeps_its_files(shared: Path) -> None:
