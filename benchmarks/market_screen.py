@@ -25,7 +25,7 @@ from market_search import ENGLISH, fill
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
-from lunalux_core.library.market_cache import MarketShelf
+from lunalux_core.library.market_cache import MarketCache
 from lunalux_core.runtime import Runtime
 from lunalux_tui.app.app import LunaluxApp
 from lunalux_tui.app.first_frame import read_opening
@@ -114,7 +114,7 @@ async def stocked(home: Path, count: int) -> None:
     """A home whose market has `count` English cards on disk, fresh enough for nobody to fetch it."""
     paths = Paths.find({"LUNALUX_HOME": str(home)})
     paths.cache.mkdir(parents=True, exist_ok=True)
-    shelf = MarketShelf(paths.cache / "market.db", NOWHERE)
+    shelf = MarketCache(paths.cache / "market.db", NOWHERE)
     try:
         if await shelf.count("en", "hot") != count:
             await fill(shelf, count, "en")

@@ -157,10 +157,10 @@ class Runtime:
 
     @cached_property
     def market(self) -> Market:
-        from lunalux_core.library.market_cache import MarketShelf
+        from lunalux_core.library.market_cache import MarketCache
         from lunalux_core.market import Market
 
-        shelf = MarketShelf(self.paths.cache / "market.db", self.place)
+        shelf = MarketCache(self.paths.cache / "market.db", self.place)
         return Market(self.library, self.paths, shelf, lambda: self.client, lambda: self.account)
 
     @property

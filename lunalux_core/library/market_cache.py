@@ -91,7 +91,7 @@ class Filters:
     tags: tuple[str, ...] = ()
 
 
-class MarketShelf:
+class MarketCache:
     """The cached lists of one place.
 
     Args:

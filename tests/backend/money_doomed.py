@@ -16,7 +16,7 @@ from doomed import Doomed, Steps
 from money_world import EITHER, STAR, TABLES, World
 
 from lunalux_core.backend.money.money import Action
-from lunalux_core.backend.repos.activity import Likes
+from lunalux_core.backend.repos.activity import Activity
 from lunalux_core.backend.repos.characters import Characters, NewCard
 from lunalux_core.backend.repos.coupons import Coupons
 from lunalux_core.backend.repos.invites import Rewards
@@ -44,7 +44,7 @@ async def coupon(w: World) -> None:
 
 async def publish(w: World) -> None:
     characters = Characters(w.store, TABLES, RankingSettings(), w.now)
-    likes = Likes(w.store, TABLES, characters, RankingSettings(), w.now)
+    likes = Activity(w.store, TABLES, characters, RankingSettings(), w.now)
     ticket = await likes.open_ticket("ada", "upload", "originals/upload.png", 10, None, 600)
     card = NewCard("card", "Mira", "en", "s3://b/t", "s3://b/o", "Keeps a lighthouse.", (), "ada")
     await characters.publish(card, likes.consume(ticket))

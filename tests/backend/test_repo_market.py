@@ -17,7 +17,7 @@ from lunalux_core.backend.market.reply_counts import Dialogues
 from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.money.money import Action, Reservation
 from lunalux_core.backend.money.sweeper import Sweeper
-from lunalux_core.backend.repos.activity import Likes
+from lunalux_core.backend.repos.activity import Activity
 from lunalux_core.backend.repos.characters import Characters, MarketCard, NewCard
 from lunalux_core.backend.running.settings import RankingSettings
 from lunalux_core.backend.storage.table import Delete, Key, Put
@@ -35,7 +35,7 @@ class Market:
     def __init__(self, w: World, like_ttl_s: int | None) -> None:
         self.w, self.store = w, w.store
         self.characters = Characters(w.store, TABLES, RANKING, w.now)
-        self.likes = Likes(w.store, TABLES, self.characters, RANKING, w.now, ttl_s=like_ttl_s)
+        self.likes = Activity(w.store, TABLES, self.characters, RANKING, w.now, ttl_s=like_ttl_s)
         self.dialogues = Dialogues(w.store, TABLES, self.characters, RANKING, w.now)
         self.sweeper = Sweeper(w.store, TABLES, w.money, w.ledgers, self.dialogues, w.now)
 

@@ -66,12 +66,12 @@ class Publishing:
         if size < 1:
             raise refuse("INVALID_REQUEST", "An empty file cannot be published.")
         if self._services.settings.rate_limits:
-            waiting, waiting_bytes = await self._services.likes.open_uploads(self._user_id)
+            waiting, waiting_bytes = await self._services.activity.open_uploads(self._user_id)
             if waiting >= MOST_OPEN_UPLOADS or waiting_bytes + size > MOST_OPEN_BYTES:
                 raise rate_limited(OPEN_UPLOADS_RETRY_SECONDS)
         upload_id = uuid4()
         key = original_key(self._services.settings.original_prefix, self._user_id, upload_id)
-        return await self._services.likes.open_ticket(
+        return await self._services.activity.open_ticket(
             self._user_id, upload_id, key, size, sha256.lower() if sha256 else None, TICKET_SECONDS
         )
 
@@ -96,7 +96,7 @@ class Publishing:
         if not intro:
             raise refuse("INTRO_REQUIRED", "A published character needs an intro.")
         upload_id = self._upload_id(wish.key)
-        ticket = await self._services.likes.ticket(self._user_id, upload_id)
+        ticket = await self._services.activity.ticket(self._user_id, upload_id)
         if ticket is None or ticket.key != wish.key:
             return await self._published_before(upload_id)
         data = await self._uploaded(ticket)
@@ -109,7 +109,7 @@ class Publishing:
         creator = clean_line(card.creator, NAME_CHARS)
         new = await self._store_pictures(upload_id, original, thumbnail, name, intro, creator, wish)
         try:
-            published = await self._services.characters.publish(new, self._services.likes.consume(ticket))
+            published = await self._services.characters.publish(new, self._services.activity.consume(ticket))
         except BackendError as error:
             if error.code != "UPLOAD_NOT_FOUND":
                 raise

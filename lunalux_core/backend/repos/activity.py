@@ -50,7 +50,7 @@ class Ticket:
     expires_s: int
 
 
-class Likes:
+class Activity:
     """The liked table.
 
     Args:

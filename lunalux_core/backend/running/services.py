@@ -18,7 +18,7 @@ from lunalux_core.backend.money.money import Money
 from lunalux_core.backend.money.official_models import OfficialModels
 from lunalux_core.backend.money.sweeper import Sweeper, Swept
 from lunalux_core.backend.money.unwatched import Unwatched
-from lunalux_core.backend.repos.activity import Likes
+from lunalux_core.backend.repos.activity import Activity
 from lunalux_core.backend.repos.characters import Characters
 from lunalux_core.backend.repos.coupons import Coupons
 from lunalux_core.backend.repos.invites import Invites, Rewards
@@ -69,7 +69,7 @@ class Services:
     coupons: Coupons
     models: ModelConfigs
     characters: Characters
-    likes: Likes
+    activity: Activity
     money: Money
     dialogues: Dialogues
     erasure: Erasure
@@ -171,7 +171,7 @@ def assemble(
         coupons=Coupons(store, tables, ledgers, now_ms),
         models=ModelConfigs(store, tables.model_config),
         characters=characters,
-        likes=Likes(store, tables, characters, settings.ranking, now_ms, ttl_s=settings.liked_ttl_s),
+        activity=Activity(store, tables, characters, settings.ranking, now_ms, ttl_s=settings.liked_ttl_s),
         money=money,
         dialogues=dialogues,
         erasure=erasure,

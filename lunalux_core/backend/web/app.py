@@ -15,7 +15,7 @@ from lunalux_core import __version__
 from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.storage.table import Invalid
 from lunalux_core.backend.web.http import handle_error
-from lunalux_core.backend.web.middleware import Border
+from lunalux_core.backend.web.middleware import ServiceMiddleware
 from lunalux_core.backend.web.openapi_examples import describe
 from lunalux_core.backend.web.routes import (
     auth,
@@ -74,6 +74,8 @@ def create_app(services: Services) -> FastAPI:
             allow_headers=CLIENT_HEADERS,
             expose_headers=SERVER_HEADERS,
         )
-    app.add_middleware(Border, settings=services.settings, metrics=services.metrics)  # last is outermost
+    app.add_middleware(
+        ServiceMiddleware, settings=services.settings, metrics=services.metrics
+    )  # last is outermost
     describe(app)
     return app

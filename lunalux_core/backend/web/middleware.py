@@ -26,7 +26,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MULTIPART_OVERHEAD = 64 * 1024
 
 
-class Border:
+class ServiceMiddleware:
     """Wraps the routes. Every answer that passes carries `X-Request-Id`."""
 
     def __init__(self, app: ASGIApp, settings: BackendSettings, metrics: Metrics) -> None:

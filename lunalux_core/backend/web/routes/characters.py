@@ -152,7 +152,7 @@ async def download_original(
 async def mine(request: Request, session: CurrentSession, services: CurrentServices) -> OwnCharactersResponse:
     """One's own published cards, the newest first; those that were taken back are gone."""
     cards = []
-    for character_id in await services.likes.own(session.user_id):
+    for character_id in await services.activity.own(session.user_id):
         card = await services.characters.find_any(character_id)
         if card is not None and card.owner == session.user_id and card.status != "deleted":
             cards.append(card)
@@ -225,5 +225,5 @@ async def _count_download(
     """`skipCount` only lowers: whether a download counts is the server's own row's to say (R11)."""
     if skip_count in {"1", "true"}:
         return
-    if await services.likes.downloaded(session.user_id, card):
+    if await services.activity.downloaded(session.user_id, card):
         services.touched(card.language)

@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/liked", tags=["likes"])
 async def add(body: LikeRequest, session: CurrentSession, services: CurrentServices) -> Success:
     """Like a character; to like it again changes nothing."""
     await limit(services, limits.LIKE, session.user_id)
-    if await services.likes.like(session.user_id, body.character_id):
+    if await services.activity.like(session.user_id, body.character_id):
         card = await services.characters.find(body.character_id)
         if card is not None:
             services.touched(card.language)
@@ -27,4 +27,4 @@ async def add(body: LikeRequest, session: CurrentSession, services: CurrentServi
 @router.get("/me", responses=answers(*SESSION))
 async def mine(session: CurrentSession, services: CurrentServices) -> LikedResponse:
     """Ids of what one likes."""
-    return LikedResponse(character_ids=await services.likes.liked(session.user_id))
+    return LikedResponse(character_ids=await services.activity.liked(session.user_id))
