@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from lunalux_tui.actions import Action, key_name, keys_of
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import Dialog, question
-from lunalux_tui.parts.text_view import TextPane
+from lunalux_tui.parts.text_view import TextView
 from lunalux_tui.render.layout import lay_out
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.theme.styles import ACCENT, BOLD, HEADING, MUTED, SURFACE, Line
@@ -33,7 +33,7 @@ class HelpDialog(Dialog[None]):
         yield HelpText(t(f"place.{self._place}.help"), self._actions, self._keymap)
 
 
-class HelpText(TextPane):
+class HelpText(TextView):
     """What the screen is for, then its keys."""
 
     def __init__(self, text: str, actions: Sequence[Action], keymap: Mapping[str, str]) -> None:

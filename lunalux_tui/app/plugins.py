@@ -11,7 +11,7 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.plugins.api import Command, Line, Panel, Scene
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.text_view import TextPane
+from lunalux_tui.parts.text_view import TextView
 from lunalux_tui.render.layout import lay_out
 from lunalux_tui.theme.styles import BOLD, HEADING, SURFACE
 from lunalux_tui.theme.styles import Line as StyledLine
@@ -59,7 +59,7 @@ async def _run(app: ChatHost, plugin: str, command: Command) -> None:
         app.notify(clean(outcome.notice), title=clean_line(command.title, 60), markup=False)
 
 
-class PluginPane(TextPane):
+class PluginPane(TextView):
     """The panes of all plug-ins, one above the other, asked again when the conversation changed."""
 
     def __init__(self, chat: ChatScreen) -> None:

@@ -19,7 +19,7 @@ from lunalux_tui.create.file_actions import CreateFiles
 from lunalux_tui.create.head import CreateHead
 from lunalux_tui.create.json_view import JsonView
 from lunalux_tui.create.sections import BY_ID, SECTIONS, Section, section_of
-from lunalux_tui.create.sections.base import CreatePane
+from lunalux_tui.create.sections.base import EditorSection
 from lunalux_tui.parts.drawn import Beside, Column, keymap_of
 from lunalux_tui.parts.files import importable_paths
 from lunalux_tui.parts.form_field import FieldBox
@@ -51,7 +51,7 @@ class CreateScreen(CreateFiles):
     def __init__(self) -> None:
         super().__init__()
         self.section = SECTIONS[0]
-        self._panes: dict[str, CreatePane] = {}
+        self._panes: dict[str, EditorSection] = {}
         self._wanted: str | None = None
         self.ready = False
         """Whether a draft is open and shown."""
@@ -89,7 +89,7 @@ class CreateScreen(CreateFiles):
     # -- sections ----------------------------------------------------------------------------------
 
     @property
-    def pane(self) -> CreatePane:
+    def pane(self) -> EditorSection:
         """What is shown at the right."""
         return self._panes[self.section.id]
 
@@ -192,11 +192,11 @@ class CreateScreen(CreateFiles):
 
     def action_test_book(self) -> None:
         """Try the worldbook on a text."""
-        from lunalux_tui.create.sections.worldbook import BookPane
+        from lunalux_tui.create.sections.worldbook import WorldbookSection
 
         self.show_section("book", enter=True)
         pane = self.pane
-        if isinstance(pane, BookPane):
+        if isinstance(pane, WorldbookSection):
             pane.once_it_stands(pane.show_trial)
 
     def reveal(self, place: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lunalux_core.text import clean
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.text_view import TextPane
+from lunalux_tui.parts.text_view import TextView
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.theme.styles import MUTED, SURFACE, Line, Run
 
@@ -15,7 +15,7 @@ LONGEST = 60_000
 LONGEST_LINE = 4_000
 
 
-class Reader(TextPane):
+class Reader(TextView):
     """Shows runs of text; each paragraph is wrapped for itself."""
 
     def __init__(self, *, id: str | None = None) -> None:

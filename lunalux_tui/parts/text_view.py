@@ -13,7 +13,7 @@ from lunalux_tui.parts.selectable import Selectable
 from lunalux_tui.theme.styles import SURFACE, Line
 
 
-class TextPane(Selectable, can_focus=True):
+class TextView(Selectable, can_focus=True):
     """Lines laid out for the width there is; scrolled by keys and wheel."""
 
     def __init__(self, *, id: str | None = None) -> None:

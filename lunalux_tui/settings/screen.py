@@ -18,8 +18,8 @@ from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.parts.screen import LunaScreen
 from lunalux_tui.settings.head import SettingsHead
 from lunalux_tui.settings.sections import BY_ID, SECTIONS, Section
-from lunalux_tui.settings.sections.base import Pane
-from lunalux_tui.settings.sections.search_results import FoundPane
+from lunalux_tui.settings.sections.base import SectionView
+from lunalux_tui.settings.sections.search_results import SearchResults
 
 if TYPE_CHECKING:
     pass
@@ -65,7 +65,7 @@ class SettingsScreen(LunaScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.section = SECTIONS[0]
-        self._panes: dict[str, Pane] = {}
+        self._panes: dict[str, SectionView] = {}
         self._built = False
         self._wanted = ""
         """The section to begin with, when one was asked for before the screen stood."""
@@ -76,7 +76,7 @@ class SettingsScreen(LunaScreen[None]):
         return self.section.id in self._panes
 
     @property
-    def pane(self) -> Pane:
+    def pane(self) -> SectionView:
         """What is shown at the right."""
         return self._panes[self.section.id]
 
@@ -137,7 +137,7 @@ class SettingsScreen(LunaScreen[None]):
     def _show(self, section: Section) -> None:
         self.section = section
         if section.id not in self._panes:
-            made = FoundPane(section) if section is FOUND else section.make()
+            made = SearchResults(section) if section is FOUND else section.make()
             self._panes[section.id] = made
             self.query_one("#settings-place").mount(made)
         elif section is not FOUND:
@@ -191,7 +191,7 @@ class SettingsScreen(LunaScreen[None]):
         event.stop()
         if event.value.strip():
             self._show(FOUND)
-            cast(FoundPane, self.pane).seek(event.value)
+            cast(SearchResults, self.pane).seek(event.value)
         elif self.section is FOUND:
             self._show(BY_ID[self.sections.chosen or SECTIONS[0].id])
 

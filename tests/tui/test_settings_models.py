@@ -19,7 +19,7 @@ from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.models_dialog import ModelsDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.settings.model_dialog import ModelDialog
-from lunalux_tui.settings.sections.models import ModelsPane
+from lunalux_tui.settings.sections.models import ModelsSection
 
 KEY = "sk-loopback-1234567890"
 
@@ -77,7 +77,7 @@ def outcome(dialog: ModelDialog) -> str:
 async def test_a_model_is_added_tested_changed_and_removed(paths: Paths) -> None:
     async with server() as url, open_app((100, 36)) as driven:
         pane = await section(driven, "models")
-        assert isinstance(pane, ModelsPane)
+        assert isinstance(pane, ModelsSection)
         await driven.press("n")
         await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
         await driven.press("enter")
@@ -156,7 +156,7 @@ async def test_the_model_picker_leads_to_the_settings() -> None:
         await driven.until(lambda: isinstance(driven.app.screen, ModelsDialog))
         await driven.press("ctrl+n")
         async with asyncio.timeout(20):
-            while not isinstance(driven.app.focused, ModelsPane):
+            while not isinstance(driven.app.focused, ModelsSection):
                 await driven.pilot.pause(0.02)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_tui.create.sections.base import CreatePane
+    from lunalux_tui.create.sections.base import EditorSection
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,28 +18,28 @@ class Section:
 
     id: str
     module: str = "fields"
-    pane: str = "FieldsPane"
+    pane: str = "FieldsSection"
 
     @property
     def title(self) -> str:
         return t(f"create.section.{self.id}")
 
-    def make(self) -> CreatePane:
+    def make(self) -> EditorSection:
         """The pane itself."""
         module = import_module(f"lunalux_tui.create.sections.{self.module}")
-        made: CreatePane = getattr(module, self.pane)(self)
+        made: EditorSection = getattr(module, self.pane)(self)
         return made
 
 
 SECTIONS = (
     Section("basics"),
     Section("character"),
-    Section("greetings", "greetings", "GreetingsPane"),
+    Section("greetings", "greetings", "GreetingsSection"),
     Section("examples"),
-    Section("book", "worldbook", "BookPane"),
+    Section("book", "worldbook", "WorldbookSection"),
     Section("prompts"),
     Section("notes"),
-    Section("finish", "finish", "FinishPane"),
+    Section("finish", "finish", "FinishSection"),
 )
 BY_ID = {section.id: section for section in SECTIONS}
 

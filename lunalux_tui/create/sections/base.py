@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lunalux_tui.parts.screen import LunaScreen
 
 
-class CreatePane(Column):
+class EditorSection(Column):
     """A part of the form. Children show the draft and hand every edit to it."""
 
     def __init__(self, section: Section) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lunalux_tui.create.json_view import JsonView
-from lunalux_tui.create.sections.greetings import GreetingsPane
+from lunalux_tui.create.sections.greetings import GreetingsSection
 from lunalux_tui.create.sections.tags_field import TagsField
-from lunalux_tui.create.sections.worldbook import BookPane
+from lunalux_tui.create.sections.worldbook import WorldbookSection
 from lunalux_tui.create.sections.worldbook_entry import EntryRows
 from lunalux_tui.create.tags_dialog import TagsDialog
 from lunalux_tui.parts.form_field import ChoiceField
@@ -13,4 +13,4 @@ from lunalux_tui.parts.form_field import ChoiceField
 
 def classes() -> tuple[type, ...]:
     """Everything within the parts that declares actions."""
-    return (GreetingsPane, BookPane, EntryRows, TagsField, ChoiceField, JsonView, TagsDialog)
+    return (GreetingsSection, WorldbookSection, EntryRows, TagsField, ChoiceField, JsonView, TagsDialog)

@@ -8,7 +8,7 @@ from textual.containers import VerticalScroll
 
 from lunalux_core.editor.checks import check_field
 from lunalux_core.editor.fields import BY_ID, ROLES, of_section
-from lunalux_tui.create.sections.base import CreatePane, say
+from lunalux_tui.create.sections.base import EditorSection, say
 from lunalux_tui.create.sections.tags_field import TagsField
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.form_field import FieldBox
@@ -16,7 +16,7 @@ from lunalux_tui.parts.form_field import FieldBox
 KINDS = {"text": "text", "texts": "text", "role": "choice"}
 
 
-class FieldsPane(CreatePane):
+class FieldsSection(EditorSection):
     """The fields of a section, one under the other."""
 
     def compose(self) -> ComposeResult:

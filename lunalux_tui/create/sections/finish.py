@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from lunalux_core.editor.checks import Problem, check
 from lunalux_tui.actions import Action
 from lunalux_tui.create.sections import section_of
-from lunalux_tui.create.sections.base import CreatePane
+from lunalux_tui.create.sections.base import EditorSection
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.explanation import Explain, Explanation
 from lunalux_tui.parts.rows import Row, Rows
@@ -31,7 +31,7 @@ STEPS = (
 MARKS = {"error": "✗", "warning": "⚠", "note": "·"}
 
 
-class FinishPane(CreatePane):
+class FinishSection(EditorSection):
     """What can be done, then the remarks of all fields; enter does the one or goes to the other."""
 
     rows = getters.query_one("#finish-rows", Rows)

@@ -10,7 +10,7 @@ from lunalux_core.editor.checks import check_greeting, tokens
 from lunalux_core.editor.greetings import Greeting, GreetingKind, greetings
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.create.sections.base import CreatePane, say
+from lunalux_tui.create.sections.base import EditorSection, say
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.rows import Row, Rows
@@ -30,7 +30,7 @@ ACTIONS = (
 )
 
 
-class GreetingsPane(CreatePane):
+class GreetingsSection(EditorSection):
     """The list, and the words of the one under the cursor."""
 
     ACTIONS = ACTIONS

@@ -13,7 +13,7 @@ from textual.widgets import Input
 from lunalux_core.editor.worldbook import BookView, Slot
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.create.sections import Section
-from lunalux_tui.create.sections.base import CreatePane
+from lunalux_tui.create.sections.base import EditorSection
 from lunalux_tui.create.sections.worldbook_entry import EntryForm, EntryRows, Setting, shown
 from lunalux_tui.create.sections.worldbook_test import FIRES, Trial
 from lunalux_tui.i18n import t
@@ -41,7 +41,7 @@ NEEDS_ENTRY = {"open", "duplicate", "switch", "remove", "shift"}
 OF_LIST = {"open", "add", "duplicate", "switch", "remove", "shift", "search"}
 
 
-class BookPane(CreatePane):
+class WorldbookSection(EditorSection):
     """The list at the left, the entry at the right, the test under them; one of them where it is narrow."""
 
     ACTIONS = ACTIONS

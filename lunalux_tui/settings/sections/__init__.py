@@ -10,7 +10,7 @@ from lunalux_core.config.settings import DECLARATIONS, Declaration
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_tui.settings.sections.base import Pane
+    from lunalux_tui.settings.sections.base import SectionView
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,13 @@ class Section:
     def help(self) -> str:
         return t(f"settings.section.{self.id}.help")
 
-    def load(self) -> type[Pane]:
+    def load(self) -> type[SectionView]:
         """The class of its pane."""
-        module, _, name = (self.pane or "values:ValuesPane").partition(":")
-        pane: type[Pane] = getattr(import_module(f"{__name__}.{module}"), name)
+        module, _, name = (self.pane or "values:ValuesSection").partition(":")
+        pane: type[SectionView] = getattr(import_module(f"{__name__}.{module}"), name)
         return pane
 
-    def make(self) -> Pane:
+    def make(self) -> SectionView:
         """The pane itself."""
         return self.load()(self)
 
@@ -48,17 +48,17 @@ class Section:
 SECTIONS = (
     Section("general", ("language",), actions=("app.tour",)),
     Section("look", ("ui.",)),
-    Section("models", pane="models:ModelsPane"),
+    Section("models", pane="models:ModelsSection"),
     Section("chat", ("chat.",)),
-    Section("presets", pane="presets:PresetsPane"),
-    Section("worldbooks", pane="shelf:WorldbooksPane"),
+    Section("presets", pane="presets:PresetsSection"),
+    Section("worldbooks", pane="shelf:WorldbooksSection"),
     Section("lore", ("worldbook.",)),
-    Section("regex", pane="shelf:ScriptsPane"),
-    Section("plugins", pane="plugins:PluginsPane"),
-    Section("keys", pane="keys:KeysPane"),
+    Section("regex", pane="shelf:ScriptsSection"),
+    Section("plugins", pane="plugins:PluginsSection"),
+    Section("keys", pane="keys:KeysSection"),
     Section("market", ("market.", "editor.")),
     Section("backend", ("backend.",)),
-    Section("data", pane="data:DataPane"),
+    Section("data", pane="data:DataSection"),
 )
 BY_ID = {section.id: section for section in SECTIONS}
 ELSEWHERE = ("plugins.",)
@@ -77,6 +77,6 @@ def settings_of(section: Section) -> list[Declaration]:
     return [known for key, known in DECLARATIONS.items() if section_of(key) is section]
 
 
-def classes() -> list[type[Pane]]:
+def classes() -> list[type[SectionView]]:
     """The classes of all panes, each once."""
     return list(dict.fromkeys(section.load() for section in SECTIONS))

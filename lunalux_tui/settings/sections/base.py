@@ -29,7 +29,7 @@ def through(actions: Sequence[Action]) -> tuple[Action, ...]:
     return tuple(replace(action, method=f"screen.pane('{action.id}')") for action in actions)
 
 
-class Pane(Rows):
+class SectionView(Rows):
     """A list of things to set. Children say what the rows are and what can be done with one (`DOES`).
 
     Their workers may fail: run them with `exit_on_error=False`, and the screen tells.

@@ -19,7 +19,7 @@ from lunalux_tui.parts.files import path_of
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.progress_dialog import ProgressDialog, size_name
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.settings.sections.base import WORK, Pane, through
+from lunalux_tui.settings.sections.base import WORK, SectionView, through
 from lunalux_tui.settings.sections.files import ask_target
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ OTHER_FORMS: Mapping[str, str] = {"sillytavern": ".zip", "narratium": ".json"}
 """Forms of other programs, with the ending of the file that is proposed."""
 
 
-class DataPane(Pane):
+class DataSection(SectionView):
     """Files and folders of the program."""
 
     DOES = (

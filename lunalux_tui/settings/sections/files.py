@@ -12,10 +12,10 @@ from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
 from lunalux_tui.parts.files import path_of, read_file
 
 if TYPE_CHECKING:
-    from lunalux_tui.settings.sections.base import Pane
+    from lunalux_tui.settings.sections.base import SectionView
 
 
-async def chosen_files(pane: Pane, title: str, hint: str) -> list[tuple[Path, bytes]]:
+async def chosen_files(pane: SectionView, title: str, hint: str) -> list[tuple[Path, bytes]]:
     """The files the person names by a path or a pattern, with their contents.
 
     Raises:
@@ -31,7 +31,7 @@ async def chosen_files(pane: Pane, title: str, hint: str) -> list[tuple[Path, by
     return await asyncio.to_thread(lambda: [(path, read_file(path)) for path in paths])
 
 
-async def ask_target(pane: Pane, title: str, proposal: Path, hint: str = "") -> Path | None:
+async def ask_target(pane: SectionView, title: str, proposal: Path, hint: str = "") -> Path | None:
     """Where to write; a file that is there is replaced only when the person says so."""
     answer = await pane.app.push_screen_wait(AskDialog(title, value=str(proposal), hint=hint))
     if not answer:

@@ -19,7 +19,7 @@ from lunalux_tui.parts.models_dialog import official_row, own_row
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.settings.sections import Section
-from lunalux_tui.settings.sections.base import WORK, Pane, through
+from lunalux_tui.settings.sections.base import WORK, SectionView, through
 
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec
@@ -35,7 +35,7 @@ KINDS: Mapping[str, ModelConfig] = {
 """What a new configuration begins with."""
 
 
-class ModelsPane(Pane):
+class ModelsSection(SectionView):
     """Enter puts the model under the cursor in use."""
 
     DOES = (

@@ -18,14 +18,14 @@ from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.files import path_of
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.settings.sections.base import WORK, Pane, through
+from lunalux_tui.settings.sections.base import WORK, SectionView, through
 from lunalux_tui.settings.sections.files import ask_target
 
 if TYPE_CHECKING:
     from lunalux_core.plugins.loader import PluginInfo
 
 
-class PluginsPane(Pane):
+class PluginsSection(SectionView):
     """The plug-ins at hand, those that run first and in their order."""
 
     DOES = (

@@ -12,13 +12,13 @@ from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.preset_choice import BUILTIN, builtin_rows, held, own_rows, put_in_use
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.settings.sections.base import WORK, through
-from lunalux_tui.settings.sections.shelf import SHELF_ACTIONS, ShelfPane
+from lunalux_tui.settings.sections.shelf import SHELF_ACTIONS, ShelfSection
 
 if TYPE_CHECKING:
     from lunalux_core.presets.document import Preset
 
 
-class PresetsPane(ShelfPane):
+class PresetsSection(ShelfSection):
     """Enter puts the preset under the cursor in use."""
 
     KIND = "preset"

@@ -10,13 +10,13 @@ from lunalux_tui.i18n import t
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.settings.sections import BY_ID, SECTIONS, section_of
-from lunalux_tui.settings.sections.values import ValuesPane, help_of, label_of, shown
+from lunalux_tui.settings.sections.values import ValuesSection, help_of, label_of, shown
 
 SECTION, KEY = "section ", "key "
 """What begins the id of a row that is no setting."""
 
 
-class FoundPane(ValuesPane):
+class SearchResults(ValuesSection):
     """Enter changes a setting that was found, and leads to a section or to the keys."""
 
     words = ""

@@ -17,7 +17,7 @@ from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.files import export_name
 from lunalux_tui.parts.rows import Row
-from lunalux_tui.settings.sections.base import WORK, Pane, through
+from lunalux_tui.settings.sections.base import WORK, SectionView, through
 from lunalux_tui.settings.sections.files import ask_target, chosen_files, write
 
 SHELF_ACTIONS = (
@@ -32,7 +32,7 @@ SHELF_ACTIONS = (
 )
 
 
-class ShelfPane(Pane):
+class ShelfSection(SectionView):
     """The documents of one kind, in the order they are used."""
 
     DOES: ClassVar[tuple[Action, ...]] = SHELF_ACTIONS
@@ -191,7 +191,7 @@ class ShelfPane(Pane):
         return self.item.name, self.item.document
 
 
-class WorldbooksPane(ShelfPane):
+class WorldbooksSection(ShelfSection):
     """Books that are searched in every chat."""
 
     KIND = "worldbook"
@@ -209,7 +209,7 @@ class WorldbooksPane(ShelfPane):
         return Explanation(item.name, state, [(t("shelf.worldbook.holds"), text)] if text else [])
 
 
-class ScriptsPane(ShelfPane):
+class ScriptsSection(ShelfSection):
     """Regex scripts in the order they run."""
 
     KIND = "regex"

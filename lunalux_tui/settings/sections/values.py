@@ -13,7 +13,7 @@ from lunalux_tui.i18n import LANGUAGES, has, t
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.settings.sections import settings_of
-from lunalux_tui.settings.sections.base import WORK, Pane, through
+from lunalux_tui.settings.sections.base import WORK, SectionView, through
 
 if TYPE_CHECKING:
     from lunalux_tui.theme.themed_app import ThemedApp
@@ -26,7 +26,7 @@ ACTION = "action "
 """Begins the id of a row that is an action."""
 
 
-class ValuesPane(Pane):
+class ValuesSection(SectionView):
     """The settings of one section."""
 
     DOES = (
@@ -165,7 +165,7 @@ def explain(settings: Settings, known: Declaration) -> Explanation:
     return Explanation(label_of(known), help_of(known), facts, warning)
 
 
-async def ask_value(pane: Pane, known: Declaration) -> Any:
+async def ask_value(pane: SectionView, known: Declaration) -> Any:
     """The new value of a setting, asked in the way that suits it; None when it stays."""
     if known.key == "ui.theme":
         from lunalux_tui.theme.themes_dialog import ThemesDialog
