@@ -41,7 +41,7 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class PngCard:
-    """The card of a PNG, the chunk it came from, and remarks on the file."""
+    """The card of a PNG, the chunk it came from, and warnings about the file."""
 
     card: Card
     keyword: str
@@ -78,7 +78,7 @@ def read_png(data: bytes) -> PngCard:
             keyword = png.keyword_of(data, chunk)
             warnings.append(f"The {keyword} chunk was passed over: {error.message}")
             continue
-        warnings += _remarks(data, candidate, chunk, candidates, payload)
+        warnings += _warnings(data, candidate, chunk, candidates, payload)
         return PngCard(card, candidate.keyword.lower(), tuple(warnings))
     raise first_error or _nothing_found(shape, lorebook)
 
@@ -172,19 +172,19 @@ def _nothing_found(shape: png.Layout, lorebook: bool) -> InvalidInput:
     )
 
 
-def _remarks(
+def _warnings(
     data: bytes, chosen: png.TextChunk, at: png.Chunk, candidates: list[png.Chunk], payload: Payload
 ) -> list[str]:
     keyword = chosen.keyword.lower()
-    remarks = list(payload.warnings)
+    warnings = list(payload.warnings)
     if not chosen.intact:
-        remarks.append(f"The checksum of the {keyword} chunk is wrong; its text may be damaged.")
+        warnings.append(f"The checksum of the {keyword} chunk is wrong; its text may be damaged.")
     others = (
         one for one in candidates if one is not at and (png.keyword_of(data, one) or "").lower() == keyword
     )
     if any(_differs(data, chosen, one) for one in itertools.islice(others, MAX_CANDIDATES)):
-        remarks.append(f"The file holds several different {keyword} chunks; the first one was read.")
-    return remarks
+        warnings.append(f"The file holds several different {keyword} chunks; the first one was read.")
+    return warnings
 
 
 def _differs(data: bytes, chosen: png.TextChunk, other: png.Chunk) -> bool:

@@ -63,7 +63,7 @@ def read_card(data: bytes, filename: str = "") -> LoadedCard:
     if charx.is_zip(data):
         _check_size(data, MAX_ARCHIVE)
         read = charx.read_charx(data)
-        warnings = (*read.warnings, *_remarks(read.card))
+        warnings = (*read.warnings, *_warnings(read.card))
         return LoadedCard(read.card, read.picture, read.picture_ext, "charx", warnings, read.assets, filename)
     _check_size(data, MAX_FILE)
     if assets.picture_ext(data):
@@ -81,7 +81,7 @@ def _from_png(data: bytes, filename: str) -> LoadedCard:
     if read.card.assets:
         stored = {key: chunk.length * 3 // 4 for key, chunk in assets.png_assets(data)}
         found = assets.list_assets(read.card, stored)
-    warnings = (*read.warnings, *_remarks(read.card))
+    warnings = (*read.warnings, *_warnings(read.card))
     return LoadedCard(read.card, data, ".png", "png", warnings, found, filename)
 
 
@@ -106,10 +106,10 @@ def _from_text(data: bytes, filename: str) -> LoadedCard:
     start = text.lstrip()[:1]
     if start in ("{", "[", '"'):
         card = _from_json(text)
-        return LoadedCard(card, None, "", "json", (*mended, *_remarks(card)), filename=filename)
+        return LoadedCard(card, None, "", "json", (*mended, *_warnings(card)), filename=filename)
     if not mended and (foreign.looks_like_yaml(text) or filename.lower().endswith((".yaml", ".yml"))):
         card = foreign.from_yaml(text)
-        return LoadedCard(card, None, "", "yaml", _remarks(card), filename=filename)
+        return LoadedCard(card, None, "", "yaml", _warnings(card), filename=filename)
     raise _no_card(file_kind.Kind.UNKNOWN)
 
 
@@ -128,14 +128,14 @@ def _from_json(text: str) -> Card:
     raise _no_card(kind)
 
 
-def _remarks(card: Card) -> tuple[str, ...]:
-    remarks = []
+def _warnings(card: Card) -> tuple[str, ...]:
+    warnings = []
     if not card.name.strip():
-        remarks.append("The card has no name.")
+        warnings.append("The card has no name.")
     version = card.document.get("spec_version")
     if isinstance(card.document.get("spec"), str) and _newer(str(card.document["spec"]), version):
-        remarks.append(f"The card follows a newer specification ({version}); what is unknown is kept.")
-    return tuple(remarks)
+        warnings.append(f"The card follows a newer specification ({version}); what is unknown is kept.")
+    return tuple(warnings)
 
 
 def _newer(spec: str, version: object) -> bool:

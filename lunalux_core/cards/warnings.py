@@ -19,7 +19,7 @@ _RUNTIMES = {
 _RISU = ("triggerscript", "customScripts", "virtualscript", "backgroundHTML")
 
 
-def remarks_on(card: Card) -> tuple[str, ...]:
+def card_warnings(card: Card) -> tuple[str, ...]:
     """One sentence for each thing to know, in English."""
     return tuple(_remarks(card))
 

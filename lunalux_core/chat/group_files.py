@@ -60,7 +60,7 @@ async def import_group_chat(
             else:
                 group, missing = group_for(connection, log, title)
             ids.append(store_group_chat(connection, log, group, title, user_name))
-            notes += [*log.notes, *missing_notes(group, missing)]
+            notes += [*log.notes, *missing_warnings(group, missing)]
         return ids, notes
 
     ids, notes = await library.database.write(change)
@@ -116,7 +116,7 @@ def group_for(connection: Connection, log: ChatLog, title: str) -> tuple[Group, 
     return there or _made(connection, log.group, called, found), missing
 
 
-def missing_notes(group: Group, missing: Sequence[str]) -> list[str]:
+def missing_warnings(group: Group, missing: Sequence[str]) -> list[str]:
     """What to tell of speakers that nobody can answer for."""
     return [
         f"{name} is not a member of {group.name}: the words are kept, but nobody answers for {name}."

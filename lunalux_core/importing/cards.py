@@ -87,7 +87,7 @@ async def import_data(
     import asyncio
 
     from lunalux_core.cards.read import read_card
-    from lunalux_core.cards.warnings import remarks_on
+    from lunalux_core.cards.warnings import card_warnings
 
     loaded = await asyncio.to_thread(read_card, data, filename)
     identity = short_id()
@@ -104,7 +104,7 @@ async def import_data(
     if there:  # another program, or another download of the same, was quicker
         _take_away(files)
         return ImportResult(filename, "duplicate", there, new.name, new.spec, warnings=loaded.warnings)
-    notes = (*loaded.warnings, *remarks_on(loaded.card))
+    notes = (*loaded.warnings, *card_warnings(loaded.card))
     return ImportResult(filename, "imported", identity, new.name, new.spec, warnings=notes)
 
 
@@ -220,9 +220,9 @@ class CardReader:
             base = f"{there}.{identity}"
             new = replace(new, picture=f"{base}{loaded.picture_ext}" if new.picture else "")
         files = () if self._dry_run else _write_files(self._pictures, base, loaded, data, original)
-        from lunalux_core.cards.warnings import remarks_on
+        from lunalux_core.cards.warnings import card_warnings
 
-        notes = (*loaded.warnings, *remarks_on(loaded.card))
+        notes = (*loaded.warnings, *card_warnings(loaded.card))
         if there is not None:
             result = ImportResult(told, "replaced", there, new.name, new.spec, warnings=notes)
             if not self._dry_run and loaded.picture is not None:

@@ -245,7 +245,7 @@ class Rest:
     def chat(self, told: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
         """A chat to its character; one that was imported before is left as it has become since."""
         from lunalux_core.chat.files import store_chat, store_group_chat
-        from lunalux_core.chat.group_files import group_for, is_group_chat, missing_notes
+        from lunalux_core.chat.group_files import group_for, is_group_chat, missing_warnings
 
         path = place(source)
 
@@ -256,7 +256,7 @@ class Rest:
                 group = ""
                 if not self.dry_run:
                     found, missing = group_for(connection, log, path.stem)
-                    group, notes = found.id, (*notes, *missing_notes(found, missing))
+                    group, notes = found.id, (*notes, *missing_warnings(found, missing))
             character = "" if group is not None else character_id or owner(connection, log, path, self.known)
             title = clean_line(log.title or path.stem, 120)
             stamp = stamp_of(log, group or character)

@@ -41,7 +41,7 @@ from lunalux_core.worldbook.fields import (
     is_index,
     javascript_order,
 )
-from lunalux_core.worldbook.warnings import notes_on
+from lunalux_core.worldbook.warnings import book_warnings
 from lunalux_core.worldbook.write import (
     write_book,
     write_character_book,
@@ -155,7 +155,7 @@ def _read(
         token_budget=as_optional_integer(book.get("token_budget")),
         recursive_scanning=None if (on := book.get("recursive_scanning")) is None else as_flag(on),
     )
-    return ReadBook(result, notes_on(result, doubled))
+    return ReadBook(result, book_warnings(result, doubled))
 
 
 def _of_card(items: Items) -> tuple[tuple[Entry, ...], list[int | str]]:

@@ -12,7 +12,7 @@ _SHOWN = 8
 Uid = int | str
 
 
-def notes_on(book: Book, doubled: Sequence[Uid] = ()) -> tuple[str, ...]:
+def book_warnings(book: Book, doubled: Sequence[Uid] = ()) -> tuple[str, ...]:
     """One sentence for each thing to know; `doubled` are ids that stood in the file more than once."""
     of_card = book.shape in ("character_book", "lorebook_v3")
     notes = []

@@ -12,7 +12,7 @@ from foreign_files import SEEDS
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.file_kind import Kind, recognise_document
 from lunalux_core.cards.read import read_card
-from lunalux_core.cards.warnings import remarks_on
+from lunalux_core.cards.warnings import card_warnings
 from lunalux_core.chatlogs.chatlog import ChatLog
 from lunalux_core.chatlogs.dates import parse_date, st_date
 from lunalux_core.chatlogs.read import read_chats
@@ -323,8 +323,8 @@ def test_faraday_and_risu_bring_their_lore() -> None:
 
 
 def test_a_character_without_any_text_is_told() -> None:
-    assert any("no text" in note for note in remarks_on(Card.new("Ada")))
-    assert not any("no text" in note for note in remarks_on(Card.new("Ada", first_mes="Hi")))
+    assert any("no text" in note for note in card_warnings(Card.new("Ada")))
+    assert not any("no text" in note for note in card_warnings(Card.new("Ada", first_mes="Hi")))
 
 
 # -- lorebooks -----------------------------------------------------------------------------------------

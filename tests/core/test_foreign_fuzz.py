@@ -16,7 +16,7 @@ from lunalux_core.cards.export import export_card
 from lunalux_core.cards.file_kind import recognise
 from lunalux_core.cards.read import read_card
 from lunalux_core.cards.validation import validate
-from lunalux_core.cards.warnings import remarks_on
+from lunalux_core.cards.warnings import card_warnings
 from lunalux_core.chat.files import titles_of
 from lunalux_core.chatlogs.chatlog import write_jsonl, write_markdown, write_native, write_text
 from lunalux_core.chatlogs.read import read_chats
@@ -108,7 +108,7 @@ def _card(data: bytes) -> None:
     card = loaded.card
     for name in (name for name in dir(Card) if isinstance(getattr(Card, name), property)):
         getattr(card, name)
-    remarks_on(card)
+    card_warnings(card)
     validate(data, "x.json")
     new_character("c", loaded)
     card.normalised()
