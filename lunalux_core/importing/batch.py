@@ -65,9 +65,9 @@ def import_files(
                 where.add(place(one.source).stem, one.result.name, one.result.id)
             yield one.result
     if others:
-        from lunalux_core.importing.documents import Rest
+        from lunalux_core.importing.documents import DocumentImport
 
-        yield from Rest(library, reader, where, on_duplicate, dry_run).take(others)
+        yield from DocumentImport(library, reader, where, on_duplicate, dry_run).take(others)
 
 
 def _prepared(

@@ -79,7 +79,7 @@ OFF = {
 """What is said of a document that an import does not switch on by itself."""
 
 
-class Rest:
+class DocumentImport:
     """The second half of an import.
 
     Args:
