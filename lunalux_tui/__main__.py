@@ -9,7 +9,7 @@ import sys
 
 
 def main() -> None:
-    """Entry point of the console script; ends the process with SPEC 2's exit codes."""
+    """Entry point of the console script; ends the process with the documented exit codes."""
     arguments = sys.argv[1:]
     whole = None not in (sys.stdin, sys.stdout, sys.stderr)  # each may have been closed by who started us
     if arguments in (["--version"], ["-V"]) and whole:

@@ -1,7 +1,9 @@
-"""CHARX: a card and its assets in one ZIP archive (FORMATS 1.4).
+"""CHARX: a card and its assets in one ZIP archive.
 
 Nothing is ever unpacked to a path that an archive names: members are read into memory, one by one, under
 limits that are checked before and while reading. Members that are not understood travel on unchanged.
+
+See docs/spec/formats.md: CHARX and assets.
 """
 
 from __future__ import annotations
@@ -137,7 +139,8 @@ def _open(data: bytes) -> ZipFile:
 
 
 def _checked(archive: ZipFile) -> dict[str, ZipInfo]:
-    """The files of an archive by path, after the rules of FORMATS 1.4 have been applied to all of them."""
+    """The files of an archive by path, after the rules of "CHARX and assets" have been applied to all of
+    them."""
     infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
         raise LimitExceeded(

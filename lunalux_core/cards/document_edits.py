@@ -1,4 +1,7 @@
-"""Changing named places of a JSON document and nothing else (FORMATS 1.5, round-trip rule)."""
+"""Changing named places of a JSON document and nothing else.
+
+See docs/spec/formats.md: Tolerant reading.
+"""
 
 from __future__ import annotations
 

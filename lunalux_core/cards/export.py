@@ -1,7 +1,9 @@
-"""Cards out: JSON, PNG and CHARX files (FORMATS 1.3, 1.4).
+"""Cards out: JSON, PNG and CHARX files.
 
 The document is written, not our reading of it. Assets change their place with the kind of file (a chunk of
 a PNG, a member of an archive), and only then is an address in the asset list rewritten.
+
+See docs/spec/formats.md: PNG cards, CHARX and assets.
 """
 
 from __future__ import annotations

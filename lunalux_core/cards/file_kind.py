@@ -1,4 +1,7 @@
-"""What a dropped file is, by its content (FORMATS 1.6). A file's name never decides."""
+"""What a dropped file is, by its content. A file's name never decides.
+
+See docs/spec/formats.md: Kinds of files.
+"""
 
 from __future__ import annotations
 

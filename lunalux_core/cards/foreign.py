@@ -1,7 +1,9 @@
-"""Characters of other programs, mapped to card documents (FORMATS 1.2).
+"""Characters of other programs, mapped to card documents.
 
 Pygmalion JSON, oobabooga YAML and JSON, Agnai, Faraday (Backyard's old files), RisuAI, character.ai as it is
 downloaded, and the flat JSON of many sites and tools, which name the same few texts in many ways.
+
+See docs/spec/formats.md: Characters of other programs.
 """
 
 from __future__ import annotations

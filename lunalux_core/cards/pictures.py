@@ -1,6 +1,8 @@
 """Pictures that a card takes, and those that must become PNG when the card is written as one.
 
-The bytes of a PNG picture are kept as they are (FORMATS 1.3).
+The bytes of a PNG picture are kept as they are.
+
+See docs/spec/formats.md: PNG cards.
 """
 
 from __future__ import annotations

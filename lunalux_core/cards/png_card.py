@@ -1,6 +1,6 @@
 """The card in a PNG: which text chunk is believed, and every way tools are known to have encoded it.
 
-FORMATS 1.3: ``ccv3`` before ``chara``, tEXt before iTXt and zTXt, the first of a kind; what cannot be read
+``ccv3`` before ``chara``, tEXt before iTXt and zTXt, the first of a kind; what cannot be read
 is passed over with a warning as long as something else can.
 """
 

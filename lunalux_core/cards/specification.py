@@ -1,6 +1,8 @@
 """What the card specifications ask of a document, as tables, and how a document departs from them.
 
-FORMATS 1.1 and 2.2. The reader accepts far more than this (1.5); authors want to know all the same.
+The reader accepts far more than this; authors want to know all the same.
+
+See docs/spec/formats.md: Card versions, Worldbooks inside cards.
 """
 
 from __future__ import annotations

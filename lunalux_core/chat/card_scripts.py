@@ -1,4 +1,7 @@
-"""Regex scripts that a card brings: they run only after the person allowed this character (FORMATS 4.1)."""
+"""Regex scripts that a card brings: they run only after the person allowed this character.
+
+See docs/spec/formats.md: Regex script files.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Conversations in and out of the library: between stored messages and chat files."""
+"""Conversations in and out of the library: between stored messages and chat files.
+
+See docs/spec/formats.md: Macro values.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +134,7 @@ def store_chat(
     """Store a chat that was read as a new conversation, within a transaction; its id.
 
     Variables and timed effects of the file become the state of the last message, so that they belong to its
-    branch (FORMATS 5.2).
+    branch.
 
     Args:
         character, user_name: names where the file has none.

@@ -1,9 +1,11 @@
-"""The whole of a streaming reply on file, piece by piece, before anybody sees it (SPEC 3).
+"""The whole of a streaming reply on file, piece by piece, before anybody sees it.
 
 The library takes a streaming reply twice a second; what was shown since then would go with a program that is
 killed. A piece costs one write to an open file here, so none is shown that is not kept. The file is gone
 when the reply is complete in the library. While a program writes a reply, it holds the lock of this file:
 that is how others know that the reply is not to be touched.
+
+See docs/spec/design.md: Data safety.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Chat files: SillyTavern's JSON lines both ways, other tools' files in, Markdown and our own JSON out.
 
-FORMATS part 6. A chat is read into a flat list of nodes that name their parent, which holds a linear log
+A chat is read into a flat list of nodes that name their parent, which holds a linear log
 with swipes, Narratium's tree and our own tree alike. The original line of every message is kept, so that
 writing a SillyTavern file changes only what changed.
+
+See docs/spec/formats.md: Chats, Chat files.
 """
 
 from __future__ import annotations
@@ -276,7 +278,7 @@ def _node(
 
 
 def _swipes(line: Mapping[str, Any], text: str, notes: list[str], number: int) -> tuple[list[str], int]:
-    """The swipes of a line and the one shown; `mes` is trusted over its swipe (FORMATS 6.1)."""
+    """The swipes of a line and the one shown; `mes` is trusted over its swipe."""
     swipes = line.get("swipes")
     texts = [message_text(s) for s in swipes] if isinstance(swipes, list) else []
     if not texts:

@@ -1,4 +1,7 @@
-"""The dates of chat files (FORMATS 6.1): many spellings in, one out."""
+"""The dates of chat files: many spellings in, one out.
+
+See docs/spec/formats.md: Chat files.
+"""
 
 from __future__ import annotations
 

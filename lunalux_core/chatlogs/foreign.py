@@ -1,7 +1,9 @@
-"""Chat files of Narratium, CAI tools, oobabooga, Agnai, Kobold Lite and RisuAI (FORMATS 6.1, 6.2).
+"""Chat files of Narratium, CAI tools, oobabooga, Agnai, Kobold Lite and RisuAI.
 
 Whether a document is a chat is asked here too, by the same tests, so that nothing is recognised that is not
 read.
+
+See docs/spec/formats.md: Chat files, Narratium's files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What the backend refuses, as errors a person understands (BACKEND 1.3, code → sentence and hint)."""
+"""What the backend refuses, as errors a person understands.
+
+See docs/spec/backend.md: HTTP API.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Where the backend is: at a URL, or in this process.
 
 The embedded backend is imported on the first call that needs it, never before.
+
+See docs/spec/design.md: The command line.
 """
 
 from __future__ import annotations
@@ -113,7 +115,7 @@ class _Chores:
 
 
 async def _services(settings: Settings) -> Services:
-    """The backend of this program, over files or over the person's own AWS account (SPEC 2, LUNALUX_STORAGE).
+    """The backend of this program, over files or over the person's own AWS account.
 
     A folder named by LUNALUX_DATA_DIR goes before the one of this home.
     """

@@ -2,6 +2,8 @@
 
 A file that does not exist yet is first written with every setting in it, commented out, so that it
 documents itself. Writes are atomic: a crash leaves the old file or the new one.
+
+See docs/spec/design.md: The command line.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from lunalux_core.errors import InvalidInput
 
 
 def template() -> str:
-    """The commented file that documents every setting (SPEC 2, configuration file)."""
+    """The commented file that documents every setting."""
     lines = ["# Lunalux configuration. Every setting with its default; remove the # to change one.", ""]
     section = ""
     for known in sorted(DECLARATIONS.values(), key=lambda d: ("." in d.key, d.key.split(".")[0])):

@@ -1,6 +1,8 @@
 """Where things live: configuration, data and cache folders.
 
 `LUNALUX_HOME` puts all three under one folder; otherwise the system's own places are used.
+
+See docs/spec/design.md: The command line.
 """
 
 from __future__ import annotations
@@ -84,7 +86,7 @@ class Paths:
 
     @classmethod
     def find(cls, environ: Mapping[str, str] = os.environ) -> Paths:
-        """The folders for this environment (SPEC 2, `LUNALUX_HOME`)."""
+        """The folders for this environment."""
         home = environ.get("LUNALUX_HOME")
         if home:
             root = Path(home).expanduser().absolute()

@@ -1,4 +1,7 @@
-"""Which worldbooks take part in a turn, and their parsed forms, kept as long as their text stays the same."""
+"""Which worldbooks take part in a turn, and their parsed forms, kept as long as their text stays the same.
+
+See docs/spec/formats.md: Which books take part.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,7 @@ def active_books(
     persona: Persona | None = None,
     character_id: str = "",
 ) -> list[ActiveBook]:
-    """The books of a turn (FORMATS 2.3): the chat's, the persona's, the character's, and those enabled for
+    """The books of a turn: the chat's, the persona's, the character's, and those enabled for
     every chat.
 
     A card that names a book of the library uses that one, as in SillyTavern; else the one it carries.

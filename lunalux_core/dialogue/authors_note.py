@@ -1,6 +1,8 @@
-"""The author's note of a conversation: a text for every n-th message of the person (FORMATS 3.2, 6.1).
+"""The author's note of a conversation: a text for every n-th message of the person.
 
 Kept in `conversations.note`; in SillyTavern's chat files as `note_*` of `chat_metadata`, with its numbers.
+
+See docs/spec/formats.md: SillyTavern assembly, Chat files.
 """
 
 from __future__ import annotations

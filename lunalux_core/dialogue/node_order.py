@@ -1,4 +1,7 @@
-"""The nodes in their order (DESIGN 6), with one for what plug-ins make of the prompt."""
+"""The nodes in their order, with one for what plug-ins make of the prompt.
+
+See docs/spec/design.md: One chat turn.
+"""
 
 from __future__ import annotations
 

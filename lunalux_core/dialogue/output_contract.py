@@ -1,10 +1,12 @@
-"""The form of a reply: thinking, the visible text, suggestions and events (FORMATS 3.4, 4.4).
+"""The form of a reply: thinking, the visible text, suggestions and events.
 
 One reader serves both uses: fed piece by piece it gives what may be shown while the reply streams, and
 `parse_reply` is the same reader fed at once, so what was streamed is always what is kept. Models forget
 closing tags; what then belongs to a block and what is story is decided at the end, and story is never
 swallowed. Where only the closing mark of a thought comes, all before it was thought: what has been shown is
 taken back (`turned`).
+
+See docs/spec/formats.md: Built-in presets and the output contract, Reply parsing.
 """
 
 from __future__ import annotations

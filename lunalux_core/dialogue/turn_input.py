@@ -1,4 +1,8 @@
-"""Reads all that one turn needs, within one transaction, so that no node ever queries (DESIGN 6)."""
+"""Reads all that one turn needs, within one transaction, so that no node ever queries.
+
+See docs/spec/design.md: One chat turn.
+See docs/spec/formats.md: Regex script files.
+"""
 
 from __future__ import annotations
 
@@ -381,7 +385,7 @@ def _token_factor(connection: Connection, model: str) -> float:
 def scripts_in_force(
     connection: Connection, character: Character, card: Card, preset: Preset
 ) -> list[RegexScript]:
-    """Global scripts, then the card's own where the person allowed them, then the preset's (FORMATS 4.1)."""
+    """Global scripts, then the card's own where the person allowed them, then the preset's."""
     from lunalux_core.regex.script import read_script, scripts_inside
 
     shelf = load_shelf(connection, "regex", enabled_only=True)  # whose switch counts, not the document's

@@ -1,6 +1,8 @@
-"""The account of one turn: what was sent and why, for the inspector (FORMATS 2.12 item 7, 3.5).
+"""The account of one turn: what was sent and why, for the inspector.
 
 A record is plain JSON: it is stored with the conversation and read again after a restart.
+
+See docs/spec/formats.md: Worldbook departures.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""What scripts and greetings show as web pages, made fit for a terminal (FORMATS 4.6).
+"""What scripts and greetings show as web pages, made fit for a terminal.
 
 A message is cut into parts: text, folds, pages and blocks for a script runtime that Lunalux does not have.
 The screen decides how to draw them; `to_text` is the plain form.
+
+See docs/spec/formats.md: HTML in a terminal.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""HTML to readable Markdown, for a terminal (FORMATS 4.6). Nothing is executed, fetched or trusted.
+"""HTML to readable Markdown, for a terminal. Nothing is executed, fetched or trusted.
 
 The standard library's parser needs quadratic time on some broken documents, and every card is a candidate,
 so tags are found by one expression that never looks beyond the next ``<``. Broken HTML costs formatting,
 never words.
+
+See docs/spec/formats.md: HTML in a terminal.
 """
 
 from __future__ import annotations

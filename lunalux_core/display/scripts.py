@@ -1,8 +1,10 @@
-"""What a message looks like on screen: display scripts, and macros that nobody knows (FORMATS 4.2, 4.3, 5.2).
+"""What a message looks like on screen: display scripts, and macros that nobody knows.
 
 Nothing here is ever stored or sent. Display scripts may depend on how far a message stands from the end,
 so what is remembered is kept by the scripts that apply there, not by the number: a message that only moves
 up costs nothing.
+
+See docs/spec/formats.md: Running regex scripts, Where scripts run, Macro values.
 """
 
 from __future__ import annotations

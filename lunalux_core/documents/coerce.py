@@ -1,6 +1,8 @@
-"""Tolerant reading of single JSON values (FORMATS 1.5).
+"""Tolerant reading of single JSON values.
 
 Used when a document is looked at, never when it is stored: the document keeps what it came with.
+
+See docs/spec/formats.md: Tolerant reading.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""JSON as other programs write it, read strictly enough to write it back to them (FORMATS 1.5).
+"""JSON as other programs write it, read strictly enough to write it back to them.
 
 Python's `json` accepts NaN, recurses without end and gives out lone surrogates that no UTF-8 writer
 takes. Everything that comes out of a card, a lorebook or a preset passes through here instead.
+
+See docs/spec/formats.md: Tolerant reading.
 """
 
 from __future__ import annotations

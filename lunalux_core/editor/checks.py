@@ -2,6 +2,8 @@
 
 An error stands in the way of adding the character to the library, a warning is likely to disappoint, a note
 is worth knowing. The words are the front end's: `code` names them, `params` fills them.
+
+See docs/spec/formats.md: Card versions.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ Level = Literal["error", "warning", "note"]
 LONGEST_NAME = 200
 MANY_TOKENS = 2000
 MARKET_TAGS = 3
-"""How many tags a character takes to the market from this form (FORMATS 1.1)."""
+"""How many tags a character takes to the market from this form."""
 
 _ESTIMATOR = estimator("")
 _OPEN = re.compile(r"\{\{(?![^{}]*\}\})")

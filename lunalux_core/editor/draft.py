@@ -1,8 +1,10 @@
 """A character being written: its document, picture and history.
 
-The document is a value; every edit makes a new one that shares all it did not touch (FORMATS 1.5, round-trip
-rule), so a step of the history costs what was typed. A field that is brought back to what it was at the
+The document is a value; every edit makes a new one that shares all it did not touch, so a step of the
+history costs what was typed. A field that is brought back to what it was at the
 beginning is written back as it was there, down to its odd type or its absence.
+
+See docs/spec/formats.md: Tolerant reading, Card versions.
 """
 
 from __future__ import annotations
@@ -216,7 +218,7 @@ def _settled(step: Snapshot, before: Snapshot, saved: Snapshot) -> Snapshot:
 
 
 def _grounded(document: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
-    """The document with a value that stands at top level only (FORMATS 1.1) moved where `path` leads."""
+    """The document with a value that stands at top level only moved where `path` leads."""
     data = data_of(document)
     if data is None or len(path) < 3 or path[1] in data or path[1] not in document:
         return document

@@ -1,6 +1,8 @@
 """The fields of a card as a form shows them: where each lives in the document, how it is read and written.
 
-FORMATS 1.1. Reading is as tolerant as `cards.card`; writing gives the type the specifications ask for.
+Reading is as tolerant as `cards.card`; writing gives the type the specifications ask for.
+
+See docs/spec/formats.md: Card versions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The first messages of a character as one list: the first, its alternates, those for groups only.
 
 Functions of the document that give edits; `Draft.edit` applies them.
+
+See docs/spec/formats.md: Tolerant reading.
 """
 
 from __future__ import annotations
@@ -112,6 +114,6 @@ def _raw(document: Mapping[str, Any], kind: GreetingKind) -> Any:
 
 
 def _items(document: Mapping[str, Any], kind: GreetingKind) -> list[Any]:
-    """The items as they are written; a single text is a list of one (FORMATS 1.5)."""
+    """The items as they are written; a single text is a list of one."""
     raw = _raw(document, kind)
     return list(raw) if isinstance(raw, list) else list(as_texts(raw))

@@ -1,8 +1,10 @@
 """The worldbook of a card as an editor sees it: entries in the order of the file, read when looked at.
 
-FORMATS 1.5, 2.1, 2.2. The book may come in either spelling and with its entries as a list or as an object;
+The book may come in either spelling and with its entries as a list or as an object;
 an edit writes into what is there. An entry is written on top of the object it was at the beginning, so
 unknown keys survive and a value that is brought back leaves no trace.
+
+See docs/spec/formats.md: Tolerant reading, Worldbook files, Worldbooks inside cards, Scan buffer and keys.
 """
 
 from __future__ import annotations
@@ -191,7 +193,7 @@ def join_keys(keys: Sequence[str]) -> str:
 
 
 def split_keys(text: str) -> tuple[str, ...]:
-    """The keys in a line; patterns like ``/a{1,2}/i`` keep their commas (FORMATS 2.5 item 5)."""
+    """The keys in a line; patterns like ``/a{1,2}/i`` keep their commas."""
     found = []
     rest = text.strip()
     while rest:

@@ -1,4 +1,7 @@
-"""Everything as one Narratium file: its stores as JSON, pictures as base64 (FORMATS 6.2)."""
+"""Everything as one Narratium file: its stores as JSON, pictures as base64.
+
+See docs/spec/formats.md: Narratium's files.
+"""
 
 from __future__ import annotations
 

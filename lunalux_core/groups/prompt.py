@@ -1,6 +1,8 @@
 """Groups as a turn needs them: who is there, whose cards are in the prompt, who answers, how a group opens.
 
-Everything here runs within the transaction that reads a turn (DESIGN 6).
+Everything here runs within the transaction that reads a turn.
+
+See docs/spec/design.md: One chat turn.
 """
 
 from __future__ import annotations

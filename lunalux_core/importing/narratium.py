@@ -1,4 +1,7 @@
-"""Everything of a Narratium in one file: its stores as JSON, pictures as base64 (FORMATS 6.2)."""
+"""Everything of a Narratium in one file: its stores as JSON, pictures as base64.
+
+See docs/spec/formats.md: Narratium's files.
+"""
 
 from __future__ import annotations
 

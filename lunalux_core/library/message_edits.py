@@ -1,6 +1,8 @@
 """What a person does to stored messages: edit, delete, hide, cut off, take back.
 
 Every function runs within one transaction and records itself for undo.
+
+See docs/spec/formats.md: Narratium's files.
 """
 
 from __future__ import annotations
@@ -113,7 +115,7 @@ def delete_one(connection: Connection, message_id: str) -> str:
 
 
 def truncate_after(connection: Connection, message_id: str) -> None:
-    """Make a message the head. What followed stays in the tree as a branch (FORMATS 6.2, "jump here")."""
+    """Make a message the head. What followed stays in the tree as a branch."""
     message = load_message(connection, message_id)
     record = Recorder(connection, message.conversation_id, "truncate", [message_id])
     select_message(connection, message_id)

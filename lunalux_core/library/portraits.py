@@ -1,4 +1,7 @@
-"""The pictures of a character: its own, and its expressions (V3 assets of the type emotion, FORMATS 1.4)."""
+"""The pictures of a character: its own, and its expressions (V3 assets of the type emotion).
+
+See docs/spec/formats.md: CHARX and assets.
+"""
 
 from __future__ import annotations
 

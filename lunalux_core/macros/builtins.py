@@ -1,6 +1,8 @@
-"""The macros by name (FORMATS 5.2), as data: how many arguments each takes and what it gives.
+"""The macros by name, as data: how many arguments each takes and what it gives.
 
 A macro that cannot do anything sensible with its arguments gives None and stays in the text as written.
+
+See docs/spec/formats.md: Macro values.
 """
 
 from __future__ import annotations

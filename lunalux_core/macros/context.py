@@ -1,4 +1,7 @@
-"""What macros can see: the people, the card, the chat, the limits, the clock and the dice."""
+"""What macros can see: the people, the card, the chat, the limits, the clock and the dice.
+
+See docs/spec/formats.md: Macro values.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class MacroContext:
-    """The world of one expansion (FORMATS 5.2). Everything that is not a pure value is injected.
+    """The world of one expansion. Everything that is not a pure value is injected.
 
     Card fields are as they stand in the card; where a macro inserts one, the macros in it are expanded,
     unless `fields_expanded` says that this was done already (`macros.expand_fields`).

@@ -1,4 +1,7 @@
-"""Evaluation of parsed macro text. `expansion` is the public face."""
+"""Evaluation of parsed macro text. `expansion` is the public face.
+
+See docs/spec/formats.md: Macro syntax.
+"""
 
 from __future__ import annotations
 
@@ -201,7 +204,7 @@ class _Document:
         return result if "#" in macro.flags else trim_block(result)
 
     def _condition(self, span: Span, depth: int) -> bool:
-        """A value, a name of a macro or a variable; ``!`` turns it round (FORMATS 5.1)."""
+        """A value, a name of a macro or a variable; ``!`` turns it round."""
         inverted = self._text.startswith("!", span.start) and span.start < span.end
         if inverted:
             span = span.part(span.start + 1, span.end, span.first, span.last)

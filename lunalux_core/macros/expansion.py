@@ -1,8 +1,10 @@
-"""Macro expansion: one pass from left to right, inside out, and nothing it does can raise (FORMATS 5).
+"""Macro expansion: one pass from left to right, inside out, and nothing it does can raise.
 
 What a macro inserts is never read again, with one exception: the fields of the card, which are expanded
 where they are inserted. Unknown macros and unfinished braces stay as they are written. Output and depth
 are limited, so that a hostile card costs time in proportion to its size and no more.
+
+See docs/spec/formats.md: Macros.
 """
 
 from __future__ import annotations

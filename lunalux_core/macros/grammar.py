@@ -1,8 +1,10 @@
-"""The shape of macro text: braces, names, arguments, blocks (FORMATS 5.1). Nothing is evaluated here.
+"""The shape of macro text: braces, names, arguments, blocks. Nothing is evaluated here.
 
 `parse` finds the outermost ``{{…}}`` of a text, each with those inside it, in one pass and without
 recursion. What a macro's head and arguments are is worked out when it is asked for, always in time
 proportional to its own text.
+
+See docs/spec/formats.md: Macro syntax.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Operators of the variable shorthand ``{{.name operator value}}`` and ``{{$name …}}`` (FORMATS 5.1).
+"""Operators of the variable shorthand ``{{.name operator value}}`` and ``{{$name …}}``.
 
 The value is a function, because ``||`` and ``??`` must not evaluate it unless it is needed: it may hold
 macros that change something.
+
+See docs/spec/formats.md: Macro syntax.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Variables of macros, kept per branch: a base that is never changed, and what was changed on top.
 
 The values of a conversation's path are put together from the deltas stored with its messages, so that
-regenerating or switching a branch starts from the state of that branch (FORMATS 5.2, stability).
+regenerating or switching a branch starts from the state of that branch.
 Numbers follow ECMAScript, because cards were written for it: ``"07"`` reads as 7, ``"3" + 4`` adds.
+
+See docs/spec/formats.md: Macro values.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""Presets: the prompts of a chat, their order, and how the model samples (FORMATS 3.1, 3.3, 3.5).
+"""Presets: the prompts of a chat, their order, and how the model samples.
 
 A SillyTavern chat-completion file is read into values and kept whole beside them, so that exporting
 gives back what was imported. One thing is never kept: a preset from somebody else must not decide which
 server the person's words and keys go to, so fields of endpoints, proxies, keys and headers are dropped.
+
+See docs/spec/formats.md: Preset files, Narratium assembly.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""From the JSON of a preset to its values, tolerant of what other programs leave out (FORMATS 3.1, 3.3)."""
+"""From the JSON of a preset to its values, tolerant of what other programs leave out.
+
+See docs/spec/formats.md: Preset files, Narratium assembly.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +114,7 @@ def order_of(raw: Mapping[str, Any]) -> tuple[OrderEntry, ...]:
 
 
 def order_of_groups(raw: Mapping[str, Any]) -> tuple[OrderEntry, ...]:
-    """Narratium keeps the number of the list with the prompt: 2 counts, then 1, then none (FORMATS 3.3)."""
+    """Narratium keeps the number of the list with the prompt: 2 counts, then 1, then none."""
     prompts = _objects(raw.get("prompts"))
 
     def group(prompt: Mapping[str, Any]) -> int:

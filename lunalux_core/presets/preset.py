@@ -1,4 +1,7 @@
-"""The values of a preset (FORMATS 3.1, 3.5). `presets.document` reads and changes them."""
+"""The values of a preset. `presets.document` reads and changes them.
+
+See docs/spec/formats.md: Preset files.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ PresetSource = Literal["builtin", "sillytavern", "user"]
 Assembly = Literal["sillytavern", "narratium"]
 
 GLOBAL_ORDER_ID = 100001
-"""The `character_id` of the list SillyTavern uses; 100000 is a leftover (FORMATS 3.1)."""
+"""The `character_id` of the list SillyTavern uses; 100000 is a leftover."""
 
 
 class OrderEntry(NamedTuple):

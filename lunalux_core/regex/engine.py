@@ -1,7 +1,9 @@
-"""ECMAScript regular expressions with a time limit that holds (FORMATS 4.5).
+"""ECMAScript regular expressions with a time limit that holds.
 
 Patterns of cards and worldbooks are untrusted, and a running match cannot be stopped from another thread.
 So they run in a warm helper process (`engine_worker`), which is replaced when one takes too long.
+
+See docs/spec/formats.md: The ECMAScript engine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The process in which regular expressions from cards run, so that it can be killed (FORMATS 4.5).
+"""The process in which regular expressions from cards run, so that it can be killed.
 
 Frames on standard input and output: a 4-byte big-endian length, then that many bytes. A request is two
 frames, JSON ``{"jobs": […], "share": seconds, "left": seconds}`` and the text in UTF-8; the answer is one
@@ -7,6 +7,8 @@ may use `share` of processor time, all together `left`; where the system has suc
 ends this process when that is used up.
 
 Imports are few on purpose: this process starts while somebody waits.
+
+See docs/spec/formats.md: The ECMAScript engine.
 """
 
 from __future__ import annotations

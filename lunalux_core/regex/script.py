@@ -1,6 +1,9 @@
-"""Regex scripts as files: reading them tolerantly, writing them back as they were (FORMATS 4.1, 4.2).
+"""Regex scripts as files: reading them tolerantly, writing them back as they were.
 
 Nothing is executed here. Patterns are ECMAScript; `lunalux_core.regex.engine` runs them.
+
+See docs/spec/formats.md: Regex script files, Running regex scripts, Tolerant reading, Reply parsing, Scan
+buffer and keys.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ LISTS = ("regex_scripts", "scripts")
 
 @dataclass(frozen=True, slots=True)
 class RegexScript:
-    """One find-and-replace script (FORMATS 4.1).
+    """One find-and-replace script.
 
     `substitute` says whether macros in `find` are expanded: 0 not, 1 as they are, 2 escaped for a pattern.
     `min_depth` and `max_depth` count messages from the end, 0 is the last one; None is no limit.
@@ -56,7 +59,7 @@ class Pattern:
 
 
 def read_script(document: Mapping[str, Any]) -> RegexScript:
-    """The script in one JSON object, whatever the types of its values are (FORMATS 1.5, 4.1)."""
+    """The script in one JSON object, whatever the types of its values are."""
     return RegexScript(
         id=_text(document.get("id") or document.get("scriptKey")),
         name=_text(document.get("scriptName")),
@@ -81,7 +84,7 @@ def read_scripts(document: object, source: Source = "sillytavern") -> list[Regex
     """All scripts of a file: one object, an array, or those inside a card or a preset.
 
     Old placements are brought up to date: 0 ("display") means everywhere but only on display, 4 is 3.
-    A bare pattern from a Narratium store becomes ``/…/g``, as that program ran it (FORMATS 4.4).
+    A bare pattern from a Narratium store becomes ``/…/g``, as that program ran it.
 
     Raises:
         InvalidInput: REGEX_NO_SCRIPTS if the document holds none.
@@ -173,7 +176,7 @@ def write_script(script: RegexScript) -> dict[str, Any]:
 
 
 def parse_find(find: str) -> Pattern:
-    """The pattern meant by a `findRegex` (FORMATS 4.2), with SillyTavern's own reading of it.
+    """The pattern meant by a `findRegex`, with SillyTavern's own reading of it.
 
     ``/…/flags`` up to the last slash of the first line, anything behind the flags is ignored. Flags that
     are unknown or repeated make the *whole* text the pattern; without slashes the first line is, and only
@@ -198,7 +201,7 @@ def parse_find(find: str) -> Pattern:
 
 
 def parse_slashed(key: str) -> Pattern | None:
-    """The pattern of a worldbook key written ``/…/flags``, or None for a plain key (FORMATS 2.5, item 5)."""
+    """The pattern of a worldbook key written ``/…/flags``, or None for a plain key."""
     found = re.fullmatch(r"/(.+)/([gimsuy]*)", key, re.S)
     if found is None:
         return None

@@ -1,7 +1,9 @@
-"""Running regex scripts on a text, with SillyTavern 1.19's rules (FORMATS 4.1, 4.2).
+"""Running regex scripts on a text, with SillyTavern 1.19's rules.
 
 Whether a character's own scripts are allowed at all is the caller's decision. What cannot run is skipped
 and named; the text is then as it was before that script.
+
+See docs/spec/formats.md: Regex script files, Running regex scripts.
 """
 
 from __future__ import annotations
@@ -104,7 +106,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 def why_not(
     script: RegexScript, *, placement: int, target: Target, depth: int | None = None, is_edit: bool = False
 ) -> Reason | None:
-    """Why a script does not apply to such a text, None if it does (FORMATS 4.2)."""
+    """Why a script does not apply to such a text, None if it does."""
     if script.disabled:
         return "disabled"
     if not script.find:
@@ -179,7 +181,7 @@ _REFERENCE = re.compile(r"(?P<match>\{\{match\}\})|\$(?P<number>\d+)|\$<(?P<name
 class _Template:
     """A `replaceString` cut at its references, so that what was captured is never read as a macro.
 
-    SillyTavern expands macros in the finished text, captured words of the model included; FORMATS 4.2
+    SillyTavern expands macros in the finished text, captured words of the model included; Lunalux
     closes that door: macros of the template see captures as opaque arguments.
     """
 

@@ -1,4 +1,8 @@
-"""Scenarios and trials of worldbooks for authors: `lunalux worldbook test`."""
+"""Scenarios and trials of worldbooks for authors: `lunalux worldbook test`.
+
+See docs/spec/design.md: The command line.
+See docs/spec/formats.md: Worldbook settings.
+"""
 
 from __future__ import annotations
 
@@ -169,12 +173,12 @@ def trial(
     user: str = "User",
     character: str = "Char",
 ) -> dict[str, Any]:
-    """What `lunalux worldbook test --json` prints for one book and some messages (SPEC 2).
+    """What `lunalux worldbook test --json` prints for one book and some messages.
 
     Every entry that does not fire is in `skipped` with its reason.
 
     Args:
-        settings: names of FORMATS 2.4 in snake_case, and `max_context` in tokens (8192).
+        settings: names of "Worldbook settings" in snake_case, and `max_context` in tokens (8192).
 
     Raises:
         InvalidInput: the document is no worldbook.

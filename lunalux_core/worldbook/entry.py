@@ -1,4 +1,7 @@
-"""Worldbooks and their entries as values (FORMATS 2.1, 2.2)."""
+"""Worldbooks and their entries as values.
+
+See docs/spec/formats.md: Worldbook files, Worldbooks inside cards, Placement.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 BEFORE, AFTER, NOTE_TOP, NOTE_BOTTOM, AT_DEPTH, EXAMPLES_TOP, EXAMPLES_BOTTOM, OUTLET = range(8)
-"""Values of `Entry.position` (FORMATS 2.7)."""
+"""Values of `Entry.position`."""
 NOWHERE = -1
 """A position SillyTavern does not know: such an entry is activated, but its text is put nowhere."""
 AND_ANY, NOT_ALL, NOT_ANY, AND_ALL = range(4)

@@ -1,7 +1,10 @@
-"""The fields of an entry in both spellings, and a reading that no value can break (FORMATS 1.5, 2.1, 2.2).
+"""The fields of an entry in both spellings, and a reading that no value can break.
 
 One table drives reading and writing of World Info (camelCase) and of `character_book` (mostly snake_case
 under `extensions`).
+
+See docs/spec/formats.md: Tolerant reading, Worldbook files, Worldbooks inside cards, Scan buffer and keys,
+Activation, Placement, Worldbook departures.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ def _text(value: object) -> str:
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    """A list of texts, empty ones included; a single text is no list (FORMATS 2.5 item 4)."""
+    """A list of texts, empty ones included; a single text is no list."""
     return tuple(map(_text, value)) if isinstance(value, list) else ()
 
 
@@ -58,7 +61,7 @@ def _optional(value: object) -> int | None:
 
 
 def _probability(value: object) -> float:
-    """A percentage; null compares as 0 (FORMATS 2.6 b)."""
+    """A percentage; null compares as 0."""
     return 0 if value is None else _hundred(value)
 
 
@@ -70,7 +73,7 @@ def _level(value: object) -> int:
 
 
 def _position(value: object) -> int:
-    """0 to 7; an empty text and null are as good as missing, anything else is nowhere (FORMATS 2.7)."""
+    """0 to 7; an empty text and null are as good as missing, anything else is nowhere."""
     if value is None or value == "":
         return BEFORE
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else NOWHERE
@@ -147,7 +150,7 @@ FIELDS: tuple[Field, ...] = (
     Field("match_creator_notes", "matchCreatorNotes", "match_creator_notes", _flag),
     Field("triggers", "triggers", "triggers", _texts),
     Field("outlet_name", "outletName", "outlet_name", _text),
-    # SillyTavern has no place for the filter in a card's book and loses it there (FORMATS 2.12 item 10).
+    # SillyTavern has no place for the filter in a card's book and loses it there.
     Field("character_filter", "characterFilter", "characterFilter", _filter),
 )
 """Every field but `uid` and `disabled`, which the two formats spell as opposites."""
@@ -177,7 +180,8 @@ def entry_from_world_info(raw: Mapping[str, Any], uid: int | str) -> Entry:
 
 
 def entry_from_character_book(raw: Mapping[str, Any], uid: int | str) -> Entry:
-    """One entry of a card's own book, by the table of FORMATS 2.2. Null is as good as missing, and a
+    """One entry of a card's own book, by the table of "Worldbooks inside cards". Null is as good as missing,
+    and a
     missing `enabled` means enabled (2.12 item 5)."""
     values: dict[str, Any] = {"selective": False, "position": AFTER}
     if raw.get("position") == "before_char":

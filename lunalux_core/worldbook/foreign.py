@@ -1,7 +1,8 @@
-"""Lorebooks of other programs as World Info: NovelAI, Agnai, RisuAI, JanitorAI, Kobold Lite and Narratium
-(FORMATS 2.2, 2.12).
+"""Lorebooks of other programs as World Info: NovelAI, Agnai, RisuAI, JanitorAI, Kobold Lite and Narratium.
 
 Whether a document is such a book is asked here too, by the same tests. What is switched off there stays so.
+
+See docs/spec/formats.md: Worldbooks inside cards, Worldbook departures.
 """
 
 from __future__ import annotations
@@ -260,7 +261,7 @@ def _narratium(document: Mapping[str, Any]) -> Entries:
     for raw in _stored(document):
         extensions = as_object(raw.get("extensions"))
         position = extensions.get("position", raw.get("position", AT_DEPTH))
-        # There, 4 stands for "no position was given" as often as for "at depth 1" (FORMATS 2.12 item 11).
+        # There, 4 stands for "no position was given" as often as for "at depth 1".
         placed = (
             {"position": AT_DEPTH, "depth": 1, "role": 0} if position == AT_DEPTH else {"position": position}
         )

@@ -1,8 +1,10 @@
 """Worldbooks (lorebooks): SillyTavern's World Info, the `character_book` of cards, lorebook_v3 and others.
 
-FORMATS 2.1, 2.2. Every entry keeps the object it was read from; its fields are a tolerant reading of that
+Every entry keeps the object it was read from; its fields are a tolerant reading of that
 object, and writing (`write`) changes only what was changed here. Nothing is activated here:
 `worldbook.engine` does that.
+
+See docs/spec/formats.md: Worldbook files, Worldbooks inside cards, Worldbook departures.
 """
 
 from __future__ import annotations
@@ -199,7 +201,7 @@ def _identity(value: object, otherwise: int) -> int | str:
 
 
 def own_settings(book: Book) -> bool:
-    """Whether the person wants this book searched with its own depth, budget and recursion (FORMATS 2.12)."""
+    """Whether the person wants this book searched with its own depth, budget and recursion."""
     inner = as_object(book.raw.get("data")) if book.shape == "lorebook_v3" else book.raw
     ours = as_object(as_object(inner.get("extensions")).get(OURS))
     return ours.get("own_settings") is True

@@ -1,7 +1,9 @@
-"""Writing worldbooks without losing anything (FORMATS 2.2, 2.12 item 10).
+"""Writing worldbooks without losing anything.
 
 A file of the same kind comes out as it was, but for the fields that were changed. In the other kind every
 field is written as SillyTavern writes it, and what has no place there is kept where reading finds it again.
+
+See docs/spec/formats.md: Worldbooks inside cards, Worldbook departures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What can be done on the chat screen: while writing, and while browsing the messages."""
+"""What can be done on the chat screen: while writing, and while browsing the messages.
+
+See docs/spec/formats.md: Built-in presets and the output contract.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.chat.transcript.transcript import Transcript
 
 MODES = ("story_progress", "perspective_novel", "perspective_protagonist", "scene_setting")
-"""Response-style modes (FORMATS 3.4); "" is none."""
+"""Response-style modes; "" is none."""
 
 CHAT_ACTIONS = (
     Action("chat.stop", "stop"),

@@ -1,4 +1,7 @@
-"""The command line: one module a noun, imported only when that noun is called (SPEC 2)."""
+"""The command line: one module a noun, imported only when that noun is called.
+
+See docs/spec/design.md: The command line.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +91,7 @@ def _lunalux() -> None:
 
 
 def run_cli(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code (SPEC 2). An output that takes nothing any more is told in a
+    """Run one command and return its exit code. An output that takes nothing any more is told in a
     sentence; a pipe whose reader went away is nothing to tell."""
     as_json = "--json" in arguments
     with output.guarded() as out:

@@ -2,6 +2,8 @@
 
 The settings are the server's own variables (docs/operations.md); embedded storage lies where `lunalux serve`
 and the app keep it.
+
+See docs/spec/backend.md: Money rules, Tables.
 """
 
 from __future__ import annotations
@@ -361,7 +363,7 @@ def list_reports(storage: str = STORAGE, as_json: bool = JSON) -> None:
 
 @admin_app.command()
 def reconcile(storage: str = STORAGE, as_json: bool = JSON) -> None:
-    """Check every account's books: balance = gains less uses = sum of movements (I1).
+    """Check every account's books: balance = gains less uses = sum of movements.
 
     Example: lunalux admin reconcile --json
 
@@ -472,7 +474,7 @@ async def _provision(settings: BackendSettings, kind: Storage, *, dry_run: bool)
 
 
 def _declared(settings: BackendSettings) -> dict[str, Any]:
-    """Everything that provisioning makes, as it is declared (BACKEND 1.1)."""
+    """Everything that provisioning makes, as it is declared."""
     from lunalux_core.backend.storage.schema import table_specs
 
     tables = [

@@ -1,6 +1,8 @@
 """`lunalux market`: list, search, show, download, like, publish, and one's own cards: mine, edit, withdraw.
 
 List and search answer from disk; with a warm cache they load neither an HTTP client nor the app.
+
+See docs/spec/backend.md: HTTP API.
 """
 
 from __future__ import annotations
@@ -348,7 +350,7 @@ async def _print(runtime: Runtime, cards: Any, *, as_json: bool) -> None:
 
 
 def _json(card: MarketCard, liked: bool) -> dict[str, Any]:
-    """The card with the spellings of the wire (BACKEND 1.3, list item), and what this device adds."""
+    """The card with the spellings of the wire, and what this device adds."""
     return {
         "id": card.id,
         "name": card.name,

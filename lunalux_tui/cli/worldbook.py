@@ -1,4 +1,7 @@
-"""`lunalux worldbook`: the shelf of worldbooks, and `worldbook test`."""
+"""`lunalux worldbook`: the shelf of worldbooks, and `worldbook test`.
+
+See docs/spec/formats.md: Worldbook settings.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ FILE = typer.Argument(None, help="A worldbook, or a card with one inside.")
 
 
 _WITHOUT_EFFECT = {"overflow_alert", "world_info_overflow_alert", "world_info"}
-"""Settings of SillyTavern that say nothing about what is found (FORMATS 2.4): a notice, the chosen books."""
+"""Settings of SillyTavern that say nothing about what is found: a notice, the chosen books."""
 
 worldbook_app = shelf_app("worldbook", "Manage and test worldbooks (lorebooks).")
 commands = {"worldbook": worldbook_app}

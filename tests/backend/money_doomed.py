@@ -61,7 +61,7 @@ async def milestone(w: World) -> None:
 
 
 async def naive(w: World) -> None:
-    """How not to do it: the wallet first, then the ledger (M4)."""
+    """How not to do it: the wallet first, then the ledger."""
     await w.store.write(Update(TABLES.wallet, wallet_key("ada"), incr={"starCoin": -5}, when=Exists()))
     await w.store.write(
         Update(TABLES.ledger, ledger_key("ada"), incr={"totalStarCoinUsed": 5}, when=Exists())

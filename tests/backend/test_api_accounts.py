@@ -1,4 +1,4 @@
-"""Accounts, wallets, invites and coupons over HTTP: every route's answer and every code (BACKEND 1.3)."""
+"""Accounts, wallets, invites and coupons over HTTP: every route's answer and every code."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Every answer that the API's description promises is reached, and none that it does not promise.
 
 One tour of directed requests, on both storages. A code that nobody can meet any more, or that a route
-answers with and does not tell, fails here (BACKEND part 5.3, conformance).
+answers with and does not tell, fails here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The billed gateway over HTTP: prices, codes, streams, retries, and who is never charged (BACKEND 1.3)."""
+"""The billed gateway over HTTP: prices, codes, streams, retries, and who is never charged."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def test_refusals_before_anything_is_paid(api: Api) -> None:
 
 
 async def test_the_row_alone_says_what_is_called(api: Api, llm: ModelServer) -> None:
-    """A canary named in the body sees no request; the server's key goes to its own server (M6, M7)."""
+    """A canary named in the body sees no request; the server's key goes to its own server."""
     ada = await api.person()
     async with model_server() as canary:
         answer = good(

@@ -1,4 +1,4 @@
-"""The community market over HTTP: publish, pages, downloads, likes, edits (BACKEND 1.3, Characters)."""
+"""The community market over HTTP: publish, pages, downloads, likes, edits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documented environment variables, and how a wrong one is told (BACKEND 1.2)."""
+"""The documented environment variables, and how a wrong one is told."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Local accounts and limits on a real store: uniform answers, counted guesses, nothing readable kept (S7)."""
+"""Local accounts and limits on a real store: uniform answers, counted guesses, nothing readable kept."""
 
 from __future__ import annotations
 

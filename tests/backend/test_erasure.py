@@ -1,4 +1,4 @@
-"""Erasing an account: nothing of the person stays, others lose nothing, a crash is made good (S11)."""
+"""Erasing an account: nothing of the person stays, others lose nothing, a crash is made good."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which coins pay for a reply: every combination against the rule as it is written (BACKEND 1.3)."""
+"""Which coins pay for a reply: every combination against the rule as it is written."""
 
 from __future__ import annotations
 

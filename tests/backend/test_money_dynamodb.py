@@ -1,4 +1,4 @@
-"""The same money on DynamoDB's wire, with several processes at one wallet (BACKEND part 5.3)."""
+"""The same money on DynamoDB's wire, with several processes at one wallet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""I1 to I3 over random lives of two accounts (BACKEND 5.3)."""
+"""The books agree over random lives of two accounts."""
 
 from __future__ import annotations
 

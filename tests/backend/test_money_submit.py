@@ -1,4 +1,4 @@
-"""Reserve, settle, refund, replay: the coins of an official reply (BACKEND part 2, M1 to M4)."""
+"""Reserve, settle, refund, replay: the coins of an official reply."""
 
 from __future__ import annotations
 
@@ -286,7 +286,7 @@ class LostAnswers:
 
 @pytest.mark.parametrize("applied", [True, False])
 async def test_a_lost_answer_of_the_store_is_resolved_by_reading(tmp_path: Path, applied: bool) -> None:
-    """Never by a blind retry (M3, BACKEND 5.2)."""
+    """Never by a blind retry."""
     async with world(tmp_path) as plain:
         await plain.account()
         store: Any = LostAnswers(plain.store)

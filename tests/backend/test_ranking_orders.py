@@ -1,4 +1,4 @@
-"""Ranking on a real store: once quiet, pages are the sort by (−heat, id) and (−time, id) (BACKEND 5.3)."""
+"""Ranking on a real store: once quiet, pages are the sort by (−heat, id) and (−time, id)."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ async def test_increments_during_the_batch_are_never_lost(tmp_path: Path) -> Non
 
 
 async def test_the_hottest_cards_do_not_starve_behind_newer_marks(tmp_path: Path) -> None:
-    """More marks than a batch takes, and the first card is warmed again and again meanwhile (R3)."""
+    """More marks than a batch takes, and the first card is warmed again and again meanwhile."""
     async with market(tmp_path, batch_limit=3) as m:
         for number in range(30):
             await m.publish(card_id(number))

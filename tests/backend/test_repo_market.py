@@ -1,4 +1,4 @@
-"""Market cards on a real store: publishing, edits, likes, downloads, counted replies (A7, A8, A10, R1)."""
+"""Market cards on a real store: publishing, edits, likes, downloads, counted replies."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ async def test_downloads_count_once_a_day_and_never_the_owners(tmp_path: Path) -
 async def test_older_cards_are_found_and_counted(
     tmp_path: Path, table: str, metadata: dict[str, int] | None
 ) -> None:
-    """Sort key "0", a map of counters that is missing or short (BACKEND 1.1, R1)."""
+    """Sort key "0", a map of counters that is missing or short."""
     async with market(tmp_path) as m:
         await m.w.account()
         item: dict[str, Any] = {"PK": "CHAR#old", "SK": "0", "CharacterID": "old", "HeatScore": 2}

@@ -1,4 +1,4 @@
-"""The price list on a real store: broken rows, order, one read a minute, the seed (BACKEND 1.1, R13)."""
+"""The price list on a real store: broken rows, order, one read a minute, the seed."""
 
 from __future__ import annotations
 

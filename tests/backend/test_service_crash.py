@@ -1,6 +1,6 @@
 """The process dies at every step of a submit, a coupon, an invitation and a publication, and at any moment.
 
-After the sweep no reservation is open, and the books agree (BACKEND 1.4): I1 balance = gains − uses = sum of
+After the sweep no reservation is open, and the books agree: balance = gains − uses = sum of
 movements, I2 nothing below zero, I3 a settled charge has an answer that was delivered or can be replayed, and
 what was delivered is settled. A coupon, an invitation and an upload count once or not at all, and trying
 again brings them to their end.

@@ -1,4 +1,4 @@
-"""The session registry on a real store: one active session, on any number of instances (S1 to S3)."""
+"""The session registry on a real store: one active session, on any number of instances."""
 
 from __future__ import annotations
 

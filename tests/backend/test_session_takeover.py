@@ -1,4 +1,4 @@
-"""Sessions over HTTP: protected routes refuse the unknown with 401 and the displaced with 460 (S1 to S3)."""
+"""Sessions over HTTP: protected routes refuse the unknown with 401 and the displaced with 460."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed things: nothing that this server did not sign is ever taken for something it did (S1, S8)."""
+"""Signed things: nothing that this server did not sign is ever taken for something it did."""
 
 from pathlib import Path
 

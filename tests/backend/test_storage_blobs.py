@@ -1,4 +1,4 @@
-"""Stored objects on both adapters: presign, upload, read back, and what must not work (S4, S12)."""
+"""Stored objects on both adapters: presign, upload, read back, and what must not work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lunalux admin provision` and `migrate-sk`: what they would do, what they do, twice (BACKEND 1.1)."""
+"""`lunalux admin provision` and `migrate-sk`: what they would do, what they do, twice."""
 
 from __future__ import annotations
 

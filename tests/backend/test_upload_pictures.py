@@ -1,4 +1,4 @@
-"""Strangers' pictures: judged before they are decoded, stripped, and decoded in a process of its own (S5)."""
+"""Strangers' pictures: judged before they are decoded, stripped, and decoded in a process of its own."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The operator's commands do the same on both storages (SPEC 2, `lunalux admin`)."""
+"""The operator's commands do the same on both storages."""
 
 from __future__ import annotations
 

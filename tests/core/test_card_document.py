@@ -1,4 +1,4 @@
-"""The card as a document: tolerant reading, edits that touch one place, identity (FORMATS 1.1, 1.5)."""
+"""The card as a document: tolerant reading, edits that touch one place, identity."""
 
 from __future__ import annotations
 

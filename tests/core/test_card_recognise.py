@@ -1,4 +1,4 @@
-"""What a dropped file is, and characters of other programs (FORMATS 1.2, 1.6)."""
+"""What a dropped file is, and characters of other programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every hand-made PNG of the shared vectors, read as the last column of FORMATS 1.3 says."""
+"""Every hand-made PNG of the shared vectors, read as the last column of "PNG cards" says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CHARX archives: what comes out, what goes along, what is refused (FORMATS 1.4)."""
+"""CHARX archives: what comes out, what goes along, what is refused."""
 
 from __future__ import annotations
 

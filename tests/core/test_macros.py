@@ -63,10 +63,10 @@ DEVIATIONS = {
         "a|a|a,b",
         "the recorded draw came from a generator of SillyTavern's own, not from the scenario's number",
     ),
-    "{{//}}y": ("y", "FORMATS 5.1 lists {{//}} among the legacy spellings to keep"),
+    "{{//}}y": ("y", "Macro syntax lists {{//}} among the legacy spellings to keep"),
     "{{char}}'s {{description}} / {{personality}}": (
         "Alice's Alice is Bob's friend / kind",
-        "FORMATS 5.1: card fields are expanded when the field is built",
+        "Macro syntax: card fields are expanded when the field is built",
     ),
 }
 

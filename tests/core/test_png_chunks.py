@@ -1,4 +1,4 @@
-"""PNG chunk streams: nothing else moves, nothing hostile gets far (FORMATS 1.3)."""
+"""PNG chunk streams: nothing else moves, nothing hostile gets far."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ VECTORS = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "prompt.j
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text("utf-8")) if VECTORS.is_file() else []
 
 DEVIATIONS: dict[str, str] = {}
-"""Vectors we depart from, with the reason. None so far: what FORMATS 3.2 names (fixed parts that do not
+"""Vectors we depart from, with the reason. None so far: what "SillyTavern assembly" names (fixed parts that
+do not
 fit are refused, not cut) is not among these scenarios."""
 
 

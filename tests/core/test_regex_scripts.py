@@ -29,10 +29,19 @@ from lunalux_core.regex.substitution import Skipped, run_scripts
 from lunalux_core.scenarios.regex import replay
 
 DEVIATIONS = {
-    "group-11-is-offset": ("xx[]", "FORMATS 4.2: $n beyond the last group is empty, not a callback argument"),
-    "group-beyond-is-input": ("xx[]", "FORMATS 4.2: the same, where SillyTavern inserts the whole input"),
-    "macro-injected-from-text": ("a {{char}} b", "FORMATS 4.2: captured words are never read as macros"),
-    "null-replace": ("", "FORMATS 4.1: a replaceString of null is empty instead of an error"),
+    "group-11-is-offset": (
+        "xx[]",
+        "Running regex scripts: $n beyond the last group is empty, not a callback argument",
+    ),
+    "group-beyond-is-input": (
+        "xx[]",
+        "Running regex scripts: the same, where SillyTavern inserts the whole input",
+    ),
+    "macro-injected-from-text": (
+        "a {{char}} b",
+        "Running regex scripts: captured words are never read as macros",
+    ),
+    "null-replace": ("", "Regex script files: a replaceString of null is empty instead of an error"),
 }
 
 

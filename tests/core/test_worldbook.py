@@ -32,10 +32,10 @@ from lunalux_core.worldbook.read import (
 )
 
 DEVIATIONS = {
-    "group-multi": "FORMATS 2.8: an entry of several groups blocks each of them",
-    "group-already-activated-multi": "FORMATS 2.8: the same",
-    "group-multi-splice-loses-unrelated": "FORMATS 2.8: no unrelated entry is lost",
-    "cb-enabled-missing": "FORMATS 2.12 item 5: a missing `enabled` means enabled, and is told",
+    "group-multi": "Inclusion groups: an entry of several groups blocks each of them",
+    "group-already-activated-multi": "Inclusion groups: the same",
+    "group-multi-splice-loses-unrelated": "Inclusion groups: no unrelated entry is lost",
+    "cb-enabled-missing": "Worldbook departures: a missing `enabled` means enabled, and is told",
 }
 
 

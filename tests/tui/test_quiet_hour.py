@@ -1,4 +1,4 @@
-"""An hour of use with warm caches, through a proxy that counts: what is known is not fetched (SPEC 1.5)."""
+"""An hour of use with warm caches, through a proxy that counts: what is known is not fetched."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _book(source: dict[str, Any]) -> dict[str, Any]:
 
 
 def _entry(number: int, source: dict[str, Any]) -> dict[str, Any]:
-    """A lorebook entry as SillyTavern writes it (FORMATS 2.2)."""
+    """A lorebook entry as SillyTavern writes it."""
     position = _POSITIONS[source["position"]]
     return {
         "id": number,

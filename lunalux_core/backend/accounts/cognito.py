@@ -1,7 +1,9 @@
 """Accounts in an Amazon Cognito user pool, behind the same port as the local ones.
 
 boto3 and PyJWT are imported on first use. The pool's app client should have `PreventUserExistenceErrors`
-on; what Cognito still tells apart is made uniform here (S7).
+on; what Cognito still tells apart is made uniform here.
+
+See docs/spec/backend.md: Identity and security.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ class CognitoIdentity:
             )
         except _Refused as refused:
             if refused.kind == "UsernameExistsException":
-                return SignedUp(uuid4(), confirmed=False)  # told apart only after the code (S7)
+                return SignedUp(uuid4(), confirmed=False)  # told apart only after the code
             raise refused.public() from None
         return SignedUp(answer["UserSub"], bool(answer["UserConfirmed"]))
 
@@ -120,7 +122,7 @@ class CognitoIdentity:
         return await self.find(email)
 
     async def prove(self, cookie: str) -> Account | None:
-        """Check an ID token: signature by the pool's keys, issuer, audience, kind, expiry (S3)."""
+        """Check an ID token: signature by the pool's keys, issuer, audience, kind, expiry."""
         return await self._in_thread(lambda: self._verify(cookie))
 
     async def find(self, email: str) -> str | None:

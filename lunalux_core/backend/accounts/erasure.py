@@ -1,4 +1,4 @@
-"""Erasing an account: nothing that names or describes a person stays (S11).
+"""Erasing an account: nothing that names or describes a person stays.
 
 It begins with a mark, `USER#{u}` / `ERASE`, in the ledger table, and ends with taking it away. Every step
 between may be repeated, so the sweep finishes what a crash interrupted:
@@ -9,6 +9,8 @@ between may be repeated, so the sweep finishes what a crash interrupted:
 
 What stays says nothing about anybody: claims of coupons and invitations that counted, under a random id, and
 complaints about other people's cards, which an operator may still have to judge.
+
+See docs/spec/backend.md: Identity and security.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
 """Who somebody is: the port, and the local account store (argon2, no mail needed).
 
-Answers are uniform (S7): signing up with a taken address looks like any sign-up until the mailed code was
+Answers are uniform: signing up with a taken address looks like any sign-up until the mailed code was
 right; unknown addresses and wrong passwords get one answer, after the same work. Where no code is asked
-for (the embedded store, SPEC 4) a taken address must be told at once.
+for (the embedded store) a taken address must be told at once.
 
 Rows in the user table, beside the documented ones: `EMAIL#{address}` with `IDENTITY` (a confirmed account),
 `SIGNUP` (one that waits for its code) and `RESET` (a wish for a new password).
+
+See docs/spec/design.md: Embedded and served.
+See docs/spec/backend.md: Identity and security.
 """
 
 from __future__ import annotations
@@ -51,7 +54,7 @@ class SignedUp:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A proved identity. `cookie` is what may later prove it again (S3), where the provider has such."""
+    """A proved identity. `cookie` is what may later prove it again, where the provider has such."""
 
     user_id: str
     email: str
@@ -95,7 +98,7 @@ class Identity(Protocol):
         ...
 
     async def remove(self, email: str, user_id: str) -> None:
-        """Forget an account and whatever waits for a code of its address (S11). An address that is
+        """Forget an account and whatever waits for a code of its address. An address that is
         another account's by now stays that account's."""
         ...
 

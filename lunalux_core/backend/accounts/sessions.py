@@ -1,9 +1,11 @@
-"""One active session per account, on any number of server instances (rules S1 to S3).
+"""One active session per account, on any number of server instances.
 
 A token is signed over user, session, epoch and expiry, and must also match the account's SESSION row, of
 which only the token's hash is kept. Signing in elsewhere raises the row's epoch; older tokens then get 460.
 A token that no row knows is refused, never adopted. Rows are cached for at most five seconds; whatever the
 cache would refuse is read again first, so a stale cache can delay a takeover but not refuse a fresh session.
+
+See docs/spec/backend.md: Identity and security.
 """
 
 from __future__ import annotations
@@ -135,7 +137,7 @@ class Sessions:
 
     async def bury(self, user_id: str) -> None:
         """End an erased account's session. The row stays without a word about anybody, so that nothing looks
-        lost and could be repaired (S3)."""
+        lost and could be repaired."""
         self._cache.pop(user_id, None)
         row = await self._store.get(self._table, _key(user_id))
         epoch = whole(row.get("epoch")) if row is not None else 0
@@ -143,7 +145,7 @@ class Sessions:
         await self._store.write(Put(self._table, grave, when=None))
 
     async def repair(self, user_id: str, email: str, device: str = "") -> str | None:
-        """A new session where the registry lost its row, else None (S3).
+        """A new session where the registry lost its row, else None.
 
         Only for callers whose identity was proved anew; a row of any kind, even a signed-out one, means
         that nothing was lost, so a displaced device can never come back this way.

@@ -1,7 +1,9 @@
 """The market's pages: order from the top list and the index, facts from the cards themselves.
 
-The first page is kept for a few seconds per language and order (R4). What a page says of a card is read
+The first page is kept for a few seconds per language and order. What a page says of a card is read
 from the card, so counters are as fresh as the page; cards that were hidden or deleted drop out at once.
+
+See docs/spec/backend.md: Counters and ranking.
 """
 
 from __future__ import annotations
@@ -138,7 +140,7 @@ class Listings:
         return rows
 
     async def _from_index(self, lang: Lang, sort: Sort, start: Place | None, limit: int) -> Listing:
-        """Cards behind `start` by the index: every shard's next ones, merged (R2)."""
+        """Cards behind `start` by the index: every shard's next ones, merged."""
         order, table, ranking = ORDERS[sort], table_of(self._settings, lang), self._settings.ranking
         indexes = self._settings.indexes
         index = indexes.hot if sort == "hot" else indexes.time

@@ -1,9 +1,11 @@
-"""What a stranger's PNG must be before anything decodes it, and what of it is kept (S5).
+"""What a stranger's PNG must be before anything decodes it, and what of it is kept.
 
 The header is read here, not by a picture library: size and shape are judged first. Then every chunk is
 walked within its limits, and the file is written anew with the chunks that draw the picture and nothing
 else: no metadata, no animation, nothing behind the end. The card's text is put back by the caller, after
 it was validated.
+
+See docs/spec/backend.md: Identity and security.
 """
 
 from __future__ import annotations

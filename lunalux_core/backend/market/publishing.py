@@ -1,8 +1,10 @@
-"""From an upload to a card on the market (A10, S4, S5).
+"""From an upload to a card on the market.
 
 Everything that a stranger sent is judged before anything is kept: the ticket, the size, the picture's
 header, the card's text. The published file is written anew under a name of the server's: the picture and
 the card, nothing else. Blobs come first and the row last, so a crash leaves no card without its picture.
+
+See docs/spec/backend.md: Transactions, Identity and security.
 """
 
 from __future__ import annotations
@@ -119,7 +121,7 @@ class Publishing:
         return published.id
 
     def _upload_id(self, key: str) -> str:
-        """The upload's id in a key that can only be this account's (S4)."""
+        """The upload's id in a key that can only be this account's."""
         found = _UPLOAD_ID.search(key)
         prefix = self._services.settings.original_prefix
         own = "" if found is None else original_key(prefix, self._user_id, found[1])

@@ -1,10 +1,12 @@
-"""RangeHeat: the heat of the last while, by hourly buckets (R16). Off unless both variables are set.
+"""RangeHeat: the heat of the last while, by hourly buckets. Off unless both variables are set.
 
 A window of less than an hour has buckets of a tenth of it, whose names go down to the second.
 
 Each heat event adds to a side row `CHAR#id / HEAT#yyyymmddhh`, and notes under `RANGE#yyyymmddhh` that the
 card had heat in that hour. A run sums up the cards noted in the newest hours, and those whose oldest hour
 has just left the window. Both kinds of row expire by themselves.
+
+See docs/spec/backend.md: Counters and ranking.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From dirty marks to the market's two orders (A9, R2 to R9).
+"""From dirty marks to the market's two orders.
 
 Whatever changes a card's heat or time leaves one mark on it, the oldest first in a sparse index. A batch
 takes marks in that order and, per card, in one transaction conditioned on the value as read: writes the
@@ -9,6 +9,8 @@ it is trimmed when it grows beyond, and filled again from the index when cards h
 Tables are shared with other programs: rows of the top list that no card has a note of belong to the card they
 name, fractions of heat are rounded, and a card that cannot be ranked at all is named in the log, loses its
 mark, and never stops the others.
+
+See docs/spec/backend.md: Transactions, Counters and ranking.
 """
 
 from __future__ import annotations
@@ -144,7 +146,7 @@ class Ranker:
             return
 
     async def _place(self, key: Key, card: Item, top: dict[str, str]) -> None:
-        """One card's transaction: its sort key, its top row, its mark (A9)."""
+        """One card's transaction: its sort key, its top row, its mark."""
         order, scale = self._order, self._scale
         character_id = key.pk.removeprefix("CHAR#")
         visible = card.get("Status", "active") == "active"
@@ -183,13 +185,13 @@ class Ranker:
         return time_key(from_iso(card.get("UpdatedAt")) or 0, character_id)
 
     def _mended(self, card: Item) -> dict[str, Any]:
-        """Heat that was kept as something else than a whole number, once and for all (R7)."""
+        """Heat that was kept as something else than a whole number, once and for all."""
         if self._order.sort != "hot" or type(card.get("HeatScore", 0)) is int:
             return {}
         return {"HeatScore": whole(card["HeatScore"])}
 
     async def _trim(self, top: dict[str, str]) -> None:
-        """Let go of the rows beyond the buffer, each together with its card's note of it (R6), and of rows
+        """Let go of the rows beyond the buffer, each together with its card's note of it, and of rows
         that name no card."""
         nameless = [sort_key for sort_key, owner in top.items() if not owner]
         for sort_key in [*nameless, *sorted(set(top) - set(nameless))[self._scale.buffer :]]:
@@ -269,7 +271,7 @@ class Ranker:
 
 
 def as_read(order: Order, card: Item) -> tuple[Condition, ...]:
-    """The condition that a card's rank still follows from what was read (R5)."""
+    """The condition that a card's rank still follows from what was read."""
     return Exists(), *unchanged(card, order.value, "Status")
 
 

@@ -1,7 +1,9 @@
-"""Sort keys of the market's two orders, and the partitions they live in (BACKEND 1.1).
+"""Sort keys of the market's two orders, and the partitions they live in.
 
 Ascending key order is descending heat or time, ties by id. With one shard the partitions have their
-documented literal names; with more, `#00`, `#01` … follow (R2, R4).
+documented literal names; with more, `#00`, `#01` … follow.
+
+See docs/spec/backend.md: Tables, Counters and ranking.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ ORDERS: dict[Sort, Order] = {"hot": HOT, "time": TIME}
 
 
 def hot_key(heat: int, character_id: str, max_heat: int) -> str:
-    """`NEGHEAT#…`; heat is clamped to 0…`max_heat`, the width is that of `max_heat` (R7)."""
+    """`NEGHEAT#…`; heat is clamped to 0…`max_heat`, the width is that of `max_heat`."""
     clamped = min(max(heat, 0), max_heat)
     return f"NEGHEAT#{max_heat - clamped:0{len(str(max_heat))}d}#CHAR#{character_id}"
 

@@ -1,7 +1,9 @@
 """When batches run: embedded, as requests come by; in `serve`, on a timer; always one instance at a time.
 
-A lease row per table and order says who works and when the last run was (R14). Losing the race for it is no
+A lease row per table and order says who works and when the last run was. Losing the race for it is no
 error, and doing work twice would do no harm.
+
+See docs/spec/backend.md: Counters and ranking.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""Counting official replies on market characters, apart from the money (R12).
+"""Counting official replies on market characters, apart from the money.
 
 A settled movement says `counted: false` until its card was counted, both in one transaction, so that a
 reply counts once whatever fails between; the sweep counts what was left over. While one transaction for a
 card is under way the next replies wait and go together: the busier a card, the fewer writes for each reply.
+
+See docs/spec/backend.md: Counters and ranking.
 """
 
 from __future__ import annotations

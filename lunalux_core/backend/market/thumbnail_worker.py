@@ -1,8 +1,10 @@
-"""A program of its own: a PNG on standard input, a 400×400 WebP on standard output (S5).
+"""A program of its own: a PNG on standard input, a 400×400 WebP on standard output.
 
 It runs as a separate, limited process, because decoding a stranger's picture is the one step of publishing
 that can eat memory and time. It imports nothing of Lunalux and is started by file, so it begins quickly.
 Exit status 2 means that the picture cannot be used.
+
+See docs/spec/backend.md: Identity and security.
 """
 
 from __future__ import annotations

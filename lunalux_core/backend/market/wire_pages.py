@@ -1,4 +1,7 @@
-"""Listings as the wire's pages: facts of the cards, signed addresses of pictures, how long both last."""
+"""Listings as the wire's pages: facts of the cards, signed addresses of pictures, how long both last.
+
+See docs/spec/backend.md: Counters and ranking, Identity and security.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ MOST_KEPT = 64
 
 
 class Pages:
-    """Makes pages; a first page that is asked for again within seconds is the same bytes (R4)."""
+    """Makes pages; a first page that is asked for again within seconds is the same bytes."""
 
     def __init__(
         self, listings: Listings, blobs: Blobs, settings: BackendSettings, now_ms: Callable[[], int]
@@ -64,7 +67,7 @@ class Pages:
         return OwnCharactersResponse(characters=rows)
 
     async def _page(self, lang: Lang, sort: Sort, listing: Listing, base_url: str) -> CharacterPageResponse:
-        """A page may be kept until a minute before the first of its addresses dies (S6)."""
+        """A page may be kept until a minute before the first of its addresses dies."""
         table, refresh_ms = table_of(self._settings, lang), self._settings.market_refresh_ms
         cards = [card_of(item, Place(table, Key(item["PK"], item["SK"]))) for item in listing.cards]
         expires_in = min((refresh_ms + 2 * MARGIN_MS) // 1000, SIGV4_MAX_SECONDS)

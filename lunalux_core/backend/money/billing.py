@@ -1,7 +1,9 @@
-"""What an official reply costs, and from which coins it is paid: a pure decision (BACKEND 1.3, M6, M13).
+"""What an official reply costs, and from which coins it is paid: a pure decision.
 
 The order is free → star → luna. Only a row of the price list and the wallet take part; nothing that a
 client says does.
+
+See docs/spec/backend.md: HTTP API, Money rules.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ CURRENCIES: tuple[Currency, ...] = ("star", "luna")
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """Coins in hand, whole and never negative (I2). `lux_level` is 0, 1 or 2."""
+    """Coins in hand, whole and never negative. `lux_level` is 0, 1 or 2."""
 
     user_id: str
     lux_level: int
@@ -33,7 +35,7 @@ class Wallet:
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """A row of the price list. A cost of -1 means that the coin is not taken; `free_level` -1 never,
-    0 for everybody, n from Lux level n. The two caps bound one call (M8), None where the row has none.
+    0 for everybody, n from Lux level n. The two caps bound one call, None where the row has none.
     `extra` is what else the row says, for clients that know it."""
 
     model_id: str

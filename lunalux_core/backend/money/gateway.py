@@ -1,9 +1,11 @@
-"""One official reply: reserve → call → settle, or refund (BACKEND 2, "Submit as a state machine").
+"""One official reply: reserve → call → settle, or refund.
 
-Nothing of the request decides what is called or what it costs but `modelId` (M6, M7); the wallet is the
-session's (M5). The caller iterates `reply`; closing the iterator early cancels the provider's call and
+Nothing of the request decides what is called or what it costs but `modelId`; the wallet is the
+session's. The caller iterates `reply`; closing the iterator early cancels the provider's call and
 gives the coins back, unless the reply was complete. So whoever has handed a piece on iterates to the end,
 even when its reader has left: a reply that can be read and then called off would be had for nothing.
+
+See docs/spec/backend.md: An official reply, Money rules.
 """
 
 from __future__ import annotations
@@ -120,7 +122,7 @@ class Gateway:
 
     @asynccontextmanager
     async def _metered(self, asked: Asked, config: ModelConfig) -> AsyncIterator[None]:
-        """Count the reply. One that nobody pays for has narrower limits (M9); of those that are paid, only so
+        """Count the reply. One that nobody pays for has narrower limits; of those that are paid, only so
         many may be begun and called off, each of which cost the provider's call and nobody's coins."""
         wait = self._services.called_off.wait(CALLED_OFF, asked.session.user_id)
         if wait:
@@ -257,7 +259,7 @@ def _replayable(replay: Replay) -> Kept:
 
 
 def request_hash(body: SubmitRequest) -> str:
-    """What an idempotency key stands for: the same key with another hash is another action (M2). The price
+    """What an idempotency key stands for: the same key with another hash is another action. The price
     that was shown is no part of it: a retry may know the new one."""
     canonical = json.dumps(body.model_dump(exclude_none=True, exclude={"expected_cost"}), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()

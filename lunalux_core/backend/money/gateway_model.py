@@ -1,4 +1,7 @@
-"""Talking to the model behind an official reply: the request within its caps, the pieces as they come."""
+"""Talking to the model behind an official reply: the request within its caps, the pieces as they come.
+
+See docs/spec/backend.md: Money rules.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,7 @@ def messages_of(body: SubmitRequest) -> tuple[Message, ...]:
 
 
 def model_request(body: SubmitRequest, operation: str, config: ModelConfig) -> ModelRequest:
-    """The provider's request within the row's caps (M8).
+    """The provider's request within the row's caps.
 
     Raises:
         LunaluxError: INVALID_REQUEST without any message, TOO_LARGE above the cap.

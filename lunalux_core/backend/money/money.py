@@ -1,4 +1,4 @@
-"""One official reply as a movement of coins: reserve → call → settle, or refund (A3, M1 to M4).
+"""One official reply as a movement of coins: reserve → call → settle, or refund.
 
     NEW ─ reserve → RESERVED ─ settle → SETTLED
                         └──── refund → REFUNDED ─ reserve (a retry of the same action) → RESERVED
@@ -7,6 +7,8 @@ Each arrow is one transaction over the movement, the wallet, the ledger summary 
 row. A reservation belongs to the request that made it (`claim`): a slow request can neither settle nor
 refund what a later retry has reserved. Whoever crashes leaves an OPEN# row, which is given back when it is
 older than any call can last. The free path makes the same steps with nothing to pay.
+
+See docs/spec/backend.md: Transactions, Money rules.
 """
 
 from __future__ import annotations
@@ -152,7 +154,7 @@ class Money:
         return None
 
     async def _holds(self, reservation: Reservation) -> bool:
-        """Whether a write whose answer was lost did happen (M3)."""
+        """Whether a write whose answer was lost did happen."""
         action = reservation.action
         row = await self._store.get(self._tables.ledger, move_key(action.user_id, action.operation))
         return row is not None and row.get("claim") == reservation.claim

@@ -1,6 +1,8 @@
 """The server's own models: from a row of the price list to something that streams.
 
-Keys and addresses come from the server's settings alone (M7). One pool of connections serves all.
+Keys and addresses come from the server's settings alone. One pool of connections serves all.
+
+See docs/spec/backend.md: Money rules.
 """
 
 from __future__ import annotations

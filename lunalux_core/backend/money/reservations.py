@@ -1,4 +1,7 @@
-"""What is reserved, and what a reservation writes: the values and rows behind `money` (A3, M2). Pure."""
+"""What is reserved, and what a reservation writes: the values and rows behind `money`. Pure.
+
+See docs/spec/backend.md: Transactions, Money rules.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,7 @@ def movement_for(reservation: Reservation, status: str, moment: str) -> Movement
 
 
 def replayed(action: Action, row: Item | None, now_ms: int) -> Replay:
-    """What an action that was met before comes to (M2)."""
+    """What an action that was met before comes to."""
     if row is None or row.get("requestHash") != action.request_hash:
         raise BackendError(
             "IDEMPOTENCY_MISMATCH",

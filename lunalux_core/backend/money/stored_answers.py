@@ -1,4 +1,7 @@
-"""Stored answers: JSON in one attribute, packed when it would crowd the item (400 KB, BACKEND 5.2)."""
+"""Stored answers: JSON in one attribute, packed when it would crowd the item (400 KB).
+
+See docs/spec/backend.md: Storage port.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """What operators run at night: give back lost reservations, count what was left over, check the books.
 
 Everything here reads whole tables, slowly; nobody's request does.
+
+See docs/spec/backend.md: Money rules.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """An account whose books disagree (I1). None stands for a missing ledger."""
+    """An account whose books disagree. None stands for a missing ledger."""
 
     user_id: str
     currency: Currency

@@ -1,6 +1,8 @@
-"""What somebody did with market characters: likes (A7), counted downloads (A8), upload tickets (A10).
+"""What somebody did with market characters: likes, counted downloads, upload tickets.
 
-Rows that ended are treated as gone even while the store still shows them (R10).
+Rows that ended are treated as gone even while the store still shows them.
+
+See docs/spec/backend.md: Transactions, Counters and ranking, Identity and security.
 """
 
 from __future__ import annotations
@@ -93,7 +95,7 @@ class Activity:
         return found
 
     async def downloaded(self, user_id: str, card: MarketCard) -> bool:
-        """Count a download, once a day for each account and never the owner's own (R11)."""
+        """Count a download, once a day for each account and never the owner's own."""
         if user_id == card.owner:
             return False
         gain = Gain({"DownloadCount": 1}, self._ranking.download_heat)
@@ -201,8 +203,8 @@ class Activity:
         return Ticket(upload_id, user_id, text(row.get("key")), whole(row.get("size")), sha256, ends)
 
     def consume(self, ticket: Ticket) -> list[Operation]:
-        """What `Characters.publish` does in its transaction: a ticket publishes once (A10), and the account
-        notes the card as its own, under the upload's id, for the day it is erased (S11)."""
+        """What `Characters.publish` does in its transaction: a ticket publishes once, and the account
+        notes the card as its own, under the upload's id, for the day it is erased."""
         key, now_s = Key(user_pk(ticket.user_id), f"{UPLOAD}{ticket.id}"), self._now_ms() // 1000
         own = {"PK": key.pk, "SK": f"{OWN}{ticket.id}", "characterId": ticket.id}
         lasting = AnyOf(Ge("endsAt", now_s), All(Absent("endsAt"), Ge("expiresAt", now_s)))

@@ -1,6 +1,8 @@
-"""Counting what happens to a card: counters, heat, and the mark that has it ranked anew (R1, R2, R7).
+"""Counting what happens to a card: counters, heat, and the mark that has it ranked anew.
 
 Heat is an ordinary number of the card; a batch turns it into the order of the market (`ranking`).
+
+See docs/spec/backend.md: Counters and ranking.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Ledger summaries and the history of movements (BACKEND 1.1; A1, M17).
+"""Ledger summaries and the history of movements.
 
 Coins are whole. Where another program left a fraction, or no number at all, `heal` rounds it once, as a
 movement: from then on wallet, totals and the sum of the movements agree.
+
+See docs/spec/backend.md: Tables, Transactions, Money rules.
 """
 
 from __future__ import annotations
@@ -92,8 +94,7 @@ class Ledgers:
         return ledger_of(item)
 
     async def heal(self, user_id: str) -> None:
-        """Make what an older account lacks: whole balances, the summary, and movements that explain them
-        (M17).
+        """Make what an older account lacks: whole balances, the summary, and movements that explain them.
 
         Every write is conditioned on the balances as read, so no coin moves unseen between.
         """

@@ -1,4 +1,7 @@
-"""Wallets: coins in hand. They change by movements only; nothing here sets a balance (M13)."""
+"""Wallets: coins in hand. They change by movements only; nothing here sets a balance.
+
+See docs/spec/backend.md: Money rules.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +100,7 @@ class Wallets:
 
 
 def wallet_of(item: Item) -> Wallet:
-    """The wallet in an item. A balance that is no whole number counts as none: it can buy nothing (M13)."""
+    """The wallet in an item. A balance that is no whole number counts as none: it can buy nothing."""
     return Wallet(
         user_id=str(item["PK"]).removeprefix("USER#"),
         lux_level=min(max(_whole(item, "luxLevel"), LEVELS[0]), LEVELS[-1]),

@@ -1,4 +1,7 @@
-"""Typed reading of environment variables: every refusal names the variable and what it must be."""
+"""Typed reading of environment variables: every refusal names the variable and what it must be.
+
+See docs/spec/backend.md: Environment.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ def whole(text: str, lowest: int = 0, highest: int = 2**53) -> int:
 
 
 def rounded(text: str) -> int:
-    """Heat is counted in whole points; a weight written with decimals is rounded (BACKEND 1.2), halves
+    """Heat is counted in whole points; a weight written with decimals is rounded, halves
     upwards. One that would never count is a mistake that must be told."""
     weight = exact(text)
     points = whole_points(weight)

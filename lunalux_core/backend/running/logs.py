@@ -1,7 +1,9 @@
 """Structured logs: one JSON object a line, without secrets and without people's words.
 
-Prompts, replies and `raw` are never handed to a logger (S9). What could still slip in by accident (a token
+Prompts, replies and `raw` are never handed to a logger. What could still slip in by accident (a token
 in a URL, a key in a provider's error) is replaced by the formatter, which every record passes.
+
+See docs/spec/backend.md: Identity and security.
 """
 
 from __future__ import annotations

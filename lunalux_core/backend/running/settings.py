@@ -1,7 +1,9 @@
-"""The server's settings, read once from the documented environment variables (BACKEND 1.2).
+"""The server's settings, read once from the documented environment variables.
 
 A value that cannot be used is told in one sentence that names the variable. Secrets are kept out of
 `repr`, so that a printed settings object shows none.
+
+See docs/spec/backend.md: Environment, Tables, Money rules.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ SIGV4_MAX_SECONDS = 7 * DAY_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class TableNames:
-    """Names of the nine tables (BACKEND 1.1)."""
+    """Names of the nine tables."""
 
     user: str = "user_table"
     wallet: str = "user_wallet_table"
@@ -47,7 +49,7 @@ class TableNames:
 
 @dataclass(frozen=True, slots=True)
 class IndexNames:
-    """Names of the four character indexes (BACKEND 1.1)."""
+    """Names of the four character indexes."""
 
     dirty_hot: str = "GSI_DIRTY_HOT"
     hot: str = "GSI_HOT"
@@ -82,7 +84,7 @@ class RankingSettings:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """The server's own model keys and addresses; neither ever comes from a request (M7)."""
+    """The server's own model keys and addresses; neither ever comes from a request."""
 
     openai_key: str = field(default="", repr=False)
     openai_base_url: str = "https://api.openai.com/v1"

@@ -2,6 +2,8 @@
 
 One `Signer` holds the secrets. The purpose is part of what is signed, so that a cursor can never pass for
 a token. The first secret signs and every secret is accepted, which lets an operator rotate them.
+
+See docs/spec/backend.md: Identity and security.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ def _mac(prepared: hmac.HMAC, purpose: Purpose, body: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page ended. Bound to one listing, so that it opens no other partition (S8)."""
+    """Where a page ended. Bound to one listing, so that it opens no other partition."""
 
     listing: str
     lang: str
@@ -117,7 +119,7 @@ def digest(text: str) -> str:
 
 
 def original_key(prefix: str, user_id: str, upload_id: str) -> str:
-    """The object name of an upload: never a word of the client's (S4). Nothing but uploads begins like it,
+    """The object name of an upload: never a word of the client's. Nothing but uploads begins like it,
     so that a bucket can drop by itself what nobody published."""
     return f"{uploads_prefix(prefix)}{digest(user_id)[:16]}/{upload_id}.png"
 

@@ -1,7 +1,9 @@
 """The border between HTTP and the service: one error handler, the session, limits.
 
 A route raises an error of the one tree (`lunalux_core.errors`) with a documented code; what the client gets
-is decided here and in `refusals`, and nowhere else (BACKEND 1.3).
+is decided here and in `refusals`, and nowhere else.
+
+See docs/spec/backend.md: HTTP API.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""How often somebody may ask (S7, M9): one port, three ways to keep count.
+"""How often somebody may ask: one port, three ways to keep count.
 
 `MemoryLimiter` is a token bucket per process; `StoredLimiter` counts in RATE# rows, so that many instances
 share one count; `NoLimits` is for a server that runs inside its only user's own program.
+
+See docs/spec/backend.md: Identity and security, Money rules, Tables.
 """
 
 from __future__ import annotations
@@ -118,7 +120,7 @@ class MemoryLimiter:
 
 
 class StoredLimiter:
-    """Fixed windows in the user table; rows expire by the table's TTL (BACKEND 1.1, RATE#)."""
+    """Fixed windows in the user table; rows expire by the table's TTL."""
 
     def __init__(self, store: Store, table: str, now_ms: Callable[[], int]) -> None:
         self._store, self._table, self._now_ms = store, table, now_ms
@@ -142,7 +144,7 @@ class StoredLimiter:
 
 
 class Slots:
-    """How many calls of one user may run at once in this process (M9)."""
+    """How many calls of one user may run at once in this process."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once

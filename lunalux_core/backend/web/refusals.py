@@ -1,6 +1,8 @@
-"""The codes a client can meet, their HTTP status, and the envelope that carries them (BACKEND 1.3).
+"""The codes a client can meet, their HTTP status, and the envelope that carries them.
 
 No web framework here: the parts below the routes refuse in the same words.
+
+See docs/spec/backend.md: HTTP API.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""Exact prompts: preset, card, worldbook and history in, the messages of one request out (FORMATS 3, 7).
+"""Exact prompts: preset, card, worldbook and history in, the messages of one request out.
 
 material   what goes in            prompt         what comes out, and the refusal
 slots      the preset's list       placeholders   values inserted unread
 injections texts at a depth        history        newest first, while there is room
 examples   example dialogues       labels         our own few words
 sillytavern, narratium             the two assemblies
+
+See docs/spec/formats.md: Presets, Context and token counts.
 """
 
 from __future__ import annotations

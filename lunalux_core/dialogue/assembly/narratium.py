@@ -1,8 +1,10 @@
-"""The assembly of Narratium's frameworks: one system and one user message of elements (FORMATS 3.3, 3.5).
+"""The assembly of Narratium's frameworks: one system and one user message of elements.
 
 What its original got wrong is put right: the card, its examples and its own instructions are always
 there, a memory is real or absent, custom prompts are never lost, and nothing that is inserted is taken
 for a pattern.
+
+See docs/spec/formats.md: Narratium assembly, Preset files.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""The assembly of SillyTavern's chat completion (FORMATS 3.2), as 1.19 does it.
+"""The assembly of SillyTavern's chat completion, as 1.19 does it.
 
 Two things differ on purpose: fixed parts that do not fit are refused instead of cut, and the events of
-messages that were cut come back as a memory behind the main prompt (FORMATS 7.2).
+messages that were cut come back as a memory behind the main prompt.
+
+See docs/spec/formats.md: SillyTavern assembly, Context and token counts.
 """
 
 from __future__ import annotations
@@ -234,7 +236,7 @@ class SillyTavernAssembly:
         return Prompt(tuple(sent), report)
 
     def _squashed(self, messages: Iterable[PromptMessage]) -> list[PromptMessage]:
-        """Adjacent system messages without a name as one (FORMATS 3.2 item 11)."""
+        """Adjacent system messages without a name as one."""
         result: list[PromptMessage] = []
         for message in messages:
             if result and _squashable(message) and _squashable(result[-1]):

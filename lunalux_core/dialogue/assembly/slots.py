@@ -1,4 +1,7 @@
-"""From the prompts of a preset to filled slots, in the order of its list (FORMATS 3.2 items 1 to 4)."""
+"""From the prompts of a preset to filled slots, in the order of its list.
+
+See docs/spec/formats.md: SillyTavern assembly, Tolerant reading.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +112,7 @@ def overridden(prompt: PresetPrompt, own: str, material: PromptMaterial, expand:
 
 
 def _trimmed(text: str) -> str:
-    """A field of a card as prompts have it: without carriage returns and blanks around it (FORMATS 1.5)."""
+    """A field of a card as prompts have it: without carriage returns and blanks around it."""
     return text.replace("\r", "").strip()
 
 

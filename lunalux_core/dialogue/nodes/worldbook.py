@@ -1,7 +1,9 @@
 """worldbook: which entries speak up, and with them the finished prompt.
 
 The worldbook is scanned before the history is cut to its budget, since its texts are mandatory and the
-history takes what is left (FORMATS 3.5).
+history takes what is left.
+
+See docs/spec/formats.md: Preset files, Regex script files.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ from lunalux_core.worldbook.read import Entry
 _STRATEGIES = {"evenly": 0, "character": 1, "global": 2}
 
 WORLD_INFO = 5
-"""Placement of regex scripts for worldbook texts (FORMATS 4.1)."""
+"""Placement of regex scripts for worldbook texts."""
 
 
 def worldbook(engine: EcmaEngine) -> Node[Draft, Ready]:

@@ -2,6 +2,8 @@
 
 Choices come from a digest of the request and prefer what the conversation has not used yet, so the same
 request gives the same reply and a long conversation does not go in circles.
+
+See docs/spec/formats.md: Built-in presets and the output contract.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ LEAST, MOST = 60, 180
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """A reply in the raw form of FORMATS 3.4: `raw` includes the tags, `thinking` comes apart."""
+    """A reply in the raw form of "Built-in presets and the output contract": `raw` includes the tags,
+    `thinking` comes apart."""
 
     thinking: str
     raw: str

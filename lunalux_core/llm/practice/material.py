@@ -3,6 +3,8 @@
 Only pieces that read well by themselves are taken (a sentence, a spoken line, a short trait), so that
 weaving them in can never break grammar, whatever the card's author wrote them in. Lines of attributes,
 instructions to a model and anything with markup are left out.
+
+See docs/spec/formats.md: Narratium assembly.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
         re.compile(r"^(hi|hey|hello|greetings|good (morning|evening|day))\b|你好|您好|嗨|早上好", re.I),
     ),
 )
-# The elements that the built-in presets wrap the parts of a card in (FORMATS 3.3).
+# The elements that the built-in presets wrap the parts of a card in.
 _ELEMENTS = {
     "charDescription": "description",
     "charPersonality": "personality",

@@ -1,8 +1,10 @@
 """The practice model: built in, offline, deterministic. It is not an AI and says so in its thinking.
 
 It exists so that everything can be tried without a key: it streams, thinks, suggests what to say next
-and sums the turn up, in the same raw form that prompts ask of real models (FORMATS 3.4). Its replies are
+and sums the turn up, in the same raw form that prompts ask of real models. Its replies are
 put together from the card's own material; see `composer`.
+
+See docs/spec/formats.md: Built-in presets and the output contract.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 A decoder turns parsed JSON events into deltas. It knows nothing of HTTP; `http.stream_reply` feeds it,
 calls `flush` when nothing more will come for whatever reason, and `end` when the end was a proper one. What
 an event says is read in `events`, for every dialect alike.
+
+See docs/spec/formats.md: Context and token counts.
 """
 
 from __future__ import annotations
@@ -131,7 +133,7 @@ class ReplyDecoder:
 
 
 class CharCounter:
-    """Counts characters by kind to estimate tokens offline (FORMATS 7.2, o200k figures)."""
+    """Counts characters by kind to estimate tokens offline."""
 
     def __init__(self) -> None:
         self.total = 0

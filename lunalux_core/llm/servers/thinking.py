@@ -1,9 +1,11 @@
 """Split a model's reasoning from its answer while the text is still coming.
 
-Only blocks at the very beginning count, between the marks of any family (`marks`), in any case
-(FORMATS 3.4); the same words further on belong to the story. A block that is never closed is reasoning to
+Only blocks at the very beginning count, between the marks of any family (`marks`), in any case; the same
+words further on belong to the story. A block that is never closed is reasoning to
 its end: the model ran out of tokens inside it. Where only the closing mark comes, the text before it has been
 given out already; the output contract takes it back (`dialogue.output_contract`).
+
+See docs/spec/formats.md: Built-in presets and the output contract.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""The built-in presets, in English and Chinese (FORMATS 3.4): texts in `<key>.<language>.md` beside this.
+"""The built-in presets, in English and Chinese: texts in `<key>.<language>.md` beside this.
 
 Five are frameworks with a narrator, a guide for thinking and optional elements of presentation, run by
 the Narratium-style assembly; `default` is a plain one in SillyTavern's own form. Each is also a valid
 SillyTavern file, so that exporting one gives something other programs open.
+
+See docs/spec/formats.md: Built-in presets and the output contract.
 """
 
 from __future__ import annotations

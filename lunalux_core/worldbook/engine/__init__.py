@@ -1,4 +1,4 @@
-"""The worldbook engine: SillyTavern's semantics, with a record of why (FORMATS part 2).
+"""The worldbook engine: SillyTavern's semantics, with a record of why.
 
 values      what goes in                   candidates  who takes part, in which order
 decorators  leading @@ lines               keys        whether a key stands in a text
@@ -8,6 +8,8 @@ admission   probability and budget         timed       sticky, cooldown, delay
 scan        the activation loop            output      where the texts go
 results     what comes out, and why        regexes     keys that are patterns, under a time limit
 engine      brings all this together
+
+See docs/spec/formats.md: Worldbooks.
 """
 
 from __future__ import annotations

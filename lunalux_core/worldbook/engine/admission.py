@@ -1,4 +1,7 @@
-"""Who of those taken in a pass gets in: probability, macros and budget, in this order (FORMATS 2.6)."""
+"""Who of those taken in a pass gets in: probability, macros and budget, in this order.
+
+See docs/spec/formats.md: Activation.
+"""
 
 from __future__ import annotations
 

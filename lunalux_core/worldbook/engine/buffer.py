@@ -1,4 +1,7 @@
-"""The scan buffer: what is searched for keys, message by message (FORMATS 2.5)."""
+"""The scan buffer: what is searched for keys, message by message.
+
+See docs/spec/formats.md: Scan buffer and keys.
+"""
 
 from __future__ import annotations
 

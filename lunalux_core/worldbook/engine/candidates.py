@@ -1,4 +1,7 @@
-"""Which entries take part, in the order they are considered (FORMATS 2.3)."""
+"""Which entries take part, in the order they are considered.
+
+See docs/spec/formats.md: Which books take part.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""Decorators: leading `@@` lines of an entry's content (FORMATS 2.10, V3 "Decorators").
+"""Decorators: leading `@@` lines of an entry's content.
 
 SillyTavern obeys two of them and takes all off the text. We obey those that a terminal can mean something
 by; the others are taken off as well, and stay in the file.
+
+See docs/spec/formats.md: Decorators.
 """
 
 from __future__ import annotations

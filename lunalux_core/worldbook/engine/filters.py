@@ -1,4 +1,7 @@
-"""What keeps an entry out, or lets it in, before anyone looks for its keys (FORMATS 2.6, steps 1 to 13)."""
+"""What keeps an entry out, or lets it in, before anyone looks for its keys.
+
+See docs/spec/formats.md: Activation.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""Inclusion groups (FORMATS 2.8).
+"""Inclusion groups.
 
 Two defects of SillyTavern are not repeated: an activated entry of several groups closes each of them, and
 an entry that loses in several groups leaves once, taking nobody along.
+
+See docs/spec/formats.md: Inclusion groups.
 """
 
 from __future__ import annotations

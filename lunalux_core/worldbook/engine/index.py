@@ -1,8 +1,10 @@
-"""Which entries a text could speak for: a quick first look that never misses one (FORMATS 2.12 item 9).
+"""Which entries a text could speak for: a quick first look that never misses one.
 
 Asking every entry of a large book about every pass is what makes a scan slow. The index asks once for all:
 keys that are single words by looking up the words of the text, all others by the first letters. What it
 names is then asked exactly (`keys.Matcher`); what it does not name has no plain key in the text.
+
+See docs/spec/formats.md: Worldbook departures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What the worldbook engine takes: books, messages, settings, tools (FORMATS 2.3, 2.4)."""
+"""What the worldbook engine takes: books, messages, settings, tools.
+
+See docs/spec/formats.md: Which books take part, Worldbook settings, Worldbook departures, Timed effects.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,7 @@ WholeWords = Literal["true", "false", "auto"]
 class ActiveBook:
     """A book that takes part, and through whom. The same book counts once (`candidates.named`).
 
-    `own_settings` turns on the book's scan depth, token budget and recursion, which SillyTavern ignores
-    (FORMATS 2.12 item 4).
+    `own_settings` turns on the book's scan depth, token budget and recursion, which SillyTavern ignores.
     """
 
     book: Book
@@ -38,7 +40,7 @@ class ScanMessage:
 
 @dataclass(frozen=True, slots=True)
 class WorldbookSettings:
-    """Global settings. Defaults are SillyTavern's factory values (FORMATS 2.4) with the two deliberate
+    """Global settings. Defaults are SillyTavern's factory values with the two deliberate
     differences of 2.12 item 2: ten passes at most, and whole words judged by script.
 
     Args:
@@ -136,7 +138,7 @@ Timed = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class TimedState:
-    """Sticky and cooldown effects of one branch, by "book.uid" (FORMATS 2.9)."""
+    """Sticky and cooldown effects of one branch, by "book.uid"."""
 
     sticky: Timed = field(default_factory=dict)
     cooldown: Timed = field(default_factory=dict)

@@ -1,6 +1,8 @@
-"""Whether a key stands in the scan buffer (FORMATS 2.5), one key and one text at a time.
+"""Whether a key stands in the scan buffer, one key and one text at a time.
 
 This is the exact answer; `index` only decides which entries are worth asking about.
+
+See docs/spec/formats.md: Scan buffer and keys, Inclusion groups.
 """
 
 from __future__ import annotations
@@ -170,7 +172,7 @@ class Matcher:
         return False
 
     def score(self, entry: Entry, hay: Haystack) -> int:
-        """How strongly an entry is called for, in groups with scoring (FORMATS 2.8)."""
+        """How strongly an entry is called for, in groups with scoring."""
         primary = sum(self.matches(key, entry, hay) for key in entry.keys)
         if not entry.keys or entry.selective_logic not in (AND_ANY, AND_ALL):
             return primary

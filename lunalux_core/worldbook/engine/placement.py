@@ -1,4 +1,7 @@
-"""Where the texts of the entries that fired go (FORMATS 2.7)."""
+"""Where the texts of the entries that fired go.
+
+See docs/spec/formats.md: Placement.
+"""
 
 from __future__ import annotations
 

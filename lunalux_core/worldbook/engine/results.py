@@ -1,4 +1,7 @@
-"""What the worldbook engine gives: what fired, why, and where the texts go (FORMATS 2.7, 2.12 item 7)."""
+"""What the worldbook engine gives: what fired, why, and where the texts go.
+
+See docs/spec/formats.md: Placement, Worldbook departures.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 
 @dataclass(frozen=True, slots=True)
 class Activated:
-    """An entry that fired, and why (FORMATS 2.12 item 7).
+    """An entry that fired, and why.
 
     `pass_number` counts from 1. `key` is the key as it stands in the entry, "" where none was needed;
     `message` is how many messages from the newest it was found, None where it was not in a message.

@@ -1,4 +1,7 @@
-"""One scan of a chat: pass after pass, in SillyTavern's exact order (FORMATS 2.6)."""
+"""One scan of a chat: pass after pass, in SillyTavern's exact order.
+
+See docs/spec/formats.md: Activation.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +123,7 @@ class Scan:
         return outcome
 
     def _consider(self, candidate: Candidate, state: State) -> Taken | None:
-        """Whether one candidate is taken in this pass (steps 1 to 14 of FORMATS 2.6)."""
+        """Whether one candidate is taken in this pass (steps 1 to 14 of "Activation")."""
         reason = self._screening.against(candidate, state)
         if not reason:
             outright = self._screening.outright(candidate)

@@ -1,4 +1,7 @@
-"""Sticky, cooldown and delay (FORMATS 2.9), as a value that belongs to a branch."""
+"""Sticky, cooldown and delay, as a value that belongs to a branch.
+
+See docs/spec/formats.md: Timed effects.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Signing up, in and out (BACKEND 1.3, Auth). No session is needed here, and none is ever cleared by it."""
+"""Signing up, in and out. No session is needed here, and none is ever cleared by it.
+
+See docs/spec/backend.md: HTTP API, Identity and security.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ IDENTITY_PATH = "/api/user/me"
 
 
 EVEN_SECONDS = 0.1
-"""More than looking an address up takes: how long it took says nothing about who has an account (S7)."""
+"""More than looking an address up takes: how long it took says nothing about who has an account."""
 
 
 @asynccontextmanager
@@ -64,7 +67,7 @@ def _who(email: str) -> str:
 async def sign_up(
     body: SignUpRequest, request: Request, response: Response, services: CurrentServices
 ) -> SignUpResponse:
-    """Make an account. Where codes are asked for, a taken address is told only after the code (S7)."""
+    """Make an account. Where codes are asked for, a taken address is told only after the code."""
     await limit(services, limits.SIGN_UP, client_address(request))
     signed_up = await services.identity.sign_up(body.email, body.password)
     if body.referral_code and looks_like_code(body.referral_code):

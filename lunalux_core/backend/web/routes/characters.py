@@ -1,4 +1,7 @@
-"""Single characters: upload, publish, download, edit, delete, report (BACKEND 1.3, Characters)."""
+"""Single characters: upload, publish, download, edit, delete, report.
+
+See docs/spec/backend.md: HTTP API, Identity and security, Counters and ranking.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ SkipQuery = Annotated[str | None, Query(alias="skipCount", max_length=8)]
 async def presign_upload(
     body: PresignUploadRequest, request: Request, session: CurrentSession, services: CurrentServices
 ) -> PresignUploadResponse:
-    """An address to upload a card to. The object's name is the server's, whatever the file's (S4)."""
+    """An address to upload a card to. The object's name is the server's, whatever the file's."""
     await limit(services, limits.UPLOAD, session.user_id)
     ticket = await Publishing(services, session.user_id).open_ticket(body.size, body.sha256)
     signed = await services.blobs.presign_put(
@@ -222,7 +225,7 @@ async def _downloadable(services: Services, session: Session, character_id: str)
 async def _count_download(
     services: Services, session: Session, card: MarketCard, skip_count: str | None
 ) -> None:
-    """`skipCount` only lowers: whether a download counts is the server's own row's to say (R11)."""
+    """`skipCount` only lowers: whether a download counts is the server's own row's to say."""
     if skip_count in {"1", "true"}:
         return
     if await services.activity.downloaded(session.user_id, card):

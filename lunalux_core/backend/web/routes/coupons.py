@@ -1,4 +1,7 @@
-"""`POST /api/coupon/redeem` (BACKEND 1.3, User)."""
+"""`POST /api/coupon/redeem`.
+
+See docs/spec/backend.md: HTTP API, Identity and security, Money rules.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,9 @@ async def redeem(
     services: CurrentServices,
     key: Annotated[str | None, Header(alias="idempotency-key", pattern=KEY_PATTERN)] = None,
 ) -> RedeemResponse:
-    """Claim a coupon. Unknown, exhausted and claimed ones are one answer, and guesses are counted (S7).
+    """Claim a coupon. Unknown, exhausted and claimed ones are one answer, and guesses are counted.
 
-    A retry with the same idempotency key within a day is answered like the first time (M10).
+    A retry with the same idempotency key within a day is answered like the first time.
     """
     await limit(services, limits.COUPON, session.user_id)
     redeemed = await services.coupons.redeem(session.user_id, body.coupon, key)

@@ -1,4 +1,7 @@
-"""`POST /api/official-model/submit`: one official reply, as JSON or as server-sent events (BACKEND 1.3)."""
+"""`POST /api/official-model/submit`: one official reply, as JSON or as server-sent events.
+
+See docs/spec/backend.md: HTTP API.
+"""
 
 from __future__ import annotations
 

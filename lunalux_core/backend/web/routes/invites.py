@@ -1,4 +1,7 @@
-"""One's invite code, and the milestones it earned (BACKEND 1.3, User)."""
+"""One's invite code, and the milestones it earned.
+
+See docs/spec/backend.md: HTTP API.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Likes: kept once, never taken back (BACKEND 1.3, Characters)."""
+"""Likes: kept once, never taken back.
+
+See docs/spec/backend.md: HTTP API.
+"""
 
 from __future__ import annotations
 

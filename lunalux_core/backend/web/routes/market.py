@@ -1,4 +1,7 @@
-"""The market's pages: hot and new, first and more (BACKEND 1.3, Characters)."""
+"""The market's pages: hot and new, first and more.
+
+See docs/spec/backend.md: HTTP API.
+"""
 
 from __future__ import annotations
 

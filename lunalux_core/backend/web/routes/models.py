@@ -1,4 +1,7 @@
-"""The price list of the official models (BACKEND 1.3, User)."""
+"""The price list of the official models.
+
+See docs/spec/backend.md: HTTP API.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The signed-in person: first-time set-up, profile, username (BACKEND 1.3, User)."""
+"""The signed-in person: first-time set-up, profile, username.
+
+See docs/spec/backend.md: HTTP API, Money rules, Identity and security.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ async def init(
         raise refuse("INVALID_REQUEST", "The request's `email` is missing.")
     code = body.referral_code or referral
     if code and await services.limiter.take(limits.INVITED_ADDRESS, client_address(request)):
-        code = None  # too many new accounts of one address were invited today (M14)
+        code = None  # too many new accounts of one address were invited today
     account = await services.users.init(session.user_id, email, code)
     if referral is not None:
         response.delete_cookie(REFERRAL_COOKIE)
@@ -67,7 +70,7 @@ async def me(
     proof: Annotated[str | None, Cookie(alias=IDENTITY_COOKIE)] = None,
 ) -> MeResponse:
     """The profile. Where the registry lost the session and the identity cookie still proves the account, a
-    new session comes along in the `x-session-token` header (S3)."""
+    new session comes along in the `x-session-token` header."""
     user_id = request.headers.get("x-user-id", "")
     try:
         session = await require_session(request)
@@ -95,7 +98,7 @@ async def _repair(services: Services, user_id: str, proof: str, device: str) -> 
 
 @router.post("/erase", responses=answers(*SESSION, "BAD_CREDENTIALS", "RATE_LIMITED"))
 async def erase(body: EraseRequest, session: CurrentSession, services: CurrentServices) -> Success:
-    """Erase one's account with all that belongs to it, for good. The password proves whose it is (S11)."""
+    """Erase one's account with all that belongs to it, for good. The password proves whose it is."""
     await limit(services, limits.SIGN_IN_EMAIL, session.user_id)
     account = await services.identity.sign_in(session.email, body.password)
     await services.erasure.erase(account.user_id, account.email)

@@ -1,4 +1,7 @@
-"""Coins in hand, totals, and history (BACKEND 1.3, User)."""
+"""Coins in hand, totals, and history.
+
+See docs/spec/backend.md: HTTP API, Money rules.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ router = APIRouter(prefix="/api", tags=["wallet"])
 
 @router.get("/wallet/me", responses=answers(*SESSION, "WALLET_NOT_FOUND"))
 async def wallet(session: CurrentSession, services: CurrentServices) -> WalletResponse:
-    """The wallet, after giving back what a crashed request may have left reserved (M1)."""
+    """The wallet, after giving back what a crashed request may have left reserved."""
     await services.money.sweep_user(session.user_id)
     return WalletResponse(wallet=wallet_view(await services.wallets.require(session.user_id)))
 
