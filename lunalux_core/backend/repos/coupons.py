@@ -266,7 +266,7 @@ def coupon_of(item: Item | None) -> Coupon | None:
     shards = item.get("shards", 0)
     if not is_whole(amount) or amount <= 0 or type(reward) is not int or reward not in (0, 1):
         return None
-    if remaining is not None and not is_whole(remaining):
+    if "remainingClaims" in item and not is_whole(remaining):
         return None
     split = shards if type(shards) is int and 0 < shards <= MOST_SHARDS else 0
     return Coupon(str(item["PK"]).removeprefix("COUPON#"), REWARDS[reward], amount, remaining, split)

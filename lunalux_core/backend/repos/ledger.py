@@ -136,7 +136,8 @@ class Ledgers:
             held = wallet.get(COIN[c], 0)
             balances[c] = max(0, said if is_number(held) and abs(held) > LARGEST else whole(held, said))
             if ledger is not None:
-                totals[USED[c]] = max(0, whole(ledger.get(USED[c])))
+                used = max(0, whole(ledger.get(USED[c])))
+                totals[USED[c]] = used if used + balances[c] <= LARGEST else 0
                 totals[GAIN[c]] = totals[USED[c]] + balances[c]
             if opening is not None:
                 movement = Movement(
