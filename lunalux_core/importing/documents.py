@@ -73,7 +73,6 @@ OFF = {
     "worldbook": "It is switched off; a card that names it uses it all the same. "
     "`lunalux worldbook enable` turns it on for every chat.",
     "preset": "It is stored, not in use; `lunalux preset enable` puts it in use.",
-    "regex": "It is switched off; `lunalux regex enable` lets it work on every chat.",
     "template": "It is stored; `lunalux model add --mode text --template NAME` uses it.",
 }
 """What is said of a document that an import does not switch on by itself."""
@@ -185,7 +184,8 @@ class DocumentImport:
     def shelve(
         self, told: str, kind: ShelfKind, found: Sequence[ShelfDocument], mended: tuple[str, ...] = ()
     ) -> ImportResult:
-        """The documents of one file onto their shelf. None is switched on by itself."""
+        """The documents of one file onto their shelf. Scripts keep the switch of their file; nothing else is
+        switched on by itself."""
 
         def change(connection: Connection) -> ImportResult:
             known = self._on_shelf(connection, kind)
@@ -195,7 +195,7 @@ class DocumentImport:
                     kind,
                     one.name,
                     one.document,
-                    enabled=False,
+                    enabled=kind == "regex",
                     copy=self.copy,
                     known=known,
                 )
@@ -203,7 +203,7 @@ class DocumentImport:
             ]
             new = sum(one.is_new for one in stored)
             notes = [*mended, *(note for one in found for note in one.notes)]
-            if new:
+            if new and kind in OFF:
                 notes.append(OFF[kind])
             if 0 < new < len(stored):
                 notes.append(f"{len(stored) - new} of {len(stored)} were there already.")

@@ -72,11 +72,11 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
                 for one in found:
                     done = await runtime.library.database.write(
                         lambda c, one=one: put(  # type: ignore[misc]
-                            c, kind, name or one.name, one.document, enabled=False, copy=bool(name)
+                            c, kind, name or one.name, one.document, enabled=kind == "regex", copy=bool(name)
                         )
                     )
                     notes = one.notes if done.is_new else (f"{done.item.name} was there already.",)
-                    if done.is_new:
+                    if done.is_new and kind in OFF:
                         notes = (*notes, OFF[kind])
                     for note in notes:
                         output.note(f"{path.name}: {note}")

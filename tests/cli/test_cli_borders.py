@@ -258,9 +258,8 @@ def test_every_deletion_needs_a_word_where_nobody_can_be_asked(
 
 def test_what_is_imported_is_not_switched_on(program: Program, tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text('{"entries": {"0": {"key": ["a"], "content": "b"}}}')
-    (tmp_path / "s.json").write_text('{"scriptName": "s", "findRegex": "/a/g", "replaceString": "b"}')
     program("preset", "export", "novel_king", "p.json")
-    for kind, file in (("worldbook", "b.json"), ("regex", "s.json"), ("preset", "p.json")):
+    for kind, file in (("worldbook", "b.json"), ("preset", "p.json")):
         done = program(kind, "import", file, "--name", "Mine", "--json")
         assert done.json[0]["enabled"] is False and f"lunalux {kind} enable" in done.err
         assert [one["enabled"] for one in program(kind, "list", "--json").json if one["name"] == "Mine"] == [
@@ -274,6 +273,15 @@ def test_what_is_imported_is_not_switched_on(program: Program, tmp_path: Path) -
     listed = program("preset", "list", "--json").json
     assert [one["id"] for one in listed if one["enabled"]] == ["mirror_realm"]
     assert program("settings", "get", "chat.preset", "--json").json["value"] == "mirror_realm"
+
+
+@pytest.mark.parametrize("off", [False, True])
+def test_an_imported_script_keeps_the_switch_of_its_file(program: Program, tmp_path: Path, off: bool) -> None:
+    script = {"scriptName": "s", "findRegex": "/a/g", "replaceString": "b", "placement": [2], "disabled": off}
+    for number, noun in enumerate((("regex", "import"), ("import",))):
+        (tmp_path / f"{number}.json").write_text(json.dumps({**script, "replaceString": f"b{number}"}))
+        program(*noun, f"{number}.json")
+    assert [one["enabled"] for one in program("regex", "list", "--json").json] == [not off, not off]
 
 
 def test_a_plugin_that_is_not_there_cannot_be_run(program: Program, home: Path) -> None:

@@ -167,7 +167,7 @@ class ShelfSection(SectionView):
             document, _ = reading(data, path.name)
             for one in shelf_documents(self.KIND, document, path.stem):
                 done = await self.runtime.library.database.write(
-                    lambda c, one=one: put(c, self.KIND, one.name, one.document, enabled=False)  # type: ignore[misc]
+                    lambda c, one=one: put(c, self.KIND, one.name, one.document, enabled=self.KIND == "regex")  # type: ignore[misc]
                 )
                 last, new, known = done.item.id, new + done.is_new, known + (not done.is_new)
                 for note in one.notes:
