@@ -444,13 +444,13 @@ def test_risu_commands_are_left_out_and_told_and_order_counts() -> None:
 
 
 def test_templates_for_text_completion_are_told_as_such() -> None:
-    with pytest.raises(LunaluxError, match="text-completion"):
+    with pytest.raises(LunaluxError, match="text completion"):
         read_card(json.dumps(SEEDS["master"]).encode(), "x.json")
     assert recognise_document({"name": "x", "content": "c", "post_history": ""}) is Kind.TEXT_PRESET
 
 
-def test_the_shared_chats_are_still_read(shared: Path) -> None:
-    for path in (shared / "vectors/chats").glob("*.json"):
+def test_the_recorded_chats_are_still_read(vectors: Path) -> None:
+    for path in (vectors / "chats").glob("*.json"):
         assert read_chats(path.read_bytes(), path.name)[0].nodes, path.name
 
 
