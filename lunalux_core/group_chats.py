@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.cards.chatlog import ChatLog, read_chats
+from lunalux_core.cards.chatlog import ChatLog
+from lunalux_core.cards.chatlog_read import read_chats
 from lunalux_core.cards.coerce import as_flag, as_object, as_text
 from lunalux_core.errors import NotFound
 from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, Group, insert_group, load_group

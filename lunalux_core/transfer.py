@@ -11,12 +11,12 @@ from typing import Any, Literal
 from lunalux_core.cards.chatlog import (
     ChatLog,
     LogNode,
-    read_chats,
     write_jsonl,
     write_markdown,
     write_native,
     write_text,
 )
+from lunalux_core.cards.chatlog_read import read_chats
 from lunalux_core.cards.coerce import as_object, as_text
 from lunalux_core.cards.jsontext import well_formed_value
 from lunalux_core.database import Connection

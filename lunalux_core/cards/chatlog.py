@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lunalux_core.cards.chatdates import parse_date, st_date
 from lunalux_core.cards.coerce import as_optional_integer, as_text
-from lunalux_core.errors import InvalidInput, LimitExceeded
+from lunalux_core.errors import InvalidInput
 
 Role = Literal["system", "user", "assistant"]
 _ROLES: Mapping[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
 FORMAT = "lunalux-conversation"
 FORMAT_VERSION = 1
-MAX_LINES = 100_000
-"""Lines of the longest chat file; a line is a message, and years of talk are a tenth of it."""
-
 _HEAD = 10
 """Lines that are looked at to tell what a list is: the first may be a bad one."""
 _REBUILT = {"swipes", "swipe_info", "swipe_id"}
@@ -76,86 +73,38 @@ class ChatLog:
         return found[::-1]
 
 
-def read_chat(data: bytes, filename: str = "") -> ChatLog:
-    """The first chat of a file; `read_chats` reads them all, and says what is raised."""
-    return read_chats(data, filename)[0]
-
-
-def read_chats(data: bytes, filename: str = "") -> tuple[ChatLog, ...]:
-    """Read a chat file of any known tool, recognised by its content; some tools put several chats into one.
-
-    An empty chat beside others is left out and told.
-
-    Raises:
-        InvalidInput: CHAT_UNKNOWN_FORMAT, CHAT_EMPTY, CHAT_DAMAGED.
-        LimitExceeded: CHAT_TOO_LONG over 100,000 lines.
-    """
-    from lunalux_core.cards import chatlog_foreign
-
-    if data.count(b"\n") > MAX_LINES:
-        raise LimitExceeded(
-            "CHAT_TOO_LONG",
-            f"The chat file has more than {MAX_LINES} lines.",
-            "Split it, and import the parts.",
-            limit=MAX_LINES,
-        )
-    text = data.decode("utf-8-sig", "replace")
-    whole = _json_or_none(text)
-    if isinstance(whole, dict) and (log := read_native(whole)) is not None:
-        return (log,)
-    if isinstance(whole, list) and is_list_of_lines(whole):
-        return (_read_lines(enumerate(whole, 1), filename),)
-    if isinstance(whole, list) or (isinstance(whole, dict) and not _is_header(whole) and "mes" not in whole):
-        found = chatlog_foreign.read(whole)
-        if found is None:
-            raise _unknown(filename)
-        return _without_empty(found)
-    return (read_jsonl(text, filename),)
-
-
 def is_list_of_lines(document: Sequence[Any]) -> bool:
     """Whether a JSON list holds SillyTavern's lines, as some programs save them."""
     return any(
-        isinstance(one, dict) and (_is_header(one) or ("mes" in one and "is_user" in one))
+        isinstance(one, dict) and (is_header(one) or ("mes" in one and "is_user" in one))
         for one in document[:_HEAD]
     )
-
-
-def _without_empty(found: Sequence[ChatLog]) -> tuple[ChatLog, ...]:
-    kept = [log for log in found if log.nodes]
-    if not kept:
-        raise InvalidInput(
-            "CHAT_EMPTY", "This chat file has no messages.", "Export it again where it came from."
-        )
-    if missing := len(found) - len(kept):
-        note = f"{missing} of the chats in this file {'has' if missing == 1 else 'have'} no messages."
-        kept[0] = replace(kept[0], notes=(note, *kept[0].notes))
-    return tuple(kept)
 
 
 def read_jsonl(text: str, filename: str = "") -> ChatLog:
     """SillyTavern's lines. A bad line is skipped and told; a file without a header loses no message."""
     lines = enumerate(text.split("\n"), 1)  # not splitlines: U+2028 may stand in a message
-    return _read_lines(((number, _json_or_none(line)) for number, line in lines if line.strip()), filename)
+    return read_lines(((number, json_or_none(line)) for number, line in lines if line.strip()), filename)
 
 
-def _read_lines(lines: Iterable[tuple[int, Any]], filename: str) -> ChatLog:
+def read_lines(lines: Iterable[tuple[int, Any]], filename: str) -> ChatLog:
+    """Numbered lines as documents. Raises InvalidInput (CHAT_UNKNOWN_FORMAT)."""
     header: dict[str, Any] = {}
     notes: list[str] = []
     builder = _Builder()
     for number, document in lines:
         if not isinstance(document, dict):
             notes.append(f"Line {number} is not a message and was left out.")
-        elif _is_header(document) and not header and not builder.nodes:
+        elif is_header(document) and not header and not builder.nodes:
             header = document
         elif "mes" in document:
             builder.add_line(document, notes, number)
         elif number == 1:
-            raise _unknown(filename)
+            raise unknown_chat(filename)
         else:
             notes.append(f"Line {number} has no text and was left out.")
     if not builder.nodes and not header:
-        raise _unknown(filename)
+        raise unknown_chat(filename)
     names = {
         role: next((n.name for n in builder.nodes if n.role == role), "") for role in ("user", "assistant")
     }
@@ -385,7 +334,8 @@ def message_text(value: Any) -> str:
     return as_text(value).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _is_header(document: Mapping[str, Any]) -> bool:
+def is_header(document: Mapping[str, Any]) -> bool:
+    """Whether a document is the first line of a chat file, which is no message."""
     return ("chat_metadata" in document or "user_name" in document) and "mes" not in document
 
 
@@ -394,7 +344,8 @@ def _named(value: Any) -> str:
     return "" if text == "unused" else text
 
 
-def _json_or_none(text: str) -> Any:
+def json_or_none(text: str) -> Any:
+    """A JSON text; None for anything else."""
     try:
         return json.loads(text, parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError):
@@ -412,7 +363,8 @@ def _no_number(name: str) -> None:
     raise ValueError(name)
 
 
-def _unknown(filename: str) -> InvalidInput:
+def unknown_chat(filename: str) -> InvalidInput:
+    """The refusal (CHAT_UNKNOWN_FORMAT) of a file that no tool known here wrote."""
     return InvalidInput(
         "CHAT_UNKNOWN_FORMAT",
         f"{filename or 'This file'} is not a chat that Lunalux knows.",

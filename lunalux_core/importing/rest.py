@@ -156,7 +156,7 @@ class Rest:
 
     def _chats(self, source: Source, data: bytes) -> Iterator[ImportResult]:
         """The chats of one file; one that finds no character does not keep the others away."""
-        from lunalux_core.cards.chatlog import read_chats
+        from lunalux_core.cards.chatlog_read import read_chats
         from lunalux_core.transfer import titles_of
 
         path = place(source)

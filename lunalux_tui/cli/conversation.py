@@ -264,7 +264,7 @@ async def _owner(library: Library, data: bytes, path: Path, character: str, grou
 
     Raises NotFound (CHAT_WITHOUT_CHARACTER).
     """
-    from lunalux_core.cards.chatlog import read_chat
+    from lunalux_core.cards.chatlog_read import read_chat
     from lunalux_core.group_chats import is_group_chat
     from lunalux_core.importing.chats import Whereabouts, owner
 

@@ -283,7 +283,11 @@ def _documents(path: Path, name: str) -> list[TemplateDocument]:
     for one in mended:
         output.note(f"{path.name}: {one}")
     found = template_documents(document, name or path.stem)
-    return [replace(found[0], name=name)] if name and len(found) == 1 and not found[0].bundle else found
+    if not name or len(found) > 1 or found[0].bundle:
+        return found
+    document = found[0].document
+    renamed = {**document, "name": name} if "name" in document else document
+    return [replace(found[0], name=name, document=renamed)]
 
 
 def _summary(one: StoredTemplate) -> dict[str, Any]:

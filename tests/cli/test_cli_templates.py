@@ -62,6 +62,10 @@ def test_a_template_comes_in_is_shown_and_goes_out_as_it_was(
     assert json.loads((tmp_path / "out.json").read_text("utf-8")) == INSTRUCT
     assert program("template", "export", "Tags", "out.json", code=1).err
     assert "<|im_start|>" in program("template", "show", "ChatML").out
+    (named,) = program("template", "import", "out.json", "--name", "Other", "--json").json
+    assert (named["name"], named["id"] != row["id"]) == ("Other", True)
+    program("template", "export", "Other", "other.json")
+    assert json.loads((tmp_path / "other.json").read_text("utf-8")) == {**INSTRUCT, "name": "Other"}
 
 
 def test_a_master_file_is_one_thing_and_its_parts(

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lunalux_core.cards.chatdates import parse_date, st_date
-from lunalux_core.cards.chatlog import ChatLog, LogNode, read_chat, read_native, write_jsonl, write_native
+from lunalux_core.cards.chatlog import ChatLog, LogNode, read_native, write_jsonl, write_native
+from lunalux_core.cards.chatlog_read import read_chat
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library import Library
 from lunalux_core.library.characters import NewCharacter

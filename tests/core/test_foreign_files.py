@@ -11,7 +11,8 @@ from foreign_files import SEEDS
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.chatdates import parse_date, st_date
-from lunalux_core.cards.chatlog import ChatLog, read_chats
+from lunalux_core.cards.chatlog import ChatLog
+from lunalux_core.cards.chatlog_read import read_chats
 from lunalux_core.cards.front import read_card
 from lunalux_core.cards.recognise import Kind, recognise_document
 from lunalux_core.cards.remarks import remarks_on

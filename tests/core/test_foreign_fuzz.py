@@ -12,7 +12,8 @@ import pytest
 from foreign_files import SEEDS, TAVERN_LINES
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.chatlog import read_chats, write_jsonl, write_markdown, write_native, write_text
+from lunalux_core.cards.chatlog import write_jsonl, write_markdown, write_native, write_text
+from lunalux_core.cards.chatlog_read import read_chats
 from lunalux_core.cards.export import export_card
 from lunalux_core.cards.front import read_card
 from lunalux_core.cards.macros import MacroContext, Variables, expander

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.cards.chatlog import ChatLog, LogNode, read_chat, write_jsonl, write_native
+from lunalux_core.cards.chatlog import ChatLog, LogNode, write_jsonl, write_native
+from lunalux_core.cards.chatlog_read import read_chat
 from lunalux_core.dialogue.authors_note import ChatNote
 from lunalux_core.errors import LunaluxError
 from lunalux_core.ids import LATEST_MS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lunalux_core.cards.chatlog import read_chat
+from lunalux_core.cards.chatlog_read import read_chat
 from lunalux_core.errors import NotFound
 from lunalux_core.group_chats import import_group_chat, is_group_chat
 from lunalux_core.importing import import_files

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.cards.chatlog import read_chat, write_jsonl
+from lunalux_core.cards.chatlog import write_jsonl
+from lunalux_core.cards.chatlog_read import read_chat
 from lunalux_core.dialogue.turn import ScriptSkipped, TurnCompleted, TurnEvent, TurnOptions
 from lunalux_core.errors import InvalidInput
 from lunalux_core.importing import import_data

@@ -48,7 +48,7 @@ def prompt_budget(turn: TurnInput) -> int:
 def window_of(turn: TurnInput) -> int:
     """Tokens for prompt and reply together. An imported preset's own window counts too, up to the model's."""
     window = min(turn.model.context_tokens, turn.settings.context_tokens)
-    if turn.preset.source == "sillytavern" and (asked := turn.preset.params.context_tokens):
+    if _counts(turn) and (asked := turn.preset.params.context_tokens):
         window = min(turn.model.context_tokens, asked)
     return window
 
@@ -61,13 +61,18 @@ def reply_room(turn: TurnInput) -> int:
     """
     if own := turn.model.sampling.max_tokens:
         return own
-    imported = turn.preset.params.sampling.max_tokens if turn.preset.source == "sillytavern" else None
+    imported = turn.preset.params.sampling.max_tokens if _counts(turn) else None
     if not imported or imported <= 0:
         return turn.settings.reply_tokens
     window = window_of(turn)
     if imported > window // 2:
         return min(imported, max(window // 4, min(turn.settings.reply_tokens, window // 2)))
     return imported
+
+
+def _counts(turn: TurnInput) -> bool:
+    """Whether the preset's numbers are meant for this model: an imported one, which is made for chats."""
+    return turn.preset.source == "sillytavern" and turn.model.mode == "chat"
 
 
 def note_of(turn: TurnInput) -> ChatNote | None:
