@@ -23,12 +23,12 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from lunalux_core.config.settings import load_settings
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
-from lunalux_tui.opening import read_opening
-from lunalux_tui.screens.create import CreateScreen
-from lunalux_tui.screens.create_panes.book import BookPane
-from lunalux_tui.shell import LunaluxApp
+from lunalux_tui.app.app import LunaluxApp
+from lunalux_tui.app.first_frame import read_opening
+from lunalux_tui.create.screen import CreateScreen
+from lunalux_tui.create.sections.worldbook import WorldbookSection
 
 NOWHERE = "http://127.0.0.1:9"
 RATIO = 1.3
@@ -63,7 +63,7 @@ async def show(app: LunaluxApp, pilot: Pilot[None], path: Path) -> float:
     began = time.perf_counter()
     screen.show_section("book", enter=True)
     pane = screen.pane
-    assert isinstance(pane, BookPane)
+    assert isinstance(pane, WorldbookSection)
     async with asyncio.timeout(SECONDS):
         while not (pane.stands and pane.rows.has_focus):  # noqa: ASYNC110
             await asyncio.sleep(0)  # a pause would be measured too

@@ -26,17 +26,17 @@ from pathlib import Path
 
 import httpx
 
-from lunalux_core.backend.app import create_app
-from lunalux_core.backend.billing import ModelConfig
-from lunalux_core.backend.embedded import open_embedded
-from lunalux_core.backend.services import Services
-from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.money.billing import ModelConfig
+from lunalux_core.backend.running.embedded import open_embedded
+from lunalux_core.backend.running.services import Services
+from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import InProcessClient
 from lunalux_core.client.backend import BackendClient
 from lunalux_core.client.session import SessionKey
 from lunalux_core.ids import uuid4
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
-from lunalux_core.llm.openai import OpenAIModel
+from lunalux_core.llm.servers.openai import OpenAIModel
 from lunalux_core.wire.official import SubmitRequest
 
 MOST_ADDED_MS = 5.0

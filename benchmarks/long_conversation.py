@@ -16,6 +16,7 @@ from pathlib import Path
 
 from terminal import Seen, until
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.database import Connection
 from lunalux_core.library import Library
 from lunalux_core.library.characters import NewCharacter
@@ -26,7 +27,6 @@ from lunalux_core.library.conversations import (
     new_message,
     update_message,
 )
-from lunalux_core.paths import Paths
 
 CARD = '{"spec": "chara_card_v2", "spec_version": "2.0", "data": {"name": "Bench"}}'
 LAST = "LASTWORDS"

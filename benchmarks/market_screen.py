@@ -23,13 +23,13 @@ from pathlib import Path
 
 from market_search import ENGLISH, fill
 
-from lunalux_core.library.market import MarketShelf
-from lunalux_core.paths import Paths
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
+from lunalux_core.library.market_cache import MarketCache
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
-from lunalux_tui.opening import read_opening
-from lunalux_tui.screens.market import MarketScreen
-from lunalux_tui.shell import LunaluxApp
+from lunalux_tui.app.app import LunaluxApp
+from lunalux_tui.app.first_frame import read_opening
+from lunalux_tui.market.screen import MarketScreen
 
 NOWHERE = "http://127.0.0.1:9"
 RATIO, KEY_MS = 1.3, 50.0
@@ -114,7 +114,7 @@ async def stocked(home: Path, count: int) -> None:
     """A home whose market has `count` English cards on disk, fresh enough for nobody to fetch it."""
     paths = Paths.find({"LUNALUX_HOME": str(home)})
     paths.cache.mkdir(parents=True, exist_ok=True)
-    shelf = MarketShelf(paths.cache / "market.db", NOWHERE)
+    shelf = MarketCache(paths.cache / "market.db", NOWHERE)
     try:
         if await shelf.count("en", "hot") != count:
             await fill(shelf, count, "en")

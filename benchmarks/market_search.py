@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from lunalux_core.library.market import Filters, MarketShelf
+from lunalux_core.library.market_cache import Filters, MarketCache
 
 PAGE = 5000
 ONSETS = "b c d f g h k l m n p r s t v w th sh st tr"
@@ -84,7 +84,7 @@ def cards(count: int, lang: str) -> Iterator[dict[str, Any]]:
         }
 
 
-async def fill(shelf: MarketShelf, count: int, lang: Any) -> None:
+async def fill(shelf: MarketCache, count: int, lang: Any) -> None:
     began = time.monotonic()
     source = cards(count, lang)
     for start in range(0, count, PAGE):
@@ -96,7 +96,7 @@ async def fill(shelf: MarketShelf, count: int, lang: Any) -> None:
     print(f"{count} {lang} cards stored in {time.monotonic() - began:.0f} s")
 
 
-async def measure(shelf: MarketShelf, lang: Any, queries: list[str]) -> list[tuple[float, str]]:
+async def measure(shelf: MarketCache, lang: Any, queries: list[str]) -> list[tuple[float, str]]:
     typed = [query[: n + 1] for query in queries for n in range(len(query)) if query[n] != " "]
     asked = [(text, Filters()) for text in typed]
     asked += [("a", Filters(tags=("rare tag",))), ("", Filters("only", original=True)), ("", Filters())]
@@ -121,7 +121,7 @@ async def main() -> int:
     target = options.target or (50 if options.cards <= 100_000 else 100)
     late = False
     with tempfile.TemporaryDirectory() as temporary:
-        shelf = MarketShelf((options.folder or Path(temporary)) / "market.db", "benchmark")
+        shelf = MarketCache((options.folder or Path(temporary)) / "market.db", "benchmark")
         try:
             for lang in options.langs.split(","):
                 if await shelf.count(lang, "hot") != options.cards:

@@ -16,16 +16,16 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from lunalux_core.cards.macros import MacroContext, Variables, expander
-from lunalux_core.cards.preset import Preset
+from lunalux_core.config.paths import Paths
 from lunalux_core.database import Connection
 from lunalux_core.dialogue.assembly import CardFields, HistoryMessage, Prompt, PromptMaterial, assemble
-from lunalux_core.dialogue.prompts import load_builtin
 from lunalux_core.library import Library
 from lunalux_core.library.characters import NewCharacter
 from lunalux_core.library.conversations import append_message, create_conversation, load_path, new_message
 from lunalux_core.llm.tokens import estimator
-from lunalux_core.paths import Paths
+from lunalux_core.macros.expansion import MacroContext, Variables, expander
+from lunalux_core.presets.builtin import load_builtin
+from lunalux_core.presets.document import Preset
 
 MESSAGES = 2_000
 RUNS = 5

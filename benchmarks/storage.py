@@ -34,15 +34,14 @@ from typing import Any
 
 os.environ.setdefault("LUNALUX_PRACTICE_RATE", "0")
 
-from lunalux_core.backend.app import create_app
-from lunalux_core.backend.clock import iso, newest_first
-from lunalux_core.backend.embedded import DATABASE, open_embedded
-from lunalux_core.backend.identity import LocalIdentity
-from lunalux_core.backend.keys import Signer
+from lunalux_core.backend.accounts.identity import LocalIdentity
+from lunalux_core.backend.money.price_list import SEED_MODELS, seed_models
 from lunalux_core.backend.repos.models import item_of
-from lunalux_core.backend.seed import SEED_MODELS, seed_models
-from lunalux_core.backend.services import Services, assemble
-from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.running.clock import iso, newest_first
+from lunalux_core.backend.running.embedded import DATABASE, open_embedded
+from lunalux_core.backend.running.services import Services, assemble
+from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.dynamodb import DynamoStore
 from lunalux_core.backend.storage.encoding import encode
@@ -50,6 +49,7 @@ from lunalux_core.backend.storage.provision import Provisioner
 from lunalux_core.backend.storage.s3 import S3Blobs
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.table import Put, Store
+from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import InProcessClient
 from lunalux_core.llm.model import Message, ModelRequest, Sampling
 

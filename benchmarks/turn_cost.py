@@ -26,12 +26,12 @@ os.environ.setdefault("LUNALUX_PRACTICE_RATE", "0")
 
 from storage import Client, fill
 
-from lunalux_core.backend.embedded import DATABASE, open_embedded
-from lunalux_core.backend.keys import Signer
-from lunalux_core.backend.ranking_keys import ORDERS
-from lunalux_core.backend.seed import seed_models
-from lunalux_core.backend.services import assemble
-from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.market.ranking_keys import ORDERS
+from lunalux_core.backend.money.price_list import seed_models
+from lunalux_core.backend.running.embedded import DATABASE, open_embedded
+from lunalux_core.backend.running.services import assemble
+from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.checks import item_size, key_of
 from lunalux_core.backend.storage.table import Check, Delete, Item, Operation, Page, Put, Store, Update
 

@@ -54,10 +54,10 @@ class Profile:
 
 async def in_the_app(profile: Profile) -> None:
     """Type into the prompt and press enter, twice; the second turn is counted."""
+    from lunalux_core.config.settings import load_settings
     from lunalux_core.runtime import Runtime
-    from lunalux_core.settings import load_settings
-    from lunalux_tui.opening import read_opening
-    from lunalux_tui.shell import LunaluxApp
+    from lunalux_tui.app.app import LunaluxApp
+    from lunalux_tui.app.first_frame import read_opening
 
     async with Runtime.open(load_settings()) as runtime:
         app = LunaluxApp(runtime, await read_opening(runtime))
@@ -75,8 +75,8 @@ async def in_the_app(profile: Profile) -> None:
 
 async def in_the_core(profile: Profile) -> None:
     """Iterate `Chat.send` twice; the second turn is counted."""
+    from lunalux_core.config.settings import load_settings
     from lunalux_core.runtime import Runtime
-    from lunalux_core.settings import load_settings
 
     async with Runtime.open(load_settings()) as runtime:
         await runtime.first_start()

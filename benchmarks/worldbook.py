@@ -19,8 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lunalux_core.cards.worldbook import Book, read_book
-from lunalux_core.dialogue.worldbook import (
+from lunalux_core.worldbook.engine import (
     ActiveBook,
     ScanContext,
     ScanMessage,
@@ -28,6 +27,7 @@ from lunalux_core.dialogue.worldbook import (
     WorldbookSettings,
     activate,
 )
+from lunalux_core.worldbook.read import Book, read_book
 
 LETTERS = "etaoinshrdlucmfwypvbgkjqxz"
 CONTEXT = 1_000_000

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from lunalux_core.settings import DECLARATIONS, MODEL_OPTIONS
+from lunalux_core.config.settings import DECLARATIONS, MODEL_OPTIONS
 from lunalux_tui.cli import NOUNS, Nouns
 
 FOLDER = Path(__file__).resolve().parent
@@ -167,14 +167,15 @@ KEYS_HEADS = {"en": "| keys | action | what it does | id |", "zh": "| 按键 | �
 
 def keys_page(language: str = "en") -> str:
     """docs/keys.md and docs/keys.zh.md"""
-    from lunalux_tui import i18n, places
+    from lunalux_tui import i18n
+    from lunalux_tui.app.declared_actions import all_actions
 
     before = i18n.language()
     i18n.use(language)
     try:
         lines = [*KEYS_WORDS[language].splitlines(), *KEYS_EXAMPLE.splitlines(), ""]
         groups: dict[str, list[str]] = {}
-        for action in places.all_actions():
+        for action in all_actions():
             keys = ", ".join(f"`{key.strip()}`" for key in action.keys.split(",") if key.strip())
             row = f"| {keys} | {action.label} | {action.help} | `{action.id}` |"
             groups.setdefault(action.group, []).append(row)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from textual.pilot import Pilot
 
-    from lunalux_tui.shell import LunaluxApp
+    from lunalux_tui.app.app import LunaluxApp
 
 FOLDER = Path(__file__).resolve().parent / "pictures"
 SIZE = (110, 34)
@@ -78,10 +78,10 @@ async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: fl
 
 async def take(scene: Scene, language: str) -> str:
     """One picture as SVG."""
+    from lunalux_core.config.settings import load_settings
     from lunalux_core.runtime import Runtime
-    from lunalux_core.settings import load_settings
-    from lunalux_tui.opening import read_opening
-    from lunalux_tui.shell import LunaluxApp
+    from lunalux_tui.app.app import LunaluxApp
+    from lunalux_tui.app.first_frame import read_opening
 
     with tempfile.TemporaryDirectory() as home:
         os.environ.update(LUNALUX_HOME=home, LUNALUX_LANG=language, LUNALUX_PRACTICE_RATE="0")

@@ -1,8 +1,11 @@
 """Account: who is signed in, what the wallet holds, and the one snapshot every screen watches.
 
 After sign-in everything is fetched once, in parallel, and kept on disk; afterwards only the session is
-validated (SPEC 1.5, local-first rules). Answers that carry a new wallet or profile replace that part of
+validated. Answers that carry a new wallet or profile replace that part of
 the snapshot without another fetch.
+
+See docs/spec/design.md: Local first.
+See docs/spec/backend.md: Identity and security, Money rules.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from lunalux_core.text import coupon_code
 
 if TYPE_CHECKING:
     from lunalux_core.client.backend import BackendClient
-    from lunalux_core.credentials import Credentials
+    from lunalux_core.config.credentials import Credentials
     from lunalux_core.library.cache import Cache
     from lunalux_core.wire.official import ModelConfigsResponse
 
@@ -287,7 +290,7 @@ class Account:
         await self._store(whole=True)
 
     async def erase(self, password: str = "") -> None:
-        """Erase the account at the backend for good (S11), and sign out here. The library stays.
+        """Erase the account at the backend for good, and sign out here. The library stays.
 
         Args:
             password: proves whose it is; the local account's is on this computer.
@@ -339,7 +342,7 @@ class Account:
         if not code:
             raise InvalidInput("COUPON_EMPTY", "There is no coupon code.", "Type the code as it was given.")
         await self.online()
-        # Where the answer is lost, the same wish tried again is answered like the first time (M10).
+        # Where the answer is lost, the same wish tried again is answered like the first time.
         answer = await self._client().redeem(code, self._redeeming.setdefault(code, uuid4()))
         self._redeeming.pop(code, None)
         await self._update(wallet=_wire(answer.wallet), ledger=_wire(answer.ledger))
@@ -560,7 +563,7 @@ class Account:
         return self.state
 
     async def _sync(self, referral_code: str = "") -> AccountState:
-        """Everything at once: first what makes the account, then the rest side by side (BACKEND 1.5.9)."""
+        """Everything at once: first what makes the account, then the rest side by side."""
         client = self._client()
         code = referral_code or await self._kept_referral(self.state.email)
         self._again_at = self._clock() + AGAIN_MS

@@ -1,6 +1,6 @@
 """Market: the community, from disk first.
 
-Lists and search read the local shelf; `refresh` and `more` are the only ways to the network, and a list
+Lists and search read the local cache; `refresh` and `more` are the only ways to the network, and a list
 that has not expired is never fetched again unless the person asks for it. What a person does without a
 network (a like) is kept and sent when there is one.
 """
@@ -16,17 +16,17 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from lunalux_core.config.file_lock import write_whole
 from lunalux_core.errors import BackendError, InvalidInput, LunaluxError, NetworkError, NotFound
-from lunalux_core.file_lock import write_whole
 from lunalux_core.ids import now_ms
-from lunalux_core.library.market import Filters, Lang, Listing, MarketCard, MarketShelf, Sort
+from lunalux_core.library.market_cache import Filters, Lang, Listing, MarketCache, MarketCard, Sort
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account
     from lunalux_core.client.backend import BackendClient
+    from lunalux_core.config.paths import Paths
     from lunalux_core.importing import ImportResult
     from lunalux_core.library import Library
-    from lunalux_core.paths import Paths
     from lunalux_core.wire.characters import CharacterPageResponse, OwnCharacter
 
 LONGEST_TTL_MS = 7 * 24 * 3600 * 1000
@@ -47,14 +47,14 @@ class Market:
         self,
         library: Library,
         paths: Paths,
-        shelf: MarketShelf,
+        cache: MarketCache,
         client: Callable[[], BackendClient],
         account: Callable[[], Account],
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._library = library
         self._paths = paths
-        self._shelf = shelf
+        self._cache = cache
         self._client = client
         self._account = account
         self._clock = clock
@@ -63,7 +63,7 @@ class Market:
         self._waiting: dict[tuple[Lang, Sort], asyncio.Lock] = {}
 
     def close(self) -> None:
-        self._shelf.close()
+        self._cache.close()
 
     # -- lists -------------------------------------------------------------------------------------
 
@@ -71,13 +71,13 @@ class Market:
         self, lang: Lang, sort: Sort, filters: Filters = Filters(), *, limit: int = 100, offset: int = 0
     ) -> Listing:
         """The list as last known, from disk; `fresh` says whether it still stands."""
-        return await self._shelf.listing(lang, sort, filters, limit=limit, offset=offset)
+        return await self._cache.listing(lang, sort, filters, limit=limit, offset=offset)
 
     async def search(
         self, text: str, lang: Lang, sort: Sort, filters: Filters = Filters(), *, limit: int = 100
     ) -> Sequence[MarketCard]:
         """Search the lists on disk; no request."""
-        return await self._shelf.search(text, lang, sort, filters, limit=limit)
+        return await self._cache.search(text, lang, sort, filters, limit=limit)
 
     async def refresh(self, lang: Lang, sort: Sort, *, force: bool = False) -> bool:
         """Fetch the first page when the known one has expired; True when it was fetched.
@@ -86,20 +86,20 @@ class Market:
             NetworkError, BackendError: the list on disk is untouched.
         """
         async with self._lock(lang, sort):
-            known = await self._shelf.listing(lang, sort, limit=0)
+            known = await self._cache.listing(lang, sort, limit=0)
             if known.fresh(self._clock()) and not force:
                 return False
             await self._account().online()
             page = await self._client().first_page(sort, lang)
             ttl = min(max(page.cache_ttl_millis, 0), LONGEST_TTL_MS)
-            await self._shelf.replace(lang, sort, _items(page), ttl, page.next_key)
+            await self._cache.replace(lang, sort, _items(page), ttl, page.next_key)
         await self.send_waiting_likes()
         return True
 
     async def more(self, lang: Lang, sort: Sort) -> bool:
         """Fetch the next page of a list; False when there is none."""
         async with self._lock(lang, sort):
-            known = await self._shelf.listing(lang, sort, limit=0)
+            known = await self._cache.listing(lang, sort, limit=0)
             if known.next_key is None:
                 return False
             await self._account().online()
@@ -109,19 +109,19 @@ class Market:
                 if error.code != "INVALID_REQUEST":
                     raise
                 # The key has run out: the list ends here until it is fetched anew.
-                await self._shelf.append(lang, sort, [], known.next_key, None)
+                await self._cache.append(lang, sort, [], known.next_key, None)
                 return False
             # A key that leads to itself would be asked for without end.
             next_key = page.next_key if page.next_key != known.next_key else None
-            return await self._shelf.append(lang, sort, _items(page), known.next_key, next_key)
+            return await self._cache.append(lang, sort, _items(page), known.next_key, next_key)
 
     async def count(self, lang: Lang, sort: Sort) -> int:
         """How many cards of a list are on disk."""
-        return await self._shelf.count(lang, sort)
+        return await self._cache.count(lang, sort)
 
     async def card(self, card_id: str) -> MarketCard:
         """A card of a list on disk. Raises NotFound (CHARACTER_NOT_FOUND)."""
-        found = await self._shelf.card(card_id)
+        found = await self._cache.card(card_id)
         if found is None:
             raise NotFound(
                 "CHARACTER_NOT_IN_LISTS",
@@ -176,10 +176,10 @@ class Market:
             await self._change_waiting(lambda waiting: [*waiting, card_id])
             sent = False
         except NotFound:
-            await self._shelf.remove(card_id)
+            await self._cache.remove(card_id)
             raise
         await account.liked(card_id)
-        await self._shelf.bump(card_id, likes=1)
+        await self._cache.bump(card_id, likes=1)
         return sent
 
     async def send_waiting_likes(self) -> int:
@@ -207,7 +207,7 @@ class Market:
         try:
             data = await self._fetch(card_id, skip=skip)
         except NotFound:
-            await self._shelf.remove(card_id)
+            await self._cache.remove(card_id)
             raise
         except NetworkError:
             if there is None:
@@ -216,7 +216,7 @@ class Market:
         if data:
             self._counted.add(card_id)
         if not skip:
-            await self._shelf.bump(card_id, downloads=1)
+            await self._cache.bump(card_id, downloads=1)
         if there is not None:
             await self._library.characters.set_binding(there, active=True, market_id=card_id)
             character = await self._library.characters.get(there)
@@ -286,7 +286,7 @@ class Market:
             raise _no_intro()
         await self._account().online()
         await self._client().edit(card_id, intro=intro, tags=tags)
-        await self._shelf.reword(card_id, intro, tags)
+        await self._cache.reword(card_id, intro, tags)
 
     async def withdraw(self, card_id: str) -> None:
         """Take a published card of one's own out of the community, for good; the library keeps the character.
@@ -296,7 +296,7 @@ class Market:
         """
         await self._account().online()
         await self._client().withdraw(card_id)
-        await self._shelf.remove(card_id)
+        await self._cache.remove(card_id)
 
     async def report(self, card_id: str, reason: str) -> None:
         """Tell the operators of the community what is wrong with a card.

@@ -11,27 +11,27 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from lunalux_core.config.settings import Settings, load_settings
 from lunalux_core.library import Library
-from lunalux_core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     import httpx
 
     from lunalux_core.account import Account
-    from lunalux_core.chat import Chat
+    from lunalux_core.chat.chat import Chat
     from lunalux_core.client.backend import BackendClient
-    from lunalux_core.credentials import Credentials
-    from lunalux_core.dialogue.ecma import EcmaEngine
-    from lunalux_core.dialogue.reading import TurnReader
+    from lunalux_core.config.credentials import Credentials
     from lunalux_core.dialogue.turn import Billed, Ready, TurnInput, TurnResult
+    from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import Workflow
-    from lunalux_core.displays import Displays
+    from lunalux_core.display.cache import Displays
     from lunalux_core.errors import LunaluxError
     from lunalux_core.llm.model import ChatModel, ModelSpec
-    from lunalux_core.llm.pool import HttpPool
     from lunalux_core.llm.registry import Offer, Registry
+    from lunalux_core.llm.servers.pool import HttpPool
     from lunalux_core.market import Market
-    from lunalux_core.plugins.running import Plugins
+    from lunalux_core.plugins.runner import Plugins
+    from lunalux_core.regex.engine import EcmaEngine
 
 
 class Runtime:
@@ -73,7 +73,7 @@ class Runtime:
     @cached_property
     def chat(self) -> Chat:
         """The verbs of a conversation."""
-        from lunalux_core.chat import Chat
+        from lunalux_core.chat.chat import Chat
 
         return Chat(
             self.library, lambda: self.reader, lambda: self.workflow, lambda: self.preview, self._billed
@@ -84,7 +84,7 @@ class Runtime:
         """Provider keys and the session token. A home of its own does not share the system's keyring."""
         import os
 
-        from lunalux_core.credentials import Credentials
+        from lunalux_core.config.credentials import Credentials
 
         return Credentials(
             self.paths.credentials, use_keyring=not os.environ.get("LUNALUX_HOME"), tell=self._notice
@@ -118,7 +118,7 @@ class Runtime:
     @cached_property
     def _pool(self) -> HttpPool:
         """The connections to model servers, and what was learnt of them: the same under all settings."""
-        from lunalux_core.llm.pool import HttpPool
+        from lunalux_core.llm.servers.pool import HttpPool
 
         return HttpPool(learnt=self.paths.learnt)
 
@@ -157,10 +157,10 @@ class Runtime:
 
     @cached_property
     def market(self) -> Market:
-        from lunalux_core.library.market import MarketShelf
+        from lunalux_core.library.market_cache import MarketCache
         from lunalux_core.market import Market
 
-        shelf = MarketShelf(self.paths.cache / "market.db", self.place)
+        shelf = MarketCache(self.paths.cache / "market.db", self.place)
         return Market(self.library, self.paths, shelf, lambda: self.client, lambda: self.account)
 
     @property
@@ -170,7 +170,7 @@ class Runtime:
 
     @cached_property
     def plugins(self) -> Plugins:
-        from lunalux_core.plugins.running import Plugins
+        from lunalux_core.plugins.runner import Plugins
 
         return Plugins(self.paths.plugins, self.settings.plugins)
 
@@ -184,32 +184,32 @@ class Runtime:
     @cached_property
     def engine(self) -> EcmaEngine:
         """The worker process for regular expressions of cards and lorebooks."""
-        from lunalux_core.dialogue.ecma import EcmaEngine
+        from lunalux_core.regex.engine import EcmaEngine
 
         return EcmaEngine()
 
     @cached_property
     def reader(self) -> TurnReader:
-        from lunalux_core.dialogue.reading import TurnReader
+        from lunalux_core.dialogue.turn_input import TurnReader
 
         return TurnReader(self.settings, lambda: self.models, lambda: self.engine)
 
     @cached_property
     def displays(self) -> Displays:
         """How messages are to be shown."""
-        from lunalux_core.displays import Displays
+        from lunalux_core.display.cache import Displays
 
         return Displays(self.library.database, lambda: self.reader, lambda: self.engine)
 
     @cached_property
     def preview(self) -> Workflow[TurnInput, Ready]:
-        from lunalux_core.dialogue.default import prompt_line
+        from lunalux_core.dialogue.node_order import prompt_line
 
         return prompt_line(lambda: self.models, self.engine, lambda: self.plugins)
 
     @cached_property
     def workflow(self) -> Workflow[TurnInput, TurnResult]:
-        from lunalux_core.dialogue.default import dialogue_line
+        from lunalux_core.dialogue.node_order import dialogue_line
 
         return dialogue_line(lambda: self.models, self.engine, lambda: self.plugins)
 

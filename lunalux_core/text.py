@@ -1,8 +1,10 @@
-"""The border: text from outside is made harmless here before a terminal sees it (SPEC 3).
+"""The border: text from outside is made harmless here before a terminal sees it.
 
 `clean` keeps every readable character and removes what could act: control characters, escape
 sequences as a whole, bidirectional overrides. It never parses markup; that is the front ends' business.
 Widths are counted in terminal cells without the help of a terminal library, so that the core stays light.
+
+See docs/spec/design.md: Data safety.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ _ENDS_STRING = re.compile(r"[\x07\x18\x1a\x1b\x80-\x9f]")
 
 
 def clean(text: str) -> str:
-    """Text that cannot act on a terminal (SPEC 3, "Data safety").
+    """Text that cannot act on a terminal.
 
     Removed: C0 and C1 controls except newline and tab, DEL, escape sequences (CSI, OSC, DCS and the
     others, 7-bit and 8-bit forms), bidirectional embeddings, overrides and isolates. ``\\r\\n`` and a lone

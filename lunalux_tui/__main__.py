@@ -9,7 +9,7 @@ import sys
 
 
 def main() -> None:
-    """Entry point of the console script; ends the process with SPEC 2's exit codes."""
+    """Entry point of the console script; ends the process with the documented exit codes."""
     arguments = sys.argv[1:]
     whole = None not in (sys.stdin, sys.stdout, sys.stderr)  # each may have been closed by who started us
     if arguments in (["--version"], ["-V"]) and whole:
@@ -22,7 +22,7 @@ def main() -> None:
         except OSError:
             pass  # told by the command line
     if not arguments and whole and sys.stdin.isatty() and sys.stdout.isatty():
-        from lunalux_tui.app import run
+        from lunalux_tui.app.run import run
 
         sys.exit(run())
     from lunalux_tui.cli import run_cli

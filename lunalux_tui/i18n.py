@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from lunalux_core.config.toml_lines import Place
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.prices import Price
-from lunalux_core.toml_lines import Place
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "简体中文"}
 FALLBACK = "en"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lunalux_core.paths import Paths
+from lunalux_core.config.paths import Paths
 
 # A job in the background, `nohup` and cron start programs with signals ignored, and a child inherits that.
 # A handler of our own is set back to the default by exec, so programs under test start as from a shell.

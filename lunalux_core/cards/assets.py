@@ -1,7 +1,9 @@
-"""Files that travel with a card: pictures, sounds, anything an asset list names (FORMATS 1.4).
+"""Files that travel with a card: pictures, sounds, anything an asset list names.
 
 An asset's bytes lie in a member of a CHARX archive, in a text chunk of a RisuAI PNG, or in the URI itself.
 Addresses on the network are listed and never fetched.
+
+See docs/spec/formats.md: CHARX and assets.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any, Literal
 
 from lunalux_core.cards import png
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.coerce import as_text
+from lunalux_core.documents.coerce import as_text
 
 ASSET_KEYWORD = "chara-ext-asset_"
 MAX_ASSET = 64 * 1024 * 1024
@@ -50,7 +52,7 @@ def list_assets(card: Card, stored: Mapping[str, int]) -> tuple[Asset, ...]:
 
 
 def main_picture(assets: tuple[Asset, ...]) -> Asset | None:
-    """The icon called main, else the first icon, else the first picture (FORMATS 1.4)."""
+    """The icon called main, else the first icon, else the first picture."""
     at_hand = [asset for asset in assets if asset.where in ("member", "chunk", "data")]
     icons = [asset for asset in at_hand if asset.type == "icon"]
     named = [asset for asset in icons if asset.name.lower() == "main"]

@@ -1,7 +1,9 @@
 """A character card: the document as it came, and a tolerant view of it.
 
-FORMATS 1.1 and 1.5. The document is the truth and travels unchanged from import to export, unknown keys
+The document is the truth and travels unchanged from import to export, unknown keys
 and odd types included; the properties below read it and never write. Coercion happens on reading only.
+
+See docs/spec/formats.md: Card versions, Tolerant reading, Kinds of files.
 """
 
 from __future__ import annotations
@@ -11,10 +13,18 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lunalux_core.cards import envelope
-from lunalux_core.cards.coerce import as_flag, as_integer, as_number, as_object, as_tags, as_text, as_texts
-from lunalux_core.cards.edits import Path, apply_edits
+from lunalux_core.cards.document_edits import Path, apply_edits
 from lunalux_core.cards.envelope import V1_FIELDS, Spec
-from lunalux_core.cards.jsontext import dump_json, parse_object, well_formed_value
+from lunalux_core.documents.coerce import (
+    as_flag,
+    as_integer,
+    as_number,
+    as_object,
+    as_tags,
+    as_text,
+    as_texts,
+)
+from lunalux_core.documents.json_text import dump_json, parse_object, well_formed_value
 
 Role = Literal["system", "user", "assistant"]
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant")
@@ -64,7 +74,7 @@ class Card:
         return envelope.content_hash(self.document)
 
     def get(self, key: str) -> Any:
-        """A raw value: from `data` where it has the key, else from the top level (FORMATS 1.1)."""
+        """A raw value: from `data` where it has the key, else from the top level."""
         data = envelope.data_of(self.document)
         return data[key] if data is not None and key in data else self.document.get(key)
 
@@ -101,7 +111,7 @@ class Card:
 
     @property
     def creator_notes(self) -> str:
-        """For people, never for the model. An old editor's placeholder counts as empty (FORMATS 1.6)."""
+        """For people, never for the model. An old editor's placeholder counts as empty."""
         notes = as_text(self.get("creator_notes")) or as_text(self.document.get("creatorcomment"))
         return "" if notes.strip() == _EMPTY_NOTES else notes
 
@@ -189,7 +199,7 @@ class Card:
 
     @property
     def user_description(self) -> str:
-        """The community intro (FORMATS 1.1, "Lunalux-specific")."""
+        """The community intro."""
         return as_text(as_object(self.extensions.get("custom_fields")).get("user_description"))
 
     def normalised(self) -> dict[str, Any]:
@@ -218,7 +228,7 @@ class Card:
         return {"spec": "chara_card_v3", "spec_version": "3.0", "data": data}
 
     def _book(self) -> dict[str, Any] | None:
-        """The worldbook with its entries as a list, whichever shape they came in (FORMATS 1.5)."""
+        """The worldbook with its entries as a list, whichever shape they came in."""
         if self.character_book is None:
             return None
         entries = self.character_book.get("entries")

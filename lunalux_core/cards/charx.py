@@ -1,7 +1,9 @@
-"""CHARX: a card and its assets in one ZIP archive (FORMATS 1.4).
+"""CHARX: a card and its assets in one ZIP archive.
 
 Nothing is ever unpacked to a path that an archive names: members are read into memory, one by one, under
 limits that are checked before and while reading. Members that are not understood travel on unchanged.
+
+See docs/spec/formats.md: CHARX and assets.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.cards.assets import Asset, data_uri_bytes, list_assets, main_picture, picture_ext
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.envelope import as_v3
-from lunalux_core.cards.jsontext import MAX_JSON_BYTES, decode_text, dump_json
+from lunalux_core.documents.json_text import MAX_JSON_BYTES, decode_text, dump_json
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 if TYPE_CHECKING:
@@ -137,7 +139,8 @@ def _open(data: bytes) -> ZipFile:
 
 
 def _checked(archive: ZipFile) -> dict[str, ZipInfo]:
-    """The files of an archive by path, after the rules of FORMATS 1.4 have been applied to all of them."""
+    """The files of an archive by path, after the rules of "CHARX and assets" have been applied to all of
+    them."""
     infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
         raise LimitExceeded(

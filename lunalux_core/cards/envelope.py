@@ -1,7 +1,9 @@
 """The shapes of a card document: flat V1, V2 and V3 envelopes, and SillyTavern's copy at top level.
 
-FORMATS 1.1 and 1.3. Every function takes a document and gives a new one; what it does not name stays as it
+Every function takes a document and gives a new one; what it does not name stays as it
 was, in its place.
+
+See docs/spec/formats.md: Card versions, PNG cards, Tolerant reading.
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from lunalux_core.cards.coerce import as_flag, as_number, as_object, as_tags, as_text
-from lunalux_core.cards.jsontext import canonical_json
+from lunalux_core.documents.coerce import as_flag, as_number, as_object, as_tags, as_text
+from lunalux_core.documents.json_text import canonical_json
 
 Spec = Literal["v1", "v2", "v3"]
 
@@ -70,7 +72,7 @@ def data_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def spec_of(document: Mapping[str, Any]) -> Spec:
-    """Which specification a document follows, whatever is wrong with its `spec` (FORMATS 1.5)."""
+    """Which specification a document follows, whatever is wrong with its `spec`."""
     if data_of(document) is None:
         return "v1"
     spec = document.get("spec")

@@ -1,7 +1,9 @@
-"""Cards out: JSON, PNG and CHARX files (FORMATS 1.3, 1.4).
+"""Cards out: JSON, PNG and CHARX files.
 
 The document is written, not our reading of it. Assets change their place with the kind of file (a chunk of
 a PNG, a member of an archive), and only then is an address in the asset list rewritten.
+
+See docs/spec/formats.md: PNG cards, CHARX and assets.
 """
 
 from __future__ import annotations
@@ -9,11 +11,11 @@ from __future__ import annotations
 import binascii
 from typing import Any, Literal
 
-from lunalux_core.cards import assets, charx, png, pngcard
+from lunalux_core.cards import assets, charx, png, png_card
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.envelope import without_binding
-from lunalux_core.cards.jsontext import dump_json
-from lunalux_core.cards.placeholder import placeholder_png
+from lunalux_core.cards.placeholder_picture import placeholder_png
+from lunalux_core.documents.json_text import dump_json
 from lunalux_core.errors import InvalidInput
 
 ExportFormat = Literal["png", "json", "charx"]
@@ -60,7 +62,7 @@ def _to_png(card: Card, spec: ExportSpec | None, picture: bytes | None, archive:
             "PICTURE_NOT_PNG", "A PNG card needs a PNG picture.", "Choose a PNG, or convert the picture."
         )
     if archive is None:
-        return pngcard.write_png(base, card, spec)
+        return png_card.write_png(base, card, spec)
     files = charx.all_files(archive)
     listed = assets.list_assets(card, {name: len(content) for name, content in files.items()})
     main = assets.main_picture(listed)
@@ -78,7 +80,7 @@ def _to_png(card: Card, spec: ExportSpec | None, picture: bytes | None, archive:
         chunks.append((f"{assets.ASSET_KEYWORD}:{number}", content))
     moved = _readdressed(card, listed, addresses)
     with_assets = png.write_texts(base, chunks, [text[0] for text in chunks])
-    return pngcard.write_png(with_assets, moved, spec)
+    return png_card.write_png(with_assets, moved, spec)
 
 
 def _to_charx(card: Card, picture: bytes | None, archive: bytes | None) -> bytes:

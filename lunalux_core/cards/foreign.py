@@ -1,7 +1,9 @@
-"""Characters of other programs, mapped to card documents (FORMATS 1.2).
+"""Characters of other programs, mapped to card documents.
 
 Pygmalion JSON, oobabooga YAML and JSON, Agnai, Faraday (Backyard's old files), RisuAI, character.ai as it is
 downloaded, and the flat JSON of many sites and tools, which name the same few texts in many ways.
+
+See docs/spec/formats.md: Characters of other programs.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.coerce import as_object, as_text, as_texts
 from lunalux_core.cards.envelope import V2_FIELDS
+from lunalux_core.documents.coerce import as_object, as_text, as_texts
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 MAX_YAML_CHARACTERS = 1_000_000
@@ -181,8 +183,8 @@ def _lore_items(items: Any) -> dict[str, Any] | None:
 
 def _with_risu(data: dict[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
     """With the lorebook and the scripts that a character of RisuAI keeps beside its texts."""
-    from lunalux_core.cards.regex_foreign import read_risu
-    from lunalux_core.cards.worldbook import read_book, write_character_book
+    from lunalux_core.regex.foreign import read_risu
+    from lunalux_core.worldbook.read import read_book, write_character_book
 
     lore, scripts = document.get("globalLore"), document.get("customscript")
     if isinstance(lore, list) and lore:

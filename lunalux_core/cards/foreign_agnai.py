@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lunalux_core.cards.coerce import as_integer, as_object, as_tags, as_text, as_texts
+from lunalux_core.documents.coerce import as_integer, as_object, as_tags, as_text, as_texts
 from lunalux_core.errors import InvalidInput
 
 
@@ -61,7 +61,7 @@ def _extensions(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _book(book: Any) -> dict[str, Any] | None:
-    from lunalux_core.cards.worldbook import read_book, write_character_book
+    from lunalux_core.worldbook.read import read_book, write_character_book
 
     if not isinstance(book, dict) or not book.get("entries"):
         return None

@@ -1,7 +1,9 @@
 """PNG as a stream of chunks: the text in it out, the card's text in, every other byte as it was.
 
-FORMATS 1.3. No pixel is ever decoded or encoded here, and picture data is neither copied nor summed while
+No pixel is ever decoded or encoded here, and picture data is neither copied nor summed while
 reading: a card's text is found at the speed of reading the file.
+
+See docs/spec/formats.md: PNG cards.
 """
 
 from __future__ import annotations

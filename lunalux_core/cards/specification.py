@@ -1,6 +1,8 @@
 """What the card specifications ask of a document, as tables, and how a document departs from them.
 
-FORMATS 1.1 and 2.2. The reader accepts far more than this (1.5); authors want to know all the same.
+The reader accepts far more than this; authors want to know all the same.
+
+See docs/spec/formats.md: Card versions, Worldbooks inside cards.
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lunalux_core.cards.coerce import as_number, as_text
 from lunalux_core.cards.envelope import BINDING, MIRROR_ALIASES, V1_FIELDS, data_of
+from lunalux_core.documents.coerce import as_number, as_text
 
 Level = Literal["error", "warning", "note"]
 JsonType = Literal["string", "strings", "object", "number", "boolean", "list", "texts by language", "id"]

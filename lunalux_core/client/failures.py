@@ -1,9 +1,13 @@
-"""What the backend refuses, as errors a person understands (BACKEND 1.3, code → sentence and hint)."""
+"""What the backend refuses, as errors a person understands.
+
+See docs/spec/backend.md: HTTP API.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from lunalux_core.diagnostics.redaction import REDACTED, redact
 from lunalux_core.errors import (
     BackendError,
     LunaluxError,
@@ -12,7 +16,6 @@ from lunalux_core.errors import (
     PaymentError,
     SessionError,
 )
-from lunalux_core.redaction import REDACTED, redact
 from lunalux_core.text import clean_line
 
 _SENTENCES: Mapping[str, tuple[str, str]] = {

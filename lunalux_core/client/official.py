@@ -1,9 +1,11 @@
 """The billed gateway as a ChatModel: the same stream as any model, with a bill at the end.
 
-There is no fallback: when the official path fails, its error is what the person sees (SPEC 1.1). A reply
+There is no fallback: when the official path fails, its error is what the person sees. A reply
 that broke off without an answer is asked for again word for word under the same key, also by a program
 started later, so that the gateway replays what was paid for. A key that stood for something else, as after
 a refund and an edit, is never in the way: what is asked anew gets a key of its own.
+
+See docs/spec/design.md: The idea.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Where the backend is: at a URL, or in this process.
 
 The embedded backend is imported on the first call that needs it, never before.
+
+See docs/spec/design.md: The command line.
 """
 
 from __future__ import annotations
@@ -12,15 +14,15 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from lunalux_core.config.settings import Settings
 from lunalux_core.errors import InvalidInput
-from lunalux_core.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
 
-    from lunalux_core.backend.services import Services
+    from lunalux_core.backend.running.services import Services
 
 EMBEDDED_URL = "http://embedded.lunalux"
 SWEEP_SECONDS = 3600
@@ -51,7 +53,7 @@ async def connect(settings: Settings) -> tuple[httpx.AsyncClient, Close]:
         client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT)
         return client, client.aclose
     services = await _services(settings)
-    from lunalux_core.backend.app import create_app
+    from lunalux_core.backend.web.app import create_app
     from lunalux_core.client.asgi import InProcessClient
 
     client = InProcessClient(create_app(services), EMBEDDED_URL)
@@ -92,7 +94,7 @@ class _Chores:
 
     async def _sweep(self) -> None:
         """One round, unless this program or another one made it within the hour."""
-        from lunalux_core.backend.logs import logger
+        from lunalux_core.backend.running.logs import logger
         from lunalux_core.backend.storage.sqlite import SqliteStore
 
         store = self._services.store
@@ -113,22 +115,22 @@ class _Chores:
 
 
 async def _services(settings: Settings) -> Services:
-    """The backend of this program, over files or over the person's own AWS account (SPEC 2, LUNALUX_STORAGE).
+    """The backend of this program, over files or over the person's own AWS account.
 
     A folder named by LUNALUX_DATA_DIR goes before the one of this home.
     """
     # FastAPI and what hangs on it take half a second to import; meanwhile the program goes on drawing.
-    await asyncio.to_thread(import_module, "lunalux_core.backend.app")
-    from lunalux_core.backend.settings import BackendSettings
+    await asyncio.to_thread(import_module, "lunalux_core.backend.web.app")
+    from lunalux_core.backend.running.settings import BackendSettings
 
     known = BackendSettings.from_env()
     _log_to(settings.paths.logs, known.log_level)
     folder = known.data_dir or settings.paths.backend
     if settings.storage == "aws":
-        from lunalux_core.backend.aws import open_aws
+        from lunalux_core.backend.running.aws import open_aws
 
         return open_aws(known, data_dir=folder, eager=True)
-    from lunalux_core.backend.embedded import open_embedded
+    from lunalux_core.backend.running.embedded import open_embedded
 
     return await open_embedded(folder, known)
 
@@ -137,7 +139,7 @@ def _log_to(folder: Path, level: str) -> None:
     """Let the backend in this program write its log to a file: the terminal belongs to the person."""
     from logging.handlers import RotatingFileHandler
 
-    from lunalux_core.backend.logs import JsonFormatter, logger
+    from lunalux_core.backend.running.logs import JsonFormatter, logger
 
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,8 @@
-"""The author's note of a conversation: a text for every n-th message of the person (FORMATS 3.2, 6.1).
+"""The author's note of a conversation: a text for every n-th message of the person.
 
 Kept in `conversations.note`; in SillyTavern's chat files as `note_*` of `chat_metadata`, with its numbers.
+
+See docs/spec/formats.md: SillyTavern assembly, Chat files.
 """
 
 from __future__ import annotations
@@ -9,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lunalux_core.cards.coerce import as_flag, as_integer, as_text
 from lunalux_core.dialogue.assembly.material import AuthorsNote, NotePosition
+from lunalux_core.documents.coerce import as_flag, as_integer, as_text
 from lunalux_core.llm.model import Role
 from lunalux_core.text import clean
 

@@ -1,6 +1,8 @@
-"""Ways to have the person's words answered, beside plain talk (FORMATS 3.4, response styles).
+"""Ways to have the person's words answered, beside plain talk.
 
 The words are stored as they were typed; the frame is put around them only in the prompt.
+
+See docs/spec/formats.md: Built-in presets and the output contract.
 """
 
 from __future__ import annotations

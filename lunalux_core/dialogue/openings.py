@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.cards.macros import MacroContext, Variables, expand, expander
 from lunalux_core.library.cache import GLOBALS
+from lunalux_core.macros.expansion import MacroContext, Variables, expand, expander
 from lunalux_core.text import clean
 
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
-    from lunalux_core.cards.regex import RegexScript
     from lunalux_core.database import Connection
-    from lunalux_core.dialogue.ecma import EcmaEngine
+    from lunalux_core.regex.engine import EcmaEngine
+    from lunalux_core.regex.script import RegexScript
 
 MakeEngine = Callable[[], "EcmaEngine"]
 
@@ -96,14 +96,14 @@ class Opener:
     def _scripted(self, scripts: Sequence[RegexScript]) -> Iterator[Callable[..., str]]:
         """Runs the scripts for stored replies, as the program where greetings come from does; all greetings
         share the time of one message."""
-        from lunalux_core.cards.regex import AI_OUTPUT
-        from lunalux_core.dialogue.scripts import run_scripts, why_not
+        from lunalux_core.regex.script import AI_OUTPUT
+        from lunalux_core.regex.substitution import run_scripts, why_not
 
         wanted = [one for one in scripts if why_not(one, placement=AI_OUTPUT, target="store") is None]
         if not wanted:
             yield lambda text, **_: text
             return
-        from lunalux_core.dialogue.ecma import Budget, EcmaEngine
+        from lunalux_core.regex.engine import Budget, EcmaEngine
 
         engine = self.engine() if self.engine is not None else EcmaEngine()
         budget = Budget()

@@ -1,10 +1,12 @@
-"""The form of a reply: thinking, the visible text, suggestions and events (FORMATS 3.4, 4.4).
+"""The form of a reply: thinking, the visible text, suggestions and events.
 
 One reader serves both uses: fed piece by piece it gives what may be shown while the reply streams, and
 `parse_reply` is the same reader fed at once, so what was streamed is always what is kept. Models forget
 closing tags; what then belongs to a block and what is story is decided at the end, and story is never
 swallowed. Where only the closing mark of a thought comes, all before it was thought: what has been shown is
 taken back (`turned`).
+
+See docs/spec/formats.md: Built-in presets and the output contract, Reply parsing.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from lunalux_core.llm.marks import Marks, marks
-from lunalux_core.llm.thinking import begun
+from lunalux_core.llm.servers.marks import Marks, marks
+from lunalux_core.llm.servers.thinking import begun
 
 MAX_SUGGESTIONS = 6
 
@@ -94,7 +96,7 @@ class ContractStream:
         for tag in self._pattern.finditer(self._held):
             shown, thought = self._take(self._held[position : tag.start()])
             text, thinking, position = text + shown, thinking + thought, tag.start()
-            if self._plain and _closes_thinking(tag):
+            if self._plain and _closes_thinking(tag) and not self._opened(tag):
                 self._take_back()
                 text, thinking, position = "", "", tag.end()
             elif tag[2] and self._obeys(tag):
@@ -120,6 +122,12 @@ class ContractStream:
             self.turned, self._taken_back = True, ""
             return "", ""
         return text, thinking
+
+    def _opened(self, closing: re.Match[str]) -> bool:
+        """Whether the opening mark stands in the text: then the pair is part of the story."""
+        before = (self._text.value + self._held[: closing.start()]).lower()
+        mark = closing.group().lower()
+        return any(mark in ends and opening in before for opening, ends in self._marks.openings)
 
     def _take_back(self) -> None:
         """All that was read so far as text was thought."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.errors import LunaluxError
+from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.templates.choice import Matches
 
 

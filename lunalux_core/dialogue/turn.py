@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
-    from lunalux_core.cards.macros import Variables
-    from lunalux_core.cards.preset import Preset
-    from lunalux_core.cards.regex import RegexScript
+    from lunalux_core.config.settings import Settings
     from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial
-    from lunalux_core.dialogue.worldbook import Activation, ActiveBook
     from lunalux_core.errors import LunaluxError
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.llm.model import Finish, ModelSpec, Usage
-    from lunalux_core.settings import Settings
+    from lunalux_core.macros.expansion import Variables
+    from lunalux_core.presets.document import Preset
+    from lunalux_core.regex.script import RegexScript
     from lunalux_core.templates.values import TextTemplate
+    from lunalux_core.worldbook.engine import Activation, ActiveBook
 
 TurnKind = Literal["normal", "continue", "impersonate", "swipe", "regenerate"]
 
@@ -149,7 +149,7 @@ TurnEvent = (
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
+class GroupContext:
     """Who else is in a group: what all members and the muted ones are called, the speaker among them.
 
     `depths` are the prompts of the others' cards for a depth, where all cards are in the prompt.
@@ -185,7 +185,7 @@ class TurnInput:
     names the wish (a retry of what failed has the same). `token_factor` is what earlier replies of this model
     taught about its counting of tokens. `templates` are the library's, for a model of text completion only.
     In a group, `character` and `card` are the speaker's (the card with what the others bring, where they are
-    joined) and `cast` tells who else is there.
+    joined) and `group` tells who else is there.
     """
 
     kind: TurnKind
@@ -213,7 +213,7 @@ class TurnInput:
     replies: int = 0
     said: int = 0
     token_factor: float = 1.0
-    cast: Cast | None = None
+    group: GroupContext | None = None
     request: str = ""
     templates: tuple[StoredTemplate, ...] = ()
 
@@ -253,7 +253,7 @@ class Ready:
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What the model answered, as it came; `token_factor` is new where the provider told its count, `shape`
-    is how the messages were reshaped for the server (`llm.shaping`)."""
+    is how the messages were reshaped for the server (`llm.servers.shaping`)."""
 
     ready: Ready
     text: str

@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from lunalux_core.dialogue.record import Trace
 from lunalux_core.dialogue.turn import TurnEvent
+from lunalux_core.dialogue.turn_record import Trace
 
 In = TypeVar("In")
 Out = TypeVar("Out")

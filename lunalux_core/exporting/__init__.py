@@ -1,6 +1,6 @@
 """The whole library in the forms of other programs: a folder for SillyTavern, one file for Narratium.
 
-What those forms cannot hold is told. `lunalux_core.backup` is the form that loses nothing.
+What those forms cannot hold is told. `lunalux_core.library.backup` is the form that loses nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Everything as one Narratium file: its stores as JSON, pictures as base64 (FORMATS 6.2)."""
+"""Everything as one Narratium file: its stores as JSON, pictures as base64.
+
+See docs/spec/formats.md: Narratium's files.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.chatlog import ChatLog
-from lunalux_core.cards.coerce import as_object
-from lunalux_core.cards.jsontext import dump_json
-from lunalux_core.cards.preset import read_preset
+from lunalux_core.chat.files import conversation_log
+from lunalux_core.chatlogs.chatlog import ChatLog
 from lunalux_core.database import storage_error
+from lunalux_core.documents.coerce import as_object
+from lunalux_core.documents.json_text import dump_json
 from lunalux_core.exporting.target import ExportReport, Progress
-from lunalux_core.transfer import conversation_log
+from lunalux_core.presets.document import read_preset
 
 if TYPE_CHECKING:
     from lunalux_core.library import Library

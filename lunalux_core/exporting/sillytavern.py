@@ -8,13 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.cards.chatlog import write_jsonl
-from lunalux_core.cards.jsontext import dump_json
+from lunalux_core.chat.files import conversation_log
+from lunalux_core.chatlogs.chatlog import write_jsonl
+from lunalux_core.documents.json_text import dump_json
 from lunalux_core.errors import LunaluxError
 from lunalux_core.exporting.target import ExportReport, Names, Progress, Target, card_file, opened
 from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS
 from lunalux_core.library.shelf import exported
-from lunalux_core.transfer import conversation_log
 
 if TYPE_CHECKING:
     from lunalux_core.library import Library

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from lunalux_core.database import storage_error
 from lunalux_core.importing.cards import CardReader, Known, Prepared, content_hashes, store
 from lunalux_core.importing.chats import Whereabouts
-from lunalux_core.importing.files import Source, place
 from lunalux_core.importing.results import ImportResult, OnDuplicate
+from lunalux_core.importing.sources import Source, place
 
 if TYPE_CHECKING:
+    from lunalux_core.config.paths import Paths
     from lunalux_core.library import Library
-    from lunalux_core.paths import Paths
 
 BATCH = 64
 BATCH_SECONDS = 0.25
@@ -65,9 +65,9 @@ def import_files(
                 where.add(place(one.source).stem, one.result.name, one.result.id)
             yield one.result
     if others:
-        from lunalux_core.importing.rest import Rest
+        from lunalux_core.importing.documents import DocumentImport
 
-        yield from Rest(library, reader, where, on_duplicate, dry_run).take(others)
+        yield from DocumentImport(library, reader, where, on_duplicate, dry_run).take(others)
 
 
 def _prepared(

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from lunalux_core.database import Connection, storage_error
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, StorageError
 from lunalux_core.ids import short_id
-from lunalux_core.importing.files import Room, Source, place, read_source, size_of, unreadable
 from lunalux_core.importing.results import ImportResult, OnDuplicate, failed, not_understood
+from lunalux_core.importing.sources import Room, Source, place, read_source, size_of, unreadable
 from lunalux_core.library.characters import (
     NewCharacter,
     id_by_hash,
@@ -25,10 +25,10 @@ from lunalux_core.library.characters import (
 )
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.front import LoadedCard
-    from lunalux_core.cards.recognise import Kind
+    from lunalux_core.cards.file_kind import Kind
+    from lunalux_core.cards.read import LoadedCard
+    from lunalux_core.config.paths import Paths
     from lunalux_core.library import Library
-    from lunalux_core.paths import Paths
 
 MAX_PORTRAIT = 32 * 1024 * 1024
 """Bytes of a picture that is taken along with a character in a text file."""
@@ -86,8 +86,8 @@ async def import_data(
     """
     import asyncio
 
-    from lunalux_core.cards.front import read_card
-    from lunalux_core.cards.remarks import remarks_on
+    from lunalux_core.cards.read import read_card
+    from lunalux_core.cards.warnings import card_warnings
 
     loaded = await asyncio.to_thread(read_card, data, filename)
     identity = short_id()
@@ -104,7 +104,7 @@ async def import_data(
     if there:  # another program, or another download of the same, was quicker
         _take_away(files)
         return ImportResult(filename, "duplicate", there, new.name, new.spec, warnings=loaded.warnings)
-    notes = (*loaded.warnings, *remarks_on(loaded.card))
+    notes = (*loaded.warnings, *card_warnings(loaded.card))
     return ImportResult(filename, "imported", identity, new.name, new.spec, warnings=notes)
 
 
@@ -181,8 +181,8 @@ class CardReader:
             return Prepared(failed(item, not_understood(item, error)), source=item)
 
     def _read(self, source: Source) -> Prepared:
-        from lunalux_core.cards.front import MAX_ARCHIVE, read_card
-        from lunalux_core.cards.recognise import Kind, recognise
+        from lunalux_core.cards.file_kind import Kind, recognise
+        from lunalux_core.cards.read import MAX_ARCHIVE, read_card
 
         path = place(source)
         if size_of(source) > MAX_ARCHIVE:
@@ -220,9 +220,9 @@ class CardReader:
             base = f"{there}.{identity}"
             new = replace(new, picture=f"{base}{loaded.picture_ext}" if new.picture else "")
         files = () if self._dry_run else _write_files(self._pictures, base, loaded, data, original)
-        from lunalux_core.cards.remarks import remarks_on
+        from lunalux_core.cards.warnings import card_warnings
 
-        notes = (*loaded.warnings, *remarks_on(loaded.card))
+        notes = (*loaded.warnings, *card_warnings(loaded.card))
         if there is not None:
             result = ImportResult(told, "replaced", there, new.name, new.spec, warnings=notes)
             if not self._dry_run and loaded.picture is not None:
@@ -245,7 +245,7 @@ def _is_portrait(source: Source) -> bool:
 
 def _with_portrait(source: Source, loaded: LoadedCard) -> LoadedCard:
     """The card of a text file with the picture beside it, where that is a picture and nothing more."""
-    from lunalux_core.cards.recognise import Kind, recognise
+    from lunalux_core.cards.file_kind import Kind, recognise
 
     if loaded.picture is not None or not isinstance(source, Path):
         return loaded

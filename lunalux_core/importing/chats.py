@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from lunalux_core.cards.jsontext import canonical_json
+from lunalux_core.documents.json_text import canonical_json
 from lunalux_core.errors import NotFound
 from lunalux_core.text import clean, clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.chatlog import ChatLog
+    from lunalux_core.chatlogs.chatlog import ChatLog
     from lunalux_core.database import Connection
 
 STAMP = "imported_chat:"

@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.cards.coerce import as_flag, as_integer, as_object, as_text, as_texts
+from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text, as_texts
 from lunalux_core.errors import NotFound
-from lunalux_core.importing.files import Source
 from lunalux_core.importing.results import ImportResult
-from lunalux_core.importing.shelf import read_document
+from lunalux_core.importing.shelf_documents import read_document
+from lunalux_core.importing.sources import Source
 from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, insert_group
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.importing.rest import Rest
+    from lunalux_core.importing.storing import Storing
 
 
-def take_group(rest: Rest, source: Source, data: bytes) -> ImportResult:
+def take_group(storing: Storing, source: Source, data: bytes) -> ImportResult:
     """Store a group of characters that are here, and remember whose chats follow.
 
     Raises:
@@ -30,7 +30,7 @@ def take_group(rest: Rest, source: Source, data: bytes) -> ImportResult:
     stems = _stems(document.get("members"))
     muted = set(_stems(document.get("disabled_members")))
     members = {
-        identity: stem in muted for stem in stems if (identity := rest.known.by_stem.get(stem)) is not None
+        identity: stem in muted for stem in stems if (identity := storing.known.by_stem.get(stem)) is not None
     }
     if not members:
         raise NotFound(
@@ -42,7 +42,7 @@ def take_group(rest: Rest, source: Source, data: bytes) -> ImportResult:
     notes = [f"{len(stems) - len(members)} of its members are not here."] if len(members) < len(stems) else []
 
     def change(connection: Connection) -> ImportResult:
-        there = "" if rest.copy else _same(connection, name, set(members))
+        there = "" if storing.copy else _same(connection, name, set(members))
         identity = there or _store(connection, document, name, members)
         status = "duplicate" if there else "imported"
         return ImportResult(
@@ -54,12 +54,12 @@ def take_group(rest: Rest, source: Source, data: bytes) -> ImportResult:
             kind="group",
         )
 
-    if rest.dry_run:  # its members may not be stored either
+    if storing.dry_run:  # its members may not be stored either
         done = ImportResult(str(source), "imported", name=name, warnings=tuple(notes), kind="group")
     else:
-        done = rest.write(change)
+        done = storing.write(change)
     for chat in as_texts(document.get("chats")):
-        rest.known.groups[chat] = done.id
+        storing.known.groups[chat] = done.id
     return done
 
 

@@ -1,4 +1,7 @@
-"""Everything of a Narratium in one file: its stores as JSON, pictures as base64 (FORMATS 6.2)."""
+"""Everything of a Narratium in one file: its stores as JSON, pictures as base64.
+
+See docs/spec/formats.md: Narratium's files.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,17 @@ import binascii
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.cards.coerce import as_object, as_text
-from lunalux_core.cards.jsontext import canonical_json, decode_text, dump_json, parse_json
+from lunalux_core.documents.coerce import as_object, as_text
+from lunalux_core.documents.json_text import canonical_json, decode_text, dump_json, parse_json
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import store
-from lunalux_core.importing.files import Source
 from lunalux_core.importing.results import ImportResult, failed
-from lunalux_core.importing.shelf import ShelfDocument, shelf_documents
+from lunalux_core.importing.shelf_documents import ShelfDocument, shelf_documents
+from lunalux_core.importing.sources import Source
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
-    from lunalux_core.importing.rest import Rest
+    from lunalux_core.importing.storing import Storing
 
 MAX_LIBRARY = 256 * 1024 * 1024
 """Bytes of the whole file, which has pictures in it."""
@@ -25,7 +28,7 @@ MAX_LIBRARY = 256 * 1024 * 1024
 UNUSED = "Narratium's chats never read this copy of a card's worldbook; it is kept, switched off."
 
 
-def take_library(rest: Rest, source: Source, data: bytes) -> Iterator[ImportResult]:
+def take_library(storing: Storing, source: Source, data: bytes) -> Iterator[ImportResult]:
     """Characters, then what refers to them: scripts, books, presets, dialogues."""
     document = as_object(parse_json(decode_text(data, MAX_LIBRARY)[0]))
     pictures = {
@@ -37,27 +40,27 @@ def take_library(rest: Rest, source: Source, data: bytes) -> Iterator[ImportResu
     for record in _objects(document.get("characters_record")):
         told = f"{source}#{as_text(record.get('id'))}"
         try:
-            result = _character(rest, source, told, record, pictures)
+            result = _character(storing, source, told, record, pictures)
         except LunaluxError as error:
             yield failed(told, error)
             continue
         ids[as_text(record.get("id"))] = result.id
         cards[as_text(record.get("id"))] = as_object(record.get("data"))
         yield result
-    yield from _scripts(rest, source, document, ids, cards)
-    yield from _books(rest, source, document, cards)
+    yield from _scripts(storing, source, document, ids, cards)
+    yield from _books(storing, source, document, cards)
     for preset in _objects(document.get("preset_data")):
         name = clean_line(as_text(preset.get("name")), 200) or "Narratium"
-        yield from _shelved(rest, f"{source}#{name}", "preset", preset, name)
-    yield from _dialogues(rest, source, document, ids)
+        yield from _shelved(storing, f"{source}#{name}", "preset", preset, name)
+    yield from _dialogues(storing, source, document, ids)
 
 
 def _character(
-    rest: Rest, source: Source, told: str, record: Mapping[str, Any], pictures: Mapping[str, str]
+    storing: Storing, source: Source, told: str, record: Mapping[str, Any], pictures: Mapping[str, str]
 ) -> ImportResult:
     from lunalux_core.cards.export import export_card
-    from lunalux_core.cards.front import read_card
     from lunalux_core.cards.png import is_png
+    from lunalux_core.cards.read import read_card
 
     text = dump_json(record.get("data"))
     loaded = read_card(text.encode("utf-8", "surrogatepass"), f"{as_text(record.get('id'))}.json")
@@ -66,16 +69,16 @@ def _character(
     if is_png(picture):
         data = export_card(loaded.card, "png", picture=picture)
         loaded = read_card(data, "card.png")
-    prepared = rest.reader.card(source, loaded, data)
-    if prepared.new is not None and not rest.dry_run:
-        store(rest.library, [prepared])
+    prepared = storing.reader.card(source, loaded, data)
+    if prepared.new is not None and not storing.dry_run:
+        store(storing.library, [prepared])
     done = prepared.result
-    rest.known.add(as_text(record.get("id")), done.name, done.id)
+    storing.known.add(as_text(record.get("id")), done.name, done.id)
     return ImportResult(told, done.status, done.id, done.name, done.spec, warnings=done.warnings)
 
 
 def _scripts(
-    rest: Rest,
+    storing: Storing,
     source: Source,
     document: Mapping[str, Any],
     ids: Mapping[str, str],
@@ -86,14 +89,14 @@ def _scripts(
         scripts = [one for one in stored.values() if isinstance(one, dict) and "findRegex" in one]
         own = _own_finds(cards.get(owner, {}))
         others = [one for one in scripts if as_text(one.get("findRegex")) not in own]
-        if len(others) < len(scripts) and owner in ids and not rest.dry_run:
-            rest.library.database.write_now(
+        if len(others) < len(scripts) and owner in ids and not storing.dry_run:
+            storing.library.database.write_now(
                 lambda c, identity=ids[owner]: c.execute(  # type: ignore[misc]
                     "UPDATE characters SET scripts_allowed = 1 WHERE id = ?", (identity,)
                 )
             )
         if others:
-            yield from _shelved(rest, f"{source}#{owner}", "regex", others, owner)
+            yield from _shelved(storing, f"{source}#{owner}", "regex", others, owner)
 
 
 def _own_finds(card: Mapping[str, Any]) -> set[str]:
@@ -104,7 +107,7 @@ def _own_finds(card: Mapping[str, Any]) -> set[str]:
 
 
 def _books(
-    rest: Rest, source: Source, document: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]
+    storing: Storing, source: Source, document: Mapping[str, Any], cards: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[ImportResult]:
     """The editor's copies of books, where they say anything that the card does not."""
     for owner, stored in _owned(document.get("world_book")):
@@ -113,15 +116,15 @@ def _books(
         if not entries or all(canonical_json(as_text(one["content"])) in inside for one in entries.values()):
             continue
         name = clean_line(as_text(as_object(cards.get(owner, {}).get("data")).get("name")) or owner, 200)
-        yield from _shelved(rest, f"{source}#{owner}", "worldbook", entries, name, UNUSED)
+        yield from _shelved(storing, f"{source}#{owner}", "worldbook", entries, name, UNUSED)
 
 
 def _dialogues(
-    rest: Rest, source: Source, document: Mapping[str, Any], ids: Mapping[str, str]
+    storing: Storing, source: Source, document: Mapping[str, Any], ids: Mapping[str, str]
 ) -> Iterator[ImportResult]:
     from dataclasses import replace
 
-    from lunalux_core.cards.chatlog_read import read_chat
+    from lunalux_core.chatlogs.read import read_chat
 
     for tree in _objects(document.get("character_dialogues")):
         owner = as_text(tree.get("character_id") or tree.get("id"))
@@ -130,13 +133,13 @@ def _dialogues(
             log = read_chat(dump_json(tree).encode(), told)
             if log.nodes:
                 log = replace(log, title=log.title or "Narratium")
-                yield rest.chat(told, log, source, ids.get(owner, ""))
+                yield storing.chat(told, log, source, ids.get(owner, ""))
         except LunaluxError as error:
             yield failed(told, error, "chat")
 
 
 def _shelved(
-    rest: Rest, told: str, kind: Any, document: Any, name: str, note: str = ""
+    storing: Storing, told: str, kind: Any, document: Any, name: str, note: str = ""
 ) -> Iterator[ImportResult]:
     try:
         found = shelf_documents(kind, document, name)
@@ -145,7 +148,7 @@ def _shelved(
         return
     if note:
         found = [ShelfDocument(one.name, one.document, (*one.notes, note)) for one in found]
-    yield rest.shelve(told, kind, found)
+    yield storing.shelve(told, kind, found)
 
 
 def _owned(store: object) -> Iterator[tuple[str, Mapping[str, Any]]]:

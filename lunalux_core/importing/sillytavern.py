@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.cards.coerce import as_object, as_text, as_texts
-from lunalux_core.importing.files import Source
+from lunalux_core.documents.coerce import as_object, as_text, as_texts
 from lunalux_core.importing.results import ImportResult, Outcome
-from lunalux_core.importing.shelf import read_document, shelf_documents
+from lunalux_core.importing.shelf_documents import read_document, shelf_documents
+from lunalux_core.importing.sources import Source
 from lunalux_core.library.characters import tie_worldbooks
 from lunalux_core.library.personas import store_persona
 from lunalux_core.library.shelf import load_shelf, switch_item
@@ -21,7 +21,7 @@ from lunalux_core.text import clean, clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.database import Connection
-    from lunalux_core.importing.rest import Rest
+    from lunalux_core.importing.storing import Storing
 
 _ENGINE = {
     "world_info_depth": ("worldbook.depth", 2),
@@ -40,19 +40,19 @@ _ENGINE = {
 _STRATEGIES = {0: "evenly", 1: "character", 2: "global"}
 
 
-def take_settings(rest: Rest, source: Source, data: bytes) -> Iterator[ImportResult]:
+def take_settings(storing: Storing, source: Source, data: bytes) -> Iterator[ImportResult]:
     """Results for scripts and personas, then one for the file itself."""
     document = as_object(read_document(data)[0])
     extensions = as_object(document.get("extension_settings"))
     scripts = [one for one in _list(extensions.get("regex")) if isinstance(one, dict) and "findRegex" in one]
     if scripts:
-        yield rest.shelve(str(source), "regex", shelf_documents("regex", scripts, "script"))
-    yield from _personas(rest, source, document)
+        yield storing.shelve(str(source), "regex", shelf_documents("regex", scripts, "script"))
+    yield from _personas(storing, source, document)
     if "extension_settings" in document:
-        yield rest.write(lambda connection: _switched(connection, rest, source, document))
+        yield storing.write(lambda connection: _switched(connection, storing, source, document))
 
 
-def _personas(rest: Rest, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
+def _personas(storing: Storing, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
     holder = document if "personas" in document else as_object(document.get("power_user"))
     described = as_object(holder.get("persona_descriptions"))
     for avatar, given in as_object(holder.get("personas")).items():
@@ -61,7 +61,7 @@ def _personas(rest: Rest, source: Source, document: Mapping[str, Any]) -> Iterat
         text = clean(as_text(about.get("description")))
         if name:
             book = clean_line(as_text(about.get("lorebook")), 200)
-            yield rest.write(lambda c, n=name, t=text, b=book: _persona(c, source, n, t, b))  # type: ignore[misc]
+            yield storing.write(lambda c, n=name, t=text, b=book: _persona(c, source, n, t, b))  # type: ignore[misc]
 
 
 def _persona(
@@ -77,7 +77,7 @@ def _persona(
 
 
 def _switched(
-    connection: Connection, rest: Rest, source: Source, document: Mapping[str, Any]
+    connection: Connection, storing: Storing, source: Source, document: Mapping[str, Any]
 ) -> ImportResult:
     """Switch on what was on there: global books, scripts of allowed characters, and the preset in use."""
     notes = []
@@ -92,7 +92,7 @@ def _switched(
         notes.append(f"Worldbooks switched on: {', '.join(one.name for one in books)}.")
     allowed = _list(as_object(document.get("extension_settings")).get("character_allowed_regex"))
     stems = [PurePosixPath(as_text(avatar)).stem for avatar in allowed]
-    ids = [identity for stem in stems if (identity := rest.known.by_stem.get(stem))]
+    ids = [identity for stem in stems if (identity := storing.known.by_stem.get(stem))]
     connection.executemany(
         "UPDATE characters SET scripts_allowed = 1 WHERE id = ? AND scripts_allowed IS NULL",
         [(identity,) for identity in ids],
@@ -103,7 +103,7 @@ def _switched(
     notes += _preset(connection, as_text(in_use))
     notes += _engine(chosen)
     for lore in _list(as_object(chosen.get("world_info")).get("charLore")):
-        identity = rest.known.by_stem.get(as_text(as_object(lore).get("name")))
+        identity = storing.known.by_stem.get(as_text(as_object(lore).get("name")))
         names = [clean_line(name) for name in as_texts(as_object(lore).get("extraBooks"))]
         if identity and names:
             tie_worldbooks(connection, identity, names)

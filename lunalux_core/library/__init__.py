@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.database import Database
 from lunalux_core.library.cache import Cache, State
 from lunalux_core.library.characters import Characters
@@ -12,10 +13,9 @@ from lunalux_core.library.drafts import Drafts
 from lunalux_core.library.groups import Groups
 from lunalux_core.library.migrations import migrate
 from lunalux_core.library.personas import Personas
-from lunalux_core.library.records import Records
 from lunalux_core.library.shelf import Shelf
 from lunalux_core.library.templates import Templates
-from lunalux_core.paths import Paths
+from lunalux_core.library.turn_records import Records
 
 
 class Library:

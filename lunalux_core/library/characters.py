@@ -2,6 +2,9 @@
 
 The card's own JSON text is kept verbatim in `document`; the columns beside it are a reading of it for
 lists and search. The picture (for PNG cards: the whole original file) is a file in `pictures/`.
+
+See docs/spec/design.md: Local first.
+See docs/spec/formats.md: Regex script files.
 """
 
 from __future__ import annotations
@@ -72,7 +75,7 @@ class Character:
 
     @property
     def binding(self) -> dict[str, object]:
-        """`marketBinding` of the local record (SPEC 1.5)."""
+        """`marketBinding` of the local record."""
         binding: dict[str, object] = {"active": self.summary.binding_active}
         if self.summary.market_id:
             binding["characterId"] = self.summary.market_id
@@ -239,7 +242,7 @@ class Characters:
         await self._database.write(change)
 
     async def allow_scripts(self, character_id: str, allowed: bool | None) -> None:
-        """Remember the person's answer for the card's own regex scripts (FORMATS 4.1)."""
+        """Remember the person's answer for the card's own regex scripts."""
         await self._set(character_id, scripts_allowed=None if allowed is None else int(allowed))
 
     async def _set(self, character_id: str, **values: Any) -> None:

@@ -1,7 +1,9 @@
 """The schema of the library, as an append-only list of steps.
 
 Step n brings `user_version` from n to n+1. Steps are never edited once released; a library of any
-released version is copied to `backups/` before the first missing step runs (SPEC 3).
+released version is copied to `backups/` before the first missing step runs.
+
+See docs/spec/design.md: Data safety.
 """
 
 from __future__ import annotations

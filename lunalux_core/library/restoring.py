@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.database import BUSY_SECONDS, Presence, damaged, storage_error
 from lunalux_core.ids import now_ms, short_id
-from lunalux_core.paths import Paths
 
 _NAME = re.compile(r"re(store|placed)-[\w-]{1,60}", re.ASCII)
 PATIENCE_SECONDS = 2.0

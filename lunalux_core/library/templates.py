@@ -98,7 +98,7 @@ def put_template(
     connection: Connection, one: TemplateDocument, *, copy: bool = False
 ) -> tuple[StoredTemplate, bool]:
     """`Templates.add` within a transaction. `copy` stores it in any case."""
-    from lunalux_core.cards.jsontext import canonical_json
+    from lunalux_core.documents.json_text import canonical_json
 
     content = canonical_json(one.document)
     rows = connection.execute(

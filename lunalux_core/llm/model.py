@@ -10,7 +10,9 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-Role = Literal["system", "user", "assistant"]
+from lunalux_core.documents.prompt_values import Role as Role
+from lunalux_core.documents.prompt_values import Sampling as Sampling
+
 Provider = Literal["openai", "gemini", "practice", "official", "plugin"]
 Finish = Literal["stop", "length", "cut", "filtered", "tool", "stopped"]
 """Why a reply ended: by itself, at its token limit, without an end mark or broken off by its server, by a
@@ -26,19 +28,6 @@ class Message:
     role: Role
     content: str
     name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """Sampling parameters; None leaves the choice to the server. `max_tokens` counts reply tokens."""
-
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    max_tokens: int | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    repeat_penalty: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +59,7 @@ class ModelSpec:
     model: str
     base_url: str = ""
     key_name: str = ""
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     context_tokens: int = 8192
     options: ModelOptions = ModelOptions()
     mode: Literal["chat", "text"] = "chat"
@@ -136,7 +125,7 @@ class ModelRequest:
     """
 
     messages: tuple[Message, ...]
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     request_id: str = ""
     language: Literal["en", "zh"] = "en"
     market_id: str | None = None

@@ -13,16 +13,16 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import InvalidInput, NotFound
-from lunalux_core.llm.local import LOCAL_SERVERS
-from lunalux_core.llm.local import local_servers as local_servers
 from lunalux_core.llm.model import ChatModel, ModelSpec, Sampling
-from lunalux_core.llm.pool import HttpPool, host_of
-from lunalux_core.llm.practice import PRACTICE, PracticeModel, practice_rate
+from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
+from lunalux_core.llm.servers.local import LOCAL_SERVERS
+from lunalux_core.llm.servers.local import local_servers as local_servers
+from lunalux_core.llm.servers.pool import HttpPool, host_of
 
 if TYPE_CHECKING:
-    from lunalux_core.llm.gemini import GeminiModel
-    from lunalux_core.llm.openai import OpenAIModel
-    from lunalux_core.settings import ModelConfig
+    from lunalux_core.config.settings import ModelConfig
+    from lunalux_core.llm.servers.gemini import GeminiModel
+    from lunalux_core.llm.servers.openai import OpenAIModel
 
 Opener = Callable[[ModelSpec], ChatModel]
 ENVIRONMENT_KEY = "env:"
@@ -150,16 +150,16 @@ class Registry:
     def _server(self, spec: ModelSpec) -> OpenAIModel | GeminiModel:
         # Deferred: most commands resolve a model without ever opening one.
         if spec.provider == "gemini":
-            from lunalux_core.llm import gemini
+            from lunalux_core.llm.servers import gemini
 
             key = self._key_of(spec, GEMINI_KEY, "", gemini.DEFAULT_BASE_URL)
             return gemini.GeminiModel(spec, key, self._pool)
-        from lunalux_core.llm import openai
+        from lunalux_core.llm.servers import openai
 
         home = self._environ.get(OPENAI_URL, "")
         key = self._key_of(spec, OPENAI_KEY, home, openai.DEFAULT_BASE_URL)
         if spec.mode == "text":
-            from lunalux_core.llm.text_completion import TextCompletionModel
+            from lunalux_core.llm.servers.text_completion import TextCompletionModel
 
             return TextCompletionModel(spec, key, self._pool)
         return openai.OpenAIModel(spec, key, self._pool)

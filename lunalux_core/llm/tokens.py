@@ -1,9 +1,11 @@
-"""Token estimates without a vocabulary and without a download (FORMATS 7.2 item 2).
+"""Token estimates without a vocabulary and without a download.
 
 The two pairs of constants were fitted on 1,834 real card and lorebook texts; they err towards too many
 tokens (median 6 to 8 %), because a prompt cut a little early is better than one the server refuses.
 What remains of the error is a property of the model's tokenizer: `calibrated` learns it as a factor
 from the counts that providers report.
+
+See docs/spec/formats.md: Context and token counts.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lunalux_core.cards.coerce import as_flag, as_number, as_optional_integer, as_text
+from lunalux_core.documents.coerce import as_flag, as_number, as_optional_integer, as_text
 from lunalux_core.templates.values import Sampler
 
 _NUMBERS = {

@@ -1,4 +1,8 @@
-"""Bodies of `/api/auth/*` (BACKEND 1.3, Auth)."""
+"""Bodies of `/api/auth/*`.
+
+See docs/spec/backend.md: HTTP API.
+See docs/spec/design.md: Embedded and served.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ class SignUpRequest(Wire):
 
 
 class SignUpResponse(Success):
-    """`confirmed` is true where no mailed code is needed: the embedded account store (SPEC 4)."""
+    """`confirmed` is true where no mailed code is needed: the embedded account store."""
 
     user_id: str
     confirmed: bool

@@ -1,4 +1,7 @@
-"""What every body has in common: camelCase on the wire, immutability, the envelope."""
+"""What every body has in common: camelCase on the wire, immutability, the envelope.
+
+See docs/spec/backend.md: Storage port.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ SafeText = Annotated[str, StringConstraints(max_length=4096)]
 """Free text of moderate length; cleaned of control characters where it is stored."""
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
-"""What may become part of a storage key: ASCII without the separators `#` and `/` (BACKEND 5.2)."""
+"""What may become part of a storage key: ASCII without the separators `#` and `/`."""
 
 
 class Wire(BaseModel):

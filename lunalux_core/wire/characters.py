@@ -1,4 +1,7 @@
-"""Bodies of the community market (BACKEND 1.3, Characters)."""
+"""Bodies of the community market.
+
+See docs/spec/backend.md: HTTP API, Identity and security.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ class MarketCharacter(Wire):
 
 
 class CharacterPageResponse(Success):
-    """`cache_ttl_millis`: how long the page, and every URL in it, may be used (S6)."""
+    """`cache_ttl_millis`: how long the page, and every URL in it, may be used."""
 
     characters: list[MarketCharacter]
     cache_ttl_millis: int

@@ -1,4 +1,7 @@
-"""Bodies of the official models: their list, and the billed gateway (BACKEND 1.3, Official model)."""
+"""Bodies of the official models: their list, and the billed gateway.
+
+See docs/spec/backend.md: HTTP API, Money rules.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,7 @@ class ExpectedCost(Wire):
 
 class SubmitRequest(Wire):
     """One official reply. `llm_type`, `model_name`, `base_url` and `raw` are read by nobody: the price
-    list alone says what `model_id` is (M6, M7). `messages`, where given, replaces the two texts. With
+    list alone says what `model_id` is. `messages`, where given, replaces the two texts. With
     `expected_cost` a reply that became dearer is refused (PRICE_CHANGED) instead of charged."""
 
     user_id: str | None = Field(default=None, max_length=128)

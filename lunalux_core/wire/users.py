@@ -1,4 +1,7 @@
-"""Bodies about one's own account: profile, wallet, ledger, invites, coupons (BACKEND 1.3, User)."""
+"""Bodies about one's own account: profile, wallet, ledger, invites, coupons.
+
+See docs/spec/backend.md: HTTP API, Transactions, Money rules, Tables.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ class User(Wire):
 
 
 class Wallet(Wire):
-    """Coins are whole numbers and never negative (BACKEND 1.4, I2)."""
+    """Coins are whole numbers and never negative."""
 
     user_id: str
     lux_level: int
@@ -26,7 +29,7 @@ class Wallet(Wire):
 
 
 class Ledger(Wire):
-    """Totals since the account began; the initial coins count as gain (BACKEND 1.1)."""
+    """Totals since the account began; the initial coins count as gain."""
 
     user_id: str
     total_star_coin_used: int

@@ -1,4 +1,7 @@
-"""The command line: one module a noun, imported only when that noun is called (SPEC 2)."""
+"""The command line: one module a noun, imported only when that noun is called.
+
+See docs/spec/design.md: The command line.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,7 @@ class Nouns(TyperGroup):
         command = lighten(typer.main.get_command(noun))
         command.name = cmd_name
         if COMPLETE in os.environ:
-            from lunalux_tui.cli.complete import teach
+            from lunalux_tui.cli.completion_values import teach
 
             teach(cmd_name, command)
         return command
@@ -88,7 +91,7 @@ def _lunalux() -> None:
 
 
 def run_cli(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code (SPEC 2). An output that takes nothing any more is told in a
+    """Run one command and return its exit code. An output that takes nothing any more is told in a
     sentence; a pipe whose reader went away is nothing to tell."""
     as_json = "--json" in arguments
     with output.guarded() as out:
@@ -134,7 +137,7 @@ def _run(arguments: Sequence[str], as_json: bool) -> int:
 
 def _speak() -> None:
     """Use the person's language also where a command failed before it read the settings."""
-    from lunalux_core.settings import load_settings
+    from lunalux_core.config.settings import load_settings
     from lunalux_tui import i18n
 
     with suppress(Exception):  # this is what runs when something else has failed
@@ -146,8 +149,8 @@ def _ended(error: Exception, as_json: bool) -> int:
     _speak()
     message = getattr(error, "format_message", None)
     if message is None:
-        from lunalux_core.crash import crashed
-        from lunalux_core.paths import Paths
+        from lunalux_core.config.paths import Paths
+        from lunalux_core.diagnostics.crash import crashed
 
         output.report(crashed(error, Paths.find()), as_json=as_json)
         return output.FAILED

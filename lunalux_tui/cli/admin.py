@@ -2,6 +2,8 @@
 
 The settings are the server's own variables (docs/operations.md); embedded storage lies where `lunalux serve`
 and the app keep it.
+
+See docs/spec/backend.md: Money rules, Tables.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from lunalux_tui.cli.run import run_work
 from lunalux_tui.cli.serve import backend_settings, chosen_storage, open_services
 
 if TYPE_CHECKING:
-    from lunalux_core.backend.services import Services
-    from lunalux_core.backend.settings import BackendSettings
+    from lunalux_core.backend.running.services import Services
+    from lunalux_core.backend.running.settings import BackendSettings
     from lunalux_core.wire.base import Lang
     from lunalux_tui.cli.serve import Storage
 
@@ -91,7 +93,7 @@ def migrate_sk(storage: str = STORAGE, dry_run: bool = DRY_RUN, as_json: bool = 
     """
 
     async def work(services: Services) -> dict[str, Any]:
-        from lunalux_core.backend.ranking_schedule import LANGS, table_of
+        from lunalux_core.backend.market.ranking_schedule import LANGS, table_of
         from lunalux_core.backend.storage.migrate import migrate_sk as migrate
 
         moved, adopted, doubled = 0, 0, []
@@ -196,7 +198,7 @@ def put_model(
     """
 
     async def work(services: Services) -> dict[str, Any]:
-        from lunalux_core.backend.billing import ModelConfig
+        from lunalux_core.backend.money.billing import ModelConfig
 
         config = ModelConfig(
             model_id,
@@ -361,7 +363,7 @@ def list_reports(storage: str = STORAGE, as_json: bool = JSON) -> None:
 
 @admin_app.command()
 def reconcile(storage: str = STORAGE, as_json: bool = JSON) -> None:
-    """Check every account's books: balance = gains less uses = sum of movements (I1).
+    """Check every account's books: balance = gains less uses = sum of movements.
 
     Example: lunalux admin reconcile --json
 
@@ -448,7 +450,7 @@ async def _provision(settings: BackendSettings, kind: Storage, *, dry_run: bool)
             services = await open_services(settings, kind)
             await services.aclose()
         return []
-    from lunalux_core.backend.keys import uploads_prefix
+    from lunalux_core.backend.running.signatures import uploads_prefix
     from lunalux_core.backend.storage.aws_calls import AwsAccess
     from lunalux_core.backend.storage.provision import Provisioner
     from lunalux_core.backend.storage.schema import table_specs
@@ -472,7 +474,7 @@ async def _provision(settings: BackendSettings, kind: Storage, *, dry_run: bool)
 
 
 def _declared(settings: BackendSettings) -> dict[str, Any]:
-    """Everything that provisioning makes, as it is declared (BACKEND 1.1)."""
+    """Everything that provisioning makes, as it is declared."""
     from lunalux_core.backend.storage.schema import table_specs
 
     tables = [

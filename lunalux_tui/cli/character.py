@@ -18,7 +18,7 @@ from lunalux_tui.cli.values import input_lines
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.validate import Finding
+    from lunalux_core.cards.validation import Finding
 
 character_app = typer.Typer(
     help="List, show, export, delete and validate characters; allow the scripts of their cards.",
@@ -167,7 +167,7 @@ def allow_scripts(
     """
 
     async def work(runtime: Runtime) -> None:
-        from lunalux_core.card_scripts import changes, scripts_of, works_on
+        from lunalux_core.chat.card_scripts import changes, scripts_of, works_on
 
         await runtime.first_start()
         character = await runtime.library.characters.find(name)
@@ -205,7 +205,7 @@ def validate(
 
     The exit code is 7 when a file holds no readable card or one with errors; warnings alone are no failure.
     """
-    from lunalux_core.cards.validate import validate as check
+    from lunalux_core.cards.validation import validate as check
     from lunalux_core.importing import ImportResult, expand
 
     command_settings()
@@ -227,7 +227,7 @@ def validate(
 
 def _checked(path: Path, check: Callable[[bytes, str], list[Finding]]) -> dict[str, Any]:
     """The report on one file; without a `spec` there is no card in it at all."""
-    from lunalux_core.cards.front import read_card
+    from lunalux_core.cards.read import read_card
 
     try:
         data = read_file(path)

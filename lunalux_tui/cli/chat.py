@@ -1,4 +1,8 @@
-"""`lunalux chat`: the app at a character, or one turn streamed to stdout."""
+"""`lunalux chat`: the app at a character, or one turn streamed to stdout.
+
+See docs/spec/formats.md: Regex script files.
+See docs/spec/design.md: The command line.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +69,7 @@ def chat(
         message = input_text().strip()
     if not message and not show_prompt and not speaker:
         if sys.stdin.isatty() and sys.stdout.isatty():
-            from lunalux_tui.app import run
+            from lunalux_tui.app.run import run
 
             raise typer.Exit(run(character=character, conversation=conversation, new=new))
         raise InvalidInput(
@@ -180,8 +184,8 @@ async def _check_speaker(runtime: Runtime, place: Conversation, options: TurnOpt
 
 
 async def _tell_of_scripts(runtime: Runtime, place: Conversation) -> None:
-    """Name the cards whose scripts wait for a word of the person (FORMATS 4.1); on stderr."""
-    from lunalux_core.card_scripts import scripts_of_cards
+    """Name the cards whose scripts wait for a word of the person; on stderr."""
+    from lunalux_core.chat.card_scripts import scripts_of_cards
 
     for one in await scripts_of_cards(runtime.library, place.id):
         if one.allowed is None:
@@ -274,7 +278,7 @@ class _Printed:
 
 
 def _reply(reply: Message, place: Conversation, model: str, billing: dict[str, Any] | None) -> dict[str, Any]:
-    """A reply for JSON (SPEC 2); in a group also who speaks."""
+    """A reply for JSON; in a group also who speaks."""
     speaker = {"speaker": reply.name} if place.group_id else {}
     return {
         "content": reply.content,

@@ -147,7 +147,7 @@ def export(
     """
 
     async def work(runtime: Runtime) -> None:
-        from lunalux_core.transfer import export_conversation, format_of
+        from lunalux_core.chat.files import export_conversation, format_of
 
         target = free_path(path, force=force)
         text = await export_conversation(runtime.library, conversation, format_of(path), thinking=thinking)
@@ -180,11 +180,11 @@ def import_(
         persona = await library.personas.chosen()
         user = (persona.name if persona else runtime.settings.user_name) or "You"
         if whose := await _owner(library, data, path, character, group):
-            from lunalux_core.transfer import import_conversation
+            from lunalux_core.chat.files import import_conversation
 
             done = await import_conversation(library, whose, data, path.name, user_name=user)
         else:
-            from lunalux_core.group_chats import import_group_chat
+            from lunalux_core.chat.group_files import import_group_chat
 
             chosen = (await library.groups.find(group)).id if group else ""
             done = await import_group_chat(library, data, path.name, group_id=chosen, user_name=user)
@@ -264,8 +264,8 @@ async def _owner(library: Library, data: bytes, path: Path, character: str, grou
 
     Raises NotFound (CHAT_WITHOUT_CHARACTER).
     """
-    from lunalux_core.cards.chatlog_read import read_chat
-    from lunalux_core.group_chats import is_group_chat
+    from lunalux_core.chat.group_files import is_group_chat
+    from lunalux_core.chatlogs.read import read_chat
     from lunalux_core.importing.chats import Whereabouts, owner
 
     if character:

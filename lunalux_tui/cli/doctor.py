@@ -92,7 +92,7 @@ async def _guarded(name: str, look: Callable[[Runtime], Awaitable[Check]], runti
         status: Status = "warn" if isinstance(error, SessionError) else "fail"
         return Check(name, status, *output.sentence(error))
     except Exception as error:  # one thing that cannot be looked at never hides the others
-        from lunalux_core.crash import crashed
+        from lunalux_core.diagnostics.crash import crashed
 
         return Check(name, "fail", *output.sentence(crashed(error, runtime.paths)))
 
@@ -124,7 +124,7 @@ async def _terminal(_runtime: Runtime) -> Check:
 
 def _graphics() -> str:
     """How pictures are drawn, as far as the environment tells."""
-    from lunalux_tui.widgets.graphics import graphics
+    from lunalux_tui.parts.graphics import graphics
 
     if graphics(os.environ) == "kitty":
         return "pictures in full (Kitty protocol)"
@@ -197,7 +197,7 @@ async def _plugins(runtime: Runtime) -> Check:
 
 
 async def _crashes(runtime: Runtime) -> Check:
-    from lunalux_core.crash import reports
+    from lunalux_core.diagnostics.crash import reports
 
     found = reports(runtime.paths)
     if not found:

@@ -11,7 +11,7 @@ from lunalux_core.library.groups import CardMode, Group, TurnOrder
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import with_runtime
-from lunalux_tui.cli.shelf import JSON, print_scenarios
+from lunalux_tui.cli.shelf_commands import JSON, print_scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,7 +167,7 @@ def test(
 
     Example: lunalux group test --scenarios groups.json
     """
-    from lunalux_core.dialogue.replay_group import replay
+    from lunalux_core.scenarios.groups import replay
 
     print_scenarios(scenarios, replay)
 

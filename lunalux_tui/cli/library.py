@@ -39,7 +39,7 @@ def backup(
         raise output.not_known("--format", format, FORMATS)
 
     async def work(runtime: Runtime) -> None:
-        from lunalux_core.backup import back_up
+        from lunalux_core.library.backup import back_up
 
         target = free_path(path, force=force)
         if format != "lunalux":
@@ -90,7 +90,7 @@ def restore(
 
     Example: lunalux restore lunalux.zip
     """
-    from lunalux_core import backup as backups
+    from lunalux_core.library import backup as backups
 
     old = backups.restore(command_settings().paths, home_path(path))
     if as_json:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from lunalux_tui.cli.shelf import print_scenarios
+from lunalux_tui.cli.shelf_commands import print_scenarios
 
 macro_app = typer.Typer(help="Test macros.", no_args_is_help=True, add_completion=False)
 commands = {"macro": macro_app}
@@ -26,6 +26,6 @@ def test(
 
     Example: lunalux macro test --scenarios macros.json
     """
-    from lunalux_core.dialogue.replay_macros import replay
+    from lunalux_core.scenarios.macros import replay
 
     print_scenarios(scenarios, replay)

@@ -1,6 +1,8 @@
 """`lunalux market`: list, search, show, download, like, publish, and one's own cards: mine, edit, withdraw.
 
 List and search answer from disk; with a warm cache they load neither an HTTP client nor the app.
+
+See docs/spec/backend.md: HTTP API.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from lunalux_tui.cli.run import with_runtime
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_core.library.market import Filters, Lang, MarketCard, Nsfw, Sort
+    from lunalux_core.library.market_cache import Filters, Lang, MarketCard, Nsfw, Sort
     from lunalux_core.runtime import Runtime
 
 market_app = typer.Typer(
@@ -348,7 +350,7 @@ async def _print(runtime: Runtime, cards: Any, *, as_json: bool) -> None:
 
 
 def _json(card: MarketCard, liked: bool) -> dict[str, Any]:
-    """The card with the spellings of the wire (BACKEND 1.3, list item), and what this device adds."""
+    """The card with the spellings of the wire, and what this device adds."""
     return {
         "id": card.id,
         "name": card.name,
@@ -371,7 +373,7 @@ def _list(runtime: Runtime, lang: str, sort: str) -> tuple[Lang, Sort]:
 
 
 def _filters(runtime: Runtime, nsfw: str, original: bool, tags: list[str]) -> Filters:
-    from lunalux_core.library.market import Filters
+    from lunalux_core.library.market_cache import Filters
 
     return Filters(cast("Nsfw", nsfw or runtime.settings.market_nsfw), original, tuple(tags))
 

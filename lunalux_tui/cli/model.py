@@ -8,11 +8,11 @@ from typing import Any
 
 import typer
 
+from lunalux_core.config.settings import ModelConfig
+from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.llm.model import POST_PROCESSING, ModelOptions, ModelSpec
-from lunalux_core.redaction import without_password
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import ModelConfig
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import YES
 from lunalux_tui.cli.run import command_settings, delete_asked, with_runtime
@@ -43,7 +43,7 @@ def list_models(
     async def work(runtime: Runtime) -> None:
         own = [_own(spec, runtime.settings.model) for spec in runtime.models.specs()]
         if local:
-            from lunalux_core.llm.local import local_servers
+            from lunalux_core.llm.servers.local import local_servers
 
             own += [_own(spec, runtime.settings.model) for spec in await local_servers()]
         official = await _official(runtime)
@@ -182,7 +182,7 @@ def add(
 
             known = await runtime.library.templates.list()
             config = replace(config, template=whole_name(known, template))
-        from lunalux_core.config_file import save_model
+        from lunalux_core.config.config_file import save_model
         from lunalux_core.llm.registry import credential_name
 
         place = key_env or None
@@ -224,7 +224,7 @@ def remove(name: str = NAME, yes: bool = YES, as_json: bool = JSON) -> None:
         return name
 
     async def take_away(runtime: Runtime, name: str) -> None:
-        from lunalux_core.config_file import remove_model, reset_value
+        from lunalux_core.config.config_file import remove_model, reset_value
         from lunalux_core.llm.registry import credential_name
 
         if not remove_model(runtime.paths.config_file, name):
@@ -249,7 +249,7 @@ def test(name: str = NAME, as_json: bool = JSON) -> None:
 
     async def work(runtime: Runtime) -> None:
         from lunalux_core.llm.probe import probe
-        from lunalux_core.llm.server import ServerModel
+        from lunalux_core.llm.servers.server import ServerModel
 
         model = runtime.models.open(runtime.models.resolve(name))
         if isinstance(model, ServerModel):
@@ -285,7 +285,7 @@ def use(name: str = NAME, as_json: bool = JSON) -> None:
     async def work(runtime: Runtime) -> None:
         runtime.models.resolve(name)
 
-    from lunalux_core.config_file import set_value
+    from lunalux_core.config.config_file import set_value
 
     with_runtime(work)
     set_value(command_settings().paths.config_file, "chat.model", name)

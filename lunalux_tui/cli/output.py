@@ -1,7 +1,9 @@
-"""What a command prints: data on stdout, talk on stderr, and an exit code that is a contract (SPEC 2).
+"""What a command prints: data on stdout, talk on stderr, and an exit code that is a contract.
 
 Tables are for people and plain when stdout is not a terminal; `--json` prints one document, or one
 per line. Widths are counted in cells. Text from outside is cleaned before it reaches a terminal.
+
+See docs/spec/design.md: The command line.
 """
 
 from __future__ import annotations
@@ -95,7 +97,7 @@ def unwritable(error: OSError) -> LunaluxError:
 
 
 def exit_code(error: LunaluxError) -> int:
-    """The exit code of an error (SPEC 2)."""
+    """The exit code of an error."""
     match error:
         case SessionError():
             return SIGN_IN

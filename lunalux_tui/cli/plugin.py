@@ -160,7 +160,7 @@ async def _scene(runtime: Runtime, conversation_id: str, text: str) -> Scene:
 
 
 def _store(runtime: Runtime, entries: list[str]) -> None:
-    from lunalux_core.config_file import set_value
+    from lunalux_core.config.config_file import set_value
 
     set_value(runtime.paths.config_file, "plugins.enabled", ",".join(entries))
 

@@ -13,10 +13,10 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, write_file
 from lunalux_tui.cli.run import with_runtime
-from lunalux_tui.cli.shelf import JSON, NAME, print_scenarios, shelf_app, summary
+from lunalux_tui.cli.shelf_commands import JSON, NAME, print_scenarios, shelf_app, summary
 
 if TYPE_CHECKING:
-    from lunalux_core.cards.preset import Preset
+    from lunalux_core.presets.document import Preset
 
 
 preset_app = shelf_app("preset", "Manage and show presets.", own=True)
@@ -31,7 +31,7 @@ def list_presets(as_json: bool = JSON) -> None:
     """
 
     async def work(runtime: Runtime) -> None:
-        from lunalux_core.dialogue.prompts import builtin_presets
+        from lunalux_core.presets.builtin import builtin_presets
 
         shelf = await runtime.library.presets.list()
         imported = any(item.enabled for item in shelf)
@@ -69,7 +69,7 @@ def enable(name: str = NAME, as_json: bool = JSON) -> None:
             await runtime.library.presets.enable(item.id)
             done = {**summary(item), "enabled": True}
         else:
-            from lunalux_core.config_file import set_value
+            from lunalux_core.config.config_file import set_value
 
             for other in await runtime.library.presets.list(enabled_only=True):
                 await runtime.library.presets.enable(other.id, False)
@@ -95,7 +95,7 @@ def export(
     async def work(runtime: Runtime) -> None:
         import json
 
-        from lunalux_core.cards.preset import preset_document
+        from lunalux_core.presets.document import preset_document
 
         preset, _ = await _load(runtime, name)
         text = json.dumps(preset_document(preset), ensure_ascii=False, indent=4) + "\n"
@@ -158,14 +158,14 @@ def test(
 
     Example: lunalux preset test --scenarios scenarios.json
     """
-    from lunalux_core.dialogue.replay_preset import replay
+    from lunalux_core.scenarios.presets import replay
 
     print_scenarios(scenarios, replay)
 
 
 async def _find(runtime: Runtime, name: str) -> ShelfItem | None:
     """The imported preset of that name; None for a built-in one. Raises NotFound."""
-    from lunalux_core.dialogue.prompts import BUILTIN_KEYS
+    from lunalux_core.presets.builtin import BUILTIN_KEYS
 
     try:
         return await runtime.library.presets.find(name)
@@ -177,8 +177,8 @@ async def _find(runtime: Runtime, name: str) -> ShelfItem | None:
 
 async def _load(runtime: Runtime, name: str) -> tuple[Preset, bool]:
     """A preset by name or id, and whether it is in use."""
-    from lunalux_core.cards.preset import read_preset
-    from lunalux_core.dialogue.prompts import load_builtin
+    from lunalux_core.presets.builtin import load_builtin
+    from lunalux_core.presets.document import read_preset
 
     item = await _find(runtime, name)
     if item is not None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
-from lunalux_tui.cli.shelf import read_json
+from lunalux_tui.cli.shelf_commands import read_json
 
 if TYPE_CHECKING:
-    from lunalux_core.library.market import Lang
+    from lunalux_core.library.market_cache import Lang
     from lunalux_core.runtime import Runtime
 
 MANIFEST = "manifest.json"
@@ -39,8 +39,8 @@ async def publish_one(
 def card_png(path: Path) -> bytes:
     """The PNG card to publish; other kinds of card files become one."""
     from lunalux_core.cards.export import export_card
-    from lunalux_core.cards.front import read_card
-    from lunalux_core.pictures import as_png
+    from lunalux_core.cards.pictures import as_png
+    from lunalux_core.cards.read import read_card
 
     data = read_file(path)
     loaded = read_card(data, path.name)

@@ -8,7 +8,7 @@ import typer
 
 from lunalux_core.errors import InvalidInput
 from lunalux_tui.cli import output
-from lunalux_tui.cli.shelf import JSON, print_scenarios, read_json, shelf_app
+from lunalux_tui.cli.shelf_commands import JSON, print_scenarios, read_json, shelf_app
 from lunalux_tui.cli.values import input_text
 
 TARGETS = ("store", "display", "prompt")
@@ -33,7 +33,7 @@ def test(
     echo "Hello *there*" | lunalux regex test script.json --target display
     """
     if scenarios is not None:
-        from lunalux_core.dialogue.replay_regex import replay
+        from lunalux_core.scenarios.regex import replay
 
         print_scenarios(scenarios, replay)
         return
@@ -45,9 +45,9 @@ def test(
         raise output.not_known("--target", target, TARGETS)
     if placement not in {1, 2, 3, 5, 6}:
         raise output.not_known("--placement", str(placement), ("1", "2", "5", "6"))
-    from lunalux_core.cards.regex import read_scripts
-    from lunalux_core.dialogue.ecma import EcmaEngine
-    from lunalux_core.dialogue.scripts import run_scripts
+    from lunalux_core.regex.engine import EcmaEngine
+    from lunalux_core.regex.script import read_scripts
+    from lunalux_core.regex.substitution import run_scripts
 
     engine = EcmaEngine()
     try:

@@ -7,9 +7,9 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
+from lunalux_core.config.settings import Settings, load_settings
 from lunalux_core.errors import InvalidInput
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import Settings, load_settings
 from lunalux_tui.cli import output
 
 T = TypeVar("T")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import socket
     from tempfile import TemporaryDirectory
 
-    from lunalux_core.backend.services import Services
-    from lunalux_core.backend.settings import BackendSettings
+    from lunalux_core.backend.running.services import Services
+    from lunalux_core.backend.running.settings import BackendSettings
 
 serve_app = typer.Typer(add_completion=False)
 commands = {"serve": serve_app}
@@ -49,7 +49,7 @@ def serve(
     """
     settings, kind = backend_settings(), chosen_storage(storage)
     listening = _listen(host, port, workers)
-    from lunalux_core.backend import logs
+    from lunalux_core.backend.running import logs
 
     logs.configure(settings.log_level)
     address = f"http://{host}:{listening.getsockname()[1]}"
@@ -63,7 +63,7 @@ def serve(
 
 def backend_settings() -> BackendSettings:
     """The server's variables. Raises InvalidInput (CONFIG_INVALID), naming the one that cannot be used."""
-    from lunalux_core.backend.settings import BackendSettings
+    from lunalux_core.backend.running.settings import BackendSettings
     from lunalux_tui.cli.run import command_settings
 
     settings = BackendSettings.from_env()
@@ -86,18 +86,18 @@ async def open_services(settings: BackendSettings, kind: Storage, *, served: boo
     """The services over a storage. Raises StorageError, or InvalidInput where a variable is missing."""
     assert settings.data_dir is not None
     if kind == "aws":
-        from lunalux_core.backend.aws import open_aws
+        from lunalux_core.backend.running.aws import open_aws
 
         return open_aws(settings, data_dir=None if served else settings.data_dir)
-    from lunalux_core.backend.embedded import open_embedded
+    from lunalux_core.backend.running.embedded import open_embedded
 
     return await open_embedded(settings.data_dir, settings, served=served)
 
 
 async def _serve(settings: BackendSettings, kind: Storage, listening: socket.socket) -> None:
     """One process: serve until a signal comes, then let go of everything in order."""
-    from lunalux_core.backend import upkeep
-    from lunalux_core.backend.app import create_app
+    from lunalux_core.backend.running import upkeep
+    from lunalux_core.backend.web.app import create_app
 
     services = await open_services(settings, kind, served=True)
     chores = asyncio.create_task(upkeep.run(services))
@@ -132,7 +132,7 @@ def _server(app: Any, settings: BackendSettings) -> Any:
     import uvicorn
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-    from lunalux_core.backend.connections import Allowance, Connections, affordable
+    from lunalux_core.backend.web.connections import Allowance, Connections, affordable
 
     most = affordable(settings.max_connections)
     connections = Connections(
@@ -151,7 +151,7 @@ def _server(app: Any, settings: BackendSettings) -> Any:
         def capture_signals(self) -> Iterator[None]:
             yield  # a signal that uvicorn raises again afterwards would cut the closing of the storage off
 
-    from lunalux_core.backend.logs import logger
+    from lunalux_core.backend.running.logs import logger
 
     errors = logging.getLogger("uvicorn.error")
     errors.handlers, errors.propagate = list(logger.handlers), False
@@ -208,7 +208,7 @@ def _serve_many(settings: BackendSettings, kind: Storage, listening: socket.sock
 def _shared_counts(settings: BackendSettings) -> TemporaryDirectory[str] | None:
     """The folder in which the workers' metrics add up, named to them in the environment; None where there
     are none, or the operator has named one."""
-    from lunalux_core.backend.metrics import SHARED_FOLDER
+    from lunalux_core.backend.running.metrics import SHARED_FOLDER
 
     if not settings.metrics or os.environ.get(SHARED_FOLDER):
         return None
@@ -221,7 +221,7 @@ def _shared_counts(settings: BackendSettings) -> TemporaryDirectory[str] | None:
 
 def _worker(settings: BackendSettings, kind: Storage, listening: socket.socket) -> None:
     """What one of several processes does."""
-    from lunalux_core.backend import logs
+    from lunalux_core.backend.running import logs
 
     logs.configure(settings.log_level)
     with suppress(KeyboardInterrupt):

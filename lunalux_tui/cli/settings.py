@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from lunalux_core.settings import DECLARATIONS, declaration
+from lunalux_core.config.settings import DECLARATIONS, declaration
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import command_settings
 
@@ -69,7 +69,7 @@ def set_setting(
 
     Example: lunalux settings set chat.reply_words 300
     """
-    from lunalux_core.config_file import reset_value, set_value
+    from lunalux_core.config.config_file import reset_value, set_value
 
     path = command_settings().paths.config_file
     if default:

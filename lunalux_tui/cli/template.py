@@ -16,7 +16,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
 from lunalux_tui.cli.run import with_runtime
-from lunalux_tui.cli.shelf import JSON, print_scenarios, read_each
+from lunalux_tui.cli.shelf_commands import JSON, print_scenarios, read_each
 
 if TYPE_CHECKING:
     from lunalux_core.templates.reading import TemplateDocument
@@ -190,7 +190,7 @@ def test(
 
     Example: lunalux template test --scenarios text.json
     """
-    from lunalux_core.dialogue.replay_template import replay
+    from lunalux_core.scenarios.templates import replay
 
     print_scenarios(scenarios, replay)
 
@@ -276,7 +276,7 @@ def _documents(path: Path, name: str) -> list[TemplateDocument]:
     """What a file a person named brings; mended texts are told."""
     from dataclasses import replace
 
-    from lunalux_core.importing.shelf import read_document
+    from lunalux_core.importing.shelf_documents import read_document
     from lunalux_core.templates.reading import template_documents
 
     document, mended = read_document(read_file(path), path.name)

@@ -1,4 +1,7 @@
-"""`lunalux worldbook`: the shelf of worldbooks, and `worldbook test`."""
+"""`lunalux worldbook`: the shelf of worldbooks, and `worldbook test`.
+
+See docs/spec/formats.md: Worldbook settings.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,17 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
 from lunalux_tui.cli.run import with_runtime
-from lunalux_tui.cli.shelf import JSON, NAME, print_scenarios, read_json, shelf_app, summary
+from lunalux_tui.cli.shelf_commands import JSON, NAME, print_scenarios, read_json, shelf_app, summary
 from lunalux_tui.cli.values import input_text
 
 if TYPE_CHECKING:
-    from lunalux_core.dialogue.worldbook import ScanMessage
+    from lunalux_core.worldbook.engine import ScanMessage
 
 FILE = typer.Argument(None, help="A worldbook, or a card with one inside.")
 
 
 _WITHOUT_EFFECT = {"overflow_alert", "world_info_overflow_alert", "world_info"}
-"""Settings of SillyTavern that say nothing about what is found (FORMATS 2.4): a notice, the chosen books."""
+"""Settings of SillyTavern that say nothing about what is found: a notice, the chosen books."""
 
 worldbook_app = shelf_app("worldbook", "Manage and test worldbooks (lorebooks).")
 commands = {"worldbook": worldbook_app}
@@ -48,7 +51,7 @@ def test(
     Example: lunalux worldbook test book.json --text "The dragon sleeps" --settings '{"depth": 4}' --json
     """
     if scenarios is not None:
-        from lunalux_core.dialogue.replay_worldbook import replay
+        from lunalux_core.scenarios.worldbook import replay
 
         print_scenarios(scenarios, replay)
         return
@@ -60,7 +63,7 @@ def test(
         raise InvalidInput(
             "USAGE", "--text and --messages do not go together.", "Give one of them.", kind="texts"
         )
-    from lunalux_core.dialogue.replay_worldbook import trial
+    from lunalux_core.scenarios.worldbook import trial
 
     document = _document(file)
     done = trial(document, _messages(text, messages), _settings(settings), name=file.stem, seed=seed)
@@ -82,7 +85,7 @@ def own(
     """
 
     async def work(runtime: Runtime) -> None:
-        from lunalux_core.cards.worldbook import with_own_settings
+        from lunalux_core.worldbook.read import with_own_settings
 
         shelf = runtime.library.worldbooks
         item = await shelf.find(name)
@@ -145,7 +148,7 @@ def bind(
 
 def _document(path: Path) -> Any:
     """A worldbook's JSON, taken out of the card or picture where the file is one."""
-    from lunalux_core.importing.shelf import read_worldbook_document
+    from lunalux_core.importing.shelf_documents import read_worldbook_document
 
     document, mended = read_worldbook_document(read_file(path), path.name)
     for one in mended:
@@ -154,7 +157,7 @@ def _document(path: Path) -> Any:
 
 
 def _messages(text: str | None, path: Path | None) -> list[ScanMessage]:
-    from lunalux_core.dialogue.worldbook import ScanMessage
+    from lunalux_core.worldbook.engine import ScanMessage
 
     if path is None:
         return [ScanMessage("User", input_text() if text is None else text, is_user=True)]
@@ -187,8 +190,8 @@ def _settings(text: str) -> dict[str, Any]:
         raise InvalidInput(
             "USAGE", "--settings is no JSON object.", 'Give one like {"depth": 4}.', kind="settings"
         )
-    from lunalux_core.dialogue.worldbook import WorldbookSettings, setting_name
     from lunalux_core.text import clean_line
+    from lunalux_core.worldbook.engine import WorldbookSettings, setting_name
 
     try:
         WorldbookSettings.read(found)

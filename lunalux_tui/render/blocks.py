@@ -1,8 +1,10 @@
 """A message's text cut into blocks: the Markdown that people and models write in chats.
 
 Not CommonMark on purpose: a single newline is a line break, four spaces are no code block, and what looks
-odd stays text. HTML is made fit by the core (FORMATS 4.6) before: pages become a folded panel, `<details>`
+odd stays text. HTML is made fit by the core before: pages become a folded panel, `<details>`
 a fold, what only a browser could run is hidden.
+
+See docs/spec/formats.md: HTML in a terminal.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ def parse_blocks(text: str) -> list[Block]:
     """The blocks of a text, in order."""
     if "<" not in text:
         return list(_blocks(text))
-    from lunalux_core.dialogue.html import Fold, HtmlPanel, split
+    from lunalux_core.display.html import Fold, HtmlPanel, split
 
     found: list[Block] = []
     for part in split(text):

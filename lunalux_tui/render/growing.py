@@ -6,7 +6,7 @@ import re
 
 from lunalux_tui.render.blocks import LONGEST
 from lunalux_tui.render.layout import MOST_SHOWN, Words, lay_out
-from lunalux_tui.render.styles import Line
+from lunalux_tui.theme.styles import Line
 
 HTML_PATIENCE = 20_000
 """Characters after which even HTML is settled as it stands."""

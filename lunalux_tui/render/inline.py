@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from lunalux_tui.render.styles import (
+from lunalux_tui.theme.styles import (
     BOLD,
     CODE,
     ITALIC,

@@ -9,8 +9,8 @@ from rich.cells import cell_len
 
 from lunalux_tui.render.blocks import Block, parse_blocks
 from lunalux_tui.render.inline import parse_inline
-from lunalux_tui.render.styles import ACCENT, BOLD, CODE, HEADING, MUTED, QUOTE, UNDERLINE, Line, Run
 from lunalux_tui.render.wrap import wrap
+from lunalux_tui.theme.styles import ACCENT, BOLD, CODE, HEADING, MUTED, QUOTE, UNDERLINE, Line, Run
 
 MOST_COLUMNS = 16
 DEEPEST_FOLD = 4

@@ -12,7 +12,8 @@ from rich.cells import cell_len, set_cell_size
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.i18n import t
 from lunalux_tui.render.layout import Fold, Words, lay_out
-from lunalux_tui.render.styles import (
+from lunalux_tui.render.wrap import wrap
+from lunalux_tui.theme.styles import (
     ACCENT,
     BOLD,
     CHARACTER,
@@ -25,10 +26,9 @@ from lunalux_tui.render.styles import (
     Line,
     Run,
 )
-from lunalux_tui.render.wrap import wrap
 
 if TYPE_CHECKING:
-    from lunalux_core.dialogue.display import Shown
+    from lunalux_core.display.scripts import DisplayedMessage
     from lunalux_core.library.conversations import Message
 
 THINKING: Fold = (-1,)
@@ -63,7 +63,7 @@ def render_message(
     opened: Mapping[Fold, int],
     today: str = "",
     place: int | None = None,
-    shown: Shown | None = None,
+    shown: DisplayedMessage | None = None,
 ) -> Rendered:
     """The lines of a message, without the empty line between messages.
 

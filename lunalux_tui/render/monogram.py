@@ -12,8 +12,8 @@ from rich.segment import Segment
 from rich.style import Style
 
 from lunalux_tui.render.drawing import Lines
-from lunalux_tui.render.palette import Palette
-from lunalux_tui.render.styles import BOLD, MUTED, PANEL
+from lunalux_tui.theme.palette import Palette
+from lunalux_tui.theme.styles import BOLD, MUTED, PANEL
 
 _HUES = ((143, 167, 214), (216, 179, 106), (134, 185, 138), (221, 107, 116), (167, 159, 192), (112, 178, 178))
 

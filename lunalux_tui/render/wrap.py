@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from lunalux_tui.render.styles import Line, Run
+from lunalux_tui.theme.styles import Line, Run
 
 _NOT_FIRST = frozenset("，。、；：！？）》」』】〕〉〗｝］…—～·”’")
 _NOT_LAST = frozenset("（《「『【〔〈〖｛［“‘")

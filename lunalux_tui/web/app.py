@@ -5,6 +5,6 @@ from __future__ import annotations
 import sys
 
 if __name__ == "__main__":
-    from lunalux_tui.app import run
+    from lunalux_tui.app.run import run
 
     sys.exit(run())

@@ -14,10 +14,10 @@ from typing import Any
 
 import httpx
 
-from lunalux_core.backend.app import create_app
-from lunalux_core.backend.embedded import open_embedded
-from lunalux_core.backend.services import Services
-from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.running.embedded import open_embedded
+from lunalux_core.backend.running.services import Services
+from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport
 
 URL = "http://lunalux.test"
@@ -140,7 +140,8 @@ def bad(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     """The envelope of a refusal."""
     document: dict[str, Any] = response.json()
     assert (response.status_code, document.get("code")) == (status, code), (response.status_code, document)
-    assert document["success"] is False and set(document) <= {"success", "code", "message"}
+    members = {"success", "code", "message"} | ({"config"} if code == "PRICE_CHANGED" else set())
+    assert document["success"] is False and set(document) <= members
     assert response.headers["x-request-id"]
     return document
 

@@ -15,13 +15,13 @@ from typing import Any
 from doomed import Doomed, Steps
 from money_world import EITHER, STAR, TABLES, World
 
-from lunalux_core.backend.money import Action
+from lunalux_core.backend.money.money import Action
+from lunalux_core.backend.repos.activity import Activity
 from lunalux_core.backend.repos.characters import Characters, NewCard
 from lunalux_core.backend.repos.coupons import Coupons
 from lunalux_core.backend.repos.invites import Rewards
-from lunalux_core.backend.repos.likes import Likes
 from lunalux_core.backend.repos.movements import ledger_key, wallet_key
-from lunalux_core.backend.settings import RankingSettings
+from lunalux_core.backend.running.settings import RankingSettings
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Exists, Update
@@ -44,7 +44,7 @@ async def coupon(w: World) -> None:
 
 async def publish(w: World) -> None:
     characters = Characters(w.store, TABLES, RankingSettings(), w.now)
-    likes = Likes(w.store, TABLES, characters, RankingSettings(), w.now)
+    likes = Activity(w.store, TABLES, characters, RankingSettings(), w.now)
     ticket = await likes.open_ticket("ada", "upload", "originals/upload.png", 10, None, 600)
     card = NewCard("card", "Mira", "en", "s3://b/t", "s3://b/o", "Keeps a lighthouse.", (), "ada")
     await characters.publish(card, likes.consume(ticket))
@@ -61,7 +61,7 @@ async def milestone(w: World) -> None:
 
 
 async def naive(w: World) -> None:
-    """How not to do it: the wallet first, then the ledger (M4)."""
+    """How not to do it: the wallet first, then the ledger."""
     await w.store.write(Update(TABLES.wallet, wallet_key("ada"), incr={"starCoin": -5}, when=Exists()))
     await w.store.write(
         Update(TABLES.ledger, ledger_key("ada"), incr={"totalStarCoinUsed": 5}, when=Exists())

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from storage_engines import open_store
 
-from lunalux_core.backend.billing import CURRENCIES, Currency, ModelConfig
-from lunalux_core.backend.money import Action, Money, Replay, Reservation
+from lunalux_core.backend.money.billing import CURRENCIES, Currency, ModelConfig
+from lunalux_core.backend.money.money import Action, Money, Replay, Reservation
 from lunalux_core.backend.repos.invites import Invites, Rewards
 from lunalux_core.backend.repos.ledger import Ledgers
 from lunalux_core.backend.repos.movements import COIN, OPEN
 from lunalux_core.backend.repos.users import Account, Users
 from lunalux_core.backend.repos.wallets import Wallets
-from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.table import Store
 
 T0 = 1_770_000_000_000

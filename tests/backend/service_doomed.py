@@ -20,14 +20,14 @@ from typing import Any
 from api_support import card_png
 from doomed import Doomed, Steps
 
-from lunalux_core.backend.gateway import Asked, Gateway
-from lunalux_core.backend.identity import LocalIdentity
-from lunalux_core.backend.keys import Signer
-from lunalux_core.backend.publishing import Publishing, Wish
-from lunalux_core.backend.seed import seed_models
-from lunalux_core.backend.services import Services, assemble
-from lunalux_core.backend.sessions import Session
-from lunalux_core.backend.settings import BackendSettings, RankingSettings
+from lunalux_core.backend.accounts.identity import LocalIdentity
+from lunalux_core.backend.accounts.sessions import Session
+from lunalux_core.backend.market.publishing import Publishing, Wish
+from lunalux_core.backend.money.gateway import Asked, Gateway
+from lunalux_core.backend.money.price_list import seed_models
+from lunalux_core.backend.running.services import Services, assemble
+from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
+from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.files import FileBlobs
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore

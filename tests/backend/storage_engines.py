@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.dynamodb import DynamoStore
 from lunalux_core.backend.storage.expressions import to_wire
@@ -122,7 +122,7 @@ async def dynamo_store(access: AwsAccess, specs: tuple[TableSpec, ...]) -> Async
 
 @contextmanager
 def moto(folder: Path) -> Iterator[AwsAccess]:
-    """A running moto server; a validator of requests, never an oracle of races (BACKEND part 3)."""
+    """A running moto server; a validator of requests, never an oracle of races."""
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with (folder / "moto.log").open("wb") as log:

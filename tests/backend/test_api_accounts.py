@@ -1,10 +1,9 @@
-"""Accounts, wallets, invites and coupons over HTTP: every route's answer and every code (BACKEND 1.3)."""
+"""Accounts, wallets, invites and coupons over HTTP: every route's answer and every code."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
 import time
 from collections.abc import AsyncIterator
@@ -14,8 +13,9 @@ import httpx
 import pytest
 from api_support import PASSWORD, URL, Api, backend, bad, good
 
-from lunalux_core.backend import limits
-from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.running.signatures import digest
+from lunalux_core.backend.web import limits
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ async def test_guesses_are_limited_for_strangers(tmp_path: Path) -> None:
 
 
 async def test_what_a_crash_left_reserved_comes_back_at_the_next_look(api: Api) -> None:
-    from lunalux_core.backend.money import Action
+    from lunalux_core.backend.money.money import Action
 
     ada = await api.person()
     config = await api.services.models.require("002")
@@ -328,13 +328,18 @@ async def test_wrong_passwords_from_elsewhere_do_not_lock_the_owner_out(tmp_path
                 body = {"email": "ada@example.org", "password": password}
                 return (await http.post("/api/auth/signin", json=body)).status_code
 
-        told = [await guess("203.0.113.5", "wrong") for _ in range(21)]
-        assert told == [401] * 20 + [429]
+        async def use_up(address: str) -> None:
+            who = f"{digest('ada@example.org')[:32]}@{address}"
+            while not await api.services.limiter.take(limits.SIGN_IN_EMAIL, who):
+                pass
+
+        assert await guess("203.0.113.5", "wrong") == 401
+        await use_up("203.0.113.5")
+        assert await guess("203.0.113.5", PASSWORD) == 429
         assert await guess("198.51.100.7", PASSWORD) == 200
-        assert await guess("2001:db8::1", "wrong") == 401
-        for _ in range(19):
-            await guess(f"2001:db8::{os.urandom(2).hex()}", "wrong")
-        assert await guess("2001:db8::ffff", "wrong") == 429  # the same network
+        await use_up("2001:db8::")
+        assert await guess("2001:db8::ffff", PASSWORD) == 429  # the same network
+        assert await guess("2001:db8:1::ffff", PASSWORD) == 200
 
 
 async def test_codes_cannot_be_guessed_over_many_accounts_from_one_address(tmp_path: Path) -> None:

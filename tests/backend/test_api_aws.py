@@ -13,14 +13,14 @@ import pytest
 from api_support import URL, Api, Clock, Person, bad, card_png, good
 from storage_engines import ministack, named
 
-from lunalux_core.backend.app import create_app
-from lunalux_core.backend.aws import open_aws
-from lunalux_core.backend.seed import seed_models
-from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.money.price_list import seed_models
+from lunalux_core.backend.running.aws import open_aws
+from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.provision import Provisioner
 from lunalux_core.backend.storage.schema import table_specs
-from lunalux_core.cards.pngcard import read_png
+from lunalux_core.backend.web.app import create_app
+from lunalux_core.cards.png_card import read_png
 from lunalux_core.client.asgi import StreamingASGITransport
 from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms, short_id

@@ -1,7 +1,7 @@
 """Every answer that the API's description promises is reached, and none that it does not promise.
 
 One tour of directed requests, on both storages. A code that nobody can meet any more, or that a route
-answers with and does not tell, fails here (BACKEND part 5.3, conformance).
+answers with and does not tell, fails here.
 """
 
 from __future__ import annotations
@@ -23,16 +23,14 @@ from api_tour import FITTING, LIFE, Ask, Met, Recorder, Request, body, documente
 from llm_stub import model_server
 from storage_engines import ministack, named, provision
 
-from lunalux_core.backend import limits
-from lunalux_core.backend.app import create_app
-from lunalux_core.backend.billing import ModelConfig
-from lunalux_core.backend.gateway import request_hash
-from lunalux_core.backend.identity import LocalIdentity, normal_email
-from lunalux_core.backend.keys import Signer, digest
-from lunalux_core.backend.money import Action
-from lunalux_core.backend.seed import SEED_MODELS
-from lunalux_core.backend.services import Services, assemble
-from lunalux_core.backend.settings import BackendSettings, ProviderSettings
+from lunalux_core.backend.accounts.identity import LocalIdentity, normal_email
+from lunalux_core.backend.money.billing import ModelConfig
+from lunalux_core.backend.money.gateway import request_hash
+from lunalux_core.backend.money.money import Action
+from lunalux_core.backend.money.price_list import SEED_MODELS
+from lunalux_core.backend.running.services import Services, assemble
+from lunalux_core.backend.running.settings import BackendSettings, ProviderSettings
+from lunalux_core.backend.running.signatures import Signer, digest
 from lunalux_core.backend.storage.blobs import Blobs
 from lunalux_core.backend.storage.dynamodb import DynamoStore
 from lunalux_core.backend.storage.files import FileBlobs
@@ -41,6 +39,8 @@ from lunalux_core.backend.storage.s3 import S3Blobs
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Store, Unavailable
+from lunalux_core.backend.web import limits
+from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.wire.official import SubmitRequest
@@ -329,6 +329,8 @@ async def money(tour: Tour) -> None:
     ):
         bad(await Ask(ada, SUBMIT, change=body(**members)).send(http), status, code)
     bad(await Ask(eve, SUBMIT, change=body(modelId="002")).send(http), 404, "WALLET_NOT_FOUND")
+    shown = {"modelId": "002", "userMessage": "Hi.", "expectedCost": {"method": "star", "star": 1}}
+    bad(await ada.post(SUBMIT, shown), 409, "PRICE_CHANGED")
     key = {"idempotency-key": "the-key"}
     good(await ada.post(SUBMIT, {"modelId": "002", "userMessage": "One."}, **key))
     bad(

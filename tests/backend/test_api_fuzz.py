@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from api_support import Api, Person, backend, good
 
-from lunalux_core.backend.app import create_app
-from lunalux_core.backend.refusals import STATUS
+from lunalux_core.backend.web.app import create_app
+from lunalux_core.backend.web.refusals import STATUS
 
 REQUESTS = 250
 STRANGE: list[Any] = [

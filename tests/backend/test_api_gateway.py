@@ -1,4 +1,4 @@
-"""The billed gateway over HTTP: prices, codes, streams, retries, and who is never charged (BACKEND 1.3)."""
+"""The billed gateway over HTTP: prices, codes, streams, retries, and who is never charged."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 from api_support import Api, Person, backend, bad, events, good
 from llm_stub import ModelServer, model_server
 
-from lunalux_core.backend import limits, streaming
-from lunalux_core.backend.billing import ModelConfig
-from lunalux_core.backend.gateway import Asked, Gateway
-from lunalux_core.backend.routes.gateway import _named
-from lunalux_core.backend.sessions import Session
-from lunalux_core.backend.settings import BackendSettings, ProviderSettings, RankingSettings
+from lunalux_core.backend.accounts.sessions import Session
+from lunalux_core.backend.money.billing import ModelConfig
+from lunalux_core.backend.money.gateway import Asked, Gateway
+from lunalux_core.backend.running.settings import BackendSettings, ProviderSettings, RankingSettings
 from lunalux_core.backend.storage.table import Key, Update
-from lunalux_core.backend.streaming import EventStream
+from lunalux_core.backend.web import limits, streaming
+from lunalux_core.backend.web.routes.gateway import _named
+from lunalux_core.backend.web.streaming import EventStream
 from lunalux_core.wire.official import SubmitRequest
 
 FREE, STAR, LUNA = "001", "002", "003"
@@ -99,7 +99,7 @@ async def test_refusals_before_anything_is_paid(api: Api) -> None:
 
 
 async def test_the_row_alone_says_what_is_called(api: Api, llm: ModelServer) -> None:
-    """A canary named in the body sees no request; the server's key goes to its own server (M6, M7)."""
+    """A canary named in the body sees no request; the server's key goes to its own server."""
     ada = await api.person()
     async with model_server() as canary:
         answer = good(

@@ -1,4 +1,4 @@
-"""The community market over HTTP: publish, pages, downloads, likes, edits (BACKEND 1.3, Characters)."""
+"""The community market over HTTP: publish, pages, downloads, likes, edits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from api_support import Api, Person, backend, bad, card_png, chunk, good
 from PIL import Image
 
-from lunalux_core.backend.keys import Cursor
-from lunalux_core.backend.settings import BackendSettings, RankingSettings
-from lunalux_core.cards.pngcard import read_png
+from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
+from lunalux_core.backend.running.signatures import Cursor
+from lunalux_core.cards.png_card import read_png
 from lunalux_core.starter import cards
 
 HEAT = RankingSettings(like_heat=10, download_heat=1, hot_top_limit=4, time_top_limit=4, hot_top_buffer=6)
@@ -135,7 +135,7 @@ async def test_cursors_are_this_servers_and_this_listings(api: Api) -> None:
 
     good(await more(key))
     forged = Cursor("hot", "en", ["NEGHEAT#0", "USER#x", "WALLET"], 2**40)
-    from lunalux_core.backend.keys import Signer
+    from lunalux_core.backend.running.signatures import Signer
 
     for wrong in (
         key[:-1],

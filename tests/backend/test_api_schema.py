@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from served_engines import served, served_on_aws
 
-from lunalux_core.backend.refusals import STATUS
+from lunalux_core.backend.web.refusals import STATUS
 
 schemathesis = pytest.importorskip("schemathesis")
 

@@ -1,10 +1,10 @@
-"""The documented environment variables, and how a wrong one is told (BACKEND 1.2)."""
+"""The documented environment variables, and how a wrong one is told."""
 
 import pytest
 
-from lunalux_core.backend.environ import duration_ms
 from lunalux_core.backend.repos.heat import dialogue
-from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.running.environ import duration_ms
+from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.errors import InvalidInput
 
 

@@ -1,4 +1,4 @@
-"""Local accounts and limits on a real store: uniform answers, counted guesses, nothing readable kept (S7)."""
+"""Local accounts and limits on a real store: uniform answers, counted guesses, nothing readable kept."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lunalux_core.backend.identity import LocalIdentity
-from lunalux_core.backend.limits import MemoryLimiter, Rule, Slots, StoredLimiter
+from lunalux_core.backend.accounts.identity import LocalIdentity
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
+from lunalux_core.backend.web.limits import MemoryLimiter, Rule, Slots, StoredLimiter
 from lunalux_core.errors import LunaluxError
 
 PASSWORD = "four unrelated quiet words"

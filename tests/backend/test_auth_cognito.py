@@ -1,6 +1,6 @@
 """Cognito behind the same port as local accounts, against moto's user pools (its JWKS verifies its tokens).
 
-moto accepts any confirmation code, so wrong codes are answered by botocore's Stubber (BACKEND part 3).
+moto accepts any confirmation code, so wrong codes are answered by botocore's Stubber.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.backend.cognito import CognitoIdentity
-from lunalux_core.backend.settings import CognitoSettings
+from lunalux_core.backend.accounts.cognito import CognitoIdentity
+from lunalux_core.backend.running.settings import CognitoSettings
 from lunalux_core.errors import LunaluxError
 
 pytest.importorskip("moto")

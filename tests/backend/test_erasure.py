@@ -1,4 +1,4 @@
-"""Erasing an account: nothing of the person stays, others lose nothing, a crash is made good (S11)."""
+"""Erasing an account: nothing of the person stays, others lose nothing, a crash is made good."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from api_support import PASSWORD, Api, Person, backend, bad, card_png, good
 
-from lunalux_core.backend.seed import SEED_MODELS
+from lunalux_core.backend.money.price_list import SEED_MODELS
 from lunalux_core.backend.storage.table import Absent, Delete, Key, Put
 
 PRACTICE = SEED_MODELS[1]

@@ -1,4 +1,4 @@
-"""Which coins pay for a reply: every combination against the rule as it is written (BACKEND 1.3)."""
+"""Which coins pay for a reply: every combination against the rule as it is written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunalux_core.backend.billing import ModelConfig, Wallet, approve
+from lunalux_core.backend.money.billing import ModelConfig, Wallet, approve
 from lunalux_core.errors import PaymentError
 
 COSTS = st.integers(-1, 12)

@@ -1,4 +1,4 @@
-"""The process dies at every step of a charge, a claim, a publication; then the books agree (M1, M4, M10)."""
+"""The process dies at every step of a charge, a claim, a publication; then the books agree."""
 
 from __future__ import annotations
 

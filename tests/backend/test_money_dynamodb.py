@@ -1,4 +1,4 @@
-"""The same money on DynamoDB's wire, with several processes at one wallet (BACKEND part 5.3)."""
+"""The same money on DynamoDB's wire, with several processes at one wallet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from money_world import STAR, TABLES, World
 from storage_engines import ministack, provision
 
-from lunalux_core.backend.money import Action, Reservation
+from lunalux_core.backend.money.money import Action, Reservation
 from lunalux_core.backend.repos.coupons import Coupons
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.dynamodb import DynamoStore

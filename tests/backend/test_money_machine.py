@@ -1,4 +1,4 @@
-"""I1 to I3 over random lives of two accounts (BACKEND 5.3)."""
+"""The books agree over random lives of two accounts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 from money_world import EITHER, FREE, HOLD_MS, STAR, TABLES, World
 
-from lunalux_core.backend.billing import CURRENCIES, Currency, ModelConfig
-from lunalux_core.backend.money import Action, Replay, Reservation
+from lunalux_core.backend.money.billing import CURRENCIES, Currency, ModelConfig
+from lunalux_core.backend.money.money import Action, Replay, Reservation
 from lunalux_core.backend.repos.coupons import Coupons
 from lunalux_core.backend.repos.invites import Rewards
 from lunalux_core.backend.storage.schema import table_specs

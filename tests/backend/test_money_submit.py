@@ -1,4 +1,4 @@
-"""Reserve, settle, refund, replay: the coins of an official reply (BACKEND part 2, M1 to M4)."""
+"""Reserve, settle, refund, replay: the coins of an official reply."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from money_world import EITHER, FREE, HOLD_MS, STAR, TABLES, UNPAYABLE, World, world
 
-from lunalux_core.backend.money import Action, Replay, Reservation
+from lunalux_core.backend.money.money import Action, Replay, Reservation
 from lunalux_core.backend.repos.coupons import Coupons
 from lunalux_core.backend.repos.invites import Rewards
 from lunalux_core.backend.storage.table import Operation, Store, Unavailable
@@ -286,7 +286,7 @@ class LostAnswers:
 
 @pytest.mark.parametrize("applied", [True, False])
 async def test_a_lost_answer_of_the_store_is_resolved_by_reading(tmp_path: Path, applied: bool) -> None:
-    """Never by a blind retry (M3, BACKEND 5.2)."""
+    """Never by a blind retry."""
     async with world(tmp_path) as plain:
         await plain.account()
         store: Any = LostAnswers(plain.store)

@@ -19,13 +19,13 @@ import pytest
 from api_support import PASSWORD, Api, Person, backend, card_png, good
 from storage_engines import plant
 
-from lunalux_core.backend import upkeep
-from lunalux_core.backend.money import Action
-from lunalux_core.backend.refusals import STATUS
-from lunalux_core.backend.settings import RankingSettings, TableNames
+from lunalux_core.backend.money.money import Action
+from lunalux_core.backend.running import upkeep
+from lunalux_core.backend.running.settings import RankingSettings, TableNames
 from lunalux_core.backend.storage.migrate import migrate_sk
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.backend.storage.table import Delete, Key
+from lunalux_core.backend.web.refusals import STATUS
 from lunalux_core.errors import LunaluxError
 
 TABLES = TableNames()
@@ -223,7 +223,7 @@ class Herd:
             for row in rows:
                 if row["PK"] in whole or row["PK"].startswith(("LEASE", "RANGE")) or row["SK"] == "IDENTITY":
                     continue
-                if row.get("userId") == self.ada.user_id:
+                if row.get("userId") == self.ada.user_id or row.get("CharacterID") == self.good:
                     continue
                 if table == TABLES.model_config and row["modelId"] in ("001", "002"):
                     continue

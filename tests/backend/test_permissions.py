@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 from api_support import URL, Api, backend, card_png, good
 
-from lunalux_core.backend.app import create_app
-from lunalux_core.backend.keys import Signer
-from lunalux_core.backend.services import assemble
+from lunalux_core.backend.running.services import assemble
+from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.migrate import migrate_sk
 from lunalux_core.backend.storage.table import Check, Delete, Operation, Page, Put, Update
+from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"

@@ -1,4 +1,4 @@
-"""Controls of the races: the same wishes without the remedy, and the invariant that breaks (BACKEND part 2).
+"""Controls of the races: the same wishes without the remedy, and the invariant that breaks.
 
 Each does by hand what the repositories must not do, a look and then a write, with both looks before either
 write. That the checks of the real tests see it is what makes those tests worth something.
@@ -14,7 +14,7 @@ import pytest
 from money_world import TABLES, World, world
 from test_ranking_orders import TABLE, Market, card_id, market
 
-from lunalux_core.backend.ranking_keys import HOT, hot_key
+from lunalux_core.backend.market.ranking_keys import HOT, hot_key
 from lunalux_core.backend.repos.coupons import Coupons, coupon_key
 from lunalux_core.backend.repos.invites import Rewards, profile_key
 from lunalux_core.backend.repos.movements import user_pk, wallet_key
@@ -115,7 +115,7 @@ async def m(tmp_path: Path, each_store: None) -> AsyncIterator[Market]:
 
 
 async def test_a_mark_cleared_without_a_look_loses_what_came_meanwhile(m: Market, tmp_path: Path) -> None:
-    """R5: the batch reads, a reply is counted, the batch clears the mark."""
+    """The batch reads, a reply is counted, the batch clears the mark."""
     await m.warm("0002", 5)
     before = await m.store.get(TABLE, ("CHAR#0002", "PROFILE"))
     assert before is not None
@@ -140,7 +140,7 @@ async def test_a_mark_cleared_without_a_look_loses_what_came_meanwhile(m: Market
 async def test_a_mark_stamped_anew_sends_the_hottest_to_the_end_of_the_queue(
     m: Market, tmp_path: Path
 ) -> None:
-    """R3: with marks that are set and not kept, the card that is warmed most is never in the first batch."""
+    """With marks that are set and not kept, the card that is warmed most is never in the first batch."""
     for number in range(4):
         await m.warm(card_id(number), 1)
     m.clock += 1

@@ -1,4 +1,4 @@
-"""Ranking on a real store: once quiet, pages are the sort by (−heat, id) and (−time, id) (BACKEND 5.3)."""
+"""Ranking on a real store: once quiet, pages are the sort by (−heat, id) and (−time, id)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,20 @@ from typing import Any
 import pytest
 from storage_engines import open_store, plant
 
-from lunalux_core.backend.keys import Signer
-from lunalux_core.backend.listing import Listings
-from lunalux_core.backend.ranking_keys import HOT, ORDERS, TIME, Sort, dirty_key, hot_key, partition, shard_of
-from lunalux_core.backend.ranking_schedule import SORTS, Ranking
-from lunalux_core.backend.settings import BackendSettings, RankingSettings
+from lunalux_core.backend.market.listing import Listings
+from lunalux_core.backend.market.ranking_keys import (
+    HOT,
+    ORDERS,
+    TIME,
+    Sort,
+    dirty_key,
+    hot_key,
+    partition,
+    shard_of,
+)
+from lunalux_core.backend.market.ranking_schedule import SORTS, Ranking
+from lunalux_core.backend.running.settings import BackendSettings, RankingSettings
+from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.table import Exists, Key, Store, Update
 
 EACH_STORE = True
@@ -174,7 +183,7 @@ async def test_increments_during_the_batch_are_never_lost(tmp_path: Path) -> Non
 
 
 async def test_the_hottest_cards_do_not_starve_behind_newer_marks(tmp_path: Path) -> None:
-    """More marks than a batch takes, and the first card is warmed again and again meanwhile (R3)."""
+    """More marks than a batch takes, and the first card is warmed again and again meanwhile."""
     async with market(tmp_path, batch_limit=3) as m:
         for number in range(30):
             await m.publish(card_id(number))

@@ -1,4 +1,4 @@
-"""Coupons on a real store: rows as documented, claims under races, replays (A4, M10 to M13)."""
+"""Coupons on a real store: rows as documented, claims under races, replays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def coupons(w: World) -> Coupons:
 
 
 async def console(w: World, code: str, **attributes: Any) -> None:
-    """A coupon as an operator writes it by hand: documented keys and attributes only (BACKEND 1.1)."""
+    """A coupon as an operator writes it by hand: documented keys and attributes only."""
     item = {"PK": f"COUPON#{code}", "SK": "COUPON", "coupon": code, "rewardType": 0, "amount": 10}
     await w.store.write(Put(TABLES.coupons, item | attributes))
 

@@ -1,4 +1,4 @@
-"""Market cards on a real store: publishing, edits, likes, downloads, counted replies (A7, A8, A10, R1)."""
+"""Market cards on a real store: publishing, edits, likes, downloads, counted replies."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from money_world import EITHER, FREE, HOLD_MS, STAR, T0, TABLES, World, world
 
-from lunalux_core.backend.billing import ModelConfig
-from lunalux_core.backend.dialogues import Dialogues
-from lunalux_core.backend.money import Action, Reservation
+from lunalux_core.backend.market.reply_counts import Dialogues
+from lunalux_core.backend.money.billing import ModelConfig
+from lunalux_core.backend.money.money import Action, Reservation
+from lunalux_core.backend.money.sweeper import Sweeper
+from lunalux_core.backend.repos.activity import Activity
 from lunalux_core.backend.repos.characters import Characters, MarketCard, NewCard
-from lunalux_core.backend.repos.likes import Likes
-from lunalux_core.backend.settings import RankingSettings
+from lunalux_core.backend.running.settings import RankingSettings
 from lunalux_core.backend.storage.table import Delete, Key, Put
-from lunalux_core.backend.sweeping import Sweeper
 from lunalux_core.errors import LunaluxError
 from lunalux_core.wire.base import Lang
 
@@ -35,7 +35,7 @@ class Market:
     def __init__(self, w: World, like_ttl_s: int | None) -> None:
         self.w, self.store = w, w.store
         self.characters = Characters(w.store, TABLES, RANKING, w.now)
-        self.likes = Likes(w.store, TABLES, self.characters, RANKING, w.now, ttl_s=like_ttl_s)
+        self.likes = Activity(w.store, TABLES, self.characters, RANKING, w.now, ttl_s=like_ttl_s)
         self.dialogues = Dialogues(w.store, TABLES, self.characters, RANKING, w.now)
         self.sweeper = Sweeper(w.store, TABLES, w.money, w.ledgers, self.dialogues, w.now)
 
@@ -178,7 +178,7 @@ async def test_downloads_count_once_a_day_and_never_the_owners(tmp_path: Path) -
 async def test_older_cards_are_found_and_counted(
     tmp_path: Path, table: str, metadata: dict[str, int] | None
 ) -> None:
-    """Sort key "0", a map of counters that is missing or short (BACKEND 1.1, R1)."""
+    """Sort key "0", a map of counters that is missing or short."""
     async with market(tmp_path) as m:
         await m.w.account()
         item: dict[str, Any] = {"PK": "CHAR#old", "SK": "0", "CharacterID": "old", "HeatScore": 2}

@@ -1,4 +1,4 @@
-"""The price list on a real store: broken rows, order, one read a minute, the seed (BACKEND 1.1, R13)."""
+"""The price list on a real store: broken rows, order, one read a minute, the seed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from money_world import FREE, STAR, TABLES, world
 
-from lunalux_core.backend.billing import Wallet, approve
+from lunalux_core.backend.money.billing import Wallet, approve
+from lunalux_core.backend.money.price_list import SEED_MODELS, seed_models
 from lunalux_core.backend.repos.models import ModelConfigs
-from lunalux_core.backend.seed import SEED_MODELS, seed_models
 from lunalux_core.backend.storage.table import Delete, Exists, Item, Key, Put, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound, PaymentError
 

@@ -1,4 +1,4 @@
-"""Accounts on a real store: first arrival, usernames, invitations (A1, A2, A5, A6, S10, M14, M15, M17)."""
+"""Accounts on a real store: first arrival, usernames, invitations."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ async def test_invitations_that_do_not_count(tmp_path: Path) -> None:
 
 
 async def test_an_inviter_has_only_so_many_invitations_a_day(tmp_path: Path) -> None:
-    """M14: thirty accounts at once, and five of them count today."""
+    """Thirty accounts at once, and five of them count today."""
     async with world(tmp_path, Rewards(20, 3, 50, per_day=5)) as w:
         code = (await w.account("ada")).invite.invite_code
         await asyncio.gather(*(w.account(f"guest{number}", code) for number in range(30)))

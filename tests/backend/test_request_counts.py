@@ -12,10 +12,10 @@ import httpx
 import pytest
 from api_support import URL, Api, Person, backend, card_png, good
 
-from lunalux_core.backend.app import create_app
-from lunalux_core.backend.keys import Signer
-from lunalux_core.backend.services import assemble
+from lunalux_core.backend.running.services import assemble
+from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.table import Item
+from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport
 
 ASKING = ("get", "get_many", "write", "transact", "query", "scan_all")

@@ -1,6 +1,6 @@
 """The process dies at every step of a submit, a coupon, an invitation and a publication, and at any moment.
 
-After the sweep no reservation is open, and the books agree (BACKEND 1.4): I1 balance = gains − uses = sum of
+After the sweep no reservation is open, and the books agree: balance = gains − uses = sum of
 movements, I2 nothing below zero, I3 a settled charge has an answer that was delivered or can be replayed, and
 what was delivered is settled. A coupon, an invitation and an upload count once or not at all, and trying
 again brings them to their end.
@@ -32,11 +32,11 @@ from service_doomed import (
     open_service,
 )
 
-from lunalux_core.backend.pages import object_key
-from lunalux_core.backend.publishing import Publishing, Wish
+from lunalux_core.backend.market.publishing import Publishing, Wish
+from lunalux_core.backend.market.wire_pages import object_key
 from lunalux_core.backend.repos.characters import NewCard
 from lunalux_core.backend.repos.movements import MOVE, OPEN
-from lunalux_core.backend.services import Services
+from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.storage.table import Item
 from lunalux_core.errors import BackendError
 from lunalux_core.ids import now_ms

@@ -1,4 +1,4 @@
-"""The session registry on a real store: one active session, on any number of instances (S1 to S3)."""
+"""The session registry on a real store: one active session, on any number of instances."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lunalux_core.backend.keys import Signer
-from lunalux_core.backend.sessions import Sessions
+from lunalux_core.backend.accounts.sessions import Sessions
+from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
 from lunalux_core.errors import SessionError

@@ -1,4 +1,4 @@
-"""Sessions over HTTP: protected routes refuse the unknown with 401 and the displaced with 460 (S1 to S3)."""
+"""Sessions over HTTP: protected routes refuse the unknown with 401 and the displaced with 460."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import httpx
 import pytest
 from api_support import Api, Person, backend, bad, good
 
-from lunalux_core.backend.app import create_app
-from lunalux_core.backend.embedded import open_embedded
-from lunalux_core.backend.identity import Account
-from lunalux_core.backend.keys import Signer
-from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.accounts.identity import Account
+from lunalux_core.backend.running.embedded import open_embedded
+from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.running.signatures import Signer
+from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport
 
 OPEN = ("/api/auth/", "/blobs/", "/health", "/ready", "/metrics")

@@ -1,11 +1,11 @@
-"""Signed things: nothing that this server did not sign is ever taken for something it did (S1, S8)."""
+"""Signed things: nothing that this server did not sign is ever taken for something it did."""
 
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.backend.keys import Cursor, Signer, kept_secret, original_key
+from lunalux_core.backend.running.signatures import Cursor, Signer, kept_secret, original_key
 
 SIGNER = Signer(["a-secret-of-some-length"])
 json_values = st.recursive(

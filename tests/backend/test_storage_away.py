@@ -10,10 +10,10 @@ import httpx
 import pytest
 from api_support import URL, Api, backend, bad, good
 
-from lunalux_core.backend.app import create_app
-from lunalux_core.backend.keys import Signer
-from lunalux_core.backend.services import assemble
+from lunalux_core.backend.running.services import assemble
+from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.table import Operation, Unavailable
+from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport
 from lunalux_core.ids import uuid4
 

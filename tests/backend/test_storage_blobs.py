@@ -1,4 +1,4 @@
-"""Stored objects on both adapters: presign, upload, read back, and what must not work (S4, S12)."""
+"""Stored objects on both adapters: presign, upload, read back, and what must not work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import httpx
 import pytest
 from storage_engines import ministack
 
-from lunalux_core.backend.keys import Signer
+from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.blobs import BlobExists, BlobInfo, Blobs
 from lunalux_core.backend.storage.files import FileBlobs

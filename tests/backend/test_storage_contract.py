@@ -1,4 +1,4 @@
-"""The storage port's contract, the same on every engine (BACKEND part 3 and 5.3)."""
+"""The storage port's contract, the same on every engine."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ ENGINES = ["sqlite", "ministack", *(["aws"] if os.environ.get("LUNALUX_AWS_TESTS
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> AwsAccess | None:
     """Where the store is: None for a SQLite file. A test runs on the engines that are right about what it
-    asks (BACKEND part 3): ministack accepts some wrong requests, moto is no judge of races."""
+    asks: ministack accepts some wrong requests, moto is no judge of races."""
     access: AwsAccess | None = None
     if request.param != "sqlite":
         access = request.getfixturevalue(f"{request.param}_access")

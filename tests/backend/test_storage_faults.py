@@ -1,4 +1,4 @@
-"""DynamoDB that is slow, busy, or answers into the void (M3, M16): nothing is done twice, nothing unsaid."""
+"""DynamoDB that is slow, busy, or answers into the void: nothing is done twice, nothing unsaid."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def test_a_lone_write_in_doubt_is_never_repeated(store: DynamoStore, proxy
 async def test_the_sdk_alone_would_charge_twice(
     access: AwsAccess, store: DynamoStore, proxy: Healing
 ) -> None:
-    """A control: boto3 as it comes repeats the write whose answer was lost (M3)."""
+    """A control: boto3 as it comes repeats the write whose answer was lost."""
     import boto3
 
     client = boto3.client(

@@ -1,4 +1,4 @@
-"""`lunalux admin provision` and `migrate-sk`: what they would do, what they do, twice (BACKEND 1.1)."""
+"""`lunalux admin provision` and `migrate-sk`: what they would do, what they do, twice."""
 
 from __future__ import annotations
 
@@ -181,3 +181,18 @@ async def test_fractions_of_heat_are_rounded_on_the_way(access: AwsAccess) -> No
     moved = await store.get(table, ("CHAR#x", "PROFILE"))
     assert moved == {"PK": "CHAR#x", "SK": "PROFILE", "HeatScore": 12, "Metadata": {"TotalCoinUsed": 2}}
     await store.aclose()
+
+
+async def test_uploads_expire_by_a_rule_beside_the_operators_own(access: AwsAccess) -> None:
+    provisioner = Provisioner(access, (), "expiring", uploads="characters/original/u-")
+    assert [change.kind for change in await provisioner.apply()][-1] == "lifecycle"
+    client = access.client("s3")
+    own = {"ID": "mine", "Status": "Enabled", "Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 9}}
+    client.put_bucket_lifecycle_configuration(Bucket="expiring", LifecycleConfiguration={"Rules": [own]})
+    assert [change.kind for change in await provisioner.plan()] == ["lifecycle"]
+    await provisioner.apply()
+    rules = client.get_bucket_lifecycle_configuration(Bucket="expiring")["Rules"]
+    found = {rule["ID"]: (rule["Filter"]["Prefix"], rule["Expiration"]["Days"]) for rule in rules}
+    assert found == {"mine": ("logs/", 9), "lunalux-uploads": ("characters/original/u-", 3)}
+    assert await provisioner.plan() == []
+    await provisioner.aclose()

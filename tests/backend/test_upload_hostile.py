@@ -1,4 +1,4 @@
-"""Uploads that mean harm, through the whole API: nothing of them is kept, shown or decoded (S4, S5)."""
+"""Uploads that mean harm, through the whole API: nothing of them is kept, shown or decoded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import httpx
 import pytest
 from api_support import Api, Person, backend, bad, card_png, chunk, good
 
-from lunalux_core.cards.pngcard import read_png
+from lunalux_core.cards.png_card import read_png
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -198,7 +198,7 @@ POLYGLOTS = {
 
 @pytest.mark.parametrize("what", POLYGLOTS)
 async def test_of_a_polyglot_nothing_is_left_but_the_picture_and_the_card(api: Api, what: str) -> None:
-    """Refused, or published without what was hidden in it; served as a picture only (S5, S12)."""
+    """Refused, or published without what was hidden in it; served as a picture only."""
     ada, bob = await api.person(), await api.person("bob")
     answer = await finalize(ada, await ada.upload(POLYGLOTS[what]))
     if answer.status_code == 400:

@@ -1,4 +1,4 @@
-"""Strangers' pictures: judged before they are decoded, stripped, and decoded in a process of its own (S5)."""
+"""Strangers' pictures: judged before they are decoded, stripped, and decoded in a process of its own."""
 
 import io
 import json
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lunalux_core.backend import thumbnails
-from lunalux_core.backend.pictures import SIGNATURE, inspect
-from lunalux_core.backend.thumbnails import Thumbnailer
+from lunalux_core.backend.market import thumbnails
+from lunalux_core.backend.market.pictures import SIGNATURE, inspect
+from lunalux_core.backend.market.thumbnails import Thumbnailer
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cli_program import Program, environment
 
-from lunalux_core.library.market import Lang, MarketShelf
+from lunalux_core.library.market_cache import Lang, MarketCache
 
 HEAVY = {"httpx", "fastapi", "starlette", "boto3", "textual", "pydantic", "rich", "PIL"}
 
@@ -21,7 +21,7 @@ def warm(home: Path) -> None:
     """A fresh list in each language, hot only."""
 
     async def fill() -> None:
-        shelf = MarketShelf(home / "cache" / "market.db", "embedded")
+        shelf = MarketCache(home / "cache" / "market.db", "embedded")
         try:
             for lang, name in (("en", "Wolf of the Night"), ("zh", "夜狼")):
                 cards = [

@@ -1,4 +1,4 @@
-"""What the command line refuses, and with which exit code (SPEC 2)."""
+"""What the command line refuses, and with which exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator's commands do the same on both storages (SPEC 2, `lunalux admin`)."""
+"""The operator's commands do the same on both storages."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def test_reports_are_shown_newest_first_with_the_card(program: Program, make_car
     folder = Path(json.loads(program("paths", "--json").out)["backend"])
 
     async def report() -> None:
-        from lunalux_core.backend.embedded import open_embedded
-        from lunalux_core.backend.settings import BackendSettings
+        from lunalux_core.backend.running.embedded import open_embedded
+        from lunalux_core.backend.running.settings import BackendSettings
 
         moment = iter((1_770_000_000_000, 1_770_000_001_000))
         services = await open_embedded(

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import ChatModel, Delta, Message, ModelRequest
-from lunalux_core.llm.pool import HttpPool, Retry, Timeouts
+from lunalux_core.llm.servers.pool import HttpPool, Retry, Timeouts
 
 Answer = Callable[[web.Request, "Seen"], Awaitable[web.StreamResponse]]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lunalux_core.backup import restore
-from lunalux_core.paths import Paths
+from lunalux_core.config.paths import Paths
+from lunalux_core.library.backup import restore
 
 
 def main() -> None:

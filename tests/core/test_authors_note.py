@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lunalux_core.chat.files import export_conversation, import_conversation
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
 from lunalux_core.database import Connection
 from lunalux_core.dialogue.authors_note import ROLES, ChatNote
 from lunalux_core.dialogue.turn import TurnOptions
 from lunalux_core.importing import import_data
 from lunalux_core.library.conversations import append_message, new_message
-from lunalux_core.paths import Paths
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
-from lunalux_core.transfer import export_conversation, import_conversation
 
 MAIN = "Write {{char}}'s next reply."
 PRESET = {

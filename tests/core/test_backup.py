@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from lunalux_core.backup import FORMAT, back_up, put_in_place, restore, unpack
+from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LunaluxError, StorageError
 from lunalux_core.library import Library
+from lunalux_core.library.backup import FORMAT, back_up, put_in_place, restore, unpack
 from lunalux_core.library.characters import NewCharacter
-from lunalux_core.paths import Paths
 
 
 async def fill(paths: Paths, name: str) -> None:

@@ -19,12 +19,12 @@ import resource
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
-from lunalux_core.cards.placeholder import placeholder_png
+from lunalux_core.cards.placeholder_picture import placeholder_png
 from lunalux_core.cards.png import CARD_KEYWORDS, MAX_INFLATED_TOGETHER, make_chunk, texts, write_texts
-from lunalux_core.cards.pngcard import read_png
-from lunalux_core.cards.validate import validate
+from lunalux_core.cards.png_card import read_png
+from lunalux_core.cards.validation import validate
 from lunalux_core.errors import LimitExceeded
-from lunalux_core.importing.files import Room
+from lunalux_core.importing.sources import Room
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY = 700 * 1024 * 1024
@@ -58,7 +58,7 @@ def bomb(count: int, keyword: str = "chara", size: int = 15 * 1024 * 1024) -> by
 
 READ = """
     import sys, pathlib
-    from lunalux_core.cards.front import read_card
+    from lunalux_core.cards.read import read_card
     from lunalux_core.errors import LunaluxError
     data = pathlib.Path(sys.argv[1]).read_bytes()
     try:
@@ -111,7 +111,7 @@ def test_pictures_within_archives_are_bounded(tmp_path: Path) -> None:
 DRAW = """
     import sys, pathlib
     from lunalux_core.errors import LunaluxError
-    from lunalux_core.pictures import check_picture
+    from lunalux_core.cards.pictures import check_picture
     from lunalux_tui.render.drawing import draw
     data = pathlib.Path(sys.argv[1]).read_bytes()
     for read in (lambda: check_picture(data), lambda: draw(data, 20, 10)):
@@ -156,7 +156,7 @@ IMPORT = """
     import asyncio, sys
     from lunalux_core.importing import gather, import_files
     from lunalux_core.library import Library
-    from lunalux_core.paths import Paths
+    from lunalux_core.config.paths import Paths
     paths = Paths.find()
     library = Library(paths)
     codes = sorted({one.error.code if one.error else one.status

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from llm_server import chunk, event, model_server, raw
 
-from lunalux_core.cards.preset import read_preset
-from lunalux_core.cards.worldbook import own_settings, read_book, with_own_settings
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import Settings, load_settings
+from lunalux_core.dialogue.active_books import Parsed, parsed_card
 from lunalux_core.dialogue.assembly.prefill import goes_on
-from lunalux_core.dialogue.books import Parsed, parsed_card
 from lunalux_core.dialogue.nodes.worldbook import worldbook_settings
 from lunalux_core.dialogue.turn import TurnEvent, TurnInput, TurnKind, WorldbookOverflowed
 from lunalux_core.importing import import_data
-from lunalux_core.paths import Paths
+from lunalux_core.presets.document import read_preset
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import Settings, load_settings
+from lunalux_core.worldbook.read import own_settings, read_book, with_own_settings
 
 
 def book(key: str, content: str, **head: Any) -> dict[str, Any]:
@@ -113,8 +113,8 @@ async def test_the_person_is_told_when_the_budget_was_too_small(paths: Paths) ->
 
 
 async def turn_of(runtime: Runtime, settings: Settings, kind: TurnKind = "normal") -> TurnInput:
-    from lunalux_core.dialogue.reading import TurnReader
     from lunalux_core.dialogue.turn import TurnOptions
+    from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.library.conversations import load_conversation, load_message
 
     place = await runtime.chat.start(await ada(runtime))
@@ -220,8 +220,8 @@ async def test_what_a_provider_counts_is_remembered_across_runs(
 
 
 async def test_macros_see_the_chat_of_the_turn(runtime: Runtime) -> None:
-    from lunalux_core.cards.macros import expand
-    from lunalux_core.dialogue.nodes.macros import macro_context
+    from lunalux_core.dialogue.nodes.macro_context import macro_context
+    from lunalux_core.macros.expansion import expand
 
     turn = await turn_of(runtime, runtime.settings)
     context = macro_context(turn, "Hi there")
@@ -273,7 +273,7 @@ async def test_a_library_of_the_first_version_is_brought_up_to_date(paths: Paths
 
 
 async def test_the_shelf_s_switch_decides_whether_a_script_runs(runtime: Runtime) -> None:
-    from lunalux_core.importing.shelf import put
+    from lunalux_core.importing.shelf_documents import put
     from lunalux_core.library.shelf import exported
 
     off = {

@@ -1,4 +1,4 @@
-"""The card as a document: tolerant reading, edits that touch one place, identity (FORMATS 1.1, 1.5)."""
+"""The card as a document: tolerant reading, edits that touch one place, identity."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunalux_core.cards.card import Card, DepthPrompt
-from lunalux_core.cards.edits import REMOVED
+from lunalux_core.cards.document_edits import REMOVED
 from lunalux_core.cards.export import export_card
-from lunalux_core.cards.front import read_card
-from lunalux_core.cards.jsontext import dump_json, parse_json
+from lunalux_core.cards.read import read_card
+from lunalux_core.documents.json_text import dump_json, parse_json
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 

@@ -1,4 +1,4 @@
-"""What a dropped file is, and characters of other programs (FORMATS 1.2, 1.6)."""
+"""What a dropped file is, and characters of other programs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.cards.front import read_card
-from lunalux_core.cards.placeholder import placeholder_png
-from lunalux_core.cards.recognise import TOLD, Kind, recognise
+from lunalux_core.cards.file_kind import TOLD, Kind, recognise
+from lunalux_core.cards.placeholder_picture import placeholder_png
+from lunalux_core.cards.read import read_card
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 BODIES: list[tuple[Any, Kind]] = [

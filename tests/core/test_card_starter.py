@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lunalux_core.cards import png
-from lunalux_core.cards.front import read_card
-from lunalux_core.cards.validate import validate
+from lunalux_core.cards.read import read_card
+from lunalux_core.cards.validation import validate
 from lunalux_core.starter import cards
 
 

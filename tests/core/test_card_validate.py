@@ -10,7 +10,7 @@ import pytest
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
-from lunalux_core.cards.validate import validate
+from lunalux_core.cards.validation import validate
 
 ENTRY: dict[str, Any] = {
     "keys": ["a"],

@@ -1,4 +1,4 @@
-"""Every hand-made PNG of the vectors, read as the last column of FORMATS 1.3 says."""
+"""Every hand-made PNG of the vectors, read as the last column of "PNG cards" says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lunalux_core.cards.front import read_card
+from lunalux_core.cards.read import read_card
 from lunalux_core.errors import InvalidInput
 
 # name of the vector -> name of the character, and a word of the warning that has to come with it
@@ -93,6 +93,6 @@ def test_a_lone_surrogate_is_shown_as_a_mark_and_exported_as_it_was(vectors: Pat
 
 
 def _json(document: object) -> bytes:
-    from lunalux_core.cards.jsontext import dump_json
+    from lunalux_core.documents.json_text import dump_json
 
     return dump_json(document).encode()

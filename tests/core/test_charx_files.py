@@ -1,4 +1,4 @@
-"""CHARX archives: what comes out, what goes along, what is refused (FORMATS 1.4)."""
+"""CHARX archives: what comes out, what goes along, what is refused."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lunalux_core.cards import png
 from lunalux_core.cards.assets import picture_ext
 from lunalux_core.cards.charx import MODULE_WARNING, read_charx, read_member
 from lunalux_core.cards.export import export_card
-from lunalux_core.cards.front import read_card
-from lunalux_core.cards.placeholder import placeholder_png
+from lunalux_core.cards.placeholder_picture import placeholder_png
+from lunalux_core.cards.read import read_card
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 PICTURE = placeholder_png()

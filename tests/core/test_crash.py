@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lunalux_core.crash import KEPT, crashed, reports
-from lunalux_core.paths import Paths
-from lunalux_core.redaction import anonymous, redact
+from lunalux_core.config.paths import Paths
+from lunalux_core.diagnostics.crash import KEPT, crashed, reports
+from lunalux_core.diagnostics.redaction import anonymous, redact
 
 
 def failing(message: str) -> Exception:

@@ -12,13 +12,13 @@ import pytest
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
-from lunalux_core.cards.front import read_card
+from lunalux_core.cards.read import read_card
+from lunalux_core.config.paths import Paths
 from lunalux_core.exporting import export_library
 from lunalux_core.exporting.target import Names, file_name
 from lunalux_core.importing import gather, import_data, import_files
 from lunalux_core.library import Library
 from lunalux_core.library.conversations import append_message, create_conversation, new_message
-from lunalux_core.paths import Paths
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["lake"], "content": "deep", "unknown": [1]}}, "name": "Lake"}
 SCRIPT = {"scriptName": "Stars", "findRegex": "/\\*/g", "replaceString": "", "placement": [2], "own": True}
@@ -143,7 +143,7 @@ async def test_narratium_and_back(library: Library, tmp_path: Path) -> None:
         assert character.scripts_allowed is True
         assert json.loads(character.document)["data"]["extensions"]["odd"] == {"x": 1}
         (preset,) = await new.presets.list()
-        from lunalux_core.cards.preset import read_preset
+        from lunalux_core.presets.document import read_preset
 
         read = read_preset(preset.document, "Mine").preset
         assert read.assembly == "narratium"

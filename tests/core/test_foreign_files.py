@@ -10,17 +10,17 @@ import pytest
 from foreign_files import SEEDS
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.chatdates import parse_date, st_date
-from lunalux_core.cards.chatlog import ChatLog
-from lunalux_core.cards.chatlog_read import read_chats
-from lunalux_core.cards.front import read_card
-from lunalux_core.cards.recognise import Kind, recognise_document
-from lunalux_core.cards.remarks import remarks_on
-from lunalux_core.cards.worldbook import Entry, read_book
-from lunalux_core.dialogue.ecma import EcmaEngine
-from lunalux_core.dialogue.scripts import run_scripts
+from lunalux_core.cards.file_kind import Kind, recognise_document
+from lunalux_core.cards.read import read_card
+from lunalux_core.cards.warnings import card_warnings
+from lunalux_core.chatlogs.chatlog import ChatLog
+from lunalux_core.chatlogs.dates import parse_date, st_date
+from lunalux_core.chatlogs.read import read_chats
 from lunalux_core.errors import InvalidInput, LunaluxError
-from lunalux_core.importing.shelf import shelf_documents
+from lunalux_core.importing.shelf_documents import shelf_documents
+from lunalux_core.regex.engine import EcmaEngine
+from lunalux_core.regex.substitution import run_scripts
+from lunalux_core.worldbook.read import Entry, read_book
 
 KINDS = {
     Kind.CARD: ("card", "agnai_character", "faraday", "risu_character"),
@@ -323,8 +323,8 @@ def test_faraday_and_risu_bring_their_lore() -> None:
 
 
 def test_a_character_without_any_text_is_told() -> None:
-    assert any("no text" in note for note in remarks_on(Card.new("Ada")))
-    assert not any("no text" in note for note in remarks_on(Card.new("Ada", first_mes="Hi")))
+    assert any("no text" in note for note in card_warnings(Card.new("Ada")))
+    assert not any("no text" in note for note in card_warnings(Card.new("Ada", first_mes="Hi")))
 
 
 # -- lorebooks -----------------------------------------------------------------------------------------
@@ -366,7 +366,7 @@ def test_lorebooks_are_read_with_their_own_rules() -> None:
 def risu(text: str, out: str, find: str = "x", kind: str = "editoutput", **more: Any) -> str:
     """What a script of RisuAI makes of a text."""
     document = {"type": "regex", "data": [{"comment": "c", "in": find, "out": out, "type": kind, **more}]}
-    from lunalux_core.cards.regex import read_scripts
+    from lunalux_core.regex.script import read_scripts
 
     scripts = read_scripts([one.document for one in shelf_documents("regex", document, "x")])
     with EcmaEngine() as engine:

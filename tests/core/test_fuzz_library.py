@@ -14,13 +14,15 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.cards.chatlog import ChatLog, LogNode, write_jsonl, write_native
-from lunalux_core.cards.chatlog_read import read_chat
+from lunalux_core.chat.files import store_chat
+from lunalux_core.chat.journal import ReplyJournal, read_journal
+from lunalux_core.chatlogs.chatlog import ChatLog, LogNode, write_jsonl, write_native
+from lunalux_core.chatlogs.read import read_chat
+from lunalux_core.config.paths import Paths
 from lunalux_core.dialogue.authors_note import ChatNote
 from lunalux_core.errors import LunaluxError
 from lunalux_core.ids import LATEST_MS
 from lunalux_core.library import Library
-from lunalux_core.library.changes import undo
 from lunalux_core.library.characters import NewCharacter, insert_character
 from lunalux_core.library.conversations import (
     _conversation,
@@ -30,10 +32,8 @@ from lunalux_core.library.conversations import (
     load_path,
     new_message,
 )
-from lunalux_core.library.edits import edit_message
-from lunalux_core.paths import Paths
-from lunalux_core.streaming_tail import Tail, read_tail
-from lunalux_core.transfer import store_chat
+from lunalux_core.library.message_edits import edit_message
+from lunalux_core.library.undo import undo
 from lunalux_tui.render.message import moment
 
 INPUTS = 100_000
@@ -319,7 +319,7 @@ def test_kept_changes(seed: int, paths: Paths) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_journals(seed: int, tmp_path: Path) -> None:
     library = tmp_path / "library.db"
-    tail = Tail(library, "reply", "What was there. ")
+    tail = ReplyJournal(library, "reply", "What was there. ")
     assert tail.claim()
     for text, thinking in (("It ", ""), ("rains", "hm"), (" on\n", ""), ("月光", "\u2028"), ('"end"', "")):
         tail.add(text, thinking)
@@ -327,14 +327,14 @@ def test_journals(seed: int, tmp_path: Path) -> None:
     file = tmp_path / "streaming" / "reply.jsonl"
     whole = file.read_bytes()
     text = 'What was there. It rains on\n月光"end"'
-    kept = read_tail(library, "reply")
+    kept = read_journal(library, "reply")
     assert kept is not None and kept.text == text and not kept.damaged
     chance = random.Random(seed)
     cut = 0
     for number in range(INPUTS // len(SEEDS)):
         data = whole[: chance.randrange(len(whole) + 1)] if number % 3 == 0 else damaged(chance, whole)
         file.write_bytes(data)
-        kept = read_tail(library, "reply")
+        kept = read_journal(library, "reply")
         assert kept is not None, data
         kept.text.encode(), kept.thinking.encode()
         if number % 3 == 0:

@@ -16,18 +16,17 @@ from typing import Any
 
 import pytest
 
-from lunalux_core import backup
 from lunalux_core.account import AccountState, _session, restored_state
-from lunalux_core.config_file import reset_value, set_value, template
-from lunalux_core.credentials import Credentials
+from lunalux_core.config.config_file import reset_value, set_value, template
+from lunalux_core.config.credentials import Credentials
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import DECLARATIONS, load_settings
 from lunalux_core.errors import LunaluxError
-from lunalux_core.library import Library
+from lunalux_core.library import Library, backup
 from lunalux_core.library.cache import _value
-from lunalux_core.library.market import _grams, _rows
+from lunalux_core.library.market_cache import _grams, _rows
 from lunalux_core.library.restoring import _read
-from lunalux_core.paths import Paths
 from lunalux_core.prices import price_of, read_price
-from lunalux_core.settings import DECLARATIONS, load_settings
 
 pytestmark = pytest.mark.slow
 SEED = 20261129

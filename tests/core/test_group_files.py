@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from lunalux_core.cards.chatlog_read import read_chat
+from lunalux_core.chat.files import export_conversation
+from lunalux_core.chat.group_files import import_group_chat, is_group_chat
+from lunalux_core.chatlogs.read import read_chat
+from lunalux_core.config.paths import Paths
 from lunalux_core.errors import NotFound
-from lunalux_core.group_chats import import_group_chat, is_group_chat
 from lunalux_core.importing import import_files
 from lunalux_core.library import Library
 from lunalux_core.library.characters import NewCharacter
-from lunalux_core.paths import Paths
-from lunalux_core.transfer import export_conversation
 
 
 @pytest.fixture

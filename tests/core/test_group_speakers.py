@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from lunalux_core.dialogue.replay_group import replay
-from lunalux_core.dialogue.speakers import (
-    Candidate,
+from lunalux_core.groups.turn_order import (
+    GroupMember,
+    LastSpoken,
     NamePrefix,
-    Occasion,
     choose_speakers,
     mentioned,
 )
 from lunalux_core.library.groups import TURN_ORDERS
+from lunalux_core.scenarios.groups import replay
 
 VECTORS = Path(__file__).resolve().parents[1] / "data" / "vectors" / "groups.json"
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text("utf-8"))
@@ -34,7 +34,7 @@ DEVIATIONS = {
 NAMES = ("Mira", "Bao Linh", "Sol the Brave", "林晚灯", "Ünal", "o'hara")
 members = st.lists(
     st.builds(
-        Candidate,
+        GroupMember,
         st.sampled_from("abcdef"),
         st.sampled_from(NAMES).map(lambda name: (name,)),
         st.sampled_from((0.0, 0.2, 0.5, 1.0)),
@@ -44,7 +44,7 @@ members = st.lists(
     max_size=6,
 )
 occasions = st.builds(
-    Occasion,
+    LastSpoken,
     st.lists(st.sampled_from((*NAMES, "well,", "the", "brave?")), max_size=4).map(" ".join),
     st.booleans(),
     st.sampled_from(("", *NAMES)),
@@ -67,7 +67,7 @@ def test_vector(case: dict[str, Any]) -> None:
 @examples(max_examples=100)
 @given(crowd=members, occasion=occasions, seed=st.integers())
 def test_no_order_picks_a_muted_one_twice_or_nobody(
-    order: Any, crowd: list[Candidate], occasion: Occasion, seed: int
+    order: Any, crowd: list[GroupMember], occasion: LastSpoken, seed: int
 ) -> None:
     chosen = choose_speakers(order, crowd, occasion, Random(seed).random)
     able = [member.id for member in crowd if not member.muted]
@@ -85,7 +85,7 @@ def test_no_order_picks_a_muted_one_twice_or_nobody(
 @examples(max_examples=100)
 @given(members, occasions, st.integers())
 def test_in_the_natural_order_whoever_is_named_speaks_first(
-    crowd: list[Candidate], occasion: Occasion, seed: int
+    crowd: list[GroupMember], occasion: LastSpoken, seed: int
 ) -> None:
     barred = "" if occasion.by_person or occasion.self_responses else occasion.last
     free = [member for member in crowd if not member.muted and member.names[0] != barred]
@@ -95,11 +95,11 @@ def test_in_the_natural_order_whoever_is_named_speaks_first(
 
 def test_talkativeness_decides_how_often() -> None:
     crowd = [
-        Candidate("shy", ("Shy",), 0.0),
-        Candidate("half", ("Half",), 0.5),
-        Candidate("loud", ("Loud",), 1.0),
+        GroupMember("shy", ("Shy",), 0.0),
+        GroupMember("half", ("Half",), 0.5),
+        GroupMember("loud", ("Loud",), 1.0),
     ]
-    said = Occasion("Hello", by_person=True)
+    said = LastSpoken("Hello", by_person=True)
     rounds = [choose_speakers("natural", crowd, said, Random(seed).random) for seed in range(400)]
     assert all("loud" in chosen and "shy" not in chosen for chosen in rounds)
     assert 150 < sum("half" in chosen for chosen in rounds) < 250
@@ -122,7 +122,7 @@ def test_talkativeness_decides_how_often() -> None:
     ],
 )
 def test_what_calls_somebody(text: str, names: tuple[str, ...], called: bool) -> None:
-    assert mentioned(text, [Candidate("x", names)]) == ["x"] * called
+    assert mentioned(text, [GroupMember("x", names)]) == ["x"] * called
 
 
 @pytest.mark.parametrize(

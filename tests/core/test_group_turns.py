@@ -10,14 +10,14 @@ from contextlib import aclosing
 import pytest
 from llm_server import ModelServer, document, model_server, stream
 
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
 from lunalux_core.dialogue.turn import TextDelta, TurnCompleted, TurnEvent, TurnOptions, TurnStarted
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.importing import import_data
 from lunalux_core.library.conversations import Conversation
 from lunalux_core.library.groups import Group
-from lunalux_core.paths import Paths
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
 
 MODEL = TurnOptions(model="openai:test")
 PRESET = {

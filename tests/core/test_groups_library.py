@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.library import Library
 from lunalux_core.library.characters import NewCharacter
 from lunalux_core.library.conversations import append_message, create_conversation, new_message
 from lunalux_core.library.groups import Group, insert_group
 from lunalux_core.library.migrations import FIRST, STEPS
-from lunalux_core.paths import Paths
 
 
 @pytest.fixture

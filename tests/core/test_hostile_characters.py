@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.cards.chatlog import write_jsonl
-from lunalux_core.cards.chatlog_read import read_chat
+from lunalux_core.chatlogs.chatlog import write_jsonl
+from lunalux_core.chatlogs.read import read_chat
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
 from lunalux_core.dialogue.turn import ScriptSkipped, TurnCompleted, TurnEvent, TurnOptions
 from lunalux_core.errors import InvalidInput
 from lunalux_core.importing import import_data
-from lunalux_core.paths import Paths
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
 
 RUNAWAY = "(a+)+$"
 FOOD = "a" * 40 + "!"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.dialogue.html import Fold, HtmlPanel, ScriptBlock, split, to_text
+from lunalux_core.display.html import Fold, HtmlPanel, ScriptBlock, split, to_text
 
 
 def squeezed(text: str) -> str:

@@ -17,11 +17,11 @@ import pytest
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
-from lunalux_core.cards.placeholder import placeholder_png
+from lunalux_core.cards.placeholder_picture import placeholder_png
 from lunalux_core.cards.png import make_chunk
+from lunalux_core.config.paths import Paths
 from lunalux_core.importing import ImportResult, gather, import_files
 from lunalux_core.library import Library
-from lunalux_core.paths import Paths
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["lake"], "content": "The lake is deep."}}}
 SCRIPT = {"scriptName": "Stars", "findRegex": "/\\*/g", "replaceString": "", "placement": [2]}
@@ -381,7 +381,7 @@ def test_the_report_says_what_behaves_otherwise(library: Library, paths: Paths, 
 async def test_real_cards_come_back_from_the_library_as_they_were(
     library: Library, paths: Paths, shared: Path, tmp_path: Path, target: str
 ) -> None:
-    from lunalux_core.cards.front import read_card
+    from lunalux_core.cards.read import read_card
     from lunalux_core.exporting.target import card_file
 
     files = {

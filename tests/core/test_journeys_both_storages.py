@@ -16,7 +16,7 @@ from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
 from lunalux_core.dialogue.turn import Billed, TurnOptions
 from lunalux_core.errors import BackendError, NotFound, SessionError
-from lunalux_core.library.market import Filters, MarketCard
+from lunalux_core.library.market_cache import Filters, MarketCard
 from lunalux_core.runtime import Runtime
 
 PASSWORD = "a long enough passphrase 7"

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput, NotFound, StorageError
 from lunalux_core.library import Library
-from lunalux_core.library.changes import keep_change, read_row, redo, undo
 from lunalux_core.library.characters import NewCharacter, insert_character
 from lunalux_core.library.conversations import (
     Message,
@@ -33,7 +33,7 @@ from lunalux_core.library.conversations import (
     select_message,
     update_message,
 )
-from lunalux_core.library.edits import (
+from lunalux_core.library.message_edits import (
     delete_branch,
     delete_one,
     edit_as_branch,
@@ -41,7 +41,7 @@ from lunalux_core.library.edits import (
     set_hidden,
     truncate_after,
 )
-from lunalux_core.paths import Paths
+from lunalux_core.library.undo import keep_change, read_row, redo, undo
 
 
 @pytest.fixture

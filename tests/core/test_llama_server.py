@@ -19,9 +19,9 @@ import pytest
 from test_text_turns import CHATML, MASTER, collect, completed, opened
 from text_servers import TextServer
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.dialogue.turn import TemplateFailed, TextDelta
 from lunalux_core.errors import LunaluxError
-from lunalux_core.paths import Paths
 
 SERVER = os.environ.get("LUNALUX_LLAMA_SERVER", "")
 MODEL = os.environ.get("LUNALUX_LLAMA_MODEL", "")

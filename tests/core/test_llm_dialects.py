@@ -22,7 +22,6 @@ from llm_server import (
     raw,
 )
 
-from lunalux_core.llm.gemini import GeminiModel
 from lunalux_core.llm.model import (
     CharacterMaterial,
     Message,
@@ -31,8 +30,9 @@ from lunalux_core.llm.model import (
     ModelSpec,
     PostProcess,
 )
-from lunalux_core.llm.openai import OpenAIModel
-from lunalux_core.llm.pool import HttpPool
+from lunalux_core.llm.servers.gemini import GeminiModel
+from lunalux_core.llm.servers.openai import OpenAIModel
+from lunalux_core.llm.servers.pool import HttpPool
 
 KEY = "sk-test-0123456789abcdef"
 SAID = "The rain has stopped."

@@ -15,7 +15,7 @@ import pytest
 from llm_server import Heard, listen, pool
 
 from lunalux_core.llm.model import ModelSpec
-from lunalux_core.llm.openai import OpenAIModel
+from lunalux_core.llm.servers.openai import OpenAIModel
 
 
 class Bench:

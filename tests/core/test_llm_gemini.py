@@ -12,9 +12,9 @@ from aiohttp import web
 from llm_server import ModelServer, Seen, document, event, listen, model_server, page, pool, raw
 
 from lunalux_core.errors import LunaluxError
-from lunalux_core.llm.gemini import GeminiModel, gemini_base_url
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Sampling
-from lunalux_core.llm.pool import HttpPool
+from lunalux_core.llm.servers.gemini import GeminiModel, gemini_base_url
+from lunalux_core.llm.servers.pool import HttpPool
 
 KEY = "AIzaSyTest0123456789"
 

@@ -27,8 +27,8 @@ from llm_server import (
 
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Sampling
-from lunalux_core.llm.openai import OpenAIModel, openai_base_url
-from lunalux_core.llm.pool import HttpPool
+from lunalux_core.llm.servers.openai import OpenAIModel, openai_base_url
+from lunalux_core.llm.servers.pool import HttpPool
 
 KEY = "sk-secret-0123456789"
 ERROR = {"error": {"message": f"no, {KEY}", "type": "x"}}

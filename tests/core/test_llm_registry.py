@@ -9,12 +9,12 @@ import sys
 import pytest
 from llm_server import document, listen, model_server, page, stream
 
+from lunalux_core.config.settings import ModelConfig
 from lunalux_core.errors import InvalidInput, NotFound
-from lunalux_core.llm.local import LOCAL_SERVERS, LocalServer, local_servers
 from lunalux_core.llm.model import ModelSpec, Sampling
-from lunalux_core.llm.practice import PracticeModel
+from lunalux_core.llm.practice.model import PracticeModel
 from lunalux_core.llm.registry import Offer, Registry, credential_name, saved_specs
-from lunalux_core.settings import ModelConfig
+from lunalux_core.llm.servers.local import LOCAL_SERVERS, LocalServer, local_servers
 
 SAVED = ModelSpec("home", "openai", "big", "http://127.0.0.1:9/v1", "model:home")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.llm.sse import EventParser, EventTooLong
+from lunalux_core.llm.servers.sse import EventParser, EventTooLong
 
 
 def parsed(*chunks: bytes) -> list[str]:
@@ -74,3 +74,8 @@ def test_four_megabytes_on_one_line_pass() -> None:
     for _ in range(64):
         assert parser.feed(text) == []
     assert [len(event) for event in parser.feed(b"\n\n")] == [4 * 1024 * 1024]
+
+
+def test_an_empty_read_between_the_halves_of_a_line_end_is_nothing() -> None:
+    parser = EventParser()
+    assert parser.feed(b"data:\r") + parser.feed(b"") + parser.feed(b"\n {}\r\n\r\n") == ["\n{}"]

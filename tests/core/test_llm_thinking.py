@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.llm.thinking import ThinkingSplitter
+from lunalux_core.llm.servers.thinking import ThinkingSplitter
 
 
 def split(*pieces: str) -> tuple[str, str]:

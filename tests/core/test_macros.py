@@ -11,10 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.cards.macro_grammar import literal_token
-from lunalux_core.cards.macro_time import format_moment, humanize
-from lunalux_core.cards.macro_variables import format_number, to_number
-from lunalux_core.cards.macros import (
+from lunalux_core.macros.dates import format_moment, humanize
+from lunalux_core.macros.expansion import (
     MAX_OUTPUT,
     ChatMessage,
     MacroContext,
@@ -26,7 +24,9 @@ from lunalux_core.cards.macros import (
     expander,
     hidden_keys,
 )
-from lunalux_core.dialogue.replay_macros import replay
+from lunalux_core.macros.grammar import literal_token
+from lunalux_core.macros.variables import format_number, to_number
+from lunalux_core.scenarios.macros import replay
 
 NOON = datetime(2026, 3, 1, 12, 5, 9, tzinfo=timezone(timedelta(hours=8)))
 
@@ -63,10 +63,10 @@ DEVIATIONS = {
         "a|a|a,b",
         "the recorded draw came from a generator of SillyTavern's own, not from the scenario's number",
     ),
-    "{{//}}y": ("y", "FORMATS 5.1 lists {{//}} among the legacy spellings to keep"),
+    "{{//}}y": ("y", "Macro syntax lists {{//}} among the legacy spellings to keep"),
     "{{char}}'s {{description}} / {{personality}}": (
         "Alice's Alice is Bob's friend / kind",
-        "FORMATS 5.1: card fields are expanded when the field is built",
+        "Macro syntax: card fields are expanded when the field is built",
     ),
 }
 

@@ -16,7 +16,7 @@ from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
 from lunalux_core.errors import BackendError, LunaluxError, NetworkError, NotFound, SessionError
 from lunalux_core.ids import now_ms, uuid4
-from lunalux_core.library.market import Filters, MarketShelf
+from lunalux_core.library.market_cache import Filters, MarketCache
 from lunalux_core.market import Market
 from lunalux_core.runtime import Runtime
 
@@ -112,8 +112,8 @@ async def test_a_clock_that_goes_wrong_costs_a_request_at_most(
         return now_ms() + skew
 
     identity = await published(here, "Out of time")
-    shelf = MarketShelf(here.paths.cache / "skewed.db", proxy.url, clock)
-    market = Market(here.library, here.paths, shelf, lambda: here.client, lambda: here.account, clock)
+    cache = MarketCache(here.paths.cache / "skewed.db", proxy.url, clock)
+    market = Market(here.library, here.paths, cache, lambda: here.client, lambda: here.account, clock)
     try:
         assert await market.refresh("en", "new")
         assert not await market.refresh("en", "new")
@@ -121,8 +121,8 @@ async def test_a_clock_that_goes_wrong_costs_a_request_at_most(
         card = await market.card(identity)
         assert (await market.thumbnail(card))[:4] == b"RIFF"
     finally:
-        shelf.close()
-    right = MarketShelf(here.paths.cache / "skewed.db", proxy.url)
+        cache.close()
+    right = MarketCache(here.paths.cache / "skewed.db", proxy.url)
     try:
         listing = await right.listing("en", "new", ALL)
         assert listing.cards and not listing.fresh(now_ms()), "set right, the list is asked for again"

@@ -16,7 +16,7 @@ from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
 from lunalux_core.errors import BackendError, InvalidInput, LunaluxError, NetworkError, NotFound
 from lunalux_core.ids import uuid4
-from lunalux_core.library.market import Filters
+from lunalux_core.library.market_cache import Filters
 from lunalux_core.runtime import Runtime
 
 PASSWORD = "a long enough passphrase 7"
@@ -189,7 +189,7 @@ async def test_publish_needs_an_intro_and_a_card(here: Runtime) -> None:
     with pytest.raises(InvalidInput) as caught:
         await here.market.publish(png("X"), "x.png", "en", "   ")
     assert caught.value.code == "INTRO_REQUIRED"
-    from lunalux_core.cards.placeholder import placeholder_png
+    from lunalux_core.cards.placeholder_picture import placeholder_png
 
     with pytest.raises(BackendError) as refused:
         await here.market.publish(placeholder_png(), "x.png", "en", "Nobody.")

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
 from lunalux_core.dialogue.assembly.budget import REPLY_PRIMER
 from lunalux_core.dialogue.turn import TurnOptions
 from lunalux_core.errors import InvalidInput
 from lunalux_core.importing import import_data
-from lunalux_core.importing.shelf import put
+from lunalux_core.importing.shelf_documents import put
 from lunalux_core.library.conversations import Conversation, Message
-from lunalux_core.paths import Paths
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
 from lunalux_core.dialogue.turn import TurnCompleted, TurnOptions
 from lunalux_core.errors import NotFound, ProviderError
-from lunalux_core.paths import Paths
 from lunalux_core.plugins.api import Outcome, Panel, Scene, UserMessage
-from lunalux_core.plugins.running import STRIKES, Plugins, accept_text
+from lunalux_core.plugins.runner import STRIKES, Plugins, accept_text
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
 
 SHOUT = "class plugin:\n    def on_user_message(self, message):\n        return message.text.upper()\n"
 STAR = "class plugin:\n    def on_user_message(self, message):\n        return message.text + '*'\n"
@@ -137,7 +137,7 @@ async def test_a_hook_that_hangs_does_not_keep_the_program_from_ending(tmp_path:
     script.write_text(
         "import asyncio, sys\n"
         "from pathlib import Path\n"
-        "from lunalux_core.plugins import running\n"
+        "from lunalux_core.plugins import runner as running\n"
         "running.HOOK_SECONDS = 0.2\n"
         f"folder = Path({str(tmp_path)!r}) / 'p'\n"
         "folder.mkdir()\n"

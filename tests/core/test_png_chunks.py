@@ -1,4 +1,4 @@
-"""PNG chunk streams: nothing else moves, nothing hostile gets far (FORMATS 1.3)."""
+"""PNG chunk streams: nothing else moves, nothing hostile gets far."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunalux_core.cards import png
-from lunalux_core.cards.front import read_card
-from lunalux_core.cards.placeholder import placeholder_png
+from lunalux_core.cards.placeholder_picture import placeholder_png
+from lunalux_core.cards.read import read_card
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 IHDR = png.make_chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))

@@ -13,9 +13,9 @@ from PIL import Image
 from lunalux_core.cards.assets import Asset
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.charx import write_charx
+from lunalux_core.config.paths import Paths
 from lunalux_core.importing import import_files
-from lunalux_core.paths import Paths
-from lunalux_core.portraits import Gallery, read_gallery
+from lunalux_core.library.portraits import Gallery, read_gallery
 from lunalux_core.runtime import Runtime
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.cards.preset import (
+from lunalux_core.errors import InvalidInput, LimitExceeded
+from lunalux_core.presets.document import (
     DEFAULT_ORDER,
     OrderEntry,
     parse_preset,
@@ -19,7 +20,6 @@ from lunalux_core.cards.preset import (
     set_content,
     set_enabled,
 )
-from lunalux_core.errors import InvalidInput, LimitExceeded
 
 
 def preset_of(**document: Any) -> Any:

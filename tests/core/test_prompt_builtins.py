@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from lunalux_core.cards.macros import MacroContext, Variables, expander
-from lunalux_core.cards.preset import Preset, preset_document, read_preset
 from lunalux_core.dialogue.assembly import (
     AuthorsNote,
     CardFields,
@@ -25,9 +23,11 @@ from lunalux_core.dialogue.assembly import (
     assemble,
 )
 from lunalux_core.dialogue.output_contract import parse_reply
-from lunalux_core.dialogue.prompts import BUILTIN_KEYS, FRAMEWORKS, Language, builtin_presets, load_builtin
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.llm.tokens import estimator
+from lunalux_core.macros.expansion import MacroContext, Variables, expander
+from lunalux_core.presets.builtin import BUILTIN_KEYS, FRAMEWORKS, Language, builtin_presets, load_builtin
+from lunalux_core.presets.document import Preset, preset_document, read_preset
 
 GOLDEN = Path(__file__).resolve().parents[1] / "data" / "prompts"
 BOTH = pytest.mark.parametrize("language", ["en", "zh"])

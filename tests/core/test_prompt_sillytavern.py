@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.cards.macros import MacroContext, Variables, expander
-from lunalux_core.cards.preset import Preset, read_preset
 from lunalux_core.dialogue.assembly import (
     AuthorsNote,
     CardFields,
@@ -18,9 +16,11 @@ from lunalux_core.dialogue.assembly import (
     PromptMaterial,
     assemble,
 )
-from lunalux_core.dialogue.replay_preset import replay
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.model import Message
+from lunalux_core.macros.expansion import MacroContext, Variables, expander
+from lunalux_core.presets.document import Preset, read_preset
+from lunalux_core.scenarios.presets import replay
 
 ORDER = ("main", "charDescription", "dialogueExamples", "chatHistory", "jailbreak")
 

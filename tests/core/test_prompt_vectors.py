@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.dialogue.replay_preset import replay
+from lunalux_core.scenarios.presets import replay
 
 VECTORS = Path(__file__).resolve().parents[1] / "data" / "vectors" / "prompt.json"
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text("utf-8"))
 
 DEVIATIONS: dict[str, str] = {}
-"""Vectors we depart from, with the reason. None so far: what FORMATS 3.2 names (fixed parts that do not
+"""Vectors we depart from, with the reason. None so far: what "SillyTavern assembly" names (fixed parts that
+do not
 fit are refused, not cut) is not among these scenarios."""
 
 

@@ -17,15 +17,15 @@ from typing import Any
 
 import pytest
 
+from lunalux_core.chat.journal import ReplyJournal, is_held, journaled, read_journal, remove_journals
+from lunalux_core.config.paths import Paths
 from lunalux_core.database import Connection, Database
-from lunalux_core.importing.shelf import known_items, put
+from lunalux_core.importing.shelf_documents import known_items, put
 from lunalux_core.library import Library
-from lunalux_core.library.changes import read_row, undo
 from lunalux_core.library.characters import NewCharacter
 from lunalux_core.library.conversations import append_message, load_path, new_message
-from lunalux_core.library.edits import edit_message
-from lunalux_core.paths import Paths
-from lunalux_core.streaming_tail import Tail, is_held, read_tail, remove_tails, tails
+from lunalux_core.library.message_edits import edit_message
+from lunalux_core.library.undo import read_row, undo
 
 
 @pytest.fixture
@@ -190,12 +190,12 @@ async def test_a_number_of_a_process_says_nothing_about_who_writes(paths: Paths)
     paths.library.parent.mkdir(parents=True)
     assert naive(os.getppid()), "a number that was given again: the reply of a dead program lives for ever"
     assert not is_held(paths.library, "reply")
-    tail = Tail(paths.library, "reply", "")
+    tail = ReplyJournal(paths.library, "reply", "")
     assert tail.claim()
     gone = 4_190_000  # as seen from a container of its own, the number of the writer is nobody's
     assert not naive(gone), "the reply of a program that lives is taken for cut"
     assert is_held(paths.library, "reply")
-    assert not Tail(paths.library, "reply", "").claim(), "and nobody else may write it"
+    assert not ReplyJournal(paths.library, "reply", "").claim(), "and nobody else may write it"
     tail.release()
     assert not is_held(paths.library, "reply")
 
@@ -205,22 +205,22 @@ async def test_a_journal_removed_by_its_name_takes_the_words_of_its_next_writer(
     paths.library.parent.mkdir(parents=True)
     folder = paths.library.parent / "streaming"
 
-    def continued() -> Tail:
-        tail = Tail(paths.library, "reply", "")
+    def continued() -> ReplyJournal:
+        tail = ReplyJournal(paths.library, "reply", "")
         assert tail.claim()
         tail.add("words that were shown")
         return tail
 
     first = continued()
-    listed = tails(paths.library)
+    listed = journaled(paths.library)
     for one in listed:
         (folder / f"{one}.jsonl").unlink()
-    assert read_tail(paths.library, "reply") is None, "a kill now loses them"
+    assert read_journal(paths.library, "reply") is None, "a kill now loses them"
     first.remove()
 
     second = continued()
-    remove_tails(paths.library, listed)
-    kept = read_tail(paths.library, "reply")
+    remove_journals(paths.library, listed)
+    kept = read_journal(paths.library, "reply")
     assert kept is not None and kept.text == "words that were shown"
     second.remove()
     assert not list(folder.iterdir())
@@ -229,7 +229,7 @@ async def test_a_journal_removed_by_its_name_takes_the_words_of_its_next_writer(
 async def test_a_journal_is_claimed_by_one_however_many_want_it(paths: Paths) -> None:
     paths.library.parent.mkdir(parents=True)
     for _ in range(20):
-        claims = [Tail(paths.library, "reply", "") for _ in range(8)]
+        claims = [ReplyJournal(paths.library, "reply", "") for _ in range(8)]
         got = await asyncio.gather(*(asyncio.to_thread(one.claim) for one in claims))
         assert sum(got) == 1
         claims[got.index(True)].remove()

@@ -26,15 +26,15 @@ from keyring.errors import KeyringLocked
 from served_backend import device
 
 from lunalux_core.account import AccountState, restored_state
-from lunalux_core.backend.settings import BackendSettings
+from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
-from lunalux_core.config_file import set_value
-from lunalux_core.credentials import Credentials
+from lunalux_core.config.config_file import set_value
+from lunalux_core.config.credentials import Credentials
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.library import Library
-from lunalux_core.paths import Paths
-from lunalux_core.settings import load_settings
 
 MANY = 20
 

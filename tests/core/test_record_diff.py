@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunalux_core.dialogue.record_diff import compare_entries, compare_messages, compare_texts
+from lunalux_core.dialogue.turn_record_diff import compare_entries, compare_messages, compare_texts
 
 
 def message(content: str, slot: str = "chatHistory", id: str = "", role: str = "user") -> dict[str, Any]:

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.cards.macros import MacroContext, Variables, expander
-from lunalux_core.cards.regex import (
+from lunalux_core.errors import InvalidInput
+from lunalux_core.macros.expansion import MacroContext, Variables, expander
+from lunalux_core.regex.engine import Budget, EcmaEngine
+from lunalux_core.regex.script import (
     AI_OUTPUT,
     USER_INPUT,
     Pattern,
@@ -23,16 +25,23 @@ from lunalux_core.cards.regex import (
     read_scripts,
     write_script,
 )
-from lunalux_core.dialogue.ecma import Budget, EcmaEngine
-from lunalux_core.dialogue.replay_regex import replay
-from lunalux_core.dialogue.scripts import Skipped, run_scripts
-from lunalux_core.errors import InvalidInput
+from lunalux_core.regex.substitution import Skipped, run_scripts
+from lunalux_core.scenarios.regex import replay
 
 DEVIATIONS = {
-    "group-11-is-offset": ("xx[]", "FORMATS 4.2: $n beyond the last group is empty, not a callback argument"),
-    "group-beyond-is-input": ("xx[]", "FORMATS 4.2: the same, where SillyTavern inserts the whole input"),
-    "macro-injected-from-text": ("a {{char}} b", "FORMATS 4.2: captured words are never read as macros"),
-    "null-replace": ("", "FORMATS 4.1: a replaceString of null is empty instead of an error"),
+    "group-11-is-offset": (
+        "xx[]",
+        "Running regex scripts: $n beyond the last group is empty, not a callback argument",
+    ),
+    "group-beyond-is-input": (
+        "xx[]",
+        "Running regex scripts: the same, where SillyTavern inserts the whole input",
+    ),
+    "macro-injected-from-text": (
+        "a {{char}} b",
+        "Running regex scripts: captured words are never read as macros",
+    ),
+    "null-replace": ("", "Regex script files: a replaceString of null is empty instead of an error"),
 }
 
 

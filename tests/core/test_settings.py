@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from lunalux_core.config_file import remove_model, reset_value, save_model, set_value, template
-from lunalux_core.credentials import Credentials
+from lunalux_core.config.config_file import remove_model, reset_value, save_model, set_value, template
+from lunalux_core.config.credentials import Credentials
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import DECLARATIONS, ModelConfig, load_settings
 from lunalux_core.errors import InvalidInput, NotFound
-from lunalux_core.paths import Paths
-from lunalux_core.settings import DECLARATIONS, ModelConfig, load_settings
 
 
 def write(paths: Paths, text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.dialogue.replay_template import replay
+from lunalux_core.scenarios.templates import replay
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "vectors"
 FILES = ("text", "text-cleanup", "text-activate")

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from text_servers import TextServer, text_server
 
-from lunalux_core.config_file import save_model
+from lunalux_core.config.config_file import save_model
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import ModelConfig, load_settings
 from lunalux_core.dialogue.turn import (
     ReplyKept,
     TemplateFailed,
@@ -22,9 +24,7 @@ from lunalux_core.dialogue.turn import (
 from lunalux_core.errors import InvalidInput, NetworkError
 from lunalux_core.importing import import_data
 from lunalux_core.library.conversations import Conversation
-from lunalux_core.paths import Paths
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import ModelConfig, load_settings
 from lunalux_core.templates.reading import TemplateDocument, template_documents
 
 CARD = {

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from lunalux_core.config.settings import load_settings
 from lunalux_core.dialogue.turn import TurnCompleted
 from lunalux_core.errors import NotFound
-from lunalux_core.library.records import KEPT_EACH
+from lunalux_core.library.turn_records import KEPT_EACH
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
 
 SCRIPT = {"scriptName": "Tea", "findRegex": "/coffee/g", "replaceString": "tea", "placement": [1]}
 LORE = {

@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 from llm_server import DONE, Answer, ModelServer, chunk, document, model_server, raw, stream
 
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
 from lunalux_core.database import Connection
 from lunalux_core.dialogue.turn import TextDelta, TurnEvent, TurnOptions
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.importing import import_data
 from lunalux_core.library.conversations import Conversation, Message
-from lunalux_core.paths import Paths
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
 
 CARD = {
     "spec": "chara_card_v2",

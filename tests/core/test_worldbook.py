@@ -12,14 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.worldbook import (
-    entry_from_world_info,
-    read_book,
-    write_character_book,
-    write_world_info,
-)
-from lunalux_core.dialogue.replay_worldbook import replay, trial
-from lunalux_core.dialogue.worldbook import (
+from lunalux_core.errors import InvalidInput
+from lunalux_core.scenarios.worldbook import replay, trial
+from lunalux_core.worldbook.engine import (
     Activation,
     ActiveBook,
     ScanContext,
@@ -29,13 +24,18 @@ from lunalux_core.dialogue.worldbook import (
     WorldbookSettings,
     activate,
 )
-from lunalux_core.errors import InvalidInput
+from lunalux_core.worldbook.read import (
+    entry_from_world_info,
+    read_book,
+    write_character_book,
+    write_world_info,
+)
 
 DEVIATIONS = {
-    "group-multi": "FORMATS 2.8: an entry of several groups blocks each of them",
-    "group-already-activated-multi": "FORMATS 2.8: the same",
-    "group-multi-splice-loses-unrelated": "FORMATS 2.8: no unrelated entry is lost",
-    "cb-enabled-missing": "FORMATS 2.12 item 5: a missing `enabled` means enabled, and is told",
+    "group-multi": "Inclusion groups: an entry of several groups blocks each of them",
+    "group-already-activated-multi": "Inclusion groups: the same",
+    "group-multi-splice-loses-unrelated": "Inclusion groups: no unrelated entry is lost",
+    "cb-enabled-missing": "Worldbook departures: a missing `enabled` means enabled, and is told",
 }
 
 

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from lunalux_core.cards.front import read_card
-from lunalux_core.cards.worldbook import (
+from lunalux_core.cards.read import read_card
+from lunalux_core.errors import InvalidInput
+from lunalux_core.worldbook.foreign import png_document
+from lunalux_core.worldbook.read import (
     AFTER,
     AT_DEPTH,
     BEFORE,
@@ -28,8 +30,6 @@ from lunalux_core.cards.worldbook import (
     write_lorebook_v3,
     write_world_info,
 )
-from lunalux_core.cards.worldbook_foreign import png_document
-from lunalux_core.errors import InvalidInput
 
 FULL = Entry(
     5,

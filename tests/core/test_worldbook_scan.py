@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.cards.macros import MacroContext, expander
-from lunalux_core.cards.worldbook import Book, Entry, read_book
-from lunalux_core.dialogue.ecma import EcmaEngine
-from lunalux_core.dialogue.replay_worldbook import replay, trial
-from lunalux_core.dialogue.worldbook import (
+from lunalux_core.macros.expansion import MacroContext, expander
+from lunalux_core.regex.engine import EcmaEngine
+from lunalux_core.scenarios.worldbook import replay, trial
+from lunalux_core.worldbook.engine import (
     Activation,
     ActiveBook,
     ScanContext,
@@ -24,9 +23,10 @@ from lunalux_core.dialogue.worldbook import (
     activate,
     regex_matcher,
 )
-from lunalux_core.dialogue.worldbook.candidates import candidates
-from lunalux_core.dialogue.worldbook.index import Index
-from lunalux_core.dialogue.worldbook.keys import Haystack, Matcher
+from lunalux_core.worldbook.engine.candidates import candidates
+from lunalux_core.worldbook.engine.index import Index
+from lunalux_core.worldbook.engine.keys import Haystack, Matcher
+from lunalux_core.worldbook.read import Book, Entry, read_book
 
 
 def tools(rolls: Sequence[float] = (), **given: Any) -> Tools:

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 
 from textual.pilot import Pilot
 
+from lunalux_core.config.settings import load_settings
 from lunalux_core.database import Connection
 from lunalux_core.library.conversations import MessageRole, append_message, create_conversation, new_message
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
-from lunalux_tui.opening import read_opening
-from lunalux_tui.screens.chat import ChatScreen
-from lunalux_tui.shell import LunaluxApp
+from lunalux_tui.app.app import LunaluxApp
+from lunalux_tui.app.first_frame import read_opening
+from lunalux_tui.chat.screen import ChatScreen
 
 
 class Driven:

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from chat_world import Driven, open_app
 from textual.widgets import Input, TextArea
 
-from lunalux_tui.dialogs.ask import AskDialog
-from lunalux_tui.screens.create import CreateScreen
-from lunalux_tui.widgets.form import FieldBox
+from lunalux_tui.create.screen import CreateScreen
+from lunalux_tui.parts.ask_dialog import AskDialog
+from lunalux_tui.parts.form_field import FieldBox
 
 
 class Editor:

@@ -10,14 +10,14 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
 from lunalux_core.ids import now_ms
-from lunalux_core.library.market import Lang, MarketShelf, Sort
-from lunalux_core.paths import Paths
+from lunalux_core.library.market_cache import Lang, MarketCache, Sort
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
-from lunalux_tui.opening import read_opening
-from lunalux_tui.screens.market import MarketScreen
-from lunalux_tui.shell import LunaluxApp
+from lunalux_tui.app.app import LunaluxApp
+from lunalux_tui.app.first_frame import read_opening
+from lunalux_tui.market.screen import MarketScreen
 
 NOWHERE = "http://127.0.0.1:9"
 HOUR = 3_600_000
@@ -47,7 +47,7 @@ async def stock(
 ) -> None:
     """Put lists on disk as a fetch would have, one hour good."""
     paths.cache.mkdir(parents=True, exist_ok=True)
-    shelf = MarketShelf(paths.cache / "market.db", place, *([clock] if clock else []))
+    shelf = MarketCache(paths.cache / "market.db", place, *([clock] if clock else []))
     try:
         for (lang, sort), items in lists.items():
             await shelf.replace(lang, sort, items, HOUR, None)

@@ -8,12 +8,12 @@ from pathlib import Path
 from chat_world import Driven
 from textual.widgets import Input
 
-from lunalux_tui.dialogs.ask import AskDialog
-from lunalux_tui.screens.panes.base import Pane
-from lunalux_tui.screens.settings import SettingsScreen
+from lunalux_tui.parts.ask_dialog import AskDialog
+from lunalux_tui.settings.screen import SettingsScreen
+from lunalux_tui.settings.sections.base import SectionView
 
 
-async def section(driven: Driven, name: str) -> Pane:
+async def section(driven: Driven, name: str) -> SectionView:
     """Go to a section of the settings and into its list."""
     app = driven.app
     app.action_settings(name)
@@ -24,14 +24,14 @@ async def section(driven: Driven, name: str) -> Pane:
     return screen.pane
 
 
-async def go_to(driven: Driven, pane: Pane, row_id: str) -> None:
+async def go_to(driven: Driven, pane: SectionView, row_id: str) -> None:
     """Put the cursor on a row."""
     await driven.until(lambda: row_id in [row.id for row in pane.rows])
     pane.set_rows(pane.rows, at=row_id)
     await driven.pilot.pause()
 
 
-def right_of(pane: Pane, row_id: str) -> str:
+def right_of(pane: SectionView, row_id: str) -> str:
     """What stands at the right of a row."""
     return next(row.right for row in pane.rows if row.id == row_id)
 

@@ -9,14 +9,14 @@ import pytest
 from market_world import frame, running, until
 from textual.pilot import Pilot
 
-from lunalux_core.paths import Paths
-from lunalux_tui.dialogs.coupon import CouponDialog
-from lunalux_tui.dialogs.sign_in import SignInDialog
-from lunalux_tui.dialogs.username import ForcedUsernameDialog
-from lunalux_tui.screens.account import AccountScreen
-from lunalux_tui.shell import LunaluxApp
+from lunalux_core.config.paths import Paths
+from lunalux_tui.account.coupon_dialog import CouponDialog
+from lunalux_tui.account.screen import AccountScreen
+from lunalux_tui.account.sign_in_dialog import SignInDialog
+from lunalux_tui.account.username_dialog import ForcedUsernameDialog
+from lunalux_tui.app.app import LunaluxApp
 
-pytest.importorskip("lunalux_core.backend.embedded")
+pytest.importorskip("lunalux_core.backend.running.embedded")
 
 PASSWORD = "a-long-password-7"
 

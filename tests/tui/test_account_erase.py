@@ -7,13 +7,13 @@ from market_world import frame, running, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.errors import BackendError, NetworkError
-from lunalux_core.paths import Paths
-from lunalux_tui.dialogs.erase import EraseDialog
-from lunalux_tui.screens.account import AccountScreen
-from lunalux_tui.shell import LunaluxApp
+from lunalux_tui.account.erase_dialog import EraseDialog
+from lunalux_tui.account.screen import AccountScreen
+from lunalux_tui.app.app import LunaluxApp
 
-pytest.importorskip("lunalux_core.backend.embedded")
+pytest.importorskip("lunalux_core.backend.running.embedded")
 
 EMAIL, PASSWORD, NAME = "ada@example.org", "a-long-password-7", "Mirelle_77"
 

@@ -11,13 +11,13 @@ from market_world import NOWHERE, frame, running, signed_in, until
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
-from lunalux_core.paths import Paths
-from lunalux_tui.dialogs.publish import split_tags
-from lunalux_tui.screens.account import AccountScreen
-from lunalux_tui.shell import LunaluxApp
-from lunalux_tui.widgets.market_words import DAY, HOUR, MINUTE, age, compact
-from lunalux_tui.widgets.wallet_chart import Point, balances, bars, columns
-from lunalux_tui.widgets.wallet_panel import meter
+from lunalux_core.config.paths import Paths
+from lunalux_tui.account.history_chart import Point, balances, bars, columns
+from lunalux_tui.account.screen import AccountScreen
+from lunalux_tui.app.app import LunaluxApp
+from lunalux_tui.market.publish_dialog import split_tags
+from lunalux_tui.parts.amounts import DAY, HOUR, MINUTE, age, compact
+from lunalux_tui.parts.panel import meter
 
 
 def move(amount: int, at: str, **rest: Any) -> dict[str, Any]:

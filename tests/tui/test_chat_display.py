@@ -8,10 +8,10 @@ from typing import Any
 
 from chat_world import Driven, open_app
 
-from lunalux_tui.dialogs.raw import RawDialog
-from lunalux_tui.dialogs.scripts import ScriptsDialog
-from lunalux_tui.widgets.reader import Reader
-from lunalux_tui.widgets.scriptsbar import ScriptsBar
+from lunalux_tui.chat.raw_dialog import RawDialog
+from lunalux_tui.chat.scripts_bar import ScriptsBar
+from lunalux_tui.chat.scripts_dialog import ScriptsDialog
+from lunalux_tui.parts.reader import Reader
 
 STATUS = {
     "id": "1",

@@ -12,11 +12,11 @@ from textual.events import Paste
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
-from lunalux_tui.dialogs.conversations import ConversationsDialog
-from lunalux_tui.dialogs.edit import EditDialog
-from lunalux_tui.dialogs.help import HelpDialog
-from lunalux_tui.dialogs.search import SearchDialog
-from lunalux_tui.dialogs.tree import TreeDialog
+from lunalux_tui.app.help_dialog import HelpDialog
+from lunalux_tui.chat.conversations_dialog import ConversationsDialog
+from lunalux_tui.chat.search_dialog import SearchDialog
+from lunalux_tui.chat.tree_dialog import TreeDialog
+from lunalux_tui.parts.edit_dialog import EditDialog
 
 
 async def test_first_start_talks_at_once() -> None:

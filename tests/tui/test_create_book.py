@@ -10,15 +10,15 @@ import pytest
 from create_world import Editor, open_editor
 from textual.widgets import Input, TextArea
 
-from lunalux_tui.dialogs.entry_value import EntryValueDialog
-from lunalux_tui.screens.create_panes.book import BookPane
-from lunalux_tui.screens.create_panes.entry import SETTINGS, EntryRows
-from lunalux_tui.screens.create_panes.trial import TrialWhy
+from lunalux_tui.create.entry_value_dialog import EntryValueDialog
+from lunalux_tui.create.sections.worldbook import WorldbookSection
+from lunalux_tui.create.sections.worldbook_entry import SETTINGS, EntryRows
+from lunalux_tui.create.sections.worldbook_test import TrialWhy
 
 
-def book_of(editor: Editor) -> BookPane:
+def book_of(editor: Editor) -> WorldbookSection:
     pane = editor.screen.pane
-    assert isinstance(pane, BookPane)
+    assert isinstance(pane, WorldbookSection)
     return pane
 
 
@@ -26,7 +26,7 @@ def entries(editor: Editor) -> Any:
     return editor.screen.draft.document["data"]["character_book"]["entries"]
 
 
-async def with_book(editor: Editor, tmp_path: Path, book: list[dict[str, Any]]) -> BookPane:
+async def with_book(editor: Editor, tmp_path: Path, book: list[dict[str, Any]]) -> WorldbookSection:
     """Bring a card with these entries, and go to its book."""
     path = tmp_path / "card.json"
     card = {

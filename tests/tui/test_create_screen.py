@@ -11,20 +11,20 @@ from create_world import open_editor
 from textual.events import Key, Paste
 from textual.widgets import Input, TextArea
 
-from lunalux_core.cards.front import read_card
-from lunalux_core.cards.placeholder import placeholder_png
+from lunalux_core.cards.placeholder_picture import placeholder_png
+from lunalux_core.cards.read import read_card
+from lunalux_core.config.settings import load_settings
+from lunalux_core.editor.draft_store import DraftStore
+from lunalux_core.editor.fields import BY_ID
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
-from lunalux_core.studio.desk import Desk
-from lunalux_core.studio.fields import BY_ID
-from lunalux_tui.dialogs.ask import ConfirmDialog
-from lunalux_tui.dialogs.pick import PickDialog
-from lunalux_tui.dialogs.publish import PublishDialog
-from lunalux_tui.dialogs.tags import TagsDialog
-from lunalux_tui.screens.create_panes import SECTIONS
-from lunalux_tui.widgets.form import FieldNote
-from lunalux_tui.widgets.picture import Picture
-from lunalux_tui.widgets.rows import Rows
+from lunalux_tui.create.sections import SECTIONS
+from lunalux_tui.create.tags_dialog import TagsDialog
+from lunalux_tui.market.publish_dialog import PublishDialog
+from lunalux_tui.parts.ask_dialog import ConfirmDialog
+from lunalux_tui.parts.form_field import FieldNote
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.picture import Picture
+from lunalux_tui.parts.rows import Rows
 
 
 async def test_a_character_from_nothing_gets_into_the_library_and_talks() -> None:
@@ -95,7 +95,7 @@ async def test_leaving_at_once_keeps_the_last_words_too() -> None:
         await editor.driven.press(*"Zoe")
         await editor.driven.app.action_quit()
     async with Runtime.open(load_settings()) as runtime:
-        assert (await Desk(runtime.library).open()).card.name == "Zoe"
+        assert (await DraftStore(runtime.library).open()).card.name == "Zoe"
 
 
 async def test_every_part_opens_at_every_size() -> None:
@@ -161,9 +161,9 @@ async def test_a_character_changed_elsewhere_is_not_overwritten_unasked() -> Non
         runtime = editor.driven.app.runtime
         identity = (await runtime.library.characters.list())[0].id
         await editor.screen.edit_character(identity)
-        other = await Desk(runtime.library).open(identity)
+        other = await DraftStore(runtime.library).open(identity)
         other.write(BY_ID["creator"], "from elsewhere")
-        await Desk(runtime.library).save(other)
+        await DraftStore(runtime.library).save(other)
         await editor.section("basics")
         await editor.write("creator", "from here")
         await editor.driven.press("ctrl+s")
@@ -456,9 +456,9 @@ async def test_typing_without_a_pause_is_kept_too() -> None:
         for _ in range(60):
             await editor.driven.press("a")
             await editor.driven.pilot.pause(0.1)
-            if await editor.screen.desk.drafts():
+            if await editor.screen.draft_store.drafts():
                 break
-        assert [set(one.name) for one in await editor.screen.desk.drafts()] == [{"a"}]
+        assert [set(one.name) for one in await editor.screen.draft_store.drafts()] == [{"a"}]
 
 
 async def test_keys_that_come_faster_than_parts_are_shown_do_not_drag_the_cursor_back() -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LimitExceeded, NetworkError, NotFound, StorageError
-from lunalux_core.paths import Paths
-from lunalux_tui import i18n, places, themes
+from lunalux_tui import i18n
 from lunalux_tui.actions import key_name
+from lunalux_tui.app.declared_actions import all_actions
+from lunalux_tui.app.keymap import checked_keymap
 from lunalux_tui.i18n import catalogue, t
-from lunalux_tui.keymap import checked_keymap
+from lunalux_tui.theme import theme_files
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -35,7 +37,7 @@ def parameters(value: str | Mapping[str, str]) -> set[str]:
 
 
 def test_every_action_has_words_in_both_languages() -> None:
-    actions = list(places.all_actions())
+    actions = list(all_actions())
     assert len({action.id for action in actions}) == len(actions)
     for language in i18n.LANGUAGES:
         i18n.use(language)
@@ -94,14 +96,14 @@ def test_bundled_themes_load_and_a_bad_one_costs_a_notice(paths: Paths) -> None:
     (paths.themes / "mine.toml").write_text(
         "[colors]\nprimary = '#112233'\nforeground = '#fff'\nbackground = '#000'\n", encoding="utf-8"
     )
-    loaded, failed = themes.load_themes(paths.themes)
+    loaded, failed = theme_files.load_themes(paths.themes)
     assert {"luna-dark", "luna-light", "high-contrast", "no-colour", "mine"} <= loaded.keys()
     assert [error.code for error in failed] == ["THEME_INVALID"]
     assert "broken.toml" in failed[0].message
 
 
 def test_a_key_map_keeps_what_it_can() -> None:
-    good, wrong = checked_keymap({"chat.tree": "ctrl+y", "chat.nothing": "x"}, places.all_actions())
+    good, wrong = checked_keymap({"chat.tree": "ctrl+y", "chat.nothing": "x"}, all_actions())
     assert good == {"chat.tree": "ctrl+y"}
     assert [error.code for error in wrong] == ["KEY_UNKNOWN_ACTION"]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from chat_world import open_app
 
-from lunalux_tui.dialogs.pick import PickDialog
-from lunalux_tui.dialogs.publish import PublishDialog
-from lunalux_tui.dialogs.search import SearchDialog
-from lunalux_tui.widgets.keybar import KeyBar
+from lunalux_tui.chat.search_dialog import SearchDialog
+from lunalux_tui.market.publish_dialog import PublishDialog
+from lunalux_tui.parts.keybar import KeyBar
+from lunalux_tui.parts.pick_dialog import PickDialog
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])

@@ -15,11 +15,11 @@ import pytest
 from chat_world import Driven, open_app
 from market_world import NOWHERE, item, signed_in, stock
 
-from lunalux_core.paths import Paths
-from lunalux_tui import places
-from lunalux_tui.dialogs.help import HelpDialog
-from lunalux_tui.screens.settings import SettingsScreen
-from lunalux_tui.widgets.portrait import Portrait
+from lunalux_core.config.paths import Paths
+from lunalux_tui.app import places
+from lunalux_tui.app.help_dialog import HelpDialog
+from lunalux_tui.chat.portrait import Portrait
+from lunalux_tui.settings.screen import SettingsScreen
 
 FRAMES = Path(__file__).resolve().parents[1] / "data" / "frames"
 SIZES = ((80, 24), (120, 40))

@@ -9,14 +9,14 @@ import pytest
 from chat_world import Driven, open_app
 from textual.widgets import Input
 
+from lunalux_core.config.settings import load_settings
 from lunalux_core.importing import import_data
 from lunalux_core.library.groups import Group
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
 from lunalux_tui import i18n
-from lunalux_tui.dialogs.group import GroupDialog, SpeakerDialog
-from lunalux_tui.dialogs.group_new import NewGroupDialog
-from lunalux_tui.dialogs.pick import PickDialog
+from lunalux_tui.chat.group_dialog import GroupDialog, SpeakerDialog
+from lunalux_tui.chat.new_group_dialog import NewGroupDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
 
 NAMES = ("Ann", "Ben", "Cleo")
 

@@ -15,9 +15,9 @@ from terminal import Terminal
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
+from lunalux_core.config.paths import Paths
 from lunalux_core.importing import gather, import_files
 from lunalux_core.library import Library
-from lunalux_core.paths import Paths
 
 KEYS = ("\x1bOQ", "\x1bOR", "\x1b[15~", "\x1bOS", "\x1b[17~", "\x1bOP", "\x1b", "\x10", "\x1b")
 """F2, F3, F5, F4, F6, F1, escape, the palette, escape."""

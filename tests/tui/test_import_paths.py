@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lunalux_tui.files import split_paths
+from lunalux_tui.parts.files import split_paths
 
 
 def test_one_path_may_have_blanks_and_several_may_be_quoted(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import json
 import pytest
 from chat_world import Driven, open_app
 
+from lunalux_tui.chat.inspector.dialog import InspectorDialog
 from lunalux_tui.i18n import catalogue
-from lunalux_tui.inspector.dialog import InspectorDialog
 
 LORE = {
     "entries": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chat_world import Driven, open_app
 
-from lunalux_tui.dialogs.jump import JumpScreen, targets
+from lunalux_tui.app.jump import JumpScreen, targets
 
 
 def letter(app: Driven, name: str) -> str:

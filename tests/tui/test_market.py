@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from market_world import HOUR, NOWHERE, frame, item, market, names, running, signed_in, stock, until
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.ids import now_ms
-from lunalux_core.paths import Paths
-from lunalux_tui.screens.market_details import MarketDetails
+from lunalux_tui.market.details_dialog import MarketDetails
 
 EN = [
     item(1, "Mirelle", "Keeps the last flame of a drowned city.", ["Fantasy", "original"]),
@@ -184,21 +184,22 @@ async def test_words_change_with_the_language_of_the_program(paths: Paths) -> No
 
 async def test_every_action_has_words_and_reaches_the_palette(paths: Paths) -> None:
     from lunalux_tui import i18n
+    from lunalux_tui.account import coupon_dialog, sign_in_dialog, username_dialog
+    from lunalux_tui.account.screen import AccountScreen
     from lunalux_tui.actions import actions_of
-    from lunalux_tui.dialogs import coupon, publish, sign_in, username
-    from lunalux_tui.screens.account import AccountScreen
-    from lunalux_tui.screens.market import MarketScreen
+    from lunalux_tui.market import publish_dialog
+    from lunalux_tui.market.screen import MarketScreen
 
     dialogs = (
-        coupon.CouponDialog,
-        publish.PublishDialog,
-        sign_in.SignInDialog,
-        username.ForcedUsernameDialog,
+        coupon_dialog.CouponDialog,
+        publish_dialog.PublishDialog,
+        sign_in_dialog.SignInDialog,
+        username_dialog.ForcedUsernameDialog,
     )
     for language in i18n.LANGUAGES:
         i18n.use(language)
         for action in actions_of(
-            MarketScreen, MarketDetails, AccountScreen, username.UsernameDialog, *dialogs
+            MarketScreen, MarketDetails, AccountScreen, username_dialog.UsernameDialog, *dialogs
         ):
             assert i18n.has(f"action.{action.id}.label"), action.id
             assert i18n.has(f"action.{action.id}.help"), action.id

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from market_world import frame, market, names, running, until
 
-from lunalux_core.paths import Paths
-from lunalux_tui.dialogs.publish import PublishDialog
-from lunalux_tui.screens.chat import ChatScreen
-from lunalux_tui.screens.market_details import MarketDetails
+from lunalux_core.config.paths import Paths
+from lunalux_tui.chat.screen import ChatScreen
+from lunalux_tui.market.details_dialog import MarketDetails
+from lunalux_tui.market.publish_dialog import PublishDialog
 
-pytest.importorskip("lunalux_core.backend.embedded")
+pytest.importorskip("lunalux_core.backend.running.embedded")
 
 
 async def test_find_look_like_and_chat(paths: Paths) -> None:

@@ -12,7 +12,7 @@ from market_world import item, market, stock, until
 from PIL import Image
 from rich.segment import Segment
 
-from lunalux_core.paths import Paths
+from lunalux_core.config.paths import Paths
 from lunalux_tui.render.drawing import LARGEST, Lines, mosaic
 
 

@@ -10,15 +10,15 @@ from market_world import frame, running, until
 from served_backend import Served, serve
 from textual.pilot import Pilot
 
-from lunalux_core.paths import Paths
-from lunalux_tui.dialogs.sign_in import SignInDialog
-from lunalux_tui.dialogs.username import ForcedUsernameDialog
-from lunalux_tui.screens.account import AccountScreen
-from lunalux_tui.screens.chat import ChatScreen
-from lunalux_tui.screens.market import MarketScreen
-from lunalux_tui.shell import LunaluxApp
+from lunalux_core.config.paths import Paths
+from lunalux_tui.account.screen import AccountScreen
+from lunalux_tui.account.sign_in_dialog import SignInDialog
+from lunalux_tui.account.username_dialog import ForcedUsernameDialog
+from lunalux_tui.app.app import LunaluxApp
+from lunalux_tui.chat.screen import ChatScreen
+from lunalux_tui.market.screen import MarketScreen
 
-pytest.importorskip("lunalux_core.backend.embedded")
+pytest.importorskip("lunalux_core.backend.running.embedded")
 
 
 @pytest.fixture

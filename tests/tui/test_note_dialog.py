@@ -6,8 +6,8 @@ from chat_world import Driven, open_app
 from textual.widgets import Input
 
 from lunalux_core.dialogue.authors_note import ChatNote
-from lunalux_tui.dialogs.note import NoteDialog
-from lunalux_tui.widgets.form import ChoiceField
+from lunalux_tui.chat.note_dialog import NoteDialog
+from lunalux_tui.parts.form_field import ChoiceField
 
 
 async def opened(driven: Driven) -> NoteDialog:

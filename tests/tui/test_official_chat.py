@@ -6,12 +6,12 @@ import pytest
 from chat_world import Driven, open_app
 from market_world import frame
 
-from lunalux_core.config_file import set_value
-from lunalux_core.paths import Paths
-from lunalux_tui.dialogs.models import ModelsDialog
-from lunalux_tui.dialogs.sign_in import SignInDialog
-from lunalux_tui.screens.market import MarketScreen
-from lunalux_tui.widgets.taken_over import TakenOverPanel
+from lunalux_core.config.config_file import set_value
+from lunalux_core.config.paths import Paths
+from lunalux_tui.account.sign_in_dialog import SignInDialog
+from lunalux_tui.account.taken_over import TakenOverPanel
+from lunalux_tui.market.screen import MarketScreen
+from lunalux_tui.parts.models_dialog import ModelsDialog
 
 PASSWORD = "a long enough passphrase 7"
 

@@ -9,9 +9,9 @@ from chat_world import Driven, open_app
 from create_world import open_editor
 from textual.command import CommandPalette
 
-from lunalux_core.studio.greetings import greetings
-from lunalux_tui.dialogs.help import HelpDialog
-from lunalux_tui.dialogs.jump import JumpScreen
+from lunalux_core.editor.greetings import greetings
+from lunalux_tui.app.help_dialog import HelpDialog
+from lunalux_tui.app.jump import JumpScreen
 
 
 async def choose(driven: Driven, words: str) -> None:

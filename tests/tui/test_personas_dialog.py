@@ -6,8 +6,8 @@ from chat_world import Driven, open_app
 from market_world import frame
 from textual.widgets import Input, Static
 
-from lunalux_tui.dialogs.personas import PersonaDialog, PersonasDialog
-from lunalux_tui.dialogs.pick import PickDialog
+from lunalux_tui.chat.personas_dialog import PersonaDialog, PersonasDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["sea"], "content": "The sea is grey."}}}
 

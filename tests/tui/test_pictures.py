@@ -17,14 +17,14 @@ from terminal import Terminal
 from textual.app import ComposeResult
 from textual.screen import Screen
 
-from lunalux_core.paths import Paths
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
-from lunalux_tui.opening import read_opening
+from lunalux_tui.app.app import LunaluxApp
+from lunalux_tui.app.first_frame import read_opening
+from lunalux_tui.parts.graphics import graphics
+from lunalux_tui.parts.picture import Picture
 from lunalux_tui.render.drawing import Cell, draw
-from lunalux_tui.shell import LunaluxApp
-from lunalux_tui.widgets.graphics import graphics
-from lunalux_tui.widgets.picture import Picture
 
 PLACEHOLDER = "\U0010eeee"
 PIECE = re.compile(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\")

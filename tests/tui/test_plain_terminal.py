@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from lunalux_tui.plain_terminal import as_ascii
+from lunalux_tui.app.plain_terminal import as_ascii
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40))

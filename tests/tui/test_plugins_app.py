@@ -8,10 +8,10 @@ import pytest
 from chat_world import Driven, open_app
 from textual.notifications import Notification
 
-from lunalux_core.config_file import set_value
-from lunalux_core.paths import Paths
-from lunalux_core.plugins.running import Plugins
-from lunalux_tui.plugins import PluginPane
+from lunalux_core.config.config_file import set_value
+from lunalux_core.config.paths import Paths
+from lunalux_core.plugins.runner import Plugins
+from lunalux_tui.app.plugins import PluginPane
 
 TALLY = """
 from lunalux_core.plugins.api import Command, Outcome, Panel

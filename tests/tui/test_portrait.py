@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chat_world import Driven, open_app
 
-from lunalux_tui.widgets.portrait import Portrait
+from lunalux_tui.chat.portrait import Portrait
 
 
 def portrait(app: Driven) -> Portrait:

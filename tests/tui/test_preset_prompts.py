@@ -6,9 +6,9 @@ from typing import Any
 
 from chat_world import Driven, open_app
 
-from lunalux_tui.dialogs.edit import EditDialog
-from lunalux_tui.dialogs.pick import PickDialog
-from lunalux_tui.dialogs.preset import PresetDialog
+from lunalux_tui.parts.edit_dialog import EditDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.preset_dialog import PresetDialog
 
 MINE: dict[str, Any] = {
     "temperature": 0.7,

@@ -15,8 +15,8 @@ if sys.platform == "win32":
 
 from terminal import Terminal
 
+from lunalux_core.config.settings import load_settings
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
 
 
 async def seated() -> str:

@@ -1,4 +1,4 @@
-"""An hour of use with warm caches, through a proxy that counts: what is known is not fetched (SPEC 1.5)."""
+"""An hour of use with warm caches, through a proxy that counts: what is known is not fetched."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from market_world import names, running, until
 from served_backend import Served, serve
 from textual.pilot import Pilot
 
-from lunalux_core.library.market import Lang, Sort
-from lunalux_core.paths import Paths
-from lunalux_tui.screens.account import AccountScreen
-from lunalux_tui.screens.market import MarketScreen
-from lunalux_tui.shell import LunaluxApp
+from lunalux_core.config.paths import Paths
+from lunalux_core.library.market_cache import Lang, Sort
+from lunalux_tui.account.screen import AccountScreen
+from lunalux_tui.app.app import LunaluxApp
+from lunalux_tui.market.screen import MarketScreen
 
 LISTS: tuple[tuple[Lang, Sort], ...] = (("en", "hot"), ("en", "new"), ("zh", "hot"), ("zh", "new"))
 TICKS = 120

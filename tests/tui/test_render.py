@@ -11,8 +11,8 @@ from lunalux_tui.render.blocks import code_blocks
 from lunalux_tui.render.growing import GrowingText
 from lunalux_tui.render.inline import parse_inline
 from lunalux_tui.render.layout import lay_out
-from lunalux_tui.render.styles import BOLD, CODE, ITALIC, NARRATION, SPEECH
 from lunalux_tui.render.wrap import wrap
+from lunalux_tui.theme.styles import BOLD, CODE, ITALIC, NARRATION, SPEECH
 
 PIECES = [
     "word ",

@@ -10,9 +10,9 @@ import pytest
 from chat_world import Driven, open_app
 from settings_world import answer, section
 
-from lunalux_tui.dialogs.ask import AskDialog, ConfirmDialog
-from lunalux_tui.dialogs.pick import PickDialog
-from lunalux_tui.screens.panes.base import Pane
+from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.settings.sections.base import SectionView
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["moon"], "content": "The moon is silver."}}}
 
@@ -21,7 +21,7 @@ def said(driven: Driven) -> str:
     return "\n".join(note.message for note in driven.app._notifications)
 
 
-async def choose(driven: Driven, pane: Pane, words: str) -> AskDialog:
+async def choose(driven: Driven, pane: SectionView, words: str) -> AskDialog:
     """Choose a form by its name; the question for a path comes up."""
     await driven.press("x")
     await driven.until(lambda: isinstance(driven.app.screen, PickDialog))

@@ -15,8 +15,10 @@ from rich.cells import cell_len
 from textual.widgets import Input, Label, Static
 
 from lunalux_core.errors import LunaluxError
-from lunalux_tui import i18n, places
+from lunalux_tui import i18n
 from lunalux_tui.actions import key_name
+from lunalux_tui.app import places
+from lunalux_tui.app.declared_actions import all_actions
 from lunalux_tui.i18n import LANGUAGES, catalogue, t
 
 PACKAGE = Path(i18n.__file__).parent
@@ -66,7 +68,7 @@ def test_every_error_of_the_sources_has_chinese_words_for_the_values_it_brings()
 def test_labels_of_the_footer_are_short_in_both_languages() -> None:
     for language in LANGUAGES:
         i18n.use(language)
-        for action in places.all_actions():
+        for action in all_actions():
             if action.footer:
                 keys = [key_name(key) for key in action.keys.split(",") if key]
                 assert cell_len(f"{keys[0] if keys else ''} {action.label}") <= 22, (language, action.id)

@@ -12,14 +12,14 @@ from chat_world import Driven, open_app
 from settings_world import go_to, section
 from textual.widgets import Input, Static
 
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
 from lunalux_core.llm.registry import credential_name
-from lunalux_core.paths import Paths
-from lunalux_core.settings import load_settings
-from lunalux_tui.dialogs.ask import ConfirmDialog
-from lunalux_tui.dialogs.model_form import ModelDialog
-from lunalux_tui.dialogs.models import ModelsDialog
-from lunalux_tui.dialogs.pick import PickDialog
-from lunalux_tui.screens.panes.models import ModelsPane
+from lunalux_tui.parts.ask_dialog import ConfirmDialog
+from lunalux_tui.parts.models_dialog import ModelsDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.settings.model_dialog import ModelDialog
+from lunalux_tui.settings.sections.models import ModelsSection
 
 KEY = "sk-loopback-1234567890"
 
@@ -77,7 +77,7 @@ def outcome(dialog: ModelDialog) -> str:
 async def test_a_model_is_added_tested_changed_and_removed(paths: Paths) -> None:
     async with server() as url, open_app((100, 36)) as driven:
         pane = await section(driven, "models")
-        assert isinstance(pane, ModelsPane)
+        assert isinstance(pane, ModelsSection)
         await driven.press("n")
         await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
         await driven.press("enter")
@@ -156,5 +156,24 @@ async def test_the_model_picker_leads_to_the_settings() -> None:
         await driven.until(lambda: isinstance(driven.app.screen, ModelsDialog))
         await driven.press("ctrl+n")
         async with asyncio.timeout(20):
-            while not isinstance(driven.app.focused, ModelsPane):
+            while not isinstance(driven.app.focused, ModelsSection):
                 await driven.pilot.pause(0.02)
+
+
+async def test_the_form_keeps_how_to_talk_with_the_server(paths: Paths) -> None:
+    async with open_app((100, 40)) as driven:
+        await section(driven, "models")
+        await driven.press("n")
+        await driven.until(lambda: isinstance(driven.app.screen, PickDialog))
+        await driven.press("enter")
+        dialog = await form(
+            driven, name="mine", model="m", key="k", timeout="1800", stream="no", post_process="odd"
+        )
+        await driven.press("ctrl+s")
+        await driven.until(lambda: "semi-strict" in outcome(dialog))
+        await form(driven, post_process="strict", thinking_marks="<a> </a>")
+        await driven.press("ctrl+s")
+        await driven.until(lambda: "mine" in load_settings(paths).models)
+    options = load_settings(paths).models["mine"].options
+    assert (options.timeout, options.stream, options.post_process) == (1800, False, "strict")
+    assert options.thinking_marks == ("<a>", "</a>")

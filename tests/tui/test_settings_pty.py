@@ -13,7 +13,7 @@ if sys.platform == "win32":
 
 from terminal import Terminal
 
-from lunalux_core.paths import Paths
+from lunalux_core.config.paths import Paths
 
 F6, CTRL_Q, RIGHT = "\x1b[17~", "\x11", "\x1b[C"
 

@@ -10,16 +10,16 @@ from chat_world import Driven, open_app
 from settings_world import answer, asked, go_to, right_of, section
 from textual.widgets import Static
 
-from lunalux_core.backup import put_in_place
-from lunalux_core.paths import Paths
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
+from lunalux_core.library.backup import put_in_place
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
-from lunalux_tui.dialogs.ask import ConfirmDialog
-from lunalux_tui.dialogs.press import PressDialog
-from lunalux_tui.screens.panes.data import DataPane
-from lunalux_tui.screens.panes.keys import KeysPane
-from lunalux_tui.screens.panes.presets import BUILTIN, PresetsPane
-from lunalux_tui.screens.panes.shelf import ScriptsPane, ShelfPane, WorldbooksPane
+from lunalux_tui.parts.ask_dialog import ConfirmDialog
+from lunalux_tui.settings.key_dialog import PressDialog
+from lunalux_tui.settings.sections.data import DataSection
+from lunalux_tui.settings.sections.keys import KeysSection
+from lunalux_tui.settings.sections.presets import BUILTIN, PresetsSection
+from lunalux_tui.settings.sections.shelf import ScriptsSection, ShelfSection, WorldbooksSection
 
 BOOK = {"entries": {"0": {"uid": 0, "key": ["moon"], "comment": "Moon", "content": "The moon is silver."}}}
 
@@ -41,7 +41,7 @@ def write(path: Path, document: object) -> Path:
     return path
 
 
-async def bring(driven: Driven, path: Path | str, pane: ShelfPane, count: int) -> None:
+async def bring(driven: Driven, path: Path | str, pane: ShelfSection, count: int) -> None:
     """Import a file through the dialog."""
     await driven.press("i")
     await asked(driven)
@@ -54,7 +54,7 @@ async def test_a_worldbook_comes_in_is_changed_deleted_taken_back_and_goes_out(
 ) -> None:
     async with open_app((100, 30)) as driven:
         pane = await section(driven, "worldbooks")
-        assert isinstance(pane, WorldbooksPane)
+        assert isinstance(pane, WorldbooksSection)
         assert "import" in pane.empty
         await bring(driven, write(tmp_path / "moonbook.json", BOOK), pane, 1)
         assert not next(iter(pane.items.values())).enabled  # nothing is switched on by itself
@@ -84,7 +84,7 @@ async def test_a_worldbook_comes_in_is_changed_deleted_taken_back_and_goes_out(
 async def test_scripts_are_put_in_order_and_a_bad_file_is_told(tmp_path: Path) -> None:
     async with open_app((100, 30)) as driven:
         pane = await section(driven, "regex")
-        assert isinstance(pane, ScriptsPane)
+        assert isinstance(pane, ScriptsSection)
         for name in ("one", "two", "three"):
             write(tmp_path / f"{name}.json", script(name))
         await bring(driven, tmp_path / "*.json", pane, 3)
@@ -105,7 +105,7 @@ async def test_scripts_are_put_in_order_and_a_bad_file_is_told(tmp_path: Path) -
 async def test_a_preset_is_put_in_use_and_leaves_again(tmp_path: Path) -> None:
     async with open_app((100, 30)) as driven:
         pane = await section(driven, "presets")
-        assert isinstance(pane, PresetsPane)
+        assert isinstance(pane, PresetsSection)
         await go_to(driven, pane, f"{BUILTIN}novel_king")
         await driven.press("enter")
         await driven.until(lambda: driven.app.runtime.settings.preset == "novel_king")
@@ -149,7 +149,7 @@ async def test_a_plug_in_is_brought_trusted_enabled_and_deleted(tmp_path: Path, 
 async def test_a_key_is_given_by_pressing_it_and_a_conflict_is_told(paths: Paths) -> None:
     async with open_app((100, 30)) as driven:
         pane = await section(driven, "keys")
-        assert isinstance(pane, KeysPane)
+        assert isinstance(pane, KeysSection)
         await go_to(driven, pane, "chat.modes")
         await driven.press("enter")
         await driven.until(lambda: isinstance(driven.app.screen, PressDialog))
@@ -180,7 +180,7 @@ async def test_everything_is_backed_up_and_brought_back(tmp_path: Path, paths: P
     target = tmp_path / "all.zip"
     async with open_app((100, 30)) as driven:
         pane = await section(driven, "data")
-        assert isinstance(pane, DataPane)
+        assert isinstance(pane, DataSection)
         await driven.until(lambda: right_of(pane, "library").endswith("kB"))
         assert str(paths.library) in dict(pane.explain("library").facts).values()
         await driven.press("b")
@@ -214,7 +214,7 @@ async def test_everything_is_backed_up_and_brought_back(tmp_path: Path, paths: P
 @pytest.mark.parametrize("name", ["worldbooks", "regex", "presets", "plugins", "keys", "data", "models"])
 async def test_the_palette_leads_to_every_managed_section(name: str) -> None:
     async with open_app((80, 24)) as driven:
-        from lunalux_tui.commands import Commands
+        from lunalux_tui.app.command_palette import Commands
 
         provider = Commands(driven.app.screen)
         titles = [title for title, _, _ in provider._commands()]
@@ -223,12 +223,12 @@ async def test_the_palette_leads_to_every_managed_section(name: str) -> None:
 
 
 async def test_what_a_section_does_is_in_the_palette_while_it_is_shown(tmp_path: Path) -> None:
-    from lunalux_tui.commands import Commands
+    from lunalux_tui.app.command_palette import Commands
 
     async with open_app((100, 30)) as driven:
         await section(driven, "plugins")
         pane = await section(driven, "worldbooks")
-        assert isinstance(pane, WorldbooksPane)
+        assert isinstance(pane, WorldbooksSection)
         offered = {title.split("  ")[0]: run for title, _, run in Commands(driven.app.screen)._commands()}
         assert "Add a key" not in offered and "Delete" not in offered
         await offered["Import"]()  # type: ignore[misc]

@@ -11,12 +11,13 @@ from chat_world import open_app
 from settings_world import section
 from textual.color import Color
 
+from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput
-from lunalux_core.paths import Paths
-from lunalux_tui import i18n, themes
-from lunalux_tui.dialogs.themes import ThemesDialog
-from lunalux_tui.render.styles import ERROR, MUTED, REVERSE
-from lunalux_tui.theming import palette
+from lunalux_tui import i18n
+from lunalux_tui.theme import theme_files
+from lunalux_tui.theme.styles import ERROR, MUTED, REVERSE
+from lunalux_tui.theme.themed_app import palette
+from lunalux_tui.theme.themes_dialog import ThemesDialog
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SMALL = "[colors]\nprimary = '{primary}'\nforeground = '#ffffff'\nbackground = '#000000'\n"
@@ -36,11 +37,11 @@ def contrast(one: Color, other: Color) -> float:
 
 @pytest.mark.parametrize(("name", "least"), [("luna-dark", 4.5), ("luna-light", 4.5), ("high-contrast", 7.0)])
 def test_every_text_can_be_read_on_every_ground(name: str, least: float, paths: Paths) -> None:
-    theme = themes.find_theme(name, paths.themes)
+    theme = theme_files.find_theme(name, paths.themes)
     grounds = [theme.background, theme.surface, theme.panel, theme.variables["lx-selection"]]
     no_text = {"selection", "code-background", "background", "surface", "panel"}
-    texts = {key: theme.variables[f"lx-{key}"] for key in themes.CHAT if key not in no_text}
-    texts |= {key: getattr(theme, key) for key in themes.BASE if key not in no_text}
+    texts = {key: theme.variables[f"lx-{key}"] for key in theme_files.CHAT if key not in no_text}
+    texts |= {key: getattr(theme, key) for key in theme_files.BASE if key not in no_text}
     for key, text in texts.items():
         for ground in grounds:
             ratio = contrast(Color.parse(text), Color.parse(ground or "#000"))
@@ -48,7 +49,7 @@ def test_every_text_can_be_read_on_every_ground(name: str, least: float, paths: 
 
 
 def test_the_theme_without_colour_marks_cursor_errors_and_hints() -> None:
-    colours = palette(themes.find_theme(themes.NO_COLOUR, Path()))
+    colours = palette(theme_files.find_theme(theme_files.NO_COLOUR, Path()))
     assert colours.cursor & REVERSE
     assert colours.style(ERROR).bold and colours.style(ERROR).underline
     assert colours.style(MUTED).dim
@@ -71,7 +72,7 @@ def test_a_broken_theme_names_file_and_line(text: str, line: int, what: str, tmp
     path = tmp_path / "mine.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InvalidInput) as caught:
-        themes.read_theme(path)
+        theme_files.read_theme(path)
     assert caught.value.code == "THEME_INVALID"
     assert str(path) in caught.value.message
     assert f"line {line}" in caught.value.message and what in caught.value.message
@@ -85,8 +86,8 @@ def test_a_broken_theme_names_file_and_line(text: str, line: int, what: str, tmp
 def test_every_key_of_a_theme_is_documented() -> None:
     text = (DOCS / "themes.md").read_text("utf-8")
     documented = set(re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE))
-    assert documented == {*themes.FLAGS, *themes.BASE, *themes.CHAT}
-    for word in themes.STYLES:
+    assert documented == {*theme_files.FLAGS, *theme_files.BASE, *theme_files.CHAT}
+    for word in theme_files.STYLES:
         assert f"`{word}`" in text
 
 
@@ -132,7 +133,7 @@ async def test_a_broken_theme_does_not_keep_the_app_from_starting(paths: Paths) 
     (paths.themes / "mine.toml").write_text("[colors]\nprimary = 7-\n", encoding="utf-8")
     paths.config_file.write_text('[ui]\ntheme = "mine"\n', encoding="utf-8")
     async with open_app() as driven:
-        assert driven.app.theme == themes.DEFAULT
+        assert driven.app.theme == theme_files.DEFAULT
         assert [problem.code for problem in driven.app.problems()] == ["THEME_INVALID"]
 
 

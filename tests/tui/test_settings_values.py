@@ -8,15 +8,15 @@ from rich.cells import cell_len
 from settings_world import answer, go_to, right_of, section
 from textual.widgets import Input, Static
 
-from lunalux_core.paths import Paths
-from lunalux_core.settings import DECLARATIONS, load_settings
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import DECLARATIONS, load_settings
 from lunalux_tui import i18n
-from lunalux_tui.dialogs.pick import PickDialog
-from lunalux_tui.dialogs.setting import SettingDialog
 from lunalux_tui.i18n import LANGUAGES, has, t
-from lunalux_tui.screens.panes import SECTIONS, section_of, settings_of
-from lunalux_tui.screens.panes.values import ACTION, MARKS, ValuesPane, allowed, explain, shown
-from lunalux_tui.screens.settings import SettingsScreen
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.settings.screen import SettingsScreen
+from lunalux_tui.settings.sections import SECTIONS, section_of, settings_of
+from lunalux_tui.settings.sections.values import ACTION, MARKS, ValuesSection, allowed, explain, shown
+from lunalux_tui.settings.value_dialog import SettingDialog
 
 SECTION_CELLS = 21
 """What the list of sections has room for."""
@@ -196,7 +196,7 @@ def test_values_are_told_in_words() -> None:
     assert allowed(known) == "20 到 4,000 之间的数"
     told = explain(load_settings(), DECLARATIONS["ui.bell"])
     assert told.title == "终端铃声" and dict(told.facts)["默认值"] == "关"
-    assert ValuesPane.ACTIONS
+    assert ValuesSection.ACTIONS
 
 
 async def test_keys_pressed_while_the_screen_comes_up_do_no_harm() -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from chat_world import open_app
 from text_servers import TextServer, text_server
 
-from lunalux_core.config_file import save_model, set_value
+from lunalux_core.config.config_file import save_model, set_value
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import ModelConfig
 from lunalux_core.importing import gather, import_files
 from lunalux_core.library import Library
-from lunalux_core.paths import Paths
-from lunalux_core.settings import ModelConfig
 
 BROKEN = {
     "instruct": {"name": "B", "input_sequence": "<u>", "output_sequence": "<a>"},

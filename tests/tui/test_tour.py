@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chat_world import Driven, open_app
 
-from lunalux_tui.widgets.tour import STATE, TourBar
+from lunalux_tui.chat.tour import STATE, TourBar
 
 
 def tip(app: Driven) -> str:

@@ -14,14 +14,14 @@ import pytest
 from chat_world import Driven, open_app
 from model_server import model_server
 
+from lunalux_core.chat.files import import_conversation
+from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import load_settings
 from lunalux_core.importing import import_data
 from lunalux_core.library.characters import NewCharacter, insert_character
-from lunalux_core.paths import Paths
 from lunalux_core.runtime import Runtime
-from lunalux_core.settings import load_settings
-from lunalux_core.transfer import import_conversation
-from lunalux_tui.dialogs.edit import EditDialog
-from lunalux_tui.dialogs.note import NoteDialog
+from lunalux_tui.chat.note_dialog import NoteDialog
+from lunalux_tui.parts.edit_dialog import EditDialog
 
 
 @contextmanager

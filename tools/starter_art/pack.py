@@ -11,7 +11,7 @@ import yaml
 
 from lunalux_core import starter
 from lunalux_core.cards.card import Card
-from lunalux_core.cards.pngcard import write_png
+from lunalux_core.cards.png_card import write_png
 from tools.starter_art import bookshop, night_shop, river, salvage
 
 SCENES = {
@@ -75,7 +75,7 @@ def _book(source: dict[str, Any]) -> dict[str, Any]:
 
 
 def _entry(number: int, source: dict[str, Any]) -> dict[str, Any]:
-    """A lorebook entry as SillyTavern writes it (FORMATS 2.2)."""
+    """A lorebook entry as SillyTavern writes it."""
     position = _POSITIONS[source["position"]]
     return {
         "id": number,

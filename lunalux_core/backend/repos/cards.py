@@ -1,4 +1,7 @@
-"""A market card's values, and the one mapping between them and its item (BACKEND 1.1). Pure."""
+"""A market card's values, and the one mapping between them and its item. Pure.
+
+See docs/spec/backend.md: Tables.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""Community characters: their items, publishing (A10), edits, moderation and marks for the ranking.
+"""Community characters: their items, publishing, edits, moderation and marks for the ranking.
 
 A card lives in the table of its language, under `PROFILE`, older ones under "0". `Status` other than
-"active" hides it from everybody; its row stays, so that its likes and counters do (S11).
+"active" hides it from everybody; its row stays, so that its likes and counters do.
+
+See docs/spec/backend.md: Transactions, Identity and security, Counters and ranking.
 """
 
 from __future__ import annotations
@@ -11,8 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import replace
 from typing import Any
 
-from lunalux_core.backend.clock import iso
-from lunalux_core.backend.ranking_keys import (
+from lunalux_core.backend.market.ranking_keys import (
     HOT,
     TIME,
     Order,
@@ -34,7 +35,8 @@ from lunalux_core.backend.repos.cards import (
     mended,
     no_character,
 )
-from lunalux_core.backend.settings import RankingSettings, TableNames
+from lunalux_core.backend.running.clock import iso
+from lunalux_core.backend.running.settings import RankingSettings, TableNames
 from lunalux_core.backend.storage.foreign import LARGEST
 from lunalux_core.backend.storage.table import (
     Absent,
@@ -85,7 +87,7 @@ class Characters:
         return self._tables.character_en if lang == "en" else self._tables.character_cn
 
     async def find(self, character_id: str, lang: Lang = "en") -> MarketCard | None:
-        """The visible card, from whichever table has it (R15); `lang` says where to look first."""
+        """The visible card, from whichever table has it; `lang` says where to look first."""
         card = await self.find_any(character_id, lang)
         return card if card is not None and card.status == "active" else None
 
@@ -114,7 +116,7 @@ class Characters:
         return None
 
     async def countable(self, character_id: str, lang: Lang = "en") -> Place | None:
-        """Where to count what happens to a card; an older card gets its counters first (R1)."""
+        """Where to count what happens to a card; an older card gets its counters first."""
         known = self._places.get(character_id)
         if known is not None and known[1]:
             return known[0]
@@ -142,7 +144,7 @@ class Characters:
             self._places.popitem(last=False)
 
     async def publish(self, card: NewCard, ticket: Sequence[Operation] = ()) -> MarketCard:
-        """Put a new card on the market, consuming its upload `ticket` in the same transaction (A10).
+        """Put a new card on the market, consuming its upload `ticket` in the same transaction.
 
         Raises:
             BackendError: UPLOAD_NOT_FOUND, the ticket was consumed or has expired.
@@ -192,7 +194,7 @@ class Characters:
         return item | ({"Tags": frozenset(card.tags)} if card.tags else {})
 
     def mark(self, order: Order, character_id: str) -> dict[str, str]:
-        """The attributes that ask for a card to be ranked anew; set as defaults they keep their turn (R2)."""
+        """The attributes that ask for a card to be ranked anew; set as defaults they keep their turn."""
         shards = self._ranking.shards
         return {
             order.dirty_pk: partition(order.dirty_word, shard_of(character_id, shards), shards),
@@ -273,7 +275,7 @@ class Characters:
         return card_of(item, card.place)
 
     async def erase(self, character_id: str, owner: str) -> MarketCard | None:
-        """Delete somebody's own card with its words; returns it as it was, for its files (S11)."""
+        """Delete somebody's own card with its words; returns it as it was, for its files."""
         card = await self.find_any(character_id)
         if card is None or card.owner != owner:
             return None
@@ -328,7 +330,7 @@ class Characters:
         return sorted(rows, key=lambda row: str(row.get("createdAt")), reverse=True)
 
     async def _complete(self, place: Place) -> None:
-        """Give a card of before the counters their map, with what it counted then (R1)."""
+        """Give a card of before the counters their map, with what it counted then."""
         for _ in range(TRIES):
             item = await self._store.get(place.table, place.key)
             if item is None:

@@ -1,11 +1,13 @@
-"""Coupons: claim and credit in one transaction, once for each account (A4, M10 to M13).
+"""Coupons: claim and credit in one transaction, once for each account.
 
-A second claim is refused like any other coupon that cannot be had (BACKEND 1.3); a retry of the first one,
-told by its idempotency key, gets the first one's answer for a day (M10).
+A second claim is refused like any other coupon that cannot be had; a retry of the first one,
+told by its idempotency key, gets the first one's answer for a day.
 
-The claims of a big campaign are split over shards (M11): rows `COUPON#{code}` / `SHARD#{nn}` with claims of
+The claims of a big campaign are split over shards: rows `COUPON#{code}` / `SHARD#{nn}` with claims of
 their own, so that claims at the same moment seldom meet in one item. The documented row then says how many
 shards there are, and has no claims itself.
+
+See docs/spec/backend.md: HTTP API, Transactions, Money rules.
 """
 
 from __future__ import annotations
@@ -14,12 +16,12 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lunalux_core.backend.billing import Currency
-from lunalux_core.backend.clock import from_iso, iso
+from lunalux_core.backend.money.billing import Currency
 from lunalux_core.backend.repos.ledger import Ledgers
 from lunalux_core.backend.repos.movements import gain, move_key
 from lunalux_core.backend.repos.wallets import no_wallet
-from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.running.clock import from_iso, iso
+from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.foreign import is_whole, texts, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
@@ -137,7 +139,7 @@ class Coupons:
         table, key = self._tables.coupons, Key(row["PK"], row["SK"])
         as_read: list[Condition] = [
             *unchanged(row, "amount", "rewardType"),
-            NotInSet("claimedBy", user_id),  # claims of before there were CLAIM# rows (M11)
+            NotInSet("claimedBy", user_id),  # claims of before there were CLAIM# rows
         ]
         if coupon.remaining is None:
             spent: Operation = Delete(table, key, when=(*as_read, Absent("remainingClaims")))
@@ -172,7 +174,7 @@ class Coupons:
         ]
 
     async def _again(self, user_id: str, code: str, key: str | None) -> Redeemed:
-        """The answer of the same request's claim, made within the last day (M10)."""
+        """The answer of the same request's claim, made within the last day."""
         if key is None:
             raise _refused()
         row = await self._store.get(self._tables.ledger, move_key(user_id, _operation(code)))
@@ -257,14 +259,14 @@ def coupon_key(code: str) -> Key:
 
 
 def coupon_of(item: Item | None) -> Coupon | None:
-    """The coupon in an item; None for one that could not be credited: no whole amount above zero (M13)."""
+    """The coupon in an item; None for one that could not be credited: no whole amount above zero."""
     if item is None:
         return None
     amount, reward, remaining = item.get("amount"), item.get("rewardType"), item.get("remainingClaims")
     shards = item.get("shards", 0)
     if not is_whole(amount) or amount <= 0 or type(reward) is not int or reward not in (0, 1):
         return None
-    if remaining is not None and not is_whole(remaining):
+    if "remainingClaims" in item and not is_whole(remaining):
         return None
     split = shards if type(shards) is int and 0 < shards <= MOST_SHARDS else 0
     return Coupon(str(item["PK"]).removeprefix("COUPON#"), REWARDS[reward], amount, remaining, split)

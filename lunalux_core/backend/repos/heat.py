@@ -1,6 +1,8 @@
-"""Counting what happens to a card: counters, heat, and the mark that has it ranked anew (R1, R2, R7).
+"""Counting what happens to a card: counters, heat, and the mark that has it ranked anew.
 
 Heat is an ordinary number of the card; a batch turns it into the order of the market (`ranking`).
+
+See docs/spec/backend.md: Counters and ranking.
 """
 
 from __future__ import annotations
@@ -8,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lunalux_core.backend.clock import iso
-from lunalux_core.backend.environ import whole_points
-from lunalux_core.backend.ranking_keys import HOT
+from lunalux_core.backend.market.ranking_keys import HOT
 from lunalux_core.backend.repos.characters import VISIBLE, Characters, Place
-from lunalux_core.backend.settings import RankingSettings
+from lunalux_core.backend.running.clock import iso
+from lunalux_core.backend.running.environ import whole_points
+from lunalux_core.backend.running.settings import RankingSettings
 from lunalux_core.backend.storage.table import Update
 
 

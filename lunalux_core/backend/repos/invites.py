@@ -1,7 +1,9 @@
-"""Invitations: codes, the reward of the invited, and milestones (A5, A6, M14, M15).
+"""Invitations: codes, the reward of the invited, and milestones.
 
 Whoever invites far more people than anybody knows farms rewards: only so many invitations count for one
-inviter and day, in a RATE# row that is part of the same transaction (M14).
+inviter and day, in a RATE# row that is part of the same transaction.
+
+See docs/spec/backend.md: Transactions, Money rules, Tables.
 """
 
 from __future__ import annotations
@@ -10,11 +12,11 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lunalux_core.backend.clock import from_iso, iso
 from lunalux_core.backend.repos.ledger import Ledgers, is_odd
 from lunalux_core.backend.repos.movements import gain, user_pk
 from lunalux_core.backend.repos.wallets import no_wallet
-from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.running.clock import from_iso, iso
+from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.foreign import text, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
@@ -124,7 +126,7 @@ class Invites:
         raise Unavailable("No invite code could be made.")
 
     def new_profile(self, user_id: str) -> list[Operation]:
-        """Profile and code owner with a fresh code; fails where either is there (A1)."""
+        """Profile and code owner with a fresh code; fails where either is there."""
         code = _fresh_code()
         moment = iso(self._now_ms())
         key = profile_key(user_id)
@@ -152,7 +154,7 @@ class Invites:
         return [Delete(self._tables.invite, key) for key in (profile_key(user_id), *codes)]
 
     async def accept(self, invitee: str, code: str, created_at: object) -> bool:
-        """Count `invitee` for the owner of `code`, once for each account and only while it is new (A5).
+        """Count `invitee` for the owner of `code`, once for each account and only while it is new.
 
         Args:
             created_at: the invitee's `createdAt` (ISO).
@@ -221,7 +223,7 @@ class Invites:
         return writes
 
     def _counted(self, inviter: str, now_ms: int) -> Operation:
-        """One more invitation of the inviter's day, where there is room for it (RATE#, BACKEND 1.1)."""
+        """One more invitation of the inviter's day, where there is room for it (RATE#)."""
         day = now_ms // DAY_MS
         return Update(
             self._tables.user,
@@ -232,7 +234,7 @@ class Invites:
         )
 
     async def settle(self, user_id: str) -> Settlement:
-        """Pay every milestone that is due, each exactly once however often this is called (A6).
+        """Pay every milestone that is due, each exactly once however often this is called.
 
         Raises:
             NotFound: WALLET_NOT_FOUND.

@@ -1,7 +1,9 @@
-"""Ledger summaries and the history of movements (BACKEND 1.1; A1, M17).
+"""Ledger summaries and the history of movements.
 
 Coins are whole. Where another program left a fraction, or no number at all, `heal` rounds it once, as a
 movement: from then on wallet, totals and the sum of the movements agree.
+
+See docs/spec/backend.md: Tables, Transactions, Money rules.
 """
 
 from __future__ import annotations
@@ -9,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from lunalux_core.backend.billing import CURRENCIES, Currency
-from lunalux_core.backend.clock import iso
+from lunalux_core.backend.money.billing import CURRENCIES, Currency
 from lunalux_core.backend.repos.movements import (
     COIN,
     GAIN,
@@ -26,7 +27,8 @@ from lunalux_core.backend.repos.movements import (
     user_pk,
     wallet_key,
 )
-from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.running.clock import iso
+from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.foreign import LARGEST, is_number, is_whole, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
@@ -92,8 +94,7 @@ class Ledgers:
         return ledger_of(item)
 
     async def heal(self, user_id: str) -> None:
-        """Make what an older account lacks: whole balances, the summary, and movements that explain them
-        (M17).
+        """Make what an older account lacks: whole balances, the summary, and movements that explain them.
 
         Every write is conditioned on the balances as read, so no coin moves unseen between.
         """
@@ -135,7 +136,8 @@ class Ledgers:
             held = wallet.get(COIN[c], 0)
             balances[c] = max(0, said if is_number(held) and abs(held) > LARGEST else whole(held, said))
             if ledger is not None:
-                totals[USED[c]] = max(0, whole(ledger.get(USED[c])))
+                used = max(0, whole(ledger.get(USED[c])))
+                totals[USED[c]] = used if used + balances[c] <= LARGEST else 0
                 totals[GAIN[c]] = totals[USED[c]] + balances[c]
             if opening is not None:
                 movement = Movement(

@@ -1,4 +1,7 @@
-"""The price list: rows that operators write and the API only reads (BACKEND 1.1, R13)."""
+"""The price list: rows that operators write and the API only reads.
+
+See docs/spec/backend.md: Tables, Counters and ranking, Money rules.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from lunalux_core.backend.billing import ModelConfig
+from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.storage.foreign import as_json
 from lunalux_core.backend.storage.table import Item, Key, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound
@@ -73,7 +76,7 @@ class ModelConfigs:
         )
 
     async def put(self, config: ModelConfig) -> None:
-        """Write a row, for operators and the seed. What else an existing row says stays (BACKEND 1.1).
+        """Write a row, for operators and the seed. What else an existing row says stays.
 
         Raises:
             InvalidInput: INVALID_REQUEST, a value that could never be charged or called.
@@ -89,7 +92,7 @@ class ModelConfigs:
 def config_of(item: Item) -> ModelConfig | None:
     """The row in an item, None where key fields are missing or of another kind.
 
-    Costs are whole numbers: a row that asks for a fraction of a coin takes no such coin (M13).
+    Costs are whole numbers: a row that asks for a fraction of a coin takes no such coin.
     """
     texts = [item.get(name) for name in ("modelId", "displayname", "modelType", "modelName")]
     if item.get("SK") != "MODEL" or not all(isinstance(text, str) and text for text in texts):

@@ -3,6 +3,8 @@
 Whatever changes a balance writes all of them at once, so that I1 holds at every moment:
 balance = gain − used = sum of the movements' amounts. A movement's `amount` is its effect as of now: a
 charge that was given back has 0. Lines (`LINE#`) list movements newest first without the stored answers.
+
+See docs/spec/backend.md: Identity and security.
 """
 
 from __future__ import annotations
@@ -12,9 +14,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from lunalux_core.backend.billing import Currency
-from lunalux_core.backend.clock import iso, newest_first
-from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.money.billing import Currency
+from lunalux_core.backend.running.clock import iso, newest_first
+from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.foreign import optional_text, text, whole
 from lunalux_core.backend.storage.table import (
     Absent,
@@ -35,7 +37,7 @@ USED: Mapping[Currency, str] = {"star": "totalStarCoinUsed", "luna": "totalLunaC
 GAIN: Mapping[Currency, str] = {"star": "totalStarCoinGain", "luna": "totalLunaCoinGain"}
 MOVE, LINE, OPEN = "MOVE#", "LINE#", "OPEN#"
 ERASE = "ERASE"
-"""The mark of an account that is being erased (S11)."""
+"""The mark of an account that is being erased."""
 OWN_MARK = "/"
 """Stands in the ids of the service's own movements (`coupon/…`, `admin/…`) and in no idempotency key, so
 that nobody can take such an id first. `init`, the one documented without it, is there from the start."""

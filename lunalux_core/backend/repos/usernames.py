@@ -1,7 +1,9 @@
-"""Which usernames there are, and when two of them are too much alike (S10). Pure.
+"""Which usernames there are, and when two of them are too much alike. Pure.
 
 A name is kept as people write it; it is owned by its folded spelling and by its shape, in which letters
 and digits that look alike are one. So `Alice`, `alice` and `аlice` with a Cyrillic letter are one name.
+
+See docs/spec/backend.md: Identity and security.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""User profiles: first arrival (A1, M17) and usernames (A2, S10)."""
+"""User profiles: first arrival and usernames.
+
+See docs/spec/backend.md: Transactions, Money rules, Identity and security.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from lunalux_core.backend.billing import CURRENCIES, Currency, Wallet
-from lunalux_core.backend.clock import iso
+from lunalux_core.backend.money.billing import CURRENCIES, Currency, Wallet
 from lunalux_core.backend.repos.invites import Invite, Invites, invite_of, profile_key
 from lunalux_core.backend.repos.ledger import (
     OPENING,
@@ -21,7 +23,8 @@ from lunalux_core.backend.repos.ledger import (
 from lunalux_core.backend.repos.movements import COIN, GAIN, USED, ledger_key, move_key, user_pk, wallet_key
 from lunalux_core.backend.repos.usernames import Username
 from lunalux_core.backend.repos.wallets import wallet_of
-from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.running.clock import iso
+from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.foreign import optional_text, text, unchanged
 from lunalux_core.backend.storage.table import (
     Absent,
@@ -183,7 +186,7 @@ class Users:
             await self._ledgers.heal(user_id)
 
     async def _first_wallet(self, user_id: str, rows: _Rows) -> list[Operation]:
-        """A wallet with the first coins, its ledger and movements (M17).
+        """A wallet with the first coins, its ledger and movements.
 
         Where an older ledger or movements exist without their wallet, it holds what they say.
         """
@@ -207,7 +210,7 @@ class Users:
         return [Put(self._tables.wallet, _item(wallet_key(user_id), wallet), when=Absent()), *beside]
 
     async def rename(self, user_id: str, username: str) -> User:
-        """Take a username, or change how one's own is written (A2).
+        """Take a username, or change how one's own is written.
 
         Raises:
             InvalidInput: USERNAME_INVALID. BackendError: USERNAME_TAKEN. NotFound: USER_NOT_FOUND.
@@ -260,7 +263,7 @@ class Users:
         return writes, len(claimed)
 
     async def erase(self, user_id: str) -> None:
-        """Take an account's own rows away, and let its username go, in one transaction (S11)."""
+        """Take an account's own rows away, and let its username go, in one transaction."""
         for _ in range(TRIES):
             profile = await self._store.get(self._tables.user, _profile_key(user_id))
             name = _small_name(profile or {})

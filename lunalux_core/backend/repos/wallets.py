@@ -1,15 +1,18 @@
-"""Wallets: coins in hand. They change by movements only; nothing here sets a balance (M13)."""
+"""Wallets: coins in hand. They change by movements only; nothing here sets a balance.
+
+See docs/spec/backend.md: Money rules.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lunalux_core.backend.billing import Currency, Wallet
-from lunalux_core.backend.clock import iso
+from lunalux_core.backend.money.billing import Currency, Wallet
 from lunalux_core.backend.repos.ledger import Ledgers, is_odd
 from lunalux_core.backend.repos.movements import COIN, gain, wallet_key
-from lunalux_core.backend.settings import TableNames
+from lunalux_core.backend.running.clock import iso
+from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.table import ConditionFailed, Exists, Item, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound, PaymentError
 from lunalux_core.ids import uuid4
@@ -97,7 +100,7 @@ class Wallets:
 
 
 def wallet_of(item: Item) -> Wallet:
-    """The wallet in an item. A balance that is no whole number counts as none: it can buy nothing (M13)."""
+    """The wallet in an item. A balance that is no whole number counts as none: it can buy nothing."""
     return Wallet(
         user_id=str(item["PK"]).removeprefix("USER#"),
         lux_level=min(max(_whole(item, "luxLevel"), LEVELS[0]), LEVELS[-1]),

@@ -1,1 +1,4 @@
-"""The storage port, its two adapters, and the blobs beside them (BACKEND part 5)."""
+"""The storage port, its two adapters, and the blobs beside them.
+
+See docs/spec/backend.md: Storage port.
+"""

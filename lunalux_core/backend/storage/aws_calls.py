@@ -1,7 +1,9 @@
 """Calls to AWS: boto3 in a bounded pool of threads, and our own retries.
 
-botocore repeats a call whose answer was lost, which would apply a change twice (M3), and does not repeat
-what lost a race (M16). So its retries are off, and each call here says whether repeating it is harmless.
+botocore repeats a call whose answer was lost, which would apply a change twice, and does not repeat
+what lost a race. So its retries are off, and each call here says whether repeating it is harmless.
+
+See docs/spec/backend.md: Money rules.
 """
 
 from __future__ import annotations

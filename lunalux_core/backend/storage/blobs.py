@@ -1,6 +1,8 @@
-"""The port for stored objects: uploaded cards and their thumbnails (BACKEND 1.3, S4, S12).
+"""The port for stored objects: uploaded cards and their thumbnails.
 
 Keys are made by the server (`keys.original_key`, `keys.thumbnail_key`); no word of a client's gets into one.
+
+See docs/spec/backend.md: HTTP API, Identity and security.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ class Presigned:
 
 
 class BlobExists(Exception):
-    """An object is never overwritten by an upload (S4)."""
+    """An object is never overwritten by an upload."""
 
 
 class Blobs(Protocol):
@@ -67,7 +69,7 @@ class Blobs(Protocol):
         ...
 
     async def presign_get(self, key: str, *, expires_in: int, filename: str | None = None) -> Presigned:
-        """An address to read the object for `expires_in` seconds; with `filename`, as a download (S12)."""
+        """An address to read the object for `expires_in` seconds; with `filename`, as a download."""
         ...
 
     async def presign_put(

@@ -1,6 +1,8 @@
-"""What no store may be asked to do: operations are refused here, alike for every adapter (BACKEND 5.2).
+"""What no store may be asked to do: operations are refused here, alike for every adapter.
 
-The emulators and even the service differ in what they catch (BACKEND part 3), so nothing is left to them.
+The emulators and even the service differ in what they catch, so nothing is left to them.
+
+See docs/spec/backend.md: Storage port, Engines for tests.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""The storage port on DynamoDB (BACKEND 5.2). Several servers share one set of tables.
+"""The storage port on DynamoDB. Several servers share one set of tables.
 
 A transaction carries a token, so asking again after a lost answer is harmless; a single write carries none
 and is never repeated in doubt: `Unavailable(maybe_applied=True)` then, and whoever wrote reads.
+
+See docs/spec/backend.md: Storage port.
 """
 
 from __future__ import annotations

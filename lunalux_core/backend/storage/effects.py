@@ -1,6 +1,8 @@
-"""What operations mean, on plain dicts: conditions and changes as DynamoDB gives them (BACKEND 5.2).
+"""What operations mean, on plain dicts: conditions and changes as DynamoDB gives them.
 
 The SQLite adapter runs these inside its transactions. Pure; operations were checked before (`checks`).
+
+See docs/spec/backend.md: Storage port.
 """
 
 from __future__ import annotations

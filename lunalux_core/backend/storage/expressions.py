@@ -120,7 +120,7 @@ class Expression:
                 assert_never(condition)
 
     def changes(self, update: Update) -> str:
-        """One clause of each kind; the same clause twice is not legal (BACKEND 1.5.2)."""
+        """One clause of each kind; the same clause twice is not legal."""
         sets = [f"{self.path(path)} = {self.value(value)}" for path, value in update.set.items()]
         for path, value in update.set_default.items():
             name = self.path(path)

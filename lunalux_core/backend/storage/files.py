@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import quote
 
-from lunalux_core.backend.keys import Signer
+from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.blobs import BlobExists, BlobInfo, Presigned, attachment, check_blob_key
 from lunalux_core.backend.storage.table import Unavailable
 

@@ -1,4 +1,7 @@
-"""Objects in a private bucket of S3, behind presigned addresses (S4, S6, S12)."""
+"""Objects in a private bucket of S3, behind presigned addresses.
+
+See docs/spec/backend.md: Identity and security.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +123,7 @@ class S3Blobs:
     async def _presign(
         self, method: str, key: str, expires_in: int, params: dict[str, Any], headers: dict[str, str]
     ) -> Presigned:
-        """Signing needs no request; the address dies with the credentials that signed it (S6)."""
+        """Signing needs no request; the address dies with the credentials that signed it."""
         client = await self._caller.client()
         now = self._now_s()
         seconds = max(1, min(expires_in, LONGEST_S, self._credentials_left(now)))

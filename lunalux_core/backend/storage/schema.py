@@ -1,12 +1,14 @@
 """The tables of the service, declared once: `provision` makes them on DynamoDB, the SQLite adapter on disk.
 
-Keys and attributes are those of BACKEND 1.1. The indexes carry keys only (R4): a counter that changes on a
+Keys and attributes are those of "Tables". The indexes carry keys only: a counter that changes on a
 card then writes no index row, and whoever lists cards reads their items by key.
+
+See docs/spec/backend.md: Tables, Counters and ranking.
 """
 
 from __future__ import annotations
 
-from lunalux_core.backend.settings import IndexNames, TableNames
+from lunalux_core.backend.running.settings import IndexNames, TableNames
 from lunalux_core.backend.storage.table import Index, TableSpec
 
 TTL = "expiresAt"

@@ -1,4 +1,4 @@
-"""The storage port: items in tables, conditions, and transactions (BACKEND 5.2).
+"""The storage port: items in tables, conditions, and transactions.
 
 A closed set of operations with the meaning DynamoDB gives them, so that every rule of money is written
 once and runs on DynamoDB and on SQLite alike. It offers what the repositories use and nothing more.
@@ -6,6 +6,8 @@ once and runs on DynamoDB and on SQLite alike. It offers what the repositories u
 Items are mappings with `PK` and `SK` (non-empty texts) and values of these kinds: str, int (|n| < 2^63),
 bool, None, list, dict, frozenset[str] (non-empty). Paths name attributes; a dot goes into a map
 ("Metadata.LikedCount"), whose parent must exist.
+
+See docs/spec/backend.md: Storage port.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
-"""Exact prompts: preset, card, worldbook and history in, the messages of one request out (FORMATS 3, 7).
+"""Exact prompts: preset, card, worldbook and history in, the messages of one request out.
 
 material   what goes in            prompt         what comes out, and the refusal
 slots      the preset's list       placeholders   values inserted unread
 injections texts at a depth        history        newest first, while there is room
 examples   example dialogues       labels         our own few words
 sillytavern, narratium             the two assemblies
+
+See docs/spec/formats.md: Presets, Context and token counts.
 """
 
 from __future__ import annotations
 
-from lunalux_core.cards.preset import Preset
 from lunalux_core.dialogue.assembly.material import (
     AuthorsNote,
     CardFields,
@@ -24,6 +25,7 @@ from lunalux_core.dialogue.assembly.material import (
 from lunalux_core.dialogue.assembly.narratium import NarratiumAssembly
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, SlotTokens
 from lunalux_core.dialogue.assembly.sillytavern import SillyTavernAssembly
+from lunalux_core.presets.document import Preset
 
 __all__ = [
     "AuthorsNote",

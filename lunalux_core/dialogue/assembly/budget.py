@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from lunalux_core.cards.preset import Preset
 from lunalux_core.dialogue.assembly.material import PromptMaterial
+from lunalux_core.presets.document import Preset
 
 REPLY_PRIMER = 3
 """Tokens that begin every reply, outside all messages."""

@@ -1,4 +1,7 @@
-"""Example dialogues: from a card's `mes_example` to messages (FORMATS 3.2 item 8)."""
+"""Example dialogues: from a card's `mes_example` to messages.
+
+See docs/spec/formats.md: SillyTavern assembly.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Fill the room that is left with history, newest first, and remember what is cut (FORMATS 3.2, 7.2)."""
+"""Fill the room that is left with history, newest first, and remember what is cut.
+
+See docs/spec/formats.md: SillyTavern assembly, Context and token counts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Texts that go into the history at a depth (FORMATS 3.2 item 5)."""
+"""Texts that go into the history at a depth.
+
+See docs/spec/formats.md: SillyTavern assembly.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a prompt is made of: plain values, gathered before the assembly starts."""
+"""What a prompt is made of: plain values, gathered before the assembly starts.
+
+See docs/spec/formats.md: Placement.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +92,7 @@ class AuthorsNote:
 class PromptMaterial:
     """Everything an assembly needs beside the preset.
 
-    The worldbook's texts are an activation's buckets (FORMATS 2.7): `note_*` only go out together with
+    The worldbook's texts are an activation's buckets: `note_*` only go out together with
     `note`, so `note` is given (with empty content, if need be) whenever it is due this turn. Examples are
     blocks in order of activation. Outlets are not here: they are macros, so `expand` knows them.
 

@@ -1,8 +1,10 @@
-"""The assembly of Narratium's frameworks: one system and one user message of elements (FORMATS 3.3, 3.5).
+"""The assembly of Narratium's frameworks: one system and one user message of elements.
 
 What its original got wrong is put right: the card, its examples and its own instructions are always
 there, a memory is real or absent, custom prompts are never lost, and nothing that is inserted is taken
 for a pattern.
+
+See docs/spec/formats.md: Narratium assembly, Preset files.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lunalux_core.cards.preset import Preset
 from lunalux_core.dialogue.assembly.budget import Room, budget_of
 from lunalux_core.dialogue.assembly.examples import example_texts
 from lunalux_core.dialogue.assembly.history import Entry, HistoryFill, fill_history, last_message
@@ -21,6 +22,7 @@ from lunalux_core.dialogue.assembly.narratium_layout import Part, Section, by_fr
 from lunalux_core.dialogue.assembly.placeholders import fill, marks_in
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, slot_totals, too_large
 from lunalux_core.dialogue.assembly.slots import program_texts
+from lunalux_core.presets.document import Preset
 
 _BETWEEN_EXAMPLES = "\n---\n"
 _SECTIONS: tuple[Section, ...] = ("system", "user")

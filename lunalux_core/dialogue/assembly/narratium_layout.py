@@ -1,7 +1,9 @@
-"""Which elements a framework's two messages have, in what order, before history is filled in (FORMATS 3.3).
+"""Which elements a framework's two messages have, in what order, before history is filled in.
 
 An element's text may hold marks of values that are known later. Nothing that a chat needs is left to the
 preset's good will: what its prompts do not place is added where it belongs, unless it is switched off.
+
+See docs/spec/formats.md: Narratium assembly, Worldbook departures.
 """
 
 from __future__ import annotations
@@ -10,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lunalux_core.cards.preset import Preset, PresetPrompt
 from lunalux_core.dialogue.assembly.labels import LABELS
 from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
 from lunalux_core.dialogue.assembly.placeholders import expand_around, mark, marks_in, token
 from lunalux_core.dialogue.assembly.slots import overridden
-from lunalux_core.dialogue.prompts import output_contract
+from lunalux_core.presets.builtin import output_contract
+from lunalux_core.presets.document import Preset, PresetPrompt
 
 Section = Literal["system", "user"]
 
@@ -65,7 +67,7 @@ def layout(
     """All parts in order; those that turn out empty are left out later.
 
     Args:
-        before_input: the worldbook's texts that stand before the person's words (FORMATS 2.12 item 1).
+        before_input: the worldbook's texts that stand before the person's words.
         after_input: the texts for depth 0.
     """
     parts = _listed(preset, material, expand)
@@ -166,7 +168,7 @@ def _endings(preset: Preset, material: PromptMaterial, expand: Expand) -> list[P
 def by_framework_rules(material: PromptMaterial) -> tuple[PromptMaterial, str]:
     """The material with the worldbook's buckets as a framework has them, and what stands before the input.
 
-    Position 2 joins the texts after the card; 3, 5 and 6 stand before the person's words (FORMATS 2.12).
+    Position 2 joins the texts after the card; 3, 5 and 6 stand before the person's words.
     """
     after = "\n".join(filter(None, (material.after, material.note_top)))
     texts = (material.note_bottom, *material.examples_top, *material.examples_bottom)

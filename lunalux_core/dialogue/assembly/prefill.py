@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from lunalux_core.cards.preset import PresetParams
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage
+from lunalux_core.presets.document import PresetParams
 
 _CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[.-](\d{1,2})(?!\d))?", re.IGNORECASE)
 _REFUSED_FROM = (4, 6)

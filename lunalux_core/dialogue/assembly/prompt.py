@@ -1,4 +1,7 @@
-"""The result of an assembly: the exact messages, and the account of how they came about."""
+"""The result of an assembly: the exact messages, and the account of how they came about.
+
+See docs/spec/formats.md: SillyTavern assembly.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lunalux_core.cards.preset import MARKERS, Preset
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.model import Message, Role
+from lunalux_core.presets.document import MARKERS, Preset
 from lunalux_core.text import clean_line
 
 _STANDARD = frozenset(("main", "nsfw", "jailbreak", "enhanceDefinitions", *MARKERS))
@@ -117,7 +120,7 @@ def slot_totals(pieces: Sequence[Piece]) -> tuple[SlotTokens, ...]:
 
 
 def too_large(budget: int, pieces: Sequence[Piece], preset: Preset | None = None) -> InvalidInput:
-    """The refusal of FORMATS 3.2 item 6: a prompt whose fixed parts do not fit is not sent.
+    """The refusal of "SillyTavern assembly": a prompt whose fixed parts do not fit is not sent.
 
     Parts are named as the preset names its prompts; an imported preset's own numbers are told beside them.
     """

@@ -1,7 +1,9 @@
-"""The assembly of SillyTavern's chat completion (FORMATS 3.2), as 1.19 does it.
+"""The assembly of SillyTavern's chat completion, as 1.19 does it.
 
 Two things differ on purpose: fixed parts that do not fit are refused instead of cut, and the events of
-messages that were cut come back as a memory behind the main prompt (FORMATS 7.2).
+messages that were cut come back as a memory behind the main prompt.
+
+See docs/spec/formats.md: SillyTavern assembly, Context and token counts.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from lunalux_core.cards.preset import Preset
 from lunalux_core.dialogue.assembly.budget import Room, budget_of
 from lunalux_core.dialogue.assembly.examples import example_texts, parse_block
 from lunalux_core.dialogue.assembly.history import (
@@ -28,6 +29,7 @@ from lunalux_core.dialogue.assembly.placeholders import expand_around
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, slot_totals, too_large
 from lunalux_core.dialogue.assembly.slots import Slot, Slots, resolve
 from lunalux_core.llm.model import Role
+from lunalux_core.presets.document import Preset
 
 _NO_NAME_CHARACTER = re.compile(r"[^a-zA-Z0-9_]")
 _NOT_SQUASHED = frozenset({"newMainChat", "newExampleChat", "groupNudge"})
@@ -234,7 +236,7 @@ class SillyTavernAssembly:
         return Prompt(tuple(sent), report)
 
     def _squashed(self, messages: Iterable[PromptMessage]) -> list[PromptMessage]:
-        """Adjacent system messages without a name as one (FORMATS 3.2 item 11)."""
+        """Adjacent system messages without a name as one."""
         result: list[PromptMessage] = []
         for message in messages:
             if result and _squashable(message) and _squashable(result[-1]):

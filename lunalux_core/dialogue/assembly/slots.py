@@ -1,15 +1,18 @@
-"""From the prompts of a preset to filled slots, in the order of its list (FORMATS 3.2 items 1 to 4)."""
+"""From the prompts of a preset to filled slots, in the order of its list.
+
+See docs/spec/formats.md: SillyTavern assembly, Tolerant reading.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from lunalux_core.cards.preset import MARKERS, Preset, PresetPrompt
 from lunalux_core.dialogue.assembly.injections import Injection
 from lunalux_core.dialogue.assembly.material import Expand, PromptMaterial
 from lunalux_core.dialogue.assembly.placeholders import expand_around
 from lunalux_core.llm.model import Role
+from lunalux_core.presets.document import MARKERS, Preset, PresetPrompt
 
 # Program-filled texts that SillyTavern appends at the very end if the order list does not know them.
 _APPENDED = (
@@ -109,7 +112,7 @@ def overridden(prompt: PresetPrompt, own: str, material: PromptMaterial, expand:
 
 
 def _trimmed(text: str) -> str:
-    """A field of a card as prompts have it: without carriage returns and blanks around it (FORMATS 1.5)."""
+    """A field of a card as prompts have it: without carriage returns and blanks around it."""
     return text.replace("\r", "").strip()
 
 

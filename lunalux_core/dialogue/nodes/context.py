@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from lunalux_core.cards.macros import expander
 from lunalux_core.dialogue.assembly.material import HistoryMessage
-from lunalux_core.dialogue.ecma import EcmaEngine
-from lunalux_core.dialogue.nodes.macros import macro_context
-from lunalux_core.dialogue.scripts import run_scripts
+from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.turn import Draft, ScriptSkipped
 from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.macros.expansion import expander
+from lunalux_core.regex.engine import EcmaEngine
+from lunalux_core.regex.substitution import run_scripts
 
 _PLACEMENT = {"user": 1, "assistant": 2}
 
@@ -26,7 +26,7 @@ def context(engine: EcmaEngine) -> Node[Draft, Draft]:
                 message.name,
                 message.id,
                 hidden=message.hidden,
-                foreign=message.name != turn.user if message.role == "user" else turn.cast is not None,
+                foreign=message.name != turn.user if message.role == "user" else turn.group is not None,
                 event=message.event,
             )
             for message in turn.history

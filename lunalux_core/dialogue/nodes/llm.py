@@ -10,7 +10,6 @@ from hashlib import sha256
 from lunalux_core.dialogue.assembly.prompt import TextForm
 from lunalux_core.dialogue.nodes.preset import reply_room
 from lunalux_core.dialogue.output_contract import ContractStream
-from lunalux_core.dialogue.speakers import NamePrefix, own_names
 from lunalux_core.dialogue.text_reply import ReplyCut, ThoughtFirst, cleaned_reply
 from lunalux_core.dialogue.turn import (
     Billed,
@@ -24,7 +23,7 @@ from lunalux_core.dialogue.turn import (
     TurnInput,
 )
 from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.llm.marks import marks
+from lunalux_core.groups.turn_order import NamePrefix, own_names
 from lunalux_core.llm.model import (
     CharacterMaterial,
     CompletionText,
@@ -36,6 +35,7 @@ from lunalux_core.llm.model import (
     Usage,
 )
 from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.tokens import calibrated, estimator
 from lunalux_core.text import StreamCleaner
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lunalux_core.dialogue.record import turn_record
 from lunalux_core.dialogue.turn import ReplyDraft, TurnResult
+from lunalux_core.dialogue.turn_record import turn_record
 from lunalux_core.dialogue.workflow import TurnContext
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lunalux_core.dialogue.turn import Completion, PluginFailed, ReplyDraft
 from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.plugins.running import Plugins, accept_text
+from lunalux_core.plugins.runner import Plugins, accept_text
 from lunalux_core.text import clean
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from lunalux_core.dialogue.modes import framed
 from lunalux_core.dialogue.turn import PluginFailed, TurnRequest
 from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.plugins.running import Plugins, accept_text
+from lunalux_core.plugins.runner import Plugins, accept_text
 
 
 def plugin_message(plugins: Callable[[], Plugins]) -> Node[TurnRequest, TurnRequest]:

@@ -10,7 +10,7 @@ from lunalux_core.dialogue.turn import PluginFailed, Ready
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.llm.model import Message
 from lunalux_core.llm.tokens import estimator
-from lunalux_core.plugins.running import Plugins
+from lunalux_core.plugins.runner import Plugins
 
 SLOT = "plugin"
 """The slot of messages that a plug-in brought or changed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lunalux_core.dialogue.assembly.material import CardFields, PromptMaterial
 from lunalux_core.dialogue.authors_note import ChatNote
-from lunalux_core.dialogue.nodes.macros import branch_variables
+from lunalux_core.dialogue.nodes.macro_context import branch_variables
 from lunalux_core.dialogue.turn import Draft, TurnInput, TurnRequest
 from lunalux_core.dialogue.workflow import TurnContext
 
@@ -34,8 +34,8 @@ async def preset(request: TurnRequest, _context: TurnContext) -> Draft:
         budget=prompt_budget(turn),
         language=turn.language,
         reply_words=turn.settings.reply_words,
-        group=turn.cast.names if turn.cast else (),
-        group_depths=turn.cast.depths if turn.cast else (),
+        group=turn.group.names if turn.group else (),
+        group_depths=turn.group.depths if turn.group else (),
     )
     return Draft(request, material, branch_variables(turn))
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from lunalux_core.cards.macros import expander
-from lunalux_core.dialogue.ecma import EcmaEngine
-from lunalux_core.dialogue.nodes.macros import macro_context
+from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.plugin import raw_answer
 from lunalux_core.dialogue.output_contract import parse_reply
-from lunalux_core.dialogue.scripts import run_scripts
-from lunalux_core.dialogue.speakers import own_names, without_name
 from lunalux_core.dialogue.turn import Completion, ReplyDraft, ScriptSkipped
 from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.llm.marks import marks
-from lunalux_core.plugins.running import Plugins
+from lunalux_core.groups.turn_order import own_names, without_name
+from lunalux_core.llm.servers.marks import marks
+from lunalux_core.macros.expansion import expander
+from lunalux_core.plugins.runner import Plugins
+from lunalux_core.regex.engine import EcmaEngine
+from lunalux_core.regex.substitution import run_scripts
 
 REPLY, REASONING = 2, 6
 

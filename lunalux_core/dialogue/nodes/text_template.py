@@ -6,11 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.turn import Draft, TemplateFailed, TurnInput
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.llm.registry import Registry
+from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.templates.values import TextTemplate
 
 
@@ -36,7 +36,7 @@ async def _template(turn: TurnInput, models: Callable[[], Registry], engine: Ecm
     """Raises NotFound (TEMPLATE_UNKNOWN, TEMPLATE_NONE), and what opening a model raises."""
     from lunalux_core.dialogue.template_regex import matches_with
     from lunalux_core.dialogue.text_templates import chosen_template, composed, fitting_template
-    from lunalux_core.llm.text_completion import TextCompletionModel
+    from lunalux_core.llm.servers.text_completion import TextCompletionModel
     from lunalux_core.templates.served import SERVED, probe, recognised
     from lunalux_core.templates.shipped import shipped_instructs
 

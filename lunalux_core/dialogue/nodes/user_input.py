@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from lunalux_core.cards.macros import expander
-from lunalux_core.dialogue.ecma import EcmaEngine
 from lunalux_core.dialogue.modes import framed
-from lunalux_core.dialogue.nodes.macros import branch_variables, macro_context
-from lunalux_core.dialogue.scripts import run_scripts
+from lunalux_core.dialogue.nodes.macro_context import branch_variables, macro_context
 from lunalux_core.dialogue.turn import ScriptSkipped, TurnInput, TurnRequest
 from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.macros.expansion import expander
+from lunalux_core.regex.engine import EcmaEngine
+from lunalux_core.regex.substitution import run_scripts
 
 USER_INPUT = 1
 

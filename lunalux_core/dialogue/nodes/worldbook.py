@@ -1,7 +1,9 @@
 """worldbook: which entries speak up, and with them the finished prompt.
 
 The worldbook is scanned before the history is cut to its budget, since its texts are mandatory and the
-history takes what is left (FORMATS 3.5).
+history takes what is left.
+
+See docs/spec/formats.md: Preset files, Regex script files.
 """
 
 from __future__ import annotations
@@ -11,19 +13,21 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from lunalux_core.cards.macros import MacroContext, expander
-from lunalux_core.cards.worldbook import Entry
+from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, assemble
 from lunalux_core.dialogue.assembly.material import HistoryMessage
 from lunalux_core.dialogue.assembly.prefill import prefilled
-from lunalux_core.dialogue.ecma import EcmaEngine
-from lunalux_core.dialogue.nodes.macros import macro_context
+from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.preset import note_of
-from lunalux_core.dialogue.record import Trace
-from lunalux_core.dialogue.scripts import run_scripts
 from lunalux_core.dialogue.turn import Draft, Ready, TurnInput, WorldbookOverflowed
+from lunalux_core.dialogue.turn_record import Trace
 from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.dialogue.worldbook import (
+from lunalux_core.llm.tokens import estimator
+from lunalux_core.macros.expansion import MacroContext, expander
+from lunalux_core.regex.engine import EcmaEngine
+from lunalux_core.regex.substitution import run_scripts
+from lunalux_core.templates.values import TextTemplate
+from lunalux_core.worldbook.engine import (
     Activation,
     ScanContext,
     ScanMessage,
@@ -33,15 +37,13 @@ from lunalux_core.dialogue.worldbook import (
     activate,
     regex_matcher,
 )
-from lunalux_core.dialogue.worldbook.admission import budget_of
-from lunalux_core.llm.tokens import estimator
-from lunalux_core.settings import Settings
-from lunalux_core.templates.values import TextTemplate
+from lunalux_core.worldbook.engine.admission import budget_of
+from lunalux_core.worldbook.read import Entry
 
 _STRATEGIES = {"evenly": 0, "character": 1, "global": 2}
 
 WORLD_INFO = 5
-"""Placement of regex scripts for worldbook texts (FORMATS 4.1)."""
+"""Placement of regex scripts for worldbook texts."""
 
 
 def worldbook(engine: EcmaEngine) -> Node[Draft, Ready]:

@@ -1,0 +1,246 @@
+"""One active session per account, on any number of server instances.
+
+A token is signed over user, session, epoch and expiry, and must also match the account's SESSION row, of
+which only the token's hash is kept. Signing in elsewhere raises the row's epoch; older tokens then get 460.
+A token that no row knows is refused, never adopted. Rows are cached for at most five seconds; whatever the
+cache would refuse is read again first, so a stale cache can delay a takeover but not refuse a fresh session.
+
+See docs/spec/backend.md: Identity and security.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lunalux_core.backend.running.signatures import Signer, digest
+from lunalux_core.backend.storage.foreign import text, unchanged, whole
+from lunalux_core.backend.storage.table import (
+    Absent,
+    Condition,
+    ConditionFailed,
+    Eq,
+    Exists,
+    Key,
+    Put,
+    Store,
+    Update,
+)
+from lunalux_core.errors import SessionError, StorageError
+from lunalux_core.ids import uuid4
+
+Verdict = Literal["valid", "taken", "unknown"]
+Row = Mapping[str, Any]
+TAKEOVER_ATTEMPTS = 8
+CACHED_USERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A checked session. `email` is the address the account signed in with."""
+
+    user_id: str
+    session_id: str
+    epoch: int
+    email: str
+
+
+class Sessions:
+    """The registry. `now_ms` is the wall clock; the cache is timed by the monotonic one."""
+
+    def __init__(
+        self,
+        store: Store,
+        table: str,
+        signer: Signer,
+        *,
+        ttl_s: int,
+        cache_s: float,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._store, self._table, self._signer = store, table, signer
+        self._ttl_s, self._cache_s, self._now_ms = ttl_s, cache_s, now_ms
+        self._cache: OrderedDict[str, tuple[float, Row | None]] = OrderedDict()
+        self._signed: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+
+    async def open(self, user_id: str, email: str, device: str = "") -> str:
+        """Begin a session that replaces the account's current one; returns its token."""
+        for _ in range(TAKEOVER_ATTEMPTS):
+            row = await self._store.get(self._table, _key(user_id))
+            epoch = whole(row.get("epoch")) if row else 0
+            as_read: list[Condition] = [Absent()] if row is None else [Exists(), *unchanged(row, "epoch")]
+            try:
+                return await self._write(user_id, email, device, epoch, as_read)
+            except ConditionFailed:
+                continue  # another device was faster; take over from that one
+        raise StorageError("STORE_UNAVAILABLE", "Too many devices sign in at once; please try again.")
+
+    async def check(self, user_id: str, token: str) -> Session:
+        """The session that `token` stands for.
+
+        Raises:
+            SessionError: UNAUTHORIZED, or SESSION_TAKEN_OVER where the account has a newer session.
+        """
+        token_hash = digest(token)
+        claims = self._claims(token, token_hash)
+        if claims is None or claims.get("u") != user_id or not self._unexpired(claims):
+            raise _unauthorized()
+        row, fresh = await self._row(user_id)
+        verdict = _judge(row, claims, token_hash)
+        if verdict != "valid" and not fresh:
+            row = await self._read(user_id)
+            verdict = _judge(row, claims, token_hash)
+        if verdict == "valid" and row is not None:
+            return Session(user_id, claims["s"], claims["e"], text(row.get("email")))
+        if verdict == "taken":
+            raise SessionError(
+                "SESSION_TAKEN_OVER",
+                "This account was signed in on another device.",
+                "Sign in again to use it here.",
+            )
+        raise _unauthorized()
+
+    async def refresh(self, session: Session) -> str:
+        """A later expiry for the same session; the older token stops working.
+
+        Raises:
+            SessionError: SESSION_TAKEN_OVER, another device was faster.
+        """
+        token, row = self._issue(session.user_id, session.session_id, session.epoch)
+        update = Update(
+            self._table,
+            _key(session.user_id),
+            set=row,
+            when=(Eq("sessionId", session.session_id), Eq("epoch", session.epoch)),
+        )
+        try:
+            self._remember(session.user_id, await self._store.write(update))
+        except ConditionFailed:
+            self._cache.pop(session.user_id, None)
+            raise SessionError(
+                "SESSION_TAKEN_OVER", "This account was signed in on another device.", "Sign in again."
+            ) from None
+        return token
+
+    async def close(self, session: Session) -> None:
+        """Sign out. The row stays with its epoch, so that no older token comes back to life."""
+        await self._forget(session.user_id, session.epoch)
+
+    async def revoke(self, user_id: str) -> None:
+        """End whatever session the account has, as after a changed password."""
+        row = await self._store.get(self._table, _key(user_id))
+        if row is not None:
+            await self._forget(user_id, whole(row.get("epoch")))
+
+    async def bury(self, user_id: str) -> None:
+        """End an erased account's session. The row stays without a word about anybody, so that nothing looks
+        lost and could be repaired."""
+        self._cache.pop(user_id, None)
+        row = await self._store.get(self._table, _key(user_id))
+        epoch = whole(row.get("epoch")) if row is not None else 0
+        grave = {"PK": f"USER#{user_id}", "SK": "SESSION", "sessionId": "erased", "epoch": epoch}
+        await self._store.write(Put(self._table, grave, when=None))
+
+    async def repair(self, user_id: str, email: str, device: str = "") -> str | None:
+        """A new session where the registry lost its row, else None.
+
+        Only for callers whose identity was proved anew; a row of any kind, even a signed-out one, means
+        that nothing was lost, so a displaced device can never come back this way.
+        """
+        try:
+            return await self._write(user_id, email, device, 0, [Absent()])
+        except ConditionFailed:
+            return None
+
+    def _issue(self, user_id: str, session_id: str, epoch: int) -> tuple[str, dict[str, Any]]:
+        now_s = self._now_ms() // 1000
+        expires = now_s + self._ttl_s
+        token = self._signer.sign(
+            "session", {"u": user_id, "s": session_id, "e": epoch, "x": expires, "n": uuid4()}
+        )
+        return token, {"tokenHash": digest(token), "issuedAt": now_s, "expiresAt": expires}
+
+    async def _write(
+        self, user_id: str, email: str, device: str, epoch: int, as_read: Sequence[Condition]
+    ) -> str:
+        session_id = uuid4()
+        token, row = self._issue(user_id, session_id, epoch + 1)
+        item = {
+            "PK": f"USER#{user_id}",
+            "SK": "SESSION",
+            **row,
+            "sessionId": session_id,
+            "epoch": epoch + 1,
+            "device": device[:200],
+            "email": email,
+        }
+        await self._store.write(Put(self._table, item, when=as_read))
+        self._remember(user_id, item)
+        return token
+
+    async def _forget(self, user_id: str, epoch: int) -> None:
+        self._cache.pop(user_id, None)
+        try:
+            await self._store.write(
+                Update(self._table, _key(user_id), remove=("tokenHash",), when=Eq("epoch", epoch))
+            )
+        except ConditionFailed:
+            return  # a newer session has begun meanwhile: it is not ours to end
+
+    async def _row(self, user_id: str) -> tuple[Row | None, bool]:
+        """The account's row, and whether it was read just now."""
+        kept = self._cache.get(user_id)
+        if kept is not None and time.monotonic() - kept[0] < self._cache_s:
+            return kept[1], False
+        return await self._read(user_id), True
+
+    async def _read(self, user_id: str) -> Row | None:
+        row = await self._store.get(self._table, _key(user_id))
+        self._remember(user_id, row)
+        return row
+
+    def _remember(self, user_id: str, row: Row | None) -> None:
+        self._cache.pop(user_id, None)
+        if row is None or self._cache_s <= 0:
+            return
+        self._cache[user_id] = (time.monotonic(), row)
+        if len(self._cache) > CACHED_USERS:
+            self._cache.popitem(last=False)
+
+    def _claims(self, token: str, token_hash: str) -> Mapping[str, Any] | None:
+        """What a token says, None where nobody here signed it. A signature that was checked stays checked."""
+        known = self._signed.get(token_hash)
+        if known is not None:
+            return known
+        claims = self._signer.verify("session", token) if token else None
+        if claims is not None:
+            self._signed[token_hash] = claims
+            if len(self._signed) > CACHED_USERS:
+                self._signed.popitem(last=False)
+        return claims
+
+    def _unexpired(self, claims: Mapping[str, Any]) -> bool:
+        expires = claims.get("x")
+        return isinstance(expires, int) and expires > self._now_ms() // 1000
+
+
+def _judge(row: Row | None, claims: Mapping[str, Any], token_hash: str) -> Verdict:
+    epoch = claims.get("e")
+    if row is None or not isinstance(epoch, int):
+        return "unknown"
+    if whole(row.get("epoch")) > epoch:
+        return "taken"
+    stands = (row.get("epoch"), row.get("sessionId"), row.get("tokenHash"))
+    same = stands == (epoch, claims.get("s"), token_hash)
+    return "valid" if same else "unknown"
+
+
+def _key(user_id: str) -> Key:
+    return Key(f"USER#{user_id}", "SESSION")
+
+
+def _unauthorized() -> SessionError:
+    return SessionError("UNAUTHORIZED", "Sign-in is needed.", "Sign in and try again.")

@@ -1,0 +1,1 @@
+"""The community market: publishing, ranking, listings, pictures."""

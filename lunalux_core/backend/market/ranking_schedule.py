@@ -1,0 +1,220 @@
+"""When batches run: embedded, as requests come by; in `serve`, on a timer; always one instance at a time.
+
+A lease row per table and order says who works and when the last run was. Losing the race for it is no
+error, and doing work twice would do no harm.
+
+See docs/spec/backend.md: Counters and ranking.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lunalux_core.backend.market.range_heat import RangeHeat
+from lunalux_core.backend.market.ranking import ODD, Ranker, Scale
+from lunalux_core.backend.market.ranking_keys import ORDERS, Sort
+from lunalux_core.backend.running.logs import logger
+from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.storage.foreign import whole
+from lunalux_core.backend.storage.table import (
+    Absent,
+    AnyOf,
+    ConditionFailed,
+    Eq,
+    Invalid,
+    Key,
+    Le,
+    Store,
+    Update,
+)
+from lunalux_core.errors import StorageError
+from lunalux_core.wire.base import Lang
+
+LEASE_MS = 60_000
+LANGS: tuple[Lang, ...] = ("en", "zh")
+SORTS: tuple[Sort, ...] = ("hot", "time")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One table in one order. `window_ms` is the least time between two batches."""
+
+    lang: Lang
+    sort: Sort
+    table: str
+    ranker: Ranker
+    window_ms: int
+
+
+class Ranking:
+    """All rankings of a server.
+
+    Args:
+        changed: called with language and sort whenever a batch changed an order.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: BackendSettings,
+        now_ms: Callable[[], int],
+        changed: Callable[[Lang, Sort], None] = lambda lang, sort: None,
+    ) -> None:
+        self._store, self._settings, self._now_ms = store, settings, now_ms
+        self._changed = changed
+        self._owner = os.urandom(8).hex()
+        self._jobs = {(lang, sort): _job(store, settings, lang, sort) for lang in LANGS for sort in SORTS}
+        self._last_try: dict[tuple[Lang, Sort], int] = {}
+        ranking = settings.ranking
+        self._range_heat: dict[Lang, RangeHeat] = {}
+        if ranking.range_heat_window_s and ranking.range_heat_interval_s:
+            for lang in LANGS:
+                table = self._jobs[lang, "hot"].table
+                self._range_heat[lang] = RangeHeat(store, table, ranking.range_heat_window_s)
+
+    async def note_heat(self, lang: Lang, character_id: str, heat: int) -> None:
+        """Count heat for RangeHeat; does nothing where that is off. What it is counted for has happened, so
+        no failure of this is anybody's."""
+        if heat > 0 and (buckets := self._range_heat.get(lang)):
+            try:
+                await buckets.note(character_id, heat, self._now_ms())
+            except (StorageError, Invalid) as error:
+                logger.warning("heat of a while was not counted: %s", error, extra={"card": character_id})
+
+    async def drain_if_due(self, lang: Lang, sort: Sort) -> None:
+        """Run a batch if this process has not looked for a window's time. Failures wait for the next."""
+        try:
+            await self._drain_if_due(lang, sort)
+        except StorageError as error:
+            logger.warning("ranking postponed: %s", error.message, extra={"lang": lang, "sort": sort})
+        except ODD as error:
+            logger.error("ranking failed", exc_info=error, extra={"lang": lang, "sort": sort})
+
+    async def _drain_if_due(self, lang: Lang, sort: Sort) -> None:
+        now, window = self._now_ms(), self._jobs[lang, sort].window_ms
+        if now - self._last_try.get((lang, sort), 0) < window:
+            return
+        self._last_try[lang, sort] = now
+        await self.drain(lang, sort, for_ms=window)
+        if sort == "hot":
+            await self._refresh_range_heat(lang)
+
+    async def drain(self, lang: Lang, sort: Sort, for_ms: int | None = None) -> int:
+        """Rank until nothing is marked; returns how many marks were found. For one instance.
+
+        Args:
+            for_ms: end after this long at the latest, so that a market that is never quiet in one order
+                leaves time for the others; the oldest marks come first, so none waits for ever.
+        """
+        job = self._jobs[lang, sort]
+        lease = Key(f"LEASE#{sort.upper()}", "LEASE")
+        if not await self._lease(job.table, lease):
+            return 0
+        total, limit, begun = 0, self._settings.ranking.batch_limit, time.monotonic()
+        try:
+            while True:
+                found = await job.ranker.batch(limit)
+                total += found
+                if found < limit or (for_ms is not None and (time.monotonic() - begun) * 1000 >= for_ms):
+                    break
+                if not await self._lease(job.table, lease):
+                    break
+        finally:
+            await self._release(job.table, lease)
+        if total:
+            self._changed(lang, sort)
+        return total
+
+    def windows_s(self) -> list[float]:
+        """The windows of all jobs, in seconds."""
+        return [job.window_ms / 1000 for job in self._jobs.values()]
+
+    async def look(self) -> None:
+        """Run every batch that is due. One that fails keeps none of the others from running.
+
+        Raises:
+            Whatever the last one that failed raised.
+        """
+        trouble: Exception | None = None
+        for lang, sort in self._jobs:
+            try:
+                await self._drain_if_due(lang, sort)
+            except (StorageError, *ODD) as error:
+                if trouble is not None:
+                    logger.error("ranking failed", exc_info=trouble)
+                trouble = error
+        if trouble is not None:
+            raise trouble
+
+    async def adopt(self, lang: Lang, *, dry_run: bool = False) -> int:
+        """Take over the top lists that another program kept; returns how many of their rows it was about."""
+        rankers = [self._jobs[lang, sort].ranker for sort in SORTS]
+        return sum([await ranker.adopt(dry_run=dry_run) for ranker in rankers])
+
+    async def _lease(self, table: str, key: Key) -> bool:
+        now = self._now_ms()
+        free = AnyOf(Absent(), Absent("owner"), Eq("owner", self._owner), Le("expiresAtMs", now))
+        holding = {"owner": self._owner, "expiresAtMs": now + LEASE_MS}
+        try:
+            await self._store.write(Update(table, key, set=holding, when=free))
+        except ConditionFailed:
+            return False
+        return True
+
+    async def _release(self, table: str, key: Key) -> None:
+        try:
+            await self._store.write(
+                Update(table, key, remove=("owner", "expiresAtMs"), when=Eq("owner", self._owner))
+            )
+        except ConditionFailed:
+            return  # it had run out, and somebody else works now
+
+    async def _refresh_range_heat(self, lang: Lang) -> None:
+        interval_s = self._settings.ranking.range_heat_interval_s
+        buckets = self._range_heat.get(lang)
+        if buckets is None or interval_s is None:
+            return
+        table, key, now = self._jobs[lang, "hot"].table, Key("LEASE#RANGE", "LEASE"), self._now_ms()
+        row: Mapping[str, Any] = await self._store.get(table, key) or {}
+        last = whole(row.get("lastRunMs"))
+        if now - last < interval_s * 1000 or not await self._lease(table, key):
+            return
+        try:
+            await buckets.refresh(now, last)
+            await self._store.write(Update(table, key, set={"lastRunMs": now}, when=Eq("owner", self._owner)))
+        except ConditionFailed:
+            return
+        finally:
+            await self._release(table, key)
+
+
+def table_of(settings: BackendSettings, lang: Lang) -> str:
+    """The character table of a language."""
+    return settings.tables.character_en if lang == "en" else settings.tables.character_cn
+
+
+def _job(store: Store, settings: BackendSettings, lang: Lang, sort: Sort) -> _Job:
+    ranking, indexes = settings.ranking, settings.indexes
+    hot = sort == "hot"
+    scale = Scale(
+        ranking.hot_top_buffer if hot else ranking.time_top_buffer, ranking.max_heat, ranking.shards
+    )
+    ranker = Ranker(
+        store,
+        table_of(settings, lang),
+        ORDERS[sort],
+        scale,
+        index=indexes.hot if hot else indexes.time,
+        dirty_index=indexes.dirty_hot if hot else indexes.dirty_time,
+    )
+    windows = {
+        ("en", "hot"): ranking.batch_window_ms_en,
+        ("zh", "hot"): ranking.batch_window_ms_cn,
+        ("en", "time"): ranking.time_batch_window_ms_en,
+        ("zh", "time"): ranking.time_batch_window_ms_cn,
+    }
+    return _Job(lang, sort, table_of(settings, lang), ranker, windows[lang, sort])

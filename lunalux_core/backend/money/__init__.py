@@ -1,0 +1,1 @@
+"""Official replies and what they cost: prices, reservations, settlement, the nightly check."""

@@ -1,0 +1,291 @@
+"""One official reply: reserve → call → settle, or refund.
+
+Nothing of the request decides what is called or what it costs but `modelId`; the wallet is the
+session's. The caller iterates `reply`; closing the iterator early cancels the provider's call and
+gives the coins back, unless the reply was complete. So whoever has handed a piece on iterates to the end,
+even when its reader has left: a reply that can be read and then called off would be had for nothing.
+
+See docs/spec/backend.md: An official reply, Money rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from lunalux_core.backend.accounts.sessions import Session
+from lunalux_core.backend.money.billing import ModelConfig, Shown, approve
+from lunalux_core.backend.money.gateway_model import Collected, Piece, model_request, stream_model
+from lunalux_core.backend.money.money import Action, Replay, Reservation
+from lunalux_core.backend.running.logs import logger
+from lunalux_core.backend.running.services import Services
+from lunalux_core.backend.web.limits import (
+    CALLED_OFF,
+    FREE_REPLY,
+    FREE_REPLY_ADDRESS,
+    FREE_REPLY_DAY,
+    PAID_REPLY,
+)
+from lunalux_core.backend.web.refusals import rate_limited, refuse
+from lunalux_core.backend.web.wire_views import config_view, ledger_view, wallet_view
+from lunalux_core.errors import BackendError, LunaluxError, PaymentError
+from lunalux_core.wire.base import Wire
+from lunalux_core.wire.official import Billing, SubmitRequest, SubmitResponse, TokenUsage
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The coins are set aside; from here on an early end gives them back."""
+
+
+Event = Begun | Piece | SubmitResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request at the gateway. `address` is where it came from, `operation` its idempotency key;
+    `aloud` asks for the pieces of the reply, not only for the answer."""
+
+    session: Session
+    body: SubmitRequest
+    operation: str
+    address: str
+    aloud: bool
+
+
+class Kept(Wire):
+    """What is stored of an answer for its replay: all but the wallet, which has its own present."""
+
+    content: str
+    billing: Billing
+    deactivate_binding: bool | None = None
+    thinking: str | None = None
+    usage: TokenUsage | None = None
+
+
+class Gateway:
+    """Official replies over the services."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def reply(self, asked: Asked) -> AsyncGenerator[Event, None]:
+        """`Begun`, the pieces, and at last the answer.
+
+        Raises:
+            LunaluxError: before `Begun`, whatever keeps the reply from being made; after it LLM_FAILED,
+                LLM_TIMEOUT or STORE_UNAVAILABLE, with the coins given back.
+        """
+        config = await self._config(asked)
+        model = self._services.official.model(config.model_type, config.model_name, config.model_id)
+        request = model_request(asked.body, asked.operation, config)
+        async with self._metered(asked, config):
+            reservation = await self._reserve(asked, config)
+            if isinstance(reservation, Replay):
+                yield Begun()
+                kept = _replayable(reservation)
+                yield await self._with_balances(kept, asked.session.user_id)
+                return
+            collected = Collected()
+            try:
+                yield Begun()
+                timeout = self._services.settings.providers.timeout_s
+                speaking = stream_model(model, request, collected, timeout, aloud=asked.aloud)
+                async with aclosing(speaking) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            except BaseException as error:
+                await finish(self._refund(reservation))
+                if isinstance(error, GeneratorExit | asyncio.CancelledError):
+                    self._note_called_off(asked)
+                raise
+            yield await finish(self._settle(asked, reservation, collected))
+
+    async def _config(self, asked: Asked) -> ModelConfig:
+        body = asked.body
+        if "user_id" in body.model_fields_set and not (body.user_id or "").strip():
+            raise refuse("USER_ID_REQUIRED", "The request names no user.")
+        if body.user_id is not None and body.user_id != asked.session.user_id:
+            raise refuse("USER_MISMATCH", "The request names another user than the session's.")
+        if not (body.model_id or "").strip():
+            raise refuse("MODEL_ID_REQUIRED", "The request names no official model.")
+        return await self._services.models.require(str(body.model_id).strip())
+
+    @asynccontextmanager
+    async def _metered(self, asked: Asked, config: ModelConfig) -> AsyncIterator[None]:
+        """Count the reply. One that nobody pays for has narrower limits; of those that are paid, only so
+        many may be begun and called off, each of which cost the provider's call and nobody's coins."""
+        wait = self._services.called_off.wait(CALLED_OFF, asked.session.user_id)
+        if wait:
+            raise rate_limited(wait)
+        if config.free_level < 0 or not await self._is_free(asked, config):
+            wait = await self._services.limiter.take(PAID_REPLY, asked.session.user_id)
+            if wait:
+                raise rate_limited(wait)
+            yield
+            return
+        user_id = asked.session.user_id
+        counted = ((FREE_REPLY, user_id), (FREE_REPLY_DAY, user_id), (FREE_REPLY_ADDRESS, asked.address))
+        for rule, who in counted:
+            wait = await self._services.limiter.take(rule, who)
+            if wait:
+                raise rate_limited(wait)
+        with self._services.free_slots.hold(user_id) as room:
+            if not room:
+                raise rate_limited(1)
+            yield
+
+    async def _is_free(self, asked: Asked, config: ModelConfig) -> bool:
+        wallet = await self._services.wallets.require(asked.session.user_id)
+        try:
+            return approve(config, wallet).method == "free"
+        except PaymentError:
+            return False
+
+    def _note_called_off(self, asked: Asked) -> None:
+        self._services.metrics.event("called_off")
+        self._services.called_off.count(CALLED_OFF, asked.session.user_id)
+
+    async def _reserve(self, asked: Asked, config: ModelConfig) -> Reservation | Replay:
+        body = asked.body
+        shown = body.expected_cost
+        action = Action(
+            asked.session.user_id,
+            asked.operation,
+            request_hash(body),
+            body.character_id,
+            None if shown is None else Shown(shown.method, shown.star, shown.luna),
+        )
+        reserving = asyncio.ensure_future(self._services.money.reserve(action, config))
+        try:
+            return await asyncio.shield(reserving)
+        except BackendError as error:
+            if error.code == "PRICE_CHANGED":
+                error.params["config"] = config_view(config).model_dump(by_alias=True, exclude_none=True)
+            raise
+        except asyncio.CancelledError:
+            _keep(asyncio.ensure_future(self._give_up(reserving)))
+            raise
+
+    async def _give_up(self, reserving: Awaitable[Reservation | Replay]) -> None:
+        """The client left while the coins were being set aside."""
+        try:
+            made = await reserving
+        except LunaluxError:
+            return
+        if isinstance(made, Reservation):
+            await self._refund(made)
+
+    async def _refund(self, reservation: Reservation) -> None:
+        """Give the coins back; where that fails now, the sweep does it later."""
+        self._services.metrics.event("refund")
+        try:
+            await self._services.money.refund(reservation)
+        except LunaluxError as error:
+            logger.error("refund postponed: %s", error.message, extra={"code": error.code})
+
+    async def _settle(self, asked: Asked, reservation: Reservation, reply: Collected) -> SubmitResponse:
+        services, wanted = self._services, asked.body.character_id
+        card = await services.characters.find_any(wanted, asked.body.language) if wanted else None
+        gone = card is None or card.status == "deleted"  # what is hidden for a look may come back
+        kept = Kept(
+            content=reply.text,
+            thinking=reply.thinking or None,
+            billing=Billing(
+                method=reservation.approval.method,
+                cost=reservation.approval.cost,
+                model_id=reservation.config.model_id,
+            ),
+            deactivate_binding=True if wanted and gone else None,
+            usage=_usage(reply),
+        )
+        self._log_tokens(kept)
+        stored = kept.model_dump(by_alias=True, exclude_none=True, mode="json")
+        answer, settled = await asyncio.gather(  # settling changes no balance; near reads go first
+            self._with_balances(kept, asked.session.user_id), services.money.settle(reservation, stored)
+        )
+        if not settled:
+            services.metrics.event("late_settle")
+            logger.warning(
+                "a reply was settled too late and is a gift", extra={"model": kept.billing.model_id}
+            )
+            return await self._with_balances(kept, asked.session.user_id)
+        if card is not None and not gone:
+            await services.dialogues.count(reservation)
+            services.touched(card.language)
+        return answer
+
+    async def _with_balances(self, kept: Kept, user_id: str) -> SubmitResponse:
+        """The answer: what is kept of it, and the wallet as it is now."""
+        wallet, ledger = await self._services.money.balances(user_id)
+        return SubmitResponse(
+            wallet=wallet_view(wallet),
+            ledger_summary=ledger_view(ledger) if ledger else None,
+            model_config_version=self._services.models.version(),
+            **{name: getattr(kept, name) for name in Kept.model_fields},
+        )
+
+    def _log_tokens(self, kept: Kept) -> None:
+        """Token counts of official calls, where `analyze_token` is on; never a word of them."""
+        usage = kept.usage
+        if usage is not None and self._services.settings.providers.analyze_token:
+            logger.info(
+                "tokens",
+                extra={
+                    "model": kept.billing.model_id,
+                    "prompt": usage.prompt_tokens,
+                    "completion": usage.completion_tokens,
+                    "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+                    "estimated": usage.estimated,
+                },
+            )
+
+
+def _replayable(replay: Replay) -> Kept:
+    """The stored answer. Raises BackendError (IDEMPOTENCY_MISMATCH) for one that cannot be read any more."""
+    try:
+        return Kept.model_validate(replay.response)
+    except ValidationError:
+        raise refuse("IDEMPOTENCY_MISMATCH", "The answer to this request is no longer kept.") from None
+
+
+def request_hash(body: SubmitRequest) -> str:
+    """What an idempotency key stands for: the same key with another hash is another action. The price
+    that was shown is no part of it: a retry may know the new one."""
+    canonical = json.dumps(body.model_dump(exclude_none=True, exclude={"expected_cost"}), sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _usage(reply: Collected) -> TokenUsage | None:
+    if reply.usage is None:
+        return None
+    return TokenUsage(
+        prompt_tokens=reply.usage.prompt_tokens,
+        completion_tokens=reply.usage.completion_tokens,
+        estimated=reply.usage.estimated,
+    )
+
+
+_kept: set[asyncio.Future[Any]] = set()
+
+
+def _keep(task: asyncio.Future[Any]) -> None:
+    """Hold on to a task that nobody awaits any more; the event loop itself would not."""
+    _kept.add(task)
+    task.add_done_callback(_kept.discard)
+
+
+async def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end even when the caller is cancelled meanwhile: money is never left half-way."""
+    task = asyncio.ensure_future(work)
+    _keep(task)
+    return await asyncio.shield(task)

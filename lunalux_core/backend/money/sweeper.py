@@ -1,0 +1,176 @@
+"""What operators run at night: give back lost reservations, count what was left over, check the books.
+
+Everything here reads whole tables, slowly; nobody's request does.
+
+See docs/spec/backend.md: Money rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from lunalux_core.backend.accounts.erasure import Erasure
+from lunalux_core.backend.market.ranking import ODD
+from lunalux_core.backend.market.reply_counts import Dialogues
+from lunalux_core.backend.market.uploads import Uploads
+from lunalux_core.backend.money.billing import CURRENCIES, Currency
+from lunalux_core.backend.money.money import Money
+from lunalux_core.backend.repos.ledger import Ledgers, ledger_of
+from lunalux_core.backend.repos.movements import ERASE, MOVE, OPEN, ledger_key, wallet_key
+from lunalux_core.backend.repos.wallets import wallet_of
+from lunalux_core.backend.running.logs import logger
+from lunalux_core.backend.running.settings import TableNames
+from lunalux_core.backend.storage.foreign import whole
+from lunalux_core.backend.storage.table import ConditionFailed, Eq, Item, Key, Store, Update
+from lunalux_core.errors import LunaluxError, StorageError
+
+LOOKS = 5
+TOO_MANY_TROUBLES = 20
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a sweep did: reservations given back, replies counted, stored answers dropped, uploads that nobody
+    published taken away, and rows that it had to pass over."""
+
+    refunded: int = 0
+    counted: int = 0
+    forgotten: int = 0
+    uploads: int = 0
+    passed_over: int = 0
+
+    def figures(self) -> dict[str, int]:
+        """For the log."""
+        return {
+            "refunded": self.refunded,
+            "counted": self.counted,
+            "dropped": self.forgotten,
+            "uploads": self.uploads,
+            "passedOver": self.passed_over,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """An account whose books disagree. None stands for a missing ledger."""
+
+    user_id: str
+    currency: Currency
+    balance: int
+    ledger: int | None
+    movements: int
+
+
+class Sweeper:
+    """The nightly round over the ledger table."""
+
+    def __init__(
+        self,
+        store: Store,
+        tables: TableNames,
+        money: Money,
+        ledgers: Ledgers,
+        dialogues: Dialogues,
+        now_ms: Callable[[], int],
+        erasure: Erasure | None = None,
+        uploads: Uploads | None = None,
+    ) -> None:
+        self._uploads = uploads
+        self._store, self._tables, self._money, self._erasure = store, tables, money, erasure
+        self._ledgers, self._dialogues, self._now_ms = ledgers, dialogues, now_ms
+
+    async def sweep(self) -> Swept:
+        """One round. Running it twice at once, or in two places, does no harm.
+
+        A row that cannot be dealt with is named in the log and passed over.
+
+        Raises:
+            StorageError: the storage is away.
+        """
+        swept = Swept()
+        await self._each(self._store.scan_all(self._tables.ledger), self._ledger_row, swept)
+        if self._uploads is not None:
+            await self._each(self._uploads.ended(), self._upload, swept)
+        return swept
+
+    @staticmethod
+    async def _each(
+        rows: AsyncIterator[Item], deal: Callable[[Item, Swept], Awaitable[None]], swept: Swept
+    ) -> None:
+        troubles = 0  # one after the other
+        async for row in rows:
+            try:
+                await deal(row, swept)
+                troubles = 0
+            except (LunaluxError, *ODD) as error:
+                swept.passed_over += 1
+                logger.warning("a row was passed over: %s", error, extra={"pk": row["PK"], "sk": row["SK"]})
+                troubles += isinstance(error, StorageError)
+                if troubles >= TOO_MANY_TROUBLES:
+                    raise
+
+    async def _ledger_row(self, row: Item, swept: Swept) -> None:
+        sk = str(row["SK"])
+        if sk.startswith(OPEN):
+            swept.refunded += await self._money.sweep_row(row)
+        elif sk == ERASE and self._erasure is not None:
+            await self._erasure.finish(row)
+        elif sk.startswith(MOVE) and row.get("status") == "SETTLED":
+            if row.get("counted") is False and "characterId" in row:
+                swept.counted += await self._dialogues.count_row(row)
+            swept.forgotten += await self._forget(row)
+
+    async def _upload(self, note: Item, swept: Swept) -> None:
+        assert self._uploads is not None
+        swept.uploads += await self._uploads.take_away(note)
+
+    async def _forget(self, row: Item) -> bool:
+        """Drop a stored answer that is no longer replayed."""
+        if "response" not in row or self._now_ms() // 1000 < whole(row.get("expiresAt")):
+            return False
+        drop = Update(
+            self._tables.ledger,
+            Key(row["PK"], row["SK"]),
+            remove=("response",),
+            when=Eq("status", "SETTLED"),
+        )
+        try:
+            await self._store.write(drop)
+        except ConditionFailed:
+            return False
+        return True
+
+    async def reconcile(self) -> AsyncIterator[Discrepancy]:
+        """Every account whose balance is not its gains less its uses, or not the sum of its movements."""
+        async for item in self._store.scan_all(self._tables.wallet):
+            if item["SK"] != "WALLET":
+                continue
+            for found in await self.check(str(item["PK"]).removeprefix("USER#")):
+                yield found
+
+    async def check(self, user_id: str) -> list[Discrepancy]:
+        """One account's discrepancies. The three are read one after the other, so an account that moves
+        meanwhile is looked at again; only what stays is reported."""
+        found: list[Discrepancy] = []
+        for _ in range(LOOKS):
+            before = await self._store.get(self._tables.wallet, wallet_key(user_id))
+            if before is None:
+                return []
+            found = await self._compare(user_id, before)
+            if not found or before == await self._store.get(self._tables.wallet, wallet_key(user_id)):
+                break
+        return found
+
+    async def _compare(self, user_id: str, item: Item) -> list[Discrepancy]:
+        wallet = wallet_of(item)
+        summary = await self._store.get(self._tables.ledger, ledger_key(user_id))
+        ledger = None if summary is None else ledger_of(summary)
+        sums = await self._ledgers.movement_sums(user_id)
+        found = []
+        for currency in CURRENCIES:
+            balance = wallet.balance(currency)
+            total = None if ledger is None else ledger.balance(currency)
+            if not (balance == total == sums[currency]) or balance < 0:
+                found.append(Discrepancy(user_id, currency, balance, total, sums[currency]))
+        return found

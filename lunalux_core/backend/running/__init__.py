@@ -1,0 +1,1 @@
+"""How the service is put together and kept running: settings, services, logs, metrics."""

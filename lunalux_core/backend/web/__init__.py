@@ -1,0 +1,1 @@
+"""HTTP: the application, its middleware, its routes, refusals and limits."""

@@ -1,0 +1,223 @@
+"""What a dropped file is, by its content. A file's name never decides.
+
+See docs/spec/formats.md: Kinds of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from lunalux_core.cards import png
+from lunalux_core.cards.charx import is_zip
+from lunalux_core.cards.foreign import is_foreign as is_foreign_card
+from lunalux_core.cards.foreign import looks_like_yaml
+from lunalux_core.documents.coerce import as_object, as_text
+from lunalux_core.documents.json_text import decode_text, parse_json
+from lunalux_core.errors import InvalidInput
+from lunalux_core.regex.foreign import is_risu as is_risu_regex
+from lunalux_core.regex.script import LISTS
+from lunalux_core.worldbook.foreign import is_entry
+from lunalux_core.worldbook.foreign import is_foreign as is_foreign_book
+
+
+class Kind(StrEnum):
+    """The kinds of files people drop on the program."""
+
+    CARD = "card"
+    WORLDBOOK = "worldbook"
+    PRESET = "preset"
+    TEXT_PRESET = "text-preset"
+    REGEX = "regex"
+    CHAT = "chat"
+    GROUP = "group"
+    SETTINGS = "settings"
+    NARRATIUM = "narratium"
+    UNKNOWN = "unknown"
+
+
+TOLD: dict[Kind, tuple[str, str]] = {
+    Kind.WORLDBOOK: ("This is a worldbook, not a character.", "Import it with `lunalux worldbook import`."),
+    Kind.PRESET: ("This is a chat preset, not a character.", "Import it with `lunalux preset import`."),
+    Kind.TEXT_PRESET: (
+        "This is a template for text completion, not a character.",
+        "Import it with `lunalux template import`.",
+    ),
+    Kind.REGEX: ("These are regex scripts, not a character.", "Import them with `lunalux regex import`."),
+    Kind.CHAT: ("This is a chat, not a character.", "Import it with `lunalux conversation import`."),
+    Kind.GROUP: ("This is a group of characters, not a card.", "Import it with `lunalux import`."),
+    Kind.SETTINGS: ("These are SillyTavern's settings, not a character.", "Use `lunalux import`."),
+    Kind.NARRATIUM: ("This is everything of a Narratium, not one character.", "Use `lunalux import`."),
+    Kind.UNKNOWN: ("This file is not a character card.", "Choose a .png, .json, .charx or .yaml card."),
+}
+"""For every kind but a card: a sentence for those who wanted a card, and what to do with it instead."""
+
+_V1_BODY = ("first_mes", "description", "personality", "scenario", "mes_example")
+
+
+def recognise(data: bytes, filename: str = "") -> Kind:
+    """The kind of a file. Pictures and archives count as what they carry; damaged ones as UNKNOWN.
+
+    Args:
+        filename: not needed; a hint only for text that could be anything.
+    """
+    if png.is_png(data):
+        return _png_kind(data)
+    if is_zip(data):
+        return Kind.CARD if b"card.json" in data else Kind.UNKNOWN
+    try:
+        text, _ = decode_text(data)
+    except InvalidInput:  # too large for anything but a whole library with its pictures
+        return Kind.NARRATIUM if b'"characters_record"' in data else Kind.UNKNOWN
+    if text.lstrip()[:1] not in ("{", "["):
+        named = filename.lower().endswith((".yaml", ".yml"))
+        return Kind.CARD if named or looks_like_yaml(text[:100_000]) else Kind.UNKNOWN
+    try:
+        return recognise_document(parse_json(text))
+    except InvalidInput:
+        return _lines_kind(text)
+
+
+def recognise_document(document: object) -> Kind:
+    """The kind of a parsed JSON file."""
+    if isinstance(document, list):
+        return _list_kind(document)
+    if not isinstance(document, dict):
+        return Kind.UNKNOWN
+    for kind, test in _TESTS:
+        if test(document):
+            return kind
+    return Kind.UNKNOWN
+
+
+def _list_kind(document: list[Any]) -> Kind:
+    """Regex scripts, entries of a worldbook (JanitorAI), or a chat; an odd item among them does not count."""
+    from lunalux_core.chatlogs.chatlog import is_list_of_lines
+    from lunalux_core.chatlogs.foreign import is_foreign
+
+    items = [item for item in document if isinstance(item, dict)]
+    if is_list_of_lines(document) or is_foreign(document):
+        return Kind.CHAT
+    if any("findRegex" in item for item in items):
+        return Kind.REGEX
+    return Kind.WORLDBOOK if items and any(map(is_entry, items)) else Kind.UNKNOWN
+
+
+def _png_kind(data: bytes) -> Kind:
+    try:
+        shape = png.layout(data)
+    except InvalidInput:
+        return Kind.UNKNOWN
+    keywords = {(png.keyword_of(data, chunk) or "").lower() for chunk in shape.chunks}
+    if keywords & set(png.CARD_KEYWORDS):
+        return Kind.CARD
+    return Kind.WORLDBOOK if "naidata" in keywords else Kind.UNKNOWN
+
+
+def _lines_kind(text: str) -> Kind:
+    """JSON lines: a chat when the first line is the head of one."""
+    first = text.lstrip().partition("\n")[0]
+    try:
+        head = parse_json(first)
+    except InvalidInput:
+        return Kind.UNKNOWN
+    return Kind.CHAT if isinstance(head, dict) and _is_chat_head(head) else Kind.UNKNOWN
+
+
+def _says_card(document: Mapping[str, Any]) -> bool:
+    return as_text(document.get("spec")).startswith("chara_card_v")
+
+
+def _is_card(document: Mapping[str, Any]) -> bool:
+    data = as_object(document.get("data"))
+    if "name" in data and "entries" not in data and not isinstance(data.get("message"), list):
+        return True
+    if is_foreign_card(document):
+        return True
+    return "name" in document and "entries" not in document and any(key in document for key in _V1_BODY)
+
+
+def _is_worldbook(document: Mapping[str, Any]) -> bool:
+    inner = as_object(document.get("data"))
+    if document.get("spec") == "lorebook_v3" or isinstance(inner.get("entries"), dict | list):
+        return True
+    if is_foreign_book(document):
+        return True
+    return isinstance(document.get("entries"), dict | list) and "first_mes" not in document
+
+
+def _is_preset(document: Mapping[str, Any]) -> bool:
+    prompts = document.get("prompts")
+    if not isinstance(prompts, list):
+        return False
+    return "prompt_order" in document or any(
+        isinstance(item, dict) and "identifier" in item for item in prompts
+    )
+
+
+def _is_regex(document: Mapping[str, Any]) -> bool:
+    """A script, scripts by their keys, or a list of them under a name (`regex.LISTS`); RisuAI's file."""
+    if document.get("type") == "risuModule" and is_foreign_book(document):
+        return False  # a module of RisuAI with both counts as its lorebook
+    if is_risu_regex(document) or "findRegex" in document or _all_values(document, "findRegex"):
+        return True
+    lists = [document.get(name) for name in LISTS]
+    return any(isinstance(item, dict) and "findRegex" in item for one in lists for item in _members(one))
+
+
+def _members(value: object) -> Iterable[Any]:
+    return value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+
+
+def _is_group(document: Mapping[str, Any]) -> bool:
+    return isinstance(document.get("members"), list) and isinstance(document.get("chats"), list)
+
+
+def _is_settings(document: Mapping[str, Any]) -> bool:
+    """SillyTavern's settings.json, or the file of personas it exports."""
+    whole = "power_user" in document and isinstance(document.get("extension_settings"), dict)
+    return whole or (
+        isinstance(document.get("personas"), dict) and isinstance(document.get("persona_descriptions"), dict)
+    )
+
+
+def _is_narratium(document: Mapping[str, Any]) -> bool:
+    return isinstance(document.get("characters_record"), list)
+
+
+def _is_chat(document: Mapping[str, Any]) -> bool:
+    from lunalux_core.chatlogs.chatlog import FORMAT
+    from lunalux_core.chatlogs.foreign import is_foreign
+
+    return _is_chat_head(document) or document.get("format") == FORMAT or is_foreign(document)
+
+
+def _is_chat_head(document: Mapping[str, Any]) -> bool:
+    known = "chat_metadata" in document or "user_name" in document
+    return known or ("mes" in document and "is_user" in document)
+
+
+def _is_text_preset(document: Mapping[str, Any]) -> bool:
+    from lunalux_core.templates.reading import is_master, kind_of
+
+    return kind_of(document) is not None or is_master(document)
+
+
+def _all_values(document: Mapping[str, Any], key: str) -> bool:
+    """A store: an object of objects that all have this key."""
+    return bool(document) and all(isinstance(item, dict) and key in item for item in document.values())
+
+
+_TESTS = (
+    (Kind.CARD, _says_card),
+    (Kind.SETTINGS, _is_settings),
+    (Kind.NARRATIUM, _is_narratium),
+    (Kind.GROUP, _is_group),
+    (Kind.CHAT, _is_chat),
+    (Kind.CARD, _is_card),
+    (Kind.PRESET, _is_preset),
+    (Kind.REGEX, _is_regex),
+    (Kind.WORLDBOOK, _is_worldbook),
+    (Kind.TEXT_PRESET, _is_text_preset),
+)

@@ -1,0 +1,565 @@
+"""Chat: everything that happens to a conversation.
+
+One loop drives every kind of turn (send, regenerate, swipe, continue, impersonate). The person's words
+and an empty reply are stored before anything else; what streams in is stored as it comes; an ending of
+any kind (done, stopped, failed, killed) leaves the reply marked for what it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lunalux_core.chat.reply_store import (
+    CONTINUED,
+    Begun,
+    StreamingReply,
+    claimed,
+    recover,
+    settled,
+    take_back,
+)
+from lunalux_core.dialogue.turn import (
+    Billed,
+    BindingDropped,
+    Ready,
+    Reread,
+    TextDelta,
+    ThinkingDelta,
+    TurnCompleted,
+    TurnEvent,
+    TurnInput,
+    TurnKind,
+    TurnOptions,
+    TurnResult,
+    TurnStarted,
+)
+from lunalux_core.documents.json_text import well_formed
+from lunalux_core.errors import InvalidInput, StorageError
+from lunalux_core.groups.responders import addressed, called_up, speakers, still_speaks
+from lunalux_core.library.conversations import (
+    REQUEST,
+    Conversation,
+    Message,
+    append_message,
+    children,
+    load_conversation,
+    load_message,
+    new_message,
+    select_message,
+    update_message,
+)
+from lunalux_core.library.message_edits import (
+    delete_branch,
+    delete_one,
+    edit_as_branch,
+    edit_message,
+    set_hidden,
+    truncate_after,
+)
+from lunalux_core.library.undo import Replayed, read_row, redo, undo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lunalux_core.chat.journal import ReplyJournal
+    from lunalux_core.database import Connection
+    from lunalux_core.dialogue.assembly import Prompt
+    from lunalux_core.dialogue.turn_input import TurnReader
+    from lunalux_core.dialogue.workflow import TurnContext, Workflow
+    from lunalux_core.library import Library
+
+
+class Chat:
+    """The verbs of a conversation.
+
+    Args:
+        library: where everything is stored.
+        reader: gathers all that a turn needs, within one transaction.
+        workflow: gives the line of nodes; asked for on the first turn only, so that opening the app
+            does not pay for it.
+        preview: gives the part of that line that ends with the prompt.
+        billed: told about every bill.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        reader: Callable[[], TurnReader],
+        workflow: Callable[[], Workflow[TurnInput, TurnResult]],
+        preview: Callable[[], Workflow[TurnInput, Ready]],
+        billed: Callable[[Billed], Awaitable[None]],
+    ) -> None:
+        self._library = library
+        self._database = library.database
+        self._reader = reader
+        self._workflow = workflow
+        self._preview = preview
+        self._billed = billed
+
+    # -- conversations -----------------------------------------------------------------------------
+
+    async def open_group(self, group_id: str) -> Conversation:
+        """The group's latest conversation, or a new one with its members' greetings."""
+        latest = await self._library.conversations.latest(group_id=group_id)
+        return latest or await self.start_group(group_id)
+
+    async def start_group(self, group_id: str, *, title: str = "", user_name: str = "") -> Conversation:
+        """A new conversation of a group; every member that is not muted opens with a greeting."""
+        return await self._database.write(
+            lambda c: self._reader().begin_group(c, group_id, title, TurnOptions(user_name=user_name))
+        )
+
+    async def open(self, character_id: str) -> Conversation:
+        """The character's latest conversation, or a new one with its greetings."""
+        latest = await self._library.conversations.latest(character_id)
+        return latest or await self.start(character_id)
+
+    async def start(self, character_id: str, *, title: str = "", user_name: str = "") -> Conversation:
+        """A new conversation; the greeting and its alternatives are swipes of the first message."""
+        return await self._database.write(
+            lambda c: self._reader().begin(c, character_id, title, TurnOptions(user_name=user_name))
+        )
+
+    async def recover(self, told: Callable[[Path], None] | None = None) -> int:
+        """Mark replies that a killed program left pending as stopped; how many there were.
+
+        `told` hears where each file is kept that could not be read to its end.
+        """
+        return await recover(self._database, told)
+
+    # -- turns -------------------------------------------------------------------------------------
+
+    def send(
+        self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """Say something and stream the reply; in a group, the replies of those who answer, in turn.
+
+        The words leave the conversation's draft as they are stored. Stopped before the first event, nothing
+        is stored.
+
+        Raises (from the iterator):
+            LunaluxError: provider, payment, network or storage failed. The person's words and whatever
+                came of the reply are stored; the reply is marked failed.
+            InvalidInput: REPLY_RUNNING while another program writes here; nothing is stored.
+        """
+        text = well_formed(text)
+        following: list[str] = []
+
+        def begin(connection: Connection) -> Begun:
+            conversation, parent = self._place(connection, conversation_id)
+            reader = self._reader()
+            user = new_message(
+                conversation_id, parent, "user", reader.user_name(connection, conversation, options), text
+            )
+            append_message(connection, user)
+            if conversation.draft.strip() == text:
+                connection.execute("UPDATE conversations SET draft = '' WHERE id = ?", (conversation_id,))
+            chosen = speakers(connection, conversation, user, options)
+            if not chosen:
+                return Begun(conversation, user, None, None)
+            following[:] = chosen[1:]
+            reply = self._pending(connection, conversation, user, options, chosen[0])
+            turn = reader.read(connection, "normal", reply, options, text=text, above=parent)
+            return Begun(conversation, user, reply, turn)
+
+        return self._round(begin, following, options)
+
+    def speak(
+        self, conversation_id: str, options: TurnOptions = TurnOptions()
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """Let a member of a group speak without a word of the person: `options.speaker`, muted or not, else
+        those whose turn it is, in a manual group somebody.
+
+        Raises (from the iterator):
+            InvalidInput: NOT_A_GROUP, EVERYBODY_MUTED. NotFound: MEMBER_NOT_FOUND.
+        """
+        following: list[str] = []
+
+        def begin(connection: Connection) -> Begun:
+            conversation, parent = self._place(connection, conversation_id)
+            chosen = called_up(connection, conversation, parent, options)
+            following[:] = chosen[1:]
+            return self._next(connection, conversation, parent, options, chosen[0])
+
+        return self._round(begin, following, options)
+
+    def regenerate(
+        self, message_id: str, options: TurnOptions = TurnOptions(), kind: TurnKind = "regenerate"
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """Another reply beside `message_id` (the old one stays as a swipe), or under a message of the person.
+
+        A reply that failed before anything came is tried again in place. One that has words keeps them as a
+        swipe; the new one asks for the same under the same key, so the gateway replays an answer that was
+        paid for instead of charging again. Where a *continue* failed, "regenerate" continues a copy of what
+        was there before it.
+        """
+
+        following: list[str] = []
+
+        def begin(connection: Connection) -> Begun:
+            old = load_message(connection, message_id)
+            conversation = load_conversation(connection, old.conversation_id)
+            speaker = old.speaker
+            if old.role == "user":
+                select_message(connection, old.id)
+                above: Message | None = old
+                if conversation.group_id:
+                    speaker, *following[:] = called_up(connection, conversation, old, options)
+            elif not old.parent_id:
+                raise InvalidInput(
+                    "GREETING_NOT_GENERATED",
+                    "A greeting comes from the card and cannot be generated again.",
+                    "Swipe to another greeting, or write something.",
+                )
+            else:
+                old = settled(connection, self._database.path, old)
+                above = load_message(connection, old.parent_id)
+            if old.role == "assistant" and old.status == "failed":
+                return self._again(connection, conversation, old, options, kind)
+            reply = self._pending(connection, conversation, above, options, speaker)
+            text, parent = _words(connection, above)
+            turn = self._reader().read(connection, kind, reply, options, text=text, above=parent)
+            return Begun(conversation, None, reply, turn)
+
+        return self._round(begin, following, options)
+
+    def _again(
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        old: Message,
+        options: TurnOptions,
+        kind: TurnKind,
+    ) -> Begun:
+        """Ask again for a reply that failed, without losing what came of it."""
+        reader, above = self._reader(), load_message(connection, old.parent_id)
+        whole = old.extra.get(CONTINUED)
+        broken = isinstance(whole, int) and 0 < whole <= len(old.content)
+        if broken and kind == "regenerate":
+            base = old.content[:whole]
+            reply = self._pending(connection, conversation, above, options, old.speaker, request=old)
+            update_message(connection, reply.id, content=base, raw=base)
+            reply = replace(reply, content=base, raw=base, status="done")
+            turn = reader.read(connection, "continue", reply, options, text="", above=above, partial=base)
+            return Begun(conversation, None, reply, turn)
+        text, parent = _words(connection, above)
+        if old.content or old.thinking:
+            request = None if broken else old
+            reply = self._pending(connection, conversation, above, options, old.speaker, request=request)
+            before = None
+        else:
+            before = read_row(connection, old.id)
+            update_message(connection, old.id, status="pending")
+            select_message(connection, old.id)
+            reply = replace(old, status="pending")
+        turn = reader.read(connection, kind, reply, options, text=text, above=parent)
+        return Begun(conversation, None, reply, turn, before)
+
+    def continue_(
+        self, conversation_id: str, options: TurnOptions = TurnOptions()
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """Let the model go on where the last reply ended."""
+
+        def begin(connection: Connection) -> Begun:
+            conversation, reply = self._place(connection, conversation_id)
+            if reply is None or reply.role != "assistant":
+                raise InvalidInput(
+                    "NOTHING_TO_CONTINUE", "The last message is not the character's.", "Send something first."
+                )
+            before = read_row(connection, reply.id)
+            update_message(connection, reply.id, status="pending")
+            parent = load_message(connection, reply.parent_id) if reply.parent_id else None
+            turn = self._reader().read(
+                connection, "continue", reply, options, text="", above=parent, partial=reply.content
+            )
+            return Begun(conversation, None, reply, turn, before)
+
+        return self._turn(begin)
+
+    def impersonate(
+        self, conversation_id: str, options: TurnOptions = TurnOptions()
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """Let the model write the person's next words; nothing is stored, the text is for the input box."""
+
+        def begin(connection: Connection) -> Begun:
+            conversation, parent = self._place(connection, conversation_id)
+            speaker = addressed(connection, conversation, parent, options)
+            turn = self._reader().read(
+                connection, "impersonate", None, options, above=parent, of=conversation, speaker=speaker
+            )
+            return Begun(conversation, None, None, turn)
+
+        return self._turn(begin)
+
+    async def swipe(self, message_id: str, step: int) -> Message | None:
+        """Show the next (+1) or previous (-1) swipe; None past the last, where the caller may generate."""
+
+        def change(connection: Connection) -> Message | None:
+            message = load_message(connection, message_id)
+            siblings = [
+                row[0]
+                for row in connection.execute(
+                    "SELECT id FROM messages WHERE conversation_id = ? AND parent_id = ? ORDER BY number",
+                    (message.conversation_id, message.parent_id),
+                )
+            ]
+            place = message.swipe + step
+            if place >= len(siblings):
+                return None
+            chosen = siblings[max(place, 0)]
+            if message.speaker:
+                from lunalux_core.groups.prompt import carry_openings
+
+                carry_openings(connection, message, load_message(connection, chosen))
+            select_message(connection, chosen)
+            return load_message(connection, chosen)
+
+        return await self._database.write(change)
+
+    async def preview(self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()) -> Prompt:
+        """The exact messages that `send` would send; nothing is stored and nothing is sent."""
+        return (await self.preview_told(conversation_id, text, options))[0]
+
+    async def preview_told(
+        self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
+    ) -> tuple[Prompt, Sequence[TurnEvent]]:
+        """`preview`, with what there was to tell on the way."""
+        from lunalux_core.dialogue.workflow import TurnContext
+
+        context = TurnContext()
+        ready = await self._ready(conversation_id, text, options, context)
+        return ready.prompt, context.told()
+
+    async def inspect(
+        self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
+    ) -> Mapping[str, Any]:
+        """The record (`turn_record`) of what `send` would send, with a reason for every worldbook entry.
+
+        Nothing is stored and nothing is sent; those of past turns are `library.turn_records`.
+        """
+        from lunalux_core.dialogue.turn_record import Trace, turn_record
+        from lunalux_core.dialogue.workflow import TurnContext
+
+        context = TurnContext(trace=Trace(explain=True))
+        return turn_record(await self._ready(conversation_id, text, options, context), context.trace)
+
+    async def _ready(
+        self, conversation_id: str, text: str, options: TurnOptions, context: TurnContext
+    ) -> Ready:
+        text = well_formed(text)
+
+        def read(connection: Connection) -> TurnInput:
+            conversation = load_conversation(connection, conversation_id)
+            parent = load_message(connection, conversation.head_id) if conversation.head_id else None
+            said = new_message(conversation_id, parent, "user", "", text)
+            return self._reader().read(
+                connection,
+                "normal",
+                None,
+                options,
+                text=text,
+                above=parent,
+                of=conversation,
+                speaker=addressed(connection, conversation, said if text else parent, options),
+            )
+
+        turn = await self._database.read(read)
+        return await self._preview().run(turn, context)
+
+    # -- edits -------------------------------------------------------------------------------------
+
+    async def edit(self, message_id: str, content: str) -> None:
+        """Change the words of a message in place."""
+        content = well_formed(content)
+        await self._database.write(lambda c: edit_message(c, message_id, content))
+
+    async def edit_as_branch(self, message_id: str, content: str) -> str:
+        """Put other words beside a message and show them; returns the new message's id."""
+        content = well_formed(content)
+        return await self._database.write(lambda c: edit_as_branch(c, message_id, content))
+
+    async def delete(self, message_id: str, *, only_this: bool = False) -> None:
+        """Delete a message with all that follows it, or it alone."""
+        await self._database.write(
+            lambda c: delete_one(c, message_id) if only_this else delete_branch(c, message_id)
+        )
+
+    async def truncate(self, message_id: str) -> None:
+        """Go on from this message; what followed stays in the tree as a branch."""
+        await self._database.write(lambda c: truncate_after(c, message_id))
+
+    async def hide(self, message_id: str, hidden: bool = True) -> None:
+        """Keep a message out of the prompt, or let it in again."""
+        await self._database.write(lambda c: set_hidden(c, message_id, hidden))
+
+    async def undo(self, conversation_id: str) -> Replayed | None:
+        """Take the last edit, deletion, cut or *continue* back; None when there is none."""
+        return await self._database.write(lambda c: undo(c, conversation_id))
+
+    async def redo(self, conversation_id: str) -> Replayed | None:
+        """Do again what was undone last."""
+        return await self._database.write(lambda c: redo(c, conversation_id))
+
+    # -- the loop ----------------------------------------------------------------------------------
+
+    async def _round(
+        self, begin: Callable[[Connection], Begun], following: list[str], options: TurnOptions
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """A turn, and after it one for each member of a group that is to follow (ids, filled by `begin`).
+
+        A turn begins only when the one before it is stored, so a round can be stopped anywhere.
+        """
+        last = ""
+        async with aclosing(self._turn(begin)) as events:
+            async for event in events:
+                last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
+                yield event
+        for speaker in following:
+
+            def begin_next(connection: Connection, above: str = last, speaker: str = speaker) -> Begun:
+                parent = load_message(connection, above)
+                conversation = load_conversation(connection, parent.conversation_id)
+                if not still_speaks(connection, conversation, speaker):
+                    return Begun(conversation, None, None, None)
+                return self._next(connection, conversation, parent, options, speaker)
+
+            async with aclosing(self._turn(begin_next)) as events:
+                async for event in events:
+                    last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
+                    yield event
+
+    def _next(
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        parent: Message | None,
+        options: TurnOptions,
+        speaker: str,
+    ) -> Begun:
+        """A member's reply to what stands above it."""
+        reply = self._pending(connection, conversation, parent, options, speaker)
+        text, above = _words(connection, parent)
+        turn = self._reader().read(connection, "normal", reply, options, text=text, above=above)
+        return Begun(conversation, None, reply, turn)
+
+    async def _begin(self, begin: Callable[[Connection], Begun]) -> Begun:
+        """Store the beginning of a turn. Stopped meanwhile, it is taken back: nobody saw it, and whoever sent
+        the words still has them.
+        """
+        claims: list[ReplyJournal] = []
+        stored: list[Begun] = []
+
+        def work(connection: Connection) -> Begun:
+            begun = begin(connection)
+            tail = claimed(self._database.path, begun)
+            if tail is not None:
+                claims.append(tail)
+            return replace(begun, tail=tail)
+
+        try:
+            return await self._database.write(work, committed=stored.append)
+        except asyncio.CancelledError:
+            if stored:
+                await asyncio.shield(self._take_back(stored[0]))
+            raise
+        finally:
+            for tail in claims if not stored else ():
+                tail.release()
+
+    async def _take_back(self, begun: Begun) -> None:
+        with suppress(StorageError):  # the next start marks it as stopped
+            await self._database.write(lambda connection: take_back(connection, begun))
+        if begun.tail is not None:
+            begun.tail.remove()
+
+    async def _turn(self, begin: Callable[[Connection], Begun]) -> AsyncGenerator[TurnEvent, None]:
+        begun = await self._begin(begin)
+        user, reply, turn = begun.user, begun.reply, begun.turn
+        if turn is None:
+            if user is not None:
+                yield TurnStarted(user.conversation_id, user, None, "")
+            return
+        streaming = StreamingReply(self._database, begun)
+        try:
+            yield TurnStarted(turn.conversation.id, user, reply, turn.model.name)
+            async with aclosing(self._workflow().stream(turn)) as steps:
+                async for step in steps:
+                    if isinstance(step, TurnResult):
+                        message = await streaming.done(step, turn)
+                        await self._keep_record(step, turn, message)
+                        yield TurnCompleted(message, step.text, step.suggestions, step.report)
+                        return
+                    if isinstance(step, TextDelta | ThinkingDelta | Reread):
+                        await streaming.take(step)
+                    elif isinstance(step, Billed):
+                        await self._billed(step)
+                    elif isinstance(step, BindingDropped):
+                        await self._library.characters.set_binding(step.character_id, active=False)
+                    yield step
+        except (asyncio.CancelledError, GeneratorExit):
+            await asyncio.shield(streaming.end("stopped"))
+            raise
+        except BaseException:
+            await asyncio.shield(streaming.end("failed"))
+            raise
+
+    async def _keep_record(self, result: TurnResult, turn: TurnInput, message: Message | None) -> None:
+        """Keep how the prompt came about; a turn that went through is never undone by that."""
+        from lunalux_core.library.turn_records import pack
+
+        try:
+            packed = await asyncio.to_thread(pack, result.report)
+            await self._library.records.keep(turn.conversation.id, message.id if message else "", packed)
+        except StorageError:
+            return
+
+    def _pending(
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        parent: Message | None,
+        options: TurnOptions,
+        speaker: str = "",
+        request: Message | None = None,
+    ) -> Message:
+        """A new, empty reply; one that asks again for what `request` did not get has its key, unless another
+        reply got it meanwhile.
+        """
+        siblings = children(connection, conversation.id, parent.id if parent else "") if request else ()
+        others = [load_message(connection, identity) for identity in siblings]
+        wanted = request is not None and not any(
+            one.status == "done" and one.request == request.request for one in others
+        )
+        reply = new_message(
+            conversation.id,
+            parent,
+            "assistant",
+            self._reader().character_name(connection, conversation, speaker),
+            "",
+            status="pending",
+            extra={REQUEST: request.request} if request and wanted else {},
+            model=options.model,
+            speaker=speaker,
+        )
+        append_message(connection, reply)
+        return load_message(connection, reply.id)
+
+    def _place(self, connection: Connection, conversation_id: str) -> tuple[Conversation, Message | None]:
+        """A conversation and its last message. Raises InvalidInput: REPLY_RUNNING while that is written."""
+        conversation = load_conversation(connection, conversation_id)
+        if not conversation.head_id:
+            return conversation, None
+        return conversation, settled(
+            connection, self._database.path, load_message(connection, conversation.head_id)
+        )
+
+
+def _words(connection: Connection, above: Message | None) -> tuple[str, Message | None]:
+    """The person's words a reply answers, and the message above them."""
+    if above is None or above.role != "user":
+        return "", above
+    return above.content, load_message(connection, above.parent_id) if above.parent_id else None

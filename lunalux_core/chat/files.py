@@ -1,0 +1,286 @@
+"""Conversations in and out of the library: between stored messages and chat files.
+
+See docs/spec/formats.md: Macro values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from lunalux_core.chatlogs.chatlog import (
+    ChatLog,
+    LogNode,
+    write_jsonl,
+    write_markdown,
+    write_native,
+    write_text,
+)
+from lunalux_core.chatlogs.read import read_chats
+from lunalux_core.database import Connection
+from lunalux_core.dialogue.authors_note import ChatNote
+from lunalux_core.documents.coerce import as_object, as_text
+from lunalux_core.documents.json_text import well_formed_value
+from lunalux_core.errors import InvalidInput
+from lunalux_core.ids import now_ms
+from lunalux_core.library import Library
+from lunalux_core.library.cells import moment_in, object_in, plain_text, texts_in
+from lunalux_core.library.conversations import (
+    Conversation,
+    Message,
+    create_conversation,
+    insert_message,
+    load_conversation,
+    new_message,
+    role_in,
+    update_message,
+)
+from lunalux_core.library.groups import Group, load_group
+from lunalux_core.text import clean, clean_line
+from lunalux_core.worldbook.engine.inputs import TimedState
+
+ExportFormat = Literal["jsonl", "md", "txt", "json"]
+FORMATS: tuple[ExportFormat, ...] = ("jsonl", "md", "txt", "json")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedChat:
+    """What an import stored; `notes` says what differed from the file.
+
+    Args:
+        messages: of the first conversation, on the path that is shown.
+        others: ids of further conversations, where the file held several chats.
+    """
+
+    conversation_id: str
+    messages: int
+    notes: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, logs: Sequence[ChatLog], ids: Sequence[str], notes: Sequence[str] | None = None
+    ) -> ImportedChat:
+        """What became of the chats of one file; `notes` in place of their own."""
+        own = [note for log in logs for note in log.notes] if notes is None else notes
+        told = [f"The file holds {len(ids)} chats; each became a conversation."] if len(ids) > 1 else []
+        return cls(ids[0], len(logs[0].path()), tuple(dict.fromkeys([*told, *own])), tuple(ids[1:]))
+
+
+async def export_conversation(
+    library: Library, conversation_id: str, format: ExportFormat, *, thinking: bool = False
+) -> str:
+    """The text of an export file. Raises NotFound."""
+    log = await conversation_log(library, conversation_id)
+    match format:
+        case "jsonl":
+            return write_jsonl(log)
+        case "md":
+            return write_markdown(log, thinking=thinking)
+        case "txt":
+            return write_text(log)
+        case "json":
+            return json.dumps(write_native(log), ensure_ascii=False, indent=1) + "\n"
+
+
+def format_of(path: Path) -> ExportFormat:
+    """The export format a file name asks for. Raises InvalidInput (EXPORT_FORMAT_UNKNOWN)."""
+    ending = {"markdown": "md"}.get(path.suffix[1:].lower(), path.suffix[1:].lower())
+    for known in FORMATS:
+        if ending == known:
+            return known
+    raise InvalidInput(
+        "EXPORT_FORMAT_UNKNOWN",
+        f"{path.name} does not say what to write.",
+        f"End its name in one of: {', '.join('.' + f for f in FORMATS)}.",
+        path=path.name,
+    )
+
+
+async def import_conversation(
+    library: Library, character_id: str, data: bytes, filename: str = "", *, user_name: str = "You"
+) -> ImportedChat:
+    """Store the chats of a file as new conversations of a character.
+
+    Raises:
+        InvalidInput: not a chat, or damaged. NotFound: no such character.
+    """
+    logs = read_chats(data, filename)
+    character = await library.characters.get(character_id)
+    titles = titles_of(logs, Path(filename).stem)
+    ids = await library.database.write(
+        lambda c: [
+            store_chat(c, log, character_id, character.name, title, user_name)
+            for log, title in zip(logs, titles, strict=True)
+        ]
+    )
+    return ImportedChat.of(logs, ids)
+
+
+def titles_of(logs: Sequence[ChatLog], stem: str) -> list[str]:
+    """What to call the chats of a file that is called `stem`."""
+    return [
+        clean_line(log.title or (f"{stem} {number}" if len(logs) > 1 else stem), 120)
+        for number, log in enumerate(logs, 1)
+    ]
+
+
+def store_chat(
+    connection: Connection, log: ChatLog, character_id: str, character: str, title: str, user_name: str
+) -> str:
+    """Store a chat that was read as a new conversation, within a transaction; its id.
+
+    Variables and timed effects of the file become the state of the last message, so that they belong to its
+    branch.
+
+    Args:
+        character, user_name: names where the file has none.
+    """
+    conversation = create_conversation(connection, character_id, title)
+    return _store(connection, log, conversation, character, user_name, {})
+
+
+def store_group_chat(connection: Connection, log: ChatLog, group: Group, title: str, user_name: str) -> str:
+    """`store_chat` for a conversation of a group; its members speak by their names."""
+    conversation = create_conversation(connection, "", title, group_id=group.id)
+    speakers = {one.name.casefold(): one.character_id for one in group.members}
+    return _store(connection, log, conversation, group.name, user_name, speakers)
+
+
+def _store(
+    connection: Connection,
+    log: ChatLog,
+    conversation: Conversation,
+    character: str,
+    user_name: str,
+    speakers: Mapping[str, str],
+) -> str:
+    stored: list[Message] = []
+    names = {"user": log.user_name or user_name, "assistant": character, "system": ""}
+    for node in log.nodes:
+        parent = stored[node.parent] if node.parent >= 0 else None
+        message = _message(node, conversation.id, parent, names[node.role])
+        if node.role == "assistant":
+            message = replace(message, speaker=speakers.get(message.name.casefold(), ""))
+        stored.append(message)
+        insert_message(connection, stored[-1])
+    at = log.head
+    while at >= 0 and log.nodes[at].parent >= 0:
+        above = log.nodes[at].parent
+        update_message(connection, stored[above].id, selected_child=stored[at].id)
+        at = above
+    head = stored[log.head].id if log.head >= 0 else ""
+    if head and (state := _state(log.header)):
+        update_message(connection, head, state=state)
+    metadata = json.dumps(well_formed_value(dict(log.header)), ensure_ascii=False)
+    note = json.dumps(ChatNote.of_file(_metadata(log.header)).as_json(), ensure_ascii=False)
+    connection.execute(
+        "UPDATE conversations SET head_id = ?, metadata = ?, note = ? WHERE id = ?",
+        (head, metadata, note, conversation.id),
+    )
+    return conversation.id
+
+
+def _message(node: LogNode, conversation_id: str, parent: Message | None, name: str) -> Message:
+    return new_message(
+        conversation_id,
+        parent,
+        node.role,
+        clean_line(node.name, 200) or name,
+        clean(node.text),
+        raw=clean(node.raw or node.text),
+        thinking=clean(node.thinking),
+        suggestions=tuple(clean_line(s, 200) for s in node.suggestions),
+        event=clean_line(node.event, 500),
+        model=clean_line(node.model, 200),
+        hidden=node.hidden,
+        created_at=node.sent_at or now_ms(),
+        extra={"line": well_formed_value(dict(node.line))} if node.line else {},
+    )
+
+
+def _state(header: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = _metadata(header)
+    variables = {str(name): as_text(value) for name, value in as_object(metadata.get("variables")).items()}
+    timed = TimedState.read(metadata.get("timedWorldInfo")).as_json()
+    return ({"variables": variables} if variables else {}) | ({"timed": timed} if timed else {})
+
+
+def _header(conversation: Conversation, state: Mapping[str, Any]) -> dict[str, Any]:
+    """The head of a chat file, with what has changed here since it came: note, variables, timed effects."""
+    header = dict(conversation.metadata)
+    metadata = _metadata(header)
+    own = ChatNote.read(conversation.note).for_file(metadata)
+    if state.get("variables"):
+        own["variables"] = state["variables"]
+    if state.get("timed"):
+        own["timedWorldInfo"] = state["timed"]
+    if own != metadata:
+        header["chat_metadata"] = own
+    return header
+
+
+def _metadata(header: Mapping[str, Any]) -> Mapping[str, Any]:
+    return as_object(header.get("chat_metadata"))
+
+
+async def conversation_log(library: Library, conversation_id: str) -> ChatLog:
+    """A conversation with its whole tree, as chat files know it. Raises NotFound."""
+
+    def read(connection: Connection) -> ChatLog:
+        conversation = load_conversation(connection, conversation_id)
+        rows = connection.execute(
+            "SELECT * FROM messages WHERE conversation_id = ? ORDER BY depth, number", (conversation_id,)
+        ).fetchall()
+        place = {row["id"]: index for index, row in enumerate(rows)}
+        nodes = tuple(_node(row, place.get(row["parent_id"], -1)) for row in rows)
+        (character,) = connection.execute(
+            "SELECT name FROM characters WHERE id = ?1 "
+            "UNION ALL SELECT name FROM character_groups WHERE id = ?2",
+            (conversation.character_id, conversation.group_id),
+        ).fetchone()
+        head = next((row for row in rows if row["id"] == conversation.head_id), None)
+        state = object_in(head["state"]) if head else {}
+        user = next((node.name for node in nodes if node.role == "user"), "")
+        return ChatLog(
+            nodes,
+            place.get(conversation.head_id, -1),
+            user_name=user,
+            character_name=character,
+            title=conversation.title,
+            header=_header(conversation, state),
+            group=_described(load_group(connection, conversation.group_id)) if conversation.group_id else {},
+        )
+
+    return await library.database.read(read)
+
+
+def _described(group: Group) -> dict[str, Any]:
+    """A group as our own files hold it: by names, since ids mean nothing elsewhere."""
+    return {
+        "name": group.name,
+        "order": group.order,
+        "cards": group.cards,
+        "self_responses": group.self_responses,
+        "members": [{"name": one.name, "muted": one.muted} for one in group.members],
+    }
+
+
+def _node(row: Any, parent: int) -> LogNode:
+    return LogNode(
+        parent=parent,
+        role=role_in(row["role"]),
+        name=plain_text(row["name"]),
+        text=plain_text(row["content"]),
+        thinking=plain_text(row["thinking"]),
+        sent_at=moment_in(row["created_at"]),
+        model=row["model"],
+        hidden=bool(row["hidden"]),
+        suggestions=texts_in(row["suggestions"]),
+        event=plain_text(row["event"]),
+        raw=plain_text(row["raw"]),
+        line=as_object(object_in(row["extra"]).get("line")),
+    )

@@ -1,0 +1,158 @@
+"""Group chats from files: whose words they are, and which group of the library they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lunalux_core.chat.files import ImportedChat, import_conversation, store_group_chat, titles_of
+from lunalux_core.chatlogs.chatlog import ChatLog
+from lunalux_core.chatlogs.read import read_chats
+from lunalux_core.documents.coerce import as_flag, as_object, as_text
+from lunalux_core.errors import NotFound
+from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, Group, insert_group, load_group
+from lunalux_core.text import clean_line
+
+if TYPE_CHECKING:
+    from lunalux_core.database import Connection
+    from lunalux_core.library import Library
+
+
+def is_group_chat(log: ChatLog) -> bool:
+    """Whether several characters speak in a chat, or its file says that it is a group's.
+
+    A chat whose character was renamed in its course has two names too; SillyTavern marks a group's replies
+    with the card they come from (`original_avatar`), our own files name the group.
+    """
+    if log.group:
+        return True
+    avatars = {as_text(node.line.get("original_avatar")) for node in log.nodes if node.role == "assistant"}
+    return bool(avatars - {""}) and len(speakers(log)) > 1
+
+
+def speakers(log: ChatLog) -> tuple[str, ...]:
+    """Names of everybody but the person, the members of the group before those who only speak."""
+    listed = (clean_line(as_text(one.get("name")), 200) for one in _members(log.group))
+    spoken = (clean_line(node.name, 200) for node in log.nodes if node.role == "assistant")
+    return tuple(dict.fromkeys(name for name in (*listed, *spoken) if name))
+
+
+async def import_group_chat(
+    library: Library, data: bytes, filename: str = "", *, group_id: str = "", user_name: str = "You"
+) -> ImportedChat:
+    """Store the chats of a file as new conversations of a group: the one that is named, else the one with
+    these members, else a new one.
+
+    Raises:
+        InvalidInput: not a chat, or damaged.
+        NotFound: GROUP_WITHOUT_MEMBERS, when no speaker is in the library; GROUP_NOT_FOUND.
+    """
+    logs = read_chats(data, filename)
+    titles = titles_of(logs, Path(filename).stem)
+
+    def change(connection: Connection) -> tuple[list[str], list[str]]:
+        ids, notes = [], []
+        for log, title in zip(logs, titles, strict=True):
+            if group_id:
+                group = load_group(connection, group_id)
+                missing = [name for name in speakers(log) if name.casefold() not in _keys(group.names)]
+            else:
+                group, missing = group_for(connection, log, title)
+            ids.append(store_group_chat(connection, log, group, title, user_name))
+            notes += [*log.notes, *missing_warnings(group, missing)]
+        return ids, notes
+
+    ids, notes = await library.database.write(change)
+    return ImportedChat.of(logs, ids, list(dict.fromkeys(notes)))
+
+
+async def import_chat(
+    library: Library,
+    data: bytes,
+    filename: str = "",
+    *,
+    character_id: str = "",
+    group_id: str = "",
+    user_name: str = "You",
+) -> ImportedChat:
+    """Store a chat file with a character or a group; a group's chat goes to a group even if a character is
+    named.
+
+    Raises:
+        InvalidInput: not a chat, or damaged. NotFound: GROUP_WITHOUT_MEMBERS, CHARACTER_NOT_FOUND and others.
+    """
+    if character_id and not is_group_chat(read_chats(data, filename)[0]):
+        return await import_conversation(library, character_id, data, filename, user_name=user_name)
+    return await import_group_chat(library, data, filename, group_id=group_id, user_name=user_name)
+
+
+def group_for(connection: Connection, log: ChatLog, title: str) -> tuple[Group, list[str]]:
+    """The group a chat belongs to, made if need be, and the names of speakers that are not in the library.
+
+    Raises:
+        NotFound: GROUP_WITHOUT_MEMBERS.
+    """
+    found: dict[str, str] = {}
+    missing = []
+    for name in speakers(log):
+        row = connection.execute(
+            "SELECT id FROM characters WHERE name_key = ? ORDER BY used_at DESC, created_at DESC LIMIT 1",
+            (name.casefold(),),
+        ).fetchone()
+        if row is None:
+            missing.append(name)
+        else:
+            found[name.casefold()] = row[0]
+    called = clean_line(as_text(log.group.get("name")), 200)
+    if not found:
+        raise NotFound(
+            "GROUP_WITHOUT_MEMBERS",
+            f"No member of the group {called or title!r} is here.",
+            "Import the characters of the group together with it.",
+            name=called or title,
+        )
+    there = _with_members(connection, set(found.values()), called)
+    return there or _made(connection, log.group, called, found), missing
+
+
+def missing_warnings(group: Group, missing: Sequence[str]) -> list[str]:
+    """What to tell of speakers that nobody can answer for."""
+    return [
+        f"{name} is not a member of {group.name}: the words are kept, but nobody answers for {name}."
+        for name in missing
+    ]
+
+
+def _with_members(connection: Connection, members: set[str], name: str) -> Group | None:
+    """The group used last that has exactly these members, and this name where the file tells one."""
+    rows = connection.execute(
+        "SELECT g.id, g.name_key, group_concat(m.character_id, ' ') AS members FROM character_groups g "
+        "JOIN group_members m ON m.group_id = g.id GROUP BY g.id ORDER BY g.used_at DESC"
+    ).fetchall()
+    for row in rows:
+        if set(row["members"].split()) == members and name.casefold() in ("", row["name_key"]):
+            return load_group(connection, row["id"])
+    return None
+
+
+def _made(connection: Connection, described: Mapping[str, Any], name: str, found: Mapping[str, str]) -> Group:
+    muted = {as_text(one.get("name")).casefold() for one in _members(described) if as_flag(one.get("muted"))}
+    order, cards = as_text(described.get("order")), as_text(described.get("cards"))
+    return insert_group(
+        connection,
+        name,
+        [(identity, key in muted) for key, identity in found.items()],
+        order=next((one for one in TURN_ORDERS if one == order), "natural"),
+        cards=next((one for one in CARD_MODES if one == cards), "swap"),
+        self_responses=as_flag(described.get("self_responses")),
+    )
+
+
+def _members(described: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    members = described.get("members")
+    yield from (as_object(one) for one in (members if isinstance(members, list) else ()))
+
+
+def _keys(names: Sequence[str]) -> set[str]:
+    return {name.casefold() for name in names}

@@ -1,0 +1,307 @@
+"""Keeping a reply: what streams in is stored as it comes, every ending leaves it marked for what it is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lunalux_core.chat.journal import (
+    ReplyJournal,
+    is_held,
+    journaled,
+    read_journal,
+    remove_journals,
+    set_aside,
+)
+from lunalux_core.dialogue.turn import Reread, TextDelta, ThinkingDelta, TurnInput, TurnResult
+from lunalux_core.errors import InvalidInput
+from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
+from lunalux_core.library.conversations import (
+    Conversation,
+    Message,
+    children,
+    load_message,
+    select_message,
+    update_message,
+)
+from lunalux_core.library.undo import keep_change, read_row
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lunalux_core.database import Connection, Database
+
+T = TypeVar("T")
+
+FINISH = "finish"
+"""In a message's `extra`: why the reply ended (`llm.model.Finish`)."""
+FLUSH_SECONDS = 0.5
+"""How often a streaming reply goes into the library, where other programs see it grow; every piece is in its
+file (`journal`) before it is shown."""
+
+CONTINUED = "continued"
+"""In `Message.extra` of a reply whose *continue* broke off: how many characters it had before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A turn that is stored: the person's words, the reply that is to come and the input of the turn.
+
+    No input where nobody answers, no reply where nothing is stored. `place` is the conversation as it was;
+    `before` the reply's row as it was, where it was there already. `tail` makes this program the reply's
+    only writer.
+    """
+
+    place: Conversation
+    user: Message | None
+    reply: Message | None
+    turn: TurnInput | None
+    before: Mapping[str, Any] | None = None
+    tail: ReplyJournal | None = None
+
+
+class StreamingReply:
+    """Stores a reply while it comes and when it ends."""
+
+    def __init__(self, database: Database, begun: Begun) -> None:
+        self._database = database
+        self._reply = begun.reply
+        self._user = begun.user
+        self._continues = begun.turn is not None and begun.turn.kind == "continue"
+        self._before = begun.before
+        self._head = begun.place.head_id
+        self._base = begun.reply.content if begun.reply else ""
+        self._text: list[str] = []
+        self._thinking: list[str] = []
+        self._flushed = time.monotonic()
+        self._finished = False
+        self._journal = begun.tail
+
+    async def take(self, delta: TextDelta | ThinkingDelta | Reread) -> None:
+        if isinstance(delta, Reread):
+            self._text, self._thinking = [delta.text], [delta.thinking]
+            if self._journal is not None:
+                self._journal.turn(delta.text, delta.thinking)
+            await self._flush()
+            return
+        shown = isinstance(delta, TextDelta)
+        (self._text if shown else self._thinking).append(delta.text)
+        if self._journal is not None:
+            self._journal.add(**{"text" if shown else "thinking": delta.text})
+        if time.monotonic() - self._flushed >= FLUSH_SECONDS:
+            await self._flush()
+
+    async def done(self, result: TurnResult, turn: TurnInput) -> Message | None:
+        """Store the finished reply, and the person's words where a script or plug-in changed them."""
+        reply, user = self._reply, self._user
+
+        def change(connection: Connection) -> Message | None:
+            if result.global_variables is not None:
+                text = json.dumps(result.global_variables, ensure_ascii=False)
+                connection.execute("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", (GLOBALS, text))
+            if result.token_factor is not None:
+                connection.execute(
+                    "INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)",
+                    (TOKEN_FACTOR + turn.model.model, json.dumps(result.token_factor)),
+                )
+            if reply is None:
+                return None
+            if user is not None and result.sent_text != user.content:
+                update_message(connection, user.id, content=result.sent_text, raw=user.content)
+            update_message(
+                connection,
+                reply.id,
+                content=result.text,
+                raw=result.raw,
+                thinking=self._thought(result.thinking),
+                suggestions=result.suggestions,
+                event=result.event,
+                status="done",
+                model=turn.model.name,
+                usage=asdict(result.usage),
+                billing=result.billing,
+                state=result.state,
+                extra={**at_rest(reply), FINISH: result.finish},
+            )
+            self._record(connection)
+            return load_message(connection, reply.id)
+
+        self._finished = True  # whoever stops listening from now on stops no reply
+        try:
+            return await asyncio.shield(self._store(change))
+        except Exception:
+            self._finished = False
+            raise
+
+    async def end(self, status: str) -> None:
+        """Keep what came, marked; a continued reply that got nothing new is as it was before, and so is one
+        that is complete.
+        """
+        reply = self._reply
+        if reply is None or self._finished:
+            return
+        extra = at_rest(reply)
+        if self._continues and not any(self._text):
+            status = reply.status
+        elif self._continues and status == "failed":
+            extra[CONTINUED] = len(self._base)
+        if status != "done":
+            extra[FINISH] = "stopped" if status == "stopped" else "cut"
+        values = {**self._values(), "status": status, "extra": extra}
+
+        def change(connection: Connection) -> None:
+            update_message(connection, reply.id, **values)
+            self._record(connection)
+
+        await self._store(change)
+
+    async def _store(self, change: Callable[[Connection], T]) -> T:
+        """Store how the reply ended, and let go of it.
+
+        Where the library refuses, its file stays: whoever looks at this reply next has the words from there.
+        """
+        try:
+            result = await self._database.write(change)
+        except BaseException:
+            if self._journal is not None:
+                self._journal.release()
+            raise
+        if self._journal is not None:
+            self._journal.remove()
+        return result
+
+    def _thought(self, thinking: str) -> str:
+        """What was thought before goes on where a reply does."""
+        before = self._reply.thinking if self._reply and self._continues else ""
+        return f"{before}\n\n{thinking}" if before and thinking else before or thinking
+
+    def _record(self, connection: Connection) -> None:
+        """Let undo take back what a *continue* added."""
+        if self._reply is None or self._before is None or not self._continues or not any(self._text):
+            return
+        identity = self._reply.id
+        after = read_row(connection, identity)
+        if after is not None and after["content"] != self._before["content"]:
+            place = self._reply.conversation_id
+            keep_change(
+                connection, place, "continue", self._head, {identity: self._before}, {identity: after}
+            )
+
+    def _values(self) -> dict[str, Any]:
+        """What came so far, as columns."""
+        values = {"content": self._base + "".join(self._text)}
+        if self._thinking:
+            values["thinking"] = self._thought("".join(self._thinking))
+        return values
+
+    async def _flush(self) -> None:
+        reply = self._reply
+        if reply is None:
+            return
+        values = self._values()
+        await self._database.write(lambda connection: update_message(connection, reply.id, **values))
+        self._flushed = time.monotonic()
+
+
+def claimed(library: Path, begun: Begun) -> ReplyJournal | None:
+    """Make this program the only writer of a turn's reply, before anybody can see that it is pending.
+
+    Raises:
+        InvalidInput: REPLY_RUNNING.
+    """
+    if begun.reply is None or begun.turn is None:
+        return None
+    tail = ReplyJournal(library, begun.reply.id, begun.reply.content)
+    if not tail.claim():
+        raise _running()
+    return tail
+
+
+def take_back(connection: Connection, begun: Begun) -> None:
+    """Undo the beginning of a turn that nobody saw, as far as nothing hangs on it yet."""
+    if begun.reply is not None and begun.before is not None:
+        same = {name: begun.before[name] for name in ("status", "content", "raw", "extra")}
+        update_message(connection, begun.reply.id, **same)
+    new = [begun.reply if begun.before is None else None, begun.user]
+    for message in new:
+        if message is not None and not children(connection, message.conversation_id, message.id):
+            connection.execute("DELETE FROM messages WHERE id = ?", (message.id,))
+            connection.execute(
+                "UPDATE messages SET selected_child = '' WHERE id = ? AND selected_child = ?",
+                (message.parent_id, message.id),
+            )
+    place = begun.place
+    connection.execute(
+        "UPDATE conversations SET draft = ? WHERE id = ? AND draft = ''", (place.draft, place.id)
+    )
+    if read_row(connection, place.head_id):
+        select_message(connection, place.head_id)
+    else:
+        connection.execute("UPDATE conversations SET head_id = '' WHERE id = ?", (place.id,))
+
+
+def settled(connection: Connection, library: Path, message: Message) -> Message:
+    """A message that nobody writes: a reply that a killed program left pending is marked as stopped.
+
+    Raises:
+        InvalidInput: REPLY_RUNNING while a program that lives writes it.
+    """
+    if message.status != "pending":
+        return message
+    if is_held(library, message.id):
+        raise _running()
+    _cut(connection, library, message.id, message.content)
+    return load_message(connection, message.id)
+
+
+async def recover(database: Database, told: Callable[[Path], None] | None = None) -> int:
+    """Mark replies that a killed program left pending as stopped, with all that it showed of them.
+
+    Returns how many there were. `told` hears of each file that could not be read to its end, and where it is
+    kept now.
+    """
+    damaged: list[str] = []
+
+    def change(connection: Connection) -> tuple[int, list[str]]:
+        rows = connection.execute("SELECT id, content FROM messages WHERE status = 'pending'").fetchall()
+        running = {row["id"] for row in rows if is_held(database.path, row["id"])}
+        cut = [row for row in rows if row["id"] not in running]
+        damaged[:] = [
+            row["id"] for row in cut if _cut(connection, database.path, row["id"], str(row["content"]))
+        ]
+        return len(cut), [one for one in journaled(database.path) if one not in running]
+
+    count, complete = await database.write(change)
+    for reply_id in damaged:
+        place = set_aside(database.path, reply_id)
+        if told is not None:
+            told(place)
+    remove_journals(database.path, complete)
+    return count
+
+
+def _cut(connection: Connection, library: Path, reply_id: str, stored: str) -> bool:
+    """Mark a reply as stopped, with what its file holds; whether something in that file cannot be read."""
+    kept = read_journal(library, reply_id)
+    shown = {}
+    if kept is not None and len(kept.text) >= len(stored):
+        shown = {"content": kept.text, **({"thinking": kept.thinking} if kept.thinking else {})}
+    update_message(connection, reply_id, status="stopped", **shown)
+    return kept is not None and kept.damaged
+
+
+def at_rest(message: Message) -> dict[str, Any]:
+    """The `extra` of a message that nobody writes any more. Earlier versions kept a `writer` there."""
+    return {key: value for key, value in message.extra.items() if key not in ("writer", CONTINUED)}
+
+
+def _running() -> InvalidInput:
+    return InvalidInput(
+        "REPLY_RUNNING",
+        "Another Lunalux is writing a reply here.",
+        "Wait until it is complete, or go on in a new conversation.",
+    )

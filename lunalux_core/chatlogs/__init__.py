@@ -1,0 +1,1 @@
+"""Chat files: SillyTavern's JSON lines, other programs' files, Markdown."""

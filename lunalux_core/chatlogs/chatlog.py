@@ -1,0 +1,384 @@
+"""Chat files: SillyTavern's JSON lines both ways, other tools' files in, Markdown and our own JSON out.
+
+A chat is read into a flat list of nodes that name their parent, which holds a linear log
+with swipes, Narratium's tree and our own tree alike. The original line of every message is kept, so that
+writing a SillyTavern file changes only what changed.
+
+See docs/spec/formats.md: Chats, Chat files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lunalux_core.chatlogs.dates import parse_date, st_date
+from lunalux_core.documents.coerce import as_optional_integer, as_text
+from lunalux_core.errors import InvalidInput
+
+Role = Literal["system", "user", "assistant"]
+_ROLES: Mapping[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
+FORMAT = "lunalux-conversation"
+FORMAT_VERSION = 1
+_HEAD = 10
+"""Lines that are looked at to tell what a list is: the first may be a bad one."""
+_REBUILT = {"swipes", "swipe_info", "swipe_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class LogNode:
+    """One message. `parent` is an index into the list, -1 at the top; `sent_at` milliseconds, 0 unknown.
+
+    `line` is the message as the file had it (for a swipe: its entry of swipe_info).
+    """
+
+    parent: int
+    role: Role
+    name: str
+    text: str
+    thinking: str = ""
+    sent_at: int = 0
+    model: str = ""
+    hidden: bool = False
+    suggestions: tuple[str, ...] = ()
+    event: str = ""
+    raw: str = ""
+    line: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatLog:
+    """A chat file. `head` is the index of the leaf of the path that was shown, -1 for an empty chat.
+
+    `group` describes the group it belongs to ({name, order, cards, self_responses, members: [{name,
+    muted}]}), and is empty for a chat with one character.
+    """
+
+    nodes: tuple[LogNode, ...]
+    head: int
+    user_name: str = ""
+    character_name: str = ""
+    title: str = ""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    group: Mapping[str, Any] = field(default_factory=dict)
+
+    def path(self) -> list[int]:
+        """Indexes from the top to the head."""
+        found = []
+        at = self.head
+        while at >= 0:
+            found.append(at)
+            at = self.nodes[at].parent
+        return found[::-1]
+
+
+def is_list_of_lines(document: Sequence[Any]) -> bool:
+    """Whether a JSON list holds SillyTavern's lines, as some programs save them."""
+    return any(
+        isinstance(one, dict) and (is_header(one) or ("mes" in one and "is_user" in one))
+        for one in document[:_HEAD]
+    )
+
+
+def read_jsonl(text: str, filename: str = "") -> ChatLog:
+    """SillyTavern's lines. A bad line is skipped and told; a file without a header loses no message."""
+    lines = enumerate(text.split("\n"), 1)  # not splitlines: U+2028 may stand in a message
+    return read_lines(((number, json_or_none(line)) for number, line in lines if line.strip()), filename)
+
+
+def read_lines(lines: Iterable[tuple[int, Any]], filename: str) -> ChatLog:
+    """Numbered lines as documents. Raises InvalidInput (CHAT_UNKNOWN_FORMAT)."""
+    header: dict[str, Any] = {}
+    notes: list[str] = []
+    builder = _Builder()
+    for number, document in lines:
+        if not isinstance(document, dict):
+            notes.append(f"Line {number} is not a message and was left out.")
+        elif is_header(document) and not header and not builder.nodes:
+            header = document
+        elif "mes" in document:
+            builder.add_line(document, notes, number)
+        elif number == 1:
+            raise unknown_chat(filename)
+        else:
+            notes.append(f"Line {number} has no text and was left out.")
+    if not builder.nodes and not header:
+        raise unknown_chat(filename)
+    names = {
+        role: next((n.name for n in builder.nodes if n.role == role), "") for role in ("user", "assistant")
+    }
+    return ChatLog(
+        tuple(builder.nodes),
+        builder.head,
+        user_name=_named(header.get("user_name")) or names["user"],
+        character_name=_named(header.get("character_name")) or names["assistant"],
+        header=header,
+        notes=tuple(notes),
+    )
+
+
+def write_jsonl(log: ChatLog) -> str:
+    """SillyTavern's lines: the path that is shown, siblings as swipes (their text and info only)."""
+    header = {"user_name": "unused", "character_name": "unused", "chat_metadata": {}, **log.header}
+    siblings: dict[int, list[int]] = {}
+    for index, node in enumerate(log.nodes):
+        siblings.setdefault(node.parent, []).append(index)
+    lines = [header, *(_st_line(log, index, siblings[log.nodes[index].parent]) for index in log.path())]
+    return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
+
+
+def write_markdown(log: ChatLog, *, thinking: bool = False) -> str:
+    """A readable text: a heading, then every visible message under its speaker's name."""
+    parts = [f"# {log.title or log.character_name}\n"]
+    if log.group:
+        parts.append(f"*{', '.join(one['name'] for one in log.group['members'])}*\n")
+    for index in log.path():
+        node = log.nodes[index]
+        if node.hidden:
+            continue
+        parts.append(f"**{node.name}**\n")
+        if thinking and node.thinking:
+            parts.append("\n".join(f"> {line}".rstrip() for line in node.thinking.splitlines()) + "\n")
+        parts.append(node.text.strip() + "\n")
+    return "\n".join(parts)
+
+
+def write_text(log: ChatLog) -> str:
+    """`Name: text` blocks as SillyTavern's plain export writes them; hidden messages are dropped."""
+    blocks = []
+    for index in log.path():
+        node = log.nodes[index]
+        if not node.hidden:
+            extra = node.line.get("extra")
+            shown = extra.get("display_text") if isinstance(extra, dict) else None
+            blocks.append(f"{node.name}: {shown or node.text}\n\n")
+    return "".join(blocks)
+
+
+def write_native(log: ChatLog) -> dict[str, Any]:
+    """Our own JSON: the whole tree, nothing lost."""
+    return {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "title": log.title,
+        "user_name": log.user_name,
+        "character_name": log.character_name,
+        **({"group": dict(log.group)} if log.group else {}),
+        "header": dict(log.header),
+        "head": log.head,
+        "messages": [
+            {
+                "parent": node.parent,
+                "role": node.role,
+                "name": node.name,
+                "content": node.text,
+                "thinking": node.thinking,
+                "sent_at": node.sent_at,
+                "model": node.model,
+                "hidden": node.hidden,
+                "suggestions": list(node.suggestions),
+                "event": node.event,
+                "raw": node.raw,
+                "line": dict(node.line),
+            }
+            for node in log.nodes
+        ],
+    }
+
+
+def read_native(document: Mapping[str, Any]) -> ChatLog | None:
+    """Our own JSON, or None when it is something else. Raises InvalidInput (CHAT_DAMAGED)."""
+    if document.get("format") != FORMAT:
+        return None
+    entries = document.get("messages")
+    nodes = tuple(_native_node(entry) for entry in (entries if isinstance(entries, list) else (None,)))
+    head = as_optional_integer(document.get("head"))
+    head = len(nodes) - 1 if head is None else head
+    if not all(-1 <= node.parent < place for place, node in enumerate(nodes)) or not -1 <= head < len(nodes):
+        raise _damaged()
+    header, group = document.get("header"), document.get("group")
+    return ChatLog(
+        nodes,
+        head,
+        user_name=as_text(document.get("user_name")),
+        character_name=as_text(document.get("character_name")),
+        title=as_text(document.get("title")),
+        header=header if isinstance(header, dict) else {},
+        group=group if isinstance(group, dict) else {},
+    )
+
+
+def _native_node(entry: Any) -> LogNode:
+    """One message of our own JSON; only what the tree cannot do without makes it damaged."""
+    if not isinstance(entry, dict):
+        raise _damaged()
+    role = _ROLES.get(as_text(entry.get("role")))
+    parent = as_optional_integer(entry.get("parent"))
+    if role is None or parent is None:
+        raise _damaged()
+    suggestions, line = entry.get("suggestions"), entry.get("line")
+    return LogNode(
+        parent=parent,
+        role=role,
+        name=as_text(entry.get("name")),
+        text=as_text(entry.get("content")),
+        thinking=as_text(entry.get("thinking")),
+        sent_at=parse_date(entry.get("sent_at")),
+        model=as_text(entry.get("model")),
+        hidden=entry.get("hidden") is True,
+        suggestions=tuple(map(as_text, suggestions)) if isinstance(suggestions, list) else (),
+        event=as_text(entry.get("event")),
+        raw=as_text(entry.get("raw")),
+        line=line if isinstance(line, dict) else {},
+    )
+
+
+class _Builder:
+    """Collects the nodes of a linear log with swipes."""
+
+    def __init__(self) -> None:
+        self.nodes: list[LogNode] = []
+        self.head = -1
+
+    def add_line(self, line: Mapping[str, Any], notes: list[str], number: int) -> None:
+        text = message_text(line.get("mes"))
+        swipes, chosen = _swipes(line, text, notes, number)
+        parent, shown = self.head, -1
+        info = line.get("swipe_info")
+        for index, swipe in enumerate(swipes):
+            own = info[index] if isinstance(info, list) and index < len(info) else {}
+            here = line if index == chosen else (own if isinstance(own, dict) else {})
+            self.nodes.append(_node(parent, line, swipe, here, is_shown=index == chosen))
+            if index == chosen:
+                shown = len(self.nodes) - 1
+        self.head = shown
+
+
+def _node(
+    parent: int, line: Mapping[str, Any], text: str, own: Mapping[str, Any], *, is_shown: bool
+) -> LogNode:
+    extra = own.get("extra")
+    extra = extra if isinstance(extra, dict) else {}
+    narrator = line.get("is_system") is True or extra.get("type") == "narrator"
+    role: Role = "user" if line.get("is_user") is True else ("system" if narrator else "assistant")
+    return LogNode(
+        parent=parent,
+        role=role,
+        name=as_text(line.get("name")),
+        text=text,
+        thinking=as_text(extra.get("reasoning")),
+        sent_at=parse_date(own.get("send_date", line.get("send_date"))),
+        model=as_text(extra.get("model")),
+        hidden=line.get("is_system") is True,
+        line={key: value for key, value in own.items() if key not in _REBUILT} if is_shown else own,
+    )
+
+
+def _swipes(line: Mapping[str, Any], text: str, notes: list[str], number: int) -> tuple[list[str], int]:
+    """The swipes of a line and the one shown; `mes` is trusted over its swipe."""
+    swipes = line.get("swipes")
+    texts = [message_text(s) for s in swipes] if isinstance(swipes, list) else []
+    if not texts:
+        return [text], 0
+    chosen = as_optional_integer(line.get("swipe_id"))
+    if chosen is None or not 0 <= chosen < len(texts):
+        if text in texts:
+            chosen = texts.index(text)
+        else:
+            texts.append(text)
+            chosen = len(texts) - 1
+        notes.append(f"Line {number} names a swipe that does not exist; its text was kept.")
+    elif texts[chosen] != text:
+        notes.append(f"Line {number} differs from its swipe; the message's own text was kept.")
+        texts[chosen] = text
+    return texts, chosen
+
+
+def _st_line(log: ChatLog, index: int, siblings: Sequence[int]) -> dict[str, Any]:
+    node = log.nodes[index]
+    line = {"name": "", "is_user": False, "is_system": False, **node.line}
+    line["name"], line["is_user"], line["is_system"] = node.name, node.role == "user", node.hidden
+    line.setdefault("send_date", st_date(node.sent_at))
+    if log.group and node.role == "assistant":
+        line.setdefault("original_avatar", f"{node.name}.png")
+    line["mes"] = node.text
+    line["extra"] = _st_extra(node)
+    if len(siblings) > 1:
+        line["swipes"] = [log.nodes[i].text for i in siblings]
+        line["swipe_id"] = siblings.index(index)
+        line["swipe_info"] = [_swipe_info(log.nodes[i]) for i in siblings]
+    return line
+
+
+def _swipe_info(node: LogNode) -> dict[str, Any]:
+    kept = {k: v for k, v in node.line.items() if k in {"send_date", "gen_started", "gen_finished"}}
+    kept.setdefault("send_date", st_date(node.sent_at))
+    return {**kept, "extra": _st_extra(node)}
+
+
+def _st_extra(node: LogNode) -> dict[str, Any]:
+    extra = node.line.get("extra")
+    merged = dict(extra) if isinstance(extra, dict) else {}
+    if node.thinking:
+        merged["reasoning"] = node.thinking
+    if node.model:
+        merged.setdefault("model", node.model)
+    return merged
+
+
+def message_text(value: Any) -> str:
+    """A message's text; Chub wraps it into an object, and null is empty."""
+    if isinstance(value, dict):
+        value = value.get("message")
+    return as_text(value).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def is_header(document: Mapping[str, Any]) -> bool:
+    """Whether a document is the first line of a chat file, which is no message."""
+    return ("chat_metadata" in document or "user_name" in document) and "mes" not in document
+
+
+def _named(value: Any) -> str:
+    text = as_text(value)
+    return "" if text == "unused" else text
+
+
+def json_or_none(text: str) -> Any:
+    """A JSON text; None for anything else."""
+    try:
+        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _finite(digits: str) -> float | None:
+    """A number too large for any program would be written back as Infinity."""
+    number = float(digits)
+    return number if abs(number) != float("inf") else None
+
+
+def _no_number(name: str) -> None:
+    """NaN and Infinity are no JSON; written back, no other program would read them."""
+    raise ValueError(name)
+
+
+def unknown_chat(filename: str) -> InvalidInput:
+    """The refusal (CHAT_UNKNOWN_FORMAT) of a file that no tool known here wrote."""
+    return InvalidInput(
+        "CHAT_UNKNOWN_FORMAT",
+        f"{filename or 'This file'} is not a chat that Lunalux knows.",
+        "SillyTavern .jsonl, Narratium, RisuAI, Agnai, CAI Tools, oobabooga, Kobold Lite and our own JSON "
+        "are read.",
+        path=filename,
+    )
+
+
+def _damaged() -> InvalidInput:
+    return InvalidInput(
+        "CHAT_DAMAGED",
+        "This conversation file is damaged: its messages do not form a tree.",
+        "Export it again where it came from.",
+    )

@@ -1,0 +1,179 @@
+"""Savefiles of Kobold Lite and KoboldAI: one running text in pieces, told apart by the mode it was played in.
+
+Modes are 1 story, 2 adventure, 3 chat, 4 instruct. Files without settings do not say which, so their text
+does. Old files of KoboldAI keep their pieces as an object.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lunalux_core.chatlogs.chatlog import ChatLog, Role, message_text
+from lunalux_core.chatlogs.spoken import Spoken, chat_of, with_note
+from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
+
+STORY, ADVENTURE, CHAT, INSTRUCT = 1, 2, 3, 4
+
+_SIGNS = ("gamestarted", "savedsettings", "actions_metadata", "memory", "authorsnote")
+_IMAGE = re.compile(r"\[<\|[a-z]\|.{1,10000000}?\|[a-z]\|>\]", re.DOTALL)
+_TAG = re.compile(r"\{\{\[(INPUT|OUTPUT|SYSTEM)(_END)?\]\}\}")
+_ACTION = re.compile(r"\n\n> (.+?)(?:\n|\Z)")
+_ANY_NAME = re.compile(r"^([^\s:*\"<>{}\[\]][^\n:*\"<>{}\[\]]{0,39}): ", re.MULTILINE)
+_TAG_ROLES: Mapping[str, Role] = {"INPUT": "user", "OUTPUT": "assistant", "SYSTEM": "system"}
+_GROUP = "||$||"
+_PERSONS = ("You", "User")
+"""What a person is called where nobody was asked, in old files beside the name in the settings."""
+
+
+def is_kobold(document: Mapping[str, Any]) -> bool:
+    actions = document.get("actions")
+    if not isinstance(actions, list | dict):
+        return False
+    return "prompt" in document or any(sign in document for sign in _SIGNS)
+
+
+def read_kobold(document: Mapping[str, Any]) -> list[ChatLog]:
+    settings = as_object(document.get("savedsettings"))
+    pieces = _pieces(document)
+    person = as_text(settings.get("chatname")) or "User"
+    others = [name for name in as_text(settings.get("chatopponent")).split(_GROUP) if name.strip()]
+    text = "".join(pieces)
+    mode = _mode(as_integer(settings.get("opmode"), 0), text, settings)
+    messages = _messages(mode, pieces, settings, person, others)
+    return [
+        chat_of(
+            messages,
+            user_name=person if settings.get("chatname") else "",
+            character_name=others[0] if others else "",
+            header=with_note(_note(document)),
+            notes=tuple(_notes(document, mode, pieces)),
+        )
+    ]
+
+
+def _messages(
+    mode: int, pieces: Sequence[str], settings: Mapping[str, Any], person: str, others: Sequence[str]
+) -> Iterator[Spoken]:
+    match mode:
+        case 1:
+            return _story(pieces)
+        case 2:
+            return _adventure("".join(pieces))
+        case 3:
+            return _chat(pieces, person, others, as_flag(settings.get("chat_match_any_name")))
+        case _:
+            return _instruct("".join(pieces), settings, person, others)
+
+
+def _pieces(document: Mapping[str, Any]) -> list[str]:
+    """The prompt and all actions, without the pictures in them."""
+    actions = document.get("actions")
+    if isinstance(actions, dict):
+        inner = as_object(actions.get("actions")) or actions
+        actions = [as_object(one).get("Selected Text") for one in inner.values()]
+    texts = [document.get("prompt"), *(actions if isinstance(actions, list) else ())]
+    return [_IMAGE.sub("", message_text(as_text(text))) for text in texts]
+
+
+def _mode(told: int, text: str, settings: Mapping[str, Any]) -> int:
+    """The mode a file says; in a file that says none, what the text looks like.
+
+    Tags of an instruction are such wherever they stand: a chat may have been begun in another mode.
+    """
+    if _TAG.search(text) and told != CHAT:
+        return INSTRUCT
+    if told in (STORY, ADVENTURE, CHAT, INSTRUCT):
+        return told
+    if _ACTION.search(text):
+        return ADVENTURE
+    names = Counter(_ANY_NAME.findall(text))
+    return CHAT if settings.get("chatopponent") or any(count > 1 for count in names.values()) else STORY
+
+
+def _story(pieces: Sequence[str]) -> Iterator[Spoken]:
+    for piece in pieces:
+        yield Spoken("assistant", piece.strip())
+
+
+def _adventure(text: str) -> Iterator[Spoken]:
+    """What the person did stands on lines of its own that begin with a sign."""
+    for place, part in enumerate(_ACTION.split("\n\n" + text)):
+        yield Spoken("user" if place % 2 else "assistant", part.strip())
+
+
+def _chat(pieces: Sequence[str], person: str, others: Sequence[str], any_name: bool) -> Iterator[Spoken]:
+    """Turns begin with `Name: ` at the start of a line; text before the first of them is the narrator's.
+
+    In a file that does not say what the two are called, whoever speaks in the prompt is the character.
+    """
+    text = _TAG.sub("\n", "".join(pieces))
+    persons = [person, *(name for name in _PERSONS if name not in others)]
+    begins = _names_pattern([*persons, *others])
+    if not begins.search(text):
+        any_name = True
+        names = list(dict.fromkeys(_ANY_NAME.findall(text)))
+        greets = bool(_ANY_NAME.search(pieces[0]))
+        persons = [next(iter(names[1:2] if greets else names), person)]
+    begins = _ANY_NAME if any_name else begins
+    place, name = 0, ""
+    for found in begins.finditer(text):
+        yield _turn(text[place : found.start()], name, persons)
+        place, name = found.end(), found[1]
+    yield _turn(text[place:], name, persons)
+
+
+def _turn(text: str, name: str, persons: Sequence[str]) -> Spoken:
+    is_person = name.strip().casefold() in {one.strip().casefold() for one in persons}
+    role: Role = "system" if not name else "user" if is_person else "assistant"
+    return Spoken(role, text.strip(), name.strip())
+
+
+def _names_pattern(names: Sequence[str]) -> re.Pattern[str]:
+    listed = "|".join(re.escape(name.strip()) for name in names if name.strip())
+    return re.compile(rf"^({listed}):(?: |$)", re.MULTILINE | re.IGNORECASE)
+
+
+def _instruct(text: str, settings: Mapping[str, Any], person: str, others: Sequence[str]) -> Iterator[Spoken]:
+    named = as_flag(settings.get("inject_chatnames_instruct"))
+    called = _names_pattern([person, *others])
+    for role, part in _parts(text, settings):
+        said, name = part.strip(), ""
+        if named and (found := called.match(said)):
+            said, name = said[found.end() :].strip(), found[1]
+        yield Spoken(role, said, name)
+
+
+def _parts(text: str, settings: Mapping[str, Any]) -> Iterator[tuple[Role, str]]:
+    """The text at its tags, or at the model's own tags where the file was saved with those."""
+    if not _TAG.search(text):
+        for key, tag in (("instruct_starttag", "INPUT"), ("instruct_endtag", "OUTPUT")):
+            own = as_text(settings.get(key)).replace("\\n", "\n").strip()
+            if own:
+                text = text.replace(own, f"{{{{[{tag}]}}}}")
+    role: Role = "assistant"
+    place = 0
+    for found in _TAG.finditer(text):
+        yield role, text[place : found.start()]
+        role = "assistant" if found[2] else _TAG_ROLES[found[1]]
+        place = found.end()
+    yield role, text[place:]
+
+
+def _note(document: Mapping[str, Any]) -> str:
+    note = as_text(document.get("authorsnote", document.get("authornote"))).strip()
+    template = as_text(document.get("anotetemplate", document.get("authornotetemplate")))
+    return template.replace("<|>", note) if note and "<|>" in template else note
+
+
+def _notes(document: Mapping[str, Any], mode: int, pieces: Sequence[str]) -> Iterator[str]:
+    if mode == STORY and any(piece.strip() for piece in pieces):
+        yield "A story has no speakers: each of its parts became a message of the character."
+    if as_text(document.get("memory")).strip():
+        yield "The story's memory was left out; put it into the character's description or a worldbook."
+    if isinstance(lore := document.get("worldinfo"), list) and lore:
+        yield f"The story's own world info ({len(lore)} entries) was left out."
+    if isinstance(document.get("altbranches"), list) and any(document["altbranches"]):
+        yield "Only the branch that was open is read."

@@ -1,0 +1,76 @@
+"""Chats of RisuAI: `risuChat` with one chat, `risuAllChats` with all of a character, of either version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lunalux_core.chatlogs.chatlog import ChatLog, Role, message_text
+from lunalux_core.chatlogs.dates import parse_date
+from lunalux_core.chatlogs.spoken import Spoken, chat_of, objects, texts_of, with_note
+from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
+from lunalux_core.text import clean_line
+
+_TYPES = ("risuchat", "risuallchats")
+_ALL_BEFORE = "allBefore"
+
+
+def is_risu(document: Mapping[str, Any]) -> bool:
+    return as_text(document.get("type")).lower() in _TYPES
+
+
+def read_risu(document: Mapping[str, Any]) -> list[ChatLog]:
+    data = document.get("data")
+    return [_chat(one) for one in (objects(data) if isinstance(data, list) else [as_object(data)])]
+
+
+def _chat(chat: Mapping[str, Any]) -> ChatLog:
+    return chat_of(
+        _messages(list(objects(chat.get("message")))),
+        title=clean_line(as_text(chat.get("name")), 120),
+        header=with_note(chat.get("note"), depth=0, variables=_variables(chat)),
+        notes=tuple(_notes(chat)),
+    )
+
+
+def _messages(messages: list[Mapping[str, Any]]) -> Iterator[Spoken]:
+    """What is switched off there is hidden here: a message, or all up to the last one that says so."""
+    cut = max((place for place, one in enumerate(messages) if one.get("disabled") == _ALL_BEFORE), default=-1)
+    for place, one in enumerate(messages):
+        off = one.get("disabled") == _ALL_BEFORE or as_flag(one.get("disabled"))
+        text = message_text(one.get("data"))
+        yield Spoken(
+            _role(one),
+            text,
+            clean_line(as_text(one.get("name"))),
+            parse_date(one.get("time")),
+            as_text(as_object(one.get("generationInfo")).get("model")),
+            hidden=off or place <= cut or as_flag(one.get("isComment")),
+            versions=texts_of(one.get("swipes")),
+        )
+
+
+def _role(message: Mapping[str, Any]) -> Role:
+    role = as_text(message.get("role")).lower()
+    return "user" if role == "user" else "system" if role in ("system", "comment") else "assistant"
+
+
+def _variables(chat: Mapping[str, Any]) -> dict[str, str]:
+    """The chat's variables; there, their names are kept with a dollar sign before them."""
+    state = as_object(chat.get("scriptstate"))
+    return {name.removeprefix("$"): _written(value) for name, value in state.items()}
+
+
+def _written(value: Any) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else as_text(value)
+
+
+def _notes(chat: Mapping[str, Any]) -> Iterator[str]:
+    if "fmIndex" in chat:
+        opening = as_integer(chat.get("fmIndex"), -1)
+        which = "its first message" if opening < 0 else f"its alternate greeting {opening + 1}"
+        yield f"RisuAI keeps the opening of a chat with the character ({which}), not in this file."
+    if lore := list(objects(chat.get("localLore"))):
+        yield f"The chat's own lorebook ({len(lore)} entries) was left out; export it there on its own."
+    if any(one.get("saying") and not one.get("name") for one in objects(chat.get("message"))):
+        yield "Who of a group spoke is told there by ids that mean nothing elsewhere; names are missing."

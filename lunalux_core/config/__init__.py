@@ -1,0 +1,1 @@
+"""Settings, the file they are written in, the folders, and the credentials."""

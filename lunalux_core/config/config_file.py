@@ -1,0 +1,179 @@
+"""Writing config.toml: one value changed, everything else of the person's file kept.
+
+A file that does not exist yet is first written with every setting in it, commented out, so that it
+documents itself. Writes are atomic: a crash leaves the old file or the new one.
+
+See docs/spec/design.md: The command line.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import Table
+
+from lunalux_core.config.file_lock import locked, write_whole
+from lunalux_core.config.settings import DECLARATIONS, ModelConfig, checked, declaration
+from lunalux_core.database import storage_error
+from lunalux_core.diagnostics.redaction import without_password
+from lunalux_core.errors import InvalidInput
+
+
+def template() -> str:
+    """The commented file that documents every setting."""
+    lines = ["# Lunalux configuration. Every setting with its default; remove the # to change one.", ""]
+    section = ""
+    for known in sorted(DECLARATIONS.values(), key=lambda d: ("." in d.key, d.key.split(".")[0])):
+        head, _, name = known.key.rpartition(".")
+        if head != section:
+            lines += [f"[{head}]"]
+            section = head
+        lines += [f"# {known.help}", f"# Allowed: {known.allowed}."]
+        lines += [f"# {name} = {tomlkit.item(_plain(known.default)).as_string()}", ""]
+    return "\n".join(lines)
+
+
+def set_value(path: Path, key: str, value: Any) -> Any:
+    """Store one setting and return it in its own type.
+
+    Raises:
+        NotFound: SETTING_UNKNOWN. InvalidInput: SETTING_INVALID. StorageError: the file cannot be written.
+    """
+    good = checked(declaration(key), value, "")
+    with _editing(path) as document:
+        table, name = _place(document, key)
+        table[name] = _plain(good)
+    return good
+
+
+def reset_value(path: Path, key: str) -> None:
+    """Remove one setting from the file, so that its default is in force again."""
+    declaration(key)
+    with _editing(path) as document:
+        table, name = _place(document, key)
+        table.pop(name, None)
+
+
+def save_model(path: Path, config: ModelConfig) -> None:
+    """Add a model configuration, or replace the one of that name.
+
+    Raises:
+        InvalidInput: MODEL_URL_PASSWORD; a file that is copied, shown and backed up is no place for one.
+    """
+    if without_password(config.base_url) != config.base_url:
+        raise InvalidInput(
+            "MODEL_URL_PASSWORD",
+            "The address of the model holds a password, which would stand in the configuration file.",
+            "Leave them out, and give the key with --key-stdin or --key-env.",
+        )
+    entry = tomlkit.table()
+    entry["provider"] = config.provider
+    entry["model"] = config.model
+    if config.base_url:
+        entry["base_url"] = config.base_url
+    if config.key_env:
+        entry["key_env"] = config.key_env
+    entry["context_tokens"] = config.context_tokens
+    options = config.options
+    if options.timeout:
+        entry["timeout"] = options.timeout
+    if not options.stream:
+        entry["stream"] = False
+    if options.post_process:
+        entry["post_process"] = options.post_process
+    if options.thinking_marks:
+        entry["thinking_marks"] = list(options.thinking_marks)
+    if config.mode != "chat":
+        entry["mode"] = config.mode
+    if config.template:
+        entry["template"] = config.template
+    if config.sampling:
+        entry["sampling"] = dict(config.sampling)
+    with _editing(path) as document:
+        if not isinstance(document.get("models", {}), (Table, dict)):
+            del document["models"]
+        document.setdefault("models", tomlkit.table(is_super_table=True))[config.name] = entry
+
+
+def remove_model(path: Path, name: str) -> bool:
+    """Remove a model configuration; False when there was none of that name."""
+    with _editing(path) as document:
+        models = document.get("models", {})
+        there = isinstance(models, (Table, dict)) and name in models
+        if there:
+            del models[name]
+    return there
+
+
+def set_keys(path: Path, changes: Mapping[str, str | None]) -> None:
+    """Store the keys of some actions in `[keys]`; None removes an entry, so that its default is in force."""
+    with _editing(path) as document:
+        if not isinstance(document.get("keys", {}), (Table, dict)):
+            del document["keys"]
+        table = document.setdefault("keys", tomlkit.table())
+        for action_id, keys in changes.items():
+            group, _, name = action_id.partition(".")
+            table.pop(action_id, None)
+            if isinstance(table.get(group), (Table, dict)):
+                table[group].pop(name, None)
+            if keys is not None:
+                table[action_id] = keys
+
+
+@contextmanager
+def _editing(path: Path) -> Iterator[tomlkit.TOMLDocument]:
+    """The file as it is, to be changed; written where it was changed. No other program writes it meanwhile.
+
+    Raises:
+        InvalidInput: CONFIG_UNREADABLE; a file that cannot be understood is never overwritten.
+        StorageError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path):
+            data = _bytes(path)
+            text = data.decode("utf-8-sig")
+            document = tomlkit.parse(text)
+            yield document
+            after = tomlkit.dumps(document)
+            tomllib.loads(after)
+            if after != text or not path.exists():
+                mark = "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
+                write_whole(path, after.encode(mark))
+    except OSError as error:
+        raise storage_error(error, path) from error
+    except (ValueError, TOMLKitError, RecursionError) as error:  # bytes that are no UTF-8 are one too
+        raise InvalidInput(
+            "CONFIG_UNREADABLE",
+            f"{path} is not valid TOML: {error}",
+            "Correct that line; nothing was changed.",
+            path=str(path),
+            reason=str(error),
+        ) from error
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return template().encode()
+
+
+def _place(document: tomlkit.TOMLDocument, key: str) -> tuple[Any, str]:
+    *sections, name = key.split(".")
+    table: Any = document
+    for section in sections:
+        if not isinstance(table.get(section), (Table, dict)):
+            table[section] = tomlkit.table()
+        table = table[section]
+    return table, name
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,72 @@
+"""Saved model configurations: the file's entry, the key in the credentials store, and who uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lunalux_core.config.config_file import remove_model, reset_value, save_model, set_value
+from lunalux_core.config.settings import DECLARATIONS, ModelConfig, Settings
+from lunalux_core.llm.registry import credential_name
+
+if TYPE_CHECKING:
+    from lunalux_core.config.credentials import Credentials
+
+SAMPLING: Mapping[str, tuple[type[int] | type[float], float, float]] = {
+    "temperature": (float, 0, 5),
+    "top_p": (float, 0, 1),
+    "top_k": (int, 0, 1000),
+    "max_tokens": (int, 1, 1_000_000),
+    "frequency_penalty": (float, -2, 2),
+    "presence_penalty": (float, -2, 2),
+    "repeat_penalty": (float, 0, 10),
+}
+"""Sampling parameters: their kind, their least and their greatest value."""
+
+
+def save_configuration(
+    settings: Settings, credentials: Credentials, config: ModelConfig, *, key: str = "", former: str = ""
+) -> Settings:
+    """Save a configuration, and its key unless "" (then the one there is stays).
+
+    Args:
+        former: the name it had before, when it was renamed; its key and its use move along.
+
+    Returns:
+        The settings with the configuration in force.
+
+    Raises:
+        StorageError, InvalidInput: as `config_file` and `credentials`.
+    """
+    path = settings.paths.config_file
+    models = {name: one for name, one in settings.models.items() if name != former}
+    if former and former != config.name:
+        key = key or credentials.get(credential_name(former)) or ""
+    if key:
+        credentials.set(credential_name(config.name), key)
+    save_model(path, config)
+    settings = replace(settings, models={**models, config.name: config})
+    if former and former != config.name:
+        remove_model(path, former)
+        credentials.delete(credential_name(former))
+        if settings.model == former:
+            set_value(path, "chat.model", config.name)
+            settings = settings.with_value("chat.model", config.name, "file")
+    return settings
+
+
+def remove_configuration(settings: Settings, credentials: Credentials, name: str) -> Settings:
+    """Remove a configuration and its key; where it was in use, the default model is.
+
+    Returns:
+        The settings without it.
+    """
+    path = settings.paths.config_file
+    remove_model(path, name)
+    credentials.delete(credential_name(name))
+    settings = replace(settings, models={key: one for key, one in settings.models.items() if key != name})
+    if settings.model == name:
+        reset_value(path, "chat.model")
+        settings = settings.with_value("chat.model", DECLARATIONS["chat.model"].default, "default")
+    return settings

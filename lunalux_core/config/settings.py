@@ -1,0 +1,605 @@
+"""Settings: defaults < config.toml < environment < flags.
+
+Every setting is declared once, as a field of `Settings`: its key in the file, its default, what it may
+be, and a sentence of help. The settings screen, `lunalux settings`, the commented config file and the
+docs page are drawn from these declarations. A bad value never stops the program: it is reported as a
+problem that names key, file and allowed values, and the default is used.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from lunalux_core.config.paths import Paths
+from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.llm.model import POST_PROCESSING, ModelOptions
+
+if TYPE_CHECKING:
+    from lunalux_core.config.toml_lines import Place
+
+SHOWN_LIMIT = 200
+"""Characters of a wrong value in a message."""
+FILE_LIMIT = 16 * 1024 * 1024
+"""Bytes of a configuration file."""
+KEY_LIMIT = 500
+"""Characters of a dotted key, far more than any of ours."""
+PROBLEMS_LIMIT = 50
+"""Problems of a file that are told one by one, each with its line."""
+TOKENS_LIMIT = 100_000_000
+"""More than any model's window; what is larger is a mistake."""
+
+Source = Literal["default", "file", "environment", "flag"]
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What is known about one setting. `low` and `high` bound numbers, both included."""
+
+    key: str
+    attribute: str
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    env: str = ""
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values, for an error message."""
+        if self.choices:
+            return ", ".join(self.choices)
+        if isinstance(self.default, bool):
+            return "true, false"
+        if isinstance(self.default, (int, float)):
+            return f"a number from {self.low:g} to {self.high:g}"
+        if isinstance(self.default, tuple):
+            return "a list of texts"
+        return "a text"
+
+
+def _setting(key: str, default: Any, help: str, **rest: Any) -> Any:
+    return field(default=default, metadata={"key": key, "help": help, **rest})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """One saved model configuration (`[models.NAME]`); its key lives in the credentials store."""
+
+    name: str
+    provider: Literal["openai", "gemini"]
+    model: str
+    base_url: str = ""
+    key_env: str = ""
+    context_tokens: int = 8192
+    sampling: Mapping[str, float | int] = field(default_factory=dict)
+    options: ModelOptions = field(default_factory=ModelOptions)
+    mode: Literal["chat", "text"] = "chat"
+    template: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The values in force. `paths`, `models`, `keys`, `sources` and `problems` are not settings."""
+
+    language: str = _setting(
+        "language",
+        "auto",
+        "Language of the program; auto follows the system.",
+        choices=("auto", "en", "zh"),
+        env="LUNALUX_LANG",
+    )
+    theme: str = _setting(
+        "ui.theme", "luna-dark", "Name of a bundled theme or of a file in the themes folder."
+    )
+    bell: bool = _setting("ui.bell", False, "Ring the terminal bell when a reply is complete.")
+    notify: str = _setting(
+        "ui.notify",
+        "auto",
+        "Notify when a long reply is complete and another window has the focus, where the terminal can.",
+        choices=("auto", "off"),
+    )
+    pictures: str = _setting(
+        "ui.pictures",
+        "auto",
+        "Draw pictures: as well as the terminal can, always in blocks of colour, or not at all.",
+        choices=("auto", "blocks", "off"),
+    )
+    portrait: bool = _setting(
+        "ui.portrait", True, "Show who speaks under the list of characters, where there is room."
+    )
+    enter_sends: bool = _setting(
+        "chat.enter_sends",
+        True,
+        "Enter sends and ctrl+j makes a new line; false swaps the two, for input methods.",
+    )
+    show_thinking: bool = _setting("chat.show_thinking", False, "Open thinking blocks when they appear.")
+    model: str = _setting(
+        "chat.model", "practice", "The model that replies: a saved name, or provider:model."
+    )
+    preset: str = _setting("chat.preset", "mirror_realm", "The preset in use: a built-in or imported name.")
+    user_name: str = _setting("chat.user_name", "", "What characters call you when no persona is chosen.")
+    reply_words: int = _setting("chat.reply_words", 200, "Length of a reply to ask for.", low=20, high=4000)
+    context_tokens: int = _setting(
+        "chat.context_tokens", 8192, "Prompt and reply together, in tokens.", low=1024, high=4_000_000
+    )
+    reply_tokens: int = _setting(
+        "chat.reply_tokens", 1024, "Room kept for the reply, in tokens.", low=16, high=200_000
+    )
+    temperature: float = _setting("chat.temperature", 1.0, "Sampling temperature.", low=0, high=5)
+    worldbook_depth: int = _setting(
+        "worldbook.depth", 2, "How many messages are searched for keys.", low=0, high=1000
+    )
+    worldbook_budget: int = _setting(
+        "worldbook.budget", 25, "Share of the context for worldbook entries, in percent.", low=1, high=100
+    )
+    worldbook_recursive: bool = _setting(
+        "worldbook.recursive", True, "Let the text of an entry trigger others."
+    )
+    worldbook_max_recursion_steps: int = _setting(
+        "worldbook.max_recursion_steps", 10, "Passes over the book at most; 0 is unlimited.", low=0, high=1000
+    )
+    worldbook_whole_words: str = _setting(
+        "worldbook.whole_words",
+        "auto",
+        "Match keys as whole words; auto lets Chinese, Japanese, Korean and Thai keys match anywhere.",
+        choices=("auto", "true", "false"),
+    )
+    worldbook_case_sensitive: bool = _setting("worldbook.case_sensitive", False, "Tell A from a in keys.")
+    worldbook_include_names: bool = _setting(
+        "worldbook.include_names", True, "Search the names of speakers too."
+    )
+    worldbook_budget_cap: int = _setting(
+        "worldbook.budget_cap", 0, "Most tokens for worldbook entries; 0 is no cap.", low=0, high=4_000_000
+    )
+    worldbook_min_activations: int = _setting(
+        "worldbook.min_activations",
+        0,
+        "Look further back in the chat until so many entries are active; 0 is off.",
+        low=0,
+        high=1000,
+    )
+    worldbook_min_activations_depth_max: int = _setting(
+        "worldbook.min_activations_depth_max",
+        0,
+        "How many messages to look back at most for that; 0 is the whole chat.",
+        low=0,
+        high=1000,
+    )
+    worldbook_strategy: str = _setting(
+        "worldbook.strategy",
+        "character",
+        "Whose entries come first while the budget lasts: the character's, those for every chat, or both.",
+        choices=("character", "global", "evenly"),
+    )
+    worldbook_group_scoring: bool = _setting(
+        "worldbook.group_scoring", False, "In a group of entries, let the one with most matching keys win."
+    )
+    worldbook_overflow_alert: bool = _setting(
+        "worldbook.overflow_alert", False, "Tell when the budget kept worldbook entries out."
+    )
+    api_url: str = _setting(
+        "backend.api_url",
+        "",
+        "Address of a Lunalux backend; empty runs it in the program.",
+        env="LUNALUX_API_URL",
+    )
+    storage: str = _setting(
+        "backend.storage",
+        "embedded",
+        "Where the backend in the program keeps its data.",
+        choices=("embedded", "aws"),
+        env="LUNALUX_STORAGE",
+    )
+    market_nsfw: str = _setting(
+        "market.nsfw", "exclude", "Market entries tagged NSFW.", choices=("exclude", "include", "only")
+    )
+    tags_en: tuple[str, ...] = _setting(
+        "editor.tags_en",
+        (
+            "Adventure",
+            "Comedy",
+            "Daily life",
+            "Fantasy",
+            "Historical",
+            "Horror",
+            "Mystery",
+            "Romance",
+            "Sci-fi",
+        ),
+        "Tags the character editor offers in English.",
+        env="NEXT_PUBLIC_TAG_EN",
+    )
+    tags_zh: tuple[str, ...] = _setting(
+        "editor.tags_zh",
+        ("冒险", "喜剧", "日常", "奇幻", "历史", "恐怖", "悬疑", "恋爱", "科幻"),
+        "Tags the character editor offers in Chinese.",
+        env="NEXT_PUBLIC_TAG_CN",
+    )
+    plugins: tuple[str, ...] = _setting("plugins.enabled", (), "Plug-ins that run, in this order.")
+
+    paths: Paths = field(default_factory=Paths.find)
+    models: Mapping[str, ModelConfig] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    problems: tuple[LunaluxError, ...] = ()
+
+    @property
+    def lang(self) -> Literal["en", "zh"]:
+        """The language in force, with `auto` resolved from the locale variables."""
+        if self.language in {"en", "zh"}:
+            return cast(Literal["en", "zh"], self.language)
+        for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+            if value := os.environ.get(name):
+                return "zh" if value.startswith("zh") else "en"
+        return "en"
+
+    def get(self, key: str) -> Any:
+        """The value of a dotted key. Raises NotFound (SETTING_UNKNOWN)."""
+        return getattr(self, declaration(key).attribute)
+
+    def source(self, key: str) -> Source:
+        return self.sources.get(key, "default")
+
+    def with_value(self, key: str, value: Any, source: Source = "flag") -> Settings:
+        """A copy with one value changed. Raises InvalidInput (SETTING_INVALID)."""
+        known = declaration(key)
+        changes: dict[str, Any] = {known.attribute: checked(known, value, "")}
+        return replace(self, **changes, sources={**self.sources, key: source})
+
+
+def _declarations() -> dict[str, Declaration]:
+    found = {}
+    for one in fields(Settings):
+        if "key" in one.metadata:
+            meta = dict(one.metadata)
+            found[meta["key"]] = Declaration(attribute=one.name, default=one.default, **meta)
+    return found
+
+
+DECLARATIONS: Mapping[str, Declaration] = _declarations()
+
+
+def declaration(key: str) -> Declaration:
+    """Raises NotFound (SETTING_UNKNOWN)."""
+    try:
+        return DECLARATIONS[key]
+    except KeyError:
+        raise NotFound(
+            "SETTING_UNKNOWN",
+            f"There is no setting {key!r}.",
+            "`lunalux settings list` shows them all.",
+            key=key,
+        ) from None
+
+
+def checked(known: Declaration, value: Any, where: str | Place) -> Any:
+    """`value` in the type of the setting; texts from the environment and the command line are read.
+
+    Raises:
+        InvalidInput: SETTING_INVALID, naming key, place and allowed values.
+    """
+    result = _coerced(known, value)
+    if result is None:
+        shown = _shown(value)
+        raise InvalidInput(
+            "SETTING_INVALID",
+            f"{known.key} = {shown}{f' in {where}' if where else ''} is not allowed.",
+            f"Allowed: {known.allowed}. The default is used meanwhile."
+            if where
+            else f"Allowed: {known.allowed}.",
+            key=known.key,
+            value=shown.strip("'") if isinstance(value, str) else shown,
+            where=where,
+            allowed=known.allowed,
+        )
+    return result
+
+
+def _shown(value: Any) -> str:
+    """A value as a message can hold it."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, a list of thousands of lists
+        return "(too large to be shown)"
+    return text if len(text) <= SHOWN_LIMIT else f"{text[:SHOWN_LIMIT]}…"
+
+
+def _coerced(known: Declaration, value: Any) -> Any:
+    default = known.default
+    if isinstance(default, bool):
+        if isinstance(value, str):
+            return {"true": True, "1": True, "yes": True, "on": True, "false": False}.get(
+                value.lower(), False if value.lower() in {"0", "no", "off"} else None
+            )
+        return value if isinstance(value, bool) else None
+    if isinstance(default, (int, float)):
+        try:
+            number = type(default)(value)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        within = (known.low or 0) <= number <= (known.high or 0)
+        return number if within and not isinstance(value, bool) else None
+    if isinstance(default, tuple):
+        if isinstance(value, str):
+            value = [item.strip() for item in value.split(",") if item.strip()]
+        good = isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
+        return tuple(value) if good and all(map(_is_text, value)) else None
+    if isinstance(value, bool):
+        value = str(value).lower()
+    if not isinstance(value, str) or (known.choices and value not in known.choices):
+        return None
+    return value if _is_text(value) else None
+
+
+def _is_text(value: str) -> bool:
+    """Whether these are words: what stands for bytes that were none could be written nowhere."""
+    return value.isascii() or not any("\ud800" <= one <= "\udfff" for one in value)
+
+
+def load_settings(
+    paths: Paths | None = None,
+    environ: Mapping[str, str] = os.environ,
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the configuration. Problems are collected in `Settings.problems`, never raised."""
+    paths = paths or Paths.find(environ)
+    problems: list[LunaluxError] = []
+    text, document = _read(paths.config_file, problems)
+    values: dict[str, Any] = {}
+    sources: dict[str, Source] = {}
+    layers: tuple[tuple[Source, str, Mapping[str, Any]], ...] = (
+        ("file", str(paths.config_file), _flat(document)),
+        (
+            "environment",
+            "the environment",
+            {d.key: environ[d.env] for d in DECLARATIONS.values() if environ.get(d.env)},
+        ),
+        ("flag", "the command line", flags or {}),
+    )
+    for source, where, layer in layers:
+        for key, value in layer.items():
+            if len(problems) >= PROBLEMS_LIMIT:
+                break
+            known = DECLARATIONS.get(key)
+            place = _place(where, text, key) if source == "file" else where
+            if known is None:
+                if not key.startswith(("models.", "keys.")):
+                    problems.append(_unknown(key, place))
+                continue
+            try:
+                values[known.attribute] = checked(known, value, place)
+                sources[key] = source
+            except InvalidInput as error:
+                problems.append(error)
+    return Settings(
+        **values,
+        paths=paths,
+        models=_models(document.get("models", {}), str(paths.config_file), text, problems),
+        keys=_keys(_table(document, "keys"), str(paths.config_file), text, problems),
+        sources=sources,
+        problems=tuple(problems),
+    )
+
+
+def _read(path: Path, problems: list[LunaluxError]) -> tuple[str, dict[str, Any]]:
+    """The file as text and as a document, empty where it cannot be read."""
+    import tomllib
+
+    try:
+        if not stat.S_ISREG((found := path.stat()).st_mode) or found.st_size > FILE_LIMIT:
+            raise OSError(errno.EINVAL, "it is no file of words")
+        text = path.read_text(encoding="utf-8-sig")
+        return text, tomllib.loads(text)
+    except (FileNotFoundError, NotADirectoryError):
+        return "", {}
+    except (ValueError, RecursionError) as error:  # bytes that are no UTF-8 are one too
+        problems.append(
+            InvalidInput(
+                "CONFIG_UNREADABLE",
+                f"{path} is not valid TOML: {error}",
+                "Correct that line; the defaults are used meanwhile.",
+                path=str(path),
+                reason=str(error),
+            )
+        )
+    except OSError as error:
+        problems.append(
+            InvalidInput(
+                "CONFIG_UNREADABLE",
+                f"{path} cannot be read: {error.strerror}",
+                "Make it readable; the defaults are used meanwhile.",
+                path=str(path),
+                reason=str(error.strerror),
+            )
+        )
+    return "", {}
+
+
+def _place(path: str, text: str, *key: str) -> Place:
+    """A file, and the line of a key in it."""
+    from lunalux_core.config.toml_lines import Place, line_of
+
+    return Place(path, line_of(text, key))
+
+
+def _keys(table: Mapping[str, Any], where: str, text: str, problems: list[LunaluxError]) -> dict[str, str]:
+    """`[keys]`: an action's id and its keys, as a text with commas or as a list of texts."""
+    found: dict[str, str] = {}
+    for action_id, value in _flat(table).items():
+        if len(problems) >= PROBLEMS_LIMIT:
+            break
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            value = ",".join(value)
+        if isinstance(value, str) and value.strip():
+            found[action_id] = value
+            continue
+        place = _place(where, text, "keys", action_id)
+        problems.append(
+            InvalidInput(
+                "KEYS_INVALID",
+                f"The keys of {action_id!r} in {place} are no text.",
+                'Write them as "ctrl+y" or "ctrl+y,f9"; the default keys are used meanwhile.',
+                action=action_id,
+                where=place,
+            )
+        )
+    return found
+
+
+def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by dotted key. A file may nest tables deeper than Python calls functions."""
+    flat: dict[str, Any] = {}
+    waiting: list[tuple[str, Any]] = list(document.items())[::-1]
+    while waiting:
+        key, value = waiting.pop()
+        if not isinstance(value, dict) or key in DECLARATIONS:
+            flat[key] = value
+        elif len(key) > KEY_LIMIT:
+            flat[f"{key[:KEY_LIMIT]}…"] = None
+        else:
+            waiting += [(f"{key}.{name}", one) for name, one in list(value.items())[::-1]]
+    return flat
+
+
+def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = document.get(key, {})
+    return value if isinstance(value, dict) else {}
+
+
+def _unknown(key: str, where: str | Place) -> InvalidInput:
+    return InvalidInput(
+        "SETTING_UNKNOWN",
+        f"{where} has an unknown setting {key!r}.",
+        "`lunalux settings list` shows the known ones.",
+        key=key,
+        where=where,
+    )
+
+
+def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> dict[str, ModelConfig]:
+    found: dict[str, ModelConfig] = {}
+    for name, entry in table.items() if isinstance(table, dict) else ():
+        provider = entry.get("provider") if isinstance(entry, dict) else None
+        tokens = entry.get("context_tokens", 8192) if isinstance(entry, dict) else 0
+        whole = isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= TOKENS_LIMIT
+        if provider not in ("openai", "gemini") or not isinstance(entry.get("model"), str) or not whole:
+            where = _place(path, text, "models", name)
+            problems.append(
+                InvalidInput(
+                    "MODEL_CONFIG_INVALID",
+                    f"The model {name!r} in {where} lacks a provider (openai or gemini), a model name, "
+                    "or a whole number of context_tokens.",
+                    "Correct it, or remove it with `lunalux model remove`.",
+                    name=name,
+                    where=where,
+                )
+            )
+            continue
+        mode = entry.get("mode", "chat")
+        if mode not in ("chat", "text"):
+            where = _place(path, text, "models", name)
+            problems.append(
+                InvalidInput(
+                    "MODEL_MODE_INVALID",
+                    f"The model {name!r} in {where} has the mode {mode!r}.",
+                    "Allowed: chat, text. It is used as a chat model meanwhile.",
+                    name=name,
+                    where=where,
+                    mode=str(mode),
+                )
+            )
+        sampling = entry.get("sampling", {})
+        found[name] = ModelConfig(
+            name=name,
+            provider=provider,
+            model=entry["model"],
+            base_url=_text(entry.get("base_url", "")),
+            key_env=_text(entry.get("key_env", "")),
+            context_tokens=tokens,
+            sampling={k: v for k, v in sampling.items() if _is_number(v)}
+            if isinstance(sampling, dict)
+            else {},
+            options=_options(name, entry, path, text, problems),
+            mode="text" if mode == "text" else "chat",
+            template=str(entry.get("template", "")),
+        )
+    return found
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _options(
+    name: str, entry: Mapping[str, Any], path: str, text: str, problems: list[LunaluxError]
+) -> ModelOptions:
+    """How to talk with the server; a value that cannot be is told, and the usual one stands."""
+    good: dict[str, Any] = {}
+    for key, option in MODEL_OPTIONS.items():
+        if key not in entry:
+            continue
+        if option.fits(entry[key]):
+            good[key] = tuple(entry[key]) if isinstance(entry[key], list) else entry[key]
+            continue
+        where = _place(path, text, "models", name, key)
+        problems.append(
+            InvalidInput(
+                "SETTING_INVALID",
+                f"models.{name}.{key} = {entry[key]!r} in {where} is not allowed.",
+                f"Allowed: {option.allowed}. The default is used meanwhile.",
+                key=f"models.{name}.{key}",
+                value=str(entry[key]),
+                where=where,
+                allowed=option.allowed,
+            )
+        )
+    return ModelOptions(**good)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOption:
+    """A key of `[models.NAME]` about talking with the server: what is allowed, in words and as a test."""
+
+    allowed: str
+    fits: Callable[[Any], bool]
+    help: str
+
+
+MODEL_OPTIONS: Mapping[str, ModelOption] = {
+    "timeout": ModelOption(
+        "seconds from 1 to 86400",
+        lambda value: _is_number(value) and 1 <= value <= 86_400,
+        "Longest silence before the first word of a reply; any byte of the server ends it. 900 without it.",
+    ),
+    "stream": ModelOption(
+        "true, false",
+        lambda value: isinstance(value, bool),
+        "Whether replies come word by word. A server that refuses is found out.",
+    ),
+    "post_process": ModelOption(
+        ", ".join(POST_PROCESSING),
+        lambda value: value in POST_PROCESSING,
+        "Shapes the roles for a strict chat template. Without it, what the server takes is found out.",
+    ),
+    "thinking_marks": ModelOption(
+        "a list of an opening and a closing mark",
+        lambda value: isinstance(value, list) and len(value) == 2 and all(_is_word(one) for one in value),
+        "What the model puts around its thoughts, beside the marks that are known.",
+    ),
+}
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_number(value: object) -> bool:
+    """Whether a server can be sent this: infinity and numbers beyond all bounds are nothing in JSON."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e15 < value < 1e15

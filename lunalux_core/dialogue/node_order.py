@@ -1,0 +1,53 @@
+"""The nodes in their order, with one for what plug-ins make of the prompt.
+
+See docs/spec/design.md: One chat turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lunalux_core.dialogue.nodes.context import context
+from lunalux_core.dialogue.nodes.llm import llm
+from lunalux_core.dialogue.nodes.output import output
+from lunalux_core.dialogue.nodes.plugin import plugin
+from lunalux_core.dialogue.nodes.plugin_message import plugin_message
+from lunalux_core.dialogue.nodes.plugin_prompt import plugin_prompt
+from lunalux_core.dialogue.nodes.preset import preset
+from lunalux_core.dialogue.nodes.regex import regex
+from lunalux_core.dialogue.nodes.text_template import text_template
+from lunalux_core.dialogue.nodes.user_input import user_input
+from lunalux_core.dialogue.nodes.worldbook import worldbook
+from lunalux_core.dialogue.turn import Ready, TurnInput, TurnResult
+from lunalux_core.dialogue.workflow import Workflow
+from lunalux_core.llm.registry import Registry
+from lunalux_core.plugins.runner import Plugins
+from lunalux_core.regex.engine import EcmaEngine
+
+
+def prompt_line(
+    models: Callable[[], Registry], engine: EcmaEngine, plugins: Callable[[], Plugins]
+) -> Workflow[TurnInput, Ready]:
+    """The nodes up to the finished prompt: what a preview runs."""
+    return (
+        Workflow.start(user_input(engine))
+        .then(plugin_message(plugins))
+        .then(preset)
+        .then(context(engine))
+        .then(text_template(models, engine))
+        .then(worldbook(engine))
+        .then(plugin_prompt(plugins))
+    )
+
+
+def dialogue_line(
+    models: Callable[[], Registry], engine: EcmaEngine, plugins: Callable[[], Plugins]
+) -> Workflow[TurnInput, TurnResult]:
+    """A whole turn."""
+    return (
+        prompt_line(models, engine, plugins)
+        .then(llm(models))
+        .then(regex(engine, plugins))
+        .then(plugin(plugins))
+        .then(output)
+    )

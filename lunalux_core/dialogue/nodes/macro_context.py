@@ -1,0 +1,85 @@
+"""What macros can see in one turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import overload
+
+from lunalux_core.dialogue.turn import TurnInput
+from lunalux_core.library.conversations import Message
+from lunalux_core.macros.expansion import ChatMessage, MacroContext, Variables
+
+
+def macro_context(turn: TurnInput, said: str, outlets: Mapping[str, str] | None = None) -> MacroContext:
+    """The context of a turn; `said` is the person's words as they are sent."""
+    card = turn.card
+    now = (ChatMessage(turn.user, said, is_user=True),) if said else ()
+    return MacroContext(
+        user=turn.user,
+        char=turn.character.name,
+        nickname=card.nickname,
+        group=turn.group.names if turn.group else (),
+        muted=turn.group.muted if turn.group else (),
+        persona=turn.persona,
+        description=card.description,
+        personality=card.personality,
+        scenario=card.scenario,
+        examples=card.mes_example,
+        char_prompt=card.system_prompt,
+        char_instruction=card.post_history_instructions,
+        depth_prompt=card.depth_prompt.prompt,
+        creator_notes=card.creator_notes,
+        char_version=card.character_version,
+        first_message=card.first_mes,
+        alternate_greetings=card.alternate_greetings,
+        chat=_Chat(turn.history, now),
+        generation_type=turn.kind,
+        input=turn.text,
+        outlets=outlets or {},
+        model=turn.model.model,
+        max_context=turn.model.context_tokens,
+        max_response=turn.settings.reply_tokens,
+        chat_id=turn.conversation.id,
+        language=turn.language,
+    )
+
+
+class _Chat(Sequence[ChatMessage]):
+    """The messages of a turn as macros see them, made when one is asked for: nearly none ever is, and every
+    node of a turn has a context of its own.
+    """
+
+    def __init__(self, history: Sequence[Message], now: tuple[ChatMessage, ...]) -> None:
+        self._history = history
+        self._now = now
+
+    def __len__(self) -> int:
+        return len(self._history) + len(self._now)
+
+    @overload
+    def __getitem__(self, index: int) -> ChatMessage: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[ChatMessage]: ...
+    def __getitem__(self, index: int | slice) -> ChatMessage | list[ChatMessage]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        at = range(len(self))[index]
+        if at >= len(self._history):
+            return self._now[at - len(self._history)]
+        message = self._history[at]
+        return ChatMessage(
+            message.name,
+            message.content,
+            is_user=message.role == "user",
+            is_system=message.hidden,
+            swipes=message.swipes,
+            swipe=message.swipe,
+            sent_at=datetime.fromtimestamp(message.created_at / 1000, UTC).astimezone(),
+        )
+
+
+def branch_variables(turn: TurnInput) -> Variables:
+    """The variables as this branch left them, and the library's global ones."""
+    stored = turn.state.get("variables")
+    return Variables(stored if isinstance(stored, dict) else {}, turn.global_variables)

@@ -1,0 +1,397 @@
+"""Reads all that one turn needs, within one transaction, so that no node ever queries.
+
+See docs/spec/design.md: One chat turn.
+See docs/spec/formats.md: Regex script files.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from lunalux_core.config.settings import Settings
+from lunalux_core.dialogue.active_books import active_books, parsed_card
+from lunalux_core.dialogue.openings import MakeEngine, Opener, card_context, keep_globals
+from lunalux_core.dialogue.turn import TurnInput, TurnKind, TurnOptions
+from lunalux_core.errors import LunaluxError
+from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
+from lunalux_core.library.cells import object_in, plain_text
+from lunalux_core.library.characters import Character, load_character
+from lunalux_core.library.conversations import (
+    Conversation,
+    Message,
+    create_conversation,
+    insert_message,
+    load_conversation,
+    load_path,
+    new_message,
+    select_message,
+)
+from lunalux_core.library.personas import Persona, load_persona
+from lunalux_core.library.shelf import load_shelf
+from lunalux_core.library.templates import load_templates
+from lunalux_core.text import clean_line
+
+if TYPE_CHECKING:
+    from lunalux_core.cards.card import Card
+    from lunalux_core.database import Connection
+    from lunalux_core.dialogue.turn import GroupContext
+    from lunalux_core.llm.model import ModelSpec
+    from lunalux_core.llm.registry import Registry
+    from lunalux_core.presets.document import Preset
+    from lunalux_core.regex.script import RegexScript
+    from lunalux_core.worldbook.engine import ActiveBook
+
+PAGE = 200
+DEFAULT_PRESET = "mirror_realm"
+CHARS_PER_TOKEN = 6
+"""More characters than this never fit one token, so more history than this many never fits the context."""
+
+Language = Literal["en", "zh"]
+
+
+class TurnReader:
+    """Turns rows of the library into the input of a turn.
+
+    Args:
+        settings: the values in force.
+        models: resolves the name of the model.
+        engine: runs the scripts of greetings; see `Opener`.
+    """
+
+    def __init__(
+        self, settings: Settings, models: Callable[[], Registry], engine: MakeEngine | None = None
+    ) -> None:
+        self._settings = settings
+        self._models = models
+        self._engine = engine
+
+    def begin(
+        self, connection: Connection, character_id: str, title: str, options: TurnOptions
+    ) -> Conversation:
+        """A new conversation with the card's greetings as swipes of its first message."""
+        character = load_character(connection, character_id)
+        conversation = create_conversation(connection, character_id, title)
+        card = parsed_card(character.document)
+        persona = load_persona(connection, conversation.persona_id)
+        language = self.language(character)
+        context = card_context(
+            card,
+            character.name,
+            user=self.user_name(connection, conversation, options),
+            persona=persona.description if persona else "",
+            chat_id=conversation.id,
+            language=language,
+            **self.limits(options),
+        )
+        scripts = self._opening_scripts(connection, conversation, options, character, card)
+        opener = Opener(self._engine, load_globals(connection))
+        first: Message | None = None
+        for one in opener.open(card.greetings, context, scripts):
+            message = new_message(
+                conversation.id, None, "assistant", character.name, one.text, raw=one.raw, state=one.state
+            )
+            insert_message(connection, message)
+            if first is None:
+                first = message
+                keep_globals(connection, one)
+        if first is not None:
+            select_message(connection, first.id)
+        connection.execute(
+            "UPDATE characters SET used_at = ? WHERE id = ?", (conversation.created_at, character_id)
+        )
+        return load_conversation(connection, conversation.id)
+
+    def begin_group(
+        self, connection: Connection, group_id: str, title: str, options: TurnOptions
+    ) -> Conversation:
+        """A new conversation of a group with its members' greetings."""
+        from lunalux_core.groups.prompt import begin_group
+
+        persona = load_persona(connection, None)
+        language = self._group_language(connection, group_id)
+        user = self._called(options.user_name or (persona.name if persona else ""), language)
+        conversation = begin_group(
+            connection,
+            group_id,
+            title,
+            Opener(self._engine, load_globals(connection)),
+            lambda conversation, character, card: self._opening_scripts(
+                connection, conversation, options, character, card
+            ),
+            user=user,
+            persona=persona.description if persona else "",
+            language=language,
+            **self.limits(options),
+        )
+        connection.execute(
+            "UPDATE character_groups SET used_at = ? WHERE id = ?", (conversation.created_at, group_id)
+        )
+        return load_conversation(connection, conversation.id)
+
+    def user_name(self, connection: Connection, conversation: Conversation, options: TurnOptions) -> str:
+        """What the person is called: an option, the persona, the setting, or a traveller."""
+        persona = load_persona(connection, conversation.persona_id)
+        if conversation.group_id:
+            language = self._group_language(connection, conversation.group_id)
+        else:
+            language = self.language(load_character(connection, conversation.character_id))
+        return self._called(options.user_name or (persona.name if persona else ""), language)
+
+    def _called(self, name: str, language: Language) -> str:
+        return clean_line(name or self._settings.user_name) or ("旅人" if language == "zh" else "Traveller")
+
+    def character_name(self, connection: Connection, conversation: Conversation, speaker: str = "") -> str:
+        """Who replies: the character, or the speaker of a group (an id)."""
+        if conversation.group_id:
+            from lunalux_core.groups.prompt import load_speaker
+
+            return load_speaker(connection, None, speaker).name
+        return load_character(connection, conversation.character_id).name
+
+    def model(self, options: TurnOptions) -> ModelSpec:
+        """The model of this turn. Raises NotFound (MODEL_UNKNOWN)."""
+        return self._models().resolve(options.model or self._settings.model)
+
+    def _opening_scripts(
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        options: TurnOptions,
+        character: Character,
+        card: Card,
+    ) -> list[RegexScript]:
+        """The scripts for greetings; a preset that cannot be read keeps no conversation from beginning."""
+        from lunalux_core.presets.builtin import load_builtin
+
+        language = self.language(character)
+        try:
+            preset = self.preset(connection, conversation, options, language)
+        except LunaluxError:
+            preset = load_builtin(DEFAULT_PRESET, language)
+        return scripts_in_force(connection, character, card, preset)
+
+    def limits(self, options: TurnOptions) -> dict[str, Any]:
+        """The model of this turn as macros see it; nothing where there is none."""
+        try:
+            model = self.model(options)
+        except LunaluxError:
+            return {}
+        return {
+            "model": model.model,
+            "max_context": model.context_tokens,
+            "max_response": self._settings.reply_tokens,
+        }
+
+    def read(
+        self,
+        connection: Connection,
+        kind: TurnKind,
+        reply: Message | None,
+        options: TurnOptions,
+        *,
+        text: str = "",
+        above: Message | None = None,
+        partial: str = "",
+        of: Conversation | None = None,
+        speaker: str = "",
+    ) -> TurnInput:
+        """The input of a turn.
+
+        Args:
+            reply: the stored reply that will be filled; None when nothing is stored (preview, impersonate).
+            text: the person's words of this turn.
+            above: the message those words, or the reply, hang on.
+            partial: the reply so far, when continuing.
+            of: the conversation, where there is no reply to tell it.
+            speaker: id of the member of a group that speaks, where there is no reply to tell it.
+
+        Raises:
+            NotFound: SPEAKER_GONE, MODEL_UNKNOWN and others.
+        """
+        conversation = of or load_conversation(connection, reply.conversation_id if reply else "")
+        character, card, group, beside = self._speaker(connection, conversation, reply, speaker)
+        language = self.language(character)
+        preset = self.preset(connection, conversation, options, language)
+        model = self.model(options)
+        budget = min(model.context_tokens, self._settings.context_tokens) * CHARS_PER_TOKEN
+        history, events, counts = _history(connection, above, budget)
+        persona: Persona | None = load_persona(connection, conversation.persona_id)
+        return TurnInput(
+            kind=kind,
+            text=text,
+            character=character,
+            card=card,
+            conversation=conversation,
+            user=self.user_name(connection, conversation, options),
+            persona=persona.description if persona else "",
+            history=tuple(history),
+            earlier_events=tuple(events),
+            length=above.depth + 1 if above else 0,
+            replies=counts["assistant"],
+            said=counts["user"],
+            token_factor=_token_factor(connection, model.model),
+            preset=preset,
+            books=tuple(_books(connection, [character, *beside], conversation, persona)),
+            scripts=tuple(scripts_in_force(connection, character, card, preset)),
+            state=branch_state(connection, above),
+            global_variables=load_globals(connection),
+            settings=self._settings,
+            language=language,
+            mode=options.mode or conversation.mode,
+            reply_id=reply.id if reply else "",
+            model=model,
+            partial=partial,
+            attempt=reply.swipe if reply else 0,
+            group=group,
+            request=reply.request if reply else "",
+            templates=tuple(load_templates(connection)) if model.mode == "text" else (),
+        )
+
+    def _speaker(
+        self, connection: Connection, conversation: Conversation, reply: Message | None, speaker: str
+    ) -> tuple[Character, Card, GroupContext | None, list[Character]]:
+        """Who speaks, with which card, in which company, and whose worldbooks take part beside its own."""
+        if not conversation.group_id:
+            character = load_character(connection, conversation.character_id)
+            return character, parsed_card(character.document), None, []
+        from lunalux_core.groups.prompt import group_prompt, load_speaker
+
+        character = load_speaker(connection, reply, speaker)
+        found = group_prompt(connection, conversation.group_id, character)
+        return character, found.card, found.context, [one.character for one in found.beside]
+
+    def _group_language(self, connection: Connection, group_id: str) -> Language:
+        """The language of the first member, the interface's without one."""
+        row = connection.execute(
+            "SELECT c.language FROM group_members m JOIN characters c ON c.id = m.character_id "
+            "WHERE m.group_id = ? ORDER BY m.position LIMIT 1",
+            (group_id,),
+        ).fetchone()
+        return self._settings.lang if row is None or row[0] not in ("en", "zh") else row[0]
+
+    def language(self, character: Character) -> Language:
+        """What a character speaks, the interface's language where nobody knows."""
+        known = character.summary.language
+        return "zh" if known == "zh" else "en" if known == "en" else self._settings.lang
+
+    def preset(
+        self, connection: Connection, conversation: Conversation, options: TurnOptions, language: Language
+    ) -> Preset:
+        """The named preset, else the conversation's, the enabled one of the shelf, the setting's."""
+        from lunalux_core.presets.builtin import BUILTIN_KEYS, load_builtin
+        from lunalux_core.presets.document import read_preset
+
+        shelf = load_shelf(connection, "preset")
+        named = options.preset or conversation.preset_id
+        enabled = next((item for item in shelf if item.enabled), None)
+        if not named and enabled is not None:
+            return read_preset(enabled.document, enabled.name).preset
+        named = named or self._settings.preset
+        for item in shelf:
+            if named in (item.id, item.name) or named.casefold() == item.name.casefold():
+                return read_preset(item.document, item.name).preset
+        return load_builtin(named if named in BUILTIN_KEYS or options.preset else DEFAULT_PRESET, language)
+
+
+def _books(
+    connection: Connection,
+    characters: Sequence[Character],
+    conversation: Conversation,
+    persona: Persona | None,
+) -> list[ActiveBook]:
+    """The active books of all characters in the prompt, each once."""
+    found: list[ActiveBook] = []
+    for character in characters:
+        card = parsed_card(character.document)
+        for one in active_books(connection, card, character.document, conversation, persona, character.id):
+            if all(one.book is not other.book or one.source != other.source for other in found):
+                found.append(one)
+    return found
+
+
+def _history(
+    connection: Connection, above: Message | None, budget: int
+) -> tuple[list[Message], list[str], Counter[str]]:
+    """Messages from `above` upwards, oldest first, until they cannot fit; the events of the others; and how
+    many of all of them there are of each role.
+    """
+    pages: list[list[Message]] = []
+    start, size = above.id if above else "", 0
+    while start and size < budget:
+        page = load_path(connection, start, PAGE)
+        pages.append(page)
+        size += sum(len(message.content) for message in page)
+        start = page[0].parent_id
+    history = [message for page in reversed(pages) for message in page]
+    counts = Counter[str](message.role for message in history)
+    if not start:
+        return history, [], counts
+    rows = connection.execute(
+        """
+        WITH RECURSIVE path (id, parent_id, role, event) AS (
+          SELECT id, parent_id, role, event FROM messages WHERE id = ?
+          UNION ALL
+          SELECT m.id, m.parent_id, m.role, m.event FROM path JOIN messages m ON m.id = path.parent_id
+        ) SELECT role, event FROM path
+        """,
+        (start,),
+    ).fetchall()
+    events = [event for _, event in reversed(rows) if event]
+    counts.update(role for role, _ in rows)
+    return history, events, counts
+
+
+def branch_state(connection: Connection, above: Message | None) -> Mapping[str, Any]:
+    """What the branch carries: the state of the nearest message above that has one."""
+    if above is None:
+        return {}
+    row = connection.execute(
+        """
+        WITH RECURSIVE path (state, parent_id, step) AS (
+          SELECT state, parent_id, 0 FROM messages WHERE id = ?
+          UNION ALL
+          SELECT m.state, m.parent_id, step + 1 FROM path JOIN messages m ON m.id = path.parent_id
+          WHERE path.state = '{}'
+        ) SELECT state FROM path ORDER BY step DESC LIMIT 1
+        """,
+        (above.id,),
+    ).fetchone()
+    state = dict(object_in(row[0])) if row else {}
+    if not isinstance(state.get("variables", {}), dict):
+        del state["variables"]
+    elif "variables" in state:
+        state["variables"] = {name: plain_text(value) for name, value in state["variables"].items()}
+    return state
+
+
+def load_globals(connection: Connection) -> Mapping[str, str]:
+    row = connection.execute("SELECT value FROM state WHERE key = ?", (GLOBALS,)).fetchone()
+    return {name: plain_text(value) for name, value in object_in(row[0]).items()} if row else {}
+
+
+def _token_factor(connection: Connection, model: str) -> float:
+    """What was learnt about a model's tokens, 1 where nothing was."""
+    row = connection.execute("SELECT value FROM state WHERE key = ?", (TOKEN_FACTOR + model,)).fetchone()
+    try:
+        factor = float(row[0]) if row else 1.0
+    except (TypeError, ValueError):
+        return 1.0
+    return factor if 0.1 <= factor <= 10 else 1.0
+
+
+def scripts_in_force(
+    connection: Connection, character: Character, card: Card, preset: Preset
+) -> list[RegexScript]:
+    """Global scripts, then the card's own where the person allowed them, then the preset's."""
+    from lunalux_core.regex.script import read_script, scripts_inside
+
+    shelf = load_shelf(connection, "regex", enabled_only=True)  # whose switch counts, not the document's
+    scripts = [replace(read_script(item.document), disabled=False) for item in shelf]
+    if character.scripts_allowed and card.regex_scripts:
+        scripts += scripts_inside(card.regex_scripts)
+    if preset.regex_scripts:
+        scripts += scripts_inside(preset.regex_scripts)
+    return scripts

@@ -1,0 +1,81 @@
+"""The account of one turn: what was sent and why, for the inspector.
+
+A record is plain JSON: it is stored with the conversation and read again after a restart.
+
+See docs/spec/formats.md: Worldbook departures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from lunalux_core.dialogue.turn import Ready
+
+Place = Literal["input", "history", "worldbook", "reply", "reasoning"]
+MOST_PLACES = 40
+"""Of the texts that one script changed, so many are named; all are counted."""
+
+
+@dataclass(slots=True)
+class Touch:
+    """What one script changed: how many texts of one kind, and which (ids of messages, names of entries)."""
+
+    script: str
+    place: Place
+    times: int = 0
+    texts: list[str] = field(default_factory=list)
+
+
+class Trace:
+    """Collects on the way what only the nodes see.
+
+    Args:
+        explain: give a reason for every worldbook entry that stays away, not only for those that came near.
+    """
+
+    def __init__(self, *, explain: bool = False) -> None:
+        self.explain = explain
+        self._touched: dict[tuple[str, Place], Touch] = {}
+
+    def touch(self, scripts: Iterable[str], place: Place, text: str = "") -> None:
+        """These scripts changed a text."""
+        for script in scripts:
+            one = self._touched.setdefault((script, place), Touch(script, place))
+            one.times += 1
+            if text and len(one.texts) < MOST_PLACES:
+                one.texts.append(text)
+
+    @property
+    def touched(self) -> list[Touch]:
+        """In the order of the first change."""
+        return list(self._touched.values())
+
+
+def turn_record(ready: Ready, trace: Trace, shape: str = "") -> dict[str, Any]:
+    """The record of a turn whose prompt is ready.
+
+    `shape` tells how the messages were reshaped for a strict server, "" where they went as they are.
+
+    `names` tells what the preset calls its own slots, `prompt` is the report of the assembly (what was cut),
+    `worldbook` the engine's account of its entries, `scripts` which regex scripts changed what.
+    """
+    turn = ready.request.turn
+    slots = {part for message in ready.prompt.messages for part in message.slot.split("+")}
+    slots.update(one.slot for one in ready.prompt.report.slots)
+    prompts = (turn.preset.prompt(slot) for slot in sorted(slots))
+    return {
+        "kind": turn.kind,
+        "model": turn.model.name,
+        "preset": turn.preset.name,
+        "template": ready.prompt.form.template if ready.prompt.form else "",
+        "character": turn.character.name,
+        "messages": [asdict(message) for message in ready.prompt.messages],
+        "names": {one.identifier: one.name for one in prompts if one is not None and not one.marker},
+        "prompt": ready.prompt.report.as_dict(),
+        "worldbook": ready.activation.as_json(),
+        "scripts": [asdict(one) for one in trace.touched],
+        "shape": shape,
+    }

@@ -1,0 +1,1 @@
+"""What a stored message looks like: display scripts, and HTML made readable."""

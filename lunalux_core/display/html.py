@@ -1,0 +1,172 @@
+"""What scripts and greetings show as web pages, made fit for a terminal.
+
+A message is cut into parts: text, folds, pages and blocks for a script runtime that Lunalux does not have.
+The screen decides how to draw them; `to_text` is the plain form.
+
+See docs/spec/formats.md: HTML in a terminal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from lunalux_core.display.html_text import html_to_markdown
+
+
+@dataclass(frozen=True, slots=True)
+class HtmlPanel:
+    """A whole HTML document: shown folded, with the text in it and the source on request."""
+
+    title: str
+    lines: int
+    text: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A ``<details>`` element."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptBlock:
+    """EJS or MVU code: hidden, it needs a script runtime."""
+
+    kind: Literal["ejs", "mvu"]
+    source: str
+
+
+Part = str | HtmlPanel | Fold | ScriptBlock
+
+_SPECIAL = re.compile(
+    r"^[ \t]{0,3}(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w+-]*)[^\n`]*(?:\n|\Z)"
+    r"|(?P<ejs><%)"
+    r"|<(?P<mvu>UpdateVariable|StatusPlaceHolderImpl|JSONPatch)\b[^<>]*>"
+    r"|(?P<comment><!--)"
+    r"|(?P<page><!doctype\s+html[^<>]*>|<html\b[^<>]*>)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PAGE_START = re.compile(r"\s*<(?:!doctype\s+html|html|head|body|style|script)\b", re.IGNORECASE)
+_PAGE_END = re.compile(r"</html\s*>", re.IGNORECASE)
+_TITLE = re.compile(r"<(title|h[1-3])\b[^<>]*>([^<]*)<", re.IGNORECASE)
+_FOLD = re.compile("\ufdd2(\\d+)\ufdd2")
+
+
+def to_text(text: str) -> str:
+    """The whole as Markdown: HTML becomes its words, pages and code one line that says what was there.
+
+    Text without ``<`` is returned as it is.
+    """
+    if "<" not in text:
+        return text
+    return "".join(map(_plain, split(text)))
+
+
+def _plain(part: Part) -> str:
+    match part:
+        case str():
+            return part
+        case Fold():
+            return f"\n**▸ {part.title}**\n\n{part.text}\n" if part.title else f"\n{part.text}\n"
+        case HtmlPanel():
+            name = f": {part.title}" if part.title else ""
+            return f"\n[HTML panel, {part.lines} lines{name}]\n"
+        case ScriptBlock():
+            return "" if part.source.endswith("/>") else "[needs a script runtime]"
+
+
+def split(text: str) -> list[Part]:
+    """The parts of a message in order; neighbouring text is one part, empty text none."""
+    if "<" not in text:
+        return [text] if text else []
+    parts: list[Part] = []
+    start = position = 0
+    ends = {mark: text.rfind(mark) for mark in ("-->", "%>")}  # so that no search is made in vain
+    while found := _SPECIAL.search(text, position):
+        end, part = _special(text, found, ends)
+        if found["fence"] and part is None:
+            parts += [*_inline(text[start : found.start()]), text[found.start() : end]]
+            start = end
+        elif part is not None or found["comment"]:
+            parts += _inline(text[start : found.start()])
+            parts += [part] if part is not None else []
+            start = end
+        position = end
+    parts += _inline(text[start:])
+    return _joined(parts)
+
+
+def _special(text: str, found: re.Match[str], ends: Mapping[str, int]) -> tuple[int, Part | None]:
+    """Where the special part ends, and what it is; None for code, a comment or nothing special."""
+    if found["fence"]:
+        return _fence(text, found)
+    if found["comment"] or found["ejs"]:
+        mark = "-->" if found["comment"] else "%>"
+        if ends[mark] < found.end():
+            return found.end(), None
+        end = text.index(mark, found.end()) + len(mark)
+        return end, None if found["comment"] else ScriptBlock("ejs", text[found.start() : end])
+    if found["mvu"]:
+        end = _element_end(text, found)
+        return end, ScriptBlock("mvu", text[found.start() : end])
+    closing = _PAGE_END.search(text, found.end())
+    end = closing.end() if closing else len(text)
+    return end, _panel(text[found.start() : end])
+
+
+def _element_end(text: str, found: re.Match[str]) -> int:
+    """An element that is not closed reaches to the end: the reply was cut in the middle of it."""
+    if found.group().endswith("/>") or found["mvu"].lower() == "statusplaceholderimpl":
+        return found.end()
+    closing = re.compile(rf"</{found['mvu']}\s*>", re.IGNORECASE).search(text, found.end())
+    return closing.end() if closing else len(text)
+
+
+def _fence(text: str, found: re.Match[str]) -> tuple[int, Part | None]:
+    mark = found["fence"]
+    closing = re.compile(rf"^[ \t]{{0,3}}{mark[0]}{{{len(mark)},}}[ \t]*$\n?", re.MULTILINE).search(
+        text, found.end()
+    )
+    inside = text[found.end() : closing.start() if closing else len(text)]
+    end = closing.end() if closing else len(text)
+    is_page = found["language"].lower() in ("html", "htm", "xhtml")
+    if is_page or (not found["language"] and _PAGE_START.match(inside)):
+        return end, _panel(inside)
+    return end, None
+
+
+def _panel(source: str) -> HtmlPanel:
+    source = source.strip("\n")
+    heading = _TITLE.search(source)
+    title = " ".join(heading[2].split()) if heading else ""
+    return HtmlPanel(title, source.count("\n") + 1, html_to_markdown(source).strip(), source)
+
+
+def _inline(text: str) -> list[Part]:
+    """Text with HTML in it, as Markdown and folds."""
+    if "<" not in text:
+        return [text]
+    folds: list[Fold] = []
+
+    def keep(title: str, content: str) -> str:
+        folds.append(Fold(title, content))
+        return f"\n\ufdd2{len(folds) - 1}\ufdd2\n"
+
+    pieces = _FOLD.split(html_to_markdown(text.replace("\ufdd2", ""), keep))
+    return [folds[int(piece)] if index % 2 else piece for index, piece in enumerate(pieces)]
+
+
+def _joined(parts: list[Part]) -> list[Part]:
+    result: list[Part] = []
+    for part in parts:
+        if isinstance(part, str) and result and isinstance(result[-1], str):
+            result[-1] += part
+        elif part != "":
+            result.append(part)
+    return result

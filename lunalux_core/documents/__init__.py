@@ -1,0 +1,1 @@
+"""JSON documents as other programs write them: what every file format needs."""

@@ -1,0 +1,119 @@
+"""The first messages of a character as one list: the first, its alternates, those for groups only.
+
+Functions of the document that give edits; `Draft.edit` applies them.
+
+See docs/spec/formats.md: Tolerant reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lunalux_core.cards.card import Card
+from lunalux_core.cards.document_edits import Path
+from lunalux_core.documents.coerce import as_text, as_texts
+from lunalux_core.text import clean
+
+GreetingKind = Literal["first", "alternate", "group"]
+Edits = dict[Path, Any]
+
+FIRST: Path = ("data", "first_mes")
+LISTS: Mapping[GreetingKind, Path] = {
+    "alternate": ("data", "alternate_greetings"),
+    "group": ("data", "group_only_greetings"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """One of them. `place` counts in its own list, odd items of the document included; `raw` is the item."""
+
+    kind: GreetingKind
+    place: int
+    text: str
+    raw: Any = field(default="", compare=False, repr=False)
+
+    @property
+    def id(self) -> str:
+        return f"{self.kind} {self.place}"
+
+
+def greetings(document: Mapping[str, Any]) -> tuple[Greeting, ...]:
+    """All of them; what is no text in a list is not shown and stays where it is."""
+    card = Card(document, "")
+    found = [Greeting("first", 0, clean(card.first_mes), card.get("first_mes"))]
+    for kind in LISTS:
+        found += [
+            Greeting(kind, place, clean(as_text(item)), item)
+            for place, item in enumerate(_items(document, kind))
+            if isinstance(item, str | int | float) and not isinstance(item, bool)
+        ]
+    return tuple(found)
+
+
+def rewritten(document: Mapping[str, Any], one: Greeting, text: str) -> Edits:
+    """Other words for a greeting."""
+    if one.kind == "first":
+        return {FIRST: text}
+    if isinstance(_raw(document, one.kind), list):
+        return {(*LISTS[one.kind], one.place): text}
+    items = _items(document, one.kind)
+    items[one.place] = text
+    return {LISTS[one.kind]: items}
+
+
+def added(document: Mapping[str, Any], kind: GreetingKind, text: str = "") -> tuple[Edits, Greeting]:
+    """One more at the end of a list, and which it is."""
+    items = _items(document, kind)
+    return {LISTS[kind]: [*items, text]}, Greeting(kind, len(items), text, text)
+
+
+def removed(document: Mapping[str, Any], one: Greeting) -> Edits:
+    """Without a greeting. Where the first goes, the first alternate becomes it."""
+    if one.kind != "first":
+        items = _items(document, one.kind)
+        del items[one.place]
+        return {LISTS[one.kind]: items}
+    others = _texts_of(document, "alternate")
+    if not others:
+        return {FIRST: ""}
+    items = _items(document, "alternate")
+    del items[others[0].place]
+    return {FIRST: others[0].raw, LISTS["alternate"]: items}
+
+
+def moved(document: Mapping[str, Any], one: Greeting, step: int) -> tuple[Edits, Greeting] | None:
+    """One place up (-1) or down (1), and which it is then; None where it cannot go.
+
+    The first message and the alternates are one row: what moves to its top becomes the first.
+    """
+    row = [each for each in greetings(document) if (each.kind == "group") == (one.kind == "group")]
+    at = next((place for place, each in enumerate(row) if each.id == one.id), -1)
+    if at < 0 or not 0 <= at + step < len(row):
+        return None
+    other = row[at + step]
+    edits: Edits = {}
+    lists: dict[GreetingKind, list[Any]] = {}
+    for target, raw in ((other, row[at].raw), (one, other.raw)):
+        if target.kind == "first":
+            edits[FIRST] = raw
+        else:
+            lists.setdefault(target.kind, _items(document, target.kind))[target.place] = raw
+    edits |= {LISTS[kind]: items for kind, items in lists.items()}
+    return edits, other
+
+
+def _texts_of(document: Mapping[str, Any], kind: GreetingKind) -> list[Greeting]:
+    return [one for one in greetings(document) if one.kind == kind]
+
+
+def _raw(document: Mapping[str, Any], kind: GreetingKind) -> Any:
+    return Card(document, "").get(str(LISTS[kind][1]))
+
+
+def _items(document: Mapping[str, Any], kind: GreetingKind) -> list[Any]:
+    """The items as they are written; a single text is a list of one."""
+    raw = _raw(document, kind)
+    return list(raw) if isinstance(raw, list) else list(as_texts(raw))

@@ -1,0 +1,1 @@
+"""Several characters in one conversation: who answers, and whose cards are in the prompt."""

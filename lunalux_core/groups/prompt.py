@@ -1,0 +1,289 @@
+"""Groups as a turn needs them: who is there, whose cards are in the prompt, who answers, how a group opens.
+
+Everything here runs within the transaction that reads a turn.
+
+See docs/spec/design.md: One chat turn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from lunalux_core.dialogue.active_books import parsed_card
+from lunalux_core.dialogue.assembly.material import DepthText
+from lunalux_core.dialogue.openings import Opener, card_context, carried_state, keep_globals
+from lunalux_core.dialogue.turn import GroupContext
+from lunalux_core.errors import NotFound
+from lunalux_core.groups.turn_order import Dice, GroupMember, LastSpoken, choose_speakers
+from lunalux_core.ids import uuid4
+from lunalux_core.library.characters import Character, load_character
+from lunalux_core.library.conversations import (
+    Conversation,
+    Message,
+    children,
+    create_conversation,
+    insert_message,
+    load_message,
+    new_message,
+    select_message,
+    spoken_since_the_person,
+)
+from lunalux_core.library.groups import Group, load_group
+
+if TYPE_CHECKING:
+    from lunalux_core.cards.card import Card
+    from lunalux_core.database import Connection
+    from lunalux_core.regex.script import RegexScript
+
+OPENING = "opening"
+"""Key in the `extra` of messages a group opens with."""
+
+_JOINED = ("description", "personality", "scenario", "mes_example")
+"""Fields of all members that stand together where cards are appended; the rest is always the speaker's."""
+_CALLED = re.compile(r"\{\{\s*char\s*\}\}|<(?:char|bot)>", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberCard:
+    """A member with its card."""
+
+    character: Character
+    card: Card
+    muted: bool
+
+    @property
+    def called(self) -> str:
+        return self.card.nickname or self.character.name
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPrompt:
+    """What a group makes of its speaker's turn: the card in use, the others' cards beside it, the cast."""
+
+    card: Card
+    beside: tuple[MemberCard, ...]
+    context: GroupContext
+
+
+def member_cards(connection: Connection, group: Group) -> list[MemberCard]:
+    """The members in their order."""
+    found = []
+    for member in group.members:
+        character = load_character(connection, member.character_id)
+        found.append(MemberCard(character, parsed_card(character.document), member.muted))
+    return found
+
+
+def load_speaker(connection: Connection, message: Message | None, speaker: str) -> Character:
+    """The character that speaks in a group. Raises NotFound (SPEAKER_GONE)."""
+    identity = message.speaker if message else speaker
+    row = connection.execute("SELECT 1 FROM characters WHERE id = ?", (identity,)).fetchone()
+    if row is None:
+        name = message.name if message else ""
+        raise NotFound(
+            "SPEAKER_GONE",
+            f"{name or 'This speaker'} is not in the library any more.",
+            "Let another member of the group speak, or import the character again.",
+            name=name,
+        )
+    return load_character(connection, identity)
+
+
+def group_prompt(connection: Connection, group_id: str, speaker: Character) -> GroupPrompt:
+    """The company in which a speaker speaks."""
+    group = load_group(connection, group_id)
+    everybody = member_cards(connection, group)
+    card = parsed_card(speaker.document)
+    context = GroupContext(
+        tuple(one.called for one in everybody), tuple(one.called for one in everybody if one.muted)
+    )
+    if group.cards == "swap":
+        return GroupPrompt(card, (), context)
+    heard = [one for one in everybody if not one.muted or one.character.id == speaker.id]
+    if all(one.character.id != speaker.id for one in heard):
+        heard.append(MemberCard(speaker, card, muted=False))
+    beside = tuple(one for one in heard if one.character.id != speaker.id)
+    depths = tuple(
+        DepthText(one.card.depth_prompt.depth, one.card.depth_prompt.role, _named(own, one.called))
+        for one in beside
+        if (own := one.card.depth_prompt.prompt).strip()
+    )
+    return GroupPrompt(_joined(card, heard), beside, replace(context, depths=depths))
+
+
+def _joined(card: Card, heard: Sequence[MemberCard]) -> Card:
+    """The speaker's card with the fields of all, each about its own `{{char}}`."""
+    return card.with_edits(
+        {
+            f"data.{name}": "\n".join(
+                _named(text, one.called) for one in heard if (text := getattr(one.card, name).strip())
+            )
+            for name in _JOINED
+        }
+    )
+
+
+def _named(text: str, called: str) -> str:
+    return _CALLED.sub(lambda _: called, text)
+
+
+# -- who answers ---------------------------------------------------------------------------------------
+
+
+def answering(
+    connection: Connection, group_id: str, said: Message | None, speaker: str = "", *, asked: bool = False
+) -> list[str]:
+    """Ids of the members that answer a message: the one that is asked to, else by the group's order.
+
+    The same message always gets the same answer to this question.
+
+    Args:
+        asked: the person has said nothing new and wants somebody to speak, whatever the order is.
+
+    Raises:
+        NotFound: MEMBER_NOT_FOUND.
+    """
+    group = load_group(connection, group_id)
+    if speaker:
+        return [group.find(speaker).character_id]
+    candidates = _candidates(connection, group)
+    last_spoken = _last_spoken(connection, group, candidates, said, asked)
+    return choose_speakers(group.order, candidates, last_spoken, _dice(said))
+
+
+def first_member(connection: Connection, group_id: str) -> str:
+    """The member that stands first, muted or not; "" in a group without members."""
+    group = load_group(connection, group_id)
+    return group.members[0].character_id if group.members else ""
+
+
+def _candidates(connection: Connection, group: Group) -> list[GroupMember]:
+    return [
+        GroupMember(
+            member.character.id,
+            tuple(dict.fromkeys((member.character.name, member.called))),
+            member.card.talkativeness,
+            member.muted,
+        )
+        for member in member_cards(connection, group)
+    ]
+
+
+def _last_spoken(
+    connection: Connection, group: Group, members: Sequence[GroupMember], said: Message | None, asked: bool
+) -> LastSpoken:
+    if said is None:
+        return LastSpoken(self_responses=group.self_responses)
+    by_member = said.role == "assistant"
+    last = next((member.names[0] for member in members if member.id == said.speaker), said.name)
+    return LastSpoken(
+        said="" if said.hidden else said.content,
+        by_person=not (by_member or asked) and bool(said.content),
+        last=last if by_member else "",
+        spoken=spoken_since_the_person(connection, said),
+        self_responses=group.self_responses,
+    )
+
+
+def _dice(said: Message | None) -> Dice:
+    return Random(said.id if said else None).random
+
+
+# -- how a group opens ---------------------------------------------------------------------------------
+
+
+def begin_group(
+    connection: Connection,
+    group_id: str,
+    title: str,
+    opener: Opener,
+    scripts: Callable[[Conversation, Character, Card], Sequence[RegexScript]],
+    **about: Any,
+) -> Conversation:
+    """A new conversation of a group: every member that is not muted opens with a greeting.
+
+    Greetings that a card keeps for groups (`group_only_greetings`) come before its ordinary ones; the first
+    is shown, the others are swipes of it. Each begins where the one shown above it left the variables.
+
+    Args:
+        scripts: those in force for a member.
+        about: fields of `MacroContext` that are the same for all.
+    """
+    group = load_group(connection, group_id)
+    conversation = create_conversation(connection, "", title, group_id=group_id)
+    everybody = member_cards(connection, group)
+    called = tuple(one.called for one in everybody)
+    muted = tuple(one.called for one in everybody if one.muted)
+    shown: Message | None = None
+    state: Mapping[str, Any] = {}
+    for one in everybody:
+        greetings = [text for text in (*one.card.group_only_greetings, *one.card.greetings) if text.strip()]
+        if one.muted or not greetings:
+            continue
+        context = card_context(
+            one.card, one.character.name, group=called, muted=muted, chat_id=conversation.id, **about
+        )
+        opened = opener.open(greetings, context, scripts(conversation, one.character, one.card), state)
+        messages = [
+            new_message(
+                conversation.id,
+                shown,
+                "assistant",
+                one.character.name,
+                each.text,
+                raw=each.raw,
+                speaker=one.character.id,
+                state=each.state,
+                extra={OPENING: True},
+            )
+            for each in opened
+        ]
+        for message in messages:
+            insert_message(connection, message)
+        keep_globals(connection, opened[0])
+        opener = replace(opener, global_variables=opened[0].global_variables or opener.global_variables)
+        shown, state = messages[0], messages[0].state or state
+    if shown is not None:
+        select_message(connection, shown.id)
+    return conversation
+
+
+def carry_openings(connection: Connection, left: Message, chosen: Message) -> None:
+    """After a swipe from one opening to another: the others' openings that followed come along.
+
+    Nothing is carried once somebody has said more than that, or where the chosen one was carried to before.
+    """
+    source, target = left, chosen
+    copies: list[Message] = []
+    before: dict[str, Mapping[str, Any]] = {}
+    if not (left.extra.get(OPENING) and chosen.extra.get(OPENING)) or chosen.selected_child:
+        return
+    while source.selected_child:
+        below = children(connection, source.conversation_id, source.id)
+        followers = [load_message(connection, identity) for identity in below]
+        if not all(one.extra.get(OPENING) for one in followers):
+            return
+        was, now = before.get(source.id, source.state), before.get(target.id, target.state)
+        twins = {
+            one.id: replace(
+                one,
+                id=uuid4(),
+                parent_id=target.id,
+                selected_child="",
+                state=carried_state(one.state, was, now),
+            )
+            for one in followers
+        }
+        copies += twins.values()
+        for one in followers:  # what sets nothing leaves the state as it is above
+            before[one.id] = one.state or was
+            before[twins[one.id].id] = twins[one.id].state or now
+        source, target = load_message(connection, source.selected_child), twins[source.selected_child]
+    for copy in copies:
+        insert_message(connection, copy)
+    if copies:
+        select_message(connection, target.id)

@@ -1,0 +1,280 @@
+"""What is no card: books, presets, scripts, groups, chats and settings, once all cards are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lunalux_core.cards.file_kind import Kind, recognise
+from lunalux_core.database import data_version
+from lunalux_core.errors import LunaluxError
+from lunalux_core.importing.cards import CardReader, Prepared
+from lunalux_core.importing.chats import (
+    Whereabouts,
+    imported_before,
+    owner,
+    remember,
+    same_conversation,
+    stamp_of,
+)
+from lunalux_core.importing.results import (
+    FileKind,
+    ImportResult,
+    OnDuplicate,
+    Outcome,
+    failed,
+    not_understood,
+)
+from lunalux_core.importing.shelf_documents import (
+    Known,
+    ShelfDocument,
+    known_items,
+    put,
+    read_document,
+    shelf_documents,
+)
+from lunalux_core.importing.sources import Source, place, read_source, unreadable
+from lunalux_core.library.characters import load_character
+from lunalux_core.library.groups import load_group
+from lunalux_core.library.personas import load_persona
+from lunalux_core.library.shelf import ShelfKind
+from lunalux_core.library.templates import put_template
+from lunalux_core.regex.foreign import is_risu
+from lunalux_core.templates.reading import TemplateDocument, template_documents
+from lunalux_core.text import clean_line
+
+if TYPE_CHECKING:
+    from lunalux_core.chatlogs.chatlog import ChatLog
+    from lunalux_core.database import Connection
+    from lunalux_core.library import Library
+
+_ORDER = (
+    Kind.WORLDBOOK,
+    Kind.PRESET,
+    Kind.TEXT_PRESET,
+    Kind.REGEX,
+    Kind.NARRATIUM,
+    Kind.GROUP,
+    Kind.CHAT,
+    Kind.SETTINGS,
+)
+"""Later kinds refer to earlier ones."""
+
+_TOLD: Mapping[Kind, FileKind] = {
+    Kind.WORLDBOOK: "worldbook",
+    Kind.PRESET: "preset",
+    Kind.TEXT_PRESET: "template",
+    Kind.REGEX: "regex",
+    Kind.GROUP: "group",
+    Kind.CHAT: "chat",
+}
+OFF = {
+    "worldbook": "It is switched off; a card that names it uses it all the same. "
+    "`lunalux worldbook enable` turns it on for every chat.",
+    "preset": "It is stored, not in use; `lunalux preset enable` puts it in use.",
+    "regex": "It is switched off; `lunalux regex enable` lets it work on every chat.",
+    "template": "It is stored; `lunalux model add --mode text --template NAME` uses it.",
+}
+"""What is said of a document that an import does not switch on by itself."""
+
+
+class DocumentImport:
+    """The second half of an import.
+
+    Args:
+        reader: stores the cards that come inside other files.
+        known: the cards of this import.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        reader: CardReader,
+        known: Whereabouts,
+        on_duplicate: OnDuplicate,
+        dry_run: bool,
+    ) -> None:
+        self.library = library
+        self.reader = reader
+        self.known = known
+        self.copy = on_duplicate == "copy"
+        self.replace = on_duplicate == "replace"
+        self.dry_run = dry_run
+        self._shelves: dict[ShelfKind, Known] = {}
+        self._seen = -1
+
+    def take(self, others: Sequence[Prepared]) -> Iterator[ImportResult]:
+        """One result a file, or several where a file holds much."""
+        for kind in _ORDER:
+            for prepared in others:
+                if prepared.other is kind and prepared.source is not None:
+                    yield from self._file(kind, prepared.source)
+
+    def _file(self, kind: Kind, source: Source) -> Iterator[ImportResult]:
+        try:
+            yield from self._results(kind, source, read_source(source))
+        except LunaluxError as error:
+            yield failed(source, error, _TOLD.get(kind, "settings"))
+        except OSError as error:
+            yield failed(source, unreadable(source, error), _TOLD.get(kind, "settings"))
+        except Exception as error:  # one file that nobody thought of is no reason to stop the others
+            yield failed(source, not_understood(source, error), _TOLD.get(kind, "settings"))
+
+    def _results(self, kind: Kind, source: Source, data: bytes) -> Iterator[ImportResult]:
+        path = place(source)
+        if kind is Kind.CHAT and recognise(data, path.name) is Kind.REGEX:
+            kind = Kind.REGEX
+        match kind:
+            case Kind.WORLDBOOK | Kind.PRESET | Kind.REGEX:
+                document, mended = read_document(data, path.name)
+                shelf: ShelfKind = _TOLD[kind]  # type: ignore[assignment]
+                found = shelf_documents(shelf, document, path.stem)
+                if path.parent.name == "worlds":  # SillyTavern knows a book by its file's name
+                    found = [ShelfDocument(path.stem, one.document, one.notes) for one in found]
+                yield self.shelve(str(source), shelf, found, mended)
+                if kind is Kind.WORLDBOOK and isinstance(document, dict) and is_risu(document):
+                    scripts = shelf_documents("regex", document, path.stem)  # a module has both
+                    yield self.shelve(f"{source}#regex", "regex", scripts)
+            case Kind.TEXT_PRESET:
+                document, mended = read_document(data, path.name)
+                yield self.templates(str(source), template_documents(document, path.stem), mended)
+            case Kind.CHAT:
+                yield from self._chats(source, data)
+            case Kind.GROUP:
+                from lunalux_core.importing.groups import take_group
+
+                yield take_group(self, source, data)
+            case Kind.NARRATIUM:
+                from lunalux_core.importing.narratium import take_library
+
+                yield from take_library(self, source, data)
+            case _:
+                from lunalux_core.importing.sillytavern import take_settings
+
+                yield from take_settings(self, source, data)
+
+    def _chats(self, source: Source, data: bytes) -> Iterator[ImportResult]:
+        """The chats of one file; one that finds no character does not keep the others away."""
+        from lunalux_core.chat.files import titles_of
+        from lunalux_core.chatlogs.read import read_chats
+
+        path = place(source)
+        logs = read_chats(data, path.name)
+        for number, (log, title) in enumerate(zip(logs, titles_of(logs, path.stem), strict=True), 1):
+            told = f"{source}#{number}" if len(logs) > 1 else str(source)
+            try:
+                yield self.chat(told, replace(log, title=title), source)
+            except LunaluxError as error:
+                yield failed(told, error, "chat")
+
+    def write(self, change: Callable[[Connection], ImportResult]) -> ImportResult:
+        """One transaction; a dry run leaves nothing of it."""
+        if not self.dry_run:
+            return self.library.database.write_now(change)
+        undone: list[ImportResult] = []
+
+        def try_it(connection: Connection) -> None:
+            connection.execute("SAVEPOINT trial")
+            undone.append(change(connection))
+            connection.execute("ROLLBACK TO trial")
+
+        self.library.database.write_now(try_it)
+        return undone[0]
+
+    def shelve(
+        self, told: str, kind: ShelfKind, found: Sequence[ShelfDocument], mended: tuple[str, ...] = ()
+    ) -> ImportResult:
+        """The documents of one file onto their shelf. None is switched on by itself."""
+
+        def change(connection: Connection) -> ImportResult:
+            known = self._on_shelf(connection, kind)
+            stored = [
+                put(
+                    connection,
+                    kind,
+                    one.name,
+                    one.document,
+                    enabled=False,
+                    copy=self.copy,
+                    known=known,
+                )
+                for one in found
+            ]
+            new = sum(one.is_new for one in stored)
+            notes = [*mended, *(note for one in found for note in one.notes)]
+            if new:
+                notes.append(OFF[kind])
+            if 0 < new < len(stored):
+                notes.append(f"{len(stored) - new} of {len(stored)} were there already.")
+            name = stored[0].item.name + (f" (+{len(stored) - 1})" if len(stored) > 1 else "")
+            status: Outcome = "imported" if new else "replaced" if self.replace else "duplicate"
+            identity = stored[0].item.id
+            return ImportResult(told, status, identity, name, warnings=tuple(notes) if new else (), kind=kind)
+
+        return self.write(change)
+
+    def _on_shelf(self, connection: Connection, kind: ShelfKind) -> Known:
+        """What is on a shelf, read again when another program wrote: it may import the same files."""
+        seen = data_version(connection)
+        if seen != self._seen:
+            self._shelves.clear()
+            self._seen = seen
+        if kind not in self._shelves:
+            self._shelves[kind] = known_items(connection, kind)
+        return self._shelves[kind]
+
+    def templates(
+        self, told: str, found: Sequence[TemplateDocument], mended: tuple[str, ...] = ()
+    ) -> ImportResult:
+        """The templates of one file, which may be a master file with several."""
+
+        def change(connection: Connection) -> ImportResult:
+            stored = [put_template(connection, one, copy=self.copy) for one in found]
+            new = sum(is_new for _, is_new in stored)
+            notes = [*mended, *(note for one in found for note in one.notes), OFF["template"]]
+            first = stored[0][0]
+            name = (first.bundle or first.name) + (f" (+{len(stored) - 1})" if len(stored) > 1 else "")
+            status: Outcome = "imported" if new else "replaced" if self.replace else "duplicate"
+            return ImportResult(
+                told, status, first.id, name, warnings=tuple(notes) if new else (), kind="template"
+            )
+
+        return self.write(change)
+
+    def chat(self, told: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
+        """A chat to its character; one that was imported before is left as it has become since."""
+        from lunalux_core.chat.files import store_chat, store_group_chat
+        from lunalux_core.chat.group_files import group_for, is_group_chat, missing_warnings
+
+        path = place(source)
+
+        def change(connection: Connection) -> ImportResult:
+            group = self.known.groups.get(path.stem)
+            notes = log.notes
+            if group is None and not character_id and is_group_chat(log):
+                group = ""
+                if not self.dry_run:
+                    found, missing = group_for(connection, log, path.stem)
+                    group, notes = found.id, (*notes, *missing_warnings(found, missing))
+            character = "" if group is not None else character_id or owner(connection, log, path, self.known)
+            title = clean_line(log.title or path.stem, 120)
+            stamp = stamp_of(log, group or character)
+            there = imported_before(connection, stamp)
+            if not there and (group or character):
+                there = same_conversation(connection, log, character, group or "")
+            if not self.copy and there:
+                return ImportResult(told, "duplicate", there, title, kind="chat")
+            if self.dry_run:  # its character may not be stored either
+                return ImportResult(told, "imported", name=title, warnings=log.notes, kind="chat")
+            persona = load_persona(connection, None)
+            user = persona.name if persona else "You"
+            if group:
+                identity = store_group_chat(connection, log, load_group(connection, group), title, user)
+            else:
+                name = load_character(connection, character).name
+                identity = store_chat(connection, log, character, name, title, user)
+            remember(connection, stamp, identity)
+            return ImportResult(told, "imported", identity, title, warnings=notes, kind="chat")
+
+        return self.write(change)

@@ -1,0 +1,38 @@
+"""What the readers of groups, settings and whole libraries need of an import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from lunalux_core.chatlogs.chatlog import ChatLog
+    from lunalux_core.database import Connection
+    from lunalux_core.importing.cards import CardReader
+    from lunalux_core.importing.chats import Whereabouts
+    from lunalux_core.importing.results import ImportResult
+    from lunalux_core.importing.shelf_documents import ShelfDocument
+    from lunalux_core.importing.sources import Source
+    from lunalux_core.library import Library
+    from lunalux_core.library.shelf import ShelfKind
+
+
+class Storing(Protocol):
+    """What the readers of single files need of the second half of an import."""
+
+    library: Library
+    reader: CardReader
+    known: Whereabouts
+    copy: bool
+    dry_run: bool
+
+    def write(self, change: Callable[[Connection], ImportResult]) -> ImportResult:
+        """One transaction; a dry run leaves nothing of it."""
+
+    def shelve(
+        self, told: str, kind: ShelfKind, found: Sequence[ShelfDocument], mended: tuple[str, ...] = ()
+    ) -> ImportResult:
+        """The documents of one file onto their shelf."""
+
+    def chat(self, told: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
+        """A chat to its character."""

@@ -1,0 +1,155 @@
+"""What a person does to stored messages: edit, delete, hide, cut off, take back.
+
+Every function runs within one transaction and records itself for undo.
+
+See docs/spec/formats.md: Narratium's files.
+"""
+
+from __future__ import annotations
+
+from lunalux_core.database import Connection
+from lunalux_core.errors import InvalidInput
+from lunalux_core.library.conversations import (
+    children,
+    insert_message,
+    load_conversation,
+    load_message,
+    new_message,
+    select_message,
+    update_message,
+)
+from lunalux_core.library.undo import Recorder, set_depths
+
+
+def edit_message(connection: Connection, message_id: str, content: str) -> None:
+    """Change the words of a message in place; the model is not asked again."""
+    message = load_message(connection, message_id)
+    record = Recorder(connection, message.conversation_id, "edit", [message_id])
+    status = "done" if message.status != "pending" else message.status
+    update_message(connection, message_id, content=content, raw=content, status=status)
+    record.done()
+
+
+def edit_as_branch(connection: Connection, message_id: str, content: str) -> str:
+    """Put other words beside a message, as a swipe of it, and show them. Returns the new id."""
+    message = load_message(connection, message_id)
+    record = Recorder(connection, message.conversation_id, "branch", _above(message.parent_id))
+    parent = load_message(connection, message.parent_id) if message.parent_id else None
+    twin = new_message(
+        message.conversation_id,
+        parent,
+        message.role,
+        message.name,
+        content,
+        state=message.state,
+        speaker=message.speaker,
+    )
+    insert_message(connection, twin)
+    select_message(connection, twin.id)
+    record.done(twin.id)
+    return twin.id
+
+
+def delete_branch(connection: Connection, message_id: str) -> str:
+    """Delete a message and all that follows it. Shows its newest swipe, else its parent; returns the head."""
+    message = load_message(connection, message_id)
+    doomed = [
+        row[0]
+        for row in connection.execute(
+            """
+            WITH RECURSIVE below (id) AS (
+              SELECT ?1 UNION ALL
+              SELECT m.id FROM below JOIN messages m
+                ON m.parent_id = below.id AND m.conversation_id = ?2
+            ) SELECT id FROM below
+            """,
+            (message_id, message.conversation_id),
+        )
+    ]
+    record = Recorder(connection, message.conversation_id, "delete", [*doomed, *_above(message.parent_id)])
+    was_shown = _is_on_path(connection, message_id, message.conversation_id)
+    connection.executemany("DELETE FROM messages WHERE id = ?", [(identity,) for identity in doomed])
+    if was_shown:
+        left = children(connection, message.conversation_id, message.parent_id)
+        if left:
+            select_message(connection, left[-1])
+        else:
+            _cut(connection, message.conversation_id, message.parent_id)
+    record.done()
+    return load_conversation(connection, message.conversation_id).head_id
+
+
+def delete_one(connection: Connection, message_id: str) -> str:
+    """Delete a single message; what followed it hangs on its parent from now on. Returns the head."""
+    message = load_message(connection, message_id)
+    below = children(connection, message.conversation_id, message_id)
+    if not below:
+        return delete_branch(connection, message_id)
+    if message.swipes > 1:
+        raise InvalidInput(
+            "MESSAGE_HAS_SWIPES",
+            "This message has swipes, so what follows it cannot move up.",
+            "Delete it together with what follows, or delete its other swipes first.",
+        )
+    # What hangs lower is not recorded: its depth follows from where it hangs.
+    record = Recorder(
+        connection, message.conversation_id, "delete", [message_id, *below, *_above(message.parent_id)]
+    )
+    connection.execute("DELETE FROM messages WHERE id = ?", (message_id,))
+    connection.executemany(
+        "UPDATE messages SET parent_id = ? WHERE id = ?", [(message.parent_id, i) for i in below]
+    )
+    connection.execute(
+        "UPDATE messages SET selected_child = ? WHERE id = ?",
+        (message.selected_child or below[-1], message.parent_id),
+    )
+    if load_conversation(connection, message.conversation_id).head_id == message_id:
+        if message.parent_id:  # what followed was cut off and stays so
+            _cut(connection, message.conversation_id, message.parent_id)
+        else:
+            select_message(connection, below[-1])
+    for identity in below:
+        set_depths(connection, message.conversation_id, identity)
+    record.done()
+    return load_conversation(connection, message.conversation_id).head_id
+
+
+def truncate_after(connection: Connection, message_id: str) -> None:
+    """Make a message the head. What followed stays in the tree as a branch."""
+    message = load_message(connection, message_id)
+    record = Recorder(connection, message.conversation_id, "truncate", [message_id])
+    select_message(connection, message_id)
+    _cut(connection, message.conversation_id, message_id)
+    record.done()
+
+
+def set_hidden(connection: Connection, message_id: str, hidden: bool) -> None:
+    """Keep a message in the log but out of the prompt, or let it in again."""
+    message = load_message(connection, message_id)
+    record = Recorder(connection, message.conversation_id, "hide", [message_id])
+    update_message(connection, message_id, hidden=int(hidden))
+    record.done()
+
+
+def _cut(connection: Connection, conversation_id: str, head: str) -> None:
+    connection.execute("UPDATE messages SET selected_child = '' WHERE id = ?", (head,))
+    connection.execute("UPDATE conversations SET head_id = ? WHERE id = ?", (head, conversation_id))
+
+
+def _above(parent_id: str) -> list[str]:
+    return [parent_id] if parent_id else []
+
+
+def _is_on_path(connection: Connection, message_id: str, conversation_id: str) -> bool:
+    return bool(
+        connection.execute(
+            """
+            WITH RECURSIVE path (id, parent_id) AS (
+              SELECT m.id, m.parent_id FROM messages m JOIN conversations c ON c.head_id = m.id WHERE c.id = ?
+              UNION ALL
+              SELECT m.id, m.parent_id FROM path JOIN messages m ON m.id = path.parent_id
+            ) SELECT 1 FROM path WHERE id = ?
+            """,
+            (conversation_id, message_id),
+        ).fetchone()
+    )

@@ -1,0 +1,1 @@
+"""The practice model: built in, offline, deterministic."""

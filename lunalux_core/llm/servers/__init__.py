@@ -1,0 +1,1 @@
+"""Models behind a server: protocols, calls, streams, failures."""

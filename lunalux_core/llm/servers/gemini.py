@@ -1,0 +1,147 @@
+"""Google Gemini over its REST protocol (`streamGenerateContent`, server-sent events).
+
+The key travels in the header `x-goog-api-key`, never in a URL, where logs and proxies would keep it.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, urlencode, urlsplit
+
+from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
+from lunalux_core.llm.servers.http import Call
+from lunalux_core.llm.servers.pool import checked_base_url
+from lunalux_core.llm.servers.reply import effective_sampling
+from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.server import ServerExchange, ServerModel
+
+DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
+LIST_PAGES = 20
+
+_OPTIONAL = {
+    "thinkingConfig": r"thinking",
+    "frequencyPenalty": r"frequency_?penalty|penalty is not",
+    "presencePenalty": r"presence_?penalty|penalty is not",
+    "topK": r"top_?k",
+}
+"""Fields of generationConfig that some models refuse, and how a refusal names them."""
+
+
+class _Exchange(ServerExchange):
+    """A call of streamGenerateContent."""
+
+    def call(self) -> Call:
+        body = _contents(self.messages)
+        config = _generation_config(self.spec, self.request)
+        refused = self.learnt.refused
+        body["generationConfig"] = {
+            name: value for name, value in config.items() if value is not None and name not in refused
+        }
+        model = quote(self.spec.model.removeprefix("models/"), safe="/")
+        path = model if "/" in model else f"models/{model}"
+        method = "streamGenerateContent?alt=sse" if self.streams else "generateContent"
+        return Call(f"{self.base_url}/{path}:{method}", self.headers, body)
+
+    def fields(self, body: bytes) -> set[str]:
+        report = read_report(body, None, {})
+        sent = self.call().body["generationConfig"]
+        if self.failures.refusal(report).code != "MODEL_REFUSED" or not isinstance(sent, dict):
+            return set()
+        text = report.message.lower()
+        return {name for name, sign in _OPTIONAL.items() if name in sent and re.search(sign, text)}
+
+
+class GeminiModel(ServerModel):
+    """A chat model of the Gemini API, or of a proxy that speaks it. `repeat_penalty` has no counterpart
+    here and is not sent."""
+
+    exchange = _Exchange
+
+    @staticmethod
+    def address(url: str) -> str:
+        return gemini_base_url(url)
+
+    def authorised(self, key: str) -> dict[str, str]:
+        return {"x-goog-api-key": key}
+
+    async def models(self) -> tuple[str, ...]:
+        """The names of the models that can chat, without the prefix `models/`, in the server's order.
+
+        Raises:
+            NetworkError, ProviderError: as for `stream`.
+        """
+        names: list[str] = []
+        page = ""
+        for _ in range(LIST_PAGES):
+            query = urlencode({"pageSize": 1000, **({"pageToken": page} if page else {})})
+            document = await self.listing(f"models?{query}")
+            if not isinstance(document, dict) or not isinstance(document.get("models", []), list):
+                raise self._failures.bad_answer("no list of models")
+            names += [name for row in document.get("models", []) if (name := _chat_model(row))]
+            page = str(document.get("nextPageToken") or "")
+            if not page:
+                break
+        return tuple(dict.fromkeys(names))
+
+
+def gemini_base_url(url: str) -> str:
+    """The base URL made usable: `/v1beta` for a bare host, nothing after the version.
+
+    Raises:
+        InvalidInput: MODEL_URL_INVALID.
+    """
+    url = checked_base_url(url, DEFAULT_BASE_URL).removesuffix("/models")
+    return url if urlsplit(url).path else f"{url}/v1beta"
+
+
+def _chat_model(row: object) -> str:
+    """The name of a listed model that generates text, else nothing."""
+    if not isinstance(row, dict) or not isinstance(name := row.get("name"), str):
+        return ""
+    methods = row.get("supportedGenerationMethods")
+    chats = not isinstance(methods, list) or "generateContent" in methods
+    return name.removeprefix("models/") if chats else ""
+
+
+def _generation_config(spec: ModelSpec, request: ModelRequest) -> dict[str, object]:
+    sampling = effective_sampling(spec.sampling, request.sampling)
+    # Asked of all but the generations known to have none; a refusal is remembered.
+    thinks = not re.search(r"gemini-(1|2\.0)\b|gemma|learnlm", spec.model)
+    return {
+        "temperature": sampling.temperature,
+        "topP": sampling.top_p,
+        "topK": sampling.top_k,
+        "maxOutputTokens": sampling.max_tokens,
+        "frequencyPenalty": sampling.frequency_penalty,
+        "presencePenalty": sampling.presence_penalty,
+        "thinkingConfig": {"includeThoughts": True} if thinks else None,
+    }
+
+
+def _contents(messages: tuple[Message, ...]) -> dict[str, object]:
+    """`systemInstruction` from the leading system messages, `contents` from the rest.
+
+    A system message further down keeps its place and becomes the user's, which is as near as the
+    protocol comes; neighbours of one role are merged, since it wants the roles to alternate.
+    """
+    lead = next((i for i, one in enumerate(messages) if one.role != "system"), len(messages))
+    system, rest = messages[:lead], messages[lead:]
+    if not rest:
+        # Contents must not be empty: the last instruction is what the model is to answer.
+        system, rest = system[:-1], system[-1:]
+    turns: list[tuple[str, list[str]]] = []
+    for message in rest:
+        role = "model" if message.role == "assistant" else "user"
+        if not message.content.strip():
+            continue
+        if turns and turns[-1][0] == role:
+            turns[-1][1].append(message.content)
+        else:
+            turns.append((role, [message.content]))
+    body: dict[str, object] = {
+        "contents": [{"role": role, "parts": [{"text": "\n\n".join(texts)}]} for role, texts in turns]
+    }
+    instruction = "\n\n".join(one.content for one in system if one.content.strip())
+    if instruction:
+        body["systemInstruction"] = {"parts": [{"text": instruction}]}
+    return body

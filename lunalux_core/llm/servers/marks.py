@@ -1,0 +1,94 @@
+"""How models mark their thinking in their text: pairs of marks, by family of models, as data.
+
+Whoever knows a model with other marks sets them with its configuration; they then count beside these.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The marks around a thought, matched in any case. With `loose`, the closing mark alone, without an
+    opening one before it, means that all before it was thought: templates often write the opening one into
+    the prompt."""
+
+    opening: str
+    closing: str
+    loose: bool = True
+
+
+PAIRS: tuple[Pair, ...] = (
+    Pair("<think>", "</think>"),  # DeepSeek, Qwen, GLM, MiniMax and most others
+    Pair("<thinking>", "</thinking>"),
+    # EXAONE, Gemini's compatible interface; presets ask for the same tag around what a character thinks
+    Pair("<thought>", "</thought>", loose=False),
+    Pair("<reasoning>", "</reasoning>", loose=False),
+    Pair("[THINK]", "[/THINK]"),  # Magistral
+    Pair("<seed:think>", "</seed:think>"),
+    Pair("◁think▷", "◁/think▷"),  # Kimi
+    Pair("<|START_THINKING|>", "<|END_THINKING|>"),  # Command
+    Pair("<|begin_of_thought|>", "<|end_of_thought|>"),
+    Pair("<|channel>thought", "<channel|>"),  # Gemma
+    Pair("<|channel|>analysis<|message|>", "<|end|>", loose=False),  # gpt-oss
+    Pair("<|start|>assistant<|channel|>analysis<|message|>", "<|end|>", loose=False),
+    Pair("<|channel|>commentary<|message|>", "<|end|>", loose=False),
+    Pair("<|start|>assistant<|channel|>commentary<|message|>", "<|end|>", loose=False),
+)
+
+LEADS: tuple[str, ...] = (
+    "<|start|>assistant<|channel|>final<|message|>",
+    "<|channel|>final<|message|>",
+    "<|START_RESPONSE|>",
+    "<|begin_of_solution|>",
+)
+"""Marks that begin the answer itself; they are no part of it."""
+
+TAILS: tuple[str, ...] = ("<|return|>", "<|END_RESPONSE|>", "<|end_of_solution|>")
+"""Marks that end the answer after one of the `LEADS`."""
+
+_MIXED = ("</thinking>", "</think>")
+"""Models open with one of these tags and close with the other."""
+
+LONGEST = 80
+"""Characters, more than any mark has; a person's own are held to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """All that is known of the marks of one model, ready to search with."""
+
+    openings: tuple[tuple[str, tuple[str, ...]], ...]
+    """An opening mark and those that may close it, lower-cased, longest opening first."""
+    leads: tuple[str, ...]
+    loose: re.Pattern[str]
+    """Finds a closing mark that may stand alone."""
+    loose_marks: tuple[str, ...]
+    begin: re.Pattern[str]
+    """Finds a character that one of those begins with."""
+    longest: int
+
+
+@cache
+def marks(own: tuple[str, ...] = ()) -> Marks:
+    """The marks in use; `own` is a person's pair, or empty."""
+    pairs: Sequence[Pair] = PAIRS
+    if len(own) == 2 and all(one.strip() for one in own):
+        pairs = (Pair(own[0].strip()[:LONGEST], own[1].strip()[:LONGEST]), *PAIRS)
+    openings = dict[str, tuple[str, ...]]()
+    for pair in pairs:
+        closing = pair.closing.lower()
+        openings.setdefault(pair.opening.lower(), _MIXED if closing in _MIXED else (closing,))
+    loose = tuple(dict.fromkeys(pair.closing.lower() for pair in pairs if pair.loose))
+    return Marks(
+        tuple(sorted(openings.items(), key=lambda pair: -len(pair[0]))),
+        tuple(lead.lower() for lead in LEADS),
+        re.compile("|".join(map(re.escape, sorted(loose, key=len, reverse=True))), re.IGNORECASE),
+        loose,
+        re.compile("|".join({re.escape(mark[0]) for mark in loose}), re.IGNORECASE),
+        max(map(len, loose)),
+    )

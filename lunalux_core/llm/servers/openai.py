@@ -1,0 +1,150 @@
+"""Any server that speaks OpenAI's chat completions: OpenAI, OpenRouter, Ollama, llama.cpp, LM Studio,
+vLLM, KoboldCpp and many more.
+
+They share a core and differ at the edges, so the edges are negotiated: what a server refuses by name (an
+optional field, roles and names of messages, streaming) is done without, remembered for that server and model,
+and the call is sent again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
+from lunalux_core.llm.servers.http import Call
+from lunalux_core.llm.servers.pool import checked_base_url
+from lunalux_core.llm.servers.reply import effective_sampling
+from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.server import LIST_SECONDS, ServerExchange, ServerModel
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+
+_OPTIONAL = (
+    "stream_options",
+    "repeat_penalty",
+    "repetition_penalty",
+    "top_k",
+    "frequency_penalty",
+    "presence_penalty",
+    "top_p",
+    "temperature",
+)
+_REFUSES_FIELD = re.compile(
+    r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra_forbidden"
+)
+_RENAMED = "max_completion_tokens"
+_TOO_MANY_TOKENS = re.compile(
+    r"max_(completion_|output_)?tokens.{0,120}?"
+    r"(at most|maximum( value)?( is| of)?|less than or equal to|<=|no more than)"
+    r"\D{0,12}(?P<most>\d{2,7})"
+)
+
+
+class _Exchange(ServerExchange):
+    """A call of chat completions."""
+
+    def call(self) -> Call:
+        body = _body(self.spec, self.request, self.messages, stream=self.streams)
+        if self.learnt.most is not None and isinstance(wanted := body.get("max_tokens"), int):
+            body["max_tokens"] = min(wanted, self.learnt.most)
+        for name in self.learnt.refused & set(body):
+            value = body.pop(name)
+            if name == "max_tokens":
+                body[_RENAMED] = value
+        return Call(f"{self.base_url}/chat/completions", self.headers, body)
+
+    def fields(self, body: bytes) -> set[str]:
+        sent = set(self.call().body)
+        report = read_report(body, None, {})
+        text = f"{report.words} {report.message}".lower() + body[:4000].decode("utf-8", "replace").lower()
+        if _RENAMED in text and "max_tokens" in sent:
+            return {"max_tokens"}
+        if not _REFUSES_FIELD.search(text):
+            return set()
+        return {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
+
+    def amend(self, status: int, body: bytes) -> bool:
+        return ServerExchange.amend(self, status, body) or self._capped(status, body)
+
+    def _capped(self, status: int, body: bytes) -> bool:
+        """Whether the reply was allowed more tokens than this model takes; from now on it is not."""
+        text = body[:4000].decode("utf-8", "replace").lower()
+        found = _TOO_MANY_TOKENS.search(text) if status in {400, 422} else None
+        wanted = self.call().body.get("max_tokens")
+        if found is None or not isinstance(wanted, int) or not 0 < int(found["most"]) < wanted:
+            return False
+        self.learnt.most = int(found["most"])
+        self._changed = True
+        return True
+
+
+class OpenAIModel(ServerModel):
+    """A chat model behind an OpenAI-compatible server."""
+
+    exchange = _Exchange
+
+    @staticmethod
+    def address(url: str) -> str:
+        return openai_base_url(url)
+
+    def authorised(self, key: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {key}"}
+
+    def traced(self, request: ModelRequest) -> dict[str, str]:
+        return {"Idempotency-Key": request.request_id} if request.request_id else {}
+
+    async def models(self, seconds: float = LIST_SECONDS) -> tuple[str, ...]:
+        """The names of the server's models, in its order, within `seconds`.
+
+        Raises:
+            NetworkError, ProviderError: as for `stream`.
+        """
+        document = await self.listing("models", seconds)
+        rows = document.get("data", document.get("models")) if isinstance(document, dict) else document
+        if not isinstance(rows, list):
+            raise self._failures.bad_answer("no list of models")
+        names = [row.get("id") or row.get("name") for row in rows if isinstance(row, dict)]
+        return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def openai_base_url(url: str) -> str:
+    """The base URL as people type it, made usable: `…/chat/completions` cut off, `/v1` for a bare host.
+
+    Raises:
+        InvalidInput: MODEL_URL_INVALID.
+    """
+    url = checked_base_url(url, DEFAULT_BASE_URL).removesuffix("/chat/completions")
+    return url if urlsplit(url).path else f"{url}/v1"
+
+
+def _body(
+    spec: ModelSpec, request: ModelRequest, messages: Iterable[Message], *, stream: bool
+) -> dict[str, object]:
+    sampling = effective_sampling(spec.sampling, request.sampling)
+    optional = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "max_tokens": sampling.max_tokens,
+        "frequency_penalty": sampling.frequency_penalty,
+        "presence_penalty": sampling.presence_penalty,
+        # The same parameter: llama.cpp and Ollama know the first name, vLLM and OpenRouter the second.
+        "repeat_penalty": sampling.repeat_penalty,
+        "repetition_penalty": sampling.repeat_penalty,
+    }
+    return {
+        "model": spec.model,
+        "messages": [_message(message) for message in messages],
+        **({"stream": True, "stream_options": {"include_usage": True}} if stream else {"stream": False}),
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
+def _message(message: Message) -> dict[str, str]:
+    wire = {"role": message.role, "content": message.content}
+    if message.name:
+        # The protocol allows no blanks or these marks in a name, and 64 characters.
+        wire["name"] = re.sub(r"[\s<|\\/>]+", "_", message.name)[:64]
+    return wire

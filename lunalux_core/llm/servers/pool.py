@@ -1,0 +1,170 @@
+"""Connections to model servers: one httpx client per base URL, and the limits of waiting.
+
+httpx is imported on the first call: it costs 160 ms that start-up does not have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from lunalux_core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+
+    from lunalux_core.llm.servers.learnt import Knowledge
+    from lunalux_core.llm.servers.network import Proxy
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds of silence that are borne: while connecting, before the first word of a reply, between words.
+
+    `first_token` is long because local servers load the model on the first request and read a long prompt for
+    minutes without a byte.
+    """
+
+    connect: float = 15
+    first_token: float = 900
+    between_tokens: float = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """`attempts` more tries; `base_delay` doubles each time; a longer demand than `max_wait` is an error."""
+
+    attempts: int = 2
+    base_delay: float = 0.5
+    max_wait: float = 20
+
+
+class HttpPool:
+    """One httpx client per base URL, made on first use; share one pool and close it at the end.
+
+    Args:
+        learnt: where to keep what the servers teach between starts; None forgets it with the pool.
+    """
+
+    def __init__(
+        self, timeouts: Timeouts = Timeouts(), retry: Retry = Retry(), learnt: Path | None = None
+    ) -> None:
+        self.timeouts = timeouts
+        self.retry = retry
+        self._learnt = learnt
+        self._clients: dict[str, httpx.AsyncClient] = {}
+        self._proxies: dict[str, Proxy | None] = {}
+
+    @cached_property
+    def knowledge(self) -> Knowledge:
+        """What the servers have taught."""
+        from lunalux_core.llm.servers.learnt import Knowledge
+
+        return Knowledge(self._learnt)
+
+    async def client(self, base_url: str) -> httpx.AsyncClient:
+        """The client for `base_url`.
+
+        Raises:
+            InvalidInput: MODEL_PROXY_UNUSABLE, the environment names a proxy that cannot be used.
+        """
+        if base_url not in self._clients:
+            from lunalux_core.llm.servers.network import proxy_for, usable
+
+            proxy = self._proxies[base_url] = proxy_for(base_url)
+            if proxy is not None and not usable(proxy):
+                raise _unusable(proxy)
+            # Reading the certificate store takes tens of milliseconds: not on the loop that draws.
+            try:
+                made = await asyncio.to_thread(_make_client, base_url, self.timeouts.connect, proxy)
+            except (ImportError, ValueError):
+                if proxy is None:
+                    raise
+                raise _unusable(proxy) from None
+            self._clients.setdefault(base_url, made)
+        return self._clients[base_url]
+
+    def proxy_of(self, base_url: str) -> Proxy | None:
+        """The proxy that a server is reached through, None for none."""
+        return self._proxies.get(base_url)
+
+    async def aclose(self) -> None:
+        """Close every connection. The pool may be used again afterwards."""
+        clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
+            await client.aclose()
+
+
+def checked_base_url(url: str, default: str) -> str:
+    """`url` without a trailing slash, or `default` when empty.
+
+    Raises:
+        InvalidInput: MODEL_URL_INVALID, not an http(s) address.
+    """
+    url = url.strip().rstrip("/") or default
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        good = False
+    if not good:
+        raise InvalidInput(
+            "MODEL_URL_INVALID",
+            "The base URL of the model is not a web address.",
+            "It looks like https://api.example.com/v1 or http://127.0.0.1:11434/v1.",
+        )
+    return url
+
+
+def checked_key(key: str) -> str:
+    """`key` without blanks around it.
+
+    Raises:
+        InvalidInput: MODEL_KEY_INVALID, it cannot be part of an HTTP header.
+    """
+    key = key.strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise InvalidInput(
+            "MODEL_KEY_INVALID",
+            "The key of the model holds characters that no key has.",
+            "Copy it again from the provider's page; it is one word of letters, digits and dashes.",
+        )
+    return key
+
+
+def host_of(url: str) -> str:
+    """Host and port for messages: never user, password, path or query."""
+    parts = urlsplit(url)
+    host = parts.hostname or url
+    return f"{host}:{parts.port}" if parts.port else host
+
+
+def _make_client(base_url: str, connect_seconds: float, proxy: Proxy | None) -> httpx.AsyncClient:
+    import httpx
+
+    from lunalux_core.llm.servers.network import certificates
+
+    plain = base_url.startswith("http:") and proxy is None  # redirects leave no origin
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(None, connect=connect_seconds, write=60),
+        limits=httpx.Limits(keepalive_expiry=60),
+        proxy=proxy.url if proxy else None,
+        trust_env=False,
+        verify=False if plain else certificates(),
+    )
+
+
+def _unusable(proxy: Proxy) -> InvalidInput:
+    return InvalidInput(
+        "MODEL_PROXY_UNUSABLE",
+        f"The proxy {proxy.place} named by {proxy.variable} cannot be used.",
+        f"Correct {proxy.variable} (http://HOST:PORT or socks5://HOST:PORT), or name the server in NO_PROXY; "
+        "a SOCKS proxy needs `pip install httpx[socks]`.",
+        proxy=proxy.place,
+        variable=proxy.variable,
+    )

@@ -1,0 +1,175 @@
+"""What the decoders of all protocols share: splitting, counting, ending a reply.
+
+A decoder turns parsed JSON events into deltas. It knows nothing of HTTP; `http.stream_reply` feeds it,
+calls `flush` when nothing more will come for whatever reason, and `end` when the end was a proper one. What
+an event says is read in `events`, for every dialect alike.
+
+See docs/spec/formats.md: Context and token counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
+
+from lunalux_core.errors import LunaluxError
+from lunalux_core.llm.model import Delta, Finish, Message, Sampling, Usage
+from lunalux_core.llm.servers.events import Kind, Said, finish_of, is_busy, read_event
+from lunalux_core.llm.servers.failures import Failures
+from lunalux_core.llm.servers.marks import Marks
+from lunalux_core.llm.servers.reports import ServerReport, read_report
+from lunalux_core.llm.servers.thinking import ThinkingSplitter
+
+REPLY_LIMIT = 16 * 1024 * 1024
+"""Characters of one reply, reasoning included: a server that never ends is cut off here."""
+
+
+class ReplyDecoder:
+    """Turns the events of one reply into deltas. `marks` are those of the model's thinking."""
+
+    def __init__(self, failures: Failures, messages: Iterable[Message], marks: Marks | None = None) -> None:
+        self.failures = failures
+        self.finish: Finish | None = None
+        self.finished_alone = False
+        """Whether the reason to finish came by itself: some servers send one along with every piece."""
+        self.usage: Usage | None = None
+        self._word = ""
+        self._messages = tuple(messages)
+        self._splitter = ThinkingSplitter(marks)
+        self._reply = CharCounter()
+        self._has_text = False
+        self._came: dict[Kind, list[str]] = {"text": [], "thinking": []}
+        self._thought: list[str] = []
+
+    def feed(self, event: object) -> Iterator[Delta]:
+        """Deltas of one event.
+
+        Raises:
+            ProviderError: the event reports a failure, or the reply is longer than the limit; after what the
+                event says besides.
+        """
+        said = read_event(event)
+        if said.usage is not None:
+            self.usage = said.usage
+        if said.parts:
+            for kind, text in self._new(said) if said.whole else said.parts:
+                if not text:
+                    continue
+                self._came[kind].append(text)
+                yield from self._answer(text) if kind == "text" else self._reasoning(text)
+        if said.finish or said.blocked:
+            self.finish = "filtered" if said.blocked else finish_of(said.finish)
+            self._word = said.blocked or said.finish
+            self.finished_alone = not said.parts
+        if said.refusal is not None:
+            raise self.failures.refusal(read_report(said.refusal, None, {}))
+
+    def flush(self) -> Iterator[Delta]:
+        """What was held back to recognise a tag. The text is over, in good order or not."""
+        text, thinking = self._splitter.close()
+        yield from self._deltas(text, thinking)
+
+    def end(self, complete: bool) -> Iterator[Delta]:
+        """The last deltas, with usage and reason. `complete`: the protocol's own end mark was seen.
+
+        Raises:
+            ProviderError: MODEL_EMPTY_REPLY, MODEL_BLOCKED, or MODEL_SERVER_ERROR where the server was busy.
+        """
+        finish = self.finish or ("stop" if complete else "cut")
+        if not self._has_text:
+            whole = "".join(self._thought)
+            if finish != "stop" or not whole.strip():
+                raise self._nothing(finish)
+            # It ended by itself and said nothing else: servers file a whole reply as reasoning.
+            yield Delta(text=whole, turned=True)
+        yield Delta(usage=self.usage or self._estimate(), finish=finish)
+
+    def _nothing(self, finish: Finish) -> LunaluxError:
+        if finish == "filtered":
+            return self.failures.blocked(self._word)
+        if is_busy(self._word):
+            return self.failures.refusal(ServerReport(self._word, status=503))
+        thought = any(text.strip() for text in self._thought)
+        return self.failures.empty(finish, self._word if finish == "cut" else "", only_thinking=thought)
+
+    def _new(self, said: Said) -> Iterator[tuple[Kind, str]]:
+        """What a whole message adds to the pieces that came before it: nothing, as a rule."""
+        for kind in ("thinking", "text"):
+            whole = "".join(text for one, text in said.parts if one == kind)
+            if not self._came[kind]:
+                yield kind, whole
+                continue
+            before = "".join(self._came[kind]).lstrip()
+            if (trimmed := whole.lstrip()).startswith(before):
+                yield kind, trimmed[len(before) :]
+
+    def _answer(self, raw: str) -> Iterator[Delta]:
+        text, thinking = self._splitter.feed(raw)
+        yield from self._deltas(text, thinking)
+
+    def _reasoning(self, thinking: str) -> Iterator[Delta]:
+        yield from self._deltas("", thinking)
+
+    def _deltas(self, text: str, thinking: str) -> Iterator[Delta]:
+        if not text and not thinking:
+            return
+        self._reply.add(thinking)
+        self._reply.add(text)
+        if self._reply.total > REPLY_LIMIT:
+            raise self.failures.bad_answer("the reply does not end")
+        if text and not self._has_text:
+            self._has_text = bool(text.strip())
+        if thinking:
+            self._thought.append(thinking)
+            yield Delta(thinking=thinking)
+        if text:
+            yield Delta(text=text)
+
+    def _estimate(self) -> Usage:
+        prompt = CharCounter()
+        for message in self._messages:
+            prompt.add(message.content)
+        return Usage(prompt.tokens + 4 * len(self._messages), self._reply.tokens, estimated=True)
+
+
+class CharCounter:
+    """Counts characters by kind to estimate tokens offline."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._wide = 0
+
+    def add(self, text: str) -> None:
+        self.total += len(text)
+        if not text.isascii():
+            self._wide += sum(1 for char in text if "\u2e80" <= char <= "\uffef" or char >= "\U00020000")
+
+    @property
+    def tokens(self) -> int:
+        return round(0.98 * self._wide + 0.37 * (self.total - self._wide))
+
+
+def coalesced(deltas: Iterable[Delta]) -> list[Delta]:
+    """Join neighbours that carry only text, or only reasoning: one network read, few steps."""
+    joined: list[tuple[Delta, list[str]]] = []
+    for delta in deltas:
+        plain = delta.usage is None and delta.finish is None and delta.billing is None and not delta.turned
+        last = joined[-1][0] if joined else None
+        if plain and last and last.finish is None and bool(delta.text) == bool(last.text):
+            joined[-1][1].append(delta.text or delta.thinking)
+        else:
+            joined.append((delta, [delta.text or delta.thinking]))
+    return [_with_text(first, parts) for first, parts in joined]
+
+
+def _with_text(first: Delta, parts: list[str]) -> Delta:
+    if len(parts) == 1:
+        return first
+    whole = "".join(parts)
+    return replace(first, text=whole) if first.text else replace(first, thinking=whole)
+
+
+def effective_sampling(spec: Sampling, request: Sampling) -> Sampling:
+    """The request's parameters where set, else those saved with the model."""
+    chosen = {one.name: getattr(request, one.name) for one in fields(request)}
+    return replace(spec, **{name: value for name, value in chosen.items() if value is not None})

@@ -1,0 +1,260 @@
+"""Read the body of one answer: deadlines on the outside, a tolerant pure reader (`Body`) inside.
+
+What the body is, its first character says, not its content type, which several local servers get wrong:
+`{` or `[` is a JSON document although a stream was asked for, `<` is a web page, all else is events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Literal
+
+from lunalux_core.errors import LunaluxError
+from lunalux_core.llm.model import Delta
+from lunalux_core.llm.servers.failures import Failures
+from lunalux_core.llm.servers.pool import Timeouts
+from lunalux_core.llm.servers.reply import REPLY_LIMIT, ReplyDecoder, coalesced
+from lunalux_core.llm.servers.reports import html_text
+from lunalux_core.llm.servers.sse import EventParser, EventTooLong
+
+if TYPE_CHECKING:
+    import httpx
+
+DRAIN_SECONDS = 0.2
+"""After the end mark, how long to wait for the end of the body so that the connection can be reused."""
+
+FINISH_SECONDS = 5
+"""After a reason to finish that came by itself, how long to wait for the token counts and the end mark."""
+
+DOUBT_SECONDS = 45
+"""The same after one that came along with text: some servers send one with every piece."""
+
+HEAD_BYTES = 500
+PAGE_BYTES = 20_000
+BROKEN_EVENTS = 20
+"""Broken events tolerated before a first good one: twenty are no model server."""
+
+BODY_LIMIT = 512 * 1024 * 1024
+"""Bytes of one body, comments included: what is longer never ends."""
+
+_BOM = b"\xef\xbb\xbf"
+_JSON = json.JSONDecoder()
+
+
+class Body:
+    """Bytes in, deltas out, without I/O. `take` may be called after an error: it has what came before."""
+
+    def __init__(self, decoder: ReplyDecoder) -> None:
+        self.done = False
+        self._decoder = decoder
+        self._parser = EventParser()
+        self._kind: Literal["unknown", "events", "document", "lines", "page"] = "unknown"
+        self._pieces: list[bytes] = []
+        self._head = b""
+        self._size = 0
+        self._held = 0
+        self._events = 0
+        self._broken = 0
+        self._whole = False
+        self._one_line = True
+        self._deltas: list[Delta] = []
+
+    @property
+    def complete(self) -> bool:
+        """Whether the server has said that the reply is over."""
+        return self.done or self._whole or self._decoder.finish is not None
+
+    @property
+    def patience(self) -> float:
+        """How long to wait for what may still come, once the reply is complete; seconds."""
+        if self.done:
+            return DRAIN_SECONDS
+        return FINISH_SECONDS if self._decoder.finished_alone else DOUBT_SECONDS
+
+    def take(self) -> list[Delta]:
+        deltas, self._deltas = self._deltas, []
+        return coalesced(deltas)
+
+    def feed(self, chunk: bytes) -> None:
+        """Raises ProviderError: MODEL_BAD_ANSWER, or what an event reports."""
+        self._size += len(chunk)
+        if self._size > BODY_LIMIT:
+            raise self._decoder.failures.bad_answer("the reply does not end")
+        if self._kind == "unknown":
+            self._head += chunk
+            begin = self._head.removeprefix(_BOM).lstrip()[:1]
+            if not begin or (len(self._head) < len(_BOM) and _BOM.startswith(self._head)):
+                return
+            chunk = self._head
+            self._kind = {b"{": "document", b"[": "document", b"<": "page"}.get(begin, "events")  # type: ignore[assignment]
+        elif len(self._head) < HEAD_BYTES:
+            self._head += chunk[:HEAD_BYTES]
+        if self._kind == "events":
+            try:
+                self._read(self._parser.feed(chunk))
+            except EventTooLong:
+                raise self._decoder.failures.bad_answer("one event is too long") from None
+            return
+        self._pieces.append(chunk)
+        self._held += len(chunk)
+        if b"\n" in chunk:
+            self._read_lines()
+        if self._kind == "page" and self._size > PAGE_BYTES:
+            self.close()
+        if self._held > REPLY_LIMIT:
+            raise self._decoder.failures.bad_answer("the reply does not end")
+
+    def close(self) -> None:
+        """The body is over. Raises like `feed`."""
+        failures = self._decoder.failures
+        whole = b"".join(self._pieces)
+        self._pieces = []
+        if self._kind == "page":
+            raise failures.bad_answer(html_text(whole.decode("utf-8", "replace")))
+        if self._kind in {"document", "lines"}:
+            items = _documents(whole.decode("utf-8-sig", "replace"))
+            self._whole = (self._kind == "document" and bool(items)) or self._events == 1
+            for item in items:
+                self._take(item)
+        else:
+            self._read(self._parser.close())
+        self.flush()
+        if self._size and not self._events and not self.done:
+            raise failures.bad_answer(
+                self._head.decode("utf-8", "replace").strip() or "nothing in it is a reply"
+            )
+
+    def flush(self) -> None:
+        """Release what was held back to recognise a tag."""
+        self._deltas += self._decoder.flush()
+
+    def _read_lines(self) -> None:
+        """A body that begins like one document may be one JSON object a line: they are read as they come."""
+        if self._kind != "lines" and not (self._kind == "document" and self._one_line):
+            return
+        *lines, rest = b"".join(self._pieces).split(b"\n")
+        if self._kind == "document":
+            first = next((line for line in lines if line.strip(_BOM + b" \t\r")), b"")
+            self._one_line = not first or isinstance(_parsed(first.decode("utf-8-sig", "replace")), dict)
+            if not first or not self._one_line:
+                return
+            self._kind = "lines"
+        self._pieces, self._held = [rest], len(rest)
+        self._read(line.decode("utf-8-sig", "replace").strip() for line in lines)
+
+    def _read(self, events: Iterable[str]) -> None:
+        for data in events:
+            text = data.strip()
+            if self.done or text == "[DONE]":
+                self.done = True
+                continue
+            if not text or text.startswith(":"):
+                continue  # a comment that was sent as an event
+            event = _parsed(data)
+            # Servers that forget the blank line between events have them joined here.
+            items = _items(event) if event is not None else [_parsed(line) for line in text.splitlines()]
+            for item in items:
+                if item is None:
+                    self._count_broken()
+                else:
+                    self._take(item)
+
+    def _take(self, item: object) -> None:
+        self._events += 1
+        self._deltas += self._decoder.feed(item)
+
+    def _count_broken(self) -> None:
+        self._broken += 1
+        if self._broken > BROKEN_EVENTS and not self._events:
+            raise self._decoder.failures.bad_answer("its events are not JSON")
+
+
+def _parsed(data: str) -> object | None:
+    try:
+        parsed: object = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return parsed
+
+
+def _items(parsed: object) -> list[object]:
+    if parsed is None:
+        return []
+    return parsed if isinstance(parsed, list) else [parsed]
+
+
+def _documents(text: str) -> list[object]:
+    """The documents of a body: one, or several with or without blanks between them."""
+    found: list[object] = []
+    place = 0
+    while (place := place + len(text[place:]) - len(text[place:].lstrip())) < len(text):
+        try:
+            parsed, place = _JSON.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            break
+        found += _items(parsed)
+    return found
+
+
+async def read_reply(
+    response: httpx.Response, decoder: ReplyDecoder, waits: Timeouts
+) -> AsyncGenerator[Delta, None]:
+    """Yield the deltas of a good answer. Every byte is a sign of life and begins the wait anew.
+
+    Raises:
+        NetworkError: MODEL_TIMEOUT, MODEL_STREAM_CUT, after all that came before has been yielded.
+        ProviderError: likewise.
+    """
+    clock = asyncio.get_running_loop().time
+    chunks = response.aiter_bytes()
+    body = Body(decoder)
+    allowed = waits.first_token
+    deadline = clock() + allowed
+    fault: LunaluxError | None = None
+    chunk: bytes | None = b""
+    while chunk is not None and fault is None:
+        chunk, fault = await _next_chunk(chunks, deadline, allowed, body.complete, decoder.failures)
+        try:
+            if chunk:
+                body.feed(chunk)
+            elif fault:
+                body.flush()
+            elif chunk is None:
+                body.close()
+        except LunaluxError as error:
+            fault = error
+            body.flush()
+        came = body.take()
+        for delta in came:
+            yield delta
+            allowed = waits.between_tokens
+        now = clock()
+        if not body.complete:
+            deadline = now + allowed
+        else:
+            end = now + min(allowed, body.patience)
+            deadline = end if came else min(deadline, end)
+    if fault:
+        raise fault
+    for delta in decoder.end(body.complete):
+        yield delta
+
+
+async def _next_chunk(
+    chunks: AsyncIterator[bytes], deadline: float, allowed: float, complete: bool, failures: Failures
+) -> tuple[bytes | None, LunaluxError | None]:
+    """(bytes, None), or (None, None) at the end, or (None, the fault).
+
+    A fault after the server has said that the reply is over is an end like any other.
+    """
+    import httpx
+
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await anext(chunks, None), None
+    except TimeoutError:
+        return None, None if complete else failures.timed_out(allowed)
+    except (httpx.TransportError, httpx.DecodingError) as error:
+        return None, None if complete else failures.cut(type(error).__name__)

@@ -1,0 +1,193 @@
+"""What models behind a server have in common, whichever protocol they speak: who they are, one call of
+theirs, and what of such a call the server has refused so far."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from lunalux_core import __version__
+from lunalux_core.llm.model import POST_PROCESSING, Delta, Message, ModelRequest, ModelSpec
+from lunalux_core.llm.probe import ModelTest, probe
+from lunalux_core.llm.servers.failures import Failures
+from lunalux_core.llm.servers.http import Call, get_json, stream_reply
+from lunalux_core.llm.servers.learnt import Learnt
+from lunalux_core.llm.servers.marks import marks
+from lunalux_core.llm.servers.pool import HttpPool, Timeouts, checked_key, host_of
+from lunalux_core.llm.servers.reply import ReplyDecoder
+from lunalux_core.llm.servers.reports import ServerReport, read_report
+from lunalux_core.llm.servers.shaping import Shape, shaped
+
+LIST_SECONDS = 15
+ONE_PIECE_SECONDS = 1800
+"""How long to wait for a reply that comes in one piece."""
+
+_FINAL = frozenset({"CONTEXT_TOO_LONG", "MODEL_KEY_REJECTED", "MODEL_QUOTA", "MODEL_RATE_LIMITED"})
+"""Refusals that another form of the call does not change."""
+
+_NO_STREAM = re.compile(
+    r"verified to stream|\bstream(s|ed|ing)?\b.{0,60}"
+    r"(not (supported|enabled|available|allowed|permitted)|unsupported|disabled|(must|should) be false)"
+    r"|(not|n't) support.{0,30}\bstream(s|ing)?\b"
+)
+
+
+@dataclass(slots=True)
+class ServerExchange(ABC):
+    """One call; see `http.Exchange`. `learnt` is what the server has taught so far, a copy: it is kept once a
+    call that was changed by it has been taken."""
+
+    failures: Failures
+    spec: ModelSpec
+    request: ModelRequest
+    base_url: str
+    headers: Mapping[str, str]
+    learnt: Learnt
+    keep: Callable[[Learnt], None]
+    timeouts: Timeouts
+    _changed: bool = False
+
+    @abstractmethod
+    def call(self) -> Call: ...
+
+    @abstractmethod
+    def fields(self, body: bytes) -> set[str]:
+        """The fields that a refusal names, of those that were sent and can be done without."""
+
+    def decoder(self) -> ReplyDecoder:
+        return ReplyDecoder(self.failures, self.request.messages, marks(self.spec.options.thinking_marks))
+
+    @property
+    def shape(self) -> Shape:
+        """How the messages go: as the person chose, and what the server has taught besides."""
+        chosen, taught = self.spec.options.post_process, self.learnt.shape
+        if not chosen or POST_PROCESSING.index(taught.mode) > POST_PROCESSING.index(chosen):
+            return taught if chosen != "none" else Shape()
+        return replace(taught, mode=chosen) if chosen != "none" else Shape()
+
+    @property
+    def streams(self) -> bool:
+        return self.spec.options.stream and self.learnt.stream
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The messages as they are sent."""
+        return shaped(self.shape, self.request)
+
+    @property
+    def waits(self) -> Timeouts:
+        """How long to wait; a reply in one piece is as long in coming as all its words."""
+        own, usual = self.spec.options.timeout, self.timeouts
+        first = own or (usual.first_token if self.streams else max(usual.first_token, ONE_PIECE_SECONDS))
+        return replace(usual, first_token=first, between_tokens=max(usual.between_tokens, own))
+
+    def amend(self, status: int, body: bytes) -> bool:
+        if status in {401, 402, 403, 404, 408, 429} or status > 500:
+            return False
+        report = read_report(body, status, {})
+        code = self.failures.refusal(report).code
+        text = f"{report.words} {report.message}"
+        if code in _FINAL:
+            return False
+        if self._unstreamed(report, text) or self._reshaped(text):
+            self._changed = True
+            return True
+        named = self.fields(body) if status in {400, 422} else set()
+        self.learnt.refused |= named
+        self._changed = self._changed or bool(named)
+        return bool(named)
+
+    def proved(self) -> None:
+        if self._changed:
+            self._changed = False
+            self.keep(self.learnt)
+
+    def _unstreamed(self, report: ServerReport, text: str) -> bool:
+        """Whether the server does not stream; from now on it is asked for whole replies."""
+        if not self.streams or not (_NO_STREAM.search(text.lower()) or report.param == "stream"):
+            return False
+        self.learnt.stream = False
+        return True
+
+    def _reshaped(self, text: str) -> bool:
+        """Whether the messages had a form that the server does not take; they are given another."""
+        if self.spec.options.post_process == "none":
+            return False
+        shape = self.shape.after(text, self.request.messages)
+        if shape is None:
+            return False
+        self.learnt.shape = shape
+        return True
+
+
+class ServerModel(ABC):
+    """A chat model behind a server. `key` may be empty for servers that want none."""
+
+    exchange: ClassVar[type[ServerExchange]]
+
+    def __init__(self, spec: ModelSpec, key: str = "", pool: HttpPool | None = None) -> None:
+        """Raises InvalidInput: MODEL_URL_INVALID, MODEL_KEY_INVALID."""
+        self._spec = spec
+        self._base_url = self.address(spec.base_url)
+        self._key = checked_key(key)
+        self._pool = pool or HttpPool()
+        self._failures = Failures(host_of(self._base_url), spec.model, self._key)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._spec.name!r})"
+
+    @staticmethod
+    @abstractmethod
+    def address(url: str) -> str:
+        """The base URL as people type it, made usable. Raises InvalidInput (MODEL_URL_INVALID)."""
+
+    @abstractmethod
+    def authorised(self, key: str) -> dict[str, str]:
+        """The headers that carry the key."""
+
+    def traced(self, request: ModelRequest) -> dict[str, str]:
+        """The headers that name a request, where the protocol has any."""
+        return {}
+
+    @property
+    def spec(self) -> ModelSpec:
+        return self._spec
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
+        """See `ChatModel.stream`."""
+        known, place = self._pool.knowledge, (self._base_url, self._spec.model)
+        exchange = self.exchange(
+            self._failures,
+            self._spec,
+            request,
+            self._base_url,
+            {**self._headers(), **self.traced(request)},
+            known.of(*place),
+            lambda learnt: known.keep(*place, learnt),
+            self._pool.timeouts,
+        )
+        async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
+            async for delta in deltas:
+                yield delta if delta.finish is None else replace(delta, shape=str(exchange.shape))
+
+    async def test(self) -> ModelTest:
+        """One tiny completion, without what earlier refusals taught. Raises like `stream`."""
+        self.forget()
+        return await probe(self)
+
+    def forget(self) -> None:
+        """Forget what the server has taught, so that it is asked anew."""
+        self._pool.knowledge.forget(self._base_url, self._spec.model)
+
+    async def listing(self, path: str, seconds: float = LIST_SECONDS) -> object:
+        """A document of the server about its models. Raises like `stream`."""
+        url = f"{self._base_url}/{path}"
+        return await get_json(self._pool, self._base_url, url, self._headers(), self._failures, seconds)
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"User-Agent": f"lunalux/{__version__}", "Accept-Encoding": "identity"}
+        return {**headers, **self.authorised(self._key)} if self._key else headers

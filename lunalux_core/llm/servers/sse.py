@@ -1,0 +1,122 @@
+"""Server-sent events out of raw bytes: bounded, tolerant, many events per call.
+
+Why not httpx-sse: measured on 1,000 paced tokens both cost the same (about 20 ms above the 130 ms of the
+HTTP stack itself), but httpx-sse buffers a line without end, insists on a content type that several
+local servers get wrong, and hands out one event at a time where one network read often holds several.
+
+Rules kept from the specification: LF, CRLF or CR end a line; comments and unknown fields are ignored;
+one blank after the colon is dropped; several `data` lines of one event are joined by LF. Departures,
+each seen in the wild: the last event counts without its closing blank line; a field `error` (llama.cpp) and
+the data of an event called `error` (DashScope and others) are read as the data `{"error": …}`; a line that
+begins with a blank goes on with the `data` line before it.
+"""
+
+from __future__ import annotations
+
+import json
+
+EVENT_LIMIT = 8 * 1024 * 1024
+"""Bytes of one event. A reply of 4 MB on one line still passes."""
+
+
+class EventTooLong(ValueError):
+    """One event is longer than the limit; nothing after it can be trusted."""
+
+
+class EventParser:
+    """Feed it bytes as they come, take the data of finished events.
+
+    Lines are cut as bytes (a newline is never part of a UTF-8 sequence), so a character split over two
+    reads needs no care. A line in progress is kept as pieces and joined once: linear in its length.
+    """
+
+    def __init__(self, limit: int = EVENT_LIMIT) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._data: list[bytes] = []
+        self._data_bytes = 0
+        self._after_cr = False
+        self._failed = False
+        self._first = True
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """Return the data of every event that `chunk` completes.
+
+        Raises:
+            EventTooLong: an event is longer than the limit.
+        """
+        if not chunk:
+            return []
+        if self._after_cr or b"\r" in chunk:
+            chunk = self._unify_newlines(chunk)
+        lines = chunk.split(b"\n")
+        if len(lines) > 1 and self._pieces:
+            self._pieces.append(lines[0])
+            lines[0] = b"".join(self._pieces)
+            self._pieces.clear()
+            self._held = 0
+        rest = lines.pop()
+        if rest:
+            self._pieces.append(rest)
+            self._held += len(rest)
+        if self._held + self._data_bytes > self._limit:
+            raise EventTooLong
+        return self._events(lines)
+
+    def close(self) -> list[str]:
+        """The stream is over: return what an unfinished last event holds."""
+        lines = [b"".join(self._pieces), b""]
+        self._pieces.clear()
+        self._held = 0
+        return self._events(lines)
+
+    def _unify_newlines(self, chunk: bytes) -> bytes:
+        if self._after_cr:
+            chunk = chunk.removeprefix(b"\n")
+        self._after_cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _events(self, lines: list[bytes]) -> list[str]:
+        events: list[str] = []
+        for line in lines:
+            if line:
+                self._field(line)
+                continue
+            if self._data:
+                data = b"\n".join(self._data).decode("utf-8", "replace")
+                events.append(_as_error(data) if self._failed else data)
+                self._data.clear()
+                self._data_bytes = 0
+            self._failed = False
+        return events
+
+    def _field(self, line: bytes) -> None:
+        if self._first:
+            self._first = False
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            value = value.removeprefix(b" ")
+        elif name == b"error":
+            value = b'{"error":' + value + b"}"
+        elif name == b"event":
+            self._failed = value.strip().lower() == b"error"
+            return
+        elif line[:1] in b" \t" and self._data:
+            value = line.lstrip()
+        else:
+            return
+        self._data_bytes += len(value)
+        if self._data_bytes > self._limit:
+            raise EventTooLong
+        self._data.append(value)
+
+
+def _as_error(data: str) -> str:
+    """The data of an event that is called an error, under the key that says so in all other events."""
+    try:
+        told = json.loads(data)
+    except (ValueError, RecursionError):
+        told = data
+    return json.dumps({"error": told})

@@ -1,0 +1,302 @@
+"""Text completion: one text in, what a model writes on from it out.
+
+Three protocols: llama.cpp's `/completion`, KoboldCpp's `/api/extra/generate/stream`, and `/completions` of
+everything that speaks OpenAI's old protocol. Which one a server has is found out by asking it once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+from lunalux_core.llm.model import CompletionText, Delta, Message, ModelRequest, ModelSpec, Sampling, Usage
+from lunalux_core.llm.servers.failures import Failures
+from lunalux_core.llm.servers.http import Call, stream_reply
+from lunalux_core.llm.servers.openai import OpenAIModel
+from lunalux_core.llm.servers.pool import HttpPool
+from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
+from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.templates.jinja import render_chat
+
+ServerKind = Literal["llamacpp", "koboldcpp", "generic"]
+
+ASK_SECONDS = 4
+"""How long a server may take to say what it is; one that says nothing speaks the common protocol."""
+SILENT = object()
+"""Instead of a document, where no answer came."""
+DEFAULT_TOKENS = 512
+FEW_STOPS = 4
+"""Stop strings that every server takes; the rest are looked for here."""
+
+_PROVIDERS: Mapping[str, ServerKind] = {"llamacpp": "llamacpp", "koboldcpp": "koboldcpp"}
+_OPTIONAL = (
+    "stream_options",
+    "cache_prompt",
+    "repeat_penalty",
+    "repetition_penalty",
+    "rep_pen",
+    "top_k",
+    "frequency_penalty",
+    "presence_penalty",
+    "top_p",
+    "temperature",
+)
+_REFUSES = re.compile(
+    r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra_forbidden"
+)
+_STOPS_REFUSED = re.compile(
+    r"\bstop\b.{0,80}(too|most|maximum|length|long|limit|items|elements|array)", re.DOTALL
+)
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was found out about a server and model."""
+
+    kind: ServerKind | None = None
+    refused: set[str] = field(default_factory=set)
+    few_stops: bool = False
+
+
+_KNOWN: WeakKeyDictionary[HttpPool, dict[tuple[str, str], _Known]] = WeakKeyDictionary()
+
+
+class TextCompletionModel(OpenAIModel):
+    """A model that is given one text. A request without one goes to its chat template instead."""
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
+        """See `ChatModel.stream`."""
+        if request.completion is None:
+            async with aclosing(super().stream(request)) as chat:
+                async for delta in chat:
+                    yield delta
+            return
+        exchange = TextExchange(
+            self._failures,
+            self._spec,
+            request,
+            request.completion,
+            self._base_url,
+            {**self._headers(), **self.traced(request)},
+            self._known,
+            await self.kind(),
+        )
+        async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
+            async for delta in deltas:
+                yield delta
+
+    @property
+    def _known(self) -> _Known:
+        place = (self._base_url, self._spec.model)
+        return _KNOWN.setdefault(self._pool, {}).setdefault(place, _Known())
+
+    async def kind(self) -> ServerKind:
+        """What the server is, found out once; never raises."""
+        known = self._known
+        if known.kind is None:
+            known.kind = _PROVIDERS.get(str(self._spec.provider)) or await self._asked()
+        return known.kind or "generic"
+
+    async def _asked(self) -> ServerKind | None:
+        """None where nothing answers: it may be started later."""
+        version, props = await asyncio.gather(self._document("api/extra/version"), self._document("props"))
+        if version is SILENT and props is SILENT:
+            return None
+        if isinstance(version, dict) and "kobold" in str(version.get("result", "")).lower():
+            return "koboldcpp"
+        if isinstance(props, dict) and "default_generation_settings" in props:
+            return "llamacpp"
+        return "generic"
+
+    async def served_template(self, messages: tuple[Message, ...]) -> str:
+        """What the server's chat template makes of messages, up to the reply; "" where it does not say."""
+        turns = [{"role": one.role, "content": one.content} for one in messages]
+        if await self.kind() == "llamacpp":
+            answer = await self._document("apply-template", {"messages": turns})
+            if text := _text_of(answer, "prompt"):
+                return text
+        template = _text_of(await self._document("props"), "chat_template")
+        return render_chat(template, turns) if template else ""
+
+    async def served_name(self) -> str:
+        """The name of the template that a server says it uses (TabbyAPI), "" where it names none."""
+        if await self.kind() != "generic":
+            return ""
+        card = await self._document("v1/model")
+        parameters = card.get("parameters") if isinstance(card, dict) else None
+        return _text_of(parameters, "prompt_template")
+
+    async def _document(self, path: str, body: Mapping[str, object] | None = None) -> object:
+        """A JSON document beside the API; None where there is none, SILENT where nothing answers."""
+        client = await self._pool.client(self._base_url)  # has imported httpx, beside the loop
+        import httpx
+
+        url = f"{root_of(self._base_url)}/{path}"
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                method = "GET" if body is None else "POST"
+                answer = await client.request(method, url, headers=self._headers(), json=body)
+                return answer.json() if answer.status_code == 200 else None
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL):
+            return SILENT
+        except (ValueError, RecursionError):
+            return None
+
+
+def root_of(base_url: str) -> str:
+    """Where a server's own protocol is: beside the common one."""
+    return base_url.removesuffix("/v1").removesuffix("/api")
+
+
+@dataclass(slots=True)
+class TextExchange:
+    """One call; see `http.Exchange`."""
+
+    failures: Failures
+    spec: ModelSpec
+    request: ModelRequest
+    completion: CompletionText
+    base_url: str
+    headers: Mapping[str, str]
+    known: _Known
+    kind: ServerKind
+
+    @property
+    def waits(self) -> None:
+        """Those of all calls."""
+        return None
+
+    def proved(self) -> None:
+        """Nothing more is kept than what a refusal has taught."""
+
+    def call(self) -> Call:
+        path, body = {
+            "llamacpp": (f"{root_of(self.base_url)}/completion", self._llamacpp),
+            "koboldcpp": (f"{root_of(self.base_url)}/api/extra/generate/stream", self._koboldcpp),
+            "generic": (f"{self.base_url}/completions", self._generic),
+        }[self.kind]
+        fields = body(effective_sampling(self.spec.sampling, self.request.sampling))
+        sent = {name: value for name, value in fields.items() if value is not None and value != []}
+        return Call(path, self.headers, {n: v for n, v in sent.items() if n not in self.known.refused})
+
+    @property
+    def _stops(self) -> list[str]:
+        stops = list(self.completion.stop)
+        return stops[:FEW_STOPS] if self.known.few_stops else stops
+
+    def _generic(self, sampling: Sampling) -> dict[str, object]:
+        return {
+            "model": self.spec.model,
+            "prompt": self.completion.prompt,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "max_tokens": sampling.max_tokens or DEFAULT_TOKENS,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "top_k": sampling.top_k,
+            "frequency_penalty": sampling.frequency_penalty,
+            "presence_penalty": sampling.presence_penalty,
+            "repeat_penalty": sampling.repeat_penalty,
+            "repetition_penalty": sampling.repeat_penalty,
+            "stop": self._stops,
+        }
+
+    def _llamacpp(self, sampling: Sampling) -> dict[str, object]:
+        return {
+            "prompt": self.completion.prompt,
+            "stream": True,
+            "n_predict": sampling.max_tokens or DEFAULT_TOKENS,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "top_k": sampling.top_k,
+            "frequency_penalty": sampling.frequency_penalty,
+            "presence_penalty": sampling.presence_penalty,
+            "repeat_penalty": sampling.repeat_penalty,
+            "cache_prompt": True,
+            "stop": self._stops,
+        }
+
+    def _koboldcpp(self, sampling: Sampling) -> dict[str, object]:
+        return {
+            "prompt": self.completion.prompt,
+            "max_length": sampling.max_tokens or DEFAULT_TOKENS,
+            "max_context_length": self.spec.context_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "top_k": sampling.top_k,
+            "presence_penalty": sampling.presence_penalty,
+            "rep_pen": sampling.repeat_penalty,
+            "stop_sequence": self._stops,
+        }
+
+    def decoder(self) -> ReplyDecoder:
+        return TextDecoder(self.failures, (Message("user", self.completion.prompt),))
+
+    def amend(self, *refusal: Any) -> bool:
+        """Do without what a refusal names: an optional field, or more than a few stop strings."""
+        body: bytes = refusal[-1]
+        status = refusal[0] if len(refusal) > 1 else 400
+        if status not in {400, 422}:
+            return False
+        report = read_report(body, None, {})
+        text = f"{report.words} {report.message}".lower() + body[:4000].decode("utf-8", "replace").lower()
+        if not self.known.few_stops and len(self.completion.stop) > FEW_STOPS and _STOPS_REFUSED.search(text):
+            self.known.few_stops = True
+            return True
+        if not _REFUSES.search(text):
+            return False
+        sent = set(self.call().body)
+        named = {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
+        self.known.refused |= named
+        return bool(named)
+
+
+class TextDecoder(ReplyDecoder):
+    """Events of all three protocols: each is told by its fields."""
+
+    def feed(self, event: object) -> Iterator[Delta]:
+        if not isinstance(event, dict):
+            return
+        if event.get("error"):
+            raise self.failures.refusal(read_report(event, None, {}))
+        self._count(event)
+        choices = event.get("choices")
+        said = choices[0] if isinstance(choices, list) and choices else event
+        if not isinstance(said, dict):
+            return
+        text = next(
+            (said[name] for name in ("text", "content", "token") if isinstance(said.get(name), str)), ""
+        )
+        if text:
+            yield from self._answer(text)
+        self._ends(said)
+
+    def _ends(self, said: Mapping[str, object]) -> None:
+        if said.get("stop") is True:  # llama.cpp's last event
+            limited = said.get("stop_type") == "limit" or said.get("stopped_limit") is True
+            self.finish = "length" if limited else "stop"
+        reason = said.get("finish_reason")
+        if isinstance(reason, str) and reason and reason != "null":
+            self.finish = "length" if reason == "length" else "stop"
+
+    def _count(self, event: Mapping[str, object]) -> None:
+        usage = event.get("usage")
+        if isinstance(usage, dict):
+            self.usage = Usage(_number(usage, "prompt_tokens"), _number(usage, "completion_tokens"))
+        elif "tokens_predicted" in event and event.get("stop") is True:
+            self.usage = Usage(_number(event, "tokens_evaluated"), _number(event, "tokens_predicted"))
+
+
+def _text_of(document: object, name: str) -> str:
+    value = document.get(name) if isinstance(document, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _number(values: Mapping[str, object], name: str) -> int:
+    value = values.get(name)
+    return value if isinstance(value, int) and value >= 0 else 0

@@ -1,0 +1,1 @@
+"""Macros in texts, `{{…}}`: their grammar, their values, their variables."""

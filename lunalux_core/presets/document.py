@@ -1,0 +1,168 @@
+"""Presets: the prompts of a chat, their order, and how the model samples.
+
+A SillyTavern chat-completion file is read into values and kept whole beside them, so that exporting
+gives back what was imported. One thing is never kept: a preset from somebody else must not decide which
+server the person's words and keys go to, so fields of endpoints, proxies, keys and headers are dropped.
+
+See docs/spec/formats.md: Preset files, Narratium assembly.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from lunalux_core.documents.coerce import as_object
+from lunalux_core.documents.json_text import decode_text, parse_json
+from lunalux_core.errors import InvalidInput, LimitExceeded
+from lunalux_core.presets.fields import (
+    OURS,
+    assembly_of,
+    is_preset,
+    order_id,
+    order_of,
+    order_of_groups,
+    params_of,
+    prompts_of,
+    regex_scripts_of,
+    without_unsafe,
+)
+from lunalux_core.presets.preset import (
+    DEFAULT_ORDER,
+    GLOBAL_ORDER_ID,
+    MARKERS,
+    Assembly,
+    OrderEntry,
+    Preset,
+    PresetParams,
+    PresetPrompt,
+    PresetSource,
+)
+
+__all__ = [
+    "DEFAULT_ORDER",
+    "GLOBAL_ORDER_ID",
+    "MARKERS",
+    "Assembly",
+    "OrderEntry",
+    "Preset",
+    "PresetParams",
+    "PresetPrompt",
+    "PresetSource",
+    "ReadPreset",
+    "parse_preset",
+    "preset_document",
+    "read_preset",
+    "set_content",
+    "set_enabled",
+    "set_order",
+]
+
+
+class ReadPreset(NamedTuple):
+    """A preset and what the person should know about how it was read."""
+
+    preset: Preset
+    notes: tuple[str, ...]
+
+
+def parse_preset(data: bytes, name: str) -> ReadPreset:
+    """Read a preset file. There is no name inside; the file's own (without its ending) is `name`.
+
+    Raises:
+        InvalidInput: PRESET_BAD_JSON, or PRESET_NOT_RECOGNISED for JSON that is no chat preset.
+        LimitExceeded: larger or deeper than any real preset.
+    """
+    text, warnings = decode_text(data)
+    try:
+        document = parse_json(text)
+    except LimitExceeded:
+        raise
+    except InvalidInput as error:
+        raise InvalidInput(
+            "PRESET_BAD_JSON",
+            f"This preset is not valid JSON: {error.params.get('reason', '')}.",
+            "Export it again, or repair the file in a text editor.",
+            **error.params,
+        ) from None
+    preset, notes = read_preset(document, name)
+    return ReadPreset(preset, (*warnings, *notes))
+
+
+def read_preset(document: object, name: str, source: PresetSource | None = None) -> ReadPreset:
+    """Read a preset's document. `source` None decides by what the document is.
+
+    Raises:
+        InvalidInput: PRESET_NOT_RECOGNISED.
+    """
+    if not isinstance(document, dict) or not is_preset(document):
+        raise InvalidInput(
+            "PRESET_NOT_RECOGNISED",
+            "This file is not a chat preset.",
+            "Choose a SillyTavern chat-completion preset; those for text completion or instruct mode differ.",
+        )
+    raw, notes = without_unsafe(document)
+    prompts, more = prompts_of(raw)
+    assembly = assembly_of(raw)
+    grouped = assembly == "narratium" and not isinstance(raw.get("prompt_order"), list)
+    preset = Preset(
+        name=name,
+        source=source or ("user" if assembly == "narratium" else "sillytavern"),
+        assembly=assembly,
+        params=params_of(raw),
+        prompts=prompts,
+        order=order_of_groups(raw) if grouped else order_of(raw),
+        regex_scripts=regex_scripts_of(raw),
+        raw=raw,
+    )
+    return ReadPreset(preset, (*notes, *more))
+
+
+def preset_document(preset: Preset) -> dict[str, Any]:
+    """The document to write: what was read, with everything nobody here knows about."""
+    return copy.deepcopy(dict(preset.raw))
+
+
+def set_enabled(preset: Preset, identifier: str, enabled: bool) -> Preset:
+    """The preset with one prompt switched on or off; one that was not in the list goes to its end."""
+    order = {one.identifier: one for one in preset.order}
+    order[identifier] = OrderEntry(identifier, enabled)
+    return set_order(preset, order.values())
+
+
+def set_order(preset: Preset, order: Iterable[OrderEntry]) -> Preset:
+    """The preset with another order list; other lists in the file stay as they are."""
+    document = preset_document(preset)
+    entries = [{"identifier": one.identifier, "enabled": one.enabled} for one in order]
+    lists = document.get("prompt_order")
+    lists = lists if isinstance(lists, list) else []
+    for one in lists:
+        if isinstance(one, dict) and order_id(one) == GLOBAL_ORDER_ID:
+            one["order"] = entries
+            break
+    else:
+        document["prompt_order"] = [*lists, {"character_id": GLOBAL_ORDER_ID, "order": entries}]
+    return _reread(preset, document)
+
+
+def set_content(preset: Preset, identifier: str, content: str) -> Preset:
+    """The preset with another text for one of its prompts. Raises InvalidInput PROMPT_NOT_FOUND."""
+    document = preset_document(preset)
+    for one in document.get("prompts") or []:
+        if isinstance(one, dict) and one.get("identifier") == identifier:
+            one["content"] = content
+            return _reread(preset, document)
+    raise InvalidInput(
+        "PROMPT_NOT_FOUND",
+        f"The preset has no prompt {identifier!r}.",
+        "`lunalux preset show` lists its prompts.",
+        identifier=identifier,
+    )
+
+
+def _reread(preset: Preset, document: dict[str, Any]) -> Preset:
+    if preset.assembly == "narratium":
+        extensions = as_object(document.get("extensions"))
+        document["extensions"] = {**extensions, OURS: {"assembly": "narratium"}}
+    return read_preset(document, preset.name, "user" if preset.source == "builtin" else preset.source).preset

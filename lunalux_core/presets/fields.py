@@ -1,0 +1,203 @@
+"""From the JSON of a preset to its values, tolerant of what other programs leave out.
+
+See docs/spec/formats.md: Preset files, Narratium assembly.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lunalux_core.documents.coerce import as_flag, as_integer, as_number, as_object, as_text, as_texts
+from lunalux_core.documents.prompt_values import Role, Sampling
+from lunalux_core.presets.preset import (
+    DEFAULT_ORDER,
+    GLOBAL_ORDER_ID,
+    MARKERS,
+    Assembly,
+    OrderEntry,
+    PresetParams,
+    PresetPrompt,
+)
+
+OURS = "lunalux"
+_ROLES: Mapping[object, Role] = {
+    "system": "system",
+    "user": "user",
+    "assistant": "assistant",
+    0: "system",
+    1: "user",
+    2: "assistant",
+}
+_GROUP_KEYS = ("group", "group_id", "groupId")
+_UNSAFE = re.compile(
+    r"^custom_|proxy|password|api_?key|secret|headers|(?:^|_)(?:endpoint|base_url|server_url)$", re.IGNORECASE
+)
+_SCALARS = ("temperature", "openai_max_context", "openai_max_tokens", "chat_completion_source", "top_p")
+_LEGACY_TEXTS = {"main": "main_prompt", "nsfw": "nsfw_prompt", "jailbreak": "jailbreak_prompt"}
+
+
+def is_preset(document: Mapping[str, Any]) -> bool:
+    if isinstance(document.get("prompts"), list):
+        return True
+    return sum(key in document for key in _SCALARS) >= 2
+
+
+def without_unsafe(document: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The document without what could redirect requests. Empty fields decide nothing and stay."""
+    unsafe = (key for key, value in document.items() if value not in ("", None) and _UNSAFE.search(key))
+    dropped = sorted(unsafe)
+    kept = {key: copy.deepcopy(value) for key, value in document.items() if key not in dropped}
+    if not dropped:
+        return kept, ()
+    return kept, (f"Left out, because a preset may not choose servers or keys: {', '.join(dropped)}.",)
+
+
+def assembly_of(raw: Mapping[str, Any]) -> Assembly:
+    ours = as_object(as_object(raw.get("extensions")).get(OURS)).get("assembly")
+    if ours in ("sillytavern", "narratium"):
+        return "narratium" if ours == "narratium" else "sillytavern"
+    if isinstance(raw.get("prompt_order"), list):
+        return "sillytavern"
+    grouped = any(key in prompt for prompt in _objects(raw.get("prompts")) for key in _GROUP_KEYS)
+    return "narratium" if grouped else "sillytavern"
+
+
+def prompts_of(raw: Mapping[str, Any]) -> tuple[tuple[PresetPrompt, ...], tuple[str, ...]]:
+    if not isinstance(raw.get("prompts"), list):
+        return tuple(_bare_prompt(raw, entry.identifier) for entry in DEFAULT_ORDER), ()
+    found: dict[str, PresetPrompt] = {}
+    nameless = 0
+    for one in _objects(raw["prompts"]):
+        prompt = _prompt(one)
+        nameless += not prompt.identifier
+        if prompt.identifier:
+            found.setdefault(prompt.identifier, prompt)
+    notes = (f"Prompts without an identifier cannot be used: {nameless}.",) if nameless else ()
+    return tuple(found.values()), notes
+
+
+def _bare_prompt(raw: Mapping[str, Any], identifier: str) -> PresetPrompt:
+    """For files from before prompts were a list: their texts stood beside the settings."""
+    content = as_text(raw.get(_LEGACY_TEXTS.get(identifier, ""), ""))
+    return PresetPrompt(identifier, identifier, content=content, marker=identifier in MARKERS)
+
+
+def _prompt(one: Mapping[str, Any]) -> PresetPrompt:
+    identifier = as_text(one.get("identifier"))
+    role = one.get("role")
+    return PresetPrompt(
+        identifier=identifier,
+        name=as_text(one.get("name")) or identifier,
+        role=_ROLES.get(role, "system") if isinstance(role, str | int) else "system",
+        content=as_text(one.get("content")),
+        marker=as_flag(one.get("marker")),
+        absolute=as_integer(one.get("injection_position"), 0) == 1,
+        depth=max(as_integer(one.get("injection_depth"), 4), 0),
+        order=as_integer(one.get("injection_order"), 100),
+        triggers=as_texts(one.get("injection_trigger")),
+        forbid_overrides=as_flag(one.get("forbid_overrides")),
+    )
+
+
+def order_of(raw: Mapping[str, Any]) -> tuple[OrderEntry, ...]:
+    for one in _objects(raw.get("prompt_order")):
+        if order_id(one) == GLOBAL_ORDER_ID and isinstance(one.get("order"), list):
+            entries = (
+                OrderEntry(as_text(entry.get("identifier")), as_flag(entry.get("enabled")))
+                for entry in _objects(one["order"])
+            )
+            return _unique(entries)
+    return DEFAULT_ORDER
+
+
+def order_of_groups(raw: Mapping[str, Any]) -> tuple[OrderEntry, ...]:
+    """Narratium keeps the number of the list with the prompt: 2 counts, then 1, then none."""
+    prompts = _objects(raw.get("prompts"))
+
+    def group(prompt: Mapping[str, Any]) -> int:
+        return next((as_integer(prompt[key], 0) for key in _GROUP_KEYS if key in prompt), 0)
+
+    chosen = next((number for number in (2, 1) if any(group(one) == number for one in prompts)), None)
+    return _unique(
+        OrderEntry(as_text(one.get("identifier")), as_flag(one.get("enabled"), True))
+        for one in prompts
+        if chosen is None or group(one) == chosen
+    )
+
+
+def _unique(entries: Iterable[OrderEntry]) -> tuple[OrderEntry, ...]:
+    found: dict[str, OrderEntry] = {}
+    for entry in entries:
+        if entry.identifier:
+            found.setdefault(entry.identifier, entry)
+    return tuple(found.values())
+
+
+def params_of(raw: Mapping[str, Any]) -> PresetParams:
+    usual = PresetParams()
+
+    def text(key: str) -> str:
+        value = raw.get(key)
+        default: str = getattr(usual, key)
+        return as_text(value) if isinstance(value, str) else default
+
+    def instruction(key: str) -> str | None:
+        value = raw.get(key)
+        return as_text(value) if isinstance(value, str) else None
+
+    def positive(key: str) -> int | None:
+        number = as_integer(raw.get(key), 0)
+        return number if number > 0 else None
+
+    return PresetParams(
+        sampling=_sampling(raw, positive("openai_max_tokens")),
+        context_tokens=positive("openai_max_context"),
+        names_behavior=as_integer(raw.get("names_behavior"), 0),
+        wi_format=text("wi_format"),
+        scenario_format=text("scenario_format"),
+        personality_format=text("personality_format"),
+        new_chat_prompt=text("new_chat_prompt"),
+        new_group_chat_prompt=text("new_group_chat_prompt"),
+        new_example_chat_prompt=text("new_example_chat_prompt"),
+        impersonation_prompt=instruction("impersonation_prompt"),
+        continue_nudge_prompt=instruction("continue_nudge_prompt"),
+        group_nudge_prompt=instruction("group_nudge_prompt"),
+        send_if_empty=text("send_if_empty"),
+        assistant_prefill=as_text(raw.get("assistant_prefill")),
+        assistant_impersonation=as_text(raw.get("assistant_impersonation")),
+        continue_prefill=as_flag(raw.get("continue_prefill")),
+        continue_postfix=text("continue_postfix"),
+        squash_system_messages=as_flag(raw.get("squash_system_messages")),
+    )
+
+
+def _sampling(raw: Mapping[str, Any], max_tokens: int | None) -> Sampling:
+    def number(key: str, off: float | None = None) -> float | None:
+        value = as_number(raw.get(key), float("nan"))
+        return None if value != value or value == off else value
+
+    top_k = number("top_k", 0)  # 0 and 1 below mean "off"; plain OpenAI servers refuse these two
+    return Sampling(
+        temperature=number("temperature"),
+        top_p=number("top_p"),
+        top_k=None if top_k is None else int(top_k),
+        max_tokens=max_tokens,
+        frequency_penalty=number("frequency_penalty"),
+        presence_penalty=number("presence_penalty"),
+        repeat_penalty=number("repetition_penalty", 1),
+    )
+
+
+def regex_scripts_of(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    return tuple(_objects(as_object(raw.get("extensions")).get("regex_scripts")))
+
+
+def order_id(one: Mapping[str, Any]) -> int:
+    return as_integer(one.get("character_id"), 0)
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

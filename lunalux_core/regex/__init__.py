@@ -1,0 +1,1 @@
+"""Regex scripts: their files, and the ECMAScript engine that runs them within a time limit."""

@@ -1,0 +1,1 @@
+"""Scenarios that authors replay: `lunalux macro test`, `preset test`, `regex test`, `worldbook test`."""

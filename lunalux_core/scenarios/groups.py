@@ -1,0 +1,81 @@
+"""Replays scenarios of groups (`lunalux group test --scenarios`): members and a chat, who speaks next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lunalux_core.cards.card import talkativeness
+from lunalux_core.documents.coerce import as_flag, as_number, as_object, as_text
+from lunalux_core.groups.turn_order import Dice, GroupMember, LastSpoken, choose_speakers
+from lunalux_core.library.groups import TURN_ORDERS, TurnOrder
+
+
+def replay(scenarios: list[dict[str, Any]]) -> list[list[str]]:
+    """The names of those who speak, for each scenario.
+
+    A scenario holds `order`, `members` (`name`, `talkativeness`, `muted`), `history` (`name`, `is_user`,
+    `mes`, and `is_system` or `narrator`), `input`, `is_user_input` (false: nobody typed, `input` is ignored),
+    `allow_self_responses`, `type` and `random`: the numbers that are drawn, used again from the first.
+    """
+    return [_replay_one(as_object(scenario.get("scenario", scenario))) for scenario in scenarios]
+
+
+def _replay_one(scenario: Mapping[str, Any]) -> list[str]:
+    members = [as_object(member) for member in _list(scenario.get("members"))]
+    history = [as_object(message) for message in _list(scenario.get("history"))]
+    names = [as_text(member.get("name")) for member in members]
+    if scenario.get("type") in {"swipe", "continue", "quiet"}:
+        return _the_last(names, history, first_instead=scenario.get("type") == "quiet")
+    dice = _dice(scenario.get("random"))
+    if scenario.get("type") == "impersonate":
+        return [names[int(dice() * len(names))]] if names else []
+    candidates = [
+        GroupMember(str(place), (name,), talkativeness(member), as_flag(member.get("muted")))
+        for place, (name, member) in enumerate(zip(names, members, strict=True))
+    ]
+    order: TurnOrder = next((order for order in TURN_ORDERS if order == scenario.get("order")), "natural")
+    chosen = choose_speakers(order, candidates, _occasion(scenario, names, history), dice)
+    return [names[int(place)] for place in chosen]
+
+
+def _occasion(scenario: Mapping[str, Any], names: list[str], history: list[Mapping[str, Any]]) -> LastSpoken:
+    typed = as_text(scenario.get("input")) if scenario.get("is_user_input", True) is not False else ""
+    last = history[-1] if history else {}
+    spoken = []
+    for message in reversed(history):
+        if as_flag(message.get("is_user")):
+            break
+        if not as_flag(message.get("is_system")) and not as_flag(message.get("narrator")):
+            spoken += [str(names.index(name)) for name in (as_text(message.get("name")),) if name in names]
+    return LastSpoken(
+        said=typed or ("" if as_flag(last.get("is_system")) else as_text(last.get("mes"))),
+        by_person=bool(typed),
+        last="" if as_flag(last.get("is_user")) else as_text(last.get("name")),
+        spoken=tuple(spoken),
+        self_responses=as_flag(scenario.get("allow_self_responses")),
+    )
+
+
+def _the_last(names: list[str], history: list[Mapping[str, Any]], *, first_instead: bool) -> list[str]:
+    """The member that spoke last; for a quiet prompt the first member where nobody has spoken yet."""
+    for message in reversed(history):
+        if not as_flag(message.get("is_user")) and as_text(message.get("name")) in names:
+            return [as_text(message.get("name"))]
+    return names[:1] if first_instead else []
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _dice(numbers: object) -> Dice:
+    drawn = [as_number(number, 0.5) for number in _list(numbers)] or [0.5]
+    place = -1
+
+    def roll() -> float:
+        nonlocal place
+        place += 1
+        return min(max(drawn[place % len(drawn)], 0.0), 1.0 - 1e-12)
+
+    return roll

@@ -1,0 +1,179 @@
+"""Replay prompt scenarios: the shape that `lunalux preset test --scenarios` reads (vectors README)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lunalux_core.dialogue.assembly import (
+    AuthorsNote,
+    CardFields,
+    DepthText,
+    GenerationType,
+    HistoryMessage,
+    Prompt,
+    PromptMaterial,
+    assemble,
+)
+from lunalux_core.dialogue.assembly.material import NotePosition
+from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
+from lunalux_core.errors import LunaluxError
+from lunalux_core.llm.model import Role
+from lunalux_core.macros.expansion import ChatMessage, MacroContext, Variables, expander
+from lunalux_core.presets.document import read_preset
+
+_ROLES: tuple[Role, ...] = ("system", "user", "assistant")
+_NOTE_POSITIONS: Mapping[int, NotePosition] = {0: "after_main", 1: "in_chat", 2: "before_main"}
+_TYPES: tuple[GenerationType, ...] = ("normal", "continue", "impersonate", "swipe", "regenerate", "quiet")
+_GUESSED_CHARS_PER_TOKEN = 3.35
+
+
+def replay(scenarios: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One result for each scenario: `{"messages": [{"role", "content", "name"?}]}`, or `{"error"}`.
+
+    A scenario may stand alone or under `scenario`, as in a file of vectors.
+    """
+    return [_replay(as_object(one.get("scenario")) or one) for one in scenarios]
+
+
+def assemble_scenario(scenario: Mapping[str, Any]) -> Prompt:
+    """The prompt of one scenario. Raises what `assemble` raises."""
+    settings = as_object(scenario.get("settings"))
+    document = {"prompts": [], **as_object(scenario.get("preset")), **settings}
+    preset = read_preset(document, "scenario").preset
+    material = _material(scenario, document)
+    context = MacroContext(
+        user=material.user,
+        char=material.card.name,
+        nickname=material.card.nickname,
+        persona=material.persona,
+        description=material.card.description,
+        personality=material.card.personality,
+        scenario=material.card.scenario,
+        examples=material.card.mes_example,
+        chat=[ChatMessage(m.name, m.content, m.role == "user", m.hidden) for m in material.history],
+        generation_type=material.type,
+    )
+    return assemble(
+        preset,
+        material,
+        expand=expander(context, Variables()),
+        count_tokens=_counter(as_text(scenario.get("tokens"))),
+    )
+
+
+def _replay(scenario: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        prompt = assemble_scenario(scenario)
+    except LunaluxError as error:
+        return {"error": {"code": error.code, "message": error.message}}
+    return {
+        "messages": [
+            {"role": one.role, "content": one.content} | ({"name": one.name} if one.name else {})
+            for one in prompt.messages
+        ]
+    }
+
+
+def _material(scenario: Mapping[str, Any], document: Mapping[str, Any]) -> PromptMaterial:
+    user = as_text(scenario.get("user")) or "User"
+    card = _card(as_object(scenario.get("card")), as_text(scenario.get("char")))
+    worldbook = as_object(scenario.get("wi"))
+    examples = _objects(worldbook.get("examples"))
+    context = as_integer(scenario.get("maxContext"), as_integer(document.get("openai_max_context"), 4095))
+    reply = as_integer(scenario.get("maxTokens"), as_integer(document.get("openai_max_tokens"), 300))
+    kind = as_text(scenario.get("type"))
+    return PromptMaterial(
+        card=card,
+        user=user,
+        persona=as_text(scenario.get("persona")),
+        history=tuple(_message(one, user, card.name) for one in scenario.get("chat") or ()),
+        before=_bucket(worldbook.get("before")),
+        after=_bucket(worldbook.get("after")),
+        at_depth=tuple(_depth_text(one) for one in _objects(worldbook.get("depth"))),
+        examples_top=tuple(as_text(one.get("content")) for one in examples if _is_top(one)),
+        examples_bottom=tuple(as_text(one.get("content")) for one in examples if not _is_top(one)),
+        note=_note(as_object(scenario.get("authorsNote"))),
+        type=next((one for one in _TYPES if one == kind), "normal"),
+        quiet=as_text(scenario.get("quiet")),
+        pin_examples=as_flag(scenario.get("pinExamples", document.get("pin_examples"))),
+        budget=context - reply,
+        newest_required=False,
+    )
+
+
+def _card(card: Mapping[str, Any], name: str) -> CardFields:
+    depth = as_object(card.get("depth_prompt"))
+    return CardFields(
+        name=as_text(card.get("name")) or name or "Char",
+        nickname=as_text(card.get("nickname")),
+        description=as_text(card.get("description")),
+        personality=as_text(card.get("personality")),
+        scenario=as_text(card.get("scenario")),
+        mes_example=as_text(card.get("mes_example")),
+        system_prompt=as_text(card.get("system_prompt")),
+        post_history_instructions=as_text(card.get("post_history_instructions")),
+        depth_prompt=as_text(depth.get("prompt")),
+        depth_prompt_depth=as_integer(depth.get("depth"), 4),
+        depth_prompt_role=_role(depth.get("role")),
+    )
+
+
+def _message(one: object, user: str, character: str) -> HistoryMessage:
+    if not isinstance(one, dict):
+        return HistoryMessage("assistant", as_text(one), character)
+    is_user = as_flag(one.get("is_user"))
+    name = as_text(one.get("name")) or (user if is_user else character)
+    narrator = as_object(one.get("extra")).get("type") == "narrator"
+    return HistoryMessage(
+        role="system" if narrator else "user" if is_user else "assistant",
+        content=as_text(one.get("mes")),
+        name=name,
+        hidden=as_flag(one.get("is_system")),
+        foreign=bool(one.get("force_avatar")) and name != user,
+    )
+
+
+def _note(note: Mapping[str, Any]) -> AuthorsNote | None:
+    if not note:
+        return None
+    position = _NOTE_POSITIONS.get(as_integer(note.get("position"), 1), "in_chat")
+    role = _role(note.get("role"))
+    return AuthorsNote(as_text(note.get("value")), position, as_integer(note.get("depth"), 4), role)
+
+
+def _depth_text(one: Mapping[str, Any]) -> DepthText:
+    return DepthText(as_integer(one.get("depth"), 4), _role(one.get("role")), _bucket(one.get("entries")))
+
+
+def _bucket(value: object) -> str:
+    return "\n".join(map(as_text, value)) if isinstance(value, list) else as_text(value)
+
+
+def _is_top(example: Mapping[str, Any]) -> bool:
+    return example.get("position") in (0, "before", "top", 5)
+
+
+def _role(value: object) -> Role:
+    if isinstance(value, int) and 0 <= value < len(_ROLES):
+        return _ROLES[value]
+    return next((role for role in _ROLES if role == value), "system")
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _counter(name: str) -> Callable[[str], int]:
+    """The scenarios' ways of counting; lengths are in UTF-16 units, as the reference program has them."""
+    if name == "words":
+        return lambda text: len(re.findall(r"\S+", text))
+    if name == "chars":
+        return _units
+    return lambda text: math.ceil(_units(text) / _GUESSED_CHARS_PER_TOKEN)
+
+
+def _units(text: str) -> int:
+    return len(text) + sum(character > "\uffff" for character in text)

@@ -1,0 +1,1 @@
+"""Worldbooks (lorebooks): their files, their entries, and the engine that activates entries."""

@@ -1,0 +1,50 @@
+"""The worldbook engine: SillyTavern's semantics, with a record of why.
+
+values      what goes in                   candidates  who takes part, in which order
+decorators  leading @@ lines               keys        whether a key stands in a text
+buffer      the texts that are searched    index       a quick first look for large books
+screening   what counts before the keys    groups      inclusion groups
+admission   probability and budget         timed       sticky, cooldown, delay
+scan        the activation loop            output      where the texts go
+results     what comes out, and why        regexes     keys that are patterns, under a time limit
+engine      brings all this together
+
+See docs/spec/formats.md: Worldbooks.
+"""
+
+from __future__ import annotations
+
+from lunalux_core.worldbook.engine.activation import activate
+from lunalux_core.worldbook.engine.inputs import (
+    ActiveBook,
+    ScanContext,
+    ScanMessage,
+    TimedState,
+    Tools,
+    WorldbookSettings,
+    setting_name,
+)
+from lunalux_core.worldbook.engine.regex_keys import RegexMatcher, regex_matcher
+from lunalux_core.worldbook.engine.results import (
+    Activated,
+    Activation,
+    DepthEntry,
+    Skipped,
+)
+
+__all__ = [
+    "Activated",
+    "Activation",
+    "ActiveBook",
+    "DepthEntry",
+    "RegexMatcher",
+    "ScanContext",
+    "ScanMessage",
+    "Skipped",
+    "TimedState",
+    "Tools",
+    "WorldbookSettings",
+    "activate",
+    "regex_matcher",
+    "setting_name",
+]

@@ -1,0 +1,77 @@
+"""The way into the worldbook engine: everything that takes part is brought together for one scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lunalux_core.worldbook.engine.admission import Admission, budget_of
+from lunalux_core.worldbook.engine.buffer import Buffer
+from lunalux_core.worldbook.engine.candidates import candidates, named
+from lunalux_core.worldbook.engine.filters import Screening
+from lunalux_core.worldbook.engine.inputs import (
+    ActiveBook,
+    ScanContext,
+    ScanMessage,
+    TimedState,
+    Tools,
+    WorldbookSettings,
+)
+from lunalux_core.worldbook.engine.placement import place
+from lunalux_core.worldbook.engine.results import Activation
+from lunalux_core.worldbook.engine.scan import Scan
+from lunalux_core.worldbook.engine.timed_effects import TimedEffects
+
+
+def activate(
+    books: Sequence[ActiveBook],
+    chat: Sequence[ScanMessage],
+    settings: WorldbookSettings,
+    context: ScanContext,
+    tools: Tools,
+    timed: TimedState = TimedState(),
+    *,
+    explain: bool = False,
+) -> Activation:
+    """Which entries fire on this chat, what text they bring where, and why others do not.
+
+    A function of its arguments: nothing is kept between calls, and equal dice give equal results.
+
+    Args:
+        chat: oldest first, without hidden messages.
+        timed: effects of this branch; the new ones are in the result.
+        explain: give a reason for every entry that stays away, not only for those that came near.
+    """
+    found = candidates(books, settings)
+    length = len(chat) if context.chat_length is None else context.chat_length
+    effects = TimedEffects(timed, found, length)
+    replies = context.replies
+    if replies is None:
+        replies = sum(not message.is_user for message in chat)
+    scan = Scan(
+        found,
+        Buffer(chat, settings, context),
+        Screening(context, effects, settings.recursive, replies),
+        Admission(tools, budget_of(settings, context.max_context), _caps(books)),
+        settings,
+        tools,
+    )
+    if known := context.forced | effects.sticky:
+        scan.index.always |= {one.place for one in found if one.identity in known}
+    scan.run()
+    if not context.dry:
+        effects.start(one.taken.candidate for one in scan.fired.values())
+    return place(
+        scan.records(),
+        scan.skipped(explain),
+        tools,
+        overflowed=scan.admission.overflowed,
+        timed=timed if context.dry else effects.state(),
+    )
+
+
+def _caps(books: Sequence[ActiveBook]) -> dict[str, int]:
+    return {
+        name: active.book.token_budget
+        for name, active in named(books)
+        if active.own_settings and active.book.token_budget is not None
+    }

@@ -1,0 +1,128 @@
+"""Who of those taken in a pass gets in: probability, macros and budget, in this order.
+
+See docs/spec/formats.md: Activation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from lunalux_core.worldbook.engine.candidates import Candidate
+from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A candidate that is taken in a pass, and what spoke for it."""
+
+    candidate: Candidate
+    reason: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """An entry that got in, with its expanded text."""
+
+    taken: Taken
+    content: str
+    pass_number: int
+    roll: float | None
+    message: int | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Of one pass: who got in, and what every entry would say that did not fail its roll.
+
+    Entries that only the budget kept out still count for recursion, as in SillyTavern.
+    """
+
+    fired: list[Fired] = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)
+    said: list[tuple[Candidate, str]] = field(default_factory=list)
+
+
+def budget_of(settings: WorldbookSettings, max_context: int) -> int:
+    """Tokens for all entries."""
+    share = math.floor(settings.budget * max_context / 100 + 0.5) or 1
+    return min(share, settings.budget_cap) if settings.budget_cap > 0 else share
+
+
+class Admission:
+    """Keeps the budget through all passes of one scan.
+
+    Args:
+        caps: token budgets of single books, by the book's name.
+    """
+
+    def __init__(self, tools: Tools, budget: int, caps: dict[str, int]) -> None:
+        self._tools = tools
+        self._budget = budget
+        self._caps = dict(caps)
+        self.overflowed = False
+
+    def decide(
+        self, taken: Sequence[Taken], number: int, spent: int, is_sticky: Callable[[Candidate], bool]
+    ) -> Outcome:
+        """Let in those of one pass, in their order.
+
+        Args:
+            number: of the pass.
+            spent: tokens of the recursion text so far.
+        """
+        outcome = Outcome()
+        account = _Account(self._tools.count_tokens, spent)
+        for one in taken:
+            candidate, entry = one.candidate, one.candidate.entry
+            if self.overflowed and not entry.ignore_budget:
+                outcome.said.append((candidate, entry.content))
+                outcome.refused[candidate.place] = "budget"
+                continue
+            roll = None
+            if entry.use_probability and entry.probability != 100 and not is_sticky(candidate):
+                roll = self._tools.random() * 100
+                if not roll <= entry.probability:
+                    outcome.refused[candidate.place] = "probability"
+                    continue
+            content = self._tools.expand(entry.content)
+            outcome.said.append((candidate, content))
+            full = account.reaches(content + "\n", self._budget)
+            if full and not entry.ignore_budget:
+                self.overflowed = True
+                outcome.refused[candidate.place] = "budget"
+            elif not self._within_its_book(candidate, content):
+                outcome.refused[candidate.place] = "book_budget"
+            else:
+                outcome.fired.append(Fired(one, content, number, roll))
+        return outcome
+
+    def _within_its_book(self, candidate: Candidate, content: str) -> bool:
+        if candidate.book not in self._caps or candidate.entry.ignore_budget:
+            return True
+        left = self._caps[candidate.book] - self._tools.count_tokens(content)
+        if left >= 0:
+            self._caps[candidate.book] = left
+        return left >= 0
+
+
+class _Account:
+    """The tokens of a growing text, counted as a whole only where that can make a difference."""
+
+    def __init__(self, count: Callable[[str], int], spent: int) -> None:
+        self._count = count
+        self._spent = spent
+        self._parts: list[str] = []
+        self._at_most = 0
+
+    def reaches(self, text: str, budget: int) -> bool:
+        """Add a text; whether the whole is now as large as the budget."""
+        self._parts.append(text)
+        self._at_most += self._count(text)
+        if self._spent + self._at_most < budget:
+            return False
+        whole = "".join(self._parts)
+        self._parts, self._at_most = [whole], self._count(whole)
+        return self._spent + self._at_most >= budget

@@ -1,0 +1,90 @@
+"""Inclusion groups.
+
+Two defects of SillyTavern are not repeated: an activated entry of several groups closes each of them, and
+an entry that loses in several groups leaves once, taking nobody along.
+
+See docs/spec/formats.md: Inclusion groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from lunalux_core.worldbook.engine.candidates import Candidate
+from lunalux_core.worldbook.fields import javascript_order
+
+Members = list[Candidate]
+
+
+def losers(
+    taken: Sequence[Candidate],
+    closed: Collection[str],
+    *,
+    sticky: Callable[[Candidate], bool],
+    scoring: bool,
+    score: Callable[[Candidate], int],
+    random: Callable[[], float],
+) -> dict[int, str]:
+    """Who of this pass's entries leaves, by place, and why.
+
+    Every group is decided for itself: an entry that has lost one may still win another.
+
+    Args:
+        closed: groups that have an activated entry.
+        scoring: whether groups are scored where entries do not say so themselves.
+    """
+    grouped: dict[str, Members] = {}
+    for candidate in taken:
+        for name in candidate.entry.groups:
+            grouped.setdefault(name, []).append(candidate)
+    lost: dict[int, str] = {}
+
+    def leave(members: Sequence[Candidate], reason: str) -> None:
+        for member in members:
+            lost.setdefault(member.place, reason)
+
+    in_order = javascript_order(grouped.items())
+    held = {name: any(map(sticky, members)) for name, members in in_order}
+    for name, members in in_order:
+        if held[name]:
+            leave([one for one in members if not sticky(one)], "group_sticky")
+        elif scoring or any(one.entry.use_group_scoring for one in members):
+            beaten = _beaten(members, scoring, score)
+            leave(beaten, "group_score")
+            gone = {one.place for one in beaten}
+            members[:] = [one for one in members if one.place not in gone]
+    for name, members in in_order:
+        if held[name]:
+            continue
+        if name in closed:
+            leave(members, "group_taken")
+        elif len(members) > 1:
+            winner = _winner(members, random)
+            leave([one for one in members if one is not winner], "group_lost")
+    return lost
+
+
+def _beaten(members: Members, scoring: bool, score: Callable[[Candidate], int]) -> Members:
+    """Members with less than the best score, among those that are scored at all."""
+    scores = [score(one) for one in members]
+    best = max(scores)
+    return [
+        one
+        for one, reached in zip(members, scores, strict=True)
+        if reached < best
+        and (scoring if one.entry.use_group_scoring is None else one.entry.use_group_scoring)
+    ]
+
+
+def _winner(members: Members, random: Callable[[], float]) -> Candidate:
+    """The preferred member of the highest order, else one drawn by weight."""
+    preferred = [one for one in members if one.entry.group_override]
+    if preferred:
+        return max(preferred, key=lambda one: one.entry.order)
+    roll = random() * sum(one.entry.group_weight for one in members)
+    reached: float = 0
+    for one in members:
+        reached += one.entry.group_weight
+        if roll <= reached:
+            return one
+    return members[-1]

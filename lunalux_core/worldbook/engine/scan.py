@@ -1,0 +1,207 @@
+"""One scan of a chat: pass after pass, in SillyTavern's exact order.
+
+See docs/spec/formats.md: Activation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from lunalux_core.worldbook.engine.admission import Admission, Fired, Outcome, Taken
+from lunalux_core.worldbook.engine.buffer import Buffer, searched
+from lunalux_core.worldbook.engine.candidates import Candidate
+from lunalux_core.worldbook.engine.filters import Screening, State
+from lunalux_core.worldbook.engine.inclusion_groups import losers
+from lunalux_core.worldbook.engine.index import Index
+from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
+from lunalux_core.worldbook.engine.keys import Haystack, Matcher
+from lunalux_core.worldbook.engine.regex_keys import RegexMatcher
+from lunalux_core.worldbook.engine.results import Skipped
+from lunalux_core.worldbook.read import Entry
+
+_MESSAGES_FOR_RECORD = 50
+"""How far back the message with the key is sought, once an entry has fired."""
+
+
+class Scan:
+    """One evaluation: the passes, and what is known after each."""
+
+    def __init__(
+        self,
+        found: Sequence[Candidate],
+        buffer: Buffer,
+        screening: Screening,
+        admission: Admission,
+        settings: WorldbookSettings,
+        tools: Tools,
+    ) -> None:
+        self.candidates = found
+        self.admission = admission
+        self.fired: dict[int, Fired] = {}
+        self._buffer = buffer
+        self._screening = screening
+        self._settings = settings
+        self._tools = tools
+        self._matcher = Matcher(settings, tools)
+        self.index = Index(found, self._matcher)
+        self._hopeful: set[int] = set()
+        self._failed: set[int] = set()
+        self._closed: set[str] = set()
+        self._against: dict[int, str] = {}
+        self._activated_text = ""
+
+    def run(self) -> None:
+        """Pass after pass until nothing calls for another."""
+        deepest = max((one.entry.scan_depth or 0 for one in self.candidates), default=0)
+        start = self._buffer.everything(max(deepest, self._settings.depth))
+        self._hope(self.index.always | self.index.look(start))
+        levels = sorted({one.entry.delay_until_recursion for one in self.candidates} - {0})
+        self._screening.level = levels.pop(0) if levels else 0
+        state: State | None = State.INITIAL
+        number, limit = 0, self._settings.max_recursion_steps
+        while state is not None and not 0 < limit <= number:
+            number += 1
+            outcome = self._pass(state, number)
+            triggers = [one for one in outcome.said if not one[0].entry.prevent_recursion]
+            state = self._following(state, bool(triggers))
+            if state is None and levels:
+                self._screening.level = levels.pop(0)
+                state = State.RECURSION
+            if state is not None:
+                self._remember(triggers)
+
+    def _hope(self, places: Iterable[int]) -> None:
+        """Ask these from now on, unless they are decided already."""
+        self._hopeful.update(at for at in places if at not in self.fired and at not in self._failed)
+
+    def _following(self, state: State, triggered: bool) -> State | None:
+        """What kind of pass comes next, levels of delay aside."""
+        if self.admission.overflowed:
+            return None
+        settings, buffer = self._settings, self._buffer
+        if settings.recursive and (triggered or (state is State.MIN_ACTIVATIONS and buffer.recursion)):
+            return State.RECURSION
+        if len(self.fired) >= settings.min_activations or settings.max_recursion_steps:
+            return None
+        furthest = settings.min_activations_depth_max
+        if (0 < furthest < buffer.depth) or buffer.depth > buffer.messages:
+            return None
+        self._hope(self.index.look(buffer.deepen()))
+        return State.MIN_ACTIVATIONS
+
+    def _remember(self, triggers: Sequence[tuple[Candidate, str]]) -> None:
+        contents = [content for _, content in triggers]
+        text = self._buffer.remember(searched(contents, [one.entry.content for one, _ in triggers]))
+        self._hope(self.index.look(text))
+        self._activated_text = "\n".join(contents) + "\n" + self._activated_text
+
+    def _pass(self, state: State, number: int) -> Outcome:
+        self._matcher.new_pass()
+        waiting = sorted(self._hopeful)
+        self._prepare_patterns(waiting, state)
+        taken = [one for at in waiting if (one := self._consider(self.candidates[at], state)) is not None]
+        taken.sort(key=lambda one: not self._screening.is_sticky(one.candidate))
+        lost = losers(
+            [one.candidate for one in taken],
+            self._closed,
+            sticky=self._screening.is_sticky,
+            scoring=self._settings.group_scoring,
+            score=lambda one: self._matcher.score(one.entry, self._haystack(one.entry, state)),
+            random=self._tools.random,
+        )
+        staying = [one for one in taken if one.candidate.place not in lost]
+        spent = self._tools.count_tokens(self._activated_text) if self._activated_text else 0
+        outcome = self.admission.decide(staying, number, spent, self._screening.is_sticky)
+        self._against |= lost | outcome.refused
+        self._failed |= {at for at, reason in outcome.refused.items() if reason == "probability"}
+        self._hopeful -= self._failed
+        for fired in outcome.fired:
+            self.fired[fired.taken.candidate.place] = fired
+            self._hopeful.discard(fired.taken.candidate.place)
+            self._closed.update(fired.taken.candidate.entry.groups)
+        return outcome
+
+    def _consider(self, candidate: Candidate, state: State) -> Taken | None:
+        """Whether one candidate is taken in this pass (steps 1 to 14 of "Activation")."""
+        reason = self._screening.against(candidate, state)
+        if not reason:
+            outright = self._screening.outright(candidate)
+            if outright and outright != "never":
+                return Taken(candidate, outright)
+            reason = "decorator" if outright else ""
+        if not reason:
+            hay = self._haystack(candidate.entry, state)
+            key = self._matcher.first(candidate.entry, hay)
+            if key is None:
+                # Nothing changes that but a new text with the key in it, and then the index names it again;
+                # unless the key stands in a text that was only hidden from this pass.
+                hidden = state is State.MIN_ACTIVATIONS or not hay.text
+                if not hidden and candidate.place not in self.index.always:
+                    self._hopeful.discard(candidate.place)
+                return None
+            reason = self._keys_against(candidate, hay)
+            if not reason:
+                return Taken(candidate, "key", key)
+        self._against[candidate.place] = reason
+        return None
+
+    def _keys_against(self, candidate: Candidate, hay: Haystack) -> str:
+        """Whether other keys speak against an entry whose primary key was found."""
+        entry, decorations = candidate.entry, candidate.decorations
+        if not self._matcher.seconded(entry, hay):
+            return "secondary_keys"
+        if decorations is None:
+            return ""
+        further = decorations.additional_keys
+        if further and not any(self._matcher.matches(key, entry, hay) for key in further):
+            return "additional_keys"
+        if any(self._matcher.matches(key, entry, hay) for key in decorations.exclude_keys):
+            return "exclude_keys"
+        return ""
+
+    def _haystack(self, entry: Entry, state: State) -> Haystack:
+        return self._buffer.haystack(entry, state is not State.MIN_ACTIVATIONS)
+
+    def _prepare_patterns(self, waiting: Sequence[int], state: State) -> None:
+        """Run the patterns of this pass together, where the matcher can."""
+        match = self._tools.match_regex
+        if not isinstance(match, RegexMatcher):
+            return
+        asked: dict[str, list[tuple[str, str]]] = {}
+        for at in waiting:
+            candidate = self.candidates[at]
+            patterns = self._matcher.patterns(candidate.entry)
+            if patterns and not self._screening.against(candidate, state):
+                asked.setdefault(self._haystack(candidate.entry, state).text, []).extend(patterns)
+        for text, patterns in asked.items():
+            match.prepare(patterns, text)
+
+    def records(self) -> list[Fired]:
+        """What fired, in the order it was taken, with the message its key stands in."""
+        return [replace(one, message=self._message_of(one)) for one in self.fired.values()]
+
+    def _message_of(self, fired: Fired) -> int | None:
+        """How many messages from the newest the key was found, None where only other texts hold it."""
+        key, entry = fired.taken.key, fired.taken.candidate.entry
+        depth = self._buffer.depth if entry.scan_depth is None else entry.scan_depth
+        depth = min(depth, len(self._buffer.lines), _MESSAGES_FOR_RECORD)
+        found_in = self._matcher.finder(key, entry)
+        if not key or not found_in(self._buffer.newest(depth)):
+            return None
+        return next((at for at in range(depth) if found_in(self._buffer.message(at))), None)
+
+    def skipped(self, explain: bool) -> tuple[Skipped, ...]:
+        """Why entries stayed away, in the order of consideration."""
+        places = range(len(self.candidates)) if explain else sorted(self._against)
+        return tuple(
+            Skipped(one.entry.uid, one.book, one.entry.comment, self._against.get(at) or _distant(one.entry))
+            for at in places
+            if at not in self.fired and (one := self.candidates[at])
+        )
+
+
+def _distant(entry: Entry) -> str:
+    if entry.disabled:
+        return "disabled"
+    return "no_key" if any(entry.keys) else "no_keys"

@@ -1,0 +1,1 @@
+"""The user screen: who one is, the wallet, coupons and invites, signing in and out."""

@@ -1,0 +1,59 @@
+"""Every declared action of the app: what the key map, the settings and the reference of keys list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+
+from lunalux_tui.actions import Action, actions_of
+from lunalux_tui.app import places
+
+
+def all_actions() -> Iterator[Action]:
+    """Every declared action of the app, for the key map and the reference of keys."""
+    from lunalux_tui.app.app import LunaluxApp
+    from lunalux_tui.chat import (
+        conversations_dialog,
+        group_dialog,
+        new_group_dialog,
+        note_dialog,
+        personas_dialog,
+        raw_dialog,
+        scripts_dialog,
+        search_dialog,
+    )
+    from lunalux_tui.chat.actions import ChatTranscript
+    from lunalux_tui.chat.inspector.dialog import InspectorDialog
+    from lunalux_tui.chat.prompt import Prompt
+    from lunalux_tui.chat.roster import RosterRows
+    from lunalux_tui.chat.screen import ChatScreen
+    from lunalux_tui.create import screen as editor
+    from lunalux_tui.create.sections import declared
+    from lunalux_tui.parts import models_dialog, preset_dialog
+    from lunalux_tui.settings import model_dialog
+    from lunalux_tui.settings import sections as panes
+    from lunalux_tui.settings.screen import SearchField, SectionRows
+
+    screens = [
+        getattr(import_module(place.module), place.screen)
+        for place in places.PLACES
+        if places.exists(place.id) and place.id != places.FIRST
+    ]
+    dialogs = (
+        conversations_dialog.ConversationsDialog,
+        personas_dialog.PersonasDialog,
+        search_dialog.SearchDialog,
+    )
+    dialogs_of_texts = (
+        InspectorDialog,
+        scripts_dialog.ScriptsDialog,
+        raw_dialog.RawDialog,
+        note_dialog.NoteDialog,
+    )
+    dialogs_of_groups = (group_dialog.GroupDialog, new_group_dialog.NewGroupDialog)
+    dialogs_of_models = (models_dialog.ModelsDialog, model_dialog.ModelDialog, preset_dialog.PresetDialog)
+    yield from actions_of(
+        *(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens),
+        *(SectionRows, SearchField, *panes.classes(), editor.SectionRows, *declared.classes()),
+        *(*dialogs, *dialogs_of_groups, *dialogs_of_models, *dialogs_of_texts),
+    )

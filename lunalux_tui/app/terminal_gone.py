@@ -1,0 +1,72 @@
+"""The app ends in good order when its terminal is gone: a closed window, a cut connection.
+
+A closed window usually sends SIGHUP, but not to a program in a session of its own, which would then read
+the end of its input for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.driver import Driver
+
+SECONDS = 2.0
+
+
+def watch_terminal(app: App[Any]) -> None:
+    """End `app`, drafts kept, on SIGHUP, on SIGTERM, and when its input has hung up."""
+    if sys.platform == "win32" or app.is_headless or app.is_web:
+        return
+
+    def leave() -> None:
+        app.run_worker(app.action_quit(), group="leave", exclusive=True, exit_on_error=False)
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        loop.add_signal_handler(number, leave)
+    # A terminal that was hung up refuses to be asked about itself.
+    app.set_interval(SECONDS, lambda: None if os.isatty(0) else leave())
+
+
+class _Painted:
+    """What a driver paints on: a terminal that is gone takes everything and shows nothing.
+
+    A failure here would end the thread that paints, and the app would wait for it for ever when it ends.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        try:
+            return self._file.write(text)
+        except OSError:
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError:
+            return
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+
+def lasting(driver: type[Driver]) -> type[Driver]:
+    """The driver of a terminal, so that it outlasts its terminal. Others are left as they are."""
+    if not driver.__module__.endswith(".linux_driver"):
+        return driver
+
+    class Lasting(driver):  # type: ignore[misc, valid-type]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self._file = _Painted(self._file)  # type: ignore[has-type, arg-type]
+
+    return Lasting

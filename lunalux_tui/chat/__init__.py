@@ -1,0 +1,1 @@
+"""The chat screen: transcript, prompt, roster, what can be done to messages, the inspector."""

@@ -1,0 +1,93 @@
+"""What can be done on the chat screen: while writing, and while browsing the messages.
+
+See docs/spec/formats.md: Built-in presets and the output contract.
+"""
+
+from __future__ import annotations
+
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.chat.transcript.transcript import Transcript
+
+MODES = ("story_progress", "perspective_novel", "perspective_protagonist", "scene_setting")
+"""Response-style modes; "" is none."""
+
+CHAT_ACTIONS = (
+    Action("chat.stop", "stop"),
+    Action("chat.regenerate", "regenerate", "ctrl+r", footer=30),
+    Action("chat.previous_swipe", "swipe(-1)", "alt+left"),
+    Action("chat.next_swipe", "swipe(1)", "alt+right"),
+    Action("chat.continue", "continue_reply"),
+    Action("chat.impersonate", "impersonate"),
+    Action("chat.find_character", "find_character", "ctrl+o", footer=31),
+    Action("chat.conversations", "conversations", "ctrl+l", footer=32),
+    Action("chat.new_conversation", "new_conversation", "ctrl+n", footer=35),
+    Action("chat.rename", "rename"),
+    Action("chat.tree", "tree", "ctrl+t", footer=36),
+    Action("chat.search", "search", "ctrl+f", footer=37, priority=True),
+    Action("chat.models", "models", "ctrl+g", footer=34),
+    Action("chat.edit_character", "edit_character"),
+    Action("chat.personas", "personas"),
+    Action("chat.modes", "modes"),
+    Action("chat.preset", "preset"),
+    Action("chat.note", "note"),
+    Action("chat.inspect", "inspect", "alt+i", priority=True),
+    Action("chat.scripts", "scripts", "alt+r", priority=True),
+    Action("chat.scripts_allow", "answer_scripts(True)", "alt+y", priority=True),
+    Action("chat.scripts_refuse", "answer_scripts(False)", "alt+n", priority=True),
+    Action("chat.export", "export"),
+    Action("chat.import_cards", "import_cards"),
+    Action("chat.import_chat", "import_chat"),
+    Action("chat.toggle_list", "toggle_list", "ctrl+b", footer=38),
+    Action("chat.focus_prompt", "focus_prompt", palette=False),
+    Action("chat.suggestion_1", "suggestion(1)", "alt+1", priority=True, palette=False),
+    Action("chat.suggestion_2", "suggestion(2)", "alt+2", priority=True, palette=False),
+    Action("chat.suggestion_3", "suggestion(3)", "alt+3", priority=True, palette=False),
+)
+
+BROWSE_ACTIONS = (
+    Action("browse.up", "browse(-1)", "up,k", palette=False),
+    Action("browse.down", "browse(1)", "down,j", palette=False),
+    Action("browse.first", "first", "home,g", palette=False),
+    Action("browse.last", "last", "end,G", palette=False),
+    Action("browse.write", "screen.focus_prompt", "i", footer=1, palette=False),
+    Action("browse.previous_swipe", "screen.swipe(-1)", "left", footer=2, palette=False),
+    Action("browse.next_swipe", "screen.swipe(1)", "right", footer=3, palette=False),
+    Action("browse.regenerate", "screen.regenerate", "r", footer=4, palette=False),
+    Action("browse.edit", "screen.edit", "e", footer=5),
+    Action("browse.edit_branch", "screen.edit(True)", "E"),
+    Action("browse.delete", "screen.delete", "d", footer=6),
+    Action("browse.delete_one", "screen.delete(True)", "D"),
+    Action("browse.truncate", "screen.truncate", "x", footer=7),
+    Action("browse.continue", "screen.continue_reply", "c", footer=8, palette=False),
+    Action("browse.speak", "screen.speak", "s", palette=False),
+    Action("browse.impersonate", "screen.impersonate", "m", palette=False),
+    Action("browse.copy", "screen.copy", "y", footer=9),
+    Action("browse.copy_code", "screen.copy_code", "Y"),
+    Action("browse.inspect", "screen.inspect", "p", palette=False),
+    Action("browse.raw", "screen.raw", "v"),
+    Action("browse.hide", "screen.hide", "H"),
+    Action("browse.fold", "screen.fold", "enter,space", footer=10),
+    Action("browse.undo", "screen.undo", "u", footer=11),
+    Action("browse.redo", "screen.redo", "U"),
+    Action("browse.help", "app.help", "question_mark", palette=False),
+)
+
+
+class ChatTranscript(Transcript):
+    """The transcript with the keys of browsing."""
+
+    ACTIONS = BROWSE_ACTIONS
+    BINDINGS = bindings(BROWSE_ACTIONS)
+
+    def action_browse(self, step: int) -> None:
+        self.select_step(step)
+
+    def action_first(self) -> None:
+        self.scroll_home(animate=False)
+        if self.messages:
+            self.selected = self.messages[0].id
+
+    def action_last(self) -> None:
+        self.go_to_end()
+        if self.messages:
+            self.selected = self.messages[-1].id

@@ -1,0 +1,150 @@
+"""The three bars around a conversation: its header, its suggestions, its status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.geometry import Region
+from textual.message import Message as TextualMessage
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from lunalux_core.text import clean_line
+from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import Bar, Part, fit, palette_of, within
+from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, MUTED, SURFACE, WARNING, Run
+
+if TYPE_CHECKING:
+    from lunalux_core.account import AccountState
+
+SHOWN = 3
+
+
+class ChatHeader(Bar):
+    """Who is talked with, in which conversation, on which model."""
+
+    GROUND = SURFACE
+
+    character: reactive[str] = reactive("")
+    members: reactive[tuple[tuple[str, bool], ...]] = reactive(())
+    """Of a group: names, and who is muted."""
+
+    conversation: reactive[str] = reactive("")
+    model: reactive[str] = reactive("")
+    persona: reactive[str] = reactive("")
+
+    def left(self) -> Sequence[Part]:
+        name = clean_line(self.character, 80)
+        if not name:
+            return [Part("Lunalux", CHARACTER | BOLD)]
+        title = clean_line(self.conversation, 120)
+        parts = [Part(name, CHARACTER | BOLD)]
+        if self.members:
+            names = ", ".join(f"({one})" if muted else one for one, muted in self.members)
+            parts.append(Part(clean_line(names, 200), MUTED, "screen.members", 2))
+        if title:
+            parts.append(Part(f"· {title}", MUTED, "screen.conversations", 3))
+        return parts
+
+    def right(self) -> Sequence[Part]:
+        parts = []
+        if self.persona:
+            parts.append(
+                Part(t("header.persona", name=clean_line(self.persona, 30)), MUTED, "screen.personas", 4)
+            )
+        if self.model:
+            parts.append(Part(f"{clean_line(self.model, 40)} ▾", MUTED, "screen.models", 2))
+        return parts
+
+
+class StatusBar(Bar):
+    """What is going on: who writes, for how long, with the Stop; else what the last turn used and cost."""
+
+    writer: reactive[str] = reactive("")
+    seconds: reactive[int] = reactive(0)
+    usage: reactive[Mapping[str, int] | None] = reactive(None)
+    billing: reactive[Mapping[str, object] | None] = reactive(None)
+    model: reactive[str] = reactive("")
+    mode: reactive[str] = reactive("")
+    browsing: reactive[bool] = reactive(False)
+    account: reactive[AccountState | None] = reactive(None)
+    """Whose coins the official model takes; None where nothing is paid."""
+
+    def left(self) -> Sequence[Part]:
+        if self.writer:
+            writing = t("status.writing", name=clean_line(self.writer, 40), seconds=self.seconds)
+            return [Part("●", ACCENT), Part(writing, MUTED)]
+        parts = []
+        if self.mode:
+            parts.append(Part(t(f"mode.{self.mode}.label"), ACCENT, "screen.modes", 1))
+        if self.browsing:
+            parts.append(Part(t("status.browsing"), ACCENT))
+        return parts
+
+    def right(self) -> Sequence[Part]:
+        if self.writer:
+            return [Part(f"[■ {t('status.stop')} · esc]", WARNING | BOLD, "screen.stop")]
+        parts = []
+        if self.billing:
+            method = str(self.billing.get("method", ""))
+            parts.append(Part(t(f"status.cost.{method}", cost=self.billing.get("cost", 0)), ACCENT, weight=1))
+        if self.usage:
+            key = "status.tokens_estimated" if self.usage.get("estimated") else "status.tokens"
+            sent, received = self.usage.get("prompt_tokens", 0), self.usage.get("completion_tokens", 0)
+            parts.append(Part(t(key, sent=sent, received=received), MUTED, weight=3))
+        return [*parts, *self._wallet()]
+
+    def _wallet(self) -> Sequence[Part]:
+        if self.account is None:
+            return ()
+        from lunalux_tui.parts.amounts import wallet_parts
+
+        return wallet_parts(self.account, weight=2)
+
+
+class Suggestions(Widget):
+    """What the person might say next, each with the digit that takes it."""
+
+    ALLOW_SELECT = False
+
+    DEFAULT_CSS = (
+        "Suggestions { height: auto; max-height: 3; display: none; } Suggestions.-some { display: block; }"
+    )
+
+    suggestions: reactive[tuple[str, ...]] = reactive((), layout=True)
+
+    @dataclass
+    class Picked(TextualMessage):
+        """A suggestion was clicked."""
+
+        text: str
+
+    def watch_suggestions(self, suggestions: tuple[str, ...]) -> None:
+        self.set_class(bool(suggestions), "-some")
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        return min(len(self.suggestions), SHOWN)
+
+    def pick(self, number: int) -> str:
+        """The suggestion of a digit, "" when there is none."""
+        shown = self.suggestions[:SHOWN]
+        return shown[number - 1] if 1 <= number <= len(shown) else ""
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        width, palette = self.size.width, palette_of(self)
+        strips = []
+        for y in crop.line_range:
+            runs: list[Run] = []
+            if y < len(self.suggestions):
+                text = fit(clean_line(self.suggestions[y], 300), width - 6)
+                runs = [("  ", 0), (str(y + 1), ACCENT | BOLD), ("  ", 0), (text, MUTED)]
+            strips.append(palette.strip(runs, width))
+        return within(self, strips, crop)
+
+    def on_click(self, event: events.Click) -> None:
+        if picked := self.pick(event.y + 1):
+            self.post_message(self.Picked(picked))

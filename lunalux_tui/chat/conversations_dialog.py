@@ -1,0 +1,87 @@
+"""The conversations with a character: open, start, rename, delete, export."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import work
+
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import t
+from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
+from lunalux_tui.parts.dialog import CANCEL, question
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row
+from lunalux_tui.render.message import moment
+
+if TYPE_CHECKING:
+    from lunalux_core.runtime import Runtime
+
+
+NEW = "new"
+
+
+class ConversationsDialog(PickDialog):
+    """Answers the id of a conversation, or `NEW`; renames and deletes in place."""
+
+    ACTIONS = (
+        Action("conversations.new", "new", "ctrl+n", footer=81, priority=True, palette=False),
+        Action("conversations.rename", "rename", "ctrl+e", footer=82, priority=True, palette=False),
+        Action("conversations.delete", "delete", "ctrl+d", footer=83, priority=True, palette=False),
+        CANCEL,
+    )
+    BINDINGS = bindings(ACTIONS)
+
+    def __init__(
+        self, runtime: Runtime, name: str, current: str, *, character_id: str = "", group_id: str = ""
+    ) -> None:
+        super().__init__(question("conversations.title", name=name), current=current)
+        self._runtime = runtime
+        self._character_id = character_id or None
+        self._group_id = group_id or None
+        self.deleted: set[str] = set()
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._begin()
+
+    @work(exit_on_error=False)
+    async def _begin(self) -> None:
+        await self._read()
+
+    async def _read(self) -> None:
+        found = await self._runtime.library.conversations.list(self._character_id, group_id=self._group_id)
+        rows = [
+            Row(
+                one.id,
+                one.title or question("conversations.untitled", when=moment(one.created_at)),
+                right=f"{t('conversations.length', n=one.length)}  {moment(one.updated_at)}",
+            )
+            for one in found
+        ]
+        self.show(rows, at=None if self.rows.chosen else self._current)
+
+    def action_new(self) -> None:
+        self.dismiss(NEW)
+
+    @work(exit_on_error=False)
+    async def action_rename(self) -> None:
+        chosen = self.rows.chosen
+        if not chosen:
+            return
+        now = (await self._runtime.library.conversations.get(chosen)).title
+        title = await self.app.push_screen_wait(AskDialog(question("rename.title"), value=now))
+        if title is not None:
+            await self._runtime.library.conversations.rename(chosen, title)
+            await self._read()
+
+    @work(exit_on_error=False)
+    async def action_delete(self) -> None:
+        chosen = self.rows.chosen
+        if not chosen:
+            return
+        sure = ConfirmDialog(question("delete_conversation.title"), question("delete_conversation.question"))
+        if await self.app.push_screen_wait(sure):
+            await self._runtime.library.conversations.delete(chosen)
+            self.deleted.add(chosen)
+            await self._read()

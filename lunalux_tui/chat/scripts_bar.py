@@ -1,0 +1,67 @@
+"""The question whether the scripts of a card may run: above the prompt, and nothing waits for the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lunalux_core.text import clean_line
+from lunalux_tui.actions import actions_of, key_name, keys_of
+from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import Bar, Column, Part, keymap_of
+from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, WARNING
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from lunalux_core.chat.card_scripts import CardScripts
+
+NAMES = 6
+"""Names of scripts in the question; the dialog has them all."""
+
+
+class Said(Bar):
+    """What the card brings."""
+
+    def __init__(self, found: CardScripts) -> None:
+        super().__init__()
+        self._found = found
+
+    def left(self) -> Sequence[Part]:
+        found = self._found
+        asked = t("scripts.asks", name=clean_line(found.name, 40), n=len(found.scripts))
+        names = ", ".join(clean_line(one, 40) for one in found.names[:NAMES])
+        if len(found.names) > NAMES:
+            names += " …"
+        return [Part(f"⚠ {asked}", WARNING | BOLD), Part(names, MUTED)]
+
+
+class Answers(Bar):
+    """What can be answered."""
+
+    def left(self) -> Sequence[Part]:
+        return [
+            self._button("chat.scripts_allow", "screen.answer_scripts(True)"),
+            self._button("chat.scripts_refuse", "screen.answer_scripts(False)"),
+            self._button("chat.scripts", "screen.scripts"),
+        ]
+
+    def _button(self, action_id: str, action: str) -> Part:
+        known = next((one for one in actions_of(self.screen) if one.id == action_id), None)
+        keys = keys_of(known, keymap_of(self)) if known else []
+        label = " · ".join([t(f"action.{action_id}.label"), *map(key_name, keys[:1])])
+        return Part(f"[ {label} ]", ACCENT | BOLD, action)
+
+
+class ScriptsBar(Column):
+    """Two lines: the question and its answers."""
+
+    DEFAULT_CSS = "ScriptsBar { height: 2; }"
+
+    def __init__(self, found: CardScripts) -> None:
+        super().__init__(id="scripts-question")
+        self.found = found
+
+    def compose(self) -> ComposeResult:
+        yield Said(self.found)
+        yield Answers()

@@ -1,0 +1,342 @@
+"""The transcript: every message of the window in one scroll view, drawn from cached strips.
+
+One widget and no children, so ten messages or six hundred cost the same per frame. A streaming reply lays
+out only its open end, is painted a few times a second, and stays at the end of the view unless
+the person scrolled away from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.geometry import Region, Size
+from textual.message import Message as TextualMessage
+from textual.reactive import reactive
+from textual.strip import Strip
+
+from lunalux_core.library.conversations import Message
+from lunalux_tui.chat.transcript.layout import TranscriptLayout
+from lunalux_tui.chat.transcript.pacer import Pacer
+from lunalux_tui.parts.drawn import palette_of, within
+from lunalux_tui.parts.selectable import Selectable
+from lunalux_tui.render.layout import Fold
+from lunalux_tui.theme.palette import Palette
+from lunalux_tui.theme.styles import ACCENT, Run
+
+if TYPE_CHECKING:
+    from lunalux_core.display.scripts import DisplayedMessage
+
+MARGIN = 2
+
+
+class Transcript(Selectable, can_focus=True):
+    """Shows messages; knows nothing about where they come from."""
+
+    virtual_size = reactive(Size(0, 0), layout=False)  # growing must not lay out the whole screen again
+    selected: reactive[str] = reactive("", repaint=False)
+    """Id of the message that keys act on; "" for none."""
+
+    class OlderWanted(TextualMessage):
+        """The person scrolled near the first message of the window."""
+
+    class NewerWanted(TextualMessage):
+        """The person scrolled to the last message of the window."""
+
+    @dataclass
+    class Selected(TextualMessage):
+        """Another message was chosen."""
+
+        message_id: str
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.sheet = TranscriptLayout()
+        self._palette: Palette | None = None
+        self._width = 0
+        self._asked = False
+        self._pacer = Pacer(self._paint)
+        self._jumping = False
+        self._following = True
+
+    # -- contents ----------------------------------------------------------------------------------
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages of the window, oldest first."""
+        return [entry.message for entry in self.sheet.entries if entry.message is not None]
+
+    def show(self, messages: Iterable[Message], *, keep_place: bool = False) -> None:
+        """Replace everything. Goes to the end, unless `keep_place`; a greeting alone is read from the top."""
+        self._pacer.forget()
+        place = self._kept() if keep_place else None
+        self.sheet.show(messages)
+        if place is None or self.sheet.line(place) is None:
+            alone = self.messages
+            place = (alone[0].id, 0) if len(alone) == 1 and alone[0].role == "assistant" else None
+        self._asked = False
+        if self.selected and self.sheet.find(self.selected) is None:
+            self.selected = ""
+        self._changed(place)
+
+    def prepend(self, messages: Sequence[Message]) -> None:
+        """Put older messages above; what is in view stays where it is."""
+        place = self._kept()
+        self.sheet.insert(0, messages)
+        self._asked = False
+        self._changed(place)
+
+    def append(self, *messages: Message) -> None:
+        """Put messages at the end and go there."""
+        self.sheet.insert(len(self.sheet.entries), messages)
+        self._changed(None, below=True)
+
+    def extend(self, messages: Sequence[Message], drop: int) -> None:
+        """Put newer messages below and drop the first `drop` entries; the view stays."""
+        place = self.sheet.place(self.scroll_offset.y)
+        self.sheet.insert(len(self.sheet.entries), messages)
+        self.sheet.keep(drop, len(self.sheet.entries))
+        self._changed(place)
+
+    def keep_first(self, count: int) -> None:
+        """Drop all but the first `count` entries; the view stays."""
+        place = self.sheet.place(self.scroll_offset.y)
+        self.sheet.keep(0, count)
+        self._changed(place)
+
+    def update(self, message: Message) -> None:
+        """Show a changed message in its place."""
+        place = self._kept()
+        if self.sheet.update(message):
+            self._changed(place)
+
+    def look(self, looks: Mapping[str, DisplayedMessage | None]) -> None:
+        """Show messages as display scripts have them (None: as they are stored); the view stays."""
+        place = self._kept()
+        if self.sheet.look(looks):
+            self._changed(place)
+
+    def note(self, message: str, hint: str = "", *, error: bool = True, go_there: bool = True) -> None:
+        """Write a note of the program at the end."""
+        self.sheet.note(message, hint, error)
+        self._changed(None if go_there else self._kept(), below=True)
+
+    @property
+    def notes(self) -> Sequence[tuple[str, str, bool]]:
+        """The program's notes: what happened, what to do, whether it is an error."""
+        return [entry.note for entry in self.sheet.entries if entry.note is not None]
+
+    def clear_notes(self) -> None:
+        """Remove the program's notes."""
+        if self.sheet.clear_notes():
+            self._changed(self._kept())
+
+    def _changed(self, place: tuple[str, int] | None, *, below: bool = False) -> None:
+        """Draw changed contents; at `place`, or at the end.
+
+        Args:
+            below: nothing above the last message moved, so what is selected there still is.
+        """
+        if not below:
+            self.forget_selection()
+        self._grow()
+        line = None if place is None else self.sheet.line(place)
+        self._following = line is None
+        self._jump(self.max_scroll_y if line is None else line)
+        self.refresh()
+
+    # -- streaming ---------------------------------------------------------------------------------
+
+    @property
+    def streaming(self) -> bool:
+        return self.sheet.streaming
+
+    def begin_stream(self, message: Message) -> None:
+        """Start a reply at the end, or go on with the one that is there."""
+        self.sheet.begin_stream(message)
+        self._changed(None, below=True)
+
+    def stream_text(self, text: str) -> None:
+        """More of the reply; painted within a frame."""
+        self._pacer.text(text)
+
+    def stream_thinking(self, text: str) -> None:
+        """More of the reasoning; painted within a frame."""
+        self._pacer.thinking(text)
+
+    def restream(self, text: str, thinking: str) -> None:
+        """What was shown of the reply so far is something else: these words and this reasoning."""
+        self._pacer.forget()
+        place = self._kept()
+        self.sheet.restream(text, thinking)
+        self._changed(place)
+
+    def end_stream(self, message: Message | None) -> None:
+        """The reply ended: show it as it was stored, or take an empty one away."""
+        self._pacer.forget()
+        place = self._kept()
+        self.sheet.end_stream(message)
+        self._changed(place, below=True)
+
+    def _paint(self, text: str, thinking: str) -> None:
+        following = self.at_end
+        first, grown = self.sheet.stream(text, thinking)
+        if grown:
+            self._grow()
+            if following:
+                self.go_to_end()
+        y = max(first - self.scroll_offset.y, 0)
+        if y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, self.size.height - y))
+
+    # -- geometry ----------------------------------------------------------------------------------
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the end is in view, so that growth is followed."""
+        return self._following
+
+    def _kept(self) -> tuple[str, int] | None:
+        """The place that a change must leave where it is; None for the end, when that is followed."""
+        return None if self._following else self.sheet.place(self.scroll_offset.y)
+
+    def _grow(self) -> None:
+        self.virtual_size = Size(self._width, self.sheet.height)
+        self.vertical_scrollbar.window_virtual_size = self.sheet.height
+        self.vertical_scrollbar.window_size = self.size.height
+
+    def _jump(self, y: int) -> None:
+        self._jumping = True
+        self.scroll_to(y=min(max(y, 0), self.max_scroll_y), animate=False, force=True)
+        self._jumping = False
+
+    def go_to_end(self) -> None:
+        """Show the end, and stay there while it grows."""
+        self._following = True
+        self._jump(self.max_scroll_y)
+
+    def reveal(self, message_id: str) -> None:
+        """Scroll as little as shows a message of the window."""
+        top = self.sheet.top(message_id)
+        entry = self.sheet.find(message_id)
+        if top is None or entry is None:
+            return
+        y, view = self.scroll_offset.y, self.size.height
+        if top < y or entry.height > view:
+            self._jump(top)
+        elif top + entry.height > y + view:
+            self._jump(top + entry.height - view)
+
+    def on_unmount(self) -> None:
+        self._pacer.forget()
+
+    def on_resize(self) -> None:
+        self._fit()
+
+    def _fit(self) -> None:
+        place = self._kept()
+        if self.size.width != self._width:
+            self._width = self.size.width
+            self.sheet.set_width(self._width - 2 * MARGIN)
+        self._changed(place)
+
+    def retranslate(self) -> None:
+        """Lay everything out again, in another language or on another day."""
+        place = self._kept()
+        self.sheet.relayout()
+        self._changed(place)
+
+    # -- drawing -----------------------------------------------------------------------------------
+
+    def _forget_strips(self, palette: Palette) -> None:
+        self._palette = palette
+        for entry in self.sheet.entries:
+            entry.strips = {}
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Strips of the visible lines, each made once and kept until its line changes."""
+        palette = palette_of(self)
+        if palette is not self._palette:
+            self._forget_strips(palette)
+        if self.size.width != self._width:
+            self._fit()  # the first frame comes before the event that tells of the size
+        top, width = self.scroll_offset.y, self.size.width
+        strips = [self._strip(palette, top + y, width) for y in crop.line_range]
+        if self.text_selection is not None:
+            strips = [self.marked(strip, top + y) for strip, y in zip(strips, crop.line_range, strict=True)]
+        return within(self, strips, crop)
+
+    def line_at(self, line: int) -> Strip:
+        return self._strip(palette_of(self), line, self.size.width)
+
+    def runs_of(self, line: int) -> Sequence[Run]:
+        entry, place = self.sheet.at(line)
+        if entry is None or place >= len(entry.lines):
+            return ()
+        return (("  ", 0), *entry.lines[place])
+
+    def _strip(self, palette: Palette, line: int, width: int) -> Strip:
+        entry, place = self.sheet.at(line)
+        if entry is None or place >= len(entry.lines):
+            return palette.blank(width)
+        chosen = entry.id == self.selected != ""
+        strip = entry.strips.get((place, chosen))
+        if strip is None:
+            margin = ("▌ " if chosen else "  ", ACCENT)
+            strip = entry.strips[place, chosen] = palette.strip((margin, *entry.lines[place]), width, chosen)
+        return strip
+
+    # -- choosing and folding ----------------------------------------------------------------------
+
+    def watch_selected(self, selected: str) -> None:
+        self.refresh()
+        self.post_message(self.Selected(selected))
+
+    def select_step(self, step: int) -> None:
+        """Choose the next (+1) or previous (-1) message; the last one when none was chosen."""
+        ids = [message.id for message in self.messages]
+        if not ids:
+            return
+        at = ids.index(self.selected) + step if self.selected in ids else len(ids) - 1
+        if at < 0:
+            self.post_message(self.OlderWanted())
+        elif at >= len(ids):
+            self.post_message(self.NewerWanted())
+        self.selected = ids[min(max(at, 0), len(ids) - 1)]
+        self.reveal(self.selected)
+
+    def toggle_fold(self, message_id: str, fold: Fold | None = None) -> bool:
+        """Open or close a fold of a message (its first by default); False when it has none."""
+        entry = self.sheet.find(message_id)
+        if entry is None or not entry.folds:
+            return False
+        place = self.sheet.place(self.scroll_offset.y)
+        self.sheet.toggle(entry, next(iter(entry.folds.values())) if fold is None else fold)
+        self._changed(place)
+        return True
+
+    def on_click(self, event: events.Click) -> None:
+        if event.chain > 1 or self.text_selection is not None:
+            return  # the end of a drag, or a word is meant
+        entry, line = self.sheet.at(self.scroll_offset.y + event.y)
+        if entry is None or entry.message is None:
+            return
+        fold = entry.folds.get(line)
+        if fold is not None:
+            self.toggle_fold(entry.id, fold)
+        else:
+            self.selected = "" if entry.id == self.selected else entry.id
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._following = new_value >= self.max_scroll_y
+        if self._jumping:
+            return
+        upwards = new_value < old_value and new_value < self.max_scroll_y
+        if upwards and new_value < self.size.height and not self._asked:
+            self._asked = True
+            self.post_message(self.OlderWanted())
+        elif new_value > old_value and new_value >= self.max_scroll_y:
+            self.post_message(self.NewerWanted())

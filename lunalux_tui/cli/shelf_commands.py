@@ -1,0 +1,202 @@
+"""What worldbooks, presets and regex scripts have in common on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from lunalux_core.errors import InvalidInput, LunaluxError
+from lunalux_core.library import Library
+from lunalux_core.library.shelf import Shelf, ShelfItem, ShelfKind, exported
+from lunalux_core.runtime import Runtime
+from lunalux_tui.cli import output
+from lunalux_tui.cli.conversation import FORCE, YES, free_path, read_file, write_file
+from lunalux_tui.cli.run import delete_asked, with_runtime
+from lunalux_tui.i18n import t
+
+if TYPE_CHECKING:
+    from lunalux_core.importing.shelf_documents import ShelfDocument
+
+T = TypeVar("T")
+
+JSON = typer.Option(False, "--json", help="Print one JSON document.")
+NAME = typer.Argument(metavar="NAME", help="Name or id.")
+
+
+def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
+    """The commands list, import, export, enable, disable and delete for one kind.
+
+    Args:
+        own: the kind has built-in items, and brings its own list, export and enable.
+    """
+    app = typer.Typer(help=help, no_args_is_help=True, add_completion=False)
+
+    def shared(name: str, help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+        if own and name in {"list", "export", "enable"}:
+            return lambda command: command
+        return app.command(name, help=help)
+
+    @shared("list", f"Every {kind} in the library, in its order.\n\nExample: lunalux {kind} list --json")
+    def list_items(as_json: bool = JSON) -> None:
+        async def work(runtime: Runtime) -> None:
+            items = await shelf_of(runtime.library, kind).list()
+            if as_json:
+                output.print_json([summary(item) for item in items])
+            else:
+                output.print_table(
+                    ["id", "on", "name"], [[i.id, "on" if i.enabled else "off", i.name] for i in items]
+                )
+
+        with_runtime(work)
+
+    @shared(
+        "import",
+        f"Store {kind} files (SillyTavern, Narratium and others).\n\n"
+        f"Example: lunalux {kind} import downloads/*.json",
+    )
+    def import_items(
+        paths: list[Path] = typer.Argument(metavar="PATH..."),
+        name: str = typer.Option("", help="What to call it, for a single file."),
+        as_json: bool = JSON,
+    ) -> None:
+        async def work(runtime: Runtime) -> None:
+            from lunalux_core.importing.documents import OFF
+            from lunalux_core.importing.shelf_documents import put
+
+            rows: list[dict[str, Any]] = []
+            for path, found in read_each(paths, lambda path: _documents(kind, path), rows):
+                for one in found:
+                    done = await runtime.library.database.write(
+                        lambda c, one=one: put(  # type: ignore[misc]
+                            c, kind, name or one.name, one.document, enabled=False, copy=bool(name)
+                        )
+                    )
+                    notes = one.notes if done.is_new else (f"{done.item.name} was there already.",)
+                    if done.is_new:
+                        notes = (*notes, OFF[kind])
+                    for note in notes:
+                        output.note(f"{path.name}: {note}")
+                    rows.append({**summary(done.item), "path": str(path), "notes": list(notes)})
+            if as_json:
+                output.print_json(rows)
+            else:
+                for row in rows:
+                    if "id" in row:
+                        output.print_text(f"{row['id']}\t{row['name']}")
+            if any("error" in row for row in rows):
+                raise typer.Exit(output.PARTLY)
+
+        with_runtime(work)
+
+    @shared(
+        "export",
+        f"Write a {kind} to a file, as its own tools read it.\n\n"
+        f"Example: lunalux {kind} export NAME {kind}.json",
+    )
+    def export_item(
+        name: str = NAME, path: Path = typer.Argument(), force: bool = FORCE, as_json: bool = JSON
+    ) -> None:
+        async def work(runtime: Runtime) -> None:
+            item = await shelf_of(runtime.library, kind).find(name)
+            text = json.dumps(exported(item), ensure_ascii=False, indent=4) + "\n"
+            write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
+            if as_json:
+                output.print_json({**summary(item), "path": str(path)})
+            else:
+                output.say("written", path=path)
+
+        with_runtime(work)
+
+    def switch(enabled: bool) -> Callable[..., None]:
+        def command(name: str = NAME, as_json: bool = JSON) -> None:
+            async def work(runtime: Runtime) -> None:
+                shelf = shelf_of(runtime.library, kind)
+                item = await shelf.find(name)
+                await shelf.enable(item.id, enabled)
+                if as_json:
+                    output.print_json({**summary(item), "enabled": enabled})
+                else:
+                    output.say("switched_on" if enabled else "switched_off", name=item.name)
+
+            with_runtime(work)
+
+        return command
+
+    shared("enable", f"Switch a {kind} on.\n\nExample: lunalux {kind} enable NAME")(switch(True))
+    shared("disable", f"Switch a {kind} off.\n\nExample: lunalux {kind} disable NAME")(switch(False))
+
+    @shared("delete", f"Remove a {kind} from the library.\n\nExample: lunalux {kind} delete NAME --yes")
+    def delete_item(name: str = NAME, yes: bool = YES, as_json: bool = JSON) -> None:
+        async def find(runtime: Runtime) -> ShelfItem:
+            return await shelf_of(runtime.library, kind).find(name)
+
+        async def remove(runtime: Runtime, item: ShelfItem) -> None:
+            await shelf_of(runtime.library, kind).delete(item.id)
+            if as_json:
+                output.print_json({**summary(item), "deleted": True})
+            else:
+                output.say("deleted", name=item.name)
+
+        delete_asked(find, lambda item: t("cli.delete", name=item.name), remove, yes=yes)
+
+    return app
+
+
+def read_each(
+    paths: Sequence[Path], read: Callable[[Path], T], rows: list[dict[str, Any]]
+) -> Iterator[tuple[Path, T]]:
+    """Files one after another. Of several, one that cannot be read is told, gets a row with its `error`, and
+    does not stop the others. Raises what `read` raises for a single file.
+    """
+    for path in paths:
+        try:
+            found = read(path)
+        except LunaluxError as error:
+            if len(paths) == 1:
+                raise
+            sentence = output.sentence(error)[0]
+            output.note(f"{path}: {sentence}")
+            rows.append({"path": str(path), "error": {"code": error.code, "message": sentence}})
+            continue
+        yield path, found
+
+
+def _documents(kind: ShelfKind, path: Path) -> list[ShelfDocument]:
+    """What a file a person named has for a shelf; mended texts are told."""
+    from lunalux_core.importing.shelf_documents import read_document, read_worldbook_document, shelf_documents
+
+    read = read_worldbook_document if kind == "worldbook" else read_document
+    document, mended = read(read_file(path), path.name)
+    for one in mended:
+        output.note(f"{path.name}: {one}")
+    return shelf_documents(kind, document, path.stem)
+
+
+def shelf_of(library: Library, kind: ShelfKind) -> Shelf:
+    return {"worldbook": library.worldbooks, "preset": library.presets, "regex": library.scripts}[kind]
+
+
+def summary(item: ShelfItem) -> dict[str, Any]:
+    return {"id": item.id, "name": item.name, "enabled": item.enabled}
+
+
+def read_json(path: Path) -> Any:
+    """The JSON of a file a person named. Raises NotFound, InvalidInput (JSON_INVALID), LimitExceeded."""
+    from lunalux_core.importing.shelf_documents import read_document
+
+    document, notes = read_document(read_file(path), path.name)
+    for one in notes:
+        output.note(f"{path.name}: {one}")
+    return document
+
+
+def print_scenarios(path: Path, replay: Callable[[Any], Any]) -> None:
+    """Replay a file of scenarios and print one JSON array of results (vectors/README.md)."""
+    document = read_json(path)
+    if not isinstance(document, (list, dict)):
+        raise InvalidInput("SCENARIOS_INVALID", f"{path.name} holds no scenarios.", "Give a JSON array.")
+    output.print_json(replay(document))

@@ -1,0 +1,78 @@
+"""Choosing a picture: its path, and what it looks like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Center
+from textual.timer import Timer
+from textual.widgets import Input, Static
+
+from lunalux_core.text import clean
+from lunalux_tui.i18n import t
+from lunalux_tui.parts.answer_field import AnswerField
+from lunalux_tui.parts.dialog import Dialog
+from lunalux_tui.parts.files import split_paths
+from lunalux_tui.parts.picture import Picture
+
+PAUSE = 0.2
+
+
+class PictureDialog(Dialog[str]):
+    """Asks for the path of a picture and shows it; answers the path, or None."""
+
+    DEFAULT_CSS = """
+    PictureDialog Center { height: auto; }
+    PictureDialog #picture-preview { width: 24; height: 12; margin: 0 0 1 0; }
+    PictureDialog.-short #picture-preview { width: 12; height: 6; margin: 0; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(t("create.picture.title"), hint=t("create.picture.hint"))
+        self._pause: Timer | None = None
+
+    def compose_body(self) -> ComposeResult:
+        yield AnswerField(placeholder="~/pictures/portrait.png", id="answer")
+        with Center():
+            yield Picture(id="picture-preview")
+        yield Static("", id="verdict", markup=False)
+
+    @property
+    def path(self) -> Path | None:
+        """The file that is named, if there is one."""
+        try:
+            found = split_paths(self.query_one("#answer", Input).value)
+            path = Path(found[0]).expanduser() if found else None
+            return path if path is not None and path.is_file() else None
+        except (OSError, ValueError, RuntimeError):
+            return None
+
+    @on(Input.Changed, "#answer")
+    def _typed(self) -> None:
+        if self._pause is not None:
+            self._pause.stop()
+        self._pause = self.set_timer(PAUSE, self._look)
+
+    def _look(self) -> None:
+        path = self.path
+        self.query_one(Picture).source = path
+        if path is None:
+            self._say(t("create.picture.no_file") if self.query_one("#answer", Input).value.strip() else "")
+
+    @on(Picture.Drawn)
+    def _drawn(self, event: Picture.Drawn) -> None:
+        path = self.path
+        self._say(t("create.picture.unseen") if not event.ok else clean(path.name) if path else "")
+
+    def _say(self, text: str) -> None:
+        self.query_one("#verdict", Static).update(text)
+
+    @on(Input.Submitted)
+    def _answered(self) -> None:
+        path = self.path
+        if path is not None:
+            self.dismiss(str(path))
+        else:
+            self._say(t("create.picture.no_file"))

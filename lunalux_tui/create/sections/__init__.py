@@ -1,0 +1,54 @@
+"""The parts of the character editor, and the pane that shows each; imported when it is first looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from lunalux_tui.i18n import t
+
+if TYPE_CHECKING:
+    from lunalux_tui.create.sections.base import EditorSection
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the form; its words are under `create.section.<id>`."""
+
+    id: str
+    module: str = "fields"
+    pane: str = "FieldsSection"
+
+    @property
+    def title(self) -> str:
+        return t(f"create.section.{self.id}")
+
+    def make(self) -> EditorSection:
+        """The pane itself."""
+        module = import_module(f"lunalux_tui.create.sections.{self.module}")
+        made: EditorSection = getattr(module, self.pane)(self)
+        return made
+
+
+SECTIONS = (
+    Section("basics"),
+    Section("character"),
+    Section("greetings", "greetings", "GreetingsSection"),
+    Section("examples"),
+    Section("book", "worldbook", "WorldbookSection"),
+    Section("prompts"),
+    Section("notes"),
+    Section("finish", "finish", "FinishSection"),
+)
+BY_ID = {section.id: section for section in SECTIONS}
+
+
+def section_of(place: str) -> str:
+    """The section where a change of this place shows; see `editor.draft.Draft.become`."""
+    from lunalux_core.editor.fields import BY_ID as FIELDS
+
+    name = place.partition(" ")[0]
+    if name in FIELDS:
+        return FIELDS[name].section
+    return name if name in BY_ID else ""

@@ -1,0 +1,1 @@
+"""The market screen: the community's cards as a grid, one of them in full, publishing."""

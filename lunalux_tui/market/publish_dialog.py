@@ -1,0 +1,216 @@
+"""Giving a character to the community: which one, in which language, with what words."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.reactive import var
+from textual.timer import Timer
+from textual.widgets import Input, Static, TextArea
+
+from lunalux_core.errors import InvalidInput
+from lunalux_core.text import clean, clean_line
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import LANGUAGES, t
+from lunalux_tui.parts.dialog import CANCEL
+from lunalux_tui.parts.form_dialog import FormDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row
+
+if TYPE_CHECKING:
+    from lunalux_core.library.market_cache import Lang
+    from lunalux_core.runtime import Runtime
+    from lunalux_tui.parts.host import Host
+
+TAGS_MOST = 10
+INTRO_MOST = 4000
+PAUSE = 0.6
+STEPS = ("prepare", "upload", "publish", "done")
+
+ACTIONS = (
+    Action("market.send", "send", "ctrl+s", footer=80, priority=True, palette=False),
+    Action("market.other_language", "other_language", "ctrl+l", footer=81, priority=True, palette=False),
+    CANCEL,
+)
+
+
+async def publish(app: Host, lang: Lang) -> Lang | None:
+    """Choose a character of the library and publish it; the language it went to, or None."""
+    characters = await app.runtime.library.characters.list()
+    rows = [Row(one.id, one.name, right=LANGUAGES.get(one.language, "")) for one in characters]
+    from lunalux_core.exporting.target import card_file
+
+    picked = await app.push_screen_wait(
+        PickDialog(t("market.publish.choose"), rows, hint=t("market.publish.choose_hint"))
+    )
+    if picked is None:
+        return None
+    character = await app.runtime.library.characters.get(picked)
+    spoken = character.summary.language
+    return await app.push_screen_wait(
+        PublishDialog(
+            app.runtime,
+            picked,
+            character.name,
+            lambda: asyncio.to_thread(card_file, app.runtime.library, character),
+            lang=cast("Lang", spoken) if spoken in LANGUAGES else lang,
+            intro=character.summary.intro,
+            tags=character.summary.tags,
+        )
+    )
+
+
+def split_tags(text: str) -> tuple[str, ...]:
+    """Tags between commas of any script, without repetition, a leading # dropped."""
+    found = (clean_line(part, 60).lstrip("#＃").strip() for part in re.split(r"[,，、;；\n]", text))
+    return tuple(dict.fromkeys(tag for tag in found if tag))
+
+
+class PublishDialog(FormDialog["Lang"]):
+    """Answers the language it was published in, or None. What was typed is kept until it is published.
+
+    Args:
+        key: names the draft; the id of the character.
+        png: gives the card's file when it is needed.
+    """
+
+    ACTIONS = ACTIONS
+    BINDINGS = bindings(ACTIONS)
+    SIZE: ClassVar[str] = "-broad"
+    lang: var[Lang] = var("en", init=False)
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        key: str,
+        name: str,
+        png: Callable[[], Awaitable[bytes]],
+        *,
+        lang: Lang,
+        intro: str = "",
+        tags: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(t("market.publish.title", name=clean_line(name, 60)))
+        self._runtime = runtime
+        self._key = f"publish_draft:{key}"
+        self._name = name
+        self._png = png
+        self._first = (lang, intro, tags[:TAGS_MOST])
+        self._pause: Timer | None = None
+
+    def compose_body(self) -> ComposeResult:
+        yield Static("", id="publish-lang", markup=False)
+        yield Static(t("market.publish.intro"), classes="label", markup=False)
+        yield TextArea(
+            "", soft_wrap=True, show_line_numbers=False, compact=True, tab_behavior="focus", id="intro"
+        )
+        yield Static(t("market.publish.tags", n=TAGS_MOST), classes="label", markup=False)
+        yield Input(placeholder=t("market.publish.tags_placeholder"), id="tags", max_length=800)
+        yield Static("", id="steps", markup=False)
+
+    async def on_mount(self) -> None:
+        lang, intro, tags = self._first
+        draft = await self._runtime.library.state.get(self._key)
+        if isinstance(draft, dict):
+            lang, intro = draft.get("lang", lang), draft.get("intro", intro)
+        self.lang = lang if lang in LANGUAGES else "en"
+        area = self.query_one(TextArea)
+        area.load_text(intro)
+        self.query_one("#tags", Input).value = draft["tags"] if isinstance(draft, dict) else ", ".join(tags)
+        area.focus()
+        area.move_cursor(area.document.end)
+        self.watch_lang()
+
+    def watch_lang(self) -> None:
+        shown = "   ".join(f"{'●' if lang == self.lang else '○'} {name}" for lang, name in LANGUAGES.items())
+        self.query_one("#publish-lang", Static).update(shown)
+        self._keep_soon()
+
+    def action_other_language(self) -> None:
+        self.lang = "zh" if self.lang == "en" else "en"
+
+    def on_click(self, event: object) -> None:
+        widget = getattr(event, "widget", None)
+        if getattr(widget, "id", "") == "publish-lang":
+            self.action_other_language()
+
+    @on(Input.Changed)
+    @on(TextArea.Changed)
+    def _changed(self) -> None:
+        if not self.busy:
+            self.say("")
+        self._keep_soon()
+
+    def _keep_soon(self) -> None:
+        if self._pause is not None:
+            self._pause.stop()
+        self._pause = self.set_timer(PAUSE, self._keep)
+
+    async def _keep(self) -> None:
+        """What stands in the fields survives the dialog and the program."""
+        if self.is_mounted:
+            await self._runtime.library.state.set(self._key, self._draft())
+
+    def _draft(self) -> dict[str, str]:
+        return {
+            "lang": self.lang,
+            "intro": self.query_one(TextArea).text,
+            "tags": self.query_one("#tags", Input).value,
+        }
+
+    def action_cancel(self) -> None:
+        if not self.busy:
+            self.run_worker(self._leave(), group="leave", exit_on_error=False)
+
+    async def _leave(self) -> None:
+        await self._keep()
+        self.dismiss(None)
+
+    @on(Input.Submitted)
+    def action_send(self) -> None:
+        self.send(self._publish())
+
+    async def _publish(self) -> None:
+        intro, tags = (
+            clean(self.query_one(TextArea).text).strip(),
+            split_tags(self.query_one("#tags", Input).value),
+        )
+        if not intro:
+            self.query_one(TextArea).focus()
+        if len(tags) > TAGS_MOST:
+            raise InvalidInput(
+                "TOO_MANY_TAGS",
+                f"A published character has at most {TAGS_MOST} tags; these are {len(tags)}.",
+                "Take some away.",
+                most=TAGS_MOST,
+                n=len(tags),
+            )
+        await self._keep()
+        self._progress("prepare")
+        try:
+            png = await self._png()
+            await self._runtime.market.publish(
+                png, "card.png", self.lang, intro[:INTRO_MOST], tags=tags, progress=self._progress
+            )
+        except BaseException:
+            self._progress("")
+            raise
+        if self._pause is not None:
+            self._pause.stop()
+        await self._runtime.library.state.set(self._key, None)
+        self.app.notify(t("market.published", name=self._name), markup=False)
+        self.finish(self.lang)
+
+    def _progress(self, step: str) -> None:
+        """Show how far it is."""
+        at = STEPS.index(step) if step in STEPS else -1
+        marks = (
+            ("✓" if place < at else "●" if place == at else "○", one) for place, one in enumerate(STEPS[:3])
+        )
+        shown = "   ".join(f"{mark} {t(f'market.publish.step.{one}')}" for mark, one in marks)
+        self.query_one("#steps", Static).update(shown if at >= 0 else "")

@@ -1,0 +1,1 @@
+"""What several screens use: dialogs, rows, form fields, drawn lines, pictures."""

@@ -1,0 +1,61 @@
+"""Numbers, ages and levels in the words of the catalogue, for market and wallet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lunalux_core.account import AccountState
+from lunalux_core.ids import now_ms
+from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import Part
+from lunalux_tui.theme.styles import ACCENT, CHARACTER, MUTED, USER
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+
+STAR, LUNA, LIKES, DOWNLOADS = "★", "☾", "♥", "⇩"
+
+
+def compact(number: int) -> str:
+    """A count in at most five cells: 999, 1.2k, 34k, 5.6M."""
+    for size, letter in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            return f"{number / size:.1f}".removesuffix(".0")[:4].removesuffix(".") + letter
+    return str(number)
+
+
+def age(then: int, now: int | None = None) -> str:
+    """How long ago a moment was (milliseconds since 1970), in the largest unit that fits."""
+    passed = (now_ms() if now is None else now) - then
+    if passed < MINUTE:
+        return t("market.age.now")
+    for size, name in ((DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes")):
+        if passed >= size:
+            return t(f"market.age.{name}", n=passed // size)
+    raise AssertionError("a minute is the smallest unit")
+
+
+def lux_name(level: int) -> str:
+    """Lux, Super Lux or Ultra Lux."""
+    return t(f"wallet.lux.{min(max(level, 0), 2)}")
+
+
+def wallet_parts(state: AccountState | None, *, weight: int = 1) -> Sequence[Part]:
+    """The two balances for a bar; nothing while nobody is signed in."""
+    if state is None or not state.wallet:
+        return ()
+    style = MUTED if state.offline else ACCENT
+    return (
+        Part(f"{STAR} {compact(state.star)}", style, "app.go('user')", weight),
+        Part(f"{LUNA} {compact(state.luna)}", MUTED if state.offline else USER, "app.go('user')", weight),
+    )
+
+
+def lux_style(level: int) -> int:
+    """The style bits of a level's badge."""
+    return (MUTED, CHARACTER, ACCENT)[min(max(level, 0), 2)]
+
+
+def rewards_due(state: AccountState) -> int:
+    """How many invite rewards wait to be paid out."""
+    threshold = int(state.invite.get("threshold", 0))
+    return int(state.invite.get("unissuedRewardCount", 0)) // threshold if threshold > 0 else 0

@@ -1,0 +1,57 @@
+"""The frame of every dialog: a box with a title, what is asked, and the keys that answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import t
+from lunalux_tui.parts.keybar import KeyBar
+from lunalux_tui.parts.screen import LunaScreen
+
+Result = TypeVar("Result")
+
+CANCEL = Action("dialog.cancel", "cancel", "escape", footer=90, palette=False)
+
+
+class Dialog(ModalScreen[Result], LunaScreen[Result], Generic[Result]):
+    """A modal question. Escape answers None."""
+
+    CSS_PATH = str(Path(__file__).with_name("dialog.tcss"))
+    ACTIONS: ClassVar[tuple[Action, ...]] = (CANCEL,)
+    BINDINGS = bindings((CANCEL,))
+    SIZE: ClassVar[str] = ""
+    """CSS class of the box: "" as small as its contents, "-tall" for lists, "-wide" for texts."""
+
+    def __init__(self, title: str, *, hint: str = "") -> None:
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-high")]
+        self.dialog_title = title
+        self.hint = hint
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog", classes=self.SIZE) as box:
+            box.border_title = self.dialog_title.replace("[", "\\[")
+            if self.hint:
+                yield Static(self.hint, classes="hint", markup=False)
+            yield from self.compose_body()
+            yield KeyBar()
+
+    def compose_body(self) -> ComposeResult:
+        """What stands in the box."""
+        yield from ()
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+def question(key: str, **params: object) -> str:
+    """The words of a dialog."""
+    return t(f"dialog.{key}", **params)

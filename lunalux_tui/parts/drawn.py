@@ -1,0 +1,149 @@
+"""Widgets that draw their own lines from style bits, straight from the theme's palette."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from rich.cells import cell_len, set_cell_size
+from textual import events
+from textual.containers import Horizontal, Vertical
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from lunalux_tui.theme.palette import Palette
+from lunalux_tui.theme.styles import Run
+
+
+class Themed(Protocol):
+    """What these widgets need of the app."""
+
+    @property
+    def palette(self) -> Palette: ...
+
+    keymap: Mapping[str, str]
+
+
+def palette_of(widget: Widget) -> Palette:
+    """The colours in force."""
+    return cast(Themed, widget.app).palette
+
+
+def keymap_of(widget: Widget) -> Mapping[str, str]:
+    """The person's own keys by action id."""
+    return cast(Themed, widget.app).keymap
+
+
+def fit(text: str, width: int) -> str:
+    """`text` in at most `width` cells, with an ellipsis where it was cut."""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
+
+
+def within(widget: Widget, strips: list[Strip], crop: Region) -> list[Strip]:
+    """Finished lines: cut to the columns that are asked for, and through the app's filters."""
+    if crop.column_span != (0, widget.size.width):
+        strips = [strip.crop(*crop.column_span) for strip in strips]
+    background = widget.background_colors[1]
+    for one in widget.get_line_filters():
+        strips = [strip.apply_filter(one, background) for strip in strips]
+    return strips
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a bar; with an action it can be clicked. `weight` 0 is never left out, others first."""
+
+    text: str
+    style: int = 0
+    action: str = ""
+    weight: int = 0
+
+
+class Column(Vertical):
+    """A container that never shows: its children cover it, so it is not drawn line by line."""
+
+    BLANK = True
+
+
+class Beside(Horizontal):
+    """The same from left to right."""
+
+    BLANK = True
+
+
+class Bar(Widget):
+    """One line of parts: some at the left, some at the right, the least important left out when narrow."""
+
+    DEFAULT_CSS = "Bar { height: 1; }"
+    ALLOW_SELECT = False
+    GAP = "  "
+    GROUND = 0
+
+    zones: Sequence[tuple[int, int, str]] = ()
+    """Where a click runs an action: the cells from the first to before the second."""
+
+    def left(self) -> Sequence[Part]:
+        return ()
+
+    def right(self) -> Sequence[Part]:
+        return ()
+
+    def retranslate(self) -> None:
+        self.refresh()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        strip = palette_of(self).strip(self._runs(), self.size.width)
+        blank = palette_of(self).strip(
+            [("", self.GROUND), (" " * self.size.width, self.GROUND)], self.size.width
+        )
+        strips = [strip if y == 0 else blank for y in crop.line_range]
+        return within(self, strips, crop)
+
+    def _runs(self) -> list[Run]:
+        self._zones: list[tuple[int, int, str]] = []
+        self.zones = self._zones
+        width = self.size.width - 2
+        left, right = list(self.left()), list(self.right())
+        while (left or right) and self._length(left) + self._length(right) + 2 > width:
+            weightiest = max([*left, *right], key=lambda part: part.weight)
+            if not weightiest.weight:
+                break
+            (left if weightiest in left else right).remove(weightiest)
+        room = width - self._length(right) - (2 if right else 0)
+        ground = self.GROUND
+        runs: list[Run] = [(" ", ground)]
+        x = self._write(runs, left, 1, room)
+        if right:
+            gap = max(width + 1 - self._length(right) - x, 1)
+            runs.append((" " * gap, ground))
+            x = self._write(runs, right, x + gap, width)
+        runs.append((" " * max(self.size.width - x, 0), ground))
+        return runs
+
+    def _length(self, parts: Sequence[Part]) -> int:
+        return sum(cell_len(part.text) for part in parts) + cell_len(self.GAP) * max(len(parts) - 1, 0)
+
+    def _write(self, runs: list[Run], parts: Sequence[Part], x: int, room: int) -> int:
+        start = x
+        for index, part in enumerate(parts):
+            gap = self.GAP if index else ""
+            text = fit(part.text, room - (x - start) - len(gap))
+            if not text:
+                break
+            runs += [(gap, self.GROUND), (text, part.style | self.GROUND)]
+            end = x + len(gap) + cell_len(text)
+            if part.action:
+                self._zones.append((x + len(gap), end, part.action))
+            x = end
+        return x
+
+    async def on_click(self, event: events.Click) -> None:
+        for start, end, action in self.zones:
+            if start <= event.x < end:
+                event.stop()
+                await self.run_action(action)
+                return

@@ -1,0 +1,69 @@
+"""Changing the words of a message."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from textual.app import ComposeResult
+from textual.widgets import TextArea
+
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.parts.dialog import CANCEL, Dialog, question
+
+
+class EditDialog(Dialog[str]):
+    """Shows a text for editing; answers the new text, or None: then `text` is what was not saved.
+
+    Args:
+        draft: what was not saved last time, "" for nothing; one undo shows the stored text again.
+        keep: keeps what is being written when the program is left.
+    """
+
+    ACTIONS = (Action("dialog.save", "save", "ctrl+s", footer=80, priority=True, palette=False), CANCEL)
+    BINDINGS = bindings(ACTIONS)
+    SIZE = "-wide"
+
+    def __init__(
+        self,
+        name: str,
+        text: str,
+        *,
+        branch: bool = False,
+        draft: str = "",
+        keep: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        key = "edit_branch" if branch else "edit"
+        hint = question("unsaved") if draft else question(f"{key}.hint")
+        super().__init__(question(f"{key}.title", name=name), hint=hint)
+        self._text = text
+        self._draft = draft
+        self._keep = keep
+        self.text = draft or text
+
+    def compose_body(self) -> ComposeResult:
+        area = TextArea(self._text, soft_wrap=True, show_line_numbers=False, compact=True, id="edit-text")
+        yield area
+
+    def on_mount(self) -> None:
+        area = self.query_one(TextArea)
+        area.focus()
+        if self._draft:
+            area.replace(self._draft, (0, 0), area.document.end)
+            area.history.checkpoint()
+        area.move_cursor(area.document.end)
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        self.text = event.text_area.text
+
+    async def keep_draft(self) -> None:
+        """Keep what is being written."""
+        if self._keep is not None and self.is_mounted:
+            self.text = self.query_one(TextArea).text
+            await self._keep(self.text)
+
+    def action_cancel(self) -> None:
+        self.text = self.query_one(TextArea).text
+        self.dismiss(None)
+
+    def action_save(self) -> None:
+        self.dismiss(self.query_one(TextArea).text)

@@ -1,0 +1,73 @@
+"""A dialog that sends something and stays open until it went through: errors stand in it, nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from lunalux_core.errors import LunaluxError
+from lunalux_tui.i18n import t, tell
+from lunalux_tui.parts.dialog import Dialog
+from lunalux_tui.parts.keybar import KeyBar
+
+Result = TypeVar("Result")
+
+
+class FormDialog(Dialog[Result]):
+    """Fields, and under them what is going on or what went wrong."""
+
+    CSS_PATH = [Dialog.CSS_PATH, str(Path(__file__).with_name("form_dialog.tcss"))]  # type: ignore[assignment]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall")]  # noqa: RUF012
+    busy = False
+    finished = False
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog", classes=self.SIZE) as box:
+            box.border_title = self.dialog_title.replace("[", "\\[")
+            if self.hint:
+                yield Static(self.hint, classes="hint", markup=False)
+            yield from self.compose_body()
+            yield Static("", id="outcome", markup=False)
+            yield KeyBar()
+
+    def say(self, text: str, *, error: bool = False) -> None:
+        """Write a line under the fields; "" takes it away."""
+        outcome = self.query_one("#outcome", Static)
+        outcome.update(text)
+        outcome.set_class(error, "-error")
+        outcome.set_class(bool(text), "-some")
+        if text:
+            self.call_after_refresh(outcome.scroll_visible, animate=False)
+
+    def send(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what the dialog is for, once at a time."""
+        if self.busy or self.finished:
+            work.close()
+            return
+        self.busy = True
+        self.say(t("account.working"))
+        self.run_worker(self._send(work), group="send", exit_on_error=False)
+
+    def finish(self, result: Result | None) -> None:
+        """It went through: nothing more is sent, and the dialog answers."""
+        self.finished = True
+        self.dismiss(result)
+
+    async def _send(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except LunaluxError as error:
+            self.say("\n".join(part for part in tell(error) if part), error=True)
+        finally:
+            self.busy = False
+
+    def show_failure(self, error: BaseException) -> None:
+        """What nobody expected is told in the dialog too."""
+        self.log.error("worker failed", error=repr(error))
+        self.say(t("app.unexpected", reason=f"{type(error).__name__}: {error}"), error=True)

@@ -1,0 +1,113 @@
+"""The model picker: saved models, the environment's servers, local servers, official models, practice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from textual import work
+
+from lunalux_core.errors import LunaluxError
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import t, tell
+from lunalux_tui.parts.dialog import CANCEL, question
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row
+
+if TYPE_CHECKING:
+    from lunalux_core.llm.model import ModelSpec
+    from lunalux_core.runtime import Runtime
+
+
+class ModelsDialog(PickDialog):
+    """Answers the name of a model, or None. What only a server knows comes in while the list is open."""
+
+    TWO_LINES = True
+    ACTIONS = (
+        Action("models.settings", "settings", "ctrl+n", footer=81, priority=True, palette=False),
+        CANCEL,
+    )
+    BINDINGS = bindings(ACTIONS)
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._rows = [own_row(spec) for spec in runtime.models.specs()]
+        current = runtime.settings.model
+        if current not in {row.id for row in self._rows}:
+            self._rows.insert(0, Row(current, current, t("model.in_use")))
+        super().__init__(question("models.title"), self._rows, current=current, hint=question("models.hint"))
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        for spec in self._runtime.models.connections():
+            self._ask_server(spec)
+        self._ask_local()
+        self._ask_backend()
+
+    def _add(self, rows: list[Row]) -> None:
+        known = {row.id for row in self._rows}
+        self._rows += [row for row in rows if row.id not in known]
+        self.show(self._rows)
+
+    @work(group="models", exit_on_error=False)
+    async def _ask_server(self, spec: ModelSpec) -> None:
+        try:
+            names = await self._runtime.models.models_of(spec)
+        except LunaluxError as error:
+            self._tell(spec.name, error)
+            return
+        self._add(
+            [Row(spec.name + name, name, t(f"model.{spec.provider}", server=spec.base_url)) for name in names]
+        )
+
+    @work(group="models", exit_on_error=False)
+    async def _ask_local(self) -> None:
+        from lunalux_core.llm.registry import local_servers
+
+        self._add(
+            [
+                Row(spec.name, spec.model, t("model.local", server=spec.base_url))
+                for spec in await local_servers()
+            ]
+        )
+
+    @work(group="models", exit_on_error=False)
+    async def _ask_backend(self) -> None:
+        account = self._runtime.account
+        state = await account.load()
+        self._add([official_row(row) for row in state.models])
+        if not state.models:
+            state = await account.ensure()
+            self._add([official_row(row) for row in state.models])
+
+    def action_settings(self) -> None:
+        """Leave for the models of the settings, where own ones are added and changed."""
+        self.dismiss(None)
+        self.lunalux.action_settings("models")
+
+    def _tell(self, name: str, error: LunaluxError) -> None:
+        message, _ = tell(error)
+        self.notify(message, title=name, severity="warning", markup=False)
+
+
+def own_row(spec: ModelSpec) -> Row:
+    """A model that can be named without asking a server."""
+    if spec.provider == "practice":
+        return Row(spec.name, t("model.practice"), t("model.practice_help"))
+    where = spec.base_url or t(f"model.{spec.provider}_home")
+    return Row(spec.name, spec.name, f"{spec.model} · {where}")
+
+
+def official_row(row: Mapping[str, Any]) -> Row:
+    """A model of the price list: what a reply costs, and from which Lux level it is free."""
+    prices = []
+    if row["freeLevel"] >= 0:
+        prices.append(
+            t("model.free") if row["freeLevel"] == 0 else t("model.free_from", level=row["freeLevel"])
+        )
+    if row["allowStar"] and row["starCost"] >= 0:
+        prices.append(t("model.stars", n=row["starCost"]))
+    if row["allowLuna"] and row["lunaCost"] >= 0:
+        prices.append(t("model.lunas", n=row["lunaCost"]))
+    name = str(row["displayname"])
+    return Row(f"official:{row['modelId']}", name, t("model.official"), right=" · ".join(prices), mark="✦")

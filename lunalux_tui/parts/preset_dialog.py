@@ -1,0 +1,188 @@
+"""The prompts of a preset in the order they are sent: switched on and off, moved, rewritten."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.app import ComposeResult
+
+from lunalux_core.llm.tokens import estimator
+from lunalux_core.text import clean_line
+from lunalux_tui import i18n
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import t
+from lunalux_tui.parts.dialog import CANCEL, Dialog, question
+from lunalux_tui.parts.edit_dialog import EditDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.preset_choice import Held, builtin_rows, held, own_rows, put_in_use
+from lunalux_tui.parts.reader import Reader
+from lunalux_tui.parts.rows import Row, Rows
+from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE
+
+if TYPE_CHECKING:
+    from lunalux_core.presets.document import Preset, PresetPrompt
+
+
+class PresetDialog(Dialog[None]):
+    """Changes are kept at once; the first change of a built-in preset makes a copy, which is then in use.
+
+    Args:
+        choosing: whether another preset can be chosen here; it is put in use.
+    """
+
+    ACTIONS = (
+        Action("prompts.toggle", "switch", "enter,space", footer=1, palette=False),
+        Action("prompts.edit", "edit", "e", footer=2, palette=False),
+        Action("prompts.earlier", "shift(-1)", "shift+up,K", footer=3, palette=False),
+        Action("prompts.later", "shift(1)", "shift+down,J", palette=False),
+        Action("prompts.other", "other", "o", footer=4, palette=False),
+        CANCEL,
+    )
+    BINDINGS = bindings(ACTIONS)
+    SIZE = "-wide -tall"
+
+    def __init__(self, found: Held, *, choosing: bool = True) -> None:
+        super().__init__("", hint=question("prompts.hint"))
+        self._held = found
+        self._choosing = choosing
+        self._count = estimator("").text
+        self._storing = asyncio.Lock()
+
+    def compose_body(self) -> ComposeResult:
+        yield Rows(ground=SURFACE, id="prompt-rows")
+        yield Reader(id="prompt-told")
+
+    @property
+    def preset(self) -> Preset:
+        return self._held.preset
+
+    @property
+    def rows(self) -> Rows:
+        return self.query_one("#prompt-rows", Rows)
+
+    def on_mount(self) -> None:
+        self.rows.focus()
+        self._show()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "other":
+            return self._choosing
+        if action == "edit":
+            prompt = self._prompt()
+            return prompt is not None and not prompt.marker
+        return True
+
+    # -- what is seen ------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        name = clean_line(self.preset.name, 60)
+        key = "prompts.title" if self._held.item is not None else "prompts.title_builtin"
+        self.query_one("#dialog").border_title = question(key, name=name).replace("[", "\\[")
+        self.rows.set_rows([self._row(one.identifier, one.enabled) for one in self.preset.order])
+        self._tell()
+
+    def _row(self, identifier: str, enabled: bool) -> Row:
+        prompt = self.preset.prompt(identifier)
+        if prompt is None or prompt.marker:
+            size = question("prompts.filled")
+        else:
+            size = question("prompts.size", n=f"{self._count(prompt.content):,}")
+        return Row(identifier, self._title_of(identifier), right=size, mark="✓" if enabled else " ")
+
+    def _title_of(self, identifier: str) -> str:
+        prompt = self.preset.prompt(identifier)
+        known = f"inspector.slot.{identifier}"
+        if (prompt is None or prompt.marker or not prompt.name) and i18n.has(known):
+            return t(known)
+        return clean_line(prompt.name if prompt is not None and prompt.name else identifier, 80)
+
+    def _prompt(self) -> PresetPrompt | None:
+        return self.preset.prompt(self.rows.chosen) if self.is_mounted else None
+
+    @on(Rows.Moved, "#prompt-rows")
+    def _tell(self) -> None:
+        prompt = self._prompt()
+        if prompt is None or prompt.marker:
+            told = [(question("prompts.marker"), MUTED)]
+        else:
+            where = question("prompts.depth", n=prompt.depth) if prompt.absolute else ""
+            head = question("prompts.head", role=t(f"inspector.role.{prompt.role}"))
+            told = [(head, ACCENT | BOLD), *([(where, MUTED)] if where else []), ("", 0), (prompt.content, 0)]
+        self.query_one(Reader).show(told)
+        self.refresh_bindings()
+
+    # -- what is changed ---------------------------------------------------------------------------
+
+    @on(Rows.Chosen, "#prompt-rows")
+    def action_switch(self) -> None:
+        from lunalux_core.presets.document import set_enabled
+
+        for one in self.preset.order:
+            if one.identifier == self.rows.chosen:
+                self._keep(set_enabled(self.preset, one.identifier, not one.enabled))
+
+    def action_shift(self, step: int) -> None:
+        from lunalux_core.presets.document import set_order
+
+        order = list(self.preset.order)
+        at = next((place for place, one in enumerate(order) if one.identifier == self.rows.chosen), -1)
+        if at >= 0 and 0 <= at + step < len(order):
+            order[at], order[at + step] = order[at + step], order[at]
+            self._keep(set_order(self.preset, order))
+
+    @work(group="preset-edit", exclusive=True, exit_on_error=False)
+    async def action_edit(self) -> None:
+        from lunalux_core.presets.document import set_content
+
+        prompt = self._prompt()
+        if prompt is None or prompt.marker:
+            return
+        text = await self.app.push_screen_wait(_PromptText(self._title_of(prompt.identifier), prompt.content))
+        if text is not None and text != prompt.content:
+            self._keep(set_content(self.preset, prompt.identifier, text))
+
+    def _keep(self, preset: Preset) -> None:
+        """Show the changed preset and store it."""
+        self._held = Held(self._held.row_id, preset, self._held.item)
+        self._show()
+        self._store()
+
+    @work(group="preset", exit_on_error=False)
+    async def _store(self) -> None:
+        """Store what is shown; one after the other, so that quick changes make one copy."""
+        from lunalux_core.presets.document import preset_document
+
+        shelf = self.lunalux.runtime.library.presets
+        async with self._storing:
+            if (item := self._held.item) is not None:
+                await shelf.save(item.id, document=preset_document(self.preset))
+                return
+            name = question("prompts.copy_name", name=self.preset.name)
+            item = await shelf.add(name, preset_document(self.preset))
+            self._held = Held(item.id, replace(self.preset, name=name), item)
+        self.notify(question("prompts.copied", name=name), markup=False)
+        self._show()
+
+    @work(group="preset-edit", exclusive=True, exit_on_error=False)
+    async def action_other(self) -> None:
+        """Put another preset in use and show it."""
+        runtime = self.lunalux.runtime
+        items = await runtime.library.presets.list()
+        rows = [*own_rows(items), *builtin_rows(runtime.settings, items)]
+        dialog = PickDialog(question("prompts.pick"), rows, current=self._held.row_id)
+        picked = await self.app.push_screen_wait(dialog)
+        if picked is not None:
+            self._held = held(picked, runtime.settings, items)
+            await put_in_use(self.lunalux, picked)
+            self._show()
+
+
+class _PromptText(EditDialog):
+    """The text of one prompt."""
+
+    def __init__(self, name: str, text: str) -> None:
+        Dialog.__init__(self, question("prompts.edit_title", name=name), hint=question("prompts.edit_hint"))
+        self._text = text

@@ -1,0 +1,45 @@
+"""A text to read as it is, however long: wrapped to the width, nothing in it is understood as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lunalux_core.text import clean
+from lunalux_tui.i18n import t
+from lunalux_tui.parts.text_view import TextView
+from lunalux_tui.render.wrap import wrap
+from lunalux_tui.theme.styles import MUTED, SURFACE, Line, Run
+
+LONGEST = 60_000
+"""Characters that are laid out; whoever copies has all of them."""
+LONGEST_LINE = 4_000
+
+
+class Reader(TextView):
+    """Shows runs of text; each paragraph is wrapped for itself."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._runs: Sequence[Run] = ()
+
+    def show(self, runs: Sequence[Run]) -> None:
+        """Show another text, from its beginning."""
+        self._runs = runs
+        self.lay_again()
+        self.scroll_home(animate=False)
+
+    def lay(self, width: int) -> Sequence[Line]:
+        lines: list[Line] = []
+        room = LONGEST
+        for text, style in self._runs:
+            for paragraph in clean(text[:room]).split("\n"):
+                for start in range(0, max(len(paragraph), 1), LONGEST_LINE):
+                    piece = paragraph[start : start + LONGEST_LINE]
+                    lines += wrap([(piece, style | SURFACE)], width, [(" ", SURFACE)], [(" ", SURFACE)])
+            room -= min(len(text), room)
+            if not room:
+                break
+        left = sum(len(text) for text, _ in self._runs) - LONGEST
+        if left > 0:
+            lines.append(((" " + t("message.longer", n=f"{left:,}"), MUTED | SURFACE),))
+        return lines

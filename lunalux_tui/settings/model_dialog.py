@@ -1,0 +1,245 @@
+"""One model configuration: where the server is, which model, its key, and how it samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Input, Label
+
+from lunalux_core.config.saved_models import SAMPLING
+from lunalux_core.config.settings import ModelConfig
+from lunalux_core.llm.model import POST_PROCESSING, ModelOptions
+from lunalux_core.llm.registry import Registry, credential_name, saved_specs
+from lunalux_core.text import clean_line
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import t
+from lunalux_tui.parts.dialog import CANCEL
+from lunalux_tui.parts.form_dialog import FormDialog
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row
+
+if TYPE_CHECKING:
+    from lunalux_core.llm.model import ModelSpec
+    from lunalux_core.llm.probe import ModelTest
+    from lunalux_core.runtime import Runtime
+
+
+_YES, _NO = frozenset({"yes", "true", "on", "1", "是"}), frozenset({"no", "false", "off", "0", "否"})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDraft:
+    """A configuration as the person left it; `key` is "" where the stored one stays."""
+
+    config: ModelConfig
+    key: str = ""
+
+
+class ModelDialog(FormDialog[ModelDraft]):
+    """Answers a configuration ready to be saved, or None. Can ask the server before anything is saved.
+
+    Args:
+        config: what to begin with; its name is "" for a new one.
+        names: names that are taken by others.
+    """
+
+    ACTIONS = (
+        Action("model.save", "save", "ctrl+s", footer=1, priority=True, palette=False),
+        Action("model.try", "try", "ctrl+t", footer=2, priority=True, palette=False),
+        Action("model.list", "list", "ctrl+l", footer=3, priority=True, palette=False),
+        CANCEL,
+    )
+    BINDINGS = bindings(ACTIONS)
+    SIZE = "-form"
+
+    def __init__(self, runtime: Runtime, config: ModelConfig, title: str, names: frozenset[str]) -> None:
+        super().__init__(title)
+        self._runtime = runtime
+        self._config = config
+        self._names = names
+        self._has_key = bool(config.name) and bool(runtime.credentials.get(credential_name(config.name)))
+
+    def compose_body(self) -> ComposeResult:
+        one = self._config
+        with VerticalScroll(id="fields", can_focus=False):
+            yield from self._field("name", one.name, t("model.form.name_hint"))
+            if one.provider == "openai":
+                yield from self._field("base_url", one.base_url, t("model.form.base_url_hint"))
+            yield from self._field("model", one.model, t("model.form.model_hint"))
+            hint = t("model.form.key_kept") if self._has_key else t("model.form.key_hint")
+            yield from self._field("key", "", hint, password=True)
+            yield from self._field("key_env", one.key_env, t("model.form.key_env_hint"))
+            yield from self._field("context_tokens", str(one.context_tokens), "")
+            options = one.options
+            yield from self._field("timeout", _plain(options.timeout or None), t("model.form.timeout_hint"))
+            stream = "" if options.stream else t("model.form.no")
+            yield from self._field("stream", stream, t("model.form.stream_hint", no=t("model.form.no")))
+            modes = ", ".join(POST_PROCESSING)
+            yield from self._field(
+                "post_process", options.post_process, t("model.form.post_process_hint", modes=modes)
+            )
+            yield from self._field(
+                "thinking_marks", " ".join(options.thinking_marks), t("model.form.thinking_marks_hint")
+            )
+            yield Label(t("model.form.sampling"), id="form-sampling", markup=False)
+            for name in SAMPLING:
+                yield from self._field(name, _plain(one.sampling.get(name)), _range(name))
+
+    def _field(self, name: str, value: str, hint: str, *, password: bool = False) -> Iterator[Any]:
+        with Horizontal(classes="field"):
+            yield Label(t(f"model.form.{name}"), classes="label", markup=False)
+            yield Input(value, placeholder=hint, password=password, id=f"field-{name}", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#field-model" if self._config.name else "#field-name", Input).focus()
+
+    # -- what is written ---------------------------------------------------------------------------
+
+    def _text(self, name: str) -> str:
+        found = self.query(f"#field-{name}").results(Input)
+        return next((field.value.strip() for field in found), "")
+
+    def _wrong(self) -> Mapping[str, str]:
+        """What is wrong with the fields, one sentence each."""
+        wrong: dict[str, str] = {}
+        name = self._text("name")
+        if not name:
+            wrong["name"] = t("model.form.name_missing")
+        elif name == "practice" or ":" in name:
+            wrong["name"] = t("model.form.name_bad")
+        elif name in self._names:
+            wrong["name"] = t("model.form.name_taken", name=name)
+        url = self._text("base_url")
+        if url and not url.startswith(("http://", "https://")):
+            wrong["base_url"] = t("model.form.base_url_bad")
+        if not self._text("model"):
+            wrong["model"] = t("model.form.model_missing")
+        if _number(self._text("context_tokens"), int, 512, 10_000_000) is None:
+            wrong["context_tokens"] = t("model.form.number", low="512", high="10,000,000")
+        timeout = self._text("timeout")
+        if timeout and _number(timeout, float, 1, 86_400) is None:
+            wrong["timeout"] = t("model.form.number", low="1", high="86,400")
+        if self._text("stream").lower() not in {"", *_YES, *_NO}:
+            wrong["stream"] = t("model.form.stream_bad", no=t("model.form.no"))
+        if self._text("post_process") not in {"", *POST_PROCESSING}:
+            wrong["post_process"] = t("model.form.post_process_bad", modes=", ".join(POST_PROCESSING))
+        if len(self._text("thinking_marks").split()) not in {0, 2}:
+            wrong["thinking_marks"] = t("model.form.thinking_marks_bad")
+        for one, (kind, low, high) in SAMPLING.items():
+            text = self._text(one)
+            if text and _number(text, kind, low, high) is None:
+                wrong[one] = t("model.form.number", low=f"{low:g}", high=f"{high:,.10g}")
+        return wrong
+
+    @on(Input.Changed)
+    def _judge(self, event: Input.Changed) -> None:
+        wrong = self._wrong()
+        field = (event.input.id or "").removeprefix("field-")
+        for one in self.query("#fields Input").results(Input):
+            bad = (one.id or "").removeprefix("field-") in wrong and bool(one.value)
+            one.set_class(bad, "-wrong")
+        if event.input is self.focused:
+            self.say(wrong[field] if field in wrong and event.value else "", error=True)
+
+    def _draft(self) -> ModelDraft:
+        sampling = {
+            one: number
+            for one, (kind, low, high) in SAMPLING.items()
+            if (number := _number(self._text(one), kind, low, high)) is not None
+        }
+        provider: Literal["openai", "gemini"] = self._config.provider
+        config = ModelConfig(
+            name=self._text("name"),
+            provider=provider,
+            model=self._text("model"),
+            base_url=self._text("base_url"),
+            key_env=self._text("key_env"),
+            context_tokens=_number(self._text("context_tokens"), int, 512, 10_000_000) or 8192,
+            sampling=sampling,
+            options=ModelOptions(
+                _number(self._text("timeout"), float, 1, 86_400) or 0,
+                self._text("stream").lower() not in _NO,
+                next((mode for mode in POST_PROCESSING if mode == self._text("post_process")), ""),
+                tuple(self._text("thinking_marks").split()),
+            ),
+            mode=self._config.mode,
+            template=self._config.template,
+        )
+        return ModelDraft(config, self._text("key"))
+
+    @on(Input.Submitted)
+    def action_save(self) -> None:
+        wrong = self._wrong()
+        if not wrong:
+            self.finish(self._draft())
+            return
+        field, sentence = next(iter(wrong.items()))
+        self.query_one(f"#field-{field}", Input).focus()
+        self.say(sentence, error=True)
+
+    # -- asking the server -------------------------------------------------------------------------
+
+    def _registry(self) -> tuple[Registry, ModelSpec]:
+        """A registry that knows this configuration alone, with the key that is written or stored."""
+        draft = self._draft()
+        stored = credential_name(self._config.name)
+        (spec,) = saved_specs([draft.config])
+        key = draft.key or self._runtime.credentials.get(stored)
+        return Registry([spec], key=lambda _: key), spec
+
+    def action_try(self) -> None:
+        self.send(self._try())
+
+    async def _try(self) -> None:
+        from lunalux_core.llm.probe import probe
+
+        registry, spec = self._registry()
+        try:
+            done = await probe(registry.open(spec))
+        finally:
+            await registry.aclose()
+        self.say(answer_of(done))
+
+    def action_list(self) -> None:
+        self.send(self._list())
+
+    async def _list(self) -> None:
+        registry, spec = self._registry()
+        try:
+            names = await registry.models_of(spec)
+        finally:
+            await registry.aclose()
+        self.say("")
+        rows = [Row(name, name) for name in names]
+        name = await self.app.push_screen_wait(PickDialog(t("model.on_server"), rows, current=spec.model))
+        if name:
+            self.query_one("#field-model", Input).value = name
+
+
+def answer_of(done: ModelTest) -> str:
+    """What a test came to, in a sentence."""
+    seconds = {"first": f"{done.first_seconds:.2f}", "all": f"{done.seconds:.2f}"}
+    return t("model.answers", sample=clean_line(done.sample, 80), **seconds)
+
+
+def _plain(value: float | int | None) -> str:
+    return "" if value is None else f"{value:g}"
+
+
+def _range(name: str) -> str:
+    _, low, high = SAMPLING[name]
+    return t("model.form.range", low=f"{low:g}", high=f"{high:,.10g}")
+
+
+def _number(text: str, kind: type[int] | type[float], low: float, high: float) -> Any:
+    """The number a text says, None where it says none within the bounds."""
+    try:
+        number = kind(text.replace(",", ""))
+    except ValueError:
+        return None
+    return number if low <= number <= high else None

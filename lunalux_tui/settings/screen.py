@@ -1,0 +1,230 @@
+"""The settings screen: sections, what can be set in each, and what it means; drawn from the declarations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import getters, on, work
+from textual.actions import parse
+from textual.app import ComposeResult
+from textual.widgets import Input
+
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import t, tell
+from lunalux_tui.parts.drawn import Beside, Column
+from lunalux_tui.parts.explanation import Explain
+from lunalux_tui.parts.keybar import KeyBar
+from lunalux_tui.parts.rows import Row, Rows
+from lunalux_tui.parts.screen import LunaScreen
+from lunalux_tui.settings.head import SettingsHead
+from lunalux_tui.settings.sections import BY_ID, SECTIONS, Section
+from lunalux_tui.settings.sections.base import SectionView
+from lunalux_tui.settings.sections.search_results import SearchResults
+
+if TYPE_CHECKING:
+    pass
+
+SETTINGS_ACTIONS = (
+    Action("settings.search", "search", "slash,ctrl+f", footer=20),
+    Action("settings.sections", "sections", "escape,left,h", footer=21, palette=False),
+    Action("settings.problems", "problems", "p", footer=22),
+    Action("settings.help", "app.help", "question_mark", palette=False),
+)
+FOUND = Section("found")
+
+
+class SectionRows(Rows):
+    """The list of sections."""
+
+    ACTIONS = (Action("settings.enter", "screen.enter", "enter,right,l", footer=1, palette=False),)
+    BINDINGS = bindings(ACTIONS)
+
+
+class SearchField(Input):
+    """Words that narrow the settings; down and enter go to what was found."""
+
+    ACTIONS = (Action("settings.found", "screen.enter", "enter,down", footer=1, palette=False),)
+    BINDINGS = bindings(ACTIONS)
+
+
+class SettingsScreen(LunaScreen[None]):
+    """Everything that can be changed, in one place."""
+
+    PLACE = "settings"
+    AUTO_FOCUS = "#sections"
+    CSS_PATH: ClassVar = "screen.tcss"
+    ACTIONS = SETTINGS_ACTIONS
+    BINDINGS = bindings(ACTIONS)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (68, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012
+
+    head = getters.query_one(SettingsHead)
+    sections = getters.query_one("#sections", Rows)
+    field = getters.query_one("#settings-search", Input)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.section = SECTIONS[0]
+        self._panes: dict[str, SectionView] = {}
+        self._built = False
+        self._wanted = ""
+        """The section to begin with, when one was asked for before the screen stood."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether a section is shown already."""
+        return self.section.id in self._panes
+
+    @property
+    def pane(self) -> SectionView:
+        """What is shown at the right."""
+        return self._panes[self.section.id]
+
+    def compose(self) -> ComposeResult:
+        yield SettingsHead()
+        with Beside(id="settings-body"):
+            yield SectionRows(id="sections")
+            with Column(id="settings-main"):
+                yield SearchField(id="settings-search", placeholder=t("settings.search"), compact=True)
+                yield Column(id="settings-place")
+                yield Explain()
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self.set_class(True, "-sections")
+        self.retranslate()
+        self._built = True
+        wanted, self._wanted = self._wanted, ""
+        self.show_section(wanted or self.section.id, enter=bool(wanted))
+
+    def retranslate(self) -> None:
+        """The words of the screen itself; panes look after their own."""
+        self.field.placeholder = t("settings.search")
+        self.sections.set_rows([Row(one.id, one.title) for one in SECTIONS])
+        self._tell_where()
+
+    def apply_settings(self) -> None:
+        """Follow the settings in force."""
+        if self.ready:
+            self._tell_where()
+            self.pane.read()
+            self.refresh_bindings()
+
+    def on_screen_resume(self) -> None:
+        if self.ready:
+            self.pane.read()
+            self._tell_where()
+
+    def _tell_where(self) -> None:
+        self.head.section = t("settings.found") if self.section is FOUND else self.section.title
+        self.head.problems = len(self.lunalux.problems())
+
+    # -- sections ----------------------------------------------------------------------------------
+
+    def show_section(self, section_id: str, *, enter: bool = False, at: str = "") -> None:
+        """Show a section; `enter` puts the cursor into it, on the row `at` if one is named."""
+        if not self._built:
+            self._wanted = section_id
+            return
+        self._show(BY_ID[section_id])
+        if self.sections.chosen != section_id:
+            self.sections.set_rows(self.sections.rows, at=section_id)
+        if enter:
+            self.action_enter()
+        if at:
+            self.call_after_refresh(self.pane.go_to, at)
+
+    def _show(self, section: Section) -> None:
+        self.section = section
+        if section.id not in self._panes:
+            made = SearchResults(section) if section is FOUND else section.make()
+            self._panes[section.id] = made
+            self.query_one("#settings-place").mount(made)
+        elif section is not FOUND:
+            self._panes[section.id].read()
+        for known, pane in self._panes.items():
+            pane.display = known == section.id
+        self.sections.current = "" if section is FOUND else section.id
+        self._tell_where()
+        self.explain()
+
+    def explain(self) -> None:
+        """Explain what the cursor stands on."""
+        if self.ready and (pane := self.pane).is_attached:
+            self.query_one(Explain).told = pane.explain(pane.chosen)
+
+    def action_sections(self) -> None:
+        """Back to the list of sections."""
+        self.field.value = ""
+        if self.section is FOUND:
+            self._show(BY_ID[self.sections.chosen or SECTIONS[0].id])
+        self.add_class("-sections")
+        self.sections.focus()
+
+    def action_enter(self) -> None:
+        """Into the section that is shown, or that the cursor is on."""
+        if self.ready:
+            if self.sections.has_focus and self.sections.chosen not in ("", self.section.id):
+                self._show(BY_ID[self.sections.chosen])
+            self.remove_class("-sections")
+            self.call_after_refresh(self.pane.focus)
+
+    def action_search(self) -> None:
+        self.remove_class("-sections")
+        self.call_after_refresh(self.field.focus)
+
+    @on(Rows.Moved)
+    def _moved(self, event: Rows.Moved) -> None:
+        event.stop()
+        if event.rows is not self.sections:
+            self.explain()
+        elif event.rows.has_focus:
+            self._show(BY_ID[self.sections.chosen])  # the cursor may have gone on since
+
+    @on(Rows.Chosen, "#sections")
+    def _chosen(self) -> None:
+        self._show(BY_ID[self.sections.chosen])
+        self.action_enter()
+
+    @on(Input.Changed, "#settings-search")
+    def _search(self, event: Input.Changed) -> None:
+        event.stop()
+        if event.value.strip():
+            self._show(FOUND)
+            cast(SearchResults, self.pane).seek(event.value)
+        elif self.section is FOUND:
+            self._show(BY_ID[self.sections.chosen or SECTIONS[0].id])
+
+    # -- what can be done in a section -------------------------------------------------------------
+
+    def _deed(self, action_id: str) -> Action | None:
+        """The action of that id, where the section that is shown has it."""
+        return next((one for one in self.pane.DOES if one.id == action_id), None) if self.ready else None
+
+    def _can(self, wanted: Action) -> bool:
+        _, name, parameters = parse(wanted.method)
+        return self.pane.check_action(name, parameters) is not False
+
+    async def action_pane(self, action_id: str) -> None:
+        """Do something in the section that is shown."""
+        wanted = self._deed(action_id)
+        if wanted is not None:
+            await self.pane.run_action(wanted.method)
+
+    # -- problems ----------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "problems":
+            return bool(self.lunalux.problems())
+        if action == "pane":
+            wanted = self._deed(str(parameters[0]))
+            return wanted is not None and self._can(wanted)
+        return True
+
+    @work(group="dialog", exclusive=True, exit_on_error=False)
+    async def action_problems(self) -> None:
+        """What is wrong with configuration, themes, keys and words, each with its file."""
+        from lunalux_tui.parts.read_dialog import ReadDialog
+
+        told = [" ".join(part for part in tell(problem) if part) for problem in self.lunalux.problems()]
+        await self.app.push_screen_wait(ReadDialog(t("settings.problems_title"), "\n\n".join(told)))

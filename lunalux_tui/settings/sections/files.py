@@ -1,0 +1,53 @@
+"""Files that the panes of the settings read and write: asked for in a dialog, told in a notice."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lunalux_core.database import storage_error
+from lunalux_tui.i18n import t
+from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
+from lunalux_tui.parts.files import path_of, read_file
+
+if TYPE_CHECKING:
+    from lunalux_tui.settings.sections.base import SectionView
+
+
+async def chosen_files(pane: SectionView, title: str, hint: str) -> list[tuple[Path, bytes]]:
+    """The files the person names by a path or a pattern, with their contents.
+
+    Raises:
+        InvalidInput, LimitExceeded: as `read_file`.
+    """
+    answer = await pane.app.push_screen_wait(AskDialog(title, hint=hint))
+    if not answer:
+        return []
+    named = Path(answer.strip("'\"")).expanduser()
+    pattern = named.relative_to(named.anchor) if named.anchor else named
+    magic = any(mark in str(named) for mark in "*?[")
+    paths = (sorted(Path(named.anchor).glob(str(pattern))) if magic else []) or [named]
+    return await asyncio.to_thread(lambda: [(path, read_file(path)) for path in paths])
+
+
+async def ask_target(pane: SectionView, title: str, proposal: Path, hint: str = "") -> Path | None:
+    """Where to write; a file that is there is replaced only when the person says so."""
+    answer = await pane.app.push_screen_wait(AskDialog(title, value=str(proposal), hint=hint))
+    if not answer:
+        return None
+    path = path_of(answer)
+    if path.exists():
+        sure = ConfirmDialog(t("settings.overwrite.title"), t("settings.overwrite.question", path=path))
+        if not await pane.app.push_screen_wait(sure):
+            return None
+    return path
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text. Raises StorageError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise storage_error(error, path) from error

@@ -1,0 +1,243 @@
+"""Models: own configurations, what the environment and local servers offer, official ones and practice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from textual import work
+
+from lunalux_core.config.settings import ModelConfig
+from lunalux_core.errors import LunaluxError
+from lunalux_core.llm.servers.local import LOCAL_SERVERS
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import t, tell
+from lunalux_tui.parts.ask_dialog import ConfirmDialog
+from lunalux_tui.parts.explanation import Explanation
+from lunalux_tui.parts.models_dialog import official_row, own_row
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row
+from lunalux_tui.settings.sections import Section
+from lunalux_tui.settings.sections.base import WORK, SectionView, through
+
+if TYPE_CHECKING:
+    from lunalux_core.llm.model import ModelSpec
+    from lunalux_tui.settings.model_dialog import ModelDraft
+
+KINDS: Mapping[str, ModelConfig] = {
+    "openai": ModelConfig("", "openai", ""),
+    "gemini": ModelConfig("", "gemini", ""),
+    "openrouter": ModelConfig("", "openai", "", "https://openrouter.ai/api/v1"),
+    **{name: ModelConfig("", "openai", "", server.base_url) for name, server in LOCAL_SERVERS.items()},
+    "another": ModelConfig("", "openai", "", "http://127.0.0.1:8080/v1"),
+}
+"""What a new configuration begins with."""
+
+
+class ModelsSection(SectionView):
+    """Enter puts the model under the cursor in use."""
+
+    DOES = (
+        Action("models.use", "choose", "enter,space", footer=1, palette=False),
+        Action("models.add", "add", "n,a", footer=2),
+        Action("models.edit", "edit", "e", footer=3),
+        Action("models.test", "test", "t", footer=4),
+        Action("models.list", "list", "l", footer=5),
+        Action("models.remove", "remove", "d,delete", footer=6),
+    )
+    ACTIONS = through(DOES)
+    BINDINGS = bindings(ACTIONS)
+
+    def __init__(self, section: Section) -> None:
+        super().__init__(section)
+        self._specs: dict[str, ModelSpec] = {}
+        self._servers: dict[str, ModelSpec] = {}
+        self._local: tuple[ModelSpec, ...] = ()
+        self._official: Sequence[Mapping[str, Any]] = ()
+        self._told: dict[str, Explanation] = {}
+
+    # -- what is shown -----------------------------------------------------------------------------
+
+    def read(self) -> None:
+        self._show()
+        self._look_around()
+
+    @work(group="read", exclusive=True, exit_on_error=False)
+    async def _look_around(self) -> None:
+        """Local servers and the price list come in while the list is shown."""
+        from lunalux_core.llm.servers.local import local_servers
+
+        self._local = await local_servers()
+        self._show()
+        state = await self.runtime.account.load()
+        if not state.models:
+            try:
+                state = await self.runtime.account.ensure()
+            except LunaluxError:
+                return  # own models need no backend; the user screen tells about it
+        self._official = state.models
+        self._show()
+
+    def _show(self) -> None:
+        models, used = self.runtime.models, self.settings.model
+        self._specs = {spec.name: spec for spec in (*models.specs(), *self._local)}
+        self._servers = {spec.name: spec for spec in models.connections()}
+        rows = [self._row(own_row(spec)) for spec in models.specs()]
+        if used not in self._specs and not used.startswith("official:"):
+            rows.insert(0, Row(used, used, mark="✓"))
+        for spec in self._servers.values():
+            rows.append(Row(spec.name, t(f"model.environment_{spec.provider}"), right="▸", mark=" "))
+        here = t("model.local_short")
+        rows += [Row(one.name, one.name, right=here, mark=self._mark(one.name)) for one in self._local]
+        official = (official_row(row) for row in self._official)
+        rows += [Row(one.id, one.title, right=one.right, mark=self._mark(one.id)) for one in official]
+        self.show(rows, at=None if self.rows else used)
+        self.refresh_bindings()
+
+    def _row(self, row: Row) -> Row:
+        right = "" if row.id == "practice" else row.detail
+        return Row(row.id, row.title, right=right, mark=self._mark(row.id))
+
+    def _mark(self, name: str) -> str:
+        return "✓" if name == self.settings.model else " "
+
+    def explain(self, row_id: str) -> Explanation:
+        if row_id in self._told:
+            return self._told[row_id]
+        spec = self._specs.get(row_id)
+        if row_id.startswith("official:"):
+            names = {row.id: row.title for row in self.rows}
+            return Explanation(names.get(row_id, row_id), t("model.official_help"))
+        if row_id in self._servers:
+            return Explanation(row_id, t("model.environment_help"))
+        if spec is None:
+            return super().explain(row_id)
+        if spec.provider == "practice":
+            return Explanation(t("model.practice"), t("model.practice_help"))
+        return Explanation(spec.name, t("model.own_help"), self._facts(spec))
+
+    def _facts(self, spec: ModelSpec) -> list[tuple[str, str]]:
+        facts = [
+            (t("model.form.model"), spec.model),
+            (t("model.form.base_url"), spec.base_url or t(f"model.{spec.provider}_home")),
+            (t("model.form.context_tokens"), f"{spec.context_tokens:,}"),
+        ]
+        config = self.settings.models.get(spec.name)
+        if config is not None:
+            if config.key_env:
+                facts.append((t("model.form.key"), f"${config.key_env}"))
+            for name, value in config.sampling.items():
+                facts.append((t(f"model.form.{name}"), f"{value:g}"))
+        return facts
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        own = self.chosen in self.settings.models
+        if action in {"edit", "remove"}:
+            return own
+        if action == "test":
+            return bool(self.chosen) and self.chosen not in self._servers
+        if action == "list":
+            return own or self.chosen in self._servers
+        return True
+
+    def watch_cursor(self) -> None:
+        super().watch_cursor()
+        self.refresh_bindings()
+
+    # -- one model ---------------------------------------------------------------------------------
+
+    def action_choose(self) -> None:
+        if self.chosen in self._servers:
+            self.action_list()
+        elif self.chosen:
+            self.lunalux.change_setting("chat.model", self.chosen)
+
+    @work(group="test", exclusive=True, exit_on_error=False)
+    async def action_test(self) -> None:
+        from lunalux_core.llm.probe import probe
+        from lunalux_tui.settings.model_dialog import answer_of
+
+        name = self.chosen
+        self._tell(name, Explanation(name, t("model.asking")))
+        try:
+            models = self.runtime.models
+            done = await probe(models.open(models.resolve(name)))
+        except LunaluxError as error:
+            message, hint = tell(error)
+            self._tell(name, Explanation(name, hint, trouble=message))
+            return
+        self._tell(name, Explanation(name, answer_of(done)))
+
+    def _tell(self, name: str, told: Explanation) -> None:
+        self._told[name] = told
+        self.host.explain()
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_list(self) -> None:
+        spec = self._servers.get(self.chosen) or self._specs.get(self.chosen)
+        if spec is None:
+            return
+        names = await self.runtime.models.models_of(spec)
+        rows = [Row(name, name) for name in names]
+        name = await self.app.push_screen_wait(PickDialog(t("model.on_server"), rows, current=spec.model))
+        config = self.settings.models.get(spec.name)
+        if name and config is not None:
+            from dataclasses import replace
+
+            await self._save(replace(config, model=name))
+        elif name:
+            self.lunalux.change_setting("chat.model", f"{spec.name}{name}")
+
+    # -- own configurations ------------------------------------------------------------------------
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_add(self) -> None:
+        rows = [
+            Row(kind, t(f"model.kind.{kind}"), right=config.base_url.removeprefix("http://"))
+            for kind, config in KINDS.items()
+        ]
+        kind = await self.app.push_screen_wait(PickDialog(t("model.kind.title"), rows))
+        if kind:
+            await self._edit(KINDS[kind], t(f"model.kind.{kind}"))
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_edit(self) -> None:
+        config = self.settings.models.get(self.chosen)
+        if config is not None:
+            await self._edit(config, config.name)
+
+    async def _edit(self, config: ModelConfig, title: str) -> None:
+        from lunalux_tui.settings.model_dialog import ModelDialog
+
+        taken = frozenset(name for name in self._specs if name != config.name)
+        draft: ModelDraft | None = await self.app.push_screen_wait(
+            ModelDialog(self.runtime, config, title, taken)
+        )
+        if draft is not None:
+            await self._save(draft.config, draft.key, config.name)
+            self.set_rows(self.rows, at=draft.config.name)
+
+    async def _save(self, config: ModelConfig, key: str = "", former: str = "") -> None:
+        from lunalux_core.config.saved_models import save_configuration
+
+        settings = await asyncio.to_thread(
+            save_configuration, self.settings, self.runtime.credentials, config, key=key, former=former
+        )
+        self._told.pop(config.name, None)
+        self.lunalux.apply_settings(settings)
+        self._show()
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_remove(self) -> None:
+        from lunalux_core.config.saved_models import remove_configuration
+
+        name = self.chosen
+        question = t("model.remove.question", name=name)
+        if name in self.settings.models and await self.app.push_screen_wait(
+            ConfirmDialog(t("model.remove.title"), question)
+        ):
+            settings = await asyncio.to_thread(
+                remove_configuration, self.settings, self.runtime.credentials, name
+            )
+            self.lunalux.apply_settings(settings)

@@ -1,0 +1,85 @@
+"""Presets: the built-in ones and those of the shelf; one is in use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textual import work
+
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import t
+from lunalux_tui.parts.explanation import Explanation
+from lunalux_tui.parts.preset_choice import BUILTIN, builtin_rows, held, own_rows, put_in_use
+from lunalux_tui.parts.rows import Row
+from lunalux_tui.settings.sections.base import WORK, through
+from lunalux_tui.settings.sections.shelf import SHELF_ACTIONS, ShelfSection
+
+if TYPE_CHECKING:
+    from lunalux_core.presets.document import Preset
+
+
+class PresetsSection(ShelfSection):
+    """Enter puts the preset under the cursor in use."""
+
+    KIND = "preset"
+    DOES = (
+        Action("shelf.use", "choose", "enter,space", footer=1),
+        *(one for one in SHELF_ACTIONS if one.method not in {"choose", "shift(-1)", "shift(1)"}),
+    )
+    ACTIONS = through(DOES)
+    BINDINGS = bindings(ACTIONS)
+
+    def listed(self) -> list[Row]:
+        items = self.items.values()
+        return [*own_rows(items), *builtin_rows(self.settings, items)]
+
+    def action_choose(self) -> None:
+        if self.chosen:
+            self._use(self.chosen)
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def _use(self, row_id: str) -> None:
+        await put_in_use(self.lunalux, row_id)
+        await self.reread()
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_prompts(self) -> None:
+        """Show the prompts of the preset under the cursor."""
+        from lunalux_tui.parts.preset_dialog import PresetDialog
+
+        if self.chosen:
+            found = held(self.chosen, self.settings, self.items.values())
+            await self.app.push_screen_wait(PresetDialog(found, choosing=False))
+            await self.reread()
+
+    def explain(self, row_id: str) -> Explanation:
+        preset = self._preset(row_id)
+        if preset is None:
+            return super().explain(row_id)
+        slots = [(preset.prompt(identifier), enabled) for identifier, enabled in preset.order]
+        names = [prompt.name or prompt.identifier for prompt, enabled in slots if prompt and enabled]
+        facts = [(t("shelf.preset.slots"), t("settings.list_comma").join(names))]
+        if row_id.startswith(BUILTIN):
+            from lunalux_core.presets.builtin import builtin_presets
+
+            known = {one.key: one for one in builtin_presets(self.settings.lang)}
+            one = known[row_id.removeprefix(BUILTIN)]
+            return Explanation(one.title, one.summary, [(t("settings.fact.key"), one.key), *facts])
+        return Explanation(self.items[row_id].name, t("shelf.preset.own"), facts)
+
+    def _preset(self, row_id: str) -> Preset | None:
+        from lunalux_core.errors import LunaluxError
+
+        try:
+            return held(row_id, self.settings, self.items.values()).preset
+        except (LunaluxError, KeyError):
+            return None  # the list shows its name; the chat tells what is wrong with it
+
+    def exported(self) -> tuple[str, Any]:
+        from lunalux_core.presets.document import preset_document
+
+        if self.item is not None:
+            return super().exported()
+        preset = self._preset(self.chosen)
+        assert preset is not None
+        return preset.name, preset_document(preset)
