@@ -47,7 +47,7 @@ reference: .venv/installed  ## write the reference pages from the code
 	.venv/bin/python docs/make.py
 
 docs: .venv/installed  ## build the documentation into build/site; a broken link fails
-	.venv/bin/mkdocs build --strict --quiet
+	.venv/bin/mkdocs build --strict
 
 bench: .venv/installed  ## run a benchmark: make bench BENCH=worldbook (benchmarks/README.md)
 	.venv/bin/python benchmarks/$(BENCH).py

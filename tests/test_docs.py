@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -188,10 +189,26 @@ def test_hooks_run_the_tools_of_make() -> None:
     assert all(command.startswith(tools) for command in commands) and len(commands) == len(tools)
 
 
-def test_the_site_is_built_without_a_broken_link_and_opens_from_files(tmp_path: Path) -> None:
+def build(root: Path, site: Path) -> subprocess.CompletedProcess[str]:
+    """Build the site of the repository at `root` as make and CI do."""
     pytest.importorskip("mkdocs")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert recipe("docs") == [".venv/bin/mkdocs build --strict"]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
+
+
+def test_a_link_that_leads_nowhere_fails_the_site(tmp_path: Path) -> None:
+    for name in ("mkdocs.yml", "CONTRIBUTING.md", "CHANGELOG.md"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(DOCS, tmp_path / "docs")
+    with (tmp_path / "docs" / "guide.md").open("a", encoding="utf-8") as page:
+        page.write("\n[away](nowhere.md)\n")
+    done = build(tmp_path, tmp_path / "site")
+    assert done.returncode != 0 and "nowhere.md" in done.stderr
+
+
+def test_the_site_is_built_without_a_broken_link_and_opens_from_files(tmp_path: Path) -> None:
+    done = build(ROOT, tmp_path)
     assert done.returncode == 0, done.stderr
     for page in tmp_path.rglob("*.html"):
         loaded = re.findall(r"<(?:script|link|img)\b[^>]*?(?:src|href)=\"([^\"]+)", page.read_text("utf-8"))

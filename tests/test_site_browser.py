@@ -20,7 +20,7 @@ def test_the_search_finds_words_of_both_languages_without_a_server(tmp_path: Pat
         pytest.skip("no Chromium is installed")
     pytest.importorskip("mkdocs")
     playwright = pytest.importorskip("playwright.sync_api")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, timeout=120)
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=QUIET)
