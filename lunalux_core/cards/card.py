@@ -169,8 +169,9 @@ class Card:
 
     @property
     def talkativeness(self) -> float:
-        """How readily the character speaks in a group, from 0 to 1."""
-        return talkativeness(self.extensions if "talkativeness" in self.extensions else self.document)
+        """How readily the character speaks in a group, 0 to 1; 0.5 where the card says nothing usable."""
+        raw = self.extensions.get("talkativeness", self.document.get("talkativeness"))
+        return min(max(as_number(raw, 0.5), 0.0), 1.0)
 
     @property
     def favourite(self) -> bool:
@@ -260,11 +261,3 @@ def _role(value: object) -> Role:
         if name in (known, str(number)):
             return known
     return "system"
-
-
-def talkativeness(holder: Mapping[str, Any]) -> float:
-    """The field as SillyTavern reads it: 0.5 where it is missing or no number, 0 where it is null."""
-    raw = holder.get("talkativeness", 0.5)
-    if isinstance(raw, bool) or raw is None or raw == "":
-        return float(bool(raw))
-    return min(max(as_number(raw, 0.5), 0.0), 1.0)

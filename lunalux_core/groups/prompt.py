@@ -18,7 +18,7 @@ from lunalux_core.dialogue.assembly.material import DepthText
 from lunalux_core.dialogue.openings import Opener, card_context, carried_state, keep_globals
 from lunalux_core.dialogue.turn import GroupContext
 from lunalux_core.errors import NotFound
-from lunalux_core.groups.turn_order import Dice, GroupMember, LastSpoken, choose_speakers
+from lunalux_core.groups.turn_order import Dice, GroupMember, LastSpoken, choose_speakers, talkativeness
 from lunalux_core.ids import uuid4
 from lunalux_core.library.characters import Character, load_character
 from lunalux_core.library.conversations import (
@@ -166,11 +166,16 @@ def _candidates(connection: Connection, group: Group) -> list[GroupMember]:
         GroupMember(
             member.character.id,
             tuple(dict.fromkeys((member.character.name, member.called))),
-            member.card.talkativeness,
+            talkativeness(_holder(member.card)),
             member.muted,
         )
         for member in member_cards(connection, group)
     ]
+
+
+def _holder(card: Card) -> Mapping[str, Any]:
+    """Where a card says how talkative it is: beside its extensions in the oldest files."""
+    return card.extensions if "talkativeness" in card.extensions else card.document
 
 
 def _last_spoken(

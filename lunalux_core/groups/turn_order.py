@@ -10,10 +10,11 @@ because there it could never be mentioned at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from lunalux_core.documents.coerce import as_number
 from lunalux_core.library.groups import TurnOrder
 
 if TYPE_CHECKING:
@@ -57,6 +58,17 @@ class LastSpoken:
     last: str = ""
     spoken: tuple[str, ...] = ()
     self_responses: bool = False
+
+
+def talkativeness(holder: Mapping[str, Any]) -> float:
+    """How readily a member speaks by the field of that name, as SillyTavern reads it for this choice.
+
+    0.5 where it is missing or no number; 0 where it is null or empty, unlike in a card that is only shown.
+    """
+    raw = holder.get("talkativeness", 0.5)
+    if isinstance(raw, bool) or raw is None or raw == "":
+        return float(bool(raw))
+    return min(max(as_number(raw, 0.5), 0.0), 1.0)
 
 
 def choose_speakers(

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lunalux_core.cards.card import talkativeness
 from lunalux_core.documents.coerce import as_flag, as_number, as_object, as_text
-from lunalux_core.groups.turn_order import Dice, GroupMember, LastSpoken, choose_speakers
+from lunalux_core.groups.turn_order import (
+    Dice,
+    GroupMember,
+    LastSpoken,
+    choose_speakers,
+    talkativeness,
+)
 from lunalux_core.library.groups import TURN_ORDERS, TurnOrder
 
 

@@ -10,8 +10,9 @@ import typer
 from lunalux_core.library.groups import CardMode, Group, TurnOrder
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.run import delete_asked, with_runtime
 from lunalux_tui.cli.shelf_commands import JSON, print_scenarios
+from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,6 +157,32 @@ def unmute(group: str = GROUP, characters: list[str] = CHARACTERS, as_json: bool
     Example: lunalux group unmute "The night watch" Mirelle
     """
     _of_members(group, characters, as_json, lambda now, those: [(id, m and id not in those) for id, m in now])
+
+
+@group_app.command()
+def delete(
+    group: str = GROUP,
+    yes: bool = typer.Option(False, "--yes", help="Delete without a question."),
+    as_json: bool = JSON,
+) -> None:
+    """Delete a group with its conversations; its characters stay.
+
+    Example: lunalux group delete "The night watch" --yes
+    """
+
+    async def remove(runtime: Runtime, found: Group) -> None:
+        await runtime.library.groups.delete(found.id)
+        if as_json:
+            output.print_json({"id": found.id, "name": found.name, "deleted": True})
+        else:
+            output.say("deleted", name=found.name)
+
+    delete_asked(
+        lambda runtime: runtime.library.groups.find(group),
+        lambda found: t("cli.delete_group", name=found.name),
+        remove,
+        yes=yes,
+    )
 
 
 @group_app.command()

@@ -28,6 +28,9 @@ def test_a_group_is_made_changed_and_shown(program: Program, make_card) -> None:
     assert not any(member["muted"] for member in program("group", "show", "Night", "--json").json["members"])
     refused = program("group", "mute", "Night", "Nobody", "--json", code=5)
     assert refused.error["code"] == "MEMBER_NOT_FOUND"
+    program("group", "delete", "Night", code=2)
+    assert program("group", "delete", "Night", "--yes", "--json").json["deleted"] is True
+    assert program("group", "list", "--json").json == []
 
 
 def test_a_pooled_group_hears_everybody_before_anybody_again(program: Program, make_card) -> None:  # type: ignore[no-untyped-def]
