@@ -15,6 +15,8 @@ class EditDialog(Dialog[str]):
     """Shows a text for editing; answers the new text, or None: then `text` is what was not saved.
 
     Args:
+        branch: the new words stand beside the old ones.
+        key: of title and hint among the questions, where it is no message.
         draft: what was not saved last time, "" for nothing; one undo shows the stored text again.
         keep: keeps what is being written when the program is left.
     """
@@ -29,10 +31,11 @@ class EditDialog(Dialog[str]):
         text: str,
         *,
         branch: bool = False,
+        key: str = "",
         draft: str = "",
         keep: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        key = "edit_branch" if branch else "edit"
+        key = key or ("edit_branch" if branch else "edit")
         hint = question("unsaved") if draft else question(f"{key}.hint")
         super().__init__(question(f"{key}.title", name=name), hint=hint)
         self._text = text

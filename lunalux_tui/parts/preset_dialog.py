@@ -184,5 +184,4 @@ class _PromptText(EditDialog):
     """The text of one prompt."""
 
     def __init__(self, name: str, text: str) -> None:
-        Dialog.__init__(self, question("prompts.edit_title", name=name), hint=question("prompts.edit_hint"))
-        self._text = text
+        super().__init__(name, text, key="prompts.edit")

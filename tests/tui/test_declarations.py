@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import textual.containers
+import textual.screen
+import textual.widgets
 
+import lunalux_tui
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LimitExceeded, NetworkError, NotFound, StorageError
 from lunalux_tui import i18n
@@ -111,3 +115,17 @@ def test_a_key_map_keeps_what_it_can() -> None:
 def test_keys_are_written_as_people_do() -> None:
     names = [key_name(key) for key in ("ctrl+p", "alt+left", "shift+enter", "question_mark")]
     assert names == ["^p", "alt-←", "⇧⏎", "?"]
+
+
+def test_stylesheets_name_only_widgets_that_exist() -> None:
+    """A selector of a class that was renamed selects nothing, and nobody is told."""
+    folder = Path(lunalux_tui.__file__).parent
+    sources = [path.read_text("utf-8") for path in folder.rglob("*.py")]
+    there = {name for source in sources for name in re.findall(r"^class (\w+)", source, re.MULTILINE)}
+    there |= {*textual.widgets.__all__, *dir(textual.containers), *dir(textual.screen), "Screen", "Toast"}
+    sheets = {path.name: path.read_text("utf-8") for path in folder.rglob("*.tcss")}
+    assert len(sheets) > 5
+    for name, sheet in sheets.items():
+        for selector in re.findall(r"([^{}]+)\{", re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)):
+            wanted = set(re.findall(r"(?<![\w.#$:-])([A-Z]\w+)", selector))
+            assert wanted <= there, (name, wanted - there)

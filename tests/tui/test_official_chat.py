@@ -10,6 +10,7 @@ from lunalux_core.config.config_file import set_value
 from lunalux_core.config.paths import Paths
 from lunalux_tui.account.sign_in_dialog import SignInDialog
 from lunalux_tui.account.taken_over import TakenOverPanel
+from lunalux_tui.account.username_dialog import ForcedUsernameDialog
 from lunalux_tui.market.screen import MarketScreen
 from lunalux_tui.parts.models_dialog import ModelsDialog
 
@@ -73,6 +74,9 @@ async def test_another_device_is_one_panel_wherever_one_is_and_typing_goes_on(
     async with open_app() as driven:
         app = driven.app
         await app.runtime.account.sign_up("one@example.org", PASSWORD)
+        await driven.until(lambda: isinstance(app.screen, ForcedUsernameDialog))
+        await driven.press(*"Mirelle_77", "enter")
+        await driven.until(lambda: app.screen is driven.chat)
         if place == "market":
             app.action_go("market")
             await driven.until(lambda: isinstance(app.screen, MarketScreen) and app.screen.shown)
