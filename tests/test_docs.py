@@ -49,6 +49,21 @@ def test_links_lead_somewhere(page: str) -> None:
         assert ((ROOT / page).parent / target).exists(), target
 
 
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.endswith(".zh.md") and page != "README.zh.md"]
+)
+def test_pages_in_chinese_have_the_sections_of_the_english_ones(page: str) -> None:
+    ours, theirs = (
+        [
+            line.partition(" ")[0]
+            for line in (ROOT / name).read_text("utf-8").splitlines()
+            if line[:2] in ("# ", "##")
+        ]
+        for name in (page, page.replace(".zh.md", ".md"))
+    )
+    assert ours == theirs
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_to_a_section_name_a_heading(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
