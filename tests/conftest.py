@@ -34,9 +34,15 @@ def paths(home: Path) -> Paths:
 
 
 @pytest.fixture(scope="session")
+def vectors() -> Path:
+    """What other programs made of inputs of ours (tests/data/vectors/README.md)."""
+    return Path(__file__).resolve().parent / "data" / "vectors"
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real inputs beside the repository; tests that need it are skipped without it."""
+    """The folder of other people's cards beside the repository; tests that need it are skipped without it."""
     folder = Path(__file__).resolve().parents[1].parent / "shared"
     if not folder.is_dir():
-        pytest.skip("the folder of shared inputs is not beside the repository")
+        pytest.skip("the folder of other people's cards is not beside the repository")
     return folder

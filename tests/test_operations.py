@@ -145,7 +145,7 @@ def test_provision_may_do_what_it_calls_and_nothing_else() -> None:
 
 
 def test_what_the_server_asks_of_a_user_pool_as_operator_is_named() -> None:
-    operations = {one for one in called("cognito-idp", "../cognito.py") if one.startswith("Admin")}
+    operations = {one for one in called("cognito-idp", "../accounts/cognito.py") if one.startswith("Admin")}
     assert operations <= set(re.findall(r"`cognito-idp:(\w+)`", section("Permissions")))
 
 

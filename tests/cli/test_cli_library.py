@@ -237,9 +237,9 @@ def test_regex_test(program: Program, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["worldbook", "regex", "macro", "preset"])
-def test_scenarios_give_one_result_each(program: Program, shared: Path, kind: str) -> None:
+def test_scenarios_give_one_result_each(program: Program, vectors: Path, kind: str) -> None:
     file = {"worldbook": "worldinfo", "regex": "regex", "macro": "macros", "preset": "prompt"}[kind]
-    path = shared / "vectors" / f"{file}.json"
+    path = vectors / f"{file}.json"
     done = program(kind, "test", "--scenarios", str(path)).json
     given = json.loads(path.read_text("utf-8"))
     assert len(done) == (len(given) if isinstance(given, list) else 1)

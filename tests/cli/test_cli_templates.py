@@ -147,8 +147,8 @@ def test_import_takes_templates_and_switches_nothing_on(
 
 
 @pytest.mark.parametrize("file", ["text", "text-cleanup", "text-activate"])
-def test_scenarios_give_one_result_each(program: Program, shared: Path, file: str) -> None:
-    path = shared / "vectors" / f"{file}.json"
+def test_scenarios_give_one_result_each(program: Program, vectors: Path, file: str) -> None:
+    path = vectors / f"{file}.json"
     results = program("template", "test", "--scenarios", str(path)).json
     cases = json.loads(path.read_text("utf-8"))
     assert len(results) == len(cases)

@@ -108,14 +108,14 @@ def test_only_v3_asks_for_v3_fields() -> None:
         ("rcc-encrypted", "CARD_ENCRYPTED"),
     ],
 )
-def test_the_file_around_the_card(shared: Path, vector: str, code: str) -> None:
-    data = (shared / f"vectors/cards/{vector}.png").read_bytes()
+def test_the_file_around_the_card(vectors: Path, vector: str, code: str) -> None:
+    data = (vectors / f"cards/{vector}.png").read_bytes()
     assert code in {one.code for one in validate(data)}
 
 
-def test_clean_vectors_have_no_findings(shared: Path) -> None:
+def test_clean_vectors_have_no_findings(vectors: Path) -> None:
     for vector in ("after-idat", "nul-in-text", "other-text-first", "escaped-nul", "v1-flat"):
-        assert validate((shared / f"vectors/cards/{vector}.png").read_bytes()) == [], vector
+        assert validate((vectors / f"cards/{vector}.png").read_bytes()) == [], vector
 
 
 def test_a_json_file_with_a_byte_order_mark() -> None:

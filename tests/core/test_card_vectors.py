@@ -1,4 +1,4 @@
-"""Every hand-made PNG of the shared vectors, read as the last column of "PNG cards" says."""
+"""Every hand-made PNG of the vectors, read as the last column of "PNG cards" says."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ REFUSED = {
 }
 
 
-def test_every_vector_has_an_expectation(shared: Path) -> None:
-    vectors = json.loads((shared / "vectors/cards.json").read_text("utf-8"))
-    assert {vector["name"] for vector in vectors} <= READS.keys() | REFUSED.keys()
-    assert {path.stem for path in (shared / "vectors/cards").iterdir()} <= READS.keys() | REFUSED.keys()
+def test_every_vector_has_an_expectation(vectors: Path) -> None:
+    cases = json.loads((vectors / "cards.json").read_text("utf-8"))
+    assert {case["name"] for case in cases} <= READS.keys() | REFUSED.keys()
+    assert {path.stem for path in (vectors / "cards").iterdir()} <= READS.keys() | REFUSED.keys()
 
 
 @pytest.mark.parametrize("vector", READS)
-def test_reads(shared: Path, vector: str) -> None:
+def test_reads(vectors: Path, vector: str) -> None:
     name, warning = READS[vector]
-    data = (shared / f"vectors/cards/{vector}.png").read_bytes()
+    data = (vectors / f"cards/{vector}.png").read_bytes()
     loaded = read_card(data, "renamed.jpg")
     assert loaded.card.name == name
     assert loaded.picture is data
@@ -67,24 +67,24 @@ def test_reads(shared: Path, vector: str) -> None:
 
 
 @pytest.mark.parametrize("vector", REFUSED)
-def test_refuses_with_a_distinct_code(shared: Path, vector: str) -> None:
+def test_refuses_with_a_distinct_code(vectors: Path, vector: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        read_card((shared / f"vectors/cards/{vector}.png").read_bytes(), f"{vector}.png")
+        read_card((vectors / f"cards/{vector}.png").read_bytes(), f"{vector}.png")
     assert refused.value.code == REFUSED[vector]
     assert refused.value.hint
 
 
-def test_agrees_with_sillytavern_wherever_it_reads_a_name(shared: Path) -> None:
+def test_agrees_with_sillytavern_wherever_it_reads_a_name(vectors: Path) -> None:
     deliberate = {"latin1-json", "lone-surrogate"}  # shown with U+FFFD, kept as they are in the document
-    for vector in json.loads((shared / "vectors/cards.json").read_text("utf-8")):
+    for vector in json.loads((vectors / "cards.json").read_text("utf-8")):
         theirs = vector["1.19.0"].get("name")
         if theirs is not None and vector["name"] not in deliberate:
-            data = (shared / "vectors" / vector["file"]).read_bytes()
+            data = (vectors / vector["file"]).read_bytes()
             assert read_card(data).card.name == theirs, vector["name"]
 
 
-def test_a_lone_surrogate_is_shown_as_a_mark_and_exported_as_it_was(shared: Path) -> None:
-    card = read_card((shared / "vectors/cards/lone-surrogate.png").read_bytes()).card
+def test_a_lone_surrogate_is_shown_as_a_mark_and_exported_as_it_was(vectors: Path) -> None:
+    card = read_card((vectors / "cards/lone-surrogate.png").read_bytes()).card
     assert card.document["data"]["name"] == "x\ud83dy"
     card.text.encode()
     json.dumps(card.normalised(), ensure_ascii=False).encode()

@@ -33,7 +33,7 @@ def shown(log: ChatLog) -> list[tuple[str, str, str]]:
     return [(log.nodes[i].role, log.nodes[i].name, log.nodes[i].text) for i in log.path()]
 
 
-def test_every_chat_of_the_vectors_is_read(shared: Path) -> None:
+def test_every_chat_of_the_vectors_is_read(vectors: Path) -> None:
     expected = {
         "old-header": ["Hello Bob", "hi", "yo"],
         "new-header": ["Hello Bob", "hi", "b"],
@@ -49,18 +49,18 @@ def test_every_chat_of_the_vectors_is_read(shared: Path) -> None:
         "cai": ["hi", "yo"],
     }
     for name, texts in expected.items():
-        (path,) = (shared / "vectors" / "chats").glob(f"{name}.*")
+        (path,) = (vectors / "chats").glob(f"{name}.*")
         log = read_chat(path.read_bytes(), path.name)
         assert [text for _, _, text in shown(log)] == texts, name
         assert all(log.nodes[i].role in {"user", "assistant"} for i in log.path())
     with pytest.raises(InvalidInput) as told:
-        read_chat((shared / "vectors/chats/wrong-header.jsonl").read_bytes(), "wrong-header.jsonl")
+        read_chat((vectors / "chats/wrong-header.jsonl").read_bytes(), "wrong-header.jsonl")
     assert told.value.code == "CHAT_UNKNOWN_FORMAT"
 
 
-def test_what_sillytavern_wrote_is_written_back_the_same(shared: Path) -> None:
+def test_what_sillytavern_wrote_is_written_back_the_same(vectors: Path) -> None:
     for name in ("old-header", "new-header", "branch"):
-        path = shared / "vectors" / "chats" / f"{name}.jsonl"
+        path = vectors / "chats" / f"{name}.jsonl"
         before = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
         after = [json.loads(line) for line in write_jsonl(read_chat(path.read_bytes())).splitlines()]
         assert [line.get("mes") for line in after] == [line.get("mes") for line in before]
@@ -71,14 +71,14 @@ def test_what_sillytavern_wrote_is_written_back_the_same(shared: Path) -> None:
         assert after[0]["chat_metadata"] == before[0]["chat_metadata"]
 
 
-def test_problems_of_lines_are_told(shared: Path) -> None:
-    chats = shared / "vectors" / "chats"
+def test_problems_of_lines_are_told(vectors: Path) -> None:
+    chats = vectors / "chats"
     assert "Line 3" in read_chat((chats / "bad-line.jsonl").read_bytes()).notes[0]
     assert "swipe" in read_chat((chats / "swipe-id-out-of-range.jsonl").read_bytes()).notes[0]
 
 
-async def test_swipes_and_reasoning_survive_the_library(library: Library, shared: Path) -> None:
-    data = (shared / "vectors/chats/new-header.jsonl").read_bytes()
+async def test_swipes_and_reasoning_survive_the_library(library: Library, vectors: Path) -> None:
+    data = (vectors / "chats/new-header.jsonl").read_bytes()
     done = await import_conversation(library, "c1", data, "new-header.jsonl")
     page = await library.conversations.page(done.conversation_id)
     assert [(m.content, m.swipe, m.swipes) for m in page] == [("Hello Bob", 0, 3), ("hi", 0, 1), ("b", 1, 3)]

@@ -450,8 +450,8 @@ def test_templates_for_text_completion_are_told_as_such() -> None:
     assert recognise_document({"name": "x", "content": "c", "post_history": ""}) is Kind.TEXT_PRESET
 
 
-def test_the_shared_chats_are_still_read(shared: Path) -> None:
-    for path in (shared / "vectors/chats").glob("*.json"):
+def test_the_recorded_chats_are_still_read(vectors: Path) -> None:
+    for path in (vectors / "chats").glob("*.json"):
         assert read_chats(path.read_bytes(), path.name)[0].nodes, path.name
 
 

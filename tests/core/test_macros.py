@@ -71,8 +71,8 @@ DEVIATIONS = {
 }
 
 
-def test_the_vectors_recorded_from_sillytavern(shared: Path) -> None:
-    document = json.loads((shared / "vectors" / "macros.json").read_text("utf-8"))
+def test_the_vectors_recorded_from_sillytavern(vectors: Path) -> None:
+    document = json.loads((vectors / "macros.json").read_text("utf-8"))
     (texts,) = replay({"scenario": {**document["scenario"], "now": "2026-03-01T12:00:00"}})
     wrong = []
     for recorded, text in zip(document["results"], texts, strict=True):

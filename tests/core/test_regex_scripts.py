@@ -51,10 +51,10 @@ def engine() -> Iterator[EcmaEngine]:
         yield engine
 
 
-def test_the_vectors_recorded_from_sillytavern(shared: Path, engine: EcmaEngine) -> None:
-    vectors: list[dict[str, Any]] = json.loads((shared / "vectors" / "regex.json").read_text("utf-8"))
+def test_the_vectors_recorded_from_sillytavern(vectors: Path, engine: EcmaEngine) -> None:
+    cases: list[dict[str, Any]] = json.loads((vectors / "regex.json").read_text("utf-8"))
     wrong = []
-    for vector, result in zip(vectors, replay(vectors, engine), strict=True):
+    for vector, result in zip(cases, replay(cases, engine), strict=True):
         expected = vector["expected"]["1.19.0"].get("out")
         if vector["name"] in DEVIATIONS:
             assert expected != result["out"] == DEVIATIONS[vector["name"]][0]

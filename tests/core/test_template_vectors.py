@@ -10,13 +10,13 @@ import pytest
 
 from lunalux_core.scenarios.templates import replay
 
-FOLDER = Path(__file__).resolve().parents[3] / "shared" / "vectors"
+FOLDER = Path(__file__).resolve().parents[1] / "data" / "vectors"
 FILES = ("text", "text-cleanup", "text-activate")
 
 
 def read(file: str) -> list[dict[str, Any]]:
-    path = FOLDER / f"{file}.json"
-    return json.loads(path.read_text("utf-8")) if path.is_file() else []
+    cases: list[dict[str, Any]] = json.loads((FOLDER / f"{file}.json").read_text("utf-8"))
+    return cases
 
 
 CASES = [(file, case) for file in FILES for case in read(file)]
@@ -53,7 +53,6 @@ DEVIATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 """By the case's name: why it differs here, and what comes out instead."""
 
 
-@pytest.mark.skipif(not CASES, reason="the folder of shared inputs is not beside the repository")
 def test_there_are_vectors() -> None:
     assert len(CASES) >= 140
     assert {case["name"] for _, case in CASES} >= set(DEVIATIONS)

@@ -39,13 +39,8 @@ DEVIATIONS = {
 }
 
 
-def vectors(shared: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((shared / "vectors" / "worldinfo.json").read_text("utf-8"))
-    return found
-
-
-def test_every_vector_comes_out_as_in_sillytavern(shared: Path) -> None:
-    cases = vectors(shared)
+def test_every_vector_comes_out_as_in_sillytavern(vectors: Path) -> None:
+    cases: list[dict[str, Any]] = json.loads((vectors / "worldinfo.json").read_text("utf-8"))
     differing = {
         case["name"]
         for case, result in zip(cases, replay(cases), strict=True)
@@ -111,7 +106,7 @@ def test_whole_words_follow_the_script_of_the_key(key: str, text: str, mode: str
     assert bool(fired(scan([{"key": [key]}], text, values={"whole_words": mode}))) is expected
 
 
-def test_the_record_says_why(shared: Path) -> None:
+def test_the_record_says_why() -> None:
     entries = [
         {"key": ["lantern"], "comment": "light"},
         {"key": ["p"], "keysecondary": ["nope"], "selectiveLogic": 3},
