@@ -334,9 +334,12 @@ def _take_away(files: Sequence[Path]) -> None:
 
 
 def _settle_files(pictures: Path, prepared: Prepared) -> None:
-    """Give the archive of a replaced character its name, and take away what the former one had."""
+    """Give the archive of a replaced character its name, and take away what the former one had.
+
+    A file without a picture leaves the former one's where it is.
+    """
     identity, new = prepared.replaces, prepared.new
-    if not identity or new is None:
+    if not identity or new is None or not new.picture:
         return
     archive = pictures / f"{identity}.charx"
     fresh = next((path for path in prepared.files if path.suffix == ".charx"), None)

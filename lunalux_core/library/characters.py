@@ -288,9 +288,14 @@ def insert_character(connection: Connection, new: NewCharacter) -> None:
 
 
 def replace_character(connection: Connection, character_id: str, new: NewCharacter) -> None:
+    """Give a character another card; without a picture of its own it keeps the one there is.
+
+    Raises:
+        NotFound: CHARACTER_NOT_FOUND.
+    """
     done = connection.execute(
         "UPDATE characters SET name=?, name_key=?, language=?, spec=?, creator=?, intro=?, tags=?, "
-        "document=?, content_hash=?, picture=?, updated_at=? WHERE id=?",
+        "document=?, content_hash=?, picture=coalesce(nullif(?, ''), picture), updated_at=? WHERE id=?",
         (
             new.name,
             new.name.casefold(),
