@@ -2,7 +2,6 @@
 
 `clean` keeps every readable character and removes what could act: control characters, escape
 sequences as a whole, bidirectional overrides. It never parses markup; that is the front ends' business.
-Widths are counted in terminal cells without the help of a terminal library, so that the core stays light.
 
 See docs/spec/design.md: Data safety.
 """
@@ -11,8 +10,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from functools import lru_cache
 
 STRING_LIMIT = 65_536
 """Longest operating-system command, in characters, that is removed as a whole. One that never ends loses
@@ -101,67 +98,6 @@ class StreamCleaner:
         """What was held back, now that nothing follows."""
         text, self._held, self._held_length, self._in_string = "".join(self._held), [], 0, False
         return clean(text)
-
-
-@lru_cache(maxsize=4096)
-def _character_width(character: str) -> int:
-    category = unicodedata.category(character)
-    if category in ("Mn", "Me", "Cf", "Cc", "Cs", "Zl", "Zp") and character != "\u00ad":
-        return 0
-    code = ord(character)
-    if 0x1160 <= code <= 0x11FF or 0xD7B0 <= code <= 0xD7FF:  # Hangul vowels and finals join the initial
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def _is_regional(character: str) -> bool:
-    return "\U0001f1e6" <= character <= "\U0001f1ff"
-
-
-def _clusters(text: str) -> Iterator[tuple[int, int]]:
-    """(end index, width in cells) of each group of characters that a terminal draws as one."""
-    index, length = 0, len(text)
-    while index < length:
-        first = text[index]
-        width = _character_width(first)
-        index += 1
-        if _is_regional(first) and _is_regional(text[index : index + 1]):  # together a flag
-            index, width = index + 1, 2
-        while index < length:
-            following = text[index]
-            if following == "\u200d" and index + 1 < length and width == 2:
-                index += 2  # an emoji joined to an emoji
-            elif following == "\ufe0f":
-                index, width = index + 1, 2 if width else 0
-            elif "\U0001f3fb" <= following <= "\U0001f3ff" and width == 2:
-                index += 1  # a skin tone
-            elif _character_width(following) == 0:
-                index += 1
-            else:
-                break
-        yield index, width
-
-
-def cell_width(text: str) -> int:
-    """Width of one line in terminal cells: CJK and emoji two, combining characters none."""
-    if text.isascii():
-        return len(text)
-    return sum(width for _, width in _clusters(text))
-
-
-def truncate_cells(text: str, width: int, ellipsis: str = "…") -> str:
-    """The text if it fits in `width` cells, otherwise its beginning with `ellipsis`, together no wider."""
-    if len(text) <= width // 2 or cell_width(text) <= width:
-        return text
-    room = width - cell_width(ellipsis)
-    if room < 0:
-        return ""
-    end = used = 0
-    for stop, cells in _clusters(text):
-        if used + cells > room:
-            break
-        end, used = stop, used + cells
-    return text[:end] + ellipsis
 
 
 def coupon_code(text: str) -> str:

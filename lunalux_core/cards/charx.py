@@ -1,7 +1,6 @@
 """CHARX: a card and its assets in one ZIP archive.
 
-Nothing is ever unpacked to a path that an archive names: members are read into memory, one by one, under
-limits that are checked before and while reading. Members that are not understood travel on unchanged.
+Members are read under the limits of `documents.archives`; those that are not understood travel on unchanged.
 
 See docs/spec/formats.md: CHARX and assets.
 """
@@ -14,25 +13,21 @@ from typing import TYPE_CHECKING, Any
 from lunalux_core.cards.assets import Asset, data_uri_bytes, list_assets, main_picture, picture_ext
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.envelope import as_v3
+from lunalux_core.documents import archives
 from lunalux_core.documents.json_text import MAX_JSON_BYTES, decode_text, dump_json
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
 if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo
 
-MAX_MEMBERS = 10_000
-MAX_INFLATED = 512 * 1024 * 1024
+MAX_INFLATED = archives.CARD.together
 MAX_PICTURE = 64 * 1024 * 1024
 """Bytes of the largest picture that is taken out of an archive."""
 
-MAX_RATIO = 400
-RATIO_APPLIES_FROM = 1024 * 1024
 CARD_MEMBER = "card.json"
 RISU_MODULE = "module.risum"
 MODULE_WARNING = "The card carries a RisuAI module (lorebook, scripts) that Lunalux keeps and does not run."
 
-_SYMLINK = 0o120000
-_FILE_TYPE = 0o170000
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -121,19 +116,18 @@ def all_files(data: bytes) -> dict[str, bytes]:
 
 def is_zip(data: bytes) -> bool:
     """Whether there is a ZIP archive in the file, at its beginning or behind something else."""
-    if data.startswith(b"PK\x03\x04"):
+    if data.startswith(archives.START):
         return True
-    return data.rfind(b"PK\x05\x06", max(0, len(data) - 66_000)) >= 0 and b"PK\x03\x04" in data
+    return data.rfind(b"PK\x05\x06", max(0, len(data) - 66_000)) >= 0 and archives.START in data
 
 
 def _open(data: bytes) -> ZipFile:
     from io import BytesIO
-    from zipfile import BadZipFile, ZipFile
 
-    for start in (0, data.find(b"PK\x03\x04")):
+    for start in (0, data.find(archives.START)):
         try:
-            return ZipFile(BytesIO(data[start:] if start > 0 else data))
-        except (BadZipFile, ValueError, NotImplementedError, OSError):
+            return archives.open_archive(BytesIO(data[start:] if start > 0 else data))
+        except (archives.Damaged, OSError):
             continue
     raise _damaged("it has no table of contents")
 
@@ -142,65 +136,54 @@ def _checked(archive: ZipFile) -> dict[str, ZipInfo]:
     """The files of an archive by path, after the rules of "CHARX and assets" have been applied to all of
     them."""
     infos = archive.infolist()
-    if len(infos) > MAX_MEMBERS:
+    try:
+        archives.check_number(infos, archives.CARD)
+        for info in infos:
+            _check_entry(info)
+        archives.check_sizes(infos, archives.CARD)
+    except archives.TooManyFiles:
         raise LimitExceeded(
             "CHARX_TOO_MANY_FILES",
-            f"The archive holds more than {MAX_MEMBERS} files.",
+            f"The archive holds more than {archives.CARD.files} files.",
             "Remove some of its assets.",
-            limit=MAX_MEMBERS,
-        )
-    for info in infos:
-        _check_path(info)
-        if info.flag_bits & 1:
-            raise InvalidInput(
-                "CARD_ENCRYPTED", "The archive is encrypted.", "Ask its creator for an open export."
-            )
-    total = sum(info.file_size for info in infos)
-    bombs = [
-        info
-        for info in infos
-        if info.file_size > RATIO_APPLIES_FROM and info.file_size > info.compress_size * MAX_RATIO
-    ]
-    if total > MAX_INFLATED or bombs:
+            limit=archives.CARD.files,
+        ) from None
+    except archives.TooLarge:
         raise LimitExceeded(
             "CHARX_TOO_LARGE",
             f"The archive would grow beyond what is allowed ({MAX_INFLATED // 2**20} MB) when unpacked.",
             "Remove large assets from it, or get it from another source.",
             limit=MAX_INFLATED,
-        )
+        ) from None
     return {info.filename: info for info in infos if not info.is_dir()}
 
 
-def _check_path(info: ZipInfo) -> None:
-    name = info.orig_filename
-    parts = name.replace("\\", "/").split("/")
-    unsafe = name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or "\0" in name
-    if unsafe or (info.external_attr >> 16) & _FILE_TYPE == _SYMLINK:
+def _check_entry(info: ZipInfo) -> None:
+    if archives.leads_out(info):
         raise InvalidInput(
             "CHARX_UNSAFE",
             "The archive names a file outside of itself, as harmful archives do.",
             "Do not use it; get the card from another source.",
         )
+    if archives.is_locked(info):
+        raise InvalidInput(
+            "CARD_ENCRYPTED", "The archive is encrypted.", "Ask its creator for an open export."
+        )
 
 
 def _read(archive: ZipFile, info: ZipInfo, limit: int) -> bytes:
     """A member's bytes, never more than `limit` of them."""
-    from zipfile import BadZipFile
-    from zlib import error as ZlibError
-
     try:
-        with archive.open(info) as member:
-            content = member.read(limit + 1)
-    except (BadZipFile, ZlibError, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
-        raise _damaged(str(error) or type(error).__name__) from None
-    if len(content) > limit:
+        return archives.read(archive, info, limit)
+    except archives.Damaged as error:
+        raise _damaged(str(error)) from None
+    except archives.TooLarge:
         raise LimitExceeded(
             "CHARX_TOO_LARGE",
             f"A file in the archive is larger than {limit // 2**20} MB.",
             "Remove it from the archive.",
             limit=limit,
-        )
-    return content
+        ) from None
 
 
 def _picture(
@@ -213,7 +196,7 @@ def _picture(
     if chosen is not None:
         return _read(archive, members[chosen.key], MAX_PICTURE)
     if picture_ext(data):
-        return data[: data.find(b"PK\x03\x04")]
+        return data[: data.find(archives.START)]
     return None
 
 

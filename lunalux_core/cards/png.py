@@ -26,7 +26,7 @@ MAX_INFLATED_TOGETHER = 24 * 1024 * 1024
 CARD_KEYWORDS = ("ccv3", "chara")
 """Where a card lies, in order of precedence; the case of a keyword does not count."""
 
-_TEXT_TYPES = (b"tEXt", b"iTXt", b"zTXt")
+TEXT_TYPES = (b"tEXt", b"iTXt", b"zTXt")
 _HEADER = struct.Struct(">I4s")
 
 
@@ -82,8 +82,25 @@ def is_png(data: bytes) -> bool:
     return data.startswith(SIGNATURE)
 
 
+def walk(data: bytes) -> Iterator[Chunk]:
+    """The whole chunks of a PNG in order, up to IEND, without a look at their data.
+
+    The walk ends early where the file does, so the last chunk's type and end tell how the file ends.
+    """
+    at, size = len(SIGNATURE), len(data)
+    while at + 8 <= size:
+        length, kind = _HEADER.unpack_from(data, at)
+        chunk = Chunk(kind, at, length)
+        if chunk.end > size:
+            return
+        yield chunk
+        if kind == b"IEND":
+            return
+        at = chunk.end
+
+
 def layout(data: bytes) -> Layout:
-    """Walk over the chunks of a PNG without touching their data.
+    """The chunks of a PNG, and how it ends.
 
     Raises:
         InvalidInput: PNG_NO_SIGNATURE.
@@ -92,11 +109,7 @@ def layout(data: bytes) -> Layout:
     if not is_png(data):
         raise InvalidInput("PNG_NO_SIGNATURE", "This is not a PNG picture.", "Choose a PNG file.")
     chunks: list[Chunk] = []
-    at, size = len(SIGNATURE), len(data)
-    while at + 8 <= size:
-        length, kind = _HEADER.unpack_from(data, at)
-        if at + 12 + length > size:
-            return Layout(tuple(chunks), ended=False, cut=True)
+    for chunk in walk(data):
         if len(chunks) == MAX_CHUNKS:
             raise LimitExceeded(
                 "PNG_TOO_MANY_CHUNKS",
@@ -104,16 +117,22 @@ def layout(data: bytes) -> Layout:
                 "Save the picture again with an image editor; the card must then be added anew.",
                 limit=MAX_CHUNKS,
             )
-        chunks.append(Chunk(kind, at, length))
-        at += 12 + length
-        if kind == b"IEND":
-            return Layout(tuple(chunks), ended=True, cut=False)
-    return Layout(tuple(chunks), ended=False, cut=at < size)
+        chunks.append(chunk)
+    end = chunks[-1].end if chunks else len(SIGNATURE)
+    ended = bool(chunks) and chunks[-1].type == b"IEND"
+    return Layout(tuple(chunks), ended, cut=not ended and end < len(data))
+
+
+def is_intact(data: bytes, chunk: Chunk) -> bool:
+    """Whether a chunk's checksum fits its type and data."""
+    end = chunk.end - 4
+    (stored,) = struct.unpack_from(">I", data, end)
+    return zlib.crc32(memoryview(data)[chunk.start + 4 : end]) == int(stored)
 
 
 def keyword_of(data: bytes, chunk: Chunk) -> str | None:
     """The keyword of a text chunk, None for every other chunk and for text without one."""
-    if chunk.type not in _TEXT_TYPES:
+    if chunk.type not in TEXT_TYPES:
         return None
     start = chunk.start + 8
     nul = data.find(b"\0", start, start + min(chunk.length, 80))
@@ -132,11 +151,13 @@ def read_text(data: bytes, chunk: Chunk, inflation: Inflation | None = None) -> 
     keyword = keyword_of(data, chunk)
     if keyword is None:
         return None
-    start, end = chunk.start + 8, chunk.start + 8 + chunk.length
-    (stored,) = struct.unpack_from(">I", data, end)
-    intact = zlib.crc32(memoryview(data)[chunk.start + 4 : end]) == stored
+    start, end = chunk.start + 8, chunk.end - 4
     value = _value(chunk.type, data[start + len(keyword) + 1 : end], inflation or Inflation())
-    return None if value is None else TextChunk(keyword, value, chunk.type.decode("ascii"), intact)
+    return (
+        None
+        if value is None
+        else TextChunk(keyword, value, chunk.type.decode("ascii"), is_intact(data, chunk))
+    )
 
 
 def texts(data: bytes, keywords: Sequence[str]) -> Iterator[TextChunk]:

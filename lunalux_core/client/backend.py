@@ -199,22 +199,24 @@ class BackendClient:
             PaymentError, BackendError: the gateway refused, or its model failed; nothing was charged.
             NetworkError: BACKEND_CUT when the stream broke; the same key replays a finished answer.
         """
-        from httpx_sse import EventSource, SSEError
+        from lunalux_core.llm.servers.sse import NamedEventParser
 
         headers = {"accept": "text/event-stream", "idempotency-key": key}
         async with self._stream("POST", "/api/official-model/submit", headers, _body(request)) as response:
             if "text/event-stream" not in response.headers.get("content-type", ""):
                 yield "done", await self._read_streamed(response)
                 return
+            parser = NamedEventParser(DOWNLOAD_LIMIT)  # the last event repeats the whole reply
             try:
-                async for event in EventSource(response).aiter_sse():
-                    document = json.loads(event.data)
-                    if event.event == "error":
-                        raise self._refused(document, None)
-                    yield event.event, document
-                    if event.event == "done":
-                        return
-            except (SSEError, ValueError) as error:
+                async for chunk in response.aiter_bytes():
+                    for name, data in parser.feed(chunk):
+                        document = json.loads(data)
+                        if name == "error":
+                            raise self._refused(document, None)
+                        yield name or "message", document
+                        if name == "done":
+                            return
+            except ValueError as error:
                 raise cut(self._place) from error
             raise cut(self._place)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.errors import BackendError, NetworkError, PaymentError
 from lunalux_core.ids import now_ms, uuid4
-from lunalux_core.llm.model import Delta, ModelRequest, ModelSpec, Sampling, Usage
+from lunalux_core.llm.model import Delta, ModelRequest, ModelSpec, Usage
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account
@@ -135,9 +135,10 @@ class OfficialModel:
                     raise
 
     def _body(self, request: ModelRequest) -> SubmitRequest:
+        from lunalux_core.llm.servers.reply import effective_sampling
         from lunalux_core.wire.official import PromptMessage, SubmitRequest
 
-        chosen = _merged(request.sampling, self._spec.sampling)
+        chosen = effective_sampling(self._spec.sampling, request.sampling)
         return SubmitRequest(
             model_id=self._spec.model,
             messages=[PromptMessage(role=m.role, content=m.content, name=m.name) for m in request.messages],
@@ -175,10 +176,3 @@ def _last(data: dict[str, Any], *, said: bool) -> Delta:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _merged(asked: Sampling, saved: Sampling) -> Sampling:
-    names = Sampling.__dataclass_fields__
-    return Sampling(
-        **{n: getattr(asked, n) if getattr(asked, n) is not None else getattr(saved, n) for n in names}
-    )

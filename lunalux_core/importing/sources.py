@@ -1,7 +1,7 @@
 """Which files an import means: paths, folders, globs, lists, and the members of zip archives.
 
 Of a SillyTavern data folder only what Lunalux can use is taken; pictures of other things, caches and
-secrets are left alone, and their names are told. Nothing is ever unpacked to a path that an archive names.
+secrets are left alone, and their names are told.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
-from typing import cast
+from typing import TYPE_CHECKING
 
+from lunalux_core.documents import archives
 from lunalux_core.errors import InvalidInput, LimitExceeded, LunaluxError, NotFound
 from lunalux_core.importing.results import ImportResult, failed
 from lunalux_core.regular_files import check_regular, read_regular
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile
 
 ENDINGS = (".png", ".json", ".charx", ".yaml", ".yml", ".jpg", ".jpeg")
 """Of files that may hold a card."""
@@ -30,18 +32,11 @@ ALL_ENDINGS = (*ENDINGS, ".jsonl", ".lorebook", ".scenario", ".story", ".zip", "
 _NO_FILES = ("__MACOSX",)
 """Folders that archivers put beside the files, without anything of the person's in them."""
 
-MAX_MEMBERS = 50_000
-MAX_MEMBER = 256 * 1024 * 1024
-"""Bytes of the largest archive inside an archive, as of the largest file that is an archive itself."""
-
 MAX_PLAIN = 64 * 1024 * 1024
 """Bytes of the largest file that is no archive."""
 
 ROOM = 256 * 1024 * 1024
 """Bytes of files that all reading threads of an import hold at once; a larger one waits until it is alone."""
-
-MAX_RATIO = 400
-RATIO_APPLIES_FROM = 16 * 1024 * 1024
 
 _LEFT_FOLDERS = (
     "thumbnails", "User Avatars", "backgrounds", "themes", "movingUI", "QuickReplies", "NovelAI Settings",
@@ -60,7 +55,7 @@ class Member:
     archive: Path
     name: str
     size: int
-    opened: zipfile.ZipFile = field(repr=False, compare=False)
+    opened: ZipFile = field(repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.archive}!{self.name}"
@@ -69,24 +64,12 @@ class Member:
         """Raises LimitExceeded (ARCHIVE_TOO_LARGE), InvalidInput (ARCHIVE_DAMAGED)."""
         try:
             info = self.opened.getinfo(self.name)
-            _judge(str(self), info)
-            with self.opened.open(info) as file:
-                inside = cast("zipfile.ZipExtFile", file)
-                if info.file_size > MAX_PLAIN and inside.peek(4)[:4] != b"PK\x03\x04":
-                    raise _too_large(str(self))
-                data = file.read(MAX_MEMBER + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError):
+            archives.check_size(info, archives.COLLECTION)
+            return archives.read(self.opened, info, archives.COLLECTION.file, MAX_PLAIN)
+        except archives.Damaged:
             raise _damaged(str(self)) from None
-        if len(data) > MAX_MEMBER:
-            raise _too_large(str(self))
-        return data
-
-
-def _judge(told: str, info: zipfile.ZipInfo) -> None:
-    """Refuse a member by what the table of contents says of it; unpacking never gives more than that."""
-    ratio = info.file_size / max(info.compress_size, 1)
-    if info.file_size > MAX_MEMBER or (info.file_size > RATIO_APPLIES_FROM and ratio > MAX_RATIO):
-        raise _too_large(told)
+        except archives.TooLarge:
+            raise _too_large(str(self)) from None
 
 
 Source = Path | Member
@@ -108,7 +91,7 @@ def read_source(source: Source) -> bytes:
         InvalidInput: FILE_NOT_REGULAR, FILE_UNREADABLE, ARCHIVE_DAMAGED.
         LimitExceeded: FILE_TOO_LARGE, ARCHIVE_TOO_LARGE. NotFound: FILE_NOT_FOUND.
     """
-    return read_regular(source, MAX_MEMBER) if isinstance(source, Path) else source.read()
+    return read_regular(source, archives.COLLECTION.file) if isinstance(source, Path) else source.read()
 
 
 class Room:
@@ -263,8 +246,8 @@ def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
         yield failed(path, error)
         return
     try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        archive = archives.open_archive(path)
+    except (archives.Damaged, OSError):
         yield failed(path, _damaged(str(path)))
         return
     infos = [info for info in archive.infolist() if not info.is_dir()]
@@ -272,7 +255,7 @@ def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
     if any(info.filename.lower() == "card.json" for info in infos):
         yield path
         return
-    if len(infos) > MAX_MEMBERS:
+    if len(infos) > archives.COLLECTION.files:
         yield failed(path, _too_large(str(path)))
         return
     kept = _useful([PurePosixPath(info.filename).parts or ("",) for info in infos], left)

@@ -13,7 +13,6 @@ import shutil
 import tempfile
 import time
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import IO
 from lunalux_core import __version__
 from lunalux_core.config.paths import Paths
 from lunalux_core.database import judge_database, storage_error
+from lunalux_core.documents import archives
 from lunalux_core.errors import InvalidInput, NotFound, StorageError
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library import Library, restoring
@@ -30,15 +30,11 @@ from lunalux_core.library.migrations import migrate
 from lunalux_core.regular_files import check_regular
 
 FORMAT = "lunalux-backup"
-LIMIT = 64 * 1024**3
 PACKING = ".lunalux-backup-"
 LEFT_SECONDS = 24 * 3600
 MANIFEST_LIMIT = 1024 * 1024
 TABLES = ("characters", "conversations", "messages", "state")
 """What a library has in every version."""
-_UNREADABLE = (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, NotImplementedError, ValueError)
-"""What `zipfile` raises for archives that are cut, encrypted or packed in a way nobody knows."""
-
 Progress = Callable[[int, int], None]
 """Told bytes done and bytes in all."""
 
@@ -143,13 +139,14 @@ def unpack(paths: Paths, source: Path, progress: Progress | None = None) -> Path
         except OSError as error:
             raise storage_error(error, paths.data) from error
         try:
-            for name in names:
-                with archive.open(name) as inside, (fresh / name).open("wb") as outside:
-                    told.copy(inside, outside)
-            _judge(fresh, source)
+            with archives.reading():
+                for name in names:
+                    with archive.open(name) as inside, (fresh / name).open("wb") as outside:
+                        told.copy(inside, outside)
+                _judge(fresh, source)
         except BaseException as error:
             shutil.rmtree(fresh, ignore_errors=True)
-            if isinstance(error, _UNREADABLE):
+            if isinstance(error, archives.Damaged):
                 raise _damaged(source) from error
             if isinstance(error, OSError):
                 raise storage_error(error, paths.data) from error
@@ -216,27 +213,25 @@ class _Told:
 
 def _opened(source: Path) -> zipfile.ZipFile:
     try:
-        check_regular(source, LIMIT)
-        return zipfile.ZipFile(source)
+        check_regular(source, archives.BACKUP.file)
+        return archives.open_archive(source)
     except NotFound:
         raise NotFound(
             "BACKUP_NOT_FOUND", f"There is no file {source}.", "Check the path.", path=str(source)
         ) from None
-    except (*_UNREADABLE, OSError) as error:
+    except (archives.Damaged, OSError) as error:
         raise _damaged(source) from error
 
 
 def _checked(archive: zipfile.ZipFile, source: Path) -> list[str]:
     """The members to restore, after checks; nothing but our own names is ever taken out of an archive."""
     try:
-        if archive.getinfo("manifest.json").file_size > MANIFEST_LIMIT:
-            raise _damaged(source)
-        manifest = json.loads(archive.read("manifest.json"))
+        manifest = json.loads(archives.read(archive, archive.getinfo("manifest.json"), MANIFEST_LIMIT))
         archive.getinfo("library.db")
-    except (KeyError, OSError, *_UNREADABLE) as error:
+        archives.check_sizes(archive.infolist(), archives.BACKUP)
+    except (KeyError, ValueError, RecursionError, archives.Damaged, archives.TooLarge) as error:
         raise _damaged(source) from error
-    ours = isinstance(manifest, dict) and manifest.get("format") == FORMAT
-    if not ours or sum(info.file_size for info in archive.infolist()) > LIMIT:
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise _damaged(source)
     names = [info.filename for info in archive.infolist() if _is_ours(info)]
     if len(names) != len(set(names)):  # which of two is meant, nobody can say

@@ -41,13 +41,21 @@ class TokenEstimator:
 
     def text(self, text: str) -> int:
         """Tokens of a text, rounded up; 0 for an empty one."""
-        wide = 0 if text.isascii() else sum(map(len, _WIDE.findall(text)))
+        return self.of_counts(wide_characters(text), len(text))
+
+    def of_counts(self, wide: int, total: int) -> int:
+        """Tokens of a text of `total` characters, `wide` ones among them."""
         per_wide, per_other = _PER_CHAR[self.vocabulary]
-        return math.ceil(self.factor * (per_wide * wide + per_other * (len(text) - wide)))
+        return math.ceil(self.factor * (per_wide * wide + per_other * (total - wide)))
 
     def message(self, content: str) -> int:
         """Tokens of one message of a request: its content and the frame around it."""
         return self.text(content) + _PER_MESSAGE
+
+
+def wide_characters(text: str) -> int:
+    """How many characters of a text cost about a token each."""
+    return 0 if text.isascii() else sum(map(len, _WIDE.findall(text)))
 
 
 def estimator(model: str, factor: float = 1.0) -> TokenEstimator:

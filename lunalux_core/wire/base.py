@@ -5,7 +5,7 @@ See docs/spec/backend.md: Storage port.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
@@ -25,6 +25,16 @@ class Wire(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, frozen=True, allow_inf_nan=False, extra="ignore"
     )
+
+    @classmethod
+    def of(cls, value: object, /, **besides: Any) -> Self:
+        """The JSON object of a value that has attributes of the same names; `besides` go before them.
+
+        Raises:
+            pydantic.ValidationError: an attribute is missing or not of the type that the wire has.
+        """
+        own = {name: getattr(value, name) for name in cls.model_fields if hasattr(value, name)}
+        return cls.model_validate(own | besides)
 
 
 class Success(Wire):

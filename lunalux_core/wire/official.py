@@ -5,7 +5,7 @@ See docs/spec/backend.md: HTTP API, Money rules.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, StringConstraints
 
@@ -33,6 +33,14 @@ class ModelConfig(Wire):
     sort_order: int
     max_input_chars: int | None = None
     max_output_tokens: int | None = None
+
+    @classmethod
+    def of(cls, value: object, /, **besides: Any) -> Self:
+        """As for every body; the rest of the row lies in `value.extra` and never hides a price."""
+        extra = {
+            name: more for name, more in getattr(value, "extra", {}).items() if name not in cls.model_fields
+        }
+        return super().of(value, **{**extra, **besides})
 
 
 class ModelConfigsResponse(Success):

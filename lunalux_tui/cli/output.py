@@ -130,7 +130,7 @@ def print_text(text: str = "", *, end: str = "\n") -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table: aligned on a terminal, tab-separated without a heading when piped."""
-    from lunalux_core.text import cell_width, clean_line, truncate_cells
+    from lunalux_core.text import clean_line
 
     cells = [[clean_line(str(cell), 2000) for cell in row] for row in rows]
     if not sys.stdout.isatty():
@@ -143,13 +143,17 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         room = os.get_terminal_size().columns
     except OSError:
         room = 80
-    widths = [max(cell_width(row[i]) for row in [list(columns), *cells]) for i in range(len(columns))]
+    from rich.cells import cell_len  # for people at a terminal alone: a pipe is not aligned
+
+    from lunalux_tui.cells import fit
+
+    widths = [max(cell_len(row[i]) for row in [list(columns), *cells]) for i in range(len(columns))]
     spare = room - sum(widths[:-1]) - 2 * (len(widths) - 1)
     widths[-1] = max(min(widths[-1], spare), 8)
     bold, plain = ("\x1b[1m", "\x1b[0m") if colour() else ("", "")
     for number, row in enumerate([list(columns), *cells]):
         fields = [
-            (text := truncate_cells(cell, width)) + " " * (width - cell_width(text))
+            (text := fit(cell, width)) + " " * (width - cell_len(text))
             for cell, width in zip(row, widths, strict=True)
         ]
         line = "  ".join(fields).rstrip()

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from textual import events
 from textual.containers import Horizontal, Vertical
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from lunalux_tui.cells import fit as fit
 from lunalux_tui.theme.palette import Palette
 from lunalux_tui.theme.styles import Run
 
@@ -34,13 +35,6 @@ def palette_of(widget: Widget) -> Palette:
 def keymap_of(widget: Widget) -> Mapping[str, str]:
     """The person's own keys by action id."""
     return cast(Themed, widget.app).keymap
-
-
-def fit(text: str, width: int) -> str:
-    """`text` in at most `width` cells, with an ellipsis where it was cut."""
-    if cell_len(text) <= width:
-        return text
-    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
 
 
 def within(widget: Widget, strips: list[Strip], crop: Region) -> list[Strip]:

@@ -16,6 +16,7 @@ from lunalux_core.backend.money.price_list import SEED_MODELS, seed_models
 from lunalux_core.backend.repos.models import ModelConfigs
 from lunalux_core.backend.storage.table import Delete, Exists, Item, Key, Put, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound, PaymentError
+from lunalux_core.wire.official import ModelConfig as WireModelConfig
 
 EACH_STORE = True
 TABLE = TABLES.model_config
@@ -149,3 +150,19 @@ def test_the_seed_has_a_free_a_star_and_a_star_or_luna_model() -> None:
     for config in (star, either):
         with pytest.raises(PaymentError):
             approve(config, poor)
+
+
+async def test_clients_get_the_operators_own_words_and_the_true_price(tmp_path: Path) -> None:
+    """Whatever the operator calls a column of his own, the members of the wire keep their meaning."""
+    own = {"value": "worth it", "cls": "first", "self": 1, "star_cost": 0}
+    async with world(tmp_path) as w:
+        await console(w.store, "001", **own)
+        (config,) = await ModelConfigs(w.store, TABLE).list()
+        told = WireModelConfig.of(config).model_dump(by_alias=True, exclude_none=True)
+    assert {name: told.get(name) for name in ("value", "cls", "self")} == {
+        "value": "worth it",
+        "cls": "first",
+        "self": 1,
+    }
+    assert told["somethingElse"] == {"of": ["the", "operator's"]}
+    assert (told["modelId"], told["starCost"]) == ("001", 4)

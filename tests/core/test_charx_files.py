@@ -197,6 +197,18 @@ def test_a_damaged_member_is_an_error_not_a_crash() -> None:
         read_card(bytes(data))
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_told_whatever_packed_it(packing: int) -> None:
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w", packing) as target:
+        target.writestr("card.json", json.dumps(document(description="a long tale " * 500)))
+    data = bytearray(out.getvalue())
+    data[45:90] = b"\xff" * 45
+    with pytest.raises(InvalidInput) as refused:
+        read_card(bytes(data))
+    assert refused.value.code == "CHARX_DAMAGED"
+
+
 def test_writing_is_reproducible() -> None:
     card = read_card(json.dumps(document()).encode()).card
     assert export_card(card, "charx", picture=PICTURE) == export_card(card, "charx", picture=PICTURE)

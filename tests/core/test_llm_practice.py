@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from llm_server import Heard, listen
 from lunalux_core.llm.model import CharacterMaterial, Message, ModelRequest
 from lunalux_core.llm.practice.material import pieces_of, said_in, size, with_names
 from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
+from lunalux_core.llm.practice.phrases import Phrases, phrases_in
 
 MIRA = CharacterMaterial(
     name="Mira, keeper of the lamps",
@@ -228,3 +230,22 @@ def test_the_rate_comes_from_the_environment(value: str | None, rate: float) -> 
 
 def test_its_spec_says_what_it_is() -> None:
     assert (PRACTICE.name, PRACTICE.provider, PRACTICE.key_name) == ("practice", "practice", "")
+
+
+def test_the_phrases_of_all_languages_have_one_shape() -> None:
+    """A translator who forgets a kind, or writes a mark that nothing fills in, is told here."""
+
+    def shape(value: object) -> object:
+        if isinstance(value, Mapping):
+            return {kind: shape(options) for kind, options in value.items()}
+        assert isinstance(value, str) or value, "a kind without a phrase"
+        return type(value)
+
+    def marks(value: object) -> set[str]:
+        return set(re.findall(r"\{\w*\}", str(value)))
+
+    english, chinese = phrases_in("en"), phrases_in("zh")
+    for field in fields(Phrases):
+        here, there = getattr(english, field.name), getattr(chinese, field.name)
+        assert shape(here) == shape(there), field.name
+        assert marks(there) <= marks(here), field.name

@@ -176,6 +176,6 @@ def test_naming_models_loads_no_http_client() -> None:
     program = (
         "import sys; from lunalux_core.llm.registry import Registry; r = Registry(environ={});"
         "r.open(r.resolve('practice')); r.resolve('openai:x');"
-        "sys.exit(bool({'httpx', 'httpx_sse', 'pydantic'} & set(sys.modules)))"
+        "sys.exit(bool({'httpx', 'pydantic'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

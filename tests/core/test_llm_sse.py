@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.llm.servers.sse import EventParser, EventTooLong
+from lunalux_core.llm.servers.sse import EventParser, EventTooLong, NamedEventParser
 
 
 def parsed(*chunks: bytes) -> list[str]:
@@ -79,3 +79,11 @@ def test_four_megabytes_on_one_line_pass() -> None:
 def test_an_empty_read_between_the_halves_of_a_line_end_is_nothing() -> None:
     parser = EventParser()
     assert parser.feed(b"data:\r") + parser.feed(b"") + parser.feed(b"\n {}\r\n\r\n") == ["\n{}"]
+
+
+def test_events_keep_their_names_and_one_without_its_end_is_not_told() -> None:
+    parser = NamedEventParser()
+    stream = b'event: delta\ndata: {"text": "a"}\n\n: alive\n\ndata: plain\n\nevent: done\ndata: {}\n'
+    told = [event for at in range(len(stream)) for event in parser.feed(stream[at : at + 1])]
+    assert told == [("delta", '{"text": "a"}'), ("", "plain")]
+    assert parser.feed(b"\n") == [("done", "{}")]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.text import STRING_LIMIT, StreamCleaner, cell_width, clean, clean_line, truncate_cells
+from lunalux_core.text import STRING_LIMIT, StreamCleaner, clean, clean_line
 
 FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -94,26 +94,3 @@ def test_names_become_one_short_line() -> None:
     assert clean_line("  Al\x1b[2Jice\r\n\tof  Luna ") == "Alice of Luna"
     assert clean_line("x" * 300, 10) == "xxxxxxxxx…"
     assert clean_line("y" * 100_000, 5) == "yyyy…"
-
-
-@pytest.mark.parametrize(
-    ("text", "cells"),
-    [("abc", 3), ("你好", 4), ("e\u0301", 1), ("🐱a", 3), ("👨\u200d👩\u200d👧", 2), ("👍🏽", 2), ("🇬🇧🇨🇳", 4),
-     ("❤\ufe0f", 2), ("한글", 4), ("ｱ", 1), ("", 0), ("\u1112\u1161\u11ab", 2), ("ก็", 1)],
-)  # fmt: skip
-def test_widths_are_those_of_a_terminal(text: str, cells: int) -> None:
-    assert cell_width(text) == cells
-
-
-@settings(max_examples=100)
-@given(st.text(max_size=30), st.integers(0, 12))
-def test_truncated_text_fits(text: str, width: int) -> None:
-    cut = truncate_cells(text, width)
-    assert cell_width(cut) <= width or cut == text == ""
-    assert cut == text or cell_width(text) > width
-
-
-def test_truncation_never_cuts_a_wide_character() -> None:
-    assert truncate_cells("你好世界", 5) == "你好…"
-    assert truncate_cells("你好世界", 4) == "你…"
-    assert truncate_cells("abc", 0) == ""

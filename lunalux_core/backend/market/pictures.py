@@ -15,9 +15,9 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lunalux_core.cards import png
 from lunalux_core.errors import InvalidInput, LimitExceeded
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_SIDE = 4096
 MAX_CHUNKS = 8192
 MAX_TEXT_BYTES = 4 * 1024 * 1024
@@ -25,9 +25,9 @@ MAX_TEXT_BYTES = 4 * 1024 * 1024
 UNPACKED_AT_ONCE = 64 * 1024
 MAX_CARDS = 8
 """Chunks that say they hold a character. Real files have two."""
-_CARD = frozenset({b"chara", b"ccv3"})
+_CARD = frozenset(keyword.encode() for keyword in png.CARD_KEYWORDS)
 _DRAWING = frozenset({b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"IDAT", b"IEND"})
-_TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+_CUT = "The picture is cut off or damaged."
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 
 
@@ -47,18 +47,18 @@ def inspect(data: bytes) -> Picture:
         InvalidInput: code INVALID_CARD, not a well-formed PNG.
         LimitExceeded: code INVALID_CARD, larger than 4096 × 4096, or with too many or too long chunks.
     """
-    if not data.startswith(SIGNATURE):
+    if not png.is_png(data):
         raise _invalid("The file is not a PNG picture.")
     width = height = 0
     texts = _Texts()
-    kept = [SIGNATURE]
+    kept = [png.SIGNATURE]
     seen_pixels, last = False, b""
     for number, (kind, body, raw) in enumerate(_chunks(data)):
         if number == 0:
             width, height = _header(kind, body)
         elif kind == b"IHDR" or number >= MAX_CHUNKS:
             raise _too_much("The picture has too many parts.")
-        if kind in _TEXT:
+        if kind in png.TEXT_TYPES:
             texts.weigh(kind, body)
         if kind in _DRAWING:
             if kind == b"IDAT" and seen_pixels and last != b"IDAT":
@@ -111,23 +111,20 @@ def _packed(kind: bytes, rest: bytes) -> bytes:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Kind, body and raw bytes of every chunk up to IEND; what follows is ignored, so it is not kept."""
-    at = len(SIGNATURE)
-    while True:
-        if at + 12 > len(data):
-            raise _invalid("The picture ends too early.")
-        (length,) = struct.unpack_from(">I", data, at)
-        kind = data[at + 4 : at + 8]
-        end = at + 12 + length
-        if end > len(data) or not kind.isalpha():
-            raise _invalid("The picture is cut off or damaged.")
-        body = data[at + 8 : end - 4]
-        if zlib.crc32(data[at + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
+    """Kind, body and raw bytes of every chunk up to IEND; what follows is ignored, so it is not kept.
+
+    Stricter than a reader of cards: chunks have proper names and intact checksums, and the last is IEND.
+    """
+    kind, at = b"", len(png.SIGNATURE)
+    for chunk in png.walk(data):
+        kind, at = chunk.type, chunk.end
+        if not kind.isalpha():
+            raise _invalid(_CUT)
+        if not png.is_intact(data, chunk):
             raise _invalid("The picture is damaged: a checksum does not match.")
-        yield kind, body, data[at:end]
-        if kind == b"IEND":
-            return
-        at = end
+        yield kind, data[chunk.start + 8 : chunk.end - 4], data[chunk.start : chunk.end]
+    if kind != b"IEND":
+        raise _invalid("The picture ends too early." if len(data) - at < 12 else _CUT)
 
 
 def _header(kind: bytes, body: bytes) -> tuple[int, int]:

@@ -62,8 +62,9 @@ class Pages:
         rows = []
         for card in cards:
             url, _ = await self._thumbnail(card, MARGIN_MS // 100)
-            view = _view(card, absolute(url, self._settings, base_url)).model_dump()
-            rows.append(OwnCharacter(**view, status="hidden" if card.status == "hidden" else "active"))
+            status = "hidden" if card.status == "hidden" else "active"
+            address = absolute(url, self._settings, base_url)
+            rows.append(OwnCharacter.of(card, thumbnail_url=address, status=status))
         return OwnCharactersResponse(characters=rows)
 
     async def _page(self, lang: Lang, sort: Sort, listing: Listing, base_url: str) -> CharacterPageResponse:
@@ -76,7 +77,7 @@ class Pages:
         left_ms = min(dies_ms) - self._now_ms() - MARGIN_MS if dies_ms else refresh_ms
         return CharacterPageResponse(
             characters=[
-                _view(card, absolute(url, self._settings, base_url))
+                MarketCharacter.of(card, thumbnail_url=absolute(url, self._settings, base_url))
                 for card, (url, _) in zip(cards, signed, strict=True)
             ],
             cache_ttl_millis=max(0, min(refresh_ms, left_ms)),
@@ -107,18 +108,3 @@ def absolute(url: str, settings: BackendSettings, base_url: str) -> str:
 def _origin(address: str) -> str:
     scheme, host, *_ = urlsplit(address)
     return f"{scheme}://{host}"
-
-
-def _view(card: MarketCard, thumbnail_url: str) -> MarketCharacter:
-    return MarketCharacter(
-        id=card.id,
-        name=card.name,
-        thumbnail_url=thumbnail_url,
-        language=card.language,
-        liked_count=card.liked_count,
-        download_count=card.download_count,
-        total_coin_used=card.total_coin_used,
-        intro=card.intro,
-        tags=list(card.tags),
-        creator=card.creator,
-    )

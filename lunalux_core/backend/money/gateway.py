@@ -34,10 +34,11 @@ from lunalux_core.backend.web.limits import (
     PAID_REPLY,
 )
 from lunalux_core.backend.web.refusals import rate_limited, refuse
-from lunalux_core.backend.web.wire_views import config_view, ledger_view, wallet_view
 from lunalux_core.errors import BackendError, LunaluxError, PaymentError
+from lunalux_core.wire import official
 from lunalux_core.wire.base import Wire
 from lunalux_core.wire.official import Billing, SubmitRequest, SubmitResponse, TokenUsage
+from lunalux_core.wire.users import Ledger, Wallet
 
 T = TypeVar("T")
 
@@ -170,7 +171,8 @@ class Gateway:
             return await asyncio.shield(reserving)
         except BackendError as error:
             if error.code == "PRICE_CHANGED":
-                error.params["config"] = config_view(config).model_dump(by_alias=True, exclude_none=True)
+                row = official.ModelConfig.of(config)
+                error.params["config"] = row.model_dump(by_alias=True, exclude_none=True)
             raise
         except asyncio.CancelledError:
             _keep(asyncio.ensure_future(self._give_up(reserving)))
@@ -228,8 +230,8 @@ class Gateway:
         """The answer: what is kept of it, and the wallet as it is now."""
         wallet, ledger = await self._services.money.balances(user_id)
         return SubmitResponse(
-            wallet=wallet_view(wallet),
-            ledger_summary=ledger_view(ledger) if ledger else None,
+            wallet=Wallet.of(wallet),
+            ledger_summary=Ledger.of(ledger) if ledger else None,
             model_config_version=self._services.models.version(),
             **{name: getattr(kept, name) for name in Kept.model_fields},
         )

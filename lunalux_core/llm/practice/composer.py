@@ -24,7 +24,7 @@ from lunalux_core.llm.practice.material import (
     size,
     with_names,
 )
-from lunalux_core.llm.practice.phrases import CHINESE, ENGLISH, Phrases
+from lunalux_core.llm.practice.phrases import Phrases, phrases_in
 
 LEAST, MOST = 60, 180
 """Words of a reply; a Chinese character counts as one."""
@@ -72,7 +72,7 @@ class _Composer:
     def __init__(self, request: ModelRequest) -> None:
         self._said: Said = said_in(request.messages)
         chinese = request.language == "zh" or is_chinese(self._said.echo)
-        self._phrases: Phrases = CHINESE if chinese else ENGLISH
+        self._phrases: Phrases = phrases_in("zh" if chinese else "en")
         material = request.character or material_from(request.messages, "zh" if chinese else "en")
         if material.user.strip().lower() in {"", "you", "user", "你"}:
             material = replace(material, user=self._phrases.nameless_user)

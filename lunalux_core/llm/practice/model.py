@@ -64,10 +64,8 @@ def _deltas(thinking: str, raw: str) -> Iterator[Delta]:
 
 
 def _usage(request: ModelRequest, reply: str) -> Usage:
-    from lunalux_core.llm.servers.reply import CharCounter
+    from lunalux_core.llm.tokens import TokenEstimator
 
-    prompt, completion = CharCounter(), CharCounter()
-    for message in request.messages:
-        prompt.add(message.content)
-    completion.add(reply)
-    return Usage(prompt.tokens + 4 * len(request.messages), completion.tokens, estimated=True)
+    tokens = TokenEstimator()
+    prompt = sum(tokens.message(message.content) for message in request.messages)
+    return Usage(prompt, tokens.text(reply), estimated=True)

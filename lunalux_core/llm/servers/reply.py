@@ -19,6 +19,7 @@ from lunalux_core.llm.servers.failures import Failures
 from lunalux_core.llm.servers.marks import Marks
 from lunalux_core.llm.servers.reports import ServerReport, read_report
 from lunalux_core.llm.servers.thinking import ThinkingSplitter
+from lunalux_core.llm.tokens import TokenEstimator, wide_characters
 
 REPLY_LIMIT = 16 * 1024 * 1024
 """Characters of one reply, reasoning included: a server that never ends is cut off here."""
@@ -126,14 +127,12 @@ class ReplyDecoder:
             yield Delta(text=text)
 
     def _estimate(self) -> Usage:
-        prompt = CharCounter()
-        for message in self._messages:
-            prompt.add(message.content)
-        return Usage(prompt.tokens + 4 * len(self._messages), self._reply.tokens, estimated=True)
+        prompt = sum(TokenEstimator().message(message.content) for message in self._messages)
+        return Usage(prompt, self._reply.tokens, estimated=True)
 
 
 class CharCounter:
-    """Counts characters by kind to estimate tokens offline."""
+    """Counts characters by kind as they come, to estimate the tokens of a reply."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -141,12 +140,11 @@ class CharCounter:
 
     def add(self, text: str) -> None:
         self.total += len(text)
-        if not text.isascii():
-            self._wide += sum(1 for char in text if "\u2e80" <= char <= "\uffef" or char >= "\U00020000")
+        self._wide += wide_characters(text)
 
     @property
     def tokens(self) -> int:
-        return round(0.98 * self._wide + 0.37 * (self.total - self._wide))
+        return TokenEstimator().of_counts(self._wide, self.total)
 
 
 def coalesced(deltas: Iterable[Delta]) -> list[Delta]:

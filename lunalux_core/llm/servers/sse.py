@@ -14,6 +14,7 @@ begins with a blank goes on with the `data` line before it.
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 EVENT_LIMIT = 8 * 1024 * 1024
 """Bytes of one event. A reply of 4 MB on one line still passes."""
@@ -23,8 +24,15 @@ class EventTooLong(ValueError):
     """One event is longer than the limit; nothing after it can be trusted."""
 
 
-class EventParser:
-    """Feed it bytes as they come, take the data of finished events.
+class Event(NamedTuple):
+    """One event; `name` is empty where the server gives none."""
+
+    name: str
+    data: str
+
+
+class NamedEventParser:
+    """Feed it bytes as they come, take the finished events.
 
     Lines are cut as bytes (a newline is never part of a UTF-8 sequence), so a character split over two
     reads needs no care. A line in progress is kept as pieces and joined once: linear in its length.
@@ -37,11 +45,11 @@ class EventParser:
         self._data: list[bytes] = []
         self._data_bytes = 0
         self._after_cr = False
-        self._failed = False
+        self._name = ""
         self._first = True
 
-    def feed(self, chunk: bytes) -> list[str]:
-        """Return the data of every event that `chunk` completes.
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Return every event that `chunk` completes.
 
         Raises:
             EventTooLong: an event is longer than the limit.
@@ -64,7 +72,7 @@ class EventParser:
             raise EventTooLong
         return self._events(lines)
 
-    def close(self) -> list[str]:
+    def close(self) -> list[Event]:
         """The stream is over: return what an unfinished last event holds."""
         lines = [b"".join(self._pieces), b""]
         self._pieces.clear()
@@ -77,18 +85,17 @@ class EventParser:
         self._after_cr = chunk.endswith(b"\r")
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
-    def _events(self, lines: list[bytes]) -> list[str]:
-        events: list[str] = []
+    def _events(self, lines: list[bytes]) -> list[Event]:
+        events: list[Event] = []
         for line in lines:
             if line:
                 self._field(line)
                 continue
             if self._data:
-                data = b"\n".join(self._data).decode("utf-8", "replace")
-                events.append(_as_error(data) if self._failed else data)
+                events.append(Event(self._name, b"\n".join(self._data).decode("utf-8", "replace")))
                 self._data.clear()
                 self._data_bytes = 0
-            self._failed = False
+            self._name = ""
         return events
 
     def _field(self, line: bytes) -> None:
@@ -101,7 +108,7 @@ class EventParser:
         elif name == b"error":
             value = b'{"error":' + value + b"}"
         elif name == b"event":
-            self._failed = value.strip().lower() == b"error"
+            self._name = value.strip().decode("utf-8", "replace")
             return
         elif line[:1] in b" \t" and self._data:
             value = line.lstrip()
@@ -111,6 +118,25 @@ class EventParser:
         if self._data_bytes > self._limit:
             raise EventTooLong
         self._data.append(value)
+
+
+class EventParser:
+    """The data of events of which only errors are told apart by name, as models' servers send them."""
+
+    def __init__(self, limit: int = EVENT_LIMIT) -> None:
+        self._parser = NamedEventParser(limit)
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """Return the data of every event that `chunk` completes. Raises EventTooLong."""
+        return [_plain(event) for event in self._parser.feed(chunk)]
+
+    def close(self) -> list[str]:
+        """The stream is over: return what an unfinished last event holds."""
+        return [_plain(event) for event in self._parser.close()]
+
+
+def _plain(event: Event) -> str:
+    return _as_error(event.data) if event.name.lower() == "error" else event.data
 
 
 def _as_error(data: str) -> str:

@@ -14,8 +14,7 @@ from lunalux_core.backend.web import limits
 from lunalux_core.backend.web.http import CurrentServices, CurrentSession, limit
 from lunalux_core.backend.web.openapi_examples import SESSION, answers
 from lunalux_core.backend.web.routes.gateway import KEY_PATTERN
-from lunalux_core.backend.web.wire_views import ledger_view, wallet_view
-from lunalux_core.wire.users import RedeemRequest, RedeemResponse
+from lunalux_core.wire.users import Ledger, RedeemRequest, RedeemResponse, Wallet
 
 router = APIRouter(prefix="/api/coupon", tags=["coupon"])
 
@@ -42,6 +41,6 @@ async def redeem(
     return RedeemResponse(
         currency=redeemed.currency,
         amount=redeemed.amount,
-        wallet=wallet_view(wallet),
-        ledger=ledger_view(totals),
+        wallet=Wallet.of(wallet),
+        ledger=Ledger.of(totals),
     )

@@ -7,20 +7,27 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from lunalux_core.backend.repos import invites
 from lunalux_core.backend.repos.wallets import no_wallet
+from lunalux_core.backend.running.settings import BackendSettings
 from lunalux_core.backend.web.http import CurrentServices, CurrentSession
 from lunalux_core.backend.web.openapi_examples import SESSION, answers
-from lunalux_core.backend.web.wire_views import invite_view, ledger_view, wallet_view
-from lunalux_core.wire.users import InviteResponse, SettleResponse
+from lunalux_core.wire.users import Invite, InviteResponse, Ledger, SettleResponse, Wallet
 
 router = APIRouter(prefix="/api/invite", tags=["invite"])
+
+
+def invite_body(invite: invites.Invite, settings: BackendSettings) -> Invite:
+    """The invite with what this server pays for a milestone."""
+    reward = settings.invite_milestone_star
+    return Invite.of(invite, threshold=settings.invite_threshold, milestone_reward_star=reward)
 
 
 @router.get("/me", responses=answers(*SESSION))
 async def invite(session: CurrentSession, services: CurrentServices) -> InviteResponse:
     """The code and its count; made where it is missing."""
     found = await services.invites.require(session.user_id)
-    return InviteResponse(invite=invite_view(found, services.settings))
+    return InviteResponse(invite=invite_body(found, services.settings))
 
 
 @router.post("/settle/me", responses=answers(*SESSION, "WALLET_NOT_FOUND"))
@@ -35,7 +42,7 @@ async def settle(session: CurrentSession, services: CurrentServices) -> SettleRe
     return SettleResponse(
         settled_times=paid.times,
         reward_star=paid.reward_star,
-        wallet=wallet_view(wallet),
-        ledger=ledger_view(totals),
-        invite=invite_view(await services.invites.require(user_id), services.settings),
+        wallet=Wallet.of(wallet),
+        ledger=Ledger.of(totals),
+        invite=invite_body(await services.invites.require(user_id), services.settings),
     )

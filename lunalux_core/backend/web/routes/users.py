@@ -22,10 +22,19 @@ from lunalux_core.backend.web.http import (
 from lunalux_core.backend.web.openapi_examples import SESSION, answers
 from lunalux_core.backend.web.refusals import refuse
 from lunalux_core.backend.web.routes.auth import IDENTITY_COOKIE, REFERRAL_COOKIE
-from lunalux_core.backend.web.wire_views import invite_view, ledger_view, user_view, wallet_view
+from lunalux_core.backend.web.routes.invites import invite_body
 from lunalux_core.errors import SessionError
 from lunalux_core.wire.base import Success
-from lunalux_core.wire.users import EraseRequest, InitRequest, InitResponse, MeResponse, UsernameRequest
+from lunalux_core.wire.users import (
+    EraseRequest,
+    InitRequest,
+    InitResponse,
+    Ledger,
+    MeResponse,
+    User,
+    UsernameRequest,
+    Wallet,
+)
 
 router = APIRouter(prefix="/api/user", tags=["user"])
 
@@ -54,10 +63,10 @@ async def init(
     if referral is not None:
         response.delete_cookie(REFERRAL_COOKIE)
     return InitResponse(
-        user=user_view(account.user),
-        wallet=wallet_view(account.wallet),
-        ledger=ledger_view(account.ledger),
-        invite=invite_view(account.invite, services.settings),
+        user=User.of(account.user),
+        wallet=Wallet.of(account.wallet),
+        ledger=Ledger.of(account.ledger),
+        invite=invite_body(account.invite, services.settings),
         referral_accepted=account.referred,
     )
 
@@ -74,7 +83,7 @@ async def me(
     user_id = request.headers.get("x-user-id", "")
     try:
         session = await require_session(request)
-        return MeResponse(user=user_view(await services.users.require(session.user_id)))
+        return MeResponse(user=User.of(await services.users.require(session.user_id)))
     except SessionError as error:
         if error.code != "UNAUTHORIZED" or not user_id or not proof:
             raise
@@ -82,7 +91,7 @@ async def me(
         if fresh is None:
             raise
     response.headers["x-session-token"] = fresh
-    return MeResponse(user=user_view(await services.users.require(user_id)))
+    return MeResponse(user=User.of(await services.users.require(user_id)))
 
 
 async def _repair(services: Services, user_id: str, proof: str, device: str) -> str | None:
@@ -117,4 +126,4 @@ async def erase(body: EraseRequest, session: CurrentSession, services: CurrentSe
 async def username(body: UsernameRequest, session: CurrentSession, services: CurrentServices) -> MeResponse:
     """Take a username, or change how one's own is written."""
     await limit(services, limits.RENAME, session.user_id)
-    return MeResponse(user=user_view(await services.users.rename(session.user_id, body.username)))
+    return MeResponse(user=User.of(await services.users.rename(session.user_id, body.username)))

@@ -15,8 +15,7 @@ from lunalux_core.backend.running.signatures import Cursor
 from lunalux_core.backend.web.http import CurrentServices, CurrentSession
 from lunalux_core.backend.web.openapi_examples import SESSION, answers
 from lunalux_core.backend.web.refusals import refuse
-from lunalux_core.backend.web.wire_views import ledger_view, movement_view, wallet_view
-from lunalux_core.wire.users import HistoryResponse, LedgerResponse, WalletResponse
+from lunalux_core.wire.users import HistoryResponse, Ledger, LedgerResponse, Movement, Wallet, WalletResponse
 
 router = APIRouter(prefix="/api", tags=["wallet"])
 
@@ -25,7 +24,7 @@ router = APIRouter(prefix="/api", tags=["wallet"])
 async def wallet(session: CurrentSession, services: CurrentServices) -> WalletResponse:
     """The wallet, after giving back what a crashed request may have left reserved."""
     await services.money.sweep_user(session.user_id)
-    return WalletResponse(wallet=wallet_view(await services.wallets.require(session.user_id)))
+    return WalletResponse(wallet=Wallet.of(await services.wallets.require(session.user_id)))
 
 
 @router.get("/ledger/summary/me", responses=answers(*SESSION, "WALLET_NOT_FOUND"))
@@ -34,7 +33,7 @@ async def ledger(session: CurrentSession, services: CurrentServices) -> LedgerRe
     totals = await services.ledgers.require(session.user_id)
     if totals is None:
         raise no_wallet()
-    return LedgerResponse(ledger=ledger_view(totals))
+    return LedgerResponse(ledger=Ledger.of(totals))
 
 
 @router.get("/ledger/history/me", responses=answers(*SESSION), response_model_exclude_none=True)
@@ -57,4 +56,4 @@ async def history(
     if page.after is not None:
         sealed = Cursor("history", session.user_id, page.after, now_s + DAY_SECONDS)
         following = sealed.seal(services.signer)
-    return HistoryResponse(movements=[movement_view(m) for m in page.movements], next_key=following)
+    return HistoryResponse(movements=[Movement.of(m) for m in page.movements], next_key=following)
