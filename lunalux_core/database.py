@@ -347,6 +347,21 @@ class Database:
         """`write` for callers without an event loop (batch import threads); blocks until stored."""
         return self._thread.submit(self._run, change, "BEGIN IMMEDIATE").result()
 
+    def try_now(self, change: Callable[[Connection], T]) -> T:
+        """What `write_now` would give, but nothing of it stays (a dry run); blocks until it is known."""
+
+        def trial(connection: Connection) -> T:
+            connection.execute("SAVEPOINT trial")
+            result = change(connection)
+            connection.execute("ROLLBACK TO trial")
+            return result
+
+        return self.write_now(trial)
+
+    async def soundness(self) -> str:
+        """ "ok", or the first thing that is wrong with the file, in SQLite's words; reads all of it."""
+        return await self.read(lambda c: str(c.execute("PRAGMA quick_check(1)").fetchone()[0]))
+
     def _run(self, work: Callable[[Connection], T], begin: str) -> T:
         connection = self._opening.result()
         try:

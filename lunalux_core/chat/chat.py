@@ -50,6 +50,7 @@ from lunalux_core.library.conversations import (
     load_message,
     new_message,
     select_message,
+    set_conversation,
     update_message,
 )
 from lunalux_core.library.message_edits import (
@@ -157,7 +158,7 @@ class Chat:
             )
             append_message(connection, user)
             if conversation.draft.strip() == text:
-                connection.execute("UPDATE conversations SET draft = '' WHERE id = ?", (conversation_id,))
+                set_conversation(connection, conversation_id, draft="")
             chosen = speakers(connection, conversation, user, options)
             if not chosen:
                 return Begun(conversation, user, None, None)
@@ -300,13 +301,7 @@ class Chat:
 
         def change(connection: Connection) -> Message | None:
             message = load_message(connection, message_id)
-            siblings = [
-                row[0]
-                for row in connection.execute(
-                    "SELECT id FROM messages WHERE conversation_id = ? AND parent_id = ? ORDER BY number",
-                    (message.conversation_id, message.parent_id),
-                )
-            ]
+            siblings = children(connection, message.conversation_id, message.parent_id)
             place = message.swipe + step
             if place >= len(siblings):
                 return None
