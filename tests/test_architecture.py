@@ -172,7 +172,10 @@ RUNS_PATTERNS = (
             ),
         ),
         (("fastapi", "starlette"), ("lunalux_core.backend",)),
-        (("sqlite3",), ("lunalux_core.database", "lunalux_core.backend.storage.sqlite")),
+        (
+            ("sqlite3",),
+            ("lunalux_core.sqlite_thread", "lunalux_core.database", "lunalux_core.backend.storage.sqlite"),
+        ),
         (
             ("PIL",),
             (
@@ -188,7 +191,12 @@ def test_heavy_libraries_stay_where_they_belong(modules: tuple[str, ...], allowe
     assert not within(users_of(*modules, among=[*CORE, *TUI]), *allowed)
 
 
-SQL_ROOMS = ("lunalux_core.library", "lunalux_core.database", "lunalux_core.backend.storage")
+SQL_ROOMS = (
+    "lunalux_core.library",
+    "lunalux_core.sqlite_thread",  # the statements that every SQLite file needs: WAL, begin, commit
+    "lunalux_core.database",
+    "lunalux_core.backend.storage",
+)
 
 
 def test_sql_is_in_the_library_and_in_the_storage_only() -> None:
