@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.active_books import active_books, parsed_card
 from lunalux_core.dialogue.openings import MakeEngine, Opener, card_context, keep_globals
-from lunalux_core.dialogue.turn import TurnInput, TurnKind, TurnOptions
+from lunalux_core.dialogue.turn import Asked, TurnInput, TurnOptions
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.characters import Character, load_character, touch_character
 from lunalux_core.library.conversations import (
@@ -179,34 +179,14 @@ class TurnReader:
             "max_response": self._settings.reply_tokens,
         }
 
-    def read(
-        self,
-        connection: Connection,
-        kind: TurnKind,
-        reply: Message | None,
-        options: TurnOptions,
-        *,
-        text: str = "",
-        above: Message | None = None,
-        partial: str = "",
-        of: Conversation | None = None,
-        speaker: str = "",
-    ) -> TurnInput:
+    def read(self, connection: Connection, asked: Asked, options: TurnOptions) -> TurnInput:
         """The input of a turn.
-
-        Args:
-            reply: the stored reply that will be filled; None when nothing is stored (preview, impersonate).
-            text: the person's words of this turn.
-            above: the message those words, or the reply, hang on.
-            partial: the reply so far, when continuing.
-            of: the conversation, where there is no reply to tell it.
-            speaker: id of the member of a group that speaks, where there is no reply to tell it.
 
         Raises:
             NotFound: SPEAKER_GONE, MODEL_UNKNOWN and others.
         """
-        conversation = of or load_conversation(connection, reply.conversation_id if reply else "")
-        character, card, group, beside = self._speaker(connection, conversation, reply, speaker)
+        conversation, above, reply = asked.conversation, asked.above, asked.reply
+        character, card, group, beside = self._speaker(connection, asked)
         language = self.language(character)
         preset = self.preset(connection, conversation, options, language)
         model = self.model(options)
@@ -214,8 +194,8 @@ class TurnReader:
         said = load_history(connection, above, budget)
         persona: Persona | None = load_persona(connection, conversation.persona_id)
         return TurnInput(
-            kind=kind,
-            text=text,
+            kind=asked.kind,
+            text=asked.text,
             character=character,
             card=card,
             conversation=conversation,
@@ -237,7 +217,7 @@ class TurnReader:
             mode=options.mode or conversation.mode,
             reply_id=reply.id if reply else "",
             model=model,
-            partial=partial,
+            partial=asked.partial,
             attempt=reply.swipe if reply else 0,
             group=group,
             request=reply.request if reply else "",
@@ -245,15 +225,16 @@ class TurnReader:
         )
 
     def _speaker(
-        self, connection: Connection, conversation: Conversation, reply: Message | None, speaker: str
+        self, connection: Connection, asked: Asked
     ) -> tuple[Character, Card, GroupContext | None, list[Character]]:
         """Who speaks, with which card, in which company, and whose worldbooks take part beside its own."""
+        conversation = asked.conversation
         if not conversation.group_id:
             character = load_character(connection, conversation.character_id)
             return character, parsed_card(character.document), None, []
         from lunalux_core.groups.prompt import group_prompt, load_speaker
 
-        character = load_speaker(connection, reply, speaker)
+        character = load_speaker(connection, asked.reply, asked.speaker)
         found = group_prompt(connection, conversation.group_id, character)
         return character, found.card, found.context, [one.character for one in found.beside]
 
