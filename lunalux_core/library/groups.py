@@ -180,14 +180,6 @@ class Groups:
 
         return await self._database.write(change)
 
-    async def mute(self, group_id: str, character_id: str, muted: bool) -> None:
-        await self._database.write(
-            lambda c: c.execute(
-                "UPDATE group_members SET muted = ? WHERE group_id = ? AND character_id = ?",
-                (int(muted), group_id, character_id),
-            )
-        )
-
     async def touch(self, group_id: str) -> None:
         """Mark as used now, for the order of the list."""
         await self._database.write(lambda c: touch_group(c, group_id, now_ms()))

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 
 import pytest
+from muting import mute
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, NotFound
@@ -31,7 +32,7 @@ async def test_a_group_keeps_its_members_in_order(library: Library) -> None:
     assert group.names == ("Cleo", "Mira") and group.order == "natural" and group.cards == "swap"
     changed = await library.groups.set_members(group.id, [("bao", True), ("mira", False)])
     assert changed.names == ("Bao", "Mira") and changed.muted == ("Bao",)
-    await library.groups.mute(group.id, "bao", False)
+    await mute(library, group.id, "bao", False)
     await library.groups.set(group.id, name="Round", order="list", cards="append", self_responses=True)
     again = await library.groups.get(group.id)
     assert again == Group(
