@@ -1,29 +1,35 @@
 """One SQLite connection on one thread.
 
 Everything local lives in one file. `read` and `write` run a function of the connection on the database
-thread and hand its result back to the event loop; `write` is one transaction. sqlite3 is imported
-nowhere else on the client side. Several programs may have the same file open (WAL, busy timeout).
+thread (see `sqlite_thread`) and hand its result back to the event loop; `write` is one transaction. sqlite3
+is imported nowhere else on the client side. Several programs may have the same file open (WAL, busy timeout).
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from lunalux_core.errors import StorageError
+from lunalux_core.sqlite_thread import (
+    SqliteThread,
+    copy_database,
+    is_unreadable,
+    kind_of_trouble,
+    readable,
+    share,
+    transaction,
+)
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
 Row = sqlite3.Row
-Trouble = Literal["full", "unwritable", "busy", "damaged", "other"]
 
 UNSTORABLE = (
     sqlite3.IntegrityError,
@@ -36,23 +42,6 @@ UNSTORABLE = (
 """What is raised for values that no table takes, as opposed to a disk or a file that refuses."""
 
 BUSY_SECONDS = 15
-_UNWRITABLE = frozenset({"SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"})
-_UNWRITABLE_ERRNO = frozenset(
-    {
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENOENT,
-        errno.ENOTDIR,
-        errno.EISDIR,
-        errno.EEXIST,
-        errno.ELOOP,
-        errno.ENAMETOOLONG,
-    }
-)
-_FULL_ERRNO = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
-FULL_BYTES = 256 * 1024
-"""With less room than this, SQLite cannot make the files beside a database, and calls that an I/O error."""
 
 
 def peek(path: Path, sql: str, most: int) -> list[str]:
@@ -113,32 +102,6 @@ def damaged(path: Path) -> StorageError:
     )
 
 
-def kind_of_trouble(error: Exception, path: Path) -> Trouble:
-    """What an error is about, by its number: the text of one may hold any word that a path does."""
-    if isinstance(error, OSError):
-        if error.errno in _FULL_ERRNO:
-            return "full"
-        return "unwritable" if error.errno in _UNWRITABLE_ERRNO else "other"
-    # A name like SQLITE_READONLY_DBMOVED says more than is asked: the first two parts are the kind.
-    name = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
-    if name == "SQLITE_FULL" or (name == "SQLITE_IOERR" and _no_room(path)):
-        return "full"
-    if name in _UNWRITABLE:
-        return "unwritable"
-    if name in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
-        return "busy"
-    return "damaged" if name in {"SQLITE_CORRUPT", "SQLITE_NOTADB"} else "other"
-
-
-def _no_room(path: Path) -> bool:
-    from shutil import disk_usage
-
-    try:
-        return disk_usage(path.parent).free < FULL_BYTES
-    except OSError:
-        return False
-
-
 def statements(script: str) -> Iterator[str]:
     """The single statements of a script, triggers whole; unlike executescript this keeps a transaction."""
     statement = ""
@@ -147,16 +110,6 @@ def statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-
-
-def copy_database(connection: Connection, target: Path) -> None:
-    """Write a whole, consistent copy of an open database to `target`."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    other = sqlite3.connect(target)
-    try:
-        connection.backup(other)
-    finally:
-        other.close()
 
 
 def judge_database(path: Path, tables: Sequence[str], prepare: Callable[[Connection], None]) -> None:
@@ -234,38 +187,9 @@ async def _ended(running: Future[Any]) -> bool:
     return not outcome.cancelled() and outcome.exception() is None
 
 
-def _share(connection: Connection) -> None:
-    """Let several programs use the file. SQLite does not wait where two of them ask for this at once."""
-    patience = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if kind_of_trouble(error, Path()) != "busy" or time.monotonic() > patience:
-                raise
-        time.sleep(0.02)
-
-
-def _transaction(connection: Connection, work: Callable[[Connection], T], begin: str) -> T:
-    connection.execute(begin)
-    try:
-        result = work(connection)
-        connection.execute("COMMIT")
-        return result
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
 def data_version(connection: Connection) -> int:
     """A number that changes with each write of another connection."""
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
-
-
-def _readable(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
 
 
 class Database:
@@ -288,37 +212,34 @@ class Database:
         enter: Callable[[], Callable[[], None]] | None = None,
     ) -> None:
         self.path = path
+        self._prepare = prepare
         self._enter = enter
         self._leave: Callable[[], None] = lambda: None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lunalux-db")
-        self._opening = self._thread.submit(self._open, prepare)
-        self._closed = False
+        self._version = 0
+        self._thread = SqliteThread("lunalux-db", self._open, lambda error: storage_error(error, path))
 
-    def _open(self, prepare: Callable[[Connection], None] | None) -> Connection:
-        try:
-            if self._enter is not None:
-                self._leave = self._enter()
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            connection.row_factory = sqlite3.Row
-            _share(connection)
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA mmap_size = 268435456")
-            if os.name == "posix":
-                self.path.chmod(0o600)
-            if prepare is not None:
-                prepare(connection)
-            self._version = data_version(connection)
-            return connection
-        except (sqlite3.Error, OSError) as error:
-            raise storage_error(error, self.path) from error
+    def _open(self) -> Connection:
+        if self._enter is not None:
+            self._leave = self._enter()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.row_factory = sqlite3.Row
+        share(connection, BUSY_SECONDS)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA mmap_size = 268435456")
+        if os.name == "posix":
+            self.path.chmod(0o600)
+        if self._prepare is not None:
+            self._prepare(connection)
+        self._version = data_version(connection)
+        return connection
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run `query` on the database thread; several statements see one snapshot."""
-        return await asyncio.wrap_future(self._thread.submit(self._run, query, "BEGIN"))
+        return await asyncio.wrap_future(self._submit(query, "BEGIN"))
 
     async def write(
         self, change: Callable[[Connection], T], *, committed: Callable[[T], None] | None = None
@@ -332,7 +253,7 @@ class Database:
             committed: told the result as soon as it is known that it was stored, also to a caller who was
                 cancelled meanwhile and gets no result.
         """
-        running = self._thread.submit(self._run, change, "BEGIN IMMEDIATE")
+        running = self._submit(change, "BEGIN IMMEDIATE")
         try:
             result = await asyncio.shield(asyncio.wrap_future(running))
         except asyncio.CancelledError:
@@ -345,40 +266,51 @@ class Database:
 
     def write_now(self, change: Callable[[Connection], T]) -> T:
         """`write` for callers without an event loop (batch import threads); blocks until stored."""
-        return self._thread.submit(self._run, change, "BEGIN IMMEDIATE").result()
+        return self._submit(change, "BEGIN IMMEDIATE").result()
 
-    def _run(self, work: Callable[[Connection], T], begin: str) -> T:
-        connection = self._opening.result()
-        try:
+    def try_now(self, change: Callable[[Connection], T]) -> T:
+        """What `write_now` would give, but nothing of it stays (a dry run); blocks until it is known."""
+
+        def trial(connection: Connection) -> T:
+            connection.execute("SAVEPOINT trial")
+            result = change(connection)
+            connection.execute("ROLLBACK TO trial")
+            return result
+
+        return self.write_now(trial)
+
+    async def soundness(self) -> str:
+        """ "ok", or the first thing that is wrong with the file, in SQLite's words; reads all of it."""
+        return await self.read(lambda c: str(c.execute("PRAGMA quick_check(1)").fetchone()[0]))
+
+    def _submit(self, work: Callable[[Connection], T], begin: str) -> Future[T]:
+        def run(connection: Connection) -> T:
             try:
-                return _transaction(connection, work, begin)
+                return transaction(connection, work, begin)
             except sqlite3.OperationalError as error:
-                if connection.text_factory is not str or "decode to UTF-8" not in str(error):
+                if connection.text_factory is not str or not is_unreadable(error):
                     raise
             # One cell with bytes that are no text must not hide all the others. Reading like this is slower.
-            connection.text_factory = _readable
-            return _transaction(connection, work, begin)
-        except sqlite3.Error as error:
-            raise storage_error(error, self.path) from error
+            connection.text_factory = readable
+            return transaction(connection, work, begin)
+
+        return self._thread.submit(run)
 
     async def changed_elsewhere(self) -> bool:
         """Whether another program wrote since the file was opened or this was asked last."""
-        return await asyncio.wrap_future(self._thread.submit(self._changed_elsewhere))
 
-    def _changed_elsewhere(self) -> bool:
-        try:
-            version, before = data_version(self._opening.result()), self._version
-        except sqlite3.Error as error:
-            raise storage_error(error, self.path) from error
-        self._version = version
-        return version != before
+        def look(connection: Connection) -> bool:
+            before, self._version = self._version, data_version(connection)
+            return self._version != before
+
+        return await asyncio.wrap_future(self._thread.submit(look))
 
     async def backup(self, target: Path) -> None:
         """Write a whole, consistent copy of the database to `target`."""
 
-        def copy() -> None:
+        def copy(connection: Connection) -> None:
             try:
-                copy_database(self._opening.result(), target)
+                copy_database(connection, target)
             except (sqlite3.Error, OSError) as error:
                 raise storage_error(error, target) from error
 
@@ -386,14 +318,4 @@ class Database:
 
     def close(self) -> None:
         """Wait for the work under way, then close the file. Safe to call twice."""
-        if self._closed:
-            return
-        self._closed = True
-
-        def shut() -> None:
-            if self._opening.exception() is None:
-                self._opening.result().close()
-            self._leave()
-
-        self._thread.submit(shut).result()
-        self._thread.shutdown()
+        self._thread.close(lambda: self._leave())  # what it is, opening tells

@@ -172,7 +172,10 @@ RUNS_PATTERNS = (
             ),
         ),
         (("fastapi", "starlette"), ("lunalux_core.backend",)),
-        (("sqlite3",), ("lunalux_core.database", "lunalux_core.backend.storage.sqlite")),
+        (
+            ("sqlite3",),
+            ("lunalux_core.sqlite_thread", "lunalux_core.database", "lunalux_core.backend.storage.sqlite"),
+        ),
         (
             ("PIL",),
             (
@@ -188,25 +191,12 @@ def test_heavy_libraries_stay_where_they_belong(modules: tuple[str, ...], allowe
     assert not within(users_of(*modules, among=[*CORE, *TUI]), *allowed)
 
 
-SQL_ROOMS = ("lunalux_core.library", "lunalux_core.database", "lunalux_core.backend.storage")
-SQL_EXCEPTIONS = {
-    # Queries that still stand where they are used; each is to move into `library`.
-    "lunalux_core.chat.chat": "the choice of a swipe is written together with the message",
-    "lunalux_core.chat.files": "a chat file is stored in one transaction with its messages",
-    "lunalux_core.chat.group_files": "members are matched by name",
-    "lunalux_core.chat.reply_store": "a reply is stored piece by piece and found again after a crash",
-    "lunalux_core.dialogue.active_books": "books are chosen in the turn's own transaction",
-    "lunalux_core.dialogue.openings": "a group opens in one transaction",
-    "lunalux_core.dialogue.turn_input": "all that a turn needs is read in one transaction",
-    "lunalux_core.groups.prompt": "a speaker may be gone from the library",
-    "lunalux_core.importing.cards": "cards are stored in batches",
-    "lunalux_core.importing.chats": "what was imported before is known by a stamp",
-    "lunalux_core.importing.documents": "a dry run takes its transaction back",
-    "lunalux_core.importing.groups": "a group is known by its members",
-    "lunalux_core.importing.narratium": "scripts of a card are tied to it",
-    "lunalux_core.importing.sillytavern": "personas and switches are looked up by name",
-    "lunalux_tui.cli.doctor": "asks the file itself whether it is sound",
-}
+SQL_ROOMS = (
+    "lunalux_core.library",
+    "lunalux_core.sqlite_thread",  # the statements that every SQLite file needs: WAL, begin, commit
+    "lunalux_core.database",
+    "lunalux_core.backend.storage",
+)
 
 
 def test_sql_is_in_the_library_and_in_the_storage_only() -> None:
@@ -215,9 +205,7 @@ def test_sql_is_in_the_library_and_in_the_storage_only() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr in {"execute", "executemany", "executescript"}:
                 found.add(name_of(path))
-    outside = within(found, *SQL_ROOMS)
-    assert not outside - set(SQL_EXCEPTIONS), "SQL belongs into lunalux_core/library"
-    assert not set(SQL_EXCEPTIONS) - outside, "take these out of SQL_EXCEPTIONS"
+    assert not within(found, *SQL_ROOMS), "SQL belongs into lunalux_core/library"
 
 
 # -- the app ---------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from lunalux_core.chat.reply_store import (
     take_back,
 )
 from lunalux_core.dialogue.turn import (
+    Asked,
     Billed,
     BindingDropped,
     Ready,
@@ -50,6 +51,7 @@ from lunalux_core.library.conversations import (
     load_message,
     new_message,
     select_message,
+    set_conversation,
     update_message,
 )
 from lunalux_core.library.message_edits import (
@@ -157,14 +159,14 @@ class Chat:
             )
             append_message(connection, user)
             if conversation.draft.strip() == text:
-                connection.execute("UPDATE conversations SET draft = '' WHERE id = ?", (conversation_id,))
+                set_conversation(connection, conversation_id, draft="")
             chosen = speakers(connection, conversation, user, options)
             if not chosen:
                 return Begun(conversation, user, None, None)
             following[:] = chosen[1:]
             reply = self._pending(connection, conversation, user, options, chosen[0])
-            turn = reader.read(connection, "normal", reply, options, text=text, above=parent)
-            return Begun(conversation, user, reply, turn)
+            asked = Asked("normal", conversation, parent, text, reply)
+            return Begun(conversation, user, reply, reader.read(connection, asked, options))
 
         return self._round(begin, following, options)
 
@@ -222,8 +224,8 @@ class Chat:
                 return self._again(connection, conversation, old, options, kind)
             reply = self._pending(connection, conversation, above, options, speaker)
             text, parent = _words(connection, above)
-            turn = self._reader().read(connection, kind, reply, options, text=text, above=parent)
-            return Begun(conversation, None, reply, turn)
+            asked = Asked(kind, conversation, parent, text, reply)
+            return Begun(conversation, None, reply, self._reader().read(connection, asked, options))
 
         return self._round(begin, following, options)
 
@@ -244,8 +246,8 @@ class Chat:
             reply = self._pending(connection, conversation, above, options, old.speaker, request=old)
             update_message(connection, reply.id, content=base, raw=base)
             reply = replace(reply, content=base, raw=base, status="done")
-            turn = reader.read(connection, "continue", reply, options, text="", above=above, partial=base)
-            return Begun(conversation, None, reply, turn)
+            asked = Asked("continue", conversation, above, reply=reply, partial=base)
+            return Begun(conversation, None, reply, reader.read(connection, asked, options))
         text, parent = _words(connection, above)
         if old.content or old.thinking:
             request = None if broken else old
@@ -256,8 +258,8 @@ class Chat:
             update_message(connection, old.id, status="pending")
             select_message(connection, old.id)
             reply = replace(old, status="pending")
-        turn = reader.read(connection, kind, reply, options, text=text, above=parent)
-        return Begun(conversation, None, reply, turn, before)
+        asked = Asked(kind, conversation, parent, text, reply)
+        return Begun(conversation, None, reply, reader.read(connection, asked, options), before)
 
     def continue_(
         self, conversation_id: str, options: TurnOptions = TurnOptions()
@@ -273,10 +275,8 @@ class Chat:
             before = read_row(connection, reply.id)
             update_message(connection, reply.id, status="pending")
             parent = load_message(connection, reply.parent_id) if reply.parent_id else None
-            turn = self._reader().read(
-                connection, "continue", reply, options, text="", above=parent, partial=reply.content
-            )
-            return Begun(conversation, None, reply, turn, before)
+            asked = Asked("continue", conversation, parent, reply=reply, partial=reply.content)
+            return Begun(conversation, None, reply, self._reader().read(connection, asked, options), before)
 
         return self._turn(begin)
 
@@ -288,10 +288,8 @@ class Chat:
         def begin(connection: Connection) -> Begun:
             conversation, parent = self._place(connection, conversation_id)
             speaker = addressed(connection, conversation, parent, options)
-            turn = self._reader().read(
-                connection, "impersonate", None, options, above=parent, of=conversation, speaker=speaker
-            )
-            return Begun(conversation, None, None, turn)
+            asked = Asked("impersonate", conversation, parent, speaker=speaker)
+            return Begun(conversation, None, None, self._reader().read(connection, asked, options))
 
         return self._turn(begin)
 
@@ -300,13 +298,7 @@ class Chat:
 
         def change(connection: Connection) -> Message | None:
             message = load_message(connection, message_id)
-            siblings = [
-                row[0]
-                for row in connection.execute(
-                    "SELECT id FROM messages WHERE conversation_id = ? AND parent_id = ? ORDER BY number",
-                    (message.conversation_id, message.parent_id),
-                )
-            ]
+            siblings = children(connection, message.conversation_id, message.parent_id)
             place = message.swipe + step
             if place >= len(siblings):
                 return None
@@ -356,16 +348,9 @@ class Chat:
             conversation = load_conversation(connection, conversation_id)
             parent = load_message(connection, conversation.head_id) if conversation.head_id else None
             said = new_message(conversation_id, parent, "user", "", text)
-            return self._reader().read(
-                connection,
-                "normal",
-                None,
-                options,
-                text=text,
-                above=parent,
-                of=conversation,
-                speaker=addressed(connection, conversation, said if text else parent, options),
-            )
+            speaker = addressed(connection, conversation, said if text else parent, options)
+            asked = Asked("normal", conversation, parent, text, speaker=speaker)
+            return self._reader().read(connection, asked, options)
 
         turn = await self._database.read(read)
         return await self._preview().run(turn, context)
@@ -443,8 +428,8 @@ class Chat:
         """A member's reply to what stands above it."""
         reply = self._pending(connection, conversation, parent, options, speaker)
         text, above = _words(connection, parent)
-        turn = self._reader().read(connection, "normal", reply, options, text=text, above=above)
-        return Begun(conversation, None, reply, turn)
+        asked = Asked("normal", conversation, above, text, reply)
+        return Begun(conversation, None, reply, self._reader().read(connection, asked, options))
 
     async def _begin(self, begin: Callable[[Connection], Begun]) -> Begun:
         """Store the beginning of a turn. Stopped meanwhile, it is taken back: nobody saw it, and whoever sent

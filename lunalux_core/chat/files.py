@@ -27,15 +27,16 @@ from lunalux_core.documents.json_text import well_formed_value
 from lunalux_core.errors import InvalidInput
 from lunalux_core.ids import now_ms
 from lunalux_core.library import Library
-from lunalux_core.library.cells import moment_in, object_in, plain_text, texts_in
+from lunalux_core.library.characters import load_character
 from lunalux_core.library.conversations import (
     Conversation,
     Message,
     create_conversation,
     insert_message,
     load_conversation,
+    load_tree,
     new_message,
-    role_in,
+    set_conversation,
     update_message,
 )
 from lunalux_core.library.groups import Group, load_group
@@ -175,11 +176,12 @@ def _store(
     head = stored[log.head].id if log.head >= 0 else ""
     if head and (state := _state(log.header)):
         update_message(connection, head, state=state)
-    metadata = json.dumps(well_formed_value(dict(log.header)), ensure_ascii=False)
-    note = json.dumps(ChatNote.of_file(_metadata(log.header)).as_json(), ensure_ascii=False)
-    connection.execute(
-        "UPDATE conversations SET head_id = ?, metadata = ?, note = ? WHERE id = ?",
-        (head, metadata, note, conversation.id),
+    set_conversation(
+        connection,
+        conversation.id,
+        head_id=head,
+        metadata=well_formed_value(dict(log.header)),
+        note=ChatNote.of_file(_metadata(log.header)).as_json(),
     )
     return conversation.id
 
@@ -232,27 +234,21 @@ async def conversation_log(library: Library, conversation_id: str) -> ChatLog:
 
     def read(connection: Connection) -> ChatLog:
         conversation = load_conversation(connection, conversation_id)
-        rows = connection.execute(
-            "SELECT * FROM messages WHERE conversation_id = ? ORDER BY depth, number", (conversation_id,)
-        ).fetchall()
-        place = {row["id"]: index for index, row in enumerate(rows)}
-        nodes = tuple(_node(row, place.get(row["parent_id"], -1)) for row in rows)
-        (character,) = connection.execute(
-            "SELECT name FROM characters WHERE id = ?1 "
-            "UNION ALL SELECT name FROM character_groups WHERE id = ?2",
-            (conversation.character_id, conversation.group_id),
-        ).fetchone()
-        head = next((row for row in rows if row["id"] == conversation.head_id), None)
-        state = object_in(head["state"]) if head else {}
+        messages = load_tree(connection, conversation_id)
+        place = {message.id: index for index, message in enumerate(messages)}
+        nodes = tuple(_node(message, place.get(message.parent_id, -1)) for message in messages)
+        head = next((message for message in messages if message.id == conversation.head_id), None)
         user = next((node.name for node in nodes if node.role == "user"), "")
+        group = load_group(connection, conversation.group_id) if conversation.group_id else None
+        owner = group or load_character(connection, conversation.character_id)
         return ChatLog(
             nodes,
             place.get(conversation.head_id, -1),
             user_name=user,
-            character_name=character,
+            character_name=owner.name,
             title=conversation.title,
-            header=_header(conversation, state),
-            group=_described(load_group(connection, conversation.group_id)) if conversation.group_id else {},
+            header=_header(conversation, head.state if head else {}),
+            group=_described(group) if group else {},
         )
 
     return await library.database.read(read)
@@ -269,18 +265,18 @@ def _described(group: Group) -> dict[str, Any]:
     }
 
 
-def _node(row: Any, parent: int) -> LogNode:
+def _node(message: Message, parent: int) -> LogNode:
     return LogNode(
         parent=parent,
-        role=role_in(row["role"]),
-        name=plain_text(row["name"]),
-        text=plain_text(row["content"]),
-        thinking=plain_text(row["thinking"]),
-        sent_at=moment_in(row["created_at"]),
-        model=row["model"],
-        hidden=bool(row["hidden"]),
-        suggestions=texts_in(row["suggestions"]),
-        event=plain_text(row["event"]),
-        raw=plain_text(row["raw"]),
-        line=as_object(object_in(row["extra"]).get("line")),
+        role=message.role,
+        name=message.name,
+        text=message.content,
+        thinking=message.thinking,
+        sent_at=message.created_at,
+        model=message.model,
+        hidden=message.hidden,
+        suggestions=message.suggestions,
+        event=message.event,
+        raw=message.raw,
+        line=as_object(message.extra.get("line")),
     )

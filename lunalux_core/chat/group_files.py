@@ -11,7 +11,8 @@ from lunalux_core.chatlogs.chatlog import ChatLog
 from lunalux_core.chatlogs.read import read_chats
 from lunalux_core.documents.coerce import as_flag, as_object, as_text
 from lunalux_core.errors import NotFound
-from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, Group, insert_group, load_group
+from lunalux_core.library.characters import id_by_name
+from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, Group, group_of, insert_group, load_group
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
@@ -96,14 +97,11 @@ def group_for(connection: Connection, log: ChatLog, title: str) -> tuple[Group, 
     found: dict[str, str] = {}
     missing = []
     for name in speakers(log):
-        row = connection.execute(
-            "SELECT id FROM characters WHERE name_key = ? ORDER BY used_at DESC, created_at DESC LIMIT 1",
-            (name.casefold(),),
-        ).fetchone()
-        if row is None:
-            missing.append(name)
+        identity = id_by_name(connection, name)
+        if identity:
+            found[name.casefold()] = identity
         else:
-            found[name.casefold()] = row[0]
+            missing.append(name)
     called = clean_line(as_text(log.group.get("name")), 200)
     if not found:
         raise NotFound(
@@ -112,7 +110,7 @@ def group_for(connection: Connection, log: ChatLog, title: str) -> tuple[Group, 
             "Import the characters of the group together with it.",
             name=called or title,
         )
-    there = _with_members(connection, set(found.values()), called)
+    there = group_of(connection, set(found.values()), called)
     return there or _made(connection, log.group, called, found), missing
 
 
@@ -122,18 +120,6 @@ def missing_warnings(group: Group, missing: Sequence[str]) -> list[str]:
         f"{name} is not a member of {group.name}: the words are kept, but nobody answers for {name}."
         for name in missing
     ]
-
-
-def _with_members(connection: Connection, members: set[str], name: str) -> Group | None:
-    """The group used last that has exactly these members, and this name where the file tells one."""
-    rows = connection.execute(
-        "SELECT g.id, g.name_key, group_concat(m.character_id, ' ') AS members FROM character_groups g "
-        "JOIN group_members m ON m.group_id = g.id GROUP BY g.id ORDER BY g.used_at DESC"
-    ).fetchall()
-    for row in rows:
-        if set(row["members"].split()) == members and name.casefold() in ("", row["name_key"]):
-            return load_group(connection, row["id"])
-    return None
 
 
 def _made(connection: Connection, described: Mapping[str, Any], name: str, found: Mapping[str, str]) -> Group:

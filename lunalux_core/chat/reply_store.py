@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -19,15 +18,9 @@ from lunalux_core.chat.journal import (
 )
 from lunalux_core.dialogue.turn import Reread, TextDelta, ThinkingDelta, TurnInput, TurnResult
 from lunalux_core.errors import InvalidInput
-from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
-from lunalux_core.library.conversations import (
-    Conversation,
-    Message,
-    children,
-    load_message,
-    select_message,
-    update_message,
-)
+from lunalux_core.library.conversations import Conversation, Message, load_message, update_message
+from lunalux_core.library.state import store_globals, store_token_factor
+from lunalux_core.library.turns import pending_replies, remove_leaf, show_again
 from lunalux_core.library.undo import keep_change, read_row
 
 if TYPE_CHECKING:
@@ -101,13 +94,9 @@ class StreamingReply:
 
         def change(connection: Connection) -> Message | None:
             if result.global_variables is not None:
-                text = json.dumps(result.global_variables, ensure_ascii=False)
-                connection.execute("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", (GLOBALS, text))
+                store_globals(connection, result.global_variables)
             if result.token_factor is not None:
-                connection.execute(
-                    "INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)",
-                    (TOKEN_FACTOR + turn.model.model, json.dumps(result.token_factor)),
-                )
+                store_token_factor(connection, turn.model.model, result.token_factor)
             if reply is None:
                 return None
             if user is not None and result.sent_text != user.content:
@@ -228,20 +217,9 @@ def take_back(connection: Connection, begun: Begun) -> None:
         update_message(connection, begun.reply.id, **same)
     new = [begun.reply if begun.before is None else None, begun.user]
     for message in new:
-        if message is not None and not children(connection, message.conversation_id, message.id):
-            connection.execute("DELETE FROM messages WHERE id = ?", (message.id,))
-            connection.execute(
-                "UPDATE messages SET selected_child = '' WHERE id = ? AND selected_child = ?",
-                (message.parent_id, message.id),
-            )
-    place = begun.place
-    connection.execute(
-        "UPDATE conversations SET draft = ? WHERE id = ? AND draft = ''", (place.draft, place.id)
-    )
-    if read_row(connection, place.head_id):
-        select_message(connection, place.head_id)
-    else:
-        connection.execute("UPDATE conversations SET head_id = '' WHERE id = ?", (place.id,))
+        if message is not None:
+            remove_leaf(connection, message)
+    show_again(connection, begun.place)
 
 
 def settled(connection: Connection, library: Path, message: Message) -> Message:
@@ -267,13 +245,11 @@ async def recover(database: Database, told: Callable[[Path], None] | None = None
     damaged: list[str] = []
 
     def change(connection: Connection) -> tuple[int, list[str]]:
-        rows = connection.execute("SELECT id, content FROM messages WHERE status = 'pending'").fetchall()
-        running = {row["id"] for row in rows if is_held(database.path, row["id"])}
-        cut = [row for row in rows if row["id"] not in running]
-        damaged[:] = [
-            row["id"] for row in cut if _cut(connection, database.path, row["id"], str(row["content"]))
-        ]
-        return len(cut), [one for one in journaled(database.path) if one not in running]
+        pending = pending_replies(connection)
+        running = {reply.id for reply in pending if is_held(database.path, reply.id)}
+        cut = [reply for reply in pending if reply.id not in running]
+        damaged[:] = [reply.id for reply in cut if _cut(connection, database.path, reply.id, reply.content)]
+        return len(cut), [reply_id for reply_id in journaled(database.path) if reply_id not in running]
 
     count, complete = await database.write(change)
     for reply_id in damaged:

@@ -150,9 +150,6 @@ class BackendClient:
         body = {"email": email, "referralCode": referral_code}
         return await self._post(InitResponse, "/api/user/init", body, again=True)
 
-    async def me(self) -> MeResponse:
-        return await self._get(MeResponse, "/api/user/me")
-
     async def set_username(self, username: str) -> MeResponse:
         return await self._post(MeResponse, "/api/user/username", {"username": username})
 

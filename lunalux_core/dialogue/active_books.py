@@ -90,6 +90,7 @@ def active_books(
         character_id: whose further books count too.
     """
     from lunalux_core.library.characters import load_worldbooks
+    from lunalux_core.library.shelf import load_book_texts
     from lunalux_core.worldbook.engine import ActiveBook
     from lunalux_core.worldbook.read import own_settings
 
@@ -98,25 +99,20 @@ def active_books(
     played = persona.worldbook.casefold() if persona else ""
     tied = {name.casefold() for name in load_worldbooks(connection, character_id)}
     named = sorted({chat, world, played, *tied} - {""})
-    rows = connection.execute(
-        "SELECT name, name_key, enabled, document FROM shelf WHERE kind = 'worldbook' "
-        f"AND (enabled = 1 OR name_key IN ({','.join('?' * len(named))})) ORDER BY position, created_at",
-        named,
-    ).fetchall()
     books: list[ActiveBook] = []
     linked = False
-    for row in rows:
-        book = _shelf_book(row["name"], row["document"])
+    for stored in load_book_texts(connection, named):
+        book = _shelf_book(stored.name, stored.text)
         if book is None:
             continue
-        sources: list[Source] = ["global"] if row["enabled"] else []
-        if chat and row["name_key"] == chat:
+        sources: list[Source] = ["global"] if stored.enabled else []
+        if chat and stored.key == chat:
             sources.append("chat")
-        if played and row["name_key"] == played:
+        if played and stored.key == played:
             sources.append("persona")
-        if row["name_key"] in {world, *tied} - {""}:
+        if stored.key in {world, *tied} - {""}:
             sources.append("character")
-            linked = linked or row["name_key"] == world
+            linked = linked or stored.key == world
         books += [ActiveBook(book, source, own_settings(book)) for source in sources]
     if not linked and (own := _own(card, document)) is not None:
         books.insert(0, ActiveBook(own, "character", own_settings(own)))

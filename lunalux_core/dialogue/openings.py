@@ -6,13 +6,12 @@ message, so that every swipe begins a branch of its own.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.library.cache import GLOBALS
+from lunalux_core.library.state import store_globals
 from lunalux_core.macros.expansion import MacroContext, Variables, expand, expander
 from lunalux_core.text import clean
 
@@ -123,8 +122,7 @@ class Opener:
 def keep_globals(connection: Connection, opened: Opened) -> None:
     """Store the library's variables as the greeting that is shown left them."""
     if opened.global_variables is not None:
-        text = json.dumps(dict(opened.global_variables), ensure_ascii=False)
-        connection.execute("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", (GLOBALS, text))
+        store_globals(connection, opened.global_variables)
 
 
 def carried_state(

@@ -175,6 +175,27 @@ class TurnOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What one turn is asked for, and where in the tree.
+
+    Args:
+        above: the message that the person's words, or else the reply, hang on; None at the top.
+        text: the person's words of this turn, "" where they say nothing new.
+        reply: the stored reply that will be filled; None where nothing is stored (preview, impersonate).
+        partial: the reply so far, when continuing.
+        speaker: id of the member of a group that speaks, where there is no reply to tell it.
+    """
+
+    kind: TurnKind
+    conversation: Conversation
+    above: Message | None
+    text: str = ""
+    reply: Message | None = None
+    partial: str = ""
+    speaker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnInput:
     """All that a turn needs, read from the library at once.
 

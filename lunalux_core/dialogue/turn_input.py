@@ -6,32 +6,31 @@ See docs/spec/formats.md: Regex script files.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.active_books import active_books, parsed_card
 from lunalux_core.dialogue.openings import MakeEngine, Opener, card_context, keep_globals
-from lunalux_core.dialogue.turn import TurnInput, TurnKind, TurnOptions
+from lunalux_core.dialogue.turn import Asked, TurnInput, TurnOptions
 from lunalux_core.errors import LunaluxError
-from lunalux_core.library.cache import GLOBALS, TOKEN_FACTOR
-from lunalux_core.library.cells import object_in, plain_text
-from lunalux_core.library.characters import Character, load_character
+from lunalux_core.library.characters import Character, load_character, touch_character
 from lunalux_core.library.conversations import (
     Conversation,
     Message,
     create_conversation,
     insert_message,
     load_conversation,
-    load_path,
     new_message,
     select_message,
 )
+from lunalux_core.library.groups import first_language, touch_group
 from lunalux_core.library.personas import Persona, load_persona
 from lunalux_core.library.shelf import load_shelf
+from lunalux_core.library.state import load_globals, load_token_factor
 from lunalux_core.library.templates import load_templates
+from lunalux_core.library.turns import branch_state, load_history
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from lunalux_core.regex.script import RegexScript
     from lunalux_core.worldbook.engine import ActiveBook
 
-PAGE = 200
 DEFAULT_PRESET = "mirror_realm"
 CHARS_PER_TOKEN = 6
 """More characters than this never fit one token, so more history than this many never fits the context."""
@@ -99,9 +97,7 @@ class TurnReader:
                 keep_globals(connection, one)
         if first is not None:
             select_message(connection, first.id)
-        connection.execute(
-            "UPDATE characters SET used_at = ? WHERE id = ?", (conversation.created_at, character_id)
-        )
+        touch_character(connection, character_id, conversation.created_at)
         return load_conversation(connection, conversation.id)
 
     def begin_group(
@@ -126,9 +122,7 @@ class TurnReader:
             language=language,
             **self.limits(options),
         )
-        connection.execute(
-            "UPDATE character_groups SET used_at = ? WHERE id = ?", (conversation.created_at, group_id)
-        )
+        touch_group(connection, group_id, conversation.created_at)
         return load_conversation(connection, conversation.id)
 
     def user_name(self, connection: Connection, conversation: Conversation, options: TurnOptions) -> str:
@@ -185,54 +179,34 @@ class TurnReader:
             "max_response": self._settings.reply_tokens,
         }
 
-    def read(
-        self,
-        connection: Connection,
-        kind: TurnKind,
-        reply: Message | None,
-        options: TurnOptions,
-        *,
-        text: str = "",
-        above: Message | None = None,
-        partial: str = "",
-        of: Conversation | None = None,
-        speaker: str = "",
-    ) -> TurnInput:
+    def read(self, connection: Connection, asked: Asked, options: TurnOptions) -> TurnInput:
         """The input of a turn.
-
-        Args:
-            reply: the stored reply that will be filled; None when nothing is stored (preview, impersonate).
-            text: the person's words of this turn.
-            above: the message those words, or the reply, hang on.
-            partial: the reply so far, when continuing.
-            of: the conversation, where there is no reply to tell it.
-            speaker: id of the member of a group that speaks, where there is no reply to tell it.
 
         Raises:
             NotFound: SPEAKER_GONE, MODEL_UNKNOWN and others.
         """
-        conversation = of or load_conversation(connection, reply.conversation_id if reply else "")
-        character, card, group, beside = self._speaker(connection, conversation, reply, speaker)
+        conversation, above, reply = asked.conversation, asked.above, asked.reply
+        character, card, group, beside = self._speaker(connection, asked)
         language = self.language(character)
         preset = self.preset(connection, conversation, options, language)
         model = self.model(options)
         budget = min(model.context_tokens, self._settings.context_tokens) * CHARS_PER_TOKEN
-        history, events, counts = _history(connection, above, budget)
+        said = load_history(connection, above, budget)
         persona: Persona | None = load_persona(connection, conversation.persona_id)
         return TurnInput(
-            kind=kind,
-            text=text,
+            kind=asked.kind,
+            text=asked.text,
             character=character,
             card=card,
             conversation=conversation,
             user=self.user_name(connection, conversation, options),
             persona=persona.description if persona else "",
-            history=tuple(history),
-            earlier_events=tuple(events),
+            history=said.messages,
+            earlier_events=said.events,
             length=above.depth + 1 if above else 0,
-            replies=counts["assistant"],
-            said=counts["user"],
-            token_factor=_token_factor(connection, model.model),
+            replies=said.counts["assistant"],
+            said=said.counts["user"],
+            token_factor=load_token_factor(connection, model.model),
             preset=preset,
             books=tuple(_books(connection, [character, *beside], conversation, persona)),
             scripts=tuple(scripts_in_force(connection, character, card, preset)),
@@ -243,7 +217,7 @@ class TurnReader:
             mode=options.mode or conversation.mode,
             reply_id=reply.id if reply else "",
             model=model,
-            partial=partial,
+            partial=asked.partial,
             attempt=reply.swipe if reply else 0,
             group=group,
             request=reply.request if reply else "",
@@ -251,31 +225,29 @@ class TurnReader:
         )
 
     def _speaker(
-        self, connection: Connection, conversation: Conversation, reply: Message | None, speaker: str
+        self, connection: Connection, asked: Asked
     ) -> tuple[Character, Card, GroupContext | None, list[Character]]:
         """Who speaks, with which card, in which company, and whose worldbooks take part beside its own."""
+        conversation = asked.conversation
         if not conversation.group_id:
             character = load_character(connection, conversation.character_id)
             return character, parsed_card(character.document), None, []
         from lunalux_core.groups.prompt import group_prompt, load_speaker
 
-        character = load_speaker(connection, reply, speaker)
+        character = load_speaker(connection, asked.reply, asked.speaker)
         found = group_prompt(connection, conversation.group_id, character)
         return character, found.card, found.context, [one.character for one in found.beside]
 
     def _group_language(self, connection: Connection, group_id: str) -> Language:
         """The language of the first member, the interface's without one."""
-        row = connection.execute(
-            "SELECT c.language FROM group_members m JOIN characters c ON c.id = m.character_id "
-            "WHERE m.group_id = ? ORDER BY m.position LIMIT 1",
-            (group_id,),
-        ).fetchone()
-        return self._settings.lang if row is None or row[0] not in ("en", "zh") else row[0]
+        return self._known_language(first_language(connection, group_id))
 
     def language(self, character: Character) -> Language:
         """What a character speaks, the interface's language where nobody knows."""
-        known = character.summary.language
-        return "zh" if known == "zh" else "en" if known == "en" else self._settings.lang
+        return self._known_language(character.summary.language)
+
+    def _known_language(self, name: str) -> Language:
+        return "zh" if name == "zh" else "en" if name == "en" else self._settings.lang
 
     def preset(
         self, connection: Connection, conversation: Conversation, options: TurnOptions, language: Language
@@ -310,76 +282,6 @@ def _books(
             if all(one.book is not other.book or one.source != other.source for other in found):
                 found.append(one)
     return found
-
-
-def _history(
-    connection: Connection, above: Message | None, budget: int
-) -> tuple[list[Message], list[str], Counter[str]]:
-    """Messages from `above` upwards, oldest first, until they cannot fit; the events of the others; and how
-    many of all of them there are of each role.
-    """
-    pages: list[list[Message]] = []
-    start, size = above.id if above else "", 0
-    while start and size < budget:
-        page = load_path(connection, start, PAGE)
-        pages.append(page)
-        size += sum(len(message.content) for message in page)
-        start = page[0].parent_id
-    history = [message for page in reversed(pages) for message in page]
-    counts = Counter[str](message.role for message in history)
-    if not start:
-        return history, [], counts
-    rows = connection.execute(
-        """
-        WITH RECURSIVE path (id, parent_id, role, event) AS (
-          SELECT id, parent_id, role, event FROM messages WHERE id = ?
-          UNION ALL
-          SELECT m.id, m.parent_id, m.role, m.event FROM path JOIN messages m ON m.id = path.parent_id
-        ) SELECT role, event FROM path
-        """,
-        (start,),
-    ).fetchall()
-    events = [event for _, event in reversed(rows) if event]
-    counts.update(role for role, _ in rows)
-    return history, events, counts
-
-
-def branch_state(connection: Connection, above: Message | None) -> Mapping[str, Any]:
-    """What the branch carries: the state of the nearest message above that has one."""
-    if above is None:
-        return {}
-    row = connection.execute(
-        """
-        WITH RECURSIVE path (state, parent_id, step) AS (
-          SELECT state, parent_id, 0 FROM messages WHERE id = ?
-          UNION ALL
-          SELECT m.state, m.parent_id, step + 1 FROM path JOIN messages m ON m.id = path.parent_id
-          WHERE path.state = '{}'
-        ) SELECT state FROM path ORDER BY step DESC LIMIT 1
-        """,
-        (above.id,),
-    ).fetchone()
-    state = dict(object_in(row[0])) if row else {}
-    if not isinstance(state.get("variables", {}), dict):
-        del state["variables"]
-    elif "variables" in state:
-        state["variables"] = {name: plain_text(value) for name, value in state["variables"].items()}
-    return state
-
-
-def load_globals(connection: Connection) -> Mapping[str, str]:
-    row = connection.execute("SELECT value FROM state WHERE key = ?", (GLOBALS,)).fetchone()
-    return {name: plain_text(value) for name, value in object_in(row[0]).items()} if row else {}
-
-
-def _token_factor(connection: Connection, model: str) -> float:
-    """What was learnt about a model's tokens, 1 where nothing was."""
-    row = connection.execute("SELECT value FROM state WHERE key = ?", (TOKEN_FACTOR + model,)).fetchone()
-    try:
-        factor = float(row[0]) if row else 1.0
-    except (TypeError, ValueError):
-        return 1.0
-    return factor if 0.1 <= factor <= 10 else 1.0
 
 
 def scripts_in_force(

@@ -1,7 +1,7 @@
 """What scripts and greetings show as web pages, made fit for a terminal.
 
 A message is cut into parts: text, folds, pages and blocks for a script runtime that Lunalux does not have.
-The screen decides how to draw them; `to_text` is the plain form.
+The screen decides how to draw them.
 
 See docs/spec/formats.md: HTML in a terminal.
 """
@@ -56,29 +56,6 @@ _PAGE_START = re.compile(r"\s*<(?:!doctype\s+html|html|head|body|style|script)\b
 _PAGE_END = re.compile(r"</html\s*>", re.IGNORECASE)
 _TITLE = re.compile(r"<(title|h[1-3])\b[^<>]*>([^<]*)<", re.IGNORECASE)
 _FOLD = re.compile("\ufdd2(\\d+)\ufdd2")
-
-
-def to_text(text: str) -> str:
-    """The whole as Markdown: HTML becomes its words, pages and code one line that says what was there.
-
-    Text without ``<`` is returned as it is.
-    """
-    if "<" not in text:
-        return text
-    return "".join(map(_plain, split(text)))
-
-
-def _plain(part: Part) -> str:
-    match part:
-        case str():
-            return part
-        case Fold():
-            return f"\n**▸ {part.title}**\n\n{part.text}\n" if part.title else f"\n{part.text}\n"
-        case HtmlPanel():
-            name = f": {part.title}" if part.title else ""
-            return f"\n[HTML panel, {part.lines} lines{name}]\n"
-        case ScriptBlock():
-            return "" if part.source.endswith("/>") else "[needs a script runtime]"
 
 
 def split(text: str) -> list[Part]:

@@ -20,7 +20,7 @@ from lunalux_core.dialogue.turn import GroupContext
 from lunalux_core.errors import NotFound
 from lunalux_core.groups.turn_order import Dice, GroupMember, LastSpoken, choose_speakers, talkativeness
 from lunalux_core.ids import uuid4
-from lunalux_core.library.characters import Character, load_character
+from lunalux_core.library.characters import Character, has_character, load_character
 from lunalux_core.library.conversations import (
     Conversation,
     Message,
@@ -81,8 +81,7 @@ def member_cards(connection: Connection, group: Group) -> list[MemberCard]:
 def load_speaker(connection: Connection, message: Message | None, speaker: str) -> Character:
     """The character that speaks in a group. Raises NotFound (SPEAKER_GONE)."""
     identity = message.speaker if message else speaker
-    row = connection.execute("SELECT 1 FROM characters WHERE id = ?", (identity,)).fetchone()
-    if row is None:
+    if not has_character(connection, identity):
         name = message.name if message else ""
         raise NotFound(
             "SPEAKER_GONE",

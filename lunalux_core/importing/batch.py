@@ -10,10 +10,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from lunalux_core.database import storage_error
-from lunalux_core.importing.cards import CardReader, Known, Prepared, content_hashes, store
+from lunalux_core.importing.cards import CardReader, Known, Prepared, store
 from lunalux_core.importing.chats import Whereabouts
 from lunalux_core.importing.results import ImportResult, OnDuplicate
 from lunalux_core.importing.sources import Source, place
+from lunalux_core.library.characters import content_hashes
 
 if TYPE_CHECKING:
     from lunalux_core.config.paths import Paths

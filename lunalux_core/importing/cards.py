@@ -377,8 +377,3 @@ def _insert_new(connection: Connection, new: NewCharacter) -> str:
     if there is None:
         insert_character(connection, new)
     return there or ""
-
-
-def content_hashes(connection: Connection) -> dict[str, str]:
-    """Ids of characters by the hash of their card."""
-    return {row[0]: row[1] for row in connection.execute("SELECT content_hash, id FROM characters")}

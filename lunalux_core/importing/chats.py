@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from lunalux_core.documents.json_text import canonical_json
 from lunalux_core.errors import NotFound
+from lunalux_core.library.characters import id_by_name
 from lunalux_core.text import clean, clean_line
 
 if TYPE_CHECKING:
     from lunalux_core.chatlogs.chatlog import ChatLog
     from lunalux_core.database import Connection
-
-STAMP = "imported_chat:"
-"""Start of the keys under which the library remembers which chats were imported."""
 
 
 @dataclass(slots=True)
@@ -54,7 +51,7 @@ def owner(connection: Connection, log: ChatLog, path: PurePath, known: Whereabou
     title, dash, _ = path.stem.partition(" - ")
     for name in (log.character_name, folder, title if dash else ""):
         key = clean_line(name, 200).casefold()
-        if key and (found := known.by_name.get(key) or _by_name(connection, key)):
+        if key and (found := known.by_name.get(key) or id_by_name(connection, key, "added")):
             return found
     name = clean_line(log.character_name or folder, 100)
     if not name:
@@ -74,51 +71,15 @@ def owner(connection: Connection, log: ChatLog, path: PurePath, known: Whereabou
     )
 
 
-def _by_name(connection: Connection, key: str) -> str:
-    row = connection.execute(
-        "SELECT id FROM characters WHERE name_key = ? ORDER BY created_at DESC LIMIT 1", (key,)
-    ).fetchone()
-    return row[0] if row else ""
-
-
 def stamp_of(log: ChatLog, character_id: str) -> str:
-    """The key of this content with this character."""
+    """A hash of this content with this character."""
     said = [[node.parent, node.role, node.name, node.text, node.thinking] for node in log.nodes]
     text = canonical_json([character_id, log.head, said])
-    return STAMP + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def imported_before(connection: Connection, stamp: str) -> str:
-    """The conversation that came of this content, "" if there is none or it was deleted."""
-    row = connection.execute(
-        "SELECT c.id FROM state s JOIN conversations c ON c.id = json_extract(s.value, '$') WHERE s.key = ?",
-        (stamp,),
-    ).fetchone()
-    return row[0] if row else ""
-
-
-def same_conversation(connection: Connection, log: ChatLog, character_id: str, group_id: str) -> str:
-    """The conversation of this character or group that shows the same words, "" if there is none: a chat that
-    went to another program and comes back as it was.
+def shown(log: ChatLog) -> list[tuple[str, str]]:
+    """Role and words of what a chat shows, as the library would store them: a chat that went to another
+    program and comes back as it was is known by them.
     """
-    from lunalux_core.library.conversations import load_path
-
-    said = [(log.nodes[at].role, clean(log.nodes[at].text)) for at in log.path()]
-    if not said:
-        return ""
-    rows = connection.execute(
-        "SELECT c.id, c.head_id FROM conversations c JOIN messages m ON m.id = c.head_id "
-        "WHERE c.character_id IS ? AND c.group_id IS ? AND m.content = ?",
-        (None if group_id else character_id, group_id or None, said[-1][1]),
-    ).fetchall()
-    for identity, head in rows:
-        path = load_path(connection, head, len(said) + 1)
-        if [(one.role, one.content) for one in path] == said:
-            return str(identity)
-    return ""
-
-
-def remember(connection: Connection, stamp: str, conversation_id: str) -> None:
-    connection.execute(
-        "INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", (stamp, json.dumps(conversation_id))
-    )
+    return [(log.nodes[at].role, clean(log.nodes[at].text)) for at in log.path()]

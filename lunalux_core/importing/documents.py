@@ -10,14 +10,7 @@ from lunalux_core.cards.file_kind import Kind, recognise
 from lunalux_core.database import data_version
 from lunalux_core.errors import LunaluxError
 from lunalux_core.importing.cards import CardReader, Prepared
-from lunalux_core.importing.chats import (
-    Whereabouts,
-    imported_before,
-    owner,
-    remember,
-    same_conversation,
-    stamp_of,
-)
+from lunalux_core.importing.chats import Whereabouts, owner, shown, stamp_of
 from lunalux_core.importing.results import (
     FileKind,
     ImportResult,
@@ -37,6 +30,7 @@ from lunalux_core.importing.shelf_documents import (
 from lunalux_core.importing.sources import Source, place, read_source, unreadable
 from lunalux_core.library.characters import load_character
 from lunalux_core.library.groups import load_group
+from lunalux_core.library.imported_chats import conversation_that_shows, imported_before, remember_import
 from lunalux_core.library.personas import load_persona
 from lunalux_core.library.shelf import ShelfKind
 from lunalux_core.library.templates import put_template
@@ -169,17 +163,8 @@ class DocumentImport:
 
     def write(self, change: Callable[[Connection], ImportResult]) -> ImportResult:
         """One transaction; a dry run leaves nothing of it."""
-        if not self.dry_run:
-            return self.library.database.write_now(change)
-        undone: list[ImportResult] = []
-
-        def try_it(connection: Connection) -> None:
-            connection.execute("SAVEPOINT trial")
-            undone.append(change(connection))
-            connection.execute("ROLLBACK TO trial")
-
-        self.library.database.write_now(try_it)
-        return undone[0]
+        database = self.library.database
+        return database.try_now(change) if self.dry_run else database.write_now(change)
 
     def shelve(
         self, told: str, kind: ShelfKind, found: Sequence[ShelfDocument], mended: tuple[str, ...] = ()
@@ -262,7 +247,7 @@ class DocumentImport:
             stamp = stamp_of(log, group or character)
             there = imported_before(connection, stamp)
             if not there and (group or character):
-                there = same_conversation(connection, log, character, group or "")
+                there = conversation_that_shows(connection, shown(log), character, group or "")
             if not self.copy and there:
                 return ImportResult(told, "duplicate", there, title, kind="chat")
             if self.dry_run:  # its character may not be stored either
@@ -274,7 +259,7 @@ class DocumentImport:
             else:
                 name = load_character(connection, character).name
                 identity = store_chat(connection, log, character, name, title, user)
-            remember(connection, stamp, identity)
+            remember_import(connection, stamp, identity)
             return ImportResult(told, "imported", identity, title, warnings=notes, kind="chat")
 
         return self.write(change)

@@ -11,7 +11,7 @@ from lunalux_core.errors import NotFound
 from lunalux_core.importing.results import ImportResult
 from lunalux_core.importing.shelf_documents import read_document
 from lunalux_core.importing.sources import Source
-from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, insert_group
+from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, group_of, insert_group
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def take_group(storing: Storing, source: Source, data: bytes) -> ImportResult:
     notes = [f"{len(stems) - len(members)} of its members are not here."] if len(members) < len(stems) else []
 
     def change(connection: Connection) -> ImportResult:
-        there = "" if storing.copy else _same(connection, name, set(members))
-        identity = there or _store(connection, document, name, members)
+        there = None if storing.copy else group_of(connection, members, name)
+        identity = there.id if there else _store(connection, document, name, members)
         status = "duplicate" if there else "imported"
         return ImportResult(
             str(source),
@@ -76,19 +76,6 @@ def _store(
         cards=CARD_MODES[min(max(cards, 0), 1)],
         self_responses=as_flag(document.get("allow_self_responses")),
     ).id
-
-
-def _same(connection: Connection, name: str, members: set[str]) -> str:
-    """The group of that name with these members, "" if there is none."""
-    rows = connection.execute(
-        "SELECT g.id, m.character_id FROM character_groups g JOIN group_members m ON m.group_id = g.id "
-        "WHERE g.name_key = ?",
-        (name.casefold(),),
-    )
-    found: dict[str, set[str]] = {}
-    for group, member in rows:
-        found.setdefault(group, set()).add(member)
-    return next((group for group, those in found.items() if those == members), "")
 
 
 def _stems(value: object) -> list[str]:

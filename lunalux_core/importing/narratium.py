@@ -17,6 +17,7 @@ from lunalux_core.importing.cards import store
 from lunalux_core.importing.results import ImportResult, failed
 from lunalux_core.importing.shelf_documents import ShelfDocument, shelf_documents
 from lunalux_core.importing.sources import Source
+from lunalux_core.library.characters import allow_own_scripts
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
@@ -91,9 +92,7 @@ def _scripts(
         others = [one for one in scripts if as_text(one.get("findRegex")) not in own]
         if len(others) < len(scripts) and owner in ids and not storing.dry_run:
             storing.library.database.write_now(
-                lambda c, identity=ids[owner]: c.execute(  # type: ignore[misc]
-                    "UPDATE characters SET scripts_allowed = 1 WHERE id = ?", (identity,)
-                )
+                lambda c, identity=ids[owner]: allow_own_scripts(c, [identity])  # type: ignore[misc]
             )
         if others:
             yield from _shelved(storing, f"{source}#{owner}", "regex", others, owner)

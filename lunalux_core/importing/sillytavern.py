@@ -14,8 +14,8 @@ from lunalux_core.documents.coerce import as_object, as_text, as_texts
 from lunalux_core.importing.results import ImportResult, Outcome
 from lunalux_core.importing.shelf_documents import read_document, shelf_documents
 from lunalux_core.importing.sources import Source
-from lunalux_core.library.characters import tie_worldbooks
-from lunalux_core.library.personas import store_persona
+from lunalux_core.library.characters import allow_own_scripts, tie_worldbooks
+from lunalux_core.library.personas import bind_worldbook, same_persona, store_persona
 from lunalux_core.library.shelf import load_shelf, switch_item
 from lunalux_core.text import clean, clean_line
 
@@ -67,13 +67,11 @@ def _personas(storing: Storing, source: Source, document: Mapping[str, Any]) -> 
 def _persona(
     connection: Connection, source: Source, name: str, description: str, worldbook: str
 ) -> ImportResult:
-    row = connection.execute(
-        "SELECT id FROM personas WHERE name = ? AND description = ?", (name, description)
-    ).fetchone()
-    identity = row[0] if row else store_persona(connection, name, description).id
+    there = same_persona(connection, name, description)
+    identity = there or store_persona(connection, name, description).id
     if worldbook:
-        connection.execute("UPDATE personas SET worldbook = ? WHERE id = ?", (worldbook, identity))
-    return ImportResult(str(source), "duplicate" if row else "imported", identity, name, kind="persona")
+        bind_worldbook(connection, identity, worldbook)
+    return ImportResult(str(source), "duplicate" if there else "imported", identity, name, kind="persona")
 
 
 def _switched(
@@ -93,10 +91,7 @@ def _switched(
     allowed = _list(as_object(document.get("extension_settings")).get("character_allowed_regex"))
     stems = [PurePosixPath(as_text(avatar)).stem for avatar in allowed]
     ids = [identity for stem in stems if (identity := storing.known.by_stem.get(stem))]
-    connection.executemany(
-        "UPDATE characters SET scripts_allowed = 1 WHERE id = ? AND scripts_allowed IS NULL",
-        [(identity,) for identity in ids],
-    )
+    allow_own_scripts(connection, ids, only_unanswered=True)
     if ids:
         notes.append(f"Characters whose own scripts may run: {len(ids)}.")
     in_use = as_object(document.get("oai_settings")).get("preset_settings_openai")

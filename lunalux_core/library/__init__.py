@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.database import Database
-from lunalux_core.library.cache import Cache, State
+from lunalux_core.library.cache import Cache
 from lunalux_core.library.characters import Characters
 from lunalux_core.library.conversations import Conversations
 from lunalux_core.library.drafts import Drafts
@@ -14,6 +14,7 @@ from lunalux_core.library.groups import Groups
 from lunalux_core.library.migrations import migrate
 from lunalux_core.library.personas import Personas
 from lunalux_core.library.shelf import Shelf
+from lunalux_core.library.state import State
 from lunalux_core.library.templates import Templates
 from lunalux_core.library.turn_records import Records
 

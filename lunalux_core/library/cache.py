@@ -1,8 +1,6 @@
-"""Expiring rows by key, and the program's own memory between starts.
+"""What the network said (market lists, account snapshot, model configs), by key.
 
-`Cache` holds what the network said (market lists, account snapshot, model configs): values with an age
-and an expiry, kept after expiry so that a screen always has the last known data. `State` holds what the
-program wants to remember (last character, tour seen), without expiry.
+Values have an age and an expiry, and are kept after it, so that a screen always has the last known data.
 """
 
 from __future__ import annotations
@@ -14,11 +12,7 @@ from typing import Any
 
 from lunalux_core.database import Connection, Database
 from lunalux_core.ids import now_ms
-
-GLOBALS = "global_variables"
-"""Key of the macros' global variables in `State`."""
-TOKEN_FACTOR = "token_factor:"
-"""Start of the keys under which `State` has what was learnt about models' tokens."""
+from lunalux_core.library.cells import value_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ class Cache:
 
         def query(connection: Connection) -> Cached | None:
             row = connection.execute("SELECT * FROM cache WHERE key = ?", (key,)).fetchone()
-            value = None if row is None else _value(row["value"])
+            value = None if row is None else value_in(row["value"])
             return None if value is None else Cached(value, row["stored_at"], row["expires_at"])
 
         return await self._database.read(query)
@@ -70,7 +64,7 @@ class Cache:
 
         def work(connection: Connection) -> Any:
             row = connection.execute("SELECT value FROM cache WHERE key = ?", (key,)).fetchone()
-            after = change(None if row is None else _value(row[0]))
+            after = change(None if row is None else value_in(row[0]))
             connection.execute(
                 "INSERT OR REPLACE INTO cache (key, value, stored_at, expires_at) VALUES (?,?,?,?)",
                 (key, json.dumps(after, ensure_ascii=False), now, now + ttl_ms),
@@ -94,48 +88,3 @@ class Cache:
         await self._database.write(
             lambda c: c.execute("DELETE FROM cache WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))
         )
-
-
-class State:
-    """Small facts the program remembers between starts."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def get(self, key: str, default: Any = None) -> Any:
-        def query(connection: Connection) -> Any:
-            row = connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
-            value = None if row is None else _value(row[0])
-            return default if value is None else value
-
-        return await self._database.read(query)
-
-    async def update(self, key: str, change: Callable[[Any], Any]) -> Any:
-        """Let `change` make the new value from the one there is (None where there is none); it is returned.
-
-        No other task or program changes the value meanwhile.
-        """
-
-        def work(connection: Connection) -> Any:
-            row = connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
-            after = change(None if row is None else _value(row[0]))
-            text = json.dumps(after, ensure_ascii=False)
-            if row is None or text != row[0]:
-                connection.execute("INSERT OR REPLACE INTO state (key, value) VALUES (?,?)", (key, text))
-            return after
-
-        return await self._database.write(work)
-
-    async def set(self, key: str, value: Any) -> None:
-        text = json.dumps(value, ensure_ascii=False)
-        await self._database.write(
-            lambda c: c.execute("INSERT OR REPLACE INTO state (key, value) VALUES (?,?)", (key, text))
-        )
-
-
-def _value(text: Any) -> Any:
-    """What a row holds; None where it cannot be understood, since all of it can be fetched or chosen anew."""
-    try:
-        return json.loads(text)
-    except (ValueError, TypeError, RecursionError):
-        return None

@@ -37,7 +37,7 @@ def moment_in(cell: object) -> int:
 
 def object_in(cell: object, *, keep: bool = False) -> Mapping[str, Any]:
     """A JSON object; with `keep` one that cannot be read is kept as it is, under `UNREADABLE`."""
-    found = _value(cell)
+    found = value_in(cell)
     if isinstance(found, dict):
         return found
     return {UNREADABLE: plain_text(cell)} if keep and cell else {}
@@ -50,17 +50,18 @@ def numbers_in(cell: object) -> Mapping[str, int]:
 
 def texts_in(cell: object) -> tuple[str, ...]:
     """The texts of a JSON list."""
-    found = _value(cell)
+    found = value_in(cell)
     return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
 
 
 def object_or_list(cell: object) -> Any:
     """A JSON document, None for one that cannot be read."""
-    found = _value(cell)
+    found = value_in(cell)
     return found if isinstance(found, dict | list) else None
 
 
-def _value(cell: object) -> Any:
+def value_in(cell: object) -> Any:
+    """A JSON value, None for one that cannot be read."""
     try:
         return json.loads(cell) if isinstance(cell, str | bytes) else None
     except (ValueError, RecursionError):

@@ -322,6 +322,40 @@ def id_by_hash(connection: Connection, content_hash: str) -> str | None:
     return row[0] if row else None
 
 
+def content_hashes(connection: Connection) -> dict[str, str]:
+    """Ids of all characters by the hash of their card."""
+    return {row[0]: row[1] for row in connection.execute("SELECT content_hash, id FROM characters")}
+
+
+def id_by_name(connection: Connection, name: str, order: Order = "recent") -> str:
+    """Id of the character of that name (any case), the first in `order` of several; "" if there is none."""
+    row = connection.execute(
+        f"SELECT id FROM characters WHERE name_key = ? ORDER BY {_ORDER[order]} LIMIT 1", (name.casefold(),)
+    ).fetchone()
+    return row[0] if row else ""
+
+
+def has_character(connection: Connection, character_id: str) -> bool:
+    """Whether a character is in the library."""
+    row = connection.execute("SELECT 1 FROM characters WHERE id = ?", (character_id,)).fetchone()
+    return row is not None
+
+
+def touch_character(connection: Connection, character_id: str, at: int) -> None:
+    """Mark a character as used at a moment (milliseconds since 1970), for the recent order."""
+    connection.execute("UPDATE characters SET used_at = ? WHERE id = ?", (at, character_id))
+
+
+def allow_own_scripts(
+    connection: Connection, character_ids: Sequence[str], *, only_unanswered: bool = False
+) -> None:
+    """Let the cards' own regex scripts run; `only_unanswered` keeps an answer that the person gave before."""
+    connection.executemany(
+        "UPDATE characters SET scripts_allowed = 1 WHERE id = ? AND (scripts_allowed IS NULL OR NOT ?)",
+        [(identity, only_unanswered) for identity in character_ids],
+    )
+
+
 def load_worldbooks(connection: Connection, character_id: str) -> tuple[str, ...]:
     row = connection.execute("SELECT worldbooks FROM characters WHERE id = ?", (character_id,)).fetchone()
     return texts_in(row[0]) if row else ()

@@ -198,17 +198,7 @@ class Conversations:
         """Set columns: title, draft, mode, persona_id, preset_id, note, metadata."""
         allowed = {"title", "draft", "mode", "persona_id", "preset_id", "note", "metadata"}
         assert values.keys() <= allowed, values.keys() - allowed
-        stored = {
-            key: _json(value) if key in {"note", "metadata"} else value for key, value in values.items()
-        }
-
-        def change(connection: Connection) -> None:
-            assignments = ", ".join(f"{column} = ?" for column in stored)
-            connection.execute(
-                f"UPDATE conversations SET {assignments} WHERE id = ?", [*stored.values(), conversation_id]
-            )
-
-        await self._database.write(change)
+        await self._database.write(lambda c: set_conversation(c, conversation_id, **values))
 
     async def page(
         self, conversation_id: str, *, before: str | None = None, limit: int = PAGE
@@ -329,6 +319,13 @@ def load_conversation(connection: Connection, conversation_id: str) -> Conversat
     return _conversation(row)
 
 
+def set_conversation(connection: Connection, conversation_id: str, **values: Any) -> None:
+    """Set columns of one conversation; mappings are stored as JSON. Nothing happens where it is gone."""
+    stored = [_json(value) if isinstance(value, Mapping) else value for value in values.values()]
+    assignments = ", ".join(f"{column} = ?" for column in values)
+    connection.execute(f"UPDATE conversations SET {assignments} WHERE id = ?", [*stored, conversation_id])
+
+
 def load_message(connection: Connection, message_id: str) -> Message:
     """Raises NotFound (MESSAGE_NOT_FOUND)."""
     found = _with_swipes(
@@ -348,7 +345,19 @@ def load_path(connection: Connection, start: str, limit: int) -> list[Message]:
     return _with_swipes(connection, rows)
 
 
+def load_tree(connection: Connection, conversation_id: str) -> list[Message]:
+    """All messages of a conversation: parents before what hangs on them, swipes as they were made."""
+    rows = connection.execute(
+        "SELECT * FROM messages WHERE conversation_id = ? ORDER BY depth, number", (conversation_id,)
+    ).fetchall()
+    swipes: dict[str, list[str]] = {}
+    for row in sorted(rows, key=lambda row: int(row["number"])):
+        swipes.setdefault(row["parent_id"], []).append(row["id"])
+    return [_message(row, swipes[row["parent_id"]]) for row in rows]
+
+
 def children(connection: Connection, conversation_id: str, parent_id: str) -> list[str]:
+    """Ids of what hangs on a message ("": at the top), in the order it was made."""
     return [
         row[0]
         for row in connection.execute(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from lunalux_core.database import Connection, Database
 from lunalux_core.library.cells import object_in, plain_text
+from lunalux_core.library.state import put_state, state_cell
 
 KEPT = 100
 """Drafts kept; the oldest make room."""
@@ -35,14 +34,11 @@ class Drafts:
             if text:
                 drafts[of] = text
             newest = dict(list(drafts.items())[-KEPT:])
-            connection.execute(
-                "INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)",
-                (_KEY, json.dumps(newest, ensure_ascii=False)),
-            )
+            put_state(connection, _KEY, newest)
 
         await self._database.write(change)
 
 
 def _all(connection: Connection) -> dict[str, str]:
-    row = connection.execute("SELECT value FROM state WHERE key = ?", (_KEY,)).fetchone()
-    return {name: plain_text(text) for name, text in object_in(row[0]).items()} if row else {}
+    cell = object_in(state_cell(connection, _KEY))
+    return {name: plain_text(text) for name, text in cell.items()}

@@ -7,7 +7,7 @@ deleted from the library leaves the group, its words stay under its name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -180,19 +180,9 @@ class Groups:
 
         return await self._database.write(change)
 
-    async def mute(self, group_id: str, character_id: str, muted: bool) -> None:
-        await self._database.write(
-            lambda c: c.execute(
-                "UPDATE group_members SET muted = ? WHERE group_id = ? AND character_id = ?",
-                (int(muted), group_id, character_id),
-            )
-        )
-
     async def touch(self, group_id: str) -> None:
         """Mark as used now, for the order of the list."""
-        await self._database.write(
-            lambda c: c.execute("UPDATE character_groups SET used_at = ? WHERE id = ?", (now_ms(), group_id))
-        )
+        await self._database.write(lambda c: touch_group(c, group_id, now_ms()))
 
     async def delete(self, group_id: str) -> None:
         """Remove a group with its conversations; its characters stay. Raises NotFound."""
@@ -210,6 +200,39 @@ def load_group(connection: Connection, group_id: str) -> Group:
     if row is None:
         raise _missing(group_id)
     return _group(connection, row)
+
+
+def group_of(connection: Connection, members: Collection[str], name: str = "") -> Group | None:
+    """The group that has exactly these members (ids), in any order; of several the one used last.
+
+    Args:
+        name: only a group of that name, any case; "" for any.
+    """
+    rows = connection.execute(
+        "SELECT g.id, m.character_id FROM character_groups g JOIN group_members m ON m.group_id = g.id "
+        "WHERE ?1 IN ('', g.name_key) ORDER BY g.used_at DESC",
+        (name.casefold(),),
+    )
+    found: dict[str, set[str]] = {}
+    for group_id, member in rows:
+        found.setdefault(group_id, set()).add(member)
+    there = next((group_id for group_id, those in found.items() if those == set(members)), None)
+    return None if there is None else load_group(connection, there)
+
+
+def first_language(connection: Connection, group_id: str) -> str:
+    """The language of a group's first member; "" where nobody knows it, or there are no members."""
+    row = connection.execute(
+        "SELECT c.language FROM group_members m JOIN characters c ON c.id = m.character_id "
+        "WHERE m.group_id = ? ORDER BY m.position LIMIT 1",
+        (group_id,),
+    ).fetchone()
+    return row[0] if row else ""
+
+
+def touch_group(connection: Connection, group_id: str, at: int) -> None:
+    """Mark a group as used at a moment (milliseconds since 1970), for the order of the list."""
+    connection.execute("UPDATE character_groups SET used_at = ? WHERE id = ?", (at, group_id))
 
 
 def insert_group(

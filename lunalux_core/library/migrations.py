@@ -12,8 +12,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from lunalux_core.database import Connection, copy_database, statements
+from lunalux_core.database import Connection, statements
 from lunalux_core.errors import StorageError
+from lunalux_core.sqlite_thread import copy_database
 
 FIRST = """
 CREATE TABLE characters (

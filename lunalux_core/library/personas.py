@@ -44,9 +44,7 @@ class Personas:
 
     async def bind(self, persona_id: str, worldbook: str) -> None:
         """Use a worldbook wherever this part is played; "" lets go of it."""
-        await self._database.write(
-            lambda c: c.execute("UPDATE personas SET worldbook = ? WHERE id = ?", (worldbook, persona_id))
-        )
+        await self._database.write(lambda c: bind_worldbook(c, persona_id, worldbook))
 
     async def choose(self, persona_id: str) -> None:
         """Use this persona for new conversations."""
@@ -79,6 +77,19 @@ def store_persona(
     )
     row = connection.execute("SELECT * FROM personas WHERE id = ?", (identity,)).fetchone()
     return _persona(row)
+
+
+def bind_worldbook(connection: Connection, persona_id: str, worldbook: str) -> None:
+    """`Personas.bind` within a transaction."""
+    connection.execute("UPDATE personas SET worldbook = ? WHERE id = ?", (worldbook, persona_id))
+
+
+def same_persona(connection: Connection, name: str, description: str) -> str:
+    """Id of the persona of just this name and description, "" if there is none."""
+    row = connection.execute(
+        "SELECT id FROM personas WHERE name = ? AND description = ?", (name, description)
+    ).fetchone()
+    return row[0] if row else ""
 
 
 def load_persona(connection: Connection, persona_id: str | None) -> Persona | None:

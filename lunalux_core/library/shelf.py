@@ -7,7 +7,7 @@ they mean is known to `cards/` and `dialogue/` alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,6 +29,16 @@ class ShelfItem:
     document: Any
     enabled: bool
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class BookText:
+    """A worldbook of the shelf with its document as the text that is stored. `key` is the folded name."""
+
+    name: str
+    key: str
+    enabled: bool
+    text: str
 
 
 class Shelf:
@@ -146,6 +156,20 @@ def load_shelf(connection: Connection, kind: ShelfKind, enabled_only: bool = Fal
         (kind, not enabled_only),
     )
     return [item for row in rows if (item := _item(row)).document is not None]
+
+
+def load_book_texts(connection: Connection, keys: Collection[str]) -> list[BookText]:
+    """The worldbooks that are enabled or have one of these (folded) names, in the person's order.
+
+    Their text is not read: whoever uses it keeps what it means for as long as it stays the same.
+    """
+    marks = ",".join("?" * len(keys))
+    rows = connection.execute(
+        "SELECT name, name_key, enabled, document FROM shelf WHERE kind = 'worldbook' "
+        f"AND (enabled = 1 OR name_key IN ({marks})) ORDER BY position, created_at",
+        list(keys),
+    )
+    return [BookText(row["name"], row["name_key"], bool(row["enabled"]), row["document"]) for row in rows]
 
 
 def _item(row: Row) -> ShelfItem:

@@ -146,7 +146,7 @@ async def _configuration(runtime: Runtime) -> Check:
 
 async def _storage(runtime: Runtime) -> Check:
     library = runtime.library
-    result = await library.database.read(lambda c: str(c.execute("PRAGMA quick_check(1)").fetchone()[0]))
+    result = await library.database.soundness()
     where = runtime.paths.data
     if result != "ok":
         hint = "Restore a backup with `lunalux restore`, or move the file away to start anew."

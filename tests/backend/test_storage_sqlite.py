@@ -114,6 +114,19 @@ async def test_a_damaged_file_is_told(tmp_path: Path) -> None:
             await store.get("user_table", ("a", "b"))
 
 
+async def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    for place in (tmp_path / "taken", tmp_path / "taken" / "inside", tmp_path / ("n" * 300)):
+        async with sqlite_store(place) as store:
+            with pytest.raises(Unavailable, match="cannot write"):
+                await store.get("user_table", ("a", "b"))
+    async with sqlite_store(tmp_path / "here") as store:
+        await store.write(Put("user_table", {"PK": "a", "SK": "b"}))
+        with pytest.raises(Unavailable, match="cannot write"):
+            await store.backup(tmp_path / "taken" / "copy.sqlite3")
+        assert await store.get("user_table", ("a", "b")) is not None
+
+
 async def test_a_full_disk_keeps_what_was_there_and_is_told(tmp_path: Path) -> None:
     async with sqlite_store(tmp_path) as store:
         await store.write(Put("user_table", {"PK": "a", "SK": "b", "n": 1}))

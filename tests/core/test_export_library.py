@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from muting import mute
 
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.export import export_card
@@ -166,7 +167,7 @@ async def test_groups_go_along(library: Library, tmp_path: Path) -> None:
     members = [one.id for one in await library.characters.list(order="added")]
     group = await library.groups.create("Both", members)
     await library.groups.set(group.id, order="manual", cards="append")
-    await library.groups.mute(group.id, members[1], True)
+    await mute(library, group.id, members[1])
 
     def talk(connection: Any) -> None:
         place = create_conversation(connection, "", "Evening", group_id=group.id)

@@ -23,7 +23,7 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import DECLARATIONS, load_settings
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library import Library, backup
-from lunalux_core.library.cache import _value
+from lunalux_core.library.cells import value_in
 from lunalux_core.library.market_cache import _grams, _rows
 from lunalux_core.library.restoring import _read
 from lunalux_core.prices import price_of, read_price
@@ -205,7 +205,7 @@ SNAPSHOT = {
 def test_snapshots_of_the_account_and_prices() -> None:
     for number, data in enumerate(inputs(json.dumps(SNAPSHOT).encode())):
         kept = (
-            _value(data.decode("utf-8", "surrogatepass" if number % 2 else "replace"))
+            value_in(data.decode("utf-8", "surrogatepass" if number % 2 else "replace"))
             if _text(data)
             else None
         )
@@ -279,7 +279,7 @@ async def test_rows_of_the_library(paths: Paths) -> None:
     finally:
         library.close()
     for number, data in enumerate(inputs(b'{"a": [1, 2], "b": "x"}')):
-        tried(f"value {number}", data, lambda data=data: _value(data))  # type: ignore[misc]
+        tried(f"value {number}", data, lambda data=data: value_in(data))  # type: ignore[misc]
 
 
 def test_plans_of_a_restore(paths: Paths) -> None:

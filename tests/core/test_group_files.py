@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from muting import mute
 
 from lunalux_core.chat.files import export_conversation
 from lunalux_core.chat.group_files import import_group_chat, is_group_chat
@@ -102,7 +103,7 @@ async def test_nobody_known_is_refused(library: Library) -> None:
 async def test_our_own_file_brings_the_group_with_its_rules(library: Library, paths: Paths) -> None:
     group = await library.groups.create("The table", ["bao", "mira"])
     await library.groups.set(group.id, order="list", cards="append", self_responses=True)
-    await library.groups.mute(group.id, "bao", True)
+    await mute(library, group.id, "bao")
     done = await import_group_chat(library, jsonl(LINES), "night.jsonl", group_id=group.id)
     text = await export_conversation(library, done.conversation_id, "json")
     await library.groups.delete(group.id)

@@ -9,6 +9,7 @@ from contextlib import aclosing
 
 import pytest
 from llm_server import ModelServer, document, model_server, stream
+from muting import mute
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import load_settings
@@ -179,7 +180,7 @@ async def test_appended_cards_stand_together_each_about_its_own(
     runtime: Runtime, server: ModelServer, group: Group, place: Conversation
 ) -> None:
     await runtime.library.groups.set(group.id, cards="append")
-    await runtime.library.groups.mute(group.id, group.members[1].character_id, True)
+    await mute(runtime.library, group.id, group.members[1].character_id)
     await collect(runtime.chat.send(place.id, "What is the secret?", MODEL))
     contents = [one["content"] for one in sent(server, 1)]
     assert "MAIN for Cleo" in contents
@@ -208,7 +209,7 @@ async def test_in_a_manual_group_nobody_answers_unasked(
     runtime: Runtime, server: ModelServer, group: Group, place: Conversation
 ) -> None:
     await runtime.library.groups.set(group.id, order="manual")
-    await runtime.library.groups.mute(group.id, group.members[2].character_id, True)
+    await mute(runtime.library, group.id, group.members[2].character_id)
     (event,) = await collect(runtime.chat.send(place.id, "Well?", MODEL))
     assert isinstance(event, TurnStarted) and event.reply is None and event.user_message is not None
     assert not server.seen and (await said(runtime, place))[-1] == ("Traveller", "Well?")
@@ -309,7 +310,7 @@ async def test_group_greetings_come_first_and_follow_a_swipe(runtime: Runtime) -
     await runtime.chat.swipe((await runtime.library.conversations.page(place.id))[0].id, -1)
     assert await said(runtime, place) == [("Ann", "Ann waves at Ann, Ben."), ("Ben", "Ben nods.")]
     assert len(await runtime.library.conversations.tree(place.id)) == 3 + 2 + 2
-    await runtime.library.groups.mute(group.id, two, True)
+    await mute(runtime.library, group.id, two)
     assert len(await said(runtime, await runtime.chat.start_group(group.id))) == 1
 
 
@@ -343,7 +344,7 @@ async def test_who_is_muted_while_a_round_runs_is_passed_over(
         async for event in events:
             if isinstance(event, TurnStarted):
                 await asyncio.sleep(0)
-                await runtime.library.groups.mute(group.id, group.members[1].character_id, True)
+                await mute(runtime.library, group.id, group.members[1].character_id)
     assert [name for name, _ in (await said(runtime, place))[4:]] == ["Mira", "Cleo"]
 
 

@@ -7,13 +7,14 @@ import sqlite3
 from collections.abc import AsyncIterator
 
 import pytest
+from muting import mute
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.library import Library
 from lunalux_core.library.characters import NewCharacter
 from lunalux_core.library.conversations import append_message, create_conversation, new_message
-from lunalux_core.library.groups import Group, insert_group
+from lunalux_core.library.groups import Group, group_of, insert_group, touch_group
 from lunalux_core.library.migrations import FIRST, STEPS
 
 
@@ -31,7 +32,7 @@ async def test_a_group_keeps_its_members_in_order(library: Library) -> None:
     assert group.names == ("Cleo", "Mira") and group.order == "natural" and group.cards == "swap"
     changed = await library.groups.set_members(group.id, [("bao", True), ("mira", False)])
     assert changed.names == ("Bao", "Mira") and changed.muted == ("Bao",)
-    await library.groups.mute(group.id, "bao", False)
+    await mute(library, group.id, "bao", False)
     await library.groups.set(group.id, name="Round", order="list", cards="append", self_responses=True)
     again = await library.groups.get(group.id)
     assert again == Group(
@@ -48,6 +49,24 @@ async def test_a_group_keeps_its_members_in_order(library: Library) -> None:
     assert not await library.groups.list("cleo")
     assert (await library.groups.find("round")).id == group.id
     assert (await library.groups.create("", ["mira", "bao"])).name == "Mira, Bao"
+
+
+async def test_a_group_is_known_by_its_members(library: Library) -> None:
+    groups = library.groups
+    first = await groups.create("Table", ["cleo", "mira"])
+    later = await groups.create("Round", ["mira", "cleo"])
+    await groups.create("All", ["mira", "cleo", "bao"])
+    now = max(first.used_at, later.used_at)
+
+    async def known(*members: str, name: str = "") -> str:
+        found = await library.database.read(lambda c: group_of(c, members, name))
+        return found.name if found else ""
+
+    for group, at in ((first, now + 1), (later, now + 2)):
+        await library.database.write(lambda c, g=group, t=at: touch_group(c, g.id, t))  # type: ignore[misc]
+    assert await known("mira", "cleo") == "Round"
+    assert await known("cleo", "mira", name="TABLE") == "Table"
+    assert await known("cleo", "mira", name="All") == await known("mira") == await known("bao", "cleo") == ""
 
 
 async def test_too_few_and_unknown_members_are_refused(library: Library) -> None:

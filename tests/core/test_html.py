@@ -8,7 +8,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.display.html import Fold, HtmlPanel, ScriptBlock, split, to_text
+from lunalux_core.display.html import Fold, HtmlPanel, Part, ScriptBlock, split
+
+
+def to_text(text: str) -> str:
+    """The whole as Markdown: HTML becomes its words, pages and code one line that says what was there."""
+    return "".join(map(_plain, split(text)))
+
+
+def _plain(part: Part) -> str:
+    match part:
+        case str():
+            return part
+        case Fold():
+            return f"\n**▸ {part.title}**\n\n{part.text}\n" if part.title else f"\n{part.text}\n"
+        case HtmlPanel():
+            name = f": {part.title}" if part.title else ""
+            return f"\n[HTML panel, {part.lines} lines{name}]\n"
+        case ScriptBlock():
+            return "" if part.source.endswith("/>") else "[needs a script runtime]"
 
 
 def squeezed(text: str) -> str:
@@ -48,7 +66,8 @@ def test_html_becomes_words(source: str, expected: str) -> None:
 
 def test_text_without_tags_is_the_same_object() -> None:
     text = "plain *markdown* & 你好\n" * 100
-    assert to_text(text) is text
+    (part,) = split(text)
+    assert part is text
 
 
 def test_a_fenced_page_is_folded() -> None:

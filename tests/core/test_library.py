@@ -29,6 +29,7 @@ from lunalux_core.library.conversations import (
     load_conversation,
     load_message,
     load_path,
+    load_tree,
     new_message,
     select_message,
     update_message,
@@ -87,6 +88,9 @@ async def test_swipes_are_siblings_and_the_old_branch_comes_back(library: Librar
     assert await _texts(library, conversation) == ["hello", "hi", "first", "more", "deep"]
     on_path = {node.id: node.on_path for node in await library.conversations.tree(conversation)}
     assert on_path[messages[4].id] and not on_path[twin.id]
+    whole = await library.database.read(lambda c: load_tree(c, conversation))
+    assert whole == [await library.conversations.message(message.id) for message in whole]
+    assert {message.id for message in whole} == on_path.keys()
 
 
 async def test_edit_delete_truncate_can_be_undone_and_redone(library: Library) -> None:
@@ -191,6 +195,12 @@ async def test_deleting_a_character_takes_its_conversations_and_picture(
     assert not await library.conversations.search("hello")
     with pytest.raises(NotFound):
         await library.conversations.get(conversation)
+
+
+async def test_a_copy_of_the_library_is_the_owners_alone(library: Library, tmp_path: Path) -> None:
+    await _talk(library, "a secret")
+    await library.database.backup(tmp_path / "copies" / "library.db")
+    assert (tmp_path / "copies" / "library.db").stat().st_mode & 0o777 == 0o600
 
 
 async def test_a_folder_that_cannot_be_written_is_told_plainly(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class Held:
 
 async def naive_write(database: Database, change: Callable[[Connection], Any]) -> Any:
     """A write that leaves at once when it is cancelled."""
-    return await asyncio.wrap_future(database._thread.submit(database._run, change, "BEGIN IMMEDIATE"))
+    return await asyncio.wrap_future(database._submit(change, "BEGIN IMMEDIATE"))
 
 
 async def cancelled(task: asyncio.Task[Any]) -> None:

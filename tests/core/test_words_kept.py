@@ -255,7 +255,7 @@ async def test_every_beginning_is_taken_back_when_it_is_stopped_in_the_middle(
         "continue": lambda: runtime.chat.continue_(place.id, X),
     }[wish]()
     entered, go_on = threading.Event(), threading.Event()
-    kept = runtime.library.database._run
+    kept = runtime.library.database._submit
 
     def slow(work, begin):  # type: ignore[no-untyped-def]
         def held(connection: Connection) -> object:
@@ -267,7 +267,7 @@ async def test_every_beginning_is_taken_back_when_it_is_stopped_in_the_middle(
 
         return kept(held, begin)
 
-    runtime.library.database._run = slow  # type: ignore[method-assign]
+    runtime.library.database._submit = slow  # type: ignore[method-assign]
     task = asyncio.create_task(run(events))
     await asyncio.to_thread(entered.wait, 5)
     task.cancel()

@@ -9,7 +9,6 @@ Several processes may share the file (WAL, 30 s of patience). Indexes are SQLite
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -20,7 +19,6 @@ from lunalux_core.backend.storage import checks, effects
 from lunalux_core.backend.storage.encoding import decode, encode, fingerprint
 from lunalux_core.backend.storage.sqlite.connection import (
     Worker,
-    finished,
     open_connection,
     open_impatient,
     unavailable,
@@ -41,6 +39,7 @@ from lunalux_core.backend.storage.table import (
     TableSpec,
     Update,
 )
+from lunalux_core.sqlite_thread import copy_database, finished, is_unreadable
 
 T = TypeVar("T")
 GET_MANY_LIMIT = 100
@@ -138,7 +137,7 @@ class SqliteStore:
             try:
                 return select.page(db.execute(select.sql, select.values))
             except sqlite3.OperationalError as error:
-                if "decode" not in str(error):
+                if not is_unreadable(error):
                     raise
                 with unreadable_texts(db):  # one row's half a surrogate pair must not hide all the others
                     return select.page(db.execute(select.sql, select.values))
@@ -170,13 +169,10 @@ class SqliteStore:
         """Write a whole, consistent copy of the store to the file `target`."""
 
         def work(db: sqlite3.Connection) -> None:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
-            copy = sqlite3.connect(target)
             try:
-                db.backup(copy)
-            finally:
-                copy.close()
+                copy_database(db, target)
+            except OSError as error:
+                raise unavailable(error) from error
 
         await self._reader.run(work)
 

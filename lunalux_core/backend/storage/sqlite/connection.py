@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from lunalux_core.backend.storage.table import Unavailable
+from lunalux_core.sqlite_thread import SqliteThread, Trouble, kind_of_trouble, readable, share, transaction
 
 T = TypeVar("T")
 BUSY_SECONDS = 30
@@ -41,7 +40,7 @@ def _connect(path: Path, ddl: Iterable[str] | None, patience_s: float) -> sqlite
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives -wal and -shm the same mode
     db = sqlite3.connect(path, timeout=patience_s, isolation_level=None, check_same_thread=False)
     try:
-        _enter_wal(db)
+        share(db, BUSY_SECONDS)
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA mmap_size = 268435456")
         if ddl is not None:
@@ -50,19 +49,6 @@ def _connect(path: Path, ddl: Iterable[str] | None, patience_s: float) -> sqlite
         db.close()
         raise
     return db
-
-
-def _enter_wal(db: sqlite3.Connection) -> None:
-    """Switching to WAL does not wait for other openers by itself, so it is tried again here."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
 
 
 def _create(db: sqlite3.Connection, ddl: Iterable[str]) -> None:
@@ -82,28 +68,10 @@ def _create(db: sqlite3.Connection, ddl: Iterable[str]) -> None:
         raise
 
 
-def transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    """`work` in a write transaction: all of it is on disk when this returns, or none of it ever."""
-    db.execute("BEGIN IMMEDIATE")
-    return finished(db, work)
-
-
-def finished(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    """`work` in the transaction that was begun, and its commit."""
-    try:
-        result = work(db)
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    return result
-
-
 @contextmanager
 def unreadable_texts(db: sqlite3.Connection) -> Iterator[None]:
     """Read texts that are no UTF-8 with a mark for what is wrong; slower, so for those alone."""
-    db.text_factory = lambda data: data.decode("utf-8", "replace")
+    db.text_factory = readable
     try:
         yield
     finally:
@@ -118,15 +86,17 @@ class Worker:
     """
 
     def __init__(self, name: str, connect: Callable[[], sqlite3.Connection]) -> None:
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
-        self._opening: Future[sqlite3.Connection] = self._executor.submit(connect)
-        self._closed = False
+        self._thread = SqliteThread(name, connect, unavailable)
 
     def connection(self) -> sqlite3.Connection:
-        return self._opening.result()
+        """Wait until the file is open."""
+        return self._thread.connection()
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._submit(work)
+        """What `work` returns, outside any transaction of ours."""
+        if self._thread.closed:
+            raise Unavailable("The storage is closed.")
+        return await asyncio.wrap_future(self._thread.submit(work))
 
     async def run_transaction(self, work: Callable[[sqlite3.Connection], T]) -> tuple[T, float]:
         """What `transaction` returns, and the seconds it took."""
@@ -136,57 +106,20 @@ class Worker:
             result = transaction(db, work)
             return result, time.perf_counter() - began
 
-        return await self._submit(timed)
-
-    async def _submit(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        if self._closed:
-            raise Unavailable("The storage is closed.")
-
-        def guarded() -> T:
-            try:
-                return work(self._opening.result())
-            except (sqlite3.Error, OSError) as error:
-                raise unavailable(error) from error
-
-        return await asyncio.wrap_future(self._executor.submit(guarded))
+        return await self.run(timed)
 
     def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-
-        def shut() -> None:
-            if self._opening.exception() is None:
-                self._opening.result().close()
-
-        self._executor.submit(shut).result()
-        self._executor.shutdown()
+        """Wait for the work under way, then close the file. Safe to call twice."""
+        self._thread.close()
 
 
 def unavailable(error: Exception) -> Unavailable:
     """The sentence a person can act on. A transaction of SQLite is whole or absent, never in doubt."""
-    if isinstance(error, OSError):
-        full = error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
-        kind = "full" if full else "unwritable" if error.errno in _UNWRITABLE else ""
-    else:
-        # By its number: the text of an error may hold any word that a path does.
-        name = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
-        kind = _KINDS.get(name, "")
-    return Unavailable(_SENTENCES.get(kind) or f"The service's data cannot be used: {error}")
+    sentence = _SENTENCES.get(kind_of_trouble(error))
+    return Unavailable(sentence or f"The service's data cannot be used: {error}")
 
 
-_UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR})
-_KINDS = {
-    "SQLITE_FULL": "full",
-    "SQLITE_READONLY": "unwritable",
-    "SQLITE_CANTOPEN": "unwritable",
-    "SQLITE_PERM": "unwritable",
-    "SQLITE_BUSY": "busy",
-    "SQLITE_LOCKED": "busy",
-    "SQLITE_CORRUPT": "damaged",
-    "SQLITE_NOTADB": "damaged",
-}
-_SENTENCES = {
+_SENTENCES: dict[Trouble, str] = {
     "full": "The disk that holds the service's data is full.",
     "unwritable": "The service cannot write to its data folder.",
     "busy": f"Another program held the service's data for over {BUSY_SECONDS} seconds.",
