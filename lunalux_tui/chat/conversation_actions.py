@@ -11,7 +11,7 @@ from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.chat.open_chat import OpenChat
+    from lunalux_tui.chat.opener import Opener
 
 
 class ConversationView(Asker, Protocol):
@@ -21,17 +21,8 @@ class ConversationView(Asker, Protocol):
     def busy(self) -> bool:
         """Whether a reply is coming."""
 
-    async def open_again(self, *, new: bool = False) -> None:
-        """Open the latest conversation, or a new one, with who is talked with already."""
-
-    async def open_conversation(self, conversation_id: str, message_id: str = "") -> None:
-        """Open a conversation, at one of its messages if one is named."""
-
-    async def reload(self) -> None:
-        """Read the conversation again."""
-
-    async def reveal(self, message_id: str) -> None:
-        """Bring a message of the conversation into view."""
+    def typed(self) -> str:
+        """What stands in the prompt."""
 
     def show_persona(self, name: str) -> None:
         """Name who the person is here."""
@@ -40,34 +31,35 @@ class ConversationView(Asker, Protocol):
 class ConversationActions:
     """Actions on the conversation that is open; each asks something first."""
 
-    def __init__(self, runtime: Runtime, chat: OpenChat, view: ConversationView) -> None:
+    def __init__(self, runtime: Runtime, opener: Opener, view: ConversationView) -> None:
         self._runtime = runtime
-        self._open = chat
+        self._opener = opener
+        self._open = opener.chat
         self._view = view
 
     async def choose(self) -> None:
         """Another conversation with the same character or group, or a new one."""
         from lunalux_tui.chat.conversations_dialog import NEW, ConversationsDialog
 
-        chat, view = self._open, self._view
+        chat, opener = self._open, self._opener
         if not chat.row_id:
             return
         current = chat.conversation.id if chat.conversation else ""
         dialog = ConversationsDialog(self._runtime, chat.name, current, **chat.owner)
-        answer = await view.ask(dialog)
+        answer = await self._view.ask(dialog)
         if answer == NEW:
-            await view.open_again(new=True)
+            await opener.open_again(new=True)
         elif answer and answer != current:
-            await view.open_conversation(answer)
+            await opener.open_conversation(answer)
         elif current in dialog.deleted:
             chat.conversation = None
-            await view.open_again()
+            await opener.open_again()
         elif current:
-            await view.reload()
+            await opener.reload()
 
     async def new(self) -> None:
         """Begin anew with who is talked with."""
-        await self._view.open_again(new=True)
+        await self._opener.open_again(new=True)
 
     async def rename(self) -> None:
         """Give the conversation a title."""
@@ -79,7 +71,7 @@ class ConversationActions:
         title = await self._view.ask(AskDialog(t("dialog.rename.title"), value=conversation.title))
         if title is not None:
             await self._runtime.library.conversations.rename(conversation.id, title)
-            await self._view.reload()
+            await self._opener.reload()
 
     async def tree(self) -> None:
         """All branches, and the way to another one."""
@@ -92,9 +84,7 @@ class ConversationActions:
         head_id = (await conversations.get(identity)).head_id  # turns moved it since the last reading
         message_id = await self._view.ask(TreeDialog(nodes, head_id))
         if message_id:
-            await conversations.select(message_id)
-            await self._view.reload()
-            await self._view.reveal(message_id)
+            await self._opener.reveal(message_id)
 
     async def search(self) -> None:
         """Find words in messages, and go there."""
@@ -106,7 +96,7 @@ class ConversationActions:
         answer = await self._view.ask(dialog)
         if answer:
             conversation_id, _, message_id = answer.partition(" ")
-            await self._view.open_conversation(conversation_id, message_id)
+            await self._opener.open_conversation(conversation_id, message_id)
 
     async def personas(self) -> None:
         """Who the person is, here and in new conversations."""
@@ -121,7 +111,7 @@ class ConversationActions:
                 await library.conversations.set(self._open.conversation.id, persona_id=persona_id)
         chosen = await library.personas.chosen()
         self._view.show_persona(chosen.name if chosen else self._runtime.settings.user_name)
-        await self._view.reload()
+        await self._opener.reload()
 
     async def modes(self) -> None:
         """How replies of this conversation are written."""
@@ -143,7 +133,7 @@ class ConversationActions:
         if answer:
             mode = "" if answer == "none" else answer
             await self._runtime.library.conversations.set(conversation.id, mode=mode)
-            await self._view.reload()
+            await self._opener.reload()
 
     async def note(self) -> None:
         """Ask for the author's note and keep it; the next turn sends it."""
@@ -171,11 +161,11 @@ class ConversationActions:
         await drafts.keep(key, "")
         self._view.say(t("note.kept" if note.prompt else "note.gone"))
 
-    async def inspect(self, typed: str) -> None:
-        """How the prompt of the last turn came about, and what would be sent now with what is `typed`."""
+    async def inspect(self) -> None:
+        """How the prompt of the last turn came about, and what would be sent now."""
         from lunalux_tui.chat.inspector.dialog import InspectorDialog
 
         conversation = self._open.conversation
         if conversation is not None:
             options = self._open.turn_options()
-            await self._view.ask(InspectorDialog(self._runtime, conversation.id, typed, options))
+            await self._view.ask(InspectorDialog(self._runtime, conversation.id, self._view.typed(), options))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.chat.open_chat import OpenChat
+    from lunalux_tui.chat.opener import Opener
 
 SHOWN_NAMES = 5
 """How many of the files that were dropped are named, and how many failures are told."""
@@ -22,12 +22,6 @@ SHOWN_NOTES = 8
 
 class FileView(Asker, Protocol):
     """What these actions ask of the screen."""
-
-    async def open_character(self, character_id: str) -> None:
-        """Open a character's latest conversation."""
-
-    async def open_conversation(self, conversation_id: str) -> None:
-        """Open a conversation."""
 
     async def refresh_roster(self) -> None:
         """Read the list of characters again."""
@@ -39,9 +33,10 @@ class FileView(Asker, Protocol):
 class FileActions:
     """Exports what is open, imports what is named or dropped."""
 
-    def __init__(self, runtime: Runtime, chat: OpenChat, view: FileView) -> None:
+    def __init__(self, runtime: Runtime, opener: Opener, view: FileView) -> None:
         self._runtime = runtime
-        self._open = chat
+        self._opener = opener
+        self._open = opener.chat
         self._view = view
 
     async def export(self) -> None:
@@ -82,7 +77,7 @@ class FileActions:
             return
         path = path_of(answer)
         imported = await import_chat(self._runtime.library, read_file(path), path.name, **self._open.owner)
-        await self._view.open_conversation(imported.conversation_id)
+        await self._opener.open_conversation(imported.conversation_id)
         self._view.say(t("chat.chat_imported", n=imported.messages))
         if imported.notes:
             self._view.note(t("chat.import_notes"), "\n".join(imported.notes[:SHOWN_NOTES]), error=False)
@@ -117,7 +112,7 @@ class FileActions:
         report = await import_paths(self._runtime, list(paths))
         await view.refresh_roster()
         if report.only:
-            await view.open_character(report.only)
+            await self._opener.open_character(report.only)
         for failure in report.failed[:SHOWN_NAMES]:
             view.note(*tell(failure))
         if report.notes:

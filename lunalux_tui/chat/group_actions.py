@@ -13,28 +13,20 @@ from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.chat.open_chat import OpenChat
+    from lunalux_tui.chat.opener import Opener
 
 
 class GroupView(Asker, TurnStarter, Protocol):
     """What these actions ask of the screen."""
 
-    async def open_group(self, group_id: str) -> None:
-        """Open a group's latest conversation."""
-
-    async def group_changed(self) -> None:
-        """Read the group that is open again, and show its members as they are now."""
-
-    async def group_deleted(self, group_id: str) -> None:
-        """Show nothing of it any more."""
-
 
 class GroupActions:
     """Actions on the group that is open, and the way to a new one."""
 
-    def __init__(self, runtime: Runtime, chat: OpenChat, view: GroupView) -> None:
+    def __init__(self, runtime: Runtime, opener: Opener, view: GroupView) -> None:
         self._runtime = runtime
-        self._open = chat
+        self._opener = opener
+        self._open = opener.chat
         self._view = view
 
     async def new(self) -> bool:
@@ -56,7 +48,7 @@ class GroupActions:
         if name is None:
             return False
         group = await library.groups.create(name, chosen)
-        await self._view.open_group(group.id)
+        await self._opener.open_group(group.id)
         return True
 
     async def speak(self) -> None:
@@ -86,7 +78,7 @@ class GroupActions:
         if self._open.group is None:
             return
         chosen = await self._view.ask(GroupDialog(self._runtime, self._open.group))
-        await self._view.group_changed()
+        await self._opener.group_changed()
         if chosen:
             self._let_speak(chosen)
 
@@ -100,7 +92,7 @@ class GroupActions:
         order = await self._view.ask(order_dialog(group))
         if order:
             await self._runtime.library.groups.set(group.id, order=order)
-            await self._view.group_changed()
+            await self._opener.group_changed()
 
     async def rename(self) -> None:
         """Give the group another name."""
@@ -112,7 +104,7 @@ class GroupActions:
         name = await self._view.ask(AskDialog(t("dialog.group_name.title"), value=group.name))
         if name:
             await self._runtime.library.groups.set(group.id, name=name)
-            await self._view.group_changed()
+            await self._opener.group_changed()
 
     async def delete_open(self) -> None:
         """Delete the group that is open."""
@@ -127,7 +119,7 @@ class GroupActions:
         if await self._view.ask(ConfirmDialog(t("dialog.delete_group.title"), question)):
             self._view.stop_turn()
             await self._runtime.library.groups.delete(group.id)
-            await self._view.group_deleted(group.id)
+            await self._opener.group_deleted(group.id)
 
 
 def why_nobody_answers(group: Group, keymap: Mapping[str, str]) -> str:

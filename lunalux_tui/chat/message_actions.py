@@ -11,7 +11,7 @@ from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.chat.open_chat import OpenChat
+    from lunalux_tui.chat.opener import Opener
 
 
 class MessageList(Protocol):
@@ -27,20 +27,27 @@ class MessageList(Protocol):
     def reveal(self, message_id: str) -> None:
         """Bring a message into view."""
 
+    def text(self, message: Message) -> str:
+        """The words of a message as they are shown."""
+
+    def toggle_fold(self, message_id: str) -> bool:
+        """Fold or unfold the reasoning; False when there is none."""
+
 
 class MessageView(Asker, TurnStarter, Protocol):
     """What these actions ask of the screen."""
 
-    async def reload(self) -> None:
-        """Read the conversation again after a change of its tree."""
+    def copy(self, text: str) -> None:
+        """Put a text into the clipboard."""
 
 
 class MessageActions:
     """Actions on the chosen message, or on the last one when none is chosen."""
 
-    def __init__(self, runtime: Runtime, chat: OpenChat, shown: MessageList, view: MessageView) -> None:
+    def __init__(self, runtime: Runtime, opener: Opener, shown: MessageList, view: MessageView) -> None:
         self._runtime = runtime
-        self._open = chat
+        self._opener = opener
+        self._open = opener.chat
         self._shown = shown
         self._view = view
 
@@ -88,6 +95,15 @@ class MessageActions:
             events = self._runtime.chat.impersonate(conversation.id, self._open.turn_options())
             self._view.start_turn(events, impersonate=True)
 
+    async def ask_price(self, words: str, model_id: str) -> None:
+        """A reply that became dearer is made, and paid, when the person agrees to its price."""
+        from lunalux_tui.parts.ask_dialog import ConfirmDialog
+
+        question = ConfirmDialog(t("chat.price.title"), t("chat.price.question", message=words))
+        if await self._view.ask(question):
+            await self._runtime.account.agree(model_id)
+            self.regenerate()
+
     async def swipe(self, step: int) -> None:
         """Show the version before or after; after the last one a new one is made."""
         message = self._free_target
@@ -96,7 +112,7 @@ class MessageActions:
         version = await self._runtime.chat.swipe(message.id, step)
         if version is not None:
             chosen = bool(self._shown.selected)
-            await self._view.reload()
+            await self._opener.reload()
             self._shown.selected = version.id if chosen else ""
             self._shown.reveal(version.id)  # another version is read from its beginning
         elif message.role == "assistant" and message.parent_id:
@@ -105,7 +121,7 @@ class MessageActions:
 
     # -- edits -------------------------------------------------------------------------------------
 
-    async def edit(self, as_branch: bool) -> None:
+    async def edit(self, as_branch: bool = False) -> None:
         """Change the words of a message, in its place or beside it."""
         from lunalux_tui.parts.edit_dialog import EditDialog
 
@@ -131,14 +147,14 @@ class MessageActions:
             return
         await (chat.edit_as_branch if as_branch else chat.edit)(message.id, text)
         await drafts.keep(key, "")
-        await self._view.reload()
+        await self._opener.reload()
 
-    async def delete(self, only_this: bool) -> None:
+    async def delete(self, only_this: bool = False) -> None:
         """Take a message away, with what follows it unless `only_this`."""
         message = self._free_target
         if message is not None:
             await self._runtime.chat.delete(message.id, only_this=only_this)
-            await self._view.reload()
+            await self._opener.reload()
             self._view.say(t("chat.deleted"))
 
     async def truncate(self) -> None:
@@ -146,7 +162,7 @@ class MessageActions:
         message = self._free_target
         if message is not None:
             await self._runtime.chat.truncate(message.id)
-            await self._view.reload()
+            await self._opener.reload()
             self._view.say(t("chat.truncated"))
 
     async def hide(self) -> None:
@@ -154,7 +170,7 @@ class MessageActions:
         message = self._free_target
         if message is not None:
             await self._runtime.chat.hide(message.id, not message.hidden)
-            await self._view.reload()
+            await self._opener.reload()
 
     async def undo(self) -> None:
         """Take the last change back."""
@@ -173,6 +189,31 @@ class MessageActions:
         if change is None:
             self._view.say(t("chat.nothing_to_redo" if redo else "chat.nothing_to_undo"))
             return
-        await self._view.reload()
+        await self._opener.reload()
         words = "chat.redone" if redo else "chat.undone"
         self._view.say(t(words if change.shown else f"{words}_beside"))
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def copy(self) -> None:
+        """Copy the words of a message."""
+        message = self.target
+        if message is not None:
+            self._view.copy(message.content)
+            self._view.say(t("chat.copied"))
+
+    def copy_code(self) -> None:
+        """Copy the blocks of code of a message, as it is shown."""
+        from lunalux_tui.render.blocks import code_blocks
+
+        message = self.target
+        blocks = code_blocks(self._shown.text(message)) if message else []
+        if blocks:
+            self._view.copy("\n\n".join(blocks))
+        self._view.say(t("chat.code_copied" if blocks else "chat.no_code"))
+
+    def fold(self) -> None:
+        """Fold or unfold the reasoning of a message; one without any is chosen."""
+        message = self.target
+        if message is not None and not self._shown.toggle_fold(message.id):
+            self._shown.selected = message.id

@@ -94,11 +94,11 @@ class ChatPane(Column):
         self.prompt.fill(typed or conversation.draft)
         self.follow_messages()
 
-    def show_nothing(self) -> None:
+    def show_nothing(self, *, typed: str = "") -> None:
         """Show that nothing is open."""
         self.show_head()
         self.window.clear()
-        self.prompt.fill("")
+        self.prompt.fill(typed)
         self.last_reply(None)
 
     def show_head(self) -> None:

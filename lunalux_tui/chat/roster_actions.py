@@ -9,6 +9,7 @@ from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.opener import Opener
 
 
 class RosterView(Asker, Protocol):
@@ -17,15 +18,13 @@ class RosterView(Asker, Protocol):
     async def refresh_roster(self) -> None:
         """Read the list of characters again."""
 
-    async def character_deleted(self, character_id: str) -> None:
-        """Show nothing of the character any more."""
-
 
 class RosterActions:
     """Actions on a character of the list (an id, "" for none)."""
 
-    def __init__(self, runtime: Runtime, view: RosterView) -> None:
+    def __init__(self, runtime: Runtime, opener: Opener, view: RosterView) -> None:
         self._runtime = runtime
+        self._opener = opener
         self._view = view
 
     async def favourite(self, character_id: str) -> None:
@@ -45,4 +44,4 @@ class RosterActions:
         question = t("dialog.delete_character.question", name=name)
         if await self._view.ask(ConfirmDialog(t("dialog.delete_character.title"), question)):
             await characters.delete(character_id)
-            await self._view.character_deleted(character_id)
+            await self._opener.character_deleted(character_id)

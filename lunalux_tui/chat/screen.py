@@ -17,7 +17,6 @@ from lunalux_core.library.characters import CharacterSummary
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import bindings
-from lunalux_tui.app.first_frame import FIRST
 from lunalux_tui.chat.actions import CHAT_ACTIONS, GROUP_ACTIONS, ChatTranscript
 from lunalux_tui.chat.bars import ChatHeader, StatusBar, Suggestions
 from lunalux_tui.chat.conversation_actions import ConversationActions
@@ -25,6 +24,7 @@ from lunalux_tui.chat.file_actions import FileActions
 from lunalux_tui.chat.group_actions import GroupActions
 from lunalux_tui.chat.message_actions import MessageActions
 from lunalux_tui.chat.open_chat import OpenChat
+from lunalux_tui.chat.opener import Opener
 from lunalux_tui.chat.pane import ChatPane
 from lunalux_tui.chat.prompt import Prompt
 from lunalux_tui.chat.roster import Roster
@@ -32,7 +32,6 @@ from lunalux_tui.chat.roster_actions import RosterActions
 from lunalux_tui.chat.script_actions import ScriptActions
 from lunalux_tui.chat.transcript.transcript import Transcript
 from lunalux_tui.chat.transcript.window import Window
-from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Beside
 from lunalux_tui.parts.keybar import KeyBar
 from lunalux_tui.parts.rows import Rows
@@ -48,11 +47,15 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.view import Answer
 
 Work = Callable[[], Coroutine[Any, Any, None]]
+Handed = Callable[..., None]
 
 TURN = "turn"
 """Group of the worker that runs a turn."""
 DIALOG = "dialog"
 """Group of the worker that waits for an answer; another question takes its place."""
+
+EDIT = "edit"
+"""Group of the workers that change messages; they wait for each other in the library."""
 
 EVERY = 1.0
 """Seconds between two looks whether another program wrote to the library."""
@@ -68,6 +71,15 @@ IN_A_CONVERSATION = frozenset(
     }
 )
 IN_A_GROUP = frozenset(action.method for action in GROUP_ACTIONS if action.id != "group.new")
+
+
+def handed(group: str, method: Callable[[ChatScreen], Callable[..., Coroutine[Any, Any, None]]]) -> Handed:
+    """An action that one of the objects does, in a worker of `group`."""
+
+    def action(screen: ChatScreen, *arguments: Any) -> None:
+        screen._run(group, partial(method(screen), *arguments), exclusive=group != EDIT)
+
+    return action
 
 
 class ChatScreen(LunaScreen[None]):
@@ -114,7 +126,7 @@ class ChatScreen(LunaScreen[None]):
             groups = {one.id: one for one in opening.groups}
             chat.character = characters.get(opening.conversation.character_id)
             chat.group = groups.get(opening.conversation.group_id or "")
-            self._show(opening.conversation, opening.messages)
+            self.opener.show(opening.conversation, opening.messages)
         self._show_roster(opening.characters, opening.groups)
         if opening.problem is not None:
             self.show_error(opening.problem)
@@ -136,23 +148,27 @@ class ChatScreen(LunaScreen[None]):
         """What keeps the conversation in step with other programs; the first frame does without it."""
         from lunalux_tui.chat.transcript.following import Following
 
-        return Following(self.runtime.library, self.open_chat, self.transcript, self)
+        return Following(self.runtime.library, self.opener, self.transcript, self)
+
+    @cached_property
+    def opener(self) -> Opener:
+        return Opener(self.runtime, self.open_chat, self)
 
     @cached_property
     def message_actions(self) -> MessageActions:
-        return MessageActions(self.runtime, self.open_chat, self.transcript, self)
+        return MessageActions(self.runtime, self.opener, self.transcript, self)
 
     @cached_property
     def conversation_actions(self) -> ConversationActions:
-        return ConversationActions(self.runtime, self.open_chat, self)
+        return ConversationActions(self.runtime, self.opener, self)
 
     @cached_property
     def group_actions(self) -> GroupActions:
-        return GroupActions(self.runtime, self.open_chat, self)
+        return GroupActions(self.runtime, self.opener, self)
 
     @cached_property
     def file_actions(self) -> FileActions:
-        return FileActions(self.runtime, self.open_chat, self)
+        return FileActions(self.runtime, self.opener, self)
 
     @cached_property
     def script_actions(self) -> ScriptActions:
@@ -160,7 +176,7 @@ class ChatScreen(LunaScreen[None]):
 
     @cached_property
     def roster_actions(self) -> RosterActions:
-        return RosterActions(self.runtime, self)
+        return RosterActions(self.runtime, self.opener, self)
 
     # -- what is open ------------------------------------------------------------------------------
 
@@ -195,97 +211,46 @@ class ChatScreen(LunaScreen[None]):
 
     async def open_character(self, character_id: str, *, new: bool = False) -> None:
         """Open a character's latest conversation, or a new one."""
-        chat, library = self.runtime.chat, self.runtime.library
-        conversation = await (chat.start(character_id) if new else chat.open(character_id))
-        await library.characters.touch(character_id)
-        await self.open_conversation(conversation.id)
+        await self.opener.open_character(character_id, new=new)
 
     async def open_group(self, group_id: str, *, new: bool = False) -> None:
         """Open a group's latest conversation, or a new one."""
-        chat, library = self.runtime.chat, self.runtime.library
-        conversation = await (chat.start_group(group_id) if new else chat.open_group(group_id))
-        await library.groups.touch(group_id)
-        await self.open_conversation(conversation.id)
+        await self.opener.open_group(group_id, new=new)
 
     async def open_again(self, *, new: bool = False) -> None:
         """Open the latest conversation, or a new one, with who is talked with already."""
-        if self.group is not None:
-            await self.open_group(self.group.id, new=new)
-        elif self.character is not None:
-            await self.open_character(self.character.id, new=new)
-
-    async def open_conversation(self, conversation_id: str, message_id: str = "") -> None:
-        """Open a conversation, at one of its messages if one is named."""
-        self.stop_turn()
-        library, chat = self.runtime.library, self.open_chat
-        await self.keep_draft()
-        if message_id:
-            await library.conversations.select(message_id)
-        conversation = await library.conversations.get(conversation_id)
-        if conversation.group_id:
-            chat.character, chat.group = None, await library.groups.get(conversation.group_id)
-        else:
-            chat.character = (await library.characters.get(conversation.character_id)).summary
-            chat.group = None
-        page = await library.conversations.page(conversation_id, limit=FIRST)
-        self._show(conversation, page)
-        self.roster.rows.mark_current(chat.row_id)
-        if message_id:
-            await self.reveal(message_id)
-
-    def _show(self, conversation: Conversation, messages: Sequence[Message]) -> None:
-        typed = self.prompt.text if self.conversation is None else ""  # while it opened
-        self.open_chat.conversation = conversation
-        self.pane.show_conversation(messages, typed=typed)
-        self.call_after_refresh(self._ask_about_scripts)
-        self.refresh_bindings()
+        await self.opener.open_again(new=new)
 
     async def reload(self, *, keep_place: bool = True) -> None:
         """Read the conversation again after a change of its tree."""
-        if self.conversation is None:
-            return
-        self.open_chat.conversation = await self.runtime.library.conversations.get(self.conversation.id)
+        await self.opener.reload(keep_place=keep_place)
+
+    # -- showing it (`opener.OpenView`) ------------------------------------------------------------
+
+    def show_conversation(self, messages: Sequence[Message], *, typed: str = "") -> None:
+        self.pane.show_conversation(messages, typed=typed)
+        self.roster.rows.mark_current(self.open_chat.row_id)
+        self.call_after_refresh(self._ask_about_scripts)
+        self.refresh_bindings()
+
+    async def show_again(self, *, keep_place: bool = True) -> None:
         await self.pane.reload(keep_place=keep_place)
         self.call_after_refresh(self._ask_about_scripts)
 
-    async def reveal(self, message_id: str) -> None:
-        """Bring a message of the conversation into view."""
-        await self.window.reveal(message_id)
-
-    def _close(self) -> None:
-        """Show that nothing is open."""
-        chat = self.open_chat
-        chat.character = chat.group = chat.conversation = None
-        self.pane.show_nothing()
+    def show_members(self) -> None:
+        self.pane.show_head()
+        self.transcript.retranslate()
         self.refresh_bindings()
 
-    def conversation_gone(self) -> None:
-        """Another program deleted the conversation; what stands in the prompt stays."""
-        typed = self.prompt.text
-        self._close()
-        self.prompt.fill(typed)
+    def show_nothing(self, *, typed: str = "") -> None:
+        self.pane.show_nothing(typed=typed)
+        self.refresh_bindings()
 
-    async def group_changed(self) -> None:
-        """Read the group that is open again, and draw its members as they are now."""
-        if self.group is not None:
-            self.open_chat.group = await self.runtime.library.groups.get(self.group.id)
-            self.pane.show_head()
-            self.refresh_bindings()
-            self.transcript.retranslate()
-            await self.refresh_roster()
+    async def reveal(self, message_id: str) -> None:
+        await self.window.reveal(message_id)
 
-    async def group_deleted(self, group_id: str) -> None:
-        """Show nothing of a group any more."""
-        if self.group is not None and self.group.id == group_id:
-            self._close()
-        await self.refresh_roster()
-
-    async def character_deleted(self, character_id: str) -> None:
-        """Show nothing of a character any more, also not as the member of a group."""
-        if self.character is not None and self.character.id == character_id:
-            self._close()
-        await self.group_changed()
-        await self.refresh_roster()
+    def typed(self) -> str:
+        return self.prompt.text
 
     async def refresh_roster(self) -> None:
         """Read the list of characters again, as the search field narrows it."""
@@ -361,15 +326,7 @@ class ChatScreen(LunaScreen[None]):
 
     @on(ChatPane.PriceChanged)
     def _price_changed(self, event: ChatPane.PriceChanged) -> None:
-        self._run("price", partial(self._ask_price, event.words, event.model_id))
-
-    async def _ask_price(self, words: str, model_id: str) -> None:
-        """A reply that became dearer is made, and paid, when the person agrees to its price."""
-        from lunalux_tui.parts.ask_dialog import ConfirmDialog
-
-        if await self.ask(ConfirmDialog(t("chat.price.title"), t("chat.price.question", message=words))):
-            await self.runtime.account.agree(model_id)
-            self.action_regenerate()
+        self._run("price", partial(self.message_actions.ask_price, event.words, event.model_id))
 
     # -- asking and telling ------------------------------------------------------------------------
 
@@ -405,6 +362,10 @@ class ChatScreen(LunaScreen[None]):
     def show_persona(self, name: str) -> None:
         """Name who the person is here."""
         self.header.persona = name
+
+    def copy(self, text: str) -> None:
+        """Put a text into the clipboard."""
+        self.app.copy_to_clipboard(text)
 
     async def show_scripts(self, question: CardScripts | None) -> None:
         """Show the question about the scripts of a card; None for no question."""
@@ -464,7 +425,8 @@ class ChatScreen(LunaScreen[None]):
         self._run("open", partial(self._open_row, event.id))
 
     async def _open_row(self, row_id: str) -> None:
-        await (self.open_group(row_id) if row_id in self.groups else self.open_character(row_id))
+        opener = self.opener
+        await (opener.open_group(row_id) if row_id in self.groups else opener.open_character(row_id))
         self.action_focus_prompt()
 
     def key_escape(self) -> None:
@@ -499,6 +461,43 @@ class ChatScreen(LunaScreen[None]):
             return chat.conversation is not None and not (self.busy and action in NOT_WHILE_BUSY)
         return super().check_action(action, parameters)
 
+    action_swipe = handed(EDIT, lambda screen: screen.message_actions.swipe)
+    action_edit = handed(EDIT, lambda screen: screen.message_actions.edit)
+    action_delete = handed(EDIT, lambda screen: screen.message_actions.delete)
+    action_truncate = handed(EDIT, lambda screen: screen.message_actions.truncate)
+    action_hide = handed(EDIT, lambda screen: screen.message_actions.hide)
+    action_undo = handed(EDIT, lambda screen: screen.message_actions.undo)
+    action_redo = handed(EDIT, lambda screen: screen.message_actions.redo)
+
+    action_conversations = handed(DIALOG, lambda screen: screen.conversation_actions.choose)
+    action_new_conversation = handed(DIALOG, lambda screen: screen.conversation_actions.new)
+    action_rename = handed(DIALOG, lambda screen: screen.conversation_actions.rename)
+    action_tree = handed(DIALOG, lambda screen: screen.conversation_actions.tree)
+    action_search = handed(DIALOG, lambda screen: screen.conversation_actions.search)
+    action_personas = handed(DIALOG, lambda screen: screen.conversation_actions.personas)
+    action_modes = handed(DIALOG, lambda screen: screen.conversation_actions.modes)
+    action_note = handed(DIALOG, lambda screen: screen.conversation_actions.note)
+    action_inspect = handed(DIALOG, lambda screen: screen.conversation_actions.inspect)
+    action_models = handed(DIALOG, lambda screen: screen._choose_model)
+    action_preset = handed(DIALOG, lambda screen: screen._show_preset)
+
+    action_export = handed(DIALOG, lambda screen: screen.file_actions.export)
+    action_import_chat = handed(DIALOG, lambda screen: screen.file_actions.import_chat)
+    action_import_cards = handed(DIALOG, lambda screen: screen.file_actions.import_named)
+
+    action_scripts = handed(DIALOG, lambda screen: screen.script_actions.choose)
+    action_answer_scripts = handed("scripts", lambda screen: screen.script_actions.answer)
+
+    action_new_group = handed(DIALOG, lambda screen: screen._new_group)
+    action_speak = handed(DIALOG, lambda screen: screen.group_actions.speak)
+    action_members = handed(DIALOG, lambda screen: screen.group_actions.members)
+    action_group_order = handed(DIALOG, lambda screen: screen.group_actions.order)
+    action_rename_group = handed(DIALOG, lambda screen: screen.group_actions.rename)
+    action_delete_group = handed(DIALOG, lambda screen: screen.group_actions.delete_open)
+
+    action_favourite = handed("roster", lambda screen: screen._favourite)
+    action_delete_character = handed(DIALOG, lambda screen: screen._delete_row)
+
     def action_stop(self) -> None:
         self.stop_turn()
 
@@ -511,45 +510,18 @@ class ChatScreen(LunaScreen[None]):
     def action_impersonate(self) -> None:
         self.message_actions.impersonate()
 
-    def action_swipe(self, step: int) -> None:
-        self._run("edit", partial(self.message_actions.swipe, step), exclusive=False)
+    def action_copy(self) -> None:
+        self.message_actions.copy()
 
-    def action_edit(self, as_branch: bool = False) -> None:
-        self._run("edit", partial(self.message_actions.edit, as_branch), exclusive=False)
+    def action_copy_code(self) -> None:
+        self.message_actions.copy_code()
 
-    def action_delete(self, only_this: bool = False) -> None:
-        self._run("edit", partial(self.message_actions.delete, only_this), exclusive=False)
-
-    def action_truncate(self) -> None:
-        self._run("edit", self.message_actions.truncate, exclusive=False)
-
-    def action_hide(self) -> None:
-        self._run("edit", self.message_actions.hide, exclusive=False)
-
-    def action_undo(self) -> None:
-        self._run("edit", self.message_actions.undo, exclusive=False)
-
-    def action_redo(self) -> None:
-        self._run("edit", self.message_actions.redo, exclusive=False)
+    def action_fold(self) -> None:
+        self.message_actions.fold()
 
     def target(self) -> Message | None:
         """The message an action means: the chosen one, or the last one."""
         return self.message_actions.target
-
-    def action_copy(self) -> None:
-        message = self.target()
-        if message is not None:
-            self.app.copy_to_clipboard(message.content)
-            self.say(t("chat.copied"))
-
-    def action_copy_code(self) -> None:
-        from lunalux_tui.render.blocks import code_blocks
-
-        message = self.target()
-        blocks = code_blocks(self.transcript.sheet.text(message)) if message else []
-        if blocks:
-            self.app.copy_to_clipboard("\n\n".join(blocks))
-        self.say(t("chat.code_copied" if blocks else "chat.no_code"))
 
     def action_raw(self) -> None:
         """The model's own words, before the output contract and the scripts."""
@@ -559,104 +531,15 @@ class ChatScreen(LunaScreen[None]):
         if message is not None:
             self.app.push_screen(RawDialog(message))
 
-    def action_fold(self) -> None:
-        message = self.target()
-        if message is not None and not self.transcript.toggle_fold(message.id):
-            self.transcript.selected = message.id
-
     def action_suggestion(self, number: int) -> None:
         suggestion = self.suggestions.pick(number)
         if suggestion:
             self._take(suggestion)
 
-    def action_conversations(self) -> None:
-        self._run(DIALOG, self.conversation_actions.choose)
-
-    def action_new_conversation(self) -> None:
-        self._run(DIALOG, self.conversation_actions.new)
-
-    def action_rename(self) -> None:
-        self._run(DIALOG, self.conversation_actions.rename)
-
-    def action_tree(self) -> None:
-        self._run(DIALOG, self.conversation_actions.tree)
-
-    def action_search(self) -> None:
-        self._run(DIALOG, self.conversation_actions.search)
-
-    def action_personas(self) -> None:
-        self._run(DIALOG, self.conversation_actions.personas)
-
-    def action_modes(self) -> None:
-        self._run(DIALOG, self.conversation_actions.modes)
-
-    def action_note(self) -> None:
-        self._run(DIALOG, self.conversation_actions.note)
-
-    def action_inspect(self) -> None:
-        self._run(DIALOG, partial(self.conversation_actions.inspect, self.prompt.text))
-
-    def action_models(self) -> None:
-        self._run(DIALOG, self._choose_model)
-
-    async def _choose_model(self) -> None:
-        from lunalux_tui.parts.models_dialog import ModelsDialog
-
-        name = await self.ask(ModelsDialog(self.runtime))
-        if name:
-            self.lunalux.change_setting("chat.model", name)
-
-    def action_preset(self) -> None:
-        self._run(DIALOG, self._show_preset)
-
-    async def _show_preset(self) -> None:
-        """The prompts of the preset in use, and the way to another one."""
-        from lunalux_tui.parts.preset_choice import in_use
-        from lunalux_tui.parts.preset_dialog import PresetDialog
-
-        await self.ask(PresetDialog(await in_use(self.lunalux)))
-
-    def action_scripts(self) -> None:
-        self._run(DIALOG, self.script_actions.choose)
-
-    def action_answer_scripts(self, allowed: bool) -> None:
-        self._run("scripts", partial(self.script_actions.answer, allowed))
-
-    def action_export(self) -> None:
-        self._run(DIALOG, self.file_actions.export)
-
-    def action_import_chat(self) -> None:
-        self._run(DIALOG, self.file_actions.import_chat)
-
-    def action_import_cards(self) -> None:
-        self._run(DIALOG, self.file_actions.import_named)
-
-    async def import_cards(self, paths: Sequence[str]) -> None:
-        """Import files of every kind, tell what became of them, and open a single new character."""
-        await self.file_actions.import_cards(paths)
-
-    def action_new_group(self) -> None:
-        self._run(DIALOG, self._new_group)
-
-    async def _new_group(self) -> None:
-        if await self.group_actions.new():
-            await self.refresh_roster()
-            self.prompt.focus()
-
-    def action_speak(self) -> None:
-        self._run(DIALOG, self.group_actions.speak)
-
-    def action_members(self) -> None:
-        self._run(DIALOG, self.group_actions.members)
-
-    def action_group_order(self) -> None:
-        self._run(DIALOG, self.group_actions.order)
-
-    def action_rename_group(self) -> None:
-        self._run(DIALOG, self.group_actions.rename)
-
-    def action_delete_group(self) -> None:
-        self._run(DIALOG, self.group_actions.delete_open)
+    def action_edit_character(self) -> None:
+        """Change the card of the character that is open."""
+        if self.character is not None:
+            self.lunalux.edit_character(self.character.id)
 
     def action_focus_prompt(self) -> None:
         self.transcript.selected = ""
@@ -676,17 +559,35 @@ class ChatScreen(LunaScreen[None]):
     def action_only_favourites(self) -> None:
         self.roster.favourites = not self.roster.favourites
 
-    def action_favourite(self) -> None:
-        self._run("roster", partial(self.roster_actions.favourite, self.roster.rows.chosen))
+    async def _choose_model(self) -> None:
+        from lunalux_tui.parts.models_dialog import ModelsDialog
 
-    def action_delete_character(self) -> None:
+        name = await self.ask(ModelsDialog(self.runtime))
+        if name:
+            self.lunalux.change_setting("chat.model", name)
+
+    async def _show_preset(self) -> None:
+        """The prompts of the preset in use, and the way to another one."""
+        from lunalux_tui.parts.preset_choice import in_use
+        from lunalux_tui.parts.preset_dialog import PresetDialog
+
+        await self.ask(PresetDialog(await in_use(self.lunalux)))
+
+    async def _new_group(self) -> None:
+        if await self.group_actions.new():
+            await self.refresh_roster()
+            self.prompt.focus()
+
+    async def _favourite(self) -> None:
+        await self.roster_actions.favourite(self.roster.rows.chosen)
+
+    async def _delete_row(self) -> None:
         row_id = self.roster.rows.chosen
         if row_id in self.groups:
-            self._run(DIALOG, partial(self.group_actions.delete, self.groups[row_id]))
+            await self.group_actions.delete(self.groups[row_id])
         elif row_id:
-            self._run(DIALOG, partial(self.roster_actions.delete, row_id))
+            await self.roster_actions.delete(row_id)
 
-    def action_edit_character(self) -> None:
-        """Change the card of the character that is open."""
-        if self.character is not None:
-            self.lunalux.edit_character(self.character.id)
+    async def import_cards(self, paths: Sequence[str]) -> None:
+        """Import files of every kind, tell what became of them, and open a single new character."""
+        await self.file_actions.import_cards(paths)

@@ -44,9 +44,9 @@ class ScriptActions:
         unasked = next((one for one in found if one.allowed is None), None)
         if unasked == self.asking and self._shown:
             return
-        self.asking, self._shown = None, False
+        self.asking, self._shown = unasked, False
         await self._view.show_scripts(unasked)
-        self.asking, self._shown = unasked, True
+        self._shown = True
 
     async def answer(self, allowed: bool) -> None:
         """Answer the question that is on screen."""

@@ -32,6 +32,8 @@ class Page:
         self.told: list[str] = []
         self.reply: str | None = None
         """The reply that grows."""
+        self.grown = asyncio.Event()
+        """Whether some of a reply was there."""
         self.settled: list[Message | None] = []
         self.prompt = ""
         self.errors: list[LunaluxError] = []
@@ -55,6 +57,8 @@ class Page:
     def reply_grew(self, text: str = "", thinking: str = "", *, anew: bool = False) -> None:
         if self.reply is not None:
             self.reply = text if anew else self.reply + text
+            if text:
+                self.grown.set()
 
     async def reply_ended(self, message: Message | None, *, whole: bool = False) -> None:
         self.told.append("whole" if whole else "broke off")
@@ -120,9 +124,7 @@ async def test_a_stopped_turn_is_over_at_once_and_shows_what_came_of_it_afterwar
         running = asyncio.create_task(
             turns.run(runtime.chat.send(conversation.id, "Tell me a long story", TurnOptions()))
         )
-        async with asyncio.timeout(20):
-            while not page.reply:
-                await asyncio.sleep(0.02)
+        await asyncio.wait_for(page.grown.wait(), 20)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running

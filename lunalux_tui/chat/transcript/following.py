@@ -9,7 +9,7 @@ from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.library import Library
-    from lunalux_tui.chat.open_chat import OpenChat
+    from lunalux_tui.chat.opener import Opener
     from lunalux_tui.chat.transcript.transcript import Transcript
 
 
@@ -20,19 +20,14 @@ class FollowingView(Protocol):
     def busy(self) -> bool:
         """Whether a reply is coming."""
 
-    async def reload(self) -> None:
-        """Read the conversation again."""
-
-    def conversation_gone(self) -> None:
-        """Show nothing of it any more, but what stands in the prompt."""
-
 
 class Following:
     """Looks whether another program wrote, and if so, whether what is on screen is still all there is."""
 
-    def __init__(self, library: Library, chat: OpenChat, transcript: Transcript, view: FollowingView) -> None:
+    def __init__(self, library: Library, opener: Opener, transcript: Transcript, view: FollowingView) -> None:
         self._library = library
-        self._open = chat
+        self._opener = opener
+        self._open = opener.chat
         self._transcript = transcript
         self._view = view
         self._looking = self._behind = False
@@ -69,11 +64,11 @@ class Following:
             self._behind = True
         elif now.title != shown.title or list(page) != transcript.messages[-len(page) :]:
             notes = transcript.notes
-            await self._view.reload()
+            await self._opener.reload()
             for words, hint, error in notes:  # what the program said is not answered by that
                 transcript.note(words, hint, error=error, go_there=False)
 
     def _gone(self) -> None:
         """Another program deleted the conversation."""
-        self._view.conversation_gone()
+        self._opener.conversation_gone()
         self._transcript.note(t("chat.gone_elsewhere"), t("chat.choose_character"), error=False)
