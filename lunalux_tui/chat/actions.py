@@ -8,9 +8,6 @@ from __future__ import annotations
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.chat.transcript.transcript import Transcript
 
-MODES = ("story_progress", "perspective_novel", "perspective_protagonist", "scene_setting")
-"""Response-style modes; "" is none."""
-
 CHAT_ACTIONS = (
     Action("chat.stop", "stop"),
     Action("chat.regenerate", "regenerate", "ctrl+r", footer=30),
@@ -42,6 +39,17 @@ CHAT_ACTIONS = (
     Action("chat.suggestion_1", "suggestion(1)", "alt+1", priority=True, palette=False),
     Action("chat.suggestion_2", "suggestion(2)", "alt+2", priority=True, palette=False),
     Action("chat.suggestion_3", "suggestion(3)", "alt+3", priority=True, palette=False),
+)
+
+# Many terminals send alt with a letter as escape and that letter, which the prompt would take as text.
+SPEAK = Action("group.speak", "speak", "alt+s", footer=33, priority=True)
+GROUP_ACTIONS = (
+    Action("group.new", "new_group"),
+    SPEAK,
+    Action("group.members", "members", "alt+g", footer=39, priority=True),
+    Action("group.order", "group_order"),
+    Action("group.rename", "rename_group"),
+    Action("group.delete", "delete_group"),
 )
 
 BROWSE_ACTIONS = (

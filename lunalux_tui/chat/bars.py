@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from textual.geometry import Region
 from textual.message import Message as TextualMessage
 from textual.reactive import reactive
 from textual.strip import Strip
+from textual.timer import Timer
 from textual.widget import Widget
 
 from lunalux_core.text import clean_line
@@ -73,6 +75,21 @@ class StatusBar(Bar):
     browsing: reactive[bool] = reactive(False)
     account: reactive[AccountState | None] = reactive(None)
     """Whose coins the official model takes; None where nothing is paid."""
+
+    _began = 0.0
+    _clock: Timer | None = None
+
+    def watch_writer(self, before: str, writer: str) -> None:
+        """Count the seconds from when somebody begins to write to when nobody does."""
+        if writer and not before:
+            self.seconds, self._began = 0, time.monotonic()
+            self._clock = self.set_interval(1, self._tick)
+        elif self._clock is not None and not writer:
+            self._clock.stop()
+            self._clock = None
+
+    def _tick(self) -> None:
+        self.seconds = int(time.monotonic() - self._began)
 
     def left(self) -> Sequence[Part]:
         if self.writer:

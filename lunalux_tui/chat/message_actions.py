@@ -2,175 +2,218 @@
 
 from __future__ import annotations
 
-from textual import work
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.library.conversations import Message
-from lunalux_tui.chat.screen_base import ChatBase
+from lunalux_tui.chat.view import Asker, TurnStarter
 from lunalux_tui.i18n import t
 
+if TYPE_CHECKING:
+    from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.opener import Opener
 
-class MessageActions(ChatBase):
+
+class MessageList(Protocol):
+    """The messages on screen (`transcript.transcript.Transcript`)."""
+
+    selected: str
+    """Id of the message that was chosen, "" when none is."""
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        """Oldest first."""
+
+    def reveal(self, message_id: str) -> None:
+        """Bring a message into view."""
+
+    def text(self, message: Message) -> str:
+        """The words of a message as they are shown."""
+
+    def toggle_fold(self, message_id: str) -> bool:
+        """Fold or unfold the reasoning; False when there is none."""
+
+
+class MessageView(Asker, TurnStarter, Protocol):
+    """What these actions ask of the screen."""
+
+    def copy(self, text: str) -> None:
+        """Put a text into the clipboard."""
+
+
+class MessageActions:
     """Actions on the chosen message, or on the last one when none is chosen."""
 
+    def __init__(self, runtime: Runtime, opener: Opener, shown: MessageList, view: MessageView) -> None:
+        self._runtime = runtime
+        self._opener = opener
+        self._open = opener.chat
+        self._shown = shown
+        self._view = view
+
+    @property
     def target(self) -> Message | None:
         """The message an action means."""
-        messages = self.transcript.messages
-        chosen = [message for message in messages if message.id == self.transcript.selected]
+        messages = self._shown.messages
+        chosen = [message for message in messages if message.id == self._shown.selected]
         return chosen[0] if chosen else messages[-1] if messages else None
 
-    def target_reply(self) -> Message | None:
-        """The chosen message, or the last reply of the character when none is chosen."""
-        if self.transcript.selected:
-            return self.target()
-        messages = self.transcript.messages
-        return messages[-1] if messages else None
+    @property
+    def _free_target(self) -> Message | None:
+        """The message an action means, None while a reply is coming."""
+        return None if self._view.busy else self.target
 
     # -- turns -------------------------------------------------------------------------------------
 
     def send(self, text: str) -> None:
         """Say something; the prompt keeps it until it is stored."""
-        if self.busy:
+        if self._view.busy:
             return
-        if self.conversation is None:
-            self.notify(t("chat.choose_character"), markup=False)
+        conversation = self._open.conversation
+        if conversation is None:
+            self._view.say(t("chat.choose_character"))
             return
-        self.words_wait(text)
-        events = self.runtime.chat.send(self.conversation.id, text.strip(), self.turn_options())
-        self.start_turn(events, restore=text)
+        options = self._open.turn_options()
+        self._view.start_turn(self._runtime.chat.send(conversation.id, text.strip(), options), restore=text)
 
-    def action_stop(self) -> None:
-        self.stop_turn()
+    def regenerate(self) -> None:
+        """Ask for the reply again."""
+        message = self._free_target
+        if message is not None:
+            self._view.start_turn(self._runtime.chat.regenerate(message.id, self._open.turn_options()))
 
-    def action_regenerate(self) -> None:
-        message = self.target_reply()
-        if message is not None and not self.busy:
-            self.start_turn(self.runtime.chat.regenerate(message.id, self.turn_options()))
+    def continue_reply(self) -> None:
+        """Let the last reply go on."""
+        conversation = self._open.conversation
+        if conversation is not None and not self._view.busy:
+            self._view.start_turn(self._runtime.chat.continue_(conversation.id, self._open.turn_options()))
 
-    def action_continue_reply(self) -> None:
-        if self.conversation is not None and not self.busy:
-            self.start_turn(self.runtime.chat.continue_(self.conversation.id, self.turn_options()))
+    def impersonate(self) -> None:
+        """Let the model write in the person's place."""
+        conversation = self._open.conversation
+        if conversation is not None and not self._view.busy:
+            events = self._runtime.chat.impersonate(conversation.id, self._open.turn_options())
+            self._view.start_turn(events, impersonate=True)
 
-    def action_impersonate(self) -> None:
-        if self.conversation is not None and not self.busy:
-            events = self.runtime.chat.impersonate(self.conversation.id, self.turn_options())
-            self.start_turn(events, impersonate=True)
+    async def ask_price(self, words: str, model_id: str) -> None:
+        """A reply that became dearer is made, and paid, when the person agrees to its price."""
+        from lunalux_tui.parts.ask_dialog import ConfirmDialog
 
-    @work(group="edit", exit_on_error=False)
-    async def action_swipe(self, step: int) -> None:
-        message = self.target()
-        if message is None or self.busy:
+        question = ConfirmDialog(t("chat.price.title"), t("chat.price.question", message=words))
+        if await self._view.ask(question):
+            await self._runtime.account.agree(model_id)
+            self.regenerate()
+
+    async def swipe(self, step: int) -> None:
+        """Show the version before or after; after the last one a new one is made."""
+        message = self._free_target
+        if message is None:
             return
-        shown = await self.runtime.chat.swipe(message.id, step)
-        if shown is not None:
-            chosen = bool(self.transcript.selected)
-            await self.reload()
-            self.transcript.selected = shown.id if chosen else ""
-            self.transcript.reveal(shown.id)  # another version is read from its beginning
+        version = await self._runtime.chat.swipe(message.id, step)
+        if version is not None:
+            chosen = bool(self._shown.selected)
+            await self._opener.reload()
+            self._shown.selected = version.id if chosen else ""
+            self._shown.reveal(version.id)  # another version is read from its beginning
         elif message.role == "assistant" and message.parent_id:
-            self.start_turn(self.runtime.chat.regenerate(message.id, self.turn_options(), "swipe"))
+            options = self._open.turn_options()
+            self._view.start_turn(self._runtime.chat.regenerate(message.id, options, "swipe"))
 
     # -- edits -------------------------------------------------------------------------------------
 
-    @work(group="edit", exit_on_error=False)
-    async def action_edit(self, as_branch: bool = False) -> None:
+    async def edit(self, as_branch: bool = False) -> None:
+        """Change the words of a message, in its place or beside it."""
         from lunalux_tui.parts.edit_dialog import EditDialog
 
-        message = self.target()
-        if message is None or self.busy:
+        message = self._free_target
+        if message is None:
             return
-        drafts, of = self.runtime.library.drafts, f"edit:{message.id}"
+        chat, drafts, key = self._runtime.chat, self._runtime.library.drafts, f"edit:{message.id}"
 
         async def keep(text: str) -> None:
-            await drafts.keep(of, "" if text == message.content else text)
+            await drafts.keep(key, "" if text == message.content else text)
 
         dialog = EditDialog(
-            message.name, message.content, branch=as_branch, draft=await drafts.get(of), keep=keep
+            message.name, message.content, branch=as_branch, draft=await drafts.get(key), keep=keep
         )
-        text = await self.app.push_screen_wait(dialog)
+        text = await self._view.ask(dialog)
         if text is None:
             await keep(dialog.text)
             if dialog.text != message.content:
-                self.notify(t("chat.edit_kept"), markup=False)
+                self._view.say(t("chat.edit_kept"))
             return
         await keep(text)  # until it stands where it belongs
         if text == message.content:
             return
-        if as_branch:
-            await self.runtime.chat.edit_as_branch(message.id, text)
-        else:
-            await self.runtime.chat.edit(message.id, text)
-        await drafts.keep(of, "")
-        await self.reload()
+        await (chat.edit_as_branch if as_branch else chat.edit)(message.id, text)
+        await drafts.keep(key, "")
+        await self._opener.reload()
 
-    @work(group="edit", exit_on_error=False)
-    async def action_delete(self, only_this: bool = False) -> None:
-        message = self.target()
-        if message is None or self.busy:
-            return
-        await self.runtime.chat.delete(message.id, only_this=only_this)
-        await self.reload()
-        self.notify(t("chat.deleted"), markup=False)
+    async def delete(self, only_this: bool = False) -> None:
+        """Take a message away, with what follows it unless `only_this`."""
+        message = self._free_target
+        if message is not None:
+            await self._runtime.chat.delete(message.id, only_this=only_this)
+            await self._opener.reload()
+            self._view.say(t("chat.deleted"))
 
-    @work(group="edit", exit_on_error=False)
-    async def action_truncate(self) -> None:
-        message = self.target()
-        if message is None or self.busy:
-            return
-        await self.runtime.chat.truncate(message.id)
-        await self.reload()
-        self.notify(t("chat.truncated"), markup=False)
+    async def truncate(self) -> None:
+        """Take away all that follows a message."""
+        message = self._free_target
+        if message is not None:
+            await self._runtime.chat.truncate(message.id)
+            await self._opener.reload()
+            self._view.say(t("chat.truncated"))
 
-    @work(group="edit", exit_on_error=False)
-    async def action_hide(self) -> None:
-        message = self.target()
-        if message is not None and not self.busy:
-            await self.runtime.chat.hide(message.id, not message.hidden)
-            await self.reload()
+    async def hide(self) -> None:
+        """Keep a message from the model, or send it again."""
+        message = self._free_target
+        if message is not None:
+            await self._runtime.chat.hide(message.id, not message.hidden)
+            await self._opener.reload()
 
-    @work(group="edit", exit_on_error=False)
-    async def action_undo(self) -> None:
+    async def undo(self) -> None:
+        """Take the last change back."""
         await self._replay(redo=False)
 
-    @work(group="edit", exit_on_error=False)
-    async def action_redo(self) -> None:
+    async def redo(self) -> None:
+        """Make the change again that was taken back."""
         await self._replay(redo=True)
 
     async def _replay(self, *, redo: bool) -> None:
-        if self.conversation is None or self.busy:
+        conversation = self._open.conversation
+        if conversation is None or self._view.busy:
             return
-        chat = self.runtime.chat
-        done = await (chat.redo if redo else chat.undo)(self.conversation.id)
-        if done is None:
-            self.notify(t("chat.nothing_to_redo" if redo else "chat.nothing_to_undo"), markup=False)
+        chat = self._runtime.chat
+        change = await (chat.redo if redo else chat.undo)(conversation.id)
+        if change is None:
+            self._view.say(t("chat.nothing_to_redo" if redo else "chat.nothing_to_undo"))
             return
-        await self.reload()
+        await self._opener.reload()
         words = "chat.redone" if redo else "chat.undone"
-        self.notify(t(words if done.shown else f"{words}_beside"), markup=False)
+        self._view.say(t(words if change.shown else f"{words}_beside"))
 
     # -- reading -----------------------------------------------------------------------------------
 
-    def action_copy(self) -> None:
-        message = self.target()
+    def copy(self) -> None:
+        """Copy the words of a message."""
+        message = self.target
         if message is not None:
-            self.app.copy_to_clipboard(message.content)
-            self.notify(t("chat.copied"), markup=False)
+            self._view.copy(message.content)
+            self._view.say(t("chat.copied"))
 
-    def action_copy_code(self) -> None:
+    def copy_code(self) -> None:
+        """Copy the blocks of code of a message, as it is shown."""
         from lunalux_tui.render.blocks import code_blocks
 
-        message = self.target()
-        found = code_blocks(self.transcript.sheet.text(message)) if message else []
-        if found:
-            self.app.copy_to_clipboard("\n\n".join(found))
-        self.notify(t("chat.code_copied" if found else "chat.no_code"), markup=False)
+        message = self.target
+        blocks = code_blocks(self._shown.text(message)) if message else []
+        if blocks:
+            self._view.copy("\n\n".join(blocks))
+        self._view.say(t("chat.code_copied" if blocks else "chat.no_code"))
 
-    def action_fold(self) -> None:
-        message = self.target()
-        if message is not None and not self.transcript.toggle_fold(message.id):
-            self.transcript.selected = message.id
-
-    def action_suggestion(self, number: int) -> None:
-        text = self.suggestions.pick(number)
-        if text:
-            self.prompt.rewrite(text)
-            self.prompt.focus()
+    def fold(self) -> None:
+        """Fold or unfold the reasoning of a message; one without any is chosen."""
+        message = self.target
+        if message is not None and not self._shown.toggle_fold(message.id):
+            self._shown.selected = message.id

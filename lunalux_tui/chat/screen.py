@@ -1,54 +1,385 @@
-"""The chat screen: talk with a character."""
+"""The chat screen: talk with a character, or with a group."""
 
 from __future__ import annotations
 
-from textual import on, work
-from textual.events import DescendantFocus
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
+from textual import getters, on
+from textual.app import ComposeResult
+from textual.events import DescendantFocus
+from textual.reactive import var
+from textual.worker import Worker
+
+from lunalux_core.errors import LunaluxError
+from lunalux_core.library.characters import CharacterSummary
+from lunalux_core.library.conversations import Conversation, Message
+from lunalux_core.library.groups import Group
 from lunalux_tui.actions import bindings
-from lunalux_tui.chat.actions import CHAT_ACTIONS
-from lunalux_tui.chat.bars import Suggestions
-from lunalux_tui.chat.group_actions import GROUP_ACTIONS, GroupActions
-from lunalux_tui.chat.note_actions import NoteActions
+from lunalux_tui.chat.actions import CHAT_ACTIONS, GROUP_ACTIONS, ChatTranscript
+from lunalux_tui.chat.bars import ChatHeader, StatusBar, Suggestions
+from lunalux_tui.chat.conversation_actions import ConversationActions
+from lunalux_tui.chat.file_actions import FileActions
+from lunalux_tui.chat.group_actions import GroupActions
+from lunalux_tui.chat.message_actions import MessageActions
+from lunalux_tui.chat.open_chat import OpenChat
+from lunalux_tui.chat.opener import Opener
+from lunalux_tui.chat.pane import ChatPane
 from lunalux_tui.chat.prompt import Prompt
 from lunalux_tui.chat.roster import Roster
+from lunalux_tui.chat.roster_actions import RosterActions
+from lunalux_tui.chat.script_actions import ScriptActions
 from lunalux_tui.chat.transcript.transcript import Transcript
-from lunalux_tui.i18n import t
+from lunalux_tui.chat.transcript.window import Window
+from lunalux_tui.parts.drawn import Beside
+from lunalux_tui.parts.keybar import KeyBar
 from lunalux_tui.parts.rows import Rows
+from lunalux_tui.parts.screen import LunaScreen
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from lunalux_core.chat.card_scripts import CardScripts
+    from lunalux_core.dialogue.turn import TurnEvent
+    from lunalux_tui.chat.transcript.following import Following
+    from lunalux_tui.chat.turns import TurnController
+    from lunalux_tui.chat.view import Answer
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+Handed = Callable[..., None]
+
+TURN = "turn"
+"""Group of the worker that runs a turn."""
+DIALOG = "dialog"
+"""Group of the worker that waits for an answer; another question takes its place."""
+
+EDIT = "edit"
+"""Group of the workers that change messages; they wait for each other in the library."""
+
+EVERY = 1.0
+"""Seconds between two looks whether another program wrote to the library."""
+
+NOT_WHILE_BUSY = frozenset(
+    {"regenerate", "continue_reply", "impersonate", "swipe", "edit", "delete", "truncate"}
+)
+IN_A_CONVERSATION = frozenset(
+    {
+        *NOT_WHILE_BUSY,
+        *("tree", "rename", "export", "modes", "note", "copy", "copy_code", "undo", "redo", "hide"),
+        *("scripts", "raw", "inspect"),
+    }
+)
+IN_A_GROUP = frozenset(action.method for action in GROUP_ACTIONS if action.id != "group.new")
 
 
-class ChatScreen(NoteActions, GroupActions):
-    """Wires the parts to each other; see the classes it is made of for what can be done."""
+def handed(group: str, method: Callable[[ChatScreen], Callable[..., Coroutine[Any, Any, None]]]) -> Handed:
+    """An action that one of the objects does, in a worker of `group`."""
+
+    def action(screen: ChatScreen, *arguments: Any) -> None:
+        screen._run(group, partial(method(screen), *arguments), exclusive=group != EDIT)
+
+    return action
+
+
+class ChatScreen(LunaScreen[None]):
+    """Knows what is open, wires the parts to each other, and hands each action to the object that does it."""
 
     ACTIONS = (*CHAT_ACTIONS, *GROUP_ACTIONS)
     BINDINGS = bindings(ACTIONS)
     PLACE = "chat"
     AUTO_FOCUS = ""
+    BLANK = True
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Hide what cannot be done now."""
-        if action == "stop":
-            return self.busy
-        if action in {"regenerate", "continue_reply", "impersonate", "swipe", "edit", "delete", "truncate"}:
-            return not self.busy and self.conversation is not None
-        if action == "edit_character":
-            return self.character is not None
-        if action in {"conversations", "new_conversation"}:
-            return self.character is not None or self.group is not None
-        if action in {"tree", "rename", "export", "modes", "copy", "copy_code", "undo", "redo", "hide"}:
-            return self.conversation is not None
-        return super().check_action(action, parameters)
+    busy: var[bool] = var(False, bindings=True)
+    """Whether a reply is coming."""
 
-    # -- the prompt --------------------------------------------------------------------------------
+    pane = getters.query_one(ChatPane)
+    transcript = getters.query_one(ChatTranscript)
+    prompt = getters.query_one(Prompt)
+    status = getters.query_one(StatusBar)
+    suggestions = getters.query_one(Suggestions)
+    header = getters.query_one(ChatHeader)
+    roster = getters.query_one(Roster)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (92, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall"), (30, "-high")]
+        self.open_chat = OpenChat()
+        self.groups: dict[str, Group] = {}
+        """The groups in the list, by their ids."""
+
+    def compose(self) -> ComposeResult:
+        with Beside(id="body"):
+            yield Roster(id="roster")
+            yield ChatPane(self.open_chat)
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        opening, chat = self.lunalux.opening, self.open_chat
+        self.transcript.sheet.show_thinking = self.runtime.settings.show_thinking
+        self.apply_settings()
+        self.show_persona(opening.persona)
+        if opening.conversation is not None:
+            characters = {one.id: one for one in opening.characters}
+            groups = {one.id: one for one in opening.groups}
+            chat.character = characters.get(opening.conversation.character_id)
+            chat.group = groups.get(opening.conversation.group_id or "")
+            self.opener.show(opening.conversation, opening.messages)
+        self._show_roster(opening.characters, opening.groups)
+        if opening.problem is not None:
+            self.show_error(opening.problem)
+        self.prompt.focus()
+        self.set_interval(EVERY, partial(self._run, "follow", self._follow, exclusive=False))
+        self.watch(self.app, "account", self.pane.show_account, init=False)
+
+    # -- who does what -----------------------------------------------------------------------------
+
+    @cached_property
+    def turns(self) -> TurnController:
+        """The runner of turns; made by the first turn, since the first frame does without it."""
+        from lunalux_tui.chat.turns import TurnController
+
+        return TurnController(self.pane, self.runtime.library.conversations)
+
+    @cached_property
+    def following(self) -> Following:
+        """What keeps the conversation in step with other programs; the first frame does without it."""
+        from lunalux_tui.chat.transcript.following import Following
+
+        return Following(self.runtime.library, self.opener, self.transcript, self)
+
+    @cached_property
+    def opener(self) -> Opener:
+        return Opener(self.runtime, self.open_chat, self)
+
+    @cached_property
+    def message_actions(self) -> MessageActions:
+        return MessageActions(self.runtime, self.opener, self.transcript, self)
+
+    @cached_property
+    def conversation_actions(self) -> ConversationActions:
+        return ConversationActions(self.runtime, self.opener, self)
+
+    @cached_property
+    def group_actions(self) -> GroupActions:
+        return GroupActions(self.runtime, self.opener, self)
+
+    @cached_property
+    def file_actions(self) -> FileActions:
+        return FileActions(self.runtime, self.opener, self)
+
+    @cached_property
+    def script_actions(self) -> ScriptActions:
+        return ScriptActions(self.runtime, self.open_chat, self)
+
+    @cached_property
+    def roster_actions(self) -> RosterActions:
+        return RosterActions(self.runtime, self.opener, self)
+
+    # -- what is open ------------------------------------------------------------------------------
+
+    @property
+    def character(self) -> CharacterSummary | None:
+        """Who is talked with, None in a group."""
+        return self.open_chat.character
+
+    @character.setter
+    def character(self, character: CharacterSummary | None) -> None:
+        self.open_chat.character = character
+
+    @property
+    def group(self) -> Group | None:
+        """The group that is talked with, None with a single character."""
+        return self.open_chat.group
+
+    @property
+    def conversation(self) -> Conversation | None:
+        """As it was last read from the library."""
+        return self.open_chat.conversation
+
+    @property
+    def character_name(self) -> str:
+        """Who is talked with: the character, or the group."""
+        return self.open_chat.name
+
+    @property
+    def window(self) -> Window:
+        """The messages that are on screen."""
+        return self.pane.window
+
+    async def open_character(self, character_id: str, *, new: bool = False) -> None:
+        """Open a character's latest conversation, or a new one."""
+        await self.opener.open_character(character_id, new=new)
+
+    async def open_group(self, group_id: str, *, new: bool = False) -> None:
+        """Open a group's latest conversation, or a new one."""
+        await self.opener.open_group(group_id, new=new)
+
+    async def open_again(self, *, new: bool = False) -> None:
+        """Open the latest conversation, or a new one, with who is talked with already."""
+        await self.opener.open_again(new=new)
+
+    async def reload(self, *, keep_place: bool = True) -> None:
+        """Read the conversation again after a change of its tree."""
+        await self.opener.reload(keep_place=keep_place)
+
+    # -- showing it (`opener.OpenView`) ------------------------------------------------------------
+
+    def show_conversation(self, messages: Sequence[Message], *, typed: str = "") -> None:
+        self.pane.show_conversation(messages, typed=typed)
+        self.roster.rows.mark_current(self.open_chat.row_id)
+        self.call_after_refresh(self._ask_about_scripts)
+        self.refresh_bindings()
+
+    async def show_again(self, *, keep_place: bool = True) -> None:
+        await self.pane.reload(keep_place=keep_place)
+        self.call_after_refresh(self._ask_about_scripts)
+
+    def show_members(self) -> None:
+        self.pane.show_head()
+        self.transcript.retranslate()
+        self.refresh_bindings()
+
+    def show_nothing(self, *, typed: str = "") -> None:
+        self.pane.show_nothing(typed=typed)
+        self.refresh_bindings()
+
+    async def reveal(self, message_id: str) -> None:
+        await self.window.reveal(message_id)
+
+    def typed(self) -> str:
+        return self.prompt.text
+
+    async def refresh_roster(self) -> None:
+        """Read the list of characters again, as the search field narrows it."""
+        roster, library = self.roster, self.runtime.library
+        characters = await library.characters.list(roster.words, favourites=roster.favourites)
+        self._show_roster(characters, () if roster.favourites else await library.groups.list(roster.words))
+
+    def _show_roster(self, characters: Sequence[CharacterSummary], groups: Sequence[Group]) -> None:
+        self.groups = {one.id: one for one in groups}
+        self.roster.show(characters, self.open_chat.row_id, groups)
+
+    async def keep_draft(self) -> None:
+        """Store what stands in the prompt with the conversation."""
+        if self.is_mounted:
+            await self.pane.draft.keep()
+
+    def apply_settings(self) -> None:
+        """Follow the settings in force."""
+        self.prompt.enter_sends = self.runtime.settings.enter_sends
+        for shown in self.roster.children:
+            follow = getattr(shown, "apply_settings", None)
+            if follow is not None:
+                follow()
+        self.pane.show_account(self.lunalux.account)
+
+    def surroundings_changed(self) -> None:
+        """Follow what scripts, presets and names make of the messages on screen."""
+        self.pane.looks.follow(anew=True)
+        self._ask_about_scripts()
+
+    def _ask_about_scripts(self) -> None:
+        self._run("scripts", self._look_at_scripts)
+
+    async def _look_at_scripts(self) -> None:
+        await self.script_actions.look()
+        self.refresh_bindings()
+
+    async def _follow(self) -> None:
+        await self.following.look()
+
+    # -- turns -------------------------------------------------------------------------------------
+
+    def start_turn(
+        self, events: AsyncIterator[TurnEvent], *, restore: str = "", impersonate: bool = False
+    ) -> Worker[None]:
+        """Run a turn; there is never more than one. The words to `restore` stay until they are stored."""
+        if restore:
+            self.pane.draft.wait(restore)
+        return self.run_worker(
+            self._turn(events, restore, impersonate),
+            name=TURN,
+            group=TURN,
+            exclusive=True,
+            exit_on_error=False,
+        )
+
+    async def _turn(self, events: AsyncIterator[TurnEvent], restore: str, impersonate: bool) -> None:
+        self.busy = True
+        try:
+            await self.turns.run(events, restore=restore, impersonate=impersonate)
+        finally:
+            self.busy = False
+
+    def stop_turn(self) -> bool:
+        """Stop the reply that is coming; False when there is none."""
+        if not self.busy:
+            return False
+        self.workers.cancel_group(self, TURN)
+        return True
+
+    def watch_busy(self, busy: bool) -> None:
+        self.prompt.locked = busy
+
+    @on(ChatPane.PriceChanged)
+    def _price_changed(self, event: ChatPane.PriceChanged) -> None:
+        self._run("price", partial(self.message_actions.ask_price, event.words, event.model_id))
+
+    # -- asking and telling ------------------------------------------------------------------------
+
+    def _run(self, group: str, work: Work, *, exclusive: bool = True) -> Worker[None]:
+        """Do something in the background. No coroutine is made of it before its turn has come."""
+        return self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
+
+    async def ask(self, dialog: Screen[Answer]) -> Answer | None:
+        """Show a dialog and wait for the answer; only in a worker."""
+        return await self.app.push_screen_wait(dialog)
+
+    def say(self, words: str, *, warn: bool = False) -> None:
+        """A notice."""
+        self.notify(words, severity="warning" if warn else "information", markup=False)
+
+    def note(self, words: str, hint: str = "", *, error: bool = True) -> None:
+        """Say something that stays, in the transcript."""
+        self.transcript.note(words, hint, error=error)
+
+    def show_error(self, error: LunaluxError) -> None:
+        """Write a failure into the transcript, with what to do about it."""
+        self.pane.show_error(error)
+
+    def show_failure(self, error: BaseException) -> None:
+        if isinstance(error, LunaluxError):
+            self.show_error(error)
+        else:
+            from lunalux_core.diagnostics.crash import crashed
+
+            self.log.error("worker failed", error=repr(error))
+            self.show_error(crashed(error, self.runtime.paths))
+
+    def show_persona(self, name: str) -> None:
+        """Name who the person is here."""
+        self.header.persona = name
+
+    def copy(self, text: str) -> None:
+        """Put a text into the clipboard."""
+        self.app.copy_to_clipboard(text)
+
+    async def show_scripts(self, question: CardScripts | None) -> None:
+        """Show the question about the scripts of a card; None for no question."""
+        await self.pane.show_scripts(question)
+
+    # -- what the parts tell -----------------------------------------------------------------------
 
     @on(Prompt.Submitted)
     def _submitted(self, event: Prompt.Submitted) -> None:
-        self.send(event.text)
+        self.message_actions.send(event.text)
 
     @on(Prompt.Paused)
-    @work(group="draft", exclusive=True, exit_on_error=False)
-    async def _paused(self) -> None:
-        await self.keep_draft()
+    def _paused(self) -> None:
+        self._run("draft", self.keep_draft)
 
     @on(Prompt.Left)
     def _left_prompt(self) -> None:
@@ -57,20 +388,51 @@ class ChatScreen(NoteActions, GroupActions):
             if not self.transcript.selected and not self.transcript.streaming:
                 self.transcript.select_step(0)
 
+    @on(Prompt.FilesPasted)
+    def _files_pasted(self, event: Prompt.FilesPasted) -> None:
+        self._run(DIALOG, partial(self._import_dropped, event))
+
+    async def _import_dropped(self, event: Prompt.FilesPasted) -> None:
+        if not await self.file_actions.import_dropped(event.paths):
+            self.prompt.put(event.text)  # their paths were meant as a text
+
     @on(Suggestions.Picked)
     def _picked(self, event: Suggestions.Picked) -> None:
-        self.prompt.rewrite(event.text)
+        self._take(event.text)
+
+    def _take(self, suggestion: str) -> None:
+        self.prompt.rewrite(suggestion)
         self.prompt.focus()
+
+    @on(Transcript.OlderWanted)
+    def _older_wanted(self) -> None:
+        self._run("older", partial(self._widen, older=True), exclusive=False)
+
+    @on(Transcript.NewerWanted)
+    def _newer_wanted(self) -> None:
+        self._run("newer", partial(self._widen, older=False), exclusive=False)
+
+    async def _widen(self, *, older: bool) -> None:
+        await (self.window.older() if older else self.window.newer())
+        self.pane.looks.follow()
+
+    @on(Roster.Searched)
+    def _searched(self) -> None:
+        self._run("roster", self.refresh_roster)
+
+    @on(Rows.Chosen, "#roster-rows")
+    def _chosen(self, event: Rows.Chosen) -> None:
+        self._run("open", partial(self._open_row, event.id))
+
+    async def _open_row(self, row_id: str) -> None:
+        opener = self.opener
+        await (opener.open_group(row_id) if row_id in self.groups else opener.open_character(row_id))
+        self.action_focus_prompt()
 
     def key_escape(self) -> None:
         """Escape in any other place: stop the reply, else go back to writing."""
         if not self.stop_turn():
             self.action_focus_prompt()
-
-    def action_focus_prompt(self) -> None:
-        self.transcript.selected = ""
-        self.prompt.focus()
-        self.remove_class("-list")
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         self.status.browsing = event.widget is self.transcript
@@ -80,21 +442,109 @@ class ChatScreen(NoteActions, GroupActions):
         if self.conversation is not None:
             self.call_after_refresh(self.surroundings_changed)
 
-    # -- the transcript ----------------------------------------------------------------------------
+    # -- actions -----------------------------------------------------------------------------------
 
-    @on(Transcript.OlderWanted)
-    @work(group="older", exit_on_error=False)
-    async def _older(self) -> None:
-        await self.window.older()
-        self.looks.follow()
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide what cannot be done now."""
+        chat = self.open_chat
+        if action == "stop":
+            return self.busy
+        if action == "answer_scripts":
+            return self.script_actions.asking is not None
+        if action == "edit_character":
+            return chat.character is not None
+        if action in {"conversations", "new_conversation"}:
+            return bool(chat.row_id)
+        if action in IN_A_GROUP:
+            return chat.group is not None and not (self.busy and action == "speak")
+        if action in IN_A_CONVERSATION:
+            return chat.conversation is not None and not (self.busy and action in NOT_WHILE_BUSY)
+        return super().check_action(action, parameters)
 
-    @on(Transcript.NewerWanted)
-    @work(group="newer", exit_on_error=False)
-    async def _newer(self) -> None:
-        await self.window.newer()
-        self.looks.follow()
+    action_swipe = handed(EDIT, lambda screen: screen.message_actions.swipe)
+    action_edit = handed(EDIT, lambda screen: screen.message_actions.edit)
+    action_delete = handed(EDIT, lambda screen: screen.message_actions.delete)
+    action_truncate = handed(EDIT, lambda screen: screen.message_actions.truncate)
+    action_hide = handed(EDIT, lambda screen: screen.message_actions.hide)
+    action_undo = handed(EDIT, lambda screen: screen.message_actions.undo)
+    action_redo = handed(EDIT, lambda screen: screen.message_actions.redo)
 
-    # -- the characters ----------------------------------------------------------------------------
+    action_conversations = handed(DIALOG, lambda screen: screen.conversation_actions.choose)
+    action_new_conversation = handed(DIALOG, lambda screen: screen.conversation_actions.new)
+    action_rename = handed(DIALOG, lambda screen: screen.conversation_actions.rename)
+    action_tree = handed(DIALOG, lambda screen: screen.conversation_actions.tree)
+    action_search = handed(DIALOG, lambda screen: screen.conversation_actions.search)
+    action_personas = handed(DIALOG, lambda screen: screen.conversation_actions.personas)
+    action_modes = handed(DIALOG, lambda screen: screen.conversation_actions.modes)
+    action_note = handed(DIALOG, lambda screen: screen.conversation_actions.note)
+    action_inspect = handed(DIALOG, lambda screen: screen.conversation_actions.inspect)
+    action_models = handed(DIALOG, lambda screen: screen._choose_model)
+    action_preset = handed(DIALOG, lambda screen: screen._show_preset)
+
+    action_export = handed(DIALOG, lambda screen: screen.file_actions.export)
+    action_import_chat = handed(DIALOG, lambda screen: screen.file_actions.import_chat)
+    action_import_cards = handed(DIALOG, lambda screen: screen.file_actions.import_named)
+
+    action_scripts = handed(DIALOG, lambda screen: screen.script_actions.choose)
+    action_answer_scripts = handed("scripts", lambda screen: screen.script_actions.answer)
+
+    action_new_group = handed(DIALOG, lambda screen: screen._new_group)
+    action_speak = handed(DIALOG, lambda screen: screen.group_actions.speak)
+    action_members = handed(DIALOG, lambda screen: screen.group_actions.members)
+    action_group_order = handed(DIALOG, lambda screen: screen.group_actions.order)
+    action_rename_group = handed(DIALOG, lambda screen: screen.group_actions.rename)
+    action_delete_group = handed(DIALOG, lambda screen: screen.group_actions.delete_open)
+
+    action_favourite = handed("roster", lambda screen: screen._favourite)
+    action_delete_character = handed(DIALOG, lambda screen: screen._delete_row)
+
+    def action_stop(self) -> None:
+        self.stop_turn()
+
+    def action_regenerate(self) -> None:
+        self.message_actions.regenerate()
+
+    def action_continue_reply(self) -> None:
+        self.message_actions.continue_reply()
+
+    def action_impersonate(self) -> None:
+        self.message_actions.impersonate()
+
+    def action_copy(self) -> None:
+        self.message_actions.copy()
+
+    def action_copy_code(self) -> None:
+        self.message_actions.copy_code()
+
+    def action_fold(self) -> None:
+        self.message_actions.fold()
+
+    def target(self) -> Message | None:
+        """The message an action means: the chosen one, or the last one."""
+        return self.message_actions.target
+
+    def action_raw(self) -> None:
+        """The model's own words, before the output contract and the scripts."""
+        from lunalux_tui.chat.raw_dialog import RawDialog
+
+        message = self.target()
+        if message is not None:
+            self.app.push_screen(RawDialog(message))
+
+    def action_suggestion(self, number: int) -> None:
+        suggestion = self.suggestions.pick(number)
+        if suggestion:
+            self._take(suggestion)
+
+    def action_edit_character(self) -> None:
+        """Change the card of the character that is open."""
+        if self.character is not None:
+            self.lunalux.edit_character(self.character.id)
+
+    def action_focus_prompt(self) -> None:
+        self.transcript.selected = ""
+        self.prompt.focus()
+        self.remove_class("-list")
 
     def action_toggle_list(self) -> None:
         """Show or hide the list of characters; on a narrow screen it lies over the conversation."""
@@ -109,47 +559,35 @@ class ChatScreen(NoteActions, GroupActions):
     def action_only_favourites(self) -> None:
         self.roster.favourites = not self.roster.favourites
 
-    @on(Roster.Searched)
-    @work(group="roster", exclusive=True, exit_on_error=False)
-    async def _searched(self) -> None:
-        await self.refresh_roster()
+    async def _choose_model(self) -> None:
+        from lunalux_tui.parts.models_dialog import ModelsDialog
 
-    @on(Rows.Chosen, "#roster-rows")
-    @work(group="open", exclusive=True, exit_on_error=False)
-    async def _chosen(self, event: Rows.Chosen) -> None:
-        await self.open_row(event.id)
-        self.action_focus_prompt()
+        name = await self.ask(ModelsDialog(self.runtime))
+        if name:
+            self.lunalux.change_setting("chat.model", name)
 
-    def action_edit_character(self) -> None:
-        """Change the card of the character that is open."""
-        if self.character is not None:
-            self.lunalux.edit_character(self.character.id)
+    async def _show_preset(self) -> None:
+        """The prompts of the preset in use, and the way to another one."""
+        from lunalux_tui.parts.preset_choice import in_use
+        from lunalux_tui.parts.preset_dialog import PresetDialog
 
-    @work(group="roster", exclusive=True, exit_on_error=False)
-    async def action_favourite(self) -> None:
-        chosen = self.roster.rows.chosen
-        found = [one for one in await self.runtime.library.characters.list() if one.id == chosen]
-        if found:
-            await self.runtime.library.characters.set_favourite(chosen, not found[0].favourite)
+        await self.ask(PresetDialog(await in_use(self.lunalux)))
+
+    async def _new_group(self) -> None:
+        if await self.group_actions.new():
             await self.refresh_roster()
+            self.prompt.focus()
 
-    @work(group="dialog", exclusive=True, exit_on_error=False)
-    async def action_delete_character(self) -> None:
-        from lunalux_tui.parts.ask_dialog import ConfirmDialog
+    async def _favourite(self) -> None:
+        await self.roster_actions.favourite(self.roster.rows.chosen)
 
-        chosen = self.roster.rows.chosen
-        if not chosen:
-            return
-        if chosen in self.groups:
-            await self.delete_group(self.groups[chosen])
-            return
-        name = (await self.runtime.library.characters.get(chosen)).name
-        question = ConfirmDialog(
-            t("dialog.delete_character.title"), t("dialog.delete_character.question", name=name)
-        )
-        if await self.app.push_screen_wait(question):
-            await self.runtime.library.characters.delete(chosen)
-            if self.character is not None and self.character.id == chosen:
-                self.close_conversation()
-            await self.group_changed()
-            await self.refresh_roster()
+    async def _delete_row(self) -> None:
+        row_id = self.roster.rows.chosen
+        if row_id in self.groups:
+            await self.group_actions.delete(self.groups[row_id])
+        elif row_id:
+            await self.roster_actions.delete(row_id)
+
+    async def import_cards(self, paths: Sequence[str]) -> None:
+        """Import files of every kind, tell what became of them, and open a single new character."""
+        await self.file_actions.import_cards(paths)

@@ -1,14 +1,12 @@
-"""One turn on the chat screen: the worker that turns events of the core into calls on widgets."""
+"""One turn on the chat screen: the events of the core, turned into what a person sees."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
-from typing import TYPE_CHECKING, cast
-
-from textual.timer import Timer
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from lunalux_core.dialogue.turn import (
     Billed,
@@ -27,32 +25,73 @@ from lunalux_core.dialogue.turn import (
 )
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.conversations import Message
-from lunalux_tui.app.notifications import reply_done
 from lunalux_tui.i18n import t, tell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from lunalux_tui.chat.transcript.display import MessageDisplay
-    from lunalux_tui.chat.view import ChatView
+    from lunalux_core.library.conversations import Conversations
 
 
-class Turns:
-    """Runs one turn at a time for a chat screen; keeps send lock, status and clock in step with it."""
+class TurnView(Protocol):
+    """Where a turn is shown. `chat.pane.ChatPane` is one; a list of calls is enough for a test."""
 
-    def __init__(self, screen: ChatView, looks: MessageDisplay) -> None:
-        self._screen = screen
-        self._looks = looks
+    @property
+    def streaming(self) -> bool:
+        """Whether a reply that is not whole stands on screen."""
+
+    def turn_began(self, *, impersonated: bool) -> None:
+        """Somebody writes; `impersonated` when it is done in the person's place."""
+
+    async def path_changed(self, words: Message | None) -> None:
+        """The conversation goes on after words that were just stored, or (None) after an earlier message."""
+
+    def reply_began(self, reply: Message | None) -> None:
+        """A reply comes, or (None) the words stay without one."""
+
+    def reply_grew(self, text: str = "", thinking: str = "", *, anew: bool = False) -> None:
+        """More of the reply; `anew` in place of all that was shown."""
+
+    async def reply_ended(self, message: Message | None, *, whole: bool = False) -> None:
+        """The reply as it is stored, None when nothing of it is. `whole` unless it broke off."""
+
+    def words_written(self, text: str) -> None:
+        """Words in the person's place, for them to change and send."""
+
+    def billed(self, event: Billed) -> None:
+        """What the reply cost."""
+
+    def warn(self, words: str, *, title: str = "", stays: bool = False) -> None:
+        """A notice; one that `stays` stands in the conversation."""
+
+    def turn_failed(self, error: LunaluxError, restore: str) -> None:
+        """The turn broke off; `restore` is what was sent and could not be stored."""
+
+    def reply_done(self, text: str, seconds: float) -> None:
+        """A reply came to its own end after so long."""
+
+    def turn_over(self) -> None:
+        """Nobody writes any more."""
+
+    def call_later(self, callback: Callable[[], Coroutine[Any, Any, None]]) -> object:
+        """Do this when what runs now has ended."""
+
+
+class TurnController:
+    """Runs one turn at a time, and leaves on screen what is stored, however it ends."""
+
+    def __init__(self, view: TurnView, conversations: Conversations) -> None:
+        self._view = view
+        self._conversations = conversations
         self._reply: Message | None = None
         self._began = 0.0
-        self._clock: Timer | None = None
         self._impersonated: list[str] | None = None
         self._skipped: dict[str, str] = {}
 
     async def run(
         self, events: AsyncIterator[TurnEvent], *, restore: str = "", impersonate: bool = False
     ) -> None:
-        """Iterate one turn to its end. `restore` goes back into the prompt when nothing could be stored."""
+        """Iterate one turn to its end. `restore` goes back to the person when nothing could be stored."""
         self._start(impersonate)
         started = False
         try:
@@ -63,59 +102,38 @@ class Turns:
         except LunaluxError as error:
             self._keep_impersonated()
             await self._settle()
-            self._screen.show_error(error)
-            if not started and restore and not self._screen.prompt.text:
-                self._screen.prompt.fill(restore)
+            self._view.turn_failed(error, "" if started else restore)
         except asyncio.CancelledError:
             self._keep_impersonated()
-            self._screen.call_later(self._settle)
+            # Reading what is stored takes a while, which somebody who stops a reply does not wait for.
+            self._view.call_later(self._settle)
             raise
         else:
             await self._settle()
         finally:
-            self._stop()
-
-    def _keep_impersonated(self) -> None:
-        """What came of the person's words before it broke off is a draft."""
-        if self._impersonated:
-            self._screen.prompt.rewrite("".join(self._impersonated))
+            self._tell_skipped()
+            self._view.turn_over()
 
     def _start(self, impersonate: bool) -> None:
-        screen = self._screen
-        screen.busy = True
         self._reply = None
         self._impersonated = [] if impersonate else None
         self._skipped = {}
         self._began = time.monotonic()
-        screen.status.writer = t("status.you") if impersonate else screen.character_name
-        screen.status.seconds = 0
-        screen.suggestions.suggestions = ()
-        screen.transcript.clear_notes()
-        self._clock = screen.set_interval(1, self._tick)
+        self._view.turn_began(impersonated=impersonate)
 
-    def _tick(self) -> None:
-        self._screen.status.seconds = int(time.monotonic() - self._began)
-
-    def _stop(self) -> None:
-        screen = self._screen
-        if self._clock is not None:
-            self._clock.stop()
-            self._clock = None
-        self._tell_skipped()
-        screen.busy = False
-        screen.status.writer = ""
-        screen.turn_over()
+    def _keep_impersonated(self) -> None:
+        """What came of the person's words before it broke off is a draft."""
+        if self._impersonated:
+            self._view.words_written("".join(self._impersonated))
 
     def _tell_skipped(self) -> None:
         """One notice for all scripts of a turn that were skipped: a card may bring hundreds that fail."""
         skipped, self._skipped = self._skipped, {}
         if skipped:
             script, reason = next(iter(skipped.items()))
-            text = t("chat.script_skipped", n=len(skipped), script=script, reason=reason)
-            self._screen.notify(text, severity="warning", markup=False)
+            self._view.warn(t("chat.script_skipped", n=len(skipped), script=script, reason=reason))
 
     async def _handle(self, event: TurnEvent) -> None:
-        screen = self._screen
         match event:
             case TurnStarted():
                 await self._started(event)
@@ -123,82 +141,62 @@ class Turns:
                 if self._impersonated is not None:
                     self._impersonated.append(event.text)
                 else:
-                    screen.transcript.stream_text(event.text)
+                    self._view.reply_grew(event.text)
             case ThinkingDelta():
-                screen.transcript.stream_thinking(event.text)
+                self._view.reply_grew(thinking=event.text)
             case Reread():
                 if self._impersonated is not None:
                     self._impersonated = [event.text]
                 else:
-                    screen.transcript.restream(event.text, event.thinking)
+                    self._view.reply_grew(event.text, event.thinking, anew=True)
             case Billed():
-                screen.billed(event)
-            case BindingDropped():
-                screen.transcript.note(t("chat.binding_dropped"), error=False)
-            case PluginFailed():
-                screen.notify(event.message, title=event.plugin, severity="warning", markup=False)
+                self._view.billed(event)
             case ScriptSkipped():
                 self._skipped.setdefault(event.script, event.reason)
-            case WorldbookOverflowed():
-                text = t("chat.worldbook_overflow", n=event.entries, budget=event.budget)
-                screen.notify(text, severity="warning", markup=False)
-            case TemplateFailed():
-                screen.notify(" ".join(tell(event.error)), severity="warning", markup=False)
-            case ReplyKept():
-                screen.notify(t("chat.reply_kept"), severity="warning", markup=False)
             case TurnCompleted():
                 await self._completed(event)
+            case _:
+                self._warn(event)
+
+    def _warn(self, event: TurnEvent) -> None:
+        """What went otherwise than it was meant, and did not end the turn."""
+        view = self._view
+        match event:
+            case BindingDropped():
+                view.warn(t("chat.binding_dropped"), stays=True)
+            case PluginFailed():
+                view.warn(event.message, title=event.plugin)
+            case WorldbookOverflowed():
+                view.warn(t("chat.worldbook_overflow", n=event.entries, budget=event.budget))
+            case TemplateFailed():
+                view.warn(" ".join(tell(event.error)))
+            case ReplyKept():
+                view.warn(t("chat.reply_kept"))
 
     async def _started(self, event: TurnStarted) -> None:
-        screen = self._screen
         self._reply = event.reply
-        if event.user_message is not None:
-            screen.words_stored()  # before anything that a stop could interrupt
-            await screen.window.show_end(event.user_message)
-            screen.remember_words()
-            self._looks.follow()
-        elif event.reply is not None:
-            await screen.window.reload()
-        if event.reply is not None:
-            screen.status.writer = event.reply.name
-            screen.transcript.begin_stream(event.reply)
-        elif event.user_message is not None:
-            screen.nobody_answers()
+        if event.user_message is not None or event.reply is not None:
+            await self._view.path_changed(event.user_message)
+            self._view.reply_began(event.reply)
 
     async def _completed(self, event: TurnCompleted) -> None:
-        screen = self._screen
         if event.message is None:
             self._impersonated = None
-            screen.prompt.rewrite(event.text)
+            self._view.words_written(event.text)
         else:
-            await self._looks.settled(event.message)
+            await self._view.reply_ended(event.message, whole=True)
             self._reply = None
-            screen.transcript.end_stream(event.message)
-            screen.last_reply(event.message)
-            self._looks.follow(anew=True)
-        reply_done(
-            screen.app,
-            screen.runtime.settings,
-            name=screen.character_name,
-            text=event.text if event.message is None else event.message.content,
-            seconds=time.monotonic() - self._began,
-        )
+        text = event.text if event.message is None else event.message.content
+        self._view.reply_done(text, time.monotonic() - self._began)
 
     async def _settle(self) -> None:
         """Show the reply as it is stored, however the turn ended."""
         reply, self._reply = self._reply, None
-        screen = self._screen
         if reply is not None:
             try:
-                stored = await screen.runtime.library.conversations.message(reply.id)
+                stored = await self._conversations.message(reply.id)
             except NotFound:
                 stored = None
-            if not screen.transcript.streaming:  # it was stopped before its beginning was shown
-                await screen.reload()
-                return
-            screen.transcript.end_stream(stored)
-            if stored is not None:
-                screen.last_reply(stored)
-                self._looks.follow()
-        elif screen.transcript.streaming:
-            screen.transcript.end_stream(None)
+            await self._view.reply_ended(stored)
+        elif self._view.streaming:
+            await self._view.reply_ended(None)

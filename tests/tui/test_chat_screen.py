@@ -365,3 +365,12 @@ async def test_paths_and_controls_in_a_paste_are_a_text_otherwise(tmp_path: Path
         app.chat.prompt.select_all()
         app.chat.prompt.post_message(Paste("one\x1b[2J\x07\r\ntwo /no/such/file.png"))
         await app.until(lambda: app.chat.prompt.text == "one\ntwo /no/such/file.png")
+
+
+async def test_the_tree_opens_at_the_newest_message() -> None:
+    async with open_app() as driven:
+        await driven.say("Hello")
+        await driven.press("ctrl+t")
+        await driven.until(lambda: isinstance(driven.app.screen, TreeDialog))
+        rows = driven.app.screen.rows  # type: ignore[attr-defined]
+        assert rows.chosen == driven.chat.transcript.messages[-1].id

@@ -7,14 +7,16 @@ the window is worked on; what was shown once is remembered by the core.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lunalux_core.display.cache import depths
 
 if TYPE_CHECKING:
+    from lunalux_core.display.cache import Displays
     from lunalux_core.display.scripts import Display, DisplayedMessage
     from lunalux_core.library.conversations import Message
-    from lunalux_tui.chat.view import ChatView
+    from lunalux_tui.chat.transcript.transcript import Transcript
+    from lunalux_tui.chat.transcript.window import Window
 
 BATCH = 6
 """Messages whose looks come on screen together."""
@@ -22,11 +24,20 @@ PATIENCE = 1.0
 """Seconds a finished reply waits for its look; after that it is drawn as it is stored."""
 
 
+class Run(Protocol):
+    """Starts work in the background, as `run_worker` of a screen does."""
+
+    def __call__(self, work: Any, *, group: str, exclusive: bool, exit_on_error: bool) -> object: ...
+
+
 class MessageDisplay:
     """Keeps the transcript's looks in step with the messages and the scripts."""
 
-    def __init__(self, screen: ChatView) -> None:
-        self._screen = screen
+    def __init__(self, transcript: Transcript, window: Window, displays: Displays, run: Run) -> None:
+        self._transcript = transcript
+        self._window = window
+        self._displays = displays
+        self._run = run
         self._display: Display | None = None
         self._of = ""
         self._old = True
@@ -36,7 +47,7 @@ class MessageDisplay:
         self._old = self._old or anew
         # The method, no coroutine of it: one whose turn never comes is complained about when the app ends.
         work: Any = self._work
-        self._screen.run_worker(work, group="looks", exclusive=True, exit_on_error=False)
+        self._run(work, group="looks", exclusive=True, exit_on_error=False)
 
     async def settled(self, message: Message) -> None:
         """Have the look of a reply that just ended, so that it is not drawn twice."""
@@ -49,35 +60,34 @@ class MessageDisplay:
         except TimeoutError:
             return
         if look is not None:
-            self._screen.transcript.sheet.looks[message.id] = look
+            self._transcript.sheet.looks[message.id] = look
 
     async def _work(self) -> None:
-        screen = self._screen
-        identity = screen.window.conversation_id
+        identity = self._window.conversation_id
         if not identity:
             return
         if self._old or self._display is None or self._of != identity:
-            self._display = await screen.runtime.displays.of(identity)
+            self._display = await self._displays.of(identity)
             self._of, self._old = identity, False
-        display, messages = self._display, screen.transcript.messages
+        display, messages = self._display, self._transcript.messages
         if display.idle:
             work, gone = self._missing(display, messages)
         else:
             work, gone = await asyncio.to_thread(self._missing, display, messages)
         if gone:
-            screen.transcript.look(dict.fromkeys(gone))
+            self._transcript.look(dict.fromkeys(gone))
         for start in range(0, len(work), BATCH):
             batch = work[start : start + BATCH]
-            screen.transcript.look(await asyncio.to_thread(_looks, display, batch))
+            self._transcript.look(await asyncio.to_thread(_looks, display, batch))
 
     def _missing(
         self, display: Display, messages: list[Message]
     ) -> tuple[list[tuple[Message, int | None]], list[str]]:
         """Messages whose look is unknown or old, newest first; and those that have one and need none."""
-        looks = self._screen.transcript.sheet.looks
+        looks = self._transcript.sheet.looks
         work: list[tuple[Message, int | None]] = []
         gone: list[str] = []
-        for message, depth in zip(messages, depths(messages, self._screen.window.below), strict=True):
+        for message, depth in zip(messages, depths(messages, self._window.below), strict=True):
             known = looks.get(message.id)
             key = display.key(message, depth) if message.status != "pending" else None
             if key is None and known is not None:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
-    from lunalux_tui.chat.screen_base import ChatBase
+    from lunalux_core.library import Library
+    from lunalux_tui.chat.opener import Opener
+    from lunalux_tui.chat.transcript.transcript import Transcript
+
+
+class FollowingView(Protocol):
+    """What is asked of the screen."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a reply is coming."""
 
 
 class Following:
     """Looks whether another program wrote, and if so, whether what is on screen is still all there is."""
 
-    def __init__(self, screen: ChatBase) -> None:
-        self._screen = screen
+    def __init__(self, library: Library, opener: Opener, transcript: Transcript, view: FollowingView) -> None:
+        self._library = library
+        self._opener = opener
+        self._open = opener.chat
+        self._transcript = transcript
+        self._view = view
         self._looking = self._behind = False
 
     async def look(self) -> None:
@@ -24,9 +38,9 @@ class Following:
             return
         self._looking = True
         try:
-            if await self._screen.runtime.library.database.changed_elsewhere():
+            if await self._library.database.changed_elsewhere():
                 self._behind = True
-            if self._behind and not self._screen.busy:
+            if self._behind and not self._view.busy:
                 self._behind = False
                 await self._catch_up()
         except LunaluxError:
@@ -35,29 +49,26 @@ class Following:
             self._looking = False
 
     async def _catch_up(self) -> None:
-        screen = self._screen
-        shown = screen.conversation
+        shown, transcript = self._open.conversation, self._transcript
         if shown is None:
             return
-        conversations = screen.runtime.library.conversations
+        conversations = self._library.conversations
         try:
             now = await conversations.get(shown.id)
-            page = await conversations.page(shown.id, limit=len(screen.transcript.messages) + 2)
+            page = await conversations.page(shown.id, limit=len(transcript.messages) + 2)
         except NotFound:
             self._gone()
             return
-        if screen.conversation is None or screen.conversation.id != shown.id or screen.busy:
+        conversation = self._open.conversation
+        if conversation is None or conversation.id != shown.id or self._view.busy:
             self._behind = True
-        elif now.title != shown.title or list(page) != screen.transcript.messages[-len(page) :]:
-            notes = screen.transcript.notes
-            await screen.reload()
+        elif now.title != shown.title or list(page) != transcript.messages[-len(page) :]:
+            notes = transcript.notes
+            await self._opener.reload()
             for words, hint, error in notes:  # what the program said is not answered by that
-                screen.transcript.note(words, hint, error=error, go_there=False)
+                transcript.note(words, hint, error=error, go_there=False)
 
     def _gone(self) -> None:
-        """Another program deleted the conversation; what stands in the prompt stays."""
-        screen = self._screen
-        typed = screen.prompt.text
-        screen.close_conversation()
-        screen.prompt.fill(typed)
-        screen.transcript.note(t("chat.gone_elsewhere"), t("chat.choose_character"), error=False)
+        """Another program deleted the conversation."""
+        self._opener.conversation_gone()
+        self._transcript.note(t("chat.gone_elsewhere"), t("chat.choose_character"), error=False)

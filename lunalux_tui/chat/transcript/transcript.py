@@ -118,6 +118,10 @@ class Transcript(Selectable, can_focus=True):
         if self.sheet.look(looks):
             self._changed(place)
 
+    def text(self, message: Message) -> str:
+        """The words of a message as they are shown."""
+        return self.sheet.text(message)
+
     def note(self, message: str, hint: str = "", *, error: bool = True, go_there: bool = True) -> None:
         """Write a note of the program at the end."""
         self.sheet.note(message, hint, error)

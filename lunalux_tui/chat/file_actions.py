@@ -1,0 +1,121 @@
+"""Files on the chat screen: a conversation to a file, chats and cards from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from lunalux_core.text import clean_line
+from lunalux_tui.chat.view import Asker
+from lunalux_tui.i18n import t, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.opener import Opener
+
+SHOWN_NAMES = 5
+"""How many of the files that were dropped are named, and how many failures are told."""
+SHOWN_NOTES = 8
+
+
+class FileView(Asker, Protocol):
+    """What these actions ask of the screen."""
+
+    async def refresh_roster(self) -> None:
+        """Read the list of characters again."""
+
+    def note(self, words: str, hint: str = "", *, error: bool = True) -> None:
+        """Say something that stays, in the transcript."""
+
+
+class FileActions:
+    """Exports what is open, imports what is named or dropped."""
+
+    def __init__(self, runtime: Runtime, opener: Opener, view: FileView) -> None:
+        self._runtime = runtime
+        self._opener = opener
+        self._open = opener.chat
+        self._view = view
+
+    async def export(self) -> None:
+        """Ask for a path and write the conversation there; the ending chooses the format."""
+        from lunalux_core.chat.files import export_conversation, format_of
+        from lunalux_core.database import storage_error
+        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.files import export_name, path_of
+
+        conversation = self._open.conversation
+        if conversation is None:
+            return
+        proposal = self._runtime.paths.exports / export_name(self._open.name, conversation.title, "md")
+        dialog = AskDialog(t("dialog.export.title"), value=str(proposal), hint=t("dialog.export.hint"))
+        answer = await self._view.ask(dialog)
+        if not answer:
+            return
+        path = path_of(answer)
+        text = await export_conversation(self._runtime.library, conversation.id, format_of(path))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise storage_error(error, path) from error
+        self._view.say(t("chat.exported", path=path))
+
+    async def import_chat(self) -> None:
+        """Ask for the file of a chat, and open it as a conversation with who is talked with."""
+        from lunalux_core.chat.group_files import import_chat
+        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.files import path_of, read_file
+
+        if not self._open.row_id:
+            return
+        dialog = AskDialog(t("dialog.import_chat.title"), hint=t("dialog.import_chat.hint"))
+        answer = await self._view.ask(dialog)
+        if not answer:
+            return
+        path = path_of(answer)
+        imported = await import_chat(self._runtime.library, read_file(path), path.name, **self._open.owner)
+        await self._opener.open_conversation(imported.conversation_id)
+        self._view.say(t("chat.chat_imported", n=imported.messages))
+        if imported.notes:
+            self._view.note(t("chat.import_notes"), "\n".join(imported.notes[:SHOWN_NOTES]), error=False)
+        await self._view.refresh_roster()
+
+    async def import_named(self) -> None:
+        """Ask for the files of cards, and import them."""
+        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.parts.files import split_paths
+
+        dialog = AskDialog(t("dialog.import_cards.title"), hint=t("dialog.import_cards.hint"))
+        answer = await self._view.ask(dialog)
+        if answer:
+            await self.import_cards(split_paths(answer))
+
+    async def import_dropped(self, paths: Sequence[str]) -> bool:
+        """Import files that were dropped on the prompt; False if that was not meant."""
+        from lunalux_tui.parts.ask_dialog import ConfirmDialog
+
+        names = ", ".join(clean_line(Path(path).name, 60) for path in paths[:SHOWN_NAMES])
+        question = t("dialog.import_pasted.question", names=names)
+        if not await self._view.ask(ConfirmDialog(t("dialog.import_pasted.title"), question)):
+            return False
+        await self.import_cards(paths)
+        return True
+
+    async def import_cards(self, paths: Sequence[str]) -> None:
+        """Import files of every kind, tell what became of them, and open a single new character."""
+        from lunalux_tui.parts.files import import_paths
+
+        view = self._view
+        report = await import_paths(self._runtime, list(paths))
+        await view.refresh_roster()
+        if report.only:
+            await self._opener.open_character(report.only)
+        for failure in report.failed[:SHOWN_NAMES]:
+            view.note(*tell(failure))
+        if report.notes:
+            view.note(t("chat.import_notes"), "\n".join(report.notes[:SHOWN_NOTES]))
+        counts = {"n": report.imported, "duplicates": report.duplicates, "failed": len(report.failed)}
+        view.say(t("chat.cards_imported", **counts), warn=bool(report.failed))

@@ -1,0 +1,239 @@
+"""The conversation on screen: its header, the messages, what can be said next, the status, the prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+from textual import getters
+from textual.app import ComposeResult
+from textual.message import Message as TextualMessage
+
+from lunalux_core.library.conversations import Message
+from lunalux_tui.chat.actions import ChatTranscript
+from lunalux_tui.chat.bars import SHOWN, ChatHeader, StatusBar, Suggestions
+from lunalux_tui.chat.draft import Draft
+from lunalux_tui.chat.open_chat import OpenChat
+from lunalux_tui.chat.prompt import Prompt
+from lunalux_tui.chat.transcript.window import Window
+from lunalux_tui.i18n import t, tell
+from lunalux_tui.parts.drawn import Column, keymap_of
+
+if TYPE_CHECKING:
+    from lunalux_core.account import AccountState
+    from lunalux_core.chat.card_scripts import CardScripts
+    from lunalux_core.dialogue.turn import Billed
+    from lunalux_core.errors import LunaluxError
+    from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.transcript.display import MessageDisplay
+    from lunalux_tui.parts.host import Host
+
+
+class ChatPane(Column):
+    """Shows what is open, and a turn while it runs (it is the `turns.TurnView` of the app)."""
+
+    transcript = getters.query_one(ChatTranscript)
+    prompt = getters.query_one(Prompt)
+    status = getters.query_one(StatusBar)
+    suggestions = getters.query_one(Suggestions)
+    header = getters.query_one(ChatHeader)
+
+    @dataclass
+    class PriceChanged(TextualMessage):
+        """A reply was not made because it became dearer; `words` say so."""
+
+        words: str
+        model_id: str
+
+    def __init__(self, chat: OpenChat) -> None:
+        super().__init__(id="main")
+        self._open = chat
+
+    def compose(self) -> ComposeResult:
+        yield ChatHeader()
+        yield ChatTranscript(id="transcript")
+        yield Suggestions()
+        yield StatusBar()
+        yield Prompt(id="prompt")
+
+    @property
+    def _runtime(self) -> Runtime:
+        return cast("Host", self.app).runtime
+
+    @cached_property
+    def window(self) -> Window:
+        """The messages that are on screen."""
+        return Window(self._runtime.library.conversations, self.transcript)
+
+    @cached_property
+    def draft(self) -> Draft:
+        """What stands in the prompt, as it is stored."""
+        return Draft(self._open, self.prompt, self._runtime.library.conversations)
+
+    @cached_property
+    def looks(self) -> MessageDisplay:
+        """What display scripts make of the messages; not needed for the first frame."""
+        from lunalux_tui.chat.transcript.display import MessageDisplay
+
+        # Workers of the screen, which tells when one of them fails.
+        return MessageDisplay(self.transcript, self.window, self._runtime.displays, self.screen.run_worker)
+
+    # -- what is open ------------------------------------------------------------------------------
+
+    def show_conversation(self, messages: Sequence[Message], *, typed: str = "") -> None:
+        """Show the conversation that is open from its newest messages on. What was `typed` is not lost."""
+        conversation = self._open.conversation
+        if conversation is None:
+            return
+        self.draft.opened(conversation.draft)
+        self.show_head()
+        self.transcript.selected = ""
+        self.window.show(conversation.id, messages)
+        self.prompt.fill(typed or conversation.draft)
+        self.follow_messages()
+
+    def show_nothing(self, *, typed: str = "") -> None:
+        """Show that nothing is open."""
+        self.show_head()
+        self.window.clear()
+        self.prompt.fill(typed)
+        self.last_reply(None)
+
+    def show_head(self) -> None:
+        """Name what is open, and who is in it."""
+        conversation, group = self._open.conversation, self._open.group
+        members = group.members if group else ()
+        self.header.character = self._open.name
+        self.header.members = tuple((one.name, one.muted) for one in members)
+        self.header.conversation = conversation.title if conversation else ""
+        self.status.mode = conversation.mode if conversation else ""
+        self.transcript.sheet.places = {one.character_id: place for place, one in enumerate(members)}
+
+    async def reload(self, *, keep_place: bool = True) -> None:
+        """Read the messages again after a change of the conversation's tree."""
+        self.show_head()
+        await self.window.reload(keep_place=keep_place)
+        self.follow_messages()
+
+    def follow_messages(self) -> None:
+        """Suggestions, usage, history and looks follow the messages in the window."""
+        messages = self.transcript.messages
+        self.last_reply(messages[-1] if messages else None)
+        self._remember_words()
+        self.call_after_refresh(self.looks.follow, anew=True)
+
+    def _remember_words(self) -> None:
+        """What the person said in the window can be brought back into the prompt."""
+        messages = self.transcript.messages
+        self.prompt.earlier = [message.content for message in messages if message.role == "user"]
+
+    def last_reply(self, message: Message | None) -> None:
+        """Show what belongs to the newest message: its suggestions, its usage, its cost."""
+        of_reply = message is not None and message.role == "assistant"
+        self.suggestions.suggestions = message.suggestions if message is not None and of_reply else ()
+        self.prompt.offers = self.suggestions.suggestions[:SHOWN]
+        self.status.usage = message.usage if message is not None else None
+        self.status.billing = message.billing if message is not None else None
+
+    def show_account(self, account: AccountState | None) -> None:
+        """Name the model in use; where it is an official one, show the coins it takes."""
+        model = self._runtime.settings.model
+        official = model.startswith("official:")
+        self.status.account = account if official else None
+        self.header.model = t("model.practice") if model == "practice" else model
+        if official and account is not None:
+            rows = {f"official:{row['modelId']}": str(row["displayname"]) for row in account.models}
+            self.header.model = f"✦ {rows[model]}" if model in rows else model
+
+    def show_error(self, error: LunaluxError) -> None:
+        """Write a failure into the transcript, with what to do about it."""
+        message, hint = tell(error)
+        self.transcript.note(message, hint)
+        if error.code == "PRICE_CHANGED" and "model_id" in error.params:
+            self.post_message(self.PriceChanged(message, str(error.params["model_id"])))
+
+    async def show_scripts(self, question: CardScripts | None) -> None:
+        """Show, above the prompt, the question about the scripts of a card; None for no question."""
+        from lunalux_tui.chat.scripts_bar import ScriptsBar
+
+        await self.query(ScriptsBar).remove()
+        if question is not None:
+            await self.mount(ScriptsBar(question), before="#prompt")
+
+    # -- a turn ------------------------------------------------------------------------------------
+
+    @property
+    def streaming(self) -> bool:
+        return self.transcript.streaming
+
+    def turn_began(self, *, impersonated: bool) -> None:
+        self.status.writer = t("status.you") if impersonated else self._open.name
+        self.suggestions.suggestions = ()
+        self.transcript.clear_notes()
+
+    async def path_changed(self, words: Message | None) -> None:
+        if words is None:
+            await self.window.reload()
+            return
+        self.draft.stored()  # before anything that a stop could interrupt
+        await self.window.show_end(words)
+        self._remember_words()
+        self.looks.follow()
+
+    def reply_began(self, reply: Message | None) -> None:
+        if reply is not None:
+            self.status.writer = reply.name
+            self.transcript.begin_stream(reply)
+        elif self._open.group is not None:
+            from lunalux_tui.chat.group_actions import why_nobody_answers
+
+            self.notify(why_nobody_answers(self._open.group, keymap_of(self)), markup=False)
+
+    def reply_grew(self, text: str = "", thinking: str = "", *, anew: bool = False) -> None:
+        if anew:
+            self.transcript.restream(text, thinking)
+        elif thinking:
+            self.transcript.stream_thinking(thinking)
+        else:
+            self.transcript.stream_text(text)
+
+    async def reply_ended(self, message: Message | None, *, whole: bool = False) -> None:
+        if message is not None and whole:
+            await self.looks.settled(message)
+        elif not self.streaming:  # it was stopped before its beginning was shown
+            await self.reload()
+            return
+        self.transcript.end_stream(message)
+        if message is not None:
+            self.last_reply(message)
+            self.looks.follow(anew=whole)
+
+    def words_written(self, text: str) -> None:
+        self.prompt.rewrite(text)
+
+    def billed(self, event: Billed) -> None:
+        """Show the cost at once; the core has told the account of its new wallet."""
+        self.status.billing = {"method": event.method, "cost": event.cost}
+
+    def warn(self, words: str, *, title: str = "", stays: bool = False) -> None:
+        if stays:
+            self.transcript.note(words, error=False)
+        else:
+            self.notify(words, title=title, severity="warning", markup=False)
+
+    def turn_failed(self, error: LunaluxError, restore: str) -> None:
+        self.show_error(error)
+        if restore and not self.prompt.text:
+            self.prompt.fill(restore)
+
+    def reply_done(self, text: str, seconds: float) -> None:
+        from lunalux_tui.app.notifications import reply_done
+
+        reply_done(self.app, self._runtime.settings, name=self._open.name, text=text, seconds=seconds)
+
+    def turn_over(self) -> None:
+        self.status.writer = ""
+        if self.draft.turn_over():
+            self.prompt.post_message(self.prompt.Paused(self.prompt.text))
