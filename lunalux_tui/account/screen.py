@@ -2,25 +2,134 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import work
+from textual import getters, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
 
-from lunalux_tui.account.actions import ACCOUNT_ACTIONS
-from lunalux_tui.account.screen_base import MOVES, AccountBase
-from lunalux_tui.actions import bindings
-from lunalux_tui.i18n import t
+from lunalux_core.account import AccountState
+from lunalux_core.errors import LunaluxError, SessionError
+from lunalux_tui.account.head import AccountHead
+from lunalux_tui.account.history_chart import HistoryPanel
+from lunalux_tui.account.movements import Movements
+from lunalux_tui.account.panels import BalancePanel, InvitePanel, MovesPanel, NoticePanel, ProfilePanel
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.amounts import rewards_due
+from lunalux_tui.parts.keybar import KeyBar
+from lunalux_tui.parts.panel import Panel
+from lunalux_tui.parts.screen import LunaScreen
+
+if TYPE_CHECKING:
+    from lunalux_core.account import Account
+
+ACCOUNT_ACTIONS = (
+    Action("account.username", "username", "u", footer=2),
+    Action("account.coupon", "coupon", "c", footer=1),
+    Action("account.copy_invite", "copy_invite", "i", footer=3),
+    Action("account.copy_id", "copy_id", "y"),
+    Action("account.settle", "settle", "s", footer=4),
+    Action("account.more", "more", "m"),
+    Action("account.refresh", "refresh", "r,ctrl+r", footer=5),
+    Action("account.sign_in", "sign_in", "o", footer=6),
+    Action("account.sign_up", "sign_up", "n", footer=7),
+    Action("account.use_local", "use_local", "a", footer=8),
+    Action("account.sign_out", "sign_out", "x", footer=9),
+    Action("account.erase", "erase", "E"),
+    Action("account.down", "scroll(3)", "j,down", palette=False),
+    Action("account.up", "scroll(-3)", "k,up", palette=False),
+)
 
 
-class AccountScreen(AccountBase):
-    """What can be done with account and wallet."""
+class AccountScreen(LunaScreen[None]):
+    """Shows `app.account` and keeps nothing of it; what can be done with account and wallet."""
 
     PLACE = "user"
     AUTO_FOCUS = "#account-body"
     CSS_PATH: ClassVar = "screen.tcss"
     ACTIONS = ACCOUNT_ACTIONS
     BINDINGS = bindings(ACTIONS)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (96, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]  # noqa: RUF012
+
+    head = getters.query_one(AccountHead)
+    chart = getters.query_one(HistoryPanel)
+    moves = getters.query_one(MovesPanel)
+    notice = getters.query_one(NoticePanel)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.movements = Movements(self)
+
+    @property
+    def account(self) -> Account:
+        return self.runtime.account
+
+    @property
+    def state(self) -> AccountState:
+        return self.lunalux.account or AccountState()
+
+    def compose(self) -> ComposeResult:
+        yield AccountHead()
+        with VerticalScroll(id="account-body", can_focus=True):
+            yield NoticePanel()
+            with Horizontal(id="account-columns"):
+                with Vertical(id="account-left"):
+                    yield ProfilePanel()
+                    yield BalancePanel()
+                    yield InvitePanel()
+                with Vertical(id="account-right"):
+                    yield HistoryPanel()
+                    yield MovesPanel()
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self.query_one("#account-body").focus()
+        self.watch(self.app, "account", self._account_changed)
+        self._begin()
+
+    def on_screen_resume(self) -> None:
+        self.lunalux.ask_for_name()
+
+    # -- what is shown -----------------------------------------------------------------------------
+
+    def _account_changed(self, state: AccountState | None) -> None:
+        self.head.account = state
+        for panel in self.query(Panel):
+            panel.account = state
+        self.refresh_bindings()
+        if state is not None:
+            self._read_history()
+
+    @work(group="account", exclusive=True, exit_on_error=False)
+    async def _begin(self) -> None:
+        """The session, checked; with nothing configured the local account makes itself."""
+        await self.attempt(self.account.ensure)
+
+    async def attempt(self, ask: Any) -> None:
+        """Ask the backend for something that the panels show; trouble is one of their lines."""
+        self.head.busy = True
+        try:
+            await ask()
+            self.notice.trouble = ""
+        except SessionError:
+            self.notice.trouble = ""  # the notice says it from the state
+        except LunaluxError as error:
+            self.notice.trouble = " ".join(part for part in tell(error) if part)
+        finally:
+            self.head.busy = False
+
+    @work(group="history", exclusive=True, exit_on_error=False)
+    async def _read_history(self) -> None:
+        await self.movements.follow(self.state)
+
+    def show_movements(self, movements: Sequence[Mapping[str, Any]]) -> None:
+        self.chart.movements = self.moves.movements = tuple(movements)
+        self.moves.more = self.movements.more
+
+    # -- what can be done --------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what cannot be done now."""
@@ -32,7 +141,7 @@ class AccountScreen(AccountBase):
         if action == "settle":
             return state.signed_in and rewards_due(state) > 0
         if action == "more":
-            return self.older is not None
+            return self.movements.more
         if action in {"sign_in", "sign_up"}:
             return not state.signed_in or state.local
         if action == "use_local":
@@ -41,20 +150,17 @@ class AccountScreen(AccountBase):
             return state.signed_in and not state.local
         return True
 
-    # -- what can be done --------------------------------------------------------------------------
-
     def action_scroll(self, lines: int) -> None:
         self.query_one("#account-body").scroll_relative(y=lines, animate=False)
 
     @work(group="account", exclusive=True, exit_on_error=False)
     async def action_refresh(self) -> None:
-        self.read_for = ()
+        self.movements.distrust()
         await self.attempt(self.account.refresh)
 
     @work(group="history", exclusive=True, exit_on_error=False)
     async def action_more(self) -> None:
-        movements, following = await self.account.history(self.older, MOVES)
-        self.show_moves((*self.moves.movements, *movements), following)
+        await self.movements.read_older()
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_username(self) -> None:

@@ -27,7 +27,7 @@ def all_actions() -> Iterator[Action]:
     from lunalux_tui.chat.prompt import Prompt
     from lunalux_tui.chat.roster import RosterRows
     from lunalux_tui.chat.screen import ChatScreen
-    from lunalux_tui.create import screen as editor
+    from lunalux_tui.create import section_rows as editor
     from lunalux_tui.create.sections import declared
     from lunalux_tui.parts import models_dialog, preset_dialog
     from lunalux_tui.settings import model_dialog

@@ -14,6 +14,8 @@ from textual.app import SuspendNotSupported
 
 from lunalux_core.documents.json_text import well_formed
 from lunalux_core.errors import InvalidInput
+from lunalux_core.text import clean
+from lunalux_tui.parts.form_field import FieldBox, in_one_line
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -44,6 +46,15 @@ def edit_outside(app: App[Any], text: str) -> str:
         except OSError as error:
             raise _missing(command[0]) from error
         return _read(path, text)
+
+
+def edit_box(app: App[Any], box: FieldBox) -> None:
+    """Let a field of the form be written in the editor. Raises InvalidInput as `edit_outside` does."""
+    text = clean(edit_outside(app, box.text))
+    text = in_one_line(text) if box.kind == "line" else text
+    if text != box.text:
+        box.show(text)
+        box.post_message(FieldBox.Edited(box, text))
 
 
 def editor_command() -> list[str]:

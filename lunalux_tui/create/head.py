@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from textual.reactive import reactive
 
+from lunalux_core.editor.checks import Problem, tokens
+from lunalux_core.editor.draft import Draft
+from lunalux_core.editor.fields import FIELDS
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Bar, Part
@@ -24,6 +27,17 @@ class CreateHead(Bar):
     tokens: reactive[int] = reactive(0)
     errors: reactive[int] = reactive(0)
     warnings: reactive[int] = reactive(0)
+
+    def show(self, draft: Draft, problems: Sequence[Problem], *, kept: bool) -> None:
+        """Show how a draft stands, with what is wrong with it."""
+        self.kept = kept
+        self.name_shown = draft.card.name
+        self.is_new = not draft.character_id
+        self.unsaved = draft.changed
+        self.errors = sum(problem.level == "error" for problem in problems)
+        self.warnings = sum(problem.level == "warning" for problem in problems)
+        self.tokens = sum(tokens(field.shown(draft.document)) for field in FIELDS if field.sent)
+        self.refresh()
 
     def left(self) -> Sequence[Part]:
         name = clean_line(self.name_shown, 40) or t("create.nameless")

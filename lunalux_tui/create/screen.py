@@ -2,41 +2,57 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual import events, getters, on, work
 from textual.app import ComposeResult
+from textual.timer import Timer
 from textual.widget import Widget
+from textual.worker import Worker
 
-from lunalux_core.editor.checks import check, tokens
-from lunalux_core.editor.fields import of_section
-from lunalux_core.editor.greetings import greetings
-from lunalux_core.editor.worldbook import BookView
+from lunalux_core.documents.json_text import dump_json
+from lunalux_core.editor.checks import check
+from lunalux_core.editor.draft import Draft
+from lunalux_core.errors import LunaluxError
 from lunalux_tui.actions import Action, bindings, key_name, keys_of
 from lunalux_tui.create.actions import CREATE_ACTIONS
-from lunalux_tui.create.file_actions import CreateFiles
+from lunalux_tui.create.file_actions import FileActions
 from lunalux_tui.create.head import CreateHead
 from lunalux_tui.create.json_view import JsonView
+from lunalux_tui.create.library_actions import LibraryActions
+from lunalux_tui.create.open_draft import OpenDraft
+from lunalux_tui.create.section_panes import SectionPanes
+from lunalux_tui.create.section_rows import SectionRows
 from lunalux_tui.create.sections import BY_ID, SECTIONS, Section, section_of
 from lunalux_tui.create.sections.base import EditorSection
+from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Beside, Column, keymap_of
 from lunalux_tui.parts.files import importable_paths
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.keybar import KeyBar
 from lunalux_tui.parts.picture import Picture
-from lunalux_tui.parts.rows import Row, Rows
+from lunalux_tui.parts.rows import Rows
+from lunalux_tui.parts.screen import LunaScreen
+
+if TYPE_CHECKING:
+    from lunalux_tui.chat.host import ChatHost
+    from lunalux_tui.parts.dialog import Dialog
+
+Answer = TypeVar("Answer")
+
+PREVIEW_PAUSE = 0.15
+"""Seconds without a key after which the JSON follows what is typed."""
 
 
-class SectionRows(Rows):
-    """The list of parts."""
+class CreateScreen(LunaScreen[None]):
+    """Shows parts, form and JSON of `open_draft`; the panes write into it and call `touched`.
 
-    ACTIONS = (Action("create.enter", "screen.enter", "enter,right,l,tab", footer=1, palette=False),)
-    BINDINGS = bindings(ACTIONS)
-
-
-class CreateScreen(CreateFiles):
-    """Write a character, or change one of the library."""
+    What takes time or asks something is done by `files` and `library`, each in a worker.
+    """
 
     PLACE = "create"
     AUTO_FOCUS = "#create-sections"
@@ -46,12 +62,21 @@ class CreateScreen(CreateFiles):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-middle"), (32, "-tall")]  # noqa: RUF012
 
-    sections = getters.query_one("#create-sections", Rows)
+    PREVIEW: ClassVar[str] = "-preview"
+    """Class of the screen while the JSON is in view."""
+
+    head = getters.query_one(CreateHead)
+    preview = getters.query_one(JsonView)
+    sections = getters.query_one(SectionRows)
+    panes = getters.query_one(SectionPanes)
 
     def __init__(self) -> None:
         super().__init__()
+        self.open_draft = OpenDraft(self)
+        self.files = FileActions(self, self.open_draft)
+        self.library = LibraryActions(self, self.open_draft)
+        self._preview_pause: Timer | None = None
         self.section = SECTIONS[0]
-        self._panes: dict[str, EditorSection] = {}
         self._wanted: str | None = None
         self.ready = False
         """Whether a draft is open and shown."""
@@ -62,7 +87,7 @@ class CreateScreen(CreateFiles):
             with Column(id="create-side"):
                 yield SectionRows(id="create-sections")
                 yield Picture(id="create-picture")
-            yield Column(id="create-main")
+            yield SectionPanes(id="create-main")
             yield JsonView(id="create-json")
         yield KeyBar()
 
@@ -72,9 +97,9 @@ class CreateScreen(CreateFiles):
 
     @work(group="open", exclusive=True, exit_on_error=False)
     async def _begin(self) -> None:
-        await self.take_up(self._wanted)
+        await self.open_draft.take_up(self._wanted)
         if self._wanted is not None and self._wanted != self.draft.character_id:  # asked for meanwhile
-            await self.take_up(self._wanted)
+            await self.open_draft.take_up(self._wanted)
         self.ready = True
         self._show(self.section)
 
@@ -83,15 +108,115 @@ class CreateScreen(CreateFiles):
         if not self.ready:
             self._wanted = character_id
             return
-        await self.take_up(character_id)
+        await self.open_draft.take_up(character_id)
         self.show_section(SECTIONS[0].id)
+
+    # -- the draft ---------------------------------------------------------------------------------
+
+    @property
+    def draft(self) -> Draft:
+        return self.open_draft.draft
+
+    def touched(self) -> None:
+        """The draft changed: show it everywhere, and keep it."""
+        self.open_draft.touched()
+        self._preview_later()
+
+    async def keep_draft(self) -> None:
+        """Store what is written; called when the program ends, too."""
+        await self.open_draft.keep()
+
+    def keep_behind(self) -> Worker[None]:
+        return self.run_worker(self.open_draft.keep, group="keep", exit_on_error=False)
+
+    def on_screen_suspend(self) -> None:
+        self.open_draft.left()
+
+    def on_screen_resume(self) -> None:
+        if self.ready:
+            self.show_draft_state()
+
+    def show_draft(self) -> None:
+        """Show the draft after it changed as a whole."""
+        self.show_draft_state()
+        self._show_picture()
+        self._read_pane()
+        self._preview_later()
+
+    def draft_replaced(self) -> None:
+        """The draft changed as a whole: show all of it, and keep it."""
+        self.show_draft()
+        self.touched()
+
+    def show_draft_state(self) -> None:
+        """The line at the top, and the marks in the list of parts."""
+        if not self.is_mounted:
+            return
+        problems = check(self.draft.document)
+        self.head.show(self.draft, problems, kept=self.open_draft.kept)
+        self.refresh_bindings()
+        self.sections.show(self.draft.document, problems)
+
+    def _show_picture(self) -> None:
+        """The picture under the list of parts."""
+        picture = self.draft.snapshot.picture
+        name = self.draft.card.name
+        self.query_one("#create-picture", Picture).show(
+            picture.data if picture else None, who=name or "?", seed=self.draft.character_id or name
+        )
+
+    def _read_pane(self) -> None:
+        if self.ready and self.pane.stands:
+            self.pane.read()
+
+    def action_undo(self) -> None:
+        self._went(self.draft.undo())
+
+    def action_redo(self) -> None:
+        self._went(self.draft.redo())
+
+    def _went(self, place: str | None) -> None:
+        if place is None:
+            self.notify(t("create.nothing_undone"), markup=False, timeout=2)
+            return
+        self.draft_replaced()
+        self.reveal(place)
+
+    def tell_undo(self, key: str, **params: object) -> None:
+        """Say what was done, and that it can be taken back."""
+        self.notify(t(key, **params), title="", markup=False, timeout=4)
+
+    # -- JSON --------------------------------------------------------------------------------------
+
+    def _preview_later(self) -> None:
+        """Write the preview again, when it is in view and typing pauses."""
+        if not self.has_class(self.PREVIEW):
+            return
+        if self._preview_pause is not None:
+            self._preview_pause.stop()
+        self._preview_pause = self.set_timer(PREVIEW_PAUSE, self._show_preview)
+
+    @work(group="preview", exclusive=True, exit_on_error=False)
+    async def _show_preview(self) -> None:
+        """The document as JSON, line by line."""
+        document = self.draft.document
+        lines = await asyncio.to_thread(lambda: dump_json(document, indent=2).split("\n"))
+        self.preview.show(lines)
+
+    def action_preview(self) -> None:
+        """Show or hide the JSON beside the form."""
+        self.toggle_class(self.PREVIEW)
+        if self.has_class(self.PREVIEW):
+            self._show_preview()
+            if self.has_class("-narrow"):
+                self.preview.focus()
 
     # -- sections ----------------------------------------------------------------------------------
 
     @property
     def pane(self) -> EditorSection:
         """What is shown at the right."""
-        return self._panes[self.section.id]
+        return self.panes.pane(self.section)
 
     def show_section(self, section_id: str, *, enter: bool = False, at: str = "") -> None:
         """Show a part; `enter` puts the cursor into it, at the place `at` if one is named."""
@@ -106,46 +231,11 @@ class CreateScreen(CreateFiles):
 
     def _show(self, section: Section) -> None:
         self.section = section
-        if section.id not in self._panes:
-            made = section.make()
-            self._panes[section.id] = made
-            self.query_one("#create-main").mount(made)
-        elif self.pane.stands:
-            self.pane.come_up()
-        for known, pane in self._panes.items():
-            pane.display = known == section.id
+        self.panes.show(section)
         self.sections.current = section.id
         if self.sections.chosen != section.id:
             self.sections.set_rows(self.sections.rows, at=section.id)
         self.refresh_bindings()
-
-    def read_panes(self) -> None:
-        if self.ready and self.pane.stands:
-            self.pane.read()
-
-    def tell_state(self) -> None:
-        super().tell_state()
-        self._list_sections()
-
-    def _list_sections(self) -> None:
-        found = check(self.draft.document)
-        rows = []
-        for one in SECTIONS:
-            levels = {problem.level for problem in found if section_of(problem.field) == one.id}
-            mark = "✗" if "error" in levels else "⚠" if "warning" in levels else " "
-            rows.append(Row(one.id, one.title, right=self._amount(one), mark=mark))
-        self.sections.set_rows(rows)
-
-    def _amount(self, section: Section) -> str:
-        """How much is in a part."""
-        document = self.draft.document
-        match section.id:
-            case "greetings":
-                return f"{len([one for one in greetings(document) if one.text.strip()]) or ''}"
-            case "book":
-                return f"{len(BookView(document)) or ''}"
-        count = sum(tokens(known.shown(document)) for known in of_section(section.id) if known.sent)
-        return f"{count:,}" if count else ""
 
     @on(Rows.Moved, "#create-sections")
     def _moved(self, event: Rows.Moved) -> None:
@@ -241,15 +331,90 @@ class CreateScreen(CreateFiles):
 
     def retranslate(self) -> None:
         if self.ready:
-            self.tell_state()
-            self.read_panes()  # what is wrong with a field is told in words, too
+            self.show_draft_state()
+            self._read_pane()  # what is wrong with a field is told in words, too
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def on_paste(self, event: events.Paste) -> None:
         """A card file that is dropped anywhere but into a text comes into the form."""
         if paths := importable_paths(event.text):
-            await self.bring(paths[0])
+            await self.files.bring(paths[0])
 
-    def on_screen_resume(self) -> None:
-        if self.ready:
-            self.tell_state()
+    # -- what takes time or asks something ---------------------------------------------------------
+
+    def _ask(self, work: Callable[[], Coroutine[Any, Any, None]]) -> Worker[None]:
+        return self.run_worker(work, group="dialog", exclusive=True, exit_on_error=False)
+
+    def action_open(self) -> None:
+        self._ask(self.library.choose)
+
+    def action_save(self) -> None:
+        self._ask(self.library.save_and_tell)
+
+    @work(group="dialog", exclusive=True, exit_on_error=False)
+    async def action_chat(self) -> None:
+        """Save, and talk with the character at once."""
+        if identity := await self.library.save():
+            self.lunalux.open_character(identity)
+
+    def action_clear(self) -> None:
+        self.library.clear()
+
+    def action_discard(self) -> None:
+        self.library.discard()
+
+    def action_publish(self) -> None:
+        self._ask(self.library.publish)
+
+    def action_tags(self) -> None:
+        self._ask(self.library.choose_tags)
+
+    def action_import(self) -> None:
+        self._ask(self.files.ask_and_bring)
+
+    async def bring(self, written: str) -> None:
+        """Read the card file that is named."""
+        await self.files.bring(written)
+
+    def action_picture(self) -> None:
+        self._ask(self.files.choose_picture)
+
+    def action_no_picture(self) -> None:
+        self.files.take_picture_away()
+
+    def action_export(self) -> None:
+        self._ask(self.files.export)
+
+    def action_save_json(self) -> None:
+        self._ask(self.files.save_json)
+
+    @work(group="copy", exclusive=True, exit_on_error=False)
+    async def action_copy_json(self) -> None:
+        await self.files.copy_json()
+
+    def action_editor(self) -> None:
+        """Open the text in the person's own editor."""
+        from lunalux_tui.create.external_editor import edit_box
+
+        try:
+            if (box := self.long_box) is not None:
+                edit_box(self.app, box)
+        except LunaluxError as error:
+            self.show_failure(error)
+
+    async def ask(self, dialog: Dialog[Answer]) -> Answer | None:
+        return await self.app.push_screen_wait(dialog)
+
+    def copy(self, text: str) -> bool:
+        if os.environ.get("TERM", "") in ("", "dumb", "linux") and not self.app.is_headless:
+            return False
+        self.app.copy_to_clipboard(text)
+        return True
+
+    async def show_in_chat(self, character_id: str) -> None:
+        """Let the chat screen show the character under its new name."""
+        chat = cast("ChatHost", self.app).chat
+        await chat.refresh_roster()
+        if chat.character is not None and chat.character.id == character_id:
+            chat.character = (await self.runtime.library.characters.get(character_id)).summary
+            chat.header.character = chat.character_name

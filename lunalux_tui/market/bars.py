@@ -1,10 +1,12 @@
-"""The two bars over the market's cards: which list is shown and how old it is; what is left out of it."""
+"""What stands over the market's cards: which list it is and how old, the words, what is left out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textual.reactive import reactive
+from textual.geometry import Size
+from textual.reactive import Reactive, reactive
+from textual.widgets import Input
 
 from lunalux_core.account import AccountState
 from lunalux_core.library.market_cache import Filters, Lang, Sort
@@ -92,3 +94,9 @@ class MarketFilters(Bar):
             return [Part(self.busy, ACCENT)]
         key = "market.shown_more" if self.more else "market.shown"
         return [Part(t(key, n=self.shown), MUTED, weight=5)]
+
+
+class SearchField(Input):
+    """One line of fixed width: what is typed lays out nothing anew, so that results come at once."""
+
+    virtual_size = Reactive(Size(0, 0), layout=False)

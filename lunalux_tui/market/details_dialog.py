@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from textual import work
 from textual.app import ComposeResult
@@ -18,7 +18,9 @@ from lunalux_tui.parts.dialog import CANCEL, Dialog
 from lunalux_tui.parts.picture import Picture
 
 if TYPE_CHECKING:
-    from lunalux_tui.market.screen import MarketScreen
+    from lunalux_core.runtime import Runtime
+    from lunalux_tui.market.card_actions import CardActions
+    from lunalux_tui.market.grid import MarketGrid
 
 DETAIL_ACTIONS = (
     Action("market.chat", "answer('chat')", "c,enter", footer=1, palette=False),
@@ -28,6 +30,21 @@ DETAIL_ACTIONS = (
     Action("details.next", "step(1)", "right", footer=5, priority=True, palette=False),
     CANCEL,
 )
+
+
+class Market(Protocol):
+    """The screen under the dialog: whose cards these are, and where the cursor goes along."""
+
+    card_actions: CardActions
+
+    @property
+    def runtime(self) -> Runtime: ...
+
+    @property
+    def grid(self) -> MarketGrid: ...
+
+    def step(self, step: int) -> MarketCard | None:
+        """Go to a neighbour of the card under the cursor."""
 
 
 class MarketDetails(Dialog[str]):
@@ -40,7 +57,7 @@ class MarketDetails(Dialog[str]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall")]  # noqa: RUF012
     SIZE = "-details"
 
-    def __init__(self, market: MarketScreen, card: MarketCard) -> None:
+    def __init__(self, market: Market, card: MarketCard) -> None:
         super().__init__(_title(card))
         self._market = market
         self._card = card
@@ -87,7 +104,7 @@ class MarketDetails(Dialog[str]):
 
     @work(group="like", exit_on_error=False)
     async def _like(self, card: MarketCard) -> None:
-        await self._market.like(card)
+        await self._market.card_actions.like(card)
         self._show(self._market.grid.current or card)
 
     def action_step(self, step: int) -> None:

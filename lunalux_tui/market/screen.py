@@ -2,43 +2,198 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from textual import on, work
+from textual import getters, on, work
+from textual.app import ComposeResult
+from textual.widgets import Input
+from textual.worker import Worker
 
-from lunalux_core.errors import NotFound
-from lunalux_core.library.market_cache import MarketCard, Nsfw, Sort
+from lunalux_core.library.market_cache import Filters, Lang, MarketCard, Nsfw, Sort
 from lunalux_tui.actions import bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.market.actions import CARD_ACTIONS, LIST_ACTIONS
+from lunalux_tui.market.bars import MarketFilters, MarketHead, SearchField
+from lunalux_tui.market.card_actions import CardActions
 from lunalux_tui.market.grid import MarketGrid
-from lunalux_tui.market.lists import MarketLists
+from lunalux_tui.market.grid_pictures import GridPictures
+from lunalux_tui.market.lists import MarketLists, Work
+from lunalux_tui.parts.keybar import KeyBar
+from lunalux_tui.parts.screen import LunaScreen
 
 if TYPE_CHECKING:
-    from lunalux_core.importing import ImportResult
+    from lunalux_core.account import AccountState
 
 NSFW: tuple[Nsfw, ...] = ("exclude", "include", "only")
-TAGS_FROM = 500
-"""Cards of the list whose tags are offered as filters."""
+AGE_SECONDS = 30
+"""Between two looks at whether the list has expired."""
 
 
-class MarketScreen(MarketLists):
-    """What can be done in the market."""
+class MarketScreen(LunaScreen[None]):
+    """Shows what `lists` reads, lets `card_actions` act on a card, follows settings, account and language."""
 
     PLACE = "market"
     AUTO_FOCUS = "#cards"
     CSS_PATH: ClassVar = "screen.tcss"
     ACTIONS = (*LIST_ACTIONS, *CARD_ACTIONS)
     BINDINGS = bindings(ACTIONS)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (72, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]  # noqa: RUF012
+
+    head = getters.query_one(MarketHead)
+    chips = getters.query_one(MarketFilters)
+    grid = getters.query_one(MarketGrid)
+    field = getters.query_one("#market-search", Input)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lists = MarketLists(self)
+        self.card_actions = CardActions(self, self.lists)
+        self._pictures = GridPictures(self._start_picture, self.set_timer)
+
+    def compose(self) -> ComposeResult:
+        yield MarketHead()
+        yield SearchField(placeholder=t("market.search"), compact=True, id="market-search", max_length=200)
+        yield MarketFilters()
+        yield MarketGrid(id="cards")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self.apply_settings()
+        self.grid.focus()
+        self.watch(self.app, "account", self._account_changed)
+        self.set_interval(AGE_SECONDS, self._tick)
+        settings = self.runtime.settings
+        self.lists.begin(settings.lang, Filters(nsfw=settings.market_nsfw))  # type: ignore[arg-type]
+
+    def _tick(self) -> None:
+        """The age on the screen goes on; a list that has expired is fetched while somebody looks at it."""
+        self.head.refresh()
+        if self.is_current:
+            self.lists.refresh()
+
+    def on_screen_resume(self) -> None:
+        self.lists.look_again()
+
+    def _account_changed(self, state: AccountState | None) -> None:
+        before, self.head.account = self.head.account, state
+        if state is None:
+            return
+        self.grid.liked = state.liked
+        known = before is None or (before.signed_in and before.user_id == state.user_id)
+        if state.signed_in and not known:  # what was refused before may be asked for again
+            self.lists.look_again()
+
+    def retranslate(self) -> None:
+        self.field.placeholder = t("market.search")
+        self._say_emptiness()
+
+    def apply_settings(self) -> None:
+        """Follow the settings in force: pictures or monograms."""
+        self._pictures.follow_settings(self.app, self.grid, self.runtime.market)
+
+    def _start_picture(self, work: Coroutine[Any, Any, None]) -> None:
+        self.run_worker(work, group="pictures", exit_on_error=False)
+
+    def retry_pictures(self) -> None:
+        self._pictures.retry()
+
+    def on_unmount(self) -> None:
+        self._pictures.close()
+
+    # -- what the lists show -----------------------------------------------------------------------
+
+    @property
+    def lang(self) -> Lang:
+        return self.lists.lang
+
+    @property
+    def sort(self) -> Sort:
+        return self.lists.sort
+
+    @property
+    def filters(self) -> Filters:
+        return self.lists.filters
+
+    @property
+    def shown(self) -> tuple[Lang, Sort, Filters, str] | None:
+        """Which list, filters and words the cards in the grid belong to."""
+        return self.lists.shown
+
+    @property
+    def words(self) -> str:
+        return self.field.value
+
+    @property
+    def liked(self) -> frozenset[str]:
+        return self.grid.liked
+
+    def show_list_state(self) -> None:
+        lists, head = self.lists, self.head
+        head.lang, head.sort = lists.lang, lists.sort
+        head.stored_at, head.stale = lists.stored_at, lists.stale
+        head.fetching, head.trouble = lists.fetching, lists.trouble
+        self.chips.filters = lists.filters
+        self.grid.waiting = lists.waiting
+        self.grid.more = self.chips.more = lists.more
+
+    def show_cards(self, cards: Sequence[MarketCard], *, keep: bool) -> None:
+        self._say_emptiness()
+        before = self.grid.current
+        self.grid.show(cards, keep=keep)
+        if (before is None) != (self.grid.current is None):
+            self.refresh_bindings()  # what acts on a card can be done now, or not any more
+        self.chips.shown = len(cards)
+
+    def add_cards(self, cards: Sequence[MarketCard]) -> None:
+        self.grid.extend(cards)
+        self.chips.shown = len(self.grid.cards)
+
+    def clear_cards(self) -> None:
+        self.grid.show(())
+
+    def _say_emptiness(self) -> None:
+        """What an empty grid says: why there is nothing, and what to do."""
+        words = self.words.strip()
+        if words:
+            key = "search"
+        elif self.filters.tags or self.filters.original or self.filters.nsfw == "only":
+            key = "filters"
+        elif self.lists.trouble:
+            key = self.lists.emptiness
+        else:
+            key = "market"
+        self.grid.words = (t(f"market.empty.{key}.title", words=words), t(f"market.empty.{key}.hint"))
+
+    def show_busy(self, text: str) -> None:
+        self.chips.busy = text
+
+    def start(self, work: Work, group: str, *, exclusive: bool = False) -> Worker[None]:
+        return self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
+
+    def stop(self, group: str) -> None:
+        self.workers.cancel_group(self, group)
+
+    @on(Input.Changed, "#market-search")
+    def _typed(self) -> None:
+        self.lists.search()
+
+    @on(Input.Submitted, "#market-search")
+    def _submitted(self) -> None:
+        self.grid.focus()
+
+    @on(MarketGrid.EndNear)
+    def _end_near(self) -> None:
+        self.lists.show_more()
+
+    # -- what can be done with the list ------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what needs a card where there is none."""
         if action in {"details", "chat", "like", "download"}:
             return self.is_mounted and self.grid.current is not None
         return True
-
-    # -- the list ----------------------------------------------------------------------------------
 
     def action_search(self) -> None:
         self.field.focus()
@@ -48,53 +203,45 @@ class MarketScreen(MarketLists):
         if self.field.value:
             self.field.value = ""
         elif not self.field.has_focus and (self.filters.tags or self.filters.original):
-            self.change_filters(tags=(), original=False)
+            self.lists.change_filters(tags=(), original=False)
         self.grid.focus()
 
     def action_sort(self, sort: str = "") -> None:
         wanted = cast(Sort, sort) if sort in ("hot", "new") else "new" if self.sort == "hot" else "hot"
         if wanted != self.sort:
-            self.change_list(sort=wanted)
+            self.lists.change(sort=wanted)
 
     def action_language(self) -> None:
-        self.change_list(lang="zh" if self.lang == "en" else "en")
+        self.lists.change(lang="zh" if self.lang == "en" else "en")
 
     def action_nsfw(self) -> None:
-        self.change_filters(nsfw=NSFW[(NSFW.index(self.filters.nsfw) + 1) % len(NSFW)])
+        self.lists.change_filters(nsfw=NSFW[(NSFW.index(self.filters.nsfw) + 1) % len(NSFW)])
 
     def action_original(self) -> None:
-        self.change_filters(original=not self.filters.original)
+        self.lists.change_filters(original=not self.filters.original)
 
     def action_drop_tag(self, tag: str) -> None:
-        self.change_filters(tags=tuple(one for one in self.filters.tags if one != tag))
+        self.lists.change_filters(tags=tuple(one for one in self.filters.tags if one != tag))
 
     def action_refresh(self) -> None:
-        self.refresh_behind(force=True)
+        self.lists.refresh(force=True)
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def action_tags(self) -> None:
         """Choose a tag to filter by, or let go of one."""
-        from lunalux_tui.parts.pick_dialog import PickDialog
-        from lunalux_tui.parts.rows import Row
+        from lunalux_tui.market.tags_filter import CARDS, TagsFilterDialog
 
-        listing = await self.runtime.market.listing(self.lang, self.sort, limit=TAGS_FROM)
-        counts = Counter(tag for card in listing.cards for tag in dict.fromkeys(card.tags))
+        listing = await self.runtime.market.listing(self.lang, self.sort, limit=CARDS)
         chosen = self.filters.tags
-        names = [*chosen, *(tag for tag, _ in counts.most_common() if tag not in chosen)]
-        rows = [
-            Row(f"{place}", tag, right=str(counts[tag]), mark="✓" if tag in chosen else "·")
-            for place, tag in enumerate(names)
-        ]
-        picked = await self.app.push_screen_wait(
-            PickDialog(t("market.tags.title"), rows, hint=t("market.tags.hint"))
-        )
+        dialog = TagsFilterDialog(listing.cards, chosen)
+        picked = await self.app.push_screen_wait(dialog)
         if picked is not None:
-            tag = names[int(picked)]
-            self.change_filters(
+            tag = dialog.names[int(picked)]
+            self.lists.change_filters(
                 tags=tuple(one for one in chosen if one != tag) if tag in chosen else (*chosen, tag)
             )
 
-    # -- one card ----------------------------------------------------------------------------------
+    # -- what can be done with a card --------------------------------------------------------------
 
     @on(MarketGrid.Opened)
     def _opened(self) -> None:
@@ -124,46 +271,18 @@ class MarketScreen(MarketLists):
 
     @work(group="like", exit_on_error=False)
     async def _like(self, card: MarketCard) -> None:
-        await self.like(card)
-
-    async def like(self, card: MarketCard) -> None:
-        """Like a card, once and for good."""
-        if card.id in self.grid.liked:
-            self.notify(t("market.liked_before", name=card.name), markup=False, timeout=2)
-            return
-        try:
-            sent = await self.runtime.market.like(card.id)
-        except NotFound:
-            self.show_list(keep=True)  # without the card that is gone
-            raise
-        key = "market.liked" if sent else "market.liked_later"
-        self.notify(t(key, name=card.name), markup=False, timeout=3)
-        await self._show(keep=True)
+        await self.card_actions.like(card)
 
     @work(group="card", exclusive=True, exit_on_error=False)
     async def action_chat(self) -> None:
         """Download, import, bind, and talk."""
         if (card := self.grid.current) is not None:
-            self.lunalux.open_character((await self._bring(card)).id)
+            self.lunalux.open_character((await self.card_actions.bring(card)).id)
 
     @work(group="card", exclusive=True, exit_on_error=False)
     async def action_download(self) -> None:
         if (card := self.grid.current) is not None:
-            result = await self._bring(card)
-            key = "market.there_already" if result.status == "duplicate" else "market.downloaded"
-            self.notify(t(key, name=result.name), markup=False)
-            await self._show(keep=True)
-
-    async def _bring(self, card: MarketCard) -> ImportResult:
-        """A card of the community into the library, with a word about it while it comes."""
-        self.chips.busy = t("market.bringing", name=card.name[:40])
-        try:
-            return await self.runtime.market.download(card.id)
-        except NotFound:
-            self.show_list(keep=True)  # without the card that is gone
-            raise
-        finally:
-            self.chips.busy = ""
+            await self.card_actions.download(card)
 
     # -- publishing --------------------------------------------------------------------------------
 
@@ -175,5 +294,5 @@ class MarketScreen(MarketLists):
         published = await publish(self.lunalux, self.lang)
         if published is not None:
             self.field.value = ""
-            self.change_list(lang=published, sort="new")
-            self.refresh_behind(force=True)
+            self.lists.change(lang=published, sort="new")
+            self.lists.refresh(force=True)

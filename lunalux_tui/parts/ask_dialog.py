@@ -1,6 +1,9 @@
-"""Small questions: one line of text, or yes and no."""
+"""Small questions: one line, checked while it is typed if need be, or yes and no."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
 
 from textual import on
 from textual.app import ComposeResult
@@ -10,21 +13,74 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.parts.answer_field import AnswerField
 from lunalux_tui.parts.dialog import CANCEL, Dialog
 
+Answer = TypeVar("Answer")
 
-class AskDialog(Dialog[str]):
-    """Asks for one line; answers it without blanks around, or None."""
 
-    def __init__(self, title: str, *, value: str = "", hint: str = "", placeholder: str = "") -> None:
+class AskDialog(Dialog[Answer]):
+    """Asks for one line; answers it, or None.
+
+    Args:
+        read: makes the answer of the line, which has no blanks around; None of one that is not allowed, and
+            the dialog stays. Without it the line itself is the answer.
+        allowed: the words under the line: what is allowed, by whether the line is.
+    """
+
+    @overload
+    def __init__(
+        self: AskDialog[str], title: str, *, value: str = "", hint: str = "", placeholder: str = ""
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        title: str,
+        *,
+        value: str = "",
+        hint: str = "",
+        placeholder: str = "",
+        read: Callable[[str], Answer | None],
+        allowed: Callable[[bool], str],
+    ) -> None: ...
+
+    def __init__(
+        self,
+        title: str,
+        *,
+        value: str = "",
+        hint: str = "",
+        placeholder: str = "",
+        read: Callable[[str], Any] = str,
+        allowed: Callable[[bool], str] | None = None,
+    ) -> None:
         super().__init__(title, hint=hint)
         self._value = value
         self._placeholder = placeholder
+        self._read = read
+        self._allowed = allowed
 
     def compose_body(self) -> ComposeResult:
         yield AnswerField(self._value, placeholder=self._placeholder, id="answer")
+        if self._allowed is not None:
+            yield Static("", id="verdict", markup=False)
+
+    def on_mount(self) -> None:
+        self._judge()
+
+    @on(Input.Changed, "#answer")
+    def _judge(self) -> None:
+        if self._allowed is not None:
+            fine = self._answer() is not None
+            verdict = self.query_one("#verdict", Static)
+            verdict.update(self._allowed(fine))
+            verdict.set_class(not fine, "-error")
+
+    def _answer(self) -> Any:
+        return self._read(self.query_one("#answer", Input).value.strip())
 
     @on(Input.Submitted)
     def _answered(self) -> None:
-        self.dismiss(self.query_one("#answer", Input).value.strip())
+        if (answer := self._answer()) is not None:
+            self.dismiss(answer)
 
 
 class ConfirmDialog(Dialog[bool]):

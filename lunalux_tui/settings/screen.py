@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from textual import getters, on, work
 from textual.actions import parse
@@ -20,9 +20,6 @@ from lunalux_tui.settings.head import SettingsHead
 from lunalux_tui.settings.sections import BY_ID, SECTIONS, Section
 from lunalux_tui.settings.sections.base import SectionView
 from lunalux_tui.settings.sections.search_results import SearchResults
-
-if TYPE_CHECKING:
-    pass
 
 SETTINGS_ACTIONS = (
     Action("settings.search", "search", "slash,ctrl+f", footer=20),

@@ -43,7 +43,7 @@ async def answer(driven: Driven, text: str | Path, field: str = "#answer") -> No
     await driven.press("enter")
 
 
-async def asked(driven: Driven) -> AskDialog:
+async def asked(driven: Driven) -> AskDialog[str]:
     """The question that comes up."""
     await driven.until(lambda: isinstance(driven.app.screen, AskDialog))
     dialog = driven.app.screen

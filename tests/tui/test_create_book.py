@@ -10,10 +10,11 @@ import pytest
 from create_world import Editor, open_editor
 from textual.widgets import Input, TextArea
 
-from lunalux_tui.create.entry_value_dialog import EntryValueDialog
+from lunalux_tui.create.entry_value import EntryValue, read_value
 from lunalux_tui.create.sections.worldbook import WorldbookSection
 from lunalux_tui.create.sections.worldbook_entry import SETTINGS, EntryRows
 from lunalux_tui.create.sections.worldbook_test import TrialWhy
+from lunalux_tui.parts.ask_dialog import AskDialog
 
 
 def book_of(editor: Editor) -> WorldbookSection:
@@ -124,7 +125,7 @@ async def test_every_setting_of_an_entry_changes_and_nothing_else_does(tmp_path:
             before = getattr(pane.form.entry, one.name)
             await editor.driven.press("enter")
             if one.kind in ("number", "optional number", "text", "texts"):
-                await editor.driven.until(lambda: isinstance(editor.driven.app.screen, EntryValueDialog))
+                await editor.driven.until(lambda: isinstance(editor.driven.app.screen, AskDialog))
                 await editor.answer("7" if "number" in one.kind else "swipe")
                 await editor.back()
             await editor.driven.until(
@@ -140,6 +141,27 @@ async def test_every_setting_of_an_entry_changes_and_nothing_else_does(tmp_path:
             await editor.driven.press("ctrl+z")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("probability", "100", EntryValue(100)),
+        ("probability", "7.0", EntryValue(7)),
+        ("probability", "101", None),
+        ("probability", "-1", None),
+        ("probability", "7.5", None),
+        ("probability", "nan", None),
+        ("probability", "", None),
+        ("scan_depth", "", EntryValue(None)),
+        ("scan_depth", "x", None),
+        ("triggers", " a, b c，猫,, ", EntryValue(("a", "b c", "猫"))),
+        ("triggers", "", EntryValue(())),
+    ],
+)
+def test_a_value_is_read_as_it_is_typed(name: str, text: str, value: EntryValue | None) -> None:
+    setting = next(setting for setting in SETTINGS if setting.name == name)
+    assert read_value(setting, text) == value
+
+
 async def test_a_wrong_number_is_told_and_not_taken(tmp_path: Path) -> None:
     async with open_editor() as editor:
         pane = await with_book(editor, tmp_path, [entry(0, "a")])
@@ -149,7 +171,7 @@ async def test_a_wrong_number_is_told_and_not_taken(tmp_path: Path) -> None:
         await editor.driven.press("enter")
         await editor.answer("500")
         dialog = editor.driven.app.screen
-        assert isinstance(dialog, EntryValueDialog)
+        assert isinstance(dialog, AskDialog)
         assert dialog.query_one("#verdict").has_class("-error")
         await editor.driven.press("escape")
         await editor.back()

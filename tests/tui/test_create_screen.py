@@ -456,9 +456,9 @@ async def test_typing_without_a_pause_is_kept_too() -> None:
         for _ in range(60):
             await editor.driven.press("a")
             await editor.driven.pilot.pause(0.1)
-            if await editor.screen.draft_store.drafts():
+            if await editor.screen.open_draft.store.drafts():
                 break
-        assert [set(one.name) for one in await editor.screen.draft_store.drafts()] == [{"a"}]
+        assert [set(one.name) for one in await editor.screen.open_draft.store.drafts()] == [{"a"}]
 
 
 async def test_keys_that_come_faster_than_parts_are_shown_do_not_drag_the_cursor_back() -> None:

@@ -236,6 +236,6 @@ async def test_a_list_that_was_fetched_anew_keeps_the_place(paths: Paths) -> Non
         await stock(
             paths, {("en", "hot"): [item(200, "Newcomer"), *(item(n, f"Number {n}") for n in range(100))]}
         )
-        screen.show_list(keep=True)
+        screen.lists.show(keep=True)
         await until(pilot, lambda: screen.grid.cards[0].name == "Newcomer")
         assert screen.grid.current == chosen

@@ -59,7 +59,7 @@ async def use(app: LunaluxApp, pilot: Pilot[None], *, ticks: int) -> None:
         screen = app.screen
         assert isinstance(screen, MarketScreen)
         for lang, sort in LISTS:
-            screen.change_list(lang=lang, sort=sort)
+            screen.lists.change(lang=lang, sort=sort)
             await until(pilot, partial(settled, screen))
         await names(screen, pilot, "a")
         screen.field.value = ""

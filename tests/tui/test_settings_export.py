@@ -21,7 +21,7 @@ def said(driven: Driven) -> str:
     return "\n".join(note.message for note in driven.app._notifications)
 
 
-async def choose(driven: Driven, pane: SectionView, words: str) -> AskDialog:
+async def choose(driven: Driven, pane: SectionView, words: str) -> AskDialog[str]:
     """Choose a form by its name; the question for a path comes up."""
     await driven.press("x")
     await driven.until(lambda: isinstance(driven.app.screen, PickDialog))

@@ -12,11 +12,11 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import DECLARATIONS, load_settings
 from lunalux_tui import i18n
 from lunalux_tui.i18n import LANGUAGES, has, t
+from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.settings.screen import SettingsScreen
 from lunalux_tui.settings.sections import SECTIONS, section_of, settings_of
 from lunalux_tui.settings.sections.values import ACTION, MARKS, ValuesSection, allowed, explain, shown
-from lunalux_tui.settings.value_dialog import SettingDialog
 
 SECTION_CELLS = 21
 """What the list of sections has room for."""
@@ -87,14 +87,14 @@ async def test_a_number_is_checked_while_it_is_typed(paths: Paths) -> None:
         pane = await section(driven, "chat")
         await go_to(driven, pane, "chat.reply_words")
         await driven.press("enter")
-        await driven.until(lambda: isinstance(driven.app.screen, SettingDialog))
+        await driven.until(lambda: isinstance(driven.app.screen, AskDialog))
         field = driven.app.screen.query_one("#answer", Input)
         field.value = "5"
         await driven.pilot.pause()
         verdict = driven.app.screen.query_one("#verdict", Static)
         assert verdict.has_class("-error") and "20 to 4,000" in str(verdict.render())
         await driven.press("enter")
-        assert isinstance(driven.app.screen, SettingDialog)
+        assert isinstance(driven.app.screen, AskDialog)
         await answer(driven, "350")
         await driven.until(lambda: driven.app.runtime.settings.reply_words == 350)
         assert load_settings(paths).reply_words == 350

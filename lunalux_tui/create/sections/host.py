@@ -15,7 +15,9 @@ class EditorHost(Protocol):
     """The character editor (`create.screen.CreateScreen`) as its sections see it."""
 
     ACTIONS: Sequence[Action]
-    draft: Draft
+
+    @property
+    def draft(self) -> Draft: ...
 
     @property
     def runtime(self) -> Runtime: ...

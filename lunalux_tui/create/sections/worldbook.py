@@ -288,15 +288,10 @@ class WorldbookSection(EditorSection):
 
     @work(group="dialog", exclusive=True, exit_on_error=False)
     async def _ask(self, setting: Setting, value: Any) -> None:
-        from lunalux_tui.create.entry_value_dialog import EntryValueDialog
+        from lunalux_tui.create.entry_value import entry_value_dialog
 
-        words = f"create.entry.{setting.name}"
         written = shown(setting, value) if value not in (None, "", ()) else ""
-        answer = await self.app.push_screen_wait(
-            EntryValueDialog(
-                t(f"{words}.label"), t(f"{words}.help"), setting.kind, written, setting.low, setting.high
-            )
-        )
+        answer = await self.app.push_screen_wait(entry_value_dialog(setting, written))
         if answer is not None:
             self.change({setting.name: answer.value})
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from textual import work
 
-from lunalux_core.config.settings import DECLARATIONS, Declaration, Settings
+from lunalux_core.config.settings import DECLARATIONS, Declaration, Settings, checked
+from lunalux_core.errors import InvalidInput
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import LANGUAGES, has, t
+from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.settings.sections import settings_of
@@ -183,8 +185,20 @@ async def ask_value(pane: SectionView, known: Declaration) -> Any:
         return await pane.app.push_screen_wait(
             PickDialog(label_of(known), rows, current=str(value), hint=help_of(known))
         )
-    from lunalux_tui.settings.value_dialog import SettingDialog
+    return await pane.app.push_screen_wait(value_dialog(known, value))
 
-    return await pane.app.push_screen_wait(
-        SettingDialog(known, value, label_of(known), help_of(known), allowed(known))
-    )
+
+def value_dialog(known: Declaration, value: Any) -> AskDialog[Any]:
+    """Asks for a number, a text or a list; answers the value in its own type, or None."""
+
+    def read(text: str) -> Any:
+        try:
+            return checked(known, text, "")
+        except InvalidInput:
+            return None
+
+    def told(fine: bool) -> str:
+        return t("settings.allowed" if fine else "settings.not_allowed", allowed=allowed(known))
+
+    written = ", ".join(value) if isinstance(value, tuple) else str(value)
+    return AskDialog(label_of(known), value=written, hint=help_of(known), read=read, allowed=told)

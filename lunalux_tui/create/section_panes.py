@@ -1,0 +1,30 @@
+"""The forms of the character editor's parts, one of them in view; made when they are shown first."""
+
+from __future__ import annotations
+
+from lunalux_tui.create.sections import Section
+from lunalux_tui.create.sections.base import EditorSection
+from lunalux_tui.parts.drawn import Column
+
+
+class SectionPanes(Column):
+    """Keeps every form that was made, so that cursor and scrolling are there when it comes up again."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._made: dict[str, EditorSection] = {}
+
+    def pane(self, section: Section) -> EditorSection:
+        """The form of a part that was shown before."""
+        return self._made[section.id]
+
+    def show(self, section: Section) -> None:
+        """Bring the form of a part into view."""
+        pane = self._made.get(section.id)
+        if pane is None:
+            pane = self._made[section.id] = section.make()
+            self.mount(pane)
+        elif pane.stands:
+            pane.come_up()
+        for known, other in self._made.items():
+            other.display = known == section.id
