@@ -31,7 +31,7 @@ class Limits:
     steps: int = 100_000
     seconds: float = 10.0
     waiting: float = 600.0
-    nesting: int = 64
+    nesting: int = 50
     text: int = 1_000_000
     made: int = 20_000_000
 

@@ -18,7 +18,6 @@ class Breaker:
         self.broken = False
 
 
-
 @dataclass(slots=True)
 class Step:
     """One command as it is written.

@@ -18,8 +18,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Correct the name; docs/scripts.md lists the commands. Nothing of the script has run.",
     ),
     "SCRIPT_COMMAND_NOT_HERE": (
-        "/{command} needs an open chat and cannot run here.",
-        "Take it out, or run the script where there is a chat. Nothing of the script has run.",
+        "/{command} cannot run here: there is no open chat, or nobody to ask.",
+        "Take it out, or run the script in the app. Nothing of the script has run.",
     ),
     "SCRIPT_UNCLOSED_CLOSURE": ("a closure is not closed.", "Write :} behind its last command."),
     "SCRIPT_UNCLOSED_COMMENT": ("a comment is not closed.", "End it with | (a block comment with *|)."),
@@ -32,7 +32,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "/{command} takes no text here.",
         "Give its arguments as name=value, or take the text out.",
     ),
-    "SCRIPT_BAD_FLAG": ("/parser-flag names no flag.", "Write STRICT_ESCAPING or REPLACE_GETVAR, then on or off."),
+    "SCRIPT_BAD_FLAG": (
+        "/parser-flag names no flag.",
+        "Write STRICT_ESCAPING, then on or off.",
+    ),
     "SCRIPT_NO_VARIABLE": (
         "/{command}: there is no variable {name}.",
         "Declare it with /let first, or correct the name.",

@@ -27,7 +27,7 @@ class Host(Protocol):
 
     @property
     def offers(self) -> Collection[str]:
-        """Names of the commands of `commands.app` that it can do; the others are refused before a script runs."""
+        """Names of the commands of `commands.app` it can do; others are refused before a script runs."""
         ...
 
     async def echo(self, text: str, severity: str, title: str) -> None:

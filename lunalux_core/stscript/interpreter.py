@@ -1,8 +1,8 @@
 """Runs what the parser has read.
 
 A closure runs its commands in order; what one gives is the pipe, which the next one takes where no unnamed
-argument is written. The first command of a closure takes nothing. Every run works on a copy of the closure, so
-that loops and calls start afresh.
+argument is written. The first command of a closure takes nothing. Every run works on a copy of the closure,
+so that loops and calls start afresh.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from lunalux_core.cards.macro_context import MacroContext
 from lunalux_core.errors import LunaluxError
 from lunalux_core.stscript.budget import Budget, Limits
-from lunalux_core.stscript.closure import Breaker, Closure, Step
+from lunalux_core.stscript.closure import Closure, Step
 from lunalux_core.stscript.commands import Invocation, Registry
 from lunalux_core.stscript.expansion import expand, unescaped
 from lunalux_core.stscript.faults import Aborted, Fault, Source, located
@@ -99,6 +99,9 @@ class Interpreter:
             return self._outcome(None, aborted=True, abort_shown=None if end.quiet else end.reason)
         except Fault as fault:
             return self._outcome(None, error=located(fault, "", source.place(0)))
+        except RecursionError:
+            deep = Fault("SCRIPT_TOO_DEEP", limit=self.budget.limits.nesting)
+            return self._outcome(None, error=located(deep, "", source.place(0)))
         except LunaluxError as error:
             return self._outcome(None, error=error)
         finally:
@@ -156,7 +159,7 @@ class Interpreter:
         return Result(scope.pipe, breaker is not None and breaker.broken)
 
     async def _break(self, step: Step, closure: Closure, number: int) -> bool:
-        """Put what is written behind /break into the pipe. Without a loop or a call around it does no more."""
+        """Put what is written behind /break into the pipe, and end the loop or call around it, if any."""
         value, _ = await self._unnamed(step, closure, number)
         if value is not None:
             closure.scope.pipe = self._as_pipe(value)
@@ -223,9 +226,3 @@ class Interpreter:
         text = "".join("" if value is None else value for value in values)
         self.budget.make(len(text))
         return text, True
-
-
-def fresh(closure: Closure) -> Closure:
-    """The closure, ready for a loop or a call of its own, which `/break` in it ends."""
-    closure.breaker = Breaker()
-    return closure

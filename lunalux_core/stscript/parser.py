@@ -61,7 +61,7 @@ def parse(
     commands: Commands,
     flags: Mapping[str, bool] | None = None,
     *,
-    nesting: int = 64,
+    nesting: int = 50,
     whole_quotes: bool = False,
 ) -> Closure:
     """The closure that a text is.

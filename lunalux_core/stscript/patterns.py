@@ -39,7 +39,9 @@ def read_pattern(written: str) -> Pattern | None:
         return None
 
 
-def filled(replacer: str, text: str, start: int, end: int, groups: list[str | None], named: dict[str, str]) -> str:
+def filled(
+    replacer: str, text: str, start: int, end: int, groups: list[str | None], named: dict[str, str]
+) -> str:
     """A replacement with its ``$`` references filled in, as JavaScript does."""
     if "$" not in replacer:
         return replacer

@@ -18,15 +18,20 @@ def replay(document: object) -> list[dict[str, Any]]:
     """For each scenario, with variables of its own, what its script left behind.
 
     Args:
-        document: an array of scenarios (`script`, `globals`, `locals`, `flags`, `random`), or one of them; each
-            may stand under `scenario`.
+        document: an array of scenarios (`script`, `globals`, `locals`, `flags`, `random`), or one of them;
+            each may stand under `scenario`.
     """
     scenarios = document if isinstance(document, list) else [document]
     return asyncio.run(_replay(scenarios))
 
 
 async def _replay(scenarios: list[Any]) -> list[dict[str, Any]]:
-    return [await _replay_one(each.get("scenario", each)) for each in scenarios if isinstance(each, dict)]
+    return [await _replay_one(_inner(each)) for each in scenarios if isinstance(each, dict)]
+
+
+def _inner(scenario: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = scenario.get("scenario")
+    return inner if isinstance(inner, dict) else scenario
 
 
 async def _replay_one(scenario: Mapping[str, Any]) -> dict[str, Any]:

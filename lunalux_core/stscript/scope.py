@@ -136,7 +136,7 @@ class Store(MacroScope):
 
     def __init__(self, values: Mapping[str, Any], spend: Callable[[int], None]) -> None:
         super().__init__()
-        self.values: dict[str, Any] = dict(values)
+        self.values: dict[str, Any] = {name: _read_in(value) for name, value in values.items()}
         self._spend = spend
 
     def raw(self, name: str) -> str | None:
@@ -232,6 +232,16 @@ class Store(MacroScope):
     def document(self) -> dict[str, Any]:
         """The variables as JSON; whole numbers without a point."""
         return {name: plain(value) for name, value in self.values.items()}
+
+
+def _read_in(value: Any) -> Any:
+    """A value from a file: numbers are those of JavaScript."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def plain(value: Any) -> Any:

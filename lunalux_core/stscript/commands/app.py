@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from lunalux_core.stscript.commands.declaration import Command, Invocation
+from lunalux_core.stscript.commands.flow import lookup
 from lunalux_core.stscript.host import AppCall
-from lunalux_core.stscript.values import to_text
+from lunalux_core.stscript.values import UNDEFINED, to_text
 
 
 def _app(name: str, *aliases: str, raw_quotes: bool = False) -> Command:
     async def run(call: Invocation) -> str:
         named = {given: to_text(value) for given, value in call.named.items()}
+        if name == "buttons" and (labels := lookup(call, named.get("labels", ""))) is not UNDEFINED:
+            named["labels"] = to_text(labels)
         with call.interpreter.budget.waiting():
             return await call.interpreter.host.perform(AppCall(name, named, call.text))
 

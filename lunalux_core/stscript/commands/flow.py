@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import operator
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lunalux_core.cards.macro_grammar import SPACES
@@ -23,19 +25,19 @@ from lunalux_core.stscript.values import (
 LOOPS = 100
 """Turns of a loop, unless `guard=off`; then the bound on the steps of a script ends it."""
 
-_NUMBER_RULES = {
-    "gt": lambda left, right: left > right,
-    "gte": lambda left, right: left >= right,
-    "lt": lambda left, right: left < right,
-    "lte": lambda left, right: left <= right,
-    "eq": lambda left, right: left == right,
-    "neq": lambda left, right: left != right,
+_NUMBER_RULES: Mapping[str, Callable[[float, float], bool]] = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "eq": operator.eq,
+    "neq": operator.ne,
 }
-_TEXT_RULES = {
-    "in": lambda left, right: right in left,
+_TEXT_RULES: Mapping[str, Callable[[str, str], bool]] = {
+    "in": operator.contains,
     "nin": lambda left, right: right not in left,
-    "eq": lambda left, right: left == right,
-    "neq": lambda left, right: left != right,
+    "eq": operator.eq,
+    "neq": operator.ne,
 }
 
 
@@ -79,10 +81,10 @@ def _holds(call: Invocation) -> bool:
     if isinstance(left, float) and isinstance(right, float) and rule not in ("in", "nin"):
         if rule not in _NUMBER_RULES:
             raise Fault("SCRIPT_BAD_RULE", value=rule)
-        return bool(_NUMBER_RULES[rule](left, right))
+        return _NUMBER_RULES[rule](left, right)
     if rule not in _TEXT_RULES:
         raise Fault("SCRIPT_BAD_RULE", value=rule)
-    return bool(_TEXT_RULES[rule](_as_words(left), _as_words(right)))
+    return _TEXT_RULES[rule](_as_words(left), _as_words(right))
 
 
 def _as_words(value: Any) -> str:

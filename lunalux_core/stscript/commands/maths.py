@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from lunalux_core.cards.macro_grammar import SPACES
+from lunalux_core.stscript.closure import Closure
 from lunalux_core.stscript.commands.declaration import Command, Invocation
 from lunalux_core.stscript.commands.flow import lookup
-from lunalux_core.stscript.closure import Closure
 from lunalux_core.stscript.faults import Fault
 from lunalux_core.stscript.values import as_list, number_text, to_number, to_text, truthy
 
 
 def _numbers(call: Invocation) -> list[float]:
-    """Operands: parted by spaces, or the items of one JSON list; names of variables stand for their values."""
+    """Operands: parted by spaces, or the items of one JSON list; a variable's name stands for its value."""
     value = call.value
     if isinstance(value, Closure):
         raise Fault("SCRIPT_BAD_ARGUMENT", argument="the argument", value="a closure")

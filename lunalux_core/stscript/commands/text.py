@@ -116,9 +116,7 @@ async def _replace(call: Invocation) -> str:
 
 
 def _names(text: str, match: Any) -> dict[str, str]:
-    return {
-        name: "" if span is None else text[span[0] : span[1]] for name, span in dict(match.named).items()
-    }
+    return {name: "" if span is None else text[span[0] : span[1]] for name, span in dict(match.named).items()}
 
 
 Place = tuple[int, int, list[str | None], dict[str, str]]
