@@ -13,8 +13,7 @@ from lunalux_core.stscript.commands.declaration import Command, Invocation
 from lunalux_core.stscript.faults import Fault
 from lunalux_core.stscript.patterns import filled, read_pattern
 from lunalux_core.stscript.values import dump_json, slice_units, to_number
-
-_ENDS = frozenset('.!?*")}`]$。！？”）】’」_')
+from lunalux_core.templates.cleanup import to_sentence_end
 
 
 def _only_text(work: Callable[[str], str]) -> Callable[[Invocation], str]:
@@ -40,20 +39,6 @@ def _after_first_sentence(text: str) -> str:
     if first <= 0:
         return text
     return text[first + (1 if mark == "\n" else 2) :]
-
-
-def _to_last_sentence(text: str) -> str:
-    """The text up to the end of its last sentence."""
-    for place in range(len(text) - 1, -1, -1):
-        if text[place] in _ENDS or _is_picture(text[place]):
-            last = place - 1 if place and text[place - 1].isspace() else place
-            return text[: last + 1].rstrip()
-    return text.rstrip()
-
-
-def _is_picture(letter: str) -> bool:
-    code = ord(letter)
-    return 0x1F000 <= code <= 0x1FAFF or 0x2600 <= code <= 0x27BF or 0x2B05 <= code <= 0x2B55
 
 
 # Patterns
@@ -151,7 +136,7 @@ COMMANDS = (
     Command("lower", _only_text(str.lower), ("lowercase", "to-lower")),
     Command("substr", _substr, ("substring",)),
     Command("trimstart", _only_text(_after_first_sentence)),
-    Command("trimend", _only_text(_to_last_sentence)),
+    Command("trimend", _only_text(to_sentence_end)),
     Command("replace", _replace, ("re",)),
     Command("test", _test),
     Command("match", _match),
