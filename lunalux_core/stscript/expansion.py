@@ -14,6 +14,8 @@ from lunalux_core.stscript.scope import Scope, Stores
 from lunalux_core.stscript.values import UNDEFINED, to_text
 
 _AROUND_TRIM = re.compile(rf"(?:\r?\n)*{TRIM}(?:\r?\n)*")
+ARGUMENT = "arg::"
+"""Before the names of the macros that are a quick reply's arguments, ``{{arg::name}}``."""
 _SIGNS = re.compile(r"[{<\\]")
 
 
@@ -24,11 +26,18 @@ class _ScriptRun(Run):
         super().__init__(context, variables)
         self._scope = scope
         self._own = {name: _value(value) for name, value in scope.all_macros().items()}
+        if any(name.startswith(ARGUMENT) for name in self._own):
+            self._own["arg"] = Builtin(1, 1, self._argument)
         self._own["pipe"] = Builtin(0, 0, lambda _: as_inserted(scope.pipe))
         self._own["var"] = Builtin(1, 2, self._variable)
 
     def definition(self, name: str) -> Builtin | None:
         return self._own.get(name) or super().definition(name)
+
+    def _argument(self, call: Call) -> str | None:
+        """An argument that was not given is empty."""
+        given = self._own.get(f"{ARGUMENT}{call.arguments[0].lower()}")
+        return given.run(call) if given is not None else ""
 
     def _variable(self, call: Call) -> str:
         """A missing variable is empty here, where /var is an error."""

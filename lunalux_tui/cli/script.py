@@ -49,8 +49,13 @@ def run(
     text = input_text() if piped else _script_text(path)
     host = TerminalHost(asks=not piped and output.talks())
     outcome = asyncio.run(Interpreter(host, everything(host.offers)).run(text))
+    print_outcome(outcome, host.echoes, as_json=as_json)
+
+
+def print_outcome(outcome: Outcome, echoes: list[str], *, as_json: bool) -> None:
+    """Print what a script left behind. Raises what it failed with."""
     if as_json:
-        output.print_json(_document(outcome, host.echoes))
+        output.print_json(_document(outcome, echoes))
     elif outcome.error is None and outcome.pipe:
         output.print_text(outcome.pipe)
     if outcome.abort_shown is not None and not as_json:

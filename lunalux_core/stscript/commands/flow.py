@@ -10,7 +10,8 @@ from typing import Any
 from lunalux_core.cards.macro_grammar import SPACES
 from lunalux_core.stscript.closure import Breaker, Closure
 from lunalux_core.stscript.commands.declaration import Command, Invocation
-from lunalux_core.stscript.faults import Fault
+from lunalux_core.stscript.expansion import ARGUMENT
+from lunalux_core.stscript.faults import Fault, Source
 from lunalux_core.stscript.values import (
     UNDEFINED,
     dump_json,
@@ -183,13 +184,15 @@ async def _run(call: Invocation) -> Any:
 
 
 async def _quick_reply(call: Invocation, name: str) -> Any:
+    """Run a quick reply: it sees no variables of the closure that calls it, and its arguments as macros."""
     named = {given: to_text(value) for given, value in call.named.items()}
     with call.interpreter.budget.waiting():
         script = await call.interpreter.host.quick_reply(name, named)
     if script is None:
         raise Fault("SCRIPT_NO_QUICK_REPLY", name=name)
-    result = await call.interpreter.execute_text(script, call)
-    return result.pipe if result else ""
+    closure = call.interpreter.read(Source(script, call.place), call.interpreter.setting.flags)
+    closure.scope.macros = {f"{ARGUMENT}{given}": value for given, value in (named or {"": ""}).items()}
+    return (await call.interpreter.execute(closure)).pipe
 
 
 COMMANDS = (
