@@ -138,6 +138,7 @@ READING: dict[str, Callable[[str], tuple[str, ...]]] = {
     "scenarios worldbook": lambda path: ("worldbook", "test", "--scenarios", path),
     "scenarios regex": lambda path: ("regex", "test", "--scenarios", path),
     "scenarios macro": lambda path: ("macro", "test", "--scenarios", path),
+    "quickreply": lambda path: ("quickreply", "import", path),
     "scenarios script": lambda path: ("script", "test", "--scenarios", path),
     "script": lambda path: ("script", "run", path),
     "scenarios preset": lambda path: ("preset", "test", "--scenarios", path),

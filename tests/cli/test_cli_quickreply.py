@@ -91,6 +91,13 @@ def test_what_is_missing_is_told_with_what_is_near(program: Program, imported: s
     assert "没有快捷回复组" in chinese
 
 
+def test_completion_knows_the_sets(program: Program, imported: str) -> None:
+    shown = program(
+        _LUNALUX_COMPLETE="complete_bash", COMP_WORDS="lunalux quickreply export ", COMP_CWORD="3", code=None
+    )
+    assert "Table" in shown.out
+
+
 def test_a_deletion_needs_a_word(program: Program, imported: str) -> None:
     program("quickreply", "delete", "Table dice", code=2)
     assert program("quickreply", "delete", "Table dice", "--yes", "--json").json["id"] == imported
