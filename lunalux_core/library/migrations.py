@@ -225,6 +225,16 @@ CREATE TABLE templates (
 CREATE INDEX templates_by_name ON templates (kind, name_key);
 """
 
+QUICK_REPLIES = """
+CREATE TABLE quick_reply_sets (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  document TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+);
+"""
+
 STEPS: tuple[str | Callable[[Connection], None], ...] = (
     FIRST,
     PERSONA_BOOKS,
@@ -232,6 +242,7 @@ STEPS: tuple[str | Callable[[Connection], None], ...] = (
     CHARACTER_BOOKS,
     TURN_RECORDS,
     TEMPLATES,
+    QUICK_REPLIES,
 )
 
 

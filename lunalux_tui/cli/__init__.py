@@ -31,6 +31,8 @@ NOUNS: Mapping[str, str] = {
     "template": "Manage and test templates for text completion.",
     "regex": "Manage and test regex scripts.",
     "macro": "Test macros.",
+    "quickreply": "Manage and run quick replies.",
+    "script": "Run and test scripts (STscript).",
     "market": "Browse, search, download, like and publish community characters.",
     "account": "Sign up, in and out; your profile.",
     "wallet": "Balances, history, coupons and invites.",

@@ -46,6 +46,10 @@ def _presets() -> Iterable[str]:
     return [*BUILTIN_KEYS, *_shelf("preset")()]
 
 
+def _quick_replies() -> Iterable[str]:
+    return _rows("SELECT DISTINCT name FROM quick_reply_sets ORDER BY number")
+
+
 def _templates() -> Iterable[str]:
     from lunalux_core.templates.shipped import shipped_templates
 
@@ -110,6 +114,7 @@ OF_NOUN: dict[tuple[str, str], Values] = {
     ("preset", "name"): _presets,
     ("template", "name"): _templates,
     ("template", "kind"): _words("instruct", "context", "sysprompt", "sampler", "reasoning", "srw"),
+    ("quickreply", "name"): _quick_replies,
     ("model", "template"): _templates,
     ("model", "mode"): _words("chat", "text"),
     ("market", "sort"): _words("hot", "new"),

@@ -138,6 +138,9 @@ READING: dict[str, Callable[[str], tuple[str, ...]]] = {
     "scenarios worldbook": lambda path: ("worldbook", "test", "--scenarios", path),
     "scenarios regex": lambda path: ("regex", "test", "--scenarios", path),
     "scenarios macro": lambda path: ("macro", "test", "--scenarios", path),
+    "quickreply": lambda path: ("quickreply", "import", path),
+    "scenarios script": lambda path: ("script", "test", "--scenarios", path),
+    "script": lambda path: ("script", "run", path),
     "scenarios preset": lambda path: ("preset", "test", "--scenarios", path),
     "restore": lambda path: ("restore", path),
     "publish": lambda path: ("market", "publish", path, "--lang", "en", "--intro", "x"),
@@ -201,6 +204,7 @@ def test_an_input_without_end_is_refused(home: Path, program: Program, tmp_path:
         "character validate - --json",
         "worldbook test x --json",
         f"regex test {tmp_path / 's.json'} --json",
+        "script run - --json",
         "model add m --provider openai --model m --base-url http://127.0.0.1:1/v1 --key-stdin --json",
         "account login ada@example.org --password-stdin --json",
     ):

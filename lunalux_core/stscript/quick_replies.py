@@ -1,0 +1,132 @@
+"""Sets of quick replies: SillyTavern's files of version 2, and the slots of older ones.
+
+A set keeps the whole document it came in. What Lunalux does not know goes out again as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lunalux_core.cards.coerce import as_flag, as_integer, as_text
+from lunalux_core.errors import InvalidInput
+
+VERSION = 2
+MAX_REPLIES = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class QuickReply:
+    """One button. `message` is a script where it begins with ``/``, else a text to send or insert."""
+
+    id: int
+    label: str
+    title: str
+    message: str
+    hidden: bool = False
+
+    @property
+    def is_script(self) -> bool:
+        return self.message.lstrip().startswith("/")
+
+
+@dataclass(frozen=True, slots=True)
+class QuickReplySet:
+    """Replies under a name; `document` is its file, as version 2."""
+
+    name: str
+    replies: Sequence[QuickReply]
+    document: Mapping[str, Any]
+    notes: Sequence[str] = ()
+
+    def find(self, label: str) -> QuickReply | None:
+        """The reply of that label, in any case if there is none in this one."""
+        exact = (one for one in self.replies if one.label == label)
+        loose = (one for one in self.replies if one.label.casefold() == label.strip().casefold())
+        return next(exact, None) or next(loose, None)
+
+
+def read_set(document: object, name: str = "") -> QuickReplySet:
+    """The set in a file, whatever the types of its values are.
+
+    Args:
+        name: used where the file names none.
+
+    Raises:
+        InvalidInput: QUICK_REPLIES_INVALID for a file that holds neither form.
+    """
+    if isinstance(document, dict) and isinstance(document.get("qrList"), list):
+        return _read(document, name, ())
+    if isinstance(document, dict) and isinstance(document.get("quickReplySlots"), list):
+        return _read(_of_slots(document), name, ("old slots were read as version 2",))
+    raise InvalidInput(
+        "QUICK_REPLIES_INVALID",
+        "The file holds no quick replies.",
+        "Choose a set exported from SillyTavern: it has qrList or quickReplySlots.",
+    )
+
+
+def _read(document: Mapping[str, Any], name: str, notes: tuple[str, ...]) -> QuickReplySet:
+    listed = document["qrList"]
+    replies = [_reply(one, place) for place, one in enumerate(listed[:MAX_REPLIES]) if isinstance(one, dict)]
+    left_out = len(listed) - len(replies)
+    if left_out:
+        notes = (*notes, f"{left_out} entries are no quick replies, or too many, and cannot be run")
+    called = as_text(document.get("name")).strip() or name.strip() or "Quick replies"
+    return QuickReplySet(called, tuple(replies), {**document, "name": called}, notes)
+
+
+def _reply(one: Mapping[str, Any], place: int) -> QuickReply:
+    return QuickReply(
+        id=as_integer(one.get("id"), place),
+        label=as_text(one.get("label")),
+        title=as_text(one.get("title")),
+        message=as_text(one.get("message")),
+        hidden=as_flag(one.get("isHidden")),
+    )
+
+
+def _of_slots(document: Mapping[str, Any]) -> dict[str, Any]:
+    """An old file as version 2; what it says besides its slots stays in it."""
+    slots = [slot for slot in document["quickReplySlots"] if isinstance(slot, dict)]
+    used = [slot for slot in slots if as_text(slot.get("mes")) or as_text(slot.get("label"))]
+    rest = {key: value for key, value in document.items() if key != "quickReplySlots"}
+    return {
+        **rest,
+        "version": VERSION,
+        "disableSend": not as_flag(document.get("quickActionEnabled"), True),
+        "placeBeforeInput": as_flag(document.get("placeBeforeInputEnabled")),
+        "injectInput": as_flag(document.get("AutoInputInject")),
+        "idIndex": len(used),
+        "qrList": [_of_slot(slot, number) for number, slot in enumerate(used, 1)],
+    }
+
+
+def _of_slot(slot: Mapping[str, Any], number: int) -> dict[str, Any]:
+    rest = {key: value for key, value in slot.items() if key not in ("mes", "label", "title", "enabled")}
+    return {
+        **rest,
+        "id": number,
+        "label": as_text(slot.get("label")) or str(number),
+        "title": as_text(slot.get("title")),
+        "message": as_text(slot.get("mes")),
+        "isHidden": not as_flag(slot.get("enabled"), True),
+    }
+
+
+def named(sets: Iterable[QuickReplySet], name: str) -> QuickReply | None:
+    """The reply that /run means: ``SET.LABEL``, or the first of that label."""
+    known = list(sets)
+    for one, label in _splits(known, name):
+        if (found := one.find(label)) is not None:
+            return found
+    return next((found for one in known if (found := one.find(name)) is not None), None)
+
+
+def _splits(sets: Sequence[QuickReplySet], name: str) -> Iterator[tuple[QuickReplySet, str]]:
+    """A dot may stand in the name of a set, too."""
+    for one in sets:
+        head = name[: len(one.name) + 1]
+        if head.casefold() == f"{one.name}.".casefold():
+            yield one, name[len(head) :]

@@ -1,0 +1,202 @@
+"""`lunalux quickreply`: sets of quick replies, in and out, and one of them run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lunalux_core.errors import NotFound
+from lunalux_core.library.quick_replies import StoredSet, pick
+from lunalux_core.runtime import Runtime
+from lunalux_tui.cli import output
+from lunalux_tui.cli.conversation import FORCE, free_path, write_file
+from lunalux_tui.cli.run import delete_asked, with_runtime
+from lunalux_tui.cli.script import TerminalHost, print_outcome
+from lunalux_tui.cli.shelf import JSON, read_each, read_json
+
+if TYPE_CHECKING:
+    from lunalux_core.stscript.quick_replies import QuickReply, QuickReplySet
+
+quickreply_app = typer.Typer(help="Manage and run quick replies.", no_args_is_help=True, add_completion=False)
+commands = {"quickreply": quickreply_app}
+
+NAME = typer.Argument(metavar="SET", help="Name or id of the set.")
+
+
+@quickreply_app.command("list")
+def list_sets(as_json: bool = JSON) -> None:
+    """Every set and the labels of its replies.
+
+    Example: lunalux quickreply list --json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        rows = [_summary(one) for one in await runtime.library.quick_replies.list()]
+        if as_json:
+            output.print_json(rows)
+            return
+        table = [[row["id"], row["name"], ", ".join(one["label"] for one in row["replies"])] for row in rows]
+        output.print_table(["id", "name", "replies"], table)
+
+    with_runtime(work)
+
+
+@quickreply_app.command("import")
+def import_sets(
+    paths: list[Path] = typer.Argument(metavar="PATH..."),
+    name: str = typer.Option("", help="What to call it, for a single file."),
+    as_json: bool = JSON,
+) -> None:
+    """Store SillyTavern's sets of quick replies, those of old slots too. Nothing of them runs by itself.
+
+    Example: lunalux quickreply import dice.json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        rows: list[dict[str, Any]] = []
+        for path, content in read_each(paths, lambda path: _read(path, name), rows):
+            stored, is_new = await runtime.library.quick_replies.add(content)
+            notes = content.notes if is_new else (f"{stored.name} was there already.",)
+            for note in notes:
+                output.note(f"{path.name}: {note}")
+            rows.append({**_summary(stored), "path": str(path), "notes": list(notes)})
+        if as_json:
+            output.print_json(rows)
+        else:
+            for row in rows:
+                if "id" in row:
+                    output.print_text(f"{row['id']}\t{row['name']}\t{len(row['replies'])}")
+        if any("error" in row for row in rows):
+            raise typer.Exit(output.PARTLY)
+
+    with_runtime(work)
+
+
+@quickreply_app.command()
+def export(
+    name: str = NAME, path: Path = typer.Argument(), force: bool = FORCE, as_json: bool = JSON
+) -> None:
+    """Write a set to a file as SillyTavern reads it, with every field it came with.
+
+    Example: lunalux quickreply export Dice dice.json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        stored = await runtime.library.quick_replies.find(name)
+        text = json.dumps(stored.content.document, ensure_ascii=False, indent=4) + "\n"
+        write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
+        if as_json:
+            output.print_json({**_summary(stored), "path": str(path)})
+        else:
+            output.say("written", path=path)
+
+    with_runtime(work)
+
+
+@quickreply_app.command()
+def run(
+    name: str = NAME,
+    label: str = typer.Argument(metavar="LABEL", help="Label of the reply."),
+    as_json: bool = typer.Option(False, "--json", help="Print an object, as `lunalux script run` does."),
+) -> None:
+    """Run a quick reply that is a script; print one that is a text. /run in it finds the others.
+
+    Example: lunalux quickreply run Dice d6
+    """
+
+    async def work(runtime: Runtime) -> Sequence[StoredSet]:
+        return await runtime.library.quick_replies.list()
+
+    stored = with_runtime(work)
+    chosen = pick(stored, name)
+    reply = _reply(chosen, label)
+    from lunalux_core.stscript.commands import everything
+    from lunalux_core.stscript.interpreter import Interpreter, Outcome
+
+    sets = [chosen.content, *(one.content for one in stored if one.id != chosen.id)]
+    host = _Host(sets)
+    if reply.is_script:
+        outcome = asyncio.run(Interpreter(host, everything(host.offers)).run(reply.message))
+    else:
+        outcome = Outcome(reply.message, {}, {})
+    print_outcome(outcome, host.echoes, as_json=as_json)
+
+
+@quickreply_app.command()
+def delete(
+    name: str = NAME,
+    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
+    as_json: bool = JSON,
+) -> None:
+    """Delete a set; export it first to keep it.
+
+    Example: lunalux quickreply delete Dice --yes
+    """
+    from lunalux_tui.i18n import t
+
+    async def find(runtime: Runtime) -> StoredSet:
+        return await runtime.library.quick_replies.find(name)
+
+    async def remove(runtime: Runtime, stored: StoredSet) -> None:
+        await runtime.library.quick_replies.delete(stored.id)
+        if as_json:
+            output.print_json(_summary(stored))
+
+    delete_asked(find, lambda stored: t("cli.delete_quick_replies", name=stored.name), remove, yes=yes)
+
+
+class _Host(TerminalHost):
+    """The terminal, with the sets of the library."""
+
+    def __init__(self, sets: Sequence[QuickReplySet]) -> None:
+        super().__init__(asks=output.talks())
+        self._sets = sets
+
+    async def quick_reply(self, name: str, named: Mapping[str, str]) -> str | None:
+        from lunalux_core.stscript.quick_replies import named as find
+
+        reply = find(self._sets, name)
+        return None if reply is None else reply.message
+
+
+def _reply(stored: StoredSet, label: str) -> QuickReply:
+    reply = stored.content.find(label)
+    if reply is None:
+        labels = ", ".join(one.label for one in stored.content.replies)
+        raise NotFound(
+            "QUICK_REPLY_NOT_FOUND",
+            f"There is no quick reply {label!r} in {stored.name}.",
+            f"It has: {labels}." if labels else "It is empty.",
+            label=label,
+            name=stored.name,
+            labels=labels,
+        )
+    return reply
+
+
+def _read(path: Path, name: str) -> QuickReplySet:
+    from lunalux_core.stscript.quick_replies import read_set
+
+    return read_set(read_json(path), name or path.stem)
+
+
+def _summary(stored: StoredSet) -> dict[str, Any]:
+    return {
+        "id": stored.id,
+        "name": stored.name,
+        "replies": [
+            {
+                "id": one.id,
+                "label": one.label,
+                "title": one.title,
+                "script": one.is_script,
+                "hidden": one.hidden,
+            }
+            for one in stored.content.replies
+        ],
+    }

@@ -1,0 +1,172 @@
+"""`lunalux script`: run an STscript without a chat, and replay scenarios of scripts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lunalux_tui.cli import output
+from lunalux_tui.cli.conversation import read_file
+from lunalux_tui.cli.shelf import print_scenarios
+from lunalux_tui.cli.values import input_text
+
+if TYPE_CHECKING:
+    from lunalux_core.stscript.host import AppCall
+    from lunalux_core.stscript.interpreter import Outcome
+
+script_app = typer.Typer(help="Run and test scripts (STscript).", no_args_is_help=True, add_completion=False)
+commands = {"script": script_app}
+
+
+@script_app.callback()
+def _script() -> None:
+    """Run and test scripts (STscript)."""
+
+
+@script_app.command()
+def run(
+    path: Path = typer.Argument(metavar="FILE", help="A file with a script; - for stdin."),
+    as_json: bool = typer.Option(
+        False, "--json", help="Print an object: pipe, locals, globals, echo, aborted, error."
+    ),
+) -> None:
+    """Run a script and print what its last command gave.
+
+    What it shows goes to stderr. There is no chat here: commands that need one are refused before it runs.
+
+    Example: echo '/add 1 2 | /echo' | lunalux script run -
+    """
+    from lunalux_core.stscript.commands import everything
+    from lunalux_core.stscript.interpreter import Interpreter
+
+    _speak()
+    piped = str(path) == "-"
+    text = input_text() if piped else _script_text(path)
+    host = TerminalHost(asks=not piped and output.talks())
+    outcome = asyncio.run(Interpreter(host, everything(host.offers)).run(text))
+    print_outcome(outcome, host.echoes, as_json=as_json)
+
+
+def print_outcome(outcome: Outcome, echoes: list[str], *, as_json: bool) -> None:
+    """Print what a script left behind. Raises what it failed with."""
+    if as_json:
+        output.print_json(_document(outcome, echoes))
+    elif outcome.error is None and outcome.pipe:
+        output.print_text(outcome.pipe)
+    if outcome.abort_shown is not None and not as_json:
+        output.note(outcome.abort_shown)
+    if outcome.error is not None:
+        raise outcome.error
+
+
+@script_app.command()
+def test(
+    scenarios: Path = typer.Option(..., "--scenarios", help="A file of scenarios to replay."),
+    as_json: bool = typer.Option(False, "--json", help="The result is a JSON array in any case."),
+) -> None:
+    """Replay a file of script scenarios and print a JSON array of results.
+
+    Example: lunalux script test --scenarios stscript.json
+    """
+    from lunalux_core.stscript.replay import replay
+
+    print_scenarios(scenarios, replay)
+
+
+def _speak() -> None:
+    """Use the person's language: what a script is told of errors is part of its result."""
+    from lunalux_core.settings import load_settings
+    from lunalux_tui import i18n
+
+    i18n.use(load_settings().lang)
+
+
+def _script_text(path: Path) -> str:
+    from lunalux_core.cards.jsontext import decode_text
+
+    text, notes = decode_text(read_file(path))
+    for one in notes:
+        output.note(f"{path.name}: {one}")
+    return text
+
+
+def _document(outcome: Outcome, echoes: list[str]) -> dict[str, Any]:
+    error = outcome.error
+    told = None
+    if error is not None:
+        message, hint = output.sentence(error)
+        told = {
+            "stage": "execution" if outcome.ran else "parser",
+            "code": error.code,
+            "message": message,
+            "hint": hint,
+            "command": error.params.get("command") or None,
+            "line": error.params.get("line"),
+            "column": error.params.get("column"),
+        }
+    return {
+        "pipe": outcome.pipe,
+        "locals": outcome.local,
+        "globals": outcome.global_,
+        "echo": echoes,
+        "aborted": outcome.aborted,
+        "abort_shown": outcome.abort_shown,
+        "error": told,
+    }
+
+
+class TerminalHost:
+    """The command line as scripts see it: it shows on stderr, and asks where somebody sits at a terminal.
+
+    Args:
+        asks: whether there is somebody to ask.
+    """
+
+    def __init__(self, *, asks: bool) -> None:
+        self.offers: Collection[str] = ("input", "popup", "buttons") if asks else ()
+        self.echoes: list[str] = []
+
+    async def echo(self, text: str, severity: str, title: str) -> None:
+        self.echoes.append(text)
+        output.note(f"{title}: {text}" if title else text)
+
+    async def perform(self, call: AppCall) -> str:
+        if call.name == "buttons":
+            return _chosen(call)
+        if call.name == "popup":
+            output.note(call.text)
+            output.answer("⏎ ")
+            return call.text
+        typed = output.answer(f"{call.text} ".lstrip()).rstrip("\r\n")
+        return typed or call.named.get("default", "")
+
+    async def quick_reply(self, name: str, named: Mapping[str, str]) -> str | None:
+        return None
+
+
+def _chosen(call: AppCall) -> str:
+    """One of the labels, by its number; "" for anything else."""
+    labels = _labels(call.named.get("labels", ""))
+    if not labels:
+        return ""
+    output.note(call.text)
+    for number, label in enumerate(labels, 1):
+        output.note(f"{number}. {label}")
+    typed = output.answer("> ").strip()
+    return labels[int(typed) - 1] if typed.isdecimal() and 0 < int(typed) <= len(labels) else ""
+
+
+def _labels(written: str) -> list[str]:
+    try:
+        labels = json.loads(written)
+    except (ValueError, RecursionError):
+        return []
+    if not isinstance(labels, list):
+        return []
+    texts = [one.get("text") if isinstance(one, dict) else one for one in labels]
+    return [text for text in texts if isinstance(text, str) and text]

@@ -1,0 +1,126 @@
+"""Quick replies on the command line: sets in and out without loss, found by name, run by label."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_program import Program
+
+SET: dict[str, Any] = {
+    "version": 2,
+    "name": "Table dice",
+    "disableSend": False,
+    "color": "rgba(0, 0, 0, 0)",
+    "unknown": {"kept": [1, "二"]},
+    "qrList": [
+        {
+            "id": 1,
+            "label": "d6",
+            "message": "/rand from=7 to=7 | /run number={{pipe}} sides=6 shown",
+            "contextList": [],
+        },
+        {
+            "id": 2,
+            "label": "shown",
+            "message": "/echo {{arg::number}} of {{arg::sides}}{{arg::other}}",
+            "isHidden": True,
+        },
+        {"id": 3, "label": "hello", "title": "Say hello", "message": "Hello there"},
+        {"id": 4, "label": "dot.ted", "message": "/run sides=2 Table dice.shown"},
+        {"id": 5, "label": "send", "message": "/send hi"},
+    ],
+}
+SLOTS = {
+    "name": "Old",
+    "quickReplyEnabled": True,
+    "AutoInputInject": True,
+    "quickReplySlots": [
+        {"mes": "/echo old", "label": "one", "enabled": True, "autoExecute_userMessage": True},
+        {"mes": "", "label": "", "enabled": True},
+        {"mes": "two", "label": "second", "enabled": False},
+    ],
+}
+
+
+@pytest.fixture
+def imported(program: Program, tmp_path: Path) -> str:
+    (tmp_path / "dice.json").write_text(json.dumps(SET), encoding="utf-8")
+    (row,) = program("quickreply", "import", "dice.json", "--json").json
+    identity: str = row["id"]
+    return identity
+
+
+def test_a_set_comes_in_once_is_listed_and_goes_out_as_it_was(
+    program: Program, imported: str, tmp_path: Path
+) -> None:
+    (again,) = program("quickreply", "import", "dice.json", "--json").json
+    assert again["id"] == imported and again["notes"] == ["Table dice was there already."]
+    (row,) = program("quickreply", "list", "--json").json
+    assert (row["id"], row["name"]) == (imported, "Table dice")
+    assert row["replies"][1] == {"id": 2, "label": "shown", "title": "", "script": True, "hidden": True}
+    program("quickreply", "export", "dice", "out.json")
+    assert json.loads((tmp_path / "out.json").read_text("utf-8")) == SET
+
+
+def test_replies_run_by_label_and_call_each_other(program: Program, imported: str) -> None:
+    assert program("quickreply", "run", "table", "d6").out == "7 of 6\n"
+    assert program("quickreply", "run", imported, "HELLO").out == "Hello there\n"
+    assert program("quickreply", "run", "Table dice", "dot.ted", "--json").json["pipe"] == " of 2"
+    refused = program("quickreply", "run", "Table dice", "send", code=1)
+    assert "/send" in refused.err and refused.out == ""
+
+
+def test_old_slots_become_a_set(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text(json.dumps(SLOTS), encoding="utf-8")
+    (row,) = program("quickreply", "import", "old.json", "--json").json
+    assert [(one["label"], one["hidden"]) for one in row["replies"]] == [("one", False), ("second", True)]
+    assert program("quickreply", "run", "Old", "one").out == "old\n"
+    program("quickreply", "export", "Old", "new.json")
+    written = json.loads((tmp_path / "new.json").read_text("utf-8"))
+    assert written["version"] == 2 and written["injectInput"] is True and "quickReplySlots" not in written
+    assert written["qrList"][0]["autoExecute_userMessage"] is True
+
+
+def test_what_is_missing_is_told_with_what_is_near(program: Program, imported: str) -> None:
+    assert "Table dice" in program("quickreply", "run", "tabel dice", "d6", code=5).err
+    assert "d6, shown" in program("quickreply", "run", "Table dice", "d7", code=5).err
+    chinese = program("quickreply", "export", "nothing", "x.json", code=5, LUNALUX_LANG="zh").err
+    assert "没有快捷回复组" in chinese
+
+
+def test_completion_knows_the_sets(program: Program, imported: str) -> None:
+    shown = program(
+        _LUNALUX_COMPLETE="complete_bash", COMP_WORDS="lunalux quickreply export ", COMP_CWORD="3", code=None
+    )
+    assert "Table" in shown.out
+
+
+def test_a_deletion_needs_a_word(program: Program, imported: str) -> None:
+    program("quickreply", "delete", "Table dice", code=2)
+    assert program("quickreply", "delete", "Table dice", "--yes", "--json").json["id"] == imported
+    assert program("quickreply", "list", "--json").json == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"qrList": [5, None, {"label": ["x"], "message": {"a": 1}, "id": "no", "isHidden": []}], "name": 7},
+        {"qrList": [], "name": None, "version": "x"},
+        {"quickReplySlots": [1, {"mes": 5, "label": None, "enabled": "no"}], "name": ["a"]},
+    ],
+)
+def test_fields_of_the_wrong_type_do_no_harm(program: Program, tmp_path: Path, document: Any) -> None:
+    (tmp_path / "odd.json").write_text(json.dumps(document), encoding="utf-8")
+    (row,) = program("quickreply", "import", "odd.json", "--json").json
+    program("quickreply", "list")
+    program("quickreply", "export", row["id"], "odd2.json")
+    program("quickreply", "delete", row["id"], "--yes")
+
+
+def test_what_holds_no_quick_replies_is_told(program: Program, tmp_path: Path) -> None:
+    for document in ({"qrList": "x"}, [1], {}, {"entries": {}}):
+        (tmp_path / "no.json").write_text(json.dumps(document), encoding="utf-8")
+        assert "no quick replies" in program("quickreply", "import", "no.json", code=None).err
