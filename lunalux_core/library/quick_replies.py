@@ -90,7 +90,7 @@ def _load(connection: Connection) -> Sequence[StoredSet]:
 
 
 def _put(connection: Connection, content: QuickReplySet) -> tuple[StoredSet, bool]:
-    from lunalux_core.cards.jsontext import canonical_json
+    from lunalux_core.documents.json_text import canonical_json
 
     written = canonical_json(content.document)
     for one in _load(connection):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from lunalux_core.cards.macro_builtins import TRIM
-from lunalux_core.cards.macro_context import MacroContext
-from lunalux_core.cards.macro_registry import Builtin, Call
-from lunalux_core.cards.macro_render import Run
+from lunalux_core.macros.builtins import TRIM
+from lunalux_core.macros.context import MacroContext
+from lunalux_core.macros.evaluation import Run
+from lunalux_core.macros.registry import Builtin, Call
 from lunalux_core.stscript.closure import Closure
 from lunalux_core.stscript.faults import Fault
 from lunalux_core.stscript.scope import Scope, Stores

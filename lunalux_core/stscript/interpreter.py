@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lunalux_core.cards.macro_context import MacroContext
 from lunalux_core.errors import LunaluxError
+from lunalux_core.macros.context import MacroContext
 from lunalux_core.stscript.budget import Budget, Limits
 from lunalux_core.stscript.closure import Closure, Step
 from lunalux_core.stscript.commands import Invocation, Registry

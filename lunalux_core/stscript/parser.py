@@ -11,8 +11,8 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Protocol
 
-from lunalux_core.cards.macro_grammar import SPACE, SPACES
 from lunalux_core.errors import LunaluxError
+from lunalux_core.macros.grammar import SPACE, SPACES
 from lunalux_core.stscript.closure import Closure, Step
 from lunalux_core.stscript.faults import Fault, Source, located
 from lunalux_core.stscript.values import is_false, is_true

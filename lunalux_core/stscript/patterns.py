@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from lunalux_core.cards.regex import Pattern, parse_find
 from lunalux_core.errors import LunaluxError
+from lunalux_core.regex.script import Pattern, parse_find
 
 _REFERENCE = re.compile(r"\$(?:([$&`'])|(\d\d?)|<([^>]*)>)", re.A)
 
@@ -25,7 +25,7 @@ class Patterns:
     def find(self, pattern: Pattern, text: str, limit: int | None = None) -> list[Any]:
         """The matches (`dialogue.ecma.Match`). Raises LunaluxError: REGEX_INVALID, REGEX_TIMEOUT."""
         if self._engine is None:
-            from lunalux_core.dialogue.ecma import EcmaEngine
+            from lunalux_core.regex.engine import EcmaEngine
 
             self._engine = EcmaEngine()
         return list(self._engine.find_all(pattern.source, pattern.flags, text, limit))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lunalux_core.cards.coerce import as_flag, as_integer, as_text
+from lunalux_core.documents.coerce import as_flag, as_integer, as_text
 from lunalux_core.errors import InvalidInput
 
 VERSION = 2

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import cycle
 from typing import Any
 
-from lunalux_core.cards.macro_context import MacroContext
+from lunalux_core.macros.context import MacroContext
 from lunalux_core.stscript.commands import core
 from lunalux_core.stscript.host import QuietHost
 from lunalux_core.stscript.interpreter import Interpreter, Outcome, Setting

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lunalux_core.cards.macro_grammar import SPACES
-from lunalux_core.cards.macro_variables import Scope as MacroScope
-from lunalux_core.cards.macro_variables import Variables
+from lunalux_core.macros.grammar import SPACES
+from lunalux_core.macros.variables import Scope as MacroScope
+from lunalux_core.macros.variables import Variables
 from lunalux_core.stscript.faults import Fault
 from lunalux_core.stscript.values import (
     UNDEFINED,

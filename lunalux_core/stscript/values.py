@@ -11,7 +11,7 @@ import re
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from lunalux_core.cards.macro_grammar import SPACES
+from lunalux_core.macros.grammar import SPACES
 
 MAX_DEPTH = 200
 """JSON nested deeper is read as plain text."""

@@ -17,7 +17,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, write_file
 from lunalux_tui.cli.run import delete_asked, with_runtime
 from lunalux_tui.cli.script import TerminalHost, print_outcome
-from lunalux_tui.cli.shelf import JSON, read_each, read_json
+from lunalux_tui.cli.shelf_commands import JSON, read_each, read_json
 
 if TYPE_CHECKING:
     from lunalux_core.stscript.quick_replies import QuickReply, QuickReplySet

@@ -12,7 +12,7 @@ import typer
 
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
-from lunalux_tui.cli.shelf import print_scenarios
+from lunalux_tui.cli.shelf_commands import print_scenarios
 from lunalux_tui.cli.values import input_text
 
 if TYPE_CHECKING:
@@ -80,14 +80,14 @@ def test(
 
 def _speak() -> None:
     """Use the person's language: what a script is told of errors is part of its result."""
-    from lunalux_core.settings import load_settings
+    from lunalux_core.config.settings import load_settings
     from lunalux_tui import i18n
 
     i18n.use(load_settings().lang)
 
 
 def _script_text(path: Path) -> str:
-    from lunalux_core.cards.jsontext import decode_text
+    from lunalux_core.documents.json_text import decode_text
 
     text, notes = decode_text(read_file(path))
     for one in notes:

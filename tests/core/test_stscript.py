@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lunalux_core.cards.macro_context import MacroContext
+from lunalux_core.macros.context import MacroContext
 from lunalux_core.stscript.budget import Limits
 from lunalux_core.stscript.commands import core, everything
 from lunalux_core.stscript.faults import SENTENCES

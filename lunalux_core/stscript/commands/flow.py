@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lunalux_core.cards.macro_grammar import SPACES
+from lunalux_core.macros.grammar import SPACES
 from lunalux_core.stscript.closure import Breaker, Closure
 from lunalux_core.stscript.commands.declaration import Command, Invocation
 from lunalux_core.stscript.expansion import ARGUMENT

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from lunalux_core.cards.macro_grammar import SPACES
+from lunalux_core.macros.grammar import SPACES
 from lunalux_core.stscript.closure import Closure
 from lunalux_core.stscript.commands.declaration import Command, Invocation
 from lunalux_core.stscript.commands.flow import lookup

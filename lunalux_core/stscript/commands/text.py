@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from lunalux_core.cards.regex import Pattern
 from lunalux_core.errors import LunaluxError
+from lunalux_core.regex.script import Pattern
 from lunalux_core.stscript.commands.declaration import Command, Invocation
 from lunalux_core.stscript.faults import Fault
 from lunalux_core.stscript.patterns import filled, read_pattern
