@@ -32,6 +32,8 @@ class ReplyDecoder:
         self.finish: Finish | None = None
         self.finished_alone = False
         """Whether the reason to finish came by itself: some servers send one along with every piece."""
+        self.over = False
+        """Whether the server has said that nothing more will come."""
         self.usage: Usage | None = None
         self._word = ""
         self._messages = tuple(messages)
@@ -50,7 +52,8 @@ class ReplyDecoder:
         """
         said = read_event(event)
         if said.usage is not None:
-            self.usage = said.usage
+            self.usage = said.usage if self.usage is None else _joined(self.usage, said.usage)
+        self.over = self.over or said.over
         if said.parts:
             for kind, text in self._new(said) if said.whole else said.parts:
                 if not text:
@@ -130,6 +133,17 @@ class ReplyDecoder:
         for message in self._messages:
             prompt.add(message.content)
         return Usage(prompt.tokens + 4 * len(self._messages), self._reply.tokens, estimated=True)
+
+
+def _joined(before: Usage, now: Usage) -> Usage:
+    """Counts of one reply in two events: they only grow, and some servers count the prompt in the first event
+    and the reply in the last."""
+    return Usage(
+        max(before.prompt_tokens, now.prompt_tokens),
+        max(before.completion_tokens, now.completion_tokens),
+        cached_tokens=max(before.cached_tokens, now.cached_tokens),
+        thinking_tokens=max(before.thinking_tokens, now.thinking_tokens),
+    )
 
 
 class CharCounter:

@@ -13,8 +13,9 @@ from typing import ClassVar
 from lunalux_core import __version__
 from lunalux_core.llm.model import POST_PROCESSING, Delta, Message, ModelRequest, ModelSpec
 from lunalux_core.llm.probe import ModelTest, probe
+from lunalux_core.llm.servers.caching import SentPrompts
 from lunalux_core.llm.servers.failures import Failures
-from lunalux_core.llm.servers.http import Call, get_json, stream_reply
+from lunalux_core.llm.servers.http import Call, ask_json, stream_reply
 from lunalux_core.llm.servers.learnt import Learnt
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.servers.pool import HttpPool, Timeouts, checked_key, host_of
@@ -49,6 +50,7 @@ class ServerExchange(ABC):
     learnt: Learnt
     keep: Callable[[Learnt], None]
     timeouts: Timeouts
+    sent: SentPrompts
     _changed: bool = False
 
     @abstractmethod
@@ -159,8 +161,14 @@ class ServerModel(ABC):
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `ChatModel.stream`."""
+        exchange = self._exchange(request)
+        async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
+            async for delta in deltas:
+                yield delta if delta.finish is None else replace(delta, shape=str(exchange.shape))
+
+    def _exchange(self, request: ModelRequest) -> ServerExchange:
         known, place = self._pool.knowledge, (self._base_url, self._spec.model)
-        exchange = self.exchange(
+        return self.exchange(
             self._failures,
             self._spec,
             request,
@@ -169,10 +177,8 @@ class ServerModel(ABC):
             known.of(*place),
             lambda learnt: known.keep(*place, learnt),
             self._pool.timeouts,
+            self._pool.sent(*place),
         )
-        async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
-            async for delta in deltas:
-                yield delta if delta.finish is None else replace(delta, shape=str(exchange.shape))
 
     async def test(self) -> ModelTest:
         """One tiny completion, without what earlier refusals taught. Raises like `stream`."""
@@ -185,8 +191,8 @@ class ServerModel(ABC):
 
     async def listing(self, path: str, seconds: float = LIST_SECONDS) -> object:
         """A document of the server about its models. Raises like `stream`."""
-        url = f"{self._base_url}/{path}"
-        return await get_json(self._pool, self._base_url, url, self._headers(), self._failures, seconds)
+        call = Call(f"{self._base_url}/{path}", self._headers(), {})
+        return await ask_json(self._pool, self._base_url, call, self._failures, seconds)
 
     def _headers(self) -> dict[str, str]:
         headers = {"User-Agent": f"lunalux/{__version__}", "Accept-Encoding": "identity"}
