@@ -7,6 +7,7 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -566,3 +567,31 @@ async def test_a_model_that_only_thinks_in_its_few_tokens_passes_the_test(
 def test_the_key_is_in_no_representation() -> None:
     one = OpenAIModel(ModelSpec("x", "openai", "m"), KEY)
     assert KEY not in repr(one) and KEY not in json.dumps(repr(one.spec))
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "marked"),
+    [
+        ("openrouter", "anthropic/claude-x", 3),
+        ("openrouter", "openai/gpt-x", 0),
+        ("openai", "anthropic/x", 0),
+    ],
+)
+async def test_openrouters_claude_gets_marks_for_its_cache(
+    server: ModelServer, connections: HttpPool, provider: Any, name: str, marked: int
+) -> None:
+    usage = {"prompt_tokens": 400, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 300}}
+    server.will(raw(chunk("Hi"), chunk(finish="stop"), event({"choices": [], "usage": usage}), DONE))
+    turns = [Message("system", "Card."), *(Message(role, role) for role in ("user", "assistant", "user"))]
+    open_model = OpenAIModel(ModelSpec("x", provider, name, f"{server.url}/v1"), "k", connections)
+    heard = await listen(open_model, ModelRequest(tuple(turns)))
+    assert heard.last.usage is not None and heard.last.usage.cached_tokens == 300
+    contents = [one["content"] for one in server.seen[0].body["messages"]]
+    found = [one for one in contents if isinstance(one, list)]
+    assert [one[0]["text"] for one in found] == ["Card.", "user", "user"][:marked]
+    assert all(one[0]["cache_control"] == {"type": "ephemeral"} for one in found)
+    words = "messages.0.content.0.cache_control: Extra inputs are not permitted"
+    server.will(document({"error": {"message": words}}, 400), raw(chunk("Hi"), chunk(finish="stop"), DONE))
+    if marked:
+        assert (await listen(open_model, ModelRequest(tuple(turns)))).text == "Hi"
+        assert all(isinstance(one["content"], str) for one in server.seen[-1].body["messages"])

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode, urlsplit
 
 from lunalux_core.llm.model import Message, ModelRequest, Sampling
-from lunalux_core.llm.servers.caching import Block
+from lunalux_core.llm.servers.caching import Block, marked_part
 from lunalux_core.llm.servers.http import Call, ask_json
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.reply import effective_sampling
@@ -310,5 +310,4 @@ def _lead(blocks: Sequence[Block]) -> int:
 
 
 def _part(text: str, marked: bool) -> dict[str, object]:
-    part: dict[str, object] = {"type": "text", "text": text}
-    return {**part, "cache_control": {"type": "ephemeral"}} if marked else part
+    return marked_part(text) if marked else {"type": "text", "text": text}

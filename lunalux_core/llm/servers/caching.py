@@ -64,6 +64,11 @@ class SentPrompts:
         return shared, nearest
 
 
+def marked_part(text: str) -> dict[str, object]:
+    """A text that is the end of what is to be kept."""
+    return {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}
+
+
 def _hashes(blocks: Sequence[Block]) -> tuple[int, ...]:
     return tuple(map(hash, blocks))
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
+from lunalux_core.llm.servers.caching import Block, marked_part
 from lunalux_core.llm.servers.http import Call
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.reply import effective_sampling
@@ -35,6 +36,7 @@ _REFUSES_FIELD = re.compile(
     r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra_forbidden"
 )
 _RENAMED = "max_completion_tokens"
+_CACHE = "cache_control"
 _TOO_MANY_TOKENS = re.compile(
     r"max_(completion_|output_)?tokens.{0,120}?"
     r"(at most|maximum( value)?( is| of)?|less than or equal to|<=|no more than)"
@@ -53,7 +55,34 @@ class _Exchange(ServerExchange):
             value = body.pop(name)
             if name == "max_tokens":
                 body[_RENAMED] = value
+        if self._marks_help:
+            body["messages"] = self._marked(body["messages"])
         return Call(f"{self.base_url}/chat/completions", self.headers, body)
+
+    @property
+    def _marks_help(self) -> bool:
+        """Whether marks reach a cache: OpenRouter hands them on to Claude; others cache by themselves."""
+        host = urlsplit(self.base_url).hostname or ""
+        there = str(self.spec.provider) == "openrouter" or f".{host}".endswith(".openrouter.ai")
+        return there and self.spec.model.startswith("anthropic/") and _CACHE not in self.learnt.refused
+
+    def _stable(self) -> list[Block]:
+        """The messages as blocks, without a reply that is begun."""
+        blocks = [(one.role, one.content) for one in self.messages]
+        return blocks[:-1] if blocks and blocks[-1][0] == "assistant" else blocks
+
+    def _marked(self, messages: object) -> list[object]:
+        marks = self.sent.marks(self._stable())
+        wire = messages if isinstance(messages, list) else []
+        return [
+            {**one, "content": [marked_part(one["content"])]} if place in marks and one["content"] else one
+            for place, one in enumerate(wire)
+        ]
+
+    def proved(self) -> None:
+        if self._marks_help:
+            self.sent.keep(self._stable())
+        ServerExchange.proved(self)
 
     def fields(self, body: bytes) -> set[str]:
         sent = set(self.call().body)
@@ -61,6 +90,8 @@ class _Exchange(ServerExchange):
         text = f"{report.words} {report.message}".lower() + body[:4000].decode("utf-8", "replace").lower()
         if _RENAMED in text and "max_tokens" in sent:
             return {"max_tokens"}
+        if _CACHE in text and self._marks_help:
+            return {_CACHE}
         if not _REFUSES_FIELD.search(text):
             return set()
         return {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
