@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.llm.model import POST_PROCESSING, ModelOptions
+from lunalux_core.llm.model import POST_PROCESSING, PREFILLS, ModelOptions
 
 if TYPE_CHECKING:
     from lunalux_core.config.toml_lines import Place
@@ -596,6 +596,11 @@ MODEL_OPTIONS: Mapping[str, ModelOption] = {
         "a list of an opening and a closing mark",
         lambda value: isinstance(value, list) and len(value) == 2 and all(_is_word(one) for one in value),
         "What the model puts around its thoughts, beside the marks that are known.",
+    ),
+    "prefill": ModelOption(
+        ", ".join(PREFILLS),
+        lambda value: value in PREFILLS,
+        "How the model goes on from a reply that was begun for it. Without it, this is found out.",
     ),
 }
 

@@ -21,6 +21,7 @@ PostProcess = Literal["none", "merge", "semi-strict", "strict", "single"]
 Prefill = Literal["prefix", "trailing", "flags", "refused", "unknown"]
 """How a model goes on from a reply that was begun for it: the last message says that it is a beginning
 (`prefix`), the assistant's last message is one (`trailing`), the request says so (`flags`), or not at all."""
+PREFILLS: tuple[Prefill, ...] = ("prefix", "trailing", "flags", "refused")
 POST_PROCESSING: tuple[PostProcess, ...] = ("none", "merge", "semi-strict", "strict", "single")
 
 
@@ -40,13 +41,15 @@ class ModelOptions:
     `timeout` is the longest silence before the first word, in seconds, 0 for the usual one. `stream` off asks
     for replies in one piece. `post_process` shapes the roles for a strict chat template (`shaping`); "" finds
     out by itself what the server takes. `thinking_marks` are an opening and a closing mark beside the known
-    ones (`marks`), or nothing.
+    ones (`marks`), or nothing. `prefill` is how the model goes on from a reply that was begun for it, ""
+    finds that out.
     """
 
     timeout: float = 0
     stream: bool = True
     post_process: PostProcess | Literal[""] = ""
     thinking_marks: tuple[str, ...] = ()
+    prefill: Prefill | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)

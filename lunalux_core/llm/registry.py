@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from lunalux_core.errors import InvalidInput, NotFound
-from lunalux_core.llm.model import ChatModel, ModelSpec, Sampling
+from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.llm.model import ChatModel, ModelSpec, Prefill, Sampling
 from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
 from lunalux_core.llm.servers.local import LOCAL_SERVERS
 from lunalux_core.llm.servers.local import local_servers as local_servers
@@ -133,6 +133,15 @@ class Registry:
                 return self._server(spec)
             case "plugin":  # one whose plug-in is not running
                 raise _unknown(spec.name)
+
+    async def prefill(self, spec: ModelSpec) -> Prefill:
+        """How a model goes on from a reply that was begun for it, as far as it is known; never raises."""
+        if spec.options.prefill or spec.provider not in SERVERS or spec.name in self._offers:
+            return spec.options.prefill or "unknown"
+        try:
+            return await self._server(spec).prefill()
+        except LunaluxError:  # the call itself will tell what is wrong
+            return "unknown"
 
     async def models_of(self, spec: ModelSpec) -> tuple[str, ...]:
         """The names of the models on the spec's server; its own model for practice and the gateway.

@@ -27,7 +27,7 @@ from llm_server import (
 )
 
 from lunalux_core.errors import InvalidInput
-from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Sampling
+from lunalux_core.llm.model import Message, ModelOptions, ModelRequest, ModelSpec, Sampling
 from lunalux_core.llm.servers.openai import OpenAIModel, openai_base_url
 from lunalux_core.llm.servers.pool import HttpPool
 
@@ -595,3 +595,87 @@ async def test_openrouters_claude_gets_marks_for_its_cache(
     if marked:
         assert (await listen(open_model, ModelRequest(tuple(turns)))).text == "Hi"
         assert all(isinstance(one["content"], str) for one in server.seen[-1].body["messages"])
+
+
+BEGUN = ModelRequest((Message("user", "Hi"), Message("assistant", "The rain")))
+
+
+@pytest.mark.parametrize(
+    ("declared", "pieces", "extra", "said"),
+    [
+        ("prefix", ("The r", "ain has", " stopped."), {"prefix": True}, " has stopped."),
+        ("prefix", (" has", " stopped."), {"prefix": True}, " has stopped."),
+        ("prefix", ("The", " end."), {"prefix": True}, "The end."),
+        ("prefix", ("The",), {"prefix": True}, "The"),
+        ("flags", (" has stopped.",), {}, " has stopped."),
+        ("trailing", (" has stopped.",), {}, " has stopped."),
+    ],
+)
+async def test_a_begun_reply_is_gone_on_with_as_the_server_wants(
+    server: ModelServer,
+    connections: HttpPool,
+    declared: Any,
+    pieces: tuple[str, ...],
+    extra: dict[str, Any],
+    said: str,
+) -> None:
+    server.will(stream(*pieces))
+    spec = ModelSpec("x", "openai", "m", f"{server.url}/v1", options=ModelOptions(prefill=declared))
+    heard = await listen(OpenAIModel(spec, "k", connections), BEGUN)
+    assert heard.text == said
+    body = server.seen[0].body
+    assert body["messages"][-1] == {"role": "assistant", "content": "The rain", **extra}
+    assert body.get("continue_final_message", False) is (declared == "flags")
+    assert body.get("add_generation_prompt", True) is (declared != "flags")
+    server.will(stream("Hi"))
+    await listen(OpenAIModel(spec, "k", connections))
+    assert set(server.seen[1].body["messages"][-1]) == {"role", "content"}
+    assert "continue_final_message" not in server.seen[1].body
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "found"),
+    [
+        ("/props", {"default_generation_settings": {}}, "trailing"),
+        ("/api/extra/version", {"result": "KoboldCpp", "version": "1.99"}, "trailing"),
+        ("/version", {"version": "0.11.0"}, "flags"),
+        ("/other", {}, "unknown"),
+    ],
+)
+async def test_how_a_server_goes_on_is_asked_once(
+    server: ModelServer, connections: HttpPool, path: str, answer: dict[str, Any], found: str
+) -> None:
+    async def says(request: web.Request, seen: Seen) -> web.StreamResponse:
+        return await document(answer if seen.path == path else {}, 200 if seen.path == path else 404)(
+            request, seen
+        )
+
+    server.will(says)
+    spec = ModelSpec("x", "openai", "m", f"{server.url}/v1")
+    assert await OpenAIModel(spec, "k", connections).prefill() == found
+    asked = len(server.seen)
+    assert await OpenAIModel(spec, "k", connections).prefill() == found
+    assert (len(server.seen) == asked) is (found != "unknown")
+
+
+@pytest.mark.parametrize(
+    ("url", "how"),
+    [
+        ("", "refused"),
+        ("https://api.deepseek.com", "prefix"),
+        ("https://api.mistral.ai/v1", "prefix"),
+        ("https://openrouter.ai/api/v1", "trailing"),
+    ],
+)
+async def test_how_known_providers_go_on(connections: HttpPool, url: str, how: str) -> None:
+    assert await OpenAIModel(ModelSpec("x", "openai", "m", url), "k", connections).prefill() == how
+
+
+async def test_a_server_that_wants_the_person_last_is_remembered(
+    server: ModelServer, connections: HttpPool
+) -> None:
+    words = "The conversation must end with a user message."
+    server.will(document({"error": {"message": words}}, 400), stream("Hi"))
+    open_model = OpenAIModel(ModelSpec("x", "openai", "m", f"{server.url}/v1"), "k", connections)
+    assert (await listen(open_model, BEGUN)).text == "Hi"
+    assert await open_model.prefill() == "refused"

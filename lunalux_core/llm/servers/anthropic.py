@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode, urlsplit
 
-from lunalux_core.llm.model import Message, ModelRequest, Sampling
+from lunalux_core.llm.model import Message, ModelRequest, Prefill, Sampling
 from lunalux_core.llm.servers.caching import Block, marked_part
 from lunalux_core.llm.servers.http import Call, ask_json
 from lunalux_core.llm.servers.pool import checked_base_url
-from lunalux_core.llm.servers.reply import effective_sampling
+from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.server import LIST_SECONDS, ServerExchange, ServerModel
-from lunalux_core.llm.servers.shaping import OPENERS, shaped
+from lunalux_core.llm.servers.shaping import CLOSERS, OPENERS, shaped
 
 DEFAULT_BASE_URL = "https://api.anthropic.com/v1"
 VERSION = "2023-06-01"
@@ -72,8 +72,12 @@ class _Exchange(ServerExchange):
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """Names stand in the text: the protocol has none."""
-        return shaped(replace(self.shape, names=False), self.request)
+        """Names stand in the text: the protocol has none. Instructions at the end are the person's turn."""
+        messages = shaped(replace(self.shape, names=False, user_last=False), self.request)
+        said = [one for one in messages if one.content.strip()]
+        if self.shape.user_last and said and said[-1].role == "assistant":
+            return (*messages, Message("user", CLOSERS[self.request.language]))
+        return messages
 
     @property
     def begun(self) -> bool:
@@ -121,6 +125,13 @@ class _Exchange(ServerExchange):
         if turns[-1][0] == "assistant":
             turns[-1] = ("assistant", turns[-1][1].rstrip())
         return blocks + turns
+
+    def decoder(self) -> ReplyDecoder:
+        """Blanks that may not be sent at the end of a begun reply come from there, and not again."""
+        decoder = ServerExchange.decoder(self)
+        last = self.request.messages[-1].content if self.begun and self.request.messages else ""
+        decoder.echo = last[len(last.rstrip()) :]
+        return decoder
 
     def proved(self) -> None:
         blocks = self.blocks()
@@ -255,6 +266,11 @@ class AnthropicModel(ServerModel):
                 break
             after = last
         return tuple(dict.fromkeys(names))
+
+    async def prefill(self) -> Prefill:
+        """Taken until a model refuses it."""
+        known = await ServerModel.prefill(self)
+        return "trailing" if known == "unknown" else known
 
     async def window(self) -> int | None:
         """The tokens of the model's whole window as the server tells it, None where it does not.

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from lunalux_core.llm.model import Prefill
+from lunalux_core.llm.model import PREFILLS, Prefill
 from lunalux_core.llm.servers.shaping import Shape
 
 KEPT_DAYS = 30
@@ -61,7 +61,7 @@ class Learnt:
             Shape.from_json(value.get("post_process")),
             value.get("stream") is not False,
             most if isinstance(most, int) and not isinstance(most, bool) and most > 0 else None,
-            next((one for one in get_args(Prefill) if one == prefill), ""),
+            next((one for one in PREFILLS if one == prefill), ""),
         )
 
 

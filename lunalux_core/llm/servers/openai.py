@@ -9,14 +9,15 @@ and the call is sent again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
+from lunalux_core.errors import ProviderError
+from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Prefill
 from lunalux_core.llm.servers.caching import Block, marked_part
-from lunalux_core.llm.servers.http import Call
+from lunalux_core.llm.servers.http import Call, ask_json
 from lunalux_core.llm.servers.pool import checked_base_url
-from lunalux_core.llm.servers.reply import effective_sampling
+from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.server import LIST_SECONDS, ServerExchange, ServerModel
 
@@ -37,6 +38,19 @@ _REFUSES_FIELD = re.compile(
 )
 _RENAMED = "max_completion_tokens"
 _CACHE = "cache_control"
+ASK_SECONDS = 4
+_HOSTS: Mapping[str, Prefill] = {
+    "api.openai.com": "refused",
+    "api.deepseek.com": "prefix",
+    "api.mistral.ai": "prefix",
+    "openrouter.ai": "trailing",
+}
+_SIGNS: tuple[tuple[str, str, Prefill], ...] = (
+    ("props", "default_generation_settings", "trailing"),  # llama.cpp
+    ("api/extra/version", "result", "trailing"),  # KoboldCpp
+    ("version", "version", "flags"),  # vLLM
+)
+"""Where a server says what it is, a key of that answer, and how such a server goes on from a begun reply."""
 _TOO_MANY_TOKENS = re.compile(
     r"max_(completion_|output_)?tokens.{0,120}?"
     r"(at most|maximum( value)?( is| of)?|less than or equal to|<=|no more than)"
@@ -55,9 +69,40 @@ class _Exchange(ServerExchange):
             value = body.pop(name)
             if name == "max_tokens":
                 body[_RENAMED] = value
+        body |= self._begun()
         if self._marks_help:
             body["messages"] = self._marked(body["messages"])
-        return Call(f"{self.base_url}/chat/completions", self.headers, body)
+        return Call(f"{self._home}/chat/completions", self.headers, body)
+
+    @property
+    def _home(self) -> str:
+        """DeepSeek goes on from a begun reply at an address of its own."""
+        if self._prefill != "prefix" or urlsplit(self.base_url).hostname != "api.deepseek.com":
+            return self.base_url
+        return f"{self.base_url.removesuffix('/v1').removesuffix('/beta')}/beta"
+
+    @property
+    def _prefill(self) -> Prefill:
+        """How the server goes on from the last message, where that begins the reply."""
+        messages = self.messages
+        if not messages or messages[-1].role != "assistant":
+            return "unknown"
+        return self.spec.options.prefill or self.learnt.prefill or usual_prefill(self.base_url)
+
+    def _begun(self) -> dict[str, object]:
+        """What tells a server that the last message is the beginning of the reply."""
+        if self._prefill == "flags":
+            return {"continue_final_message": True, "add_generation_prompt": False}
+        if self._prefill == "prefix":
+            last = _message(self.messages[-1])
+            return {"messages": [*map(_message, self.messages[:-1]), {**last, "prefix": True}]}
+        return {}
+
+    def decoder(self) -> ReplyDecoder:
+        decoder = ServerExchange.decoder(self)
+        if self._prefill == "prefix" and self._home == self.base_url:  # DeepSeek says nothing twice
+            decoder.echo = self.messages[-1].content
+        return decoder
 
     @property
     def _marks_help(self) -> bool:
@@ -68,7 +113,7 @@ class _Exchange(ServerExchange):
 
     def _stable(self) -> list[Block]:
         """The messages as blocks, without a reply that is begun."""
-        blocks = [(one.role, one.content) for one in self.messages]
+        blocks: list[Block] = [(one.role, one.content) for one in self.messages]
         return blocks[:-1] if blocks and blocks[-1][0] == "assistant" else blocks
 
     def _marked(self, messages: object) -> list[object]:
@@ -126,6 +171,26 @@ class OpenAIModel(ServerModel):
     def traced(self, request: ModelRequest) -> dict[str, str]:
         return {"Idempotency-Key": request.request_id} if request.request_id else {}
 
+    async def prefill(self) -> Prefill:
+        """Learnt, or usual at this address; another server is asked what it is, and its answer kept."""
+        known = await ServerModel.prefill(self)
+        if known == "unknown":
+            known = usual_prefill(self._base_url)
+        if known != "unknown":
+            return known
+        for path, sign, found in _SIGNS:
+            call = Call(f"{self._base_url.removesuffix('/v1')}/{path}", self._headers(), {})
+            try:
+                document = await ask_json(self._pool, self._base_url, call, self._failures, ASK_SECONDS)
+            except ProviderError:
+                continue
+            if isinstance(document, dict) and sign in document:
+                learnt = self._pool.knowledge.of(self._base_url, self._spec.model)
+                learnt.prefill = found
+                self._pool.knowledge.keep(self._base_url, self._spec.model, learnt)
+                return found
+        return "unknown"
+
     async def models(self, seconds: float = LIST_SECONDS) -> tuple[str, ...]:
         """The names of the server's models, in its order, within `seconds`.
 
@@ -138,6 +203,12 @@ class OpenAIModel(ServerModel):
             raise self._failures.bad_answer("no list of models")
         names = [row.get("id") or row.get("name") for row in rows if isinstance(row, dict)]
         return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def usual_prefill(base_url: str) -> Prefill:
+    """How the models of a provider go on from a begun reply; "unknown" for any other server."""
+    host = urlsplit(base_url).hostname or ""
+    return next((how for name, how in _HOSTS.items() if f".{host}".endswith(f".{name}")), "unknown")
 
 
 def openai_base_url(url: str) -> str:

@@ -32,9 +32,12 @@ class ReplyDecoder:
         self.finish: Finish | None = None
         self.finished_alone = False
         """Whether the reason to finish came by itself: some servers send one along with every piece."""
+        self.echo = ""
+        """What of the reply was there before: taken away where a server says it again at the beginning."""
         self.over = False
         """Whether the server has said that nothing more will come."""
         self.usage: Usage | None = None
+        self._held = ""
         self._word = ""
         self._messages = tuple(messages)
         self._splitter = ThinkingSplitter(marks)
@@ -69,6 +72,9 @@ class ReplyDecoder:
 
     def flush(self) -> Iterator[Delta]:
         """What was held back to recognise a tag. The text is over, in good order or not."""
+        held, self._held = self._held, ""
+        text, thinking = self._splitter.feed(held)
+        yield from self._deltas(text, thinking)
         text, thinking = self._splitter.close()
         yield from self._deltas(text, thinking)
 
@@ -107,8 +113,18 @@ class ReplyDecoder:
                 yield kind, trimmed[len(before) :]
 
     def _answer(self, raw: str) -> Iterator[Delta]:
+        if self.echo:
+            raw = self._without_echo(raw)
         text, thinking = self._splitter.feed(raw)
         yield from self._deltas(text, thinking)
+
+    def _without_echo(self, raw: str) -> str:
+        """The reply without what it repeats; held back as long as it may be a repetition."""
+        self._held += raw
+        if len(self._held) < len(self.echo) and self.echo.startswith(self._held):
+            return ""
+        text, self._held, echo, self.echo = self._held, "", self.echo, ""
+        return text.removeprefix(echo)
 
     def _reasoning(self, thinking: str) -> Iterator[Delta]:
         yield from self._deltas("", thinking)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lunalux_core import __version__
-from lunalux_core.llm.model import POST_PROCESSING, Delta, Message, ModelRequest, ModelSpec
+from lunalux_core.llm.model import POST_PROCESSING, Delta, Message, ModelRequest, ModelSpec, Prefill
 from lunalux_core.llm.probe import ModelTest, probe
 from lunalux_core.llm.servers.caching import SentPrompts
 from lunalux_core.llm.servers.failures import Failures
@@ -122,6 +122,8 @@ class ServerExchange(ABC):
         shape = self.shape.after(text, self.request.messages)
         if shape is None:
             return False
+        if shape.user_last and not self.shape.user_last:
+            self.learnt.prefill = "refused"
         self.learnt.shape = shape
         return True
 
@@ -179,6 +181,14 @@ class ServerModel(ABC):
             self._pool.timeouts,
             self._pool.sent(*place),
         )
+
+    async def prefill(self) -> Prefill:
+        """How the model goes on from a reply that was begun for it, as far as it is known.
+
+        Raises:
+            NetworkError, ProviderError: as for `stream`, where the server is asked.
+        """
+        return self._pool.knowledge.of(self._base_url, self._spec.model).prefill or "unknown"
 
     async def test(self) -> ModelTest:
         """One tiny completion, without what earlier refusals taught. Raises like `stream`."""

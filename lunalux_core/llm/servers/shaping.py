@@ -18,7 +18,7 @@ from lunalux_core.llm.model import POST_PROCESSING, CharacterMaterial, Message, 
 OPENERS = {"en": "Let us begin.", "zh": "我们开始吧。"}
 """The person's first words where a template wants some before the character's."""
 
-_CLOSERS = {"en": "Go on.", "zh": "请继续。"}
+CLOSERS = {"en": "Go on.", "zh": "请继续。"}
 
 _EXAMPLES = {"example_user": "user", "example_assistant": "assistant"}
 """Names that mark a system message as a line of an example dialogue."""
@@ -140,7 +140,7 @@ def shaped(shape: Shape, request: ModelRequest) -> tuple[Message, ...]:
         if len(messages) == lead or messages[lead].role != "user":
             messages.insert(lead, Message("user", OPENERS[request.language]))
     if shape.user_last and messages and messages[-1].role != "user":
-        messages.append(Message("user", _CLOSERS[request.language]))
+        messages.append(Message("user", CLOSERS[request.language]))
     return tuple(messages)
 
 
