@@ -633,29 +633,13 @@ async def test_a_begun_reply_is_gone_on_with_as_the_server_wants(
     assert "continue_final_message" not in server.seen[1].body
 
 
-@pytest.mark.parametrize(
-    ("path", "answer", "found"),
-    [
-        ("/props", {"default_generation_settings": {}}, "trailing"),
-        ("/api/extra/version", {"result": "KoboldCpp", "version": "1.99"}, "trailing"),
-        ("/version", {"version": "0.11.0"}, "flags"),
-        ("/other", {}, "unknown"),
-    ],
-)
-async def test_how_a_server_goes_on_is_asked_once(
-    server: ModelServer, connections: HttpPool, path: str, answer: dict[str, Any], found: str
-) -> None:
-    async def says(request: web.Request, seen: Seen) -> web.StreamResponse:
-        return await document(answer if seen.path == path else {}, 200 if seen.path == path else 404)(
-            request, seen
-        )
-
-    server.will(says)
-    spec = ModelSpec("x", "openai", "m", f"{server.url}/v1")
-    assert await OpenAIModel(spec, "k", connections).prefill() == found
-    asked = len(server.seen)
-    assert await OpenAIModel(spec, "k", connections).prefill() == found
-    assert (len(server.seen) == asked) is (found != "unknown")
+async def test_llama_cpp_is_known_by_its_own_answer(server: ModelServer, connections: HttpPool) -> None:
+    times = event({"choices": [], "timings": {"cache_n": 3, "prompt_n": 4, "predicted_n": 1}})
+    server.will(raw(chunk("Hi"), chunk(finish="stop"), times, DONE))
+    open_model = OpenAIModel(ModelSpec("x", "openai", "m", f"{server.url}/v1"), "k", connections)
+    assert await open_model.prefill() == "unknown"
+    await listen(open_model)
+    assert await open_model.prefill() == "trailing" and len(server.seen) == 1
 
 
 @pytest.mark.parametrize(
@@ -669,6 +653,12 @@ async def test_how_a_server_goes_on_is_asked_once(
 )
 async def test_how_known_providers_go_on(connections: HttpPool, url: str, how: str) -> None:
     assert await OpenAIModel(ModelSpec("x", "openai", "m", url), "k", connections).prefill() == how
+
+
+@pytest.mark.parametrize(("name", "how"), [("vllm:m", "flags"), ("llamacpp:m", "trailing"), ("x", "unknown")])
+async def test_how_local_servers_go_on(connections: HttpPool, name: str, how: str) -> None:
+    spec = ModelSpec(name, "openai", "m", "http://127.0.0.1:9/v1")
+    assert await OpenAIModel(spec, "k", connections).prefill() == how
 
 
 async def test_a_server_that_wants_the_person_last_is_remembered(

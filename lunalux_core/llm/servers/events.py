@@ -63,8 +63,8 @@ class Said:
     """One event, understood. `parts` in the order in which they are to be told.
 
     `whole`: the parts are a message as a whole, not a piece of one. `finish` is the server's word for why the
-    reply ended; with `over` nothing more will come. `refusal` is what `reports.read_report` reads. `blocked`
-    tells why the prompt was refused.
+    reply ended; with `over` nothing more will come. `timed`: it has the times that llama.cpp tells.
+    `refusal` is what `reports.read_report` reads. `blocked` tells why the prompt was refused.
     """
 
     parts: list[tuple[Kind, str]] = field(default_factory=list)
@@ -72,6 +72,7 @@ class Said:
     finish: str = ""
     usage: Usage | None = None
     over: bool = False
+    timed: bool = False
     refusal: object = None
     blocked: str = ""
 
@@ -113,6 +114,8 @@ def _read(said: Said, event: dict[str, Any], depth: int) -> None:
         said.refusal is None and (not said.parts or "base_resp" in event) and _refused(event)
     ):
         said.refusal = event
+    timings = event.get("timings")
+    said.timed = isinstance(timings, dict) and "prompt_n" in timings
     if usage := _usage(event):
         said.usage = usage
     feedback = event.get("promptFeedback")

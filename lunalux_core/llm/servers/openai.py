@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from lunalux_core.errors import ProviderError
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Prefill
 from lunalux_core.llm.servers.caching import Block, marked_part
-from lunalux_core.llm.servers.http import Call, ask_json
+from lunalux_core.llm.servers.http import Call
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
@@ -38,19 +37,21 @@ _REFUSES_FIELD = re.compile(
 )
 _RENAMED = "max_completion_tokens"
 _CACHE = "cache_control"
-ASK_SECONDS = 4
 _HOSTS: Mapping[str, Prefill] = {
     "api.openai.com": "refused",
     "api.deepseek.com": "prefix",
     "api.mistral.ai": "prefix",
     "openrouter.ai": "trailing",
 }
-_SIGNS: tuple[tuple[str, str, Prefill], ...] = (
-    ("props", "default_generation_settings", "trailing"),  # llama.cpp
-    ("api/extra/version", "result", "trailing"),  # KoboldCpp
-    ("version", "version", "flags"),  # vLLM
-)
-"""Where a server says what it is, a key of that answer, and how such a server goes on from a begun reply."""
+_KINDS: Mapping[str, Prefill] = {
+    "llamacpp": "trailing",
+    "koboldcpp": "trailing",
+    "openrouter": "trailing",
+    "deepseek": "prefix",
+    "mistral": "prefix",
+    "vllm": "flags",
+}
+"""Kinds of server, by what a model's provider or the first word of its name calls them."""
 _TOO_MANY_TOKENS = re.compile(
     r"max_(completion_|output_)?tokens.{0,120}?"
     r"(at most|maximum( value)?( is| of)?|less than or equal to|<=|no more than)"
@@ -60,6 +61,8 @@ _TOO_MANY_TOKENS = re.compile(
 
 class _Exchange(ServerExchange):
     """A call of chat completions."""
+
+    _decoder: ReplyDecoder | None = None
 
     def call(self) -> Call:
         body = _body(self.spec, self.request, self.messages, stream=self.streams)
@@ -87,7 +90,7 @@ class _Exchange(ServerExchange):
         messages = self.messages
         if not messages or messages[-1].role != "assistant":
             return "unknown"
-        return self.spec.options.prefill or self.learnt.prefill or usual_prefill(self.base_url)
+        return self.spec.options.prefill or self.learnt.prefill or usual_prefill(self.spec, self.base_url)
 
     def _begun(self) -> dict[str, object]:
         """What tells a server that the last message is the beginning of the reply."""
@@ -102,7 +105,14 @@ class _Exchange(ServerExchange):
         decoder = ServerExchange.decoder(self)
         if self._prefill == "prefix" and self._home == self.base_url:  # DeepSeek says nothing twice
             decoder.echo = self.messages[-1].content
+        self._decoder = decoder
         return decoder
+
+    def ended(self) -> None:
+        """llama.cpp is known by the times that it tells at the end, and goes on from a begun reply."""
+        if self._decoder is not None and self._decoder.timed and not self.learnt.prefill:
+            self.learnt.prefill = "trailing"
+            self.keep(self.learnt)
 
     @property
     def _marks_help(self) -> bool:
@@ -172,24 +182,9 @@ class OpenAIModel(ServerModel):
         return {"Idempotency-Key": request.request_id} if request.request_id else {}
 
     async def prefill(self) -> Prefill:
-        """Learnt, or usual at this address; another server is asked what it is, and its answer kept."""
+        """Learnt, or usual for this kind of server."""
         known = await ServerModel.prefill(self)
-        if known == "unknown":
-            known = usual_prefill(self._base_url)
-        if known != "unknown":
-            return known
-        for path, sign, found in _SIGNS:
-            call = Call(f"{self._base_url.removesuffix('/v1')}/{path}", self._headers(), {})
-            try:
-                document = await ask_json(self._pool, self._base_url, call, self._failures, ASK_SECONDS)
-            except ProviderError:
-                continue
-            if isinstance(document, dict) and sign in document:
-                learnt = self._pool.knowledge.of(self._base_url, self._spec.model)
-                learnt.prefill = found
-                self._pool.knowledge.keep(self._base_url, self._spec.model, learnt)
-                return found
-        return "unknown"
+        return usual_prefill(self._spec, self._base_url) if known == "unknown" else known
 
     async def models(self, seconds: float = LIST_SECONDS) -> tuple[str, ...]:
         """The names of the server's models, in its order, within `seconds`.
@@ -205,9 +200,12 @@ class OpenAIModel(ServerModel):
         return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
 
 
-def usual_prefill(base_url: str) -> Prefill:
-    """How the models of a provider go on from a begun reply; "unknown" for any other server."""
+def usual_prefill(spec: ModelSpec, base_url: str) -> Prefill:
+    """How the models of a provider or kind of server go on from a begun reply; "unknown" for any other."""
     host = urlsplit(base_url).hostname or ""
+    kind = _KINDS.get(str(spec.provider)) or _KINDS.get(spec.name.partition(":")[0])
+    if kind is not None:
+        return kind
     return next((how for name, how in _HOSTS.items() if f".{host}".endswith(f".{name}")), "unknown")
 
 

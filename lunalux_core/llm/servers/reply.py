@@ -34,6 +34,8 @@ class ReplyDecoder:
         """Whether the reason to finish came by itself: some servers send one along with every piece."""
         self.echo = ""
         """What of the reply was there before: taken away where a server says it again at the beginning."""
+        self.timed = False
+        """Whether the server told its times, as llama.cpp does."""
         self.over = False
         """Whether the server has said that nothing more will come."""
         self.usage: Usage | None = None
@@ -54,6 +56,7 @@ class ReplyDecoder:
                 event says besides.
         """
         said = read_event(event)
+        self.timed = self.timed or said.timed
         if said.usage is not None:
             self.usage = said.usage if self.usage is None else _joined(self.usage, said.usage)
         self.over = self.over or said.over

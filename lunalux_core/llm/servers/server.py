@@ -108,6 +108,9 @@ class ServerExchange(ABC):
             self._changed = False
             self.keep(self.learnt)
 
+    def ended(self) -> None:  # noqa: B027  most protocols learn nothing from it
+        """The reply has come to its end."""
+
     def _unstreamed(self, report: ServerReport, text: str) -> bool:
         """Whether the server does not stream; from now on it is asked for whole replies."""
         if not self.streams or not (_NO_STREAM.search(text.lower()) or report.param == "stream"):
@@ -166,6 +169,8 @@ class ServerModel(ABC):
         exchange = self._exchange(request)
         async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
             async for delta in deltas:
+                if delta.finish is not None:
+                    exchange.ended()
                 yield delta if delta.finish is None else replace(delta, shape=str(exchange.shape))
 
     def _exchange(self, request: ModelRequest) -> ServerExchange:
