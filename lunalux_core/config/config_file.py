@@ -89,6 +89,8 @@ def save_model(path: Path, config: ModelConfig) -> None:
         entry["post_process"] = options.post_process
     if options.thinking_marks:
         entry["thinking_marks"] = list(options.thinking_marks)
+    if options.prefill:
+        entry["prefill"] = options.prefill
     if config.mode != "chat":
         entry["mode"] = config.mode
     if config.template:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.llm.model import POST_PROCESSING, ModelOptions
+from lunalux_core.llm.model import POST_PROCESSING, PREFILLS, ModelOptions
 
 if TYPE_CHECKING:
     from lunalux_core.config.toml_lines import Place
@@ -73,7 +73,7 @@ class ModelConfig:
     """One saved model configuration (`[models.NAME]`); its key lives in the credentials store."""
 
     name: str
-    provider: Literal["openai", "gemini"]
+    provider: Literal["openai", "anthropic", "gemini"]
     model: str
     base_url: str = ""
     key_env: str = ""
@@ -489,13 +489,17 @@ def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> d
         provider = entry.get("provider") if isinstance(entry, dict) else None
         tokens = entry.get("context_tokens", 8192) if isinstance(entry, dict) else 0
         whole = isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= TOKENS_LIMIT
-        if provider not in ("openai", "gemini") or not isinstance(entry.get("model"), str) or not whole:
+        if (
+            provider not in ("openai", "anthropic", "gemini")
+            or not isinstance(entry.get("model"), str)
+            or not whole
+        ):
             where = _place(path, text, "models", name)
             problems.append(
                 InvalidInput(
                     "MODEL_CONFIG_INVALID",
-                    f"The model {name!r} in {where} lacks a provider (openai or gemini), a model name, "
-                    "or a whole number of context_tokens.",
+                    f"The model {name!r} in {where} lacks a provider (openai, anthropic or gemini), "
+                    "a model name, or a whole number of context_tokens.",
                     "Correct it, or remove it with `lunalux model remove`.",
                     name=name,
                     where=where,
@@ -592,6 +596,11 @@ MODEL_OPTIONS: Mapping[str, ModelOption] = {
         "a list of an opening and a closing mark",
         lambda value: isinstance(value, list) and len(value) == 2 and all(_is_word(one) for one in value),
         "What the model puts around its thoughts, beside the marks that are known.",
+    ),
+    "prefill": ModelOption(
+        ", ".join(PREFILLS),
+        lambda value: value in PREFILLS,
+        "How the model goes on from a reply that was begun for it. Without it, this is found out.",
     ),
 }
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
     from lunalux_core.library.templates import StoredTemplate
-    from lunalux_core.llm.model import Finish, ModelSpec, Usage
+    from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
     from lunalux_core.macros.expansion import Variables
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
@@ -252,13 +252,15 @@ class TurnRequest:
 class Draft:
     """A prompt on its way: what the preset, the history and the worldbook contribute.
 
-    With a `template` it becomes one text instead of messages.
+    With a `template` it becomes one text instead of messages. `prefill` is how the model goes on from a reply
+    that was begun for it, where that matters.
     """
 
     request: TurnRequest
     material: PromptMaterial
     variables: Variables
     template: TextTemplate | None = None
+    prefill: Prefill = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

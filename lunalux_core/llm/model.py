@@ -13,11 +13,15 @@ from typing import Literal, Protocol
 from lunalux_core.documents.prompt_values import Role as Role
 from lunalux_core.documents.prompt_values import Sampling as Sampling
 
-Provider = Literal["openai", "gemini", "practice", "official", "plugin"]
+Provider = Literal["openai", "anthropic", "gemini", "practice", "official", "plugin"]
 Finish = Literal["stop", "length", "cut", "filtered", "tool", "stopped"]
 """Why a reply ended: by itself, at its token limit, without an end mark or broken off by its server, by a
 filter, with a call of a tool, or stopped by the person."""
 PostProcess = Literal["none", "merge", "semi-strict", "strict", "single"]
+Prefill = Literal["prefix", "trailing", "flags", "refused", "unknown"]
+"""How a model goes on from a reply that was begun for it: the last message says that it is a beginning
+(`prefix`), the assistant's last message is one (`trailing`), the request says so (`flags`), or not at all."""
+PREFILLS: tuple[Prefill, ...] = ("prefix", "trailing", "flags", "refused")
 POST_PROCESSING: tuple[PostProcess, ...] = ("none", "merge", "semi-strict", "strict", "single")
 
 
@@ -37,13 +41,15 @@ class ModelOptions:
     `timeout` is the longest silence before the first word, in seconds, 0 for the usual one. `stream` off asks
     for replies in one piece. `post_process` shapes the roles for a strict chat template (`shaping`); "" finds
     out by itself what the server takes. `thinking_marks` are an opening and a closing mark beside the known
-    ones (`marks`), or nothing.
+    ones (`marks`), or nothing. `prefill` is how the model goes on from a reply that was begun for it, ""
+    finds that out.
     """
 
     timeout: float = 0
     stream: bool = True
     post_process: PostProcess | Literal[""] = ""
     thinking_marks: tuple[str, ...] = ()
+    prefill: Prefill | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +74,17 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts of one call; `estimated` when the server sent none."""
+    """Token counts of one call; `estimated` when the server sent none.
+
+    Of the prompt's tokens the server had `cached_tokens` from an earlier call; of the reply's the model spent
+    `thinking_tokens` before it spoke. Both 0 where the server says nothing.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     estimated: bool = False
+    cached_tokens: int = 0
+    thinking_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:

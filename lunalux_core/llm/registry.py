@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from lunalux_core.errors import InvalidInput, NotFound
-from lunalux_core.llm.model import ChatModel, ModelSpec, Sampling
+from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.llm.model import ChatModel, ModelSpec, Prefill, Sampling
 from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
 from lunalux_core.llm.servers.local import LOCAL_SERVERS
 from lunalux_core.llm.servers.local import local_servers as local_servers
@@ -21,6 +21,7 @@ from lunalux_core.llm.servers.pool import HttpPool, host_of
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import ModelConfig
+    from lunalux_core.llm.servers.anthropic import AnthropicModel
     from lunalux_core.llm.servers.gemini import GeminiModel
     from lunalux_core.llm.servers.openai import OpenAIModel
 
@@ -29,6 +30,9 @@ ENVIRONMENT_KEY = "env:"
 """A `key_name` that begins so names an environment variable, anything else a stored credential."""
 
 OPENAI_KEY, OPENAI_URL, GEMINI_KEY = "OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMINI_API_KEY"
+ANTHROPIC_KEY, ANTHROPIC_URL = "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"
+SERVERS = ("openai", "anthropic", "gemini")
+"""Providers that are reached over the network, with a key and an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ class Registry:
     Args:
         saved: the saved configurations.
         key: gives a stored credential by name, None when there is none.
-        environ: OPENAI_API_KEY, OPENAI_BASE_URL, GEMINI_API_KEY, LUNALUX_PRACTICE_RATE are read.
+        environ: OPENAI_API_KEY, OPENAI_BASE_URL, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, GEMINI_API_KEY and
+            LUNALUX_PRACTICE_RATE are read.
         official: opens a model of the billed gateway; None where there is no gateway.
         offers: models of plug-ins.
         pool: connections to share; by default the registry makes its own.
@@ -81,13 +86,15 @@ class Registry:
         found = []
         if self._environ.get(OPENAI_KEY) or self._environ.get(OPENAI_URL):
             found.append(self._from_environment("openai", ""))
+        if self._environ.get(ANTHROPIC_KEY) or self._environ.get(ANTHROPIC_URL):
+            found.append(self._from_environment("anthropic", ""))
         if self._environ.get(GEMINI_KEY):
             found.append(self._from_environment("gemini", ""))
         return tuple(found)
 
     def resolve(self, name: str) -> ModelSpec:
-        """The model called `name`: saved NAME, `openai:MODEL`, `gemini:MODEL`, `official:MODEL_ID`,
-        `practice`, a plug-in's, or `ollama:MODEL` and the like for local servers.
+        """The model called `name`: saved NAME, `openai:MODEL`, `anthropic:MODEL`, `gemini:MODEL`,
+        `official:MODEL_ID`, `practice`, a plug-in's, or `ollama:MODEL` and the like for local servers.
 
         Raises:
             NotFound: MODEL_UNKNOWN.
@@ -97,7 +104,7 @@ class Registry:
             if spec.name == name:
                 return spec
         prefix, _, model = name.partition(":")
-        if model and prefix in {"openai", "gemini"}:
+        if model and prefix in SERVERS:
             return self._from_environment(prefix, model)
         if model and prefix == "official":
             return ModelSpec(name, "official", model)
@@ -122,10 +129,19 @@ class Registry:
                 if self._official is None:
                     raise _unknown(spec.name)
                 return self._official(spec)
-            case "openai" | "gemini":
+            case "openai" | "anthropic" | "gemini":
                 return self._server(spec)
             case "plugin":  # one whose plug-in is not running
                 raise _unknown(spec.name)
+
+    async def prefill(self, spec: ModelSpec) -> Prefill:
+        """How a model goes on from a reply that was begun for it, as far as it is known; never raises."""
+        if spec.options.prefill or spec.provider not in SERVERS or spec.name in self._offers:
+            return spec.options.prefill or "unknown"
+        try:
+            return await self._server(spec).prefill()
+        except LunaluxError:  # the call itself will tell what is wrong
+            return "unknown"
 
     async def models_of(self, spec: ModelSpec) -> tuple[str, ...]:
         """The names of the models on the spec's server; its own model for practice and the gateway.
@@ -133,7 +149,7 @@ class Registry:
         Raises:
             NetworkError, ProviderError, InvalidInput: as `ChatModel.stream` and `open`.
         """
-        if spec.provider not in {"openai", "gemini"} or spec.name in self._offers:
+        if spec.provider not in SERVERS or spec.name in self._offers:
             return (spec.model,)
         return await self._server(spec).models()
 
@@ -145,15 +161,26 @@ class Registry:
         if provider == "openai":
             url = self._environ.get(OPENAI_URL, "")
             return ModelSpec(f"openai:{model}", "openai", model, url, ENVIRONMENT_KEY + OPENAI_KEY)
+        if provider == "anthropic":
+            url = self._environ.get(ANTHROPIC_URL, "")
+            return ModelSpec(f"anthropic:{model}", "anthropic", model, url, ENVIRONMENT_KEY + ANTHROPIC_KEY)
         return ModelSpec(f"gemini:{model}", "gemini", model, "", ENVIRONMENT_KEY + GEMINI_KEY)
 
-    def _server(self, spec: ModelSpec) -> OpenAIModel | GeminiModel:
+    def _server(self, spec: ModelSpec) -> OpenAIModel | AnthropicModel | GeminiModel:
         # Deferred: most commands resolve a model without ever opening one.
         if spec.provider == "gemini":
             from lunalux_core.llm.servers import gemini
 
             key = self._key_of(spec, GEMINI_KEY, "", gemini.DEFAULT_BASE_URL)
             return gemini.GeminiModel(spec, key, self._pool)
+        if spec.provider == "anthropic":
+            from lunalux_core.llm.servers import anthropic
+
+            # Its own clients leave the version out of the address, ours may have it: both are one server.
+            home = anthropic.anthropic_base_url(self._environ.get(ANTHROPIC_URL, ""))
+            at_home = replace(spec, base_url=anthropic.anthropic_base_url(spec.base_url))
+            key = self._key_of(at_home, ANTHROPIC_KEY, home, anthropic.DEFAULT_BASE_URL)
+            return anthropic.AnthropicModel(spec, key, self._pool)
         from lunalux_core.llm.servers import openai
 
         home = self._environ.get(OPENAI_URL, "")
@@ -217,6 +244,7 @@ def _unknown(name: str) -> NotFound:
     return NotFound(
         "MODEL_UNKNOWN",
         f"There is no model called {name!r}.",
-        "`lunalux model list` shows them; openai:MODEL, gemini:MODEL, official:ID and practice work too.",
+        "`lunalux model list` shows them; openai:MODEL, anthropic:MODEL, gemini:MODEL, official:ID "
+        "and practice work too.",
         model=name,
     )

@@ -44,7 +44,9 @@ def chat(
     message: str = typer.Option("", "-m", "--message", help="Say this and print the reply."),
     conversation: str = typer.Option("", help="Id of the conversation to go on with."),
     new: bool = typer.Option(False, "--new", help="Start a new conversation."),
-    model: str = typer.Option("", help="A saved model, openai:MODEL, gemini:MODEL or practice."),
+    model: str = typer.Option(
+        "", help="A saved one, openai:MODEL, anthropic:MODEL, gemini:MODEL or practice."
+    ),
     official: str = typer.Option("", metavar="MODEL_ID", help="An official model, paid through the wallet."),
     user: str = typer.Option("", help="What the character calls you."),
     preset: str = typer.Option("", help="Name of a preset."),

@@ -60,7 +60,7 @@ def _templates() -> Iterable[str]:
 def _models() -> Iterable[str]:
     from lunalux_core.config.settings import load_settings
 
-    return [*load_settings().models, "practice", "openai:", "gemini:", "official:"]
+    return [*load_settings().models, "practice", "openai:", "anthropic:", "gemini:", "official:"]
 
 
 def _saved_models() -> Iterable[str]:
@@ -95,7 +95,7 @@ ANYWHERE: dict[str, Values] = {
     "lang": _words("en", "zh"),
     "nsfw": _words("exclude", "include", "only"),
     "on_duplicate": _words("skip", "replace", "copy"),
-    "provider": _words("openai", "gemini"),
+    "provider": _words("openai", "anthropic", "gemini"),
     "storage": _words("embedded", "aws"),
     "shell": _words("bash", "zsh", "fish", "powershell", "pwsh"),
     "key": _settings,

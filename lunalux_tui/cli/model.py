@@ -12,6 +12,7 @@ from lunalux_core.config.settings import ModelConfig
 from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.llm.model import POST_PROCESSING, ModelOptions, ModelSpec
+from lunalux_core.llm.registry import SERVERS
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import YES
@@ -26,7 +27,7 @@ commands = {"model": model_app}
 
 JSON = typer.Option(False, "--json", help="Print one JSON document.")
 NAME = typer.Argument(
-    metavar="NAME", help="A saved name, openai:MODEL, gemini:MODEL, official:ID or practice."
+    metavar="NAME", help="A saved name, openai:MODEL, anthropic:MODEL, gemini:MODEL, official:ID or practice."
 )
 
 
@@ -72,7 +73,7 @@ def list_models(
 @model_app.command()
 def add(
     name: str = typer.Argument(metavar="NAME", help="What to call it."),
-    provider: str = typer.Option(..., help="openai (any compatible server) or gemini."),
+    provider: str = typer.Option(..., help="openai (any compatible server), anthropic or gemini."),
     model: str = typer.Option(..., help="The model's name on the server."),
     base_url: str = typer.Option("", "--base-url", help="Address, e.g. http://127.0.0.1:11434/v1"),
     key_env: str = typer.Option("", "--key-env", metavar="VAR", help="Environment variable with the key."),
@@ -111,16 +112,17 @@ def add(
 
     lunalux model add local --provider openai --base-url http://127.0.0.1:11434/v1 --model llama3.1
     """
-    if provider not in {"openai", "gemini"}:
-        raise output.not_known("--provider", provider, ("openai", "gemini"))
+    if provider not in SERVERS:
+        raise output.not_known("--provider", provider, SERVERS)
     if mode not in {"chat", "text"}:
         raise output.not_known("--mode", mode, ("chat", "text"))
     if mode == "text" and provider != "openai":
         raise InvalidInput(
             "USAGE",
-            "Gemini has no text completion.",
+            f"{provider.capitalize()} has no text completion.",
             "Use --mode chat, or another provider.",
             kind="text_mode",
+            provider=provider.capitalize(),
         )
     if template and mode != "text":
         raise InvalidInput(

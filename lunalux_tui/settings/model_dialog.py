@@ -152,7 +152,7 @@ class ModelDialog(FormDialog[ModelDraft]):
             for one, (kind, low, high) in SAMPLING.items()
             if (number := _number(self._text(one), kind, low, high)) is not None
         }
-        provider: Literal["openai", "gemini"] = self._config.provider
+        provider: Literal["openai", "anthropic", "gemini"] = self._config.provider
         config = ModelConfig(
             name=self._text("name"),
             provider=provider,

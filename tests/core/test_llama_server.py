@@ -1,4 +1,4 @@
-"""Text completion on a real llama.cpp server.
+"""Text completion, and Anthropic's Messages, on a real llama.cpp server.
 
 LUNALUX_LLAMA_SERVER names a `llama-server`, LUNALUX_LLAMA_MODEL a model in GGUF that it loads, whose chat
 template is ChatML (a tiny one with random weights will do); without them these tests are skipped.
@@ -16,12 +16,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+from llm_server import listen
 from test_text_turns import CHATML, MASTER, collect, completed, opened
 from text_servers import TextServer
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.dialogue.turn import TemplateFailed, TextDelta
 from lunalux_core.errors import LunaluxError
+from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Sampling
+from lunalux_core.llm.servers.anthropic import AnthropicModel
+from lunalux_core.llm.servers.pool import HttpPool
 
 SERVER = os.environ.get("LUNALUX_LLAMA_SERVER", "")
 MODEL = os.environ.get("LUNALUX_LLAMA_MODEL", "")
@@ -121,3 +125,33 @@ async def test_a_window_smaller_than_thought_is_told(paths: Paths, llama: TextSe
         with pytest.raises(LunaluxError) as refused:
             await collect(runtime.chat.send(place.id, "the rain and the sea " * 2000))
     assert refused.value.code == "CONTEXT_TOO_LONG"
+
+
+TURNS = (
+    Message("system", "Be the keeper."),
+    Message("assistant", "You came.", "Mira"),
+    Message("user", "I did."),
+    Message("system", "Rain."),
+)
+
+
+async def test_it_speaks_anthropics_messages(llama: TextServer) -> None:
+    """Streamed and whole, counted before and after, from the cache, and on from a begun reply."""
+    connections = HttpPool()
+    sampling = Sampling(temperature=1.3, top_p=0.9, top_k=40, max_tokens=20)
+    spec = ModelSpec("x", "anthropic", "tiny", llama.url, sampling=sampling)
+    model, request = AnthropicModel(spec, "", connections), ModelRequest(TURNS)
+    counted = await model.count_tokens(request)
+    for _ in range(2):
+        heard = await listen(model, request)
+        assert (heard.code, heard.last.finish) == ("", "length") and heard.text
+        usage = heard.last.usage
+        assert usage is not None and not usage.estimated
+        assert (usage.prompt_tokens, usage.completion_tokens) == (counted, 20)
+    assert usage is not None and counted > usage.cached_tokens > counted // 2
+    begun = ModelRequest((*TURNS, Message("assistant", "The rain ")))
+    assert (await listen(model, begun)).text and len(await model.models()) == 1
+    assert connections.knowledge.of(f"{llama.url.removesuffix('/v1')}/v1", "tiny").prefill == "trailing"
+    long = await listen(model, ModelRequest((Message("user", "the rain and the sea " * 2000),)))
+    assert long.code == "CONTEXT_TOO_LONG" and str(WINDOW) in str(long.error)
+    await connections.aclose()

@@ -28,6 +28,9 @@ ODD: tuple[Any, ...] = (
     *({"type": "ping"}, {"error": None}, {"error": {}}, {"code": 0, "msg": "ok"}),
     *({"base_resp": {"status_code": 0}}, {"choices": [{"delta": {"content": []}}]}),
     {"choices": [{"delta": {"content": None, "tool_calls": [{}]}}]},
+    *({"type": "content_block_delta", "delta": 5}, {"type": "message_delta", "delta": None}, {"type": []}),
+    *({"type": "message_start", "message": {"usage": {"input_tokens": -1}}}, {"type": "message"}),
+    {"type": "content_block_delta", "delta": {"type": "signature_delta", "signature": "Eq0B"}},
     {"candidates": [{"content": {"parts": [{"inlineData": {}}, {"thought": True}, {"text": None}]}}]},
 )
 COMMENTS = (": ping", "data:", "data: : WORKING", "event: ping", "id: 7", "retry: 1")
@@ -39,6 +42,13 @@ def one_event(dialect: str, kind: str, text: str, dice: Random) -> dict[str, Any
     if dialect == "gemini":
         event = {"candidates": [{"content": {"parts": [{"text": text, "thought": kind == "thinking"}]}}]}
         return {"response": event} if dice.random() < 0.1 else event
+    if dialect == "anthropic":
+        name = {"text": "text", "thinking": "thinking"}[kind]
+        if dice.random() < 0.3:
+            block = {"type": name, name: text}
+            return {"type": "content_block_start", "index": 0, "content_block": block}
+        delta = {"type": f"{name}_delta", name: text}
+        return {"type": "content_block_delta", "index": 0, "delta": delta}
     if kind == "thinking":
         field = dice.choice(("reasoning_content", "reasoning"))
         return {"choices": [{"index": 0, "delta": {field: text}, "finish_reason": None}]}
@@ -108,7 +118,7 @@ def squeezed(text: str) -> str:
 
 
 @pytest.mark.parametrize("streams", STREAMS)
-@pytest.mark.parametrize("dialect", ["openai", "gemini"])
+@pytest.mark.parametrize("dialect", ["openai", "gemini", "anthropic"])
 def test_whatever_happens_on_the_way_every_word_comes_once(dialect: str, streams: int) -> None:
     """The words hold no marks: then text must be text and thinking thinking, to the letter."""
     for seed in range(streams):
@@ -136,7 +146,7 @@ def test_whatever_happens_on_the_way_every_word_comes_once(dialect: str, streams
 
 
 @pytest.mark.parametrize("streams", STREAMS)
-@pytest.mark.parametrize("dialect", ["openai", "gemini"])
+@pytest.mark.parametrize("dialect", ["openai", "gemini", "anthropic"])
 def test_broken_bytes_raise_nothing_but_our_own(dialect: str, streams: int) -> None:
     """Bytes changed, lost and doubled anywhere, with marks of thinking among the words."""
     for seed in range(streams):

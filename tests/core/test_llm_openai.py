@@ -7,6 +7,7 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -26,7 +27,7 @@ from llm_server import (
 )
 
 from lunalux_core.errors import InvalidInput
-from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Sampling
+from lunalux_core.llm.model import Message, ModelOptions, ModelRequest, ModelSpec, Sampling
 from lunalux_core.llm.servers.openai import OpenAIModel, openai_base_url
 from lunalux_core.llm.servers.pool import HttpPool
 
@@ -566,3 +567,105 @@ async def test_a_model_that_only_thinks_in_its_few_tokens_passes_the_test(
 def test_the_key_is_in_no_representation() -> None:
     one = OpenAIModel(ModelSpec("x", "openai", "m"), KEY)
     assert KEY not in repr(one) and KEY not in json.dumps(repr(one.spec))
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "marked"),
+    [
+        ("openrouter", "anthropic/claude-x", 3),
+        ("openrouter", "openai/gpt-x", 0),
+        ("openai", "anthropic/x", 0),
+    ],
+)
+async def test_openrouters_claude_gets_marks_for_its_cache(
+    server: ModelServer, connections: HttpPool, provider: Any, name: str, marked: int
+) -> None:
+    usage = {"prompt_tokens": 400, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 300}}
+    server.will(raw(chunk("Hi"), chunk(finish="stop"), event({"choices": [], "usage": usage}), DONE))
+    turns = [Message("system", "Card."), *(Message(role, role) for role in ("user", "assistant", "user"))]
+    open_model = OpenAIModel(ModelSpec("x", provider, name, f"{server.url}/v1"), "k", connections)
+    heard = await listen(open_model, ModelRequest(tuple(turns)))
+    assert heard.last.usage is not None and heard.last.usage.cached_tokens == 300
+    contents = [one["content"] for one in server.seen[0].body["messages"]]
+    found = [one for one in contents if isinstance(one, list)]
+    assert [one[0]["text"] for one in found] == ["Card.", "user", "user"][:marked]
+    assert all(one[0]["cache_control"] == {"type": "ephemeral"} for one in found)
+    words = "messages.0.content.0.cache_control: Extra inputs are not permitted"
+    server.will(document({"error": {"message": words}}, 400), raw(chunk("Hi"), chunk(finish="stop"), DONE))
+    if marked:
+        assert (await listen(open_model, ModelRequest(tuple(turns)))).text == "Hi"
+        assert all(isinstance(one["content"], str) for one in server.seen[-1].body["messages"])
+
+
+BEGUN = ModelRequest((Message("user", "Hi"), Message("assistant", "The rain")))
+
+
+@pytest.mark.parametrize(
+    ("declared", "pieces", "extra", "said"),
+    [
+        ("prefix", ("The r", "ain has", " stopped."), {"prefix": True}, " has stopped."),
+        ("prefix", (" has", " stopped."), {"prefix": True}, " has stopped."),
+        ("prefix", ("The", " end."), {"prefix": True}, "The end."),
+        ("prefix", ("The",), {"prefix": True}, "The"),
+        ("flags", (" has stopped.",), {}, " has stopped."),
+        ("trailing", (" has stopped.",), {}, " has stopped."),
+    ],
+)
+async def test_a_begun_reply_is_gone_on_with_as_the_server_wants(
+    server: ModelServer,
+    connections: HttpPool,
+    declared: Any,
+    pieces: tuple[str, ...],
+    extra: dict[str, Any],
+    said: str,
+) -> None:
+    server.will(stream(*pieces))
+    spec = ModelSpec("x", "openai", "m", f"{server.url}/v1", options=ModelOptions(prefill=declared))
+    heard = await listen(OpenAIModel(spec, "k", connections), BEGUN)
+    assert heard.text == said
+    body = server.seen[0].body
+    assert body["messages"][-1] == {"role": "assistant", "content": "The rain", **extra}
+    assert body.get("continue_final_message", False) is (declared == "flags")
+    assert body.get("add_generation_prompt", True) is (declared != "flags")
+    server.will(stream("Hi"))
+    await listen(OpenAIModel(spec, "k", connections))
+    assert set(server.seen[1].body["messages"][-1]) == {"role", "content"}
+    assert "continue_final_message" not in server.seen[1].body
+
+
+async def test_llama_cpp_is_known_by_its_own_answer(server: ModelServer, connections: HttpPool) -> None:
+    times = event({"choices": [], "timings": {"cache_n": 3, "prompt_n": 4, "predicted_n": 1}})
+    server.will(raw(chunk("Hi"), chunk(finish="stop"), times, DONE))
+    open_model = OpenAIModel(ModelSpec("x", "openai", "m", f"{server.url}/v1"), "k", connections)
+    assert await open_model.prefill() == "unknown"
+    await listen(open_model)
+    assert await open_model.prefill() == "trailing" and len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "how"),
+    [
+        ("", "refused"),
+        ("https://api.deepseek.com", "prefix"),
+        ("https://api.mistral.ai/v1", "prefix"),
+        ("https://openrouter.ai/api/v1", "trailing"),
+    ],
+)
+async def test_how_known_providers_go_on(connections: HttpPool, url: str, how: str) -> None:
+    assert await OpenAIModel(ModelSpec("x", "openai", "m", url), "k", connections).prefill() == how
+
+
+@pytest.mark.parametrize(("name", "how"), [("vllm:m", "flags"), ("llamacpp:m", "trailing"), ("x", "unknown")])
+async def test_how_local_servers_go_on(connections: HttpPool, name: str, how: str) -> None:
+    spec = ModelSpec(name, "openai", "m", "http://127.0.0.1:9/v1")
+    assert await OpenAIModel(spec, "k", connections).prefill() == how
+
+
+async def test_a_server_that_wants_the_person_last_is_remembered(
+    server: ModelServer, connections: HttpPool
+) -> None:
+    words = "The conversation must end with a user message."
+    server.will(document({"error": {"message": words}}, 400), stream("Hi"))
+    open_model = OpenAIModel(ModelSpec("x", "openai", "m", f"{server.url}/v1"), "k", connections)
+    assert (await listen(open_model, BEGUN)).text == "Hi"
+    assert await open_model.prefill() == "refused"

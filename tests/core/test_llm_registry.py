@@ -16,6 +16,7 @@ from lunalux_core.llm.practice.model import PracticeModel
 from lunalux_core.llm.registry import Offer, Registry, credential_name, saved_specs
 from lunalux_core.llm.servers.local import LOCAL_SERVERS, LocalServer, local_servers
 
+KEYS = {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "a", "GEMINI_API_KEY": "g"}
 SAVED = ModelSpec("home", "openai", "big", "http://127.0.0.1:9/v1", "model:home")
 
 
@@ -27,18 +28,20 @@ SAVED = ModelSpec("home", "openai", "big", "http://127.0.0.1:9/v1", "model:home"
         ("practice", "practice", "practice", ""),
         ("openai:gpt-x", "openai", "gpt-x", "https://proxy.example.com/v1"),
         ("openai:vendor/model:free", "openai", "vendor/model:free", "https://proxy.example.com/v1"),
+        ("anthropic:claude-x", "anthropic", "claude-x", "https://proxy.example.com"),
         ("gemini:gemini-x", "gemini", "gemini-x", ""),
         ("official:star-writer", "official", "star-writer", ""),
         ("ollama:qwen3:8b", "openai", "qwen3:8b", "http://127.0.0.1:11434/v1"),
     ],
 )
 def test_resolves(name: str, provider: str, model: str, base_url: str) -> None:
-    registry = Registry([SAVED], environ={"OPENAI_BASE_URL": "https://proxy.example.com/v1"})
+    home = "https://proxy.example.com"
+    registry = Registry([SAVED], environ={"OPENAI_BASE_URL": f"{home}/v1", "ANTHROPIC_BASE_URL": home})
     spec = registry.resolve(name)
     assert (spec.name, spec.provider, spec.model, spec.base_url) == (name.strip(), provider, model, base_url)
 
 
-@pytest.mark.parametrize("name", ["", "nobody", "openai:", "official:", "unknown:model"])
+@pytest.mark.parametrize("name", ["", "nobody", "openai:", "official:", "anthropic:", "unknown:model"])
 def test_unknown_names(name: str) -> None:
     with pytest.raises(NotFound) as caught:
         Registry([SAVED], environ={}).resolve(name)
@@ -54,9 +57,9 @@ def test_a_saved_name_wins_over_a_meaning() -> None:
 
 def test_lists_saved_plugin_and_practice_models_and_the_environments_servers() -> None:
     offer = Offer(ModelSpec("oracle", "openai", "o"), lambda spec: PracticeModel(0, spec))
-    registry = Registry([SAVED], environ={"OPENAI_API_KEY": "k", "GEMINI_API_KEY": "g"}, offers=[offer])
+    registry = Registry([SAVED], environ=KEYS, offers=[offer])
     assert [spec.name for spec in registry.specs()] == ["home", "practice", "oracle"]
-    assert [spec.name for spec in registry.connections()] == ["openai:", "gemini:"]
+    assert [spec.name for spec in registry.connections()] == ["openai:", "anthropic:", "gemini:"]
     assert Registry(environ={}).connections() == ()
     assert isinstance(registry.open(registry.resolve("oracle")), PracticeModel)
 
@@ -111,6 +114,19 @@ async def test_the_environments_key_goes_to_the_environments_server() -> None:
         assert server.seen[0].body["model"] == "big"
 
 
+@pytest.mark.parametrize(("typed", "goes"), [("", True), ("/v1", True), ("/other", False)])
+async def test_anthropics_key_goes_to_anthropics_server(typed: str, goes: bool) -> None:
+    """With the version or without it is one server, and its key goes nowhere else."""
+    async with model_server() as server:
+        server.will(document({"type": "message", "content": [{"type": "text", "text": "Hi"}]}))
+        environ = {"ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": server.url}
+        registry = Registry(environ=environ)
+        heard = await listen(registry.open(ModelSpec("mine", "anthropic", "c", f"{server.url}{typed}")))
+        await registry.aclose()
+        assert (heard.text, server.seen[0].headers.get("x-api-key")) == ("Hi", "k" if goes else None)
+        assert server.seen[0].path == ("/v1/messages" if goes else "/other/v1/messages")
+
+
 async def test_a_variable_named_by_the_configuration() -> None:
     config = ModelConfig("home", "openai", "big", key_env="MY_KEY")
     (spec,) = saved_specs([config])
@@ -118,7 +134,12 @@ async def test_a_variable_named_by_the_configuration() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "variable"), [("openai:m", "OPENAI_API_KEY"), ("gemini:m", "GEMINI_API_KEY")]
+    ("name", "variable"),
+    [
+        ("openai:m", "OPENAI_API_KEY"),
+        ("anthropic:m", "ANTHROPIC_API_KEY"),
+        ("gemini:m", "GEMINI_API_KEY"),
+    ],
 )
 def test_a_provider_without_a_key_says_so_before_any_call(name: str, variable: str) -> None:
     registry = Registry(environ={})

@@ -106,6 +106,7 @@ class PromptMaterial:
         reply_words: the length to ask for, where a preset leaves it to the program.
         group: what the members of a group are called; empty in an ordinary chat.
         group_depths: the prompts that members beside the speaker have for a depth.
+        goes_on: whether the model goes on from a reply that was begun for it, without being told to.
     """
 
     card: CardFields
@@ -131,6 +132,7 @@ class PromptMaterial:
     reply_words: int = 200
     group: tuple[str, ...] = ()
     group_depths: tuple[DepthText, ...] = ()
+    goes_on: bool = False
 
     def note_text(self) -> str:
         """The note with the worldbook's texts around it; empty if it is not due this turn."""

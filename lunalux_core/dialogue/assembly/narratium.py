@@ -55,6 +55,7 @@ class NarratiumAssembly:
 
     def run(self) -> Prompt:
         """Lay out the elements, fill what room they leave with history and examples, and join them."""
+        begun = self._begun()
         entries, said, after = self._entries()
         parts = layout(
             self._preset,
@@ -67,6 +68,8 @@ class NarratiumAssembly:
         values = {name: text() for name, text in texts.items()} | {"userInput": self._said(said)}
         fixed = [piece for part in parts if (piece := self._piece(part, values))]
         room = Room(self._budget - len(_SECTIONS) * self._frame)
+        if begun is not None:
+            fixed.append(_Text("continuePrefill", begun.content, begun.tokens))
         if not room.take(*fixed):
             raise too_large(self._budget, fixed, self._preset)
         pinned = self._material.pin_examples
@@ -79,13 +82,13 @@ class NarratiumAssembly:
             "memory": history.memory.text if history.memory else "",
             "dialogueExamples": _BETWEEN_EXAMPLES.join(one.text for one in examples),
         }
-        messages = self._messages(parts, values, said)
+        messages = (*self._messages(parts, values, said), *([begun] if begun else []))
         pieces = [*fixed, *history.pieces, *examples, *([history.memory] if history.memory else [])]
         report = PromptReport(
             budget=self._budget,
             total=sum(one.tokens for one in messages),
             slots=slot_totals(pieces),
-            history_kept=len(self._visible) - len(history.dropped),
+            history_kept=len(self._visible) - len(history.dropped) + (begun is not None),
             history_dropped=len(history.dropped) + self._material.omitted,
             dropped_ids=tuple(one.id for one in history.dropped if one.id),
             injections_dropped=history.injections_dropped,
@@ -96,6 +99,16 @@ class NarratiumAssembly:
         return Prompt(messages, report)
 
     # -- pieces ------------------------------------------------------------------------------------
+
+    def _begun(self) -> PromptMessage | None:
+        """The reply that is gone on with, taken out of the history, where the model needs no telling."""
+        material = self._material
+        goes_on = material.type == "continue" and material.goes_on
+        if not goes_on or not self._visible or self._visible[-1].role != "assistant":
+            return None
+        last = self._visible.pop()
+        text = self._expand(last.content.replace("\r", ""))
+        return PromptMessage("assistant", text, None, "continuePrefill", self._count(text), last.id)
 
     def _entries(self) -> tuple[list[Entry], HistoryMessage | None, Sequence[Entry]]:
         """The history before the person's words, these, and what stands at depth 0 behind them."""

@@ -151,7 +151,7 @@ def _endings(preset: Preset, material: PromptMaterial, expand: Expand) -> list[P
         form = output_contract(material.language)
         text = expand_around(form, expand, {"reply_words": str(material.reply_words)})
         parts.append(Part("outputFormat", "user", text))
-    if material.type == "continue":
+    if material.type == "continue" and not material.goes_on:
         last = next((one.content for one in reversed(material.history) if not one.hidden), "")
         own = params.continue_nudge_prompt
         nudge = labels.continue_nudge if own is None else own

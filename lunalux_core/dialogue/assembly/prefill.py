@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage
+from lunalux_core.llm.model import Prefill
 from lunalux_core.presets.document import PresetParams
 
 _CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[.-](\d{1,2})(?!\d))?", re.IGNORECASE)
@@ -28,14 +29,19 @@ def prefilled(
     params: PresetParams,
     kind: str,
     model: str,
+    prefill: Prefill = "unknown",
     *,
     expand: Callable[[str], str],
     count_tokens: Callable[[str], int],
 ) -> Prompt:
-    """The prompt with the preset's beginning of the reply as its last message, where there is one."""
+    """The prompt with the preset's beginning of the reply as its last message, where there is one.
+
+    `prefill` is what is known of the model; of one that nobody knows its name must do.
+    """
     own = params.assistant_impersonation if kind == "impersonate" else params.assistant_prefill
-    continued = kind == "continue" and params.continue_prefill
-    if not own or kind == "quiet" or continued or not goes_on(model):
+    ending = prompt.messages[-1].slot if prompt.messages else ""
+    takes = prefill in ("prefix", "trailing", "flags") or (prefill == "unknown" and goes_on(model))
+    if not own or kind == "quiet" or ending == "continuePrefill" or not takes:
         return prompt
     text = expand(own).strip()
     if not text:

@@ -145,7 +145,7 @@ class SillyTavernAssembly:
         if place is None:
             return []
         message = self._piece(entries.pop(place))
-        if self._params.continue_prefill:
+        if self._params.continue_prefill or self._material.goes_on:
             return [replace(message, slot="continuePrefill")]
         own = self._params.continue_nudge_prompt
         nudge = self._labels.continue_nudge if own is None else own

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 from lunalux_core.dialogue.assembly.prompt import TextForm
 from lunalux_core.dialogue.nodes.preset import reply_room
@@ -89,7 +90,7 @@ def sampling(turn: TurnInput, form: TextForm | None = None) -> Sampling:
     elif turn.preset.source == "sillytavern":
         layers.append(turn.preset.params.sampling)
     layers.append(Sampling(temperature=turn.settings.temperature))
-    merged = {
+    merged: dict[str, Any] = {
         name: next((value for one in layers if (value := getattr(one, name)) is not None), None)
         for name in Sampling.__dataclass_fields__
     }

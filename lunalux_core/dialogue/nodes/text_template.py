@@ -20,7 +20,7 @@ def text_template(models: Callable[[], Registry], engine: EcmaEngine) -> Node[Dr
     async def node(draft: Draft, context: TurnContext) -> Draft:
         turn = draft.request.turn
         if turn.model.mode != "text":
-            return draft
+            return await _begun(draft, models)
         try:
             template = await _template(turn, models, engine)
             _check(template)
@@ -30,6 +30,18 @@ def text_template(models: Callable[[], Registry], engine: EcmaEngine) -> Node[Dr
         return replace(draft, template=template)
 
     return node
+
+
+async def _begun(draft: Draft, models: Callable[[], Registry]) -> Draft:
+    """With what is known of a chat model that is to go on from a beginning."""
+    turn = draft.request.turn
+    params = turn.preset.params
+    continues = turn.kind == "continue" and bool(turn.partial.strip())
+    if not (continues or params.assistant_prefill or params.assistant_impersonation):
+        return draft
+    prefill = await models().prefill(turn.model)
+    goes_on = continues and prefill in ("prefix", "trailing", "flags")
+    return replace(draft, prefill=prefill, material=replace(draft.material, goes_on=goes_on))
 
 
 async def _template(turn: TurnInput, models: Callable[[], Registry], engine: EcmaEngine) -> TextTemplate:

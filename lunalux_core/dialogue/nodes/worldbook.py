@@ -84,7 +84,13 @@ def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
         count = estimator(turn.model.model, turn.token_factor).message
         prompt = assemble(turn.preset, material, expand=expand, count_tokens=count)
         prompt = prefilled(
-            prompt, turn.preset.params, turn.kind, turn.model.model, expand=expand, count_tokens=count
+            prompt,
+            turn.preset.params,
+            turn.kind,
+            turn.model.model,
+            draft.prefill,
+            expand=expand,
+            count_tokens=count,
         )
     prompt = replace(prompt, report=replace(prompt.report, unknown_macros=tuple(unknown)))
     return Ready(draft.request, prompt, activation, draft.variables)

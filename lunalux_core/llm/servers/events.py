@@ -47,6 +47,14 @@ _FINISH: tuple[tuple[Finish, re.Pattern[str]], ...] = (
 )
 """Servers' words for why a reply ended; the first must be the whole word, of the others a part is enough."""
 
+_MESSAGES = frozenset(
+    (
+        *("message", "message_start", "message_delta", "message_stop"),
+        *("content_block_start", "content_block_delta", "content_block_stop"),
+    )
+)
+"""The types of the events of Anthropic's Messages, without those that all protocols share."""
+
 _BUSY = re.compile(r"insufficient_system|network_error|overload|busy|abort|cancel|timeout|unavailable")
 
 
@@ -55,13 +63,16 @@ class Said:
     """One event, understood. `parts` in the order in which they are to be told.
 
     `whole`: the parts are a message as a whole, not a piece of one. `finish` is the server's word for why the
-    reply ended. `refusal` is what `reports.read_report` reads. `blocked` tells why the prompt was refused.
+    reply ended; with `over` nothing more will come. `timed`: it has the times that llama.cpp tells.
+    `refusal` is what `reports.read_report` reads. `blocked` tells why the prompt was refused.
     """
 
     parts: list[tuple[Kind, str]] = field(default_factory=list)
     whole: bool = False
     finish: str = ""
     usage: Usage | None = None
+    over: bool = False
+    timed: bool = False
     refusal: object = None
     blocked: str = ""
 
@@ -89,7 +100,9 @@ def read_event(event: object) -> Said:
 
 def _read(said: Said, event: dict[str, Any], depth: int) -> None:
     choices = event.get("choices")
-    if isinstance(choices, list) and choices:
+    if _is_message(event):
+        _message(said, event)
+    elif isinstance(choices, list) and choices:
         _choice(said, event, choices)
     elif isinstance(candidates := event.get("candidates"), list) and candidates:
         _candidate(said, candidates)
@@ -101,6 +114,8 @@ def _read(said: Said, event: dict[str, Any], depth: int) -> None:
         said.refusal is None and (not said.parts or "base_resp" in event) and _refused(event)
     ):
         said.refusal = event
+    timings = event.get("timings")
+    said.timed = isinstance(timings, dict) and "prompt_n" in timings
     if usage := _usage(event):
         said.usage = usage
     feedback = event.get("promptFeedback")
@@ -185,6 +200,54 @@ def _flat(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+# -- Anthropic ---------------------------------------------------------------------------------------
+
+
+def _is_message(event: dict[str, Any]) -> bool:
+    kind = event.get("type")
+    if kind == "message":
+        return isinstance(event.get("content"), list)
+    return isinstance(kind, str) and kind in _MESSAGES
+
+
+def _message(said: Said, event: dict[str, Any]) -> None:
+    """An event of Anthropic's Messages: a piece of a block, the end of the message, or all of it."""
+    kind = event["type"]
+    if kind == "message":
+        for block in event["content"]:
+            _block(said, block)
+        said.whole = True
+        _stopped(said, event)
+    elif kind == "content_block_start":
+        _block(said, event.get("content_block"))
+    elif kind == "content_block_delta":
+        _block(said, event.get("delta"))
+    elif kind == "message_delta":
+        _stopped(said, event.get("delta"))
+    said.over = kind == "message_stop"
+
+
+def _block(said: Said, block: object) -> None:
+    """A block of a message, or a piece of one. Signatures and encrypted thoughts say nothing."""
+    if not isinstance(block, dict):
+        return
+    if isinstance(thinking := block.get("thinking"), str) and thinking:
+        said.parts.append(("thinking", thinking))
+    elif isinstance(text := block.get("text"), str) and text:
+        said.parts.append(("text", text))
+
+
+def _stopped(said: Said, message: object) -> None:
+    reason = message.get("stop_reason") if isinstance(message, dict) else None
+    if not isinstance(message, dict) or not isinstance(reason, str) or not reason:
+        return
+    said.finish = reason
+    details = message.get("stop_details")
+    told = details.get("explanation") if isinstance(details, dict) else None
+    if isinstance(told, str) and finish_of(reason) == "filtered":
+        said.blocked = told
+
+
 # -- the others --------------------------------------------------------------------------------------
 
 
@@ -257,20 +320,51 @@ def _bad_code(code: object) -> bool:
 
 
 def _usage(event: dict[str, Any]) -> Usage | None:
-    usage = event.get("usage")
+    begun = event.get("message") if event.get("type") == "message_start" else None
+    usage = (begun if isinstance(begun, dict) else event).get("usage")
+    timings = event.get("timings")
     if isinstance(usage, dict):
-        return Usage(
-            _count(usage, "prompt_tokens", "input_tokens"),
-            _count(usage, "completion_tokens", "output_tokens"),
-        )
+        return _counted(usage, timings if isinstance(timings, dict) else {})
     usage = event.get("usageMetadata")
     if isinstance(usage, dict):
         # Thoughts are billed as output but counted apart.
-        written = _count(usage, "candidatesTokenCount") + _count(usage, "thoughtsTokenCount")
-        return Usage(_count(usage, "promptTokenCount"), written)
+        thought = _count(usage, "thoughtsTokenCount")
+        return Usage(
+            _count(usage, "promptTokenCount"),
+            _count(usage, "candidatesTokenCount") + thought,
+            cached_tokens=_count(usage, "cachedContentTokenCount"),
+            thinking_tokens=thought,
+        )
     if "eval_count" in event or "prompt_eval_count" in event:
         return Usage(_count(event, "prompt_eval_count"), _count(event, "eval_count"))
     return None
+
+
+def _counted(usage: dict[str, Any], timings: dict[str, Any]) -> Usage:
+    """OpenAI's counts, with what others put beside them, and Anthropic's. `timings` are llama.cpp's."""
+    prompt = _count(usage, "prompt_tokens", "input_tokens")
+    read = _count(usage, "cache_read_input_tokens")
+    if "prompt_tokens" not in usage:  # Anthropic counts apart what it reads from its cache, or puts there
+        prompt += read + _count(usage, "cache_creation_input_tokens")
+    details = _inside(usage, "prompt_tokens_details", "input_tokens_details")
+    cached = (
+        read
+        or _count(details, "cached_tokens")
+        or _count(usage, "prompt_cache_hit_tokens", "cached_tokens")
+        or _count(timings, "cache_n")
+    )
+    details = _inside(usage, "completion_tokens_details", "output_tokens_details")
+    thought = _count(details, "reasoning_tokens", "thinking_tokens") or _count(usage, "reasoning_tokens")
+    return Usage(
+        prompt,
+        _count(usage, "completion_tokens", "output_tokens"),
+        cached_tokens=min(cached, prompt),
+        thinking_tokens=thought,
+    )
+
+
+def _inside(usage: dict[str, Any], *names: str) -> dict[str, Any]:
+    return next((value for name in names if isinstance(value := usage.get(name), dict)), {})
 
 
 def _count(usage: dict[str, Any], *names: str) -> int:

@@ -104,22 +104,25 @@ async def stream_reply(pool: HttpPool, base_url: str, exchange: Exchange) -> Asy
         await asyncio.sleep(wait)
 
 
-async def get_json(
-    pool: HttpPool, base_url: str, url: str, headers: Mapping[str, str], failures: Failures, seconds: float
+async def ask_json(
+    pool: HttpPool, base_url: str, call: Call, failures: Failures, seconds: float, *, method: str = "GET"
 ) -> object:
-    """GET a JSON document within `seconds` altogether. Raises like `stream_reply`; no second attempt."""
+    """A JSON document within `seconds` altogether. Raises like `stream_reply`; no second attempt."""
     client = await pool.client(base_url)  # has imported httpx, beside the loop
     import httpx
 
-    target = url
+    target = call.url
+    headers, content = dict(call.headers), None
+    if method == "POST":
+        headers, content = _typed(headers), _encoded(call.body)
     try:
         async with asyncio.timeout(seconds):
             for _ in range(MOST_REDIRECTS):
                 url = target
-                async with client.stream("GET", url, headers=dict(headers)) as response:
+                async with client.stream(method, url, headers=headers, content=content) as response:
                     body = await _read_all(response, REPLY_LIMIT)
                 target = redirected(response)
-                if not target or not same_origin(url, target):
+                if not target or not same_origin(url, target) or (content and response.status_code < 307):
                     break
     except TimeoutError:
         raise failures.timed_out(seconds) from None

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from lunalux_core.llm.model import PREFILLS, Prefill
 from lunalux_core.llm.servers.shaping import Shape
 
 KEPT_DAYS = 30
@@ -23,15 +24,17 @@ KEPT_DAYS = 30
 
 @dataclass(slots=True)
 class Learnt:
-    """Of one model on one server. `most` is the largest number of reply tokens it takes, None if unknown."""
+    """Of one model on one server. `most` is the largest number of reply tokens it takes, None if unknown;
+    `prefill` how it goes on from a reply that was begun for it, "" if unknown."""
 
     refused: set[str] = field(default_factory=set)
     shape: Shape = field(default_factory=Shape)
     stream: bool = True
     most: int | None = None
+    prefill: Prefill | Literal[""] = ""
 
     def copy(self) -> Learnt:
-        return Learnt(set(self.refused), self.shape, self.stream, self.most)
+        return Learnt(set(self.refused), self.shape, self.stream, self.most, self.prefill)
 
     def as_json(self) -> dict[str, Any]:
         """Only what was learnt; empty where nothing was."""
@@ -44,17 +47,21 @@ class Learnt:
             told["stream"] = False
         if self.most is not None:
             told["max_tokens"] = self.most
+        if self.prefill:
+            told["prefill"] = self.prefill
         return told
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Learnt:
         refused = value.get("refused")
         most = value.get("max_tokens")
+        prefill = value.get("prefill")
         return cls(
             {one for one in refused if isinstance(one, str)} if isinstance(refused, list) else set(),
             Shape.from_json(value.get("post_process")),
             value.get("stream") is not False,
             most if isinstance(most, int) and not isinstance(most, bool) and most > 0 else None,
+            next((one for one in PREFILLS if one == prefill), ""),
         )
 
 

@@ -9,13 +9,14 @@ and the call is sent again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
+from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Prefill
+from lunalux_core.llm.servers.caching import Block, marked_part
 from lunalux_core.llm.servers.http import Call
 from lunalux_core.llm.servers.pool import checked_base_url
-from lunalux_core.llm.servers.reply import effective_sampling
+from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.server import LIST_SECONDS, ServerExchange, ServerModel
 
@@ -35,6 +36,22 @@ _REFUSES_FIELD = re.compile(
     r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra_forbidden"
 )
 _RENAMED = "max_completion_tokens"
+_CACHE = "cache_control"
+_HOSTS: Mapping[str, Prefill] = {
+    "api.openai.com": "refused",
+    "api.deepseek.com": "prefix",
+    "api.mistral.ai": "prefix",
+    "openrouter.ai": "trailing",
+}
+_KINDS: Mapping[str, Prefill] = {
+    "llamacpp": "trailing",
+    "koboldcpp": "trailing",
+    "openrouter": "trailing",
+    "deepseek": "prefix",
+    "mistral": "prefix",
+    "vllm": "flags",
+}
+"""Kinds of server, by what a model's provider or the first word of its name calls them."""
 _TOO_MANY_TOKENS = re.compile(
     r"max_(completion_|output_)?tokens.{0,120}?"
     r"(at most|maximum( value)?( is| of)?|less than or equal to|<=|no more than)"
@@ -45,6 +62,8 @@ _TOO_MANY_TOKENS = re.compile(
 class _Exchange(ServerExchange):
     """A call of chat completions."""
 
+    _decoder: ReplyDecoder | None = None
+
     def call(self) -> Call:
         body = _body(self.spec, self.request, self.messages, stream=self.streams)
         if self.learnt.most is not None and isinstance(wanted := body.get("max_tokens"), int):
@@ -53,7 +72,72 @@ class _Exchange(ServerExchange):
             value = body.pop(name)
             if name == "max_tokens":
                 body[_RENAMED] = value
-        return Call(f"{self.base_url}/chat/completions", self.headers, body)
+        body |= self._begun()
+        if self._marks_help:
+            body["messages"] = self._marked(body["messages"])
+        return Call(f"{self._home}/chat/completions", self.headers, body)
+
+    @property
+    def _home(self) -> str:
+        """DeepSeek goes on from a begun reply at an address of its own."""
+        if self._prefill != "prefix" or urlsplit(self.base_url).hostname != "api.deepseek.com":
+            return self.base_url
+        return f"{self.base_url.removesuffix('/v1').removesuffix('/beta')}/beta"
+
+    @property
+    def _prefill(self) -> Prefill:
+        """How the server goes on from the last message, where that begins the reply."""
+        messages = self.messages
+        if not messages or messages[-1].role != "assistant":
+            return "unknown"
+        return self.spec.options.prefill or self.learnt.prefill or usual_prefill(self.spec, self.base_url)
+
+    def _begun(self) -> dict[str, object]:
+        """What tells a server that the last message is the beginning of the reply."""
+        if self._prefill == "flags":
+            return {"continue_final_message": True, "add_generation_prompt": False}
+        if self._prefill == "prefix":
+            last = _message(self.messages[-1])
+            return {"messages": [*map(_message, self.messages[:-1]), {**last, "prefix": True}]}
+        return {}
+
+    def decoder(self) -> ReplyDecoder:
+        decoder = ServerExchange.decoder(self)
+        if self._prefill == "prefix" and self._home == self.base_url:  # DeepSeek says nothing twice
+            decoder.echo = self.messages[-1].content
+        self._decoder = decoder
+        return decoder
+
+    def ended(self) -> None:
+        """llama.cpp is known by the times that it tells at the end, and goes on from a begun reply."""
+        if self._decoder is not None and self._decoder.timed and not self.learnt.prefill:
+            self.learnt.prefill = "trailing"
+            self.keep(self.learnt)
+
+    @property
+    def _marks_help(self) -> bool:
+        """Whether marks reach a cache: OpenRouter hands them on to Claude; others cache by themselves."""
+        host = urlsplit(self.base_url).hostname or ""
+        there = str(self.spec.provider) == "openrouter" or f".{host}".endswith(".openrouter.ai")
+        return there and self.spec.model.startswith("anthropic/") and _CACHE not in self.learnt.refused
+
+    def _stable(self) -> list[Block]:
+        """The messages as blocks, without a reply that is begun."""
+        blocks: list[Block] = [(one.role, one.content) for one in self.messages]
+        return blocks[:-1] if blocks and blocks[-1][0] == "assistant" else blocks
+
+    def _marked(self, messages: object) -> list[object]:
+        marks = self.sent.marks(self._stable())
+        wire = messages if isinstance(messages, list) else []
+        return [
+            {**one, "content": [marked_part(one["content"])]} if place in marks and one["content"] else one
+            for place, one in enumerate(wire)
+        ]
+
+    def proved(self) -> None:
+        if self._marks_help:
+            self.sent.keep(self._stable())
+        ServerExchange.proved(self)
 
     def fields(self, body: bytes) -> set[str]:
         sent = set(self.call().body)
@@ -61,6 +145,8 @@ class _Exchange(ServerExchange):
         text = f"{report.words} {report.message}".lower() + body[:4000].decode("utf-8", "replace").lower()
         if _RENAMED in text and "max_tokens" in sent:
             return {"max_tokens"}
+        if _CACHE in text and self._marks_help:
+            return {_CACHE}
         if not _REFUSES_FIELD.search(text):
             return set()
         return {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
@@ -95,6 +181,11 @@ class OpenAIModel(ServerModel):
     def traced(self, request: ModelRequest) -> dict[str, str]:
         return {"Idempotency-Key": request.request_id} if request.request_id else {}
 
+    async def prefill(self) -> Prefill:
+        """Learnt, or usual for this kind of server."""
+        known = await ServerModel.prefill(self)
+        return usual_prefill(self._spec, self._base_url) if known == "unknown" else known
+
     async def models(self, seconds: float = LIST_SECONDS) -> tuple[str, ...]:
         """The names of the server's models, in its order, within `seconds`.
 
@@ -107,6 +198,15 @@ class OpenAIModel(ServerModel):
             raise self._failures.bad_answer("no list of models")
         names = [row.get("id") or row.get("name") for row in rows if isinstance(row, dict)]
         return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def usual_prefill(spec: ModelSpec, base_url: str) -> Prefill:
+    """How the models of a provider or kind of server go on from a begun reply; "unknown" for any other."""
+    host = urlsplit(base_url).hostname or ""
+    kind = _KINDS.get(str(spec.provider)) or _KINDS.get(spec.name.partition(":")[0])
+    if kind is not None:
+        return kind
+    return next((how for name, how in _HOSTS.items() if f".{host}".endswith(f".{name}")), "unknown")
 
 
 def openai_base_url(url: str) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from lunalux_core.llm.servers.caching import SentPrompts
     from lunalux_core.llm.servers.learnt import Knowledge
     from lunalux_core.llm.servers.network import Proxy
 
@@ -59,6 +60,7 @@ class HttpPool:
         self._learnt = learnt
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._proxies: dict[str, Proxy | None] = {}
+        self._sent: dict[tuple[str, str], SentPrompts] = {}
 
     @cached_property
     def knowledge(self) -> Knowledge:
@@ -66,6 +68,12 @@ class HttpPool:
         from lunalux_core.llm.servers.learnt import Knowledge
 
         return Knowledge(self._learnt)
+
+    def sent(self, base_url: str, model: str) -> SentPrompts:
+        """The prompts that a model on a server was sent last."""
+        from lunalux_core.llm.servers.caching import SentPrompts
+
+        return self._sent.setdefault((base_url, model), SentPrompts())
 
     async def client(self, base_url: str) -> httpx.AsyncClient:
         """The client for `base_url`.

@@ -33,7 +33,14 @@ class ReplyDecoder:
         self.finish: Finish | None = None
         self.finished_alone = False
         """Whether the reason to finish came by itself: some servers send one along with every piece."""
+        self.echo = ""
+        """What of the reply was there before: taken away where a server says it again at the beginning."""
+        self.timed = False
+        """Whether the server told its times, as llama.cpp does."""
+        self.over = False
+        """Whether the server has said that nothing more will come."""
         self.usage: Usage | None = None
+        self._held = ""
         self._word = ""
         self._messages = tuple(messages)
         self._splitter = ThinkingSplitter(marks)
@@ -50,8 +57,10 @@ class ReplyDecoder:
                 event says besides.
         """
         said = read_event(event)
+        self.timed = self.timed or said.timed
         if said.usage is not None:
-            self.usage = said.usage
+            self.usage = said.usage if self.usage is None else _joined(self.usage, said.usage)
+        self.over = self.over or said.over
         if said.parts:
             for kind, text in self._new(said) if said.whole else said.parts:
                 if not text:
@@ -67,6 +76,9 @@ class ReplyDecoder:
 
     def flush(self) -> Iterator[Delta]:
         """What was held back to recognise a tag. The text is over, in good order or not."""
+        held, self._held = self._held, ""
+        text, thinking = self._splitter.feed(held)
+        yield from self._deltas(text, thinking)
         text, thinking = self._splitter.close()
         yield from self._deltas(text, thinking)
 
@@ -105,8 +117,18 @@ class ReplyDecoder:
                 yield kind, trimmed[len(before) :]
 
     def _answer(self, raw: str) -> Iterator[Delta]:
+        if self.echo:
+            raw = self._without_echo(raw)
         text, thinking = self._splitter.feed(raw)
         yield from self._deltas(text, thinking)
+
+    def _without_echo(self, raw: str) -> str:
+        """The reply without what it repeats; held back as long as it may be a repetition."""
+        self._held += raw
+        if len(self._held) < len(self.echo) and self.echo.startswith(self._held):
+            return ""
+        text, self._held, echo, self.echo = self._held, "", self.echo, ""
+        return text.removeprefix(echo)
 
     def _reasoning(self, thinking: str) -> Iterator[Delta]:
         yield from self._deltas("", thinking)
@@ -129,6 +151,17 @@ class ReplyDecoder:
     def _estimate(self) -> Usage:
         prompt = sum(TokenEstimator().message(message.content) for message in self._messages)
         return Usage(prompt, self._reply.tokens, estimated=True)
+
+
+def _joined(before: Usage, now: Usage) -> Usage:
+    """Counts of one reply in two events: they only grow, and some servers count the prompt in the first event
+    and the reply in the last."""
+    return Usage(
+        max(before.prompt_tokens, now.prompt_tokens),
+        max(before.completion_tokens, now.completion_tokens),
+        cached_tokens=max(before.cached_tokens, now.cached_tokens),
+        thinking_tokens=max(before.thinking_tokens, now.thinking_tokens),
+    )
 
 
 class CharCounter:

@@ -164,6 +164,7 @@ class Body:
     def _take(self, item: object) -> None:
         self._events += 1
         self._deltas += self._decoder.feed(item)
+        self.done = self.done or self._decoder.over
 
     def _count_broken(self) -> None:
         self._broken += 1

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lunalux_core import __version__
-from lunalux_core.llm.model import POST_PROCESSING, Delta, Message, ModelRequest, ModelSpec
+from lunalux_core.llm.model import POST_PROCESSING, Delta, Message, ModelRequest, ModelSpec, Prefill
 from lunalux_core.llm.probe import ModelTest, probe
+from lunalux_core.llm.servers.caching import SentPrompts
 from lunalux_core.llm.servers.failures import Failures
-from lunalux_core.llm.servers.http import Call, get_json, stream_reply
+from lunalux_core.llm.servers.http import Call, ask_json, stream_reply
 from lunalux_core.llm.servers.learnt import Learnt
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.servers.pool import HttpPool, Timeouts, checked_key, host_of
@@ -49,6 +50,7 @@ class ServerExchange(ABC):
     learnt: Learnt
     keep: Callable[[Learnt], None]
     timeouts: Timeouts
+    sent: SentPrompts
     _changed: bool = False
 
     @abstractmethod
@@ -106,6 +108,9 @@ class ServerExchange(ABC):
             self._changed = False
             self.keep(self.learnt)
 
+    def ended(self) -> None:  # noqa: B027  most protocols learn nothing from it
+        """The reply has come to its end."""
+
     def _unstreamed(self, report: ServerReport, text: str) -> bool:
         """Whether the server does not stream; from now on it is asked for whole replies."""
         if not self.streams or not (_NO_STREAM.search(text.lower()) or report.param == "stream"):
@@ -120,6 +125,8 @@ class ServerExchange(ABC):
         shape = self.shape.after(text, self.request.messages)
         if shape is None:
             return False
+        if shape.user_last and not self.shape.user_last:
+            self.learnt.prefill = "refused"
         self.learnt.shape = shape
         return True
 
@@ -159,8 +166,16 @@ class ServerModel(ABC):
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `ChatModel.stream`."""
+        exchange = self._exchange(request)
+        async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
+            async for delta in deltas:
+                if delta.finish is not None:
+                    exchange.ended()
+                yield delta if delta.finish is None else replace(delta, shape=str(exchange.shape))
+
+    def _exchange(self, request: ModelRequest) -> ServerExchange:
         known, place = self._pool.knowledge, (self._base_url, self._spec.model)
-        exchange = self.exchange(
+        return self.exchange(
             self._failures,
             self._spec,
             request,
@@ -169,10 +184,16 @@ class ServerModel(ABC):
             known.of(*place),
             lambda learnt: known.keep(*place, learnt),
             self._pool.timeouts,
+            self._pool.sent(*place),
         )
-        async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
-            async for delta in deltas:
-                yield delta if delta.finish is None else replace(delta, shape=str(exchange.shape))
+
+    async def prefill(self) -> Prefill:
+        """How the model goes on from a reply that was begun for it, as far as it is known.
+
+        Raises:
+            NetworkError, ProviderError: as for `stream`, where the server is asked.
+        """
+        return self._pool.knowledge.of(self._base_url, self._spec.model).prefill or "unknown"
 
     async def test(self) -> ModelTest:
         """One tiny completion, without what earlier refusals taught. Raises like `stream`."""
@@ -185,8 +206,8 @@ class ServerModel(ABC):
 
     async def listing(self, path: str, seconds: float = LIST_SECONDS) -> object:
         """A document of the server about its models. Raises like `stream`."""
-        url = f"{self._base_url}/{path}"
-        return await get_json(self._pool, self._base_url, url, self._headers(), self._failures, seconds)
+        call = Call(f"{self._base_url}/{path}", self._headers(), {})
+        return await ask_json(self._pool, self._base_url, call, self._failures, seconds)
 
     def _headers(self) -> dict[str, str]:
         headers = {"User-Agent": f"lunalux/{__version__}", "Accept-Encoding": "identity"}

@@ -15,10 +15,10 @@ from typing import Any
 
 from lunalux_core.llm.model import POST_PROCESSING, CharacterMaterial, Message, ModelRequest, PostProcess
 
-_OPENERS = {"en": "Let us begin.", "zh": "我们开始吧。"}
+OPENERS = {"en": "Let us begin.", "zh": "我们开始吧。"}
 """The person's first words where a template wants some before the character's."""
 
-_CLOSERS = {"en": "Go on.", "zh": "请继续。"}
+CLOSERS = {"en": "Go on.", "zh": "请继续。"}
 
 _EXAMPLES = {"example_user": "user", "example_assistant": "assistant"}
 """Names that mark a system message as a line of an example dialogue."""
@@ -138,9 +138,9 @@ def shaped(shape: Shape, request: ModelRequest) -> tuple[Message, ...]:
     if shape.mode == "strict":
         lead = 1 if messages and messages[0].role == "system" else 0
         if len(messages) == lead or messages[lead].role != "user":
-            messages.insert(lead, Message("user", _OPENERS[request.language]))
+            messages.insert(lead, Message("user", OPENERS[request.language]))
     if shape.user_last and messages and messages[-1].role != "user":
-        messages.append(Message("user", _CLOSERS[request.language]))
+        messages.append(Message("user", CLOSERS[request.language]))
     return tuple(messages)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 KINDS: Mapping[str, ModelConfig] = {
     "openai": ModelConfig("", "openai", ""),
+    "anthropic": ModelConfig("", "anthropic", ""),
     "gemini": ModelConfig("", "gemini", ""),
     "openrouter": ModelConfig("", "openai", "", "https://openrouter.ai/api/v1"),
     **{name: ModelConfig("", "openai", "", server.base_url) for name, server in LOCAL_SERVERS.items()},
