@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import TurnContext, Workflow
     from lunalux_core.library import Library
+    from lunalux_core.llm.model import ModelRequest, ModelSpec
 
 
 class Chat:
@@ -333,6 +334,16 @@ class Chat:
         context = TurnContext()
         ready = await self._ready(conversation_id, text, options, context)
         return ready.prompt, context.told()
+
+    async def request(
+        self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
+    ) -> tuple[ModelSpec, ModelRequest]:
+        """The model, and what `send` would ask it; nothing is stored and nothing is sent."""
+        from lunalux_core.dialogue.nodes.llm import model_request
+        from lunalux_core.dialogue.workflow import TurnContext
+
+        ready = await self._ready(conversation_id, text, options, TurnContext())
+        return ready.request.turn.model, model_request(ready)
 
     async def inspect(
         self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()

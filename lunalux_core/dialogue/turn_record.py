@@ -60,8 +60,11 @@ def turn_record(ready: Ready, trace: Trace, shape: str = "") -> dict[str, Any]:
     `shape` tells how the messages were reshaped for a strict server, "" where they went as they are.
 
     `names` tells what the preset calls its own slots, `prompt` is the report of the assembly (what was cut),
-    `worldbook` the engine's account of its entries, `scripts` which regex scripts changed what.
+    `worldbook` the engine's account of its entries, `scripts` which regex scripts changed what, `parameters`
+    what the request asked for, who said it, and what the model does not take.
     """
+    from lunalux_core.dialogue.turn_sampling import sampling_record
+
     turn = ready.request.turn
     slots = {part for message in ready.prompt.messages for part in message.slot.split("+")}
     slots.update(one.slot for one in ready.prompt.report.slots)
@@ -78,4 +81,5 @@ def turn_record(ready: Ready, trace: Trace, shape: str = "") -> dict[str, Any]:
         "worldbook": ready.activation.as_json(),
         "scripts": [asdict(one) for one in trace.touched],
         "shape": shape,
+        "parameters": sampling_record(turn, ready.prompt.form),
     }

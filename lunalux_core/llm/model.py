@@ -8,12 +8,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from lunalux_core.documents.prompt_values import Role as Role
 from lunalux_core.documents.prompt_values import Sampling as Sampling
 
-Provider = Literal["openai", "gemini", "practice", "official", "plugin"]
+Provider = Literal[
+    "openai",
+    "openrouter",
+    "anthropic",
+    "gemini",
+    "llamacpp",
+    "koboldcpp",
+    "ollama",
+    "tabby",
+    "textgen",
+    "vllm",
+    "deepseek",
+    "mistral",
+    "practice",
+    "official",
+    "plugin",
+]
 Finish = Literal["stop", "length", "cut", "filtered", "tool", "stopped"]
 """Why a reply ended: by itself, at its token limit, without an end mark or broken off by its server, by a
 filter, with a call of a tool, or stopped by the person."""
@@ -37,13 +53,19 @@ class ModelOptions:
     `timeout` is the longest silence before the first word, in seconds, 0 for the usual one. `stream` off asks
     for replies in one piece. `post_process` shapes the roles for a strict chat template (`shaping`); "" finds
     out by itself what the server takes. `thinking_marks` are an opening and a closing mark beside the known
-    ones (`marks`), or nothing.
+    ones (`marks`), or nothing. `extra_body` is merged into every request last, `drop` names fields that are
+    never sent, `headers` go along; none of the three ever comes from an imported file. `price` is what a
+    million tokens cost: read, read from the cache, written; None where the person gave none.
     """
 
     timeout: float = 0
     stream: bool = True
     post_process: PostProcess | Literal[""] = ""
     thinking_marks: tuple[str, ...] = ()
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    price: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +90,14 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts of one call; `estimated` when the server sent none."""
+    """Token counts of one call; `estimated` when the server sent none. `cached_tokens` are those of the
+    prompt that the server had read before, `thinking_tokens` those of the reply that were thought."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     estimated: bool = False
+    cached_tokens: int = 0
+    thinking_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:

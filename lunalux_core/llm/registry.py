@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import InvalidInput, NotFound
-from lunalux_core.llm.model import ChatModel, ModelSpec, Sampling
+from lunalux_core.llm.model import ChatModel, ModelSpec
+from lunalux_core.llm.parameters import HOMES, sampling_of
 from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
 from lunalux_core.llm.servers.local import LOCAL_SERVERS
 from lunalux_core.llm.servers.local import local_servers as local_servers
@@ -21,8 +22,14 @@ from lunalux_core.llm.servers.pool import HttpPool, host_of
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import ModelConfig
+    from lunalux_core.llm.model import ModelRequest
     from lunalux_core.llm.servers.gemini import GeminiModel
+    from lunalux_core.llm.servers.http import Call
+    from lunalux_core.llm.servers.learnt import Learnt
     from lunalux_core.llm.servers.openai import OpenAIModel
+
+HOSTED = frozenset({"openrouter", "anthropic", "deepseek", "mistral"})
+"""Kinds that are one company's service; their keys may stand in the environment as KIND_API_KEY."""
 
 Opener = Callable[[ModelSpec], ChatModel]
 ENVIRONMENT_KEY = "env:"
@@ -122,10 +129,39 @@ class Registry:
                 if self._official is None:
                     raise _unknown(spec.name)
                 return self._official(spec)
-            case "openai" | "gemini":
-                return self._server(spec)
             case "plugin":  # one whose plug-in is not running
                 raise _unknown(spec.name)
+            case _:
+                return self._server(spec)
+
+    def call_of(self, spec: ModelSpec, request: ModelRequest) -> Call:
+        """The HTTP call that this request would be, made with a model that may still lack its key.
+
+        Raises:
+            InvalidInput: REQUEST_NOT_HTTP, the model is asked otherwise; else as `open`.
+        """
+        from lunalux_core.llm.servers.server import ServerModel
+
+        opened = None
+        if spec.provider not in {"practice", "official", "plugin"}:
+            opened = self._server(spec, keyless=True)
+        if not isinstance(opened, ServerModel):
+            raise InvalidInput(
+                "REQUEST_NOT_HTTP",
+                f"The model {spec.name} is asked without a request that could be shown.",
+                "Choose a model on a server of your own with --model; --show-prompt works for every model.",
+                model=spec.name,
+            )
+        return opened.call_of(request)
+
+    def learnt(self, spec: ModelSpec) -> Learnt | None:
+        """What the model's server has taught so far; None for models without a server."""
+        from lunalux_core.llm.servers.server import ServerModel
+
+        if spec.provider in {"practice", "official", "plugin"}:
+            return None
+        opened = self._server(spec, keyless=True)
+        return opened.learnt() if isinstance(opened, ServerModel) else None
 
     async def models_of(self, spec: ModelSpec) -> tuple[str, ...]:
         """The names of the models on the spec's server; its own model for practice and the gateway.
@@ -133,7 +169,7 @@ class Registry:
         Raises:
             NetworkError, ProviderError, InvalidInput: as `ChatModel.stream` and `open`.
         """
-        if spec.provider not in {"openai", "gemini"} or spec.name in self._offers:
+        if spec.provider in {"practice", "official", "plugin"} or spec.name in self._offers:
             return (spec.model,)
         return await self._server(spec).models()
 
@@ -147,24 +183,28 @@ class Registry:
             return ModelSpec(f"openai:{model}", "openai", model, url, ENVIRONMENT_KEY + OPENAI_KEY)
         return ModelSpec(f"gemini:{model}", "gemini", model, "", ENVIRONMENT_KEY + GEMINI_KEY)
 
-    def _server(self, spec: ModelSpec) -> OpenAIModel | GeminiModel:
+    def _server(self, spec: ModelSpec, *, keyless: bool = False) -> OpenAIModel | GeminiModel:
         # Deferred: most commands resolve a model without ever opening one.
         if spec.provider == "gemini":
             from lunalux_core.llm.servers import gemini
 
-            key = self._key_of(spec, GEMINI_KEY, "", gemini.DEFAULT_BASE_URL)
+            key = self._key_of(spec, GEMINI_KEY, "", gemini.DEFAULT_BASE_URL, keyless)
             return gemini.GeminiModel(spec, key, self._pool)
         from lunalux_core.llm.servers import openai
 
         home = self._environ.get(OPENAI_URL, "")
-        key = self._key_of(spec, OPENAI_KEY, home, openai.DEFAULT_BASE_URL)
+        provider_url = openai.DEFAULT_BASE_URL
+        variable = OPENAI_KEY
+        if spec.provider in HOSTED:
+            home, provider_url, variable = "", HOMES[spec.provider], f"{spec.provider.upper()}_API_KEY"
+        key = self._key_of(spec, variable, home, provider_url, keyless)
         if spec.mode == "text":
             from lunalux_core.llm.servers.text_completion import TextCompletionModel
 
             return TextCompletionModel(spec, key, self._pool)
         return openai.OpenAIModel(spec, key, self._pool)
 
-    def _key_of(self, spec: ModelSpec, variable: str, home: str, provider_url: str) -> str:
+    def _key_of(self, spec: ModelSpec, variable: str, home: str, provider_url: str, keyless: bool) -> str:
         """The stored key, else `variable` where it is meant for this very server (`home`).
 
         The provider itself always needs a key; any other server may not, and says so if it does.
@@ -177,7 +217,7 @@ class Registry:
             key = self._key(spec.key_name)
         if not key and address == (home.strip() or provider_url).rstrip("/"):
             key = self._environ.get(variable)
-        if not key and host_of(address) == host_of(provider_url):
+        if not key and not keyless and host_of(address) == host_of(provider_url):
             raise InvalidInput(
                 "MODEL_KEY_MISSING",
                 f"The model {spec.name} has no key.",
@@ -190,15 +230,14 @@ class Registry:
 
 def saved_specs(configs: Iterable[ModelConfig]) -> tuple[ModelSpec, ...]:
     """The saved configurations of the settings as specs (`[models.NAME]` in config.toml)."""
-    known = {one.name for one in fields(Sampling)}
     return tuple(
         ModelSpec(
             config.name,
             config.provider,
             config.model,
-            config.base_url,
+            config.base_url or HOMES.get(config.provider, ""),
             ENVIRONMENT_KEY + config.key_env if config.key_env else credential_name(config.name),
-            Sampling(**{name: value for name, value in config.sampling.items() if name in known}),  # type: ignore[arg-type]
+            sampling_of(config.sampling),
             config.context_tokens,
             options=config.options,
             mode=config.mode,

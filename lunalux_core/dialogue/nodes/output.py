@@ -7,6 +7,7 @@ from typing import Any
 from lunalux_core.dialogue.turn import ReplyDraft, TurnResult
 from lunalux_core.dialogue.turn_record import turn_record
 from lunalux_core.dialogue.workflow import TurnContext
+from lunalux_core.llm.cost import cost_of
 
 
 async def output(reply: ReplyDraft, context: TurnContext) -> TurnResult:
@@ -33,4 +34,6 @@ async def output(reply: ReplyDraft, context: TurnContext) -> TurnResult:
         token_factor=completion.token_factor,
         report=turn_record(ready, context.trace, completion.shape),
         finish=completion.finish,
+        speed=completion.speed,
+        cost=cost_of(completion.usage, turn.model.options.price),
     )

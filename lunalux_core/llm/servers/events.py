@@ -11,6 +11,7 @@ here; what it says is read in `reports`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -101,7 +102,7 @@ def _read(said: Said, event: dict[str, Any], depth: int) -> None:
         said.refusal is None and (not said.parts or "base_resp" in event) and _refused(event)
     ):
         said.refusal = event
-    if usage := _usage(event):
+    if usage := read_usage(event):
         said.usage = usage
     feedback = event.get("promptFeedback")
     if isinstance(feedback, dict) and feedback.get("blockReason"):
@@ -256,23 +257,48 @@ def _bad_code(code: object) -> bool:
     return str("" if code is None else code).strip().lower() not in _GOOD_CODES
 
 
-def _usage(event: dict[str, Any]) -> Usage | None:
+def read_usage(event: Mapping[str, Any]) -> Usage | None:
+    """The counts of an event, None where it tells none."""
     usage = event.get("usage")
+    timings = event.get("timings")
+    reused = _count(timings, "cache_n") if isinstance(timings, dict) else 0
     if isinstance(usage, dict):
+        # OpenAI's, Anthropic's and DeepSeek's words for what had been read before; llama.cpp times it.
+        read, written = (
+            _inner(usage, "prompt_tokens_details", "input_tokens_details"),
+            _inner(usage, "completion_tokens_details", "output_tokens_details"),
+        )
+        cached = _count(read, "cached_tokens") or _count(
+            usage, "prompt_cache_hit_tokens", "cache_read_input_tokens"
+        )
+        prompt = _count(usage, "prompt_tokens", "input_tokens")
+        if "prompt_tokens" not in usage:  # Anthropic counts what is cached beside what is not
+            prompt += _count(usage, "cache_read_input_tokens") + _count(usage, "cache_creation_input_tokens")
         return Usage(
-            _count(usage, "prompt_tokens", "input_tokens"),
+            prompt,
             _count(usage, "completion_tokens", "output_tokens"),
+            cached_tokens=cached or reused,
+            thinking_tokens=_count(written, "reasoning_tokens") or _count(usage, "reasoning_tokens"),
         )
     usage = event.get("usageMetadata")
     if isinstance(usage, dict):
         # Thoughts are billed as output but counted apart.
-        written = _count(usage, "candidatesTokenCount") + _count(usage, "thoughtsTokenCount")
-        return Usage(_count(usage, "promptTokenCount"), written)
+        thought = _count(usage, "thoughtsTokenCount")
+        return Usage(
+            _count(usage, "promptTokenCount"),
+            _count(usage, "candidatesTokenCount") + thought,
+            cached_tokens=_count(usage, "cachedContentTokenCount"),
+            thinking_tokens=thought,
+        )
     if "eval_count" in event or "prompt_eval_count" in event:
         return Usage(_count(event, "prompt_eval_count"), _count(event, "eval_count"))
     return None
 
 
-def _count(usage: dict[str, Any], *names: str) -> int:
+def _inner(usage: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return next((found for name in names if isinstance(found := usage.get(name), dict)), {})
+
+
+def _count(usage: Mapping[str, Any], *names: str) -> int:
     values = (usage.get(name) for name in names)
     return next((value for value in values if isinstance(value, int) and value >= 0), 0)

@@ -159,8 +159,14 @@ class ServerModel(ABC):
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `ChatModel.stream`."""
+        exchange = self._exchange(request)
+        async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
+            async for delta in deltas:
+                yield delta if delta.finish is None else replace(delta, shape=str(exchange.shape))
+
+    def _exchange(self, request: ModelRequest) -> ServerExchange:
         known, place = self._pool.knowledge, (self._base_url, self._spec.model)
-        exchange = self.exchange(
+        return self.exchange(
             self._failures,
             self._spec,
             request,
@@ -170,9 +176,14 @@ class ServerModel(ABC):
             lambda learnt: known.keep(*place, learnt),
             self._pool.timeouts,
         )
-        async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
-            async for delta in deltas:
-                yield delta if delta.finish is None else replace(delta, shape=str(exchange.shape))
+
+    def call_of(self, request: ModelRequest) -> Call:
+        """The call as it would be made now. Nothing is sent."""
+        return self._exchange(request).call()
+
+    def learnt(self) -> Learnt:
+        """What the server has taught so far."""
+        return self._pool.knowledge.of(self._base_url, self._spec.model)
 
     async def test(self) -> ModelTest:
         """One tiny completion, without what earlier refusals taught. Raises like `stream`."""
@@ -190,4 +201,5 @@ class ServerModel(ABC):
 
     def _headers(self) -> dict[str, str]:
         headers = {"User-Agent": f"lunalux/{__version__}", "Accept-Encoding": "identity"}
-        return {**headers, **self.authorised(self._key)} if self._key else headers
+        headers |= self.authorised(self._key) if self._key else {}
+        return {**headers, **self._spec.options.headers}
