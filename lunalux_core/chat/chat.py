@@ -353,10 +353,13 @@ class Chat:
         Nothing is stored and nothing is sent; those of past turns are `library.turn_records`.
         """
         from lunalux_core.dialogue.turn_record import Trace, turn_record
+        from lunalux_core.dialogue.turn_sampling import sampling_record
         from lunalux_core.dialogue.workflow import TurnContext
 
         context = TurnContext(trace=Trace(explain=True))
-        return turn_record(await self._ready(conversation_id, text, options, context), context.trace)
+        ready = await self._ready(conversation_id, text, options, context)
+        parameters = sampling_record(ready.request.turn, ready.prompt.form)
+        return turn_record(ready, context.trace, parameters=parameters)
 
     async def _ready(
         self, conversation_id: str, text: str, options: TurnOptions, context: TurnContext
