@@ -12,24 +12,9 @@ from typing import Any, Literal, Protocol
 
 from lunalux_core.documents.prompt_values import Role as Role
 from lunalux_core.documents.prompt_values import Sampling as Sampling
+from lunalux_core.llm.parameters import ServerKind
 
-Provider = Literal[
-    "openai",
-    "openrouter",
-    "anthropic",
-    "gemini",
-    "llamacpp",
-    "koboldcpp",
-    "ollama",
-    "tabby",
-    "textgen",
-    "vllm",
-    "deepseek",
-    "mistral",
-    "practice",
-    "official",
-    "plugin",
-]
+Provider = Literal[ServerKind, "practice", "official", "plugin"]
 Finish = Literal["stop", "length", "cut", "filtered", "tool", "stopped"]
 """Why a reply ended: by itself, at its token limit, without an end mark or broken off by its server, by a
 filter, with a call of a tool, or stopped by the person."""

@@ -189,7 +189,7 @@ def add(
     sampling |= {key: checked_value(key, value) for key, value in given.items() if value is not None}
     config = ModelConfig(
         name=name,
-        provider=provider,  # type: ignore[arg-type]
+        provider=provider,
         model=model,
         base_url=base_url,
         key_env=key_env,
