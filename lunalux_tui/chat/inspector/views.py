@@ -131,7 +131,6 @@ def _parameters(record: Record) -> Iterator[Item]:
 
 def _messages(look: Look) -> Iterator[Item]:
     yield from _shape(look.record)
-    yield from _parameters(look.record)
     messages = look.record["messages"]
     if look.before is None:
         compared = [Compared("same", one, None) for one in messages]
@@ -149,6 +148,7 @@ def _messages(look: Look) -> Iterator[Item]:
             message["content"],
             lambda one=one: _message_told(one, look),  # type: ignore[misc]
         )
+    yield from _parameters(look.record)
 
 
 def _message_told(one: Compared, look: Look) -> list[Run]:
