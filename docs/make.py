@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from lunalux_core.config.settings import DECLARATIONS, MODEL_OPTIONS
+from lunalux_core.llm.parameters import KINDS, PARAMETERS
 from lunalux_tui.cli import NOUNS, Nouns
 
 FOLDER = Path(__file__).resolve().parent
@@ -60,6 +61,46 @@ def settings_page() -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def parameters_page() -> str:
+    """docs/parameters.md"""
+    lines = [
+        "# Parameters of a request",
+        "",
+        "What a request may ask for beside its words, by our names. They stand in",
+        "`[models.NAME.sampling]` of `config.toml`, in the model form, in",
+        "`lunalux model add --param NAME=VALUE`, and for one turn in `lunalux chat --set NAME=VALUE`.",
+        "The turn's word counts before the model's, that before an imported preset's or a template's",
+        "sampler file's, that before the settings'. What a server does not take is not sent; the inspector,",
+        "`lunalux chat --show-request` and `lunalux model show` name it.",
+        "",
+        "每个请求除文字外还能带的参数。写在 `config.toml` 的",
+        "`[models.名称.sampling]`、模型表单或 `lunalux model add --param 名称=值` 里；",
+        "只用于一轮时写 `lunalux chat --set 名称=值`。",
+        "先后顺序：本轮、模型、导入的预设或模板的采样文件、设置。",
+        "服务器不支持的参数不会发送，检查器、`--show-request` 与",
+        "`lunalux model show` 会列出它们。",
+        "",
+        "| parameter | allowed | what it does |",
+        "| --- | --- | --- |",
+        *(f"| `{one.name}` | {one.allowed} | {one.help} |" for one in PARAMETERS.values()),
+        "",
+        "## What each kind of server calls them",
+        "",
+        "A dot leads into an object; an empty cell is a parameter that this kind does not take.",
+        "`generic` is any other server that speaks OpenAI's protocol: it is sent everything, and what it",
+        "refuses is left out from then on. llama.cpp and KoboldCpp get `n_predict`, `max_length`,",
+        "`stop_sequence` and `sampler_seed` in their own protocols for one text. OpenAI takes at most 4 stop",
+        "texts, Gemini 5, DeepSeek 16.",
+        "",
+        f"| parameter | {' | '.join(KINDS)} |",
+        f"| --- |{' --- |' * len(KINDS)}",
+    ]
+    for one in PARAMETERS.values():
+        cells = (f"`{one.wire[kind]}`" if kind in one.wire else "" for kind in KINDS)
+        lines.append(f"| `{one.name}` | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def journeys_page() -> str:
@@ -195,6 +236,7 @@ def keys_page(language: str = "en") -> str:
 
 PAGES = {
     "settings.md": settings_page,
+    "parameters.md": parameters_page,
     "cli.md": cli_page,
     "keys.md": keys_page,
     "keys.zh.md": partial(keys_page, "zh"),

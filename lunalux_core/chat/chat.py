@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import TurnContext, Workflow
     from lunalux_core.library import Library
+    from lunalux_core.llm.model import ModelRequest, ModelSpec
 
 
 class Chat:
@@ -326,6 +327,16 @@ class Chat:
         ready = await self._ready(conversation_id, text, options, context)
         return ready.prompt, context.told()
 
+    async def request(
+        self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
+    ) -> tuple[ModelSpec, ModelRequest]:
+        """The model, and what `send` would ask it; nothing is stored and nothing is sent."""
+        from lunalux_core.dialogue.nodes.llm import model_request
+        from lunalux_core.dialogue.workflow import TurnContext
+
+        ready = await self._ready(conversation_id, text, options, TurnContext())
+        return ready.request.turn.model, model_request(ready)
+
     async def inspect(
         self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
     ) -> Mapping[str, Any]:
@@ -334,10 +345,13 @@ class Chat:
         Nothing is stored and nothing is sent; those of past turns are `library.turn_records`.
         """
         from lunalux_core.dialogue.turn_record import Trace, turn_record
+        from lunalux_core.dialogue.turn_sampling import sampling_record
         from lunalux_core.dialogue.workflow import TurnContext
 
         context = TurnContext(trace=Trace(explain=True))
-        return turn_record(await self._ready(conversation_id, text, options, context), context.trace)
+        ready = await self._ready(conversation_id, text, options, context)
+        parameters = sampling_record(ready.request.turn, ready.prompt.form)
+        return turn_record(ready, context.trace, parameters=parameters)
 
     async def _ready(
         self, conversation_id: str, text: str, options: TurnOptions, context: TurnContext

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FINISH = "finish"
-"""In a message's `extra`: why the reply ended (`llm.model.Finish`)."""
+FINISH, SPEED, COST = "finish", "speed", "cost"
+"""In a message's `extra`: why the reply ended (`llm.model.Finish`), how fast it came, what it cost."""
 FLUSH_SECONDS = 0.5
 """How often a streaming reply goes into the library, where other programs see it grow; every piece is in its
 file (`journal`) before it is shown."""
@@ -114,7 +114,12 @@ class StreamingReply:
                 usage=asdict(result.usage),
                 billing=result.billing,
                 state=result.state,
-                extra={**at_rest(reply), FINISH: result.finish},
+                extra={
+                    **at_rest(reply),
+                    FINISH: result.finish,
+                    SPEED: dict(result.speed),
+                    **({COST: dict(result.cost)} if result.cost else {}),
+                },
             )
             self._record(connection)
             return load_message(connection, reply.id)

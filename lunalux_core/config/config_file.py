@@ -8,6 +8,7 @@ See docs/spec/design.md: The command line.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from lunalux_core.config.settings import DECLARATIONS, ModelConfig, checked, dec
 from lunalux_core.database import storage_error
 from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.errors import InvalidInput
+from lunalux_core.llm.parameters import plain_value
 
 
 def template() -> str:
@@ -95,12 +97,33 @@ def save_model(path: Path, config: ModelConfig) -> None:
         entry["mode"] = config.mode
     if config.template:
         entry["template"] = config.template
+    if options.drop:
+        entry["drop"] = list(options.drop)
+    if options.price:
+        entry["price"] = list(options.price)
+    if options.extra_body:
+        entry["extra_body"] = _table(options.extra_body)
+    if options.headers:
+        entry["headers"] = dict(options.headers)
     if config.sampling:
-        entry["sampling"] = dict(config.sampling)
+        entry["sampling"] = {
+            name: _table(value) if isinstance(value, Mapping) else plain_value(value)
+            for name, value in config.sampling.items()
+        }
     with _editing(path) as document:
         if not isinstance(document.get("models", {}), (Table, dict)):
             del document["models"]
         document.setdefault("models", tomlkit.table(is_super_table=True))[config.name] = entry
+
+
+def _table(value: Mapping[str, Any]) -> Any:
+    """An object as TOML can hold it; one with a null in it as JSON text, for TOML has none."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        tomllib.loads(tomlkit.dumps({"x": json.loads(text)}))
+    except (ValueError, TypeError, RecursionError, TOMLKitError):
+        return text
+    return json.loads(text)
 
 
 def remove_model(path: Path, name: str) -> bool:

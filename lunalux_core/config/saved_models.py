@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,17 +11,6 @@ from lunalux_core.llm.registry import credential_name
 
 if TYPE_CHECKING:
     from lunalux_core.config.credentials import Credentials
-
-SAMPLING: Mapping[str, tuple[type[int] | type[float], float, float]] = {
-    "temperature": (float, 0, 5),
-    "top_p": (float, 0, 1),
-    "top_k": (int, 0, 1000),
-    "max_tokens": (int, 1, 1_000_000),
-    "frequency_penalty": (float, -2, 2),
-    "presence_penalty": (float, -2, 2),
-    "repeat_penalty": (float, 0, 10),
-}
-"""Sampling parameters: their kind, their least and their greatest value."""
 
 
 def save_configuration(

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.llm.model import POST_PROCESSING, PREFILLS, ModelOptions
+from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
+from lunalux_core.llm.model import POST_PROCESSING, PREFILLS, ModelOptions, Provider
+from lunalux_core.llm.parameters import PROVIDERS, checked_value
 
 if TYPE_CHECKING:
     from lunalux_core.config.toml_lines import Place
@@ -73,12 +75,12 @@ class ModelConfig:
     """One saved model configuration (`[models.NAME]`); its key lives in the credentials store."""
 
     name: str
-    provider: Literal["openai", "anthropic", "gemini"]
+    provider: Provider
     model: str
     base_url: str = ""
     key_env: str = ""
     context_tokens: int = 8192
-    sampling: Mapping[str, float | int] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
     options: ModelOptions = field(default_factory=ModelOptions)
     mode: Literal["chat", "text"] = "chat"
     template: str = ""
@@ -489,20 +491,17 @@ def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> d
         provider = entry.get("provider") if isinstance(entry, dict) else None
         tokens = entry.get("context_tokens", 8192) if isinstance(entry, dict) else 0
         whole = isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= TOKENS_LIMIT
-        if (
-            provider not in ("openai", "anthropic", "gemini")
-            or not isinstance(entry.get("model"), str)
-            or not whole
-        ):
+        if provider not in PROVIDERS or not isinstance(entry.get("model"), str) or not whole:
             where = _place(path, text, "models", name)
             problems.append(
                 InvalidInput(
                     "MODEL_CONFIG_INVALID",
-                    f"The model {name!r} in {where} lacks a provider (openai, anthropic or gemini), "
-                    "a model name, or a whole number of context_tokens.",
+                    f"The model {name!r} in {where} lacks a provider ({', '.join(PROVIDERS)}), a model "
+                    "name, or a whole number of context_tokens.",
                     "Correct it, or remove it with `lunalux model remove`.",
                     name=name,
                     where=where,
+                    providers=", ".join(PROVIDERS),
                 )
             )
             continue
@@ -519,7 +518,6 @@ def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> d
                     mode=str(mode),
                 )
             )
-        sampling = entry.get("sampling", {})
         found[name] = ModelConfig(
             name=name,
             provider=provider,
@@ -527,14 +525,25 @@ def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> d
             base_url=_text(entry.get("base_url", "")),
             key_env=_text(entry.get("key_env", "")),
             context_tokens=tokens,
-            sampling={k: v for k, v in sampling.items() if _is_number(v)}
-            if isinstance(sampling, dict)
-            else {},
+            sampling=_sampling(name, entry.get("sampling", {}), path, text, problems),
             options=_options(name, entry, path, text, problems),
             mode="text" if mode == "text" else "chat",
             template=str(entry.get("template", "")),
         )
     return found
+
+
+def _sampling(name: str, table: object, path: str, text: str, problems: list[LunaluxError]) -> dict[str, Any]:
+    """The parameters of a saved model; one that is unknown or not allowed is told and left to the server."""
+    good: dict[str, Any] = {}
+    for key, value in table.items() if isinstance(table, dict) else ():
+        if len(problems) >= PROBLEMS_LIMIT:
+            break
+        try:
+            good[key] = checked_value(key, value, _place(path, text, "models", name, "sampling", key))
+        except InvalidInput as error:
+            problems.append(error)
+    return good
 
 
 def _text(value: object) -> str:
@@ -550,7 +559,7 @@ def _options(
         if key not in entry:
             continue
         if option.fits(entry[key]):
-            good[key] = tuple(entry[key]) if isinstance(entry[key], list) else entry[key]
+            good[key] = option.read(entry[key])
             continue
         where = _place(path, text, "models", name, key)
         problems.append(
@@ -574,6 +583,20 @@ class ModelOption:
     allowed: str
     fits: Callable[[Any], bool]
     help: str
+    read: Callable[[Any], Any] = lambda value: tuple(value) if isinstance(value, list) else value
+
+
+def _reads(read: Callable[[Any], Any]) -> Callable[[Any], bool]:
+    """Whether a value can be read at all."""
+
+    def fits(value: Any) -> bool:
+        try:
+            read(value)
+        except InvalidInput:
+            return False
+        return True
+
+    return fits
 
 
 MODEL_OPTIONS: Mapping[str, ModelOption] = {
@@ -601,6 +624,29 @@ MODEL_OPTIONS: Mapping[str, ModelOption] = {
         ", ".join(PREFILLS),
         lambda value: value in PREFILLS,
         "How the model goes on from a reply that was begun for it. Without it, this is found out.",
+    ),
+    "extra_body": ModelOption(
+        "a table, or a JSON object as a text",
+        _reads(extra_body_of),
+        "Merged into every request, last of all.",
+        extra_body_of,
+    ),
+    "drop": ModelOption(
+        "a list of names of fields; a dot leads into an object",
+        lambda value: isinstance(value, list) and all(_is_word(one) for one in value),
+        "Fields that are never sent.",
+    ),
+    "headers": ModelOption(
+        "a table of names and values, each in one line",
+        _reads(headers_of),
+        "Headers that go along with every request. A key belongs into key_env or the credentials instead.",
+        headers_of,
+    ),
+    "price": ModelOption(
+        "a list of three numbers from 0 to 1000000",
+        _reads(price_of),
+        "What a million tokens cost: read, read from the cache, written. Without it no cost is told.",
+        price_of,
     ),
 }
 

@@ -165,6 +165,7 @@ class TurnOptions:
     """What a person may choose for one turn; empty means "as in the settings".
 
     `speaker` is the member of a group (name or id) who is to answer; empty leaves it to the group's order.
+    `parameters` of the request (`llm.parameters`) win over the model's, the preset's and the settings'.
     """
 
     model: str = ""
@@ -172,6 +173,7 @@ class TurnOptions:
     user_name: str = ""
     mode: str = ""
     speaker: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,7 @@ class TurnInput:
     group: GroupContext | None = None
     request: str = ""
     templates: tuple[StoredTemplate, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +279,8 @@ class Ready:
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What the model answered, as it came; `token_factor` is new where the provider told its count, `shape`
-    is how the messages were reshaped for the server (`llm.servers.shaping`)."""
+    is how the messages were reshaped for the server (`llm.servers.shaping`), `speed` has `first_token_s` and
+    `tokens_per_s`."""
 
     ready: Ready
     text: str
@@ -286,6 +290,7 @@ class Completion:
     token_factor: float | None = None
     finish: Finish = "stop"
     shape: str = ""
+    speed: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,3 +322,5 @@ class TurnResult:
     report: Mapping[str, Any]
     token_factor: float | None = None
     finish: Finish = "stop"
+    speed: Mapping[str, float] = field(default_factory=dict)
+    cost: Mapping[str, object] | None = None

@@ -222,6 +222,7 @@ class TurnReader:
             group=group,
             request=reply.request if reply else "",
             templates=tuple(load_templates(connection)) if model.mode == "text" else (),
+            parameters=options.parameters,
         )
 
     def _speaker(

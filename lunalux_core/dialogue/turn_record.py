@@ -7,7 +7,7 @@ See docs/spec/formats.md: Worldbook departures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -54,13 +54,16 @@ class Trace:
         return list(self._touched.values())
 
 
-def turn_record(ready: Ready, trace: Trace, shape: str = "") -> dict[str, Any]:
+def turn_record(
+    ready: Ready, trace: Trace, shape: str = "", parameters: Iterable[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """The record of a turn whose prompt is ready.
 
     `shape` tells how the messages were reshaped for a strict server, "" where they went as they are.
 
     `names` tells what the preset calls its own slots, `prompt` is the report of the assembly (what was cut),
-    `worldbook` the engine's account of its entries, `scripts` which regex scripts changed what.
+    `worldbook` the engine's account of its entries, `scripts` which regex scripts changed what, `parameters`
+    what the request asked for, who said it, and what the model does not take (`turn_sampling`).
     """
     turn = ready.request.turn
     slots = {part for message in ready.prompt.messages for part in message.slot.split("+")}
@@ -78,4 +81,5 @@ def turn_record(ready: Ready, trace: Trace, shape: str = "") -> dict[str, Any]:
         "worldbook": ready.activation.as_json(),
         "scripts": [asdict(one) for one in trace.touched],
         "shape": shape,
+        "parameters": list(parameters),
     }

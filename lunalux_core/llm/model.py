@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from lunalux_core.documents.prompt_values import Role as Role
 from lunalux_core.documents.prompt_values import Sampling as Sampling
+from lunalux_core.llm.parameters import ServerKind
 
-Provider = Literal["openai", "anthropic", "gemini", "practice", "official", "plugin"]
+Provider = Literal[ServerKind, "practice", "official", "plugin"]
 Finish = Literal["stop", "length", "cut", "filtered", "tool", "stopped"]
 """Why a reply ended: by itself, at its token limit, without an end mark or broken off by its server, by a
 filter, with a call of a tool, or stopped by the person."""
@@ -42,7 +43,9 @@ class ModelOptions:
     for replies in one piece. `post_process` shapes the roles for a strict chat template (`shaping`); "" finds
     out by itself what the server takes. `thinking_marks` are an opening and a closing mark beside the known
     ones (`marks`), or nothing. `prefill` is how the model goes on from a reply that was begun for it, ""
-    finds that out.
+    finds that out. `extra_body` is merged into every request last, `drop` names fields that are never sent,
+    `headers` go along; none of the three ever comes from an imported file. `price` is what a million tokens
+    cost: read, read from the cache, written; None where the person gave none.
     """
 
     timeout: float = 0
@@ -50,6 +53,10 @@ class ModelOptions:
     post_process: PostProcess | Literal[""] = ""
     thinking_marks: tuple[str, ...] = ()
     prefill: Prefill | Literal[""] = ""
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    price: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.llm.model import ChatModel, ModelSpec, Prefill, Sampling
+from lunalux_core.llm.model import ChatModel, ModelSpec, Prefill
+from lunalux_core.llm.parameters import HOMES, sampling_of
 from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
 from lunalux_core.llm.servers.local import LOCAL_SERVERS
 from lunalux_core.llm.servers.local import local_servers as local_servers
@@ -21,9 +22,15 @@ from lunalux_core.llm.servers.pool import HttpPool, host_of
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import ModelConfig
+    from lunalux_core.llm.model import ModelRequest
     from lunalux_core.llm.servers.anthropic import AnthropicModel
     from lunalux_core.llm.servers.gemini import GeminiModel
+    from lunalux_core.llm.servers.http import Call
+    from lunalux_core.llm.servers.learnt import Learnt
     from lunalux_core.llm.servers.openai import OpenAIModel
+
+HOSTED = frozenset({"openrouter", "anthropic", "deepseek", "mistral"})
+"""Kinds that are one company's service; their keys may stand in the environment as KIND_API_KEY."""
 
 Opener = Callable[[ModelSpec], ChatModel]
 ENVIRONMENT_KEY = "env:"
@@ -31,8 +38,8 @@ ENVIRONMENT_KEY = "env:"
 
 OPENAI_KEY, OPENAI_URL, GEMINI_KEY = "OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMINI_API_KEY"
 ANTHROPIC_KEY, ANTHROPIC_URL = "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"
-SERVERS = ("openai", "anthropic", "gemini")
-"""Providers that are reached over the network, with a key and an address."""
+SERVERLESS = frozenset({"practice", "official", "plugin"})
+"""Providers that are asked otherwise than by a request to a model server of the person's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,7 @@ class Registry:
             if spec.name == name:
                 return spec
         prefix, _, model = name.partition(":")
-        if model and prefix in SERVERS:
+        if model and prefix in {"openai", "anthropic", "gemini"}:
             return self._from_environment(prefix, model)
         if model and prefix == "official":
             return ModelSpec(name, "official", model)
@@ -129,14 +136,43 @@ class Registry:
                 if self._official is None:
                     raise _unknown(spec.name)
                 return self._official(spec)
-            case "openai" | "anthropic" | "gemini":
-                return self._server(spec)
             case "plugin":  # one whose plug-in is not running
                 raise _unknown(spec.name)
+            case _:
+                return self._server(spec)
+
+    def call_of(self, spec: ModelSpec, request: ModelRequest) -> Call:
+        """The HTTP call that this request would be, made with a model that may still lack its key.
+
+        Raises:
+            InvalidInput: REQUEST_NOT_HTTP, the model is asked otherwise; else as `open`.
+        """
+        from lunalux_core.llm.servers.server import ServerModel
+
+        opened = None
+        if spec.provider not in SERVERLESS:
+            opened = self._server(spec, keyless=True)
+        if not isinstance(opened, ServerModel):
+            raise InvalidInput(
+                "REQUEST_NOT_HTTP",
+                f"The model {spec.name} is asked without a request that could be shown.",
+                "Choose a model on a server of your own with --model; --show-prompt works for every model.",
+                model=spec.name,
+            )
+        return opened.call_of(request)
+
+    def learnt(self, spec: ModelSpec) -> Learnt | None:
+        """What the model's server has taught so far; None for models without a server."""
+        from lunalux_core.llm.servers.server import ServerModel
+
+        if spec.provider in SERVERLESS:
+            return None
+        opened = self._server(spec, keyless=True)
+        return opened.learnt() if isinstance(opened, ServerModel) else None
 
     async def prefill(self, spec: ModelSpec) -> Prefill:
         """How a model goes on from a reply that was begun for it, as far as it is known; never raises."""
-        if spec.options.prefill or spec.provider not in SERVERS or spec.name in self._offers:
+        if spec.options.prefill or spec.provider in SERVERLESS or spec.name in self._offers:
             return spec.options.prefill or "unknown"
         try:
             return await self._server(spec).prefill()
@@ -149,7 +185,7 @@ class Registry:
         Raises:
             NetworkError, ProviderError, InvalidInput: as `ChatModel.stream` and `open`.
         """
-        if spec.provider not in SERVERS or spec.name in self._offers:
+        if spec.provider in SERVERLESS or spec.name in self._offers:
             return (spec.model,)
         return await self._server(spec).models()
 
@@ -166,12 +202,14 @@ class Registry:
             return ModelSpec(f"anthropic:{model}", "anthropic", model, url, ENVIRONMENT_KEY + ANTHROPIC_KEY)
         return ModelSpec(f"gemini:{model}", "gemini", model, "", ENVIRONMENT_KEY + GEMINI_KEY)
 
-    def _server(self, spec: ModelSpec) -> OpenAIModel | AnthropicModel | GeminiModel:
+    def _server(
+        self, spec: ModelSpec, *, keyless: bool = False
+    ) -> OpenAIModel | AnthropicModel | GeminiModel:
         # Deferred: most commands resolve a model without ever opening one.
         if spec.provider == "gemini":
             from lunalux_core.llm.servers import gemini
 
-            key = self._key_of(spec, GEMINI_KEY, "", gemini.DEFAULT_BASE_URL)
+            key = self._key_of(spec, GEMINI_KEY, "", gemini.DEFAULT_BASE_URL, keyless)
             return gemini.GeminiModel(spec, key, self._pool)
         if spec.provider == "anthropic":
             from lunalux_core.llm.servers import anthropic
@@ -179,19 +217,23 @@ class Registry:
             # Its own clients leave the version out of the address, ours may have it: both are one server.
             home = anthropic.anthropic_base_url(self._environ.get(ANTHROPIC_URL, ""))
             at_home = replace(spec, base_url=anthropic.anthropic_base_url(spec.base_url))
-            key = self._key_of(at_home, ANTHROPIC_KEY, home, anthropic.DEFAULT_BASE_URL)
+            key = self._key_of(at_home, ANTHROPIC_KEY, home, anthropic.DEFAULT_BASE_URL, keyless)
             return anthropic.AnthropicModel(spec, key, self._pool)
         from lunalux_core.llm.servers import openai
 
         home = self._environ.get(OPENAI_URL, "")
-        key = self._key_of(spec, OPENAI_KEY, home, openai.DEFAULT_BASE_URL)
+        provider_url = openai.DEFAULT_BASE_URL
+        variable = OPENAI_KEY
+        if spec.provider in HOSTED:
+            home, provider_url, variable = "", HOMES[spec.provider], f"{spec.provider.upper()}_API_KEY"
+        key = self._key_of(spec, variable, home, provider_url, keyless)
         if spec.mode == "text":
             from lunalux_core.llm.servers.text_completion import TextCompletionModel
 
             return TextCompletionModel(spec, key, self._pool)
         return openai.OpenAIModel(spec, key, self._pool)
 
-    def _key_of(self, spec: ModelSpec, variable: str, home: str, provider_url: str) -> str:
+    def _key_of(self, spec: ModelSpec, variable: str, home: str, provider_url: str, keyless: bool) -> str:
         """The stored key, else `variable` where it is meant for this very server (`home`).
 
         The provider itself always needs a key; any other server may not, and says so if it does.
@@ -204,7 +246,7 @@ class Registry:
             key = self._key(spec.key_name)
         if not key and address == (home.strip() or provider_url).rstrip("/"):
             key = self._environ.get(variable)
-        if not key and host_of(address) == host_of(provider_url):
+        if not key and not keyless and host_of(address) == host_of(provider_url):
             raise InvalidInput(
                 "MODEL_KEY_MISSING",
                 f"The model {spec.name} has no key.",
@@ -217,15 +259,14 @@ class Registry:
 
 def saved_specs(configs: Iterable[ModelConfig]) -> tuple[ModelSpec, ...]:
     """The saved configurations of the settings as specs (`[models.NAME]` in config.toml)."""
-    known = {one.name for one in fields(Sampling)}
     return tuple(
         ModelSpec(
             config.name,
             config.provider,
             config.model,
-            config.base_url,
+            config.base_url or HOMES.get(config.provider, ""),
             ENVIRONMENT_KEY + config.key_env if config.key_env else credential_name(config.name),
-            Sampling(**{name: value for name, value in config.sampling.items() if name in known}),  # type: ignore[arg-type]
+            sampling_of(config.sampling),
             config.context_tokens,
             options=config.options,
             mode=config.mode,

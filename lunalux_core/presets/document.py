@@ -26,6 +26,7 @@ from lunalux_core.presets.fields import (
     params_of,
     prompts_of,
     regex_scripts_of,
+    unread_of,
     without_unsafe,
 )
 from lunalux_core.presets.preset import (
@@ -116,7 +117,7 @@ def read_preset(document: object, name: str, source: PresetSource | None = None)
         regex_scripts=regex_scripts_of(raw),
         raw=raw,
     )
-    return ReadPreset(preset, (*notes, *more))
+    return ReadPreset(preset, (*notes, *more, *unread_of(raw)))
 
 
 def preset_document(preset: Preset) -> dict[str, Any]:

@@ -188,7 +188,37 @@ def _sampling(raw: Mapping[str, Any], max_tokens: int | None) -> Sampling:
         frequency_penalty=number("frequency_penalty"),
         presence_penalty=number("presence_penalty"),
         repeat_penalty=number("repetition_penalty", 1),
+        min_p=number("min_p", 0),
+        top_a=number("top_a", 0),
+        seed=seed if (seed := as_integer(raw.get("seed"), -1)) >= 0 else None,
+        reasoning_effort=_word(raw.get("reasoning_effort")),
+        verbosity=_word(raw.get("verbosity")),
+        show_thoughts=thoughts if isinstance(thoughts := raw.get("show_thoughts"), bool) else None,
     )
+
+
+def _word(value: object) -> str | None:
+    """A choice of the preset; "auto" leaves it to the server, like no word at all."""
+    word = as_text(value).strip()
+    return None if word in {"", "auto"} else {"min": "minimal"}.get(word, word)
+
+
+_UNREAD = {
+    "function_calling": "calls of tools",
+    "request_images": "asking for pictures",
+    "enable_web_search": "web search",
+}
+
+
+def unread_of(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """Notes on what a preset asks for and nobody here does; it stays in the document."""
+    asked = [f"{key} ({words})" for key, words in _UNREAD.items() if as_flag(raw.get(key))]
+    if as_integer(raw.get("n"), 1) > 1:
+        asked.append("n (replies are asked for one at a time, so that none is lost)")
+    bias = as_text(raw.get("bias_preset_selected"))
+    if bias and bias != "Default (none)":
+        asked.append(f"logit_bias (the list {bias} is not in the file)")
+    return (f"Not used: {', '.join(asked)}.",) if asked else ()
 
 
 def regex_scripts_of(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.dialogue.turn import (
     Billed,
     PluginFailed,
@@ -28,6 +29,7 @@ from lunalux_core.dialogue.turn import (
 )
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound, PaymentError
 from lunalux_core.library.conversations import Conversation, Message
+from lunalux_core.llm.parameters import read_pairs
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import with_runtime
@@ -54,6 +56,15 @@ def chat(
     show_prompt: bool = typer.Option(
         False, "--show-prompt", help="Print the exact messages that would be sent, and send nothing."
     ),
+    show_request: bool = typer.Option(
+        False, "--show-request", help="Print the exact request as JSON, keys as ***, and send nothing."
+    ),
+    set_: list[str] = typer.Option(
+        [],
+        "--set",
+        metavar="NAME=VALUE",
+        help="A parameter of the request, for this turn alone (docs/parameters.md).",
+    ),
     accept_price: bool = typer.Option(
         False, "--accept-price", help="Pay the price of today, also where it is dearer than the one you know."
     ),
@@ -69,7 +80,7 @@ def chat(
     """
     if not message and not sys.stdin.isatty():
         message = input_text().strip()
-    if not message and not show_prompt and not speaker:
+    if not message and not show_prompt and not show_request and not speaker:
         if sys.stdin.isatty() and sys.stdout.isatty():
             from lunalux_tui.app.run import run
 
@@ -78,7 +89,11 @@ def chat(
             "USAGE", "There is no message to send.", "Give one with -m, or on stdin.", kind="message"
         )
     options = TurnOptions(
-        model=f"official:{official}" if official else model, preset=preset, user_name=user, speaker=speaker
+        model=f"official:{official}" if official else model,
+        preset=preset,
+        user_name=user,
+        speaker=speaker,
+        parameters=read_pairs(set_),
     )
 
     async def work(runtime: Runtime) -> None:
@@ -87,7 +102,9 @@ def chat(
         place = await _conversation(runtime, character, conversation, speaker, new=new, user=user)
         await _check_speaker(runtime, place, options)
         await _tell_of_scripts(runtime, place)
-        if show_prompt:
+        if show_request:
+            await _show_request(runtime, place, message, options)
+        elif show_prompt:
             await _show_prompt(runtime, place, message, options, as_json=as_json)
         else:
             await _agree_on_price(runtime, options.model or runtime.settings.model, accept_price)
@@ -291,11 +308,41 @@ def _reply(reply: Message, place: Conversation, model: str, billing: dict[str, A
         "conversation_id": place.id,
         "character_id": reply.speaker or place.character_id,
         "model": model,
-        "usage": reply.usage,
+        "usage": _usage(reply),
         "billing": billing,
         "finish": reply.finish,
+        "speed": reply.extra.get("speed"),
+        "cost": reply.extra.get("cost"),
         **speaker,
     }
+
+
+def _usage(reply: Message) -> dict[str, Any] | None:
+    """The counts under their documented names, all of them."""
+    if reply.usage is None:
+        return None
+    names = ("prompt_tokens", "cached_tokens", "completion_tokens", "thinking_tokens")
+    counts: dict[str, Any] = {name: reply.usage.get(name, 0) for name in names}
+    return {**counts, "estimated": bool(reply.usage.get("estimated"))}
+
+
+async def _show_request(runtime: Runtime, place: Conversation, message: str, options: TurnOptions) -> None:
+    """The request as it would be sent, and on stderr what of it the model does not take."""
+    from lunalux_core.llm.servers.request_fields import shown_headers, untaken
+
+    spec, request = await runtime.chat.request(place.id, message, options)
+    call = runtime.models.call_of(spec, request)
+    output.print_json(
+        {
+            "method": "POST",
+            "url": without_password(call.url),
+            "headers": shown_headers(call.headers),
+            "body": call.body,
+        }
+    )
+    text = request.completion is not None
+    if left := untaken(spec.provider, spec.base_url, request.sampling, text=text):
+        output.say("untaken", names=", ".join(left))
 
 
 async def _show_prompt(

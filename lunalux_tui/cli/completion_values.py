@@ -11,6 +11,7 @@ from typing import Any
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.database import peek
+from lunalux_core.llm.parameters import PROVIDERS
 
 MOST = 200
 Values = Callable[[], Iterable[str]]
@@ -95,7 +96,7 @@ ANYWHERE: dict[str, Values] = {
     "lang": _words("en", "zh"),
     "nsfw": _words("exclude", "include", "only"),
     "on_duplicate": _words("skip", "replace", "copy"),
-    "provider": _words("openai", "anthropic", "gemini"),
+    "provider": _words(*PROVIDERS),
     "storage": _words("embedded", "aws"),
     "shell": _words("bash", "zsh", "fish", "powershell", "pwsh"),
     "key": _settings,

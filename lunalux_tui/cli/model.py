@@ -11,8 +11,9 @@ import typer
 from lunalux_core.config.settings import ModelConfig
 from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
 from lunalux_core.llm.model import POST_PROCESSING, ModelOptions, ModelSpec
-from lunalux_core.llm.registry import SERVERS
+from lunalux_core.llm.parameters import EFFORTS, PROVIDERS, checked_value, read_pairs
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import YES
@@ -73,7 +74,9 @@ def list_models(
 @model_app.command()
 def add(
     name: str = typer.Argument(metavar="NAME", help="What to call it."),
-    provider: str = typer.Option(..., help="openai (any compatible server), anthropic or gemini."),
+    provider: str = typer.Option(
+        ..., help=f"What kind of server: {', '.join(PROVIDERS)}; openai is also any compatible one."
+    ),
     model: str = typer.Option(..., help="The model's name on the server."),
     base_url: str = typer.Option("", "--base-url", help="Address, e.g. http://127.0.0.1:11434/v1"),
     key_env: str = typer.Option("", "--key-env", metavar="VAR", help="Environment variable with the key."),
@@ -106,23 +109,44 @@ def add(
     repeat_penalty: float | None = typer.Option(None, "--repeat-penalty", min=0, max=10),
     mode: str = typer.Option("chat", help="chat, or text: one text made by a template, for base models."),
     template: str = typer.Option("", help="With --mode text: the template, else one that fits the model."),
+    stop: list[str] = typer.Option(
+        [], "--stop", metavar="TEXT", help="End a reply before this text; may be given several times."
+    ),
+    param: list[str] = typer.Option(
+        [], "--param", metavar="NAME=VALUE", help="A parameter of the request (docs/parameters.md)."
+    ),
+    reasoning_effort: str = typer.Option(
+        "", "--reasoning-effort", metavar="EFFORT", help=f"How long it thinks: {', '.join(EFFORTS)}."
+    ),
+    extra_body: str = typer.Option(
+        "", "--extra-body", metavar="JSON", help="A JSON object, merged into every request last."
+    ),
+    drop: list[str] = typer.Option(
+        [], "--drop", metavar="FIELD", help="A field that is never sent; a dot leads into an object."
+    ),
+    header: list[str] = typer.Option(
+        [], "--header", metavar="'NAME: VALUE'", help="A header that goes along with every request."
+    ),
+    price: str = typer.Option(
+        "", "--price", metavar="IN,CACHED,OUT", help="What a million tokens cost, in US dollars."
+    ),
     as_json: bool = JSON,
 ) -> None:
     """Save a model configuration (replaces one of the same name).
 
     lunalux model add local --provider openai --base-url http://127.0.0.1:11434/v1 --model llama3.1
     """
-    if provider not in SERVERS:
-        raise output.not_known("--provider", provider, SERVERS)
+    if provider not in PROVIDERS:
+        raise output.not_known("--provider", provider, PROVIDERS)
     if mode not in {"chat", "text"}:
         raise output.not_known("--mode", mode, ("chat", "text"))
-    if mode == "text" and provider != "openai":
+    if mode == "text" and provider in {"gemini", "anthropic"}:
         raise InvalidInput(
             "USAGE",
-            f"{provider.capitalize()} has no text completion.",
+            f"A server of the kind {provider} has no text completion.",
             "Use --mode chat, or another provider.",
             kind="text_mode",
-            provider=provider.capitalize(),
+            value=provider,
         )
     if template and mode != "text":
         raise InvalidInput(
@@ -150,7 +174,7 @@ def add(
         raise InvalidInput(
             "USAGE", "--key-env and --key-stdin do not go together.", "Give one of them.", kind="keys"
         )
-    sampling = {
+    given = {
         "temperature": temperature,
         "top_p": top_p,
         "top_k": top_k,
@@ -158,20 +182,28 @@ def add(
         "frequency_penalty": frequency_penalty,
         "presence_penalty": presence_penalty,
         "repeat_penalty": repeat_penalty,
+        "stop": stop or None,
+        "reasoning_effort": reasoning_effort or None,
     }
+    sampling = read_pairs(param)
+    sampling |= {key: checked_value(key, value) for key, value in given.items() if value is not None}
     config = ModelConfig(
         name=name,
-        provider=provider,  # type: ignore[arg-type]
+        provider=provider,
         model=model,
         base_url=base_url,
         key_env=key_env,
         context_tokens=context,
-        sampling={key: value for key, value in sampling.items() if value is not None},
+        sampling=sampling,
         options=ModelOptions(
             timeout,
             not no_stream,
             post_process,
             thinking_marks if all(mark.strip() for mark in thinking_marks) else (),
+            extra_body=extra_body_of(extra_body) if extra_body else {},
+            drop=tuple(drop),
+            headers=headers_of(header),
+            price=price_of(price) if price else None,
         ),
         mode=mode,  # type: ignore[arg-type]
         template=template,
@@ -194,15 +226,48 @@ def add(
                 raise InvalidInput("USAGE", "There is no key on stdin.", "Pipe it in, one line.", kind="key")
             runtime.credentials.set(credential_name(name), secret)
             place = runtime.credentials.place
+        replaced = name in runtime.settings.models
         save_model(runtime.paths.config_file, config)
         if as_json:
             output.print_json({"name": name, "provider": provider, "model": model, "key": place})
         else:
             output.say("model_saved", name=name)
+        if replaced:
+            output.say("model_replaced", name=name)
         if key_env and not os.environ.get(key_env):
             output.say("variable_unset", name=key_env)
 
     with_runtime(work)
+
+
+@model_app.command()
+def show(name: str = NAME, as_json: bool = JSON) -> None:
+    """What a model is: its server, window, parameters, prices, and what its server has taught.
+
+    Example: lunalux model show local --json
+    """
+
+    async def work(runtime: Runtime) -> None:
+        from lunalux_core.llm.details import model_details
+
+        spec = runtime.models.resolve(name)
+        told = model_details(spec, runtime.models.learnt(spec))
+        told["base_url"] = without_password(spec.base_url) or None
+        if as_json:
+            output.print_json(told)
+            return
+        output.print_table(["", ""], [[key, _in_words(value)] for key, value in told.items()])
+
+    with_runtime(work)
+
+
+def _in_words(value: object) -> str:
+    """A value of a model's details in a table."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_in_words(one)}" for key, one in value.items()) or "-"
+    if isinstance(value, list):
+        return ", ".join(map(_in_words, value)) or "-"
+    return "-" if value is None or value == "" else str(value)
 
 
 @model_app.command()

@@ -96,6 +96,20 @@ def unwritable(error: OSError) -> LunaluxError:
     )
 
 
+_USAGE_CODES = frozenset(
+    {
+        "USAGE",
+        "SETTING_INVALID",
+        "PARAMETER_UNKNOWN",
+        "PARAMETER_INVALID",
+        "PARAMETER_PAIR",
+        "EXTRA_BODY_INVALID",
+        "HEADER_INVALID",
+        "PRICE_INVALID",
+    }
+)
+
+
 def exit_code(error: LunaluxError) -> int:
     """The exit code of an error."""
     match error:
@@ -107,7 +121,7 @@ def exit_code(error: LunaluxError) -> int:
             return NOT_FOUND
         case NetworkError():
             return NETWORK
-    return USAGE if error.code in {"USAGE", "SETTING_INVALID"} else FAILED
+    return USAGE if error.code in _USAGE_CODES else FAILED
 
 
 def print_json(document: Any) -> None:

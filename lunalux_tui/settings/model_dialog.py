@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, Label
 
-from lunalux_core.config.saved_models import SAMPLING
 from lunalux_core.config.settings import ModelConfig
+from lunalux_core.errors import InvalidInput
+from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
 from lunalux_core.llm.model import POST_PROCESSING, ModelOptions
+from lunalux_core.llm.parameters import GROUPS, PARAMETERS, Parameter, checked_value, kind_of
 from lunalux_core.llm.registry import Registry, credential_name, saved_specs
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
-from lunalux_tui.i18n import t
+from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.dialog import CANCEL
 from lunalux_tui.parts.form_dialog import FormDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
     from lunalux_core.llm.probe import ModelTest
     from lunalux_core.runtime import Runtime
 
+
+FIRST = frozenset({"name", "base_url", "model", "key"})
+"""The fields that everybody needs; the others are folded away until they are asked for."""
+ADDITIONS = ("extra_body", "drop", "headers", "price")
 
 _YES, _NO = frozenset({"yes", "true", "on", "1", "是"}), frozenset({"no", "false", "off", "0", "否"})
 
@@ -52,6 +59,7 @@ class ModelDialog(FormDialog[ModelDraft]):
         Action("model.save", "save", "ctrl+s", footer=1, priority=True, palette=False),
         Action("model.try", "try", "ctrl+t", footer=2, priority=True, palette=False),
         Action("model.list", "list", "ctrl+l", footer=3, priority=True, palette=False),
+        Action("model.more", "more", "ctrl+o", footer=4, priority=True, palette=False),
         CANCEL,
     )
     BINDINGS = bindings(ACTIONS)
@@ -68,11 +76,12 @@ class ModelDialog(FormDialog[ModelDraft]):
         one = self._config
         with VerticalScroll(id="fields", can_focus=False):
             yield from self._field("name", one.name, t("model.form.name_hint"))
-            if one.provider == "openai":
+            if one.provider != "gemini":
                 yield from self._field("base_url", one.base_url, t("model.form.base_url_hint"))
             yield from self._field("model", one.model, t("model.form.model_hint"))
             hint = t("model.form.key_kept") if self._has_key else t("model.form.key_hint")
             yield from self._field("key", "", hint, password=True)
+            yield Label(t("model.form.more"), id="form-more", classes="group", markup=False)
             yield from self._field("key_env", one.key_env, t("model.form.key_env_hint"))
             yield from self._field("context_tokens", str(one.context_tokens), "")
             options = one.options
@@ -86,17 +95,33 @@ class ModelDialog(FormDialog[ModelDraft]):
             yield from self._field(
                 "thinking_marks", " ".join(options.thinking_marks), t("model.form.thinking_marks_hint")
             )
-            yield Label(t("model.form.sampling"), id="form-sampling", markup=False)
-            for name in SAMPLING:
-                yield from self._field(name, _plain(one.sampling.get(name)), _range(name))
+            for name, typed in _additions(options).items():
+                yield from self._field(name, typed, t(f"model.form.{name}_hint"))
+            kind = kind_of(one.provider, one.base_url)
+            for group in GROUPS:
+                yield Label(t(f"model.form.group.{group}"), classes="group -more", markup=False)
+                for known in PARAMETERS.values():
+                    if known.group == group:
+                        hint = _hint(known) if kind in known.wire else t("model.form.untaken")
+                        yield from self._field(known.name, written(one.sampling.get(known.name)), hint)
 
     def _field(self, name: str, value: str, hint: str, *, password: bool = False) -> Iterator[Any]:
-        with Horizontal(classes="field"):
+        with Horizontal(classes="field" if name in FIRST else "field -more"):
             yield Label(t(f"model.form.{name}"), classes="label", markup=False)
             yield Input(value, placeholder=hint, password=password, id=f"field-{name}", compact=True)
 
     def on_mount(self) -> None:
+        self.set_class(not self._says_more(), "-folded")
         self.query_one("#field-model" if self._config.name else "#field-name", Input).focus()
+
+    def _says_more(self) -> bool:
+        """Whether the configuration has values beside those of the first fields."""
+        one = self._config
+        return bool(one.sampling or one.key_env) or one.options != ModelOptions()
+
+    def action_more(self) -> None:
+        """Fold the fields away that few people need, or show them."""
+        self.toggle_class("-folded")
 
     # -- what is written ---------------------------------------------------------------------------
 
@@ -130,10 +155,12 @@ class ModelDialog(FormDialog[ModelDraft]):
             wrong["post_process"] = t("model.form.post_process_bad", modes=", ".join(POST_PROCESSING))
         if len(self._text("thinking_marks").split()) not in {0, 2}:
             wrong["thinking_marks"] = t("model.form.thinking_marks_bad")
-        for one, (kind, low, high) in SAMPLING.items():
-            text = self._text(one)
-            if text and _number(text, kind, low, high) is None:
-                wrong[one] = t("model.form.number", low=f"{low:g}", high=f"{high:,.10g}")
+        for name in (*ADDITIONS, *PARAMETERS):
+            if text := self._text(name):
+                try:
+                    _read(name, text)
+                except InvalidInput as error:
+                    wrong[name] = tell(error)[0] if name in ADDITIONS else _bounds(PARAMETERS[name])
         return wrong
 
     @on(Input.Changed)
@@ -147,15 +174,11 @@ class ModelDialog(FormDialog[ModelDraft]):
             self.say(wrong[field] if field in wrong and event.value else "", error=True)
 
     def _draft(self) -> ModelDraft:
-        sampling = {
-            one: number
-            for one, (kind, low, high) in SAMPLING.items()
-            if (number := _number(self._text(one), kind, low, high)) is not None
-        }
-        provider: Literal["openai", "anthropic", "gemini"] = self._config.provider
+        sampling = {name: _read(name, text) for name in PARAMETERS if (text := self._text(name))}
+        added = {name: _read(name, text) for name in ADDITIONS if (text := self._text(name))}
         config = ModelConfig(
             name=self._text("name"),
-            provider=provider,
+            provider=self._config.provider,
             model=self._text("model"),
             base_url=self._text("base_url"),
             key_env=self._text("key_env"),
@@ -166,6 +189,7 @@ class ModelDialog(FormDialog[ModelDraft]):
                 self._text("stream").lower() not in _NO,
                 next((mode for mode in POST_PROCESSING if mode == self._text("post_process")), ""),
                 tuple(self._text("thinking_marks").split()),
+                **added,
             ),
             mode=self._config.mode,
             template=self._config.template,
@@ -179,6 +203,8 @@ class ModelDialog(FormDialog[ModelDraft]):
             self.finish(self._draft())
             return
         field, sentence = next(iter(wrong.items()))
+        if field not in FIRST:
+            self.remove_class("-folded")
         self.query_one(f"#field-{field}", Input).focus()
         self.say(sentence, error=True)
 
@@ -231,9 +257,55 @@ def _plain(value: float | int | None) -> str:
     return "" if value is None else f"{value:g}"
 
 
-def _range(name: str) -> str:
-    _, low, high = SAMPLING[name]
-    return t("model.form.range", low=f"{low:g}", high=f"{high:,.10g}")
+def _hint(known: Parameter) -> str:
+    """What a parameter may be, in the person's language."""
+    if known.value in {"number", "whole"}:
+        return t("model.form.range", low=f"{known.low:g}", high=f"{known.high:,.10g}")
+    return t(f"model.form.value.{known.value}", choices=", ".join(known.choices))
+
+
+def _bounds(known: Parameter) -> str:
+    """The same as a sentence, where a value is none of it."""
+    if known.value in {"number", "whole"}:
+        return t("model.form.number", low=f"{known.low:g}", high=f"{known.high:,.10g}")
+    return _hint(known)
+
+
+def written(value: object) -> str:
+    """A value as it is typed: one text or number as it is, everything else as JSON."""
+    if isinstance(value, (list, tuple)) and len(value) == 1 and isinstance(value[0], str):
+        plain = value[0].isprintable() and value[0] == value[0].strip() and not value[0].startswith("[")
+        value = value[0] if plain else value
+    if value is None or value == ():
+        return ""
+    if isinstance(value, str) and value.isprintable() and value == value.strip():
+        return value
+    return f"{value:.10g}" if type(value) in (int, float) else json.dumps(value, ensure_ascii=False)
+
+
+def _additions(options: ModelOptions) -> dict[str, str]:
+    """What is added to the requests, as it is typed."""
+    price = options.price and ",".join(f"{one:.10g}" for one in options.price)
+    return {
+        "extra_body": written(options.extra_body or None),
+        "drop": ", ".join(options.drop),
+        "headers": written(options.headers or None),
+        "price": price or "",
+    }
+
+
+def _read(name: str, text: str) -> Any:
+    """The value of a field. Raises InvalidInput."""
+    if name == "extra_body":
+        return extra_body_of(text)
+    if name == "drop":
+        return tuple(one.strip() for one in text.split(",") if one.strip())
+    if name == "headers":
+        return headers_of(extra_body_of(text) if text.startswith("{") else text)
+    if name == "price":
+        return price_of(text)
+    known = PARAMETERS[name]
+    return checked_value(name, text.replace(",", "") if known.value in {"number", "whole"} else text)
 
 
 def _number(text: str, kind: type[int] | type[float], low: float, high: float) -> Any:

@@ -18,7 +18,7 @@ from cli_program import Program, environment
 MakeCard = Callable[..., Path]
 FIELDS = """
     content thinking next_prompts event message_id conversation_id character_id model usage billing
-    finish
+    finish speed cost
 """
 
 
@@ -39,7 +39,10 @@ def test_a_turn_as_json_has_the_documented_shape(program: Program, ada: str) -> 
     assert list(done) == FIELDS.split()
     assert done["character_id"] == ada and done["model"] == "practice" and done["billing"] is None
     assert done["content"] and isinstance(done["next_prompts"], list) and done["finish"] == "stop"
-    assert {"prompt_tokens", "completion_tokens"} <= set(done["usage"])
+    assert list(done["usage"]) == [
+        *("prompt_tokens", "cached_tokens", "completion_tokens", "thinking_tokens", "estimated")
+    ]
+    assert set(done["speed"]) == {"first_token_s", "tokens_per_s"} and done["cost"] is None
 
 
 def test_text_on_stdin_is_the_message_and_the_reply_goes_to_stdout(program: Program, ada: str) -> None:

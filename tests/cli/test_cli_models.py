@@ -318,3 +318,107 @@ def test_a_certificate_of_ones_own_counts_also_on_this_machine(
     plain = {**variables(server), "OPENAI_BASE_URL": server.url.replace("https:", "http:")}
     done = program(*say, code=None, **plain)
     assert done.error["code"] == "MODEL_UNREACHABLE" and "encryption" in done.error["message"]
+
+
+# -- parameters, and the request as it is ---------------------------------------------------------------
+
+
+def test_the_request_is_shown_with_its_keys_hidden_and_not_sent(
+    program: Program, server: Server, ada: None
+) -> None:
+    program(
+        *("model", "add", "mine", "--provider", "openrouter", "--model", "m", "--base-url", server.url),
+        *("--param", "min_p=0.05", "--param", "top_k=40", "--stop", "END", "--stop", "Ada:"),
+        *("--extra-body", '{"provider": {"order": ["a"]}}', "--drop", "stream_options"),
+        *("--header", "X-Title: Moon", "--header", "X-Api-Key: secret-word", "--reasoning-effort", "high"),
+        *("--key-env", "MINE_KEY"),
+    )
+    done = program(
+        *("chat", "Ada", "-m", "Hi", "--model", "mine", "--show-request"),
+        *("--set", "top_k=7", "--set", "grammar=root"),
+        MINE_KEY="sk-mine-0123456789",
+        LUNALUX_LANG="en",
+    )
+    shown = done.json
+    assert list(shown) == ["method", "url", "headers", "body"] and shown["method"] == "POST"
+    assert shown["url"] == f"{server.url}/chat/completions"
+    headers = {name.lower(): value for name, value in shown["headers"].items()}
+    assert headers["authorization"] == "***" == headers["x-api-key"] and headers["x-title"] == "Moon"
+    assert "secret-word" not in done.out and "sk-mine" not in done.out
+    body = shown["body"]
+    assert (body["min_p"], body["top_k"], body["stop"]) == (0.05, 7, ["END", "Ada:"])
+    assert body["reasoning"] == {"effort": "high"} and body["provider"] == {"order": ["a"]}
+    assert "grammar" not in body and "stream_options" not in body and "grammar" in done.err
+    assert "Hi" in body["messages"][-1]["content"] and server.asked == []
+    (one,) = program("conversation", "list", "--json").json
+    assert len(program("conversation", "show", one["id"], "--json").json["messages"]) == 1
+    told = program("chat", "Ada", "-m", "Hi", "--show-request", "--model", "practice", "--json", code=1)
+    assert "REQUEST_NOT_HTTP" in told.err
+
+
+def test_a_turn_tells_tokens_speed_and_what_it_cost(program: Program, server: Server, ada: None) -> None:
+    usage = {
+        "prompt_tokens": 1000,
+        "completion_tokens": 100,
+        "prompt_tokens_details": {"cached_tokens": 400},
+        "completion_tokens_details": {"reasoning_tokens": 30},
+    }
+    event = json.dumps({"choices": [], "usage": usage}).encode()
+    server.replies["m"] = chunks("The rain ", "falls.") + b"data: " + event + b"\n\ndata: [DONE]\n\n"
+    add = ("model", "add", "mine", "--provider", "openai", "--model", "m", "--base-url", server.url)
+    program(*add, "--price", "10,1,20")
+    done = program("chat", "Ada", "-m", "Hi", "--model", "mine", "--set", "temperature=0.1", "--json").json
+    assert done["usage"] == {
+        "prompt_tokens": 1000,
+        "cached_tokens": 400,
+        "completion_tokens": 100,
+        "thinking_tokens": 30,
+        "estimated": False,
+    }
+    assert done["cost"] == {"amount": 0.0084, "currency": "USD", "source": "person"}
+    assert done["speed"]["first_token_s"] >= 0 and server.asked[0]["temperature"] == 0.1
+    program(*add)
+    again = program("chat", "Ada", "-m", "Hi", "--model", "mine", "--json").json
+    assert again["cost"] is None and server.asked[1]["temperature"] == 1.0
+
+
+def test_a_model_is_shown_with_what_it_takes(program: Program, server: Server, ada: None) -> None:
+    add = ("model", "add", "mine", "--provider", "mistral", "--model", "m", "--base-url", server.url)
+    program(*add, "--context", "32000", "--price", "1,0.5,2")
+    shown = program("model", "show", "mine", "--json").json
+    assert list(shown) == [
+        *("name", "provider", "mode", "model", "base_url", "window", "params_taken", "prefill"),
+        *("tokenizer", "prices", "learnt"),
+    ]
+    assert shown["window"] == {"tokens": 32000, "source": "person"} and shown["prefill"] == "prefix"
+    assert "seed" in shown["params_taken"] and "grammar" not in shown["params_taken"]
+    assert shown["prices"]["cached"] == 0.5 and shown["learnt"] == {}
+    practice = program("model", "show", "practice", "--json").json
+    assert practice["params_taken"] is None and practice["prices"] is None
+    program("model", "show", "nothing", "--json", code=5)
+    replaced = program(*add, LUNALUX_LANG="en")
+    assert "replaced" in replaced.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--param", "min_q=1"), "PARAMETER_UNKNOWN"),
+        (("--param", "min_p=7"), "PARAMETER_INVALID"),
+        (("--param", "min_p"), "PARAMETER_PAIR"),
+        (("--extra-body", "[1]"), "EXTRA_BODY_INVALID"),
+        (("--header", "X-A: b\nX-B: c"), "HEADER_INVALID"),
+        (("--price", "1,two,3"), "PRICE_INVALID"),
+        (("--reasoning-effort", "huge"), "PARAMETER_INVALID"),
+        (("--provider", "nobody"), "USAGE"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_in_one_sentence_and_nothing_is_saved(
+    program: Program, arguments: tuple[str, ...], code: str
+) -> None:
+    add = ("model", "add", "x", "--provider", "openai", "--model", "m")
+    error = json.loads(program(*add, *arguments, "--json", code=2).err)["error"]
+    assert error["code"] == code and "\n" not in error["message"]
+    chinese = program(*add, *arguments, "--json", code=2, LUNALUX_LANG="zh")
+    assert json.loads(chinese.err)["error"]["message"] != error["message"]
+    program("model", "show", "x", code=5)

@@ -216,3 +216,31 @@ def test_any_json_reads_and_comes_back(document: dict[str, Any]) -> None:
     preset = read_preset(document, "any").preset
     assert preset_document(preset) == document
     assert read_preset(preset_document(preset), "any").preset == preset
+
+
+def test_parameters_of_a_preset_are_read_and_the_rest_is_named() -> None:
+    document = {
+        "chat_completion_source": "openai",
+        "prompts": [],
+        "temperature": 0.7,
+        "min_p": 0.05,
+        "top_a": 0.2,
+        "seed": 7,
+        "n": 3,
+        "reasoning_effort": "min",
+        "verbosity": "low",
+        "show_thoughts": False,
+        "enable_web_search": True,
+        "function_calling": False,
+        "bias_preset_selected": "Anti-bond",
+    }
+    preset, notes = read_preset(document, "x")
+    found = preset.params.sampling
+    assert (found.min_p, found.top_a, found.seed, found.n) == (0.05, 0.2, 7, None)
+    assert (found.reasoning_effort, found.verbosity, found.show_thoughts) == ("minimal", "low", False)
+    told = " ".join(notes)
+    assert "enable_web_search" in told and "Anti-bond" in told and "n (" in told
+    assert "function_calling" not in told
+    neutral, quiet = read_preset({**document, "seed": -1, "n": 1, "reasoning_effort": "auto"}, "x")
+    assert (neutral.params.sampling.seed, neutral.params.sampling.reasoning_effort) == (None, None)
+    assert "n (" not in " ".join(quiet)

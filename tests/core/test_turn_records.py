@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from lunalux_core.config.settings import load_settings
-from lunalux_core.dialogue.turn import TurnCompleted
+from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.dialogue.turn import TurnCompleted, TurnOptions
 from lunalux_core.errors import NotFound
 from lunalux_core.library.turn_records import KEPT_EACH
 from lunalux_core.runtime import Runtime
+from lunalux_tui.chat.inspector.views import Look, items
 
 SCRIPT = {"scriptName": "Tea", "findRegex": "/coffee/g", "replaceString": "tea", "placement": [1]}
 LORE = {
@@ -91,3 +93,19 @@ async def test_few_records_are_kept_and_they_go_with_the_conversation() -> None:
 
 def said(record: Any) -> str:
     return "\n".join(one["content"] for one in record["messages"])
+
+
+async def test_a_record_says_who_asked_for_each_parameter_and_what_the_model_does_not_take() -> None:
+    settings = load_settings()
+    own = ModelConfig(
+        "own", "deepseek", "m", "http://127.0.0.1:9/v1", sampling={"top_p": 0.5, "min_p": 0.1, "top_k": 9}
+    )
+    async with Runtime.open(replace(settings, models={"own": own})) as runtime:
+        conversation = await opened(runtime)
+        options = TurnOptions(model="own", parameters={"top_p": 0.7})
+        record = await runtime.chat.inspect(conversation, "Hi", options)
+    told = {one["name"]: (one["value"], one["source"], one["untaken"]) for one in record["parameters"]}
+    assert told["top_p"] == (0.7, "turn", "") and told["min_p"] == (0.1, "model", "kind")
+    assert told["temperature"] == (1.0, "settings", "") and told["top_k"][2] == "kind"
+    (item,) = [one for one in items("messages", Look(record)) if "min_p" in one.text]
+    assert "min_p" in item.detail and "top_p" not in item.detail

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any
 
 from lunalux_core.dialogue.assembly.prompt import TextForm
-from lunalux_core.dialogue.nodes.preset import reply_room
 from lunalux_core.dialogue.output_contract import ContractStream
 from lunalux_core.dialogue.text_reply import ReplyCut, ThoughtFirst, cleaned_reply
 from lunalux_core.dialogue.turn import (
@@ -23,6 +22,7 @@ from lunalux_core.dialogue.turn import (
     ThinkingDelta,
     TurnInput,
 )
+from lunalux_core.dialogue.turn_sampling import turn_sampling
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.groups.turn_order import NamePrefix, own_names
 from lunalux_core.llm.model import (
@@ -32,7 +32,6 @@ from lunalux_core.llm.model import (
     Finish,
     Message,
     ModelRequest,
-    Sampling,
     Usage,
 )
 from lunalux_core.llm.registry import Registry
@@ -44,26 +43,31 @@ from lunalux_core.text import StreamCleaner
 def llm(models: Callable[[], Registry]) -> Node[Ready, Completion]:
     async def node(ready: Ready, context: TurnContext) -> Completion:
         turn = ready.request.turn
-        messages = ready.prompt.to_messages()
-        request = ModelRequest(
-            messages=messages,
-            sampling=sampling(turn, ready.prompt.form),
-            request_id=_request_id(turn),
-            language=turn.language,
-            market_id=turn.character.summary.market_id if turn.character.summary.binding_active else None,
-            character=_material(turn),
-            extra={"type": turn.kind, "attempt": turn.attempt},
-            completion=_completion(ready),
-        )
+        request = model_request(ready)
         answer = _Answer(turn, context, ready.prompt.form)
         async with aclosing(models().open(turn.model).stream(request)) as deltas:
             async for delta in deltas:
                 answer.take(delta)
                 if answer.over:  # closing the stream tells the server to stop
                     break
-        return answer.completion(ready, messages)
+        return answer.completion(ready, request.messages)
 
     return node
+
+
+def model_request(ready: Ready) -> ModelRequest:
+    """What the model is asked when a prompt is ready."""
+    turn = ready.request.turn
+    return ModelRequest(
+        messages=ready.prompt.to_messages(),
+        sampling=turn_sampling(turn, ready.prompt.form).sampling,
+        request_id=_request_id(turn),
+        language=turn.language,
+        market_id=turn.character.summary.market_id if turn.character.summary.binding_active else None,
+        character=_material(turn),
+        extra={"type": turn.kind, "attempt": turn.attempt},
+        completion=_completion(ready),
+    )
 
 
 def _completion(ready: Ready) -> CompletionText | None:
@@ -79,22 +83,6 @@ def _request_id(turn: TurnInput) -> str:
     if turn.kind != "continue":
         return turn.request
     return f"{turn.request}:{sha256(turn.partial.encode()).hexdigest()[:16]}"
-
-
-def sampling(turn: TurnInput, form: TextForm | None = None) -> Sampling:
-    """The model's saved values before a text template's and an imported preset's, before the settings."""
-    layers = [turn.model.sampling]
-    if form is not None:
-        known = Sampling.__dataclass_fields__
-        layers.append(Sampling(**{name: value for name, value in form.sampling.items() if name in known}))
-    elif turn.preset.source == "sillytavern":
-        layers.append(turn.preset.params.sampling)
-    layers.append(Sampling(temperature=turn.settings.temperature))
-    merged: dict[str, Any] = {
-        name: next((value for one in layers if (value := getattr(one, name)) is not None), None)
-        for name in Sampling.__dataclass_fields__
-    }
-    return Sampling(**{**merged, "max_tokens": reply_room(turn)})
 
 
 class _Answer:
@@ -118,8 +106,12 @@ class _Answer:
         self._billing: dict[str, object] | None = None
         self._finish: Finish = "stop"
         self._shape = ""
+        self._asked = time.monotonic()
+        self._first: float | None = None
 
     def take(self, delta: Delta) -> None:
+        if self._first is None and (delta.text or delta.thinking):
+            self._first = time.monotonic()
         if delta.thinking:
             self._think(self._thinking_border.feed(delta.thinking))
         if delta.turned:
@@ -161,7 +153,18 @@ class _Answer:
         elif not usage.estimated and usage.prompt_tokens:
             factor = calibrated(self._turn.token_factor, estimated, usage.prompt_tokens)
         thinking = "".join(self._thinking)
-        return Completion(ready, text, thinking, usage, self._billing, factor, self._finish, self._shape)
+        if thinking and not usage.thinking_tokens:  # few servers count it apart
+            usage = replace(usage, thinking_tokens=min(count.text(thinking), usage.completion_tokens))
+        return Completion(
+            ready, text, thinking, usage, self._billing, factor, self._finish, self._shape, self._speed(usage)
+        )
+
+    def _speed(self, usage: Usage) -> dict[str, float]:
+        """Seconds to the first token, and tokens a second after it."""
+        now = time.monotonic()
+        first = self._first or now
+        rate = usage.completion_tokens / (now - first) if now > first else 0.0
+        return {"first_token_s": round(first - self._asked, 3), "tokens_per_s": round(rate, 2)}
 
     def _cleaned(self, text: str) -> str:
         """The reply to a text prompt without what is not the writer's."""

@@ -54,11 +54,14 @@ def window_of(turn: TurnInput) -> int:
 
 
 def reply_room(turn: TurnInput) -> int:
-    """Tokens kept for the reply: the model's own limit, the imported preset's, or the setting.
+    """Tokens kept for the reply: this turn's wish, the model's own limit, the imported preset's, the setting.
 
     Presets are made for large models: one that asks for more than half of this model's window gets a
     quarter, or what the setting says, so that a prompt has room too.
     """
+    asked = turn.parameters.get("max_tokens")
+    if isinstance(asked, int) and asked > 0:
+        return asked
     if own := turn.model.sampling.max_tokens:
         return own
     imported = turn.preset.params.sampling.max_tokens if _counts(turn) else None

@@ -19,6 +19,7 @@ from lunalux_core.llm.servers.http import Call, ask_json
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.request_fields import completed
 from lunalux_core.llm.servers.server import LIST_SECONDS, ServerExchange, ServerModel
 from lunalux_core.llm.servers.shaping import CLOSERS, OPENERS, shaped
 
@@ -89,7 +90,7 @@ class _Exchange(ServerExchange):
         body = {**self.conversation(), **self._limits(), **self._stops()}
         if self.streams:
             body["stream"] = True
-        return Call(f"{self.base_url}/messages", self.headers, body)
+        return completed(Call(f"{self.base_url}/messages", self.headers, body), self.spec.options)
 
     def conversation(self) -> dict[str, object]:
         """Model, instructions and turns: what a prompt's tokens are counted from."""

@@ -11,6 +11,7 @@ here; what it says is read in `reports`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -116,7 +117,7 @@ def _read(said: Said, event: dict[str, Any], depth: int) -> None:
         said.refusal = event
     timings = event.get("timings")
     said.timed = isinstance(timings, dict) and "prompt_n" in timings
-    if usage := _usage(event):
+    if usage := read_usage(event):
         said.usage = usage
     feedback = event.get("promptFeedback")
     if isinstance(feedback, dict) and feedback.get("blockReason"):
@@ -319,7 +320,8 @@ def _bad_code(code: object) -> bool:
     return str("" if code is None else code).strip().lower() not in _GOOD_CODES
 
 
-def _usage(event: dict[str, Any]) -> Usage | None:
+def read_usage(event: Mapping[str, Any]) -> Usage | None:
+    """The counts of an event, None where it tells none."""
     begun = event.get("message") if event.get("type") == "message_start" else None
     usage = (begun if isinstance(begun, dict) else event).get("usage")
     timings = event.get("timings")
@@ -367,6 +369,6 @@ def _inside(usage: dict[str, Any], *names: str) -> dict[str, Any]:
     return next((value for name in names if isinstance(value := usage.get(name), dict)), {})
 
 
-def _count(usage: dict[str, Any], *names: str) -> int:
+def _count(usage: Mapping[str, Any], *names: str) -> int:
     values = (usage.get(name) for name in names)
     return next((value for value in values if isinstance(value, int) and value >= 0), 0)

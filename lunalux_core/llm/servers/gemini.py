@@ -6,6 +6,7 @@ The key travels in the header `x-goog-api-key`, never in a URL, where logs and p
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec
@@ -13,6 +14,7 @@ from lunalux_core.llm.servers.http import Call
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.reply import effective_sampling
 from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.request_fields import completed, request_fields
 from lunalux_core.llm.servers.server import ServerExchange, ServerModel
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
@@ -34,13 +36,11 @@ class _Exchange(ServerExchange):
         body = _contents(self.messages)
         config = _generation_config(self.spec, self.request)
         refused = self.learnt.refused
-        body["generationConfig"] = {
-            name: value for name, value in config.items() if value is not None and name not in refused
-        }
+        body["generationConfig"] = {name: value for name, value in config.items() if name not in refused}
         model = quote(self.spec.model.removeprefix("models/"), safe="/")
         path = model if "/" in model else f"models/{model}"
         method = "streamGenerateContent?alt=sse" if self.streams else "generateContent"
-        return Call(f"{self.base_url}/{path}:{method}", self.headers, body)
+        return completed(Call(f"{self.base_url}/{path}:{method}", self.headers, body), self.spec.options)
 
     def fields(self, body: bytes) -> set[str]:
         report = read_report(body, None, {})
@@ -103,19 +103,14 @@ def _chat_model(row: object) -> str:
     return name.removeprefix("models/") if chats else ""
 
 
-def _generation_config(spec: ModelSpec, request: ModelRequest) -> dict[str, object]:
+def _generation_config(spec: ModelSpec, request: ModelRequest) -> dict[str, Any]:
     sampling = effective_sampling(spec.sampling, request.sampling)
+    config: dict[str, Any] = request_fields("gemini", sampling).body.get("generationConfig", {})
     # Asked of all but the generations known to have none; a refusal is remembered.
     thinks = not re.search(r"gemini-(1|2\.0)\b|gemma|learnlm", spec.model)
-    return {
-        "temperature": sampling.temperature,
-        "topP": sampling.top_p,
-        "topK": sampling.top_k,
-        "maxOutputTokens": sampling.max_tokens,
-        "frequencyPenalty": sampling.frequency_penalty,
-        "presencePenalty": sampling.presence_penalty,
-        "thinkingConfig": {"includeThoughts": True} if thinks else None,
-    }
+    if thinks or "thinkingConfig" in config:
+        config["thinkingConfig"] = {"includeThoughts": True, **config.get("thinkingConfig", {})}
+    return config
 
 
 def _contents(messages: tuple[Message, ...]) -> dict[str, object]:

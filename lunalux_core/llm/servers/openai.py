@@ -10,28 +10,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Prefill
+from lunalux_core.llm.parameters import PARAMETERS, kind_of
 from lunalux_core.llm.servers.caching import Block, marked_part
 from lunalux_core.llm.servers.http import Call
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.request_fields import completed, request_fields
 from lunalux_core.llm.servers.server import LIST_SECONDS, ServerExchange, ServerModel
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 _OPTIONAL = (
     "stream_options",
+    *dict.fromkeys(wire.partition(".")[0] for one in PARAMETERS.values() for wire in one.wire.values()),
     "repeat_penalty",
-    "repetition_penalty",
-    "top_k",
-    "frequency_penalty",
-    "presence_penalty",
-    "top_p",
-    "temperature",
 )
+"""Fields that a server may refuse by name; the call is then made without them."""
 _REFUSES_FIELD = re.compile(
     r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra_forbidden"
 )
@@ -60,11 +59,13 @@ _TOO_MANY_TOKENS = re.compile(
 
 
 class _Exchange(ServerExchange):
-    """A call of chat completions."""
+    """A call of chat completions, or of Ollama's own protocol, which alone takes window and samplers."""
 
     _decoder: ReplyDecoder | None = None
 
     def call(self) -> Call:
+        if self.spec.provider == "ollama":
+            return completed(self._ollama(), self.spec.options)
         body = _body(self.spec, self.request, self.messages, stream=self.streams)
         if self.learnt.most is not None and isinstance(wanted := body.get("max_tokens"), int):
             body["max_tokens"] = min(wanted, self.learnt.most)
@@ -75,7 +76,19 @@ class _Exchange(ServerExchange):
         body |= self._begun()
         if self._marks_help:
             body["messages"] = self._marked(body["messages"])
-        return Call(f"{self._home}/chat/completions", self.headers, body)
+        return completed(Call(f"{self._home}/chat/completions", self.headers, body), self.spec.options)
+
+    def _ollama(self) -> Call:
+        sampling = effective_sampling(self.spec.sampling, self.request.sampling)
+        fields = request_fields("ollama", sampling).body
+        body = {
+            "model": self.spec.model,
+            "messages": [{"role": one.role, "content": one.content} for one in self.messages],
+            "stream": self.streams,
+            **{name: value for name, value in fields.items() if name not in self.learnt.refused},
+            "options": {"num_ctx": self.spec.context_tokens, **fields.get("options", {})},
+        }
+        return Call(f"{self.base_url.removesuffix('/v1')}/api/chat", self.headers, body)
 
     @property
     def _home(self) -> str:
@@ -140,7 +153,7 @@ class _Exchange(ServerExchange):
         ServerExchange.proved(self)
 
     def fields(self, body: bytes) -> set[str]:
-        sent = set(self.call().body)
+        sent = set(self.call().body) - set(self.spec.options.extra_body)
         report = read_report(body, None, {})
         text = f"{report.words} {report.message}".lower() + body[:4000].decode("utf-8", "replace").lower()
         if _RENAMED in text and "max_tokens" in sent:
@@ -221,24 +234,13 @@ def openai_base_url(url: str) -> str:
 
 def _body(
     spec: ModelSpec, request: ModelRequest, messages: Iterable[Message], *, stream: bool
-) -> dict[str, object]:
+) -> dict[str, Any]:
     sampling = effective_sampling(spec.sampling, request.sampling)
-    optional = {
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "top_k": sampling.top_k,
-        "max_tokens": sampling.max_tokens,
-        "frequency_penalty": sampling.frequency_penalty,
-        "presence_penalty": sampling.presence_penalty,
-        # The same parameter: llama.cpp and Ollama know the first name, vLLM and OpenRouter the second.
-        "repeat_penalty": sampling.repeat_penalty,
-        "repetition_penalty": sampling.repeat_penalty,
-    }
     return {
         "model": spec.model,
         "messages": [_message(message) for message in messages],
         **({"stream": True, "stream_options": {"include_usage": True}} if stream else {"stream": False}),
-        **{name: value for name, value in optional.items() if value is not None},
+        **request_fields(kind_of(spec.provider, spec.base_url), sampling).body,
     }
 
 

@@ -195,6 +195,14 @@ class ServerModel(ABC):
         """
         return self._pool.knowledge.of(self._base_url, self._spec.model).prefill or "unknown"
 
+    def call_of(self, request: ModelRequest) -> Call:
+        """The call as it would be made now. Nothing is sent."""
+        return self._exchange(request).call()
+
+    def learnt(self) -> Learnt:
+        """What the server has taught so far."""
+        return self._pool.knowledge.of(self._base_url, self._spec.model)
+
     async def test(self) -> ModelTest:
         """One tiny completion, without what earlier refusals taught. Raises like `stream`."""
         self.forget()
@@ -211,4 +219,5 @@ class ServerModel(ABC):
 
     def _headers(self) -> dict[str, str]:
         headers = {"User-Agent": f"lunalux/{__version__}", "Accept-Encoding": "identity"}
-        return {**headers, **self.authorised(self._key)} if self._key else headers
+        headers |= self.authorised(self._key) if self._key else {}
+        return {**headers, **self._spec.options.headers}

@@ -10,17 +10,20 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 from lunalux_core.llm.model import CompletionText, Delta, Message, ModelRequest, ModelSpec, Sampling, Usage
+from lunalux_core.llm.parameters import PARAMETERS, kind_of
+from lunalux_core.llm.servers.events import read_usage
 from lunalux_core.llm.servers.failures import Failures
 from lunalux_core.llm.servers.http import Call, stream_reply
 from lunalux_core.llm.servers.openai import OpenAIModel
 from lunalux_core.llm.servers.pool import HttpPool
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
+from lunalux_core.llm.servers.request_fields import completed, request_fields
 from lunalux_core.templates.jinja import render_chat
 
 ServerKind = Literal["llamacpp", "koboldcpp", "generic"]
@@ -38,13 +41,7 @@ _OPTIONAL = (
     "stream_options",
     "cache_prompt",
     "repeat_penalty",
-    "repetition_penalty",
-    "rep_pen",
-    "top_k",
-    "frequency_penalty",
-    "presence_penalty",
-    "top_p",
-    "temperature",
+    *dict.fromkeys(wire for one in PARAMETERS.values() for wire in one.wire.values() if "." not in wire),
 )
 _REFUSES = re.compile(
     r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra_forbidden"
@@ -76,19 +73,25 @@ class TextCompletionModel(OpenAIModel):
                 async for delta in chat:
                     yield delta
             return
-        exchange = TextExchange(
-            self._failures,
-            self._spec,
-            request,
-            request.completion,
-            self._base_url,
-            {**self._headers(), **self.traced(request)},
-            self._known,
-            await self.kind(),
-        )
+        exchange = self._text_exchange(request, request.completion, await self.kind())
         async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
             async for delta in deltas:
                 yield delta
+
+    def _text_exchange(
+        self, request: ModelRequest, completion: CompletionText, kind: ServerKind
+    ) -> TextExchange:
+        headers = {**self._headers(), **self.traced(request)}
+        return TextExchange(
+            self._failures, self._spec, request, completion, self._base_url, headers, self._known, kind
+        )
+
+    def call_of(self, request: ModelRequest) -> Call:
+        """See `ServerModel.call_of`; one that was never asked what it is counts as any."""
+        if request.completion is None:
+            return super().call_of(request)
+        kind = self._known.kind or _PROVIDERS.get(self._spec.provider) or "generic"
+        return self._text_exchange(request, request.completion, kind).call()
 
     @property
     def _known(self) -> _Known:
@@ -182,11 +185,13 @@ class TextExchange:
         }[self.kind]
         fields = body(effective_sampling(self.spec.sampling, self.request.sampling))
         sent = {name: value for name, value in fields.items() if value is not None and value != []}
-        return Call(path, self.headers, {n: v for n, v in sent.items() if n not in self.known.refused})
+        body_sent = {name: value for name, value in sent.items() if name not in self.known.refused}
+        return completed(Call(path, self.headers, body_sent), self.spec.options)
 
     @property
     def _stops(self) -> list[str]:
-        stops = list(self.completion.stop)
+        own = effective_sampling(self.spec.sampling, self.request.sampling).stop or ()
+        stops = list(dict.fromkeys((*self.completion.stop, *own)))
         return stops[:FEW_STOPS] if self.known.few_stops else stops
 
     def _generic(self, sampling: Sampling) -> dict[str, object]:
@@ -195,14 +200,8 @@ class TextExchange:
             "prompt": self.completion.prompt,
             "stream": True,
             "stream_options": {"include_usage": True},
-            "max_tokens": sampling.max_tokens or DEFAULT_TOKENS,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "top_k": sampling.top_k,
-            "frequency_penalty": sampling.frequency_penalty,
-            "presence_penalty": sampling.presence_penalty,
-            "repeat_penalty": sampling.repeat_penalty,
-            "repetition_penalty": sampling.repeat_penalty,
+            "max_tokens": DEFAULT_TOKENS,
+            **self._parameters(sampling),
             "stop": self._stops,
         }
 
@@ -210,29 +209,25 @@ class TextExchange:
         return {
             "prompt": self.completion.prompt,
             "stream": True,
-            "n_predict": sampling.max_tokens or DEFAULT_TOKENS,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "top_k": sampling.top_k,
-            "frequency_penalty": sampling.frequency_penalty,
-            "presence_penalty": sampling.presence_penalty,
-            "repeat_penalty": sampling.repeat_penalty,
+            "n_predict": DEFAULT_TOKENS,
             "cache_prompt": True,
+            **self._parameters(sampling),
             "stop": self._stops,
         }
 
     def _koboldcpp(self, sampling: Sampling) -> dict[str, object]:
         return {
             "prompt": self.completion.prompt,
-            "max_length": sampling.max_tokens or DEFAULT_TOKENS,
+            "max_length": DEFAULT_TOKENS,
             "max_context_length": self.spec.context_tokens,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "top_k": sampling.top_k,
-            "presence_penalty": sampling.presence_penalty,
-            "rep_pen": sampling.repeat_penalty,
+            **self._parameters(sampling),
             "stop_sequence": self._stops,
         }
+
+    def _parameters(self, sampling: Sampling) -> dict[str, object]:
+        kind = self.kind if self.kind != "generic" else kind_of(self.spec.provider, self.spec.base_url)
+        kind = "generic" if kind == "ollama" else kind  # its own names are of another protocol
+        return request_fields(kind, replace(sampling, stop=None), text=True).body
 
     def decoder(self) -> ReplyDecoder:
         return TextDecoder(self.failures, (Message("user", self.completion.prompt),))
@@ -250,7 +245,7 @@ class TextExchange:
             return True
         if not _REFUSES.search(text):
             return False
-        sent = set(self.call().body)
+        sent = set(self.call().body) - set(self.spec.options.extra_body)
         named = {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
         self.known.refused |= named
         return bool(named)
@@ -287,9 +282,12 @@ class TextDecoder(ReplyDecoder):
     def _count(self, event: Mapping[str, object]) -> None:
         usage = event.get("usage")
         if isinstance(usage, dict):
-            self.usage = Usage(_number(usage, "prompt_tokens"), _number(usage, "completion_tokens"))
+            self.usage = read_usage(event)
         elif "tokens_predicted" in event and event.get("stop") is True:
-            self.usage = Usage(_number(event, "tokens_evaluated"), _number(event, "tokens_predicted"))
+            timings = event.get("timings")
+            cached = _number(timings, "cache_n") if isinstance(timings, dict) else 0
+            read, written = _number(event, "tokens_evaluated"), _number(event, "tokens_predicted")
+            self.usage = Usage(read, written, cached_tokens=cached)
 
 
 def _text_of(document: object, name: str) -> str:

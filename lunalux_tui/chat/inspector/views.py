@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,6 +110,25 @@ def _shape(record: Record) -> Iterator[Item]:
         yield Item(t("inspector.shape.title"), clean_line(str(shape), 200), told=lambda: told)
 
 
+def _parameters(record: Record) -> Iterator[Item]:
+    """What the request asked for, who said it, what the model does not take; older records have none."""
+    rows = record.get("parameters")
+    if not isinstance(rows, list) or not rows:
+        return
+    title = t("inspector.parameters.title")
+    runs: list[Run] = [(title, ACCENT | BOLD), ("", 0)]
+    for one in rows:
+        value = json.dumps(one["value"], ensure_ascii=False)
+        source = t(f"inspector.parameters.{one['source'] or 'settings'}")
+        runs.append((f"{one['name']} = {clean_line(value, 200)} · {source}", 0))
+        if reason := one["untaken"]:
+            runs.append(("    " + t(f"inspector.parameters.untaken_{reason}"), WARNING))
+    left = [one["name"] for one in rows if one["untaken"]]
+    detail = t("inspector.parameters.left", names=", ".join(left)) if left else ""
+    text = "\n".join(run for run, _ in runs)
+    yield Item(title, detail, str(len(rows)), text=text, told=lambda: runs)
+
+
 def _messages(look: Look) -> Iterator[Item]:
     yield from _shape(look.record)
     messages = look.record["messages"]
@@ -128,6 +148,7 @@ def _messages(look: Look) -> Iterator[Item]:
             message["content"],
             lambda one=one: _message_told(one, look),  # type: ignore[misc]
         )
+    yield from _parameters(look.record)
 
 
 def _message_told(one: Compared, look: Look) -> list[Run]:

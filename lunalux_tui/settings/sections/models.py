@@ -128,8 +128,10 @@ class ModelsSection(SectionView):
         if config is not None:
             if config.key_env:
                 facts.append((t("model.form.key"), f"${config.key_env}"))
+            from lunalux_tui.settings.model_dialog import written
+
             for name, value in config.sampling.items():
-                facts.append((t(f"model.form.{name}"), f"{value:g}"))
+                facts.append((t(f"model.form.{name}"), written(value)))
         return facts
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -1,0 +1,72 @@
+"""The parameters of a turn's request: who has a say, whose word counts, and what the server does not take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from lunalux_core.dialogue.assembly.prompt import TextForm
+from lunalux_core.dialogue.nodes.preset import reply_room
+from lunalux_core.dialogue.turn import TurnInput
+from lunalux_core.llm.model import Sampling
+from lunalux_core.llm.parameters import plain_value, sampling_of
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSampling:
+    """What is asked for. `sources` names for each parameter who said it: turn, model, template, preset or
+    settings."""
+
+    sampling: Sampling
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+def turn_sampling(turn: TurnInput, form: TextForm | None = None) -> TurnSampling:
+    """This turn's own values before the model's, before a template's or an imported preset's, before the
+    settings."""
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        ("turn", turn.parameters),
+        ("model", _values(turn.model.sampling)),
+    ]
+    if form is not None:
+        layers.append(("template", form.sampling))
+    elif turn.preset.source == "sillytavern":
+        layers.append(("preset", _values(turn.preset.params.sampling)))
+    layers.append(("settings", {"temperature": turn.settings.temperature}))
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for source, layer in layers:
+        for name, value in _values(sampling_of(layer)).items():
+            if name not in values:
+                values[name], sources[name] = value, source
+    room = reply_room(turn)
+    if values.get("max_tokens") != room:
+        sources["max_tokens"] = "settings"
+    values["max_tokens"] = room
+    return TurnSampling(Sampling(**values), sources)
+
+
+def sampling_record(turn: TurnInput, form: TextForm | None = None) -> list[dict[str, Any]]:
+    """For the record of a turn: every parameter with its value, who said it, and why it is not sent ("" if it
+    is)."""
+    from lunalux_core.llm.servers.request_fields import untaken
+
+    found, model = turn_sampling(turn, form), turn.model
+    left: Mapping[str, str] = {}
+    if model.provider not in {"practice", "official", "plugin"}:
+        left = untaken(model.provider, model.base_url, found.sampling, text=form is not None)
+    return [
+        {
+            "name": name,
+            "value": plain_value(value),
+            "source": found.sources.get(name, ""),
+            "untaken": left.get(name, ""),
+        }
+        for name, value in _values(found.sampling).items()
+    ]
+
+
+def _values(sampling: Sampling) -> dict[str, Any]:
+    """The parameters that are set."""
+    return {one.name: value for one in fields(sampling) if (value := getattr(sampling, one.name)) is not None}
