@@ -16,7 +16,7 @@ from lunalux_core.errors import LunaluxError
 from lunalux_core.macros.context import MacroContext
 from lunalux_core.stscript.budget import Budget, Limits
 from lunalux_core.stscript.closure import Closure, Step
-from lunalux_core.stscript.commands import Invocation, Registry
+from lunalux_core.stscript.commands.declaration import Invocation, Registry
 from lunalux_core.stscript.expansion import expand, unescaped
 from lunalux_core.stscript.faults import Aborted, Fault, Source, located
 from lunalux_core.stscript.host import Host
@@ -94,7 +94,7 @@ class Interpreter:
         except LunaluxError as error:
             return self._outcome(None, error=error, ran=False)
         try:
-            result = await self.execute(closure)
+            result = await self.run_closure(closure)
         except Aborted as end:
             return self._outcome(None, aborted=True, abort_shown=None if end.quiet else end.reason)
         except Fault as fault:
@@ -120,7 +120,7 @@ class Interpreter:
             source, self.registry, flags, nesting=limits.nesting, whole_quotes=self.registry.whole_quotes
         )
 
-    async def execute(self, closure: Closure) -> Result:
+    async def run_closure(self, closure: Closure) -> Result:
         """Run a copy of a closure. Raises Aborted, Fault and ScriptError."""
         with self.budget.deeper():
             return await self._run_copy(closure.copy())
@@ -133,7 +133,7 @@ class Interpreter:
             return None
         closure = self.read(Source(text, invocation.place), invocation.flags)
         closure.scope.parent = invocation.scope
-        return await self.execute(closure)
+        return await self.run_closure(closure)
 
     async def _run_copy(self, closure: Closure) -> Result:
         scope, breaker = closure.scope, closure.breaker
@@ -204,7 +204,7 @@ class Interpreter:
         written.breaker = closure.breaker
         if not written.immediate:
             return written
-        given = (await self.execute(written)).pipe
+        given = (await self.run_closure(written)).pipe
         return unescaped(given) if isinstance(given, str) else given
 
     async def _unnamed(self, step: Step, closure: Closure, number: int) -> tuple[Any, bool]:

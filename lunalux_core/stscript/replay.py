@@ -9,7 +9,7 @@ from itertools import cycle
 from typing import Any
 
 from lunalux_core.macros.context import MacroContext
-from lunalux_core.stscript.commands import core
+from lunalux_core.stscript.commands.table import core
 from lunalux_core.stscript.host import QuietHost
 from lunalux_core.stscript.interpreter import Interpreter, Outcome, Setting
 

@@ -115,7 +115,7 @@ def run(
     stored = with_runtime(work)
     chosen = pick(stored, name)
     reply = _reply(chosen, label)
-    from lunalux_core.stscript.commands import everything
+    from lunalux_core.stscript.commands.table import everything
     from lunalux_core.stscript.interpreter import Interpreter, Outcome
 
     sets = [chosen.content, *(one.content for one in stored if one.id != chosen.id)]

@@ -41,7 +41,7 @@ def run(
 
     Example: echo '/add 1 2 | /echo' | lunalux script run -
     """
-    from lunalux_core.stscript.commands import everything
+    from lunalux_core.stscript.commands.table import everything
     from lunalux_core.stscript.interpreter import Interpreter
 
     _speak()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lunalux_core.macros.context import MacroContext
 from lunalux_core.stscript.budget import Limits
-from lunalux_core.stscript.commands import core, everything
+from lunalux_core.stscript.commands.table import core, everything
 from lunalux_core.stscript.faults import SENTENCES
 from lunalux_core.stscript.host import AppCall, QuietHost
 from lunalux_core.stscript.interpreter import Interpreter, Outcome, Setting

@@ -111,7 +111,7 @@ async def _if(call: Invocation) -> Any:
     if not chosen:
         return ""
     if isinstance(chosen, Closure):
-        return (await call.interpreter.execute(chosen)).pipe
+        return (await call.interpreter.run_closure(chosen)).pipe
     result = await call.interpreter.execute_text(to_text(chosen), call)
     return result.pipe if result else ""
 
@@ -159,7 +159,7 @@ async def _turn(call: Invocation, body: str | Closure, turn: int, *, loop: bool)
         body.breaker = Breaker()
         if loop:
             body.scope.macros["timesIndex"] = number
-        return await call.interpreter.execute(body)
+        return await call.interpreter.run_closure(body)
     text = body.replace("{{timesIndex}}", number) if loop else body
     call.make(len(text))
     return await call.interpreter.execute_text(text, call)
@@ -171,7 +171,7 @@ async def _run(call: Invocation) -> Any:
         raise Fault("SCRIPT_NOT_CALLABLE", name=call.text)
     if isinstance(name, Closure):
         name.breaker = Breaker()
-        return (await call.interpreter.execute(name)).pipe
+        return (await call.interpreter.run_closure(name)).pipe
     if call.scope.holder(name) is None:
         return await _quick_reply(call, name.strip(SPACES))
     closure = call.scope.get(name)
@@ -180,7 +180,7 @@ async def _run(call: Invocation) -> Any:
     closure.scope.parent = call.scope
     closure.breaker = Breaker()
     closure.provided = [(given, call.named[given]) for given, _ in closure.arguments if given in call.named]
-    return (await call.interpreter.execute(closure)).pipe
+    return (await call.interpreter.run_closure(closure)).pipe
 
 
 async def _quick_reply(call: Invocation, name: str) -> Any:
@@ -192,7 +192,7 @@ async def _quick_reply(call: Invocation, name: str) -> Any:
         raise Fault("SCRIPT_NO_QUICK_REPLY", name=name)
     closure = call.interpreter.read(Source(script, call.place), call.interpreter.setting.flags)
     closure.scope.macros = {f"{ARGUMENT}{given}": value for given, value in (named or {"": ""}).items()}
-    return (await call.interpreter.execute(closure)).pipe
+    return (await call.interpreter.run_closure(closure)).pipe
 
 
 COMMANDS = (

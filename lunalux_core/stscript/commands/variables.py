@@ -58,7 +58,7 @@ def _flush(pick: Pick) -> Callable[[Invocation], Any]:
     async def run(call: Invocation) -> str:
         name = call.value
         if isinstance(name, Closure):
-            name = (await call.interpreter.execute(name)).pipe
+            name = (await call.interpreter.run_closure(name)).pipe
         pick(call).delete(to_text(name))
         return ""
 
