@@ -38,7 +38,7 @@ def web(
         raise InvalidInput(
             "WEB_MISSING",
             "The parts for the browser are not installed.",
-            "Install them with `pip install 'lunalux[web]'`.",
+            "Install them with `pip install '.[web]'` in the folder of Lunalux.",
             module=error.name,
         ) from None
     server = BrowserServer(listen(port), secrets.token_urlsafe(24))

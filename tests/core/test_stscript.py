@@ -63,11 +63,11 @@ def failure(script: str, **rest: Any) -> tuple[str, object, object]:
     return error.code, error.params["line"], error.params["column"]
 
 
-def test_every_recorded_script_does_what_it_was_seen_to_do(shared: Path) -> None:
-    vectors = json.loads((shared / "vectors" / "stscript.json").read_text("utf-8"))
-    done = replay(vectors)
-    assert len(done) == len(vectors) >= 160
-    for vector, result in zip(vectors, done, strict=True):
+def test_every_recorded_script_does_what_it_was_seen_to_do(vectors: Path) -> None:
+    recorded = json.loads((vectors / "stscript.json").read_text("utf-8"))
+    done = replay(recorded)
+    assert len(done) == len(recorded) >= 160
+    for vector, result in zip(recorded, done, strict=True):
         assert result == vector["expected"]["1.19.0"], vector["name"]
 
 
