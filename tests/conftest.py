@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ for _name in ("SIGINT", "SIGHUP", "SIGQUIT"):
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """LUNALUX_HOME in a temporary folder; provider variables of the developer's shell are removed."""
     root = tmp_path / "home"
+    if (words := sys.modules.get("lunalux_tui.i18n")) is not None:
+        words.use("en")  # another test may have ended in another language
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMINI_API_KEY", "LUNALUX_API_URL", "LUNALUX_STORAGE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LUNALUX_HOME", str(root))

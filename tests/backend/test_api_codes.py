@@ -383,6 +383,7 @@ async def characters(tour: Tour) -> None:
     key = good(await upload(card_png()))["key"]
     bad(await publish(key, intro=" ").send(http), 400, "INTRO_REQUIRED")
     mira = good(await publish(key).send(http))["id"]
+    assert [card["id"] for card in good(await ada.get("/api/character/mine"))["characters"]] == [mira]
     await single_character(tour, ada, bob, mira)
 
 

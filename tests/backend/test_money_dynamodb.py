@@ -70,6 +70,7 @@ async def test_an_accounts_first_day_on_dynamodb(access: AwsAccess) -> None:
     assert sorted(movement.kind for movement in history.movements) == [
         "charge",
         "charge",
+        "charge",  # the one that was given back
         "coupon",
         "init",
         "init",

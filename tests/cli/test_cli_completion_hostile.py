@@ -132,7 +132,7 @@ class Shell:
             except OSError:
                 return
 
-    def until(self, true: Callable[[], bool], seconds: float = 20) -> bool:
+    def until(self, true: Callable[[], bool], seconds: float = 60) -> bool:
         end = time.monotonic() + seconds
         while not true() and time.monotonic() < end:
             self.read(0.05)

@@ -11,7 +11,7 @@ from cli_program import Program
 
 FIELDS = """
     content thinking next_prompts event message_id conversation_id character_id model usage billing
-    finish
+    finish speed cost
 """
 
 

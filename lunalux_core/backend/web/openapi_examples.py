@@ -59,7 +59,7 @@ _INVITE = {
 _USER = {"id": _USER_ID, "email": "ada@example.org", "username": "Ada"}
 _TOKEN = "eyJ1IjoiMWQ5ZiJ9.c2lnbmF0dXJl"
 _CREDENTIALS = {"email": "ada@example.org", "password": "four unrelated quiet words"}
-_PAGE = {
+_PAGE: Json = {
     "success": True,
     "characters": [
         {
@@ -194,6 +194,10 @@ RESPONSES: dict[str, Json] = {
     "PublishResponse": {"success": True, "id": _CARD_ID},
     "PresignOriginalResponse": {"success": True, "url": "https://bucket.example/…png?signature=…"},
     "LikedResponse": {"success": True, "characterIds": [_CARD_ID]},
+    "OwnCharactersResponse": {
+        "success": True,
+        "characters": [{**card, "status": "active"} for card in _PAGE["characters"]],
+    },
 }
 
 
