@@ -194,7 +194,9 @@ def test_tab_and_enter_run_no_name(kind: str, open_shell: Callable[[str], Shell]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("opened", ["", "'", '"'], ids=["bare", "single", "double"])
-@pytest.mark.parametrize("kind", STARTS)
+@pytest.mark.parametrize(
+    "kind", [kind for kind in STARTS if kind != "fish"]
+)  # fish drops some of so many TABs
 def test_tab_and_enter_run_no_name_behind_any_quote(
     kind: str, opened: str, open_shell: Callable[[str], Shell], tmp_path: Path
 ) -> None:
@@ -209,6 +211,10 @@ def complete(shell: Shell, folder: Path, number: int, opened: str = "") -> str |
     for noted in ("called", "asked"):
         (folder / noted).unlink(missing_ok=True)
     shell.type(f"lunalux chat {opened}{prefix(number)}\t")
+    for _ in range(3):  # fish drops a TAB that comes while it still paints the line before
+        if shell.until((folder / "asked").exists, 10):
+            break
+        shell.type("\t")
     assert shell.until((folder / "asked").exists), shell.seen[-2000:]
     shell.read(0.25)
     shell.type("\r")
