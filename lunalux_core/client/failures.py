@@ -112,7 +112,7 @@ def refusal(
         message: what the server says; control characters are removed, also from `code`.
         secrets: credentials of ours, taken out of what the server says.
     """
-    code = clean_line(code, 60) or "REFUSED"
+    code = _without(clean_line(code, 8 * MOST_SAID), secrets)[:60] or "REFUSED"
     message = _said(message, secrets)
     known = _SENTENCES.get(code)
     text, hint = known or (message or f"The server refused: {code}.", "Try again.")
@@ -128,11 +128,14 @@ def refusal(
 
 def _said(message: str, secrets: Sequence[str]) -> str:
     """A server's sentence without controls, then without credentials: a control may have split one."""
-    text = redact(clean_line(message, 8 * MOST_SAID))
+    return clean_line(_without(redact(clean_line(message, 8 * MOST_SAID)), secrets), MOST_SAID)
+
+
+def _without(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         if len(secret) >= 6:
             text = text.replace(secret, REDACTED)
-    return clean_line(text, MOST_SAID)
+    return text
 
 
 def trouble(place: str, status: int) -> NetworkError:

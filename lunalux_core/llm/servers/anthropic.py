@@ -224,12 +224,7 @@ class _Exchange(ServerExchange):
     def _capped(self, status: int, text: str) -> bool:
         """Whether the reply was allowed more tokens than this model writes; from now on it is not."""
         found = _TOO_MANY_TOKENS.search(text) if status in {400, 422} else None
-        wanted = self.call().body.get("max_tokens")
-        if found is None or not isinstance(wanted, int) or not 0 < int(found["most"]) < wanted:
-            return False
-        self.learnt.most = int(found["most"])
-        self._changed = True
-        return True
+        return self.capped_at(int(found["most"]) if found is not None else 0)
 
 
 class AnthropicModel(ServerModel):

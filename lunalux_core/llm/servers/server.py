@@ -103,6 +103,18 @@ class ServerExchange(ABC):
         self._changed = self._changed or bool(named)
         return bool(named)
 
+    def capped_at(self, most: int) -> bool:
+        """Whether the reply was allowed more than `most` tokens, the server's limit; from now on it is not.
+
+        A limit of 0 is none.
+        """
+        wanted = self.call().body.get("max_tokens")
+        if not isinstance(wanted, int) or not 0 < most < wanted:
+            return False
+        self.learnt.most = most
+        self._changed = True
+        return True
+
     def proved(self) -> None:
         if self._changed:
             self._changed = False
