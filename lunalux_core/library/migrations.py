@@ -235,6 +235,10 @@ CREATE TABLE quick_reply_sets (
 );
 """
 
+REPLY_STARTS = """
+ALTER TABLE conversations ADD COLUMN reply_start TEXT NOT NULL DEFAULT '{}';
+"""
+
 STEPS: tuple[str | Callable[[Connection], None], ...] = (
     FIRST,
     PERSONA_BOOKS,
@@ -243,6 +247,7 @@ STEPS: tuple[str | Callable[[Connection], None], ...] = (
     TURN_RECORDS,
     TEMPLATES,
     QUICK_REPLIES,
+    REPLY_STARTS,
 )
 
 
