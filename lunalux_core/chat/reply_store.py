@@ -84,7 +84,7 @@ class StreamingReply:
         shown = isinstance(delta, TextDelta)
         (self._text if shown else self._thinking).append(delta.text)
         if self._journal is not None:
-            self._journal.add(**{"text" if shown else "thinking": delta.text})
+            self._journal.add(delta.text if shown else "", "" if shown else delta.text)
         if time.monotonic() - self._flushed >= FLUSH_SECONDS:
             await self._flush()
 

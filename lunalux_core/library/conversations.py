@@ -26,7 +26,7 @@ from lunalux_core.library.cells import (
 
 MessageRole = Literal["system", "user", "assistant"]
 Status = Literal["pending", "done", "stopped", "failed"]
-_ROLES: tuple[MessageRole, ...] = get_args(MessageRole)
+_ROLES: Mapping[object, MessageRole] = {role: role for role in get_args(MessageRole)}
 _STATUSES = get_args(Status)
 
 PAGE = 60
@@ -496,7 +496,7 @@ def _with_swipes(connection: Connection, rows: Sequence[Row]) -> list[Message]:
 
 def role_in(cell: object) -> MessageRole:
     """A role; the words of one that nobody knows are nobody's."""
-    return next((role for role in _ROLES if role == cell), "system")
+    return _ROLES.get(cell, "system")
 
 
 def _message(row: Row, siblings: Sequence[str]) -> Message:
