@@ -39,9 +39,9 @@ def object_in(cell: object, *, keep: bool = False) -> Mapping[str, Any]:
     """A JSON object; with `keep` one that cannot be read is kept as it is, under `UNREADABLE`."""
     if cell == "{}":  # most cells of most messages
         return {}
-    found = value_in(cell)
-    if isinstance(found, dict):
-        return found
+    value = value_in(cell)
+    if isinstance(value, dict):
+        return value
     return {UNREADABLE: plain_text(cell)} if keep and cell else {}
 
 
@@ -54,14 +54,14 @@ def texts_in(cell: object) -> tuple[str, ...]:
     """The texts of a JSON list."""
     if cell == "[]":
         return ()
-    found = value_in(cell)
-    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
+    value = value_in(cell)
+    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, list) else ()
 
 
 def object_or_list(cell: object) -> Any:
     """A JSON document, None for one that cannot be read."""
-    found = value_in(cell)
-    return found if isinstance(found, dict | list) else None
+    value = value_in(cell)
+    return value if isinstance(value, dict | list) else None
 
 
 def value_in(cell: object) -> Any:
