@@ -163,7 +163,7 @@ def read_memory_text(text: str, conversation_id: str) -> list[_Read]:
         memory = Memory(
             "",
             conversation_id,
-            kind,  # type: ignore[arg-type]
+            kind,
             clean(content)[:LONGEST_TEXT],
             title,
             tuple(filter(None, (clean_line(one, 200).strip() for one in words.split(",")))),
