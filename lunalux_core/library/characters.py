@@ -219,10 +219,10 @@ class Characters:
     async def _set(self, character_id: str, **values: Any) -> None:
         def change(connection: Connection) -> None:
             assignments = ", ".join(f"{column} = ?" for column in values)
-            done = connection.execute(
+            cursor = connection.execute(
                 f"UPDATE characters SET {assignments} WHERE id = ?", [*values.values(), character_id]
             )
-            if not done.rowcount:
+            if not cursor.rowcount:
                 raise _missing(character_id)
 
         await self._database.write(change)
@@ -265,7 +265,7 @@ def replace_character(connection: Connection, character_id: str, new: NewCharact
     Raises:
         NotFound: CHARACTER_NOT_FOUND.
     """
-    done = connection.execute(
+    cursor = connection.execute(
         "UPDATE characters SET name=?, name_key=?, language=?, spec=?, creator=?, intro=?, tags=?, "
         "document=?, content_hash=?, picture=coalesce(nullif(?, ''), picture), updated_at=? WHERE id=?",
         (
@@ -283,7 +283,7 @@ def replace_character(connection: Connection, character_id: str, new: NewCharact
             character_id,
         ),
     )
-    if not done.rowcount:
+    if not cursor.rowcount:
         raise _missing(character_id)
     _store_words(connection, character_id, new)
 

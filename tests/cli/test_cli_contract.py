@@ -13,7 +13,7 @@ from cli_program import Program, environment
 from lunalux_tui.cli import NOUNS, Nouns
 
 NOUNS_IN_ORDER = """
-    chat import character conversation tag group worldbook preset template regex macro quickreply script
+    chat import character conversation memory tag group worldbook preset template regex macro quickreply script
     market account wallet model plugin settings paths backup restore doctor web serve admin completion
 """
 
