@@ -50,14 +50,17 @@ class ConversationsDialog(PickDialog):
         await self._read()
 
     async def _read(self) -> None:
-        found = await self._runtime.library.conversations.list(self._character_id, group_id=self._group_id)
+        conversations = await self._runtime.library.conversations.list(
+            self._character_id, group_id=self._group_id
+        )
         rows = [
             Row(
-                one.id,
-                one.title or question("conversations.untitled", when=moment(one.created_at)),
-                right=f"{t('conversations.length', n=one.length)}  {moment(one.updated_at)}",
+                conversation.id,
+                conversation.title
+                or question("conversations.untitled", when=moment(conversation.created_at)),
+                right=f"{t('conversations.length', n=conversation.length)}  {moment(conversation.updated_at)}",
             )
-            for one in found
+            for conversation in conversations
         ]
         self.show(rows, at=None if self.rows.chosen else self._current)
 
