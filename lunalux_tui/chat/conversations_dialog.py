@@ -55,12 +55,11 @@ class ConversationsDialog(PickDialog):
         )
         rows = [
             Row(
-                conversation.id,
-                conversation.title
-                or question("conversations.untitled", when=moment(conversation.created_at)),
-                right=f"{t('conversations.length', n=conversation.length)}  {moment(conversation.updated_at)}",
+                chat.id,
+                chat.title or question("conversations.untitled", when=moment(chat.created_at)),
+                right=f"{t('conversations.length', n=chat.length)}  {moment(chat.updated_at)}",
             )
-            for conversation in conversations
+            for chat in conversations
         ]
         self.show(rows, at=None if self.rows.chosen else self._current)
 

@@ -312,8 +312,12 @@ def _cut(look: Look) -> Iterator[Item]:
             why = t(f"create.trial.skip.{entry['reason']}")
             runs = (_entry_name(entry), ACCENT | BOLD), (why, 0)
             yield Item(
-                _entry_name(entry), why, clean_line(entry["book"], 30), "✂", told=lambda runs=runs: runs
-            )  # type: ignore[misc]
+                _entry_name(entry),
+                why,
+                clean_line(entry["book"], 30),
+                "✂",
+                told=lambda runs=runs: runs,  # type: ignore[misc]
+            )
     for kind in ("injections", "examples"):
         if report[f"{kind}_dropped"]:
             yield _note(kind, t(f"inspector.cut.{kind}", n=report[f"{kind}_dropped"]), "✂")
