@@ -84,7 +84,7 @@ class StreamingReply:
         visible = isinstance(delta, TextDelta)
         (self._text if visible else self._thinking).append(delta.text)
         if self._journal is not None:
-            self._journal.add(**{"text" if visible else "thinking": delta.text})
+            self._journal.add(delta.text if visible else "", "" if visible else delta.text)
         if time.monotonic() - self._flushed >= FLUSH_SECONDS:
             await self._flush()
 

@@ -141,8 +141,9 @@ class ContractStream:
         """Where a tag or mark may have begun that is not finished yet; the length of the text if nowhere."""
         place = _unfinished(self._held, start)
         if self._plain and place == len(self._held):
-            tail = self._held[max(start, len(self._held) - self._marks.longest) :]
-            if self._marks.begin.search(tail):
+            near = max(start, len(self._held) - self._marks.longest)
+            if self._marks.begin.search(self._held, near):
+                tail = self._held[near:]
                 place -= max(begun(tail, mark) for mark in self._marks.loose_marks)
         return place
 

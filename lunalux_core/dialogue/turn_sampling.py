@@ -12,6 +12,8 @@ from lunalux_core.dialogue.turn import TurnInput
 from lunalux_core.llm.model import Sampling
 from lunalux_core.llm.parameters import plain_value, sampling_of
 
+_NAMES = tuple(one.name for one in fields(Sampling))
+
 
 @dataclass(frozen=True, slots=True)
 class TurnSampling:
@@ -69,8 +71,4 @@ def sampling_record(turn: TurnInput, form: TextForm | None = None) -> list[dict[
 
 def _values(sampling: Sampling) -> dict[str, Any]:
     """The parameters that are set."""
-    return {
-        parameter.name: value
-        for parameter in fields(sampling)
-        if (value := getattr(sampling, parameter.name)) is not None
-    }
+    return {name: value for name in _NAMES if (value := getattr(sampling, name)) is not None}

@@ -11,6 +11,7 @@ from lunalux_core.library.characters import Characters
 from lunalux_core.library.conversations import Conversations
 from lunalux_core.library.drafts import Drafts
 from lunalux_core.library.groups import Groups
+from lunalux_core.library.memories import Memories
 from lunalux_core.library.migrations import migrate
 from lunalux_core.library.personas import Personas
 from lunalux_core.library.quick_replies import QuickReplies
@@ -37,6 +38,7 @@ class Library:
         self.conversations = Conversations(self.database)
         self.groups = Groups(self.database)
         self.records = Records(self.database)
+        self.memories = Memories(self.database)
         self.personas = Personas(self.database)
         self.worldbooks = Shelf(self.database, "worldbook")
         self.presets = Shelf(self.database, "preset")

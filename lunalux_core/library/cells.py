@@ -37,6 +37,8 @@ def moment_in(cell: object) -> int:
 
 def object_in(cell: object, *, keep: bool = False) -> Mapping[str, Any]:
     """A JSON object; with `keep` one that cannot be read is kept as it is, under `UNREADABLE`."""
+    if cell == "{}":  # most cells of most messages
+        return {}
     value = value_in(cell)
     if isinstance(value, dict):
         return value
@@ -50,6 +52,8 @@ def numbers_in(cell: object) -> Mapping[str, int]:
 
 def texts_in(cell: object) -> tuple[str, ...]:
     """The texts of a JSON list."""
+    if cell == "[]":
+        return ()
     value = value_in(cell)
     return tuple(text for text in value if isinstance(text, str)) if isinstance(value, list) else ()
 

@@ -26,7 +26,7 @@ from lunalux_core.library.cells import (
 
 MessageRole = Literal["system", "user", "assistant"]
 Status = Literal["pending", "done", "stopped", "failed"]
-_ROLES: tuple[MessageRole, ...] = get_args(MessageRole)
+_ROLES: Mapping[object, MessageRole] = {role: role for role in get_args(MessageRole)}
 _STATUSES = get_args(Status)
 
 PAGE = 60
@@ -173,6 +173,14 @@ class Conversations:
         """Raises NotFound (CONVERSATION_NOT_FOUND)."""
         return await self._database.read(lambda c: load_conversation(c, conversation_id))
 
+    async def named(self, name: str) -> Conversation:
+        """By id, or by a beginning of one that no other conversation has; any case.
+
+        Raises:
+            NotFound: CONVERSATION_NOT_FOUND.
+        """
+        return await self._database.read(lambda c: load_conversation(c, _whole_id(c, name)))
+
     async def latest(
         self, character_id: str | None = None, *, group_id: str | None = None
     ) -> Conversation | None:
@@ -317,6 +325,15 @@ def load_conversation(connection: Connection, conversation_id: str) -> Conversat
             id=conversation_id,
         )
     return _conversation(row)
+
+
+def _whole_id(connection: Connection, name: str) -> str:
+    """The id that begins so, where it is the only one; the name itself where none or several do."""
+    begun = name.strip().lower()
+    rows = connection.execute(
+        "SELECT id FROM conversations WHERE substr(id, 1, ?) = ? LIMIT 2", (len(begun), begun)
+    ).fetchall()
+    return str(rows[0][0]) if begun and len(rows) == 1 else name
 
 
 def set_conversation(connection: Connection, conversation_id: str, **values: Any) -> None:
@@ -496,7 +513,7 @@ def _with_swipes(connection: Connection, rows: Sequence[Row]) -> list[Message]:
 
 def role_in(cell: object) -> MessageRole:
     """A role; the words of one that nobody knows are nobody's."""
-    return next((role for role in _ROLES if role == cell), "system")
+    return _ROLES.get(cell, "system")
 
 
 def _message(row: Row, siblings: Sequence[str]) -> Message:

@@ -235,6 +235,67 @@ CREATE TABLE quick_reply_sets (
 );
 """
 
+MEMORIES = """
+CREATE TABLE memories (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+  kind TEXT NOT NULL,
+  title TEXT NOT NULL DEFAULT '',
+  text TEXT NOT NULL DEFAULT '',
+  keywords TEXT NOT NULL DEFAULT '[]',
+  first_id TEXT NOT NULL DEFAULT '',
+  last_id TEXT NOT NULL DEFAULT '',
+  speaker TEXT NOT NULL DEFAULT '',
+  tokens INTEGER NOT NULL DEFAULT 0,
+  pinned INTEGER NOT NULL DEFAULT 0,
+  state TEXT NOT NULL DEFAULT 'fresh',
+  reason TEXT NOT NULL DEFAULT '',
+  sources TEXT NOT NULL DEFAULT '[]',
+  parts TEXT NOT NULL DEFAULT '[]',
+  made_by TEXT NOT NULL DEFAULT '',
+  instruction TEXT NOT NULL DEFAULT '',
+  extra TEXT NOT NULL DEFAULT '{}',
+  sound INTEGER NOT NULL DEFAULT 1,
+  checked INTEGER NOT NULL DEFAULT 1,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+);
+CREATE INDEX memories_by_conversation ON memories (conversation_id, number);
+CREATE TABLE memory_coverage (
+  memory INTEGER NOT NULL REFERENCES memories ON DELETE CASCADE,
+  place INTEGER NOT NULL,
+  message_id TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  PRIMARY KEY (memory, place)
+) WITHOUT ROWID;
+CREATE INDEX memory_coverage_by_message ON memory_coverage (message_id);
+CREATE TABLE memory_revision (number INTEGER NOT NULL);
+INSERT INTO memory_revision VALUES (0);
+
+CREATE TRIGGER memory_added AFTER INSERT ON memories BEGIN
+  UPDATE memory_revision SET number = number + 1;
+END;
+CREATE TRIGGER memory_changed AFTER UPDATE ON memories BEGIN
+  UPDATE memory_revision SET number = number + 1;
+END;
+CREATE TRIGGER memory_removed AFTER DELETE ON memories BEGIN
+  UPDATE memory_revision SET number = number + 1;
+END;
+CREATE TRIGGER memory_source_changed AFTER UPDATE OF content, role, parent_id ON messages BEGIN
+  UPDATE memories SET checked = 0
+    WHERE number IN (SELECT memory FROM memory_coverage WHERE message_id = new.id);
+END;
+CREATE TRIGGER memory_source_removed AFTER DELETE ON messages BEGIN
+  UPDATE memories SET checked = 0
+    WHERE number IN (SELECT memory FROM memory_coverage WHERE message_id = old.id);
+END;
+CREATE TRIGGER memory_source_back AFTER INSERT ON messages BEGIN
+  UPDATE memories SET checked = 0
+    WHERE number IN (SELECT memory FROM memory_coverage WHERE message_id = new.id);
+END;
+"""
+
 STEPS: tuple[str | Callable[[Connection], None], ...] = (
     FIRST,
     PERSONA_BOOKS,
@@ -243,6 +304,7 @@ STEPS: tuple[str | Callable[[Connection], None], ...] = (
     TURN_RECORDS,
     TEMPLATES,
     QUICK_REPLIES,
+    MEMORIES,
 )
 
 

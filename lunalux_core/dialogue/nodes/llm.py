@@ -177,6 +177,9 @@ class _Answer:
         return text
 
     def _say(self, text: str) -> None:
+        if self._form is None:
+            self._keep(text)
+            return
         if self._thought is not None and text:
             text, thinking = self._thought.feed(text)
             self._think(thinking)
