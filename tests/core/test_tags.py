@@ -193,7 +193,8 @@ async def test_a_library_of_an_earlier_schema_is_found_by_its_words(paths: Paths
             old.executescript(step) if isinstance(step, str) else step(old)
         old.execute(
             "INSERT INTO characters (id, name, name_key, spec, tags, intro, document, "
-            "content_hash, created_at, updated_at) VALUES ('a', 'Ada', 'ada', 'v2', '[\"Sea\", 5]', 'Straße', '{}', 'h', 1, 1)"
+            "content_hash, created_at, updated_at) "
+            "VALUES ('a', 'Ada', 'ada', 'v2', '[\"Sea\", 5]', 'Straße', '{}', 'h', 1, 1)"
         )
         old.execute(f"PRAGMA user_version = {place}")
     library = Library(paths)
