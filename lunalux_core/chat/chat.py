@@ -664,8 +664,8 @@ class Chat:
         """
         siblings = children(connection, conversation.id, parent.id if parent else "") if request else ()
         others = [load_message(connection, identity) for identity in siblings]
-        wanted = request is not None and not any(
-            one.status == "done" and one.request == request.request for one in others
+        pending = request is not None and not any(
+            message.status == "done" and message.request == request.request for message in others
         )
         reply = new_message(
             conversation.id,
@@ -674,7 +674,7 @@ class Chat:
             self._reader().character_name(connection, conversation, speaker),
             "",
             status="pending",
-            extra={REQUEST: request.request} if request and wanted else {},
+            extra={REQUEST: request.request} if request and pending else {},
             model=options.model,
             speaker=speaker,
         )

@@ -101,8 +101,8 @@ class _Answer:
         self._thought = ThoughtFirst(*form.thinking) if form is not None and turn.kind != "continue" else None
         self._text_border = StreamCleaner()
         self._thinking_border = StreamCleaner()
-        known = marks(turn.model.options.thinking_marks)
-        self._contract = ContractStream(going_on=turn.kind == "continue", thinking=known)
+        tag_marks = marks(turn.model.options.thinking_marks)
+        self._contract = ContractStream(going_on=turn.kind == "continue", thinking=tag_marks)
         self._name = NamePrefix(_names_to_take(turn, form))
         self._raw: list[str] = []
         self._thinking: list[str] = []
@@ -186,6 +186,9 @@ class _Answer:
         return text
 
     def _say(self, text: str) -> None:
+        if self._form is None:
+            self._keep(self._beginning.feed(text) if self._beginning is not None else text)
+            return
         if self._thought is not None and text:
             text, thinking = self._thought.feed(text)
             self._think(thinking)
@@ -194,8 +197,6 @@ class _Answer:
     def _pass(self, text: str) -> None:
         if text and self._start:
             text, self._start = self._start + text, ""
-        if self._beginning is not None:
-            text = self._beginning.feed(text)
         self._keep(self._cut.feed(text) if self._cut is not None and text else text)
 
     def _keep(self, text: str) -> None:
@@ -208,7 +209,7 @@ class _Answer:
             self._contract.turned = False
             read = self._contract.reply()
             self._name = NamePrefix(own_names(self._turn))
-            thought = "\n\n".join(one for one in ("".join(self._thinking), read.thinking) if one)
+            thought = "\n\n".join(thought for thought in ("".join(self._thinking), read.thinking) if thought)
             self._told = told_beginning(self._ready)
             shown = self._name.feed(read.text)
             self._context.tell(Reread(self._told.feed(shown) if self._told else shown, thought))
