@@ -96,7 +96,7 @@ def chat(
         parameters=read_pairs(set_),
     )
 
-    async def work(runtime: Runtime) -> None:
+    async def one_turn(runtime: Runtime) -> None:
         await runtime.first_start()
         await runtime.chat.recover(output.journal_damaged)
         place = await _conversation(runtime, character, conversation, speaker, new=new, user=user)
@@ -110,7 +110,7 @@ def chat(
             await _agree_on_price(runtime, options.model or runtime.settings.model, accept_price)
             await _turn(runtime, place, message, options, as_json=as_json)
 
-    with_runtime(work)
+    with_runtime(one_turn)
 
 
 async def _agree_on_price(runtime: Runtime, model: str, accept: bool) -> None:
