@@ -361,8 +361,8 @@ class Chat:
         def read(connection: Connection) -> TurnInput:
             conversation = load_conversation(connection, conversation_id)
             parent = load_message(connection, conversation.head_id) if conversation.head_id else None
-            said = new_message(conversation_id, parent, "user", "", text)
-            speaker = addressed(connection, conversation, said if text else parent, options)
+            message = new_message(conversation_id, parent, "user", "", text)
+            speaker = addressed(connection, conversation, message if text else parent, options)
             asked = Asked("normal", conversation, parent, text, speaker=speaker)
             return self._reader().read(connection, asked, options)
 
@@ -530,8 +530,8 @@ class Chat:
         """
         siblings = children(connection, conversation.id, parent.id if parent else "") if request else ()
         others = [load_message(connection, identity) for identity in siblings]
-        wanted = request is not None and not any(
-            one.status == "done" and one.request == request.request for one in others
+        pending = request is not None and not any(
+            message.status == "done" and message.request == request.request for message in others
         )
         reply = new_message(
             conversation.id,
@@ -540,7 +540,7 @@ class Chat:
             self._reader().character_name(connection, conversation, speaker),
             "",
             status="pending",
-            extra={REQUEST: request.request} if request and wanted else {},
+            extra={REQUEST: request.request} if request and pending else {},
             model=options.model,
             speaker=speaker,
         )

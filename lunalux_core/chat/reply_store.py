@@ -81,10 +81,10 @@ class StreamingReply:
                 self._journal.turn(delta.text, delta.thinking)
             await self._flush()
             return
-        shown = isinstance(delta, TextDelta)
-        (self._text if shown else self._thinking).append(delta.text)
+        visible = isinstance(delta, TextDelta)
+        (self._text if visible else self._thinking).append(delta.text)
         if self._journal is not None:
-            self._journal.add(**{"text" if shown else "thinking": delta.text})
+            self._journal.add(delta.text if visible else "", "" if visible else delta.text)
         if time.monotonic() - self._flushed >= FLUSH_SECONDS:
             await self._flush()
 
@@ -267,12 +267,12 @@ async def recover(database: Database, told: Callable[[Path], None] | None = None
 
 def _cut(connection: Connection, library: Path, reply_id: str, stored: str) -> bool:
     """Mark a reply as stopped, with what its file holds; whether something in that file cannot be read."""
-    kept = read_journal(library, reply_id)
-    shown = {}
-    if kept is not None and len(kept.text) >= len(stored):
-        shown = {"content": kept.text, **({"thinking": kept.thinking} if kept.thinking else {})}
-    update_message(connection, reply_id, status="stopped", **shown)
-    return kept is not None and kept.damaged
+    journal = read_journal(library, reply_id)
+    display = {}
+    if journal is not None and len(journal.text) >= len(stored):
+        display = {"content": journal.text, **({"thinking": journal.thinking} if journal.thinking else {})}
+    update_message(connection, reply_id, status="stopped", **display)
+    return journal is not None and journal.damaged
 
 
 def at_rest(message: Message) -> dict[str, Any]:

@@ -87,14 +87,20 @@ class TurnReader:
         scripts = self._opening_scripts(connection, conversation, options, character, card)
         opener = Opener(self._engine, load_globals(connection))
         first: Message | None = None
-        for one in opener.open(card.greetings, context, scripts):
+        for opening in opener.open(card.greetings, context, scripts):
             message = new_message(
-                conversation.id, None, "assistant", character.name, one.text, raw=one.raw, state=one.state
+                conversation.id,
+                None,
+                "assistant",
+                character.name,
+                opening.text,
+                raw=opening.raw,
+                state=opening.state,
             )
             insert_message(connection, message)
             if first is None:
                 first = message
-                keep_globals(connection, one)
+                keep_globals(connection, opening)
         if first is not None:
             select_message(connection, first.id)
         touch_character(connection, character_id, conversation.created_at)
@@ -191,7 +197,7 @@ class TurnReader:
         preset = self.preset(connection, conversation, options, language)
         model = self.model(options)
         budget = min(model.context_tokens, self._settings.context_tokens) * CHARS_PER_TOKEN
-        said = load_history(connection, above, budget)
+        history = load_history(connection, above, budget)
         persona: Persona | None = load_persona(connection, conversation.persona_id)
         return TurnInput(
             kind=asked.kind,
@@ -201,11 +207,11 @@ class TurnReader:
             conversation=conversation,
             user=self.user_name(connection, conversation, options),
             persona=persona.description if persona else "",
-            history=said.messages,
-            earlier_events=said.events,
+            history=history.messages,
+            earlier_events=history.events,
             length=above.depth + 1 if above else 0,
-            replies=said.counts["assistant"],
-            said=said.counts["user"],
+            replies=history.counts["assistant"],
+            said=history.counts["user"],
             token_factor=load_token_factor(connection, model.model),
             preset=preset,
             books=tuple(_books(connection, [character, *beside], conversation, persona)),
@@ -236,8 +242,8 @@ class TurnReader:
         from lunalux_core.groups.prompt import group_prompt, load_speaker
 
         character = load_speaker(connection, asked.reply, asked.speaker)
-        found = group_prompt(connection, conversation.group_id, character)
-        return character, found.card, found.context, [one.character for one in found.beside]
+        group = group_prompt(connection, conversation.group_id, character)
+        return character, group.card, group.context, [card.character for card in group.beside]
 
     def _group_language(self, connection: Connection, group_id: str) -> Language:
         """The language of the first member, the interface's without one."""
@@ -276,13 +282,13 @@ def _books(
     persona: Persona | None,
 ) -> list[ActiveBook]:
     """The active books of all characters in the prompt, each once."""
-    found: list[ActiveBook] = []
+    books: list[ActiveBook] = []
     for character in characters:
         card = parsed_card(character.document)
-        for one in active_books(connection, card, character.document, conversation, persona, character.id):
-            if all(one.book is not other.book or one.source != other.source for other in found):
-                found.append(one)
-    return found
+        for book in active_books(connection, card, character.document, conversation, persona, character.id):
+            if all(book.book is not other.book or book.source != other.source for other in books):
+                books.append(book)
+    return books
 
 
 def scripts_in_force(

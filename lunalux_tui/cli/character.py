@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lunalux_core.errors import InvalidInput, LunaluxError
-from lunalux_core.library.characters import Character, CharacterSummary
+from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.library.character_list import ORDERS, CharacterSummary, Wanted
+from lunalux_core.library.characters import Character
+from lunalux_core.library.tags import Tag, pick
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, YES, free_path, read_file, write_file
@@ -29,7 +31,6 @@ commands = {"character": character_app}
 
 JSON = typer.Option(False, "--json", help="Print one JSON document.")
 NAME = typer.Argument(metavar="NAME_OR_ID", help="Name, id, or the first letters of an id.")
-ORDERS = ("recent", "name", "added")
 
 
 @character_app.command("list")
@@ -38,25 +39,31 @@ async def list_characters(
     runtime: Runtime,
     search: str = typer.Argument("", help="Only those with these words in name, intro, creator or tags."),
     favourites: bool = typer.Option(False, "--favourites", help="Only favourites."),
-    sort: str = typer.Option("recent", help="recent, name or added."),
+    tag: list[str] = typer.Option([], help="Only those with this tag, yours or their card's; repeat it."),
+    without: list[str] = typer.Option([], help="Only those without this tag; repeat it for several."),
+    sort: str = typer.Option("recent", help="recent, name, added, creator or size."),
     as_json: bool = JSON,
 ) -> None:
     """The characters of the library, favourites first.
 
-    Example: lunalux character list --sort name --json
+    Example: lunalux character list --tag fantasy --without "to read" --sort name --json
     """
     if sort not in ORDERS:
         raise output.not_known("--sort", sort, ORDERS)
     await runtime.first_start()
-    found = await runtime.library.characters.list(search, favourites=favourites, order=sort)  # type: ignore[arg-type]
+    order = next(one for one in ORDERS if one == sort)
+    having, lacking = await _known_tags(runtime, tag, without)
+    wanted = Wanted(search, favourites, having, lacking, order=order)
+    found, _ = await runtime.library.characters.page(wanted)
+    own = await runtime.library.tags.of()
     if as_json:
-        output.print_json([_summary(one) for one in found])
+        output.print_json([_summary(one, own.get(one.id, ())) for one in found])
         return
     output.print_table(
         ["id", "", "name", "lang", "spec", "tags", "intro"],
         [
-            [c.id, "★" if c.favourite else "", c.name, c.language, c.spec, ", ".join(c.tags[:4]), c.intro]
-            for c in found
+            [c.id, "★" if c.favourite else "", c.name, c.language, c.spec, tags, c.intro]
+            for c, tags in ((c, _tags(c, own.get(c.id, ()))) for c in found)
         ],
     )
 
@@ -73,10 +80,11 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     await runtime.first_start()
     found = await runtime.library.characters.find(name)
     card = Card.parse(found.document)
+    own = (await runtime.library.tags.of([found.id])).get(found.id, ())
     if as_json:
         output.print_json(
             {
-                **_summary(found.summary),
+                **_summary(found.summary, own),
                 "content_hash": found.content_hash,
                 "scripts_allowed": found.scripts_allowed,
                 "updated_at": found.updated_at,
@@ -84,7 +92,7 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
             }
         )
     else:
-        _print_card(found, card.normalised()["data"])
+        _print_card(found, card.normalised()["data"], own)
 
 
 @character_app.command("export")
@@ -259,7 +267,33 @@ def _format(path: Path) -> str:
     return ending
 
 
-def _summary(one: CharacterSummary) -> dict[str, Any]:
+async def _known_tags(
+    runtime: Runtime, having: Sequence[str], lacking: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The tags that are named, each by its whole name; one to leave out that nobody has is only told.
+
+    Raises:
+        NotFound: TAG_NOT_FOUND.
+    """
+    if not having and not lacking:
+        return [], []
+    tags = runtime.library.tags
+    known = [*await tags.list(), *(Tag(one.name, one.name) for one in await tags.of_cards())]
+    absent = []
+    for name in lacking:
+        try:
+            absent.append(pick(known, name).name)
+        except NotFound as error:
+            output.warn(error)
+    return [pick(known, name).name for name in having], absent
+
+
+def _tags(one: CharacterSummary, own: Sequence[Tag]) -> str:
+    """The first tags, the person's own before the card's."""
+    return ", ".join([*(tag.name for tag in own if not tag.hidden), *one.tags][:4])
+
+
+def _summary(one: CharacterSummary, own: Sequence[Tag]) -> dict[str, Any]:
     binding: dict[str, Any] = {"active": one.binding_active}
     if one.market_id:
         binding["characterId"] = one.market_id
@@ -271,6 +305,7 @@ def _summary(one: CharacterSummary) -> dict[str, Any]:
         "creator": one.creator,
         "intro": one.intro,
         "tags": list(one.tags),
+        "own_tags": [tag.name for tag in own],
         "favourite": one.favourite,
         "picture": one.picture or None,
         "marketBinding": binding,
@@ -279,7 +314,7 @@ def _summary(one: CharacterSummary) -> dict[str, Any]:
     }
 
 
-def _print_card(found: Character, data: dict[str, Any]) -> None:
+def _print_card(found: Character, data: dict[str, Any], own: Sequence[Tag]) -> None:
     one = found.summary
     facts = {
         "id": one.id,
@@ -287,6 +322,7 @@ def _print_card(found: Character, data: dict[str, Any]) -> None:
         "spec": one.spec,
         "creator": one.creator,
         "tags": ", ".join(one.tags),
+        "own tags": ", ".join(tag.name for tag in own),
         "community": f"{one.market_id} ({'active' if one.binding_active else 'inactive'})"
         if one.market_id
         else "",

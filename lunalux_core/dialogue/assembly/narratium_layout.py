@@ -71,7 +71,7 @@ def layout(
         after_input: the texts for depth 0.
     """
     parts = _listed(preset, material, expand)
-    off = {one.identifier for one in preset.order if not one.enabled}
+    off = {entry.identifier for entry in preset.order if not entry.enabled}
     _complete(parts, off)
     _insert_note(parts, material, expand)
     place = _index(parts, "userInput")
@@ -112,14 +112,14 @@ def _complete(parts: list[Part], off: Iterable[str]) -> None:
     for name in missing:
         part = Part(name, _SECTIONS[name], token(name), name)
         if part.section == "system":
-            last = max((i for i, one in enumerate(parts) if one.section == "system"), default=-1)
+            last = max((i for i, part in enumerate(parts) if part.section == "system"), default=-1)
             parts.insert(last + 1, part)
         elif name == "userInput":
             parts.insert(_index(parts, "chatHistory") + 1, part)
         elif name == "chatHistory":
             parts.insert(_index(parts, "userInput"), part)
         else:
-            first = next((i for i, one in enumerate(parts) if one.section == "user"), len(parts))
+            first = next((i for i, part in enumerate(parts) if part.section == "user"), len(parts))
             parts.insert(first, part)
     if "memory" not in placed:
         history = _index(parts, "chatHistory")
@@ -152,7 +152,7 @@ def _endings(preset: Preset, material: PromptMaterial, expand: Expand) -> list[P
         text = expand_around(form, expand, {"reply_words": str(material.reply_words)})
         parts.append(Part("outputFormat", "user", text))
     if material.type == "continue" and not material.goes_on:
-        last = next((one.content for one in reversed(material.history) if not one.hidden), "")
+        last = next((message.content for message in reversed(material.history) if not message.hidden), "")
         own = params.continue_nudge_prompt
         nudge = labels.continue_nudge if own is None else own
         text = expand_around(nudge, expand, {"lastChatMessage": last.strip()})

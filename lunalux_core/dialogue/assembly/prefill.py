@@ -20,8 +20,8 @@ _REFUSED_FROM = (4, 6)
 
 def goes_on(model: str) -> bool:
     """Whether a model continues a reply that was begun for it."""
-    found = _CLAUDE.search(model)
-    return found is not None and (int(found[1]), int(found[2] or 0)) < _REFUSED_FROM
+    match = _CLAUDE.search(model)
+    return match is not None and (int(match[1]), int(match[2] or 0)) < _REFUSED_FROM
 
 
 def prefilled(

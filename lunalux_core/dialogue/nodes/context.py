@@ -65,7 +65,7 @@ def _outgoing(
         if placement is None or message.hidden:
             result.append(message)
             continue
-        done = run_scripts(
+        outcome = run_scripts(
             scripts,
             message.content,
             placement=placement,
@@ -74,9 +74,9 @@ def _outgoing(
             engine=engine,
             expand=expand,
         )
-        told.trace.touch(done.applied, "history", message.id)
-        result.append(replace(message, content=done.text))
-        for skipped in done.skipped:
+        told.trace.touch(outcome.applied, "history", message.id)
+        result.append(replace(message, content=outcome.text))
+        for skipped in outcome.skipped:
             if skipped.failed and skipped.name not in failed:
                 failed.add(skipped.name)
                 told.tell(ScriptSkipped(skipped.name, skipped.detail or skipped.reason))

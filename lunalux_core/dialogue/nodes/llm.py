@@ -97,8 +97,8 @@ class _Answer:
         self._thought = ThoughtFirst(*form.thinking) if form is not None and turn.kind != "continue" else None
         self._text_border = StreamCleaner()
         self._thinking_border = StreamCleaner()
-        known = marks(turn.model.options.thinking_marks)
-        self._contract = ContractStream(going_on=turn.kind == "continue", thinking=known)
+        tag_marks = marks(turn.model.options.thinking_marks)
+        self._contract = ContractStream(going_on=turn.kind == "continue", thinking=tag_marks)
         self._name = NamePrefix(_names_to_take(turn, form))
         self._raw: list[str] = []
         self._thinking: list[str] = []
@@ -177,6 +177,9 @@ class _Answer:
         return text
 
     def _say(self, text: str) -> None:
+        if self._form is None:
+            self._keep(text)
+            return
         if self._thought is not None and text:
             text, thinking = self._thought.feed(text)
             self._think(thinking)
@@ -197,7 +200,7 @@ class _Answer:
             self._contract.turned = False
             read = self._contract.reply()
             self._name = NamePrefix(own_names(self._turn))
-            thought = "\n\n".join(one for one in ("".join(self._thinking), read.thinking) if one)
+            thought = "\n\n".join(thought for thought in ("".join(self._thinking), read.thinking) if thought)
             self._context.tell(Reread(self._name.feed(read.text), thought))
             return
         if thinking:

@@ -25,9 +25,11 @@ def regex(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion
         turn = completion.ready.request.turn
         if turn.settings.plugins:
             completion = await raw_answer(completion, plugins(), context)
-        known = marks(turn.model.options.thinking_marks)
-        parsed = parse_reply(completion.text, going_on=turn.kind == "continue", thinking=known)
-        thoughts = dict.fromkeys(one for one in (completion.thinking, parsed.thinking) if one.strip())
+        tag_marks = marks(turn.model.options.thinking_marks)
+        parsed = parse_reply(completion.text, going_on=turn.kind == "continue", thinking=tag_marks)
+        thoughts = dict.fromkeys(
+            thought for thought in (completion.thinking, parsed.thinking) if thought.strip()
+        )
         thinking = "\n\n".join(thoughts)
         text = without_name(parsed.text, own_names(turn))
         if turn.scripts and turn.kind != "impersonate":
@@ -36,7 +38,7 @@ def regex(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion
                 before = thinking if placement == REASONING else text
                 if not before:
                     continue
-                done = await asyncio.to_thread(
+                result = await asyncio.to_thread(
                     run_scripts,
                     turn.scripts,
                     before,
@@ -45,12 +47,12 @@ def regex(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion
                     engine=engine,
                     expand=expand,
                 )
-                context.trace.touch(done.applied, "reasoning" if placement == REASONING else "reply")
+                context.trace.touch(result.applied, "reasoning" if placement == REASONING else "reply")
                 if placement == REASONING:
-                    thinking = done.text
+                    thinking = result.text
                 else:
-                    text = done.text
-                for skipped in done.skipped:
+                    text = result.text
+                for skipped in result.skipped:
                     if skipped.failed:
                         context.tell(ScriptSkipped(skipped.name, skipped.detail or skipped.reason))
         return ReplyDraft(

@@ -51,7 +51,7 @@ def worldbook(engine: EcmaEngine) -> Node[Draft, Ready]:
         ready = await asyncio.to_thread(_build, draft, engine, context.trace)
         turn, activation = draft.request.turn, ready.activation
         if activation.overflowed and turn.settings.worldbook_overflow_alert:
-            kept_out = sum(one.reason == "budget" for one in activation.skipped)
+            kept_out = sum(entry.reason == "budget" for entry in activation.skipped)
             budget = budget_of(worldbook_settings(turn), _window(turn))
             context.tell(WorldbookOverflowed(kept_out, budget))
         return ready
@@ -69,8 +69,8 @@ def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
         before=activation.before,
         after=activation.after,
         at_depth=tuple(
-            DepthText(4 if one.depth is None else one.depth, one.role, one.content)
-            for one in activation.at_depth
+            DepthText(4 if entry.depth is None else entry.depth, entry.role, entry.content)
+            for entry in activation.at_depth
         ),
         note_top=activation.note_top,
         note_bottom=activation.note_bottom,
@@ -113,7 +113,8 @@ def _text(
     own = template_macros(template, turn.card.system_prompt)
     expand = expander(replace(context, extra={**context.extra, **own}), draft.variables, unknown)
     history = [
-        replace(one, content=expand(one.content)) if one.role == "user" else one for one in material.history
+        replace(message, content=expand(message.content)) if message.role == "user" else message
+        for message in material.history
     ]
     if turn.kind == "continue" and not turn.partial:
         history.append(HistoryMessage("assistant", "", turn.character.name, turn.reply_id))
@@ -133,11 +134,11 @@ def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace:
     def transform(entry: Entry, content: str) -> str:
         if not scripts:
             return content
-        done = run_scripts(
+        result = run_scripts(
             scripts, content, placement=WORLD_INFO, target="prompt", engine=engine, expand=expand
         )
-        trace.touch(done.applied, "worldbook", entry.comment or str(entry.uid))
-        return done.text
+        trace.touch(result.applied, "worldbook", entry.comment or str(entry.uid))
+        return result.text
 
     chat = [ScanMessage(m.name, m.content, m.role == "user") for m in material.history if not m.hidden]
     card = turn.card
