@@ -141,7 +141,7 @@ def chat(
         replies=replies,
     )
 
-    async def work(runtime: Runtime) -> None:
+    async def one_turn(runtime: Runtime) -> None:
         await runtime.first_start()
         await runtime.chat.recover(output.journal_damaged)
         place = await _conversation(runtime, character, conversation, speaker, new=new, user=user)
@@ -159,7 +159,7 @@ def chat(
             turn = await _begin(runtime, place, wishes, options)
             await _turn(place, turn, as_json=as_json, replies=replies)
 
-    with_runtime(work)
+    with_runtime(one_turn)
 
 
 async def _agree_on_price(runtime: Runtime, model: str, accept: bool) -> None:
