@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
     from lunalux_core.config.settings import Settings
     from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial
+    from lunalux_core.dialogue.profile_choice import ProfileGap
     from lunalux_core.errors import LunaluxError
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
@@ -125,6 +126,13 @@ class ReplyKept:
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileLacks:
+    """A profile names a model, preset or template that is not there; the next one applies."""
+
+    gap: ProfileGap
+
+
+@dataclass(frozen=True, slots=True)
 class SideReply:
     """Another version of the reply is stored as a swipe beside it: the `number`-th of `of`."""
 
@@ -155,6 +163,7 @@ TurnEvent = (
     | WorldbookOverflowed
     | TemplateFailed
     | ReplyKept
+    | ProfileLacks
     | SideReply
     | TurnCompleted
 )
@@ -179,7 +188,8 @@ class TurnOptions:
     `speaker` is the member of a group (name or id) who is to answer; empty leaves it to the group's order.
     `parameters` of the request (`llm.parameters`) win over the model's, the preset's and the settings'.
     `direction` is what the person says about this one reply, `voice` whose line the words are. Of several
-    `replies` the first is shown and the others stand beside it as swipes.
+    `replies` the first is shown and the others stand beside it as swipes. `profile` is used before those in
+    use, for what this turn does not name itself.
     """
 
     model: str = ""
@@ -191,6 +201,7 @@ class TurnOptions:
     direction: Direction = field(default_factory=Direction)
     voice: Voice = field(default_factory=Voice)
     replies: int = 1
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +235,9 @@ class TurnInput:
     `partial` is the reply so far when continuing, `attempt` counts the swipes of the reply from 0, `request`
     names the wish (a retry of what failed has the same). `token_factor` is what earlier replies of this model
     taught about its counting of tokens. `templates` are the library's, for a model of text completion only.
-    `start` is what the reply begins with, None where nobody says so.
+    `start` is what the reply begins with, None where nobody says so. `profiles` names those in use;
+    `profiled` are the parameters and `template_parts` the templates (by kind) they ask for, `gaps` what they
+    name and nobody has.
     In a group, `character` and `card` are the speaker's (the card with what the others bring, where they are
     joined) and `group` tells who else is there.
     """
@@ -260,6 +273,10 @@ class TurnInput:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     direction: Direction = field(default_factory=Direction)
     start: ReplyStart | None = None
+    profiled: Mapping[str, Any] = field(default_factory=dict)
+    template_parts: Mapping[str, str] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ()
+    gaps: tuple[ProfileGap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

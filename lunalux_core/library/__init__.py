@@ -14,6 +14,7 @@ from lunalux_core.library.groups import Groups
 from lunalux_core.library.memories import Memories
 from lunalux_core.library.migrations import migrate
 from lunalux_core.library.personas import Personas
+from lunalux_core.library.profiles import Profiles
 from lunalux_core.library.quick_replies import QuickReplies
 from lunalux_core.library.shelf import Shelf
 from lunalux_core.library.state import State
@@ -46,6 +47,7 @@ class Library:
         self.scripts = Shelf(self.database, "regex")
         self.drafts = Drafts(self.database)
         self.templates = Templates(self.database)
+        self.profiles = Profiles(self.database)
         self.quick_replies = QuickReplies(self.database)
         self.cache = Cache(self.database)
         self.state = State(self.database)
