@@ -189,7 +189,7 @@ class LastLine:
 
 
 def format_last_line(name: str, line: LastLine, instruct: Instruct, names: Names, expand: Expand) -> str:
-    """The sequence before a reply, with a name and the reply's beginning where they are needs_name.
+    """The sequence before a reply, with a name and the reply's beginning where they are wanted.
 
     Args:
         name: whose reply it is.
