@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lunalux_core.errors import LunaluxError, NotFound
 
 if TYPE_CHECKING:
-    from lunalux_core.library.characters import CharacterSummary
+    from lunalux_core.library.character_list import CharacterSummary
     from lunalux_core.library.conversations import Conversation, Message
     from lunalux_core.library.groups import Group
     from lunalux_core.runtime import Runtime

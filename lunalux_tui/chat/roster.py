@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input
 
-from lunalux_core.library.characters import CharacterSummary
+from lunalux_core.library.character_list import CharacterSummary
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t

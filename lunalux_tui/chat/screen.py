@@ -13,7 +13,7 @@ from textual.reactive import var
 from textual.worker import Worker
 
 from lunalux_core.errors import LunaluxError
-from lunalux_core.library.characters import CharacterSummary
+from lunalux_core.library.character_list import CharacterSummary
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import bindings
