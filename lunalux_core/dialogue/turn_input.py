@@ -32,6 +32,7 @@ from lunalux_core.library.state import load_globals, load_token_factor
 from lunalux_core.library.templates import load_templates
 from lunalux_core.library.turns import History, branch_state, load_history
 from lunalux_core.memory.reading import MemoryReader
+from lunalux_core.templates.values import ReplyStart
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
@@ -143,6 +144,14 @@ class TurnReader:
             language = self.language(load_character(connection, conversation.character_id))
         return self._called(options.user_name or (persona.name if persona else ""), language)
 
+    def narrator(self, connection: Connection, conversation: Conversation) -> str:
+        """What a narrator is called in a conversation's language."""
+        if conversation.group_id:
+            language = self._group_language(connection, conversation.group_id)
+        else:
+            language = self.language(load_character(connection, conversation.character_id))
+        return "旁白" if language == "zh" else "Narrator"
+
     def _called(self, name: str, language: Language) -> str:
         return clean_line(name or self._settings.user_name) or ("旅人" if language == "zh" else "Traveller")
 
@@ -235,6 +244,8 @@ class TurnReader:
             above=history.above,
             event_ids=history.event_ids,
             memory=self._memory(connection, asked, history),
+            direction=options.direction,
+            start=options.direction.start or reply_start(conversation),
         )
 
     def _memory(self, connection: Connection, asked: Asked, history: History) -> StoryMemory | None:
@@ -286,6 +297,14 @@ class TurnReader:
             if named in (item.id, item.name) or named.casefold() == item.name.casefold():
                 return read_preset(item.document, item.name).preset
         return load_builtin(named if named in BUILTIN_KEYS or options.preset else DEFAULT_PRESET, language)
+
+
+def reply_start(conversation: Conversation) -> ReplyStart | None:
+    """What the replies of a chat begin with; None where it does not say."""
+    value = conversation.reply_start.get("value")
+    if not isinstance(value, str) or not value.strip():
+        return None
+    return ReplyStart("", value, conversation.reply_start.get("show") is not False)
 
 
 def _books(

@@ -17,6 +17,7 @@ from lunalux_core.library.personas import Personas
 from lunalux_core.library.quick_replies import QuickReplies
 from lunalux_core.library.shelf import Shelf
 from lunalux_core.library.state import State
+from lunalux_core.library.tags import Tags
 from lunalux_core.library.templates import Templates
 from lunalux_core.library.turn_records import Records
 
@@ -48,6 +49,7 @@ class Library:
         self.quick_replies = QuickReplies(self.database)
         self.cache = Cache(self.database)
         self.state = State(self.database)
+        self.tags = Tags(self.database)
 
     def close(self) -> None:
         self.database.close()

@@ -143,6 +143,7 @@ class PromptMaterial:
         memory: what the story remembers; `replaced` counts the messages of the path that it stands in for,
             which are neither in `history` nor in `omitted`.
         goes_on: whether the model goes on from a reply that was begun for it, without being told to.
+        directions: what a person says about this one reply, macros replaced already.
     """
 
     card: CardFields
@@ -171,6 +172,7 @@ class PromptMaterial:
     goes_on: bool = False
     memory: MemoryTexts = MemoryTexts()
     replaced: int = 0
+    directions: tuple[DepthText, ...] = ()
 
     def note_text(self) -> str:
         """The note with the worldbook's texts around it; empty if it is not due this turn."""
