@@ -18,7 +18,7 @@ from lunalux_core.llm.parameters import PROVIDERS, checked_value
 
 def read_models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> dict[str, ModelConfig]:
     """The saved models by name. `path` and `text` are the file; what is wrong in it goes into `problems`."""
-    found: dict[str, ModelConfig] = {}
+    models: dict[str, ModelConfig] = {}
     for name, entry in table.items() if isinstance(table, dict) else ():
         provider = entry.get("provider") if isinstance(entry, dict) else None
         tokens = entry.get("context_tokens", 8192) if isinstance(entry, dict) else 0
@@ -50,7 +50,7 @@ def read_models(table: Any, path: str, text: str, problems: list[LunaluxError]) 
                     mode=str(mode),
                 )
             )
-        found[name] = ModelConfig(
+        models[name] = ModelConfig(
             name=name,
             provider=provider,
             model=entry["model"],
@@ -62,7 +62,7 @@ def read_models(table: Any, path: str, text: str, problems: list[LunaluxError]) 
             mode="text" if mode == "text" else "chat",
             template=str(entry.get("template", "")),
         )
-    return found
+    return models
 
 
 def _sampling(name: str, table: object, path: str, text: str, problems: list[LunaluxError]) -> dict[str, Any]:
@@ -149,7 +149,7 @@ MODEL_OPTIONS: Mapping[str, ModelOption] = {
     ),
     "thinking_marks": ModelOption(
         "a list of an opening and a closing mark",
-        lambda value: isinstance(value, list) and len(value) == 2 and all(_is_word(one) for one in value),
+        lambda value: isinstance(value, list) and len(value) == 2 and all(_is_word(word) for word in value),
         "What the model puts around its thoughts, beside the marks that are known.",
     ),
     "prefill": ModelOption(
@@ -165,7 +165,7 @@ MODEL_OPTIONS: Mapping[str, ModelOption] = {
     ),
     "drop": ModelOption(
         "a list of names of fields; a dot leads into an object",
-        lambda value: isinstance(value, list) and all(_is_word(one) for one in value),
+        lambda value: isinstance(value, list) and all(_is_word(word) for word in value),
         "Fields that are never sent.",
     ),
     "headers": ModelOption(

@@ -18,11 +18,16 @@ from lunalux_core.dialogue.nodes.regex import regex
 from lunalux_core.dialogue.nodes.text_template import text_template
 from lunalux_core.dialogue.nodes.user_input import user_input
 from lunalux_core.dialogue.nodes.worldbook import worldbook
-from lunalux_core.dialogue.turn import Ready, TurnInput, TurnResult
+from lunalux_core.dialogue.turn import Ready, TurnInput, TurnRequest, TurnResult
 from lunalux_core.dialogue.workflow import Workflow
 from lunalux_core.llm.registry import Registry
 from lunalux_core.plugins.runner import Plugins
 from lunalux_core.regex.engine import EcmaEngine
+
+
+def words_line(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Workflow[TurnInput, TurnRequest]:
+    """The nodes up to the person's words as they are stored: all that words without an answer need."""
+    return Workflow.start(user_input(engine)).then(plugin_message(plugins))
 
 
 def prompt_line(
@@ -30,8 +35,7 @@ def prompt_line(
 ) -> Workflow[TurnInput, Ready]:
     """The nodes up to the finished prompt: what a preview runs."""
     return (
-        Workflow.start(user_input(engine))
-        .then(plugin_message(plugins))
+        words_line(engine, plugins)
         .then(preset)
         .then(context(engine))
         .then(text_template(models, engine))

@@ -31,6 +31,7 @@ from lunalux_core.library.shelf import load_shelf
 from lunalux_core.library.state import load_globals, load_token_factor
 from lunalux_core.library.templates import load_templates
 from lunalux_core.library.turns import branch_state, load_history
+from lunalux_core.templates.values import ReplyStart
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
@@ -140,6 +141,14 @@ class TurnReader:
             language = self.language(load_character(connection, conversation.character_id))
         return self._called(options.user_name or (persona.name if persona else ""), language)
 
+    def narrator(self, connection: Connection, conversation: Conversation) -> str:
+        """What a narrator is called in a conversation's language."""
+        if conversation.group_id:
+            language = self._group_language(connection, conversation.group_id)
+        else:
+            language = self.language(load_character(connection, conversation.character_id))
+        return "旁白" if language == "zh" else "Narrator"
+
     def _called(self, name: str, language: Language) -> str:
         return clean_line(name or self._settings.user_name) or ("旅人" if language == "zh" else "Traveller")
 
@@ -229,6 +238,8 @@ class TurnReader:
             request=reply.request if reply else "",
             templates=tuple(load_templates(connection)) if model.mode == "text" else (),
             parameters=options.parameters,
+            direction=options.direction,
+            start=options.direction.start or reply_start(conversation),
         )
 
     def _speaker(
@@ -273,6 +284,14 @@ class TurnReader:
             if named in (item.id, item.name) or named.casefold() == item.name.casefold():
                 return read_preset(item.document, item.name).preset
         return load_builtin(named if named in BUILTIN_KEYS or options.preset else DEFAULT_PRESET, language)
+
+
+def reply_start(conversation: Conversation) -> ReplyStart | None:
+    """What the replies of a chat begin with; None where it does not say."""
+    value = conversation.reply_start.get("value")
+    if not isinstance(value, str) or not value.strip():
+        return None
+    return ReplyStart("", value, conversation.reply_start.get("show") is not False)
 
 
 def _books(

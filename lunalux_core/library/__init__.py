@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.quick_replies import QuickReplies
     from lunalux_core.library.shelf import Shelf
     from lunalux_core.library.state import State
+    from lunalux_core.library.tags import Tags
     from lunalux_core.library.templates import Templates
     from lunalux_core.library.turn_records import Records
 
@@ -44,12 +45,6 @@ class Library:
         self.conversations = Conversations(self.database)
 
     @cached_property
-    def memories(self) -> Memories:
-        from lunalux_core.library.memories import Memories
-
-        return Memories(self.database)
-
-    @cached_property
     def groups(self) -> Groups:
         from lunalux_core.library.groups import Groups
 
@@ -60,6 +55,12 @@ class Library:
         from lunalux_core.library.turn_records import Records
 
         return Records(self.database)
+
+    @cached_property
+    def memories(self) -> Memories:
+        from lunalux_core.library.memories import Memories
+
+        return Memories(self.database)
 
     @cached_property
     def personas(self) -> Personas:
@@ -114,6 +115,12 @@ class Library:
         from lunalux_core.library.state import State
 
         return State(self.database)
+
+    @cached_property
+    def tags(self) -> Tags:
+        from lunalux_core.library.tags import Tags
+
+        return Tags(self.database)
 
     def close(self) -> None:
         self.database.close()

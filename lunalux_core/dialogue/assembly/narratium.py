@@ -9,7 +9,7 @@ See docs/spec/formats.md: Narratium assembly, Preset files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lunalux_core.dialogue.assembly.budget import Room, budget_of
@@ -62,7 +62,8 @@ class NarratiumAssembly:
             self._material,
             self._expand,
             before_input=self._expand(self._before_input),
-            after_input="\n".join(entry.content for entry in after if isinstance(entry, Injection)),
+            after_input=_joined(entry for entry in after if not _is_instruction(entry)),
+            instruction=_joined(filter(_is_instruction, after)),
         )
         texts = program_texts(self._preset, self._material, self._expand)
         values = {name: text() for name, text in texts.items()} | {"userInput": self._said(spoken)}
@@ -116,7 +117,8 @@ class NarratiumAssembly:
         place = last_message(entries)
         takes_input = self._material.type in ("normal", "swipe", "regenerate")
         if place is None or not takes_input or self._visible[-1].role != "user":
-            return entries, None, ()
+            wishes = [one for one in entries[(-1 if place is None else place) + 1 :] if _is_instruction(one)]
+            return [one for one in entries if one not in wishes], None, wishes
         return entries[:place], self._visible[-1], entries[place + 1 :]
 
     def _said(self, message: HistoryMessage | None) -> str:
@@ -197,6 +199,15 @@ class NarratiumAssembly:
             if text:
                 messages.append(PromptMessage(section, text, None, section, self._count(text), identity))
         return tuple(messages)
+
+
+def _joined(entries: Iterable[Entry]) -> str:
+    return "\n".join(one.content for one in entries if isinstance(one, Injection))
+
+
+def _is_instruction(entry: Entry) -> bool:
+    """Whether it is about the reply and no part of the story."""
+    return isinstance(entry, Injection) and entry.slot == "instruction"
 
 
 def _rendered(part: Part, values: Mapping[str, str]) -> str:

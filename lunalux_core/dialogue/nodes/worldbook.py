@@ -15,11 +15,12 @@ from dataclasses import replace
 
 from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, assemble
+from lunalux_core.dialogue.assembly.directions import directions_of
 from lunalux_core.dialogue.assembly.material import HistoryMessage
-from lunalux_core.dialogue.assembly.prefill import prefilled
+from lunalux_core.dialogue.assembly.prefill import prefilled, takes_beginning
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.preset import note_of
-from lunalux_core.dialogue.turn import Draft, Ready, TurnInput, WorldbookOverflowed
+from lunalux_core.dialogue.turn import Beginning, Draft, Ready, TurnInput, WorldbookOverflowed
 from lunalux_core.dialogue.turn_record import Trace
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.llm.tokens import estimator
@@ -77,10 +78,14 @@ def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
         examples_top=activation.examples_top,
         examples_bottom=activation.examples_bottom,
     )
+    expand = expander(context, draft.variables, unknown)
+    beginning = _beginning(draft, expand)
+    begin = beginning.text if beginning is not None and beginning.told else ""
+    directions = directions_of(turn.direction, turn.kind, turn.language, expand, begin)
+    material = replace(material, directions=directions)
     if draft.template is not None:
         prompt = _text(draft, draft.template, material, context, unknown)
     else:
-        expand = expander(context, draft.variables, unknown)
         count = estimator(turn.model.model, turn.token_factor).message
         prompt = assemble(turn.preset, material, expand=expand, count_tokens=count)
         prompt = prefilled(
@@ -89,11 +94,23 @@ def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
             turn.kind,
             turn.model.model,
             draft.prefill,
+            beginning.text if beginning is not None and not beginning.told else "",
             expand=expand,
             count_tokens=count,
         )
     prompt = replace(prompt, report=replace(prompt.report, unknown_macros=tuple(unknown)))
-    return Ready(draft.request, prompt, activation, draft.variables)
+    return Ready(draft.request, prompt, activation, draft.variables, beginning)
+
+
+def _beginning(draft: Draft, expand: Callable[[str], str]) -> Beginning | None:
+    """What the reply of a chat model begins with; a template has its own place for it."""
+    turn = draft.request.turn
+    if draft.template is not None or turn.start is None or turn.kind in ("continue", "impersonate"):
+        return None
+    text = expand(turn.start.value)
+    if not text.strip():
+        return None
+    return Beginning(text, turn.start.show, told=not takes_beginning(draft.prefill, turn.model.model))
 
 
 def _text(
@@ -110,6 +127,8 @@ def _text(
     from lunalux_core.dialogue.template_macros import template_macros
 
     turn = draft.request.turn
+    if turn.start is not None:
+        template = replace(template, start=turn.start)
     own = template_macros(template, turn.card.system_prompt)
     expand = expander(replace(context, extra={**context.extra, **own}), draft.variables, unknown)
     history = [
