@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
     from lunalux_core.macros.expansion import Variables
+    from lunalux_core.memory.selection import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
     from lunalux_core.templates.values import ReplyStart, TextTemplate
@@ -239,7 +240,8 @@ class TurnInput:
     `profiled` are the parameters and `template_parts` the templates (by kind) they ask for, `gaps` what they
     name and nobody has.
     In a group, `character` and `card` are the speaker's (the card with what the others bring, where they are
-    joined) and `group` tells who else is there.
+    joined) and `group` tells who else is there. `above` are the ids of the messages left out above `history`,
+    `event_ids` those of `earlier_events`, `memory` what the story remembers on this branch, if anything.
     """
 
     kind: TurnKind
@@ -271,6 +273,9 @@ class TurnInput:
     request: str = ""
     templates: tuple[StoredTemplate, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    above: tuple[str, ...] = ()
+    event_ids: tuple[str, ...] = ()
+    memory: StoryMemory | None = None
     direction: Direction = field(default_factory=Direction)
     start: ReplyStart | None = None
     profiled: Mapping[str, Any] = field(default_factory=dict)
@@ -293,7 +298,8 @@ class Draft:
     """A prompt on its way: what the preset, the history and the worldbook contribute.
 
     With a `template` it becomes one text instead of messages. `prefill` is how the model goes on from a reply
-    that was begun for it, where that matters.
+    that was begun for it, where that matters. `without_memory` is the material as it was before memories took
+    the place of messages, for a window that is too small for them.
     """
 
     request: TurnRequest
@@ -301,6 +307,7 @@ class Draft:
     variables: Variables
     template: TextTemplate | None = None
     prefill: Prefill = "unknown"
+    without_memory: PromptMaterial | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ from lunalux_core.library.profiles import Task
 from lunalux_core.library.shelf import load_shelf
 from lunalux_core.library.state import load_globals, load_token_factor
 from lunalux_core.library.templates import load_templates
-from lunalux_core.library.turns import branch_state, load_history
+from lunalux_core.library.turns import History, branch_state, load_history
+from lunalux_core.memory.reading import MemoryReader
 from lunalux_core.templates.values import ReplyStart
 from lunalux_core.text import clean_line
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import GroupContext
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
+    from lunalux_core.memory.selection import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
     from lunalux_core.worldbook.engine import ActiveBook
@@ -69,6 +71,7 @@ class TurnReader:
         self._settings = settings
         self._models = models
         self._engine = engine
+        self._memories = MemoryReader()
 
     def begin(
         self, connection: Connection, character_id: str, title: str, options: TurnOptions
@@ -290,6 +293,9 @@ class TurnReader:
             request=reply.request if reply else "",
             templates=tuple(load_templates(connection)) if model.mode == "text" else (),
             parameters=options.parameters,
+            above=history.above,
+            event_ids=history.event_ids,
+            memory=self._memory(connection, asked, history),
             direction=options.direction,
             start=options.direction.start or reply_start(conversation) or choice.start,
             profiled=choice.sampling,
@@ -297,6 +303,13 @@ class TurnReader:
             profiles=choice.profiles,
             gaps=choice.gaps,
         )
+
+    def _memory(self, connection: Connection, asked: Asked, history: History) -> StoryMemory | None:
+        """What the story remembers on the branch of the reply, the words that it answers included."""
+        path = {*history.above, *(message.id for message in history.messages)}
+        if asked.reply is not None and asked.reply.parent_id:
+            path.add(asked.reply.parent_id)
+        return self._memories.read(connection, asked.conversation.id, path)
 
     def _speaker(
         self, connection: Connection, asked: Asked
