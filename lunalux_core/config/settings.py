@@ -11,19 +11,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
-from lunalux_core.llm.model import POST_PROCESSING, PREFILLS, ModelOptions, Provider
-from lunalux_core.llm.parameters import PROVIDERS, checked_value
 
 if TYPE_CHECKING:
     from lunalux_core.config.toml_lines import Place
+    from lunalux_core.llm.model import ModelOptions, Provider
 
 SHOWN_LIMIT = 200
 """Characters of a wrong value in a message."""
@@ -70,6 +68,12 @@ def _setting(key: str, default: Any, help: str, **rest: Any) -> Any:
     return field(default=default, metadata={"key": key, "help": help, **rest})
 
 
+def _usual_options() -> ModelOptions:
+    from lunalux_core.llm.model import ModelOptions
+
+    return ModelOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """One saved model configuration (`[models.NAME]`); its key lives in the credentials store."""
@@ -81,7 +85,7 @@ class ModelConfig:
     key_env: str = ""
     context_tokens: int = 8192
     sampling: Mapping[str, Any] = field(default_factory=dict)
-    options: ModelOptions = field(default_factory=ModelOptions)
+    options: ModelOptions = field(default_factory=_usual_options)
     mode: Literal["chat", "text"] = "chat"
     template: str = ""
 
@@ -186,6 +190,71 @@ class Settings:
     worldbook_overflow_alert: bool = _setting(
         "worldbook.overflow_alert", False, "Tell when the budget kept worldbook entries out."
     )
+    memory_share: int = _setting(
+        "memory.share",
+        25,
+        "Share of the window for what the story remembers, in percent; 0 keeps memories out.",
+        low=0,
+        high=60,
+    )
+    memory_write: str = _setting(
+        "memory.write",
+        "auto",
+        "Write memories behind the replies: auto with a model of your own and, once you agreed, with one "
+        "that costs; always; or off.",
+        choices=("auto", "always", "off"),
+    )
+    memory_model: str = _setting(
+        "memory.model", "", "The model that writes memories; empty is the one that replies."
+    )
+    memory_scene_tokens: int = _setting(
+        "memory.scene_tokens", 1200, "A memory is written of so many tokens of story.", low=100, high=200_000
+    )
+    memory_protected_tokens: int = _setting(
+        "memory.protected_tokens",
+        0,
+        "The newest part of the story that is left alone, in tokens; 0 is half of the window.",
+        low=0,
+        high=4_000_000,
+    )
+    memory_summary_words: int = _setting(
+        "memory.summary_words", 120, "Length of a summary to ask for, in words.", low=20, high=2000
+    )
+    memory_chapter_scenes: int = _setting(
+        "memory.chapter_scenes", 8, "So many summaries become a chapter; 0 writes none.", low=0, high=100
+    )
+    memory_scan_depth: int = _setting(
+        "memory.scan_depth", 4, "How many messages are searched for keywords of memories.", low=1, high=100
+    )
+    memory_position: str = _setting(
+        "memory.position",
+        "auto",
+        "Where memories stand: auto is the preset's own place for them, else before the history.",
+        choices=("auto", "before_main", "after_main", "in_chat"),
+    )
+    memory_depth: int = _setting(
+        "memory.depth", 4, "Messages below the memories, for the position in_chat.", low=0, high=10_000
+    )
+    memory_role: str = _setting(
+        "memory.role",
+        "system",
+        "Who says the memories, for the position in_chat.",
+        choices=("system", "user", "assistant"),
+    )
+    memory_recall_depth: int = _setting(
+        "memory.recall_depth",
+        2,
+        "Messages below what the last messages call back.",
+        low=0,
+        high=10_000,
+    )
+    memory_scan: bool = _setting("memory.scan", False, "Search the memories for keys of worldbooks too.")
+    memory_instruction_en: str = _setting(
+        "memory.instruction_en", "", "Your own instruction for writing memories of stories in English."
+    )
+    memory_instruction_zh: str = _setting(
+        "memory.instruction_zh", "", "Your own instruction for writing memories of stories in Chinese."
+    )
     api_url: str = _setting(
         "backend.api_url",
         "",
@@ -251,18 +320,20 @@ class Settings:
 
     def with_value(self, key: str, value: Any, source: Source = "flag") -> Settings:
         """A copy with one value changed. Raises InvalidInput (SETTING_INVALID)."""
-        known = declaration(key)
-        changes: dict[str, Any] = {known.attribute: checked(known, value, "")}
+        setting = declaration(key)
+        changes: dict[str, Any] = {setting.attribute: checked(setting, value, "")}
         return replace(self, **changes, sources={**self.sources, key: source})
 
 
 def _declarations() -> dict[str, Declaration]:
-    found = {}
-    for one in fields(Settings):
-        if "key" in one.metadata:
-            meta = dict(one.metadata)
-            found[meta["key"]] = Declaration(attribute=one.name, default=one.default, **meta)
-    return found
+    table = {}
+    for setting_field in fields(Settings):
+        if "key" in setting_field.metadata:
+            meta = dict(setting_field.metadata)
+            table[meta["key"]] = Declaration(
+                attribute=setting_field.name, default=setting_field.default, **meta
+            )
+    return table
 
 
 DECLARATIONS: Mapping[str, Declaration] = _declarations()
@@ -281,25 +352,25 @@ def declaration(key: str) -> Declaration:
         ) from None
 
 
-def checked(known: Declaration, value: Any, where: str | Place) -> Any:
+def checked(setting: Declaration, value: Any, where: str | Place) -> Any:
     """`value` in the type of the setting; texts from the environment and the command line are read.
 
     Raises:
         InvalidInput: SETTING_INVALID, naming key, place and allowed values.
     """
-    result = _coerced(known, value)
+    result = _coerced(setting, value)
     if result is None:
         shown = _shown(value)
         raise InvalidInput(
             "SETTING_INVALID",
-            f"{known.key} = {shown}{f' in {where}' if where else ''} is not allowed.",
-            f"Allowed: {known.allowed}. The default is used meanwhile."
+            f"{setting.key} = {shown}{f' in {where}' if where else ''} is not allowed.",
+            f"Allowed: {setting.allowed}. The default is used meanwhile."
             if where
-            else f"Allowed: {known.allowed}.",
-            key=known.key,
+            else f"Allowed: {setting.allowed}.",
+            key=setting.key,
             value=shown.strip("'") if isinstance(value, str) else shown,
             where=where,
-            allowed=known.allowed,
+            allowed=setting.allowed,
         )
     return result
 
@@ -313,8 +384,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= SHOWN_LIMIT else f"{text[:SHOWN_LIMIT]}…"
 
 
-def _coerced(known: Declaration, value: Any) -> Any:
-    default = known.default
+def _coerced(setting: Declaration, value: Any) -> Any:
+    default = setting.default
     if isinstance(default, bool):
         if isinstance(value, str):
             return {"true": True, "1": True, "yes": True, "on": True, "false": False}.get(
@@ -326,7 +397,7 @@ def _coerced(known: Declaration, value: Any) -> Any:
             number = type(default)(value)
         except (TypeError, ValueError, OverflowError):
             return None
-        within = (known.low or 0) <= number <= (known.high or 0)
+        within = (setting.low or 0) <= number <= (setting.high or 0)
         return number if within and not isinstance(value, bool) else None
     if isinstance(default, tuple):
         if isinstance(value, str):
@@ -335,14 +406,14 @@ def _coerced(known: Declaration, value: Any) -> Any:
         return tuple(value) if good and all(map(_is_text, value)) else None
     if isinstance(value, bool):
         value = str(value).lower()
-    if not isinstance(value, str) or (known.choices and value not in known.choices):
+    if not isinstance(value, str) or (setting.choices and value not in setting.choices):
         return None
     return value if _is_text(value) else None
 
 
 def _is_text(value: str) -> bool:
     """Whether these are words: what stands for bytes that were none could be written nowhere."""
-    return value.isascii() or not any("\ud800" <= one <= "\udfff" for one in value)
+    return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def load_settings(
@@ -369,21 +440,21 @@ def load_settings(
         for key, value in layer.items():
             if len(problems) >= PROBLEMS_LIMIT:
                 break
-            known = DECLARATIONS.get(key)
-            place = _place(where, text, key) if source == "file" else where
-            if known is None:
+            setting = DECLARATIONS.get(key)
+            place = place_of(where, text, key) if source == "file" else where
+            if setting is None:
                 if not key.startswith(("models.", "keys.")):
                     problems.append(_unknown(key, place))
                 continue
             try:
-                values[known.attribute] = checked(known, value, place)
+                values[setting.attribute] = checked(setting, value, place)
                 sources[key] = source
             except InvalidInput as error:
                 problems.append(error)
     return Settings(
         **values,
         paths=paths,
-        models=_models(document.get("models", {}), str(paths.config_file), text, problems),
+        models=_models(document.get("models"), str(paths.config_file), text, problems),
         keys=_keys(_table(document, "keys"), str(paths.config_file), text, problems),
         sources=sources,
         problems=tuple(problems),
@@ -395,7 +466,7 @@ def _read(path: Path, problems: list[LunaluxError]) -> tuple[str, dict[str, Any]
     import tomllib
 
     try:
-        if not stat.S_ISREG((found := path.stat()).st_mode) or found.st_size > FILE_LIMIT:
+        if not stat.S_ISREG((state := path.stat()).st_mode) or state.st_size > FILE_LIMIT:
             raise OSError(errno.EINVAL, "it is no file of words")
         text = path.read_text(encoding="utf-8-sig")
         return text, tomllib.loads(text)
@@ -424,25 +495,33 @@ def _read(path: Path, problems: list[LunaluxError]) -> tuple[str, dict[str, Any]
     return "", {}
 
 
-def _place(path: str, text: str, *key: str) -> Place:
+def place_of(path: str, text: str, *key: str) -> Place:
     """A file, and the line of a key in it."""
     from lunalux_core.config.toml_lines import Place, line_of
 
     return Place(path, line_of(text, key))
 
 
+def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> Mapping[str, ModelConfig]:
+    if not table:
+        return {}
+    from lunalux_core.config.model_tables import read_models  # what a model is takes a while to load
+
+    return read_models(table, path, text, problems)
+
+
 def _keys(table: Mapping[str, Any], where: str, text: str, problems: list[LunaluxError]) -> dict[str, str]:
     """`[keys]`: an action's id and its keys, as a text with commas or as a list of texts."""
-    found: dict[str, str] = {}
+    keys: dict[str, str] = {}
     for action_id, value in _flat(table).items():
         if len(problems) >= PROBLEMS_LIMIT:
             break
-        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        if isinstance(value, list) and all(isinstance(key, str) for key in value):
             value = ",".join(value)
         if isinstance(value, str) and value.strip():
-            found[action_id] = value
+            keys[action_id] = value
             continue
-        place = _place(where, text, "keys", action_id)
+        place = place_of(where, text, "keys", action_id)
         problems.append(
             InvalidInput(
                 "KEYS_INVALID",
@@ -452,7 +531,7 @@ def _keys(table: Mapping[str, Any], where: str, text: str, problems: list[Lunalu
                 where=place,
             )
         )
-    return found
+    return keys
 
 
 def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -466,7 +545,7 @@ def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
         elif len(key) > KEY_LIMIT:
             flat[f"{key[:KEY_LIMIT]}…"] = None
         else:
-            waiting += [(f"{key}.{name}", one) for name, one in list(value.items())[::-1]]
+            waiting += [(f"{key}.{name}", item) for name, item in list(value.items())[::-1]]
     return flat
 
 
@@ -483,178 +562,3 @@ def _unknown(key: str, where: str | Place) -> InvalidInput:
         key=key,
         where=where,
     )
-
-
-def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> dict[str, ModelConfig]:
-    found: dict[str, ModelConfig] = {}
-    for name, entry in table.items() if isinstance(table, dict) else ():
-        provider = entry.get("provider") if isinstance(entry, dict) else None
-        tokens = entry.get("context_tokens", 8192) if isinstance(entry, dict) else 0
-        whole = isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= TOKENS_LIMIT
-        if provider not in PROVIDERS or not isinstance(entry.get("model"), str) or not whole:
-            where = _place(path, text, "models", name)
-            problems.append(
-                InvalidInput(
-                    "MODEL_CONFIG_INVALID",
-                    f"The model {name!r} in {where} lacks a provider ({', '.join(PROVIDERS)}), a model "
-                    "name, or a whole number of context_tokens.",
-                    "Correct it, or remove it with `lunalux model remove`.",
-                    name=name,
-                    where=where,
-                    providers=", ".join(PROVIDERS),
-                )
-            )
-            continue
-        mode = entry.get("mode", "chat")
-        if mode not in ("chat", "text"):
-            where = _place(path, text, "models", name)
-            problems.append(
-                InvalidInput(
-                    "MODEL_MODE_INVALID",
-                    f"The model {name!r} in {where} has the mode {mode!r}.",
-                    "Allowed: chat, text. It is used as a chat model meanwhile.",
-                    name=name,
-                    where=where,
-                    mode=str(mode),
-                )
-            )
-        found[name] = ModelConfig(
-            name=name,
-            provider=provider,
-            model=entry["model"],
-            base_url=_text(entry.get("base_url", "")),
-            key_env=_text(entry.get("key_env", "")),
-            context_tokens=tokens,
-            sampling=_sampling(name, entry.get("sampling", {}), path, text, problems),
-            options=_options(name, entry, path, text, problems),
-            mode="text" if mode == "text" else "chat",
-            template=str(entry.get("template", "")),
-        )
-    return found
-
-
-def _sampling(name: str, table: object, path: str, text: str, problems: list[LunaluxError]) -> dict[str, Any]:
-    """The parameters of a saved model; one that is unknown or not allowed is told and left to the server."""
-    good: dict[str, Any] = {}
-    for key, value in table.items() if isinstance(table, dict) else ():
-        if len(problems) >= PROBLEMS_LIMIT:
-            break
-        try:
-            good[key] = checked_value(key, value, _place(path, text, "models", name, "sampling", key))
-        except InvalidInput as error:
-            problems.append(error)
-    return good
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _options(
-    name: str, entry: Mapping[str, Any], path: str, text: str, problems: list[LunaluxError]
-) -> ModelOptions:
-    """How to talk with the server; a value that cannot be is told, and the usual one stands."""
-    good: dict[str, Any] = {}
-    for key, option in MODEL_OPTIONS.items():
-        if key not in entry:
-            continue
-        if option.fits(entry[key]):
-            good[key] = option.read(entry[key])
-            continue
-        where = _place(path, text, "models", name, key)
-        problems.append(
-            InvalidInput(
-                "SETTING_INVALID",
-                f"models.{name}.{key} = {entry[key]!r} in {where} is not allowed.",
-                f"Allowed: {option.allowed}. The default is used meanwhile.",
-                key=f"models.{name}.{key}",
-                value=str(entry[key]),
-                where=where,
-                allowed=option.allowed,
-            )
-        )
-    return ModelOptions(**good)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelOption:
-    """A key of `[models.NAME]` about talking with the server: what is allowed, in words and as a test."""
-
-    allowed: str
-    fits: Callable[[Any], bool]
-    help: str
-    read: Callable[[Any], Any] = lambda value: tuple(value) if isinstance(value, list) else value
-
-
-def _reads(read: Callable[[Any], Any]) -> Callable[[Any], bool]:
-    """Whether a value can be read at all."""
-
-    def fits(value: Any) -> bool:
-        try:
-            read(value)
-        except InvalidInput:
-            return False
-        return True
-
-    return fits
-
-
-MODEL_OPTIONS: Mapping[str, ModelOption] = {
-    "timeout": ModelOption(
-        "seconds from 1 to 86400",
-        lambda value: _is_number(value) and 1 <= value <= 86_400,
-        "Longest silence before the first word of a reply; any byte of the server ends it. 900 without it.",
-    ),
-    "stream": ModelOption(
-        "true, false",
-        lambda value: isinstance(value, bool),
-        "Whether replies come word by word. A server that refuses is found out.",
-    ),
-    "post_process": ModelOption(
-        ", ".join(POST_PROCESSING),
-        lambda value: value in POST_PROCESSING,
-        "Shapes the roles for a strict chat template. Without it, what the server takes is found out.",
-    ),
-    "thinking_marks": ModelOption(
-        "a list of an opening and a closing mark",
-        lambda value: isinstance(value, list) and len(value) == 2 and all(_is_word(one) for one in value),
-        "What the model puts around its thoughts, beside the marks that are known.",
-    ),
-    "prefill": ModelOption(
-        ", ".join(PREFILLS),
-        lambda value: value in PREFILLS,
-        "How the model goes on from a reply that was begun for it. Without it, this is found out.",
-    ),
-    "extra_body": ModelOption(
-        "a table, or a JSON object as a text",
-        _reads(extra_body_of),
-        "Merged into every request, last of all.",
-        extra_body_of,
-    ),
-    "drop": ModelOption(
-        "a list of names of fields; a dot leads into an object",
-        lambda value: isinstance(value, list) and all(_is_word(one) for one in value),
-        "Fields that are never sent.",
-    ),
-    "headers": ModelOption(
-        "a table of names and values, each in one line",
-        _reads(headers_of),
-        "Headers that go along with every request. A key belongs into key_env or the credentials instead.",
-        headers_of,
-    ),
-    "price": ModelOption(
-        "a list of three numbers from 0 to 1000000",
-        _reads(price_of),
-        "What a million tokens cost: read, read from the cache, written. Without it no cost is told.",
-        price_of,
-    ),
-}
-
-
-def _is_word(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_number(value: object) -> bool:
-    """Whether a server can be sent this: infinity and numbers beyond all bounds are nothing in JSON."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e15 < value < 1e15

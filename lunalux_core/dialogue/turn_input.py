@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.active_books import active_books, parsed_card
 from lunalux_core.dialogue.openings import MakeEngine, Opener, card_context, keep_globals
+from lunalux_core.dialogue.profile_choice import Choice, Chooser, profile_chain
+from lunalux_core.dialogue.text_templates import chosen_template, templates_found
 from lunalux_core.dialogue.turn import Asked, TurnInput, TurnOptions
-from lunalux_core.errors import LunaluxError
+from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.characters import Character, load_character, touch_character
 from lunalux_core.library.conversations import (
     Conversation,
@@ -27,10 +29,13 @@ from lunalux_core.library.conversations import (
 )
 from lunalux_core.library.groups import first_language, touch_group
 from lunalux_core.library.personas import Persona, load_persona
+from lunalux_core.library.profiles import Task
 from lunalux_core.library.shelf import load_shelf
 from lunalux_core.library.state import load_globals, load_token_factor
 from lunalux_core.library.templates import load_templates
-from lunalux_core.library.turns import branch_state, load_history
+from lunalux_core.library.turns import History, branch_state, load_history
+from lunalux_core.memory.reading import MemoryReader
+from lunalux_core.templates.values import ReplyStart
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import GroupContext
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
+    from lunalux_core.memory.selection import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
     from lunalux_core.worldbook.engine import ActiveBook
@@ -65,6 +71,7 @@ class TurnReader:
         self._settings = settings
         self._models = models
         self._engine = engine
+        self._memories = MemoryReader()
 
     def begin(
         self, connection: Connection, character_id: str, title: str, options: TurnOptions
@@ -87,14 +94,20 @@ class TurnReader:
         scripts = self._opening_scripts(connection, conversation, options, character, card)
         opener = Opener(self._engine, load_globals(connection))
         first: Message | None = None
-        for one in opener.open(card.greetings, context, scripts):
+        for opening in opener.open(card.greetings, context, scripts):
             message = new_message(
-                conversation.id, None, "assistant", character.name, one.text, raw=one.raw, state=one.state
+                conversation.id,
+                None,
+                "assistant",
+                character.name,
+                opening.text,
+                raw=opening.raw,
+                state=opening.state,
             )
             insert_message(connection, message)
             if first is None:
                 first = message
-                keep_globals(connection, one)
+                keep_globals(connection, opening)
         if first is not None:
             select_message(connection, first.id)
         touch_character(connection, character_id, conversation.created_at)
@@ -134,6 +147,14 @@ class TurnReader:
             language = self.language(load_character(connection, conversation.character_id))
         return self._called(options.user_name or (persona.name if persona else ""), language)
 
+    def narrator(self, connection: Connection, conversation: Conversation) -> str:
+        """What a narrator is called in a conversation's language."""
+        if conversation.group_id:
+            language = self._group_language(connection, conversation.group_id)
+        else:
+            language = self.language(load_character(connection, conversation.character_id))
+        return "旁白" if language == "zh" else "Narrator"
+
     def _called(self, name: str, language: Language) -> str:
         return clean_line(name or self._settings.user_name) or ("旅人" if language == "zh" else "Traveller")
 
@@ -145,8 +166,54 @@ class TurnReader:
             return load_speaker(connection, None, speaker).name
         return load_character(connection, conversation.character_id).name
 
+    def choice(
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        options: TurnOptions,
+        speaker: str = "",
+        task: Task | None = None,
+    ) -> Choice:
+        """With what a reply, or a task beside the replies, is made in a conversation.
+
+        Args:
+            speaker: the member of a group who speaks.
+
+        Raises:
+            NotFound: PROFILE_NOT_FOUND, MODEL_UNKNOWN.
+        """
+        return self._chooser(connection, conversation, options, speaker, task).choose(options.model)
+
+    def _chooser(
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        options: TurnOptions,
+        speaker: str,
+        task: Task | None = None,
+    ) -> Chooser:
+        from lunalux_core.presets.builtin import BUILTIN_KEYS
+
+        def has_preset(name: str) -> bool:
+            return name in BUILTIN_KEYS or any(
+                name == item.id or name.casefold() == item.name.casefold()
+                for item in load_shelf(connection, "preset")
+            )
+
+        def start_of(template: str) -> ReplyStart | None:
+            return chosen_template(load_templates(connection), template, "en").start
+
+        def has_template(name: str) -> bool:
+            try:
+                return bool(templates_found(load_templates(connection), name))
+            except NotFound:
+                return False
+
+        chain = profile_chain(connection, conversation, speaker, options.profile, task)
+        return Chooser(chain, self._models(), self._settings, has_preset, has_template, start_of)
+
     def model(self, options: TurnOptions) -> ModelSpec:
-        """The model of this turn. Raises NotFound (MODEL_UNKNOWN)."""
+        """The model of this turn without profiles. Raises NotFound (MODEL_UNKNOWN)."""
         return self._models().resolve(options.model or self._settings.model)
 
     def _opening_scripts(
@@ -188,10 +255,13 @@ class TurnReader:
         conversation, above, reply = asked.conversation, asked.above, asked.reply
         character, card, group, beside = self._speaker(connection, asked)
         language = self.language(character)
-        preset = self.preset(connection, conversation, options, language)
-        model = self.model(options)
+        task: Task | None = "impersonate" if asked.kind == "impersonate" else None
+        choice = self.choice(connection, conversation, options, character.id, task)
+        preset = self.preset(connection, conversation, options, language, choice)
+        model = choice.model
+        scripts = scripts_in_force(connection, character, card, preset)
         budget = min(model.context_tokens, self._settings.context_tokens) * CHARS_PER_TOKEN
-        said = load_history(connection, above, budget)
+        history = load_history(connection, above, budget)
         persona: Persona | None = load_persona(connection, conversation.persona_id)
         return TurnInput(
             kind=asked.kind,
@@ -201,15 +271,15 @@ class TurnReader:
             conversation=conversation,
             user=self.user_name(connection, conversation, options),
             persona=persona.description if persona else "",
-            history=said.messages,
-            earlier_events=said.events,
+            history=history.messages,
+            earlier_events=history.events,
             length=above.depth + 1 if above else 0,
-            replies=said.counts["assistant"],
-            said=said.counts["user"],
+            replies=history.counts["assistant"],
+            said=history.counts["user"],
             token_factor=load_token_factor(connection, model.model),
             preset=preset,
             books=tuple(_books(connection, [character, *beside], conversation, persona)),
-            scripts=tuple(scripts_in_force(connection, character, card, preset)),
+            scripts=tuple(script for script in scripts if script.name not in choice.excluded),
             state=branch_state(connection, above),
             global_variables=load_globals(connection),
             settings=self._settings,
@@ -223,7 +293,23 @@ class TurnReader:
             request=reply.request if reply else "",
             templates=tuple(load_templates(connection)) if model.mode == "text" else (),
             parameters=options.parameters,
+            above=history.above,
+            event_ids=history.event_ids,
+            memory=self._memory(connection, asked, history),
+            direction=options.direction,
+            start=options.direction.start or reply_start(conversation) or choice.start,
+            profiled=choice.sampling,
+            template_parts=choice.parts,
+            profiles=choice.profiles,
+            gaps=choice.gaps,
         )
+
+    def _memory(self, connection: Connection, asked: Asked, history: History) -> StoryMemory | None:
+        """What the story remembers on the branch of the reply, the words that it answers included."""
+        path = {*history.above, *(message.id for message in history.messages)}
+        if asked.reply is not None and asked.reply.parent_id:
+            path.add(asked.reply.parent_id)
+        return self._memories.read(connection, asked.conversation.id, path)
 
     def _speaker(
         self, connection: Connection, asked: Asked
@@ -236,8 +322,8 @@ class TurnReader:
         from lunalux_core.groups.prompt import group_prompt, load_speaker
 
         character = load_speaker(connection, asked.reply, asked.speaker)
-        found = group_prompt(connection, conversation.group_id, character)
-        return character, found.card, found.context, [one.character for one in found.beside]
+        group = group_prompt(connection, conversation.group_id, character)
+        return character, group.card, group.context, [card.character for card in group.beside]
 
     def _group_language(self, connection: Connection, group_id: str) -> Language:
         """The language of the first member, the interface's without one."""
@@ -251,14 +337,25 @@ class TurnReader:
         return "zh" if name == "zh" else "en" if name == "en" else self._settings.lang
 
     def preset(
-        self, connection: Connection, conversation: Conversation, options: TurnOptions, language: Language
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        options: TurnOptions,
+        language: Language,
+        choice: Choice | None = None,
     ) -> Preset:
-        """The named preset, else the conversation's, the enabled one of the shelf, the setting's."""
+        """The named preset, else the conversation's, the profiles', the enabled one of the shelf, the
+        setting's.
+        """
         from lunalux_core.presets.builtin import BUILTIN_KEYS, load_builtin
         from lunalux_core.presets.document import read_preset
 
         shelf = load_shelf(connection, "preset")
-        named = options.preset or conversation.preset_id
+        if choice is None:  # whatever becomes of the model
+            chosen, first = self._chooser(connection, conversation, options, "").preset()
+        else:
+            chosen, first = choice.preset, choice.own_preset
+        named = options.preset or (chosen if first else "") or conversation.preset_id or chosen
         enabled = next((item for item in shelf if item.enabled), None)
         if not named and enabled is not None:
             return read_preset(enabled.document, enabled.name).preset
@@ -269,6 +366,14 @@ class TurnReader:
         return load_builtin(named if named in BUILTIN_KEYS or options.preset else DEFAULT_PRESET, language)
 
 
+def reply_start(conversation: Conversation) -> ReplyStart | None:
+    """What the replies of a chat begin with; None where it does not say."""
+    value = conversation.reply_start.get("value")
+    if not isinstance(value, str) or not value.strip():
+        return None
+    return ReplyStart("", value, conversation.reply_start.get("show") is not False)
+
+
 def _books(
     connection: Connection,
     characters: Sequence[Character],
@@ -276,13 +381,13 @@ def _books(
     persona: Persona | None,
 ) -> list[ActiveBook]:
     """The active books of all characters in the prompt, each once."""
-    found: list[ActiveBook] = []
+    books: list[ActiveBook] = []
     for character in characters:
         card = parsed_card(character.document)
-        for one in active_books(connection, card, character.document, conversation, persona, character.id):
-            if all(one.book is not other.book or one.source != other.source for other in found):
-                found.append(one)
-    return found
+        for book in active_books(connection, card, character.document, conversation, persona, character.id):
+            if all(book.book is not other.book or book.source != other.source for other in books):
+                books.append(book)
+    return books
 
 
 def scripts_in_force(

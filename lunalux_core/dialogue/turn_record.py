@@ -38,15 +38,16 @@ class Trace:
 
     def __init__(self, *, explain: bool = False) -> None:
         self.explain = explain
+        self.memory: Mapping[str, Any] = {}
         self._touched: dict[tuple[str, Place], Touch] = {}
 
     def touch(self, scripts: Iterable[str], place: Place, text: str = "") -> None:
         """These scripts changed a text."""
         for script in scripts:
-            one = self._touched.setdefault((script, place), Touch(script, place))
-            one.times += 1
-            if text and len(one.texts) < MOST_PLACES:
-                one.texts.append(text)
+            touch = self._touched.setdefault((script, place), Touch(script, place))
+            touch.times += 1
+            if text and len(touch.texts) < MOST_PLACES:
+                touch.texts.append(text)
 
     @property
     def touched(self) -> list[Touch]:
@@ -63,23 +64,28 @@ def turn_record(
 
     `names` tells what the preset calls its own slots, `prompt` is the report of the assembly (what was cut),
     `worldbook` the engine's account of its entries, `scripts` which regex scripts changed what, `parameters`
-    what the request asked for, who said it, and what the model does not take (`turn_sampling`).
+    what the request asked for, who said it, and what the model does not take (`turn_sampling`), `memory`
+    every memory used and left out, with the reason (`memory.selection`).
     """
     turn = ready.request.turn
     slots = {part for message in ready.prompt.messages for part in message.slot.split("+")}
-    slots.update(one.slot for one in ready.prompt.report.slots)
+    slots.update(slot.slot for slot in ready.prompt.report.slots)
     prompts = (turn.preset.prompt(slot) for slot in sorted(slots))
     return {
         "kind": turn.kind,
         "model": turn.model.name,
         "preset": turn.preset.name,
+        "profiles": list(turn.profiles),
         "template": ready.prompt.form.template if ready.prompt.form else "",
         "character": turn.character.name,
         "messages": [asdict(message) for message in ready.prompt.messages],
-        "names": {one.identifier: one.name for one in prompts if one is not None and not one.marker},
+        "names": {
+            prompt.identifier: prompt.name for prompt in prompts if prompt is not None and not prompt.marker
+        },
         "prompt": ready.prompt.report.as_dict(),
         "worldbook": ready.activation.as_json(),
-        "scripts": [asdict(one) for one in trace.touched],
+        "scripts": [asdict(touch) for touch in trace.touched],
         "shape": shape,
         "parameters": list(parameters),
+        "memory": dict(trace.memory),
     }

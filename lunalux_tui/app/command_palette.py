@@ -156,22 +156,22 @@ class Commands(Stories):
     def _can(self, action: Action, node: DOMNode) -> bool:
         """Whether the action makes sense now."""
         namespace, name, parameters = parse(action.method)
-        asked = {"app": self.app, "screen": self.screen}.get(namespace, node)
-        return asked.check_action(name, parameters) is not False
+        target = {"app": self.app, "screen": self.screen}.get(namespace, node)
+        return target.check_action(name, parameters) is not False
 
     async def discover(self) -> Hits:
         for offer in self._commands():
             yield DiscoveryHit(Content(offer.title), offer.run, text=offer.title, help=offer.help)
 
     async def search(self, query: str) -> Hits:
-        found = False
+        any_hit = False
         for offer in (*self._commands(), *self._settings()):
             if (hit := self.hit(offer, query)) is not None:
-                found = True
+                any_hit = True
                 yield hit
         async for story in self.stories(query):
-            found = True
+            any_hit = True
             yield story
-        if not found:  # in the language of the program, which the palette itself does not know
+        if not any_hit:  # in the language of the program, which the palette itself does not know
             title, helped = t("palette.nothing"), t("palette.nothing_help")
             yield Hit(0.01, Content(title), partial(self.app.run_action, "app.help"), text=title, help=helped)

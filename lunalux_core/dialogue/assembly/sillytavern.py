@@ -27,7 +27,7 @@ from lunalux_core.dialogue.assembly.labels import LABELS
 from lunalux_core.dialogue.assembly.material import CountTokens, Expand, HistoryMessage, PromptMaterial
 from lunalux_core.dialogue.assembly.placeholders import expand_around
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, slot_totals, too_large
-from lunalux_core.dialogue.assembly.slots import Slot, Slots, resolve
+from lunalux_core.dialogue.assembly.slots import MEMORY_SLOTS, Slot, Slots, memory_slot, resolve
 from lunalux_core.llm.model import Role
 from lunalux_core.presets.document import Preset
 
@@ -61,13 +61,22 @@ class SillyTavernAssembly:
 
     def run(self) -> Prompt:
         """Lay out the fixed parts, fill what is left, and put all in order."""
-        fixed = {one.identifier: self._slot_messages(one) for one in self._slots.places}
+        fixed = {slot.identifier: self._slot_messages(slot) for slot in self._slots.places}
+        remembered = self._remembered()
         note, controls = self._relative_note(), self._controls()
         head = self._new_chat()
-        history = [one for one in self._material.history if not one.hidden]
+        history = [message for message in self._material.history if not message.hidden]
         entries = self._entries(history)
         tail, nudge = self._continuation(entries), self._group_nudge()
-        mandatory = [*chain.from_iterable(fixed.values()), *note, *head, *nudge, *tail, *controls]
+        mandatory = [
+            *chain.from_iterable(fixed.values()),
+            *remembered,
+            *note,
+            *head,
+            *nudge,
+            *tail,
+            *controls,
+        ]
         room = Room(self._budget)
         if not room.take(*mandatory):
             raise too_large(self._budget, mandatory, self._preset)
@@ -79,9 +88,13 @@ class SillyTavernAssembly:
         memory = [fill.memory] if fill.memory else []
         before = self._material.note is not None and self._material.note.position == "before_main"
         fixed["main"] = [*note, *fixed["main"], *memory] if before else [*fixed["main"], *memory, *note]
-        fixed["chatHistory"] = [*head, *fill.pieces, *nudge]
+        above = remembered if self._has("chatHistory") and self._material.memory.position == "auto" else []
+        if not above:
+            first = self._material.memory.position == "before_main"
+            fixed["main"] = [*remembered, *fixed["main"]] if first else [*fixed["main"], *remembered]
+        fixed["chatHistory"] = [*above, *head, *fill.pieces, *nudge]
         fixed["dialogueExamples"] = list(examples.messages)
-        in_order = chain.from_iterable(fixed[one.identifier] for one in self._slots.places)
+        in_order = chain.from_iterable(fixed[slot.identifier] for slot in self._slots.places)
         return self._prompt([*in_order, *tail, *controls], len(history), fill, examples)
 
     # -- fixed parts -------------------------------------------------------------------------------
@@ -99,6 +112,17 @@ class SillyTavernAssembly:
 
     def _slot_messages(self, slot: Slot) -> list[PromptMessage]:
         return self._messages(slot.identifier, slot.content, slot.role)
+
+    def _remembered(self) -> list[PromptMessage]:
+        """The memories, where no marker of the preset and no depth takes them."""
+        memory = self._material.memory
+        if memory.position == "in_chat":
+            return []
+        if memory.position == "auto" and any(
+            memory_slot(self._preset, self._material, name) for name in MEMORY_SLOTS
+        ):
+            return []
+        return self._messages("memory", memory.block)
 
     def _new_chat(self) -> list[PromptMessage]:
         if not self._has("chatHistory"):
@@ -123,12 +147,12 @@ class SillyTavernAssembly:
 
     def _controls(self) -> list[PromptMessage]:
         """The instruction of impersonate or quiet, the very last messages of the prompt."""
-        found = []
+        messages = []
         if self._material.type == "impersonate":
             own = self._params.impersonation_prompt
             text = self._labels.impersonation if own is None else own
-            found += self._messages("impersonate", self._expand(text))
-        return found + self._messages("quietPrompt", self._expand(self._material.quiet))
+            messages += self._messages("impersonate", self._expand(text))
+        return messages + self._messages("quietPrompt", self._expand(self._material.quiet))
 
     # -- history -----------------------------------------------------------------------------------
 
@@ -199,14 +223,14 @@ class SillyTavernAssembly:
         head = self._message("newExampleChat", self._expand(self._params.new_example_chat_prompt))
         blocks = example_texts(self._material, self._expand)
         group = self._material.group
-        taken: list[PromptMessage] = []
+        fitting: list[PromptMessage] = []
         for number, block in enumerate(blocks):
             lines = parse_block(block, (self._material.user,), (card.called, card.name), group)
             messages = [self._message("dialogueExamples", line.content, name=line.speaker) for line in lines]
             if not room.take(head, *messages):
-                return _Examples(tuple(taken), number, len(blocks) - number)
-            taken += [head, *messages]
-        return _Examples(tuple(taken), len(blocks))
+                return _Examples(tuple(fitting), number, len(blocks) - number)
+            fitting += [head, *messages]
+        return _Examples(tuple(fitting), len(blocks))
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -227,7 +251,7 @@ class SillyTavernAssembly:
             slots=slots,
             history_kept=visible - len(fill.dropped),
             history_dropped=len(fill.dropped) + self._material.omitted,
-            dropped_ids=tuple(one.id for one in fill.dropped if one.id),
+            dropped_ids=tuple(message.id for message in fill.dropped if message.id),
             injections_dropped=fill.injections_dropped,
             memory_events=fill.events,
             examples_kept=examples.kept,

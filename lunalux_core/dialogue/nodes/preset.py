@@ -48,20 +48,21 @@ def prompt_budget(turn: TurnInput) -> int:
 def window_of(turn: TurnInput) -> int:
     """Tokens for prompt and reply together. An imported preset's own window counts too, up to the model's."""
     window = min(turn.model.context_tokens, turn.settings.context_tokens)
-    if _counts(turn) and (asked := turn.preset.params.context_tokens):
-        window = min(turn.model.context_tokens, asked)
+    if _counts(turn) and (tokens := turn.preset.params.context_tokens):
+        window = min(turn.model.context_tokens, tokens)
     return window
 
 
 def reply_room(turn: TurnInput) -> int:
-    """Tokens kept for the reply: this turn's wish, the model's own limit, the imported preset's, the setting.
+    """Tokens kept for the reply: the wish of this turn, of its profiles, the model's own limit, the imported
+    preset's, the setting.
 
     Presets are made for large models: one that asks for more than half of this model's window gets a
     quarter, or what the setting says, so that a prompt has room too.
     """
-    asked = turn.parameters.get("max_tokens")
-    if isinstance(asked, int) and asked > 0:
-        return asked
+    tokens = turn.parameters.get("max_tokens", turn.profiled.get("max_tokens"))
+    if isinstance(tokens, int) and tokens > 0:
+        return tokens
     if own := turn.model.sampling.max_tokens:
         return own
     imported = turn.preset.params.sampling.max_tokens if _counts(turn) else None

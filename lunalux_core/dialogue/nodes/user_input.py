@@ -6,7 +6,7 @@ import asyncio
 
 from lunalux_core.dialogue.modes import framed
 from lunalux_core.dialogue.nodes.macro_context import branch_variables, macro_context
-from lunalux_core.dialogue.turn import ScriptSkipped, TurnInput, TurnRequest
+from lunalux_core.dialogue.turn import ProfileLacks, ScriptSkipped, TurnInput, TurnRequest
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.macros.expansion import expander
 from lunalux_core.regex.engine import EcmaEngine
@@ -20,8 +20,10 @@ def user_input(engine: EcmaEngine) -> Node[TurnInput, TurnRequest]:
 
     async def node(turn: TurnInput, context: TurnContext) -> TurnRequest:
         text = turn.text
+        for gap in turn.gaps:
+            context.tell(ProfileLacks(gap))
         if text and turn.kind == "normal" and turn.scripts:
-            done = await asyncio.to_thread(
+            result = await asyncio.to_thread(
                 run_scripts,
                 turn.scripts,
                 text,
@@ -30,9 +32,9 @@ def user_input(engine: EcmaEngine) -> Node[TurnInput, TurnRequest]:
                 engine=engine,
                 expand=expander(macro_context(turn, text), branch_variables(turn)),
             )
-            text = done.text
-            context.trace.touch(done.applied, "input")
-            for skipped in done.skipped:
+            text = result.text
+            context.trace.touch(result.applied, "input")
+            for skipped in result.skipped:
                 if skipped.failed:
                     context.tell(ScriptSkipped(skipped.name, skipped.detail or skipped.reason))
         return TurnRequest(turn, text, framed(text, turn.mode, turn.language))
