@@ -13,6 +13,7 @@ def all_actions() -> Iterator[Action]:
     """Every declared action of the app, for the key map and the reference of keys."""
     from lunalux_tui.app.app import LunaluxApp
     from lunalux_tui.chat import (
+        books_dialog,
         conversations_dialog,
         group_dialog,
         new_group_dialog,
@@ -41,6 +42,7 @@ def all_actions() -> Iterator[Action]:
         if places.exists(place.id) and place.id != places.FIRST
     ]
     dialogs = (
+        books_dialog.BooksDialog,
         conversations_dialog.ConversationsDialog,
         personas_dialog.PersonasDialog,
         search_dialog.SearchDialog,

@@ -10,6 +10,7 @@ from textual.widgets import Input, TextArea
 
 from lunalux_core.config.settings import load_settings
 from lunalux_core.runtime import Runtime
+from lunalux_tui.chat.books_dialog import BooksDialog
 from lunalux_tui.create.book_screen import BookScreen
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.preset_dialog import PresetDialog
@@ -167,3 +168,37 @@ async def test_e_opens_the_prompts_of_the_preset_under_the_cursor(home: object) 
         await driven.until(lambda: settings.pane.rows)
         await driven.press("e")
         await driven.until(lambda: isinstance(driven.app.screen, PresetDialog))
+
+
+async def test_w_shows_which_books_are_in_force_here_and_attaches_others(home: object) -> None:
+    await stored("worldbook", "Night", BOOK)
+    async with open_app() as driven:
+        library = driven.app.runtime.library
+        await library.personas.save("Ada")
+        conversation, character = driven.chat.conversation, driven.chat.character
+        assert conversation is not None and character is not None
+        await driven.press("escape", "W")
+        await driven.until(lambda: isinstance(driven.app.screen, BooksDialog))
+        dialog = driven.app.screen
+        assert isinstance(dialog, BooksDialog)
+
+        def why() -> str:
+            return next((row.detail for row in dialog.rows.rows if row.title == "Night"), "")
+
+        await driven.until(lambda: why() == "not in force here")
+        while dialog.rows.rows[dialog.rows.cursor].title != "Night":
+            await driven.press("down")
+        for key, words in (("c", "this chat"), ("r", character.name), ("p", "Ada"), ("a", "all chats")):
+            await driven.press(key)
+            await driven.until(lambda words=words: words in why())
+        stored_now = await library.conversations.get(conversation.id)
+        assert stored_now.metadata["chat_metadata"]["world_info"] == "Night"
+        assert await library.characters.worldbooks(character.id) == ("Night",)
+        chosen = await library.personas.chosen()
+        assert chosen is not None and chosen.worldbook == "Night"
+        (item,) = await library.worldbooks.list()
+        assert item.enabled
+        await driven.press("c", "r", "p", "a")
+        await driven.until(lambda: why() == "not in force here")
+        await driven.press("enter")
+        await book_screen(driven)
