@@ -38,7 +38,6 @@ from lunalux_core.dialogue.turn import (
     TurnResult,
     TurnStarted,
 )
-from lunalux_core.documents.json_text import well_formed
 from lunalux_core.errors import InvalidInput, StorageError
 from lunalux_core.groups.responders import addressed, called_up, speakers, still_speaks
 from lunalux_core.library.conversations import (
@@ -63,6 +62,7 @@ from lunalux_core.library.message_edits import (
     truncate_after,
 )
 from lunalux_core.library.undo import Replayed, read_row, redo, undo
+from lunalux_core.text import well_formed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -344,9 +344,9 @@ class Chat:
 
         Nothing is stored and nothing is sent; those of past turns are `library.turn_records`.
         """
-        from lunalux_core.dialogue.turn_record import Trace, turn_record
+        from lunalux_core.dialogue.nodes.output import turn_record
         from lunalux_core.dialogue.turn_sampling import sampling_record
-        from lunalux_core.dialogue.workflow import TurnContext
+        from lunalux_core.dialogue.workflow import Trace, TurnContext
 
         context = TurnContext(trace=Trace(explain=True))
         ready = await self._ready(conversation_id, text, options, context)

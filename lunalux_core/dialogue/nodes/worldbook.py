@@ -20,8 +20,7 @@ from lunalux_core.dialogue.assembly.prefill import prefilled
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.preset import note_of
 from lunalux_core.dialogue.turn import Draft, Ready, TurnInput, WorldbookOverflowed
-from lunalux_core.dialogue.turn_record import Trace
-from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.dialogue.workflow import Node, Trace, TurnContext
 from lunalux_core.llm.tokens import estimator
 from lunalux_core.macros.expansion import MacroContext, expander
 from lunalux_core.regex.engine import EcmaEngine
