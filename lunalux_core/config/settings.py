@@ -72,14 +72,17 @@ def _setting(key: str, default: Any, help: str, **rest: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """One saved model configuration (`[models.NAME]`); its key lives in the credentials store."""
+    """One saved model configuration (`[models.NAME]`); its key lives in the credentials store.
+
+    `context_tokens` is the window that the person gave, None where they gave none.
+    """
 
     name: str
     provider: Provider
     model: str
     base_url: str = ""
     key_env: str = ""
-    context_tokens: int = 8192
+    context_tokens: int | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
     options: ModelOptions = field(default_factory=ModelOptions)
     mode: Literal["chat", "text"] = "chat"
@@ -489,8 +492,10 @@ def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> d
     found: dict[str, ModelConfig] = {}
     for name, entry in table.items() if isinstance(table, dict) else ():
         provider = entry.get("provider") if isinstance(entry, dict) else None
-        tokens = entry.get("context_tokens", 8192) if isinstance(entry, dict) else 0
-        whole = isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= TOKENS_LIMIT
+        tokens = entry.get("context_tokens") if isinstance(entry, dict) else 0
+        whole = tokens is None or (
+            isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= TOKENS_LIMIT
+        )
         if provider not in PROVIDERS or not isinstance(entry.get("model"), str) or not whole:
             where = _place(path, text, "models", name)
             problems.append(

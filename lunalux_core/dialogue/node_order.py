@@ -18,7 +18,7 @@ from lunalux_core.dialogue.nodes.regex import regex
 from lunalux_core.dialogue.nodes.text_template import text_template
 from lunalux_core.dialogue.nodes.user_input import user_input
 from lunalux_core.dialogue.nodes.worldbook import worldbook
-from lunalux_core.dialogue.turn import Ready, TurnInput, TurnResult
+from lunalux_core.dialogue.turn import Ready, TurnInput, TurnRequest, TurnResult
 from lunalux_core.dialogue.workflow import Workflow
 from lunalux_core.llm.registry import Registry
 from lunalux_core.plugins.runner import Plugins
@@ -29,10 +29,16 @@ def prompt_line(
     models: Callable[[], Registry], engine: EcmaEngine, plugins: Callable[[], Plugins]
 ) -> Workflow[TurnInput, Ready]:
     """The nodes up to the finished prompt: what a preview runs."""
+    words = Workflow.start(user_input(engine)).then(plugin_message(plugins))
+    return words.followed(_built(models, engine, plugins))
+
+
+def _built(
+    models: Callable[[], Registry], engine: EcmaEngine, plugins: Callable[[], Plugins]
+) -> Workflow[TurnRequest, Ready]:
+    """The nodes from the person's words to the prompt."""
     return (
-        Workflow.start(user_input(engine))
-        .then(plugin_message(plugins))
-        .then(preset)
+        Workflow.start(preset)
         .then(context(engine))
         .then(text_template(models, engine))
         .then(worldbook(engine))
@@ -46,7 +52,7 @@ def dialogue_line(
     """A whole turn."""
     return (
         prompt_line(models, engine, plugins)
-        .then(llm(models))
+        .then(llm(models, lambda: _built(models, engine, plugins)))
         .then(regex(engine, plugins))
         .then(plugin(plugins))
         .then(output)

@@ -14,6 +14,7 @@ from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.active_books import active_books, parsed_card
 from lunalux_core.dialogue.openings import MakeEngine, Opener, card_context, keep_globals
 from lunalux_core.dialogue.turn import Asked, TurnInput, TurnOptions
+from lunalux_core.dialogue.window import allowed_window
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.characters import Character, load_character, touch_character
 from lunalux_core.library.conversations import (
@@ -189,8 +190,11 @@ class TurnReader:
         character, card, group, beside = self._speaker(connection, asked)
         language = self.language(character)
         preset = self.preset(connection, conversation, options, language)
-        model = self.model(options)
-        budget = min(model.context_tokens, self._settings.context_tokens) * CHARS_PER_TOKEN
+        model = self._models().windowed(self.model(options))
+        budget = allowed_window(model, self._settings)
+        if preset.source == "sillytavern" and preset.params.context_tokens:
+            budget = max(budget, min(model.context_tokens, preset.params.context_tokens))
+        budget *= CHARS_PER_TOKEN
         said = load_history(connection, above, budget)
         persona: Persona | None = load_persona(connection, conversation.persona_id)
         return TurnInput(

@@ -20,8 +20,10 @@ from lunalux_core.dialogue.turn import (
     ReplyKept,
     Reread,
     ScriptSkipped,
+    Shortened,
     TemplateFailed,
     TextDelta,
+    TextsCut,
     TurnCompleted,
     TurnOptions,
     TurnStarted,
@@ -241,6 +243,10 @@ async def _turn(
                     output.say("book_overflow", n=event.entries, budget=event.budget)
                 case TemplateFailed():
                     output.warn(event.error)
+                case TextsCut():
+                    output.say("texts_cut", names=", ".join(event.names), window=f"{event.window:,}")
+                case Shortened():
+                    output.say("window_learnt", window=f"{event.window:,}")
                 case ReplyKept():
                     output.say("reply_kept")
                 case TurnCompleted(message=reply) if reply is not None:

@@ -19,11 +19,14 @@ from lunalux_core.dialogue.assembly.material import HistoryMessage
 from lunalux_core.dialogue.assembly.prefill import prefilled
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.preset import note_of
-from lunalux_core.dialogue.turn import Draft, Ready, TurnInput, WorldbookOverflowed
+from lunalux_core.dialogue.tight import fitted
+from lunalux_core.dialogue.turn import Draft, Ready, TextsCut, TurnInput, WorldbookOverflowed
 from lunalux_core.dialogue.turn_record import Trace
+from lunalux_core.dialogue.window import allowed_window, window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.llm.tokens import estimator
 from lunalux_core.macros.expansion import MacroContext, expander
+from lunalux_core.presets.document import Preset
 from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.regex.substitution import run_scripts
 from lunalux_core.templates.values import TextTemplate
@@ -52,8 +55,10 @@ def worldbook(engine: EcmaEngine) -> Node[Draft, Ready]:
         turn, activation = draft.request.turn, ready.activation
         if activation.overflowed and turn.settings.worldbook_overflow_alert:
             kept_out = sum(one.reason == "budget" for one in activation.skipped)
-            budget = budget_of(worldbook_settings(turn), _window(turn))
+            budget = budget_of(worldbook_settings(turn), allowed_window(turn.model, turn.settings))
             context.tell(WorldbookOverflowed(kept_out, budget))
+        if context.trace.cut:
+            context.tell(TextsCut(context.trace.cut, window_of(turn)))
         return ready
 
     return node
@@ -77,23 +82,30 @@ def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
         examples_top=activation.examples_top,
         examples_bottom=activation.examples_bottom,
     )
-    if draft.template is not None:
-        prompt = _text(draft, draft.template, material, context, unknown)
-    else:
-        expand = expander(context, draft.variables, unknown)
-        count = estimator(turn.model.model, turn.token_factor).message
-        prompt = assemble(turn.preset, material, expand=expand, count_tokens=count)
-        prompt = prefilled(
-            prompt,
-            turn.preset.params,
-            turn.kind,
-            turn.model.model,
-            draft.prefill,
-            expand=expand,
-            count_tokens=count,
-        )
+
+    def make(preset: Preset, material: PromptMaterial) -> Prompt:
+        if draft.template is not None:
+            return _text(draft, draft.template, material, context, unknown)
+        return _chat(draft, preset, material, expander(context, draft.variables, unknown))
+
+    prompt, trace.cut = fitted(make, turn.preset, material, turn.language, window_of(turn))
     prompt = replace(prompt, report=replace(prompt.report, unknown_macros=tuple(unknown)))
     return Ready(draft.request, prompt, activation, draft.variables)
+
+
+def _chat(draft: Draft, preset: Preset, material: PromptMaterial, expand: Callable[[str], str]) -> Prompt:
+    turn = draft.request.turn
+    count = estimator(turn.model.model, turn.token_factor).message
+    prompt = assemble(preset, material, expand=expand, count_tokens=count)
+    return prefilled(
+        prompt,
+        preset.params,
+        turn.kind,
+        turn.model.model,
+        draft.prefill,
+        expand=expand,
+        count_tokens=count,
+    )
 
 
 def _text(
@@ -156,7 +168,7 @@ def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace:
             creator_notes=card.creator_notes,
             trigger=turn.kind,
             injections=_scanned(turn, expand),
-            max_context=_window(turn),
+            max_context=allowed_window(turn.model, turn.settings),
             chat_length=turn.length + (1 if turn.text else 0),
             replies=turn.replies,
         ),
@@ -170,10 +182,6 @@ def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace:
         TimedState.read(turn.state.get("timed")),
         explain=trace.explain,
     )
-
-
-def _window(turn: TurnInput) -> int:
-    return min(turn.model.context_tokens, turn.settings.context_tokens)
 
 
 def _scanned(turn: TurnInput, expand: Callable[[str], str]) -> tuple[str, ...]:
