@@ -18,7 +18,7 @@ from servers.fake_vllm import VLLM
 from servers.server_world import completed, fill, opened, say
 
 from lunalux_core.config.paths import Paths
-from lunalux_core.dialogue.turn import Shortened
+from lunalux_core.dialogue.turn import Shortened, TextsCut
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import ModelSpec
 from lunalux_core.llm.registry import Registry
@@ -256,6 +256,29 @@ async def test_a_small_window_works(paths: Paths, window: int) -> None:
         assert 16 <= body["max_tokens"] <= window // 2
         assert len(fake.prompt_of(body).split()) + body["max_tokens"] <= window
         assert "I brought oil." in fake.prompt_of(body)
+
+
+async def test_a_window_smaller_than_the_card_gets_its_beginning(paths: Paths) -> None:
+    """Told by name; a window that people choose cards for refuses instead, and names the parts."""
+    long = "Alice keeps a lighthouse. " * 2000
+    fake = LlamaCpp(512)
+    async with running(fake):
+        async with opened(paths, fake.url, "llamacpp", description=long, context_tokens=512) as (
+            runtime,
+            place,
+        ):
+            events = await say(runtime, place)
+        sent = fake.prompt_of(fake.chats[-1])
+        assert [one for one in events if isinstance(one, TextsCut)] == [TextsCut(("description",), 512)]
+        assert completed(events).report["texts_cut"] == ["description"]
+        assert sent.count("Alice keeps a lighthouse.") > 10 and "I brought oil." in sent
+        async with opened(paths, fake.url, "llamacpp", description=long, context_tokens=4096) as (
+            runtime,
+            place,
+        ):
+            with pytest.raises(LunaluxError) as refused:
+                await say(runtime, place)
+        assert refused.value.code == "PROMPT_TOO_LARGE"
 
 
 SENTENCES = [

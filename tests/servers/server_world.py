@@ -15,7 +15,7 @@ from lunalux_core.importing import import_data
 from lunalux_core.library.conversations import Conversation, append_message, load_conversation, new_message
 from lunalux_core.runtime import Runtime
 
-CARD = {
+CARD: dict[str, Any] = {
     "spec": "chara_card_v2",
     "spec_version": "2.0",
     "data": {"name": "Alice", "description": "Alice keeps a lighthouse.", "first_mes": "You came."},
@@ -31,6 +31,7 @@ async def opened(
     model: str = "m",
     *,
     flags: dict[str, Any] | None = None,
+    description: str = "Alice keeps a lighthouse.",
     **config: Any,
 ) -> AsyncIterator[tuple[Runtime, Conversation]]:
     """Open a library whose model `local` is on that server."""
@@ -41,7 +42,8 @@ async def opened(
         flags={"chat.model": "local", "chat.user_name": "Bob", **(flags or {})},
     )
     async with Runtime.open(settings) as runtime:
-        done = await import_data(runtime.library, paths, json.dumps(CARD).encode(), "alice.json")
+        card = {**CARD, "data": {**CARD["data"], "description": description}}
+        done = await import_data(runtime.library, paths, json.dumps(card).encode(), "alice.json")
         yield runtime, await runtime.chat.start(done.id)
 
 
