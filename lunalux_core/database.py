@@ -255,7 +255,7 @@ class Database:
         """
         running = self._submit(change, "BEGIN IMMEDIATE")
         try:
-            result = await asyncio.shield(asyncio.wrap_future(running))
+            result = await asyncio.wrap_future(running)
         except asyncio.CancelledError:
             if not running.cancel() and await _ended(running) and committed is not None:
                 committed(running.result())

@@ -45,9 +45,9 @@ async def scripts_of_cards(library: Library, conversation_id: str) -> Sequence[C
         if conversation.group_id:
             from lunalux_core.library.groups import load_group
 
-            ids = [one.character_id for one in load_group(connection, conversation.group_id).members]
-        found = (scripts_of(load_character(connection, one)) for one in ids)
-        return [one for one in found if one is not None]
+            ids = [member.character_id for member in load_group(connection, conversation.group_id).members]
+        characters = (scripts_of(load_character(connection, character_id)) for character_id in ids)
+        return [scripts for scripts in characters if scripts is not None]
 
     return await library.database.read(read)
 
@@ -60,9 +60,9 @@ def scripts_of(character: Character) -> CardScripts | None:
     from lunalux_core.regex.script import scripts_inside
 
     scripts = tuple(
-        one
-        for one in scripts_inside(parsed_card(character.document).regex_scripts)
-        if one.find and not one.disabled
+        script
+        for script in scripts_inside(parsed_card(character.document).regex_scripts)
+        if script.find and not script.disabled
     )
     if not scripts:
         return None

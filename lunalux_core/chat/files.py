@@ -67,8 +67,8 @@ class ImportedChat:
     ) -> ImportedChat:
         """What became of the chats of one file; `notes` in place of their own."""
         own = [note for log in logs for note in log.notes] if notes is None else notes
-        told = [f"The file holds {len(ids)} chats; each became a conversation."] if len(ids) > 1 else []
-        return cls(ids[0], len(logs[0].path()), tuple(dict.fromkeys([*told, *own])), tuple(ids[1:]))
+        remarks = [f"The file holds {len(ids)} chats; each became a conversation."] if len(ids) > 1 else []
+        return cls(ids[0], len(logs[0].path()), tuple(dict.fromkeys([*remarks, *own])), tuple(ids[1:]))
 
 
 async def export_conversation(
@@ -90,9 +90,9 @@ async def export_conversation(
 def format_of(path: Path) -> ExportFormat:
     """The export format a file name asks for. Raises InvalidInput (EXPORT_FORMAT_UNKNOWN)."""
     ending = {"markdown": "md"}.get(path.suffix[1:].lower(), path.suffix[1:].lower())
-    for known in FORMATS:
-        if ending == known:
-            return known
+    for name in FORMATS:
+        if ending == name:
+            return name
     raise InvalidInput(
         "EXPORT_FORMAT_UNKNOWN",
         f"{path.name} does not say what to write.",
@@ -147,7 +147,7 @@ def store_chat(
 def store_group_chat(connection: Connection, log: ChatLog, group: Group, title: str, user_name: str) -> str:
     """`store_chat` for a conversation of a group; its members speak by their names."""
     conversation = create_conversation(connection, "", title, group_id=group.id)
-    speakers = {one.name.casefold(): one.character_id for one in group.members}
+    speakers = {member.name.casefold(): member.character_id for member in group.members}
     return _store(connection, log, conversation, group.name, user_name, speakers)
 
 
@@ -261,7 +261,7 @@ def _described(group: Group) -> dict[str, Any]:
         "order": group.order,
         "cards": group.cards,
         "self_responses": group.self_responses,
-        "members": [{"name": one.name, "muted": one.muted} for one in group.members],
+        "members": [{"name": member.name, "muted": member.muted} for member in group.members],
     }
 
 

@@ -34,7 +34,7 @@ def is_group_chat(log: ChatLog) -> bool:
 
 def speakers(log: ChatLog) -> tuple[str, ...]:
     """Names of everybody but the person, the members of the group before those who only speak."""
-    listed = (clean_line(as_text(one.get("name")), 200) for one in _members(log.group))
+    listed = (clean_line(as_text(member.get("name")), 200) for member in _members(log.group))
     spoken = (clean_line(node.name, 200) for node in log.nodes if node.role == "assistant")
     return tuple(dict.fromkeys(name for name in (*listed, *spoken) if name))
 
@@ -94,24 +94,24 @@ def group_for(connection: Connection, log: ChatLog, title: str) -> tuple[Group, 
     Raises:
         NotFound: GROUP_WITHOUT_MEMBERS.
     """
-    found: dict[str, str] = {}
+    ids: dict[str, str] = {}
     missing = []
     for name in speakers(log):
         identity = id_by_name(connection, name)
         if identity:
-            found[name.casefold()] = identity
+            ids[name.casefold()] = identity
         else:
             missing.append(name)
     called = clean_line(as_text(log.group.get("name")), 200)
-    if not found:
+    if not ids:
         raise NotFound(
             "GROUP_WITHOUT_MEMBERS",
             f"No member of the group {called or title!r} is here.",
             "Import the characters of the group together with it.",
             name=called or title,
         )
-    there = group_of(connection, set(found.values()), called)
-    return there or _made(connection, log.group, called, found), missing
+    there = group_of(connection, set(ids.values()), called)
+    return there or _made(connection, log.group, called, ids), missing
 
 
 def missing_warnings(group: Group, missing: Sequence[str]) -> list[str]:
@@ -122,22 +122,26 @@ def missing_warnings(group: Group, missing: Sequence[str]) -> list[str]:
     ]
 
 
-def _made(connection: Connection, described: Mapping[str, Any], name: str, found: Mapping[str, str]) -> Group:
-    muted = {as_text(one.get("name")).casefold() for one in _members(described) if as_flag(one.get("muted"))}
+def _made(connection: Connection, described: Mapping[str, Any], name: str, ids: Mapping[str, str]) -> Group:
+    muted = {
+        as_text(member.get("name")).casefold()
+        for member in _members(described)
+        if as_flag(member.get("muted"))
+    }
     order, cards = as_text(described.get("order")), as_text(described.get("cards"))
     return insert_group(
         connection,
         name,
-        [(identity, key in muted) for key, identity in found.items()],
-        order=next((one for one in TURN_ORDERS if one == order), "natural"),
-        cards=next((one for one in CARD_MODES if one == cards), "swap"),
+        [(identity, key in muted) for key, identity in ids.items()],
+        order=next((turn_order for turn_order in TURN_ORDERS if turn_order == order), "natural"),
+        cards=next((card_mode for card_mode in CARD_MODES if card_mode == cards), "swap"),
         self_responses=as_flag(described.get("self_responses")),
     )
 
 
 def _members(described: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     members = described.get("members")
-    yield from (as_object(one) for one in (members if isinstance(members, list) else ()))
+    yield from (as_object(member) for member in (members if isinstance(members, list) else ()))
 
 
 def _keys(names: Sequence[str]) -> set[str]:

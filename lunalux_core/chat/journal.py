@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as _quoted  # a piece a word: the shortest way
 from pathlib import Path
 
 from lunalux_core.chat.owner_lock import take_lock
@@ -68,10 +69,11 @@ class ReplyJournal:
             return
         try:
             if not self._begun:
-                os.ftruncate(self._file, 0)
+                if os.fstat(self._file).st_size:  # ext4 writes a file out at its closing once it was cut to 0
+                    os.ftruncate(self._file, 0)
                 self._begun = True
                 text = self._base + text
-            os.write(self._file, json.dumps([text, thinking]).encode() + b"\n")
+            os.write(self._file, f"[{_quoted(text)}, {_quoted(thinking)}]\n".encode())
         except OSError:
             self._refused = True  # the lock is kept: the reply is still being written
 

@@ -46,7 +46,7 @@ class Begun:
 
     No input where nobody answers, no reply where nothing is stored. `place` is the conversation as it was;
     `before` the reply's row as it was, where it was there already. `tail` makes this program the reply's
-    only writer.
+    only writer. A reply `beside` the one on screen is a swipe that nobody sees yet.
     """
 
     place: Conversation
@@ -55,6 +55,7 @@ class Begun:
     turn: TurnInput | None
     before: Mapping[str, Any] | None = None
     tail: ReplyJournal | None = None
+    beside: bool = False
 
 
 class StreamingReply:
@@ -73,6 +74,7 @@ class StreamingReply:
         self._flushed = time.monotonic()
         self._finished = False
         self._journal = begun.tail
+        self._beside = begun.beside
 
     async def take(self, delta: TextDelta | ThinkingDelta | Reread) -> None:
         if isinstance(delta, Reread):
@@ -81,10 +83,10 @@ class StreamingReply:
                 self._journal.turn(delta.text, delta.thinking)
             await self._flush()
             return
-        shown = isinstance(delta, TextDelta)
-        (self._text if shown else self._thinking).append(delta.text)
+        visible = isinstance(delta, TextDelta)
+        (self._text if visible else self._thinking).append(delta.text)
         if self._journal is not None:
-            self._journal.add(**{"text" if shown else "thinking": delta.text})
+            self._journal.add(delta.text if visible else "", "" if visible else delta.text)
         if time.monotonic() - self._flushed >= FLUSH_SECONDS:
             await self._flush()
 
@@ -99,7 +101,7 @@ class StreamingReply:
                 store_token_factor(connection, turn.model.model, result.token_factor)
             if reply is None:
                 return None
-            if user is not None and result.sent_text != user.content:
+            if user is not None and user.role == "user" and result.sent_text != user.content:
                 update_message(connection, user.id, content=result.sent_text, raw=user.content)
             update_message(
                 connection,
@@ -148,6 +150,9 @@ class StreamingReply:
         values = {**self._values(), "status": status, "extra": extra}
 
         def change(connection: Connection) -> None:
+            if self._beside and not values["content"]:  # a version without a word is none
+                remove_leaf(connection, reply)
+                return
             update_message(connection, reply.id, **values)
             self._record(connection)
 
@@ -267,12 +272,12 @@ async def recover(database: Database, told: Callable[[Path], None] | None = None
 
 def _cut(connection: Connection, library: Path, reply_id: str, stored: str) -> bool:
     """Mark a reply as stopped, with what its file holds; whether something in that file cannot be read."""
-    kept = read_journal(library, reply_id)
-    shown = {}
-    if kept is not None and len(kept.text) >= len(stored):
-        shown = {"content": kept.text, **({"thinking": kept.thinking} if kept.thinking else {})}
-    update_message(connection, reply_id, status="stopped", **shown)
-    return kept is not None and kept.damaged
+    journal = read_journal(library, reply_id)
+    display = {}
+    if journal is not None and len(journal.text) >= len(stored):
+        display = {"content": journal.text, **({"thinking": journal.thinking} if journal.thinking else {})}
+    update_message(connection, reply_id, status="stopped", **display)
+    return journal is not None and journal.damaged
 
 
 def at_rest(message: Message) -> dict[str, Any]:

@@ -31,13 +31,13 @@ def template() -> str:
     """The commented file that documents every setting."""
     lines = ["# Lunalux configuration. Every setting with its default; remove the # to change one.", ""]
     section = ""
-    for known in sorted(DECLARATIONS.values(), key=lambda d: ("." in d.key, d.key.split(".")[0])):
-        head, _, name = known.key.rpartition(".")
+    for setting in sorted(DECLARATIONS.values(), key=lambda d: ("." in d.key, d.key.split(".")[0])):
+        head, _, name = setting.key.rpartition(".")
         if head != section:
             lines += [f"[{head}]"]
             section = head
-        lines += [f"# {known.help}", f"# Allowed: {known.allowed}."]
-        lines += [f"# {name} = {tomlkit.item(_plain(known.default)).as_string()}", ""]
+        lines += [f"# {setting.help}", f"# Allowed: {setting.allowed}."]
+        lines += [f"# {name} = {tomlkit.item(_plain(setting.default)).as_string()}", ""]
     return "\n".join(lines)
 
 

@@ -69,25 +69,25 @@ class Credentials:
         """
         self._make_folder()
         with locked(self._path):
-            held = self._file()
-            before = self._found(name, held)
+            entries = self._file()
+            before = self._found(name, entries)
             after = change(before)
             if after is None or after != before:  # a locked keyring shows nothing, and may hold something
-                self._put(name, after, held)
+                self._put(name, after, entries)
         return after
 
-    def _put(self, name: str, secret: str | None, held: dict[str, Any]) -> None:
+    def _put(self, name: str, secret: str | None, entries: dict[str, Any]) -> None:
         ring = self._keyring()
         if ring is not None and self._put_in(ring, name, secret):
-            if name in held:
-                del held[name]
-                self._write(held)
+            if name in entries:
+                del entries[name]
+                self._write(entries)
         elif secret is None and ring is None:
-            if held.pop(name, None) is not None:
-                self._write(held)
+            if entries.pop(name, None) is not None:
+                self._write(entries)
         else:
             # None in the file says that the one which the keyring still has is no secret any more.
-            self._write({**held, name: secret})
+            self._write({**entries, name: secret})
 
     def _put_in(self, ring: KeyringBackend, name: str, secret: str | None) -> bool:
         """Whether the keyring has taken it; one that refused once is not asked again by this program."""
@@ -102,18 +102,18 @@ class Credentials:
             self._refused = True
         return not self._refused
 
-    def _found(self, name: str, held: dict[str, Any]) -> str | None:
-        if name in held:
-            kept = held[name]
-            return kept if isinstance(kept, str) else None
+    def _found(self, name: str, entries: dict[str, Any]) -> str | None:
+        if name in entries:
+            value = entries[name]
+            return value if isinstance(value, str) else None
         ring = self._keyring()
         if ring is None:
             return None
         try:
-            found = ring.get_password(SERVICE, name)
+            secret = ring.get_password(SERVICE, name)
         except Exception:  # a locked or broken keyring must not stop the program
             return None
-        return None if found is None else str(found)
+        return None if secret is None else str(secret)
 
     def _keyring(self) -> KeyringBackend | None:
         if not self._use_keyring:
@@ -130,22 +130,22 @@ class Credentials:
     def _file(self) -> dict[str, Any]:
         """What the file holds; one that cannot be understood is put aside, never written over."""
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
+            document = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
         except (ValueError, RecursionError):
-            found = None
+            document = None
         except OSError as error:
             raise storage_error(error, self._path) from error
-        if isinstance(found, dict):
-            return found
+        if isinstance(document, dict):
+            return document
         self._put_aside()
         return {}
 
     def _put_aside(self) -> None:
-        kept = self._path.with_name(f"{self._path.stem}-damaged-{now_ms()}{self._path.suffix}")
+        path = self._path.with_name(f"{self._path.stem}-damaged-{now_ms()}{self._path.suffix}")
         try:
-            self._path.rename(kept)
+            self._path.rename(path)
         except FileNotFoundError:
             return  # another program was faster, and tells it
         except OSError as error:
@@ -154,9 +154,9 @@ class Credentials:
             StorageError(
                 "CREDENTIALS_DAMAGED",
                 f"The file with your keys, {self._path}, cannot be read.",
-                f"It is kept as {kept.name}; enter your keys again, or repair it and put it back.",
+                f"It is kept as {path.name}; enter your keys again, or repair it and put it back.",
                 path=str(self._path),
-                kept=kept.name,
+                kept=path.name,
             )
         )
 
@@ -166,9 +166,9 @@ class Credentials:
         except OSError as error:
             raise storage_error(error, self._path) from error
 
-    def _write(self, held: dict[str, Any]) -> None:
+    def _write(self, entries: dict[str, Any]) -> None:
         try:
-            write_whole(self._path, json.dumps(held).encode())
+            write_whole(self._path, json.dumps(entries).encode())
             self._path.chmod(0o600)
         except OSError as error:
             raise storage_error(error, self._path) from error

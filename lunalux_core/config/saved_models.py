@@ -28,7 +28,7 @@ def save_configuration(
         StorageError, InvalidInput: as `config_file` and `credentials`.
     """
     path = settings.paths.config_file
-    models = {name: one for name, one in settings.models.items() if name != former}
+    models = {name: model for name, model in settings.models.items() if name != former}
     if former and former != config.name:
         key = key or credentials.get(credential_name(former)) or ""
     if key:
@@ -53,7 +53,7 @@ def remove_configuration(settings: Settings, credentials: Credentials, name: str
     path = settings.paths.config_file
     remove_model(path, name)
     credentials.delete(credential_name(name))
-    settings = replace(settings, models={key: one for key, one in settings.models.items() if key != name})
+    settings = replace(settings, models={key: model for key, model in settings.models.items() if key != name})
     if settings.model == name:
         reset_value(path, "chat.model")
         settings = settings.with_value("chat.model", DECLARATIONS["chat.model"].default, "default")

@@ -254,18 +254,20 @@ class Settings:
 
     def with_value(self, key: str, value: Any, source: Source = "flag") -> Settings:
         """A copy with one value changed. Raises InvalidInput (SETTING_INVALID)."""
-        known = declaration(key)
-        changes: dict[str, Any] = {known.attribute: checked(known, value, "")}
+        setting = declaration(key)
+        changes: dict[str, Any] = {setting.attribute: checked(setting, value, "")}
         return replace(self, **changes, sources={**self.sources, key: source})
 
 
 def _declarations() -> dict[str, Declaration]:
-    found = {}
-    for one in fields(Settings):
-        if "key" in one.metadata:
-            meta = dict(one.metadata)
-            found[meta["key"]] = Declaration(attribute=one.name, default=one.default, **meta)
-    return found
+    table = {}
+    for setting_field in fields(Settings):
+        if "key" in setting_field.metadata:
+            meta = dict(setting_field.metadata)
+            table[meta["key"]] = Declaration(
+                attribute=setting_field.name, default=setting_field.default, **meta
+            )
+    return table
 
 
 DECLARATIONS: Mapping[str, Declaration] = _declarations()
@@ -284,25 +286,25 @@ def declaration(key: str) -> Declaration:
         ) from None
 
 
-def checked(known: Declaration, value: Any, where: str | Place) -> Any:
+def checked(setting: Declaration, value: Any, where: str | Place) -> Any:
     """`value` in the type of the setting; texts from the environment and the command line are read.
 
     Raises:
         InvalidInput: SETTING_INVALID, naming key, place and allowed values.
     """
-    result = _coerced(known, value)
+    result = _coerced(setting, value)
     if result is None:
         shown = _shown(value)
         raise InvalidInput(
             "SETTING_INVALID",
-            f"{known.key} = {shown}{f' in {where}' if where else ''} is not allowed.",
-            f"Allowed: {known.allowed}. The default is used meanwhile."
+            f"{setting.key} = {shown}{f' in {where}' if where else ''} is not allowed.",
+            f"Allowed: {setting.allowed}. The default is used meanwhile."
             if where
-            else f"Allowed: {known.allowed}.",
-            key=known.key,
+            else f"Allowed: {setting.allowed}.",
+            key=setting.key,
             value=shown.strip("'") if isinstance(value, str) else shown,
             where=where,
-            allowed=known.allowed,
+            allowed=setting.allowed,
         )
     return result
 
@@ -316,8 +318,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= SHOWN_LIMIT else f"{text[:SHOWN_LIMIT]}…"
 
 
-def _coerced(known: Declaration, value: Any) -> Any:
-    default = known.default
+def _coerced(setting: Declaration, value: Any) -> Any:
+    default = setting.default
     if isinstance(default, bool):
         if isinstance(value, str):
             return {"true": True, "1": True, "yes": True, "on": True, "false": False}.get(
@@ -329,7 +331,7 @@ def _coerced(known: Declaration, value: Any) -> Any:
             number = type(default)(value)
         except (TypeError, ValueError, OverflowError):
             return None
-        within = (known.low or 0) <= number <= (known.high or 0)
+        within = (setting.low or 0) <= number <= (setting.high or 0)
         return number if within and not isinstance(value, bool) else None
     if isinstance(default, tuple):
         if isinstance(value, str):
@@ -338,14 +340,14 @@ def _coerced(known: Declaration, value: Any) -> Any:
         return tuple(value) if good and all(map(_is_text, value)) else None
     if isinstance(value, bool):
         value = str(value).lower()
-    if not isinstance(value, str) or (known.choices and value not in known.choices):
+    if not isinstance(value, str) or (setting.choices and value not in setting.choices):
         return None
     return value if _is_text(value) else None
 
 
 def _is_text(value: str) -> bool:
     """Whether these are words: what stands for bytes that were none could be written nowhere."""
-    return value.isascii() or not any("\ud800" <= one <= "\udfff" for one in value)
+    return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def load_settings(
@@ -372,14 +374,14 @@ def load_settings(
         for key, value in layer.items():
             if len(problems) >= PROBLEMS_LIMIT:
                 break
-            known = DECLARATIONS.get(key)
+            setting = DECLARATIONS.get(key)
             place = _place(where, text, key) if source == "file" else where
-            if known is None:
+            if setting is None:
                 if not key.startswith(("models.", "keys.")):
                     problems.append(_unknown(key, place))
                 continue
             try:
-                values[known.attribute] = checked(known, value, place)
+                values[setting.attribute] = checked(setting, value, place)
                 sources[key] = source
             except InvalidInput as error:
                 problems.append(error)
@@ -398,7 +400,7 @@ def _read(path: Path, problems: list[LunaluxError]) -> tuple[str, dict[str, Any]
     import tomllib
 
     try:
-        if not stat.S_ISREG((found := path.stat()).st_mode) or found.st_size > FILE_LIMIT:
+        if not stat.S_ISREG((state := path.stat()).st_mode) or state.st_size > FILE_LIMIT:
             raise OSError(errno.EINVAL, "it is no file of words")
         text = path.read_text(encoding="utf-8-sig")
         return text, tomllib.loads(text)
@@ -436,14 +438,14 @@ def _place(path: str, text: str, *key: str) -> Place:
 
 def _keys(table: Mapping[str, Any], where: str, text: str, problems: list[LunaluxError]) -> dict[str, str]:
     """`[keys]`: an action's id and its keys, as a text with commas or as a list of texts."""
-    found: dict[str, str] = {}
+    keys: dict[str, str] = {}
     for action_id, value in _flat(table).items():
         if len(problems) >= PROBLEMS_LIMIT:
             break
-        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        if isinstance(value, list) and all(isinstance(key, str) for key in value):
             value = ",".join(value)
         if isinstance(value, str) and value.strip():
-            found[action_id] = value
+            keys[action_id] = value
             continue
         place = _place(where, text, "keys", action_id)
         problems.append(
@@ -455,7 +457,7 @@ def _keys(table: Mapping[str, Any], where: str, text: str, problems: list[Lunalu
                 where=place,
             )
         )
-    return found
+    return keys
 
 
 def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -469,7 +471,7 @@ def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
         elif len(key) > KEY_LIMIT:
             flat[f"{key[:KEY_LIMIT]}…"] = None
         else:
-            waiting += [(f"{key}.{name}", one) for name, one in list(value.items())[::-1]]
+            waiting += [(f"{key}.{name}", item) for name, item in list(value.items())[::-1]]
     return flat
 
 
@@ -489,7 +491,7 @@ def _unknown(key: str, where: str | Place) -> InvalidInput:
 
 
 def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> dict[str, ModelConfig]:
-    found: dict[str, ModelConfig] = {}
+    models: dict[str, ModelConfig] = {}
     for name, entry in table.items() if isinstance(table, dict) else ():
         provider = entry.get("provider") if isinstance(entry, dict) else None
         tokens = entry.get("context_tokens") if isinstance(entry, dict) else 0
@@ -523,7 +525,7 @@ def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> d
                     mode=str(mode),
                 )
             )
-        found[name] = ModelConfig(
+        models[name] = ModelConfig(
             name=name,
             provider=provider,
             model=entry["model"],
@@ -535,7 +537,7 @@ def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> d
             mode="text" if mode == "text" else "chat",
             template=str(entry.get("template", "")),
         )
-    return found
+    return models
 
 
 def _sampling(name: str, table: object, path: str, text: str, problems: list[LunaluxError]) -> dict[str, Any]:
@@ -622,7 +624,7 @@ MODEL_OPTIONS: Mapping[str, ModelOption] = {
     ),
     "thinking_marks": ModelOption(
         "a list of an opening and a closing mark",
-        lambda value: isinstance(value, list) and len(value) == 2 and all(_is_word(one) for one in value),
+        lambda value: isinstance(value, list) and len(value) == 2 and all(_is_word(word) for word in value),
         "What the model puts around its thoughts, beside the marks that are known.",
     ),
     "prefill": ModelOption(
@@ -638,7 +640,7 @@ MODEL_OPTIONS: Mapping[str, ModelOption] = {
     ),
     "drop": ModelOption(
         "a list of names of fields; a dot leads into an object",
-        lambda value: isinstance(value, list) and all(_is_word(one) for one in value),
+        lambda value: isinstance(value, list) and all(_is_word(word) for word in value),
         "Fields that are never sent.",
     ),
     "headers": ModelOption(

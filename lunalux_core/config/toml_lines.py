@@ -34,22 +34,22 @@ def line_of(text: str, key: Sequence[str]) -> int:
     Args:
         key: the parts of the key, e.g. ("chat", "reply_words").
     """
-    wanted = [part for one in key for part in one.split(".")]
+    parts = [part for name in key for part in name.split(".")]
     section: list[str] = []
     table = 0
     for number, whole in enumerate(text.splitlines(), 1):
         line = whole.strip()[:_LINE_LIMIT]
         if header := re.match(_HEADER, line):
             section = _parts(header["path"])
-            if section and section == wanted[: len(section)]:
+            if section and section == parts[: len(section)]:
                 table = number
-        elif (found := re.match(_KEY, line)) and _joined(section, found["path"]) == wanted:
+        elif (match := re.match(_KEY, line)) and _joined(section, match["path"]) == parts:
             return number
     return table
 
 
 def _joined(section: list[str], path: str) -> list[str]:
-    return [part for one in (*section, *_parts(path)) for part in one.split(".")]
+    return [part for name in (*section, *_parts(path)) for part in name.split(".")]
 
 
 def _parts(path: str) -> list[str]:

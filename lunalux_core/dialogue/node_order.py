@@ -25,12 +25,16 @@ from lunalux_core.plugins.runner import Plugins
 from lunalux_core.regex.engine import EcmaEngine
 
 
+def words_line(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Workflow[TurnInput, TurnRequest]:
+    """The nodes up to the person's words as they are stored: all that words without an answer need."""
+    return Workflow.start(user_input(engine)).then(plugin_message(plugins))
+
+
 def prompt_line(
     models: Callable[[], Registry], engine: EcmaEngine, plugins: Callable[[], Plugins]
 ) -> Workflow[TurnInput, Ready]:
     """The nodes up to the finished prompt: what a preview runs."""
-    words = Workflow.start(user_input(engine)).then(plugin_message(plugins))
-    return words.followed(_built(models, engine, plugins))
+    return words_line(engine, plugins).followed(_built(models, engine, plugins))
 
 
 def _built(

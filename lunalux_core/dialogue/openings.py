@@ -78,7 +78,7 @@ class Opener:
     ) -> list[Opened]:
         """The greetings of one speaker, each from the same state of the branch above them."""
         with self._scripted(scripts) as run:
-            return [self._opened(one, context, run, state or {}) for one in greetings]
+            return [self._opened(greeting, context, run, state or {}) for greeting in greetings]
 
     def _opened(
         self, greeting: str, context: MacroContext, run: Callable[..., str], state: Mapping[str, Any]
@@ -98,8 +98,10 @@ class Opener:
         from lunalux_core.regex.script import AI_OUTPUT
         from lunalux_core.regex.substitution import run_scripts, why_not
 
-        wanted = [one for one in scripts if why_not(one, placement=AI_OUTPUT, target="store") is None]
-        if not wanted:
+        active = [
+            script for script in scripts if why_not(script, placement=AI_OUTPUT, target="store") is None
+        ]
+        if not active:
             yield lambda text, **_: text
             return
         from lunalux_core.regex.engine import Budget, EcmaEngine
@@ -109,7 +111,7 @@ class Opener:
 
         def run(text: str, **more: Any) -> str:
             return run_scripts(
-                wanted, text, placement=AI_OUTPUT, target="store", engine=engine, budget=budget, **more
+                active, text, placement=AI_OUTPUT, target="store", engine=engine, budget=budget, **more
             ).text
 
         try:
@@ -126,16 +128,18 @@ def keep_globals(connection: Connection, opened: Opened) -> None:
 
 
 def carried_state(
-    own: Mapping[str, Any], left: Mapping[str, Any], target: Mapping[str, Any]
+    own: Mapping[str, Any], origin: Mapping[str, Any], target: Mapping[str, Any]
 ) -> Mapping[str, Any]:
-    """The state of a message that is moved from below `left` to below `target`: what it changed itself."""
+    """The state of a message that is moved from below `origin` to below `target`: what it changed itself."""
     if not own:
         return own
-    before, after = _variables(left), _variables(own)
+    before, after = _variables(origin), _variables(own)
     changed = {name: value for name, value in after.items() if before.get(name) != value}
-    kept = {name: value for name, value in _variables(target).items() if name not in before or name in after}
+    carried = {
+        name: value for name, value in _variables(target).items() if name not in before or name in after
+    }
     return {**target, **{key: value for key, value in own.items() if key != "variables"}} | {
-        "variables": {**kept, **changed}
+        "variables": {**carried, **changed}
     }
 
 

@@ -141,8 +141,9 @@ class ContractStream:
         """Where a tag or mark may have begun that is not finished yet; the length of the text if nowhere."""
         place = _unfinished(self._held, start)
         if self._plain and place == len(self._held):
-            tail = self._held[max(start, len(self._held) - self._marks.longest) :]
-            if self._marks.begin.search(tail):
+            near = max(start, len(self._held) - self._marks.longest)
+            if self._marks.begin.search(self._held, near):
+                tail = self._held[near:]
                 place -= max(begun(tail, mark) for mark in self._marks.loose_marks)
         return place
 
@@ -211,9 +212,9 @@ def _closes_thinking(tag: re.Match[str]) -> bool:
 
 
 @cache
-def _pattern(known: Marks) -> re.Pattern[str]:
+def _pattern(tag_marks: Marks) -> re.Pattern[str]:
     """Finds the tags of the form, and the closing marks that may stand alone (without groups)."""
-    return re.compile(f"{_TAG}|{known.loose.pattern}", re.IGNORECASE)
+    return re.compile(f"{_TAG}|{tag_marks.loose.pattern}", re.IGNORECASE)
 
 
 class _Trimmed:
@@ -264,11 +265,11 @@ def _unfinished(text: str, start: int) -> int:
     place = text.rfind("<", max(start, len(text) - _LONGEST_TAG))
     if place < start:
         return len(text)
-    found = _UNFINISHED.match(text, place)
-    if found is None:
+    match = _UNFINISHED.match(text, place)
+    if match is None:
         return len(text)
-    name, blank = found[2].lower(), found[3]
-    possible = name in _NAMES if blank else any(one.startswith(name) for one in _NAMES)
+    name, blank = match[2].lower(), match[3]
+    possible = name in _NAMES if blank else any(tag_name.startswith(name) for tag_name in _NAMES)
     return place if possible else len(text)
 
 

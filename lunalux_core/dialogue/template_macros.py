@@ -13,25 +13,28 @@ def template_macros(template: TextTemplate, card_prompt: str = "") -> Mapping[st
     Args:
         card_prompt: the card's own system prompt, which goes before the template's.
     """
-    one = template.instruct or Instruct()
+    instruct = template.instruct or Instruct()
     context, system = template.context, template.sysprompt
     content = (system or SystemPrompt()).content
     named = {
-        "instructStoryStringPrefix": one.story_string_prefix,
-        "instructStoryStringSuffix": one.story_string_suffix,
-        "instructInput instructUserPrefix": one.input_sequence,
-        "instructUserSuffix": one.input_suffix,
-        "instructOutput instructAssistantPrefix": one.output_sequence,
-        "instructSeparator instructAssistantSuffix": one.output_suffix,
-        "instructSystemPrefix": one.system_sequence,
-        "instructSystemSuffix": one.system_suffix,
-        "instructFirstOutput instructFirstAssistantPrefix": one.first_output_sequence or one.output_sequence,
-        "instructLastOutput instructLastAssistantPrefix": one.last_output_sequence or one.output_sequence,
-        "instructStop": one.stop_sequence,
-        "instructUserFiller": one.user_alignment_message,
-        "instructSystemInstructionPrefix": one.last_system_sequence,
-        "instructFirstInput instructFirstUserPrefix": one.first_input_sequence or one.input_sequence,
-        "instructLastInput instructLastUserPrefix": one.last_input_sequence or one.input_sequence,
+        "instructStoryStringPrefix": instruct.story_string_prefix,
+        "instructStoryStringSuffix": instruct.story_string_suffix,
+        "instructInput instructUserPrefix": instruct.input_sequence,
+        "instructUserSuffix": instruct.input_suffix,
+        "instructOutput instructAssistantPrefix": instruct.output_sequence,
+        "instructSeparator instructAssistantSuffix": instruct.output_suffix,
+        "instructSystemPrefix": instruct.system_sequence,
+        "instructSystemSuffix": instruct.system_suffix,
+        "instructFirstOutput instructFirstAssistantPrefix": instruct.first_output_sequence
+        or instruct.output_sequence,
+        "instructLastOutput instructLastAssistantPrefix": instruct.last_output_sequence
+        or instruct.output_sequence,
+        "instructStop": instruct.stop_sequence,
+        "instructUserFiller": instruct.user_alignment_message,
+        "instructSystemInstructionPrefix": instruct.last_system_sequence,
+        "instructFirstInput instructFirstUserPrefix": instruct.first_input_sequence
+        or instruct.input_sequence,
+        "instructLastInput instructLastUserPrefix": instruct.last_input_sequence or instruct.input_sequence,
         "systemPrompt": (card_prompt or content) if system else "",
         "defaultSystemPrompt instructSystem instructSystemPrompt": content,
         "chatSeparator exampleSeparator": context.example_separator,

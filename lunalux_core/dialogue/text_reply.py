@@ -29,28 +29,28 @@ class ReplyCut:
         place = self._first_mark()
         if place is not None:
             self.over = True
-            said, self._held = self._held[:place], ""
-            return said
+            certain, self._held = self._held[:place], ""
+            return certain
         keep = self._maybe_begun()
-        said, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
-        self._visible = self._visible or bool(said.strip())
-        return said
+        certain, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
+        self._visible = self._visible or bool(certain.strip())
+        return certain
 
     def flush(self) -> str:
         """What was held back, at the end, without the beginning of a stop string."""
-        held, self._held = self._held, ""
-        return without_stop(held, self._cleaning.stops) if self._visible else held
+        text, self._held = self._held, ""
+        return without_stop(text, self._cleaning.stops) if self._visible else text
 
     def _first_mark(self) -> int | None:
         """Where the mark begins that is complete first, so that it does not matter in which pieces a reply
         comes."""
         begin = 0 if self._visible else len(self._held) - len(self._held.lstrip()) + 1
-        found = []
+        places = []
         for mark in self._marks:
             place = self._held.find(mark, begin)
             if place >= 0:
-                found.append((place + len(mark), place))
-        return min(found)[1] if found else None
+                places.append((place + len(mark), place))
+        return min(places)[1] if places else None
 
     def _maybe_begun(self) -> int:
         """How many signs at the end may be the beginning of a mark."""
@@ -95,8 +95,8 @@ class ThoughtFirst:
         return thought + self._over()
 
     def _over(self) -> str:
-        held, self._held, self._state = self._held, "", "said"
-        return held
+        text, self._held, self._state = self._held, "", "said"
+        return text
 
     def _kept(self, thought: str) -> str:
         self._thought.append(thought)
@@ -113,11 +113,13 @@ def _marks(cleaning: Cleaning) -> tuple[str, ...]:
     """Where a reply ends: stop strings, and what cleaning would cut at."""
     names, instruct = cleaning.names, cleaning.instruct
     other = names.char if cleaning.impersonate else names.user
-    found = [*cleaning.stops, f"\n{other}:", _END_OF_TEXT]
-    found += [f"\n{name}:" for name in names.group if name and name != names.char]
+    marks = [*cleaning.stops, f"\n{other}:", _END_OF_TEXT]
+    marks += [f"\n{name}:" for name in names.group if name and name != names.char]
     if instruct is not None:
-        found += [one for one in (instruct.stop_sequence, instruct.input_sequence) if one.strip()]
-    return tuple(dict.fromkeys(one for one in found if one))
+        marks += [
+            sequence for sequence in (instruct.stop_sequence, instruct.input_sequence) if sequence.strip()
+        ]
+    return tuple(dict.fromkeys(mark for mark in marks if mark))
 
 
 def cleaned_reply(text: str, cleaning: Cleaning, *, going_on: bool) -> tuple[str, bool]:
@@ -126,8 +128,8 @@ def cleaned_reply(text: str, cleaning: Cleaning, *, going_on: bool) -> tuple[str
     Args:
         going_on: the text is put behind one that is there, so the blanks it begins with are part of it.
     """
-    done = clean_reply(text, cleaning)
-    if not going_on or not done.text:
-        return done.text, done.kept
+    cleaned = clean_reply(text, cleaning)
+    if not going_on or not cleaned.text:
+        return cleaned.text, cleaned.kept
     lead = text[: len(text) - len(text.lstrip())]
-    return lead + done.text, done.kept
+    return lead + cleaned.text, cleaned.kept

@@ -39,8 +39,8 @@ SHIPPED = "builtin:"
 def shipped_as_stored() -> list[StoredTemplate]:
     """Our own set as if it were in the library."""
     return [
-        StoredTemplate(f"{SHIPPED}{one.name}", one.kind, one.name, "", one.document)
-        for one in shipped_templates()
+        StoredTemplate(f"{SHIPPED}{template.name}", template.kind, template.name, "", template.document)
+        for template in shipped_templates()
     ]
 
 
@@ -58,13 +58,16 @@ def templates_found(stored: Sequence[StoredTemplate], name: str) -> Sequence[Sto
 
 def whole_name(stored: Sequence[StoredTemplate], name: str) -> str:
     """The name in full of what a beginning or a word stands for now. Raises NotFound (TEMPLATE_NOT_FOUND)."""
-    found = templates_found(stored, name)[0]
-    return found.bundle if found.bundle.casefold() == name.casefold() else found.name
+    template = templates_found(stored, name)[0]
+    return template.bundle if template.bundle.casefold() == name.casefold() else template.name
 
 
 def chosen_template(stored: Sequence[StoredTemplate], name: str, language: Language) -> TextTemplate:
     """The template of that name, completed by our own parts. Raises NotFound (TEMPLATE_NOT_FOUND)."""
-    parts = [read_part(one.kind, one.document, one.name) for one in templates_found(stored, name)]
+    parts = [
+        read_part(template.kind, template.document, template.name)
+        for template in templates_found(stored, name)
+    ]
     return composed(name, parts, language)
 
 
@@ -72,25 +75,29 @@ def fitting_template(
     stored: Sequence[StoredTemplate], model: str, language: Language, matches: Matches
 ) -> TextTemplate | None:
     """The first whose `activation_regex` finds something in the model's name, the library's before ours."""
-    own = [read_part(one.kind, one.document, one.name) for one in stored if one.kind == "instruct"]
-    instructs = [one for one in (*own, *shipped_instructs()) if isinstance(one, Instruct)]
-    found = activated(model, instructs, matches)
-    if found is None:
+    own = [
+        read_part(template.kind, template.document, template.name)
+        for template in stored
+        if template.kind == "instruct"
+    ]
+    instructs = [instruct for instruct in (*own, *shipped_instructs()) if isinstance(instruct, Instruct)]
+    instruct = activated(model, instructs, matches)
+    if instruct is None:
         return None
     beside = [
         part
-        for one in stored
-        if one.name.casefold() == found.name.casefold() and one.kind != "instruct"
-        if (part := read_part(one.kind, one.document, one.name))
+        for template in stored
+        if template.name.casefold() == instruct.name.casefold() and template.kind != "instruct"
+        if (part := read_part(template.kind, template.document, template.name))
     ]
-    return composed(found.name, [found, *beside], language)
+    return composed(instruct.name, [instruct, *beside], language)
 
 
 def composed(name: str, parts: Sequence[Part], language: Language) -> TextTemplate:
     """Parts together; of several of a kind the last counts. Where there are sequences or a context but no
     instruction, ours stands in; a system prompt alone goes with lines that begin with names.
     """
-    by_type: dict[type, Part] = {type(one): one for one in parts}
+    by_type: dict[type, Part] = {type(part): part for part in parts}
 
     def part(kind: type[Part]) -> Part | None:
         return by_type.get(kind)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from lunalux_core.dialogue.direction import Direction, Voice
+
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
     from lunalux_core.config.settings import Settings
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from lunalux_core.macros.expansion import Variables
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
-    from lunalux_core.templates.values import TextTemplate
+    from lunalux_core.templates.values import ReplyStart, TextTemplate
     from lunalux_core.worldbook.engine import Activation, ActiveBook
 
 TurnKind = Literal["normal", "continue", "impersonate", "swipe", "regenerate"]
@@ -140,6 +142,15 @@ class ReplyKept:
 
 
 @dataclass(frozen=True, slots=True)
+class SideReply:
+    """Another version of the reply is stored as a swipe beside it: the `number`-th of `of`."""
+
+    message: Message
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class TurnCompleted:
     """The reply is stored. For impersonate there is no message: `text` is meant for the input box."""
 
@@ -163,6 +174,7 @@ TurnEvent = (
     | Shortened
     | TextsCut
     | ReplyKept
+    | SideReply
     | TurnCompleted
 )
 
@@ -185,6 +197,8 @@ class TurnOptions:
 
     `speaker` is the member of a group (name or id) who is to answer; empty leaves it to the group's order.
     `parameters` of the request (`llm.parameters`) win over the model's, the preset's and the settings'.
+    `direction` is what the person says about this one reply, `voice` whose line the words are. Of several
+    `replies` the first is shown and the others stand beside it as swipes.
     """
 
     model: str = ""
@@ -193,6 +207,9 @@ class TurnOptions:
     mode: str = ""
     speaker: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    direction: Direction = field(default_factory=Direction)
+    voice: Voice = field(default_factory=Voice)
+    replies: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +243,7 @@ class TurnInput:
     `partial` is the reply so far when continuing, `attempt` counts the swipes of the reply from 0, `request`
     names the wish (a retry of what failed has the same). `token_factor` is what earlier replies of this model
     taught about its counting of tokens. `templates` are the library's, for a model of text completion only.
+    `start` is what the reply begins with, None where nobody says so.
     In a group, `character` and `card` are the speaker's (the card with what the others bring, where they are
     joined) and `group` tells who else is there.
     """
@@ -259,6 +277,8 @@ class TurnInput:
     request: str = ""
     templates: tuple[StoredTemplate, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    direction: Direction = field(default_factory=Direction)
+    start: ReplyStart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +306,15 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Beginning:
+    """What the reply of a chat model begins with. `told`: the model was told so; else it goes on from it."""
+
+    text: str
+    shown: bool
+    told: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The exact messages for the model, and how they came about."""
 
@@ -293,6 +322,7 @@ class Ready:
     prompt: Prompt
     activation: Activation
     variables: Variables
+    beginning: Beginning | None = None
 
 
 @dataclass(frozen=True, slots=True)

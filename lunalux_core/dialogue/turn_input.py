@@ -32,6 +32,7 @@ from lunalux_core.library.shelf import load_shelf
 from lunalux_core.library.state import load_globals, load_token_factor
 from lunalux_core.library.templates import load_templates
 from lunalux_core.library.turns import branch_state, load_history
+from lunalux_core.templates.values import ReplyStart
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
@@ -88,14 +89,20 @@ class TurnReader:
         scripts = self._opening_scripts(connection, conversation, options, character, card)
         opener = Opener(self._engine, load_globals(connection))
         first: Message | None = None
-        for one in opener.open(card.greetings, context, scripts):
+        for opening in opener.open(card.greetings, context, scripts):
             message = new_message(
-                conversation.id, None, "assistant", character.name, one.text, raw=one.raw, state=one.state
+                conversation.id,
+                None,
+                "assistant",
+                character.name,
+                opening.text,
+                raw=opening.raw,
+                state=opening.state,
             )
             insert_message(connection, message)
             if first is None:
                 first = message
-                keep_globals(connection, one)
+                keep_globals(connection, opening)
         if first is not None:
             select_message(connection, first.id)
         touch_character(connection, character_id, conversation.created_at)
@@ -134,6 +141,14 @@ class TurnReader:
         else:
             language = self.language(load_character(connection, conversation.character_id))
         return self._called(options.user_name or (persona.name if persona else ""), language)
+
+    def narrator(self, connection: Connection, conversation: Conversation) -> str:
+        """What a narrator is called in a conversation's language."""
+        if conversation.group_id:
+            language = self._group_language(connection, conversation.group_id)
+        else:
+            language = self.language(load_character(connection, conversation.character_id))
+        return "旁白" if language == "zh" else "Narrator"
 
     def _called(self, name: str, language: Language) -> str:
         return clean_line(name or self._settings.user_name) or ("旅人" if language == "zh" else "Traveller")
@@ -195,7 +210,7 @@ class TurnReader:
         if preset.source == "sillytavern" and preset.params.context_tokens:
             budget = max(budget, min(model.context_tokens, preset.params.context_tokens))
         budget *= CHARS_PER_TOKEN
-        said = load_history(connection, above, budget)
+        history = load_history(connection, above, budget)
         persona: Persona | None = load_persona(connection, conversation.persona_id)
         return TurnInput(
             kind=asked.kind,
@@ -205,11 +220,11 @@ class TurnReader:
             conversation=conversation,
             user=self.user_name(connection, conversation, options),
             persona=persona.description if persona else "",
-            history=said.messages,
-            earlier_events=said.events,
+            history=history.messages,
+            earlier_events=history.events,
             length=above.depth + 1 if above else 0,
-            replies=said.counts["assistant"],
-            said=said.counts["user"],
+            replies=history.counts["assistant"],
+            said=history.counts["user"],
             token_factor=load_token_factor(connection, model.model),
             preset=preset,
             books=tuple(_books(connection, [character, *beside], conversation, persona)),
@@ -227,6 +242,8 @@ class TurnReader:
             request=reply.request if reply else "",
             templates=tuple(load_templates(connection)) if model.mode == "text" else (),
             parameters=options.parameters,
+            direction=options.direction,
+            start=options.direction.start or reply_start(conversation),
         )
 
     def _speaker(
@@ -240,8 +257,8 @@ class TurnReader:
         from lunalux_core.groups.prompt import group_prompt, load_speaker
 
         character = load_speaker(connection, asked.reply, asked.speaker)
-        found = group_prompt(connection, conversation.group_id, character)
-        return character, found.card, found.context, [one.character for one in found.beside]
+        group = group_prompt(connection, conversation.group_id, character)
+        return character, group.card, group.context, [card.character for card in group.beside]
 
     def _group_language(self, connection: Connection, group_id: str) -> Language:
         """The language of the first member, the interface's without one."""
@@ -273,6 +290,14 @@ class TurnReader:
         return load_builtin(named if named in BUILTIN_KEYS or options.preset else DEFAULT_PRESET, language)
 
 
+def reply_start(conversation: Conversation) -> ReplyStart | None:
+    """What the replies of a chat begin with; None where it does not say."""
+    value = conversation.reply_start.get("value")
+    if not isinstance(value, str) or not value.strip():
+        return None
+    return ReplyStart("", value, conversation.reply_start.get("show") is not False)
+
+
 def _books(
     connection: Connection,
     characters: Sequence[Character],
@@ -280,13 +305,13 @@ def _books(
     persona: Persona | None,
 ) -> list[ActiveBook]:
     """The active books of all characters in the prompt, each once."""
-    found: list[ActiveBook] = []
+    books: list[ActiveBook] = []
     for character in characters:
         card = parsed_card(character.document)
-        for one in active_books(connection, card, character.document, conversation, persona, character.id):
-            if all(one.book is not other.book or one.source != other.source for other in found):
-                found.append(one)
-    return found
+        for book in active_books(connection, card, character.document, conversation, persona, character.id):
+            if all(book.book is not other.book or book.source != other.source for other in books):
+                books.append(book)
+    return books
 
 
 def scripts_in_force(

@@ -47,10 +47,10 @@ class Trace:
     def touch(self, scripts: Iterable[str], place: Place, text: str = "") -> None:
         """These scripts changed a text."""
         for script in scripts:
-            one = self._touched.setdefault((script, place), Touch(script, place))
-            one.times += 1
-            if text and len(one.texts) < MOST_PLACES:
-                one.texts.append(text)
+            touch = self._touched.setdefault((script, place), Touch(script, place))
+            touch.times += 1
+            if text and len(touch.texts) < MOST_PLACES:
+                touch.texts.append(text)
 
     def begin_again(self) -> None:
         """The prompt is built anew from the person's words, which stay as they are."""
@@ -83,7 +83,7 @@ def turn_record(
     """
     turn = ready.request.turn
     slots = {part for message in ready.prompt.messages for part in message.slot.split("+")}
-    slots.update(one.slot for one in ready.prompt.report.slots)
+    slots.update(slot.slot for slot in ready.prompt.report.slots)
     prompts = (turn.preset.prompt(slot) for slot in sorted(slots))
     return {
         "kind": turn.kind,
@@ -92,10 +92,12 @@ def turn_record(
         "template": ready.prompt.form.template if ready.prompt.form else "",
         "character": turn.character.name,
         "messages": [asdict(message) for message in ready.prompt.messages],
-        "names": {one.identifier: one.name for one in prompts if one is not None and not one.marker},
+        "names": {
+            prompt.identifier: prompt.name for prompt in prompts if prompt is not None and not prompt.marker
+        },
         "prompt": ready.prompt.report.as_dict(),
         "worldbook": ready.activation.as_json(),
-        "scripts": [asdict(one) for one in trace.touched],
+        "scripts": [asdict(touch) for touch in trace.touched],
         "shape": shape,
         "shortened": asdict(shortened) if shortened is not None else None,
         "texts_cut": list(trace.cut),

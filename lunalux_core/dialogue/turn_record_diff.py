@@ -23,35 +23,39 @@ class Compared:
     @property
     def message(self) -> Mapping[str, Any]:
         """The message as it is now; one that is gone as it was."""
-        found = self.now if self.now is not None else self.before
-        assert found is not None
-        return found
+        message = self.now if self.now is not None else self.before
+        assert message is not None
+        return message
 
 
 def compare_messages(now: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> list[Compared]:
     """The messages of both prompts in order; one that fills the same place with other words is changed."""
-    matcher = SequenceMatcher(None, [_whole(one) for one in before], [_whole(one) for one in now])
-    found: list[Compared] = []
+    matcher = SequenceMatcher(
+        None, [_whole(message) for message in before], [_whole(message) for message in now]
+    )
+    comparisons: list[Compared] = []
     for kind, first, last, start, end in matcher.get_opcodes():
         if kind == "equal":
             pairs = zip(now[start:end], before[first:last], strict=True)
-            found += [Compared("same", one, other) for one, other in pairs]
+            comparisons += [Compared("same", earlier, other) for earlier, other in pairs]
         else:
-            found += _replaced(now[start:end], before[first:last])
-    return found
+            comparisons += _replaced(now[start:end], before[first:last])
+    return comparisons
 
 
 def _replaced(now: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> Iterator[Compared]:
-    left = list(before)
-    for one in now:
-        at = next((place for place, other in enumerate(left) if _place(other) == _place(one)), None)
+    unmatched = list(before)
+    for message in now:
+        at = next((place for place, other in enumerate(unmatched) if _place(other) == _place(message)), None)
         if at is None:
-            yield Compared("new", one, None)
+            yield Compared("new", message, None)
             continue
-        yield from (Compared("gone", None, other) for other in left[:at])
-        yield Compared("same" if _whole(one) == _whole(left[at]) else "changed", one, left[at])
-        del left[: at + 1]
-    yield from (Compared("gone", None, other) for other in left)
+        yield from (Compared("gone", None, other) for other in unmatched[:at])
+        yield Compared(
+            "same" if _whole(message) == _whole(unmatched[at]) else "changed", message, unmatched[at]
+        )
+        del unmatched[: at + 1]
+    yield from (Compared("gone", None, other) for other in unmatched)
 
 
 def _whole(message: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -84,10 +88,12 @@ def compare_texts(before: str, now: str) -> Iterator[tuple[Mark, str]]:
 
 def compare_entries(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[tuple[str, str], Mark]:
     """Worldbook entries that fired now or before, by book and uid."""
-    fired = [{_entry(one) for one in record["worldbook"]["activated"]} for record in (now, before)]
+    fired = [{_entry(entry) for entry in record["worldbook"]["activated"]} for record in (now, before)]
     here, there = fired
-    return {one: "same" if one in there else "new" for one in here} | dict.fromkeys(there - here, "gone")
+    return {entry: "same" if entry in there else "new" for entry in here} | dict.fromkeys(
+        there - here, "gone"
+    )
 
 
-def _entry(one: Mapping[str, Any]) -> tuple[str, str]:
-    return str(one["book"]), str(one["uid"])
+def _entry(entry: Mapping[str, Any]) -> tuple[str, str]:
+    return str(entry["book"]), str(entry["uid"])

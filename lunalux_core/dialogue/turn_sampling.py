@@ -12,6 +12,8 @@ from lunalux_core.dialogue.window import reply_room
 from lunalux_core.llm.model import Sampling
 from lunalux_core.llm.parameters import plain_value, sampling_of
 
+_NAMES = tuple(one.name for one in fields(Sampling))
+
 
 @dataclass(frozen=True, slots=True)
 class TurnSampling:
@@ -52,21 +54,21 @@ def sampling_record(turn: TurnInput, form: TextForm | None = None) -> list[dict[
     is)."""
     from lunalux_core.llm.servers.request_fields import untaken
 
-    found, model = turn_sampling(turn, form), turn.model
-    left: Mapping[str, str] = {}
+    sampling, model = turn_sampling(turn, form), turn.model
+    omitted: Mapping[str, str] = {}
     if model.provider not in {"practice", "official", "plugin"}:
-        left = untaken(model.provider, model.base_url, found.sampling, text=form is not None)
+        omitted = untaken(model.provider, model.base_url, sampling.sampling, text=form is not None)
     return [
         {
             "name": name,
             "value": plain_value(value),
-            "source": found.sources.get(name, ""),
-            "untaken": left.get(name, ""),
+            "source": sampling.sources.get(name, ""),
+            "untaken": omitted.get(name, ""),
         }
-        for name, value in _values(found.sampling).items()
+        for name, value in _values(sampling.sampling).items()
     ]
 
 
 def _values(sampling: Sampling) -> dict[str, Any]:
     """The parameters that are set."""
-    return {one.name: value for one in fields(sampling) if (value := getattr(sampling, one.name)) is not None}
+    return {name: value for name in _NAMES if (value := getattr(sampling, name)) is not None}

@@ -33,12 +33,12 @@ class TurnContext:
 
     def told(self) -> list[TurnEvent]:
         """What was told so far, where nobody listens while the nodes run."""
-        found = []
+        events = []
         while not self.events.empty():
             event = self.events.get_nowait()
             if event is not None:
-                found.append(event)
-        return found
+                events.append(event)
+        return events
 
 
 Node = Callable[[In, TurnContext], Awaitable[Out]]

@@ -11,11 +11,13 @@ from lunalux_core.library.characters import Characters
 from lunalux_core.library.conversations import Conversations
 from lunalux_core.library.drafts import Drafts
 from lunalux_core.library.groups import Groups
+from lunalux_core.library.memories import Memories
 from lunalux_core.library.migrations import migrate
 from lunalux_core.library.personas import Personas
 from lunalux_core.library.quick_replies import QuickReplies
 from lunalux_core.library.shelf import Shelf
 from lunalux_core.library.state import State
+from lunalux_core.library.tags import Tags
 from lunalux_core.library.templates import Templates
 from lunalux_core.library.turn_records import Records
 
@@ -37,6 +39,7 @@ class Library:
         self.conversations = Conversations(self.database)
         self.groups = Groups(self.database)
         self.records = Records(self.database)
+        self.memories = Memories(self.database)
         self.personas = Personas(self.database)
         self.worldbooks = Shelf(self.database, "worldbook")
         self.presets = Shelf(self.database, "preset")
@@ -46,6 +49,7 @@ class Library:
         self.quick_replies = QuickReplies(self.database)
         self.cache = Cache(self.database)
         self.state = State(self.database)
+        self.tags = Tags(self.database)
 
     def close(self) -> None:
         self.database.close()

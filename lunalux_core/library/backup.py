@@ -69,7 +69,7 @@ async def back_up(
             copy = Path(folder) / "library.db"
             await library.database.backup(copy)
             pictures = sorted(paths.pictures.iterdir()) if paths.pictures.is_dir() else []
-            members = {"library.db": copy} | {f"pictures/{one.name}": one for one in pictures}
+            members = {"library.db": copy} | {f"pictures/{picture.name}": picture for picture in pictures}
             if paths.config_file.is_file():
                 members["config.toml"] = paths.config_file
             await asyncio.to_thread(_pack, temporary, members, progress)
@@ -156,10 +156,10 @@ def unpack(paths: Paths, source: Path, progress: Progress | None = None) -> Path
 
 def _clear(folder: Path, prefix: str) -> None:
     """Remove what programs that were killed have left, once it is surely theirs."""
-    for left in folder.glob(f"{prefix}*"):
+    for path in folder.glob(f"{prefix}*"):
         with suppress(OSError):
-            if left.is_dir() and time.time() - left.stat().st_mtime > LEFT_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+            if path.is_dir() and time.time() - path.stat().st_mtime > LEFT_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _judge(fresh: Path, source: Path) -> None:

@@ -37,9 +37,11 @@ def moment_in(cell: object) -> int:
 
 def object_in(cell: object, *, keep: bool = False) -> Mapping[str, Any]:
     """A JSON object; with `keep` one that cannot be read is kept as it is, under `UNREADABLE`."""
-    found = value_in(cell)
-    if isinstance(found, dict):
-        return found
+    if cell == "{}":  # most cells of most messages
+        return {}
+    value = value_in(cell)
+    if isinstance(value, dict):
+        return value
     return {UNREADABLE: plain_text(cell)} if keep and cell else {}
 
 
@@ -50,14 +52,16 @@ def numbers_in(cell: object) -> Mapping[str, int]:
 
 def texts_in(cell: object) -> tuple[str, ...]:
     """The texts of a JSON list."""
-    found = value_in(cell)
-    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
+    if cell == "[]":
+        return ()
+    value = value_in(cell)
+    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, list) else ()
 
 
 def object_or_list(cell: object) -> Any:
     """A JSON document, None for one that cannot be read."""
-    found = value_in(cell)
-    return found if isinstance(found, dict | list) else None
+    value = value_in(cell)
+    return value if isinstance(value, dict | list) else None
 
 
 def value_in(cell: object) -> Any:

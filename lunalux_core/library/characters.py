@@ -13,43 +13,21 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from lunalux_core.database import Connection, Database, Row
+from lunalux_core.database import Connection, Database
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms
 from lunalux_core.library.cells import texts_in
-
-Order = Literal["recent", "name", "added"]
-
-_ORDER: dict[Order, str] = {
-    "recent": "used_at DESC, created_at DESC, name_key",
-    "name": "name_key, created_at",
-    "added": "created_at DESC, name_key",
-}
-_SUMMARY = (
-    "id, name, language, spec, creator, intro, tags, picture, favourite, binding_active, market_id, "
-    "created_at, used_at"
+from lunalux_core.library.character_list import (
+    CharacterSummary,
+    Order,
+    Wanted,
+    summaries_of,
+    summary_of,
+    wanted_ids,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class CharacterSummary:
-    """A character as lists show it. Times are milliseconds since 1970; `picture` is a file name or ""."""
-
-    id: str
-    name: str
-    language: str
-    spec: str
-    creator: str
-    intro: str
-    tags: tuple[str, ...]
-    picture: str
-    favourite: bool
-    binding_active: bool
-    market_id: str | None
-    created_at: int
-    used_at: int
+from lunalux_core.library.character_words import WordIndex, store_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +84,21 @@ class Characters:
     def __init__(self, database: Database, pictures: Path) -> None:
         self._database = database
         self.pictures = pictures
+        self._index = WordIndex()  # of the database's thread
 
     async def list(
         self, search: str = "", *, favourites: bool = False, order: Order = "recent", limit: int = -1
     ) -> Sequence[CharacterSummary]:
-        """Characters whose name, intro, creator or tags contain `search`, any case."""
+        """Characters whose name, intro, creator or tags contain each word of `search`, any case."""
+        wanted = Wanted(search, favourites, order=order)
+        return (await self.page(wanted, limit))[0]
 
-        def query(connection: Connection) -> list[CharacterSummary]:
-            where, values = ["1"], []
-            if favourites:
-                where.append("favourite = 1")
-            if words := search.casefold().split():
-                # SQLite's own lower() knows A to Z alone.
-                connection.create_function("folded", 1, str.casefold, deterministic=True)
-            for word in words:
-                where.append("instr(name_key || char(10) || folded(intro || creator || tags), ?) > 0")
-                values.append(word)
-            rows = connection.execute(
-                f"SELECT {_SUMMARY} FROM characters WHERE {' AND '.join(where)} "
-                f"ORDER BY favourite DESC, {_ORDER[order]} LIMIT ?",
-                [*values, limit],
-            )
-            return [_summary(row) for row in rows]
+    async def page(self, wanted: Wanted, limit: int = -1) -> tuple[Sequence[CharacterSummary], int]:
+        """The first `limit` characters that are wanted (all with -1), and how many there are in all."""
+
+        def query(connection: Connection) -> tuple[list[CharacterSummary], int]:
+            ids = wanted_ids(connection, wanted, self._index)
+            return summaries_of(connection, ids if limit < 0 else ids[:limit]), len(ids)
 
         return await self._database.read(query)
 
@@ -248,10 +219,10 @@ class Characters:
     async def _set(self, character_id: str, **values: Any) -> None:
         def change(connection: Connection) -> None:
             assignments = ", ".join(f"{column} = ?" for column in values)
-            done = connection.execute(
+            cursor = connection.execute(
                 f"UPDATE characters SET {assignments} WHERE id = ?", [*values.values(), character_id]
             )
-            if not done.rowcount:
+            if not cursor.rowcount:
                 raise _missing(character_id)
 
         await self._database.write(change)
@@ -285,6 +256,7 @@ def insert_character(connection: Connection, new: NewCharacter) -> None:
             now,
         ),
     )
+    _store_words(connection, new.id, new)
 
 
 def replace_character(connection: Connection, character_id: str, new: NewCharacter) -> None:
@@ -293,7 +265,7 @@ def replace_character(connection: Connection, character_id: str, new: NewCharact
     Raises:
         NotFound: CHARACTER_NOT_FOUND.
     """
-    done = connection.execute(
+    cursor = connection.execute(
         "UPDATE characters SET name=?, name_key=?, language=?, spec=?, creator=?, intro=?, tags=?, "
         "document=?, content_hash=?, picture=coalesce(nullif(?, ''), picture), updated_at=? WHERE id=?",
         (
@@ -311,8 +283,21 @@ def replace_character(connection: Connection, character_id: str, new: NewCharact
             character_id,
         ),
     )
-    if not done.rowcount:
+    if not cursor.rowcount:
         raise _missing(character_id)
+    _store_words(connection, character_id, new)
+
+
+def _store_words(connection: Connection, character_id: str, new: NewCharacter) -> None:
+    store_words(
+        connection,
+        character_id,
+        name=new.name,
+        intro=new.intro,
+        creator=new.creator,
+        tags=new.tags,
+        size=len(new.document),
+    )
 
 
 def id_by_hash(connection: Connection, content_hash: str) -> str | None:
@@ -330,7 +315,9 @@ def content_hashes(connection: Connection) -> dict[str, str]:
 def id_by_name(connection: Connection, name: str, order: Order = "recent") -> str:
     """Id of the character of that name (any case), the first in `order` of several; "" if there is none."""
     row = connection.execute(
-        f"SELECT id FROM characters WHERE name_key = ? ORDER BY {_ORDER[order]} LIMIT 1", (name.casefold(),)
+        "SELECT id FROM characters WHERE name_key = ? ORDER BY iif(?, created_at, used_at) DESC, "
+        "created_at DESC LIMIT 1",
+        (name.casefold(), order == "added"),
     ).fetchone()
     return row[0] if row else ""
 
@@ -384,29 +371,11 @@ def load_character(connection: Connection, character_id: str) -> Character:
         raise _missing(character_id)
     allowed = row["scripts_allowed"]
     return Character(
-        summary=_summary(row),
+        summary=summary_of(row),
         document=row["document"],
         content_hash=row["content_hash"],
         scripts_allowed=None if allowed is None else bool(allowed),
         updated_at=row["updated_at"],
-    )
-
-
-def _summary(row: Row) -> CharacterSummary:
-    return CharacterSummary(
-        id=row["id"],
-        name=row["name"],
-        language=row["language"],
-        spec=row["spec"],
-        creator=row["creator"],
-        intro=row["intro"],
-        tags=texts_in(row["tags"]),
-        picture=row["picture"],
-        favourite=bool(row["favourite"]),
-        binding_active=bool(row["binding_active"]),
-        market_id=row["market_id"],
-        created_at=row["created_at"],
-        used_at=row["used_at"],
     )
 
 

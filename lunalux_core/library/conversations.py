@@ -26,12 +26,14 @@ from lunalux_core.library.cells import (
 
 MessageRole = Literal["system", "user", "assistant"]
 Status = Literal["pending", "done", "stopped", "failed"]
-_ROLES: tuple[MessageRole, ...] = get_args(MessageRole)
+_ROLES: Mapping[object, MessageRole] = {role: role for role in get_args(MessageRole)}
 _STATUSES = get_args(Status)
 
 PAGE = 60
 REQUEST = "request"
 """In `Message.extra` of a reply that tries again what failed: the id of the reply that failed first."""
+BY_SOMEBODY = "by_somebody"
+"""In `Message.extra` of a line that the person wrote for somebody."""
 LONGEST = 1_000_000
 """Messages that a path may have; a damaged tree that runs in a circle ends there."""
 
@@ -51,7 +53,7 @@ class Conversation:
 
     It belongs to a character, or to a group: the other id is "".
     `note` is the author's note ({prompt, depth, role, interval}); `metadata` what an imported chat file
-    carried in its header.
+    carried in its header; `reply_start` ({value, show}) what its replies begin with.
     """
 
     id: str
@@ -68,6 +70,7 @@ class Conversation:
     updated_at: int
     length: int = 0
     group_id: str = ""
+    reply_start: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +115,15 @@ class Message:
         return first if isinstance(first, str) and first else self.id
 
     @property
+    def by_somebody(self) -> bool:
+        """Whether the person wrote the line for somebody, so that the model must be told whose it is."""
+        return self.extra.get(BY_SOMEBODY) is True
+
+    @property
     def finish(self) -> str | None:
         """Why the reply ended (`llm.model.Finish`); None where nobody said."""
-        found = self.extra.get("finish")
-        return found if isinstance(found, str) else None
+        finish = self.extra.get("finish")
+        return finish if isinstance(finish, str) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +181,20 @@ class Conversations:
         """Raises NotFound (CONVERSATION_NOT_FOUND)."""
         return await self._database.read(lambda c: load_conversation(c, conversation_id))
 
+    async def named(self, name: str) -> Conversation:
+        """By id, or by a beginning of one that no other conversation has; any case.
+
+        Raises:
+            NotFound: CONVERSATION_NOT_FOUND.
+        """
+        return await self._database.read(lambda c: load_conversation(c, _whole_id(c, name)))
+
     async def latest(
         self, character_id: str | None = None, *, group_id: str | None = None
     ) -> Conversation | None:
         """The conversation used last, of one character, of one group or of all."""
-        found = await self.list(character_id, 1, group_id=group_id)
-        return found[0] if found else None
+        conversations = await self.list(character_id, 1, group_id=group_id)
+        return conversations[0] if conversations else None
 
     async def create(self, character_id: str, title: str = "") -> Conversation:
         """A new, empty conversation."""
@@ -195,8 +211,8 @@ class Conversations:
         await self.set(conversation_id, title=title)
 
     async def set(self, conversation_id: str, **values: Any) -> None:
-        """Set columns: title, draft, mode, persona_id, preset_id, note, metadata."""
-        allowed = {"title", "draft", "mode", "persona_id", "preset_id", "note", "metadata"}
+        """Set columns: title, draft, mode, persona_id, preset_id, note, metadata, reply_start."""
+        allowed = {"title", "draft", "mode", "persona_id", "preset_id", "note", "metadata", "reply_start"}
         assert values.keys() <= allowed, values.keys() - allowed
         await self._database.write(lambda c: set_conversation(c, conversation_id, **values))
 
@@ -319,6 +335,15 @@ def load_conversation(connection: Connection, conversation_id: str) -> Conversat
     return _conversation(row)
 
 
+def _whole_id(connection: Connection, name: str) -> str:
+    """The id that begins so, where it is the only one; the name itself where none or several do."""
+    begun = name.strip().lower()
+    rows = connection.execute(
+        "SELECT id FROM conversations WHERE substr(id, 1, ?) = ? LIMIT 2", (len(begun), begun)
+    ).fetchall()
+    return str(rows[0][0]) if begun and len(rows) == 1 else name
+
+
 def set_conversation(connection: Connection, conversation_id: str, **values: Any) -> None:
     """Set columns of one conversation; mappings are stored as JSON. Nothing happens where it is gone."""
     stored = [_json(value) if isinstance(value, Mapping) else value for value in values.values()]
@@ -328,12 +353,12 @@ def set_conversation(connection: Connection, conversation_id: str, **values: Any
 
 def load_message(connection: Connection, message_id: str) -> Message:
     """Raises NotFound (MESSAGE_NOT_FOUND)."""
-    found = _with_swipes(
+    messages = _with_swipes(
         connection, connection.execute("SELECT * FROM messages WHERE id = ?", (message_id,)).fetchall()
     )
-    if not found:
+    if not messages:
         raise NotFound("MESSAGE_NOT_FOUND", "That message is gone.", "", id=message_id)
-    return found[0]
+    return messages[0]
 
 
 def load_path(connection: Connection, start: str, limit: int) -> list[Message]:
@@ -496,7 +521,7 @@ def _with_swipes(connection: Connection, rows: Sequence[Row]) -> list[Message]:
 
 def role_in(cell: object) -> MessageRole:
     """A role; the words of one that nobody knows are nobody's."""
-    return next((role for role in _ROLES if role == cell), "system")
+    return _ROLES.get(cell, "system")
 
 
 def _message(row: Row, siblings: Sequence[str]) -> Message:
@@ -543,6 +568,7 @@ def _conversation(row: Row) -> Conversation:
         updated_at=moment_in(row["updated_at"]),
         length=whole_number(row["length"]),
         group_id=row["group_id"] or "",
+        reply_start=object_in(row["reply_start"]),
     )
 
 

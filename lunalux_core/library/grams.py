@@ -21,13 +21,13 @@ _SAFE = _FULL_WIDTH | {ord(MARK): 0xFFFD}
 
 def text_grams(text: str) -> set[str]:
     """All groups of a case-folded text."""
-    found: set[str] = set()
+    grams: set[str] = set()
     for run in text.translate(_SAFE).split():
         end = len(run)
-        found.update(run)
-        found.update(run[i : i + 2] for i in range(end - 1))
-        found.update(run[i : i + 3] for i in range(end - 2))
-    return found
+        grams.update(run)
+        grams.update(run[i : i + 2] for i in range(end - 1))
+        grams.update(run[i : i + 3] for i in range(end - 2))
+    return grams
 
 
 def query_of(word: str) -> list[str]:

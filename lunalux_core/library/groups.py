@@ -54,15 +54,15 @@ class Group:
     used_at: int
 
     def member(self, character_id: str) -> Member | None:
-        return next((one for one in self.members if one.character_id == character_id), None)
+        return next((member for member in self.members if member.character_id == character_id), None)
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(one.name for one in self.members)
+        return tuple(member.name for member in self.members)
 
     @property
     def muted(self) -> tuple[str, ...]:
-        return tuple(one.name for one in self.members if one.muted)
+        return tuple(member.name for member in self.members if member.muted)
 
     def find(self, name_or_id: str) -> Member:
         """A member by id or by name, any case; the start of a name will do where it is one member's.
@@ -71,10 +71,14 @@ class Group:
             NotFound: MEMBER_NOT_FOUND.
         """
         key = name_or_id.strip().casefold()
-        names = [one for one in self.members if one.name.casefold() == key or one.character_id == name_or_id]
-        starts = [one for one in self.members if one.name.casefold().startswith(key)]
-        found = names or (starts if len(starts) == 1 else [])
-        if not found:
+        names = [
+            member
+            for member in self.members
+            if member.name.casefold() == key or member.character_id == name_or_id
+        ]
+        starts = [member for member in self.members if member.name.casefold().startswith(key)]
+        members = names or (starts if len(starts) == 1 else [])
+        if not members:
             raise NotFound(
                 "MEMBER_NOT_FOUND",
                 f"{name_or_id!r} is not a member of {self.name}.",
@@ -83,7 +87,7 @@ class Group:
                 group=self.name,
                 members=", ".join(self.names) or "-",
             )
-        return found[0]
+        return members[0]
 
 
 class Groups:
@@ -102,9 +106,11 @@ class Groups:
             return [_group(connection, row) for row in rows]
 
         words = search.casefold().split()
-        found = await self._database.read(query)
+        groups = await self._database.read(query)
         return [
-            one for one in found if all(word in " ".join((one.name, *one.names)).casefold() for word in words)
+            group
+            for group in groups
+            if all(word in " ".join((group.name, *group.names)).casefold() for word in words)
         ]
 
     async def get(self, group_id: str) -> Group:
@@ -118,9 +124,9 @@ class Groups:
             NotFound: GROUP_NOT_FOUND.
         """
         key = name_or_id.strip()
-        for one in await self.list():
-            if one.id == key or one.name.casefold() == key.casefold():
-                return one
+        for group in await self.list():
+            if group.id == key or group.name.casefold() == key.casefold():
+                return group
         raise _missing(name_or_id)
 
     async def create(self, name: str, character_ids: Iterable[str]) -> Group:
@@ -136,7 +142,9 @@ class Groups:
                 "A group needs at least two different characters.",
                 "Choose one more.",
             )
-        return await self._database.write(lambda c: insert_group(c, name, [(one, False) for one in members]))
+        return await self._database.write(
+            lambda c: insert_group(c, name, [(member_id, False) for member_id in members])
+        )
 
     async def set(self, group_id: str, **values: Any) -> None:
         """Set `name`, `order`, `cards` or `self_responses`."""
@@ -213,10 +221,10 @@ def group_of(connection: Connection, members: Collection[str], name: str = "") -
         "WHERE ?1 IN ('', g.name_key) ORDER BY g.used_at DESC",
         (name.casefold(),),
     )
-    found: dict[str, set[str]] = {}
+    members_of: dict[str, set[str]] = {}
     for group_id, member in rows:
-        found.setdefault(group_id, set()).add(member)
-    there = next((group_id for group_id, those in found.items() if those == set(members)), None)
+        members_of.setdefault(group_id, set()).add(member)
+    there = next((group_id for group_id, those in members_of.items() if those == set(members)), None)
     return None if there is None else load_group(connection, there)
 
 
@@ -285,7 +293,9 @@ def _group(connection: Connection, row: Row) -> Group:
         order=row["turn_order"],
         cards=row["cards"],
         self_responses=bool(row["self_responses"]),
-        members=tuple(Member(one["character_id"], one["name"], bool(one["muted"])) for one in members),
+        members=tuple(
+            Member(member["character_id"], member["name"], bool(member["muted"])) for member in members
+        ),
         created_at=row["created_at"],
         used_at=row["used_at"],
     )

@@ -251,10 +251,10 @@ def _prepare(connection: Connection) -> None:
 
 
 def _head(connection: Connection, place: str, lang: str, sort: str) -> Row | None:
-    found: Row | None = connection.execute(
+    row: Row | None = connection.execute(
         "SELECT * FROM lists WHERE place = ? AND lang = ? AND sort = ?", (place, lang, sort)
     ).fetchone()
-    return found
+    return row
 
 
 def _heads(connection: Connection, place: str) -> list[Row]:
@@ -275,21 +275,21 @@ def _select(
     The index streams positions that have all the groups asked for; whether a word stands there in one
     piece is then looked up in the card's text.
     """
-    wanted = [gram for word in words for gram in query_of(word)]
-    wanted += [tag_gram(tag.casefold()) for tag in filters.tags]
+    grams = [gram for word in words for gram in query_of(word)]
+    grams += [tag_gram(tag.casefold()) for tag in filters.tags]
     if filters.nsfw != "include":
-        wanted.append(EXPLICIT if filters.nsfw == "only" else CLEAN)
+        grams.append(EXPLICIT if filters.nsfw == "only" else CLEAN)
     if filters.original:
-        wanted.append(ORIGINAL)
+        grams.append(ORIGINAL)
     source, values = f"cards_{number} c", []
-    if wanted:
+    if grams:
         source = f"grams_{number} g CROSS JOIN cards_{number} c ON c.position = g.rowid"
-        values.append(" AND ".join(f'"{gram}"' for gram in dict.fromkeys(wanted)))
-    where = [f"grams_{number} MATCH ?"] if wanted else []
+        values.append(" AND ".join(f'"{gram}"' for gram in dict.fromkeys(grams)))
+    where = [f"grams_{number} MATCH ?"] if grams else []
     where += ["instr(c.words, ?) > 0"] * len(words)
     condition = f"WHERE {' AND '.join(where)} " if where else ""
     rows = connection.execute(
-        f"SELECT c.* FROM {source} {condition}ORDER BY {'g.rowid' if wanted else 'c.position'} "
+        f"SELECT c.* FROM {source} {condition}ORDER BY {'g.rowid' if grams else 'c.position'} "
         "LIMIT ? OFFSET ?",
         [*values, *words, limit, offset],
     )
@@ -299,12 +299,12 @@ def _select(
 def _insert(connection: Connection, number: int, rows: Sequence[dict[str, Any]]) -> None:
     """Put rows behind the list; an id that is in it keeps its place."""
     for row in rows:
-        done = connection.execute(
+        cursor = connection.execute(
             f"INSERT OR IGNORE INTO cards_{number} VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?)",
             tuple(row[name] for name in _COLUMNS),
         )
-        if done.rowcount and done.lastrowid is not None:
-            _mark(connection, number, done.lastrowid, row)
+        if cursor.rowcount and cursor.lastrowid is not None:
+            _mark(connection, number, cursor.lastrowid, row)
 
 
 _COLUMNS = (
@@ -377,8 +377,8 @@ def _reword(
 ) -> None:
     """Give a card other words, and its place in the list the marks of those."""
     intro = row["intro"] if intro is None else clean(_text(intro)[:INTRO_LIMIT])
-    kept = json.loads(row["tags"]) if tags is None else _tags(list(tags))
-    words = _written(row["name"], intro, kept, row["creator"])
+    card_tags = json.loads(row["tags"]) if tags is None else _tags(list(tags))
+    words = _written(row["name"], intro, card_tags, row["creator"])
     _unmark(connection, number, row)
     assignments = ", ".join(f"{column} = ?" for column in words)
     connection.execute(
@@ -388,10 +388,8 @@ def _reword(
 
 
 def _row_by_id(connection: Connection, number: int, card_id: str) -> Row | None:
-    found: Row | None = connection.execute(
-        f"SELECT * FROM cards_{number} WHERE id = ?", (card_id,)
-    ).fetchone()
-    return found
+    row: Row | None = connection.execute(f"SELECT * FROM cards_{number} WHERE id = ?", (card_id,)).fetchone()
+    return row
 
 
 def _mark(connection: Connection, number: int, position: int, row: Mapping[str, Any]) -> None:

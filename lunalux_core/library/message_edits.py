@@ -70,9 +70,9 @@ def delete_branch(connection: Connection, message_id: str) -> str:
     was_shown = _is_on_path(connection, message_id, message.conversation_id)
     connection.executemany("DELETE FROM messages WHERE id = ?", [(identity,) for identity in doomed])
     if was_shown:
-        left = children(connection, message.conversation_id, message.parent_id)
-        if left:
-            select_message(connection, left[-1])
+        remaining = children(connection, message.conversation_id, message.parent_id)
+        if remaining:
+            select_message(connection, remaining[-1])
         else:
             _cut(connection, message.conversation_id, message.parent_id)
     record.done()

@@ -235,6 +235,141 @@ CREATE TABLE quick_reply_sets (
 );
 """
 
+MEMORIES = """
+CREATE TABLE memories (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+  kind TEXT NOT NULL,
+  title TEXT NOT NULL DEFAULT '',
+  text TEXT NOT NULL DEFAULT '',
+  keywords TEXT NOT NULL DEFAULT '[]',
+  first_id TEXT NOT NULL DEFAULT '',
+  last_id TEXT NOT NULL DEFAULT '',
+  speaker TEXT NOT NULL DEFAULT '',
+  tokens INTEGER NOT NULL DEFAULT 0,
+  pinned INTEGER NOT NULL DEFAULT 0,
+  state TEXT NOT NULL DEFAULT 'fresh',
+  reason TEXT NOT NULL DEFAULT '',
+  sources TEXT NOT NULL DEFAULT '[]',
+  parts TEXT NOT NULL DEFAULT '[]',
+  made_by TEXT NOT NULL DEFAULT '',
+  instruction TEXT NOT NULL DEFAULT '',
+  extra TEXT NOT NULL DEFAULT '{}',
+  sound INTEGER NOT NULL DEFAULT 1,
+  checked INTEGER NOT NULL DEFAULT 1,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+);
+CREATE INDEX memories_by_conversation ON memories (conversation_id, number);
+CREATE TABLE memory_coverage (
+  memory INTEGER NOT NULL REFERENCES memories ON DELETE CASCADE,
+  place INTEGER NOT NULL,
+  message_id TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  PRIMARY KEY (memory, place)
+) WITHOUT ROWID;
+CREATE INDEX memory_coverage_by_message ON memory_coverage (message_id);
+CREATE TABLE memory_revision (number INTEGER NOT NULL);
+INSERT INTO memory_revision VALUES (0);
+
+CREATE TRIGGER memory_added AFTER INSERT ON memories BEGIN
+  UPDATE memory_revision SET number = number + 1;
+END;
+CREATE TRIGGER memory_changed AFTER UPDATE ON memories BEGIN
+  UPDATE memory_revision SET number = number + 1;
+END;
+CREATE TRIGGER memory_removed AFTER DELETE ON memories BEGIN
+  UPDATE memory_revision SET number = number + 1;
+END;
+CREATE TRIGGER memory_source_changed AFTER UPDATE OF content, role, parent_id ON messages BEGIN
+  UPDATE memories SET checked = 0
+    WHERE number IN (SELECT memory FROM memory_coverage WHERE message_id = new.id);
+END;
+CREATE TRIGGER memory_source_removed AFTER DELETE ON messages BEGIN
+  UPDATE memories SET checked = 0
+    WHERE number IN (SELECT memory FROM memory_coverage WHERE message_id = old.id);
+END;
+CREATE TRIGGER memory_source_back AFTER INSERT ON messages BEGIN
+  UPDATE memories SET checked = 0
+    WHERE number IN (SELECT memory FROM memory_coverage WHERE message_id = new.id);
+END;
+"""
+
+ORDER = """
+CREATE TABLE tags (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  name_key TEXT NOT NULL UNIQUE,
+  folder TEXT NOT NULL DEFAULT 'none' CHECK (folder IN ('none', 'open', 'closed')),
+  hidden INTEGER NOT NULL DEFAULT 0,
+  position INTEGER NOT NULL DEFAULT 0,
+  extra TEXT NOT NULL DEFAULT '{}',
+  created_at INTEGER NOT NULL
+);
+CREATE TABLE character_tags (
+  character_id TEXT NOT NULL REFERENCES characters ON DELETE CASCADE,
+  tag_id TEXT NOT NULL REFERENCES tags ON DELETE CASCADE,
+  PRIMARY KEY (character_id, tag_id)
+) WITHOUT ROWID;
+CREATE INDEX character_tags_by_tag ON character_tags (tag_id);
+CREATE TABLE group_tags (
+  group_id TEXT NOT NULL REFERENCES character_groups ON DELETE CASCADE,
+  tag_id TEXT NOT NULL REFERENCES tags ON DELETE CASCADE,
+  PRIMARY KEY (group_id, tag_id)
+) WITHOUT ROWID;
+
+CREATE TABLE card_tags (
+  character_id TEXT NOT NULL REFERENCES characters ON DELETE CASCADE,
+  name_key TEXT NOT NULL,
+  name TEXT NOT NULL,
+  PRIMARY KEY (character_id, name_key)
+) WITHOUT ROWID;
+CREATE INDEX card_tags_by_name ON card_tags (name_key);
+CREATE TABLE character_words (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  character_id TEXT NOT NULL UNIQUE REFERENCES characters ON DELETE CASCADE,
+  words TEXT NOT NULL,
+  creator_key TEXT NOT NULL,
+  size INTEGER NOT NULL
+);
+CREATE INDEX characters_listed ON characters (
+  favourite DESC, used_at DESC, created_at DESC, name_key, id, binding_active
+);
+
+CREATE TABLE marks (
+  message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
+  conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+);
+CREATE INDEX marks_by_conversation ON marks (conversation_id);
+ALTER TABLE conversations ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversations ADD COLUMN seen_at INTEGER NOT NULL DEFAULT 0;
+UPDATE conversations SET seen_at = updated_at;
+ALTER TABLE character_groups ADD COLUMN join_prefix TEXT NOT NULL DEFAULT '';
+ALTER TABLE character_groups ADD COLUMN join_suffix TEXT NOT NULL DEFAULT '';
+"""
+"""Tags of the person beside those of the cards, marks, pins, and what lists of thousands are read from.
+
+`character_words` and `card_tags` repeat what `characters` holds, folded for comparing: a list narrowed at
+every key must not read whole cards.
+"""
+
+
+def library_order(connection: Connection) -> None:
+    """`ORDER`, with the words of the characters that are there."""
+    from lunalux_core.library.character_words import store_all_words
+
+    for statement in statements(ORDER):
+        connection.execute(statement)
+    store_all_words(connection)
+
+
+REPLY_STARTS = """
+ALTER TABLE conversations ADD COLUMN reply_start TEXT NOT NULL DEFAULT '{}';
+"""
+
 STEPS: tuple[str | Callable[[Connection], None], ...] = (
     FIRST,
     PERSONA_BOOKS,
@@ -243,6 +378,9 @@ STEPS: tuple[str | Callable[[Connection], None], ...] = (
     TURN_RECORDS,
     TEMPLATES,
     QUICK_REPLIES,
+    MEMORIES,
+    library_order,
+    REPLY_STARTS,
 )
 
 

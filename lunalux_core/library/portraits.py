@@ -33,9 +33,9 @@ class Gallery:
 
         A text that names none calls for a calm one; "" where there is none of those either.
         """
-        found = {name: place for name in self.expressions if (place := _last(name, text)) >= 0}
-        if found:
-            return max(found, key=lambda name: (found[name], len(name)))
+        places = {name: place for name in self.expressions if (place := _last(name, text)) >= 0}
+        if places:
+            return max(places, key=lambda name: (places[name], len(name)))
         return next((name for name in CALM if name in self.expressions), "")
 
     def picture(self, expression: str) -> Path | bytes | None:
@@ -93,5 +93,5 @@ def _last(name: str, text: str) -> int:
     """
     if not _LATIN.match(name):
         return text.casefold().rfind(name)
-    found = [one.start() for one in re.finditer(rf"\b{re.escape(name)}", text, re.IGNORECASE)]
-    return found[-1] if found else -1
+    starts = [match.start() for match in re.finditer(rf"\b{re.escape(name)}", text, re.IGNORECASE)]
+    return starts[-1] if starts else -1

@@ -58,26 +58,26 @@ class QuickReplies:
 
 def pick(stored: Sequence[StoredSet], name: str) -> StoredSet:
     """See `QuickReplies.find`; of equal names the newest."""
-    wanted = name.strip().casefold()
-    for one in reversed(stored):
-        if one.id == name or (wanted and one.name.casefold() == wanted):
-            return one
+    key = name.strip().casefold()
+    for stored_set in reversed(stored):
+        if stored_set.id == name or (key and stored_set.name.casefold() == key):
+            return stored_set
     for fits in (str.startswith, _has_word):
-        close = [one for one in stored if wanted and fits(one.name.casefold(), wanted)]
-        if len({one.name.casefold() for one in close}) == 1:
+        close = [stored_set for stored_set in stored if key and fits(stored_set.name.casefold(), key)]
+        if len({stored_set.name.casefold() for stored_set in close}) == 1:
             return close[-1]
     import difflib
 
-    names = {one.name.casefold(): one.name for one in stored}
-    near = {each: None for each in names if wanted and wanted in each}
-    near |= dict.fromkeys(difflib.get_close_matches(wanted, names, 3, 0.5))
-    shown = ", ".join(names[each] for each in list(near)[:3])
+    names = {stored_set.name.casefold(): stored_set.name for stored_set in stored}
+    near = {each: None for each in names if key and key in each}
+    near |= dict.fromkeys(difflib.get_close_matches(key, names, 3, 0.5))
+    suggestions = ", ".join(names[each] for each in list(near)[:3])
     raise NotFound(
         "QUICK_REPLY_SET_NOT_FOUND",
         f"There is no set of quick replies {name!r} in the library.",
-        f"Like it: {shown}." if shown else "`lunalux quickreply list` shows them all.",
+        f"Like it: {suggestions}." if suggestions else "`lunalux quickreply list` shows them all.",
         name=name,
-        **({"near": shown, "kind": "near"} if shown else {}),
+        **({"near": suggestions, "kind": "near"} if suggestions else {}),
     )
 
 
@@ -93,9 +93,9 @@ def _put(connection: Connection, content: QuickReplySet) -> tuple[StoredSet, boo
     from lunalux_core.documents.json_text import canonical_json
 
     written = canonical_json(content.document)
-    for one in _load(connection):
-        if canonical_json(one.content.document) == written:
-            return one, False
+    for stored_set in _load(connection):
+        if canonical_json(stored_set.content.document) == written:
+            return stored_set, False
     identity = short_id()
     connection.execute(
         "INSERT INTO quick_reply_sets (id, name, document, created_at) VALUES (?,?,?,?)",

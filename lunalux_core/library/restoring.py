@@ -129,10 +129,10 @@ def _configure(paths: Paths, plan: Plan) -> None:
     if not fresh.is_file():
         return
     target = Path(os.path.realpath(paths.config_file))
-    kept = plan.old / "config.toml"
-    if target.is_file() and not kept.exists():  # it may be there, and the target the new one already
-        shutil.copy2(target, kept.with_name("config.new"))
-        kept.with_name("config.new").rename(kept)
+    old_config = plan.old / "config.toml"
+    if target.is_file() and not old_config.exists():  # it may be there, and the target the new one already
+        shutil.copy2(target, old_config.with_name("config.new"))
+        old_config.with_name("config.new").rename(old_config)
     paths.own(paths.config)
     new = target.with_name(f"{target.name}.{short_id()}.new")
     try:
@@ -173,11 +173,11 @@ def _write(paths: Paths, plan: Plan) -> None:
 def _read(paths: Paths) -> Plan | None:
     """The plan; None where the file says nothing of ours, or what it speaks of is gone."""
     try:
-        found = json.loads(paths.restore_plan.read_text(encoding="utf-8"))
-        names = (found["fresh"], found["old"])
+        document = json.loads(paths.restore_plan.read_text(encoding="utf-8"))
+        names = (document["fresh"], document["old"])
     except (FileNotFoundError, ValueError, RecursionError, LookupError, TypeError):
         return None
-    if not all(isinstance(one, str) and _NAME.fullmatch(one) for one in names):
+    if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in names):
         return None
     plan = Plan(paths.data / names[0], paths.backups / names[1])
     return plan if plan.fresh.is_dir() else None

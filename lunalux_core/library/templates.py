@@ -46,12 +46,12 @@ class Templates:
         Raises:
             NotFound: TEMPLATE_NOT_FOUND, with the nearest names.
         """
-        stored = [one for one in await self.list() if kind is None or one.kind == kind]
+        stored = [template for template in await self.list() if kind is None or template.kind == kind]
         return named_like(stored, name)
 
-    async def add(self, one: TemplateDocument) -> tuple[StoredTemplate, bool]:
+    async def add(self, template: TemplateDocument) -> tuple[StoredTemplate, bool]:
         """Store a template; the one that is there with the same content, and False, if there is one."""
-        return await self._database.write(lambda c: put_template(c, one))
+        return await self._database.write(lambda c: put_template(c, template))
 
     async def delete(self, template_id: str) -> None:
         await self._database.write(lambda c: c.execute("DELETE FROM templates WHERE id = ?", (template_id,)))
@@ -59,30 +59,30 @@ class Templates:
 
 def named_like(stored: Sequence[StoredTemplate], name: str) -> Sequence[StoredTemplate]:
     """See `Templates.find`."""
-    by_id = [one for one in stored if one.id == name]
+    by_id = [template for template in stored if template.id == name]
     if by_id:
         return by_id
-    wanted = name.strip().casefold()
-    exact = [one for one in stored if wanted in (one.name.casefold(), one.bundle.casefold())]
-    if exact and wanted:
+    key = name.strip().casefold()
+    exact = [template for template in stored if key in (template.name.casefold(), template.bundle.casefold())]
+    if exact and key:
         return exact
-    names = {one.name.casefold() for one in stored}
+    names = {template.name.casefold() for template in stored}
     for fits in (str.startswith, _has_word):
-        close = {one for one in names if wanted and fits(one, wanted)}
+        close = {name for name in names if key and fits(name, key)}
         if len(close) == 1:
             (single,) = close
-            return [one for one in stored if one.name.casefold() == single]
+            return [template for template in stored if template.name.casefold() == single]
     import difflib
 
-    near = difflib.get_close_matches(wanted, sorted(names), 3, 0.5)
-    near = [*sorted(one for one in names if wanted and wanted in one)[:3], *near]
-    shown = sorted({one.name for one in stored if one.name.casefold() in near})
+    near = difflib.get_close_matches(key, sorted(names), 3, 0.5)
+    near = [*sorted(name for name in names if key and key in name)[:3], *near]
+    suggestions = sorted({template.name for template in stored if template.name.casefold() in near})
     raise NotFound(
         "TEMPLATE_NOT_FOUND",
         f"There is no template {name!r} in the library.",
-        f"Like it: {', '.join(shown)}." if shown else "`lunalux template list` shows them all.",
+        f"Like it: {', '.join(suggestions)}." if suggestions else "`lunalux template list` shows them all.",
         name=name,
-        **({"near": ", ".join(shown), "kind": "near"} if shown else {}),
+        **({"near": ", ".join(suggestions), "kind": "near"} if suggestions else {}),
     )
 
 
@@ -95,15 +95,15 @@ def load_templates(connection: Connection) -> Sequence[StoredTemplate]:
 
 
 def put_template(
-    connection: Connection, one: TemplateDocument, *, copy: bool = False
+    connection: Connection, template: TemplateDocument, *, copy: bool = False
 ) -> tuple[StoredTemplate, bool]:
     """`Templates.add` within a transaction. `copy` stores it in any case."""
     from lunalux_core.documents.json_text import canonical_json
 
-    content = canonical_json(one.document)
+    content = canonical_json(template.document)
     rows = connection.execute(
         "SELECT * FROM templates WHERE kind = ? AND name_key = ? AND bundle = ?",
-        (one.kind, one.name.casefold(), one.bundle),
+        (template.kind, template.name.casefold(), template.bundle),
     )
     for row in () if copy else rows:
         stored = _stored(row)
@@ -115,15 +115,15 @@ def put_template(
         "VALUES (?,?,?,?,?,?,?)",
         (
             identity,
-            one.kind,
-            one.name,
-            one.name.casefold(),
-            one.bundle,
-            json.dumps(one.document, ensure_ascii=False),
+            template.kind,
+            template.name,
+            template.name.casefold(),
+            template.bundle,
+            json.dumps(template.document, ensure_ascii=False),
             now_ms(),
         ),
     )
-    return StoredTemplate(identity, one.kind, one.name, one.bundle, one.document), True
+    return StoredTemplate(identity, template.kind, template.name, template.bundle, template.document), True
 
 
 def _stored(row: Row) -> StoredTemplate:

@@ -92,7 +92,7 @@ def keep_change(
     connection.execute("DELETE FROM changes WHERE conversation_id = ? AND undone = 1", (conversation_id,))
     connection.execute(
         "INSERT INTO changes (conversation_id, kind, before, after, created_at) VALUES (?,?,?,?,?)",
-        (conversation_id, kind, *(json.dumps(one, ensure_ascii=False) for one in pictures), now_ms()),
+        (conversation_id, kind, *(json.dumps(picture, ensure_ascii=False) for picture in pictures), now_ms()),
     )
     connection.execute(
         "DELETE FROM changes WHERE conversation_id = ?1 AND number <= "
@@ -162,15 +162,15 @@ class _Replay:
     def run(self, at: Mapping[str, Any], to: Mapping[str, Any]) -> bool:
         """Whether the head of the other side is shown now."""
         moved: list[str] = []
-        for identity, wanted in to["rows"].items():
+        for identity, row in to["rows"].items():
             there = read_row(self._connection, identity)
-            if wanted is not None and there is None:
+            if row is not None and there is None:
                 if at["rows"].get(identity) is None:
-                    self._insert(wanted)
+                    self._insert(row)
                     moved.append(identity)
-            elif wanted and there and self._change(there, at["rows"].get(identity) or {}, wanted):
+            elif row and there and self._change(there, at["rows"].get(identity) or {}, row):
                 moved.append(identity)
-        self._delete({identity for identity, wanted in to["rows"].items() if wanted is None})
+        self._delete({identity for identity, row in to["rows"].items() if row is None})
         for identity in moved:
             set_depths(self._connection, self._id, identity)
         return self._show(str(at["head"]), str(to["head"]))
@@ -178,10 +178,10 @@ class _Replay:
     def _insert(self, row: Mapping[str, Any]) -> None:
         """Bring a row back. Its number may have been given to a newer one: the library reuses them."""
         columns = self._connection.execute("SELECT * FROM messages LIMIT 0").description
-        known = {column[0] for column in columns}
-        values = {column: value for column, value in row.items() if column in known}
-        taken = self._connection.execute("SELECT 1 FROM messages WHERE number = ?", (row.get("number"),))
-        if taken.fetchone():
+        names = {column[0] for column in columns}
+        values = {column: value for column, value in row.items() if column in names}
+        cursor = self._connection.execute("SELECT 1 FROM messages WHERE number = ?", (row.get("number"),))
+        if cursor.fetchone():
             del values["number"]
         if not read_row(self._connection, str(row.get("parent_id"))):
             values["parent_id"] = ""
@@ -216,22 +216,22 @@ class _Replay:
             ]
             if not leaves:
                 return
-            self._connection.executemany("DELETE FROM messages WHERE id = ?", [(one,) for one in leaves])
+            self._connection.executemany("DELETE FROM messages WHERE id = ?", [(leaf,) for leaf in leaves])
             doomed -= set(leaves)
 
     def _show(self, at: str, to: str) -> bool:
         """Show the other side's head where nothing was said since, else what is shown now."""
         here = self._path[0]
         went_on = here != at and to != at
-        wanted = [to] if here == at != to else []
-        found = [one for one in (*wanted, *self._path) if read_row(self._connection, one)]
-        if not found:
-            found = children(self._connection, self._id, "")[-1:]
-        if not found:
+        ends = [to] if here == at != to else []
+        ids = [message_id for message_id in (*ends, *self._path) if read_row(self._connection, message_id)]
+        if not ids:
+            ids = children(self._connection, self._id, "")[-1:]
+        if not ids:
             self._connection.execute("UPDATE conversations SET head_id = '' WHERE id = ?", (self._id,))
             return False
-        chosen = found[0]
-        if chosen not in (*wanted, here):  # what was shown is gone: its newest neighbour takes its place
+        chosen = ids[0]
+        if chosen not in (*ends, here):  # what was shown is gone: its newest neighbour takes its place
             chosen = (children(self._connection, self._id, chosen) or [chosen])[-1]
         return select_message(self._connection, chosen) == to or not went_on
 
@@ -251,7 +251,7 @@ def _picture(text: str) -> Mapping[str, Any] | None:
     try:
         picture = json.loads(text)
         rows = picture["rows"].values()
-        whole = all(one is None or isinstance(one, dict) for one in rows)
+        whole = all(row is None or isinstance(row, dict) for row in rows)
         return picture if whole and isinstance(picture["head"], str) else None
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None

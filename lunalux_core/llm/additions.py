@@ -55,12 +55,12 @@ def _parted(line: object) -> tuple[str, str, str]:
 
 def price_of(value: object) -> tuple[float, float, float]:
     """Three prices per million tokens: read, cached, written. Raises InvalidInput (PRICE_INVALID)."""
-    parts = [one.strip() for one in value.split(",")] if isinstance(value, str) else value
+    parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
     try:
-        numbers = tuple(float(one) for one in parts) if isinstance(parts, (list, tuple)) else ()
+        numbers = tuple(float(part) for part in parts) if isinstance(parts, (list, tuple)) else ()
     except (TypeError, ValueError):
         numbers = ()
-    if len(numbers) != 3 or not all(0 <= one <= 1_000_000 for one in numbers):
+    if len(numbers) != 3 or not all(0 <= number <= 1_000_000 for number in numbers):
         raise InvalidInput(
             "PRICE_INVALID",
             "The price of the model is not three numbers from 0 to 1000000.",

@@ -546,7 +546,7 @@ _DECLARED = (
         _names("reasoning.exclude", ("openrouter",), gemini=_GEMINI + "thinkingConfig.includeThoughts"),
     ),
 )
-PARAMETERS: Mapping[str, Parameter] = {one.name: one for one in _DECLARED}
+PARAMETERS: Mapping[str, Parameter] = {param.name: param for param in _DECLARED}
 
 
 def kind_of(provider: str, base_url: str) -> ServerKind:
@@ -559,7 +559,7 @@ def kind_of(provider: str, base_url: str) -> ServerKind:
 
 def taken(kind: ServerKind) -> tuple[str, ...]:
     """The parameters that a kind of server takes, by our names."""
-    return tuple(name for name, one in PARAMETERS.items() if kind in one.wire)
+    return tuple(name for name, param in PARAMETERS.items() if kind in param.wire)
 
 
 # -- reading values ------------------------------------------------------------------------------------
@@ -587,17 +587,17 @@ def checked_value(name: str, value: object, where: object = "") -> Any:
     Raises:
         InvalidInput: PARAMETER_UNKNOWN, PARAMETER_INVALID.
     """
-    known = parameter(name)
-    good = _read(known, value)
+    param = parameter(name)
+    good = _read(param, value)
     if good is None:
         place = f" in {where}" if where else ""
         raise InvalidInput(
             "PARAMETER_INVALID",
             f"{name} = {_shown(value)}{place} is not allowed.",
-            f"Allowed: {known.allowed}.",
+            f"Allowed: {param.allowed}.",
             name=name,
             value=_shown(value),
-            allowed=known.allowed,
+            allowed=param.allowed,
             where=where,
         )
     return good
@@ -646,7 +646,7 @@ def _shown(value: object) -> str:
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
 
-def _read(known: Parameter, value: object) -> Any:
+def _read(param: Parameter, value: object) -> Any:
     """None where it is not allowed."""
     readers = {
         "number": _number_of,
@@ -659,47 +659,53 @@ def _read(known: Parameter, value: object) -> Any:
         "choice": _choice_of,
         "flag": _flag_of,
     }
-    return readers[known.value](known, value)
+    return readers[param.value](param, value)
 
 
-def _number_of(known: Parameter, value: object) -> float | int | None:
+def _number_of(param: Parameter, value: object) -> float | int | None:
     if isinstance(value, str):
         try:
-            value = int(value) if known.value == "whole" else float(value)
+            value = int(value) if param.value == "whole" else float(value)
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not known.low <= value <= known.high:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not param.low <= value <= param.high:
         return None
-    if known.value == "whole":
+    if param.value == "whole":
         return int(value) if value == int(value) else None
     return value
 
 
-def _text_of(known: Parameter, value: object) -> str | None:
+def _text_of(param: Parameter, value: object) -> str | None:
     good = isinstance(value, str) and bool(value.strip()) and len(value) <= LONGEST_TEXT
     return value if good else None  # type: ignore[return-value]
 
 
-def _texts_of(known: Parameter, value: object) -> tuple[str, ...] | None:
+def _texts_of(param: Parameter, value: object) -> tuple[str, ...] | None:
     if isinstance(value, str):
         listed = _json(value) if value.lstrip().startswith("[") else None
         value = listed if isinstance(listed, list) else [value]
     if not isinstance(value, (list, tuple)) or not value or len(value) > MOST_TEXTS:
         return None
-    return tuple(value) if all(isinstance(one, str) and one and len(one) <= 10_000 for one in value) else None
+    return (
+        tuple(value)
+        if all(isinstance(text, str) and text and len(text) <= 10_000 for text in value)
+        else None
+    )
 
 
-def _order_of(known: Parameter, value: object) -> tuple[str | int, ...] | None:
+def _order_of(param: Parameter, value: object) -> tuple[str | int, ...] | None:
     if isinstance(value, str):
-        listed = _json(value) if value.lstrip().startswith("[") else [one.strip() for one in value.split(",")]
+        listed = (
+            _json(value) if value.lstrip().startswith("[") else [item.strip() for item in value.split(",")]
+        )
         value = listed
     if not isinstance(value, (list, tuple)) or not value or len(value) > 100:
         return None
-    good = all(type(one) is int or (isinstance(one, str) and one) for one in value)
+    good = all(type(item) is int or (isinstance(item, str) and item) for item in value)
     return tuple(value) if good else None
 
 
-def _bias_of(known: Parameter, value: object) -> Mapping[str, float] | None:
+def _bias_of(param: Parameter, value: object) -> Mapping[str, float] | None:
     value = _json(value) if isinstance(value, str) else value
     if not isinstance(value, Mapping) or not value or len(value) > MOST_TEXTS:
         return None
@@ -712,19 +718,19 @@ def _bias_of(known: Parameter, value: object) -> Mapping[str, float] | None:
     return dict(value)
 
 
-def _object_of(known: Parameter, value: object) -> Mapping[str, Any] | None:
+def _object_of(param: Parameter, value: object) -> Mapping[str, Any] | None:
     value = _json(value) if isinstance(value, str) else value
     return dict(value) if isinstance(value, Mapping) and value else None
 
 
-def _choice_of(known: Parameter, value: object) -> str | None:
+def _choice_of(param: Parameter, value: object) -> str | None:
     word = (
         {"min": "minimal"}.get(value.strip().lower(), value.strip().lower()) if isinstance(value, str) else ""
     )
-    return word if word in known.choices else None
+    return word if word in param.choices else None
 
 
-def _flag_of(known: Parameter, value: object) -> bool | None:
+def _flag_of(param: Parameter, value: object) -> bool | None:
     if isinstance(value, str):
         return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(
             value.strip().lower()

@@ -84,22 +84,22 @@ class Registry:
 
     def specs(self) -> tuple[ModelSpec, ...]:
         """Every model that can be named without asking a server: saved, plug-ins', practice."""
-        known = {"practice": PRACTICE, **{name: offer.spec for name, offer in self._offers.items()}}
-        return (*self._saved.values(), *(spec for name, spec in known.items() if name not in self._saved))
+        specs = {"practice": PRACTICE, **{name: offer.spec for name, offer in self._offers.items()}}
+        return (*self._saved.values(), *(spec for name, spec in specs.items() if name not in self._saved))
 
     def connections(self) -> tuple[ModelSpec, ...]:
         """Servers that the environment has a key or an address for, as specs without a model.
 
         `models_of` lists what they have; `resolve(f"{spec.name}{model}")` chooses one.
         """
-        found = []
+        specs = []
         if self._environ.get(OPENAI_KEY) or self._environ.get(OPENAI_URL):
-            found.append(self._from_environment("openai", ""))
+            specs.append(self._from_environment("openai", ""))
         if self._environ.get(ANTHROPIC_KEY) or self._environ.get(ANTHROPIC_URL):
-            found.append(self._from_environment("anthropic", ""))
+            specs.append(self._from_environment("anthropic", ""))
         if self._environ.get(GEMINI_KEY):
-            found.append(self._from_environment("gemini", ""))
-        return tuple(found)
+            specs.append(self._from_environment("gemini", ""))
+        return tuple(specs)
 
     def resolve(self, name: str) -> ModelSpec:
         """The model called `name`: saved NAME, `openai:MODEL`, `anthropic:MODEL`, `gemini:MODEL`,

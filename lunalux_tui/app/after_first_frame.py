@@ -32,16 +32,16 @@ async def begin(app: ChatHost) -> None:
         await chat.refresh_roster()
     if cut and chat.conversation is not None:
         await chat.reload()
-    wanted = opening.wanted or await problems.named()
-    if wanted in chat.groups:
-        await chat.open_group(wanted, new=app.begin_new)
-    elif wanted:
-        await chat.open_character(wanted, new=app.begin_new)
+    name = opening.wanted or await problems.named()
+    if name in chat.groups:
+        await chat.open_group(name, new=app.begin_new)
+    elif name:
+        await chat.open_character(name, new=app.begin_new)
     elif chat.conversation is None:
-        found = await runtime.library.characters.list(limit=50)
-        speaks = [one for one in found if one.language == runtime.settings.lang]
-        if found:
-            await chat.open_character((speaks or found)[0].id)
+        characters = await runtime.library.characters.list(limit=50)
+        speaks = [character for character in characters if character.language == runtime.settings.lang]
+        if characters:
+            await chat.open_character((speaks or characters)[0].id)
             await chat.refresh_roster()
     if chat.conversation is None:
         chat.transcript.note(*app.words_of_emptiness(), error=False)

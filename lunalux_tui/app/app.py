@@ -278,9 +278,9 @@ class LunaluxApp(ThemedApp):
         from lunalux_tui.app.plugins import PluginPane
 
         await self.switch_mode(places.FIRST)
-        shown = self.chat.query(PluginPane)
-        if shown:
-            await shown.remove()
+        panes = self.chat.query(PluginPane)
+        if panes:
+            await panes.remove()
         else:
             await self.chat.query_one("#body").mount(PluginPane(self.chat))
 

@@ -53,8 +53,8 @@ class Commands(Provider):
     def _can(self, action: Action, node: DOMNode) -> bool:
         """Whether the action makes sense now."""
         namespace, name, parameters = parse(action.method)
-        asked = {"app": self.app, "screen": self.screen}.get(namespace, node)
-        return asked.check_action(name, parameters) is not False
+        target = {"app": self.app, "screen": self.screen}.get(namespace, node)
+        return target.check_action(name, parameters) is not False
 
     async def discover(self) -> Hits:
         for title, help, run in self._commands():
@@ -62,12 +62,12 @@ class Commands(Provider):
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
-        found = False
+        any_hit = False
         for title, help, run in self._commands():
             score = max(matcher.match(title), matcher.match(help) * 0.6)
             if score > 0:
-                found = True
+                any_hit = True
                 yield Hit(score, matcher.highlight(title), run, text=title, help=help)
-        if not found:  # in the language of the program, which the palette itself does not know
+        if not any_hit:  # in the language of the program, which the palette itself does not know
             title, helped = t("palette.nothing"), t("palette.nothing_help")
             yield Hit(1, Content(title), partial(self.app.run_action, "app.help"), text=title, help=helped)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lunalux_core.errors import LunaluxError, NotFound
 
 if TYPE_CHECKING:
-    from lunalux_core.library.characters import CharacterSummary
+    from lunalux_core.library.character_list import CharacterSummary
     from lunalux_core.library.conversations import Conversation, Message
     from lunalux_core.library.groups import Group
     from lunalux_core.runtime import Runtime
@@ -49,16 +49,16 @@ async def read_opening(
         characters = await library.characters.list(limit=LISTED)
         groups = await library.groups.list()
         persona = await library.personas.chosen()
-        found, group = await asked_for(runtime, character)
+        character_id, group = await asked_for(runtime, character)
         name = persona.name if persona else runtime.settings.user_name
         if conversation:
             place = await library.conversations.get(conversation)
-        elif found or group:
+        elif character_id or group:
             latest = None
             if not new:
-                latest = await library.conversations.latest(found or None, group_id=group or None)
+                latest = await library.conversations.latest(character_id or None, group_id=group or None)
             if latest is None:
-                return Opening(characters, wanted=found or group, persona=name, groups=groups)
+                return Opening(characters, wanted=character_id or group, persona=name, groups=groups)
             place = latest
         else:
             last = await library.conversations.latest()

@@ -17,14 +17,14 @@ NAMED = {key.value.rpartition("+")[2] for key in Keys} | set(KEY_NAME_REPLACEMEN
 
 
 def checked_keymap(
-    wanted: Mapping[str, str], known: Iterable[Action], path: Path | None = None
+    wanted: Mapping[str, str], actions: Iterable[Action], path: Path | None = None
 ) -> tuple[dict[str, str], list[InvalidInput]]:
     """The entries of a key map that name an action and keys, and what is wrong with the others.
 
     Args:
         path: the file they stand in, to tell the line.
     """
-    ids = {action.id for action in known}
+    ids = {action.id for action in actions}
     good: dict[str, str] = {}
     wrong: list[InvalidInput] = []
     for action_id, keys in wanted.items():

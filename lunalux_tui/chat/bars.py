@@ -46,7 +46,7 @@ class ChatHeader(Bar):
         title = clean_line(self.conversation, 120)
         parts = [Part(name, CHARACTER | BOLD)]
         if self.members:
-            names = ", ".join(f"({one})" if muted else one for one, muted in self.members)
+            names = ", ".join(f"({name})" if muted else name for name, muted in self.members)
             parts.append(Part(clean_line(names, 200), MUTED, "screen.members", 2))
         if title:
             parts.append(Part(f"· {title}", MUTED, "screen.conversations", 3))

@@ -149,8 +149,8 @@ class ConversationActions:
         async def keep(note: ChatNote) -> None:
             await drafts.keep(key, "" if note == before else json.dumps(note.as_json(), ensure_ascii=False))
 
-        kept = await drafts.get(key)
-        dialog = NoteDialog(before, draft=ChatNote.read(object_in(kept)) if kept else None, keep=keep)
+        draft = await drafts.get(key)
+        dialog = NoteDialog(before, draft=ChatNote.read(object_in(draft)) if draft else None, keep=keep)
         note = await self._view.ask(dialog)
         await keep(dialog.unsaved if note is None else note)  # until it stands where it belongs
         if note is None and dialog.unsaved != before:

@@ -50,14 +50,16 @@ class ConversationsDialog(PickDialog):
         await self._read()
 
     async def _read(self) -> None:
-        found = await self._runtime.library.conversations.list(self._character_id, group_id=self._group_id)
+        conversations = await self._runtime.library.conversations.list(
+            self._character_id, group_id=self._group_id
+        )
         rows = [
             Row(
-                one.id,
-                one.title or question("conversations.untitled", when=moment(one.created_at)),
-                right=f"{t('conversations.length', n=one.length)}  {moment(one.updated_at)}",
+                chat.id,
+                chat.title or question("conversations.untitled", when=moment(chat.created_at)),
+                right=f"{t('conversations.length', n=chat.length)}  {moment(chat.updated_at)}",
             )
-            for one in found
+            for chat in conversations
         ]
         self.show(rows, at=None if self.rows.chosen else self._current)
 

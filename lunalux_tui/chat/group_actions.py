@@ -41,8 +41,8 @@ class GroupActions:
         if not answer:
             return False
         chosen = answer.split()
-        names = {one.id: one.name for one in characters}
-        proposal = ", ".join(names[one] for one in chosen)
+        names = {character.id: character.name for character in characters}
+        proposal = ", ".join(names[character_id] for character_id in chosen)
         dialog = AskDialog(t("dialog.group_name.title"), value=proposal, hint=t("dialog.group_name.hint"))
         name = await self._view.ask(dialog)
         if name is None:
@@ -124,5 +124,5 @@ class GroupActions:
 
 def why_nobody_answers(group: Group, keymap: Mapping[str, str]) -> str:
     """What to say when words stay without a reply, and the key that lets somebody speak."""
-    words = "cast.all_muted" if all(one.muted for one in group.members) else "cast.nobody_answers"
+    words = "cast.all_muted" if all(member.muted for member in group.members) else "cast.nobody_answers"
     return t(words, press=key_name(next(iter(keys_of(SPEAK, keymap)), "ctrl+p")))

@@ -33,8 +33,13 @@ class SpeakerDialog(PickDialog):
         rows = [
             Row(NEXT, t("cast.next"), right=t(f"cast.order.{group.order}.label"), mark="→"),
             *(
-                Row(one.character_id, one.name, right=t("cast.muted") if one.muted else "", mark=sign(place))
-                for place, one in enumerate(group.members)
+                Row(
+                    member.character_id,
+                    member.name,
+                    right=t("cast.muted") if member.muted else "",
+                    mark=sign(place),
+                )
+                for place, member in enumerate(group.members)
             ),
         ]
         super().__init__(question("speaker.title"), rows, hint=question("speaker.hint"))
@@ -87,7 +92,9 @@ class GroupDialog(Dialog[str]):
         from lunalux_core.groups.prompt import member_cards
 
         def read(connection: Connection) -> dict[str, float]:
-            return {one.character.id: one.card.talkativeness for one in member_cards(connection, self._group)}
+            return {
+                card.character.id: card.card.talkativeness for card in member_cards(connection, self._group)
+            }
 
         self._talks = await self._runtime.library.database.read(read)
         self._draw()
@@ -96,13 +103,13 @@ class GroupDialog(Dialog[str]):
         group = self._group
         rows = [
             Row(
-                one.character_id,
-                one.name,
-                right=t("cast.muted") if one.muted else self._talkative(one.character_id),
+                member.character_id,
+                member.name,
+                right=t("cast.muted") if member.muted else self._talkative(member.character_id),
                 mark=sign(place),
-                strong=not one.muted,
+                strong=not member.muted,
             )
-            for place, one in enumerate(group.members)
+            for place, member in enumerate(group.members)
         ]
         self.rows.set_rows(rows, at=at)
         rules = {
@@ -115,7 +122,7 @@ class GroupDialog(Dialog[str]):
 
     def _key(self, rule: str) -> str:
         """The key that changes a rule."""
-        action = next(one for one in self.ACTIONS if one.id == f"group_members.{rule}")
+        action = next(action for action in self.ACTIONS if action.id == f"group_members.{rule}")
         return key_name(next(iter(keys_of(action, keymap_of(self.rows))), "")) or "·"
 
     def _talkative(self, character_id: str) -> str:
@@ -130,7 +137,7 @@ class GroupDialog(Dialog[str]):
         self.dismiss(event.id)
 
     def _members(self) -> list[tuple[str, bool]]:
-        return [(one.character_id, one.muted) for one in self._group.members]
+        return [(member.character_id, member.muted) for member in self._group.members]
 
     async def _store(self, members: Sequence[tuple[str, bool]], at: str | None = None) -> None:
         self._group = await self._runtime.library.groups.set_members(self._group.id, members)
@@ -139,7 +146,7 @@ class GroupDialog(Dialog[str]):
     @work(group="members", exclusive=True, exit_on_error=False)
     async def action_mute(self) -> None:
         chosen = self.rows.chosen
-        await self._store([(one, muted != (one == chosen)) for one, muted in self._members()])
+        await self._store([(member, muted != (member == chosen)) for member, muted in self._members()])
 
     @work(group="members", exclusive=True, exit_on_error=False)
     async def action_shift(self, step: int) -> None:
@@ -151,7 +158,7 @@ class GroupDialog(Dialog[str]):
     @work(group="members", exclusive=True, exit_on_error=False)
     async def action_remove(self) -> None:
         chosen = self.rows.chosen
-        await self._store([one for one in self._members() if one[0] != chosen])
+        await self._store([member for member in self._members() if member[0] != chosen])
 
     @work(group="members", exclusive=True, exit_on_error=False)
     async def action_choose(self) -> None:
@@ -162,7 +169,7 @@ class GroupDialog(Dialog[str]):
         characters = await self._runtime.library.characters.list()
         chosen = await self.app.push_screen_wait(NewGroupDialog(characters, list(muted), least=1))
         if chosen:
-            await self._store([(one, muted.get(one, False)) for one in chosen.split()])
+            await self._store([(member, muted.get(member, False)) for member in chosen.split()])
             await self._begin().wait()
 
     # -- the rules ---------------------------------------------------------------------------------
@@ -190,7 +197,10 @@ class GroupDialog(Dialog[str]):
 
 def order_dialog(group: Group) -> PickDialog:
     """Asks for the order of turns; answers its name."""
-    rows = [Row(one, t(f"cast.order.{one}.label"), t(f"cast.order.{one}.help")) for one in TURN_ORDERS]
+    rows = [
+        Row(turn_order, t(f"cast.order.{turn_order}.label"), t(f"cast.order.{turn_order}.help"))
+        for turn_order in TURN_ORDERS
+    ]
     return OrderDialog(question("group_order.title"), rows, current=group.order)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual import on
 from textual.widgets import Input
 
-from lunalux_core.library.characters import CharacterSummary
+from lunalux_core.library.character_list import CharacterSummary
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.dialog import CANCEL, question
@@ -46,16 +46,18 @@ class NewGroupDialog(PickDialog):
     def _draw(self) -> None:
         rows = [
             Row(
-                one.id,
-                one.name,
-                one.intro or one.creator,
-                mark=str(self._chosen.index(one.id) + 1) if one.id in self._chosen else "·",
-                strong=one.id in self._chosen,
+                character.id,
+                character.name,
+                character.intro or character.creator,
+                mark=str(self._chosen.index(character.id) + 1) if character.id in self._chosen else "·",
+                strong=character.id in self._chosen,
             )
-            for one in self._characters
+            for character in self._characters
         ]
         self.show(rows, at=self.rows.chosen or None)
-        names = [one.name for id in self._chosen for one in self._characters if one.id == id]
+        names = [
+            character.name for id in self._chosen for character in self._characters if character.id == id
+        ]
         self.query_one("#dialog").border_subtitle = ", ".join(names).replace("[", "\\[")
 
     @on(Input.Submitted, "#narrow")

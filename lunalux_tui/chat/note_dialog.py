@@ -104,8 +104,8 @@ class NoteDialog(FormDialog[ChatNote]):
         depth, interval = self._number("depth"), self._number("interval")
         if depth is None or interval is None:
             return "depth" if depth is None else "interval"
-        position = next(one for one in POSITIONS if one == self._chosen("position"))
-        role = next(one for one in ROLES if one == self._chosen("role"))
+        position = next(position for position in POSITIONS if position == self._chosen("position"))
+        role = next(role for role in ROLES if role == self._chosen("role"))
         scan = self._chosen("scan") == "yes"
         return ChatNote(self.text.text.strip(), position, depth, role, interval, scan)
 
@@ -115,18 +115,18 @@ class NoteDialog(FormDialog[ChatNote]):
     def _follow(self) -> None:
         """Say what the fields mean together."""
         self.query_one("#row-depth").set_class(self._chosen("position") != "in_chat", "-idle")
-        found = self._read()
+        note = self._read()
         for name in ("depth", "interval"):
             self.query_one(f"#note-{name}").set_class(self._number(name) is None, "-wrong")
-        if isinstance(found, str):
-            self.say(t("note.number", name=t(f"note.{found}"), high=f"{DEEPEST:,}"), error=True)
+        if isinstance(note, str):
+            self.say(t("note.number", name=t(f"note.{note}"), high=f"{DEEPEST:,}"), error=True)
         else:
-            self.say(meaning(found))
+            self.say(meaning(note))
 
     def _unsaved(self) -> ChatNote:
         """What stands here; numbers that are none are as they were."""
-        found = self._read()
-        return replace(self._note, prompt=self.text.text.strip()) if isinstance(found, str) else found
+        note = self._read()
+        return replace(self._note, prompt=self.text.text.strip()) if isinstance(note, str) else note
 
     async def keep_draft(self) -> None:
         """Keep what is being written."""
@@ -139,11 +139,11 @@ class NoteDialog(FormDialog[ChatNote]):
 
     @on(Input.Submitted)
     def action_save(self) -> None:
-        found = self._read()
-        if isinstance(found, str):
-            self.query_one(f"#note-{found}").focus()
+        note = self._read()
+        if isinstance(note, str):
+            self.query_one(f"#note-{note}").focus()
         else:
-            self.finish(found)
+            self.finish(note)
 
 
 def _choice(choices: Sequence[str], words: str, value: str) -> ChoiceField:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lunalux_core.dialogue.turn import TurnOptions
-    from lunalux_core.library.characters import CharacterSummary
+    from lunalux_core.library.character_list import CharacterSummary
     from lunalux_core.library.conversations import Conversation
     from lunalux_core.library.groups import Group
 

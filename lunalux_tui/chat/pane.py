@@ -106,10 +106,10 @@ class ChatPane(Column):
         conversation, group = self._open.conversation, self._open.group
         members = group.members if group else ()
         self.header.character = self._open.name
-        self.header.members = tuple((one.name, one.muted) for one in members)
+        self.header.members = tuple((member.name, member.muted) for member in members)
         self.header.conversation = conversation.title if conversation else ""
         self.status.mode = conversation.mode if conversation else ""
-        self.transcript.sheet.places = {one.character_id: place for place, one in enumerate(members)}
+        self.transcript.sheet.places = {member.character_id: place for place, member in enumerate(members)}
 
     async def reload(self, *, keep_place: bool = True) -> None:
         """Read the messages again after a change of the conversation's tree."""

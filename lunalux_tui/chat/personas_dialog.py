@@ -51,13 +51,19 @@ class PersonasDialog(PickDialog):
 
     async def _read(self) -> None:
         personas = await self._runtime.library.personas.list()
-        self._personas = {one.id: one for one in personas}
+        self._personas = {persona.id: persona for persona in personas}
         if not self._current:
-            self._current = next((one.id for one in personas if one.chosen), "")
+            self._current = next((persona.id for persona in personas if persona.chosen), "")
             self.rows.current = self._current
         rows = [
-            Row(one.id, one.name, one.description, right=one.worldbook, mark="✓" if one.chosen else "")
-            for one in personas
+            Row(
+                persona.id,
+                persona.name,
+                persona.description,
+                right=persona.worldbook,
+                mark="✓" if persona.chosen else "",
+            )
+            for persona in personas
         ]
         self.rows.empty = question("personas.none")
         self.show(rows)
@@ -72,7 +78,7 @@ class PersonasDialog(PickDialog):
 
     async def _edit(self, persona: Persona | None) -> None:
         library = self._runtime.library
-        books = [one.name for one in await library.worldbooks.list()]
+        books = [book.name for book in await library.worldbooks.list()]
         answer = await self.app.push_screen_wait(PersonaDialog(persona, books))
         if answer is not None:
             name, description, book = answer
@@ -127,8 +133,8 @@ class PersonaDialog(Dialog[tuple[str, str, str]]):
         """The line that names the worldbook."""
         if not self._book:
             return question("persona.book_none")
-        known = self._book in self._books
-        return question("persona.book" if known else "persona.book_gone", name=clean_line(self._book, 80))
+        there = self._book in self._books
+        return question("persona.book" if there else "persona.book_gone", name=clean_line(self._book, 80))
 
     @work(exit_on_error=False)
     async def action_book(self) -> None:

@@ -44,7 +44,7 @@ class Portrait(Picture):
         self._chat.run_worker(work, group="portrait", exclusive=True, exit_on_error=False)
 
     async def _look(self) -> None:
-        spoken = [one for one in self._chat.transcript.messages if one.role == "assistant"]
+        spoken = [message for message in self._chat.transcript.messages if message.role == "assistant"]
         last = spoken[-1] if spoken else None
         character = self._chat.character
         identity = (last.speaker if last else "") or (character.id if character else "")
@@ -66,10 +66,10 @@ class Portrait(Picture):
             from lunalux_core.library.portraits import read_gallery
 
             characters = self._chat.runtime.library.characters
-            found = await characters.get(identity)
-            card = Card.parse(found.document)
+            character = await characters.get(identity)
+            card = Card.parse(character.document)
             gallery = await asyncio.to_thread(
-                read_gallery, characters.pictures, identity, found.summary.picture, card
+                read_gallery, characters.pictures, identity, character.summary.picture, card
             )
             self._gallery = (identity, gallery)
         return self._gallery[1]

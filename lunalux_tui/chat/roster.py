@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input
 
-from lunalux_core.library.characters import CharacterSummary
+from lunalux_core.library.character_list import CharacterSummary
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
@@ -82,19 +82,19 @@ class RosterSearch(NarrowField):
 def _merged(groups: Sequence[Group], characters: Sequence[CharacterSummary]) -> list[Row]:
     """Favourites first, then characters and groups by their last use, those never talked with last."""
 
-    def rank(one: Group | CharacterSummary) -> tuple[bool, int, int]:
-        favourite = isinstance(one, CharacterSummary) and one.favourite
-        return not favourite, -one.used_at, -one.created_at
+    def rank(who: Group | CharacterSummary) -> tuple[bool, int, int]:
+        favourite = isinstance(who, CharacterSummary) and who.favourite
+        return not favourite, -who.used_at, -who.created_at
 
     everybody: list[Group | CharacterSummary] = [*characters, *groups]
-    return [_row(one) for one in (sorted(everybody, key=rank) if groups else everybody)]
+    return [_row(who) for who in (sorted(everybody, key=rank) if groups else everybody)]
 
 
-def _row(one: Group | CharacterSummary) -> Row:
-    if isinstance(one, Group):
-        return Row(one.id, one.name, t("cast.row", names=", ".join(one.names)), mark=GROUP)
-    about = one.intro or one.creator or ", ".join(one.tags)
-    return Row(one.id, one.name, about, mark="★" if one.favourite else "")
+def _row(who: Group | CharacterSummary) -> Row:
+    if isinstance(who, Group):
+        return Row(who.id, who.name, t("cast.row", names=", ".join(who.names)), mark=GROUP)
+    about = who.intro or who.creator or ", ".join(who.tags)
+    return Row(who.id, who.name, about, mark="★" if who.favourite else "")
 
 
 class Roster(Column):

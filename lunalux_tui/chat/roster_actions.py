@@ -30,9 +30,9 @@ class RosterActions:
     async def favourite(self, character_id: str) -> None:
         """Make a character a favourite, or an ordinary one again."""
         characters = self._runtime.library.characters
-        found = [one for one in await characters.list() if one.id == character_id]
-        if found:
-            await characters.set_favourite(character_id, not found[0].favourite)
+        matches = [character for character in await characters.list() if character.id == character_id]
+        if matches:
+            await characters.set_favourite(character_id, not matches[0].favourite)
             await self._view.refresh_roster()
 
     async def delete(self, character_id: str) -> None:

@@ -13,7 +13,7 @@ from textual.reactive import var
 from textual.worker import Worker
 
 from lunalux_core.errors import LunaluxError
-from lunalux_core.library.characters import CharacterSummary
+from lunalux_core.library.character_list import CharacterSummary
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import bindings
@@ -122,8 +122,8 @@ class ChatScreen(LunaScreen[None]):
         self.apply_settings()
         self.show_persona(opening.persona)
         if opening.conversation is not None:
-            characters = {one.id: one for one in opening.characters}
-            groups = {one.id: one for one in opening.groups}
+            characters = {character.id: character for character in opening.characters}
+            groups = {group.id: group for group in opening.groups}
             chat.character = characters.get(opening.conversation.character_id)
             chat.group = groups.get(opening.conversation.group_id or "")
             self.opener.show(opening.conversation, opening.messages)
@@ -259,7 +259,7 @@ class ChatScreen(LunaScreen[None]):
         self._show_roster(characters, () if roster.favourites else await library.groups.list(roster.words))
 
     def _show_roster(self, characters: Sequence[CharacterSummary], groups: Sequence[Group]) -> None:
-        self.groups = {one.id: one for one in groups}
+        self.groups = {group.id: group for group in groups}
         self.roster.show(characters, self.open_chat.row_id, groups)
 
     async def keep_draft(self) -> None:
@@ -270,8 +270,8 @@ class ChatScreen(LunaScreen[None]):
     def apply_settings(self) -> None:
         """Follow the settings in force."""
         self.prompt.enter_sends = self.runtime.settings.enter_sends
-        for shown in self.roster.children:
-            follow = getattr(shown, "apply_settings", None)
+        for child in self.roster.children:
+            follow = getattr(child, "apply_settings", None)
             if follow is not None:
                 follow()
         self.pane.show_account(self.lunalux.account)

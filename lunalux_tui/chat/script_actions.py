@@ -40,8 +40,8 @@ class ScriptActions:
         from lunalux_core.chat.card_scripts import scripts_of_cards
 
         conversation = self._open.conversation
-        found = await scripts_of_cards(self._runtime.library, conversation.id) if conversation else ()
-        unasked = next((one for one in found if one.allowed is None), None)
+        cards = await scripts_of_cards(self._runtime.library, conversation.id) if conversation else ()
+        unasked = next((card for card in cards if card.allowed is None), None)
         if unasked == self.asking and self._shown:
             return
         self.asking, self._shown = unasked, False
@@ -60,11 +60,11 @@ class ScriptActions:
 
         if self._open.conversation is None:
             return
-        found = await scripts_of_cards(self._runtime.library, self._open.conversation.id)
-        if not found:
+        cards = await scripts_of_cards(self._runtime.library, self._open.conversation.id)
+        if not cards:
             self._view.say(t("scripts.none", name=self._open.name))
             return
-        answer = await self._view.ask(ScriptsDialog(found))
+        answer = await self._view.ask(ScriptsDialog(cards))
         if answer is not None:
             await self._allow(*answer)
 

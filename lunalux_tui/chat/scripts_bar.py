@@ -28,12 +28,12 @@ class Said(Bar):
         self._found = found
 
     def left(self) -> Sequence[Part]:
-        found = self._found
-        asked = t("scripts.asks", name=clean_line(found.name, 40), n=len(found.scripts))
-        names = ", ".join(clean_line(one, 40) for one in found.names[:NAMES])
-        if len(found.names) > NAMES:
+        scripts = self._found
+        question = t("scripts.asks", name=clean_line(scripts.name, 40), n=len(scripts.scripts))
+        names = ", ".join(clean_line(name, 40) for name in scripts.names[:NAMES])
+        if len(scripts.names) > NAMES:
             names += " …"
-        return [Part(f"⚠ {asked}", WARNING | BOLD), Part(names, MUTED)]
+        return [Part(f"⚠ {question}", WARNING | BOLD), Part(names, MUTED)]
 
 
 class Answers(Bar):
@@ -47,8 +47,8 @@ class Answers(Bar):
         ]
 
     def _button(self, action_id: str, action: str) -> Part:
-        known = next((one for one in actions_of(self.screen) if one.id == action_id), None)
-        keys = keys_of(known, keymap_of(self)) if known else []
+        offered = next((action for action in actions_of(self.screen) if action.id == action_id), None)
+        keys = keys_of(offered, keymap_of(self)) if offered else []
         label = " · ".join([t(f"action.{action_id}.label"), *map(key_name, keys[:1])])
         return Part(f"[ {label} ]", ACCENT | BOLD, action)
 

@@ -52,12 +52,12 @@ class ScriptsDialog(Dialog[tuple[str, bool]]):
         marks = {None: "?", True: "✓", False: "✗"}
         rows = [
             Row(
-                one,
+                place,
                 clean_line(script.name or script.find, 80),
                 right=f"{clean_line(card.name, 24)} · {t(f'scripts.allowed.{str(card.allowed).lower()}')}",
                 mark=marks[card.allowed],
             )
-            for one, (card, script) in self._scripts.items()
+            for place, (card, script) in self._scripts.items()
         ]
         self.rows.set_rows(rows)
         self.rows.focus()
@@ -72,14 +72,14 @@ class ScriptsDialog(Dialog[tuple[str, bool]]):
         _, script = self._scripts[self.rows.chosen]
         comma = t("settings.list_comma")
         facts = [
-            (t("scripts.works_on"), comma.join(t(f"scripts.on.{one}") for one in works_on(script)) or "-"),
-            (t("scripts.changes"), comma.join(t(f"scripts.target.{one}") for one in changes(script))),
+            (t("scripts.works_on"), comma.join(t(f"scripts.on.{work}") for work in works_on(script)) or "-"),
+            (t("scripts.changes"), comma.join(t(f"scripts.target.{change}") for change in changes(script))),
             (t("scripts.pattern"), clean_line(script.find, 400)),
             (t("scripts.replacement"), clean_line(script.replace, 400) or t("scripts.nothing")),
         ]
         depths = (script.min_depth, script.max_depth)
-        if any(one is not None and one >= 0 for one in depths):
-            first, last = ("" if one is None or one < 0 else str(one) for one in depths)
+        if any(depth is not None and depth >= 0 for depth in depths):
+            first, last = ("" if depth is None or depth < 0 else str(depth) for depth in depths)
             facts.insert(2, (t("scripts.depth"), f"{first or 0} – {last or '∞'}"))
         told = Explanation(clean_line(script.name or script.find, 120), facts=facts)
         self.query_one(Explain).told = told

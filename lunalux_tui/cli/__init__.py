@@ -25,6 +25,8 @@ NOUNS: Mapping[str, str] = {
     "import": "Import character cards: files, folders, globs, or a list on stdin.",
     "character": "List, show, export, delete and validate characters.",
     "conversation": "List, show, export, import and delete conversations.",
+    "memory": "See, correct, write and carry over what a story remembers.",
+    "tag": "Tags of your own for characters, and folders.",
     "group": "Bring characters together in groups: members, order, rules.",
     "worldbook": "Manage and test worldbooks (lorebooks).",
     "preset": "Manage and show presets.",

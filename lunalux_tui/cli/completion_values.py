@@ -47,6 +47,14 @@ def _presets() -> Iterable[str]:
     return [*BUILTIN_KEYS, *_shelf("preset")()]
 
 
+def _tags() -> Iterable[str]:
+    return _rows("SELECT name FROM tags ORDER BY position, name_key")
+
+
+def _any_tags() -> Iterable[str]:
+    return [*_tags(), *_rows("SELECT min(name) FROM card_tags GROUP BY name_key ORDER BY count(*) DESC")]
+
+
 def _quick_replies() -> Iterable[str]:
     return _rows("SELECT DISTINCT name FROM quick_reply_sets ORDER BY number")
 
@@ -107,7 +115,11 @@ OF_NOUN: dict[tuple[str, str], Values] = {
     ("chat", "character"): _partners,
     ("chat", "model"): _models,
     ("character", "name"): _characters,
-    ("character", "sort"): _words("recent", "name", "added"),
+    ("character", "sort"): _words("recent", "name", "added", "creator", "size"),
+    ("character", "tag"): _any_tags,
+    ("character", "without"): _any_tags,
+    ("tag", "tag"): _tags,
+    ("tag", "kind"): _words("open", "closed", "none"),
     ("character", "spec"): _words("v2", "v3"),
     ("worldbook", "name"): _shelf("worldbook"),
     ("regex", "name"): _shelf("regex"),

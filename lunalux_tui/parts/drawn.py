@@ -42,8 +42,8 @@ def within(widget: Widget, strips: list[Strip], crop: Region) -> list[Strip]:
     if crop.column_span != (0, widget.size.width):
         strips = [strip.crop(*crop.column_span) for strip in strips]
     background = widget.background_colors[1]
-    for one in widget.get_line_filters():
-        strips = [strip.apply_filter(one, background) for strip in strips]
+    for line_filter in widget.get_line_filters():
+        strips = [strip.apply_filter(line_filter, background) for strip in strips]
     return strips
 
 

@@ -57,7 +57,7 @@ async def import_paths(runtime: Runtime, arguments: Sequence[str]) -> ImportRepo
                 report.ids.append(result.id)
             else:
                 report.others[result.kind] = report.others.get(result.kind, 0) + 1
-            report.notes += [f"{Path(result.path).name}: {one}" for one in result.warnings]
+            report.notes += [f"{Path(result.path).name}: {warning}" for warning in result.warnings]
             if result.status == "duplicate":
                 report.duplicates += 1
             else:
@@ -89,9 +89,9 @@ def split_paths(text: str) -> list[str]:
         words = shlex.split(lines[0], posix=os.name == "posix")
     except ValueError:
         return lines
-    found = [_of_address(word.strip("\"'")) for word in words]
-    plain = len(found) > 1 and not any(_exists(word) for word in found)
-    return lines if plain else found
+    paths = [_of_address(word.strip("\"'")) for word in words]
+    plain = len(paths) > 1 and not any(_exists(word) for word in paths)
+    return lines if plain else paths
 
 
 def _of_address(word: str) -> str:
@@ -107,14 +107,14 @@ def importable_paths(text: str) -> list[str]:
     """The files a pasted text names, if it names nothing else: so do terminals with dropped files."""
     if len(text) > LARGEST_PASTE or "." not in text:
         return []
-    found = split_paths(text)
+    paths = split_paths(text)
     try:
         good = all(
-            Path(path).suffix.lower() in IMPORTABLE and Path(path).expanduser().is_file() for path in found
+            Path(path).suffix.lower() in IMPORTABLE and Path(path).expanduser().is_file() for path in paths
         )
     except _NO_PATH:
         return []
-    return found if good else []
+    return paths if good else []
 
 
 def read_file(path: Path) -> bytes:

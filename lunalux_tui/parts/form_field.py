@@ -149,11 +149,11 @@ class ChoiceField(Bar, can_focus=True):
     def left(self) -> Sequence[Part]:
         return [
             Part(
-                f"{'●' if one == self.value else '○'} {t(f'{self._words}.{one}')}",
-                (ACCENT | BOLD if self.has_focus else BOLD) if one == self.value else MUTED,
-                weight=int(one != self.value),
+                f"{'●' if choice == self.value else '○'} {t(f'{self._words}.{choice}')}",
+                (ACCENT | BOLD if self.has_focus else BOLD) if choice == self.value else MUTED,
+                weight=int(choice != self.value),
             )
-            for one in self._choices
+            for choice in self._choices
         ]
 
     def action_next(self, step: int) -> None:
@@ -249,9 +249,9 @@ class FieldBox(Column):
     @property
     def field_control(self) -> Input | TextArea | ChoiceField:
         """What is typed into, also while it is hidden."""
-        for found in self.walk_children():
-            if isinstance(found, Input | TextArea | ChoiceField):
-                return found
+        for control in self.walk_children():
+            if isinstance(control, Input | TextArea | ChoiceField):
+                return control
         raise LookupError(self.field)
 
     @property
@@ -273,14 +273,14 @@ class FieldBox(Column):
         control = self.field_control
         locked = not isinstance(control, ChoiceField) and too_long(text, line=isinstance(control, Input))
         self._lock(locked)
-        shown = "" if locked else text
+        content = "" if locked else text
         with self.prevent(Input.Changed, TextArea.Changed):
             if isinstance(control, TextArea):
                 at = control.cursor_location
-                control.load_text(shown)
+                control.load_text(content)
                 control.move_cursor(at)
-            elif control.value != shown:
-                control.value = shown
+            elif control.value != content:
+                control.value = content
 
     def _lock(self, locked: bool) -> None:
         if locked and self._locked is None:

@@ -36,8 +36,8 @@ def graphics(environ: Mapping[str, str]) -> Graphics:
     if environ.get("TMUX") or environ.get("STY"):
         return "blocks"
     term, program = environ.get("TERM", ""), environ.get("TERM_PROGRAM", "").lower()
-    known = term in {"xterm-kitty", "xterm-ghostty"} or program in {"kitty", "ghostty"}
-    return "kitty" if known or (environ.get("KITTY_WINDOW_ID") and not program) else "blocks"
+    supported = term in {"xterm-kitty", "xterm-ghostty"} or program in {"kitty", "ghostty"}
+    return "kitty" if supported or (environ.get("KITTY_WINDOW_ID") and not program) else "blocks"
 
 
 def pictures_wanted(app: App[Any]) -> bool:

@@ -29,16 +29,18 @@ class KeyBar(Bar):
         self.refresh()
 
     def left(self) -> Sequence[Part]:
-        shown: dict[str, str] = {}
+        keys: dict[str, str] = {}
         for entry in self.screen.active_bindings.values():
             binding = entry.binding
             if binding.show and entry.enabled and binding.id and not binding.key.startswith(UNBOUND):
-                shown.setdefault(binding.id, binding.key)
-        known = {action.id: action for action in reachable(self.app, self.screen)}
+                keys.setdefault(binding.id, binding.key)
+        actions = {action.id: action for action in reachable(self.app, self.screen)}
         parts: dict[str, Part] = {}
-        for one in sorted(shown.keys() & known.keys(), key=lambda one: known[one].footer):
-            label, place = known[one].label, known[one].footer
-            key, weight = shown[one], 0 if place >= KEPT else place
+        for action_id in sorted(
+            keys.keys() & actions.keys(), key=lambda action_id: actions[action_id].footer
+        ):
+            label, place = actions[action_id].label, actions[action_id].footer
+            key, weight = keys[action_id], 0 if place >= KEPT else place
             part = Part(f"{key_name(key)} {label}", MUTED, f"app.simulate_key('{key}')", weight)
             parts.setdefault(label, part)  # the nearest of two keys for the same thing
         return list(parts.values())

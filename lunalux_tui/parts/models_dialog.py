@@ -45,8 +45,8 @@ class ModelsDialog(PickDialog):
         self._ask_backend()
 
     def _add(self, rows: list[Row]) -> None:
-        known = {row.id for row in self._rows}
-        self._rows += [row for row in rows if row.id not in known]
+        ids = {row.id for row in self._rows}
+        self._rows += [row for row in rows if row.id not in ids]
         self.show(self._rows)
 
     @work(group="models", exit_on_error=False)

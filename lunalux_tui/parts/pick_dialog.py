@@ -78,10 +78,10 @@ class PickDialog(Dialog[str]):
         """Show these rows, as far as they hold the typed words."""
         self._all = rows
         words = self.words.casefold().split()
-        found = [
+        fitting = [
             row for row in rows if all(w in f"{row.title} {row.detail} {row.right}".casefold() for w in words)
         ]
-        self.rows.set_rows(found, at=at)
+        self.rows.set_rows(fitting, at=at)
 
     @on(Input.Changed, "#narrow")
     def _narrow(self) -> None:

@@ -43,9 +43,9 @@ def held(row_id: str, settings: Settings, items: Iterable[ShelfItem] = ()) -> He
 
     if row_id.startswith(BUILTIN):
         key = row_id.removeprefix(BUILTIN)
-        titles = {one.key: one.title for one in builtin_presets(settings.lang)}
+        titles = {preset.key: preset.title for preset in builtin_presets(settings.lang)}
         return Held(row_id, replace(load_builtin(key, settings.lang), name=titles[key]))
-    item = {one.id: one for one in items}[row_id]
+    item = {item.id: item for item in items}[row_id]
     return Held(row_id, read_preset(item.document, item.name).preset, item)
 
 
@@ -64,16 +64,16 @@ def builtin_rows(settings: Settings, items: Iterable[ShelfItem]) -> Sequence[Row
     """The built-in presets; the one in use is marked where none of the shelf is."""
     from lunalux_core.presets.builtin import builtin_presets
 
-    own = any(one.enabled for one in items)
+    own = any(item.enabled for item in items)
     return [
-        _row(BUILTIN + one.key, one.title, used=not own and settings.preset == one.key)
-        for one in builtin_presets(settings.lang)
+        _row(BUILTIN + preset.key, preset.title, used=not own and settings.preset == preset.key)
+        for preset in builtin_presets(settings.lang)
     ]
 
 
 def own_rows(items: Iterable[ShelfItem]) -> Sequence[Row]:
     """The presets of the shelf."""
-    return [_row(one.id, one.name, used=one.enabled) for one in items]
+    return [_row(item.id, item.name, used=item.enabled) for item in items]
 
 
 def _row(row_id: str, name: str, *, used: bool) -> Row:

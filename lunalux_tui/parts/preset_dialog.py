@@ -81,7 +81,7 @@ class PresetDialog(Dialog[None]):
         name = clean_line(self.preset.name, 60)
         key = "prompts.title" if self._held.item is not None else "prompts.title_builtin"
         self.query_one("#dialog").border_title = question(key, name=name).replace("[", "\\[")
-        self.rows.set_rows([self._row(one.identifier, one.enabled) for one in self.preset.order])
+        self.rows.set_rows([self._row(entry.identifier, entry.enabled) for entry in self.preset.order])
         self._tell()
 
     def _row(self, identifier: str, enabled: bool) -> Row:
@@ -94,9 +94,9 @@ class PresetDialog(Dialog[None]):
 
     def _title_of(self, identifier: str) -> str:
         prompt = self.preset.prompt(identifier)
-        known = f"inspector.slot.{identifier}"
-        if (prompt is None or prompt.marker or not prompt.name) and i18n.has(known):
-            return t(known)
+        key = f"inspector.slot.{identifier}"
+        if (prompt is None or prompt.marker or not prompt.name) and i18n.has(key):
+            return t(key)
         return clean_line(prompt.name if prompt is not None and prompt.name else identifier, 80)
 
     def _prompt(self) -> PresetPrompt | None:
@@ -106,12 +106,12 @@ class PresetDialog(Dialog[None]):
     def _tell(self) -> None:
         prompt = self._prompt()
         if prompt is None or prompt.marker:
-            told = [(question("prompts.marker"), MUTED)]
+            runs = [(question("prompts.marker"), MUTED)]
         else:
             where = question("prompts.depth", n=prompt.depth) if prompt.absolute else ""
             head = question("prompts.head", role=t(f"inspector.role.{prompt.role}"))
-            told = [(head, ACCENT | BOLD), *([(where, MUTED)] if where else []), ("", 0), (prompt.content, 0)]
-        self.query_one(Reader).show(told)
+            runs = [(head, ACCENT | BOLD), *([(where, MUTED)] if where else []), ("", 0), (prompt.content, 0)]
+        self.query_one(Reader).show(runs)
         self.refresh_bindings()
 
     # -- what is changed ---------------------------------------------------------------------------
@@ -120,15 +120,15 @@ class PresetDialog(Dialog[None]):
     def action_switch(self) -> None:
         from lunalux_core.presets.document import set_enabled
 
-        for one in self.preset.order:
-            if one.identifier == self.rows.chosen:
-                self._keep(set_enabled(self.preset, one.identifier, not one.enabled))
+        for entry in self.preset.order:
+            if entry.identifier == self.rows.chosen:
+                self._keep(set_enabled(self.preset, entry.identifier, not entry.enabled))
 
     def action_shift(self, step: int) -> None:
         from lunalux_core.presets.document import set_order
 
         order = list(self.preset.order)
-        at = next((place for place, one in enumerate(order) if one.identifier == self.rows.chosen), -1)
+        at = next((place for place, entry in enumerate(order) if entry.identifier == self.rows.chosen), -1)
         if at >= 0 and 0 <= at + step < len(order):
             order[at], order[at + step] = order[at + step], order[at]
             self._keep(set_order(self.preset, order))

@@ -39,7 +39,7 @@ class Reader(TextView):
             room -= min(len(text), room)
             if not room:
                 break
-        left = sum(len(text) for text, _ in self._runs) - LONGEST
-        if left > 0:
-            lines.append(((" " + t("message.longer", n=f"{left:,}"), MUTED | SURFACE),))
+        surplus = sum(len(text) for text, _ in self._runs) - LONGEST
+        if surplus > 0:
+            lines.append(((" " + t("message.longer", n=f"{surplus:,}"), MUTED | SURFACE),))
         return lines

@@ -82,11 +82,11 @@ class Selectable(ScrollView):
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         first, last = self._ends(selection)
-        found = []
+        texts = []
         for line in range(max(first.y, 0), min(last.y, self.virtual_size.height - 1) + 1):
             span = self._span(selection, line)
-            found.append("" if span is None else _cut(self.runs_of(line), *span).rstrip())
-        text = "\n".join(found).strip("\n")
+            texts.append("" if span is None else _cut(self.runs_of(line), *span).rstrip())
+        text = "\n".join(texts).strip("\n")
         return (text, "\n") if text.strip() else None
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
@@ -112,12 +112,12 @@ class Selectable(ScrollView):
 def _cut(runs: Sequence[Run], start: int, end: int) -> str:
     """Signs of a line, without the bars at its left that belong to the drawing."""
     at = 0
-    found = []
+    texts = []
     leading = True
     for text, _ in runs:
         bar = leading and text.strip() in _BARS
         leading = leading and (bar or not text.strip())
         if not bar:
-            found.append(text[max(start - at, 0) : max(end - at, 0)])
+            texts.append(text[max(start - at, 0) : max(end - at, 0)])
         at += len(text)
-    return "".join(found)
+    return "".join(texts)

@@ -73,20 +73,20 @@ class ModelDialog(FormDialog[ModelDraft]):
         self._has_key = bool(config.name) and bool(runtime.credentials.get(credential_name(config.name)))
 
     def compose_body(self) -> ComposeResult:
-        one = self._config
+        config = self._config
         with VerticalScroll(id="fields", can_focus=False):
-            yield from self._field("name", one.name, t("model.form.name_hint"))
-            if one.provider != "gemini":
-                yield from self._field("base_url", one.base_url, t("model.form.base_url_hint"))
-            yield from self._field("model", one.model, t("model.form.model_hint"))
+            yield from self._field("name", config.name, t("model.form.name_hint"))
+            if config.provider != "gemini":
+                yield from self._field("base_url", config.base_url, t("model.form.base_url_hint"))
+            yield from self._field("model", config.model, t("model.form.model_hint"))
             hint = t("model.form.key_kept") if self._has_key else t("model.form.key_hint")
             yield from self._field("key", "", hint, password=True)
             yield Label(t("model.form.more"), id="form-more", classes="group", markup=False)
-            yield from self._field("key_env", one.key_env, t("model.form.key_env_hint"))
+            yield from self._field("key_env", config.key_env, t("model.form.key_env_hint"))
             yield from self._field(
-                "context_tokens", str(one.context_tokens or ""), t("model.form.context_tokens_hint")
+                "context_tokens", str(config.context_tokens or ""), t("model.form.context_tokens_hint")
             )
-            options = one.options
+            options = config.options
             yield from self._field("timeout", _plain(options.timeout or None), t("model.form.timeout_hint"))
             stream = "" if options.stream else t("model.form.no")
             yield from self._field("stream", stream, t("model.form.stream_hint", no=t("model.form.no")))
@@ -99,13 +99,15 @@ class ModelDialog(FormDialog[ModelDraft]):
             )
             for name, typed in _additions(options).items():
                 yield from self._field(name, typed, t(f"model.form.{name}_hint"))
-            kind = kind_of(one.provider, one.base_url)
+            kind = kind_of(config.provider, config.base_url)
             for group in GROUPS:
                 yield Label(t(f"model.form.group.{group}"), classes="group -more", markup=False)
-                for known in PARAMETERS.values():
-                    if known.group == group:
-                        hint = _hint(known) if kind in known.wire else t("model.form.untaken")
-                        yield from self._field(known.name, written(one.sampling.get(known.name)), hint)
+                for parameter in PARAMETERS.values():
+                    if parameter.group == group:
+                        hint = _hint(parameter) if kind in parameter.wire else t("model.form.untaken")
+                        yield from self._field(
+                            parameter.name, written(config.sampling.get(parameter.name)), hint
+                        )
 
     def _field(self, name: str, value: str, hint: str, *, password: bool = False) -> Iterator[Any]:
         with Horizontal(classes="field" if name in FIRST else "field -more"):
@@ -118,8 +120,8 @@ class ModelDialog(FormDialog[ModelDraft]):
 
     def _says_more(self) -> bool:
         """Whether the configuration has values beside those of the first fields."""
-        one = self._config
-        return bool(one.sampling or one.key_env) or one.options != ModelOptions()
+        config = self._config
+        return bool(config.sampling or config.key_env) or config.options != ModelOptions()
 
     def action_more(self) -> None:
         """Fold the fields away that few people need, or show them."""
@@ -128,8 +130,8 @@ class ModelDialog(FormDialog[ModelDraft]):
     # -- what is written ---------------------------------------------------------------------------
 
     def _text(self, name: str) -> str:
-        found = self.query(f"#field-{name}").results(Input)
-        return next((field.value.strip() for field in found), "")
+        inputs = self.query(f"#field-{name}").results(Input)
+        return next((field.value.strip() for field in inputs), "")
 
     def _wrong(self) -> Mapping[str, str]:
         """What is wrong with the fields, one sentence each."""
@@ -170,9 +172,9 @@ class ModelDialog(FormDialog[ModelDraft]):
     def _judge(self, event: Input.Changed) -> None:
         wrong = self._wrong()
         field = (event.input.id or "").removeprefix("field-")
-        for one in self.query("#fields Input").results(Input):
-            bad = (one.id or "").removeprefix("field-") in wrong and bool(one.value)
-            one.set_class(bad, "-wrong")
+        for control in self.query("#fields Input").results(Input):
+            bad = (control.id or "").removeprefix("field-") in wrong and bool(control.value)
+            control.set_class(bad, "-wrong")
         if event.input is self.focused:
             self.say(wrong[field] if field in wrong and event.value else "", error=True)
 
@@ -229,10 +231,10 @@ class ModelDialog(FormDialog[ModelDraft]):
 
         registry, spec = self._registry()
         try:
-            done = await probe(registry.open(spec))
+            result = await probe(registry.open(spec))
         finally:
             await registry.aclose()
-        self.say(answer_of(done))
+        self.say(answer_of(result))
 
     def action_list(self) -> None:
         self.send(self._list())
@@ -250,28 +252,28 @@ class ModelDialog(FormDialog[ModelDraft]):
             self.query_one("#field-model", Input).value = name
 
 
-def answer_of(done: ModelTest) -> str:
+def answer_of(result: ModelTest) -> str:
     """What a test came to, in a sentence."""
-    seconds = {"first": f"{done.first_seconds:.2f}", "all": f"{done.seconds:.2f}"}
-    return t("model.answers", sample=clean_line(done.sample, 80), **seconds)
+    seconds = {"first": f"{result.first_seconds:.2f}", "all": f"{result.seconds:.2f}"}
+    return t("model.answers", sample=clean_line(result.sample, 80), **seconds)
 
 
 def _plain(value: float | int | None) -> str:
     return "" if value is None else f"{value:g}"
 
 
-def _hint(known: Parameter) -> str:
+def _hint(parameter: Parameter) -> str:
     """What a parameter may be, in the person's language."""
-    if known.value in {"number", "whole"}:
-        return t("model.form.range", low=f"{known.low:g}", high=f"{known.high:,.10g}")
-    return t(f"model.form.value.{known.value}", choices=", ".join(known.choices))
+    if parameter.value in {"number", "whole"}:
+        return t("model.form.range", low=f"{parameter.low:g}", high=f"{parameter.high:,.10g}")
+    return t(f"model.form.value.{parameter.value}", choices=", ".join(parameter.choices))
 
 
-def _bounds(known: Parameter) -> str:
+def _bounds(parameter: Parameter) -> str:
     """The same as a sentence, where a value is none of it."""
-    if known.value in {"number", "whole"}:
-        return t("model.form.number", low=f"{known.low:g}", high=f"{known.high:,.10g}")
-    return _hint(known)
+    if parameter.value in {"number", "whole"}:
+        return t("model.form.number", low=f"{parameter.low:g}", high=f"{parameter.high:,.10g}")
+    return _hint(parameter)
 
 
 def written(value: object) -> str:
@@ -288,7 +290,7 @@ def written(value: object) -> str:
 
 def _additions(options: ModelOptions) -> dict[str, str]:
     """What is added to the requests, as it is typed."""
-    price = options.price and ",".join(f"{one:.10g}" for one in options.price)
+    price = options.price and ",".join(f"{price:.10g}" for price in options.price)
     return {
         "extra_body": written(options.extra_body or None),
         "drop": ", ".join(options.drop),
@@ -302,13 +304,13 @@ def _read(name: str, text: str) -> Any:
     if name == "extra_body":
         return extra_body_of(text)
     if name == "drop":
-        return tuple(one.strip() for one in text.split(",") if one.strip())
+        return tuple(part.strip() for part in text.split(",") if part.strip())
     if name == "headers":
         return headers_of(extra_body_of(text) if text.startswith("{") else text)
     if name == "price":
         return price_of(text)
-    known = PARAMETERS[name]
-    return checked_value(name, text.replace(",", "") if known.value in {"number", "whole"} else text)
+    parameter = PARAMETERS[name]
+    return checked_value(name, text.replace(",", "") if parameter.value in {"number", "whole"} else text)
 
 
 def _number(text: str, kind: type[int] | type[float], low: float, high: float) -> Any:

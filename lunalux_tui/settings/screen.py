@@ -97,7 +97,7 @@ class SettingsScreen(LunaScreen[None]):
     def retranslate(self) -> None:
         """The words of the screen itself; panes look after their own."""
         self.field.placeholder = t("settings.search")
-        self.sections.set_rows([Row(one.id, one.title) for one in SECTIONS])
+        self.sections.set_rows([Row(section.id, section.title) for section in SECTIONS])
         self._tell_where()
 
     def apply_settings(self) -> None:
@@ -134,13 +134,13 @@ class SettingsScreen(LunaScreen[None]):
     def _show(self, section: Section) -> None:
         self.section = section
         if section.id not in self._panes:
-            made = SearchResults(section) if section is FOUND else section.make()
-            self._panes[section.id] = made
-            self.query_one("#settings-place").mount(made)
+            view = SearchResults(section) if section is FOUND else section.make()
+            self._panes[section.id] = view
+            self.query_one("#settings-place").mount(view)
         elif section is not FOUND:
             self._panes[section.id].read()
-        for known, pane in self._panes.items():
-            pane.display = known == section.id
+        for section_id, pane in self._panes.items():
+            pane.display = section_id == section.id
         self.sections.current = "" if section is FOUND else section.id
         self._tell_where()
         self.explain()
@@ -196,7 +196,11 @@ class SettingsScreen(LunaScreen[None]):
 
     def _deed(self, action_id: str) -> Action | None:
         """The action of that id, where the section that is shown has it."""
-        return next((one for one in self.pane.DOES if one.id == action_id), None) if self.ready else None
+        return (
+            next((action for action in self.pane.DOES if action.id == action_id), None)
+            if self.ready
+            else None
+        )
 
     def _can(self, wanted: Action) -> bool:
         _, name, parameters = parse(wanted.method)
@@ -223,5 +227,5 @@ class SettingsScreen(LunaScreen[None]):
         """What is wrong with configuration, themes, keys and words, each with its file."""
         from lunalux_tui.parts.read_dialog import ReadDialog
 
-        told = [" ".join(part for part in tell(problem) if part) for problem in self.lunalux.problems()]
-        await self.app.push_screen_wait(ReadDialog(t("settings.problems_title"), "\n\n".join(told)))
+        problems = [" ".join(part for part in tell(problem) if part) for problem in self.lunalux.problems()]
+        await self.app.push_screen_wait(ReadDialog(t("settings.problems_title"), "\n\n".join(problems)))

@@ -13,8 +13,8 @@ from cli_program import Program, environment
 from lunalux_tui.cli import NOUNS, Nouns
 
 NOUNS_IN_ORDER = """
-    chat import character conversation group worldbook preset template regex macro quickreply script market
-    account wallet model plugin settings paths backup restore doctor web serve admin completion
+    chat import character conversation memory tag group worldbook preset template regex macro quickreply
+    script market account wallet model plugin settings paths backup restore doctor web serve admin completion
 """
 
 
@@ -58,7 +58,7 @@ def test_without_a_terminal_the_program_shows_its_help_and_exits_2(program: Prog
     "arguments",
     [
         ("nonsense",),
-        ("character", "list", "--sort", "size"),
+        ("character", "list", "--sort", "colour"),
         ("market", "list", "--lang", "fr"),
         ("market", "search", "x", "--limit", "none"),
         ("import",),

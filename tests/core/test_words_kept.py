@@ -66,7 +66,7 @@ async def run(events: AsyncIterator[TurnEvent]) -> str:
 
 
 async def page(runtime: Runtime, place: Conversation) -> list[Message]:
-    return list(await runtime.library.conversations.page(place.id))
+    return list(await runtime.library.conversations.page(place.id, limit=200))
 
 
 async def everything(runtime: Runtime) -> list[tuple[str, str]]:

@@ -79,7 +79,7 @@ def parse_block(
             begins = "example_user"
         elif line.startswith(character_marks):
             begins = "example_assistant"
-        called = next((one for one in (*user_marks, *character_marks) if line.startswith(one)), "")
+        called = next((mark for mark in (*user_marks, *character_marks) if line.startswith(mark)), "")
         if begins is not None and (begins != speaker or (group and called != mark)):
             finish()
             speaker = begins

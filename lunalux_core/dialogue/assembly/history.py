@@ -83,13 +83,13 @@ def fill_history(
         share = room.left // MEMORY_SHARE
         trial = Room(room.left - share)
         chosen = newest.fitting(trial)
-        told = _events(entries[: len(entries) - len(chosen)], material)
-        kept = _newest_fitting(told, lambda lines: remember(lines).tokens <= share)
-        memory, events = (remember(kept), len(kept)) if kept else (None, 0)
+        lost = _events(entries[: len(entries) - len(chosen)], material)
+        remembered = _newest_fitting(lost, lambda lines: remember(lines).tokens <= share)
+        memory, events = (remember(remembered), len(remembered)) if remembered else (None, 0)
         trial.left += share - (memory.tokens if memory else 0)
     room.left = trial.left
     left_out = entries[: len(entries) - len(chosen)]
-    dropped = tuple(one for one in left_out if isinstance(one, HistoryMessage))
+    dropped = tuple(entry for entry in left_out if isinstance(entry, HistoryMessage))
     return HistoryFill(tuple(reversed(chosen)), dropped, len(left_out) - len(dropped), memory, events)
 
 
@@ -101,13 +101,13 @@ def last_message(entries: Sequence[Entry]) -> int | None:
 
 def nothing_filled(entries: Sequence[Entry]) -> HistoryFill[C]:
     """The fill of a preset that sends no history."""
-    dropped = tuple(one for one in entries if isinstance(one, HistoryMessage))
+    dropped = tuple(entry for entry in entries if isinstance(entry, HistoryMessage))
     return HistoryFill(dropped=dropped, injections_dropped=len(entries) - len(dropped))
 
 
 def _events(entries: Sequence[Entry], material: PromptMaterial) -> list[str]:
-    told = (one.event for one in entries if isinstance(one, HistoryMessage))
-    return [*material.earlier_events, *filter(None, told)]
+    texts = (entry.event for entry in entries if isinstance(entry, HistoryMessage))
+    return [*material.earlier_events, *filter(None, texts)]
 
 
 def _newest_fitting(events: Sequence[str], fits: Callable[[Sequence[str]], bool]) -> Sequence[str]:

@@ -14,6 +14,8 @@ from lunalux_core.llm.model import Role
 
 ORDER = 100
 """The order value that everything but a preset's own prompts has."""
+LAST = 1000
+"""The order value of what a person says about one reply: nothing at its depth stands after it."""
 _ROLES: tuple[Role, ...] = ("assistant", "user", "system")
 
 T = TypeVar("T")
@@ -31,26 +33,30 @@ class Injection:
 
 
 def material_injections(material: PromptMaterial, expand: Expand) -> list[Injection]:
-    """The note, the card's own prompt and the worldbook's texts, in the order they are joined in."""
-    found = []
+    """The note, the card's own prompt, the worldbook's texts and the person's instructions, in the order they
+    are joined in."""
+    injections = []
     note = material.note
     if note is not None and note.position == "in_chat":
-        found.append(Injection(note.depth, note.role, expand(material.note_text()), slot="authorsNote"))
+        injections.append(Injection(note.depth, note.role, expand(material.note_text()), slot="authorsNote"))
     card = material.card
-    found.append(
+    injections.append(
         Injection(
             card.depth_prompt_depth, card.depth_prompt_role, expand(card.depth_prompt), slot="depthPrompt"
         )
     )
-    found.extend(
-        Injection(one.depth, one.role, expand(one.content), slot="depthPrompt")
-        for one in material.group_depths
+    injections.extend(
+        Injection(depth_text.depth, depth_text.role, expand(depth_text.content), slot="depthPrompt")
+        for depth_text in material.group_depths
     )
-    found.extend(
-        Injection(one.depth, one.role, expand(one.content), slot="worldInfoDepth")
-        for one in material.at_depth
+    injections.extend(
+        Injection(depth_text.depth, depth_text.role, expand(depth_text.content), slot="worldInfoDepth")
+        for depth_text in material.at_depth
     )
-    return [one for one in found if one.content.strip()]
+    injections.extend(
+        Injection(wish.depth, wish.role, wish.content, LAST, "instruction") for wish in material.directions
+    )
+    return [injection for injection in injections if injection.content.strip()]
 
 
 def joined(from_preset: Iterable[Injection], from_material: Iterable[Injection]) -> list[Injection]:
@@ -61,9 +67,9 @@ def joined(from_preset: Iterable[Injection], from_material: Iterable[Injection])
     """
     groups: dict[tuple[int, int, int], tuple[list[Injection], list[Injection]]] = {}
     for source, injections in enumerate((from_preset, from_material)):
-        for one in injections:
-            key = -max(one.depth, 0), one.order, _ROLES.index(one.role)
-            groups.setdefault(key, ([], []))[source].append(one)
+        for injection in injections:
+            key = -max(injection.depth, 0), injection.order, _ROLES.index(injection.role)
+            groups.setdefault(key, ([], []))[source].append(injection)
     return [
         Injection(-depth, _ROLES[role], _text(*group), order, _slots(*group))
         for (depth, order, role), group in sorted(groups.items(), key=lambda item: item[0])
@@ -71,12 +77,14 @@ def joined(from_preset: Iterable[Injection], from_material: Iterable[Injection])
 
 
 def _text(from_preset: Sequence[Injection], from_material: Sequence[Injection]) -> str:
-    own = "\n".join(one.content for one in from_preset).strip()
-    return "\n".join(part for part in (own, *(one.content.strip() for one in from_material)) if part)
+    own = "\n".join(injection.content for injection in from_preset).strip()
+    return "\n".join(
+        part for part in (own, *(injection.content.strip() for injection in from_material)) if part
+    )
 
 
 def _slots(from_preset: Sequence[Injection], from_material: Sequence[Injection]) -> str:
-    return "+".join(dict.fromkeys(one.slot for one in (*from_preset, *from_material)))
+    return "+".join(dict.fromkeys(injection.slot for injection in (*from_preset, *from_material)))
 
 
 def inject(history: Sequence[T], injections: Iterable[Injection]) -> list[T | Injection]:
@@ -86,10 +94,10 @@ def inject(history: Sequence[T], injections: Iterable[Injection]) -> list[T | In
     """
     result: list[T | Injection] = []
     position = 0
-    for one in injections:
-        place = max(len(history) - one.depth, 0)
+    for injection in injections:
+        place = max(len(history) - injection.depth, 0)
         result.extend(history[position:place])
         position = max(position, place)
-        result.append(one)
+        result.append(injection)
     result.extend(history[position:])
     return result

@@ -107,6 +107,7 @@ class PromptMaterial:
         group: what the members of a group are called; empty in an ordinary chat.
         group_depths: the prompts that members beside the speaker have for a depth.
         goes_on: whether the model goes on from a reply that was begun for it, without being told to.
+        directions: what a person says about this one reply, macros replaced already.
     """
 
     card: CardFields
@@ -133,6 +134,7 @@ class PromptMaterial:
     group: tuple[str, ...] = ()
     group_depths: tuple[DepthText, ...] = ()
     goes_on: bool = False
+    directions: tuple[DepthText, ...] = ()
 
     def note_text(self) -> str:
         """The note with the worldbook's texts around it; empty if it is not due this turn."""

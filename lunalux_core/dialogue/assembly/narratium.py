@@ -9,7 +9,7 @@ See docs/spec/formats.md: Narratium assembly, Preset files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lunalux_core.dialogue.assembly.budget import Room, budget_of
@@ -51,21 +51,22 @@ class NarratiumAssembly:
         self._frame = count_tokens("")
         self._labels = LABELS[material.language]
         self._budget = budget_of(preset, material)
-        self._visible = [one for one in material.history if not one.hidden]
+        self._visible = [message for message in material.history if not message.hidden]
 
     def run(self) -> Prompt:
         """Lay out the elements, fill what room they leave with history and examples, and join them."""
         begun = self._begun()
-        entries, said, after = self._entries()
+        entries, spoken, after = self._entries()
         parts = layout(
             self._preset,
             self._material,
             self._expand,
             before_input=self._expand(self._before_input),
-            after_input="\n".join(one.content for one in after if isinstance(one, Injection)),
+            after_input=_joined(entry for entry in after if not _is_instruction(entry)),
+            instruction=_joined(filter(_is_instruction, after)),
         )
         texts = program_texts(self._preset, self._material, self._expand)
-        values = {name: text() for name, text in texts.items()} | {"userInput": self._said(said)}
+        values = {name: text() for name, text in texts.items()} | {"userInput": self._said(spoken)}
         fixed = [piece for part in parts if (piece := self._piece(part, values))]
         room = Room(self._budget - len(_SECTIONS) * self._frame)
         if begun is not None:
@@ -73,28 +74,28 @@ class NarratiumAssembly:
         if not room.take(*fixed):
             raise too_large(self._budget, fixed, self._preset)
         pinned = self._material.pin_examples
-        examples, left = self._fill_examples(parts, room) if pinned else ([], 0)
+        examples, examples_dropped = self._fill_examples(parts, room) if pinned else ([], 0)
         history = self._fill_history(parts, room, entries, fixed)
         if not pinned:
-            examples, left = self._fill_examples(parts, room)
+            examples, examples_dropped = self._fill_examples(parts, room)
         values |= {
             "chatHistory": self._story(history.pieces),
             "memory": history.memory.text if history.memory else "",
-            "dialogueExamples": _BETWEEN_EXAMPLES.join(one.text for one in examples),
+            "dialogueExamples": _BETWEEN_EXAMPLES.join(example.text for example in examples),
         }
-        messages = (*self._messages(parts, values, said), *([begun] if begun else []))
+        messages = (*self._messages(parts, values, spoken), *([begun] if begun else []))
         pieces = [*fixed, *history.pieces, *examples, *([history.memory] if history.memory else [])]
         report = PromptReport(
             budget=self._budget,
-            total=sum(one.tokens for one in messages),
+            total=sum(message.tokens for message in messages),
             slots=slot_totals(pieces),
             history_kept=len(self._visible) - len(history.dropped) + (begun is not None),
             history_dropped=len(history.dropped) + self._material.omitted,
-            dropped_ids=tuple(one.id for one in history.dropped if one.id),
+            dropped_ids=tuple(message.id for message in history.dropped if message.id),
             injections_dropped=history.injections_dropped,
             memory_events=history.events,
             examples_kept=len(examples),
-            examples_dropped=left,
+            examples_dropped=examples_dropped,
         )
         return Prompt(messages, report)
 
@@ -116,7 +117,8 @@ class NarratiumAssembly:
         place = last_message(entries)
         takes_input = self._material.type in ("normal", "swipe", "regenerate")
         if place is None or not takes_input or self._visible[-1].role != "user":
-            return entries, None, ()
+            wishes = [one for one in entries[(-1 if place is None else place) + 1 :] if _is_instruction(one)]
+            return [one for one in entries if one not in wishes], None, wishes
         return entries[:place], self._visible[-1], entries[place + 1 :]
 
     def _said(self, message: HistoryMessage | None) -> str:
@@ -155,7 +157,7 @@ class NarratiumAssembly:
         self, parts: Sequence[Part], room: Room, entries: Sequence[Entry], fixed: Sequence[_Text]
     ) -> HistoryFill[_Text]:
         if not _places(parts, "chatHistory"):
-            return HistoryFill(dropped=tuple(one for one in entries if isinstance(one, HistoryMessage)))
+            return HistoryFill(dropped=tuple(entry for entry in entries if isinstance(entry, HistoryMessage)))
         around = f"<chatHistory>\n{self._labels.opening}\n\n{self._labels.recent}\n</chatHistory>"
         room.left -= self._cost(around) if entries else 0
         history = fill_history(room, entries, self._material, self._line, self._memory)
@@ -169,34 +171,43 @@ class NarratiumAssembly:
         """The example blocks that fit, and how many do not."""
         if not _places(parts, "dialogueExamples"):
             return [], 0
-        taken: list[_Text] = []
-        blocks = [one for one in example_texts(self._material, self._expand) if one]
+        texts: list[_Text] = []
+        blocks = [text for text in example_texts(self._material, self._expand) if text]
         for number, block in enumerate(blocks):
             cost = self._cost(f"<dialogueExamples>\n{block}\n</dialogueExamples>")
             piece = _Text("dialogueExamples", block, cost)
             if not room.take(piece):
-                return taken, len(blocks) - number
-            taken.append(piece)
-        return taken, 0
+                return texts, len(blocks) - number
+            texts.append(piece)
+        return texts, 0
 
     def _story(self, lines: Sequence[_Text]) -> str:
         """The history as text: how it began, and what happened last."""
-        opening = "\n".join(one.text for one in lines if one.opening)
-        recent = "\n".join(one.text for one in lines if not one.opening)
+        opening = "\n".join(line.text for line in lines if line.opening)
+        recent = "\n".join(line.text for line in lines if not line.opening)
         titled = ((self._labels.opening, opening), (self._labels.recent, recent))
         return "\n\n".join(f"{title}\n{text}" for title, text in titled if text)
 
     def _messages(
-        self, parts: Sequence[Part], values: Mapping[str, str], said: HistoryMessage | None
+        self, parts: Sequence[Part], values: Mapping[str, str], spoken: HistoryMessage | None
     ) -> tuple[PromptMessage, ...]:
-        found = []
+        messages = []
         for section in _SECTIONS:
             rendered = (_rendered(part, values) for part in parts if part.section == section)
             text = "\n\n".join(filter(None, rendered))
-            identity = said.id if said and section == "user" else ""
+            identity = spoken.id if spoken and section == "user" else ""
             if text:
-                found.append(PromptMessage(section, text, None, section, self._count(text), identity))
-        return tuple(found)
+                messages.append(PromptMessage(section, text, None, section, self._count(text), identity))
+        return tuple(messages)
+
+
+def _joined(entries: Iterable[Entry]) -> str:
+    return "\n".join(one.content for one in entries if isinstance(one, Injection))
+
+
+def _is_instruction(entry: Entry) -> bool:
+    """Whether it is about the reply and no part of the story."""
+    return isinstance(entry, Injection) and entry.slot == "instruction"
 
 
 def _rendered(part: Part, values: Mapping[str, str]) -> str:

@@ -62,20 +62,30 @@ class Part:
 
 
 def layout(
-    preset: Preset, material: PromptMaterial, expand: Expand, *, before_input: str, after_input: str
+    preset: Preset,
+    material: PromptMaterial,
+    expand: Expand,
+    *,
+    before_input: str,
+    after_input: str,
+    instruction: str = "",
 ) -> list[Part]:
     """All parts in order; those that turn out empty are left out later.
 
     Args:
         before_input: the worldbook's texts that stand before the person's words.
         after_input: the texts for depth 0.
+        instruction: what the person says about this one reply.
     """
     parts = _listed(preset, material, expand)
-    off = {one.identifier for one in preset.order if not one.enabled}
+    off = {entry.identifier for entry in preset.order if not entry.enabled}
     _complete(parts, off)
     _insert_note(parts, material, expand)
     place = _index(parts, "userInput")
-    parts[place + 1 : place + 1] = [Part("atDepth", "user", after_input)]
+    parts[place + 1 : place + 1] = [
+        Part("atDepth", "user", after_input),
+        Part("instruction", "user", instruction),
+    ]
     parts[place:place] = [Part("worldInfo", "user", before_input)]
     parts.extend(_endings(preset, material, expand))
     return parts
@@ -112,14 +122,14 @@ def _complete(parts: list[Part], off: Iterable[str]) -> None:
     for name in missing:
         part = Part(name, _SECTIONS[name], token(name), name)
         if part.section == "system":
-            last = max((i for i, one in enumerate(parts) if one.section == "system"), default=-1)
+            last = max((i for i, part in enumerate(parts) if part.section == "system"), default=-1)
             parts.insert(last + 1, part)
         elif name == "userInput":
             parts.insert(_index(parts, "chatHistory") + 1, part)
         elif name == "chatHistory":
             parts.insert(_index(parts, "userInput"), part)
         else:
-            first = next((i for i, one in enumerate(parts) if one.section == "user"), len(parts))
+            first = next((i for i, part in enumerate(parts) if part.section == "user"), len(parts))
             parts.insert(first, part)
     if "memory" not in placed:
         history = _index(parts, "chatHistory")
@@ -152,7 +162,7 @@ def _endings(preset: Preset, material: PromptMaterial, expand: Expand) -> list[P
         text = expand_around(form, expand, {"reply_words": str(material.reply_words)})
         parts.append(Part("outputFormat", "user", text))
     if material.type == "continue" and not material.goes_on:
-        last = next((one.content for one in reversed(material.history) if not one.hidden), "")
+        last = next((message.content for message in reversed(material.history) if not message.hidden), "")
         own = params.continue_nudge_prompt
         nudge = labels.continue_nudge if own is None else own
         text = expand_around(nudge, expand, {"lastChatMessage": last.strip()})

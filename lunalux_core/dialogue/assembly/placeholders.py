@@ -27,7 +27,7 @@ def mark(text: str, names: Mapping[str, str]) -> str:
         return text
     by_key = {macro.lower(): name for macro, name in names.items()}
     pattern = re.compile(r"\{\{\s*(" + "|".join(map(re.escape, by_key)) + r")\s*\}\}", re.IGNORECASE)
-    return pattern.sub(lambda found: token(by_key[found[1].lower()]), text)
+    return pattern.sub(lambda match: token(by_key[match[1].lower()]), text)
 
 
 def fill(text: str, values: Mapping[str, str], *, once: bool = False) -> str:
@@ -36,8 +36,8 @@ def fill(text: str, values: Mapping[str, str], *, once: bool = False) -> str:
         return text
     used: set[str] = set()
 
-    def value(found: re.Match[str]) -> str:
-        name = found[1]
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
         if once and name in used:
             return ""
         used.add(name)

@@ -95,11 +95,11 @@ class Prompt:
     @property
     def text(self) -> str:
         """All pieces as one text, as a model for text completion gets them."""
-        return "".join(one.content for one in self.messages)
+        return "".join(message.content for message in self.messages)
 
     def to_messages(self) -> tuple[Message, ...]:
         """The messages as models take them."""
-        return tuple(Message(one.role, one.content, one.name) for one in self.messages)
+        return tuple(Message(message.role, message.content, message.name) for message in self.messages)
 
 
 class Piece(Protocol):
@@ -124,7 +124,7 @@ def too_large(budget: int, pieces: Sequence[Piece], preset: Preset | None = None
 
     Parts are named as the preset names its prompts; an imported preset's own numbers are told beside them.
     """
-    slots: Mapping[str, int] = {one.slot: one.tokens for one in slot_totals(pieces) if one.tokens}
+    slots: Mapping[str, int] = {piece.slot: piece.tokens for piece in slot_totals(pieces) if piece.tokens}
     largest = sorted(slots.items(), key=lambda item: -item[1])
     named = ", ".join(f"{_called(slot, preset) if preset else slot} {tokens}" for slot, tokens in largest[:6])
     total = sum(slots.values())
@@ -156,7 +156,7 @@ def _wishes(preset: Preset) -> str:
     window, reply = preset.params.context_tokens, preset.params.sampling.max_tokens
     if preset.source != "sillytavern" or not (window or reply):
         return ""
-    asked = [f"a window of {window}"] if window else []
-    asked += [f"a reply of {reply}"] if reply else []
+    wishes = [f"a window of {window}"] if window else []
+    wishes += [f"a reply of {reply}"] if reply else []
     name = clean_line(preset.name, 60)
-    return f" The preset {name} asks for {' and '.join(asked)} tokens; the model's window bounds both."
+    return f" The preset {name} asks for {' and '.join(wishes)} tokens; the model's window bounds both."

@@ -61,10 +61,10 @@ class SillyTavernAssembly:
 
     def run(self) -> Prompt:
         """Lay out the fixed parts, fill what is left, and put all in order."""
-        fixed = {one.identifier: self._slot_messages(one) for one in self._slots.places}
+        fixed = {slot.identifier: self._slot_messages(slot) for slot in self._slots.places}
         note, controls = self._relative_note(), self._controls()
         head = self._new_chat()
-        history = [one for one in self._material.history if not one.hidden]
+        history = [message for message in self._material.history if not message.hidden]
         entries = self._entries(history)
         tail, nudge = self._continuation(entries), self._group_nudge()
         mandatory = [*chain.from_iterable(fixed.values()), *note, *head, *nudge, *tail, *controls]
@@ -81,7 +81,7 @@ class SillyTavernAssembly:
         fixed["main"] = [*note, *fixed["main"], *memory] if before else [*fixed["main"], *memory, *note]
         fixed["chatHistory"] = [*head, *fill.pieces, *nudge]
         fixed["dialogueExamples"] = list(examples.messages)
-        in_order = chain.from_iterable(fixed[one.identifier] for one in self._slots.places)
+        in_order = chain.from_iterable(fixed[slot.identifier] for slot in self._slots.places)
         return self._prompt([*in_order, *tail, *controls], len(history), fill, examples)
 
     # -- fixed parts -------------------------------------------------------------------------------
@@ -123,12 +123,12 @@ class SillyTavernAssembly:
 
     def _controls(self) -> list[PromptMessage]:
         """The instruction of impersonate or quiet, the very last messages of the prompt."""
-        found = []
+        messages = []
         if self._material.type == "impersonate":
             own = self._params.impersonation_prompt
             text = self._labels.impersonation if own is None else own
-            found += self._messages("impersonate", self._expand(text))
-        return found + self._messages("quietPrompt", self._expand(self._material.quiet))
+            messages += self._messages("impersonate", self._expand(text))
+        return messages + self._messages("quietPrompt", self._expand(self._material.quiet))
 
     # -- history -----------------------------------------------------------------------------------
 
@@ -199,14 +199,14 @@ class SillyTavernAssembly:
         head = self._message("newExampleChat", self._expand(self._params.new_example_chat_prompt))
         blocks = example_texts(self._material, self._expand)
         group = self._material.group
-        taken: list[PromptMessage] = []
+        fitting: list[PromptMessage] = []
         for number, block in enumerate(blocks):
             lines = parse_block(block, (self._material.user,), (card.called, card.name), group)
             messages = [self._message("dialogueExamples", line.content, name=line.speaker) for line in lines]
             if not room.take(head, *messages):
-                return _Examples(tuple(taken), number, len(blocks) - number)
-            taken += [head, *messages]
-        return _Examples(tuple(taken), len(blocks))
+                return _Examples(tuple(fitting), number, len(blocks) - number)
+            fitting += [head, *messages]
+        return _Examples(tuple(fitting), len(blocks))
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -227,7 +227,7 @@ class SillyTavernAssembly:
             slots=slots,
             history_kept=visible - len(fill.dropped),
             history_dropped=len(fill.dropped) + self._material.omitted,
-            dropped_ids=tuple(one.id for one in fill.dropped if one.id),
+            dropped_ids=tuple(message.id for message in fill.dropped if message.id),
             injections_dropped=fill.injections_dropped,
             memory_events=fill.events,
             examples_kept=examples.kept,

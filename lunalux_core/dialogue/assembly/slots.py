@@ -52,19 +52,19 @@ def resolve(preset: Preset, material: PromptMaterial, expand: Expand) -> Slots:
     """
     texts = program_texts(preset, material, expand)
     slots = Slots()
-    known: set[str] = set()
+    seen: set[str] = set()
     for identifier, enabled in preset.order:
         prompt = preset.prompt(identifier)
         if prompt is None or not enabled or not prompt.runs_on(material.type):
             if identifier == "main":
                 slots.places.append(Slot(identifier))
             if prompt is not None or not enabled:
-                known.add(identifier)
+                seen.add(identifier)
             continue
-        known.add(identifier)
+        seen.add(identifier)
         _place(slots, prompt, _content(prompt, texts, material, expand))
     for identifier in _APPENDED:
-        if identifier not in known:
+        if identifier not in seen:
             slots.places.append(Slot(identifier, content=texts[identifier]()))
     if all(slot.identifier != "main" for slot in slots.places):
         slots.places.insert(0, Slot("main"))

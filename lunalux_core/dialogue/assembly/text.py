@@ -138,10 +138,10 @@ class TextAssembly:
     def run(self) -> TextPrompt:
         """Raises InvalidInput: TEMPLATE_SYNTAX, PROMPT_TOO_LARGE."""
         blocks = self._blocks()
-        shown = format_examples(blocks, self._context, self._instruct, self._names, self._expand)
-        story = self._story(blocks, shown)
+        formatted = format_examples(blocks, self._context, self._instruct, self._names, self._expand)
+        story = self._story(blocks, formatted)
         around = around_story(story, self._context, self._instruct, self._expand)
-        examples = [] if self._wishes.strip_examples else shown
+        examples = [] if self._wishes.strip_examples else formatted
         pieces = self._pieces(story)
         continued = pieces.pop() if self._continues and len(pieces) > 1 else None
         if self._context.in_chat:
@@ -156,11 +156,13 @@ class TextAssembly:
         )
         kept = self._fill(pieces, fixed)
         self._check(pieces, kept, fixed)
-        taken = self._take_examples(examples, pieces, kept, fixed)
+        example_count = self._take_examples(examples, pieces, kept, fixed)
         turns = self._chosen(pieces, kept, fixed)
         if continued is not None:
-            taken, turns = self._shrunk(examples, taken, turns, fixed)
-        return self._finished(story, examples[:taken], pieces, turns, kept, fixed, continued, len(examples))
+            example_count, turns = self._shrunk(examples, example_count, turns, fixed)
+        return self._finished(
+            story, examples[:example_count], pieces, turns, kept, fixed, continued, len(examples)
+        )
 
     # -- what stands before the turns --------------------------------------------------------------
 
@@ -169,8 +171,8 @@ class TextAssembly:
         return self._replaced(text.replace("\r", "").strip())
 
     def _replaced(self, text: str) -> str:
-        done = self._expand(text).replace("\r", "")
-        return collapsed(done) if self._wishes.collapse else done
+        expanded = self._expand(text).replace("\r", "")
+        return collapsed(expanded) if self._wishes.collapse else expanded
 
     def _override(self, card: str, original: str, wanted: bool) -> str:
         """The card's own text in place of the template's; `{{original}}` in it is that, unread."""
@@ -193,7 +195,7 @@ class TextAssembly:
             blocks += split(text)
         return blocks
 
-    def _story(self, blocks: Sequence[str], shown: Sequence[str]) -> str:
+    def _story(self, blocks: Sequence[str], examples: Sequence[str]) -> str:
         card, material = self._material.card, self._material
         before, after = self._anchors()
         values = {
@@ -206,7 +208,7 @@ class TextAssembly:
             "wiAfter": self._expand(material.after),
             "anchorBefore": before,
             "anchorAfter": after,
-            "mesExamples": "".join(shown),
+            "mesExamples": "".join(examples),
             "mesExamplesRaw": "".join(blocks),
             "char": self._names.char,
             "user": self._names.user,
@@ -256,26 +258,27 @@ class TextAssembly:
     def _pieces(self, story: str) -> list[_Piece]:
         """All turns oldest first, formatted; the one to go on with is the last and has no end."""
         entries = self._entries(story)
-        last_user = max((at for at, one in enumerate(entries) if one.turn.role == "user"), default=-1)
-        for at, one in enumerate(entries):
+        last_user = max((at for at, entry in enumerate(entries) if entry.turn.role == "user"), default=-1)
+        for at, entry in enumerate(entries):
             if self._continues and at == len(entries) - 1:
-                one.text = open_turn(one.turn, self._instruct, self._names, self._expand)
+                entry.text = open_turn(entry.turn, self._instruct, self._names, self._expand)
                 continue
             is_last = at == last_user and self._material.type != "impersonate"
             place = "last" if is_last else "first" if at == 0 else "between"
-            one.text = format_turn(one.turn, self._instruct, self._names, self._expand, place)  # type: ignore[arg-type]
+            entry.text = format_turn(entry.turn, self._instruct, self._names, self._expand, place)  # type: ignore[arg-type]
         return entries or [_Piece("", "chatHistory", Turn("assistant", ""))]
 
     def _entries(self, story: str) -> list[_Piece]:
         material = self._material
-        history = [one for one in material.history if not one.hidden]
+        history = [message for message in material.history if not message.hidden]
         begins = bool(material.history) and not material.omitted
-        turns = [self._turn(one, begins and one is material.history[0]) for one in history]
+        turns = [self._turn(message, begins and message is material.history[0]) for message in history]
         injections = joined((), self._injections(story))
         if self._continues:  # nothing stands between a turn that goes on and its end
-            injections = [replace(one, depth=max(one.depth, 1)) for one in injections]
+            injections = [replace(injection, depth=max(injection.depth, 1)) for injection in injections]
         entries = [
-            one if isinstance(one, _Piece) else self._injected(one) for one in inject(turns, injections)
+            entry if isinstance(entry, _Piece) else self._injected(entry)
+            for entry in inject(turns, injections)
         ]
         if after := self._post_history():
             place = max(len(entries) - 1, 0) if self._continues else len(entries)
@@ -289,18 +292,21 @@ class TextAssembly:
 
     def _injections(self, story: str) -> list[Injection]:
         """Texts at a depth; the story string comes before those of the worldbook."""
-        found = material_injections(self._material, self._expand)
+        injections = material_injections(self._material, self._expand)
         context = self._context
         if context.in_chat and story.strip():
             role = ROLES[context.story_string_role]
             own = Injection(context.story_string_depth, role, story, slot=_STORY_SLOT)
-            place = next((at for at, one in enumerate(found) if one.slot == "worldInfoDepth"), len(found))
-            found.insert(place, own)
-        return found
+            place = next(
+                (at for at, injection in enumerate(injections) if injection.slot == "worldInfoDepth"),
+                len(injections),
+            )
+            injections.insert(place, own)
+        return injections
 
-    def _injected(self, one: Injection) -> _Piece:
-        name = {"user": self._names.user, "assistant": self._names.char}.get(one.role, "")
-        return _Piece("", one.slot, Turn(one.role, one.content, name))
+    def _injected(self, injection: Injection) -> _Piece:
+        name = {"user": self._names.user, "assistant": self._names.char}.get(injection.role, "")
+        return _Piece("", injection.slot, Turn(injection.role, injection.content, name))
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -362,8 +368,8 @@ class TextAssembly:
         return text
 
     def _raw_length(self) -> int:
-        given = self._wishes.raw_length
-        return len(self._material.history) + self._material.omitted if given is None else given
+        length = self._wishes.raw_length
+        return len(self._material.history) + self._material.omitted if length is None else length
 
     # -- what fits ---------------------------------------------------------------------------------
 
@@ -404,14 +410,14 @@ class TextAssembly:
         return kept
 
     def _events(self, pieces: Sequence[_Piece], kept: _Kept) -> list[str]:
-        cut = [one.own for at, one in enumerate(pieces) if at not in kept.places and one.own]
+        cut = [piece.own for at, piece in enumerate(pieces) if at not in kept.places and piece.own]
         if not cut and not self._material.omitted:
             return []
-        return [*self._material.earlier_events, *(one.event for one in cut if one.event)]
+        return [*self._material.earlier_events, *(message.event for message in cut if message.event)]
 
     def _chosen(self, pieces: Sequence[_Piece], kept: _Kept, fixed: _Fixed) -> list[_Piece]:
         """The turns that are sent, oldest first."""
-        chosen = [one for at, one in enumerate(pieces) if at in kept.places]
+        chosen = [piece for at, piece in enumerate(pieces) if at in kept.places]
         if kept.aligned:
             chosen.insert(0, _Piece(fixed.alignment, "userAlignment", Turn("user", "")))
         if kept.memory:
@@ -440,29 +446,31 @@ class TextAssembly:
         return len(examples)
 
     def _shrunk(
-        self, examples: Sequence[str], taken: int, turns: list[_Piece], fixed: _Fixed
+        self, examples: Sequence[str], example_count: int, turns: list[_Piece], fixed: _Fixed
     ) -> tuple[int, list[_Piece]]:
         """For a turn that goes on: examples, then the oldest turns give way until it fits."""
 
-        def needed(taken: int, turns: Sequence[_Piece]) -> int:
-            said = "".join(one.text for one in turns)
-            shown = "".join(examples[:taken])
-            return self._cost(fixed.story, shown, fixed.chat_start, said, "\n", fixed.last, fixed.continued)
+        def needed(count: int, turns: Sequence[_Piece]) -> int:
+            spoken = "".join(turn.text for turn in turns)
+            shown_examples = "".join(examples[:count])
+            return self._cost(
+                fixed.story, shown_examples, fixed.chat_start, spoken, "\n", fixed.last, fixed.continued
+            )
 
-        while needed(taken, turns) > self._limit and (taken or turns):
-            if taken and not self._material.pin_examples:
-                taken -= 1
+        while needed(example_count, turns) > self._limit and (example_count or turns):
+            if example_count and not self._material.pin_examples:
+                example_count -= 1
             elif turns:
                 turns = turns[1:]
             else:
                 break
-        return taken, turns
+        return example_count, turns
 
     def _check(self, pieces: Sequence[_Piece], kept: _Kept, fixed: _Fixed) -> None:
         """Refuse a prompt without the newest message. Raises InvalidInput (PROMPT_TOO_LARGE)."""
         if not self._material.newest_required:
             return
-        newest = max((at for at, one in enumerate(pieces) if one.own), default=-1)
+        newest = max((at for at, piece in enumerate(pieces) if piece.own), default=-1)
         named = {
             _STORY_SLOT: fixed.story,
             "dialogueExamples": fixed.examples,
@@ -502,23 +510,25 @@ class TextAssembly:
             self._message(_STORY_SLOT, fixed.story),
             self._message("dialogueExamples", "".join(examples)),
             self._message("chatStart", fixed.chat_start),
-            *(self._message(one.slot, one.text, one.turn, one.own) for one in turns),
+            *(self._message(turn.slot, turn.text, turn.turn, turn.own) for turn in turns),
             self._message("lastLine", ending),
         ]
         if continued is not None:
             sent.append(self._message("continued", continued.text, continued.turn, continued.own))
-        sent = self._collapsed([one for one in sent if one.content])
-        own = [one for one in pieces if one.own is not None]
-        there = {id(one.own) for one in turns if one.own is not None}
-        dropped = [one.own for one in own if id(one.own) not in there]
+        sent = self._collapsed([message for message in sent if message.content])
+        own = [piece for piece in pieces if piece.own is not None]
+        there = {id(turn.own) for turn in turns if turn.own is not None}
+        dropped = [piece.own for piece in own if id(piece.own) not in there]
         report = PromptReport(
             budget=self._limit,
-            total=sum(one.tokens for one in sent),
+            total=sum(message.tokens for message in sent),
             slots=slot_totals(sent),
             history_kept=len(there) + (continued is not None),
             history_dropped=len(dropped) + self._material.omitted,
-            dropped_ids=tuple(one.id for one in dropped if one is not None and one.id),
-            injections_dropped=sum(one.own is None for at, one in enumerate(pieces) if at not in kept.places),
+            dropped_ids=tuple(message.id for message in dropped if message is not None and message.id),
+            injections_dropped=sum(
+                piece.own is None for at, piece in enumerate(pieces) if at not in kept.places
+            ),
             memory_events=kept.events,
             examples_kept=len(examples),
             examples_dropped=offered - len(examples),
@@ -529,7 +539,7 @@ class TextAssembly:
             around=fixed.story,
             examples=tuple(examples),
             chat_start=fixed.chat_start,
-            turns=tuple(one.text for one in turns),
+            turns=tuple(turn.text for turn in turns),
             ending=ending,
             continued=continued.text if continued else None,
             last_line=self._last_line() if self._instruct is not None and not self._continues else "",
@@ -548,12 +558,12 @@ class TextAssembly:
         if not self._wishes.collapse:
             return sent
         result: list[PromptMessage] = []
-        for one in sent:
-            text = collapsed(one.content)
+        for message in sent:
+            text = collapsed(message.content)
             if result and result[-1].content.endswith("\n"):
                 text = text.lstrip("\n")
             if text:
-                result.append(replace(one, content=text))
+                result.append(replace(message, content=text))
         return result
 
     def _form(self) -> TextForm:
@@ -561,21 +571,21 @@ class TextAssembly:
         user_last = self._wishes.user_last
         if user_last is None:
             user_last = bool(self._material.history) and self._material.history[-1].role == "user"
-        asked = StopWishes(
+        wishes = StopWishes(
             impersonate,
             self._continues and user_last,
             self._wishes.own_stops,
             self._wishes.single_line,
         )
-        stop = stop_strings(self._context, self._instruct, self._names, asked, self._expand)
+        stop = stop_strings(self._context, self._instruct, self._names, wishes, self._expand)
         start = self._template.start
-        shown = self._start() if start is not None and start.show else ""
+        beginning = self._start() if start is not None and start.show else ""
         cleaning = Cleaning(
             self._names,
             stop,
             self._instruct,
             impersonate,
-            start=shown,
+            start=beginning,
             whole_sentences=self._context.trim_sentences,
         )
         sampler, reasoning = self._template.sampler, self._template.reasoning

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from lunalux_core.dialogue.assembly.material import HistoryMessage
 from lunalux_core.dialogue.nodes.macro_context import macro_context
-from lunalux_core.dialogue.turn import Draft, ScriptSkipped
+from lunalux_core.dialogue.turn import Draft, ScriptSkipped, TurnInput
 from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.library.conversations import Message
 from lunalux_core.macros.expansion import expander
 from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.regex.substitution import run_scripts
@@ -26,7 +27,7 @@ def context(engine: EcmaEngine) -> Node[Draft, Draft]:
                 message.name,
                 message.id,
                 hidden=message.hidden,
-                foreign=message.name != turn.user if message.role == "user" else turn.group is not None,
+                foreign=_foreign(turn, message),
                 event=message.event,
             )
             for message in turn.history
@@ -49,6 +50,13 @@ def context(engine: EcmaEngine) -> Node[Draft, Draft]:
     return node
 
 
+def _foreign(turn: TurnInput, message: Message) -> bool:
+    """Whether it must be said whose words a message is."""
+    if message.role == "user":
+        return message.name != turn.user
+    return turn.group is not None or message.by_somebody
+
+
 def _outgoing(
     draft: Draft, history: list[HistoryMessage], engine: EcmaEngine, told: TurnContext
 ) -> list[HistoryMessage]:
@@ -65,7 +73,7 @@ def _outgoing(
         if placement is None or message.hidden:
             result.append(message)
             continue
-        done = run_scripts(
+        outcome = run_scripts(
             scripts,
             message.content,
             placement=placement,
@@ -74,9 +82,9 @@ def _outgoing(
             engine=engine,
             expand=expand,
         )
-        told.trace.touch(done.applied, "history", message.id)
-        result.append(replace(message, content=done.text))
-        for skipped in done.skipped:
+        told.trace.touch(outcome.applied, "history", message.id)
+        result.append(replace(message, content=outcome.text))
+        for skipped in outcome.skipped:
             if skipped.failed and skipped.name not in failed:
                 failed.add(skipped.name)
                 told.tell(ScriptSkipped(skipped.name, skipped.detail or skipped.reason))

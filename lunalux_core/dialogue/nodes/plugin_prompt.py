@@ -34,11 +34,12 @@ def plugin_prompt(plugins: Callable[[], Plugins]) -> Node[Ready, Ready]:
             context.tell(PluginFailed(str(failure.params.get("name", "")), failure.message))
         if after == before:
             return ready
-        known = dict(zip(before, ready.prompt.messages, strict=True))
+        originals = dict(zip(before, ready.prompt.messages, strict=True))
         count = estimator(turn.model.model, turn.token_factor).message
         messages = tuple(
-            known.get(one) or PromptMessage(one.role, one.content, one.name, SLOT, count(one.content))
-            for one in after
+            originals.get(message)
+            or PromptMessage(message.role, message.content, message.name, SLOT, count(message.content))
+            for message in after
         )
         return replace(ready, prompt=replace(ready.prompt, messages=messages))
 
@@ -47,6 +48,6 @@ def plugin_prompt(plugins: Callable[[], Plugins]) -> Node[Ready, Ready]:
 
 def _messages(returned: object) -> tuple[Message, ...]:
     """What a plug-in returned as messages. Raises TypeError."""
-    if not isinstance(returned, Sequence) or not all(isinstance(one, Message) for one in returned):
+    if not isinstance(returned, Sequence) or not all(isinstance(item, Message) for item in returned):
         raise TypeError("returned something else than a list of messages")
     return tuple(returned)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from lunalux_core.dialogue.nodes.llm import told_beginning
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.plugin import raw_answer
 from lunalux_core.dialogue.output_contract import parse_reply
@@ -25,18 +26,22 @@ def regex(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion
         turn = completion.ready.request.turn
         if turn.settings.plugins:
             completion = await raw_answer(completion, plugins(), context)
-        known = marks(turn.model.options.thinking_marks)
-        parsed = parse_reply(completion.text, going_on=turn.kind == "continue", thinking=known)
-        thoughts = dict.fromkeys(one for one in (completion.thinking, parsed.thinking) if one.strip())
+        tag_marks = marks(turn.model.options.thinking_marks)
+        parsed = parse_reply(completion.text, going_on=turn.kind == "continue", thinking=tag_marks)
+        thoughts = dict.fromkeys(
+            thought for thought in (completion.thinking, parsed.thinking) if thought.strip()
+        )
         thinking = "\n\n".join(thoughts)
         text = without_name(parsed.text, own_names(turn))
+        if (begun := told_beginning(completion.ready)) is not None:
+            text = begun.whole(text)
         if turn.scripts and turn.kind != "impersonate":
             expand = expander(macro_context(turn, completion.ready.request.sent), completion.ready.variables)
             for placement in (REASONING, REPLY):
                 before = thinking if placement == REASONING else text
                 if not before:
                     continue
-                done = await asyncio.to_thread(
+                result = await asyncio.to_thread(
                     run_scripts,
                     turn.scripts,
                     before,
@@ -45,12 +50,12 @@ def regex(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion
                     engine=engine,
                     expand=expand,
                 )
-                context.trace.touch(done.applied, "reasoning" if placement == REASONING else "reply")
+                context.trace.touch(result.applied, "reasoning" if placement == REASONING else "reply")
                 if placement == REASONING:
-                    thinking = done.text
+                    thinking = result.text
                 else:
-                    text = done.text
-                for skipped in done.skipped:
+                    text = result.text
+                for skipped in result.skipped:
                     if skipped.failed:
                         context.tell(ScriptSkipped(skipped.name, skipped.detail or skipped.reason))
         return ReplyDraft(

@@ -37,7 +37,7 @@ async def _begun(draft: Draft, models: Callable[[], Registry]) -> Draft:
     turn = draft.request.turn
     params = turn.preset.params
     continues = turn.kind == "continue" and bool(turn.partial.strip())
-    if not (continues or params.assistant_prefill or params.assistant_impersonation):
+    if not (continues or turn.start or params.assistant_prefill or params.assistant_impersonation):
         return draft
     prefill = await models().prefill(turn.model)
     goes_on = continues and prefill in ("prefix", "trailing", "flags")

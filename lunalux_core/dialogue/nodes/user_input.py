@@ -21,7 +21,7 @@ def user_input(engine: EcmaEngine) -> Node[TurnInput, TurnRequest]:
     async def node(turn: TurnInput, context: TurnContext) -> TurnRequest:
         text = turn.text
         if text and turn.kind == "normal" and turn.scripts:
-            done = await asyncio.to_thread(
+            result = await asyncio.to_thread(
                 run_scripts,
                 turn.scripts,
                 text,
@@ -30,9 +30,9 @@ def user_input(engine: EcmaEngine) -> Node[TurnInput, TurnRequest]:
                 engine=engine,
                 expand=expander(macro_context(turn, text), branch_variables(turn)),
             )
-            text = done.text
-            context.trace.touch(done.applied, "input")
-            for skipped in done.skipped:
+            text = result.text
+            context.trace.touch(result.applied, "input")
+            for skipped in result.skipped:
                 if skipped.failed:
                     context.tell(ScriptSkipped(skipped.name, skipped.detail or skipped.reason))
         return TurnRequest(turn, text, framed(text, turn.mode, turn.language))

@@ -15,12 +15,13 @@ from dataclasses import replace
 
 from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, assemble
+from lunalux_core.dialogue.assembly.directions import directions_of
 from lunalux_core.dialogue.assembly.material import HistoryMessage
-from lunalux_core.dialogue.assembly.prefill import prefilled
+from lunalux_core.dialogue.assembly.prefill import prefilled, takes_beginning
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.preset import note_of
 from lunalux_core.dialogue.tight import fitted
-from lunalux_core.dialogue.turn import Draft, Ready, TextsCut, TurnInput, WorldbookOverflowed
+from lunalux_core.dialogue.turn import Beginning, Draft, Ready, TextsCut, TurnInput, WorldbookOverflowed
 from lunalux_core.dialogue.turn_record import Trace
 from lunalux_core.dialogue.window import allowed_window, window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
@@ -54,7 +55,7 @@ def worldbook(engine: EcmaEngine) -> Node[Draft, Ready]:
         ready = await asyncio.to_thread(_build, draft, engine, context.trace)
         turn, activation = draft.request.turn, ready.activation
         if activation.overflowed and turn.settings.worldbook_overflow_alert:
-            kept_out = sum(one.reason == "budget" for one in activation.skipped)
+            kept_out = sum(entry.reason == "budget" for entry in activation.skipped)
             budget = budget_of(worldbook_settings(turn), allowed_window(turn.model, turn.settings))
             context.tell(WorldbookOverflowed(kept_out, budget))
         if context.trace.cut:
@@ -74,26 +75,45 @@ def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
         before=activation.before,
         after=activation.after,
         at_depth=tuple(
-            DepthText(4 if one.depth is None else one.depth, one.role, one.content)
-            for one in activation.at_depth
+            DepthText(4 if entry.depth is None else entry.depth, entry.role, entry.content)
+            for entry in activation.at_depth
         ),
         note_top=activation.note_top,
         note_bottom=activation.note_bottom,
         examples_top=activation.examples_top,
         examples_bottom=activation.examples_bottom,
     )
+    expand = expander(context, draft.variables, unknown)
+    beginning = _beginning(draft, expand)
+    begin = beginning.text if beginning is not None and beginning.told else ""
+    directions = directions_of(turn.direction, turn.kind, turn.language, expand, begin)
+    material = replace(material, directions=directions)
+    own = beginning.text if beginning is not None and not beginning.told else ""
 
     def make(preset: Preset, material: PromptMaterial) -> Prompt:
         if draft.template is not None:
             return _text(draft, draft.template, material, context, unknown)
-        return _chat(draft, preset, material, expander(context, draft.variables, unknown))
+        return _chat(draft, preset, material, expander(context, draft.variables, unknown), own)
 
     prompt, trace.cut = fitted(make, turn.preset, material, turn.language, window_of(turn))
     prompt = replace(prompt, report=replace(prompt.report, unknown_macros=tuple(unknown)))
-    return Ready(draft.request, prompt, activation, draft.variables)
+    return Ready(draft.request, prompt, activation, draft.variables, beginning)
 
 
-def _chat(draft: Draft, preset: Preset, material: PromptMaterial, expand: Callable[[str], str]) -> Prompt:
+def _beginning(draft: Draft, expand: Callable[[str], str]) -> Beginning | None:
+    """What the reply of a chat model begins with; a template has its own place for it."""
+    turn = draft.request.turn
+    if draft.template is not None or turn.start is None or turn.kind in ("continue", "impersonate"):
+        return None
+    text = expand(turn.start.value)
+    if not text.strip():
+        return None
+    return Beginning(text, turn.start.show, told=not takes_beginning(draft.prefill, turn.model.model))
+
+
+def _chat(
+    draft: Draft, preset: Preset, material: PromptMaterial, expand: Callable[[str], str], begin: str
+) -> Prompt:
     turn = draft.request.turn
     count = estimator(turn.model.model, turn.token_factor).message
     prompt = assemble(preset, material, expand=expand, count_tokens=count)
@@ -103,6 +123,7 @@ def _chat(draft: Draft, preset: Preset, material: PromptMaterial, expand: Callab
         turn.kind,
         turn.model.model,
         draft.prefill,
+        begin,
         expand=expand,
         count_tokens=count,
     )
@@ -122,10 +143,13 @@ def _text(
     from lunalux_core.dialogue.template_macros import template_macros
 
     turn = draft.request.turn
+    if turn.start is not None:
+        template = replace(template, start=turn.start)
     own = template_macros(template, turn.card.system_prompt)
     expand = expander(replace(context, extra={**context.extra, **own}), draft.variables, unknown)
     history = [
-        replace(one, content=expand(one.content)) if one.role == "user" else one for one in material.history
+        replace(message, content=expand(message.content)) if message.role == "user" else message
+        for message in material.history
     ]
     if turn.kind == "continue" and not turn.partial:
         history.append(HistoryMessage("assistant", "", turn.character.name, turn.reply_id))
@@ -145,11 +169,11 @@ def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace:
     def transform(entry: Entry, content: str) -> str:
         if not scripts:
             return content
-        done = run_scripts(
+        result = run_scripts(
             scripts, content, placement=WORLD_INFO, target="prompt", engine=engine, expand=expand
         )
-        trace.touch(done.applied, "worldbook", entry.comment or str(entry.uid))
-        return done.text
+        trace.touch(result.applied, "worldbook", entry.comment or str(entry.uid))
+        return result.text
 
     chat = [ScanMessage(m.name, m.content, m.role == "user") for m in material.history if not m.hidden]
     card = turn.card

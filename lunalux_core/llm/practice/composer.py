@@ -59,8 +59,8 @@ class Chooser:
     def _uses(self, option: str) -> int:
         literal = max(re.split(r"\{\w+\}", option), key=len)
         # A template that is nothing but a piece leaves no trace; it takes its turn after the others.
-        told = self._told.count(literal) if literal else 1
-        return told + (option in self._chosen)
+        times = self._told.count(literal) if literal else 1
+        return times + (option in self._chosen)
 
 
 def compose(request: ModelRequest) -> Composition:
@@ -89,7 +89,7 @@ class _Composer:
         lead = [""] if self._type == "continue" else []  # what goes on is put behind what is there as it is
         reply = "\n\n".join([*lead, *self._paragraphs()])
         thinking = self._thinking()
-        suggestions = "\n".join(f"- {one}" for one in self._suggestions())
+        suggestions = "\n".join(f"- {suggestion}" for suggestion in self._suggestions())
         tags = f"<next_prompts>\n{suggestions}\n</next_prompts>\n<events>\n{self._event()}\n</events>"
         return Composition(thinking, f"{reply}\n\n{tags}")
 
@@ -167,17 +167,17 @@ class _Composer:
 
     def _event(self) -> str:
         phrases = self._phrases
-        said = phrases.event_said if self._said.echo else phrases.event_quiet
+        beginning = phrases.event_said if self._said.echo else phrases.event_quiet
         character = self._choose.pick(phrases.event_character, "event")
-        return self._filled(" —> ".join((said, character, phrases.event_last)))
+        return self._filled(" —> ".join((beginning, character, phrases.event_last)))
 
     def _thinking(self) -> str:
         phrases = self._phrases
-        said = phrases.thinking_said if self._said.echo else phrases.thinking_quiet
+        beginning = phrases.thinking_said if self._said.echo else phrases.thinking_quiet
         card = phrases.thinking_card if self._used else phrases.thinking_bare
         parts = phrases.comma.join(phrases.kinds[name] for name in self._used)
         plan = "" if self._type == "impersonate" else phrases.thinking_plan
-        whole = phrases.thinking + said + ("" if self._type == "impersonate" else card) + plan
+        whole = phrases.thinking + beginning + ("" if self._type == "impersonate" else card) + plan
         return self._filled(whole, kind=phrases.kinds[self._said.kind], parts=parts)
 
     # -- filling in --------------------------------------------------------------------------------

@@ -103,17 +103,17 @@ def size(text: str) -> int:
 def material_from(messages: Iterable[Message], language: str) -> CharacterMaterial:
     """Stand-in for a caller that knows no card (the gateway): what the prompt's own elements say."""
     nobody = CharacterMaterial("对方", "你") if language == "zh" else CharacterMaterial("The stranger", "you")
-    texts = [one.content for one in messages]
-    found = {}
+    texts = [message.content for message in messages]
+    values = {}
     for element, name in _ELEMENTS.items():
         pattern = re.compile(rf"<{element}>(.*?)</{element}>", re.DOTALL)
         match = next((m for text in texts if (m := pattern.search(text))), None)
         if match:
-            found[name] = match[1]
+            values[name] = match[1]
     for patterns, name in ((_CHARACTER, "name"), (_PERSON, "user")):
-        if said := _first(patterns, texts):
-            found[name] = said
-    return replace(nobody, **found)
+        if text := _first(patterns, texts):
+            values[name] = text
+    return replace(nobody, **values)
 
 
 def _first(patterns: Iterable[re.Pattern[str]], texts: Iterable[str]) -> str:
@@ -125,11 +125,11 @@ def with_names(material: CharacterMaterial) -> CharacterMaterial:
     """The same with short names, the name macros filled in, and blanks made plain."""
     material = replace(material, name=_short_name(material.name), user=material.user.strip())
     changes = {}
-    for one in fields(material):
-        text = getattr(material, one.name)[:FIELD_CHARS]
+    for field in fields(material):
+        text = getattr(material, field.name)[:FIELD_CHARS]
         text = re.sub(r"\{\{char\}\}|<BOT>", lambda _: material.name, text, flags=re.I)
         text = re.sub(r"\{\{user\}\}|<USER>", lambda _: material.user, text, flags=re.I)
-        changes[one.name] = text.replace("\r", "").replace("\xa0", " ")
+        changes[field.name] = text.replace("\r", "").replace("\xa0", " ")
     return replace(material, **changes)
 
 
@@ -144,7 +144,7 @@ def pieces_of(material: CharacterMaterial) -> Pieces:
     place = _sentences(material.scenario)
     return Pieces(
         traits=traits,
-        about=tuple(dict.fromkeys(one for one in about if not _FIRST_PERSON.search(one))),
+        about=tuple(dict.fromkeys(sentence for sentence in about if not _FIRST_PERSON.search(sentence))),
         place=tuple(dict.fromkeys(place)),
         spoken=tuple(dict.fromkeys(line for line in spoken if 3 <= size(line) <= 24 and _fit(line))),
         topics=_topics(material, [*place, *about]),
@@ -156,7 +156,7 @@ def said_in(messages: Iterable[Message]) -> Said:
 
     A framework's message without the person's words is nothing said: in a group, another member spoke last.
     """
-    text = next((one.content for one in reversed(list(messages)) if one.role == "user"), "")
+    text = next((message.content for message in reversed(list(messages)) if message.role == "user"), "")
     if "</chatHistory>" in text and "</userInput>" not in text:
         return Said("silence", "")
     for element in ("userInput", "input_message"):
@@ -168,9 +168,11 @@ def said_in(messages: Iterable[Message]) -> Said:
         return Said("action" if text else "silence", _short(text.strip("* ")))
     plain = re.sub(r"[\"“”「」*_`#{}]+", " ", words).strip()
     kind: Kind = next((kind for kind, sign in _KINDS if sign.search(plain)), "statement")
-    sentences = [one.strip() for one in re.split(r"(?<=[.!?。！？])\s*|\n+", plain) if one.strip()]
-    asked = [one for one in sentences if one[-1] in "?？"]
-    chosen = asked[-1] if kind == "question" and asked else max(sentences, key=size, default="")
+    sentences = [
+        sentence.strip() for sentence in re.split(r"(?<=[.!?。！？])\s*|\n+", plain) if sentence.strip()
+    ]
+    questions = [sentence for sentence in sentences if sentence[-1] in "?？"]
+    chosen = questions[-1] if kind == "question" and questions else max(sentences, key=size, default="")
     return Said(kind, _short(chosen))
 
 
@@ -182,19 +184,19 @@ def _short(text: str, words: int = 9, wide: int = 18) -> str:
     if is_chinese(text):
         clause = re.split(r"[，,；;。]", text)[0] if len(text) > wide else text
         return clause[:wide].strip(" ，。！？!?.…、~～")
-    kept = text.split(" ")[:words]
-    return " ".join(kept)[:70].strip(" ,.!?;:…~-")
+    cut = text.split(" ")[:words]
+    return " ".join(cut)[:70].strip(" ,.!?;:…~-")
 
 
 def _sentences(text: str) -> list[str]:
-    found = []
+    sentences = []
     for line in text.split("\n"):
         line = re.sub(r"^\s*[-•·]\s*", "", line)
         for match in _SENTENCE.finditer(line):
             sentence = " ".join(match[0].split())
             if 4 <= size(sentence) <= (48 if is_chinese(sentence) else 24) and _fit(sentence):
-                found.append(sentence if sentence[-1] in '.!?。！？”"」' else sentence + _stop(sentence))
-    return found
+                sentences.append(sentence if sentence[-1] in '.!?。！？”"」' else sentence + _stop(sentence))
+    return sentences
 
 
 def _fit(text: str) -> bool:

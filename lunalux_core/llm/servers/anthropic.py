@@ -75,15 +75,15 @@ class _Exchange(ServerExchange):
     def messages(self) -> tuple[Message, ...]:
         """Names stand in the text: the protocol has none. Instructions at the end are the person's turn."""
         messages = shaped(replace(self.shape, names=False, user_last=False), self.request)
-        said = [one for one in messages if one.content.strip()]
-        if self.shape.user_last and said and said[-1].role == "assistant":
+        filled = [message for message in messages if message.content.strip()]
+        if self.shape.user_last and filled and filled[-1].role == "assistant":
             return (*messages, Message("user", CLOSERS[self.request.language]))
         return messages
 
     @property
     def begun(self) -> bool:
         """Whether the reply is begun for the model."""
-        messages = [one for one in self.messages if one.content.strip()]
+        messages = [message for message in self.messages if message.content.strip()]
         return bool(messages) and messages[-1].role == "assistant"
 
     def call(self) -> Call:
@@ -113,13 +113,16 @@ class _Exchange(ServerExchange):
 
     def blocks(self) -> list[Block]:
         """Every message as a block: the leading system ones first; the person speaks first after them."""
-        messages = [one for one in self.messages if one.content.strip()]
-        lead = next((place for place, one in enumerate(messages) if one.role != "system"), len(messages))
+        messages = [message for message in self.messages if message.content.strip()]
+        lead = next(
+            (place for place, message in enumerate(messages) if message.role != "system"), len(messages)
+        )
         if lead == len(messages):
             lead = max(lead - 1, 0)  # the last instruction is what the model is to answer
-        blocks: list[Block] = [("system", one.content) for one in messages[:lead]]
+        blocks: list[Block] = [("system", message.content) for message in messages[:lead]]
         turns: list[Block] = [
-            ("assistant" if one.role == "assistant" else "user", one.content) for one in messages[lead:]
+            ("assistant" if message.role == "assistant" else "user", message.content)
+            for message in messages[lead:]
         ]
         if not turns or turns[0][0] != "user":
             turns.insert(0, ("user", OPENERS[self.request.language]))
@@ -176,18 +179,18 @@ class _Exchange(ServerExchange):
 
     def _stops(self) -> dict[str, object]:
         stops = effective_sampling(self.spec.sampling, self.request.sampling).stop or ()
-        wanted = [one for one in stops if one.strip()]  # one of blanks alone is refused
-        return {"stop_sequences": wanted} if wanted and "stop_sequences" not in self.learnt.refused else {}
+        filled = [stop for stop in stops if stop.strip()]  # one of blanks alone is refused
+        return {"stop_sequences": filled} if filled and "stop_sequences" not in self.learnt.refused else {}
 
     def _limits(self) -> dict[str, object]:
         """How long the reply may be, how the model samples and thinks."""
         sampling, refused = effective_sampling(self.spec.sampling, self.request.sampling), self.learnt.refused
-        wanted = sampling.max_tokens or DEFAULT_TOKENS
-        thinking = self._thinking(sampling, wanted)
+        limit = sampling.max_tokens or DEFAULT_TOKENS
+        thinking = self._thinking(sampling, limit)
         if thinking:
             return thinking
         most = self.learnt.most
-        body: dict[str, object] = {"max_tokens": wanted if most is None else min(wanted, most)}
+        body: dict[str, object] = {"max_tokens": limit if most is None else min(limit, most)}
         for name in _SAMPLING:
             value = getattr(sampling, name)
             if value is not None and name not in refused:
@@ -198,19 +201,19 @@ class _Exchange(ServerExchange):
             body["temperature"] = 1
         return body
 
-    def _thinking(self, sampling: Sampling, wanted: int) -> dict[str, object]:
+    def _thinking(self, sampling: Sampling, reply_tokens: int) -> dict[str, object]:
         """The fields of a call that thinks; nothing where none is wanted or none is possible. A model that
         thinks takes no sampling, and a reply that is begun is not thought about."""
         wish = _wish(sampling)
         if not wish.budget or self.begun:
             return {}
         forms = ("adaptive", "enabled") if wish.effort else ("enabled", "adaptive")
-        form = next((one for one in forms if f"thinking.{one}" not in self.learnt.refused), "")
-        most = self.learnt.most or wanted + wish.budget
-        budget = min(wish.budget, most - min(wanted, most // 2))
+        form = next((form for form in forms if f"thinking.{form}" not in self.learnt.refused), "")
+        most = self.learnt.most or reply_tokens + wish.budget
+        budget = min(wish.budget, most - min(reply_tokens, most // 2))
         if not form or budget < LEAST_BUDGET:
             return {}
-        tokens = min(wanted + budget, most)
+        tokens = min(reply_tokens + budget, most)
         if form == "enabled":
             return {"max_tokens": tokens, "thinking": {"type": "enabled", "budget_tokens": budget}}
         thinking: dict[str, object] = {"type": "adaptive"}
@@ -223,8 +226,8 @@ class _Exchange(ServerExchange):
 
     def _capped(self, status: int, text: str) -> bool:
         """Whether the reply was allowed more tokens than this model writes; from now on it is not."""
-        found = _TOO_MANY_TOKENS.search(text) if status in {400, 422} else None
-        return self.capped_at(int(found["most"]) if found is not None else 0)
+        match = _TOO_MANY_TOKENS.search(text) if status in {400, 422} else None
+        return self.capped_at(int(match["most"]) if match is not None else 0)
 
 
 class AnthropicModel(ServerModel):
@@ -265,8 +268,8 @@ class AnthropicModel(ServerModel):
 
     async def prefill(self) -> Prefill:
         """Taken until a model refuses it."""
-        known = await ServerModel.prefill(self)
-        return "trailing" if known == "unknown" else known
+        prefill = await ServerModel.prefill(self)
+        return "trailing" if prefill == "unknown" else prefill
 
     async def window(self) -> int | None:
         """The tokens of the model's whole window as the server tells it, None where it does not.

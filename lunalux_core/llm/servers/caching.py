@@ -54,13 +54,13 @@ class SentPrompts:
     def _nearest(self, hashes: tuple[int, ...]) -> tuple[int, tuple[int, ...] | None]:
         """The remembered prompt that shares most blocks at the beginning, and how many."""
         shared, nearest = 0, None
-        for one in reversed(self._recent):
+        for lengths in reversed(self._recent):
             same = next(
-                (place for place, (a, b) in enumerate(zip(one, hashes, strict=False)) if a != b),
-                min(len(one), len(hashes)),
+                (place for place, (a, b) in enumerate(zip(lengths, hashes, strict=False)) if a != b),
+                min(len(lengths), len(hashes)),
             )
             if same > shared:
-                shared, nearest = same, one
+                shared, nearest = same, lengths
         return shared, nearest
 
 

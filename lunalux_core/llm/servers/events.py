@@ -128,7 +128,9 @@ def _read(said: Said, event: dict[str, Any], depth: int) -> None:
 
 
 def _choice(said: Said, event: dict[str, Any], choices: list[Any]) -> None:
-    choice = next((one for one in choices if isinstance(one, dict) and not one.get("index")), None)
+    choice = next(
+        (choice for choice in choices if isinstance(choice, dict) and not choice.get("index")), None
+    )
     if choice is None:
         return
     if delta := choice.get("delta"):
@@ -144,9 +146,9 @@ def _choice(said: Said, event: dict[str, Any], choices: list[Any]) -> None:
     reason = choice.get("finish_reason")
     if isinstance(reason, str) and reason and reason.lower() not in {"null", "none"}:
         if reason.lower() == "error":
-            told = choice.get("error")
-            told = told if isinstance(told, dict) else {"message": told or "server error"}
-            said.refusal = event if event.get("error") else {"error": {"code": 500, **told}}
+            error = choice.get("error")
+            error = error if isinstance(error, dict) else {"message": error or "server error"}
+            said.refusal = event if event.get("error") else {"error": {"code": 500, **error}}
         else:
             said.finish = reason
 
@@ -194,9 +196,9 @@ def _flat(value: object) -> str:
     """The text of a part's field, one step down at most: a hostile nest must not be followed."""
     if isinstance(value, list):
         return "".join(
-            one if isinstance(one, str) else str(one.get("text") or "")
-            for one in value
-            if isinstance(one, (str, dict))
+            block if isinstance(block, str) else str(block.get("text") or "")
+            for block in value
+            if isinstance(block, (str, dict))
         )
     return value if isinstance(value, str) else ""
 
@@ -244,9 +246,9 @@ def _stopped(said: Said, message: object) -> None:
         return
     said.finish = reason
     details = message.get("stop_details")
-    told = details.get("explanation") if isinstance(details, dict) else None
-    if isinstance(told, str) and finish_of(reason) == "filtered":
-        said.blocked = told
+    explanation = details.get("explanation") if isinstance(details, dict) else None
+    if isinstance(explanation, str) and finish_of(reason) == "filtered":
+        said.blocked = explanation
 
 
 # -- the others --------------------------------------------------------------------------------------
@@ -254,7 +256,10 @@ def _stopped(said: Said, message: object) -> None:
 
 def _candidate(said: Said, candidates: list[Any]) -> None:
     """Gemini's."""
-    candidate = next((one for one in candidates if isinstance(one, dict) and not one.get("index")), None)
+    candidate = next(
+        (candidate for candidate in candidates if isinstance(candidate, dict) and not candidate.get("index")),
+        None,
+    )
     if candidate is None:
         return
     content = candidate.get("content")

@@ -119,7 +119,7 @@ def _contents(messages: tuple[Message, ...]) -> dict[str, object]:
     A system message further down keeps its place and becomes the user's, which is as near as the
     protocol comes; neighbours of one role are merged, since it wants the roles to alternate.
     """
-    lead = next((i for i, one in enumerate(messages) if one.role != "system"), len(messages))
+    lead = next((i for i, message in enumerate(messages) if message.role != "system"), len(messages))
     system, rest = messages[:lead], messages[lead:]
     if not rest:
         # Contents must not be empty: the last instruction is what the model is to answer.
@@ -136,7 +136,7 @@ def _contents(messages: tuple[Message, ...]) -> dict[str, object]:
     body: dict[str, object] = {
         "contents": [{"role": role, "parts": [{"text": "\n\n".join(texts)}]} for role, texts in turns]
     }
-    instruction = "\n\n".join(one.content for one in system if one.content.strip())
+    instruction = "\n\n".join(message.content for message in system if message.content.strip())
     if instruction:
         body["systemInstruction"] = {"parts": [{"text": instruction}]}
     return body

@@ -151,9 +151,9 @@ def _wait_before(error: LunaluxError, tries: int, retry: Retry) -> float | None:
     if error.code not in RETRIABLE or error.params.get("lasting") or tries >= retry.attempts:
         return None
     least = retry.base_delay * float(2**tries) * random.uniform(0.8, 1.2)
-    asked = error.params.get("seconds")
-    if isinstance(asked, (int, float)):
-        return max(float(asked), least) if asked <= retry.max_wait else None
+    seconds = error.params.get("seconds")
+    if isinstance(seconds, (int, float)):
+        return max(float(seconds), least) if seconds <= retry.max_wait else None
     return least
 
 

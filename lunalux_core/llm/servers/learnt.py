@@ -41,18 +41,18 @@ class Learnt:
 
     def as_json(self) -> dict[str, Any]:
         """Only what was learnt; empty where nothing was."""
-        told: dict[str, Any] = {}
+        record: dict[str, Any] = {}
         if self.refused:
-            told["refused"] = sorted(self.refused)
+            record["refused"] = sorted(self.refused)
         if self.shape != Shape():
-            told["post_process"] = self.shape.as_json()
+            record["post_process"] = self.shape.as_json()
         if not self.stream:
-            told["stream"] = False
+            record["stream"] = False
         if self.most is not None:
-            told["max_tokens"] = self.most
+            record["max_tokens"] = self.most
         if self.prefill:
-            told["prefill"] = self.prefill
-        return told
+            record["prefill"] = self.prefill
+        return record
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Learnt:
@@ -60,11 +60,11 @@ class Learnt:
         most = value.get("max_tokens")
         prefill = value.get("prefill")
         return cls(
-            {one for one in refused if isinstance(one, str)} if isinstance(refused, list) else set(),
+            {name for name in refused if isinstance(name, str)} if isinstance(refused, list) else set(),
             Shape.from_json(value.get("post_process")),
             value.get("stream") is not False,
             most if isinstance(most, int) and not isinstance(most, bool) and most > 0 else None,
-            next((one for one in PREFILLS if one == prefill), ""),
+            next((form for form in PREFILLS if form == prefill), ""),
         )
 
 

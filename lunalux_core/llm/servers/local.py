@@ -51,9 +51,9 @@ LOCAL_SERVERS: Mapping[str, LocalServer] = {
 async def local_servers(servers: Sequence[LocalServer] | None = None) -> tuple[ModelSpec, ...]:
     """The models of every local server that answers, in the order of `LOCAL_SERVERS`. Never raises
     because a server is absent or strange; takes about two seconds at the very worst."""
-    asked = tuple(LOCAL_SERVERS.values()) if servers is None else servers
-    found = await asyncio.gather(*(_models(server) for server in asked))
-    return tuple(spec for specs in found for spec in specs)
+    queried = tuple(LOCAL_SERVERS.values()) if servers is None else servers
+    models = await asyncio.gather(*(_models(server) for server in queried))
+    return tuple(spec for specs in models for spec in specs)
 
 
 async def _models(server: LocalServer) -> tuple[ModelSpec, ...]:

@@ -77,7 +77,7 @@ class Marks:
 def marks(own: tuple[str, ...] = ()) -> Marks:
     """The marks in use; `own` is a person's pair, or empty."""
     pairs: Sequence[Pair] = PAIRS
-    if len(own) == 2 and all(one.strip() for one in own):
+    if len(own) == 2 and all(mark.strip() for mark in own):
         pairs = (Pair(own[0].strip()[:LONGEST], own[1].strip()[:LONGEST]), *PAIRS)
     openings = dict[str, tuple[str, ...]]()
     for pair in pairs:

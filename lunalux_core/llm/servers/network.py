@@ -39,9 +39,9 @@ def is_loopback(host: str) -> bool:
     return host in {"localhost", "::1"} or host.startswith("127.")
 
 
-def same_origin(one: str, other: str) -> bool:
+def same_origin(url: str, other: str) -> bool:
     """Whether two addresses are of the same server: scheme, host and port."""
-    origin = _origin(one)
+    origin = _origin(url)
     return origin is not None and origin == _origin(other)
 
 
@@ -74,11 +74,11 @@ def proxy_for(url: str, environ: Mapping[str, str] | None = None) -> Proxy | Non
 
 def _variables(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Variables about proxies by their lower-case name, as (name as written, value); lower case wins."""
-    found: dict[str, tuple[str, str]] = {}
+    variables: dict[str, tuple[str, str]] = {}
     for name in sorted(environ):  # capitals come first
         if name.lower().endswith("_proxy") and environ[name].strip():
-            found[name.lower()] = (name, environ[name].strip())
-    return found
+            variables[name.lower()] = (name, environ[name].strip())
+    return variables
 
 
 def _of_the_system(scheme: str, host: str) -> Proxy | None:
@@ -168,20 +168,20 @@ def _loaded(context: ssl.SSLContext, place: str) -> bool:
 def diagnosis(error: BaseException, proxy: Proxy | None) -> tuple[Obstacle, str]:
     """Why no connection came about, and what more there is to name: the proxy, or the certificate's fault."""
     chain = tuple(_causes(error))
-    names = {type(one).__name__ for one in chain}
-    for one in chain:
-        if isinstance(one, ssl.SSLCertVerificationError):
-            return "certificate", one.verify_message or str(one)
+    names = {type(cause).__name__ for cause in chain}
+    for cause in chain:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return "certificate", cause.verify_message or str(cause)
     if "ProxyError" in names:
         return "proxy", f"{proxy.place} ({proxy.variable})" if proxy else ""
-    for one in chain:
-        if isinstance(one, ssl.SSLError):
-            return "tls", one.reason or ""
+    for cause in chain:
+        if isinstance(cause, ssl.SSLError):
+            return "tls", cause.reason or ""
     if proxy is not None:
         return "proxy", f"{proxy.place} ({proxy.variable})"
-    if any(isinstance(one, socket.gaierror) for one in chain):
+    if any(isinstance(cause, socket.gaierror) for cause in chain):
         return "dns", ""
-    if any(isinstance(one, ConnectionRefusedError) for one in chain) or "refused" in str(error).lower():
+    if any(isinstance(cause, ConnectionRefusedError) for cause in chain) or "refused" in str(error).lower():
         return "refused", ""
     text = str(error)
     if "RemoteProtocolError" in names and ("\\x15\\x03" in text or "illegal status line" in text.lower()):
@@ -206,11 +206,13 @@ async def speaks_tls(url: str) -> bool:
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """The error and all that led to it, groups taken apart."""
     seen: list[BaseException] = [error]
-    for one in seen:
-        yield one
+    for cause in seen:
+        yield cause
         more = [
-            one.__cause__,
-            one.__context__,
-            *(one.exceptions if isinstance(one, BaseExceptionGroup) else ()),
+            cause.__cause__,
+            cause.__context__,
+            *(cause.exceptions if isinstance(cause, BaseExceptionGroup) else ()),
         ]
-        seen += [cause for cause in more if cause is not None and all(cause is not known for known in seen)]
+        seen += [
+            cause for cause in more if cause is not None and all(cause is not earlier for earlier in seen)
+        ]

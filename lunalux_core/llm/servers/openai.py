@@ -27,7 +27,9 @@ DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 _OPTIONAL = (
     "stream_options",
-    *dict.fromkeys(wire.partition(".")[0] for one in PARAMETERS.values() for wire in one.wire.values()),
+    *dict.fromkeys(
+        wire.partition(".")[0] for parameter in PARAMETERS.values() for wire in parameter.wire.values()
+    ),
     "repeat_penalty",
 )
 """Fields that a server may refuse by name; the call is then made without them."""
@@ -67,8 +69,8 @@ class _Exchange(ServerExchange):
         if self.spec.provider == "ollama":
             return completed(self._ollama(), self.spec.options)
         body = _body(self.spec, self.request, self.messages, stream=self.streams)
-        if self.learnt.most is not None and isinstance(wanted := body.get("max_tokens"), int):
-            body["max_tokens"] = min(wanted, self.learnt.most)
+        if self.learnt.most is not None and isinstance(limit := body.get("max_tokens"), int):
+            body["max_tokens"] = min(limit, self.learnt.most)
         for name in self.learnt.refused & set(body):
             value = body.pop(name)
             if name == "max_tokens":
@@ -83,7 +85,7 @@ class _Exchange(ServerExchange):
         fields = request_fields("ollama", sampling).body
         body = {
             "model": self.spec.model,
-            "messages": [{"role": one.role, "content": one.content} for one in self.messages],
+            "messages": [{"role": message.role, "content": message.content} for message in self.messages],
             "stream": self.streams,
             **{name: value for name, value in fields.items() if name not in self.learnt.refused},
             "options": {"num_ctx": self.spec.context_tokens, **fields.get("options", {})},
@@ -136,15 +138,17 @@ class _Exchange(ServerExchange):
 
     def _stable(self) -> list[Block]:
         """The messages as blocks, without a reply that is begun."""
-        blocks: list[Block] = [(one.role, one.content) for one in self.messages]
+        blocks: list[Block] = [(message.role, message.content) for message in self.messages]
         return blocks[:-1] if blocks and blocks[-1][0] == "assistant" else blocks
 
     def _marked(self, messages: object) -> list[object]:
         marks = self.sent.marks(self._stable())
         wire = messages if isinstance(messages, list) else []
         return [
-            {**one, "content": [marked_part(one["content"])]} if place in marks and one["content"] else one
-            for place, one in enumerate(wire)
+            {**message, "content": [marked_part(message["content"])]}
+            if place in marks and message["content"]
+            else message
+            for place, message in enumerate(wire)
         ]
 
     def proved(self) -> None:
@@ -170,8 +174,8 @@ class _Exchange(ServerExchange):
     def _capped(self, status: int, body: bytes) -> bool:
         """Whether the reply was allowed more tokens than this model takes; from now on it is not."""
         text = body[:4000].decode("utf-8", "replace").lower()
-        found = _TOO_MANY_TOKENS.search(text) if status in {400, 422} else None
-        return self.capped_at(int(found["most"]) if found is not None else 0)
+        match = _TOO_MANY_TOKENS.search(text) if status in {400, 422} else None
+        return self.capped_at(int(match["most"]) if match is not None else 0)
 
 
 class OpenAIModel(ServerModel):
@@ -191,8 +195,8 @@ class OpenAIModel(ServerModel):
 
     async def prefill(self) -> Prefill:
         """Learnt, or usual for this kind of server."""
-        known = await ServerModel.prefill(self)
-        return usual_prefill(self._spec, self._base_url) if known == "unknown" else known
+        prefill = await ServerModel.prefill(self)
+        return usual_prefill(self._spec, self._base_url) if prefill == "unknown" else prefill
 
     async def models(self, seconds: float = LIST_SECONDS) -> tuple[str, ...]:
         """The names of the server's models, in its order, within `seconds`.

@@ -89,12 +89,12 @@ class HttpPool:
                 raise _unusable(proxy)
             # Reading the certificate store takes tens of milliseconds: not on the loop that draws.
             try:
-                made = await asyncio.to_thread(_make_client, base_url, self.timeouts.connect, proxy)
+                client = await asyncio.to_thread(_make_client, base_url, self.timeouts.connect, proxy)
             except (ImportError, ValueError):
                 if proxy is None:
                     raise
                 raise _unusable(proxy) from None
-            self._clients.setdefault(base_url, made)
+            self._clients.setdefault(base_url, client)
         return self._clients[base_url]
 
     def proxy_of(self, base_url: str) -> Proxy | None:

@@ -108,7 +108,7 @@ class ReplyDecoder:
     def _new(self, said: Said) -> Iterator[tuple[Kind, str]]:
         """What a whole message adds to the pieces that came before it: nothing, as a rule."""
         for kind in ("thinking", "text"):
-            whole = "".join(text for one, text in said.parts if one == kind)
+            whole = "".join(text for part_kind, text in said.parts if part_kind == kind)
             if not self._came[kind]:
                 yield kind, whole
                 continue
@@ -202,5 +202,5 @@ def _with_text(first: Delta, parts: list[str]) -> Delta:
 
 def effective_sampling(spec: Sampling, request: Sampling) -> Sampling:
     """The request's parameters where set, else those saved with the model."""
-    chosen = {one.name: getattr(request, one.name) for one in fields(request)}
+    chosen = {field.name: getattr(request, field.name) for field in fields(request)}
     return replace(spec, **{name: value for name, value in chosen.items() if value is not None})

@@ -80,12 +80,12 @@ def _inner(parsed: dict[str, object]) -> dict[str, object]:
     """The object that describes the failure: under `error`, and under another one in it, or the whole."""
     inner = parsed
     for _ in range(3):
-        found = inner.get("error") or inner.get("base_resp")
-        if not found:
+        reason = inner.get("error") or inner.get("base_resp")
+        if not reason:
             break
-        if not isinstance(found, dict):
-            return {**inner, "message": found} if isinstance(found, str) else inner
-        inner = found
+        if not isinstance(reason, dict):
+            return {**inner, "message": reason} if isinstance(reason, str) else inner
+        inner = reason
     return inner
 
 
@@ -96,7 +96,7 @@ def _prose(value: object, depth: int) -> str:
     if depth > 4:
         return ""
     if isinstance(value, list):
-        return "; ".join(text for one in value[:5] if (text := _prose(one, depth + 1)))
+        return "; ".join(text for item in value[:5] if (text := _prose(item, depth + 1)))
     if not isinstance(value, dict):
         return ""
     text = next((text for key in _PROSE if key in value and (text := _prose(value[key], depth + 1))), "")

@@ -48,54 +48,54 @@ class RequestFields:
 
 def request_fields(kind: ServerKind, sampling: Sampling, *, text: bool = False) -> RequestFields:
     """The parameters that are set, as this kind of server takes them; `text`: in its protocol for text."""
-    made = RequestFields()
+    result = RequestFields()
     names = _TEXT_NAMES.get(kind, {}) if text else {}
-    for one in fields(sampling):
-        value = getattr(sampling, one.name)
-        if value is None or value == "auto" or (one.name == "seed" and value < 0):
+    for param in fields(sampling):
+        value = getattr(sampling, param.name)
+        if value is None or value == "auto" or (param.name == "seed" and value < 0):
             continue  # the server's own choice
-        wire = names.get(one.name, PARAMETERS[one.name].wire.get(kind, ""))
+        wire = names.get(param.name, PARAMETERS[param.name].wire.get(kind, ""))
         if not wire:
-            made.untaken[one.name] = "kind"
+            result.untaken[param.name] = "kind"
             continue
-        _put(made, kind, one.name, wire, value)
-    _dynamic_temperature(made, kind, sampling)
+        _put(result, kind, param.name, wire, value)
+    _dynamic_temperature(result, kind, sampling)
     if sampling.repeat_penalty is not None and kind == "generic":
         # The same parameter: llama.cpp and Ollama know this name, vLLM and OpenRouter the other.
-        made.body["repeat_penalty"] = sampling.repeat_penalty
-    return made
+        result.body["repeat_penalty"] = sampling.repeat_penalty
+    return result
 
 
-def _put(made: RequestFields, kind: ServerKind, name: str, wire: str, value: Any) -> None:
+def _put(result: RequestFields, kind: ServerKind, name: str, wire: str, value: Any) -> None:
     if name in {"dynatemp_low", "dynatemp_high"} and wire == "dynatemp_range":
         return
-    value = _converted(made, kind, name, value)
+    value = _converted(result, kind, name, value)
     if value is None:
-        made.untaken[name] = "value"
+        result.untaken[name] = "value"
         return
-    _set(made.body, wire, value)
+    _set(result.body, wire, value)
     if kind == "gemini" and name == "json_schema":
-        _set(made.body, "generationConfig.responseMimeType", "application/json")
+        _set(result.body, "generationConfig.responseMimeType", "application/json")
     if kind == "textgen" and name == "dynatemp_low":
-        made.body["dynamic_temperature"] = True
+        result.body["dynamic_temperature"] = True
     if kind == "anthropic" and name == "reasoning_budget":
-        _set(made.body, "thinking.type", "enabled")
+        _set(result.body, "thinking.type", "enabled")
 
 
-def _converted(made: RequestFields, kind: ServerKind, name: str, value: Any) -> Any:
+def _converted(result: RequestFields, kind: ServerKind, name: str, value: Any) -> Any:
     """The value in the server's form; None where it has none for it."""
     match name:
         case "stop":
             limit = STOP_LIMITS.get(kind, len(value))
             if len(value) > limit:
-                made.untaken[name] = "limit"
+                result.untaken[name] = "limit"
             return list(value[:limit])
         case "logit_bias":
             return _bias(kind, value)
         case "dry_sequence_breakers" if kind == "textgen":
             return json.dumps(list(value), ensure_ascii=False)
         case "banned_strings" if kind == "textgen":
-            return ",".join(value) if all(one.strip().isdigit() for one in value) else None
+            return ",".join(value) if all(token.strip().isdigit() for token in value) else None
         case "sampler_order":
             return _order(kind, value)
         case "json_schema" if PARAMETERS[name].wire[kind] == "response_format":
@@ -109,9 +109,9 @@ def _converted(made: RequestFields, kind: ServerKind, name: str, value: Any) -> 
 
 def _bias(kind: ServerKind, value: Mapping[str, float]) -> Any:
     if kind == "llamacpp":
-        return [[int(one) if one.isdigit() else one, bias] for one, bias in value.items()]
+        return [[int(token) if token.isdigit() else token, bias] for token, bias in value.items()]
     # OpenAI's protocol takes numbers of tokens only, and -100 for a ban.
-    numbers = {one: -100 if bias is False else bias for one, bias in value.items() if one.isdigit()}
+    numbers = {token: -100 if bias is False else bias for token, bias in value.items() if token.isdigit()}
     return numbers or None
 
 
@@ -119,19 +119,23 @@ def _order(kind: ServerKind, value: Iterable[str | int]) -> Any:
     """The order in the server's words; KoboldCpp's numbers and the others' names are the same samplers."""
     if kind == "koboldcpp":
         numbers = [
-            one if isinstance(one, int) else _KOBOLD_SAMPLERS.index(one) if one in _KOBOLD_SAMPLERS else None
-            for one in value
+            sampler
+            if isinstance(sampler, int)
+            else _KOBOLD_SAMPLERS.index(sampler)
+            if sampler in _KOBOLD_SAMPLERS
+            else None
+            for sampler in value
         ]
         return numbers if None not in numbers else None
     count = len(_KOBOLD_SAMPLERS)
     names = [
-        (_KOBOLD_SAMPLERS[one] if 0 <= one < count else None) if isinstance(one, int) else one
-        for one in value
+        (_KOBOLD_SAMPLERS[sampler] if 0 <= sampler < count else None) if isinstance(sampler, int) else sampler
+        for sampler in value
     ]
     if None in names:
         return None
     if kind == "llamacpp":
-        return [_LLAMA_SAMPLERS.get(str(one), one) for one in names if one not in {"top_a", "tfs"}]
+        return [_LLAMA_SAMPLERS.get(str(name), name) for name in names if name not in {"top_a", "tfs"}]
     return names
 
 
@@ -147,24 +151,24 @@ def _effort(kind: ServerKind, value: str) -> Any:
     return nearest.get(kind, {}).get(value, value)
 
 
-def _dynamic_temperature(made: RequestFields, kind: ServerKind, sampling: Sampling) -> None:
+def _dynamic_temperature(result: RequestFields, kind: ServerKind, sampling: Sampling) -> None:
     """llama.cpp and KoboldCpp take the middle of the range as temperature, and half its width."""
     low, high = sampling.dynatemp_low, sampling.dynatemp_high
     if kind not in {"llamacpp", "koboldcpp"} or (low is None and high is None):
         return
     if low is None or high is None or low > high:
-        made.untaken |= {
+        result.untaken |= {
             name: "value" for name in ("dynatemp_low", "dynatemp_high") if getattr(sampling, name) is not None
         }
         return
-    made.body["temperature"] = round((low + high) / 2, 6)
-    made.body["dynatemp_range"] = round((high - low) / 2, 6)
+    result.body["temperature"] = round((low + high) / 2, 6)
+    result.body["dynatemp_range"] = round((high - low) / 2, 6)
 
 
 def _set(body: dict[str, Any], path: str, value: Any) -> None:
     *folders, name = path.split(".")
-    for one in folders:
-        body = body.setdefault(one, {})
+    for folder in folders:
+        body = body.setdefault(folder, {})
     body[name] = value
 
 
@@ -179,19 +183,19 @@ def completed(call: Call, options: ModelOptions) -> Call:
     for path in options.drop:
         _drop(body, path)
     lower = {name.lower() for name in options.headers}
-    kept = {name: value for name, value in call.headers.items() if name.lower() not in lower}
-    return replace(call, body=body, headers={**kept, **options.headers})
+    headers = {name: value for name, value in call.headers.items() if name.lower() not in lower}
+    return replace(call, body=body, headers={**headers, **options.headers})
 
 
 def merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     """`body` with `extra` in it; objects are merged, everything else is replaced."""
-    made = dict(body)
+    result = dict(body)
     for name, value in extra.items():
-        before = made.get(name)
-        made[name] = (
+        before = result.get(name)
+        result[name] = (
             merged(before, value) if isinstance(before, Mapping) and isinstance(value, Mapping) else value
         )
-    return made
+    return result
 
 
 def _drop(body: dict[str, Any], path: str) -> None:

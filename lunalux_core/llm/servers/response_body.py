@@ -188,15 +188,15 @@ def _items(parsed: object) -> list[object]:
 
 def _documents(text: str) -> list[object]:
     """The documents of a body: one, or several with or without blanks between them."""
-    found: list[object] = []
+    documents: list[object] = []
     place = 0
     while (place := place + len(text[place:]) - len(text[place:].lstrip())) < len(text):
         try:
             parsed, place = _JSON.raw_decode(text, place)
         except (ValueError, RecursionError):
             break
-        found += _items(parsed)
-    return found
+        documents += _items(parsed)
+    return documents
 
 
 async def read_reply(

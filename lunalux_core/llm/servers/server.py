@@ -114,8 +114,8 @@ class ServerExchange(ABC):
 
         A limit of 0 is none.
         """
-        wanted = self.call().body.get("max_tokens")
-        if not isinstance(wanted, int) or not 0 < most < wanted:
+        limit = self.call().body.get("max_tokens")
+        if not isinstance(limit, int) or not 0 < most < limit:
             return False
         self.learnt.most = most
         self._changed = True
@@ -197,15 +197,15 @@ class ServerModel(ABC):
                 yield delta if delta.finish is None else replace(delta, shape=str(exchange.shape))
 
     def _exchange(self, request: ModelRequest) -> ServerExchange:
-        known, place = self._pool.knowledge, (self._base_url, self._spec.model)
+        knowledge, place = self._pool.knowledge, (self._base_url, self._spec.model)
         return self.exchange(
             self._failures,
             self._spec,
             request,
             self._base_url,
             {**self._headers(), **self.traced(request)},
-            known.of(*place),
-            lambda learnt: known.keep(*place, learnt),
+            knowledge.of(*place),
+            lambda learnt: knowledge.keep(*place, learnt),
             self._pool.timeouts,
             self._pool.sent(*place),
         )

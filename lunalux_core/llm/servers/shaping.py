@@ -48,18 +48,18 @@ class Shape:
         """The next shape to try after a refusal in these words; None when they are not about the messages, or
         nothing is left to try."""
         text = refusal.lower()
-        named = self.names and self.mode == "none" and any(one.name for one in messages)
+        named = self.names and self.mode == "none" and any(message.name for message in messages)
         if named and _NAME.search(text):
             return replace(self, names=False)
         if _USER_LAST.search(text) and not self.user_last:
             return replace(self, user_last=True)
-        for sign, wanted in ((_NO_SYSTEM, "system"), (_ALTERNATE, "strict"), (_SYSTEM_FIRST, "semi-strict")):
+        for sign, shape in ((_NO_SYSTEM, "system"), (_ALTERNATE, "strict"), (_SYSTEM_FIRST, "semi-strict")):
             if not sign.search(text):
                 continue
-            if wanted == "system" and self.system and self.mode != "single":
+            if shape == "system" and self.system and self.mode != "single":
                 return replace(self, system=False)
-            if wanted != "system" and _rank(self.mode) < _rank(wanted):
-                return replace(self, mode=wanted)  # type: ignore[arg-type]
+            if shape != "system" and _rank(self.mode) < _rank(shape):
+                return replace(self, mode=shape)  # type: ignore[arg-type]
             return self._stricter()
         return self._stricter() if _TEMPLATE.search(text) else None
 
@@ -125,15 +125,19 @@ def shaped(shape: Shape, request: ModelRequest) -> tuple[Message, ...]:
     """The messages of a request as they go over the wire."""
     messages = list(request.messages)
     if shape.mode != "none" or not shape.system or not shape.names:
-        messages = [_named(one, request.character, alone=shape.mode == "single") for one in messages]
+        messages = [_named(message, request.character, alone=shape.mode == "single") for message in messages]
     if not shape.system and shape.mode != "single":
-        messages = [replace(one, role="user") if one.role == "system" else one for one in messages]
+        messages = [
+            replace(message, role="user") if message.role == "system" else message for message in messages
+        ]
     if shape.mode == "single":
-        messages = [replace(one, role="user") for one in messages]
+        messages = [replace(message, role="user") for message in messages]
     if shape.mode != "none" or not shape.system:
         messages = _merged(messages)
     if shape.mode in {"semi-strict", "strict"}:
-        rest = (replace(one, role="user") if one.role == "system" else one for one in messages[1:])
+        rest = (
+            replace(message, role="user") if message.role == "system" else message for message in messages[1:]
+        )
         messages = _merged([*messages[:1], *rest])
     if shape.mode == "strict":
         lead = 1 if messages and messages[0].role == "system" else 0
@@ -166,11 +170,11 @@ def _called(role: str | None, character: CharacterMaterial | None) -> str:
 def _merged(messages: Iterable[Message]) -> list[Message]:
     """Neighbours of one role in one message; those without words are left out."""
     merged: list[Message] = []
-    for one in messages:
-        if not one.content:
+    for message in messages:
+        if not message.content:
             continue
-        if merged and merged[-1].role == one.role:
-            merged[-1] = replace(one, content=f"{merged[-1].content}\n\n{one.content}")
+        if merged and merged[-1].role == message.role:
+            merged[-1] = replace(message, content=f"{merged[-1].content}\n\n{message.content}")
         else:
-            merged.append(one)
+            merged.append(message)
     return merged

@@ -142,7 +142,7 @@ def _plain(event: Event) -> str:
 def _as_error(data: str) -> str:
     """The data of an event that is called an error, under the key that says so in all other events."""
     try:
-        told = json.loads(data)
+        body = json.loads(data)
     except (ValueError, RecursionError):
-        told = data
-    return json.dumps({"error": told})
+        body = data
+    return json.dumps({"error": body})

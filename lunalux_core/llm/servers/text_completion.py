@@ -39,7 +39,9 @@ _OPTIONAL = (
     "stream_options",
     "cache_prompt",
     "repeat_penalty",
-    *dict.fromkeys(wire for one in PARAMETERS.values() for wire in one.wire.values() if "." not in wire),
+    *dict.fromkeys(
+        wire for parameter in PARAMETERS.values() for wire in parameter.wire.values() if "." not in wire
+    ),
 )
 _REFUSES = re.compile(
     r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra_forbidden"
@@ -98,10 +100,10 @@ class TextCompletionModel(OpenAIModel):
 
     async def kind(self) -> ServerKind:
         """What the server is, found out once; never raises."""
-        known = self._known
-        if known.kind is None:
-            known.kind = _PROVIDERS.get(str(self._spec.provider)) or await self._asked()
-        return known.kind or "generic"
+        learnt = self._known
+        if learnt.kind is None:
+            learnt.kind = _PROVIDERS.get(str(self._spec.provider)) or await self._asked()
+        return learnt.kind or "generic"
 
     async def _asked(self) -> ServerKind | None:
         """None where nothing answers: it may be started later."""
@@ -116,7 +118,7 @@ class TextCompletionModel(OpenAIModel):
 
     async def served_template(self, messages: tuple[Message, ...]) -> str:
         """What the server's chat template makes of messages, up to the reply; "" where it does not say."""
-        turns = [{"role": one.role, "content": one.content} for one in messages]
+        turns = [{"role": message.role, "content": message.content} for message in messages]
         if await self.kind() == "llamacpp":
             answer = await self.beside("apply-template", {"messages": turns})
             if text := _text_of(answer, "prompt"):
@@ -238,21 +240,21 @@ class TextDecoder(ReplyDecoder):
             raise self.failures.refusal(read_report(event, None, {}))
         self._count(event)
         choices = event.get("choices")
-        said = choices[0] if isinstance(choices, list) and choices else event
-        if not isinstance(said, dict):
+        choice = choices[0] if isinstance(choices, list) and choices else event
+        if not isinstance(choice, dict):
             return
         text = next(
-            (said[name] for name in ("text", "content", "token") if isinstance(said.get(name), str)), ""
+            (choice[name] for name in ("text", "content", "token") if isinstance(choice.get(name), str)), ""
         )
         if text:
             yield from self._answer(text)
-        self._ends(said)
+        self._ends(choice)
 
-    def _ends(self, said: Mapping[str, object]) -> None:
-        if said.get("stop") is True:  # llama.cpp's last event
-            limited = said.get("stop_type") == "limit" or said.get("stopped_limit") is True
+    def _ends(self, choice: Mapping[str, object]) -> None:
+        if choice.get("stop") is True:  # llama.cpp's last event
+            limited = choice.get("stop_type") == "limit" or choice.get("stopped_limit") is True
             self.finish = "length" if limited else "stop"
-        reason = said.get("finish_reason")
+        reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason and reason != "null":
             self.finish = "length" if reason == "length" else "stop"
 

@@ -21,8 +21,8 @@ _LONGEST_TAIL = max(map(len, TAILS))
 class ThinkingSplitter:
     """Incremental; holds back at most an unfinished mark (and blanks before the first one)."""
 
-    def __init__(self, known: Marks | None = None) -> None:
-        self._marks = known or marks()
+    def __init__(self, tag_marks: Marks | None = None) -> None:
+        self._marks = tag_marks or marks()
         self._longest = max(len(opening) for opening, _ in self._marks.openings)
         self._state = "before"
         self._held = ""
@@ -84,9 +84,9 @@ class ThinkingSplitter:
         if not self._block_begun:
             self._held = self._held.lstrip()
             self._block_begun = bool(self._held)
-        found = re.search("|".join(map(re.escape, self._closings)), self._held, re.IGNORECASE)
-        if found:
-            thinking, self._held = self._held[: found.start()], self._held[found.end() :]
+        match = re.search("|".join(map(re.escape, self._closings)), self._held, re.IGNORECASE)
+        if match:
+            thinking, self._held = self._held[: match.start()], self._held[match.end() :]
             self._state, self._closed_one = "before", True
             return thinking
         keep = max(begun(self._held, closing) for closing in self._closings)

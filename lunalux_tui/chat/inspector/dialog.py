@@ -201,10 +201,12 @@ class InspectorDialog(Dialog[None]):
         if not self._found:
             return
         words = self.field.value.casefold().split()
-        found = [one for one in self._found[self._view] if one.holds(words)]
-        self._items = {str(place): one for place, one in enumerate(found)}
+        fitting = [item for item in self._found[self._view] if item.holds(words)]
+        self._items = {str(place): item for place, item in enumerate(fitting)}
         self.rows.empty = t("dialog.nothing") if words else t(f"inspector.empty.{self._view}")
-        rows = [Row(place, one.title, one.detail, one.right, one.mark) for place, one in self._items.items()]
+        rows = [
+            Row(place, item.title, item.detail, item.right, item.mark) for place, item in self._items.items()
+        ]
         self.rows.set_rows(rows, at="0" if from_start else None)
         self._tell()
 

@@ -86,14 +86,14 @@ def count(view: str, record: Record) -> str:
 
 def items(view: str, look: Look) -> list[Item]:
     """The items of a view."""
-    made: Mapping[str, Callable[[Look], Iterator[Item]]] = {
+    makers: Mapping[str, Callable[[Look], Iterator[Item]]] = {
         "messages": _messages,
         "tokens": _tokens,
         "worldbook": _worldbook,
         "scripts": _scripts,
         "cut": _cut,
     }
-    return list(made[view](look))
+    return list(makers[view](look))
 
 
 # -- messages and tokens ------------------------------------------------------------------------------
@@ -102,12 +102,12 @@ def items(view: str, look: Look) -> list[Item]:
 def _shape(record: Record) -> Iterator[Item]:
     """How the messages were reshaped for the server, where they were; older records say nothing of it."""
     if shape := record.get("shape"):
-        told = (
+        runs = (
             (t("inspector.shape.title"), ACCENT | BOLD),
             ("", 0),
             (t("inspector.shape.told", shape=shape), 0),
         )
-        yield Item(t("inspector.shape.title"), clean_line(str(shape), 200), told=lambda: told)
+        yield Item(t("inspector.shape.title"), clean_line(str(shape), 200), told=lambda: runs)
 
 
 def _shortened(record: Record) -> Iterator[Item]:
@@ -128,14 +128,14 @@ def _parameters(record: Record) -> Iterator[Item]:
         return
     title = t("inspector.parameters.title")
     runs: list[Run] = [(title, ACCENT | BOLD), ("", 0)]
-    for one in rows:
-        value = json.dumps(one["value"], ensure_ascii=False)
-        source = t(f"inspector.parameters.{one['source'] or 'settings'}")
-        runs.append((f"{one['name']} = {clean_line(value, 200)} · {source}", 0))
-        if reason := one["untaken"]:
+    for row in rows:
+        value = json.dumps(row["value"], ensure_ascii=False)
+        source = t(f"inspector.parameters.{row['source'] or 'settings'}")
+        runs.append((f"{row['name']} = {clean_line(value, 200)} · {source}", 0))
+        if reason := row["untaken"]:
             runs.append(("    " + t(f"inspector.parameters.untaken_{reason}"), WARNING))
-    left = [one["name"] for one in rows if one["untaken"]]
-    detail = t("inspector.parameters.left", names=", ".join(left)) if left else ""
+    untaken = [row["name"] for row in rows if row["untaken"]]
+    detail = t("inspector.parameters.left", names=", ".join(untaken)) if untaken else ""
     text = "\n".join(run for run, _ in runs)
     yield Item(title, detail, str(len(rows)), text=text, told=lambda: runs)
 
@@ -145,26 +145,26 @@ def _messages(look: Look) -> Iterator[Item]:
     yield from _shortened(look.record)
     messages = look.record["messages"]
     if look.before is None:
-        compared = [Compared("same", one, None) for one in messages]
+        compared = [Compared("same", message, None) for message in messages]
     else:
         compared = compare_messages(messages, look.before["messages"])
-    for one in compared:
-        message = one.message
+    for pair in compared:
+        message = pair.message
         who = clean_line(message["name"] or "", 30)
         role = t(f"inspector.role.{message['role']}") + (f" ({who})" if who else "")
         yield Item(
             slot_name(message["slot"], look.record),
             clean_line(message["content"], 200),
             f"{role} · {message['tokens']:,}",
-            MARKS[one.mark] if look.before is not None else "",
+            MARKS[pair.mark] if look.before is not None else "",
             message["content"],
-            lambda one=one: _message_told(one, look),  # type: ignore[misc]
+            lambda pair=pair: _message_told(pair, look),  # type: ignore[misc]
         )
     yield from _parameters(look.record)
 
 
-def _message_told(one: Compared, look: Look) -> list[Run]:
-    message = one.message
+def _message_told(pair: Compared, look: Look) -> list[Run]:
+    message = pair.message
     head = t(
         "inspector.message",
         slot=slot_name(message["slot"], look.record),
@@ -173,39 +173,39 @@ def _message_told(one: Compared, look: Look) -> list[Run]:
     )
     runs: list[Run] = [(head, ACCENT | BOLD)]
     if look.before is not None:
-        runs.append((t(f"inspector.mark.{one.mark}"), MUTED))
+        runs.append((t(f"inspector.mark.{pair.mark}"), MUTED))
     runs.append(("", 0))
-    if one.mark == "changed" and one.before is not None and one.now is not None:
+    if pair.mark == "changed" and pair.before is not None and pair.now is not None:
         styles = {"same": MUTED, "gone": ERROR | STRIKE, "new": ACCENT}
         signs = {"same": "  ", "gone": "− ", "new": "+ "}
-        lines = compare_texts(one.before["content"], one.now["content"])
+        lines = compare_texts(pair.before["content"], pair.now["content"])
         return [*runs, *((signs[mark] + line, styles[mark]) for mark, line in lines)]
-    return [*runs, (message["content"], ERROR if one.mark == "gone" else 0)]
+    return [*runs, (message["content"], ERROR if pair.mark == "gone" else 0)]
 
 
 def _tokens(look: Look) -> Iterator[Item]:
     report = look.record["prompt"]
-    slots = sorted(report["slots"], key=lambda one: -one["tokens"])
+    slots = sorted(report["slots"], key=lambda slot: -slot["tokens"])
     whole = max(report["total"], 1)
-    most = max((one["tokens"] for one in slots), default=1) or 1
-    before = {one["slot"]: one["tokens"] for one in look.before["prompt"]["slots"]} if look.before else {}
-    for one in slots:
-        share = one["tokens"] * 100 / whole
-        bar = "█" * max(round(one["tokens"] * BAR / most), 1 if one["tokens"] else 0)
-        change = one["tokens"] - before.get(one["slot"], 0)
+    most = max((slot["tokens"] for slot in slots), default=1) or 1
+    before = {slot["slot"]: slot["tokens"] for slot in look.before["prompt"]["slots"]} if look.before else {}
+    for slot in slots:
+        share = slot["tokens"] * 100 / whole
+        bar = "█" * max(round(slot["tokens"] * BAR / most), 1 if slot["tokens"] else 0)
+        change = slot["tokens"] - before.get(slot["slot"], 0)
         moved = f"  ({change:+,})" if look.before and change else ""
         yield Item(
-            slot_name(one["slot"], look.record),
+            slot_name(slot["slot"], look.record),
             bar,
-            f"{one['tokens']:,} · {share:.0f} %{moved}",
-            text=one["slot"],
-            told=lambda one=one: _slot_told(one, look),  # type: ignore[misc]
+            f"{slot['tokens']:,} · {share:.0f} %{moved}",
+            text=slot["slot"],
+            told=lambda slot=slot: _slot_told(slot, look),  # type: ignore[misc]
         )
 
 
-def _slot_told(one: Mapping[str, Any], look: Look) -> list[Run]:
-    inside = [m for m in look.record["messages"] if one["slot"] in m["slot"].split("+")]
-    head = t("inspector.slot_told", slot=slot_name(one["slot"], look.record), n=one["pieces"])
+def _slot_told(slot: Mapping[str, Any], look: Look) -> list[Run]:
+    inside = [m for m in look.record["messages"] if slot["slot"] in m["slot"].split("+")]
+    head = t("inspector.slot_told", slot=slot_name(slot["slot"], look.record), n=slot["pieces"])
     runs: list[Run] = [(head, ACCENT | BOLD), ("", 0)]
     for message in inside:
         runs += [(f"{t('inspector.role.' + message['role'])} · {message['tokens']:,}", MUTED)]
@@ -219,77 +219,77 @@ def _slot_told(one: Mapping[str, Any], look: Look) -> list[Run]:
 def _worldbook(look: Look) -> Iterator[Item]:
     book = look.record["worldbook"]
     marks = compare_entries(look.record, look.before) if look.before else {}
-    for one in book["activated"]:
-        mark = MARKS[marks.get((str(one["book"]), str(one["uid"])), "same")] if marks else "✓"
-        yield _fired(one, mark)
+    for entry in book["activated"]:
+        mark = MARKS[marks.get((str(entry["book"]), str(entry["uid"])), "same")] if marks else "✓"
+        yield _fired(entry, mark)
     if look.before is not None:
-        for one in look.before["worldbook"]["activated"]:
-            if marks.get((str(one["book"]), str(one["uid"]))) == "gone":
-                yield _fired(one, MARKS["gone"])
-    for one in book["skipped"]:
+        for entry in look.before["worldbook"]["activated"]:
+            if marks.get((str(entry["book"]), str(entry["uid"]))) == "gone":
+                yield _fired(entry, MARKS["gone"])
+    for entry in book["skipped"]:
         yield Item(
-            _entry_name(one),
-            t(f"create.trial.skip.{one['reason']}"),
-            clean_line(one["book"], 30),
+            _entry_name(entry),
+            t(f"create.trial.skip.{entry['reason']}"),
+            clean_line(entry["book"], 30),
             "·",
-            told=lambda one=one: [  # type: ignore[misc]
-                (_entry_name(one), ACCENT | BOLD),
-                (t("inspector.entry.from", book=clean_line(one["book"], 80), uid=one["uid"]), MUTED),
+            told=lambda entry=entry: [  # type: ignore[misc]
+                (_entry_name(entry), ACCENT | BOLD),
+                (t("inspector.entry.from", book=clean_line(entry["book"], 80), uid=entry["uid"]), MUTED),
                 ("", 0),
-                (t("create.trial.stays", reason=t(f"create.trial.skip.{one['reason']}")), WARNING),
+                (t("create.trial.stays", reason=t(f"create.trial.skip.{entry['reason']}")), WARNING),
             ],
         )
 
 
-def _entry_name(one: Mapping[str, Any]) -> str:
-    return clean_line(one["comment"], 80) or t("inspector.entry.nameless", uid=one["uid"])
+def _entry_name(entry: Mapping[str, Any]) -> str:
+    return clean_line(entry["comment"], 80) or t("inspector.entry.nameless", uid=entry["uid"])
 
 
-def _fired(one: Mapping[str, Any], mark: str) -> Item:
+def _fired(entry: Mapping[str, Any], mark: str) -> Item:
     return Item(
-        _entry_name(one),
-        _why(one),
-        f"{clean_line(one['book'], 24)} · {one['tokens']:,}",
+        _entry_name(entry),
+        _why(entry),
+        f"{clean_line(entry['book'], 24)} · {entry['tokens']:,}",
         mark,
-        one["content"],
-        lambda: _fired_told(one),
+        entry["content"],
+        lambda: _fired_told(entry),
     )
 
 
-def _why(one: Mapping[str, Any]) -> str:
+def _why(entry: Mapping[str, Any]) -> str:
     kind = (
         "recursion"
-        if one["reason"] == "key" and one["message"] is None and one["pass"] > 1
-        else one["reason"]
+        if entry["reason"] == "key" and entry["message"] is None and entry["pass"] > 1
+        else entry["reason"]
     )
-    why = t(f"create.trial.reason.{kind}", word=clean_line(one["key"], 60), n=one["pass"])
-    if one["message"] is None:
+    why = t(f"create.trial.reason.{kind}", word=clean_line(entry["key"], 60), n=entry["pass"])
+    if entry["message"] is None:
         return why
-    return t("inspector.entry.in_message", why=why, n=one["message"] + 1)
+    return t("inspector.entry.in_message", why=why, n=entry["message"] + 1)
 
 
-def _fired_told(one: Mapping[str, Any]) -> list[Run]:
-    position = f"inspector.position.{one['position']}"
-    where = t(position if i18n.has(position) else "inspector.position.nowhere", n=one["depth"])
+def _fired_told(entry: Mapping[str, Any]) -> list[Run]:
+    position = f"inspector.position.{entry['position']}"
+    where = t(position if i18n.has(position) else "inspector.position.nowhere", n=entry["depth"])
     facts = [
-        t("inspector.entry.from", book=clean_line(one["book"], 80), uid=one["uid"]),
+        t("inspector.entry.from", book=clean_line(entry["book"], 80), uid=entry["uid"]),
         t(
             "inspector.entry.goes",
             where=where,
-            role=t(f"inspector.role.{one['role']}"),
-            order=f"{one['order']:g}",
+            role=t(f"inspector.role.{entry['role']}"),
+            order=f"{entry['order']:g}",
         ),
-        t("inspector.entry.cost", n=one["tokens"], number=one["pass"]),
+        t("inspector.entry.cost", n=entry["tokens"], number=entry["pass"]),
     ]
-    if one["roll"] is not None:
-        facts.append(t("inspector.entry.roll", roll=f"{one['roll']:.0f}"))
-    fires = t("create.trial.fires", reason=_why(one))
+    if entry["roll"] is not None:
+        facts.append(t("inspector.entry.roll", roll=f"{entry['roll']:.0f}"))
+    fires = t("create.trial.fires", reason=_why(entry))
     return [
-        (_entry_name(one), ACCENT | BOLD),
+        (_entry_name(entry), ACCENT | BOLD),
         (fires, 0),
         *((fact, MUTED) for fact in facts),
         ("", 0),
-        (one["content"], 0),
+        (entry["content"], 0),
     ]
 
 
@@ -297,17 +297,17 @@ def _fired_told(one: Mapping[str, Any]) -> list[Run]:
 
 
 def _scripts(look: Look) -> Iterator[Item]:
-    for one in look.record["scripts"]:
-        place = t(f"inspector.place.{one['place']}")
-        known = {m["message_id"]: m["content"] for m in look.record["messages"] if m["message_id"]}
-        texts = [known.get(text, text) for text in one["texts"]]
+    for script in look.record["scripts"]:
+        place = t(f"inspector.place.{script['place']}")
+        contents = {m["message_id"]: m["content"] for m in look.record["messages"] if m["message_id"]}
+        texts = [contents.get(text, text) for text in script["texts"]]
         yield Item(
-            clean_line(one["script"], 80),
+            clean_line(script["script"], 80),
             place,
-            t("inspector.touched", n=one["times"]),
-            told=lambda one=one, place=place, texts=texts: [  # type: ignore[misc]
-                (clean_line(one["script"], 200), ACCENT | BOLD),
-                (t("inspector.touched_told", place=place, n=one["times"]), 0),
+            t("inspector.touched", n=script["times"]),
+            told=lambda script=script, place=place, texts=texts: [  # type: ignore[misc]
+                (clean_line(script["script"], 200), ACCENT | BOLD),
+                (t("inspector.touched_told", place=place, n=script["times"]), 0),
                 ("", 0),
                 *((f"· {clean_line(text, 300)}", MUTED) for text in texts),
             ],
@@ -319,11 +319,17 @@ def _cut(look: Look) -> Iterator[Item]:
     report = record["prompt"]
     for name in report["unknown_macros"]:
         yield _note("macro", "{{" + clean_line(name, 60) + "}}", "?")
-    for one in record["worldbook"]["skipped"]:
-        if one["reason"] in ("budget", "book_budget"):
-            why = t(f"create.trial.skip.{one['reason']}")
-            told = (_entry_name(one), ACCENT | BOLD), (why, 0)
-            yield Item(_entry_name(one), why, clean_line(one["book"], 30), "✂", told=lambda told=told: told)  # type: ignore[misc]
+    for entry in record["worldbook"]["skipped"]:
+        if entry["reason"] in ("budget", "book_budget"):
+            why = t(f"create.trial.skip.{entry['reason']}")
+            runs = (_entry_name(entry), ACCENT | BOLD), (why, 0)
+            yield Item(
+                _entry_name(entry),
+                why,
+                clean_line(entry["book"], 30),
+                "✂",
+                told=lambda runs=runs: runs,  # type: ignore[misc]
+            )
     for kind in ("injections", "examples"):
         if report[f"{kind}_dropped"]:
             yield _note(kind, t(f"inspector.cut.{kind}", n=report[f"{kind}_dropped"]), "✂")
@@ -344,5 +350,5 @@ def _cut(look: Look) -> Iterator[Item]:
 
 
 def _note(kind: str, title: str, mark: str) -> Item:
-    told = t(f"inspector.cut.{kind}_told")
-    return Item(title, told, mark=mark, told=lambda: [(title, ACCENT | BOLD), ("", 0), (told, 0)])
+    reason = t(f"inspector.cut.{kind}_told")
+    return Item(title, reason, mark=mark, told=lambda: [(title, ACCENT | BOLD), ("", 0), (reason, 0)])

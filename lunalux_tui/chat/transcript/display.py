@@ -88,11 +88,11 @@ class MessageDisplay:
         work: list[tuple[Message, int | None]] = []
         gone: list[str] = []
         for message, depth in zip(messages, depths(messages, self._window.below), strict=True):
-            known = looks.get(message.id)
+            look = looks.get(message.id)
             key = display.key(message, depth) if message.status != "pending" else None
-            if key is None and known is not None:
+            if key is None and look is not None:
                 gone.append(message.id)
-            elif key is not None and (known is None or known.key != key):
+            elif key is not None and (look is None or look.key != key):
                 work.append((message, depth))
         return work[::-1], gone
 

@@ -91,11 +91,11 @@ class TranscriptLayout:
 
     def show(self, messages: Iterable[Message]) -> None:
         """Replace everything; entries of unchanged messages are kept as they are laid out."""
-        known = {entry.id: entry for entry in self.entries if entry.message}
+        earlier = {entry.id: entry for entry in self.entries if entry.message}
         self._stream = None
         self.entries = []
         for message in messages:
-            old = known.get(message.id)
+            old = earlier.get(message.id)
             if old is not None and old.message == message:
                 self.entries.append(old)
             else:
@@ -120,13 +120,13 @@ class TranscriptLayout:
     def look(self, looks: Mapping[str, DisplayedMessage | None]) -> bool:
         """Show messages as display scripts have them, or (None) as they are stored; whether any changed."""
         changed = False
-        for message_id, shown in looks.items():
+        for message_id, displayed in looks.items():
             before = self.looks.pop(message_id, None)
-            if shown is not None:
-                self.looks[message_id] = shown
+            if displayed is not None:
+                self.looks[message_id] = displayed
             entry = self.find(message_id)
             streams = self._stream is not None and entry is self._stream.entry
-            if entry is not None and not streams and not _same(before, shown):
+            if entry is not None and not streams and not _same(before, displayed):
                 self.render(entry)
                 changed = True
         if changed:
@@ -153,7 +153,7 @@ class TranscriptLayout:
         """Of messages that are not here any more."""
         if self.looks:
             here = {entry.id for entry in self.entries}
-            self.looks = {one: look for one, look in self.looks.items() if one in here}
+            self.looks = {message_id: look for message_id, look in self.looks.items() if message_id in here}
 
     def note(self, message: str, hint: str, error: bool) -> None:
         entry = Entry(note=(message, hint, error))

@@ -69,12 +69,15 @@ def section_of(key: str) -> Section | None:
     """The section that shows a setting; what fits nowhere is general; None for what a pane takes care of."""
     if key.startswith(ELSEWHERE):
         return None
-    return next((one for one in SECTIONS if one.prefixes and key.startswith(one.prefixes)), SECTIONS[0])
+    return next(
+        (section for section in SECTIONS if section.prefixes and key.startswith(section.prefixes)),
+        SECTIONS[0],
+    )
 
 
 def settings_of(section: Section) -> list[Declaration]:
     """The settings of a section, in the order of their declaration."""
-    return [known for key, known in DECLARATIONS.items() if section_of(key) is section]
+    return [declaration for key, declaration in DECLARATIONS.items() if section_of(key) is section]
 
 
 def classes() -> list[type[SectionView]]:

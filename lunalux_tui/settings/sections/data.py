@@ -54,8 +54,8 @@ class DataSection(SectionView):
         paths = self.runtime.paths
         if name == "config":
             return paths.config_file
-        found: Path = getattr(paths, name)
-        return found
+        path: Path = getattr(paths, name)
+        return path
 
     def read(self) -> None:
         self._show()
@@ -98,15 +98,17 @@ class DataSection(SectionView):
         if target is None:
             return
         writing = partial(back_up, self.runtime.library, self.runtime.paths, target)
-        done = await self.app.push_screen_wait(ProgressDialog[BackupReport](t("data.back_up.title"), writing))
-        if done is not None:
+        report = await self.app.push_screen_wait(
+            ProgressDialog[BackupReport](t("data.back_up.title"), writing)
+        )
+        if report is not None:
             self.notify(
                 t(
                     "data.back_up.done",
-                    characters=done.characters,
-                    conversations=done.conversations,
-                    size=size_name(done.size),
-                    path=done.path,
+                    characters=report.characters,
+                    conversations=report.conversations,
+                    size=size_name(report.size),
+                    path=report.path,
                 ),
                 markup=False,
             )
@@ -132,9 +134,9 @@ class DataSection(SectionView):
             return
         writing = partial(export_library, self.runtime.library, target, form)  # type: ignore[arg-type]
         dialog = ProgressDialog[ExportReport](title, writing, _characters)
-        done = await self.app.push_screen_wait(dialog)
-        if done is not None:
-            self.notify(told(done), markup=False, timeout=15 if done.lost else 5)
+        report = await self.app.push_screen_wait(dialog)
+        if report is not None:
+            self.notify(told(report), markup=False, timeout=15 if report.lost else 5)
             self.read()
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
@@ -158,12 +160,12 @@ class DataSection(SectionView):
             self.app.exit()
 
 
-def told(done: ExportReport) -> str:
+def told(report: ExportReport) -> str:
     """What was exported and where it is, and what the form could not hold."""
-    counts = [t(f"data.export_all.count.{kind}", n=number) for kind, number in done.counts.items()]
+    counts = [t(f"data.export_all.count.{kind}", n=number) for kind, number in report.counts.items()]
     what = t("settings.list_comma").join(counts) or t("data.export_all.nothing")
-    lost = [t(f"data.export_all.lost.{kind}", n=number) for kind, number in done.lost.items()]
-    return "\n".join([t("data.export_all.done", what=what, path=done.path), *lost])
+    lost = [t(f"data.export_all.lost.{kind}", n=number) for kind, number in report.lost.items()]
+    return "\n".join([t("data.export_all.done", what=what, path=report.path), *lost])
 
 
 def _characters(number: float) -> str:
@@ -172,8 +174,8 @@ def _characters(number: float) -> str:
 
 def newest(folder: Path) -> Path | str:
     """The backup of a folder that was written last, "" where there is none."""
-    found = sorted(folder.glob("*.zip"), key=lambda path: path.stat().st_mtime) if folder.is_dir() else []
-    return found[-1] if found else ""
+    archives = sorted(folder.glob("*.zip"), key=lambda path: path.stat().st_mtime) if folder.is_dir() else []
+    return archives[-1] if archives else ""
 
 
 def size_of(path: Path) -> int:
@@ -181,7 +183,7 @@ def size_of(path: Path) -> int:
     try:
         if path.is_file():
             beside = [path, *path.parent.glob(f"{path.name}-*")] if path.suffix == ".db" else [path]
-            return sum(one.stat().st_size for one in beside)
-        return sum(one.stat().st_size for one in path.rglob("*") if one.is_file()) if path.is_dir() else 0
+            return sum(file.stat().st_size for file in beside)
+        return sum(path.stat().st_size for path in path.rglob("*") if path.is_file()) if path.is_dir() else 0
     except OSError:
         return 0

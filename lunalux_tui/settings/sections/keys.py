@@ -42,8 +42,8 @@ class KeysSection(SectionView):
         self.known = {action.id: action for action in actions}
         own = self.settings.keys
         rows = [
-            Row(one.id, _title(one), right=self._keys(one), mark="●" if one.id in own else " ")
-            for one in actions
+            Row(action.id, _title(action), right=self._keys(action), mark="●" if action.id in own else " ")
+            for action in actions
         ]
         self.show(rows)
         self.refresh_bindings()
@@ -114,8 +114,8 @@ class KeysSection(SectionView):
         """Write the keys of some actions into `[keys]`; None gives the default back."""
         set_keys(self.runtime.paths.config_file, changes)
         keys = {**self.settings.keys, **changes}
-        kept = {action_id: keys_ for action_id, keys_ in keys.items() if keys_ is not None}
-        self.lunalux.apply_settings(replace(self.settings, keys=kept))
+        bound = {action_id: keys_ for action_id, keys_ in keys.items() if keys_ is not None}
+        self.lunalux.apply_settings(replace(self.settings, keys=bound))
 
 
 def editing_keys() -> set[str]:

@@ -90,9 +90,9 @@ class ModelsSection(SectionView):
         for spec in self._servers.values():
             rows.append(Row(spec.name, t(f"model.environment_{spec.provider}"), right="▸", mark=" "))
         here = t("model.local_short")
-        rows += [Row(one.name, one.name, right=here, mark=self._mark(one.name)) for one in self._local]
+        rows += [Row(spec.name, spec.name, right=here, mark=self._mark(spec.name)) for spec in self._local]
         official = (official_row(row) for row in self._official)
-        rows += [Row(one.id, one.title, right=one.right, mark=self._mark(one.id)) for one in official]
+        rows += [Row(row.id, row.title, right=row.right, mark=self._mark(row.id)) for row in official]
         self.show(rows, at=None if self.rows else used)
         self.refresh_bindings()
 
@@ -165,12 +165,12 @@ class ModelsSection(SectionView):
         self._tell(name, Explanation(name, t("model.asking")))
         try:
             models = self.runtime.models
-            done = await probe(models.open(models.resolve(name)))
+            result = await probe(models.open(models.resolve(name)))
         except LunaluxError as error:
             message, hint = tell(error)
             self._tell(name, Explanation(name, hint, trouble=message))
             return
-        self._tell(name, Explanation(name, answer_of(done)))
+        self._tell(name, Explanation(name, answer_of(result)))
 
     def _tell(self, name: str, told: Explanation) -> None:
         self._told[name] = told

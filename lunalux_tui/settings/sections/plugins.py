@@ -47,9 +47,9 @@ class PluginsSection(SectionView):
         return self.found.get(self.chosen)
 
     def read(self) -> None:
-        self.found = {one.name: one for one in self.runtime.plugins.available()}
+        self.found = {info.name: info for info in self.runtime.plugins.available()}
         self.empty = t("plugins.none")
-        self.show([self._row(one) for one in self.found.values()])
+        self.show([self._row(info) for info in self.found.values()])
         self.refresh_bindings()
 
     def _row(self, info: PluginInfo) -> Row:

@@ -24,7 +24,7 @@ class PresetsSection(ShelfSection):
     KIND = "preset"
     DOES = (
         Action("shelf.use", "choose", "enter,space", footer=1),
-        *(one for one in SHELF_ACTIONS if one.method not in {"choose", "shift(-1)", "shift(1)"}),
+        *(action for action in SHELF_ACTIONS if action.method not in {"choose", "shift(-1)", "shift(1)"}),
     )
     ACTIONS = through(DOES)
     BINDINGS = bindings(ACTIONS)
@@ -48,8 +48,8 @@ class PresetsSection(ShelfSection):
         from lunalux_tui.parts.preset_dialog import PresetDialog
 
         if self.chosen:
-            found = held(self.chosen, self.settings, self.items.values())
-            await self.app.push_screen_wait(PresetDialog(found, choosing=False))
+            choice = held(self.chosen, self.settings, self.items.values())
+            await self.app.push_screen_wait(PresetDialog(choice, choosing=False))
             await self.reread()
 
     def explain(self, row_id: str) -> Explanation:
@@ -62,9 +62,11 @@ class PresetsSection(ShelfSection):
         if row_id.startswith(BUILTIN):
             from lunalux_core.presets.builtin import builtin_presets
 
-            known = {one.key: one for one in builtin_presets(self.settings.lang)}
-            one = known[row_id.removeprefix(BUILTIN)]
-            return Explanation(one.title, one.summary, [(t("settings.fact.key"), one.key), *facts])
+            builtins = {preset.key: preset for preset in builtin_presets(self.settings.lang)}
+            builtin = builtins[row_id.removeprefix(BUILTIN)]
+            return Explanation(
+                builtin.title, builtin.summary, [(t("settings.fact.key"), builtin.key), *facts]
+            )
         return Explanation(self.items[row_id].name, t("shelf.preset.own"), facts)
 
     def _preset(self, row_id: str) -> Preset | None:

@@ -28,27 +28,27 @@ class SearchResults(ValuesSection):
         self.read()
 
     def read(self) -> None:
-        self._by_id = {one.id: one for one in self.lunalux.all_actions()}
+        self._by_id = {action.id: action for action in self.lunalux.all_actions()}
         self.empty = t("settings.nothing_found")
         self.show([*self._sections(), *self._settings(), *self._keys()])
 
     def _sections(self) -> Iterator[Row]:
-        for one in SECTIONS:
-            if one.pane and self._fits(one.title, one.help, one.id):
-                yield Row(SECTION + one.id, one.title, right=t("settings.a_section"), mark="▸")
+        for section in SECTIONS:
+            if section.pane and self._fits(section.title, section.help, section.id):
+                yield Row(SECTION + section.id, section.title, right=t("settings.a_section"), mark="▸")
 
     def _settings(self) -> Iterator[Row]:
-        for known in DECLARATIONS.values():
-            section, value = section_of(known.key), self.settings.get(known.key)
-            words = (label_of(known), help_of(known), known.help, known.key)
-            if section and self._fits(*words, section.title, shown(known, value), str(value)):
-                yield self.row(known)
+        for declaration in DECLARATIONS.values():
+            section, value = section_of(declaration.key), self.settings.get(declaration.key)
+            words = (label_of(declaration), help_of(declaration), declaration.help, declaration.key)
+            if section and self._fits(*words, section.title, shown(declaration, value), str(value)):
+                yield self.row(declaration)
 
     def _keys(self) -> Iterator[Row]:
-        for one in self._by_id.values():
-            keys = "  ".join(key_name(key) for key in keys_of(one, self.lunalux.keymap))
-            if self._fits(one.label, one.help, one.id, keys):
-                yield Row(KEY + one.id, one.label, right=keys, mark="▸")
+        for action in self._by_id.values():
+            keys = "  ".join(key_name(key) for key in keys_of(action, self.lunalux.keymap))
+            if self._fits(action.label, action.help, action.id, keys):
+                yield Row(KEY + action.id, action.label, right=keys, mark="▸")
 
     def _fits(self, *texts: str) -> bool:
         text = " ".join(texts).casefold()

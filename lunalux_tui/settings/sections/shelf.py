@@ -75,8 +75,8 @@ class ShelfSection(SectionView):
     def listed(self) -> list[Row]:
         """The rows to show."""
         return [
-            Row(one.id, one.name, right=self.note(one), mark="✓" if one.enabled else " ")
-            for one in self.items.values()
+            Row(item.id, item.name, right=self.note(item), mark="✓" if item.enabled else " ")
+            for item in self.items.values()
         ]
 
     def note(self, item: ShelfItem) -> str:
@@ -135,7 +135,7 @@ class ShelfSection(SectionView):
         *rest, (item, order) = self.deleted
         self.deleted = tuple(rest)
         back = await self.shelf.add(item.name, item.document, enabled=item.enabled)
-        await self.shelf.reorder([back.id if one == item.id else one for one in order])
+        await self.shelf.reorder([back.id if item_id == item.id else item_id for item_id in order])
         await self.reread(at=back.id)
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
@@ -162,18 +162,20 @@ class ShelfSection(SectionView):
         )
 
         reading = read_worldbook_document if self.KIND == "worldbook" else read_document
-        last, new, known = "", 0, 0
+        last, new, old = "", 0, 0
         for path, data in await chosen_files(self, t(f"shelf.{self.KIND}.import"), t("shelf.import_hint")):
             document, _ = reading(data, path.name)
-            for one in shelf_documents(self.KIND, document, path.stem):
-                done = await self.runtime.library.database.write(
-                    lambda c, one=one: put(c, self.KIND, one.name, one.document, enabled=self.KIND == "regex")  # type: ignore[misc]
+            for entry in shelf_documents(self.KIND, document, path.stem):
+                stored = await self.runtime.library.database.write(
+                    lambda c, entry=entry: put(
+                        c, self.KIND, entry.name, entry.document, enabled=self.KIND == "regex"
+                    )  # type: ignore[misc]
                 )
-                last, new, known = done.item.id, new + done.is_new, known + (not done.is_new)
-                for note in one.notes:
+                last, new, old = stored.item.id, new + stored.is_new, old + (not stored.is_new)
+                for note in entry.notes:
                     self.notify(note, title=path.name, severity="warning", markup=False)
         if last:
-            self.notify(t("shelf.imported", n=new, known=known), markup=False)
+            self.notify(t("shelf.imported", n=new, known=old), markup=False)
             await self.reread(at=last)
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
@@ -203,7 +205,9 @@ class WorldbooksSection(ShelfSection):
         item = self.items.get(row_id)
         if item is None:
             return super().explain(row_id)
-        names = [clean_line(str(one.get("comment") or one.get("key") or ""), 60) for one in _entries(item)]
+        names = [
+            clean_line(str(entry.get("comment") or entry.get("key") or ""), 60) for entry in _entries(item)
+        ]
         text = t("settings.list_comma").join(name for name in names[:40] if name)
         state = t("shelf.worldbook.on" if item.enabled else "shelf.worldbook.off")
         return Explanation(item.name, state, [(t("shelf.worldbook.holds"), text)] if text else [])
@@ -234,5 +238,5 @@ class ScriptsSection(ShelfSection):
 
 def _entries(item: ShelfItem) -> list[Mapping[str, Any]]:
     entries = item.document.get("entries", {}) if isinstance(item.document, dict) else {}
-    found = entries.values() if isinstance(entries, dict) else entries
-    return [one for one in found if isinstance(one, dict)]
+    listed = entries.values() if isinstance(entries, dict) else entries
+    return [entry for entry in listed if isinstance(entry, dict)]

@@ -43,24 +43,29 @@ class ValuesSection(SectionView):
         return settings_of(self.section)
 
     def read(self) -> None:
-        actions = [Row(ACTION + one.id, one.label, mark="▸") for one in self._actions().values()]
-        self.show([*(self.row(known) for known in self.declarations()), *actions])
+        actions = [Row(ACTION + action.id, action.label, mark="▸") for action in self._actions().values()]
+        self.show([*(self.row(declaration) for declaration in self.declarations()), *actions])
 
     def _actions(self) -> Mapping[str, Action]:
         """The actions of the app that stand in this section, by row id."""
         wanted = self.section.actions
-        return {ACTION + one.id: one for one in self.lunalux.ACTIONS if one.id in wanted}
+        return {ACTION + action.id: action for action in self.lunalux.ACTIONS if action.id in wanted}
 
-    def row(self, known: Declaration) -> Row:
+    def row(self, declaration: Declaration) -> Row:
         """A setting with its value."""
-        mark = MARKS[self.settings.source(known.key)]
-        return Row(known.key, label_of(known), right=shown(known, self.settings.get(known.key)), mark=mark)
+        mark = MARKS[self.settings.source(declaration.key)]
+        return Row(
+            declaration.key,
+            label_of(declaration),
+            right=shown(declaration, self.settings.get(declaration.key)),
+            mark=mark,
+        )
 
     def explain(self, row_id: str) -> Explanation:
         if action := self._actions().get(row_id):
             return Explanation(action.label, action.help)
-        known = DECLARATIONS.get(row_id)
-        return super().explain(row_id) if known is None else explain(self.settings, known)
+        declaration = DECLARATIONS.get(row_id)
+        return super().explain(row_id) if declaration is None else explain(self.settings, declaration)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Nothing to reset where the default is in force, or the environment decides."""
@@ -75,130 +80,130 @@ class ValuesSection(SectionView):
     # -- changing ----------------------------------------------------------------------------------
 
     def action_choose(self) -> None:
-        known = DECLARATIONS.get(self.chosen)
-        if known is None:
+        declaration = DECLARATIONS.get(self.chosen)
+        if declaration is None:
             if action := self._actions().get(self.chosen):
                 self._run(action)
             return
-        if self.settings.source(known.key) == "environment":
-            self.notify(locked(known), severity="warning", markup=False)
-        elif isinstance(known.default, bool):
-            self.lunalux.change_setting(known.key, not self.settings.get(known.key))
-        elif known.key == "chat.preset":
+        if self.settings.source(declaration.key) == "environment":
+            self.notify(locked(declaration), severity="warning", markup=False)
+        elif isinstance(declaration.default, bool):
+            self.lunalux.change_setting(declaration.key, not self.settings.get(declaration.key))
+        elif declaration.key == "chat.preset":
             self.host.show_section("presets", enter=True)
         else:
-            self._ask(known)
+            self._ask(declaration)
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
-    async def _ask(self, known: Declaration) -> None:
-        answer = await ask_value(self, known)
+    async def _ask(self, declaration: Declaration) -> None:
+        answer = await ask_value(self, declaration)
         if answer is not None:
-            self.lunalux.change_setting(known.key, answer)
+            self.lunalux.change_setting(declaration.key, answer)
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def _run(self, action: Action) -> None:
         await self.app.run_action(f"app.{action.method}")
 
     def action_reset(self) -> None:
-        known = DECLARATIONS.get(self.chosen)
-        if known is not None:
-            self.lunalux.reset_setting(known.key)
+        declaration = DECLARATIONS.get(self.chosen)
+        if declaration is not None:
+            self.lunalux.reset_setting(declaration.key)
 
 
 # -- words -----------------------------------------------------------------------------------------
 
 
-def label_of(known: Declaration) -> str:
+def label_of(declaration: Declaration) -> str:
     """The name of a setting; its key where the catalogue has none yet."""
-    key = f"setting.{known.key}.label"
-    return t(key) if has(key) else known.key
+    key = f"setting.{declaration.key}.label"
+    return t(key) if has(key) else declaration.key
 
 
-def help_of(known: Declaration) -> str:
+def help_of(declaration: Declaration) -> str:
     """What a setting does."""
-    key = f"setting.{known.key}.help"
-    return t(key) if has(key) else known.help
+    key = f"setting.{declaration.key}.help"
+    return t(key) if has(key) else declaration.help
 
 
-def shown(known: Declaration, value: Any) -> str:
+def shown(declaration: Declaration, value: Any) -> str:
     """A value in the person's language."""
     if isinstance(value, bool):
         return t("settings.on") if value else t("settings.off")
     if isinstance(value, tuple):
         return t("settings.list_comma").join(value) or t("settings.none")
-    if known.key == "language" and value in LANGUAGES:
+    if declaration.key == "language" and value in LANGUAGES:
         return LANGUAGES[value]
-    key = f"setting.{known.key}.value.{value}"
+    key = f"setting.{declaration.key}.value.{value}"
     if has(key):
         return t(key)
     return str(value) if value != "" else t("settings.none")
 
 
-def allowed(known: Declaration) -> str:
+def allowed(declaration: Declaration) -> str:
     """The allowed values in the person's language."""
-    if known.choices:
-        return t("settings.list_comma").join(shown(known, choice) for choice in known.choices)
-    if isinstance(known.default, bool):
+    if declaration.choices:
+        return t("settings.list_comma").join(shown(declaration, choice) for choice in declaration.choices)
+    if isinstance(declaration.default, bool):
         return t("settings.on_or_off")
-    if isinstance(known.default, (int, float)):
-        return t("settings.range", low=f"{known.low:g}", high=f"{known.high:,.10g}")
-    return t("settings.a_list") if isinstance(known.default, tuple) else t("settings.a_text")
+    if isinstance(declaration.default, (int, float)):
+        return t("settings.range", low=f"{declaration.low:g}", high=f"{declaration.high:,.10g}")
+    return t("settings.a_list") if isinstance(declaration.default, tuple) else t("settings.a_text")
 
 
-def locked(known: Declaration) -> str:
+def locked(declaration: Declaration) -> str:
     """Why a value cannot be changed here."""
-    return t("settings.locked", variable=known.env)
+    return t("settings.locked", variable=declaration.env)
 
 
-def explain(settings: Settings, known: Declaration) -> Explanation:
+def explain(settings: Settings, declaration: Declaration) -> Explanation:
     """All that is known about a setting."""
-    source = settings.source(known.key)
-    origin = t(f"settings.source.{source}", variable=known.env, file=settings.paths.config_file)
+    source = settings.source(declaration.key)
+    origin = t(f"settings.source.{source}", variable=declaration.env, file=settings.paths.config_file)
     facts = [
-        (t("settings.fact.value"), shown(known, settings.get(known.key))),
+        (t("settings.fact.value"), shown(declaration, settings.get(declaration.key))),
         (t("settings.fact.source"), origin),
-        (t("settings.fact.default"), shown(known, known.default)),
-        (t("settings.fact.allowed"), allowed(known)),
-        (t("settings.fact.key"), f"{known.key}  {known.env}".rstrip()),
+        (t("settings.fact.default"), shown(declaration, declaration.default)),
+        (t("settings.fact.allowed"), allowed(declaration)),
+        (t("settings.fact.key"), f"{declaration.key}  {declaration.env}".rstrip()),
     ]
-    warning = locked(known) if source == "environment" else ""
-    if not warning and known.key.startswith("backend."):
+    warning = locked(declaration) if source == "environment" else ""
+    if not warning and declaration.key.startswith("backend."):
         warning = t("settings.restart")
-    return Explanation(label_of(known), help_of(known), facts, warning)
+    return Explanation(label_of(declaration), help_of(declaration), facts, warning)
 
 
-async def ask_value(pane: SectionView, known: Declaration) -> Any:
+async def ask_value(pane: SectionView, declaration: Declaration) -> Any:
     """The new value of a setting, asked in the way that suits it; None when it stays."""
-    if known.key == "ui.theme":
+    if declaration.key == "ui.theme":
         from lunalux_tui.theme.themes_dialog import ThemesDialog
 
         return await pane.app.push_screen_wait(ThemesDialog(cast("ThemedApp", pane.app)))
-    if known.key == "chat.model":
+    if declaration.key == "chat.model":
         from lunalux_tui.parts.models_dialog import ModelsDialog
 
         return await pane.app.push_screen_wait(ModelsDialog(pane.runtime))
-    value = pane.settings.get(known.key)
-    if known.choices:
+    value = pane.settings.get(declaration.key)
+    if declaration.choices:
         from lunalux_tui.parts.pick_dialog import PickDialog
 
-        rows = [Row(choice, shown(known, choice)) for choice in known.choices]
+        rows = [Row(choice, shown(declaration, choice)) for choice in declaration.choices]
         return await pane.app.push_screen_wait(
-            PickDialog(label_of(known), rows, current=str(value), hint=help_of(known))
+            PickDialog(label_of(declaration), rows, current=str(value), hint=help_of(declaration))
         )
-    return await pane.app.push_screen_wait(value_dialog(known, value))
+    return await pane.app.push_screen_wait(value_dialog(declaration, value))
 
 
-def value_dialog(known: Declaration, value: Any) -> AskDialog[Any]:
+def value_dialog(declaration: Declaration, value: Any) -> AskDialog[Any]:
     """Asks for a number, a text or a list; answers the value in its own type, or None."""
 
     def read(text: str) -> Any:
         try:
-            return checked(known, text, "")
+            return checked(declaration, text, "")
         except InvalidInput:
             return None
 
     def told(fine: bool) -> str:
-        return t("settings.allowed" if fine else "settings.not_allowed", allowed=allowed(known))
+        return t("settings.allowed" if fine else "settings.not_allowed", allowed=allowed(declaration))
 
     written = ", ".join(value) if isinstance(value, tuple) else str(value)
-    return AskDialog(label_of(known), value=written, hint=help_of(known), read=read, allowed=told)
+    return AskDialog(label_of(declaration), value=written, hint=help_of(declaration), read=read, allowed=told)

@@ -1,0 +1,335 @@
+"""`lunalux memory …`: what a story remembers, seen, corrected, written, and carried in and out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+
+from lunalux_core.documents.json_text import well_formed
+from lunalux_core.errors import InvalidInput
+from lunalux_core.library.memories import Memory, find_message
+from lunalux_core.runtime import Runtime
+from lunalux_tui.cli import output
+from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
+from lunalux_tui.cli.run import delete_asked, in_runtime
+from lunalux_tui.cli.shelf_commands import JSON, read_json
+from lunalux_tui.i18n import t
+
+memory_app = typer.Typer(
+    help="See, correct, write and carry over what a story remembers.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+commands = {"memory": memory_app}
+
+ID = typer.Argument(metavar="ID", help="Id of a conversation, or its beginning.")
+MEMORY = typer.Argument(metavar="MEMORY", help="Id, title or beginning of a memory.")
+FROM = typer.Option(
+    "", "--from", help="First message of the range: its id, the beginning of it, or a number."
+)
+TO = typer.Option("", "--to", help="Last message of the range; alone, the only one.")
+KEYWORDS = typer.Option([], "--keyword", help="A word that calls it back; repeat it for more.")
+
+WrittenKind = Literal["fact", "summary", "marked", "chapter", "journal"]
+
+
+@memory_app.command("list")
+@in_runtime
+async def list_(
+    runtime: Runtime,
+    conversation: str = ID,
+    here: bool = typer.Option(False, "--here", help="Only those of the branch that is shown."),
+    as_json: bool = JSON,
+) -> None:
+    """Every memory of a conversation in the order of the story, with its state.
+
+    A memory is stale where a message it covers was edited, deleted or swiped away; it is then not used.
+
+    Example: lunalux memory list 3fa8c21b --json
+    """
+    place = await runtime.library.conversations.named(conversation)
+    memories, path = await runtime.library.memories.shown(place.id)
+    _print_rows([one for one in memories if not here or not one.last or one.last in path], path, as_json)
+
+
+@memory_app.command()
+@in_runtime
+async def show(runtime: Runtime, conversation: str = ID, memory: str = MEMORY, as_json: bool = JSON) -> None:
+    """One memory in full.
+
+    Example: lunalux memory show 3fa8c21b "The harbour"
+    """
+    await _print_one(runtime, await _found(runtime, conversation, memory), as_json)
+
+
+@memory_app.command()
+@in_runtime
+async def add(
+    runtime: Runtime,
+    conversation: str = ID,
+    kind: WrittenKind = typer.Option(
+        "fact", help="What it is; a summary replaces its messages in the prompt."
+    ),
+    text: str = typer.Option(
+        "", "--text", help="The words; of a marked message its own where none are given."
+    ),
+    title: str = typer.Option("", "--title", help="A short name."),
+    start: str = FROM,
+    end: str = TO,
+    keywords: list[str] = KEYWORDS,
+    speaker: str = typer.Option("", "--speaker", help="Who knows it, for a journal of a group's member."),
+    pin: bool = typer.Option(False, "--pin", help="Always in the prompt."),
+    as_json: bool = JSON,
+) -> None:
+    """Write down a memory yourself; prints its id. Without a range it belongs to the whole conversation.
+
+    Example: lunalux memory add 3fa8c21b --kind fact --text "Mirelle fears the sea." --keyword sea
+    """
+    from lunalux_core.memory.entries import add_entry
+
+    place = await runtime.library.conversations.named(conversation)
+    wanted = Memory(
+        "",
+        place.id,
+        kind,
+        well_formed(text),
+        well_formed(title),
+        tuple(well_formed(one) for one in keywords if one.strip()),
+        speaker=well_formed(speaker),
+        pinned=pin,
+    )
+    made = await runtime.library.database.write(
+        lambda c: add_entry(
+            c,
+            wanted,
+            find_message(c, place.id, start) if start else "",
+            find_message(c, place.id, end) if end else "",
+        )
+    )
+    if as_json:
+        await _print_one(runtime, made, as_json)
+    else:
+        output.print_text(made.id)
+
+
+@memory_app.command()
+@in_runtime
+async def edit(
+    runtime: Runtime,
+    conversation: str = ID,
+    memory: str = MEMORY,
+    text: str | None = typer.Option(None, "--text", help="Other words."),
+    title: str | None = typer.Option(None, "--title", help="Another name."),
+    start: str = FROM,
+    end: str = TO,
+    keywords: list[str] = KEYWORDS,
+    no_keywords: bool = typer.Option(False, "--no-keywords", help="Take all its words away."),
+    as_json: bool = JSON,
+) -> None:
+    """Correct a memory. Your words count from then on, also where the old ones were stale.
+
+    Example: lunalux memory edit 3fa8c21b "The harbour" --text "They meet at dawn, not at dusk."
+    """
+    found = await _found(runtime, conversation, memory)
+    values: dict[str, Any] = {}
+    if text is not None:
+        values["text"] = well_formed(text)
+    if title is not None:
+        values["title"] = well_formed(title)
+    if keywords or no_keywords:
+        values["keywords"] = tuple(well_formed(one) for one in keywords if one.strip())
+    for name, message in (("first", start), ("last", end)):
+        if message:
+            values[name] = await runtime.library.database.read(
+                lambda c, message=message: find_message(c, found.conversation_id, message)  # type: ignore[misc]
+            )
+    if not values:
+        raise InvalidInput(
+            "USAGE", "Nothing is to be changed.", "Give --text, --title or --keyword.", kind="memory_edit"
+        )
+    await _print_one(runtime, await runtime.library.memories.edit(found.id, **values), as_json)
+
+
+@memory_app.command()
+@in_runtime
+async def pin(
+    runtime: Runtime,
+    conversation: str = ID,
+    memory: str = MEMORY,
+    off: bool = typer.Option(False, "--off", help="Let it go again."),
+    as_json: bool = JSON,
+) -> None:
+    """Keep a memory in every prompt.
+
+    Example: lunalux memory pin 3fa8c21b "The harbour"
+    """
+    found = await _found(runtime, conversation, memory)
+    await _print_one(runtime, await runtime.library.memories.edit(found.id, pinned=not off), as_json)
+
+
+@memory_app.command()
+def delete(
+    conversation: str = ID,
+    memory: str = MEMORY,
+    yes: bool = typer.Option(False, "--yes", help="Delete without a question."),
+    as_json: bool = JSON,
+) -> None:
+    """Forget a memory; the messages it covers stay, and are sent again where they fit.
+
+    Example: lunalux memory delete 3fa8c21b "The harbour" --yes
+    """
+
+    async def remove(runtime: Runtime, found: Memory) -> None:
+        await runtime.library.memories.delete(found.id)
+        if as_json:
+            output.print_json({"id": found.id, "name": found.name, "deleted": True})
+        else:
+            output.say("deleted", name=found.name)
+
+    delete_asked(
+        lambda runtime: _found(runtime, conversation, memory),
+        lambda found: t("cli.delete", name=found.name),
+        remove,
+        yes=yes,
+    )
+
+
+@memory_app.command()
+@in_runtime
+async def search(
+    runtime: Runtime,
+    conversation: str = ID,
+    query: str = typer.Argument(metavar="QUERY", help="Words, or a whole message."),
+    as_json: bool = JSON,
+) -> None:
+    """Memories that a text calls for: by their keywords, or with these words in them; the closest first.
+
+    Example: lunalux memory search 3fa8c21b "the promise at the harbour"
+    """
+    from lunalux_core.memory.recall import searched
+
+    place = await runtime.library.conversations.named(conversation)
+    memories, path = await runtime.library.memories.shown(place.id)
+    _print_rows(searched(memories, query), path, as_json)
+
+
+@memory_app.command("export")
+@in_runtime
+async def export(
+    runtime: Runtime,
+    conversation: str = ID,
+    path: Path = typer.Argument(help="File to write: .json (a worldbook with Memory Books' fields) or .md."),
+    force: bool = FORCE,
+    as_json: bool = JSON,
+) -> None:
+    """Write all memories to a file. The worldbook works in SillyTavern, and keeps all for Lunalux.
+
+    Example: lunalux memory export 3fa8c21b memories.json
+    """
+    from lunalux_core.memory.books import memory_book, memory_text
+
+    place = await runtime.library.conversations.named(conversation)
+    target = free_path(path, force=force)
+    if _ending(path) == "md":
+        text = await runtime.library.database.read(lambda c: memory_text(c, place.id))
+    else:
+        document = await runtime.library.database.read(lambda c: memory_book(c, place.id))
+        text = json.dumps(document, ensure_ascii=False, indent=4) + "\n"
+    write_file(target, text.encode("utf-8", "replace"))
+    if as_json:
+        output.print_json({"id": place.id, "path": str(path)})
+    else:
+        output.say("written", path=path)
+
+
+@memory_app.command("import")
+@in_runtime
+async def import_(
+    runtime: Runtime, conversation: str = ID, path: Path = typer.Argument(), as_json: bool = JSON
+) -> None:
+    """Take in memories: our own file, a worldbook of Memory Books or any other, or Markdown.
+
+    Ranges are found again where the messages are here. What is there already is not stored twice.
+
+    Example: lunalux memory import 3fa8c21b memories.json
+    """
+    from lunalux_core.memory.books import read_memory_book, read_memory_text, store_memories
+
+    place = await runtime.library.conversations.named(conversation)
+    notes: Sequence[str] = ()
+    if _ending(path) == "md":
+        found = read_memory_text(read_file(path).decode("utf-8", "replace"), place.id)
+    else:
+        found, notes = read_memory_book(read_json(path), path.stem, place.id)
+    done = await runtime.library.database.write(lambda c: store_memories(c, place.id, found))
+    for note in (*notes, *done.notes):
+        output.note(note)
+    if done.skipped:
+        output.say("memory_known", n=done.skipped)
+    if as_json:
+        _, shown = await runtime.library.memories.shown(place.id)
+        _print_rows(done.memories, shown, as_json)
+    else:
+        for one in done.memories:
+            output.print_text(f"{one.id}\t{one.kind}\t{one.name}")
+
+
+def _ending(path: Path) -> str:
+    """ "json" or "md". Raises InvalidInput (MEMORY_FORMAT)."""
+    ending = path.suffix[1:].lower()
+    if ending in ("md", "markdown"):
+        return "md"
+    if ending == "json":
+        return ending
+    raise InvalidInput(
+        "MEMORY_FORMAT",
+        f"{path.name} does not say what it is to hold.",
+        "End its name in .json (a worldbook) or .md.",
+        path=path.name,
+    )
+
+
+async def _found(runtime: Runtime, conversation: str, name: str) -> Memory:
+    place = await runtime.library.conversations.named(conversation)
+    return await runtime.library.memories.find(place.id, name)
+
+
+def _print_rows(memories: Sequence[Memory], path: frozenset[str], as_json: bool) -> None:
+    from lunalux_core.memory.rows import memory_row
+
+    if as_json:
+        output.print_json([memory_row(one, path) for one in memories])
+        return
+    output.print_table(
+        ["id", "kind", "status", "tokens", "pinned", "memory"],
+        [
+            [one.id, one.kind, one.status(path), one.tokens, "pinned" if one.pinned else "", _told(one)]
+            for one in memories
+        ],
+    )
+
+
+def _told(memory: Memory) -> str:
+    if memory.state == "failed":
+        return memory.reason
+    return f"{memory.title}: {memory.text}" if memory.title else memory.text
+
+
+async def _print_one(runtime: Runtime, memory: Memory, as_json: bool) -> None:
+    from lunalux_core.memory.rows import memory_row
+
+    _, path = await runtime.library.memories.shown(memory.conversation_id)
+    row = memory_row(memory, path)
+    if as_json:
+        output.print_json(row)
+        return
+    output.print_text(f"{memory.name}\n{row['id']}\t{row['kind']}\t{row['status']}\t{row['made_by']}")
+    if memory.last:
+        output.print_text(f"{memory.first} - {memory.last}")
+    if memory.keywords:
+        output.print_text(", ".join(memory.keywords))
+    output.print_text("\n" + (memory.text or memory.reason))
