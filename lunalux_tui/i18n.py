@@ -12,11 +12,12 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lunalux_core.config.toml_lines import Place
 from lunalux_core.errors import InvalidInput, LunaluxError
-from lunalux_core.prices import Price
+
+if TYPE_CHECKING:
+    from lunalux_core.prices import Price
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "简体中文"}
 FALLBACK = "en"
@@ -178,6 +179,11 @@ def _told(error: LunaluxError) -> tuple[str, str]:
 
 def _in_words(value: object) -> object:
     """A value of an error as people of this language write it."""
+    if isinstance(value, (str, int, float, list, tuple)):
+        return value
+    from lunalux_core.config.toml_lines import Place
+    from lunalux_core.prices import Price
+
     if isinstance(value, Place) and value.line:
         return t("app.place", path=value.path, line=value.line)
     return price_words(value) if isinstance(value, Price) else value

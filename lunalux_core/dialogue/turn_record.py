@@ -42,6 +42,7 @@ class Trace:
         self.explain = explain
         self.cut: tuple[str, ...] = ()
         """Texts of the card that were shortened for a small window."""
+        self.memory: Mapping[str, Any] = {}
         self._touched: dict[tuple[str, Place], Touch] = {}
 
     def touch(self, scripts: Iterable[str], place: Place, text: str = "") -> None:
@@ -79,7 +80,8 @@ def turn_record(
 
     `names` tells what the preset calls its own slots, `prompt` is the report of the assembly (what was cut),
     `worldbook` the engine's account of its entries, `scripts` which regex scripts changed what, `parameters`
-    what the request asked for, who said it, and what the model does not take (`turn_sampling`).
+    what the request asked for, who said it, and what the model does not take (`turn_sampling`), `memory`
+    every memory used and left out, with the reason (`memory.selection`).
     """
     turn = ready.request.turn
     slots = {part for message in ready.prompt.messages for part in message.slot.split("+")}
@@ -89,6 +91,7 @@ def turn_record(
         "kind": turn.kind,
         "model": turn.model.name,
         "preset": turn.preset.name,
+        "profiles": list(turn.profiles),
         "template": ready.prompt.form.template if ready.prompt.form else "",
         "character": turn.character.name,
         "messages": [asdict(message) for message in ready.prompt.messages],
@@ -107,4 +110,5 @@ def turn_record(
             "reply": reply_room(turn),
         },
         "parameters": list(parameters),
+        "memory": dict(trace.memory),
     }

@@ -40,13 +40,14 @@ def prompt_budget(turn: TurnInput) -> int:
 
 
 def reply_room(turn: TurnInput) -> int:
-    """Tokens kept for the reply: this turn's wish, the model's own limit, the imported preset's, the setting.
+    """Tokens kept for the reply: the wish of this turn, of its profiles, the model's own limit, the imported
+    preset's, the setting.
 
     A reply that was not asked for in this turn and would take more than half of the window gets a quarter,
     or what the setting says, so that a prompt has room too.
     """
     window = window_of(turn)
-    asked = turn.parameters.get("max_tokens")
+    asked = turn.parameters.get("max_tokens", turn.profiled.get("max_tokens"))
     if isinstance(asked, int) and asked > 0:
         return min(asked, max(window - 1, 1))
     imported = turn.preset.params.sampling.max_tokens if preset_counts(turn) else None

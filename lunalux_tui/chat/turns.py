@@ -12,6 +12,7 @@ from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
     PluginFailed,
+    ProfileLacks,
     ReplyKept,
     Reread,
     ScriptSkipped,
@@ -179,6 +180,8 @@ class TurnController:
                 view.warn(t("chat.shortened", window=f"{event.window:,}"))
             case ReplyKept():
                 view.warn(t("chat.reply_kept"))
+            case ProfileLacks(gap=gap):
+                view.warn(t(f"chat.profile_lacks.{gap.part}", profile=gap.profile, name=gap.name))
 
     async def _started(self, event: TurnStarted) -> None:
         self._reply = event.reply
