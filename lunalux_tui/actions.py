@@ -7,6 +7,7 @@ the configuration and the key reference of the docs are all drawn from these dec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -99,17 +100,19 @@ def reachable(app: App[Any], screen: Screen[Any]) -> dict[Action, DOMNode]:
     focused = screen.focused
     line = focused.ancestors_with_self if focused is not None else [screen]
     shown = (node for node in screen.query("*") if node.display)
-    found: dict[str, tuple[Action, DOMNode]] = {}
+    reached: dict[str, tuple[Action, DOMNode]] = {}
     for node in (*line, *shown, screen, app):
         for action in actions_of(node):
-            found.setdefault(action.id, (action, node))
-    return dict(found.values())
+            reached.setdefault(action.id, (action, node))
+    return dict(reached.values())
 
 
 def keys_of(action: Action, keymap: Mapping[str, str]) -> list[str]:
     """The keys of an action in the order of preference, by the person's key map or by default."""
     return [key.strip() for key in keymap.get(action.id, action.keys).split(",") if key.strip()]
 
+
+_FUNCTION = re.compile(r"f\d+")
 
 _NAMES = {
     "up": "↑",
@@ -131,6 +134,6 @@ _NAMES = {
 def key_name(key: str) -> str:
     """A key as people write it: ctrl+p is ^p."""
     *modifiers, name = key.split("+") if key != "+" else ["+"]
-    shown = _NAMES.get(name, name)
+    label = _NAMES.get(name, name.upper() if _FUNCTION.fullmatch(name) else name)
     marks = {"ctrl": "^", "shift": "⇧", "alt": "alt-"}
-    return "".join(marks.get(modifier, modifier + "-") for modifier in modifiers) + shown
+    return "".join(marks.get(modifier, modifier + "-") for modifier in modifiers) + label

@@ -7,54 +7,16 @@ a wrong order is a type error. `stream` runs the line and yields what the nodes 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 from lunalux_core.dialogue.turn import TurnEvent
+from lunalux_core.dialogue.turn_record import Trace
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 Next = TypeVar("Next")
-
-Place = Literal["input", "history", "worldbook", "reply", "reasoning"]
-MOST_PLACES = 40
-"""Of the texts that one script changed, so many are named; all are counted."""
-
-
-@dataclass(slots=True)
-class Touch:
-    """What one script changed: how many texts of one kind, and which (ids of messages, names of entries)."""
-
-    script: str
-    place: Place
-    times: int = 0
-    texts: list[str] = field(default_factory=list)
-
-
-class Trace:
-    """Collects on the way what only the nodes see.
-
-    Args:
-        explain: give a reason for every worldbook entry that stays away, not only for those that came near.
-    """
-
-    def __init__(self, *, explain: bool = False) -> None:
-        self.explain = explain
-        self._touched: dict[tuple[str, Place], Touch] = {}
-
-    def touch(self, scripts: Iterable[str], place: Place, text: str = "") -> None:
-        """These scripts changed a text."""
-        for script in scripts:
-            touch = self._touched.setdefault((script, place), Touch(script, place))
-            touch.times += 1
-            if text and len(touch.texts) < MOST_PLACES:
-                touch.texts.append(text)
-
-    @property
-    def touched(self) -> list[Touch]:
-        """In the order of the first change."""
-        return list(self._touched.values())
 
 
 @dataclass(slots=True)
@@ -94,6 +56,10 @@ class Workflow(Generic[In, Out]):
 
     def then(self, node: Node[Out, Next]) -> Workflow[In, Next]:
         return Workflow((*self._nodes, node))
+
+    def followed(self, line: Workflow[Out, Next]) -> Workflow[In, Next]:
+        """This line and another after it."""
+        return Workflow((*self._nodes, *line._nodes))
 
     async def run(self, value: In, context: TurnContext) -> Out:
         """Run the line to its end."""

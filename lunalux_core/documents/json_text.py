@@ -119,7 +119,7 @@ def bad_json(reason: str) -> InvalidInput:
 def _escape_surrogates(text: str) -> str:
     if text.isascii() or _SURROGATE.search(text) is None:
         return text
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def _check_depth(value: object) -> None:

@@ -1,4 +1,4 @@
-"""Records of the last turns, for the inspector: how each prompt came about (see `nodes.output`).
+"""Records of the last turns, for the inspector: how each prompt came about (see `dialogue.turn_record`).
 
 They are an account, not content: few are kept for each conversation, older ones make room, and one that is
 not there is missed by nobody.

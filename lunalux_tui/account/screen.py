@@ -19,6 +19,7 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.amounts import rewards_due
 from lunalux_tui.parts.panel import Panel
+from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.screen import KeyBar, LunaScreen
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class AccountScreen(LunaScreen[None]):
         return self.lunalux.account or AccountState()
 
     def compose(self) -> ComposeResult:
+        yield PlaceBar()
         yield AccountHead()
         with VerticalScroll(id="account-body", can_focus=True):
             yield NoticePanel()

@@ -152,6 +152,7 @@ async def import_each(
     columns: Callable[[dict[str, Any]], Sequence[object]],
     *,
     as_json: bool,
+    notes_by_name: bool = False,
 ) -> None:
     """Store what files bring, tell what is to be known of it, and print a row for each.
 
@@ -162,6 +163,7 @@ async def import_each(
         read: what a file holds.
         store: puts one of it into the library; gives its row and the notes on it.
         columns: what is printed of a row without --json.
+        notes_by_name: tell notes under the name of what was stored, else under the file's.
     """
     rows: list[dict[str, Any]] = []
     for path in paths:
@@ -177,7 +179,7 @@ async def import_each(
         for document in documents:
             row, notes = await store(document)
             for note in notes:
-                output.note(f"{path.name}: {note}")
+                output.note(f"{row['name'] if notes_by_name else path.name}: {note}")
             rows.append({**row, "path": str(path), "notes": list(notes)})
     stored = [row for row in rows if "error" not in row]
     if as_json:

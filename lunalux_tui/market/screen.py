@@ -19,6 +19,7 @@ from lunalux_tui.market.card_actions import CardActions
 from lunalux_tui.market.grid import MarketGrid
 from lunalux_tui.market.grid_pictures import GridPictures
 from lunalux_tui.market.lists import MarketLists, Work
+from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.screen import KeyBar, LunaScreen
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class MarketScreen(LunaScreen[None]):
         self._pictures = GridPictures(self._start_picture, self.set_timer)
 
     def compose(self) -> ComposeResult:
+        yield PlaceBar()
         yield MarketHead()
         yield SearchField(placeholder=t("market.search"), compact=True, id="market-search", max_length=200)
         yield MarketFilters()
@@ -80,8 +82,8 @@ class MarketScreen(LunaScreen[None]):
         if state is None:
             return
         self.grid.liked = state.liked
-        known = before is None or (before.signed_in and before.user_id == state.user_id)
-        if state.signed_in and not known:  # what was refused before may be asked for again
+        same = before is None or (before.signed_in and before.user_id == state.user_id)
+        if state.signed_in and not same:  # what was refused before may be asked for again
             self.lists.look_again()
 
     def retranslate(self) -> None:
@@ -192,6 +194,9 @@ class MarketScreen(LunaScreen[None]):
         """Hide what needs a card where there is none."""
         if action in {"details", "chat", "like", "download"}:
             return self.is_mounted and self.grid.current is not None
+        if action == "back":  # at the root, escape leads to the chat
+            filters = self.filters
+            return bool(self.field.has_focus or self.words or filters.tags or filters.original)
         return True
 
     def action_search(self) -> None:
@@ -206,9 +211,9 @@ class MarketScreen(LunaScreen[None]):
         self.grid.focus()
 
     def action_sort(self, sort: str = "") -> None:
-        wanted = cast(Sort, sort) if sort in ("hot", "new") else "new" if self.sort == "hot" else "hot"
-        if wanted != self.sort:
-            self.lists.change(sort=wanted)
+        order = cast(Sort, sort) if sort in ("hot", "new") else "new" if self.sort == "hot" else "hot"
+        if order != self.sort:
+            self.lists.change(sort=order)
 
     def action_language(self) -> None:
         self.lists.change(lang="zh" if self.lang == "en" else "en")
@@ -220,7 +225,7 @@ class MarketScreen(LunaScreen[None]):
         self.lists.change_filters(original=not self.filters.original)
 
     def action_drop_tag(self, tag: str) -> None:
-        self.lists.change_filters(tags=tuple(one for one in self.filters.tags if one != tag))
+        self.lists.change_filters(tags=tuple(other for other in self.filters.tags if other != tag))
 
     def action_refresh(self) -> None:
         self.lists.refresh(force=True)
@@ -237,7 +242,7 @@ class MarketScreen(LunaScreen[None]):
         if picked is not None:
             tag = dialog.names[int(picked)]
             self.lists.change_filters(
-                tags=tuple(one for one in chosen if one != tag) if tag in chosen else (*chosen, tag)
+                tags=tuple(other for other in chosen if other != tag) if tag in chosen else (*chosen, tag)
             )
 
     # -- what can be done with a card --------------------------------------------------------------

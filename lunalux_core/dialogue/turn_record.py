@@ -1,0 +1,114 @@
+"""The account of one turn: what was sent and why, for the inspector.
+
+A record is plain JSON: it is stored with the conversation and read again after a restart.
+
+See docs/spec/formats.md: Worldbook departures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from lunalux_core.dialogue.window import reply_room, window_of
+
+if TYPE_CHECKING:
+    from lunalux_core.dialogue.turn import Ready, Shortened
+
+Place = Literal["input", "history", "worldbook", "reply", "reasoning"]
+MOST_PLACES = 40
+"""Of the texts that one script changed, so many are named; all are counted."""
+
+
+@dataclass(slots=True)
+class Touch:
+    """What one script changed: how many texts of one kind, and which (ids of messages, names of entries)."""
+
+    script: str
+    place: Place
+    times: int = 0
+    texts: list[str] = field(default_factory=list)
+
+
+class Trace:
+    """Collects on the way what only the nodes see.
+
+    Args:
+        explain: give a reason for every worldbook entry that stays away, not only for those that came near.
+    """
+
+    def __init__(self, *, explain: bool = False) -> None:
+        self.explain = explain
+        self.cut: tuple[str, ...] = ()
+        """Texts of the card that were shortened for a small window."""
+        self.memory: Mapping[str, Any] = {}
+        self._touched: dict[tuple[str, Place], Touch] = {}
+
+    def touch(self, scripts: Iterable[str], place: Place, text: str = "") -> None:
+        """These scripts changed a text."""
+        for script in scripts:
+            touch = self._touched.setdefault((script, place), Touch(script, place))
+            touch.times += 1
+            if text and len(touch.texts) < MOST_PLACES:
+                touch.texts.append(text)
+
+    def begin_again(self) -> None:
+        """The prompt is built anew from the person's words, which stay as they are."""
+        self._touched = {key: one for key, one in self._touched.items() if one.place == "input"}
+
+    @property
+    def touched(self) -> list[Touch]:
+        """In the order of the first change."""
+        return list(self._touched.values())
+
+
+def turn_record(
+    ready: Ready,
+    trace: Trace,
+    shape: str = "",
+    parameters: Iterable[Mapping[str, Any]] = (),
+    shortened: Shortened | None = None,
+) -> dict[str, Any]:
+    """The record of a turn whose prompt is ready.
+
+    `shape` tells how the messages were reshaped for a strict server, "" where they went as they are.
+
+    `shortened` tells of a prompt before it that was refused for its length, `window` how many tokens prompt
+    and reply had, who said so (person, server, default), and how many were kept for the reply. `texts_cut`
+    names texts of the card that were shortened for a small window.
+
+    `names` tells what the preset calls its own slots, `prompt` is the report of the assembly (what was cut),
+    `worldbook` the engine's account of its entries, `scripts` which regex scripts changed what, `parameters`
+    what the request asked for, who said it, and what the model does not take (`turn_sampling`), `memory`
+    every memory used and left out, with the reason (`memory.selection`).
+    """
+    turn = ready.request.turn
+    slots = {part for message in ready.prompt.messages for part in message.slot.split("+")}
+    slots.update(slot.slot for slot in ready.prompt.report.slots)
+    prompts = (turn.preset.prompt(slot) for slot in sorted(slots))
+    return {
+        "kind": turn.kind,
+        "model": turn.model.name,
+        "preset": turn.preset.name,
+        "profiles": list(turn.profiles),
+        "template": ready.prompt.form.template if ready.prompt.form else "",
+        "character": turn.character.name,
+        "messages": [asdict(message) for message in ready.prompt.messages],
+        "names": {
+            prompt.identifier: prompt.name for prompt in prompts if prompt is not None and not prompt.marker
+        },
+        "prompt": ready.prompt.report.as_dict(),
+        "worldbook": ready.activation.as_json(),
+        "scripts": [asdict(touch) for touch in trace.touched],
+        "shape": shape,
+        "shortened": asdict(shortened) if shortened is not None else None,
+        "texts_cut": list(trace.cut),
+        "window": {
+            "tokens": window_of(turn),
+            "source": turn.model.window_source,
+            "reply": reply_room(turn),
+        },
+        "parameters": list(parameters),
+        "memory": dict(trace.memory),
+    }
