@@ -59,9 +59,8 @@ def main() -> None:
     floor, ours = rows.values()
     for name, seen in rows.items():
         seconds = statistics.median(start.seconds for start in seen)
-        print(
-            f"{name:<22}{seconds * 1000:7.0f} ms {statistics.median(start.megabytes for start in seen):6.1f} MB"
-        )
+        megabytes = statistics.median(start.megabytes for start in seen)
+        print(f"{name:<22}{seconds * 1000:7.0f} ms {megabytes:6.1f} MB")
     print(f"ratio {statistics.median(b.seconds / a.seconds for a, b in zip(floor, ours, strict=True)):.2f}")
 
 
