@@ -366,6 +366,9 @@ def library_order(connection: Connection) -> None:
     store_all_words(connection)
 
 
+MARKS = "DROP TABLE marks;"
+"""A mark stands in its message: so undo and a deleted branch take it along as they take the words."""
+
 STEPS: tuple[str | Callable[[Connection], None], ...] = (
     FIRST,
     PERSONA_BOOKS,
@@ -376,6 +379,7 @@ STEPS: tuple[str | Callable[[Connection], None], ...] = (
     QUICK_REPLIES,
     MEMORIES,
     library_order,
+    MARKS,
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.library import Library
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.library.groups import CardMode, Group, TurnOrder
@@ -34,7 +34,7 @@ ID = typer.Argument(metavar="ID", help="Id of a conversation.")
 def list_conversations(
     character: str = typer.Argument("", help="Only this character's (name or id)."), as_json: bool = JSON
 ) -> None:
-    """Conversations, the ones used last first; those of groups with their members.
+    """Conversations, pinned ones first, then the ones used last; those of groups with their members.
 
     Example: lunalux conversation list Mirelle --json
     """
@@ -46,7 +46,7 @@ def list_conversations(
         groups = {group.id: group for group in await library.groups.list()}
         found = [
             one
-            for one in await library.conversations.list()
+            for one in await library.conversations.list(pinned_first=True)
             if not chosen
             or one.character_id == chosen
             or (one.group_id and groups[one.group_id].member(chosen) is not None)
@@ -58,7 +58,7 @@ def list_conversations(
             return
         output.print_table(
             ["id", "character", "messages", "last used", "title"],
-            [[c.id, _with(c, names, groups), c.length, _day(c.updated_at), c.title or "-"] for c in found],
+            [[c.id, _with(c, names, groups), c.length, _day(c.updated_at), _title(c)] for c in found],
         )
 
     with_runtime(work)
@@ -93,6 +93,7 @@ def show(
             output.note(f"{group.name} [{group.order}, {group.cards}]: {', '.join(members)}")
         for one in page:
             mark = "" if one.status == "done" else f"  [{one.status}]"
+            mark += f"  ⚑ {one.mark}" if one.mark else ""
             output.print_text(f"{one.name}{mark}\n{one.content}\n")
 
     with_runtime(work)
@@ -203,6 +204,72 @@ def import_(
 
 
 @conversation_app.command()
+def pin(
+    conversation: str = ID,
+    off: bool = typer.Option(False, "--off", help="Let it go again."),
+    as_json: bool = JSON,
+) -> None:
+    """Keep a conversation at the top of the list.
+
+    Example: lunalux conversation pin 3fa8c21b
+    """
+
+    async def work(runtime: Runtime) -> None:
+        conversations = runtime.library.conversations
+        place = await conversations.get(conversation)
+        await conversations.set(place.id, pinned=int(not off))
+        if as_json:
+            output.print_json({"id": place.id, "title": place.title, "pinned": not off})
+        else:
+            output.say("unpinned" if off else "pinned", name=place.title or place.id)
+
+    with_runtime(work)
+
+
+@conversation_app.command()
+def mark(
+    conversation: str = ID,
+    message: str = typer.Argument("", help="Id of the message; the last one where none is named."),
+    name: str = typer.Option("", help="What to call this place of the story."),
+    off: bool = typer.Option(False, "--off", help="Take the mark away."),
+    as_json: bool = JSON,
+) -> None:
+    """Give a place of a story a name; without one, list those that have.
+
+    Example: lunalux conversation mark 3fa8c21b --name "before the storm"
+    """
+
+    async def work(runtime: Runtime) -> None:
+        place = await runtime.library.conversations.get(conversation)
+        tree = {node.id: node for node in await runtime.library.conversations.tree(place.id)}
+        if name or off:
+            at = message or place.head_id
+            if at not in tree:
+                raise NotFound("MESSAGE_NOT_FOUND", "That message is gone.", "", id=at)
+            await runtime.chat.mark(at, "" if off else name)
+            tree = {node.id: node for node in await runtime.library.conversations.tree(place.id)}
+        marked = [node for node in tree.values() if node.mark]
+        rows = [
+            {
+                "id": node.id,
+                "name": node.mark,
+                "depth": node.depth,
+                "speaker": node.name,
+                "preview": node.preview,
+                "shown": node.on_path,
+            }
+            for node in marked
+        ]
+        if as_json:
+            output.print_json(rows)
+        else:
+            table = [[row["id"], row["name"], row["speaker"], row["preview"]] for row in rows]
+            output.print_table(["id", "name", "speaker", "begins"], table)
+
+    with_runtime(work)
+
+
+@conversation_app.command()
 def delete(conversation: str = ID, yes: bool = YES, as_json: bool = JSON) -> None:
     """Delete a conversation with all its branches.
 
@@ -275,6 +342,10 @@ async def _owner(library: Library, data: bytes, path: Path, character: str, grou
     return await library.database.read(lambda connection: owner(connection, log, path, Whereabouts()))
 
 
+def _title(conversation: Conversation) -> str:
+    return ("▲ " if conversation.pinned else "") + (conversation.title or "-")
+
+
 def _with(conversation: Conversation, names: Mapping[str, str], groups: Mapping[str, Group]) -> str:
     group = groups.get(conversation.group_id)
     if group is None:
@@ -290,6 +361,7 @@ def _summary(conversation: Conversation, character: str, group: Group | None) ->
         "character": character or None,
         "group": None if group is None else _group(group),
         "title": conversation.title,
+        "pinned": conversation.pinned,
         "length": conversation.length,
         "created_at": conversation.created_at,
         "updated_at": conversation.updated_at,
@@ -326,6 +398,7 @@ def _message(message: Message) -> dict[str, Any]:
         "usage": message.usage,
         "billing": message.billing,
         "hidden": message.hidden,
+        "mark": message.mark or None,
         "swipe": message.swipe,
         "swipes": message.swipes,
         "created_at": message.created_at,
