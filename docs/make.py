@@ -11,7 +11,8 @@ from typing import Any
 
 import typer
 
-from lunalux_core.config.settings import DECLARATIONS, MODEL_OPTIONS
+from lunalux_core.config.model_tables import MODEL_OPTIONS
+from lunalux_core.config.settings import DECLARATIONS
 from lunalux_core.llm.parameters import KINDS, PARAMETERS
 from lunalux_tui.cli import NOUNS, Nouns
 

@@ -490,17 +490,17 @@ class Account:
         saved = await asyncio.to_thread(store.get, self._local_name)
         if saved is None:
             saved = await self._new_local()
-        known = _secret(saved, "email", "password")
-        if known is None:
+        secret = _secret(saved, "email", "password")
+        if secret is None:
             raise _local_lost()
         try:
-            return await self._sign_in(known["email"], known["password"], local=True, sync=sync)
+            return await self._sign_in(secret["email"], secret["password"], local=True, sync=sync)
         except BackendError as error:
             if error.code != "BAD_CREDENTIALS":
                 raise
         # The backend's folder was emptied or exchanged since: the account is made there anew.
         await self._make_local(saved)
-        return await self._sign_in(known["email"], known["password"], local=True)
+        return await self._sign_in(secret["email"], secret["password"], local=True)
 
     async def _new_local(self) -> str:
         """Make the local account and keep its key; or take the key that another program has just made."""
@@ -512,16 +512,16 @@ class Account:
         except SessionError:
             for _ in range(int(LATE_SECONDS * 10)):
                 await asyncio.sleep(0.1)
-                if (found := await asyncio.to_thread(store.get, self._local_name)) is not None:
-                    return found
+                if (text := await asyncio.to_thread(store.get, self._local_name)) is not None:
+                    return text
             raise
         await asyncio.to_thread(store.set, self._local_name, saved)
         return saved
 
     async def _make_local(self, saved: str) -> None:
-        known = json.loads(saved)
+        credentials = json.loads(saved)
         try:
-            await self._client().sign_up(known["email"], known["password"])
+            await self._client().sign_up(credentials["email"], credentials["password"])
         except BackendError as error:
             if error.code != "EMAIL_TAKEN":
                 raise
@@ -618,8 +618,10 @@ class Account:
 
     async def _kept_referral(self, email: str) -> str:
         """The invitation that a sign-up with this address came with, and that no account has used yet."""
-        kept = await self._cache.get(self._referral_key(email)) if email else None
-        return kept.value if kept and kept.fresh(self._clock()) and isinstance(kept.value, str) else ""
+        cached = await self._cache.get(self._referral_key(email)) if email else None
+        return (
+            cached.value if cached and cached.fresh(self._clock()) and isinstance(cached.value, str) else ""
+        )
 
     async def _update(self, **changes: Any) -> AccountState:
         if "wallet" in changes and "ledger" in changes and self.state.fetched_at:
@@ -633,15 +635,19 @@ class Account:
         have changed others. What is liked here and there is liked."""
         state = {**asdict(self.state), "liked": sorted(self.state.liked), "offline": False}
 
-        def merged(kept: Any) -> dict[str, Any]:
-            same = isinstance(kept, dict) and kept.get("user_id") == state["user_id"]
+        def merged(cached: Any) -> dict[str, Any]:
+            same = isinstance(cached, dict) and cached.get("user_id") == state["user_id"]
             if not same:
                 return state
-            likes = kept.get("liked")
-            liked = {one for one in likes if isinstance(one, str)} if isinstance(likes, list) else set()
+            likes = cached.get("liked")
+            liked = (
+                {like_id for like_id in likes if isinstance(like_id, str)}
+                if isinstance(likes, list)
+                else set()
+            )
             both = {"liked": sorted(liked | self.state.liked)}
             return {
-                **(state if whole else {**state, **kept, **{name: state[name] for name in names}}),
+                **(state if whole else {**state, **cached, **{name: state[name] for name in names}}),
                 **both,
             }
 
@@ -722,23 +728,23 @@ def _local_lost() -> SessionError:
 
 
 def _wire(value: Any) -> dict[str, Any]:
-    found: dict[str, Any] = value.model_dump(by_alias=True, mode="json")
-    return found
+    wire: dict[str, Any] = value.model_dump(by_alias=True, mode="json")
+    return wire
 
 
 def _coins(amounts: Mapping[str, Any], name: str) -> int:
-    found = amounts.get(name, 0)
-    return found if isinstance(found, int) else 0
+    amount = amounts.get(name, 0)
+    return amount if isinstance(amount, int) else 0
 
 
 def _secret(text: str, *names: str) -> dict[str, str] | None:
     """A stored secret of several texts; None where it is another thing."""
     try:
-        found = json.loads(text)
+        document = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    whole = isinstance(found, dict) and all(isinstance(found.get(name), str) for name in names)
-    return found if whole else None
+    whole = isinstance(document, dict) and all(isinstance(document.get(name), str) for name in names)
+    return document if whole else None
 
 
 def _session(stored: str | None) -> SessionKey | None:
@@ -767,31 +773,31 @@ def _kept_session(session: SessionKey) -> str:
 
 def restored_state(value: Any) -> AccountState:
     """The snapshot that a row of the cache holds. What is of another shape is left out and fetched anew."""
-    kept = value if isinstance(value, Mapping) else {}
+    cached = value if isinstance(value, Mapping) else {}
     state = AccountState()
-    found: dict[str, Any] = {}
+    restored: dict[str, Any] = {}
     for name in AccountState.__dataclass_fields__:
-        one, default = kept.get(name), getattr(state, name)
+        item, default = cached.get(name), getattr(state, name)
         if name == "username":
-            good = isinstance(one, str)
+            good = isinstance(item, str)
         elif isinstance(default, bool) or not isinstance(default, int):
-            good = isinstance(one, type(default))
+            good = isinstance(item, type(default))
         else:
-            good = isinstance(one, int) and not isinstance(one, bool)
+            good = isinstance(item, int) and not isinstance(item, bool)
         if good:
-            found[name] = one
-    if found.get("status") not in {"signed_out", "signed_in", "taken_over"}:
-        found.pop("status", None)
-    likes, rows = kept.get("liked"), kept.get("models")
-    found["liked"] = (
+            restored[name] = item
+    if restored.get("status") not in {"signed_out", "signed_in", "taken_over"}:
+        restored.pop("status", None)
+    likes, rows = cached.get("liked"), cached.get("models")
+    restored["liked"] = (
         frozenset(x for x in likes if isinstance(x, str)) if isinstance(likes, list) else frozenset()
     )
-    found["models"] = tuple(filter(_is_row, rows)) if isinstance(rows, list) else ()
+    restored["models"] = tuple(filter(_is_row, rows)) if isinstance(rows, list) else ()
     for name in ("wallet", "ledger", "invite"):
-        if name in kept and not _is_whole(name, found.get(name)):
-            found[name] = {}
-            found["fetched_at"] = 0
-    return AccountState(**found)
+        if name in cached and not _is_whole(name, restored.get(name)):
+            restored[name] = {}
+            restored["fetched_at"] = 0
+    return AccountState(**restored)
 
 
 _WHOLE: Mapping[str, tuple[str, ...]] = {
@@ -807,7 +813,7 @@ def _is_whole(name: str, part: Any) -> bool:
         return True
     if name == "invite" and not (isinstance(part, dict) and isinstance(part.get("inviteCode"), str)):
         return False
-    return isinstance(part, dict) and all(type(part.get(one)) is int for one in _WHOLE[name])
+    return isinstance(part, dict) and all(type(part.get(field_name)) is int for field_name in _WHOLE[name])
 
 
 def _is_row(row: Any) -> bool:

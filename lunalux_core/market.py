@@ -86,8 +86,8 @@ class Market:
             NetworkError, BackendError: the list on disk is untouched.
         """
         async with self._lock(lang, sort):
-            known = await self._cache.listing(lang, sort, limit=0)
-            if known.fresh(self._clock()) and not force:
+            listing = await self._cache.listing(lang, sort, limit=0)
+            if listing.fresh(self._clock()) and not force:
                 return False
             await self._account().online()
             page = await self._client().first_page(sort, lang)
@@ -99,21 +99,21 @@ class Market:
     async def more(self, lang: Lang, sort: Sort) -> bool:
         """Fetch the next page of a list; False when there is none."""
         async with self._lock(lang, sort):
-            known = await self._cache.listing(lang, sort, limit=0)
-            if known.next_key is None:
+            listing = await self._cache.listing(lang, sort, limit=0)
+            if listing.next_key is None:
                 return False
             await self._account().online()
             try:
-                page = await self._client().more(sort, lang, known.next_key)
+                page = await self._client().more(sort, lang, listing.next_key)
             except BackendError as error:
                 if error.code != "INVALID_REQUEST":
                     raise
                 # The key has run out: the list ends here until it is fetched anew.
-                await self._cache.append(lang, sort, [], known.next_key, None)
+                await self._cache.append(lang, sort, [], listing.next_key, None)
                 return False
             # A key that leads to itself would be asked for without end.
-            next_key = page.next_key if page.next_key != known.next_key else None
-            return await self._cache.append(lang, sort, _items(page), known.next_key, next_key)
+            next_key = page.next_key if page.next_key != listing.next_key else None
+            return await self._cache.append(lang, sort, _items(page), listing.next_key, next_key)
 
     async def count(self, lang: Lang, sort: Sort) -> int:
         """How many cards of a list are on disk."""
@@ -121,15 +121,15 @@ class Market:
 
     async def card(self, card_id: str) -> MarketCard:
         """A card of a list on disk. Raises NotFound (CHARACTER_NOT_FOUND)."""
-        found = await self._cache.card(card_id)
-        if found is None:
+        card = await self._cache.card(card_id)
+        if card is None:
             raise NotFound(
                 "CHARACTER_NOT_IN_LISTS",
                 f"There is no character {card_id!r} in the market as it is known here.",
                 "Refresh the market: `lunalux market list --refresh`.",
                 name=card_id,
             )
-        return found
+        return card
 
     async def thumbnail(self, card: MarketCard) -> bytes:
         """The bytes of a card's picture, kept on disk by the URL without its signature.
@@ -246,15 +246,15 @@ class Market:
             raise _no_intro()
         await self._account().online()
         ticket = f"upload:{self._account().state.user_id}:{hashlib.sha256(png).hexdigest()}"
-        found = await self._library.state.get(ticket)
-        kept = found if isinstance(found, str) else None
+        stored = await self._library.state.get(ticket)
+        upload_key = stored if isinstance(stored, str) else None
         progress("upload")
-        key = kept or await self._upload(filename, png)
-        for again in (kept is not None, False):
+        key = upload_key or await self._upload(filename, png)
+        for again in (upload_key is not None, False):
             await self._library.state.set(ticket, key)
             progress("publish")
             try:
-                done = await self._client().publish(key, lang, intro, name=name, tags=tags)
+                response = await self._client().publish(key, lang, intro, name=name, tags=tags)
             except NetworkError:
                 raise
             except LunaluxError as error:
@@ -266,7 +266,7 @@ class Market:
             break
         await self._library.state.set(ticket, None)
         progress("done")
-        return done.id
+        return response.id
 
     async def mine(self) -> Sequence[OwnCharacter]:
         """The published cards of the account in force, the newest first; hidden ones too."""
@@ -365,11 +365,11 @@ def _no_intro() -> InvalidInput:
 
 def _texts(value: object) -> list[str]:
     """The texts of a kept list."""
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
 def _without(left_out: str, texts: list[str]) -> list[str]:
-    return [one for one in texts if one != left_out]
+    return [text for text in texts if text != left_out]
 
 
 class _Thumbnails:

@@ -27,12 +27,12 @@ def path_of(text: str | Path) -> Path:
         with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
             path.lstat()  # the rest is told only now
     except _NO_PATH as error:
-        told = clean_line(str(text), 60)
+        name = clean_line(str(text), 60)
         raise InvalidInput(
             "PATH_UNUSABLE",
-            f"{told} cannot be the path of a file.",
+            f"{name} cannot be the path of a file.",
             "Write one such as ~/cards/name.png.",
-            path=told,
+            path=name,
         ) from error
     return path
 
@@ -45,10 +45,10 @@ def check_regular(path: Path, limit: int = LARGEST_FILE) -> int:
         sockets, PATH_UNUSABLE. LimitExceeded: FILE_TOO_LARGE over `limit` bytes.
     """
     try:
-        found = path_of(path).stat()
+        status = path_of(path).stat()
     except OSError as error:
         raise unreadable(path, error) from error
-    return _judged(path, found, limit)
+    return _judged(path, status, limit)
 
 
 def read_regular(path: Path, limit: int = LARGEST_FILE) -> bytes:
@@ -70,19 +70,19 @@ def read_regular(path: Path, limit: int = LARGEST_FILE) -> bytes:
 _OPENING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def _judged(path: Path, found: os.stat_result, limit: int) -> int:
-    if stat.S_ISDIR(found.st_mode):
+def _judged(path: Path, status: os.stat_result, limit: int) -> int:
+    if stat.S_ISDIR(status.st_mode):
         raise unreadable(path, IsADirectoryError(21, "Is a directory"))
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise InvalidInput(
             "FILE_NOT_REGULAR",
             f"{path} is no file but a pipe, a device or a socket.",
             "Write its contents to a file and name that one.",
             path=str(path),
         )
-    if found.st_size > limit:
+    if status.st_size > limit:
         raise _too_large(path, limit)
-    return found.st_size
+    return status.st_size
 
 
 def _too_large(path: Path, limit: int) -> LimitExceeded:

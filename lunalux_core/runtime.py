@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lunalux_core.chat.chat import Chat
     from lunalux_core.client.backend import BackendClient
     from lunalux_core.config.credentials import Credentials
-    from lunalux_core.dialogue.turn import Billed, Ready, TurnInput, TurnResult
+    from lunalux_core.dialogue.turn import Billed, Ready, TurnInput, TurnRequest, TurnResult
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import Workflow
     from lunalux_core.display.cache import Displays
@@ -76,7 +76,12 @@ class Runtime:
         from lunalux_core.chat.chat import Chat
 
         return Chat(
-            self.library, lambda: self.reader, lambda: self.workflow, lambda: self.preview, self._billed
+            self.library,
+            lambda: self.reader,
+            lambda: self.workflow,
+            lambda: self.preview,
+            self._billed,
+            lambda: self.words,
         )
 
     @cached_property
@@ -206,6 +211,12 @@ class Runtime:
         from lunalux_core.dialogue.node_order import prompt_line
 
         return prompt_line(lambda: self.models, self.engine, lambda: self.plugins)
+
+    @cached_property
+    def words(self) -> Workflow[TurnInput, TurnRequest]:
+        from lunalux_core.dialogue.node_order import words_line
+
+        return words_line(self.engine, lambda: self.plugins)
 
     @cached_property
     def workflow(self) -> Workflow[TurnInput, TurnResult]:

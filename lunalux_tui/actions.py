@@ -99,11 +99,11 @@ def reachable(app: App[Any], screen: Screen[Any]) -> dict[Action, DOMNode]:
     focused = screen.focused
     line = focused.ancestors_with_self if focused is not None else [screen]
     shown = (node for node in screen.query("*") if node.display)
-    found: dict[str, tuple[Action, DOMNode]] = {}
+    reached: dict[str, tuple[Action, DOMNode]] = {}
     for node in (*line, *shown, screen, app):
         for action in actions_of(node):
-            found.setdefault(action.id, (action, node))
-    return dict(found.values())
+            reached.setdefault(action.id, (action, node))
+    return dict(reached.values())
 
 
 def keys_of(action: Action, keymap: Mapping[str, str]) -> list[str]:
@@ -131,6 +131,6 @@ _NAMES = {
 def key_name(key: str) -> str:
     """A key as people write it: ctrl+p is ^p."""
     *modifiers, name = key.split("+") if key != "+" else ["+"]
-    shown = _NAMES.get(name, name)
+    label = _NAMES.get(name, name)
     marks = {"ctrl": "^", "shift": "⇧", "alt": "alt-"}
-    return "".join(marks.get(modifier, modifier + "-") for modifier in modifiers) + shown
+    return "".join(marks.get(modifier, modifier + "-") for modifier in modifiers) + label

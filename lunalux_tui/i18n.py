@@ -12,11 +12,12 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lunalux_core.config.toml_lines import Place
 from lunalux_core.errors import InvalidInput, LunaluxError
-from lunalux_core.prices import Price
+
+if TYPE_CHECKING:
+    from lunalux_core.prices import Price
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "简体中文"}
 FALLBACK = "en"
@@ -115,14 +116,14 @@ def t(key: str, **params: object) -> str:
     A sentence with plural forms chooses by the parameter `n`. A key that nobody knows comes back as it
     is: a missing translation must never stop the program.
     """
-    found = catalogue(_Current.language).get(key)
-    if found is None:
-        found = next((words[key] for words in map(catalogue, LANGUAGES) if key in words), None)
-    if found is None:
+    entry = catalogue(_Current.language).get(key)
+    if entry is None:
+        entry = next((words[key] for words in map(catalogue, LANGUAGES) if key in words), None)
+    if entry is None:
         return key
-    if not isinstance(found, str):
-        found = found.get("one", found["other"]) if params.get("n") == 1 else found["other"]
-    return found.format_map(_Blanks(_harmless(params))) if params else found
+    if not isinstance(entry, str):
+        entry = entry.get("one", entry["other"]) if params.get("n") == 1 else entry["other"]
+    return entry.format_map(_Blanks(_harmless(params))) if params else entry
 
 
 def _harmless(params: Mapping[str, object]) -> dict[str, object]:
@@ -167,17 +168,22 @@ def _told(error: LunaluxError) -> tuple[str, str]:
         return t(f"error.{error.code}.message", **params), hint
     sentences = error_sentences(_Current.language)
     variant = error.params.get("kind") or ("where" if error.params.get("where") else "")
-    known = sentences.get(f"{error.code}@{variant}") or sentences.get(error.code)
-    if known is None:
+    sentence = sentences.get(f"{error.code}@{variant}") or sentences.get(error.code)
+    if sentence is None:
         return error.message, error.hint
     try:
-        return known[0].format_map(params), known[1].format_map(params)
+        return sentence[0].format_map(params), sentence[1].format_map(params)
     except KeyError:
         return error.message, error.hint
 
 
 def _in_words(value: object) -> object:
     """A value of an error as people of this language write it."""
+    if isinstance(value, (str, int, float, list, tuple)):
+        return value
+    from lunalux_core.config.toml_lines import Place
+    from lunalux_core.prices import Price
+
     if isinstance(value, Place) and value.line:
         return t("app.place", path=value.path, line=value.line)
     return price_words(value) if isinstance(value, Price) else value

@@ -79,11 +79,11 @@ def data_uri_bytes(uri: str) -> bytes | None:
     """The bytes in a ``data:`` URI, None where they are damaged or over 64 MB."""
     from urllib.parse import unquote_to_bytes
 
-    found = _DATA_URI.match(uri)
-    if found is None or len(uri) > MAX_ASSET * 4 // 3 + 200:
+    match = _DATA_URI.match(uri)
+    if match is None or len(uri) > MAX_ASSET * 4 // 3 + 200:
         return None
-    body = unquote_to_bytes(uri[found.end() :])
-    if not found["base64"]:
+    body = unquote_to_bytes(uri[match.end() :])
+    if not match["base64"]:
         return body
     try:
         return binascii.a2b_base64(body)
@@ -128,7 +128,7 @@ def _locate(uri: str, stored: Mapping[str, int]) -> tuple[Where, str, int | None
     if uri.startswith("__asset:"):
         key = uri.removeprefix("__asset:")
         return ("chunk", key, stored[key]) if key in stored else ("missing", key, None)
-    if found := _EMBEDDED.match(uri):
-        path = uri[found.end() :].lstrip("/")
+    if match := _EMBEDDED.match(uri):
+        path = uri[match.end() :].lstrip("/")
         return ("member", path, stored[path]) if path in stored else ("missing", path, None)
     return "missing", uri, None

@@ -236,8 +236,8 @@ class Card:
         if isinstance(entries, dict):
             keys = sorted(entries, key=lambda key: (as_number(key, float("inf")), key))
             entries = [entries[key] for key in keys]
-        kept = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-        return {**self.character_book, "entries": kept}
+        objects = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+        return {**self.character_book, "entries": objects}
 
     def with_edits(self, edits: Mapping[str | Path, Any]) -> Card:
         """The card with new values at some paths, everything else untouched (see `edits.apply_edits`)."""
@@ -257,7 +257,7 @@ class Card:
 def _role(value: object) -> Role:
     """A role by its name or by SillyTavern's number."""
     name = as_text(value).strip().lower()
-    for number, known in enumerate(_ROLES):
-        if name in (known, str(number)):
-            return known
+    for number, role in enumerate(_ROLES):
+        if name in (role, str(number)):
+            return role
     return "system"

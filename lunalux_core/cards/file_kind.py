@@ -163,7 +163,7 @@ def _is_regex(document: Mapping[str, Any]) -> bool:
     if is_risu_regex(document) or "findRegex" in document or _all_values(document, "findRegex"):
         return True
     lists = [document.get(name) for name in LISTS]
-    return any(isinstance(item, dict) and "findRegex" in item for one in lists for item in _members(one))
+    return any(isinstance(item, dict) and "findRegex" in item for items in lists for item in _members(items))
 
 
 def _members(value: object) -> Iterable[Any]:
@@ -200,8 +200,8 @@ def _is_chat(document: Mapping[str, Any]) -> bool:
 
 
 def _is_chat_head(document: Mapping[str, Any]) -> bool:
-    known = "chat_metadata" in document or "user_name" in document
-    return known or ("mes" in document and "is_user" in document)
+    headed = "chat_metadata" in document or "user_name" in document
+    return headed or ("mes" in document and "is_user" in document)
 
 
 def _is_text_preset(document: Mapping[str, Any]) -> bool:

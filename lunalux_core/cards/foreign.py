@@ -75,9 +75,9 @@ def is_foreign(document: Mapping[str, Any]) -> bool:
         return False
     if "context" in inner and ("name" in inner or "bot" in inner):
         return True
-    found = _mapped(inner)
+    fields = _mapped(inner)
     named = any(key in inner for key in _NAMES["name"])
-    return named and any(found.get(name) for name in (*_SPOKEN, *_TEXTS))
+    return named and any(fields.get(name) for name in (*_SPOKEN, *_TEXTS))
 
 
 def looks_like_yaml(text: str) -> bool:
@@ -121,7 +121,7 @@ def _unwrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
     if any(key in document for key in _NAMES["name"][:7]):
         return document
     inner = [as_object(document.get(name)) for name in _WRAPPED]
-    return next((one for one in inner if any(key in one for key in _NAMES["name"])), document)
+    return next((part for part in inner if any(key in part for key in _NAMES["name"])), document)
 
 
 def _mapped(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,10 +132,10 @@ def _mapped(document: Mapping[str, Any]) -> dict[str, Any]:
         if text := next((text for text in texts if text.strip()), ""):
             data[ours] = text
     for ours, names in _LISTS.items():
-        if found := list(dict.fromkeys(text for name in names for text in _texts(document.get(name)))):
-            data[ours] = found
+        if values := list(dict.fromkeys(text for name in names for text in _texts(document.get(name)))):
+            data[ours] = values
     listed = [document[name] for name in _NAMES["first_mes"] if isinstance(document.get(name), list)]
-    spoken = [*(text for one in listed for text in _texts(one)), *data.pop("alternate_greetings", [])]
+    spoken = [*(text for value in listed for text in _texts(value)), *data.pop("alternate_greetings", [])]
     greetings = [text for text in dict.fromkeys(spoken) if text != data.get("first_mes")]
     if greetings and "first_mes" not in data:
         data["first_mes"] = greetings.pop(0)
@@ -153,8 +153,8 @@ def _texts(value: Any) -> Iterable[str]:
     items = value if isinstance(value, list) else [value]
     inner = ("text", "content", "message", "greeting")
     plain = [
-        next((one[name] for name in inner if name in one), "") if isinstance(one, dict) else one
-        for one in items
+        next((item[name] for name in inner if name in item), "") if isinstance(item, dict) else item
+        for item in items
     ]
     return as_texts(plain)
 
@@ -162,21 +162,21 @@ def _texts(value: Any) -> Iterable[str]:
 def _called(value: Any) -> Any:
     """Faraday's names for the two in a text."""
     if isinstance(value, list):
-        return [_called(one) for one in value]
-    return _FARADAY.sub(lambda one: "{{user}}" if one[1].lower() == "user" else "{{char}}", value)
+        return [_called(item) for item in value]
+    return _FARADAY.sub(lambda match: "{{user}}" if match[1].lower() == "user" else "{{char}}", value)
 
 
 def _lore_items(items: Any) -> dict[str, Any] | None:
     entries = [
         {
-            "keys": [key.strip() for key in as_text(one.get("key")).split(",") if key.strip()],
-            "content": _called(as_text(one.get("value"))),
+            "keys": [key.strip() for key in as_text(item.get("key")).split(",") if key.strip()],
+            "content": _called(as_text(item.get("value"))),
             "enabled": True,
             "insertion_order": 100,
             "extensions": {},
         }
-        for one in (items if isinstance(items, list) else ())
-        if isinstance(one, dict)
+        for item in (items if isinstance(items, list) else ())
+        if isinstance(item, dict)
     ]
     return {"extensions": {}, "entries": entries} if entries else None
 

@@ -170,9 +170,9 @@ def texts(data: bytes, keywords: Sequence[str]) -> Iterator[TextChunk]:
     for chunk in layout(data).chunks:
         keyword = keyword_of(data, chunk)
         if keyword is not None and keyword.lower() in keywords:
-            found = read_text(data, chunk, inflation)
-            if found is not None:
-                yield found
+            text = read_text(data, chunk, inflation)
+            if text is not None:
+                yield text
 
 
 def write_texts(data: bytes, texts: Sequence[tuple[str, bytes]], replace: Sequence[str]) -> bytes:

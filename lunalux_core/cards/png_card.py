@@ -139,16 +139,16 @@ def decode_payload(value: bytes) -> Payload:
 def _candidates(data: bytes, shape: png.Layout) -> tuple[list[png.Chunk], bool]:
     """The card's chunks, the most trustworthy first, and whether there is a NovelAI lorebook. None of them is
     read or unpacked here: the first good one ends the search."""
-    found: list[tuple[int, bool, png.Chunk]] = []
+    candidates: list[tuple[int, bool, png.Chunk]] = []
     lorebook = False
     for chunk in shape.chunks:
         keyword = png.keyword_of(data, chunk)
         lowered = keyword.lower() if keyword is not None else ""
         lorebook = lorebook or lowered == LOREBOOK_KEYWORD
         if lowered in png.CARD_KEYWORDS:
-            found.append((png.CARD_KEYWORDS.index(lowered), chunk.type != b"tEXt", chunk))
-    found.sort(key=lambda one: one[:2])
-    return [chunk for _, _, chunk in found], lorebook
+            candidates.append((png.CARD_KEYWORDS.index(lowered), chunk.type != b"tEXt", chunk))
+    candidates.sort(key=lambda candidate: candidate[:2])
+    return [chunk for _, _, chunk in candidates], lorebook
 
 
 def _nothing_found(shape: png.Layout, lorebook: bool) -> InvalidInput:
@@ -180,9 +180,11 @@ def _warnings(
     if not chosen.intact:
         warnings.append(f"The checksum of the {keyword} chunk is wrong; its text may be damaged.")
     others = (
-        one for one in candidates if one is not at and (png.keyword_of(data, one) or "").lower() == keyword
+        chunk
+        for chunk in candidates
+        if chunk is not at and (png.keyword_of(data, chunk) or "").lower() == keyword
     )
-    if any(_differs(data, chosen, one) for one in itertools.islice(others, MAX_CANDIDATES)):
+    if any(_differs(data, chosen, chunk) for chunk in itertools.islice(others, MAX_CANDIDATES)):
         warnings.append(f"The file holds several different {keyword} chunks; the first one was read.")
     return warnings
 

@@ -77,12 +77,12 @@ def read_card(data: bytes, filename: str = "") -> LoadedCard:
 
 def _from_png(data: bytes, filename: str) -> LoadedCard:
     read = png_card.read_png(data)
-    found: tuple[Asset, ...] = ()
+    embedded: tuple[Asset, ...] = ()
     if read.card.assets:
         stored = {key: chunk.length * 3 // 4 for key, chunk in assets.png_assets(data)}
-        found = assets.list_assets(read.card, stored)
+        embedded = assets.list_assets(read.card, stored)
     warnings = (*read.warnings, *_warnings(read.card))
-    return LoadedCard(read.card, data, ".png", "png", warnings, found, filename)
+    return LoadedCard(read.card, data, ".png", "png", warnings, embedded, filename)
 
 
 _OTHERS = {
@@ -140,8 +140,8 @@ def _warnings(card: Card) -> tuple[str, ...]:
 
 def _newer(spec: str, version: object) -> bool:
     number = as_number(version, 0.0)
-    known = ("chara_card_v1", "chara_card_v2", "chara_card_v3")
-    return number > 3.0 or (spec.startswith("chara_card_v") and spec not in known)
+    specs = ("chara_card_v1", "chara_card_v2", "chara_card_v3")
+    return number > 3.0 or (spec.startswith("chara_card_v") and spec not in specs)
 
 
 def _check_size(data: bytes, limit: int) -> None:

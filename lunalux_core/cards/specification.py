@@ -117,17 +117,17 @@ def _check_envelope(document: Mapping[str, Any], spec: object) -> Iterator[Findi
             "error", "spec", "SPEC_UNKNOWN", f"`spec` is {spec!r}, which is no known specification."
         )
         return
-    wanted = "2.0" if spec == "chara_card_v2" else "3.0"
+    expected = "2.0" if spec == "chara_card_v2" else "3.0"
     version = document.get("spec_version")
     if not isinstance(version, str):
         yield Finding(
-            "error", "spec_version", "SPEC_VERSION", f'`spec_version` must be the string "{wanted}".'
+            "error", "spec_version", "SPEC_VERSION", f'`spec_version` must be the string "{expected}".'
         )
     elif spec == "chara_card_v3" and as_number(version, 0) > 3:
         message = f"`spec_version` {version} is newer than 3.0; what is unknown is kept."
         yield Finding("warning", "spec_version", "SPEC_NEWER", message)
-    elif version != wanted:
-        message = f'`spec_version` is "{version}"; {spec} asks for "{wanted}".'
+    elif version != expected:
+        message = f'`spec_version` is "{version}"; {spec} asks for "{expected}".'
         yield Finding("error", "spec_version", "SPEC_VERSION", message)
 
 
@@ -225,8 +225,8 @@ def _check_fields(
                     "error", path, "FIELD_MISSING", f"`{path}` is missing; it must be {_NAMES[kind]}."
                 )
         elif not _fits(holder[key], kind):
-            found = _kind_of(holder[key])
-            yield Finding("error", path, "FIELD_TYPE", f"`{path}` is {found}; it must be {_NAMES[kind]}.")
+            actual = _kind_of(holder[key])
+            yield Finding("error", path, "FIELD_TYPE", f"`{path}` is {actual}; it must be {_NAMES[kind]}.")
 
 
 _NAMES: dict[JsonType, str] = {

@@ -13,6 +13,7 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from lunalux_core.chat.lines import new_line
 from lunalux_core.chat.reply_store import (
     CONTINUED,
     Begun,
@@ -28,6 +29,7 @@ from lunalux_core.dialogue.turn import (
     BindingDropped,
     Ready,
     Reread,
+    SideReply,
     TextDelta,
     ThinkingDelta,
     TurnCompleted,
@@ -35,6 +37,7 @@ from lunalux_core.dialogue.turn import (
     TurnInput,
     TurnKind,
     TurnOptions,
+    TurnRequest,
     TurnResult,
     TurnStarted,
 )
@@ -47,6 +50,7 @@ from lunalux_core.library.conversations import (
     Message,
     append_message,
     children,
+    insert_message,
     load_conversation,
     load_message,
     new_message,
@@ -71,10 +75,16 @@ if TYPE_CHECKING:
     from lunalux_core.chat.journal import ReplyJournal
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.assembly import Prompt
+    from lunalux_core.dialogue.profile_choice import Choice
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import TurnContext, Workflow
     from lunalux_core.library import Library
+    from lunalux_core.library.profiles import Task
     from lunalux_core.llm.model import ModelRequest, ModelSpec
+
+
+_OF_ONE_REPLY = (TurnStarted, TextDelta, ThinkingDelta, Reread)
+"""Events of a reply that is not shown: nobody could tell them from those of the one that is."""
 
 
 class Chat:
@@ -87,6 +97,7 @@ class Chat:
             does not pay for it.
         preview: gives the part of that line that ends with the prompt.
         billed: told about every bill.
+        words: gives the part of the line that ends with the person's words as they are stored.
     """
 
     def __init__(
@@ -96,6 +107,7 @@ class Chat:
         workflow: Callable[[], Workflow[TurnInput, TurnResult]],
         preview: Callable[[], Workflow[TurnInput, Ready]],
         billed: Callable[[Billed], Awaitable[None]],
+        words: Callable[[], Workflow[TurnInput, TurnRequest]],
     ) -> None:
         self._library = library
         self._database = library.database
@@ -103,6 +115,7 @@ class Chat:
         self._workflow = workflow
         self._preview = preview
         self._billed = billed
+        self._words = words
 
     # -- conversations -----------------------------------------------------------------------------
 
@@ -155,22 +168,100 @@ class Chat:
 
         def begin(connection: Connection) -> Begun:
             conversation, parent = self._place(connection, conversation_id)
-            reader = self._reader()
-            user = new_message(
-                conversation_id, parent, "user", reader.user_name(connection, conversation, options), text
-            )
-            append_message(connection, user)
-            if conversation.draft.strip() == text:
-                set_conversation(connection, conversation_id, draft="")
-            chosen = speakers(connection, conversation, user, options)
+            line = self._store_line(connection, conversation, parent, text, options)
+            chosen = speakers(connection, conversation, line, options)
             if not chosen:
-                return Begun(conversation, user, None, None)
+                return Begun(conversation, line, None, None)
             following[:] = chosen[1:]
-            reply = self._pending(connection, conversation, user, options, chosen[0])
-            asked = Asked("normal", conversation, parent, text, reply)
-            return Begun(conversation, user, reply, reader.read(connection, asked, options))
+            reply = self._pending(connection, conversation, line, options, chosen[0])
+            words, above = (text, parent) if line.role == "user" else ("", line)
+            asked = Asked("normal", conversation, above, words, reply)
+            return Begun(conversation, line, reply, self._reader().read(connection, asked, options))
 
         return self._round(begin, following, options)
+
+    async def say(
+        self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
+    ) -> tuple[Message, Sequence[TurnEvent]]:
+        """Store a line of `options.voice` that nobody answers; it, and what there was to tell on the way.
+
+        The person's own words go through their input scripts and plug-ins, as when they are sent.
+
+        Raises:
+            InvalidInput: LINE_EMPTY, LINE_UNNAMED, REPLY_RUNNING.
+        """
+        from lunalux_core.dialogue.workflow import TurnContext
+
+        text = well_formed(text)
+
+        def store(connection: Connection) -> tuple[Message, TurnInput | None]:
+            conversation, parent = self._place(connection, conversation_id)
+            line = self._store_line(connection, conversation, parent, text, options)
+            if line.role != "user":
+                return line, None
+            speaker = addressed(connection, conversation, line, options)
+            asked = Asked("normal", conversation, parent, text, speaker=speaker)
+            return line, self._reader().read(connection, asked, options)
+
+        line, turn = await self._database.write(store)
+        if turn is None:
+            return line, ()
+        context = TurnContext()
+        sent = (await self._words().run(turn, context)).text
+        if sent != line.content:
+            change = {"content": sent, "raw": line.content}
+            await self._database.write(lambda c: update_message(c, line.id, **change))
+        return await self._library.conversations.message(line.id), context.told()
+
+    def _store_line(
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        parent: Message | None,
+        text: str,
+        options: TurnOptions,
+    ) -> Message:
+        """Put a line under `parent`; as a draft it is done with."""
+        line = new_line(connection, self._reader(), conversation, parent, text, options)
+        append_message(connection, line)
+        if conversation.draft.strip() == text:
+            set_conversation(connection, conversation.id, draft="")
+        return line
+
+    def answer(
+        self, conversation_id: str, options: TurnOptions = TurnOptions()
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """A reply to whatever stands last, without a new word of the person; in a group, of those whose turn
+        it is.
+        """
+        following: list[str] = []
+
+        def begin(connection: Connection) -> Begun:
+            conversation, parent = self._place(connection, conversation_id)
+            if conversation.group_id:
+                speaker, *following[:] = called_up(connection, conversation, parent, options)
+                return self._next(connection, conversation, parent, options, speaker)
+            reply = self._pending(connection, conversation, parent, options)
+            text, above = _words(connection, parent)
+            asked = Asked("regenerate" if text else "normal", conversation, above, text, reply)
+            return Begun(conversation, None, reply, self._reader().read(connection, asked, options))
+
+        return self._round(begin, following, options)
+
+    def rewrite(
+        self, message_id: str, instruction: str, options: TurnOptions = TurnOptions()
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """A reply written again as an instruction says ("shorter"), as a swipe beside it.
+
+        Raises (from the iterator):
+            InvalidInput: NOTHING_TO_REWRITE, it is no reply or has no words; GREETING_NOT_GENERATED.
+        """
+        return self.regenerate(
+            message_id,
+            replace(options, direction=replace(options.direction, instruction=instruction)),
+            "swipe",
+            rewrite=True,
+        )
 
     def speak(
         self, conversation_id: str, options: TurnOptions = TurnOptions()
@@ -192,7 +283,12 @@ class Chat:
         return self._round(begin, following, options)
 
     def regenerate(
-        self, message_id: str, options: TurnOptions = TurnOptions(), kind: TurnKind = "regenerate"
+        self,
+        message_id: str,
+        options: TurnOptions = TurnOptions(),
+        kind: TurnKind = "regenerate",
+        *,
+        rewrite: bool = False,
     ) -> AsyncGenerator[TurnEvent, None]:
         """Another reply beside `message_id` (the old one stays as a swipe), or under a message of the person.
 
@@ -200,15 +296,19 @@ class Chat:
         swipe; the new one asks for the same under the same key, so the gateway replays an answer that was
         paid for instead of charging again. Where a *continue* failed, "regenerate" continues a copy of what
         was there before it.
-        """
 
+        Args:
+            rewrite: the model sees the old reply, to write it again as the instruction of `options` says.
+        """
         following: list[str] = []
 
         def begin(connection: Connection) -> Begun:
             old = load_message(connection, message_id)
             conversation = load_conversation(connection, old.conversation_id)
-            speaker = old.speaker
-            if old.role == "user":
+            speaker, wishes = old.speaker, options
+            if rewrite:
+                wishes = _rewriting(old, options)
+            if old.role != "assistant":
                 select_message(connection, old.id)
                 above: Message | None = old
                 if conversation.group_id:
@@ -223,11 +323,11 @@ class Chat:
                 old = settled(connection, self._database.path, old)
                 above = load_message(connection, old.parent_id)
             if old.role == "assistant" and old.status == "failed":
-                return self._again(connection, conversation, old, options, kind)
+                return self._again(connection, conversation, old, wishes, kind)
             reply = self._pending(connection, conversation, above, options, speaker)
             text, parent = _words(connection, above)
             asked = Asked(kind, conversation, parent, text, reply)
-            return Begun(conversation, None, reply, self._reader().read(connection, asked, options))
+            return Begun(conversation, None, reply, self._reader().read(connection, asked, wishes))
 
         return self._round(begin, following, options)
 
@@ -271,9 +371,7 @@ class Chat:
         def begin(connection: Connection) -> Begun:
             conversation, reply = self._place(connection, conversation_id)
             if reply is None or reply.role != "assistant":
-                raise InvalidInput(
-                    "NOTHING_TO_CONTINUE", "The last message is not the character's.", "Send something first."
-                )
+                raise _nothing_to_continue()
             before = read_row(connection, reply.id)
             update_message(connection, reply.id, status="pending")
             parent = load_message(connection, reply.parent_id) if reply.parent_id else None
@@ -319,23 +417,55 @@ class Chat:
         return (await self.preview_told(conversation_id, text, options))[0]
 
     async def preview_told(
-        self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
+        self,
+        conversation_id: str,
+        text: str,
+        options: TurnOptions = TurnOptions(),
+        kind: TurnKind = "normal",
     ) -> tuple[Prompt, Sequence[TurnEvent]]:
-        """`preview`, with what there was to tell on the way."""
+        """`preview`, with what there was to tell on the way; `kind` previews `continue_`, `regenerate` of the
+        last message, or `impersonate` instead.
+        """
         from lunalux_core.dialogue.workflow import TurnContext
 
         context = TurnContext()
-        ready = await self._ready(conversation_id, text, options, context)
+        ready = await self._ready(conversation_id, text, options, context, kind)
         return ready.prompt, context.told()
 
+    async def choice(
+        self,
+        conversation_id: str,
+        task: Task | None = None,
+        speaker: str = "",
+        options: TurnOptions = TurnOptions(),
+    ) -> Choice:
+        """With what replies of a conversation, or a task beside them, are made: model, preset, parameters.
+
+        Args:
+            speaker: the member of a group who speaks.
+
+        Raises:
+            NotFound: CONVERSATION_NOT_FOUND, MODEL_UNKNOWN.
+        """
+
+        def read(connection: Connection) -> Choice:
+            conversation = load_conversation(connection, conversation_id)
+            return self._reader().choice(connection, conversation, options, speaker, task)
+
+        return await self._database.read(read)
+
     async def request(
-        self, conversation_id: str, text: str, options: TurnOptions = TurnOptions()
+        self,
+        conversation_id: str,
+        text: str,
+        options: TurnOptions = TurnOptions(),
+        kind: TurnKind = "normal",
     ) -> tuple[ModelSpec, ModelRequest]:
-        """The model, and what `send` would ask it; nothing is stored and nothing is sent."""
+        """The model, and what `send` (or another `kind` of turn) would ask it; nothing is stored or sent."""
         from lunalux_core.dialogue.nodes.llm import model_request
         from lunalux_core.dialogue.workflow import TurnContext
 
-        ready = await self._ready(conversation_id, text, options, TurnContext())
+        ready = await self._ready(conversation_id, text, options, TurnContext(), kind)
         return ready.request.turn.model, model_request(ready)
 
     async def inspect(
@@ -355,16 +485,19 @@ class Chat:
         return turn_record(ready, context.trace, parameters=parameters)
 
     async def _ready(
-        self, conversation_id: str, text: str, options: TurnOptions, context: TurnContext
+        self,
+        conversation_id: str,
+        text: str,
+        options: TurnOptions,
+        context: TurnContext,
+        kind: TurnKind = "normal",
     ) -> Ready:
         text = well_formed(text)
 
         def read(connection: Connection) -> TurnInput:
             conversation = load_conversation(connection, conversation_id)
-            parent = load_message(connection, conversation.head_id) if conversation.head_id else None
-            message = new_message(conversation_id, parent, "user", "", text)
-            speaker = addressed(connection, conversation, message if text else parent, options)
-            asked = Asked("normal", conversation, parent, text, speaker=speaker)
+            head = load_message(connection, conversation.head_id) if conversation.head_id else None
+            asked = _would_ask(connection, conversation, head, text, options, kind)
             return self._reader().read(connection, asked, options)
 
         turn = await self._database.read(read)
@@ -415,14 +548,22 @@ class Chat:
     ) -> AsyncGenerator[TurnEvent, None]:
         """A turn, and after it one for each member of a group that is to follow (ids, filled by `begin`).
 
-        A turn begins only when the one before it is stored, so a round can be stopped anywhere.
+        A turn begins only when the one before it is stored, so a round can be stopped anywhere. Where several
+        replies are wished, nobody follows before the person has chosen one.
         """
         last = ""
         async with aclosing(self._turn(begin)) as events:
             async for event in events:
                 last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
                 yield event
-        for speaker in following:
+        for number in range(2, options.replies + 1 if last else 0):
+            async with aclosing(self._beside(last, options)) as events:
+                async for event in events:
+                    if isinstance(event, TurnCompleted) and event.message is not None:
+                        yield SideReply(event.message, number, options.replies)
+                    elif not isinstance(event, _OF_ONE_REPLY):
+                        yield event
+        for speaker in following if options.replies == 1 else ():
 
             def begin_next(connection: Connection, above: str = last, speaker: str = speaker) -> Begun:
                 parent = load_message(connection, above)
@@ -435,6 +576,21 @@ class Chat:
                 async for event in events:
                     last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
                     yield event
+
+    def _beside(self, reply_id: str, options: TurnOptions) -> AsyncGenerator[TurnEvent, None]:
+        """Another version of a reply, as a swipe that is not shown."""
+
+        def begin(connection: Connection) -> Begun:
+            shown = load_message(connection, reply_id)
+            conversation = load_conversation(connection, shown.conversation_id)
+            above = load_message(connection, shown.parent_id) if shown.parent_id else None
+            reply = self._pending(connection, conversation, above, options, shown.speaker, beside=True)
+            text, parent = _words(connection, above)
+            asked = Asked("swipe", conversation, parent, text, reply)
+            turn = self._reader().read(connection, asked, options)
+            return Begun(conversation, None, reply, turn, beside=True)
+
+        return self._turn(begin)
 
     def _next(
         self,
@@ -529,9 +685,11 @@ class Chat:
         options: TurnOptions,
         speaker: str = "",
         request: Message | None = None,
+        *,
+        beside: bool = False,
     ) -> Message:
         """A new, empty reply; one that asks again for what `request` did not get has its key, unless another
-        reply got it meanwhile.
+        reply got it meanwhile. One `beside` what is shown is not shown itself.
         """
         siblings = children(connection, conversation.id, parent.id if parent else "") if request else ()
         others = [load_message(connection, identity) for identity in siblings]
@@ -549,7 +707,7 @@ class Chat:
             model=options.model,
             speaker=speaker,
         )
-        append_message(connection, reply)
+        (insert_message if beside else append_message)(connection, reply)
         return load_message(connection, reply.id)
 
     def _place(self, connection: Connection, conversation_id: str) -> tuple[Conversation, Message | None]:
@@ -560,6 +718,50 @@ class Chat:
         return conversation, settled(
             connection, self._database.path, load_message(connection, conversation.head_id)
         )
+
+
+def _would_ask(
+    connection: Connection,
+    conversation: Conversation,
+    head: Message | None,
+    text: str,
+    options: TurnOptions,
+    kind: TurnKind,
+) -> Asked:
+    """What a turn of a kind would be asked for, were it begun now.
+
+    Raises:
+        InvalidInput: NOTHING_TO_CONTINUE.
+    """
+    if kind == "continue":
+        if head is None or head.role != "assistant":
+            raise _nothing_to_continue()
+        parent = load_message(connection, head.parent_id) if head.parent_id else None
+        return Asked(kind, conversation, parent, partial=head.content, speaker=head.speaker)
+    if kind == "regenerate" and head is not None:
+        answers = head.role == "assistant" and head.parent_id
+        above = load_message(connection, head.parent_id) if answers else head
+        words, parent = _words(connection, above)
+        speaker = head.speaker or addressed(connection, conversation, above, options)
+        return Asked(kind, conversation, parent, words, speaker=speaker)
+    said = new_message(conversation.id, head, "user", "", text)
+    speaker = addressed(connection, conversation, said if text else head, options)
+    return Asked(kind, conversation, head, text if kind == "normal" else "", speaker=speaker)
+
+
+def _nothing_to_continue() -> InvalidInput:
+    return InvalidInput(
+        "NOTHING_TO_CONTINUE", "The last message is not the character's.", "Send something first."
+    )
+
+
+def _rewriting(old: Message, options: TurnOptions) -> TurnOptions:
+    """The options of a turn that writes a reply again. Raises InvalidInput (NOTHING_TO_REWRITE)."""
+    if old.role != "assistant" or not old.content.strip():
+        raise InvalidInput(
+            "NOTHING_TO_REWRITE", "Only a reply that has words can be rewritten.", "Choose a reply."
+        )
+    return replace(options, direction=replace(options.direction, rewrites=old.content))
 
 
 def _words(connection: Connection, above: Message | None) -> tuple[str, Message | None]:

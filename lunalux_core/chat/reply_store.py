@@ -46,7 +46,7 @@ class Begun:
 
     No input where nobody answers, no reply where nothing is stored. `place` is the conversation as it was;
     `before` the reply's row as it was, where it was there already. `tail` makes this program the reply's
-    only writer.
+    only writer. A reply `beside` the one on screen is a swipe that nobody sees yet.
     """
 
     place: Conversation
@@ -55,6 +55,7 @@ class Begun:
     turn: TurnInput | None
     before: Mapping[str, Any] | None = None
     tail: ReplyJournal | None = None
+    beside: bool = False
 
 
 class StreamingReply:
@@ -73,6 +74,7 @@ class StreamingReply:
         self._flushed = time.monotonic()
         self._finished = False
         self._journal = begun.tail
+        self._beside = begun.beside
 
     async def take(self, delta: TextDelta | ThinkingDelta | Reread) -> None:
         if isinstance(delta, Reread):
@@ -99,7 +101,7 @@ class StreamingReply:
                 store_token_factor(connection, turn.model.model, result.token_factor)
             if reply is None:
                 return None
-            if user is not None and result.sent_text != user.content:
+            if user is not None and user.role == "user" and result.sent_text != user.content:
                 update_message(connection, user.id, content=result.sent_text, raw=user.content)
             update_message(
                 connection,
@@ -148,6 +150,9 @@ class StreamingReply:
         values = {**self._values(), "status": status, "extra": extra}
 
         def change(connection: Connection) -> None:
+            if self._beside and not values["content"]:  # a version without a word is none
+                remove_leaf(connection, reply)
+                return
             update_message(connection, reply.id, **values)
             self._record(connection)
 

@@ -14,20 +14,20 @@ from lunalux_core.text import clean_line
 
 def is_cai(document: Any) -> bool:
     if isinstance(document, list):
-        return any(_is_message(one) or (one.get("chat") and _is_chat(one)) for one in objects(document))
+        return any(_is_message(item) or (item.get("chat") and _is_chat(item)) for item in objects(document))
     if isinstance(document.get("histories"), dict | list):
         return True
     if isinstance(document.get("turns"), list):
-        return any("candidates" in one for one in objects(document["turns"]))
-    return any("src__is_human" in one for one in objects(document.get("messages")))
+        return any("candidates" in turn for turn in objects(document["turns"]))
+    return any("src__is_human" in message for message in objects(document.get("messages")))
 
 
-def _is_message(one: Mapping[str, Any]) -> bool:
-    return "isHuman" in one and "message" in one
+def _is_message(document: Mapping[str, Any]) -> bool:
+    return "isHuman" in document and "message" in document
 
 
-def _is_chat(one: Mapping[str, Any]) -> bool:
-    return any(_is_message(message) for message in objects(one.get("chat")))
+def _is_chat(document: Mapping[str, Any]) -> bool:
+    return any(_is_message(message) for message in objects(document.get("chat")))
 
 
 def read_cai(document: Any) -> list[ChatLog]:
@@ -41,10 +41,10 @@ def read_cai(document: Any) -> list[ChatLog]:
 
 def _chats(document: Any) -> Iterator[Iterator[Spoken]]:
     if isinstance(document, list):
-        if any(_is_message(one) for one in objects(document)):
+        if any(_is_message(item) for item in objects(document)):
             yield _simplified(document)
         else:
-            yield from (_simplified(one.get("chat")) for one in objects(document))
+            yield from (_simplified(item.get("chat")) for item in objects(document))
         return
     histories = document.get("histories")
     inner = histories.get("histories") if isinstance(histories, dict) else histories
@@ -52,34 +52,34 @@ def _chats(document: Any) -> Iterator[Iterator[Spoken]]:
         yield _turns(document["turns"])
     elif isinstance(document.get("messages"), list):
         yield _legacy(document["messages"])
-    yield from (_messages(one.get("msgs")) for one in objects(inner))
+    yield from (_messages(chat.get("msgs")) for chat in objects(inner))
 
 
 def _simplified(messages: Any) -> Iterator[Spoken]:
-    for one in objects(messages):
-        role = "user" if as_flag(one.get("isHuman")) else "assistant"
-        yield Spoken(role, message_text(one.get("message")), _name(one.get("name")))  # type: ignore[arg-type]
+    for message in objects(messages):
+        role = "user" if as_flag(message.get("isHuman")) else "assistant"
+        yield Spoken(role, message_text(message.get("message")), _name(message.get("name")))  # type: ignore[arg-type]
 
 
 def _messages(messages: Any) -> Iterator[Spoken]:
-    for one in objects(messages):
-        source = as_object(one.get("src"))
-        human = as_flag(source.get("is_human"), as_flag(one.get("src__is_human")))
+    for message in objects(messages):
+        source = as_object(message.get("src"))
+        human = as_flag(source.get("is_human"), as_flag(message.get("src__is_human")))
         yield Spoken(
             "user" if human else "assistant",
-            message_text(one.get("text")),
-            sent_at=parse_date(one.get("created")),
+            message_text(message.get("text")),
+            sent_at=parse_date(message.get("created")),
         )
 
 
 def _legacy(messages: Any) -> Iterator[Spoken]:
-    for one in objects(messages):
-        if not as_flag(one.get("is_alternative")):
+    for message in objects(messages):
+        if not as_flag(message.get("is_alternative")):
             yield Spoken(
-                "user" if as_flag(one.get("src__is_human")) else "assistant",
-                message_text(one.get("text")),
-                _name(one.get("src__name")),
-                parse_date(one.get("created")),
+                "user" if as_flag(message.get("src__is_human")) else "assistant",
+                message_text(message.get("text")),
+                _name(message.get("src__name")),
+                parse_date(message.get("created")),
             )
 
 
@@ -88,15 +88,19 @@ def _turns(turns: list[Any]) -> Iterator[Spoken]:
     for turn in reversed(list(objects(turns))):
         author = as_object(turn.get("author"))
         candidates = list(objects(turn.get("candidates")))
-        texts = [message_text(one.get("raw_content")) for one in candidates]
+        texts = [message_text(candidate.get("raw_content")) for candidate in candidates]
         chosen = turn.get("primary_candidate_id")
-        shown = next(
-            (text for one, text in zip(candidates, texts, strict=True) if one.get("candidate_id") == chosen),
+        chosen_text = next(
+            (
+                text
+                for candidate, text in zip(candidates, texts, strict=True)
+                if candidate.get("candidate_id") == chosen
+            ),
             texts[0] if texts else "",
         )
         yield Spoken(
             "user" if as_flag(author.get("is_human")) else "assistant",
-            shown,
+            chosen_text,
             _name(author.get("name")),
             parse_date(turn.get("create_time")),
             versions=tuple(dict.fromkeys(texts)),

@@ -68,19 +68,19 @@ class ChatLog:
 
     def path(self) -> list[int]:
         """Indexes from the top to the head."""
-        found = []
+        places = []
         at = self.head
         while at >= 0:
-            found.append(at)
+            places.append(at)
             at = self.nodes[at].parent
-        return found[::-1]
+        return places[::-1]
 
 
 def is_list_of_lines(document: Sequence[Any]) -> bool:
     """Whether a JSON list holds SillyTavern's lines, as some programs save them."""
     return any(
-        isinstance(one, dict) and (is_header(one) or ("mes" in one and "is_user" in one))
-        for one in document[:_HEAD]
+        isinstance(line, dict) and (is_header(line) or ("mes" in line and "is_user" in line))
+        for line in document[:_HEAD]
     )
 
 
@@ -135,7 +135,7 @@ def write_markdown(log: ChatLog, *, thinking: bool = False) -> str:
     """A readable text: a heading, then every visible message under its speaker's name."""
     parts = [f"# {log.title or log.character_name}\n"]
     if log.group:
-        parts.append(f"*{', '.join(one['name'] for one in log.group['members'])}*\n")
+        parts.append(f"*{', '.join(member['name'] for member in log.group['members'])}*\n")
     for index in log.path():
         node = log.nodes[index]
         if node.hidden:
@@ -318,9 +318,9 @@ def _st_line(log: ChatLog, index: int, siblings: Sequence[int]) -> dict[str, Any
 
 
 def _swipe_info(node: LogNode) -> dict[str, Any]:
-    kept = {k: v for k, v in node.line.items() if k in {"send_date", "gen_started", "gen_finished"}}
-    kept.setdefault("send_date", st_date(node.sent_at))
-    return {**kept, "extra": _st_extra(node)}
+    info = {k: v for k, v in node.line.items() if k in {"send_date", "gen_started", "gen_finished"}}
+    info.setdefault("send_date", st_date(node.sent_at))
+    return {**info, "extra": _st_extra(node)}
 
 
 def _st_extra(node: LogNode) -> dict[str, Any]:

@@ -47,8 +47,8 @@ def _is_agnai(document: Mapping[str, Any]) -> bool:
     messages = document.get("messages")
     if not isinstance(messages, list) or "persona" in document:
         return False
-    known = document.get("kind") == "chat" or ("sampleChat" in document and "greeting" in document)
-    return known or any("msg" in one for one in objects(messages))
+    marked = document.get("kind") == "chat" or ("sampleChat" in document and "greeting" in document)
+    return marked or any("msg" in message for message in objects(messages))
 
 
 def _agnai(document: Mapping[str, Any]) -> list[ChatLog]:
@@ -58,15 +58,15 @@ def _agnai(document: Mapping[str, Any]) -> list[ChatLog]:
 
 
 def _agnai_messages(messages: Any) -> Iterator[Spoken]:
-    for one in objects(messages):
-        handle = clean_line(as_text(one.get("handle") or one.get("name")))
+    for message in objects(messages):
+        handle = clean_line(as_text(message.get("handle") or message.get("name")))
         yield Spoken(
-            "user" if one.get("userId") else "assistant",
-            message_text(one.get("msg")),
+            "user" if message.get("userId") else "assistant",
+            message_text(message.get("msg")),
             "" if handle == "You" else handle,
-            parse_date(one.get("createdAt")),
-            hidden=as_flag(one.get("ooc")) or one.get("event") in ("ooc", "hidden"),
-            versions=texts_of(one.get("retries")),
+            parse_date(message.get("createdAt")),
+            hidden=as_flag(message.get("ooc")) or message.get("event") in ("ooc", "hidden"),
+            versions=texts_of(message.get("retries")),
         )
 
 
@@ -120,9 +120,9 @@ def _grow(
 
 
 def _turn(nodes: list[LogNode], parent: int, turn: Mapping[str, Any]) -> int:
-    said = message_text(_either(turn, "userInput", "user_input"))
-    if said:
-        nodes.append(LogNode(parent, "user", "", said))
+    own = message_text(_either(turn, "userInput", "user_input"))
+    if own:
+        nodes.append(LogNode(parent, "user", "", own))
         parent = len(nodes) - 1
     parsed = _either(turn, "parsedContent", "parsed_content")
     parsed = parsed if isinstance(parsed, dict) else {}

@@ -73,20 +73,20 @@ def _pieces(document: Mapping[str, Any]) -> list[str]:
     actions = document.get("actions")
     if isinstance(actions, dict):
         inner = as_object(actions.get("actions")) or actions
-        actions = [as_object(one).get("Selected Text") for one in inner.values()]
+        actions = [as_object(item).get("Selected Text") for item in inner.values()]
     texts = [document.get("prompt"), *(actions if isinstance(actions, list) else ())]
     return [_IMAGE.sub("", message_text(as_text(text))) for text in texts]
 
 
-def _mode(told: int, text: str, settings: Mapping[str, Any]) -> int:
+def _mode(number: int, text: str, settings: Mapping[str, Any]) -> int:
     """The mode a file says; in a file that says none, what the text looks like.
 
     Tags of an instruction are such wherever they stand: a chat may have been begun in another mode.
     """
-    if _TAG.search(text) and told != CHAT:
+    if _TAG.search(text) and number != CHAT:
         return INSTRUCT
-    if told in (STORY, ADVENTURE, CHAT, INSTRUCT):
-        return told
+    if number in (STORY, ADVENTURE, CHAT, INSTRUCT):
+        return number
     if _ACTION.search(text):
         return ADVENTURE
     names = Counter(_ANY_NAME.findall(text))
@@ -119,14 +119,14 @@ def _chat(pieces: Sequence[str], person: str, others: Sequence[str], any_name: b
         persons = [next(iter(names[1:2] if greets else names), person)]
     begins = _ANY_NAME if any_name else begins
     place, name = 0, ""
-    for found in begins.finditer(text):
-        yield _turn(text[place : found.start()], name, persons)
-        place, name = found.end(), found[1]
+    for match in begins.finditer(text):
+        yield _turn(text[place : match.start()], name, persons)
+        place, name = match.end(), match[1]
     yield _turn(text[place:], name, persons)
 
 
 def _turn(text: str, name: str, persons: Sequence[str]) -> Spoken:
-    is_person = name.strip().casefold() in {one.strip().casefold() for one in persons}
+    is_person = name.strip().casefold() in {person.strip().casefold() for person in persons}
     role: Role = "system" if not name else "user" if is_person else "assistant"
     return Spoken(role, text.strip(), name.strip())
 
@@ -140,10 +140,10 @@ def _instruct(text: str, settings: Mapping[str, Any], person: str, others: Seque
     named = as_flag(settings.get("inject_chatnames_instruct"))
     called = _names_pattern([person, *others])
     for role, part in _parts(text, settings):
-        said, name = part.strip(), ""
-        if named and (found := called.match(said)):
-            said, name = said[found.end() :].strip(), found[1]
-        yield Spoken(role, said, name)
+        words, name = part.strip(), ""
+        if named and (match := called.match(words)):
+            words, name = words[match.end() :].strip(), match[1]
+        yield Spoken(role, words, name)
 
 
 def _parts(text: str, settings: Mapping[str, Any]) -> Iterator[tuple[Role, str]]:
@@ -155,10 +155,10 @@ def _parts(text: str, settings: Mapping[str, Any]) -> Iterator[tuple[Role, str]]
                 text = text.replace(own, f"{{{{[{tag}]}}}}")
     role: Role = "assistant"
     place = 0
-    for found in _TAG.finditer(text):
-        yield role, text[place : found.start()]
-        role = "assistant" if found[2] else _TAG_ROLES[found[1]]
-        place = found.end()
+    for match in _TAG.finditer(text):
+        yield role, text[place : match.start()]
+        role = "assistant" if match[2] else _TAG_ROLES[match[1]]
+        place = match.end()
     yield role, text[place:]
 
 

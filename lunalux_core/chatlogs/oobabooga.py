@@ -41,9 +41,9 @@ def read_ooba(document: Mapping[str, Any]) -> list[ChatLog]:
         return [chat_of(_lines(lines))]
     raw, shown = next(
         (
-            (document.get(one), document.get(two))
-            for one, two in _SHAPES
-            if one in document or two in document
+            (document.get(raw_key), document.get(two))
+            for raw_key, two in _SHAPES
+            if raw_key in document or two in document
         ),
         (None, None),
     )
@@ -51,7 +51,7 @@ def read_ooba(document: Mapping[str, Any]) -> list[ChatLog]:
 
 
 def _is_row(row: object) -> bool:
-    return isinstance(row, list) and len(row) == 2 and all(isinstance(one, str | None) for one in row)
+    return isinstance(row, list) and len(row) == 2 and all(isinstance(text, str | None) for text in row)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -84,11 +84,11 @@ def _side(rows: list[Any], place: int, side: int) -> str | None:
 
 def _versions(about: Mapping[str, Any], text: str) -> tuple[str, ...]:
     """The versions of a message; the one in use is what the row says, which may have been edited since."""
-    found = [message_text(as_text(one.get("content"))) for one in objects(about.get("versions"))]
+    versions = [message_text(as_text(version.get("content"))) for version in objects(about.get("versions"))]
     chosen = as_integer(about.get("current_version_index"), -1)
-    if text not in found and 0 <= chosen < len(found):
-        found[chosen] = text
-    return tuple(dict.fromkeys(one for one in found if one))
+    if text not in versions and 0 <= chosen < len(versions):
+        versions[chosen] = text
+    return tuple(dict.fromkeys(version for version in versions if version))
 
 
 def _lines(lines: list[Any]) -> Iterator[Spoken]:
@@ -99,5 +99,5 @@ def _lines(lines: list[Any]) -> Iterator[Spoken]:
     character = next((name for name in names if name != person), "")
     for name, colon, text in split:
         is_character = name.strip() == character
-        said = message_text(text if colon else name).strip()
-        yield Spoken("assistant" if is_character else "user", said, name.strip() if colon else "")
+        words = message_text(text if colon else name).strip()
+        yield Spoken("assistant" if is_character else "user", words, name.strip() if colon else "")

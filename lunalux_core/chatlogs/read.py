@@ -50,20 +50,20 @@ def read_chats(data: bytes, filename: str = "") -> tuple[ChatLog, ...]:
     if isinstance(whole, list) and is_list_of_lines(whole):
         return (read_lines(enumerate(whole, 1), filename),)
     if isinstance(whole, list) or (isinstance(whole, dict) and not is_header(whole) and "mes" not in whole):
-        found = foreign.read(whole)
-        if found is None:
+        logs = foreign.read(whole)
+        if logs is None:
             raise unknown_chat(filename)
-        return _without_empty(found)
+        return _without_empty(logs)
     return (read_jsonl(text, filename),)
 
 
-def _without_empty(found: Sequence[ChatLog]) -> tuple[ChatLog, ...]:
-    kept = [log for log in found if log.nodes]
-    if not kept:
+def _without_empty(logs: Sequence[ChatLog]) -> tuple[ChatLog, ...]:
+    filled = [log for log in logs if log.nodes]
+    if not filled:
         raise InvalidInput(
             "CHAT_EMPTY", "This chat file has no messages.", "Export it again where it came from."
         )
-    if missing := len(found) - len(kept):
+    if missing := len(logs) - len(filled):
         note = f"{missing} of the chats in this file {'has' if missing == 1 else 'have'} no messages."
-        kept[0] = replace(kept[0], notes=(note, *kept[0].notes))
-    return tuple(kept)
+        filled[0] = replace(filled[0], notes=(note, *filled[0].notes))
+    return tuple(filled)

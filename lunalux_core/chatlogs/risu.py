@@ -21,7 +21,7 @@ def is_risu(document: Mapping[str, Any]) -> bool:
 
 def read_risu(document: Mapping[str, Any]) -> list[ChatLog]:
     data = document.get("data")
-    return [_chat(one) for one in (objects(data) if isinstance(data, list) else [as_object(data)])]
+    return [_chat(chat) for chat in (objects(data) if isinstance(data, list) else [as_object(data)])]
 
 
 def _chat(chat: Mapping[str, Any]) -> ChatLog:
@@ -35,18 +35,21 @@ def _chat(chat: Mapping[str, Any]) -> ChatLog:
 
 def _messages(messages: list[Mapping[str, Any]]) -> Iterator[Spoken]:
     """What is switched off there is hidden here: a message, or all up to the last one that says so."""
-    cut = max((place for place, one in enumerate(messages) if one.get("disabled") == _ALL_BEFORE), default=-1)
-    for place, one in enumerate(messages):
-        off = one.get("disabled") == _ALL_BEFORE or as_flag(one.get("disabled"))
-        text = message_text(one.get("data"))
+    cut = max(
+        (place for place, message in enumerate(messages) if message.get("disabled") == _ALL_BEFORE),
+        default=-1,
+    )
+    for place, message in enumerate(messages):
+        off = message.get("disabled") == _ALL_BEFORE or as_flag(message.get("disabled"))
+        text = message_text(message.get("data"))
         yield Spoken(
-            _role(one),
+            _role(message),
             text,
-            clean_line(as_text(one.get("name"))),
-            parse_date(one.get("time")),
-            as_text(as_object(one.get("generationInfo")).get("model")),
-            hidden=off or place <= cut or as_flag(one.get("isComment")),
-            versions=texts_of(one.get("swipes")),
+            clean_line(as_text(message.get("name"))),
+            parse_date(message.get("time")),
+            as_text(as_object(message.get("generationInfo")).get("model")),
+            hidden=off or place <= cut or as_flag(message.get("isComment")),
+            versions=texts_of(message.get("swipes")),
         )
 
 
@@ -72,5 +75,5 @@ def _notes(chat: Mapping[str, Any]) -> Iterator[str]:
         yield f"RisuAI keeps the opening of a chat with the character ({which}), not in this file."
     if lore := list(objects(chat.get("localLore"))):
         yield f"The chat's own lorebook ({len(lore)} entries) was left out; export it there on its own."
-    if any(one.get("saying") and not one.get("name") for one in objects(chat.get("message"))):
+    if any(message.get("saying") and not message.get("name") for message in objects(chat.get("message"))):
         yield "Who of a group spoke is told there by ids that mean nothing elsewhere; names are missing."

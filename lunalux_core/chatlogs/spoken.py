@@ -47,12 +47,12 @@ def _add(nodes: list[LogNode], parent: int, message: Spoken) -> int:
     shown = texts.index(message.text)
     first = len(nodes)
     for text in texts:
-        said, thinking = thought_apart(text) if message.role == "assistant" else (text, "")
+        spoken, thinking = thought_apart(text) if message.role == "assistant" else (text, "")
         node = LogNode(
             parent,
             message.role,
             message.name,
-            said,
+            spoken,
             thinking,
             message.sent_at,
             message.model,
@@ -66,8 +66,8 @@ def _add(nodes: list[LogNode], parent: int, message: Spoken) -> int:
 
 def thought_apart(text: str) -> tuple[str, str]:
     """A text without the reasoning it begins with, and that reasoning."""
-    found = _THOUGHT.match(text)
-    return (text[found.end() :], found[1].strip()) if found else (text, "")
+    match = _THOUGHT.match(text)
+    return (text[match.end() :], match[1].strip()) if match else (text, "")
 
 
 def objects(value: Any) -> Iterator[Mapping[str, Any]]:
@@ -78,7 +78,9 @@ def objects(value: Any) -> Iterator[Mapping[str, Any]]:
 def texts_of(value: Any) -> tuple[str, ...]:
     """The texts of a list, in the form of messages."""
     return (
-        tuple(message_text(one) for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+        tuple(message_text(text) for text in value if isinstance(text, str))
+        if isinstance(value, list)
+        else ()
     )
 
 

@@ -114,8 +114,8 @@ def refusal(
     """
     code = _without(clean_line(code, 8 * MOST_SAID), secrets)[:60] or "REFUSED"
     message = _said(message, secrets)
-    known = _SENTENCES.get(code)
-    text, hint = known or (message or f"The server refused: {code}.", "Try again.")
+    sentence = _SENTENCES.get(code)
+    text, hint = sentence or (message or f"The server refused: {code}.", "Try again.")
     params = {} if retry_after is None else {"seconds": retry_after}
     if code in _SESSION:
         return session_refusal(code)

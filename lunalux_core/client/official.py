@@ -106,11 +106,11 @@ class OfficialModel:
         """What was asked under this key when the answer did not come; None when it may be asked anew."""
         from lunalux_core.wire.official import SubmitRequest
 
-        kept = await self._cache.get(memory)
-        if kept is None or not kept.fresh(now_ms()):
+        cached = await self._cache.get(memory)
+        if cached is None or not cached.fresh(now_ms()):
             return None
         with suppress(ValueError):  # a row of another version: it is asked anew
-            return SubmitRequest.model_validate(kept.value)
+            return SubmitRequest.model_validate(cached.value)
         return None
 
     async def _patiently(
@@ -118,7 +118,7 @@ class OfficialModel:
     ) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
         """The gateway's events; nothing is asked again once the first of them has come."""
         own = False
-        for left in reversed(range(PATIENCE)):
+        for attempts in reversed(range(PATIENCE)):
             try:
                 async with aclosing(self._client.submit_stream(body, key)) as events:
                     async for event in events:
@@ -127,7 +127,7 @@ class OfficialModel:
             except BackendError as error:
                 if error.code == "IDEMPOTENCY_MISMATCH" and not own:
                     own, key = True, f"{key}:{_digest(body.model_dump_json(exclude_none=True))}"
-                elif error.code == "OPERATION_IN_PROGRESS" and left:
+                elif error.code == "OPERATION_IN_PROGRESS" and attempts:
                     wait = error.params.get("seconds")
                     seconds = wait if isinstance(wait, int | float) else 1.0
                     await asyncio.sleep(min(seconds, LONGEST_WAIT_SECONDS))

@@ -123,16 +123,16 @@ async def _services(settings: Settings) -> Services:
     await asyncio.to_thread(import_module, "lunalux_core.backend.web.app")
     from lunalux_core.backend.running.settings import BackendSettings
 
-    known = BackendSettings.from_env()
-    _log_to(settings.paths.logs, known.log_level)
-    folder = known.data_dir or settings.paths.backend
+    backend_settings = BackendSettings.from_env()
+    _log_to(settings.paths.logs, backend_settings.log_level)
+    folder = backend_settings.data_dir or settings.paths.backend
     if settings.storage == "aws":
         from lunalux_core.backend.running.aws import open_aws
 
-        return open_aws(known, data_dir=folder, eager=True)
+        return open_aws(backend_settings, data_dir=folder, eager=True)
     from lunalux_core.backend.running.embedded import open_embedded
 
-    return await open_embedded(folder, known)
+    return await open_embedded(folder, backend_settings)
 
 
 def _log_to(folder: Path, level: str) -> None:

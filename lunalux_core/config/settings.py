@@ -11,19 +11,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
-from lunalux_core.llm.model import POST_PROCESSING, PREFILLS, ModelOptions, Provider
-from lunalux_core.llm.parameters import PROVIDERS, checked_value
 
 if TYPE_CHECKING:
     from lunalux_core.config.toml_lines import Place
+    from lunalux_core.llm.model import ModelOptions, Provider
 
 SHOWN_LIMIT = 200
 """Characters of a wrong value in a message."""
@@ -70,6 +68,12 @@ def _setting(key: str, default: Any, help: str, **rest: Any) -> Any:
     return field(default=default, metadata={"key": key, "help": help, **rest})
 
 
+def _usual_options() -> ModelOptions:
+    from lunalux_core.llm.model import ModelOptions
+
+    return ModelOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """One saved model configuration (`[models.NAME]`); its key lives in the credentials store."""
@@ -81,7 +85,7 @@ class ModelConfig:
     key_env: str = ""
     context_tokens: int = 8192
     sampling: Mapping[str, Any] = field(default_factory=dict)
-    options: ModelOptions = field(default_factory=ModelOptions)
+    options: ModelOptions = field(default_factory=_usual_options)
     mode: Literal["chat", "text"] = "chat"
     template: str = ""
 
@@ -185,6 +189,71 @@ class Settings:
     )
     worldbook_overflow_alert: bool = _setting(
         "worldbook.overflow_alert", False, "Tell when the budget kept worldbook entries out."
+    )
+    memory_share: int = _setting(
+        "memory.share",
+        25,
+        "Share of the window for what the story remembers, in percent; 0 keeps memories out.",
+        low=0,
+        high=60,
+    )
+    memory_write: str = _setting(
+        "memory.write",
+        "auto",
+        "Write memories behind the replies: auto with a model of your own and, once you agreed, with one "
+        "that costs; always; or off.",
+        choices=("auto", "always", "off"),
+    )
+    memory_model: str = _setting(
+        "memory.model", "", "The model that writes memories; empty is the one that replies."
+    )
+    memory_scene_tokens: int = _setting(
+        "memory.scene_tokens", 1200, "A memory is written of so many tokens of story.", low=100, high=200_000
+    )
+    memory_protected_tokens: int = _setting(
+        "memory.protected_tokens",
+        0,
+        "The newest part of the story that is left alone, in tokens; 0 is half of the window.",
+        low=0,
+        high=4_000_000,
+    )
+    memory_summary_words: int = _setting(
+        "memory.summary_words", 120, "Length of a summary to ask for, in words.", low=20, high=2000
+    )
+    memory_chapter_scenes: int = _setting(
+        "memory.chapter_scenes", 8, "So many summaries become a chapter; 0 writes none.", low=0, high=100
+    )
+    memory_scan_depth: int = _setting(
+        "memory.scan_depth", 4, "How many messages are searched for keywords of memories.", low=1, high=100
+    )
+    memory_position: str = _setting(
+        "memory.position",
+        "auto",
+        "Where memories stand: auto is the preset's own place for them, else before the history.",
+        choices=("auto", "before_main", "after_main", "in_chat"),
+    )
+    memory_depth: int = _setting(
+        "memory.depth", 4, "Messages below the memories, for the position in_chat.", low=0, high=10_000
+    )
+    memory_role: str = _setting(
+        "memory.role",
+        "system",
+        "Who says the memories, for the position in_chat.",
+        choices=("system", "user", "assistant"),
+    )
+    memory_recall_depth: int = _setting(
+        "memory.recall_depth",
+        2,
+        "Messages below what the last messages call back.",
+        low=0,
+        high=10_000,
+    )
+    memory_scan: bool = _setting("memory.scan", False, "Search the memories for keys of worldbooks too.")
+    memory_instruction_en: str = _setting(
+        "memory.instruction_en", "", "Your own instruction for writing memories of stories in English."
+    )
+    memory_instruction_zh: str = _setting(
+        "memory.instruction_zh", "", "Your own instruction for writing memories of stories in Chinese."
     )
     api_url: str = _setting(
         "backend.api_url",
@@ -372,7 +441,7 @@ def load_settings(
             if len(problems) >= PROBLEMS_LIMIT:
                 break
             setting = DECLARATIONS.get(key)
-            place = _place(where, text, key) if source == "file" else where
+            place = place_of(where, text, key) if source == "file" else where
             if setting is None:
                 if not key.startswith(("models.", "keys.")):
                     problems.append(_unknown(key, place))
@@ -385,7 +454,7 @@ def load_settings(
     return Settings(
         **values,
         paths=paths,
-        models=_models(document.get("models", {}), str(paths.config_file), text, problems),
+        models=_models(document.get("models"), str(paths.config_file), text, problems),
         keys=_keys(_table(document, "keys"), str(paths.config_file), text, problems),
         sources=sources,
         problems=tuple(problems),
@@ -426,11 +495,19 @@ def _read(path: Path, problems: list[LunaluxError]) -> tuple[str, dict[str, Any]
     return "", {}
 
 
-def _place(path: str, text: str, *key: str) -> Place:
+def place_of(path: str, text: str, *key: str) -> Place:
     """A file, and the line of a key in it."""
     from lunalux_core.config.toml_lines import Place, line_of
 
     return Place(path, line_of(text, key))
+
+
+def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> Mapping[str, ModelConfig]:
+    if not table:
+        return {}
+    from lunalux_core.config.model_tables import read_models  # what a model is takes a while to load
+
+    return read_models(table, path, text, problems)
 
 
 def _keys(table: Mapping[str, Any], where: str, text: str, problems: list[LunaluxError]) -> dict[str, str]:
@@ -444,7 +521,7 @@ def _keys(table: Mapping[str, Any], where: str, text: str, problems: list[Lunalu
         if isinstance(value, str) and value.strip():
             keys[action_id] = value
             continue
-        place = _place(where, text, "keys", action_id)
+        place = place_of(where, text, "keys", action_id)
         problems.append(
             InvalidInput(
                 "KEYS_INVALID",
@@ -485,178 +562,3 @@ def _unknown(key: str, where: str | Place) -> InvalidInput:
         key=key,
         where=where,
     )
-
-
-def _models(table: Any, path: str, text: str, problems: list[LunaluxError]) -> dict[str, ModelConfig]:
-    models: dict[str, ModelConfig] = {}
-    for name, entry in table.items() if isinstance(table, dict) else ():
-        provider = entry.get("provider") if isinstance(entry, dict) else None
-        tokens = entry.get("context_tokens", 8192) if isinstance(entry, dict) else 0
-        whole = isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= TOKENS_LIMIT
-        if provider not in PROVIDERS or not isinstance(entry.get("model"), str) or not whole:
-            where = _place(path, text, "models", name)
-            problems.append(
-                InvalidInput(
-                    "MODEL_CONFIG_INVALID",
-                    f"The model {name!r} in {where} lacks a provider ({', '.join(PROVIDERS)}), a model "
-                    "name, or a whole number of context_tokens.",
-                    "Correct it, or remove it with `lunalux model remove`.",
-                    name=name,
-                    where=where,
-                    providers=", ".join(PROVIDERS),
-                )
-            )
-            continue
-        mode = entry.get("mode", "chat")
-        if mode not in ("chat", "text"):
-            where = _place(path, text, "models", name)
-            problems.append(
-                InvalidInput(
-                    "MODEL_MODE_INVALID",
-                    f"The model {name!r} in {where} has the mode {mode!r}.",
-                    "Allowed: chat, text. It is used as a chat model meanwhile.",
-                    name=name,
-                    where=where,
-                    mode=str(mode),
-                )
-            )
-        models[name] = ModelConfig(
-            name=name,
-            provider=provider,
-            model=entry["model"],
-            base_url=_text(entry.get("base_url", "")),
-            key_env=_text(entry.get("key_env", "")),
-            context_tokens=tokens,
-            sampling=_sampling(name, entry.get("sampling", {}), path, text, problems),
-            options=_options(name, entry, path, text, problems),
-            mode="text" if mode == "text" else "chat",
-            template=str(entry.get("template", "")),
-        )
-    return models
-
-
-def _sampling(name: str, table: object, path: str, text: str, problems: list[LunaluxError]) -> dict[str, Any]:
-    """The parameters of a saved model; one that is unknown or not allowed is told and left to the server."""
-    good: dict[str, Any] = {}
-    for key, value in table.items() if isinstance(table, dict) else ():
-        if len(problems) >= PROBLEMS_LIMIT:
-            break
-        try:
-            good[key] = checked_value(key, value, _place(path, text, "models", name, "sampling", key))
-        except InvalidInput as error:
-            problems.append(error)
-    return good
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _options(
-    name: str, entry: Mapping[str, Any], path: str, text: str, problems: list[LunaluxError]
-) -> ModelOptions:
-    """How to talk with the server; a value that cannot be is told, and the usual one stands."""
-    good: dict[str, Any] = {}
-    for key, option in MODEL_OPTIONS.items():
-        if key not in entry:
-            continue
-        if option.fits(entry[key]):
-            good[key] = option.read(entry[key])
-            continue
-        where = _place(path, text, "models", name, key)
-        problems.append(
-            InvalidInput(
-                "SETTING_INVALID",
-                f"models.{name}.{key} = {entry[key]!r} in {where} is not allowed.",
-                f"Allowed: {option.allowed}. The default is used meanwhile.",
-                key=f"models.{name}.{key}",
-                value=str(entry[key]),
-                where=where,
-                allowed=option.allowed,
-            )
-        )
-    return ModelOptions(**good)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelOption:
-    """A key of `[models.NAME]` about talking with the server: what is allowed, in words and as a test."""
-
-    allowed: str
-    fits: Callable[[Any], bool]
-    help: str
-    read: Callable[[Any], Any] = lambda value: tuple(value) if isinstance(value, list) else value
-
-
-def _reads(read: Callable[[Any], Any]) -> Callable[[Any], bool]:
-    """Whether a value can be read at all."""
-
-    def fits(value: Any) -> bool:
-        try:
-            read(value)
-        except InvalidInput:
-            return False
-        return True
-
-    return fits
-
-
-MODEL_OPTIONS: Mapping[str, ModelOption] = {
-    "timeout": ModelOption(
-        "seconds from 1 to 86400",
-        lambda value: _is_number(value) and 1 <= value <= 86_400,
-        "Longest silence before the first word of a reply; any byte of the server ends it. 900 without it.",
-    ),
-    "stream": ModelOption(
-        "true, false",
-        lambda value: isinstance(value, bool),
-        "Whether replies come word by word. A server that refuses is found out.",
-    ),
-    "post_process": ModelOption(
-        ", ".join(POST_PROCESSING),
-        lambda value: value in POST_PROCESSING,
-        "Shapes the roles for a strict chat template. Without it, what the server takes is found out.",
-    ),
-    "thinking_marks": ModelOption(
-        "a list of an opening and a closing mark",
-        lambda value: isinstance(value, list) and len(value) == 2 and all(_is_word(word) for word in value),
-        "What the model puts around its thoughts, beside the marks that are known.",
-    ),
-    "prefill": ModelOption(
-        ", ".join(PREFILLS),
-        lambda value: value in PREFILLS,
-        "How the model goes on from a reply that was begun for it. Without it, this is found out.",
-    ),
-    "extra_body": ModelOption(
-        "a table, or a JSON object as a text",
-        _reads(extra_body_of),
-        "Merged into every request, last of all.",
-        extra_body_of,
-    ),
-    "drop": ModelOption(
-        "a list of names of fields; a dot leads into an object",
-        lambda value: isinstance(value, list) and all(_is_word(word) for word in value),
-        "Fields that are never sent.",
-    ),
-    "headers": ModelOption(
-        "a table of names and values, each in one line",
-        _reads(headers_of),
-        "Headers that go along with every request. A key belongs into key_env or the credentials instead.",
-        headers_of,
-    ),
-    "price": ModelOption(
-        "a list of three numbers from 0 to 1000000",
-        _reads(price_of),
-        "What a million tokens cost: read, read from the cache, written. Without it no cost is told.",
-        price_of,
-    ),
-}
-
-
-def _is_word(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_number(value: object) -> bool:
-    """Whether a server can be sent this: infinity and numbers beyond all bounds are nothing in JSON."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e15 < value < 1e15

@@ -5,10 +5,11 @@ See docs/spec/design.md: One chat turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lunalux_core.dialogue.nodes.context import context
 from lunalux_core.dialogue.nodes.llm import llm
+from lunalux_core.dialogue.nodes.memory import memory
 from lunalux_core.dialogue.nodes.output import output
 from lunalux_core.dialogue.nodes.plugin import plugin
 from lunalux_core.dialogue.nodes.plugin_message import plugin_message
@@ -18,34 +19,46 @@ from lunalux_core.dialogue.nodes.regex import regex
 from lunalux_core.dialogue.nodes.text_template import text_template
 from lunalux_core.dialogue.nodes.user_input import user_input
 from lunalux_core.dialogue.nodes.worldbook import worldbook
-from lunalux_core.dialogue.turn import Ready, TurnInput, TurnResult
+from lunalux_core.dialogue.turn import Ready, TurnInput, TurnRequest, TurnResult
 from lunalux_core.dialogue.workflow import Workflow
 from lunalux_core.llm.registry import Registry
+from lunalux_core.memory.recall import Ranker
 from lunalux_core.plugins.runner import Plugins
 from lunalux_core.regex.engine import EcmaEngine
 
 
+def words_line(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Workflow[TurnInput, TurnRequest]:
+    """The nodes up to the person's words as they are stored: all that words without an answer need."""
+    return Workflow.start(user_input(engine)).then(plugin_message(plugins))
+
+
 def prompt_line(
-    models: Callable[[], Registry], engine: EcmaEngine, plugins: Callable[[], Plugins]
+    models: Callable[[], Registry],
+    engine: EcmaEngine,
+    plugins: Callable[[], Plugins],
+    rankers: Callable[[], Sequence[Ranker]] = tuple,
 ) -> Workflow[TurnInput, Ready]:
-    """The nodes up to the finished prompt: what a preview runs."""
+    """The nodes up to the finished prompt: what a preview runs. `rankers` call memories beside keywords."""
     return (
-        Workflow.start(user_input(engine))
-        .then(plugin_message(plugins))
+        words_line(engine, plugins)
         .then(preset)
         .then(context(engine))
         .then(text_template(models, engine))
+        .then(memory(rankers))
         .then(worldbook(engine))
         .then(plugin_prompt(plugins))
     )
 
 
 def dialogue_line(
-    models: Callable[[], Registry], engine: EcmaEngine, plugins: Callable[[], Plugins]
+    models: Callable[[], Registry],
+    engine: EcmaEngine,
+    plugins: Callable[[], Plugins],
+    rankers: Callable[[], Sequence[Ranker]] = tuple,
 ) -> Workflow[TurnInput, TurnResult]:
     """A whole turn."""
     return (
-        prompt_line(models, engine, plugins)
+        prompt_line(models, engine, plugins, rankers)
         .then(llm(models))
         .then(regex(engine, plugins))
         .then(plugin(plugins))

@@ -10,19 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from lunalux_core.dialogue.direction import Direction, Voice
+
 if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
     from lunalux_core.config.settings import Settings
     from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial
+    from lunalux_core.dialogue.profile_choice import ProfileGap
     from lunalux_core.errors import LunaluxError
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
     from lunalux_core.macros.expansion import Variables
+    from lunalux_core.memory.selection import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
-    from lunalux_core.templates.values import TextTemplate
+    from lunalux_core.templates.values import ReplyStart, TextTemplate
     from lunalux_core.worldbook.engine import Activation, ActiveBook
 
 TurnKind = Literal["normal", "continue", "impersonate", "swipe", "regenerate"]
@@ -123,6 +127,22 @@ class ReplyKept:
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileLacks:
+    """A profile names a model, preset or template that is not there; the next one applies."""
+
+    gap: ProfileGap
+
+
+@dataclass(frozen=True, slots=True)
+class SideReply:
+    """Another version of the reply is stored as a swipe beside it: the `number`-th of `of`."""
+
+    message: Message
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class TurnCompleted:
     """The reply is stored. For impersonate there is no message: `text` is meant for the input box."""
 
@@ -144,6 +164,8 @@ TurnEvent = (
     | WorldbookOverflowed
     | TemplateFailed
     | ReplyKept
+    | ProfileLacks
+    | SideReply
     | TurnCompleted
 )
 
@@ -166,6 +188,9 @@ class TurnOptions:
 
     `speaker` is the member of a group (name or id) who is to answer; empty leaves it to the group's order.
     `parameters` of the request (`llm.parameters`) win over the model's, the preset's and the settings'.
+    `direction` is what the person says about this one reply, `voice` whose line the words are. Of several
+    `replies` the first is shown and the others stand beside it as swipes. `profile` is used before those in
+    use, for what this turn does not name itself.
     """
 
     model: str = ""
@@ -174,6 +199,10 @@ class TurnOptions:
     mode: str = ""
     speaker: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    direction: Direction = field(default_factory=Direction)
+    voice: Voice = field(default_factory=Voice)
+    replies: int = 1
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +236,12 @@ class TurnInput:
     `partial` is the reply so far when continuing, `attempt` counts the swipes of the reply from 0, `request`
     names the wish (a retry of what failed has the same). `token_factor` is what earlier replies of this model
     taught about its counting of tokens. `templates` are the library's, for a model of text completion only.
+    `start` is what the reply begins with, None where nobody says so. `profiles` names those in use;
+    `profiled` are the parameters and `template_parts` the templates (by kind) they ask for, `gaps` what they
+    name and nobody has.
     In a group, `character` and `card` are the speaker's (the card with what the others bring, where they are
-    joined) and `group` tells who else is there.
+    joined) and `group` tells who else is there. `above` are the ids of the messages left out above `history`,
+    `event_ids` those of `earlier_events`, `memory` what the story remembers on this branch, if anything.
     """
 
     kind: TurnKind
@@ -240,6 +273,15 @@ class TurnInput:
     request: str = ""
     templates: tuple[StoredTemplate, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    above: tuple[str, ...] = ()
+    event_ids: tuple[str, ...] = ()
+    memory: StoryMemory | None = None
+    direction: Direction = field(default_factory=Direction)
+    start: ReplyStart | None = None
+    profiled: Mapping[str, Any] = field(default_factory=dict)
+    template_parts: Mapping[str, str] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ()
+    gaps: tuple[ProfileGap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +298,8 @@ class Draft:
     """A prompt on its way: what the preset, the history and the worldbook contribute.
 
     With a `template` it becomes one text instead of messages. `prefill` is how the model goes on from a reply
-    that was begun for it, where that matters.
+    that was begun for it, where that matters. `without_memory` is the material as it was before memories took
+    the place of messages, for a window that is too small for them.
     """
 
     request: TurnRequest
@@ -264,6 +307,16 @@ class Draft:
     variables: Variables
     template: TextTemplate | None = None
     prefill: Prefill = "unknown"
+    without_memory: PromptMaterial | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What the reply of a chat model begins with. `told`: the model was told so; else it goes on from it."""
+
+    text: str
+    shown: bool
+    told: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +327,7 @@ class Ready:
     prompt: Prompt
     activation: Activation
     variables: Variables
+    beginning: Beginning | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class Trace:
 
     def __init__(self, *, explain: bool = False) -> None:
         self.explain = explain
+        self.memory: Mapping[str, Any] = {}
         self._touched: dict[tuple[str, Place], Touch] = {}
 
     def touch(self, scripts: Iterable[str], place: Place, text: str = "") -> None:
@@ -63,7 +64,8 @@ def turn_record(
 
     `names` tells what the preset calls its own slots, `prompt` is the report of the assembly (what was cut),
     `worldbook` the engine's account of its entries, `scripts` which regex scripts changed what, `parameters`
-    what the request asked for, who said it, and what the model does not take (`turn_sampling`).
+    what the request asked for, who said it, and what the model does not take (`turn_sampling`), `memory`
+    every memory used and left out, with the reason (`memory.selection`).
     """
     turn = ready.request.turn
     slots = {part for message in ready.prompt.messages for part in message.slot.split("+")}
@@ -73,6 +75,7 @@ def turn_record(
         "kind": turn.kind,
         "model": turn.model.name,
         "preset": turn.preset.name,
+        "profiles": list(turn.profiles),
         "template": ready.prompt.form.template if ready.prompt.form else "",
         "character": turn.character.name,
         "messages": [asdict(message) for message in ready.prompt.messages],
@@ -84,4 +87,5 @@ def turn_record(
         "scripts": [asdict(touch) for touch in trace.touched],
         "shape": shape,
         "parameters": list(parameters),
+        "memory": dict(trace.memory),
     }

@@ -40,8 +40,8 @@ class Displays:
             from lunalux_core.display.scripts import Display
             from lunalux_core.display.speaker_scripts import read_speaker_scripts
 
-            found = read_speaker_scripts(connection, self._reader(), conversation_id)
-            return Display(*found, self._engine, self._memory)
+            scripts = read_speaker_scripts(connection, self._reader(), conversation_id)
+            return Display(*scripts, self._engine, self._memory)
 
         return await self._database.read(read)
 
@@ -51,7 +51,7 @@ class Displays:
 
         display = await self.of(conversation_id)
         pairs = list(zip(messages, depths(messages), strict=True))
-        return await asyncio.to_thread(lambda: [display.show(*one) for one in pairs])
+        return await asyncio.to_thread(lambda: [display.show(*pair) for pair in pairs])
 
 
 def depths(messages: Sequence[Message], below: int = 0) -> list[int | None]:
@@ -60,8 +60,8 @@ def depths(messages: Sequence[Message], below: int = 0) -> list[int | None]:
     Args:
         below: how many stand below the last of `messages`.
     """
-    found: list[int | None] = []
+    result: list[int | None] = []
     for message in reversed(messages):
-        found.append(None if message.hidden else below)
+        result.append(None if message.hidden else below)
         below += not message.hidden
-    return found[::-1]
+    return result[::-1]

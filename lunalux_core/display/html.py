@@ -65,13 +65,13 @@ def split(text: str) -> list[Part]:
     parts: list[Part] = []
     start = position = 0
     ends = {mark: text.rfind(mark) for mark in ("-->", "%>")}  # so that no search is made in vain
-    while found := _SPECIAL.search(text, position):
-        end, part = _special(text, found, ends)
-        if found["fence"] and part is None:
-            parts += [*_inline(text[start : found.start()]), text[found.start() : end]]
+    while match := _SPECIAL.search(text, position):
+        end, part = _special(text, match, ends)
+        if match["fence"] and part is None:
+            parts += [*_inline(text[start : match.start()]), text[match.start() : end]]
             start = end
-        elif part is not None or found["comment"]:
-            parts += _inline(text[start : found.start()])
+        elif part is not None or match["comment"]:
+            parts += _inline(text[start : match.start()])
             parts += [part] if part is not None else []
             start = end
         position = end
@@ -79,41 +79,41 @@ def split(text: str) -> list[Part]:
     return _joined(parts)
 
 
-def _special(text: str, found: re.Match[str], ends: Mapping[str, int]) -> tuple[int, Part | None]:
+def _special(text: str, match: re.Match[str], ends: Mapping[str, int]) -> tuple[int, Part | None]:
     """Where the special part ends, and what it is; None for code, a comment or nothing special."""
-    if found["fence"]:
-        return _fence(text, found)
-    if found["comment"] or found["ejs"]:
-        mark = "-->" if found["comment"] else "%>"
-        if ends[mark] < found.end():
-            return found.end(), None
-        end = text.index(mark, found.end()) + len(mark)
-        return end, None if found["comment"] else ScriptBlock("ejs", text[found.start() : end])
-    if found["mvu"]:
-        end = _element_end(text, found)
-        return end, ScriptBlock("mvu", text[found.start() : end])
-    closing = _PAGE_END.search(text, found.end())
+    if match["fence"]:
+        return _fence(text, match)
+    if match["comment"] or match["ejs"]:
+        mark = "-->" if match["comment"] else "%>"
+        if ends[mark] < match.end():
+            return match.end(), None
+        end = text.index(mark, match.end()) + len(mark)
+        return end, None if match["comment"] else ScriptBlock("ejs", text[match.start() : end])
+    if match["mvu"]:
+        end = _element_end(text, match)
+        return end, ScriptBlock("mvu", text[match.start() : end])
+    closing = _PAGE_END.search(text, match.end())
     end = closing.end() if closing else len(text)
-    return end, _panel(text[found.start() : end])
+    return end, _panel(text[match.start() : end])
 
 
-def _element_end(text: str, found: re.Match[str]) -> int:
+def _element_end(text: str, match: re.Match[str]) -> int:
     """An element that is not closed reaches to the end: the reply was cut in the middle of it."""
-    if found.group().endswith("/>") or found["mvu"].lower() == "statusplaceholderimpl":
-        return found.end()
-    closing = re.compile(rf"</{found['mvu']}\s*>", re.IGNORECASE).search(text, found.end())
+    if match.group().endswith("/>") or match["mvu"].lower() == "statusplaceholderimpl":
+        return match.end()
+    closing = re.compile(rf"</{match['mvu']}\s*>", re.IGNORECASE).search(text, match.end())
     return closing.end() if closing else len(text)
 
 
-def _fence(text: str, found: re.Match[str]) -> tuple[int, Part | None]:
-    mark = found["fence"]
+def _fence(text: str, match: re.Match[str]) -> tuple[int, Part | None]:
+    mark = match["fence"]
     closing = re.compile(rf"^[ \t]{{0,3}}{mark[0]}{{{len(mark)},}}[ \t]*$\n?", re.MULTILINE).search(
-        text, found.end()
+        text, match.end()
     )
-    inside = text[found.end() : closing.start() if closing else len(text)]
+    inside = text[match.end() : closing.start() if closing else len(text)]
     end = closing.end() if closing else len(text)
-    is_page = found["language"].lower() in ("html", "htm", "xhtml")
-    if is_page or (not found["language"] and _PAGE_START.match(inside)):
+    is_page = match["language"].lower() in ("html", "htm", "xhtml")
+    if is_page or (not match["language"] and _PAGE_START.match(inside)):
         return end, _panel(inside)
     return end, None
 

@@ -81,17 +81,17 @@ class _Converter:
 
     def run(self, source: str) -> str:
         position = 0
-        while found := _TOKEN.search(source, position):
-            self._text(source[position : found.start()])
-            position = found.end()
-            if found["code"]:
-                self._stack[-1].pieces.append(found["code"])
-            elif found["name"] is None:
+        while match := _TOKEN.search(source, position):
+            self._text(source[position : match.start()])
+            position = match.end()
+            if match["code"]:
+                self._stack[-1].pieces.append(match["code"])
+            elif match["name"] is None:
                 continue
-            elif found["close"]:
-                self._close(found["name"].lower())
+            elif match["close"]:
+                self._close(match["name"].lower())
             else:
-                position = self._open(found, source)
+                position = self._open(match, source)
         self._text(source[position:])
         while len(self._stack) > 1:
             self._pop()
@@ -105,21 +105,21 @@ class _Converter:
             text = re.sub(r"[ \t]*\n[ \t]*", "\n", text)
         self._stack[-1].pieces.append(text)
 
-    def _open(self, found: re.Match[str], source: str) -> int:
+    def _open(self, match: re.Match[str], source: str) -> int:
         """The position from which to read on."""
-        name = found["name"].lower()
-        attributes = _attributes(found["attributes"])
+        name = match["name"].lower()
+        attributes = _attributes(match["attributes"])
         if name in _RAW:
-            end = re.compile(rf"</{name}\s*>", re.IGNORECASE).search(source, found.end())
-            return found.end() if found["attributes"].endswith("/") else end.end() if end else len(source)
+            end = re.compile(rf"</{name}\s*>", re.IGNORECASE).search(source, match.end())
+            return match.end() if match["attributes"].endswith("/") else end.end() if end else len(source)
         if name in _VOID:
             self._stack[-1].pieces.append(_void(name, attributes))
-        elif not found["attributes"].endswith("/") and len(self._stack) <= MAX_DEPTH:
+        elif not match["attributes"].endswith("/") and len(self._stack) <= MAX_DEPTH:
             self._end_implied(name)
             hidden = name in _DROPPED or "hidden" in attributes
             hidden = hidden or bool(_HIDDEN_STYLE.search(attributes.get("style", "")))
             self._stack.append(_Element(name, hidden))
-        return found.end()
+        return match.end()
 
     def _end_implied(self, name: str) -> None:
         """An item, cell or row that starts ends the one before it, which need not be closed in HTML."""
@@ -190,8 +190,8 @@ class _Converter:
 
 def _attributes(text: str) -> dict[str, str]:
     return {
-        found[1].lower(): unescape(found[2] or found[3] or found[4] or "")
-        for found in _ATTRIBUTE.finditer(text)
+        match[1].lower(): unescape(match[2] or match[3] or match[4] or "")
+        for match in _ATTRIBUTE.finditer(text)
     }
 
 

@@ -73,9 +73,9 @@ class DisplayCache:
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
-    def put(self, shown: DisplayedMessage) -> None:
+    def put(self, displayed: DisplayedMessage) -> None:
         with self._lock:
-            self._kept[shown.key] = shown
+            self._kept[displayed.key] = displayed
             while len(self._kept) > self.limit:
                 self._kept.popitem(last=False)
 
@@ -104,7 +104,10 @@ class Display:
         self._late: Counter[str] = Counter()
         self._version = hash(
             (
-                tuple((who, one.scripts, one.context.user, one.context.char) for who, one in voices.items()),
+                tuple(
+                    (who, voice.scripts, voice.context.user, voice.context.char)
+                    for who, voice in voices.items()
+                ),
                 tuple(variables.items()),
                 tuple(global_variables.items()),
             )
@@ -113,7 +116,7 @@ class Display:
     @property
     def idle(self) -> bool:
         """Whether no script of this conversation is for the display; only greetings can look different."""
-        return not any(one.scripts for one in self._voices.values())
+        return not any(voice.scripts for voice in self._voices.values())
 
     def key(self, message: Message, depth: int | None) -> Key | None:
         """What the look of a message depends on; None where it is shown as it is stored.
@@ -122,11 +125,11 @@ class Display:
             depth: messages from the end, 0 is the last one; None for one that is kept out of the prompt.
         """
         voice = self._voice(message)
-        said = self._applying(voice, message.content, PLACEMENT[message.role], depth)
+        applying = self._applying(voice, message.content, PLACEMENT[message.role], depth)
         thought = self._applying(voice, message.thinking, REASONING, depth)
-        if not said and not thought and not _may_hide(message):
+        if not applying and not thought and not _may_hide(message):
             return None
-        return message.id, hash(message.content), hash(message.thinking), self._version, said, thought
+        return message.id, hash(message.content), hash(message.thinking), self._version, applying, thought
 
     def known(self, key: Key) -> DisplayedMessage | None:
         """The look for a key, if it was worked out before."""
@@ -139,18 +142,18 @@ class Display:
         key = self.key(message, depth)
         if key is None:
             return None
-        known = self._memory.get(key)
-        if known is not None:
-            return known
+        remembered = self._memory.get(key)
+        if remembered is not None:
+            return remembered
         voice = self._voice(message)
         variables = Variables(self._variables, self._globals)
         text, hidden = message.content, tuple[str, ...]()
         if _may_hide(message):
-            done = expand_all(text, voice.context, variables, hide_unknown=True)
-            text, hidden = done.text, tuple(dict.fromkeys(done.unknown))
+            expanded = expand_all(text, voice.context, variables, hide_unknown=True)
+            text, hidden = expanded.text, tuple(dict.fromkeys(expanded.unknown))
         said, failed, applied = self._run(voice, key[4], text, PLACEMENT[message.role], depth, variables)
         thinking, more, used = self._run(voice, key[5], message.thinking, REASONING, depth, variables)
-        shown = DisplayedMessage(
+        displayed = DisplayedMessage(
             key,
             message.content,
             clean(said),
@@ -159,8 +162,8 @@ class Display:
             (*failed, *more),
             hidden,
         )
-        self._memory.put(shown)
-        return shown
+        self._memory.put(displayed)
+        return displayed
 
     def _voice(self, message: Message) -> SpeakerScripts:
         return self._voices.get(message.speaker) or self._voices[""]
@@ -189,7 +192,7 @@ class Display:
         scripts = [voice.scripts[at] for at in places if self._late[voice.scripts[at].find] < PATIENCE]
         if not scripts:
             return text, (), ()
-        done = run_scripts(
+        result = run_scripts(
             scripts,
             text,
             placement=placement,
@@ -198,17 +201,17 @@ class Display:
             expand=expander(voice.context, variables),
             depth=depth,
         )
-        failed = tuple(one for one in done.skipped if one.failed)
-        late = {one.name for one in failed if one.reason == "timeout"}
+        failed = tuple(skipped for skipped in result.skipped if skipped.failed)
+        late = {skipped.name for skipped in failed if skipped.reason == "timeout"}
         self._late.update(
             script.find for script in scripts if (script.name or script.id or script.find) in late
         )
-        return done.text, failed, done.applied
+        return result.text, failed, result.applied
 
 
 def display_scripts(scripts: Sequence[RegexScript]) -> tuple[RegexScript, ...]:
     """Those that change what is shown."""
-    return tuple(one for one in scripts if one.markdown_only and not one.disabled and one.find)
+    return tuple(script for script in scripts if script.markdown_only and not script.disabled and script.find)
 
 
 def _may_hide(message: Message) -> bool:

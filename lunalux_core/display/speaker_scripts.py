@@ -55,11 +55,13 @@ def read_speaker_scripts(
 
     if conversation.group_id:
         members = load_group(connection, conversation.group_id).members
-        found = {one.character_id: voice(load_character(connection, one.character_id)) for one in members}
-        found[""] = next(iter(found.values()), SpeakerScripts((), MacroContext(user=user)))
+        voices = {
+            member.character_id: voice(load_character(connection, member.character_id)) for member in members
+        }
+        voices[""] = next(iter(voices.values()), SpeakerScripts((), MacroContext(user=user)))
     else:
-        found = {"": voice(load_character(connection, conversation.character_id))}
+        voices = {"": voice(load_character(connection, conversation.character_id))}
     head = load_message(connection, conversation.head_id) if conversation.head_id else None
     variables = branch_state(connection, head).get("variables")
     stored = variables if isinstance(variables, dict) else {}
-    return ConversationScripts(found, stored, load_globals(connection))
+    return ConversationScripts(voices, stored, load_globals(connection))

@@ -67,10 +67,10 @@ def reading() -> Iterator[None]:
 
     # A damaged file that is packed by LZMA; not every Python has that module.
     lzma_error = getattr(_lzma(), "LZMAError", BadZipFile)
-    known = (BadZipFile, ZlibError, lzma_error, EOFError, RuntimeError, NotImplementedError, ValueError)
+    faults = (BadZipFile, ZlibError, lzma_error, EOFError, RuntimeError, NotImplementedError, ValueError)
     try:
         yield
-    except known as error:
+    except faults as error:
         raise Damaged(str(error) or type(error).__name__) from error
 
 

@@ -124,14 +124,14 @@ def bad_json(reason: str) -> InvalidInput:
 
 
 def _replacement(match: re.Match[str]) -> str:
-    found = match.group()
-    return "\ufffd" if len(found) == 1 else found.encode("utf-16", "surrogatepass").decode("utf-16")
+    text = match.group()
+    return "\ufffd" if len(text) == 1 else text.encode("utf-16", "surrogatepass").decode("utf-16")
 
 
 def _escape_surrogates(text: str) -> str:
     if text.isascii() or _SURROGATE.search(text) is None:
         return text
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def _check_depth(value: object) -> None:

@@ -50,25 +50,25 @@ def tokens(text: str) -> int:
     return _ESTIMATOR.text(text)
 
 
-def check_field(known: Field, text: str) -> Problem | None:
+def check_field(field: Field, text: str) -> Problem | None:
     """The most important remark on what stands in a field of the form."""
-    return next((Problem(level, known.id, code, more) for level, code, more in _remarks(known, text)), None)
+    return next((Problem(level, field.id, code, more) for level, code, more in _remarks(field, text)), None)
 
 
 _Remark = tuple[Level, str, Mapping[str, object]]
 
 
-def _remarks(known: Field, text: str) -> Iterator[_Remark]:
-    if known.kind == "number" and text.strip():
+def _remarks(field: Field, text: str) -> Iterator[_Remark]:
+    if field.kind == "number" and text.strip():
         try:
-            known.value(text)
+            field.value(text)
         except ValueError:
-            high = f"{known.high:g}"
-            yield "error", "whole" if known.whole else "number", {"low": f"{known.low:g}", "high": high}
-    if (own := _OWN.get(known.id)) is not None:
+            high = f"{field.high:g}"
+            yield "error", "whole" if field.whole else "number", {"low": f"{field.low:g}", "high": high}
+    if (own := _OWN.get(field.id)) is not None:
         yield from own(text)
-    if known.kind == "text":
-        yield from check_text(text, sent=known.sent)
+    if field.kind == "text":
+        yield from check_text(text, sent=field.sent)
 
 
 def check_text(text: str, *, sent: bool) -> Iterator[_Remark]:
@@ -86,8 +86,8 @@ def _loose_macro(text: str) -> str:
     rest = text
     while (shorter := _MACRO.sub("", rest)) != rest:
         rest = shorter
-    found = _OPEN.search(rest)
-    return rest[found.start() : found.start() + 16].split("\n")[0] if found else ""
+    match = _OPEN.search(rest)
+    return rest[match.start() : match.start() + 16].split("\n")[0] if match else ""
 
 
 def _name(text: str) -> Iterator[_Remark]:
@@ -131,16 +131,23 @@ def check_greeting(text: str, *, first: bool) -> Problem | None:
     """The most important remark on a first message."""
     if not text.strip():
         return Problem("warning", "greetings", "first" if first else "greeting")
-    found = next(check_text(text, sent=True), None)
-    return Problem(found[0], "greetings", found[1], found[2]) if found else None
+    problem = next(check_text(text, sent=True), None)
+    return Problem(problem[0], "greetings", problem[1], problem[2]) if problem else None
 
 
 def check(document: Mapping[str, Any]) -> tuple[Problem, ...]:
     """Every remark on a document, errors first."""
-    found = [check_field(known, known.shown(document)) for known in FIELDS]
-    found += [check_greeting(one.text, first=one.kind == "first") for one in greetings(document)]
+    problems = [check_field(field, field.shown(document)) for field in FIELDS]
+    problems += [
+        check_greeting(greeting.text, first=greeting.kind == "first") for greeting in greetings(document)
+    ]
     order = ("error", "warning", "note")
-    return tuple(sorted((one for one in found if one is not None), key=lambda one: order.index(one.level)))
+    return tuple(
+        sorted(
+            (problem for problem in problems if problem is not None),
+            key=lambda problem: order.index(problem.level),
+        )
+    )
 
 
 def require_name(draft: Draft) -> None:

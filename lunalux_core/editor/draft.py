@@ -50,7 +50,10 @@ class Snapshot:
     @property
     def files(self) -> tuple[Attachment | str | None, ...]:
         """The files that belong to it: the name of one in the library, else the file itself."""
-        return tuple(one.file or one if one is not None else None for one in (self.picture, self.archive))
+        return tuple(
+            attachment.file or attachment if attachment is not None else None
+            for attachment in (self.picture, self.archive)
+        )
 
 
 EMPTY = Snapshot(_BLANK := Card.new("").document, _BLANK)
@@ -185,25 +188,25 @@ class Draft:
         if document != self.document:
             self.become(replace(self.snapshot, document=document), place, joined=joined)
 
-    def write(self, known: Field, text: str) -> None:
+    def write(self, card_field: Field, text: str) -> None:
         """What was typed or pasted into a field of the form; what could act on a terminal is left out.
 
         Raises:
             ValueError: a number that is none; nothing is changed.
         """
         text = clean(text)
-        if text == known.shown(self.document):
+        if text == card_field.shown(self.document):
             return
-        if known.kind == "number" and not text.strip():
+        if card_field.kind == "number" and not text.strip():
             value: Any = REMOVED
         else:
-            value = known.value(text)
+            value = card_field.value(text)
         origin = self.snapshot.origin
-        if data_of(origin) is not None and text == known.shown(origin):
-            restored = restore(self.document, origin, known.path)
-            self.become(replace(self.snapshot, document=restored), known.id, joined=True)
+        if data_of(origin) is not None and text == card_field.shown(origin):
+            restored = restore(self.document, origin, card_field.path)
+            self.become(replace(self.snapshot, document=restored), card_field.id, joined=True)
         else:
-            self.edit({known.path: value}, known.id, joined=True)
+            self.edit({card_field.path: value}, card_field.id, joined=True)
 
     def attach(self, picture: Attachment | None) -> None:
         """Another picture, or none."""

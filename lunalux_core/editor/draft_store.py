@@ -60,9 +60,9 @@ class DraftStore:
 
     async def drafts(self) -> list[DraftSummary]:
         """The drafts with something unsaved in them, the newest first."""
-        known: Mapping[str, Any] = (await self._index())["drafts"]
-        found = [DraftSummary(key, one["name"], one["at"]) for key, one in known.items()]
-        return sorted(found, key=lambda one: -one.at)
+        index: Mapping[str, Any] = (await self._index())["drafts"]
+        drafts = [DraftSummary(key, entry["name"], entry["at"]) for key, entry in index.items()]
+        return sorted(drafts, key=lambda draft: -draft.at)
 
     async def current(self) -> str:
         """The key of the draft that was open last."""
@@ -91,8 +91,8 @@ class DraftStore:
             draft = Draft.new()  # the character is gone, what was written about it is not
         if isinstance(row, dict):
             restored = await asyncio.to_thread(self._restored, row)
-            kept = str(row.get("hash", ""))
-            draft = Draft(restored, draft.base, character_id=character_id, content_hash=kept)
+            file_hash = str(row.get("hash", ""))
+            draft = Draft(restored, draft.base, character_id=character_id, content_hash=file_hash)
         draft.slot = "" if character_id else key
         await self._set_index(current=key)
         return draft
@@ -162,7 +162,9 @@ class DraftStore:
             await self.forget(key)
         await self.keep(draft)
         await self._set_index(current=identity)
-        await asyncio.to_thread(self._tidy, identity, {one.file for one in (picture, archive) if one})
+        await asyncio.to_thread(
+            self._tidy, identity, {attachment.file for attachment in (picture, archive) if attachment}
+        )
         return identity
 
     async def _summary(self, character_id: str) -> Any:
@@ -264,17 +266,17 @@ class DraftStore:
         origin = parse_object(row["origin"]) if row.get("origin") else document
         files = []
         for name in ("picture", "archive"):
-            found = self._attachment(row[name].get("file", ""))
-            if found is not None and row[name].get("own"):
-                found = replace(found, file="")
-            files.append(found)
+            attachment = self._attachment(row[name].get("file", ""))
+            if attachment is not None and row[name].get("own"):
+                attachment = replace(attachment, file="")
+            files.append(attachment)
         return Snapshot(document, origin, *files)
 
     async def _sweep(self) -> None:
         """Delete kept files that no draft needs any more."""
         used: set[str] = set()
-        for one in await self.drafts():
-            row = await self._library.state.get(ROW + one.key)
+        for draft in await self.drafts():
+            row = await self._library.state.get(ROW + draft.key)
             used |= {row[name].get("file", "") for name in ("picture", "archive")} if row else set()
 
         def work() -> None:

@@ -90,8 +90,8 @@ def split_tags(text: str) -> list[str]:
     """Tags between commas of any script, each once (compared without case), a leading # dropped."""
     for comma in "，、;；\n":
         text = text.replace(comma, ",")
-    found = (" ".join(part.split()).lstrip("#＃").strip() for part in text.split(","))
-    return list({tag.casefold(): tag for tag in reversed([tag for tag in found if tag])}.values())[::-1]
+    tags = (" ".join(part.split()).lstrip("#＃").strip() for part in text.split(","))
+    return list({tag.casefold(): tag for tag in reversed([tag for tag in tags if tag])}.values())[::-1]
 
 
 _NOTES = "creator_notes"

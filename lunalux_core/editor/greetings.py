@@ -43,25 +43,25 @@ class Greeting:
 def greetings(document: Mapping[str, Any]) -> tuple[Greeting, ...]:
     """All of them; what is no text in a list is not shown and stays where it is."""
     card = Card(document, "")
-    found = [Greeting("first", 0, clean(card.first_mes), card.get("first_mes"))]
+    result = [Greeting("first", 0, clean(card.first_mes), card.get("first_mes"))]
     for kind in LISTS:
-        found += [
+        result += [
             Greeting(kind, place, clean(as_text(item)), item)
             for place, item in enumerate(_items(document, kind))
             if isinstance(item, str | int | float) and not isinstance(item, bool)
         ]
-    return tuple(found)
+    return tuple(result)
 
 
-def rewritten(document: Mapping[str, Any], one: Greeting, text: str) -> Edits:
+def rewritten(document: Mapping[str, Any], greeting: Greeting, text: str) -> Edits:
     """Other words for a greeting."""
-    if one.kind == "first":
+    if greeting.kind == "first":
         return {FIRST: text}
-    if isinstance(_raw(document, one.kind), list):
-        return {(*LISTS[one.kind], one.place): text}
-    items = _items(document, one.kind)
-    items[one.place] = text
-    return {LISTS[one.kind]: items}
+    if isinstance(_raw(document, greeting.kind), list):
+        return {(*LISTS[greeting.kind], greeting.place): text}
+    items = _items(document, greeting.kind)
+    items[greeting.place] = text
+    return {LISTS[greeting.kind]: items}
 
 
 def added(document: Mapping[str, Any], kind: GreetingKind, text: str = "") -> tuple[Edits, Greeting]:
@@ -70,12 +70,12 @@ def added(document: Mapping[str, Any], kind: GreetingKind, text: str = "") -> tu
     return {LISTS[kind]: [*items, text]}, Greeting(kind, len(items), text, text)
 
 
-def removed(document: Mapping[str, Any], one: Greeting) -> Edits:
+def removed(document: Mapping[str, Any], greeting: Greeting) -> Edits:
     """Without a greeting. Where the first goes, the first alternate becomes it."""
-    if one.kind != "first":
-        items = _items(document, one.kind)
-        del items[one.place]
-        return {LISTS[one.kind]: items}
+    if greeting.kind != "first":
+        items = _items(document, greeting.kind)
+        del items[greeting.place]
+        return {LISTS[greeting.kind]: items}
     others = _texts_of(document, "alternate")
     if not others:
         return {FIRST: ""}
@@ -84,19 +84,19 @@ def removed(document: Mapping[str, Any], one: Greeting) -> Edits:
     return {FIRST: others[0].raw, LISTS["alternate"]: items}
 
 
-def moved(document: Mapping[str, Any], one: Greeting, step: int) -> tuple[Edits, Greeting] | None:
+def moved(document: Mapping[str, Any], greeting: Greeting, step: int) -> tuple[Edits, Greeting] | None:
     """One place up (-1) or down (1), and which it is then; None where it cannot go.
 
     The first message and the alternates are one row: what moves to its top becomes the first.
     """
-    row = [each for each in greetings(document) if (each.kind == "group") == (one.kind == "group")]
-    at = next((place for place, each in enumerate(row) if each.id == one.id), -1)
+    row = [each for each in greetings(document) if (each.kind == "group") == (greeting.kind == "group")]
+    at = next((place for place, each in enumerate(row) if each.id == greeting.id), -1)
     if at < 0 or not 0 <= at + step < len(row):
         return None
     other = row[at + step]
     edits: Edits = {}
     lists: dict[GreetingKind, list[Any]] = {}
-    for target, raw in ((other, row[at].raw), (one, other.raw)):
+    for target, raw in ((other, row[at].raw), (greeting, other.raw)):
         if target.kind == "first":
             edits[FIRST] = raw
         else:
@@ -106,7 +106,7 @@ def moved(document: Mapping[str, Any], one: Greeting, step: int) -> tuple[Edits,
 
 
 def _texts_of(document: Mapping[str, Any], kind: GreetingKind) -> list[Greeting]:
-    return [one for one in greetings(document) if one.kind == kind]
+    return [greeting for greeting in greetings(document) if greeting.kind == kind]
 
 
 def _raw(document: Mapping[str, Any], kind: GreetingKind) -> Any:

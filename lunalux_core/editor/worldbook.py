@@ -89,13 +89,17 @@ class BookView:
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._document = document
         self._container = Card(document, "").get("character_book")
-        held = as_object(self._container).get("entries")
-        pairs = held.items() if isinstance(held, dict) else enumerate(held if isinstance(held, list) else ())
+        entries = as_object(self._container).get("entries")
+        pairs = (
+            entries.items()
+            if isinstance(entries, dict)
+            else enumerate(entries if isinstance(entries, list) else ())
+        )
         objects = [(key, raw) for key, raw in pairs if isinstance(raw, dict)]
         of_card = any("keys" in raw and "key" not in raw for _, raw in objects)
         self.world_info = not of_card and any("key" in raw or "disable" in raw for _, raw in objects)
         self.slots = tuple(Slot(key, raw, self.world_info) for key, raw in objects)
-        self._held: Any = held
+        self._held: Any = entries
 
     def __len__(self) -> int:
         return len(self.slots)
@@ -110,8 +114,8 @@ class BookView:
 
     def find(self, words: str) -> Sequence[Slot]:
         """The entries that hold all the words."""
-        wanted = words.casefold().split()
-        return [slot for slot in self.slots if slot.holds(wanted)] if wanted else self.slots
+        wanted_words = words.casefold().split()
+        return [slot for slot in self.slots if slot.holds(wanted_words)] if wanted_words else self.slots
 
     # -- edits -------------------------------------------------------------------------------------
 
@@ -121,15 +125,15 @@ class BookView:
         Args:
             origin: the book as it was when the editing began.
         """
-        begun = [one.raw for one in origin.slots if one.uid == slot.uid]
+        begun = [other.raw for other in origin.slots if other.uid == slot.uid]
         base = begun[0] if len(begun) == 1 and origin.world_info == self.world_info else slot.raw
         entry = replace(slot.entry, **changes)
         return {(*ENTRIES, slot.key): self._written(entry, base)}
 
     def added(self, entry: Entry | None = None, *, after: Slot | None = None) -> tuple[Edits, int | str]:
         """A new entry, or a copy of one, at the end or behind another; and its key."""
-        made = replace(entry or Entry(0), uid=self._free_uid())
-        raw = self._written(made, entry.raw if entry is not None else {})
+        fresh = replace(entry or Entry(0), uid=self._free_uid())
+        raw = self._written(fresh, entry.raw if entry is not None else {})
         if isinstance(self._held, dict):
             key = str(self._free_uid())
             while key in self._held:
@@ -149,13 +153,13 @@ class BookView:
 
     def moved(self, slot: Slot, step: int) -> tuple[Edits, int | str] | None:
         """An entry one place up (-1) or down (1), and its key there; None where it cannot go."""
-        place = next(at for at, one in enumerate(self.slots) if one.key == slot.key)
+        place = next(at for at, other in enumerate(self.slots) if other.key == slot.key)
         if not 0 <= place + step < len(self.slots):
             return None
         other = self.slots[place + step]
-        held: Any = dict(self._held) if isinstance(self._held, dict) else list(self._held)
-        held[slot.key], held[other.key] = other.raw, slot.raw
-        return self._with(held), other.key
+        entries: Any = dict(self._held) if isinstance(self._held, dict) else list(self._held)
+        entries[slot.key], entries[other.key] = other.raw, slot.raw
+        return self._with(entries), other.key
 
     def _with(self, entries: Any) -> Edits:
         if isinstance(self._container, dict):
@@ -166,13 +170,13 @@ class BookView:
         shape: Shape = "world_info" if self.world_info else "character_book"
         entry = replace(entry, raw=base)
         written: dict[str, Any] = write_book(Book("", (entry,), shape, {"entries": [base] if base else []}))
-        found = written["entries"]
-        made: dict[str, Any] = found[0] if isinstance(found, list) else next(iter(found.values()))
-        return made
+        entries = written["entries"]
+        record: dict[str, Any] = entries[0] if isinstance(entries, list) else next(iter(entries.values()))
+        return record
 
     def _free_uid(self) -> int:
-        taken = [uid for slot in self.slots if isinstance(uid := slot.uid, int)]
-        return max(taken, default=-1) + 1
+        uids = [uid for slot in self.slots if isinstance(uid := slot.uid, int)]
+        return max(uids, default=-1) + 1
 
 
 def _listed(value: object) -> Sequence[object]:
@@ -194,7 +198,7 @@ def join_keys(keys: Sequence[str]) -> str:
 
 def split_keys(text: str) -> tuple[str, ...]:
     """The keys in a line; patterns like ``/a{1,2}/i`` keep their commas."""
-    found = []
+    keys = []
     rest = text.strip()
     while rest:
         if (match := _REGEX_KEY.match(rest)) is not None:
@@ -202,11 +206,11 @@ def split_keys(text: str) -> tuple[str, ...]:
         else:
             match = _PLAIN_KEY.match(rest)
             assert match is not None  # it matches nothing at all too
-            key = _ESCAPED.sub(lambda found: found[1] or found[2], match.group().strip())
+            key = _ESCAPED.sub(lambda match: match[1] or match[2], match.group().strip())
         if key:
-            found.append(key)
+            keys.append(key)
         rest = rest[match.end() :].lstrip()[1:].lstrip()
-    return tuple(found)
+    return tuple(keys)
 
 
 def _is_regex(key: str) -> bool:

@@ -77,21 +77,27 @@ def try_book(
     return _with_patterns(done, book, matcher)
 
 
-def _with_patterns(done: Activation, book: Book, matcher: RegexMatcher) -> Activation:
+def _with_patterns(activation: Activation, book: Book, matcher: RegexMatcher) -> Activation:
     """The outcome, telling of entries whose patterns gave no answer."""
     from lunalux_core.regex.script import parse_slashed
 
     if not (matcher.slow or matcher.invalid):
-        return done
+        return activation
     reasons: dict[int | str, str] = {}
     for entry in book.entries:
-        patterns = {(one.source, one.flags) for key in entry.keys if (one := parse_slashed(key)) is not None}
+        patterns = {
+            (pattern.source, pattern.flags)
+            for key in entry.keys
+            if (pattern := parse_slashed(key)) is not None
+        }
         if patterns & matcher.slow:
             reasons[entry.uid] = "slow_key"
         elif patterns & matcher.invalid:
             reasons[entry.uid] = "bad_key"
     skipped = tuple(
-        replace(one, reason=reasons[one.uid]) if one.reason == "no_key" and one.uid in reasons else one
-        for one in done.skipped
+        replace(entry, reason=reasons[entry.uid])
+        if entry.reason == "no_key" and entry.uid in reasons
+        else entry
+        for entry in activation.skipped
     )
-    return replace(done, skipped=skipped)
+    return replace(activation, skipped=skipped)

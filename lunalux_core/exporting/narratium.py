@@ -40,14 +40,14 @@ async def write_narratium(library: Library, path: Path, progress: Progress) -> E
     }
     scripts: dict[str, Any] = {}
     characters = await library.characters.list(order="added")
-    for done, summary in enumerate(characters):
-        progress(done, len(characters))
+    for count, summary in enumerate(characters):
+        progress(count, len(characters))
         character = await library.characters.get(summary.id)
         card = Card.parse(character.document)
         stores["characters_record"].append(_record(character, card))
         stores["character_images"] += await asyncio.to_thread(_picture, library, character)
         conversations = await library.conversations.list(summary.id)
-        logs = [await conversation_log(library, one.id) for one in conversations]
+        logs = [await conversation_log(library, conversation.id) for conversation in conversations]
         if tree := _tree(summary.id, logs):
             stores["character_dialogues"].append(tree)
         own = card.regex_scripts
@@ -58,7 +58,7 @@ async def write_narratium(library: Library, path: Path, progress: Progress) -> E
         for _ in conversations:
             report.count("conversations")
     if shelf := await library.scripts.list(enabled_only=True):
-        scripts["global"] = _keyed([one.document for one in shelf])
+        scripts["global"] = _keyed([item.document for item in shelf])
         report.counts["scripts"] = len(shelf)
     stores["regex_scripts"] = [scripts] if scripts else []
     for item in await library.presets.list():
@@ -117,12 +117,12 @@ def _tree(character_id: str, logs: Sequence[ChatLog]) -> dict[str, Any] | None:
             current = f"{number}-{log.head}"
     if len(nodes) == 1:
         return None
-    known = {node["nodeId"] for node in nodes}
+    ids = {node["nodeId"] for node in nodes}
     return {
         "id": character_id,
         "character_id": character_id,
         "nodes": nodes,
-        "current_nodeId": current if current in known else nodes[-1]["nodeId"],
+        "current_nodeId": current if current in ids else nodes[-1]["nodeId"],
     }
 
 
@@ -135,18 +135,18 @@ def _turns(log: ChatLog, prefix: str) -> dict[int, dict[str, Any] | None]:
             turns[place] = None
             continue
         above = node.parent
-        said = ""
+        spoken = ""
         if node.role == "user":
-            said = node.text
+            spoken = node.text
         elif above >= 0 and turns.get(above, node) is None:
-            said, above = log.nodes[above].text, log.nodes[above].parent
+            spoken, above = log.nodes[above].text, log.nodes[above].parent
         while above >= 0 and turns.get(above) is None:  # words of the person above words of the person
-            said, above = f"{log.nodes[above].text}\n\n{said}", log.nodes[above].parent
+            spoken, above = f"{log.nodes[above].text}\n\n{spoken}", log.nodes[above].parent
         reply = "" if node.role == "user" else node.text
         turns[place] = {
             "nodeId": f"{prefix}{place}",
             "parentNodeId": f"{prefix}{above}" if above >= 0 else ROOT,
-            "userInput": said,
+            "userInput": spoken,
             "assistantResponse": reply,
             "fullResponse": node.raw or reply,
             "thinkingContent": node.thinking,
@@ -161,26 +161,30 @@ def _turns(log: ChatLog, prefix: str) -> dict[int, dict[str, Any] | None]:
 
 def _keyed(scripts: Any) -> dict[str, Any]:
     return {
-        f"script_{place}": {**one, "scriptKey": f"script_{place}", "extensions": one.get("extensions", {})}
-        for place, one in enumerate(scripts)
-        if isinstance(one, dict)
+        f"script_{place}": {
+            **script,
+            "scriptKey": f"script_{place}",
+            "extensions": script.get("extensions", {}),
+        }
+        for place, script in enumerate(scripts)
+        if isinstance(script, dict)
     }
 
 
 def _preset(identity: str, name: str, document: Mapping[str, Any], *, enabled: bool) -> dict[str, Any]:
     """The prompts in the group that Narratium reads first, each switched as its order says."""
     preset = read_preset(document, name).preset
-    order = {one.identifier: (place, one.enabled) for place, one in enumerate(preset.order)}
+    order = {entry.identifier: (place, entry.enabled) for place, entry in enumerate(preset.order)}
     prompts = [
         {
-            **one,
-            "name": one.get("name") or one.get("identifier"),
-            "enabled": order.get(str(one.get("identifier")), (0, False))[1],
+            **prompt,
+            "name": prompt.get("name") or prompt.get("identifier"),
+            "enabled": order.get(str(prompt.get("identifier")), (0, False))[1],
             "group_id": 2,
-            "position": order.get(str(one.get("identifier")), (len(order), False))[0],
+            "position": order.get(str(prompt.get("identifier")), (len(order), False))[0],
         }
-        for one in document.get("prompts") or []
-        if isinstance(one, dict)
+        for prompt in document.get("prompts") or []
+        if isinstance(prompt, dict)
     ]
     return {"id": identity, "name": name, "enabled": enabled, "prompts": prompts, **_extensions(document)}
 

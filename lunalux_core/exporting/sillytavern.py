@@ -50,8 +50,8 @@ async def _characters(
     avatars: dict[str, str] = {}
     branched = 0
     characters = await library.characters.list(order="added")
-    for done, summary in enumerate(characters):
-        progress(done, len(characters))
+    for count, summary in enumerate(characters):
+        progress(count, len(characters))
         character = await library.characters.get(summary.id)
         stem = names.take(summary.name)
         try:
@@ -72,8 +72,8 @@ async def _characters(
             lines = write_jsonl(log).encode("utf-8", "replace")
             target.write(f"chats/{stem}/{titles.take(title)}.jsonl", lines)
             report.count("conversations")
-            shown = set(log.path())
-            branched += any(node.parent not in shown and node.parent >= 0 for node in log.nodes)
+            on_path = set(log.path())
+            branched += any(node.parent not in on_path and node.parent >= 0 for node in log.nodes)
     if branched:
         report.lose(
             "branches",
@@ -93,19 +93,19 @@ async def _groups(library: Library, target: Target, report: ExportReport, avatar
             lines = write_jsonl(await conversation_log(library, conversation.id)).encode("utf-8", "replace")
             target.write(f"group chats/{conversation.id}.jsonl", lines)
             report.count("conversations")
-        members = [one for one in group.members if one.character_id in avatars]
+        members = [member for member in group.members if member.character_id in avatars]
         document = {
             "id": group.id,
             "name": group.name,
-            "members": [avatars[one.character_id] for one in members],
-            "disabled_members": [avatars[one.character_id] for one in members if one.muted],
+            "members": [avatars[member.character_id] for member in members],
+            "disabled_members": [avatars[member.character_id] for member in members if member.muted],
             "activation_strategy": TURN_ORDERS.index(group.order),
             "generation_mode": CARD_MODES.index(group.cards),
             "generation_mode_join_prefix": group.join_prefix,
             "generation_mode_join_suffix": group.join_suffix,
             "allow_self_responses": group.self_responses,
             "chat_id": conversations[0].id if conversations else "",
-            "chats": [one.id for one in conversations],
+            "chats": [conversation.id for conversation in conversations],
         }
         _write(target, f"groups/{group.id}.json", document)
         report.count("groups")
@@ -124,26 +124,30 @@ async def _shelves(library: Library, target: Target, report: ExportReport) -> No
 
 async def _templates(library: Library, target: Target, report: ExportReport) -> None:
     names = {folder: Names() for folder in _TEMPLATES.values()}
-    for one in await library.templates.list():
-        if folder := _TEMPLATES.get(one.kind):
-            document = {**one.document, "name": one.name} if one.kind != "sampler" else one.document
-            _write(target, f"{folder}/{names[folder].take(one.name)}.json", document)
+    for template in await library.templates.list():
+        if folder := _TEMPLATES.get(template.kind):
+            document = (
+                {**template.document, "name": template.name}
+                if template.kind != "sampler"
+                else template.document
+            )
+            _write(target, f"{folder}/{names[folder].take(template.name)}.json", document)
             report.count("templates")
 
 
 async def _personas(library: Library, target: Target, report: ExportReport) -> None:
     """As SillyTavern's own file of personas, for its Restore."""
     names = Names()
-    avatars = {f"{names.take(one.name)}.png": one for one in await library.personas.list()}
+    avatars = {f"{names.take(persona.name)}.png": persona for persona in await library.personas.list()}
     if not avatars:
         return
     document = {
-        "personas": {avatar: one.name for avatar, one in avatars.items()},
+        "personas": {avatar: persona.name for avatar, persona in avatars.items()},
         "persona_descriptions": {
-            avatar: {"description": one.description, "position": 0, "lorebook": one.worldbook}
-            for avatar, one in avatars.items()
+            avatar: {"description": persona.description, "position": 0, "lorebook": persona.worldbook}
+            for avatar, persona in avatars.items()
         },
-        "default_persona": next((avatar for avatar, one in avatars.items() if one.chosen), None),
+        "default_persona": next((avatar for avatar, persona in avatars.items() if persona.chosen), None),
     }
     _write(target, "personas.json", document)
     for _ in avatars:

@@ -92,8 +92,8 @@ class Names:
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
-    def take(self, wanted: str) -> str:
-        base = name = file_name(wanted)
+    def take(self, proposal: str) -> str:
+        base = name = file_name(proposal)
         number = 1
         while name.casefold() in self._taken:
             name = f"{base}{number}"
@@ -104,10 +104,10 @@ class Names:
 
 def file_name(name: str) -> str:
     """Words from outside as a file name that stays in its folder on every system."""
-    kept = "".join(c if c.isalnum() or c in " -_()@" else "_" for c in name)
-    kept = " ".join(kept.split())[:80].strip(" ._")
-    reserved = kept.upper() in {"CON", "PRN", "AUX", "NUL"} or kept.upper()[:3] in {"COM", "LPT"}
-    return f"character {kept}".strip() if reserved or not kept else kept
+    safe = "".join(c if c.isalnum() or c in " -_()@" else "_" for c in name)
+    safe = " ".join(safe.split())[:80].strip(" ._")
+    reserved = safe.upper() in {"CON", "PRN", "AUX", "NUL"} or safe.upper()[:3] in {"COM", "LPT"}
+    return f"character {safe}".strip() if reserved or not safe else safe
 
 
 def card_file(library: Library, character: Character, target: str = "png", spec: str | None = None) -> bytes:

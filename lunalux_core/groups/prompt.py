@@ -78,11 +78,11 @@ class GroupPrompt:
 
 def member_cards(connection: Connection, group: Group) -> list[MemberCard]:
     """The members in their order."""
-    found = []
+    cards = []
     for member in group.members:
         character = load_character(connection, member.character_id)
-        found.append(MemberCard(character, parsed_card(character.document), member.muted))
-    return found
+        cards.append(MemberCard(character, parsed_card(character.document), member.muted))
+    return cards
 
 
 def load_speaker(connection: Connection, message: Message | None, speaker: str) -> Character:
@@ -105,7 +105,7 @@ def group_prompt(connection: Connection, group_id: str, speaker: Character) -> G
     everybody = member_cards(connection, group)
     card = parsed_card(speaker.document)
     context = GroupContext(
-        tuple(one.called for one in everybody), tuple(one.called for one in everybody if one.muted)
+        tuple(card.called for card in everybody), tuple(card.called for card in everybody if card.muted)
     )
     if group.cards == "swap":
         return GroupPrompt(card, (), context)
@@ -113,11 +113,11 @@ def group_prompt(connection: Connection, group_id: str, speaker: Character) -> G
     heard = [one for one in everybody if with_muted or not one.muted or one.character.id == speaker.id]
     if all(one.character.id != speaker.id for one in heard):
         heard.append(MemberCard(speaker, card, muted=False))
-    beside = tuple(one for one in heard if one.character.id != speaker.id)
+    beside = tuple(card for card in heard if card.character.id != speaker.id)
     depths = tuple(
-        DepthText(one.card.depth_prompt.depth, one.card.depth_prompt.role, _named(own, one.called))
-        for one in beside
-        if (own := one.card.depth_prompt.prompt).strip()
+        DepthText(card.card.depth_prompt.depth, card.card.depth_prompt.role, _named(own, card.called))
+        for card in beside
+        if (own := card.card.depth_prompt.prompt).strip()
     )
     return GroupPrompt(_joined(card, heard, group), beside, replace(context, depths=depths))
 
@@ -239,27 +239,27 @@ def begin_group(
     group = load_group(connection, group_id)
     conversation = create_conversation(connection, "", title, group_id=group_id)
     everybody = member_cards(connection, group)
-    called = tuple(one.called for one in everybody)
-    muted = tuple(one.called for one in everybody if one.muted)
-    shown: Message | None = None
+    called = tuple(card.called for card in everybody)
+    muted = tuple(card.called for card in everybody if card.muted)
+    first: Message | None = None
     state: Mapping[str, Any] = {}
-    for one in everybody:
-        greetings = [text for text in (*one.card.group_only_greetings, *one.card.greetings) if text.strip()]
-        if one.muted or not greetings:
+    for card in everybody:
+        greetings = [text for text in (*card.card.group_only_greetings, *card.card.greetings) if text.strip()]
+        if card.muted or not greetings:
             continue
         context = card_context(
-            one.card, one.character.name, group=called, muted=muted, chat_id=conversation.id, **about
+            card.card, card.character.name, group=called, muted=muted, chat_id=conversation.id, **about
         )
-        opened = opener.open(greetings, context, scripts(conversation, one.character, one.card), state)
+        opened = opener.open(greetings, context, scripts(conversation, card.character, card.card), state)
         messages = [
             new_message(
                 conversation.id,
-                shown,
+                first,
                 "assistant",
-                one.character.name,
+                card.character.name,
                 each.text,
                 raw=each.raw,
-                speaker=one.character.id,
+                speaker=card.character.id,
                 state=each.state,
                 extra={OPENING: True},
             )
@@ -269,9 +269,9 @@ def begin_group(
             insert_message(connection, message)
         keep_globals(connection, opened[0])
         opener = replace(opener, global_variables=opened[0].global_variables or opener.global_variables)
-        shown, state = messages[0], messages[0].state or state
-    if shown is not None:
-        select_message(connection, shown.id)
+        first, state = messages[0], messages[0].state or state
+    if first is not None:
+        select_message(connection, first.id)
     return conversation
 
 
@@ -288,23 +288,23 @@ def carry_openings(connection: Connection, left: Message, chosen: Message) -> No
     while source.selected_child:
         below = children(connection, source.conversation_id, source.id)
         followers = [load_message(connection, identity) for identity in below]
-        if not all(one.extra.get(OPENING) for one in followers):
+        if not all(follower.extra.get(OPENING) for follower in followers):
             return
         was, now = before.get(source.id, source.state), before.get(target.id, target.state)
         twins = {
-            one.id: replace(
-                one,
+            follower.id: replace(
+                follower,
                 id=uuid4(),
                 parent_id=target.id,
                 selected_child="",
-                state=carried_state(one.state, was, now),
+                state=carried_state(follower.state, was, now),
             )
-            for one in followers
+            for follower in followers
         }
         copies += twins.values()
-        for one in followers:  # what sets nothing leaves the state as it is above
-            before[one.id] = one.state or was
-            before[twins[one.id].id] = twins[one.id].state or now
+        for follower in followers:  # what sets nothing leaves the state as it is above
+            before[follower.id] = follower.state or was
+            before[twins[follower.id].id] = twins[follower.id].state or now
         source, target = load_message(connection, source.selected_child), twins[source.selected_child]
     for copy in copies:
         insert_message(connection, copy)

@@ -143,9 +143,9 @@ def mentioned(text: str, members: Sequence[GroupMember]) -> list[str]:
             if not words and (place := _whole_name_at(folded, name.strip().casefold())) >= 0:
                 calls.append((place, member.id))
     calls += [
-        (found.start(), bearers[found.group()])
-        for found in _WORD.finditer(text.lower())
-        if found.group() in bearers
+        (match.start(), bearers[match.group()])
+        for match in _WORD.finditer(text.lower())
+        if match.group() in bearers
     ]
     return list(dict.fromkeys(identity for _, identity in sorted(calls, key=lambda call: call[0])))
 
@@ -154,8 +154,8 @@ def _whole_name_at(text: str, name: str) -> int:
     """Where a text holds a name; between words where its script parts them, anywhere where it does not."""
     if not name or _UNSPACED.search(name):
         return text.find(name) if name else -1
-    found = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)
-    return found.start() if found else -1
+    match = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)
+    return match.start() if match else -1
 
 
 def own_names(turn: TurnInput) -> tuple[str, ...]:
@@ -194,11 +194,11 @@ class NamePrefix:
 def without_name(text: str, names: Sequence[str]) -> str:
     """The text without one of the names and its colon (maybe bold) at its beginning."""
     for name in names:
-        found = (
+        match = (
             re.match(rf"\s*(?:\*\*)?{re.escape(name)}(?:\*\*)?\s*[:：](?:\*\*)?[ \t]*", text)
             if name
             else None
         )
-        if found is not None:
-            return text[found.end() :]
+        if match is not None:
+            return text[match.end() :]
     return text

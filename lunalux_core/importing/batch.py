@@ -54,17 +54,17 @@ def import_files(
     others: list[Prepared] = []
     where = Whereabouts()
     for batch in _prepared(reader, files, jobs or min(4, (os.cpu_count() or 1) + 1)):
-        if not dry_run and any(one.new is not None for one in batch):
+        if not dry_run and any(prepared.new is not None for prepared in batch):
             store(library, batch)
-        for one in batch:
-            if one.other is not None:
-                others.append(one)
+        for prepared in batch:
+            if prepared.other is not None:
+                others.append(prepared)
                 continue
-            if one.untold:
+            if prepared.untold:
                 continue
-            if one.source is not None and one.result.id:
-                where.add(place(one.source).stem, one.result.name, one.result.id)
-            yield one.result
+            if prepared.source is not None and prepared.result.id:
+                where.add(place(prepared.source).stem, prepared.result.name, prepared.result.id)
+            yield prepared.result
     if others:
         from lunalux_core.importing.documents import DocumentImport
 
@@ -87,12 +87,12 @@ def _prepared(
                 if not running:
                     break
                 done, running = wait(running, timeout=BATCH_SECONDS, return_when=FIRST_COMPLETED)
-                batch += [one.result() for one in done]
+                batch += [future.result() for future in done]
                 if batch and (len(batch) >= BATCH or time.monotonic() - since >= BATCH_SECONDS):
                     yield batch
                     batch, since = [], time.monotonic()
             if batch:
                 yield batch
         finally:
-            for one in running:
-                one.cancel()
+            for future in running:
+                future.cancel()

@@ -211,9 +211,9 @@ class CardReader:
         identity = short_id()
         new = new_character(identity, loaded, self._language)
         there = None if self._on_duplicate == "copy" else self._known.claim(new.content_hash, identity)
-        told = str(source)
+        label = str(source)
         if there is not None and self._on_duplicate == "skip":
-            return Prepared(ImportResult(told, "duplicate", there, new.name, new.spec), source=source)
+            return Prepared(ImportResult(label, "duplicate", there, new.name, new.spec), source=source)
         original = source if isinstance(source, Path) else None
         base = identity
         if there is not None:  # beside the files of the one it replaces, until its row is stored
@@ -224,11 +224,11 @@ class CardReader:
 
         notes = (*loaded.warnings, *card_warnings(loaded.card))
         if there is not None:
-            result = ImportResult(told, "replaced", there, new.name, new.spec, warnings=notes)
+            result = ImportResult(label, "replaced", there, new.name, new.spec, warnings=notes)
             if not self._dry_run and loaded.picture is not None:
                 _take_away(_older_files(self._pictures, there, files))
             return Prepared(result, new, there, source=source)
-        result = ImportResult(told, "imported", identity, new.name, new.spec, warnings=notes)
+        result = ImportResult(label, "imported", identity, new.name, new.spec, warnings=notes)
         return Prepared(result, new, files=files, source=source, copy=self._on_duplicate == "copy")
 
 

@@ -39,7 +39,7 @@ class Whereabouts:
         self.by_name[name.casefold()] = identity
 
 
-def owner(connection: Connection, log: ChatLog, path: PurePath, known: Whereabouts) -> str:
+def owner(connection: Connection, log: ChatLog, path: PurePath, known_cards: Whereabouts) -> str:
     """The character a chat belongs to: by its folder, the names inside, its file's name.
 
     A file that names nobody, in a folder that is none's, belongs to nobody that can be told.
@@ -48,13 +48,13 @@ def owner(connection: Connection, log: ChatLog, path: PurePath, known: Whereabou
         NotFound: CHAT_WITHOUT_CHARACTER.
     """
     folder = path.parent.name
-    if folder in known.by_stem:
-        return known.by_stem[folder]
+    if folder in known_cards.by_stem:
+        return known_cards.by_stem[folder]
     title, dash, _ = path.stem.partition(" - ")
     for name in (log.character_name, folder, title if dash else ""):
         key = clean_line(name, 200).casefold()
-        if key and (found := known.by_name.get(key) or id_by_name(connection, key, "added")):
-            return found
+        if key and (character_id := known_cards.by_name.get(key) or id_by_name(connection, key, "added")):
+            return character_id
     name = clean_line(log.character_name or folder, 100)
     if not name:
         raise NotFound(
@@ -75,8 +75,8 @@ def owner(connection: Connection, log: ChatLog, path: PurePath, known: Whereabou
 
 def stamp_of(log: ChatLog, character_id: str) -> str:
     """A hash of this content with this character."""
-    said = [[node.parent, node.role, node.name, node.text, node.thinking] for node in log.nodes]
-    text = canonical_json([character_id, log.head, said])
+    nodes = [[node.parent, node.role, node.name, node.text, node.thinking] for node in log.nodes]
+    text = canonical_json([character_id, log.head, nodes])
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 

@@ -122,10 +122,12 @@ class DocumentImport:
             case Kind.WORLDBOOK | Kind.PRESET | Kind.REGEX:
                 document, mended = read_document(data, path.name)
                 shelf: ShelfKind = _TOLD[kind]  # type: ignore[assignment]
-                found = shelf_documents(shelf, document, path.stem)
+                documents = shelf_documents(shelf, document, path.stem)
                 if path.parent.name == "worlds":  # SillyTavern knows a book by its file's name
-                    found = [ShelfDocument(path.stem, one.document, one.notes) for one in found]
-                yield self.shelve(str(source), shelf, found, mended)
+                    documents = [
+                        ShelfDocument(path.stem, document.document, document.notes) for document in documents
+                    ]
+                yield self.shelve(str(source), shelf, documents, mended)
                 if kind is Kind.WORLDBOOK and isinstance(document, dict) and is_risu(document):
                     scripts = shelf_documents("regex", document, path.stem)  # a module has both
                     yield self.shelve(f"{source}#regex", "regex", scripts)
@@ -155,11 +157,11 @@ class DocumentImport:
         path = place(source)
         logs = read_chats(data, path.name)
         for number, (log, title) in enumerate(zip(logs, titles_of(logs, path.stem), strict=True), 1):
-            told = f"{source}#{number}" if len(logs) > 1 else str(source)
+            label = f"{source}#{number}" if len(logs) > 1 else str(source)
             try:
-                yield self.chat(told, replace(log, title=title), source)
+                yield self.chat(label, replace(log, title=title), source)
             except LunaluxError as error:
-                yield failed(told, error, "chat")
+                yield failed(label, error, "chat")
 
     def write(self, change: Callable[[Connection], ImportResult]) -> ImportResult:
         """One transaction; a dry run leaves nothing of it."""
@@ -167,7 +169,7 @@ class DocumentImport:
         return database.try_now(change) if self.dry_run else database.write_now(change)
 
     def shelve(
-        self, told: str, kind: ShelfKind, found: Sequence[ShelfDocument], mended: tuple[str, ...] = ()
+        self, label: str, kind: ShelfKind, documents: Sequence[ShelfDocument], mended: tuple[str, ...] = ()
     ) -> ImportResult:
         """The documents of one file onto their shelf. Scripts keep the switch of their file; nothing else is
         switched on by itself."""
@@ -178,16 +180,16 @@ class DocumentImport:
                 put(
                     connection,
                     kind,
-                    one.name,
-                    one.document,
+                    document.name,
+                    document.document,
                     enabled=kind == "regex",
                     copy=self.copy,
                     known=known,
                 )
-                for one in found
+                for document in documents
             ]
-            new = sum(one.is_new for one in stored)
-            notes = [*mended, *(note for one in found for note in one.notes)]
+            new = sum(item.is_new for item in stored)
+            notes = [*mended, *(note for document in documents for note in document.notes)]
             if new and kind in OFF:
                 notes.append(OFF[kind])
             if 0 < new < len(stored):
@@ -195,7 +197,9 @@ class DocumentImport:
             name = stored[0].item.name + (f" (+{len(stored) - 1})" if len(stored) > 1 else "")
             status: Outcome = "imported" if new else "replaced" if self.replace else "duplicate"
             identity = stored[0].item.id
-            return ImportResult(told, status, identity, name, warnings=tuple(notes) if new else (), kind=kind)
+            return ImportResult(
+                label, status, identity, name, warnings=tuple(notes) if new else (), kind=kind
+            )
 
         return self.write(change)
 
@@ -210,24 +214,24 @@ class DocumentImport:
         return self._shelves[kind]
 
     def templates(
-        self, told: str, found: Sequence[TemplateDocument], mended: tuple[str, ...] = ()
+        self, label: str, templates: Sequence[TemplateDocument], mended: tuple[str, ...] = ()
     ) -> ImportResult:
         """The templates of one file, which may be a master file with several."""
 
         def change(connection: Connection) -> ImportResult:
-            stored = [put_template(connection, one, copy=self.copy) for one in found]
+            stored = [put_template(connection, template, copy=self.copy) for template in templates]
             new = sum(is_new for _, is_new in stored)
-            notes = [*mended, *(note for one in found for note in one.notes), OFF["template"]]
+            notes = [*mended, *(note for template in templates for note in template.notes), OFF["template"]]
             first = stored[0][0]
             name = (first.bundle or first.name) + (f" (+{len(stored) - 1})" if len(stored) > 1 else "")
             status: Outcome = "imported" if new else "replaced" if self.replace else "duplicate"
             return ImportResult(
-                told, status, first.id, name, warnings=tuple(notes) if new else (), kind="template"
+                label, status, first.id, name, warnings=tuple(notes) if new else (), kind="template"
             )
 
         return self.write(change)
 
-    def chat(self, told: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
+    def chat(self, label: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
         """A chat to its character; one that was imported before is left as it has become since."""
         from lunalux_core.chat.files import store_chat, store_group_chat
         from lunalux_core.chat.group_files import group_for, is_group_chat, missing_warnings
@@ -240,8 +244,8 @@ class DocumentImport:
             if group is None and not character_id and is_group_chat(log):
                 group = ""
                 if not self.dry_run:
-                    found, missing = group_for(connection, log, path.stem)
-                    group, notes = found.id, (*notes, *missing_warnings(found, missing))
+                    stored_group, missing = group_for(connection, log, path.stem)
+                    group, notes = stored_group.id, (*notes, *missing_warnings(stored_group, missing))
             character = "" if group is not None else character_id or owner(connection, log, path, self.known)
             title = clean_line(log.title or path.stem, 120)
             stamp = stamp_of(log, group or character)
@@ -249,9 +253,9 @@ class DocumentImport:
             if not there and (group or character):
                 there = conversation_that_shows(connection, shown(log), character, group or "")
             if not self.copy and there:
-                return ImportResult(told, "duplicate", there, title, kind="chat")
+                return ImportResult(label, "duplicate", there, title, kind="chat")
             if self.dry_run:  # its character may not be stored either
-                return ImportResult(told, "imported", name=title, warnings=log.notes, kind="chat")
+                return ImportResult(label, "imported", name=title, warnings=log.notes, kind="chat")
             persona = load_persona(connection, None)
             user = persona.name if persona else "You"
             if group:
@@ -260,6 +264,6 @@ class DocumentImport:
                 name = load_character(connection, character).name
                 identity = store_chat(connection, log, character, name, title, user)
             remember_import(connection, stamp, identity)
-            return ImportResult(told, "imported", identity, title, warnings=notes, kind="chat")
+            return ImportResult(label, "imported", identity, title, warnings=notes, kind="chat")
 
         return self.write(change)

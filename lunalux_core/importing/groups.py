@@ -55,13 +55,13 @@ def take_group(storing: Storing, source: Source, data: bytes) -> ImportResult:
         )
 
     if storing.dry_run:  # its members may not be stored either
-        done = ImportResult(str(source), "imported", name=name, warnings=tuple(notes), kind="group")
+        result = ImportResult(str(source), "imported", name=name, warnings=tuple(notes), kind="group")
     else:
-        done = storing.write(change)
-    storing.known.group_files[as_text(document.get("id")) or place(source).stem] = done.id
+        result = storing.write(change)
+    storing.known.group_files[as_text(document.get("id")) or place(source).stem] = result.id
     for chat in as_texts(document.get("chats")):
-        storing.known.groups[chat] = done.id
-    return done
+        storing.known.groups[chat] = result.id
+    return result
 
 
 def _store(

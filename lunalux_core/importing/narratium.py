@@ -33,17 +33,17 @@ def take_library(storing: Storing, source: Source, data: bytes) -> Iterator[Impo
     """Characters, then what refers to them: scripts, books, presets, dialogues."""
     document = as_object(parse_json(decode_text(data, MAX_LIBRARY)[0]))
     pictures = {
-        as_text(one.get("key")): as_text(one.get("data"))
-        for one in _objects(document.get("character_images"))
+        as_text(record.get("key")): as_text(record.get("data"))
+        for record in _objects(document.get("character_images"))
     }
     ids: dict[str, str] = {}
     cards: dict[str, Mapping[str, Any]] = {}
     for record in _objects(document.get("characters_record")):
-        told = f"{source}#{as_text(record.get('id'))}"
+        label = f"{source}#{as_text(record.get('id'))}"
         try:
-            result = _character(storing, source, told, record, pictures)
+            result = _character(storing, source, label, record, pictures)
         except LunaluxError as error:
-            yield failed(told, error)
+            yield failed(label, error)
             continue
         ids[as_text(record.get("id"))] = result.id
         cards[as_text(record.get("id"))] = as_object(record.get("data"))
@@ -57,7 +57,7 @@ def take_library(storing: Storing, source: Source, data: bytes) -> Iterator[Impo
 
 
 def _character(
-    storing: Storing, source: Source, told: str, record: Mapping[str, Any], pictures: Mapping[str, str]
+    storing: Storing, source: Source, label: str, record: Mapping[str, Any], pictures: Mapping[str, str]
 ) -> ImportResult:
     from lunalux_core.cards.export import export_card
     from lunalux_core.cards.png import is_png
@@ -73,9 +73,9 @@ def _character(
     prepared = storing.reader.card(source, loaded, data)
     if prepared.new is not None and not storing.dry_run:
         store(storing.library, [prepared])
-    done = prepared.result
-    storing.known.add(as_text(record.get("id")), done.name, done.id)
-    return ImportResult(told, done.status, done.id, done.name, done.spec, warnings=done.warnings)
+    result = prepared.result
+    storing.known.add(as_text(record.get("id")), result.name, result.id)
+    return ImportResult(label, result.status, result.id, result.name, result.spec, warnings=result.warnings)
 
 
 def _scripts(
@@ -87,9 +87,9 @@ def _scripts(
 ) -> Iterator[ImportResult]:
     """Scripts beside those of the cards. The cards' own ran there without asking, so they may run here."""
     for owner, stored in _owned(document.get("regex_scripts")):
-        scripts = [one for one in stored.values() if isinstance(one, dict) and "findRegex" in one]
+        scripts = [script for script in stored.values() if isinstance(script, dict) and "findRegex" in script]
         own = _own_finds(cards.get(owner, {}))
-        others = [one for one in scripts if as_text(one.get("findRegex")) not in own]
+        others = [script for script in scripts if as_text(script.get("findRegex")) not in own]
         if len(others) < len(scripts) and owner in ids and not storing.dry_run:
             storing.library.database.write_now(
                 lambda c, identity=ids[owner]: allow_own_scripts(c, [identity])  # type: ignore[misc]
@@ -102,7 +102,7 @@ def _own_finds(card: Mapping[str, Any]) -> set[str]:
     extensions = as_object(as_object(card.get("data") or card).get("extensions"))
     own = extensions.get("regex_scripts")
     items = own.values() if isinstance(own, dict) else own if isinstance(own, list) else ()
-    return {as_text(one.get("findRegex")) for one in items if isinstance(one, dict)}
+    return {as_text(item.get("findRegex")) for item in items if isinstance(item, dict)}
 
 
 def _books(
@@ -110,9 +110,11 @@ def _books(
 ) -> Iterator[ImportResult]:
     """The editor's copies of books, where they say anything that the card does not."""
     for owner, stored in _owned(document.get("world_book")):
-        entries = {key: one for key, one in stored.items() if isinstance(one, dict) and "content" in one}
+        entries = {key: book for key, book in stored.items() if isinstance(book, dict) and "content" in book}
         inside = canonical_json(as_object(cards.get(owner, {}).get("data") or cards.get(owner)))
-        if not entries or all(canonical_json(as_text(one["content"])) in inside for one in entries.values()):
+        if not entries or all(
+            canonical_json(as_text(entry["content"])) in inside for entry in entries.values()
+        ):
             continue
         name = clean_line(as_text(as_object(cards.get(owner, {}).get("data")).get("name")) or owner, 200)
         yield from _shelved(storing, f"{source}#{owner}", "worldbook", entries, name, UNUSED)
@@ -127,27 +129,29 @@ def _dialogues(
 
     for tree in _objects(document.get("character_dialogues")):
         owner = as_text(tree.get("character_id") or tree.get("id"))
-        told = f"{source}#{owner}"
+        label = f"{source}#{owner}"
         try:
-            log = read_chat(dump_json(tree).encode(), told)
+            log = read_chat(dump_json(tree).encode(), label)
             if log.nodes:
                 log = replace(log, title=log.title or "Narratium")
-                yield storing.chat(told, log, source, ids.get(owner, ""))
+                yield storing.chat(label, log, source, ids.get(owner, ""))
         except LunaluxError as error:
-            yield failed(told, error, "chat")
+            yield failed(label, error, "chat")
 
 
 def _shelved(
-    storing: Storing, told: str, kind: Any, document: Any, name: str, note: str = ""
+    storing: Storing, label: str, kind: Any, document: Any, name: str, note: str = ""
 ) -> Iterator[ImportResult]:
     try:
-        found = shelf_documents(kind, document, name)
+        documents = shelf_documents(kind, document, name)
     except LunaluxError as error:
-        yield failed(told, error, kind)
+        yield failed(label, error, kind)
         return
     if note:
-        found = [ShelfDocument(one.name, one.document, (*one.notes, note)) for one in found]
-    yield storing.shelve(told, kind, found)
+        documents = [
+            ShelfDocument(document.name, document.document, (*document.notes, note)) for document in documents
+        ]
+    yield storing.shelve(label, kind, documents)
 
 
 def _owned(store: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -159,7 +163,7 @@ def _owned(store: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _objects(value: object) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _decoded(text: str) -> bytes:

@@ -92,8 +92,10 @@ def shelf_documents(kind: ShelfKind, document: Any, stem: str) -> list[ShelfDocu
     """
     readers = {"worldbook": _worldbook, "preset": _preset, "regex": _scripts}
     return [
-        ShelfDocument(clean_line(one.name, 200) or stem, well_formed_value(one.document), one.notes)
-        for one in readers[kind](document, stem)
+        ShelfDocument(
+            clean_line(document_.name, 200) or stem, well_formed_value(document_.document), document_.notes
+        )
+        for document_ in readers[kind](document, stem)
     ]
 
 
@@ -103,10 +105,10 @@ Known = dict[bytes, ShelfItem]
 
 def known_items(connection: Connection, kind: ShelfKind) -> Known:
     """What is on a shelf; of equal contents the first."""
-    found: Known = {}
+    items: Known = {}
     for item in load_shelf(connection, kind):
-        found.setdefault(_fingerprint(item.document), replace(item, document=None))
-    return found
+        items.setdefault(_fingerprint(item.document), replace(item, document=None))
+    return items
 
 
 def put(
@@ -182,4 +184,4 @@ def _scripts(document: Any, stem: str) -> Sequence[ShelfDocument]:
 def _of_narratium(document: Any) -> bool:
     """Only Narratium's store gives its scripts a `scriptKey`."""
     items = [document, *document.values()] if isinstance(document, dict) else document
-    return isinstance(items, list) and any(isinstance(one, dict) and "scriptKey" in one for one in items)
+    return isinstance(items, list) and any(isinstance(item, dict) and "scriptKey" in item for item in items)

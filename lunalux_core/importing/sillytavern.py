@@ -45,7 +45,11 @@ def take_settings(storing: Storing, source: Source, data: bytes) -> Iterator[Imp
     """Results for scripts, personas and tags, then one for the file itself."""
     document = as_object(read_document(data)[0])
     extensions = as_object(document.get("extension_settings"))
-    scripts = [one for one in _list(extensions.get("regex")) if isinstance(one, dict) and "findRegex" in one]
+    scripts = [
+        script
+        for script in _list(extensions.get("regex"))
+        if isinstance(script, dict) and "findRegex" in script
+    ]
     if scripts:
         yield storing.shelve(str(source), "regex", shelf_documents("regex", scripts, "script"))
     yield from _personas(storing, source, document)
@@ -57,8 +61,8 @@ def take_settings(storing: Storing, source: Source, data: bytes) -> Iterator[Imp
 def _personas(storing: Storing, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
     holder = document if "personas" in document else as_object(document.get("power_user"))
     described = as_object(holder.get("persona_descriptions"))
-    for avatar, given in as_object(holder.get("personas")).items():
-        name = clean_line(as_text(given), 200)
+    for avatar, called in as_object(holder.get("personas")).items():
+        name = clean_line(as_text(called), 200)
         about = as_object(described.get(avatar))
         text = clean(as_text(about.get("description")))
         if name:
@@ -83,13 +87,13 @@ def _switched(
     notes = []
     chosen = as_object(document.get("world_info_settings"))
     selected = {name.casefold() for name in as_texts(as_object(chosen.get("world_info")).get("globalSelect"))}
-    books = [one for one in load_shelf(connection, "worldbook") if one.name.casefold() in selected]
+    books = [book for book in load_shelf(connection, "worldbook") if book.name.casefold() in selected]
     changed = connection.total_changes
     for book in books:
         if not book.enabled:
             switch_item(connection, "worldbook", book.id, True)
     if books:
-        notes.append(f"Worldbooks switched on: {', '.join(one.name for one in books)}.")
+        notes.append(f"Worldbooks switched on: {', '.join(book.name for book in books)}.")
     allowed = _list(as_object(document.get("extension_settings")).get("character_allowed_regex"))
     stems = [PurePosixPath(as_text(avatar)).stem for avatar in allowed]
     ids = [identity for stem in stems if (identity := storing.known.by_stem.get(stem))]
@@ -112,11 +116,11 @@ def _switched(
 def _preset(connection: Connection, name: str) -> list[str]:
     """Put the preset of that name in use, unless another imported one is."""
     shelf = load_shelf(connection, "preset")
-    wanted = next((one for one in shelf if one.name.casefold() == name.casefold()), None)
-    if wanted is None or any(one.enabled for one in shelf):
+    chosen = next((item for item in shelf if item.name.casefold() == name.casefold()), None)
+    if chosen is None or any(item.enabled for item in shelf):
         return []
-    switch_item(connection, "preset", wanted.id, True)
-    return [f"The preset {wanted.name} is in use."]
+    switch_item(connection, "preset", chosen.id, True)
+    return [f"The preset {chosen.name} is in use."]
 
 
 def _engine(chosen: Mapping[str, Any]) -> list[str]:
@@ -129,7 +133,7 @@ def _engine(chosen: Mapping[str, Any]) -> list[str]:
     strategy = _STRATEGIES.get(chosen.get("world_info_character_strategy", 1), "character")
     if strategy != "character":
         differing.append(f"lunalux settings set worldbook.strategy {strategy}")
-    return [f"To search worldbooks as there: {one}" for one in differing]
+    return [f"To search worldbooks as there: {setting}" for setting in differing]
 
 
 def _list(value: object) -> list[Any]:

@@ -148,11 +148,11 @@ def gather(
         if path.is_dir():
             files = list(_inside(path, closed))
             names = [file.relative_to(path).parts for file in files]
-            kept = _useful(names, left)
-            found = [file for file, good in zip(files, kept, strict=True) if good]
+            useful = _useful(names, left)
+            paths = [file for file, good in zip(files, useful, strict=True) if good]
         else:
-            found = [path]
-        for file in found:
+            paths = [path]
+        for file in paths:
             if file.suffix.lower() == ".zip":
                 yield from _members(file, left)
             else:
@@ -165,9 +165,9 @@ def _named(arguments: Iterable[str], stdin: Iterable[str]) -> Iterator[Path | Im
         if argument == "-":
             yield from _named((line.strip() for line in stdin if line.strip()), ())
             continue
-        found = _paths(argument)
-        yield from found
-        if not found:
+        paths = _paths(argument)
+        yield from paths
+        if not paths:
             error = NotFound(
                 "FILE_NOT_FOUND", f"There is no file {argument}.", "Check the path.", path=argument
             )
@@ -205,11 +205,11 @@ def _inside(folder: Path, closed: list[ImportResult]) -> Iterator[Path]:
         where = Path(error.filename or folder)
         closed.append(failed(where, unreadable(where, error)))
 
-    found: list[Path] = []
+    paths: list[Path] = []
     for place, folders, names in os.walk(folder, onerror=told):
         folders[:] = [name for name in folders if not _is_hidden(name)]
-        found += [Path(place, name) for name in names if not _is_hidden(name)]
-    return (file for file in sorted(found) if file.is_file())
+        paths += [Path(place, name) for name in names if not _is_hidden(name)]
+    return (file for file in sorted(paths) if file.is_file())
 
 
 def _useful(names: Sequence[tuple[str, ...]], left: set[str]) -> list[bool]:
@@ -258,8 +258,8 @@ def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
     if len(infos) > archives.COLLECTION.files:
         yield failed(path, _too_large(str(path)))
         return
-    kept = _useful([PurePosixPath(info.filename).parts or ("",) for info in infos], left)
-    for info, good in zip(infos, kept, strict=True):
+    useful = _useful([PurePosixPath(info.filename).parts or ("",) for info in infos], left)
+    for info, good in zip(infos, useful, strict=True):
         if good and not info.filename.lower().endswith(".zip"):
             yield Member(path, info.filename, info.file_size, archive)
 

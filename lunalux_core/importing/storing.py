@@ -30,9 +30,9 @@ class Storing(Protocol):
         """One transaction; a dry run leaves nothing of it."""
 
     def shelve(
-        self, told: str, kind: ShelfKind, found: Sequence[ShelfDocument], mended: tuple[str, ...] = ()
+        self, label: str, kind: ShelfKind, documents: Sequence[ShelfDocument], mended: tuple[str, ...] = ()
     ) -> ImportResult:
         """The documents of one file onto their shelf."""
 
-    def chat(self, told: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
+    def chat(self, label: str, log: ChatLog, source: Source, character_id: str = "") -> ImportResult:
         """A chat to its character."""

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.database import Database
-from lunalux_core.library.cache import Cache
 from lunalux_core.library.characters import Characters
 from lunalux_core.library.conversations import Conversations
-from lunalux_core.library.drafts import Drafts
-from lunalux_core.library.groups import Groups
-from lunalux_core.library.memories import Memories
 from lunalux_core.library.migrations import migrate
-from lunalux_core.library.personas import Personas
-from lunalux_core.library.quick_replies import QuickReplies
-from lunalux_core.library.shelf import Shelf
-from lunalux_core.library.state import State
-from lunalux_core.library.tags import Tags
-from lunalux_core.library.templates import Templates
-from lunalux_core.library.turn_records import Records
+
+if TYPE_CHECKING:
+    from lunalux_core.library.cache import Cache
+    from lunalux_core.library.drafts import Drafts
+    from lunalux_core.library.groups import Groups
+    from lunalux_core.library.memories import Memories
+    from lunalux_core.library.personas import Personas
+    from lunalux_core.library.profiles import Profiles
+    from lunalux_core.library.quick_replies import QuickReplies
+    from lunalux_core.library.shelf import Shelf
+    from lunalux_core.library.state import State
+    from lunalux_core.library.tags import Tags
+    from lunalux_core.library.templates import Templates
+    from lunalux_core.library.turn_records import Records
 
 
 class Library:
     """All shelves over one database. Opening starts at once on the database thread and does not block.
+
+    Shelves that few commands need are loaded when they are asked for.
 
     Raises:
         StorageError: from the first call on any shelf, when the file cannot be opened.
@@ -37,19 +44,90 @@ class Library:
         )
         self.characters = Characters(self.database, paths.pictures)
         self.conversations = Conversations(self.database)
-        self.groups = Groups(self.database)
-        self.records = Records(self.database)
-        self.memories = Memories(self.database)
-        self.personas = Personas(self.database)
-        self.worldbooks = Shelf(self.database, "worldbook")
-        self.presets = Shelf(self.database, "preset")
-        self.scripts = Shelf(self.database, "regex")
-        self.drafts = Drafts(self.database)
-        self.templates = Templates(self.database)
-        self.quick_replies = QuickReplies(self.database)
-        self.cache = Cache(self.database)
-        self.state = State(self.database)
-        self.tags = Tags(self.database)
+
+    @cached_property
+    def groups(self) -> Groups:
+        from lunalux_core.library.groups import Groups
+
+        return Groups(self.database)
+
+    @cached_property
+    def records(self) -> Records:
+        from lunalux_core.library.turn_records import Records
+
+        return Records(self.database)
+
+    @cached_property
+    def memories(self) -> Memories:
+        from lunalux_core.library.memories import Memories
+
+        return Memories(self.database)
+
+    @cached_property
+    def personas(self) -> Personas:
+        from lunalux_core.library.personas import Personas
+
+        return Personas(self.database)
+
+    @cached_property
+    def worldbooks(self) -> Shelf:
+        from lunalux_core.library.shelf import Shelf
+
+        return Shelf(self.database, "worldbook")
+
+    @cached_property
+    def presets(self) -> Shelf:
+        from lunalux_core.library.shelf import Shelf
+
+        return Shelf(self.database, "preset")
+
+    @cached_property
+    def scripts(self) -> Shelf:
+        from lunalux_core.library.shelf import Shelf
+
+        return Shelf(self.database, "regex")
+
+    @cached_property
+    def drafts(self) -> Drafts:
+        from lunalux_core.library.drafts import Drafts
+
+        return Drafts(self.database)
+
+    @cached_property
+    def templates(self) -> Templates:
+        from lunalux_core.library.templates import Templates
+
+        return Templates(self.database)
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        from lunalux_core.library.profiles import Profiles
+
+        return Profiles(self.database)
+
+    @cached_property
+    def quick_replies(self) -> QuickReplies:
+        from lunalux_core.library.quick_replies import QuickReplies
+
+        return QuickReplies(self.database)
+
+    @cached_property
+    def cache(self) -> Cache:
+        from lunalux_core.library.cache import Cache
+
+        return Cache(self.database)
+
+    @cached_property
+    def state(self) -> State:
+        from lunalux_core.library.state import State
+
+        return State(self.database)
+
+    @cached_property
+    def tags(self) -> Tags:
+        from lunalux_core.library.tags import Tags
+
+        return Tags(self.database)
 
     def close(self) -> None:
         self.database.close()

@@ -34,6 +34,8 @@ MARK = "mark"
 """In `Message.extra`: the name that the person gave this place of the story."""
 REQUEST = "request"
 """In `Message.extra` of a reply that tries again what failed: the id of the reply that failed first."""
+BY_SOMEBODY = "by_somebody"
+"""In `Message.extra` of a line that the person wrote for somebody."""
 LONGEST = 1_000_000
 """Messages that a path may have; a damaged tree that runs in a circle ends there."""
 
@@ -53,7 +55,7 @@ class Conversation:
 
     It belongs to a character, or to a group: the other id is "".
     `note` is the author's note ({prompt, depth, role, interval}); `metadata` what an imported chat file
-    carried in its header.
+    carried in its header; `reply_start` ({value, show}) what its replies begin with.
     """
 
     id: str
@@ -70,6 +72,7 @@ class Conversation:
     updated_at: int
     length: int = 0
     group_id: str = ""
+    reply_start: Mapping[str, Any] = field(default_factory=dict)
     pinned: bool = False
 
 
@@ -118,6 +121,11 @@ class Message:
     def mark(self) -> str:
         """The name of this place, "" where it has none."""
         return mark_in(self.extra)
+
+    @property
+    def by_somebody(self) -> bool:
+        """Whether the person wrote the line for somebody, so that the model must be told whose it is."""
+        return self.extra.get(BY_SOMEBODY) is True
 
     @property
     def finish(self) -> str | None:
@@ -218,8 +226,18 @@ class Conversations:
         await self.set(conversation_id, title=title)
 
     async def set(self, conversation_id: str, **values: Any) -> None:
-        """Set columns: title, draft, mode, persona_id, preset_id, note, metadata, pinned."""
-        allowed = {"title", "draft", "mode", "persona_id", "preset_id", "note", "metadata", "pinned"}
+        """Set columns: title, draft, mode, persona_id, preset_id, note, metadata, pinned, reply_start."""
+        allowed = {
+            "title",
+            "draft",
+            "mode",
+            "persona_id",
+            "preset_id",
+            "note",
+            "metadata",
+            "pinned",
+            "reply_start",
+        }
         assert values.keys() <= allowed, values.keys() - allowed
         await self._database.write(lambda c: set_conversation(c, conversation_id, **values))
 
@@ -583,6 +601,7 @@ def _conversation(row: Row) -> Conversation:
         updated_at=moment_in(row["updated_at"]),
         length=whole_number(row["length"]),
         group_id=row["group_id"] or "",
+        reply_start=object_in(row["reply_start"]),
         pinned=bool(row["pinned"]),
     )
 

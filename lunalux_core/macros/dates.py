@@ -98,11 +98,11 @@ def format_moment(moment: datetime, pattern: str, language: Language = "en") -> 
     """A moment in the format language of moment.js; words in brackets stay, unknown letters too."""
     locale = _LOCALES[language]
 
-    def long_form(found: re.Match[str]) -> str:
-        return locale.long_forms.get(found.group(), found.group())
+    def long_form(match: re.Match[str]) -> str:
+        return locale.long_forms.get(match.group(), match.group())
 
-    def token(found: re.Match[str]) -> str:
-        text = found.group()
+    def token(match: re.Match[str]) -> str:
+        text = match.group()
         if text.startswith("["):
             return text[1:-1]
         if text.startswith("\\"):

@@ -106,7 +106,7 @@ def _names_alone(text: str, context: MacroContext, value_filter: Callable[[str],
         return text.replace("{{user}}", user).replace("{{char}}", char)
     if _MAY_HOLD_MACROS.search(_NAMES.sub("", text)):
         return None
-    return _trimmed(_NAMES.sub(lambda found: user if found[1] or found[2] else char, text))
+    return _trimmed(_NAMES.sub(lambda match: user if match[1] or match[2] else char, text))
 
 
 def _trimmed(text: str) -> str:
@@ -136,10 +136,10 @@ def expander(
     ) -> str:
         if _plain(text):
             return text
-        done = expand_all(text, context, state, literals=literals, value_filter=value_filter)
-        if unknown is not None and done.unknown:
-            unknown.update(dict.fromkeys(done.unknown))
-        return done.text
+        expanded = expand_all(text, context, state, literals=literals, value_filter=value_filter)
+        if unknown is not None and expanded.unknown:
+            unknown.update(dict.fromkeys(expanded.unknown))
+        return expanded.text
 
     return apply
 
@@ -159,12 +159,12 @@ def hidden_keys(text: str) -> list[str]:
     """What stands in ``{{hidden_key:…}}``: not part of the prompt, but scanned by the worldbook (V3)."""
     if "{{" not in text:
         return []
-    found: list[str] = []
+    keys: list[str] = []
     waiting = list(reversed(parse(text, lambda _: False).items))
     while waiting:
         macro = waiting.pop()
         if macro.key == "hidden_key":
-            found.extend(text[argument.start : argument.end] for argument in macro.arguments)
+            keys.extend(text[argument.start : argument.end] for argument in macro.arguments)
         else:
             waiting.extend(reversed(macro.children))
-    return found
+    return keys

@@ -43,7 +43,7 @@ def fill_literals(text: str, values: Sequence[str]) -> str:
     """The text with every token of `literal_token` replaced by its value."""
     if not values:
         return text
-    return _TOKEN.sub(lambda found: values[int(found[1])] if int(found[1]) < len(values) else "", text)
+    return _TOKEN.sub(lambda match: values[int(match[1])] if int(match[1]) < len(values) else "", text)
 
 
 @dataclass(slots=True)
@@ -109,16 +109,16 @@ def parse(text: str, accepts_block: Callable[[Macro], bool]) -> Span:
     """
     level: list[Macro] = []
     open_macros: list[Macro] = []
-    for found in _BRACES.finditer(text):
-        run = found.group()
+    for match in _BRACES.finditer(text):
+        run = match.group()
         if run[0] == "<":
             (open_macros[-1].children if open_macros else level).append(
-                Macro(found.start(), found.end(), name=_MARKERS.get(run.lower(), run[1:-1]), marker=True)
+                Macro(match.start(), match.end(), name=_MARKERS.get(run.lower(), run[1:-1]), marker=True)
             )
         elif run[0] == "{":  # of "{{{" the last two open, the others are text
-            open_macros.append(Macro(found.end() - 2, 0))
+            open_macros.append(Macro(match.end() - 2, 0))
         else:
-            for position in range(found.start() + 2, found.end() + 1, 2):
+            for position in range(match.start() + 2, match.end() + 1, 2):
                 if not open_macros:
                     break
                 macro = open_macros.pop()

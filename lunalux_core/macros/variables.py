@@ -145,12 +145,12 @@ def format_number(number: float) -> str:
         return "NaN"
     if number == int(number) and abs(number) < 1e21:
         return str(int(number))
-    shown = repr(number)
-    if "e-" in shown and abs(number) >= 1e-6:
+    text = repr(number)
+    if "e-" in text and abs(number) >= 1e-6:
         return f"{number:.20f}".rstrip("0")
-    mantissa, mark, exponent = shown.partition("e")
+    mantissa, mark, exponent = text.partition("e")
     if not mark:
-        return shown
+        return text
     sign = "-" if exponent.startswith("-") else "+"
     return f"{mantissa.removesuffix('.0')}e{sign}{exponent.lstrip('+-').lstrip('0')}"
 

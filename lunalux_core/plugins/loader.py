@@ -30,16 +30,16 @@ def available(folder: Path, enabled: Sequence[str], problems: Mapping[str, str])
     """Every plug-in at hand, enabled ones first in their order; nothing is imported."""
     from importlib.metadata import entry_points
 
-    found = {e.name: PluginInfo(e.name, "package", False) for e in entry_points(group=GROUP)}
+    infos = {e.name: PluginInfo(e.name, "package", False) for e in entry_points(group=GROUP)}
     for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
-        found[path.stem] = PluginInfo(path.stem, str(path), False)
+        infos[path.stem] = PluginInfo(path.stem, str(path), False)
     listed = []
     for entry in enabled:
         name = entry.partition("@")[0]
-        info = found.pop(name, PluginInfo(name, "", False))
+        info = infos.pop(name, PluginInfo(name, "", False))
         problem = problems.get(name, "" if info.origin else "not installed")
         listed.append(PluginInfo(name, info.origin, True, problem))
-    return [*listed, *found.values()]
+    return [*listed, *infos.values()]
 
 
 def entry_of(info: PluginInfo) -> str:
@@ -60,14 +60,14 @@ def load(folder: Path, entry: str) -> Any:
     name, _, digest = entry.partition("@")
     loaded = _from_file(name, folder / f"{name}.py", digest) if digest else _from_package(name)
     plugin = loaded() if isinstance(loaded, type) else loaded
-    wanted = getattr(plugin, "api_version", API_VERSION)
-    if wanted != API_VERSION:
+    version = getattr(plugin, "api_version", API_VERSION)
+    if version != API_VERSION:
         raise PluginError(
             "PLUGIN_API_VERSION",
-            f"{name} is written for plug-in interface {wanted}; this program has {API_VERSION}.",
+            f"{name} is written for plug-in interface {version}; this program has {API_VERSION}.",
             "Get a version of the plug-in that fits.",
             name=name,
-            wanted=wanted,
+            wanted=version,
             ours=API_VERSION,
         )
     return plugin
@@ -86,8 +86,8 @@ def unknown(name: str, folder: Path) -> NotFound:
 def _from_package(name: str) -> Any:
     from importlib.metadata import entry_points
 
-    for found in entry_points(group=GROUP, name=name):
-        return found.load()
+    for entry_point in entry_points(group=GROUP, name=name):
+        return entry_point.load()
     raise unknown(name, Path("the plug-ins folder"))
 
 

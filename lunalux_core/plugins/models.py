@@ -57,8 +57,8 @@ class PluginModel:
                     yield Delta(text=str(piece))
             else:
                 iterator = iter(pieces)
-                while (one := await asyncio.to_thread(_next, iterator)) is not None:
-                    yield Delta(text=one)
+                while (chunk := await asyncio.to_thread(_next, iterator)) is not None:
+                    yield Delta(text=chunk)
         except (PluginError, ProviderError):
             raise
         except Exception as error:  # a plug-in is a stranger's code: its failure is that of a server

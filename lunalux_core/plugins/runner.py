@@ -146,7 +146,7 @@ class Plugins:
         from lunalux_core.plugins.api import Panel
 
         await self._ready()
-        shown: list[tuple[str, Panel]] = []
+        panels: list[tuple[str, Panel]] = []
         failures: list[PluginError] = []
         for name in self._alive():
             function = getattr(self._running[name], "panel", None)
@@ -155,10 +155,10 @@ class Plugins:
             try:
                 panel = await asyncio.wait_for(asyncio.wrap_future(_in_thread(function, scene)), HOOK_SECONDS)
                 if panel is not None:
-                    shown.append((name, _a(Panel, panel)))
+                    panels.append((name, _a(Panel, panel)))
             except Exception as error:
                 failures.append(self._failed(name, "panel", error))
-        return shown, failures
+        return panels, failures
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -172,9 +172,9 @@ class Plugins:
     def _offered(self, hook: str, kind: type[T]) -> list[tuple[str, T]]:
         self.start()
         return [
-            (name, one)
+            (name, item)
             for name in self._alive()
-            for one in self._ask(name, hook, lambda x: _all(kind, x), [])
+            for item in self._ask(name, hook, lambda x: _all(kind, x), [])
         ]
 
     def _ask(
@@ -216,7 +216,7 @@ def _a(kind: type[T], returned: Any) -> T:
 
 
 def _all(kind: type[T], returned: Any) -> list[T]:
-    return [_a(kind, one) for one in returned or ()]
+    return [_a(kind, item) for item in returned or ()]
 
 
 def _reason(error: Exception) -> str:

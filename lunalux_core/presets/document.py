@@ -127,7 +127,7 @@ def preset_document(preset: Preset) -> dict[str, Any]:
 
 def set_enabled(preset: Preset, identifier: str, enabled: bool) -> Preset:
     """The preset with one prompt switched on or off; one that was not in the list goes to its end."""
-    order = {one.identifier: one for one in preset.order}
+    order = {entry.identifier: entry for entry in preset.order}
     order[identifier] = OrderEntry(identifier, enabled)
     return set_order(preset, order.values())
 
@@ -135,12 +135,12 @@ def set_enabled(preset: Preset, identifier: str, enabled: bool) -> Preset:
 def set_order(preset: Preset, order: Iterable[OrderEntry]) -> Preset:
     """The preset with another order list; other lists in the file stay as they are."""
     document = preset_document(preset)
-    entries = [{"identifier": one.identifier, "enabled": one.enabled} for one in order]
+    entries = [{"identifier": entry.identifier, "enabled": entry.enabled} for entry in order]
     lists = document.get("prompt_order")
     lists = lists if isinstance(lists, list) else []
-    for one in lists:
-        if isinstance(one, dict) and order_id(one) == GLOBAL_ORDER_ID:
-            one["order"] = entries
+    for group in lists:
+        if isinstance(group, dict) and order_id(group) == GLOBAL_ORDER_ID:
+            group["order"] = entries
             break
     else:
         document["prompt_order"] = [*lists, {"character_id": GLOBAL_ORDER_ID, "order": entries}]
@@ -150,9 +150,9 @@ def set_order(preset: Preset, order: Iterable[OrderEntry]) -> Preset:
 def set_content(preset: Preset, identifier: str, content: str) -> Preset:
     """The preset with another text for one of its prompts. Raises InvalidInput PROMPT_NOT_FOUND."""
     document = preset_document(preset)
-    for one in document.get("prompts") or []:
-        if isinstance(one, dict) and one.get("identifier") == identifier:
-            one["content"] = content
+    for prompt in document.get("prompts") or []:
+        if isinstance(prompt, dict) and prompt.get("identifier") == identifier:
+            prompt["content"] = content
             return _reread(preset, document)
     raise InvalidInput(
         "PROMPT_NOT_FOUND",

@@ -49,10 +49,10 @@ def without_unsafe(document: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[s
     """The document without what could redirect requests. Empty fields decide nothing and stay."""
     unsafe = (key for key, value in document.items() if value not in ("", None) and _UNSAFE.search(key))
     dropped = sorted(unsafe)
-    kept = {key: copy.deepcopy(value) for key, value in document.items() if key not in dropped}
+    allowed = {key: copy.deepcopy(value) for key, value in document.items() if key not in dropped}
     if not dropped:
-        return kept, ()
-    return kept, (f"Left out, because a preset may not choose servers or keys: {', '.join(dropped)}.",)
+        return allowed, ()
+    return allowed, (f"Left out, because a preset may not choose servers or keys: {', '.join(dropped)}.",)
 
 
 def assembly_of(raw: Mapping[str, Any]) -> Assembly:
@@ -68,15 +68,15 @@ def assembly_of(raw: Mapping[str, Any]) -> Assembly:
 def prompts_of(raw: Mapping[str, Any]) -> tuple[tuple[PresetPrompt, ...], tuple[str, ...]]:
     if not isinstance(raw.get("prompts"), list):
         return tuple(_bare_prompt(raw, entry.identifier) for entry in DEFAULT_ORDER), ()
-    found: dict[str, PresetPrompt] = {}
+    prompts: dict[str, PresetPrompt] = {}
     nameless = 0
-    for one in _objects(raw["prompts"]):
-        prompt = _prompt(one)
+    for item in _objects(raw["prompts"]):
+        prompt = _prompt(item)
         nameless += not prompt.identifier
         if prompt.identifier:
-            found.setdefault(prompt.identifier, prompt)
+            prompts.setdefault(prompt.identifier, prompt)
     notes = (f"Prompts without an identifier cannot be used: {nameless}.",) if nameless else ()
-    return tuple(found.values()), notes
+    return tuple(prompts.values()), notes
 
 
 def _bare_prompt(raw: Mapping[str, Any], identifier: str) -> PresetPrompt:
@@ -85,29 +85,29 @@ def _bare_prompt(raw: Mapping[str, Any], identifier: str) -> PresetPrompt:
     return PresetPrompt(identifier, identifier, content=content, marker=identifier in MARKERS)
 
 
-def _prompt(one: Mapping[str, Any]) -> PresetPrompt:
-    identifier = as_text(one.get("identifier"))
-    role = one.get("role")
+def _prompt(prompt: Mapping[str, Any]) -> PresetPrompt:
+    identifier = as_text(prompt.get("identifier"))
+    role = prompt.get("role")
     return PresetPrompt(
         identifier=identifier,
-        name=as_text(one.get("name")) or identifier,
+        name=as_text(prompt.get("name")) or identifier,
         role=_ROLES.get(role, "system") if isinstance(role, str | int) else "system",
-        content=as_text(one.get("content")),
-        marker=as_flag(one.get("marker")),
-        absolute=as_integer(one.get("injection_position"), 0) == 1,
-        depth=max(as_integer(one.get("injection_depth"), 4), 0),
-        order=as_integer(one.get("injection_order"), 100),
-        triggers=as_texts(one.get("injection_trigger")),
-        forbid_overrides=as_flag(one.get("forbid_overrides")),
+        content=as_text(prompt.get("content")),
+        marker=as_flag(prompt.get("marker")),
+        absolute=as_integer(prompt.get("injection_position"), 0) == 1,
+        depth=max(as_integer(prompt.get("injection_depth"), 4), 0),
+        order=as_integer(prompt.get("injection_order"), 100),
+        triggers=as_texts(prompt.get("injection_trigger")),
+        forbid_overrides=as_flag(prompt.get("forbid_overrides")),
     )
 
 
 def order_of(raw: Mapping[str, Any]) -> tuple[OrderEntry, ...]:
-    for one in _objects(raw.get("prompt_order")):
-        if order_id(one) == GLOBAL_ORDER_ID and isinstance(one.get("order"), list):
+    for order in _objects(raw.get("prompt_order")):
+        if order_id(order) == GLOBAL_ORDER_ID and isinstance(order.get("order"), list):
             entries = (
                 OrderEntry(as_text(entry.get("identifier")), as_flag(entry.get("enabled")))
-                for entry in _objects(one["order"])
+                for entry in _objects(order["order"])
             )
             return _unique(entries)
     return DEFAULT_ORDER
@@ -120,20 +120,20 @@ def order_of_groups(raw: Mapping[str, Any]) -> tuple[OrderEntry, ...]:
     def group(prompt: Mapping[str, Any]) -> int:
         return next((as_integer(prompt[key], 0) for key in _GROUP_KEYS if key in prompt), 0)
 
-    chosen = next((number for number in (2, 1) if any(group(one) == number for one in prompts)), None)
+    chosen = next((number for number in (2, 1) if any(group(entry) == number for entry in prompts)), None)
     return _unique(
-        OrderEntry(as_text(one.get("identifier")), as_flag(one.get("enabled"), True))
-        for one in prompts
-        if chosen is None or group(one) == chosen
+        OrderEntry(as_text(entry.get("identifier")), as_flag(entry.get("enabled"), True))
+        for entry in prompts
+        if chosen is None or group(entry) == chosen
     )
 
 
 def _unique(entries: Iterable[OrderEntry]) -> tuple[OrderEntry, ...]:
-    found: dict[str, OrderEntry] = {}
+    unique: dict[str, OrderEntry] = {}
     for entry in entries:
         if entry.identifier:
-            found.setdefault(entry.identifier, entry)
-    return tuple(found.values())
+            unique.setdefault(entry.identifier, entry)
+    return tuple(unique.values())
 
 
 def params_of(raw: Mapping[str, Any]) -> PresetParams:
@@ -212,22 +212,22 @@ _UNREAD = {
 
 def unread_of(raw: Mapping[str, Any]) -> tuple[str, ...]:
     """Notes on what a preset asks for and nobody here does; it stays in the document."""
-    asked = [f"{key} ({words})" for key, words in _UNREAD.items() if as_flag(raw.get(key))]
+    unread = [f"{key} ({words})" for key, words in _UNREAD.items() if as_flag(raw.get(key))]
     if as_integer(raw.get("n"), 1) > 1:
-        asked.append("n (replies are asked for one at a time, so that none is lost)")
+        unread.append("n (replies are asked for one at a time, so that none is lost)")
     bias = as_text(raw.get("bias_preset_selected"))
     if bias and bias != "Default (none)":
-        asked.append(f"logit_bias (the list {bias} is not in the file)")
-    return (f"Not used: {', '.join(asked)}.",) if asked else ()
+        unread.append(f"logit_bias (the list {bias} is not in the file)")
+    return (f"Not used: {', '.join(unread)}.",) if unread else ()
 
 
 def regex_scripts_of(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     return tuple(_objects(as_object(raw.get("extensions")).get("regex_scripts")))
 
 
-def order_id(one: Mapping[str, Any]) -> int:
-    return as_integer(one.get("character_id"), 0)
+def order_id(group: Mapping[str, Any]) -> int:
+    return as_integer(group.get("character_id"), 0)
 
 
 def _objects(value: object) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

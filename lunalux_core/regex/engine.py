@@ -126,10 +126,10 @@ class EcmaEngine:
         answers: list[Answer] = []
         died_at = -1
         with self._lock:
-            while (done := len(answers)) < len(jobs):
+            while (count := len(answers)) < len(jobs):
                 if budget.left <= 0:
-                    return answers + [_timeout(job) for job in jobs[done:]]
-                if self._round(jobs[done:], body, budget, answers):
+                    return answers + [_timeout(job) for job in jobs[count:]]
+                if self._round(jobs[count:], body, budget, answers):
                     continue
                 if died_at == len(answers):  # twice on the same pattern, with time left
                     answers.append(_failed(jobs[died_at]))
@@ -166,9 +166,9 @@ class EcmaEngine:
             self._worker = None
 
 
-def _matches(found: Mapping[str, Any]) -> Iterator[Match]:
+def _matches(answer: Mapping[str, Any]) -> Iterator[Match]:
     """The matches in the flat list of the helper (`engine_worker.run_job`)."""
-    edges, count, names = found["at"], found["count"], found["names"]
+    edges, count, names = answer["at"], answer["count"], answer["names"]
     if not count:
         for start, end in zip(edges[::2], edges[1::2], strict=True):
             yield Match(start, end)

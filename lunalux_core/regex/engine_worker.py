@@ -67,13 +67,13 @@ def run_job(job: dict[str, Any], subject: Subject, seconds: float) -> dict[str, 
         matches = regex.find_iter(subject.shown)
         if "y" in flags:
             matches = _adjacent(matches)
-        found = list(islice(matches, job["limit"]))
+        hits = list(islice(matches, job["limit"]))
     except regress.RegressError as error:
         return {"error": str(error), "seconds": time.process_time() - began}
     finally:
         _limit(0)
     used = time.process_time() - began
-    return {"found": bool(found) if job["test"] else _positions(found, source, subject), "seconds": used}
+    return {"found": bool(hits) if job["test"] else _positions(hits, source, subject), "seconds": used}
 
 
 def is_unicode(flags: str) -> bool:

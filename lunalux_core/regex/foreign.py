@@ -51,22 +51,22 @@ def read_risu(document: Mapping[str, Any]) -> tuple[list[dict[str, Any]], tuple[
     """The scripts of a RisuAI file as SillyTavern's objects, in the order they run, and what to tell."""
     items = _items(document)
     all_of = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-    found: list[tuple[int, dict[str, Any]]] = []
+    scripts: list[tuple[int, dict[str, Any]]] = []
     half_done: dict[str, None] = {}
     for item in all_of:
         flags = _flags(item)
         if (script := _script(item, flags)) is not None:
-            found.append((flags.order, script))
-            half_done.update(dict.fromkeys(one for one in flags.actions if one in _ELSEWHERE))
-    found.sort(key=lambda one: -one[0])
-    return [script for _, script in found], tuple(_notes(len(all_of) - len(found), list(half_done)))
+            scripts.append((flags.order, script))
+            half_done.update(dict.fromkeys(action for action in flags.actions if action in _ELSEWHERE))
+    scripts.sort(key=lambda pair: -pair[0])
+    return [script for _, script in scripts], tuple(_notes(len(all_of) - len(scripts), list(half_done)))
 
 
 def _notes(left_out: int, half_done: list[str]) -> Iterator[str]:
     if left_out:
         yield f"{left_out} of the scripts have no counterpart outside of RisuAI and were left out."
     if half_done:
-        named = ", ".join(f"<{one}>" for one in half_done)
+        named = ", ".join(f"<{flag}>" for flag in half_done)
         yield f"RisuAI's {named} is not done here: these scripts replace the text where it stands."
 
 
@@ -101,22 +101,24 @@ def _flags(item: Mapping[str, Any]) -> _Flags:
     """The flags of a script, its instructions taken out of them; the letter v is meant as u."""
     if not as_flag(item.get("ableFlag")):
         return _Flags("g")
-    asked = as_text(item.get("flag"))
-    metas = [meta.strip() for found in _META.findall(asked) for meta in found.split(",")]
+    flags = as_text(item.get("flag"))
+    metas = [meta.strip() for flag in _META.findall(flags) for meta in flag.split(",")]
     orders = [as_integer(meta[6:], 0) for meta in metas if meta.startswith("order ")]
-    known = [letter for letter in (_META.sub("", asked) or "g") if letter in _KNOWN_FLAGS]
-    plain = "".join(known).replace("d", "").replace("v", "u")
-    letters = "".join(dict.fromkeys(plain)) or ("" if known else "u")
+    usable = [letter for letter in (_META.sub("", flags) or "g") if letter in _KNOWN_FLAGS]
+    plain = "".join(usable).replace("d", "").replace("v", "u")
+    letters = "".join(dict.fromkeys(plain)) or ("" if usable else "u")
     actions = tuple(meta for meta in metas if not meta.startswith("order "))
     return _Flags(letters, actions, orders[-1] if orders else 0)
 
 
 def _slashed(pattern: str) -> str:
     """A pattern as it stands between slashes on one line."""
-    found = re.sub(r"\\.|/", lambda one: "\\/" if one.group() == "/" else one.group(), pattern, flags=re.S)
+    escaped = re.sub(
+        r"\\.|/", lambda match: "\\/" if match.group() == "/" else match.group(), pattern, flags=re.S
+    )
     for sign, written in (("\n", "\\n"), ("\r", "\\r"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029")):
-        found = found.replace("\\" + sign, written).replace(sign, written)
-    return found
+        escaped = escaped.replace("\\" + sign, written).replace(sign, written)
+    return escaped
 
 
 def _replacement(item: Mapping[str, Any], pattern: str, flags: _Flags) -> str | None:
@@ -127,25 +129,25 @@ def _replacement(item: Mapping[str, Any], pattern: str, flags: _Flags) -> str | 
     if out.endswith(">") and "no_end_nl" not in flags.actions:
         out += "\n"
     groups, names = _groups(pattern)
-    if any(found.group() in ("$`", "$'") for found in _REFERENCE.finditer(out)):
+    if any(match.group() in ("$`", "$'") for match in _REFERENCE.finditer(out)):
         return None
     pieces: list[str] = []
     place = 0
-    for found in _REFERENCE.finditer(out):
-        pieces += (out[place : found.start()], _reference(found, groups, names, out[found.end() :]))
-        place = found.end()
+    for match in _REFERENCE.finditer(out):
+        pieces += (out[place : match.start()], _reference(match, groups, names, out[match.end() :]))
+        place = match.end()
     return "".join((*pieces, out[place:]))
 
 
-def _reference(found: re.Match[str], groups: int, names: bool, rest: str) -> str:
-    text = found.group()
+def _reference(match: re.Match[str], groups: int, names: bool, rest: str) -> str:
+    text = match.group()
     if text == "$&":
         return "{{match}}"
     if text == "$$":
         return _dollar(rest)
-    if found[2] is not None:
+    if match[2] is not None:
         return text if names else _dollar(text[1:]) + text[1:]
-    digits, after = found[1], ""
+    digits, after = match[1], ""
     if len(digits) == 2 and not 1 <= int(digits) <= groups:  # then it is one digit and a text
         digits, after = digits[0], digits[1]
     if not 1 <= int(digits) <= groups:

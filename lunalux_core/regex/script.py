@@ -89,20 +89,20 @@ def read_scripts(document: object, source: Source = "sillytavern") -> list[Regex
     Raises:
         InvalidInput: REGEX_NO_SCRIPTS if the document holds none.
     """
-    found = list(_find_documents(document))
-    if not found:
+    documents = list(_find_documents(document))
+    if not documents:
         raise InvalidInput(
             "REGEX_NO_SCRIPTS",
             "This file holds no regex scripts.",
             "Choose a file with findRegex entries, or a card or preset that carries some.",
         )
-    return [_modernise(read_script(each), source) for each in found]
+    return [_modernise(read_script(each), source) for each in documents]
 
 
 def scripts_inside(document: object) -> list[RegexScript]:
     """`read_scripts` for what a card or a preset carries: none where it holds something else."""
-    found = [read_script(each) for each in _find_documents(document)]
-    return [_modernise(one, "sillytavern") for one in found]
+    scripts = [read_script(each) for each in _find_documents(document)]
+    return [_modernise(script, "sillytavern") for script in scripts]
 
 
 def _find_documents(document: object) -> Iterable[Mapping[str, Any]]:
@@ -140,7 +140,7 @@ def _modernise(script: RegexScript, source: Source) -> RegexScript:
 
 def _escape_slashes(pattern: str) -> str:
     return re.sub(
-        r"\\.|/", lambda found: "\\/" if found.group() == "/" else found.group(), pattern, flags=re.S
+        r"\\.|/", lambda match: "\\/" if match.group() == "/" else match.group(), pattern, flags=re.S
     )
 
 
@@ -202,10 +202,10 @@ def parse_find(find: str) -> Pattern:
 
 def parse_slashed(key: str) -> Pattern | None:
     """The pattern of a worldbook key written ``/…/flags``, or None for a plain key."""
-    found = re.fullmatch(r"/(.+)/([gimsuy]*)", key, re.S)
-    if found is None:
+    match = re.fullmatch(r"/(.+)/([gimsuy]*)", key, re.S)
+    if match is None:
         return None
-    source, flags = found.groups()
+    source, flags = match.groups()
     if re.search(r"(?:^|[^\\])/", source) or len(set(flags)) != len(flags):
         return None
     return Pattern(source.replace("\\/", "/"), flags.replace("g", ""), "g" in flags)

@@ -111,12 +111,12 @@ def why_not(
         return "disabled"
     if not script.find:
         return "empty"
-    wanted = {
+    fits = {
         "display": script.markdown_only,
         "prompt": script.prompt_only,
         "store": not script.markdown_only and not script.prompt_only,
     }
-    if not wanted[target]:
+    if not fits[target]:
         return "target"
     if is_edit and not script.run_on_edit:
         return "edit"
@@ -170,7 +170,7 @@ def escape_pattern(value: str) -> str:
     """A value as a pattern that matches exactly it, inside ``/…/`` too."""
     return re.sub(
         r"[\n\r\t\v\f\0.^$*+?{}\[\]\\/|()]",
-        lambda found: _ESCAPES.get(found.group(), "\\" + found.group()),
+        lambda match: _ESCAPES.get(match.group(), "\\" + match.group()),
         value,
     )
 

@@ -50,8 +50,8 @@ class Subject:
         else:
             units = to_units(text)
             if units is not text:
-                found = enumerate(match.start() for match in _ASTRAL.finditer(text))
-                self._astral = [start + before for before, start in found]
+                places = enumerate(match.start() for match in _ASTRAL.finditer(text))
+                self._astral = [start + before for before, start in places]
             shown = _SURROGATE.sub(lambda half: chr(ord(half.group()) + _SHIFT), units)
         self.shown = shown
         """What the engine is given."""
@@ -67,11 +67,11 @@ class Subject:
         The two differ only inside a character that was split: a match is widened to whole characters.
         """
         result: dict[int, tuple[int, int]] = {}
-        done = characters = 0
+        units = characters = 0
         for offset in sorted(set(offsets)):
             if self._bytes is not None:
-                characters += len(self._bytes[done:offset].decode())
-                done = offset
+                characters += len(self._bytes[units:offset].decode())
+                units = offset
             else:
                 characters = offset
             result[offset] = self._whole(characters)
@@ -165,9 +165,9 @@ _GROUP = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]?|\((?!\?)|\(\?<(?![=!])([^>]*)>",
 def groups_of(pattern: str) -> tuple[int, tuple[str, ...]]:
     """How many capturing groups a pattern has, and the names among them."""
     count, names = 0, []
-    for found in _GROUP.finditer(pattern):
-        if found.group().startswith("("):
+    for match in _GROUP.finditer(pattern):
+        if match.group().startswith("("):
             count += 1
-            if found.group(1):
-                names.append(found.group(1))
+            if match.group(1):
+                names.append(match.group(1))
     return count, tuple(dict.fromkeys(names))

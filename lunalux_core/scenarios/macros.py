@@ -51,11 +51,11 @@ def _replay_one(scenario: Mapping[str, Any]) -> list[str]:
 def scene(scenario: Mapping[str, Any]) -> MacroContext:
     """The context a scenario describes. What it leaves out is as where the vectors were recorded."""
     fields = scenario.get("fields") or scenario.get("charFields") or {}
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         own: fields[key] for key, own in _FIELDS.items() if isinstance(fields.get(key), str)
     }
     if isinstance(now := scenario.get("now"), str):
-        given["now"] = datetime.fromisoformat(now)
+        values["now"] = datetime.fromisoformat(now)
     return MacroContext(
         user=str(scenario.get("user", "User")),
         char=str(scenario.get("char", "Char")),
@@ -67,7 +67,7 @@ def scene(scenario: Mapping[str, Any]) -> MacroContext:
         chat_id=str(scenario.get("chatId", "")),
         original=str(scenario.get("original", "")),
         input=str(scenario.get("input", "")),
-        **given,
+        **values,
     )
 
 

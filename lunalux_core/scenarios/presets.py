@@ -35,7 +35,7 @@ def replay(scenarios: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     A scenario may stand alone or under `scenario`, as in a file of vectors.
     """
-    return [_replay(as_object(one.get("scenario")) or one) for one in scenarios]
+    return [_replay(as_object(scenario.get("scenario")) or scenario) for scenario in scenarios]
 
 
 def assemble_scenario(scenario: Mapping[str, Any]) -> Prompt:
@@ -71,8 +71,9 @@ def _replay(scenario: Mapping[str, Any]) -> dict[str, Any]:
         return {"error": {"code": error.code, "message": error.message}}
     return {
         "messages": [
-            {"role": one.role, "content": one.content} | ({"name": one.name} if one.name else {})
-            for one in prompt.messages
+            {"role": message.role, "content": message.content}
+            | ({"name": message.name} if message.name else {})
+            for message in prompt.messages
         ]
     }
 
@@ -89,14 +90,16 @@ def _material(scenario: Mapping[str, Any], document: Mapping[str, Any]) -> Promp
         card=card,
         user=user,
         persona=as_text(scenario.get("persona")),
-        history=tuple(_message(one, user, card.name) for one in scenario.get("chat") or ()),
+        history=tuple(_message(message, user, card.name) for message in scenario.get("chat") or ()),
         before=_bucket(worldbook.get("before")),
         after=_bucket(worldbook.get("after")),
-        at_depth=tuple(_depth_text(one) for one in _objects(worldbook.get("depth"))),
-        examples_top=tuple(as_text(one.get("content")) for one in examples if _is_top(one)),
-        examples_bottom=tuple(as_text(one.get("content")) for one in examples if not _is_top(one)),
+        at_depth=tuple(_depth_text(entry) for entry in _objects(worldbook.get("depth"))),
+        examples_top=tuple(as_text(example.get("content")) for example in examples if _is_top(example)),
+        examples_bottom=tuple(
+            as_text(example.get("content")) for example in examples if not _is_top(example)
+        ),
         note=_note(as_object(scenario.get("authorsNote"))),
-        type=next((one for one in _TYPES if one == kind), "normal"),
+        type=next((kind_ for kind_ in _TYPES if kind_ == kind), "normal"),
         quiet=as_text(scenario.get("quiet")),
         pin_examples=as_flag(scenario.get("pinExamples", document.get("pin_examples"))),
         budget=context - reply,
@@ -121,18 +124,18 @@ def _card(card: Mapping[str, Any], name: str) -> CardFields:
     )
 
 
-def _message(one: object, user: str, character: str) -> HistoryMessage:
-    if not isinstance(one, dict):
-        return HistoryMessage("assistant", as_text(one), character)
-    is_user = as_flag(one.get("is_user"))
-    name = as_text(one.get("name")) or (user if is_user else character)
-    narrator = as_object(one.get("extra")).get("type") == "narrator"
+def _message(message: object, user: str, character: str) -> HistoryMessage:
+    if not isinstance(message, dict):
+        return HistoryMessage("assistant", as_text(message), character)
+    is_user = as_flag(message.get("is_user"))
+    name = as_text(message.get("name")) or (user if is_user else character)
+    narrator = as_object(message.get("extra")).get("type") == "narrator"
     return HistoryMessage(
         role="system" if narrator else "user" if is_user else "assistant",
-        content=as_text(one.get("mes")),
+        content=as_text(message.get("mes")),
         name=name,
-        hidden=as_flag(one.get("is_system")),
-        foreign=bool(one.get("force_avatar")) and name != user,
+        hidden=as_flag(message.get("is_system")),
+        foreign=bool(message.get("force_avatar")) and name != user,
     )
 
 
@@ -144,8 +147,10 @@ def _note(note: Mapping[str, Any]) -> AuthorsNote | None:
     return AuthorsNote(as_text(note.get("value")), position, as_integer(note.get("depth"), 4), role)
 
 
-def _depth_text(one: Mapping[str, Any]) -> DepthText:
-    return DepthText(as_integer(one.get("depth"), 4), _role(one.get("role")), _bucket(one.get("entries")))
+def _depth_text(entry: Mapping[str, Any]) -> DepthText:
+    return DepthText(
+        as_integer(entry.get("depth"), 4), _role(entry.get("role")), _bucket(entry.get("entries"))
+    )
 
 
 def _bucket(value: object) -> str:
@@ -163,7 +168,7 @@ def _role(value: object) -> Role:
 
 
 def _objects(value: object) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _counter(name: str) -> Callable[[str], int]:

@@ -60,7 +60,9 @@ def replay(scenarios: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     listed = scenarios if isinstance(scenarios, list) else [scenarios]
     with regex_matches() as matches:
         return [
-            _replay(as_object(one.get("scenario")) or one, matches) for one in listed if isinstance(one, dict)
+            _replay(as_object(scenario.get("scenario")) or scenario, matches)
+            for scenario in listed
+            if isinstance(scenario, dict)
         ]
 
 
@@ -79,20 +81,20 @@ def _replay(scenario: Mapping[str, Any], matches: Matches) -> dict[str, Any]:
 
 
 def _prompt(scenario: Mapping[str, Any]) -> dict[str, Any]:
-    template, done = _assembled(scenario)
-    turns = [*done.turns[:-1], done.turns[-1] + done.ending] if done.turns else []
+    template, prompt = _assembled(scenario)
+    turns = [*prompt.turns[:-1], prompt.turns[-1] + prompt.ending] if prompt.turns else []
     result: dict[str, Any] = {
-        "prompt": done.text,
-        "story_string": done.story,
+        "prompt": prompt.text,
+        "story_string": prompt.story,
         "messages": turns,
-        "stop": list(done.prompt.form.stop) if done.prompt.form else [],
+        "stop": list(prompt.prompt.form.stop) if prompt.prompt.form else [],
     }
-    if examples := "".join(done.examples):
+    if examples := "".join(prompt.examples):
         result["examples"] = examples
     if template.instruct is not None and scenario.get("type") != "continue":
-        result["last_line"] = done.last_line
-    if done.continued is not None:
-        result["continued"] = done.continued
+        result["last_line"] = prompt.last_line
+    if prompt.continued is not None:
+        result["continued"] = prompt.continued
     if _is_old(scenario):
         result["effective"] = _effective(template)
     return result
@@ -102,7 +104,7 @@ def _assembled(scenario: Mapping[str, Any]) -> tuple[TextTemplate, TextPrompt]:
     template = _template(scenario)
     power = as_object(scenario.get("power_user"))
     material = _material(scenario, power)
-    chat = [one for one in scenario.get("chat") or () if isinstance(one, dict)]
+    chat = [message for message in scenario.get("chat") or () if isinstance(message, dict)]
     anchors = as_object(scenario.get("anchors"))
     wishes = TextWishes(
         start=as_text(scenario.get("start_reply_with")),
@@ -141,11 +143,13 @@ def _material(scenario: Mapping[str, Any], power: Mapping[str, Any]) -> PromptMa
     user = as_text(scenario.get("user")) or "User"
     char = as_text(scenario.get("char")) or "Char"
     kind = as_text(scenario.get("type"))
-    history = [_message(one, user, char) for one in scenario.get("chat") or () if isinstance(one, dict)]
+    history = [
+        _message(message, user, char) for message in scenario.get("chat") or () if isinstance(message, dict)
+    ]
     if kind == "swipe":  # the reply that is to be replaced
         last = next((at for at in range(len(history) - 1, -1, -1) if not history[at].hidden), None)
-        history = [one for at, one in enumerate(history) if at != last]
-    injected = [one for one in scenario.get("inject") or () if isinstance(one, dict)]
+        history = [message for at, message in enumerate(history) if at != last]
+    injected = [entry for entry in scenario.get("inject") or () if isinstance(entry, dict)]
     context = as_integer(scenario.get("maxContext"), _MAX_CONTEXT)
     persona_place = as_integer(power.get("persona_description_position"), 0)
     return PromptMaterial(
@@ -156,16 +160,18 @@ def _material(scenario: Mapping[str, Any], power: Mapping[str, Any]) -> PromptMa
         before=as_text(scenario.get("worldinfo_before")),
         after=as_text(scenario.get("worldinfo_after")),
         at_depth=tuple(
-            DepthText(as_integer(one.get("depth"), 4), _role(one.get("role")), as_text(one.get("content")))
-            for one in injected
+            DepthText(
+                as_integer(entry.get("depth"), 4), _role(entry.get("role")), as_text(entry.get("content"))
+            )
+            for entry in injected
         )
         + _persona_at_depth(scenario, power, persona_place),
-        type=next((one for one in _TYPES if one == kind), "normal"),
+        type=next((type_ for type_ in _TYPES if type_ == kind), "normal"),
         quiet=as_text(scenario.get("quiet_prompt")),
         pin_examples=as_flag(power.get("pin_examples")),
         budget=context - as_integer(scenario.get("maxTokens"), _MAX_REPLY),
         newest_required=False,
-        group=tuple(as_text(one) for one in scenario.get("group_names") or ()),
+        group=tuple(as_text(name) for name in scenario.get("group_names") or ()),
     )
 
 
@@ -193,15 +199,15 @@ def _card(card: Mapping[str, Any], char: str) -> CardFields:
     )
 
 
-def _message(one: Mapping[str, Any], user: str, char: str) -> HistoryMessage:
-    is_user = as_flag(one.get("is_user"))
-    narrator = as_object(one.get("extra")).get("type") == "narrator"
+def _message(message: Mapping[str, Any], user: str, char: str) -> HistoryMessage:
+    is_user = as_flag(message.get("is_user"))
+    narrator = as_object(message.get("extra")).get("type") == "narrator"
     return HistoryMessage(
         role="system" if narrator else "user" if is_user else "assistant",
-        content=as_text(one.get("mes")),
-        name=as_text(one.get("name")),
-        hidden=as_flag(one.get("is_system")),
-        foreign=bool(one.get("force_avatar")),
+        content=as_text(message.get("mes")),
+        name=as_text(message.get("name")),
+        hidden=as_flag(message.get("is_system")),
+        foreign=bool(message.get("force_avatar")),
     )
 
 
@@ -219,7 +225,10 @@ def _macros(scenario: Mapping[str, Any], material: PromptMaterial, template: Tex
         char_prompt=card.system_prompt,
         char_instruction=card.post_history_instructions,
         depth_prompt=card.depth_prompt,
-        chat=[ChatMessage(one.name, one.content, one.role == "user", one.hidden) for one in material.history],
+        chat=[
+            ChatMessage(message.name, message.content, message.role == "user", message.hidden)
+            for message in material.history
+        ],
         generation_type=material.type,
         max_context=as_integer(scenario.get("maxContext"), _MAX_CONTEXT),
         max_response=as_integer(scenario.get("maxTokens"), _MAX_REPLY),
@@ -235,13 +244,13 @@ def _role(value: object) -> Role:
 
 def _own_stops(power: Mapping[str, Any]) -> tuple[str, ...]:
     """SillyTavern keeps them as a JSON array in a text."""
-    given = power.get("custom_stopping_strings")
-    if isinstance(given, str):
+    stops = power.get("custom_stopping_strings")
+    if isinstance(stops, str):
         try:
-            given = json.loads(given)
+            stops = json.loads(stops)
         except (ValueError, RecursionError):
             return ()
-    return tuple(one for one in given if isinstance(one, str) and one) if isinstance(given, list) else ()
+    return tuple(stop for stop in stops if isinstance(stop, str) and stop) if isinstance(stops, list) else ()
 
 
 def _guessed(text: str) -> int:
@@ -274,9 +283,9 @@ def _effective(template: TextTemplate) -> dict[str, Any]:
 
 
 def _cleanup(scenario: Mapping[str, Any]) -> dict[str, Any]:
-    template, done = _assembled({**scenario, "context": _with_story(scenario)})
+    template, prompt = _assembled({**scenario, "context": _with_story(scenario)})
     power = as_object(scenario.get("power_user"))
-    form = done.prompt.form
+    form = prompt.prompt.form
     assert form is not None
     kind = as_text(scenario.get("type"))
     impersonate = kind == "impersonate"
@@ -312,19 +321,19 @@ def _with_story(scenario: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _choice(scenario: Mapping[str, Any], matches: Matches) -> dict[str, Any]:
-    presets = [one for one in scenario["presets"] if isinstance(one, dict)]
+    presets = [preset for preset in scenario["presets"] if isinstance(preset, dict)]
     active = as_text(scenario.get("active")) or _NOBODY
     context = as_text(scenario.get("context")) or _NOBODY
     bound = as_flag(scenario.get("bind_to_context"))
-    contexts = [as_text(one) for one in scenario.get("contexts") or ()]
+    contexts = [as_text(name) for name in scenario.get("contexts") or ()]
     model = as_text(scenario.get("model"))
-    named = [as_text(one.get("name")) for one in presets]
+    named = [as_text(preset.get("name")) for preset in presets]
     chosen = next(
         (
             name
-            for name, one in zip(named, presets, strict=True)
-            if as_text(one.get("activation_regex"))
-            and wants(as_text(one.get("activation_regex")), model, matches)
+            for name, preset in zip(named, presets, strict=True)
+            if as_text(preset.get("activation_regex"))
+            and wants(as_text(preset.get("activation_regex")), model, matches)
         ),
         None,
     )
@@ -337,5 +346,5 @@ def _choice(scenario: Mapping[str, Any], matches: Matches) -> dict[str, Any]:
     return {"result": True, "instruct": chosen, "context": context}
 
 
-_FIELDS = {one.name for one in fields(Instruct)} | {one.name for one in fields(Context)}
+_FIELDS = {field.name for field in fields(Instruct)} | {field.name for field in fields(Context)}
 assert _FIELDS.issuperset((*_TOLD_INSTRUCT, *_TOLD_CONTEXT))

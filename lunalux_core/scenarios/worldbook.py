@@ -75,7 +75,7 @@ def _step(
     scenario: Mapping[str, Any], engine: EcmaEngine, rolls: Iterator[float], timed: TimedState
 ) -> tuple[dict[str, Any], TimedState]:
     user, character = as_text(scenario.get("user")) or "User", as_text(scenario.get("char")) or "Char"
-    chat = [read_message(one, user, character) for one in listed(scenario.get("chat"))]
+    chat = [read_message(message, user, character) for message in listed(scenario.get("chat"))]
     fields = texts(scenario)
     expand = expander(_world(user, character, chat, fields, dice.Random(0).random))
     tags = scenario.get("tags")
@@ -85,7 +85,7 @@ def _step(
         drawn.append(next(rolls))
         return drawn[-1]
 
-    done = activate(
+    activation = activate(
         active_books(scenario),
         chat,
         WorldbookSettings.read(FACTORY | dict(as_object(scenario.get("settings")))),
@@ -93,7 +93,9 @@ def _step(
             character=character,
             character_tags=tuple(map(as_text, tags)) if isinstance(tags, list) else None,
             injections=tuple(
-                expand(as_text(one.get("value"))) for one in listed(scenario.get("inject")) if one.get("scan")
+                expand(as_text(text.get("value")))
+                for text in listed(scenario.get("inject"))
+                if text.get("scan")
             ),
             trigger=as_text(scenario.get("trigger")) or "normal",
             max_context=int(as_number(scenario.get("maxContext"), 4096)),
@@ -107,7 +109,7 @@ def _step(
         ),
         timed,
     )
-    return _expected(done, scenario, drawn), done.timed
+    return _expected(activation, scenario, drawn), activation.timed
 
 
 def _world(
@@ -120,29 +122,29 @@ def _world(
     return MacroContext(
         user=user,
         char=character,
-        chat=[ChatMessage(one.name, one.text, is_user=one.is_user) for one in chat],
+        chat=[ChatMessage(message.name, message.text, is_user=message.is_user) for message in chat],
         random=random,
         **fields,
     )
 
 
-def _expected(done: Activation, scenario: Mapping[str, Any], drawn: Sequence[float]) -> dict[str, Any]:
+def _expected(activation: Activation, scenario: Mapping[str, Any], drawn: Sequence[float]) -> dict[str, Any]:
     """The result as SillyTavern reports it; what is empty is left out."""
     result: dict[str, Any] = {
-        "order": [one.uid for one in done.fired],
-        "worldInfoBefore": done.before,
-        "worldInfoAfter": done.after,
-        "atDepth": _at_depth(done.activated),
+        "order": [entry.uid for entry in activation.fired],
+        "worldInfoBefore": activation.before,
+        "worldInfoAfter": activation.after,
+        "atDepth": _at_depth(activation.activated),
         "examples": [
-            {"position": int(one.position == EXAMPLES_BOTTOM), "content": one.content}
-            for one in done.activated
-            if one.position in (EXAMPLES_TOP, EXAMPLES_BOTTOM) and one.content
+            {"position": int(entry.position == EXAMPLES_BOTTOM), "content": entry.content}
+            for entry in activation.activated
+            if entry.position in (EXAMPLES_TOP, EXAMPLES_BOTTOM) and entry.content
         ],
-        "outlets": {name: list(texts) for name, texts in done.outlet_texts.items()},
+        "outlets": {name: list(texts) for name, texts in activation.outlet_texts.items()},
         "rolls": list(drawn),
     }
     if isinstance(note := scenario.get("authorsNote"), str):
-        around = f"{done.note_top}\n{note}\n{done.note_bottom}"
+        around = f"{activation.note_top}\n{note}\n{activation.note_bottom}"
         result["authorsNote"] = re.sub(r"\A\n|\n\Z", "", around)
     return {name: value for name, value in result.items() if value}
 
@@ -150,16 +152,16 @@ def _expected(done: Activation, scenario: Mapping[str, Any], drawn: Sequence[flo
 def _at_depth(activated: Sequence[Activated]) -> list[dict[str, Any]]:
     """Blocks as SillyTavern forms them: an entry whose depth is null begins a block that none joins."""
     blocks: list[dict[str, Any]] = []
-    for one in reversed(activated):
-        if one.position != AT_DEPTH or not one.content or one.entry is None:
+    for entry in reversed(activated):
+        if entry.position != AT_DEPTH or not entry.content or entry.entry is None:
             continue
-        depth, role = one.entry.depth, one.entry.role
-        wanted = (DEFAULT_DEPTH if depth is None else depth, role)
-        block = next((each for each in blocks if (each["depth"], each["role"]) == wanted), None)
+        depth, role = entry.entry.depth, entry.entry.role
+        place = (DEFAULT_DEPTH if depth is None else depth, role)
+        block = next((each for each in blocks if (each["depth"], each["role"]) == place), None)
         if block is None:
             block = {"depth": depth, "entries": [], "role": role}
             blocks.append(block)
-        block["entries"].insert(0, one.content)
+        block["entries"].insert(0, entry.content)
     return blocks
 
 
@@ -186,7 +188,7 @@ def trial(
     """
     rng = dice.Random(seed)
     with EcmaEngine() as engine:
-        done = activate(
+        activation = activate(
             [ActiveBook(read_book(document, name).book)],
             messages,
             WorldbookSettings.read(settings),
@@ -200,12 +202,15 @@ def trial(
             explain=True,
         )
     return {
-        "activated": [{key: one.as_json()[key] for key in _TRIAL} for one in done.activated],
-        "skipped": [{"uid": one.uid, "reason": one.reason} for one in done.skipped],
-        "before": done.before,
-        "after": done.after,
-        "at_depth": [{"depth": one.depth, "role": one.role, "content": one.content} for one in done.at_depth],
-        "tokens": done.tokens,
+        "activated": [{key: entry.as_json()[key] for key in _TRIAL} for entry in activation.activated],
+        "skipped": [{"uid": entry.uid, "reason": entry.reason} for entry in activation.skipped],
+        "before": activation.before,
+        "after": activation.after,
+        "at_depth": [
+            {"depth": entry.depth, "role": entry.role, "content": entry.content}
+            for entry in activation.at_depth
+        ],
+        "tokens": activation.tokens,
     }
 
 

@@ -63,9 +63,9 @@ def active_books(scenario: Mapping[str, Any]) -> list[ActiveBook]:
 def _book(document: Any, name: str, raw: bool) -> Book:
     """A book by its name in the scenario, World Info entries completed as the scenario says."""
     if isinstance(document, dict) and isinstance(document.get("entries"), dict):
-        known = _AS_UNDEFINED if raw else _AS_NEW
+        defaults = _AS_UNDEFINED if raw else _AS_NEW
         entries = {
-            key: {**known, **entry} if isinstance(entry, dict) and "keys" not in entry else entry
+            key: {**defaults, **entry} if isinstance(entry, dict) and "keys" not in entry else entry
             for key, entry in document["entries"].items()
         }
         document = {**document, "entries": entries}
@@ -98,8 +98,8 @@ def draws(value: Any) -> Iterator[float]:
 
 def texts(scenario: Mapping[str, Any]) -> dict[str, Any]:
     """The texts of the character, by the fields of `ScanContext` and `MacroContext`."""
-    given = as_object(scenario.get("charFields"))
+    fields = as_object(scenario.get("charFields"))
     return {
-        name: as_text(next((given[key] for key in keys if key in given), ""))
+        name: as_text(next((fields[key] for key in keys if key in fields), ""))
         for name, keys in _FIELDS.items()
     }

@@ -36,8 +36,8 @@ class _ScriptRun(Run):
 
     def _argument(self, call: Call) -> str | None:
         """An argument that was not given is empty."""
-        given = self._own.get(f"{ARGUMENT}{call.arguments[0].lower()}")
-        return given.run(call) if given is not None else ""
+        argument = self._own.get(f"{ARGUMENT}{call.arguments[0].lower()}")
+        return argument.run(call) if argument is not None else ""
 
     def _variable(self, call: Call) -> str:
         """A missing variable is empty here, where /var is an error."""
@@ -61,8 +61,8 @@ def expand(text: str, context: MacroContext, variables: Stores, scope: Scope) ->
     """The text with its macros replaced, and with ``\\{`` and ``\\}`` as braces."""
     if not _SIGNS.search(text):
         return text
-    done = _ScriptRun(context, variables, scope).document(text, depth=0)
-    return unescaped(_AROUND_TRIM.sub("", done) if TRIM in done else done)
+    expanded = _ScriptRun(context, variables, scope).document(text, depth=0)
+    return unescaped(_AROUND_TRIM.sub("", expanded) if TRIM in expanded else expanded)
 
 
 def unescaped(text: str) -> str:

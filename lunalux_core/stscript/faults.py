@@ -145,6 +145,6 @@ def located(fault: Fault, command: str, place: tuple[int, int]) -> LunaluxError:
     line, column = place
     message, hint = SENTENCES[fault.code]
     params = {"command": command, "line": line, "column": column, **fault.params}
-    told = f"Line {line}, column {column}: {message.format(**params)}"
+    sentence = f"Line {line}, column {column}: {message.format(**params)}"
     kind = ScriptLimit if fault.code in _LIMITS else ScriptError
-    return kind(fault.code, told, hint, **params)
+    return kind(fault.code, sentence, hint, **params)

@@ -177,10 +177,10 @@ class Interpreter:
         invocation = Invocation(
             self, step.name, named, "" if value is None else value, given, closure.scope, step.flags, place
         )
-        done = command.run(invocation)
-        if inspect.isawaitable(done):
-            done = await done
-        closure.scope.pipe = self._as_pipe(done)
+        result = command.run(invocation)
+        if inspect.isawaitable(result):
+            result = await result
+        closure.scope.pipe = self._as_pipe(result)
 
     def _as_pipe(self, value: object) -> str | Closure:
         """A result as the next command takes it: text or a closure."""
@@ -204,8 +204,8 @@ class Interpreter:
         written.breaker = closure.breaker
         if not written.immediate:
             return written
-        given = (await self.run_closure(written)).pipe
-        return unescaped(given) if isinstance(given, str) else given
+        value = (await self.run_closure(written)).pipe
+        return unescaped(value) if isinstance(value, str) else value
 
     async def _unnamed(self, step: Step, closure: Closure, number: int) -> tuple[Any, bool]:
         """The unnamed argument, and whether there is one; the pipe where none is written."""

@@ -104,19 +104,19 @@ class _Parser:
 
     def take(self, length: int = 1) -> str:
         self.jumped = False
-        taken = self.text[self.index : self.index + length]
+        text = self.text[self.index : self.index + length]
         self.index += length
-        return taken
+        return text
 
     def take_plain(self, pattern: re.Pattern[str]) -> str:
         """Characters that begin no sign, at once."""
         if self.jumped:
             return ""
-        found = pattern.match(self.text, self.index)
-        if found is None:
+        match = pattern.match(self.text, self.index)
+        if match is None:
             return ""
-        self.index = found.end()
-        return found[0]
+        self.index = match.end()
+        return match[0]
 
     def sees(self, sign: str | re.Pattern[str], offset: int = 0) -> bool:
         """Whether a sign stands here. One that is escaped is not one, and its backslash is passed over."""
@@ -124,12 +124,12 @@ class _Parser:
         escapes = self._backslashes(place)
         at = place + escapes
         if isinstance(sign, str):
-            found = self.text.startswith(sign, at)
+            here = self.text.startswith(sign, at)
         else:
-            found = sign.match(self.text, at) is not None
-        if found and not escapes:
+            here = sign.match(self.text, at) is not None
+        if here and not escapes:
             return True
-        if found and not self.jumped and offset == 0:
+        if here and not self.jumped and offset == 0:
             self.index += 1
             self.jumped = True
         return False
@@ -182,29 +182,29 @@ class _Parser:
         if parent is not None:
             self.take(2)
         begin = self.index
-        made = Closure(self.source, parent.scope if parent is not None else None)
+        closure = Closure(self.source, parent.scope if parent is not None else None)
         self.skip_space()
         while self.sees_named():
-            made.arguments.append(self.named(made, start))
+            closure.arguments.append(self.named(closure, start))
             self.skip_space()
-        self.body(made, start)
-        made.raw = self.text[begin : self.index]
+        self.body(closure, start)
+        closure.raw = self.text[begin : self.index]
         if parent is not None:
             self.take(2)
         if self.sees("()"):
             self.take(2)
-            made.immediate = True
+            closure.immediate = True
         self.depth -= 1
-        return made
+        return closure
 
-    def body(self, made: Closure, start: int) -> None:
+    def body(self, closure: Closure, start: int) -> None:
         injects = True
         while not self.closure_end(start):
-            step = self.statement(made, start)
+            step = self.statement(closure, start)
             if step is not None:
                 if step.name not in (":", "break"):
                     step.injects = injects
-                made.steps.append(step)
+                closure.steps.append(step)
                 injects = injects if step.name == "break" else True
             self.skip_space()
             if self.sees("|"):
@@ -214,22 +214,22 @@ class _Parser:
                     self.take()
             self.skip_space()
 
-    def statement(self, made: Closure, start: int) -> Step | None:
+    def statement(self, closure: Closure, start: int) -> Step | None:
         """One command; None for comments, flags and plain text, which do nothing."""
         if self.sees("/*"):
             self.block_comment()
         elif self.sees(_COMMENT):
             self.comment()
         elif self.sees("/parser-flag "):
-            self.parser_flag(made, start)
+            self.parser_flag(closure, start)
         elif self.sees("/:") and not self.sees(":}", 1):
-            return self.run_shorthand(made, start)
+            return self.run_shorthand(closure, start)
         elif self.sees(_BREAKPOINT):
             self.take(len("/breakpoint"))
         elif self.sees(_BREAK):
-            return self.break_(made, start)
+            return self.break_(closure, start)
         elif self.sees("/"):
-            return self.command(made, start)
+            return self.command(closure, start)
         else:
             while not self.command_end(start):
                 if not self.take_plain(_PLAIN):
@@ -276,36 +276,36 @@ class _Parser:
             if not self.take_plain(_PLAIN_COMMENT):
                 self.take()
 
-    def parser_flag(self, made: Closure, start: int) -> None:
+    def parser_flag(self, closure: Closure, start: int) -> None:
         at = self.index
         self.take(len("/parser-flag "))
-        written = self.unnamed(made, start, split=True)
+        written = self.unnamed(closure, start, split=True)
         if not written:
             raise self.fail("SCRIPT_BAD_FLAG", at, "parser-flag")
         if (name := str(written[0])) in FLAGS:
             self.flags[name] = is_true(str(written[1])) if len(written) > 1 else True
 
-    def run_shorthand(self, made: Closure, start: int) -> Step:
+    def run_shorthand(self, closure: Closure, start: int) -> Step:
         step = Step(":", self.index + 1)
         self.take(2)
         step.unnamed = [self.quoted(start) if self.sees('"') else self.value(start)]
         self.skip_space()
         while self.sees_named():
-            step.named.append(self.named(made, start))
+            step.named.append(self.named(closure, start))
             self.skip_space()
         if not self.command_end(start):
             raise self.fail("SCRIPT_UNEXPECTED_TEXT", self.index, ":")
         return step
 
-    def break_(self, made: Closure, start: int) -> Step:
+    def break_(self, closure: Closure, start: int) -> Step:
         step = Step("break", self.index + 1)
         self.take(len("/break"))
         self.skip_space()
         if not self.command_end(start):
-            step.unnamed = self.unnamed(made, start)
+            step.unnamed = self.unnamed(closure, start)
         return step
 
-    def command(self, made: Closure, start: int) -> Step:
+    def command(self, closure: Closure, start: int) -> Step:
         at = self.index
         self.take()
         name = ""
@@ -321,11 +321,11 @@ class _Parser:
             raise self.fail("SCRIPT_COMMAND_NOT_HERE", at, name)
         step = Step(name, at + 1, flags=dict(self.flags))
         while self.sees_named():
-            step.named.append(self.named(made, start))
+            step.named.append(self.named(closure, start))
             self.skip_space()
         if not self.command_end(start):
             step.unnamed = self.unnamed(
-                made,
+                closure,
                 start,
                 split=reading.split,
                 count=reading.split_count,
@@ -340,12 +340,12 @@ class _Parser:
     def sees_named(self) -> bool:
         return _NAMED.match(self.text, self.index) is not None
 
-    def named(self, made: Closure, start: int) -> tuple[str, str | Closure]:
-        found = _NAMED.match(self.text, self.index)
-        name = found[1] if found else ""
+    def named(self, closure: Closure, start: int) -> tuple[str, str | Closure]:
+        match = _NAMED.match(self.text, self.index)
+        name = match[1] if match else ""
         self.take(len(name) + 1)
         if self.sees("{:"):
-            return name, self.closure(made, self.index)
+            return name, self.closure(closure, self.index)
         if self.sees('"'):
             return name, self.quoted(start)
         if self.sees("["):
@@ -353,9 +353,9 @@ class _Parser:
         return name, self.value(start) if not self.sees(_SPACE) else ""
 
     def unnamed(
-        self, made: Closure, start: int, *, split: bool = False, count: int = 0, raw_quotes: bool = False
+        self, closure: Closure, start: int, *, split: bool = False, count: int = 0, raw_quotes: bool = False
     ) -> list[str | Closure]:
-        return _Unnamed(self, made, start, split, count, raw_quotes).read()
+        return _Unnamed(self, closure, start, split, count, raw_quotes).read()
 
     def quoted(self, start: int) -> str:
         at = self.index
@@ -401,10 +401,10 @@ class _Unnamed:
     """The unnamed argument of one command: one text, or a list of texts and closures."""
 
     def __init__(
-        self, parser: _Parser, made: Closure, start: int, split: bool, count: int, raw_quotes: bool
+        self, parser: _Parser, closure: Closure, start: int, split: bool, count: int, raw_quotes: bool
     ) -> None:
         self.parser = parser
-        self.made = made
+        self.made = closure
         self.start = start
         self.split = split
         self.count = count if split else 0

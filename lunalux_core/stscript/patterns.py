@@ -46,15 +46,15 @@ def filled(
     if "$" not in replacer:
         return replacer
 
-    def value(found: re.Match[str]) -> str:
-        sign, number, name = found.groups()
+    def value(match: re.Match[str]) -> str:
+        sign, number, name = match.groups()
         if sign is not None:
             return {"$": "$", "&": text[start:end], "`": text[:start], "'": text[end:]}[sign]
         if name is not None:
-            return named.get(name, "") if named else found[0]
+            return named.get(name, "") if named else match[0]
         for length in (2, 1):  # $12 is the twelfth group where there is one, else the first and a 2
             if len(number) >= length and 1 <= (index := int(number[:length])) <= len(groups):
                 return (groups[index - 1] or "") + number[length:]
-        return found[0]
+        return match[0]
 
     return _REFERENCE.sub(value, replacer)

@@ -42,8 +42,8 @@ class QuickReplySet:
 
     def find(self, label: str) -> QuickReply | None:
         """The reply of that label, in any case if there is none in this one."""
-        exact = (one for one in self.replies if one.label == label)
-        loose = (one for one in self.replies if one.label.casefold() == label.strip().casefold())
+        exact = (reply for reply in self.replies if reply.label == label)
+        loose = (reply for reply in self.replies if reply.label.casefold() == label.strip().casefold())
         return next(exact, None) or next(loose, None)
 
 
@@ -69,7 +69,9 @@ def read_set(document: object, name: str = "") -> QuickReplySet:
 
 def _read(document: Mapping[str, Any], name: str, notes: tuple[str, ...]) -> QuickReplySet:
     listed = document["qrList"]
-    replies = [_reply(one, place) for place, one in enumerate(listed[:MAX_REPLIES]) if isinstance(one, dict)]
+    replies = [
+        _reply(item, place) for place, item in enumerate(listed[:MAX_REPLIES]) if isinstance(item, dict)
+    ]
     left_out = len(listed) - len(replies)
     if left_out:
         notes = (*notes, f"{left_out} entries are no quick replies, or too many, and cannot be run")
@@ -77,13 +79,13 @@ def _read(document: Mapping[str, Any], name: str, notes: tuple[str, ...]) -> Qui
     return QuickReplySet(called, tuple(replies), {**document, "name": called}, notes)
 
 
-def _reply(one: Mapping[str, Any], place: int) -> QuickReply:
+def _reply(item: Mapping[str, Any], place: int) -> QuickReply:
     return QuickReply(
-        id=as_integer(one.get("id"), place),
-        label=as_text(one.get("label")),
-        title=as_text(one.get("title")),
-        message=as_text(one.get("message")),
-        hidden=as_flag(one.get("isHidden")),
+        id=as_integer(item.get("id"), place),
+        label=as_text(item.get("label")),
+        title=as_text(item.get("title")),
+        message=as_text(item.get("message")),
+        hidden=as_flag(item.get("isHidden")),
     )
 
 
@@ -117,16 +119,16 @@ def _of_slot(slot: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 def named(sets: Iterable[QuickReplySet], name: str) -> QuickReply | None:
     """The reply that /run means: ``SET.LABEL``, or the first of that label."""
-    known = list(sets)
-    for one, label in _splits(known, name):
-        if (found := one.find(label)) is not None:
-            return found
-    return next((found for one in known if (found := one.find(name)) is not None), None)
+    known_sets = list(sets)
+    for reply_set, label in _splits(known_sets, name):
+        if (reply := reply_set.find(label)) is not None:
+            return reply
+    return next((reply for reply_set in known_sets if (reply := reply_set.find(name)) is not None), None)
 
 
 def _splits(sets: Sequence[QuickReplySet], name: str) -> Iterator[tuple[QuickReplySet, str]]:
     """A dot may stand in the name of a set, too."""
-    for one in sets:
-        head = name[: len(one.name) + 1]
-        if head.casefold() == f"{one.name}.".casefold():
-            yield one, name[len(head) :]
+    for reply_set in sets:
+        head = name[: len(reply_set.name) + 1]
+        if head.casefold() == f"{reply_set.name}.".casefold():
+            yield reply_set, name[len(head) :]

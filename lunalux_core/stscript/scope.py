@@ -67,13 +67,13 @@ class Scope:
 
     def all_macros(self) -> dict[str, str]:
         """Macros of this scope and of those around it, the nearest of a name, by lower-case name."""
-        found: dict[str, str] = {}
+        macros: dict[str, str] = {}
         scope: Scope | None = self
         while scope is not None:
             for name, value in scope.macros.items():
-                found.setdefault(name.lower(), value)
+                macros.setdefault(name.lower(), value)
             scope = scope.parent
-        return found
+        return macros
 
     def holder(self, name: object) -> Scope | None:
         """The nearest scope that has the variable."""
@@ -103,12 +103,12 @@ class Scope:
         except ValueError:
             pass
         try:
-            found = member(value, index)
+            item = member(value, index)
         except ValueError:
             raise Fault("SCRIPT_BAD_ARGUMENT", argument="index=", value=to_text(index)) from None
-        if found is None or isinstance(found, list | dict):
-            return dump_json(found)
-        return "" if found is UNDEFINED else found
+        if item is None or isinstance(item, list | dict):
+            return dump_json(item)
+        return "" if item is UNDEFINED else item
 
     def set(self, name: str, value: Any, index: object = UNDEFINED, kind: object = None) -> None:
         """Raises Fault (SCRIPT_NO_VARIABLE, SCRIPT_BAD_ARGUMENT)."""
@@ -119,11 +119,11 @@ class Scope:
             holder.values[name] = value
             return
         try:
-            kept = parse_json(holder.values[name])
-            set_member(kept, index, convert(value, kind))
+            container = parse_json(holder.values[name])
+            set_member(container, index, convert(value, kind))
         except (ValueError, OverflowError):
             raise Fault("SCRIPT_BAD_ARGUMENT", argument="index=", value=to_text(index)) from None
-        holder.values[name] = dump_json(kept)
+        holder.values[name] = dump_json(container)
 
 
 class Store(MacroScope):
@@ -187,9 +187,9 @@ class Store(MacroScope):
         if index is UNDEFINED:
             self._keep(name, value)
             return
-        kept = self.values.get(name)
+        before = self.values.get(name)
         try:
-            members = parse_json("null" if kept is None else kept)
+            members = parse_json("null" if before is None else before)
             if members is None:
                 members = {} if math.isnan(to_number(index)) else []
             set_member(members, index, convert(value, kind))

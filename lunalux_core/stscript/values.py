@@ -274,8 +274,8 @@ def convert(value: object, kind: object) -> Any:
 
 def _leading_number(value: object, *, whole: bool) -> float:
     text = to_text(value).lstrip(SPACES)
-    found = re.match(r"[+-]?\d+", text, re.A) if whole else _FLOAT.match(text)
-    return float(found[0]) if found else math.nan
+    match = re.match(r"[+-]?\d+", text, re.A) if whole else _FLOAT.match(text)
+    return float(match[0]) if match else math.nan
 
 
 def as_list(value: object) -> list[Any]:

@@ -18,7 +18,9 @@ _KNOWN_FLAGS = frozenset("gimsu")
 
 def activated(model: str, templates: Iterable[Instruct], matches: Matches) -> Instruct | None:
     """The first template, in the order of the list, that wants this model."""
-    return next((one for one in templates if wants(one.activation_regex, model, matches)), None)
+    return next(
+        (template for template in templates if wants(template.activation_regex, model, matches)), None
+    )
 
 
 def wants(expression: str, model: str, matches: Matches) -> bool:

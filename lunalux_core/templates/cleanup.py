@@ -12,7 +12,7 @@ from lunalux_core.templates.story import collapsed
 from lunalux_core.templates.turns import SPACES, Names
 from lunalux_core.templates.values import Instruct
 
-_BLANKS = "".join(one for one in SPACES if one not in "\r\n")
+_BLANKS = "".join(space for space in SPACES if space not in "\r\n")
 _LINE_ENDS = re.compile(rf"[{_BLANKS}]+(?=[\r\n\u2028\u2029]|\Z)")
 _END_OF_TEXT = "<|endoftext|>"
 _MARKED = re.compile(r"([*_]{1,2})(.*?)\1", re.DOTALL)
@@ -77,8 +77,8 @@ def clean_reply(reply: str, how: Cleaning) -> Cleaned:
     text = _cleaned(how.start + reply, how)
     if text.strip(SPACES):
         return Cleaned(text)
-    left = reply.strip(SPACES) if how.trim else reply
-    return Cleaned(left, kept=bool(left)) if left else Cleaned(reply, kept=True)
+    rest = reply.strip(SPACES) if how.trim else reply
+    return Cleaned(rest, kept=bool(rest)) if rest else Cleaned(reply, kept=True)
 
 
 def _cleaned(text: str, how: Cleaning) -> str:
@@ -98,7 +98,7 @@ def _cleaned(text: str, how: Cleaning) -> str:
     if how.impersonate:
         text = text.strip(SPACES)
     if how.fix_marks:
-        text = _MARKED.sub(lambda found: _BESIDE_MARK.sub(r"\1\2", found[0]), text)
+        text = _MARKED.sub(lambda match: _BESIDE_MARK.sub(r"\1\2", match[0]), text)
     own = how.names.user if how.impersonate else how.names.char
     if how.own_names and own and text.startswith(f"{own}:"):
         text = text.removeprefix(f"{own}:").lstrip(SPACES)
@@ -132,8 +132,8 @@ def _without_others(text: str, how: Cleaning) -> str:
 
 
 def _before_speaker(text: str, name: str) -> str:
-    found = re.search(rf"(?:\A|\n){re.escape(name)}:", text)
-    return text[: found.start()] if found else text
+    match = re.search(rf"(?:\A|\n){re.escape(name)}:", text)
+    return text[: match.start()] if match else text
 
 
 def _without_sequences(text: str, how: Cleaning) -> str:

@@ -100,8 +100,8 @@ def _rendered(nodes: list[_Node], values: Mapping[str, str], other: Callable[[st
             case _Text():
                 pieces.append(node.value)
             case _Value():
-                known = _field(node.name)
-                value = values.get(known)
+                field_name = _field(node.name)
+                value = values.get(field_name)
                 pieces.append(other(node.name) if value is None else value)
             case _Block():
                 holds = bool(values.get(_field(node.name))) != node.inverted
@@ -112,8 +112,8 @@ def _rendered(nodes: list[_Node], values: Mapping[str, str], other: Callable[[st
 
 
 def _field(name: str) -> str:
-    found = _FIELD.match(name)
-    return found[1] if found else name
+    match = _FIELD.match(name)
+    return match[1] if match else name
 
 
 @lru_cache(maxsize=32)
@@ -232,7 +232,7 @@ class _Parser:
             self._open.append(below)
 
     def _end(self, word: str, start: int, open: bool, close: bool) -> None:
-        outer = next((one for one in reversed(self._open) if not one.chained), None)
+        outer = next((block for block in reversed(self._open) if not block.chained), None)
         if outer is None:
             raise self._wrong(start, "closing", f"{{{{/{word}}}}} closes nothing", word=word)
         if outer.word != word:

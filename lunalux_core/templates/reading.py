@@ -145,14 +145,18 @@ def read_part(kind: TemplateKind, document: Mapping[str, Any], name: str = "") -
 
 def read_instruct(document: Mapping[str, Any], name: str = "") -> Instruct:
     """An instruct template, with what old files say in old fields."""
-    given: dict[str, Any] = {"name": name or as_text(document.get("name"))}
-    for one in fields(Instruct):
-        if one.name in document and one.name not in ("name", "names_behavior"):
-            value = document[one.name]
-            given[one.name] = as_flag(value, bool(one.default)) if one.type == "bool" else as_text(value)
+    values: dict[str, Any] = {"name": name or as_text(document.get("name"))}
+    for template_field in fields(Instruct):
+        if template_field.name in document and template_field.name not in ("name", "names_behavior"):
+            value = document[template_field.name]
+            values[template_field.name] = (
+                as_flag(value, bool(template_field.default))
+                if template_field.type == "bool"
+                else as_text(value)
+            )
     if "separator_sequence" in document:
-        given["output_suffix"] = as_text(document["separator_sequence"])
-    return Instruct(**given, names_behavior=_names_behavior(document))
+        values["output_suffix"] = as_text(document["separator_sequence"])
+    return Instruct(**values, names_behavior=_names_behavior(document))
 
 
 def _names_behavior(document: Mapping[str, Any]) -> NamesBehavior:
@@ -160,25 +164,25 @@ def _names_behavior(document: Mapping[str, Any]) -> NamesBehavior:
         if as_flag(document["names"]):
             return "always"
         return "force" if as_flag(document.get("names_force_groups")) else "none"
-    given = as_text(document.get("names_behavior"))
-    return cast(NamesBehavior, given) if given in ("none", "force", "always") else "force"
+    behavior = as_text(document.get("names_behavior"))
+    return cast(NamesBehavior, behavior) if behavior in ("none", "force", "always") else "force"
 
 
 def read_context(document: Mapping[str, Any], name: str = "") -> Context:
     """A context template. One without a position of its story string is older than the anchors of notes,
     and gets them."""
-    given: dict[str, Any] = {"name": name or as_text(document.get("name"))}
-    for one in fields(Context):
-        if one.name not in document or one.name == "name":
+    values: dict[str, Any] = {"name": name or as_text(document.get("name"))}
+    for template_field in fields(Context):
+        if template_field.name not in document or template_field.name == "name":
             continue
-        value, default = document[one.name], one.default
-        if one.type == "bool":
-            given[one.name] = as_flag(value, bool(default))
-        elif one.type == "int":
-            given[one.name] = as_integer(value, cast(int, default))
+        value, default = document[template_field.name], template_field.default
+        if template_field.type == "bool":
+            values[template_field.name] = as_flag(value, bool(default))
+        elif template_field.type == "int":
+            values[template_field.name] = as_integer(value, cast(int, default))
         else:
-            given[one.name] = as_text(value)
-    context = Context(**given)
+            values[template_field.name] = as_text(value)
+    context = Context(**values)
     if "story_string_position" not in document and not syntax_error(context.story_string):
         context = replace(context, story_string=with_anchors(context.story_string))
     return replace(

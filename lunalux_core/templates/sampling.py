@@ -65,7 +65,7 @@ def read_sampler(document: Mapping[str, Any], name: str = "") -> Sampler:
     if breakers := _strings(document.get("dry_sequence_breakers")):
         values["dry_sequence_breakers"] = breakers
     order = document.get("sampler_order")
-    if isinstance(order, list) and order and all(type(one) is int for one in order):
+    if isinstance(order, list) and order and all(type(number) is int for number in order):
         values["sampler_order"] = list(order)
     return Sampler(name, values, as_optional_integer(document.get("max_length")))
 
@@ -87,4 +87,4 @@ def _strings(value: object) -> list[str]:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return []
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []

@@ -25,15 +25,15 @@ def probe() -> tuple[Message, ...]:
     return tuple(Message(role, text) for role, text in zip(roles, _MARKS, strict=True))  # type: ignore[arg-type]
 
 
-def recognised(rendered: str, known: Iterable[Instruct]) -> Instruct | None:
+def recognised(rendered: str, instructs: Iterable[Instruct]) -> Instruct | None:
     """The template that makes the same of the conversation: a known one, else one read off the text.
 
     Args:
         rendered: what the server made of `probe`, up to where the reply begins.
     """
-    for one in known:
-        if _without_start(produced(one)) == _without_start(rendered):
-            return one
+    for instruct in instructs:
+        if _without_start(produced(instruct)) == _without_start(rendered):
+            return instruct
     return derived(rendered)
 
 
@@ -49,8 +49,8 @@ def produced(instruct: Instruct) -> str:
         Turn("assistant", _MARKS[2], "assistant"),
         Turn("user", _MARKS[3], "user"),
     ]
-    said = "".join(format_turn(turn, instruct, _NAMES, plain) for turn in turns)
-    return story + said + format_last_line("assistant", LastLine(), instruct, _NAMES, plain)
+    text = "".join(format_turn(turn, instruct, _NAMES, plain) for turn in turns)
+    return story + text + format_last_line("assistant", LastLine(), instruct, _NAMES, plain)
 
 
 def derived(rendered: str) -> Instruct | None:
@@ -60,8 +60,8 @@ def derived(rendered: str) -> Instruct | None:
     parts = []
     rest = rendered
     for mark in _MARKS:
-        before, found, rest = rest.partition(mark)
-        if not found:
+        before, hit, rest = rest.partition(mark)
+        if not hit:
             return None
         parts.append(before)
     before_system, before_user, before_reply, before_next = parts
@@ -88,9 +88,9 @@ def derived(rendered: str) -> Instruct | None:
     )
 
 
-def _common_end(one: str, other: str) -> str:
+def _common_end(text: str, other: str) -> str:
     """The longest end of both, begun where the mark that begins a turn does."""
-    same = takewhile(lambda pair: pair[0] == pair[1], zip(reversed(one), reversed(other), strict=False))
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(reversed(text), reversed(other), strict=False))
     common = "".join(sign for sign, _ in same)[::-1]
     begin = re.search(r"[<\[#]", common) or re.search(r"\S", common)
     common = common[begin.start() :] if begin else ""

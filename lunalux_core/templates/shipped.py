@@ -31,19 +31,21 @@ def _file(key: str) -> Mapping[str, Any]:
 @cache
 def shipped_templates() -> tuple[TemplateDocument, ...]:
     """Every format, in the order in which they are tried for a model."""
-    found = []
+    templates = []
     for key in _ORDER:
         kinds: tuple[TemplateKind, ...] = ("instruct", "context")
         for kind in kinds:
             part = _file(key).get(kind)
             if part is not None:
-                found.append(TemplateDocument(kind, part["name"], part))
-    return tuple(found)
+                templates.append(TemplateDocument(kind, part["name"], part))
+    return tuple(templates)
 
 
 @cache
 def shipped_instructs() -> tuple[Instruct, ...]:
-    return tuple(read_instruct(one.document) for one in shipped_templates() if one.kind == "instruct")
+    return tuple(
+        read_instruct(template.document) for template in shipped_templates() if template.kind == "instruct"
+    )
 
 
 def story_context() -> Context:

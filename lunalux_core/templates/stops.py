@@ -28,20 +28,20 @@ def stop_strings(
     context: Context, instruct: Instruct | None, names: Names, wishes: StopWishes, expand: Expand
 ) -> tuple[str, ...]:
     """All stop strings, each once, in the order of their importance to a server that takes only a few."""
-    found: list[str] = ["\n"] if wishes.single_line or context.single_line else []
+    stops: list[str] = ["\n"] if wishes.single_line or context.single_line else []
     if context.names_as_stop_strings:
         char, user = f"\n{names.char}:", f"\n{names.user}:"
-        found += [char if wishes.impersonate else user, user]
+        stops += [char if wishes.impersonate else user, user]
         if wishes.user_last:
-            found.append(char)
-        found += [f"\n{name}:" for name in names.group if name and name != names.char]
+            stops.append(char)
+        stops += [f"\n{name}:" for name in names.group if name and name != names.char]
     if instruct is not None:
-        found += _sequences(instruct, names, expand)
+        stops += _sequences(instruct, names, expand)
     if context.use_stop_strings:
         written = (context.chat_start, context.example_separator)
-        found += [f"\n{expand(one)}" for one in written if one]
-    found += wishes.own
-    return tuple(dict.fromkeys(one for one in found if one))
+        stops += [f"\n{expand(stop)}" for stop in written if stop]
+    stops += wishes.own
+    return tuple(dict.fromkeys(stop for stop in stops if stop))
 
 
 def _sequences(instruct: Instruct, names: Names, expand: Expand) -> Sequence[str]:
@@ -55,6 +55,6 @@ def _sequences(instruct: Instruct, names: Names, expand: Expand) -> Sequence[str
             named(instruct.system_sequence, "System"),
             named(instruct.last_system_sequence, "System"),
         ]
-    lines = dict.fromkeys(line for one in written for line in one.split("\n") if line.strip(SPACES))
+    lines = dict.fromkeys(line for sequence in written for line in sequence.split("\n") if line.strip(SPACES))
     wrapped = [f"\n{line}" if instruct.wrap else line for line in lines]
-    return [expand(one) for one in wrapped] if instruct.macro else wrapped
+    return [expand(sequence) for sequence in wrapped] if instruct.macro else wrapped

@@ -143,14 +143,14 @@ def _example_turns(block: str, names: Names) -> list[tuple[bool, str, str]]:
     The lines before the first speaker belong to that one; the name and colon of a speaker are cut once.
     """
     others = tuple(f"{name}:" for name in names.group)
-    found: list[tuple[bool, str, str]] = []
+    turns: list[tuple[bool, str, str]] = []
     lines: list[str] = []
     side: bool | None = None
     who = names.char
 
     def finish(is_user: bool) -> None:
         name = names.user if is_user else who
-        found.append((is_user, name, "\n".join(lines).replace(f"{name}:", "", 1).strip(SPACES)))
+        turns.append((is_user, name, "\n".join(lines).replace(f"{name}:", "", 1).strip(SPACES)))
         lines.clear()
 
     for line in block.replace("\r", "").split("\n")[1:]:
@@ -167,7 +167,7 @@ def _example_turns(block: str, names: Names) -> list[tuple[bool, str, str]]:
         lines.append(line)
     if side is not None:
         finish(side)
-    return found
+    return turns
 
 
 # -- the last line -------------------------------------------------------------------------------------
@@ -195,8 +195,8 @@ def format_last_line(name: str, line: LastLine, instruct: Instruct, names: Names
         name: whose reply it is.
     """
     behavior = instruct.names_behavior
-    wanted = behavior == "always" or (behavior == "force" and bool(names.group))
-    with_name = bool(name) and wanted and not (line.quiet and not line.loud)
+    needs_name = behavior == "always" or (behavior == "force" and bool(names.group))
+    with_name = bool(name) and needs_name and not (line.quiet and not line.loud)
     sequence = _last_sequence(line, instruct)
     filler = ""
     ending = instruct.output_sequence[-1:]

@@ -167,9 +167,9 @@ def entry_from_world_info(raw: Mapping[str, Any], uid: int | str) -> Entry:
     a file that does not say so leaves its secondary keys unused, as there."""
     values: dict[str, Any] = {"selective": False}
     for key, value in raw.items():
-        if (known := _WORLD.get(key)) is None:
+        if (target := _WORLD.get(key)) is None:
             continue
-        name, read, usual = known
+        name, read, usual = target
         # An empty text is as good as nothing where a number or a truth value was due; and most values are
         # just the default, which large books need not pay for.
         if value != "" and value is not usual:
@@ -186,9 +186,9 @@ def entry_from_character_book(raw: Mapping[str, Any], uid: int | str) -> Entry:
     values: dict[str, Any] = {"selective": False, "position": AFTER}
     if raw.get("position") == "before_char":
         values["position"] = BEFORE
-    for known, source in ((_BOOK, raw), (_NESTED, as_object(raw.get("extensions")))):
+    for table, source in ((_BOOK, raw), (_NESTED, as_object(raw.get("extensions")))):
         for key, value in source.items():
-            field = known.get(key)
+            field = table.get(key)
             if field is not None and value is not None and value != "":
                 values[field[0]] = field[1](value)
     if not values.get("comment"):

@@ -67,8 +67,8 @@ def _reader(document: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Entrie
 def _inside_novelai(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """The lorebook that a scenario or a story of NovelAI carries; empty where there is none."""
     holders = (document, as_object(document.get("content")))
-    books = [as_object(one.get("lorebook")) for one in holders]
-    return next((one for one in books if "lorebookVersion" in one), {})
+    books = [as_object(holder.get("lorebook")) for holder in holders]
+    return next((book for book in books if "lorebookVersion" in book), {})
 
 
 def _entries(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -120,8 +120,8 @@ def _both(key: str) -> str:
     parts = [part.strip() for part in key.split("&")]
     if key.startswith("/") or len(parts) < 2 or not all(parts):
         return key
-    wanted = "".join(rf"(?=[\s\S]*{re.escape(part)})" for part in parts)
-    return "/" + wanted.replace("/", r"\/") + "/i"
+    lookaheads = "".join(rf"(?=[\s\S]*{re.escape(part)})" for part in parts)
+    return "/" + lookaheads.replace("/", r"\/") + "/i"
 
 
 def _agnai(document: Mapping[str, Any]) -> Entries:
@@ -150,12 +150,14 @@ def _risu(document: Mapping[str, Any]) -> Entries:
     for entry in entries:
         if entry.get("mode") == "folder" or as_text(entry.get("key")).startswith(_FOLDER):
             continue
-        parent = next((one for raw, one in written if raw.get("id") == entry.get("id")), None)
+        parent = next(
+            (written_entry for raw, written_entry in written if raw.get("id") == entry.get("id")), None
+        )
         if entry.get("mode") == "child" and parent is not None:
             parent["key"] += _risu_keys(entry)
         else:
             written.append((entry, _risu_entry(entry)))
-    yield from (one for _, one in written)
+    yield from (written_entry for _, written_entry in written)
 
 
 def _risu_entry(entry: Mapping[str, Any]) -> dict[str, Any]:

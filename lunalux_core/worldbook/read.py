@@ -166,30 +166,30 @@ def _of_card(items: Items) -> tuple[tuple[Entry, ...], list[int | str]]:
     SillyTavern makes one object of them: the later entry of an id replaces the earlier, and whole numbers
     come first.
     """
-    found: dict[str, Entry] = {}
+    entries: dict[str, Entry] = {}
     doubled = []
     for place, (_, raw) in enumerate(items):
         uid = _identity(raw.get("id"), place)
-        if str(uid) in found:
+        if str(uid) in entries:
             doubled.append(uid)
-        found[str(uid)] = entry_from_character_book(raw, uid)
-    return tuple(entry for _, entry in javascript_order(found.items())), doubled
+        entries[str(uid)] = entry_from_character_book(raw, uid)
+    return tuple(entry for _, entry in javascript_order(entries.items())), doubled
 
 
 def _of_world(items: Items) -> tuple[tuple[Entry, ...], list[int | str]]:
     """Entries by their `uid`, else by their key. A uid that is there twice gets another one."""
-    found: dict[int | str, Entry] = {}
+    entries: dict[int | str, Entry] = {}
     doubled = []
     spare = len(items)
     for place, (key, raw) in enumerate(items):
         uid = _identity(raw.get("uid"), int(key) if is_index(key) else place)
-        if uid in found:
+        if uid in entries:
             doubled.append(uid)
-            while spare in found:
+            while spare in entries:
                 spare += 1
             uid = spare
-        found[uid] = entry_from_world_info(raw, uid)
-    return tuple(found.values()), doubled
+        entries[uid] = entry_from_world_info(raw, uid)
+    return tuple(entries.values()), doubled
 
 
 def _identity(value: object, otherwise: int) -> int | str:

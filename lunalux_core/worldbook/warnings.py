@@ -20,8 +20,8 @@ def book_warnings(book: Book, doubled: Sequence[Uid] = ()) -> tuple[str, ...]:
         outcome = "the later one is used" if of_card else "the later one got a new id"
         notes.append(f"{_entries(doubled)}: the id stands there twice; {outcome}.")
     for applies, test, sentence in _CHECKS:
-        if applies in (None, of_card) and (found := [entry.uid for entry in book.entries if test(entry)]):
-            notes.append(f"{_entries(found)}: {sentence}.")
+        if applies in (None, of_card) and (uids := [entry.uid for entry in book.entries if test(entry)]):
+            notes.append(f"{_entries(uids)}: {sentence}.")
     wishes = {
         "scan_depth": book.scan_depth,
         "token_budget": book.token_budget,
@@ -35,9 +35,9 @@ def book_warnings(book: Book, doubled: Sequence[Uid] = ()) -> tuple[str, ...]:
 
 
 def _entries(uids: Sequence[Uid]) -> str:
-    shown = ", ".join(map(str, uids[:_SHOWN]))
+    listed = ", ".join(map(str, uids[:_SHOWN]))
     more = f" and {len(uids) - _SHOWN} more" if len(uids) > _SHOWN else ""
-    return f"Entry {shown}" if len(uids) == 1 else f"Entries {shown}{more}"
+    return f"Entry {listed}" if len(uids) == 1 else f"Entries {listed}{more}"
 
 
 def _enabled_missing(entry: Entry) -> bool:

@@ -57,14 +57,14 @@ def write_character_book(book: Book) -> dict[str, Any]:
         return _renamed(book, inner) | {"entries": _placed(book, inner.get("entries"), "id", _card_entry)}
     original = as_object(book.raw.get("originalData")) if book.shape == "world_info" else {}
     sources = original.get("entries")
-    known = {
+    originals = {
         str(raw.get("id", place)): raw
         for place, raw in enumerate(sources if isinstance(sources, list) else ())
         if isinstance(raw, dict) and "keys" in raw
     }
     head = {key: book.raw[key] for key in _BOOK_LEVEL if key in book.raw}
-    head = {**original, **head} if known else {"extensions": {}, **head}
-    entries = [_card_entry(entry, known.get(str(entry.uid), {})) for entry in book.entries]
+    head = {**original, **head} if originals else {"extensions": {}, **head}
+    entries = [_card_entry(entry, originals.get(str(entry.uid), {})) for entry in book.entries]
     return _titled(book, head) | {"entries": entries}
 
 
@@ -80,8 +80,8 @@ def _inner(book: Book) -> Mapping[str, Any]:
 
 def _renamed(book: Book, head: Mapping[str, Any]) -> dict[str, Any]:
     """The head with a changed name. A file without one stays so: then the name is that of the file."""
-    given = head.get("name")
-    if not isinstance(given, str) or not given.strip() or given.strip() == book.name:
+    name = head.get("name")
+    if not isinstance(name, str) or not name.strip() or name.strip() == book.name:
         return dict(head)
     return {**head, "name": book.name}
 
@@ -101,11 +101,11 @@ def _placed(book: Book, container: object, label: str, write: _Writer) -> Any:
         places = list(container.items())
     else:
         places = [(str(i), raw) for i, raw in enumerate(container if isinstance(container, list) else ())]
-    left = {id(entry.raw): entry for entry in reversed(book.entries)}
+    unplaced = {id(entry.raw): entry for entry in reversed(book.entries)}
     uids = {str(entry.uid) for entry in book.entries}
     written: list[tuple[str, Any]] = []
     for key, raw in places:
-        entry = left.pop(id(raw), None)
+        entry = unplaced.pop(id(raw), None)
         if entry is not None:
             written.append((key, write(entry, raw)))
         elif not isinstance(raw, dict) or str(raw.get(label, key)) in uids:
@@ -130,14 +130,14 @@ def _world_info_entry(entry: Entry, base: Mapping[str, Any]) -> dict[str, Any]:
             changes["uid"] = entry.uid
         return {**base, **changes}
     extensions = dict(as_object(entry.raw.get("extensions")))
-    kept = as_object(extensions.pop(_KEPT, None))
+    extra = as_object(extensions.pop(_KEPT, None))
     written = {
         "uid": entry.uid,
         **{field.world: _value(entry, field) for field in FIELDS if _is_set(entry, field)},
         "addMemo": bool(entry.comment),
         "disable": entry.disabled,
     }
-    return {**kept, **written} | ({"extensions": extensions} if extensions else {})
+    return {**extra, **written} | ({"extensions": extensions} if extensions else {})
 
 
 def _card_entry(entry: Entry, base: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,21 +41,21 @@ class Point:
 def moment(text: str) -> float:
     """Seconds since 1970 of an ISO 8601 time; 0 for what is none."""
     try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         return 0.0
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def balances(movements: Sequence[Mapping[str, Any]], currency: str, now: int) -> list[Point]:
     """The balance after every movement of a coin, oldest first, counted back from the balance `now`."""
     points: list[Point] = []
     balance = now
-    for one in movements:  # newest first
-        if one.get("currency") != currency or one.get("status") == "REFUNDED":
+    for movement in movements:  # newest first
+        if movement.get("currency") != currency or movement.get("status") == "REFUNDED":
             continue
-        points.append(Point(moment(str(one.get("createdAt", ""))), balance))
-        balance -= int(one.get("amount", 0))
+        points.append(Point(moment(str(movement.get("createdAt", ""))), balance))
+        balance -= int(movement.get("amount", 0))
     if points and balance:
         points.append(Point(points[-1].at, balance))
     return points[::-1]

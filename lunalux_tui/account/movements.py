@@ -57,10 +57,10 @@ class Movements:
         if totals == self._read_for:
             return
         cache, key = self._view.runtime.library.cache, f"history:{state.user_id}"
-        kept = await cache.get(key)
-        if kept is not None:
-            self._show(kept.value["movements"], kept.value["next"])
-            if kept.value["totals"] == [*totals]:
+        cached = await cache.get(key)
+        if cached is not None:
+            self._show(cached.value["movements"], cached.value["next"])
+            if cached.value["totals"] == [*totals]:
                 self._read_for = totals
                 return
         if not state.signed_in or state.offline:

@@ -172,25 +172,25 @@ class MovesPanel(Panel):
     def rows(self, width: int) -> Sequence[Sequence[Part]]:
         if self.account is None or not self.movements:
             return ()
-        rows = [self._row(one, width) for one in self.movements]
+        rows = [self._row(movement, width) for movement in self.movements]
         if self.more:
             rows.append((Part(f"[ {t('action.account.more.label')} ]", ACCENT, "screen.more"),))
         return rows
 
-    def _row(self, one: Mapping[str, Any], width: int) -> Sequence[Part]:
-        at = moment(str(one.get("createdAt", "")))
+    def _row(self, movement: Mapping[str, Any], width: int) -> Sequence[Part]:
+        at = moment(str(movement.get("createdAt", "")))
         when = datetime.fromtimestamp(at).strftime("%m-%d %H:%M") if at else " " * 11
-        kind = clean_line(str(one.get("kind", "")), 40)
+        kind = clean_line(str(movement.get("kind", "")), 40)
         name = t(f"wallet.kind.{kind}") if has(f"wallet.kind.{kind}") else kind
-        detail = clean_line(str(one.get("modelId") or ""), 40)
-        amount, sign = int(one.get("amount", 0)), LUNA if one.get("currency") == "luna" else STAR
-        back = one.get("status") == "REFUNDED"
+        detail = clean_line(str(movement.get("modelId") or ""), 40)
+        amount, sign = int(movement.get("amount", 0)), LUNA if movement.get("currency") == "luna" else STAR
+        back = movement.get("status") == "REFUNDED"
         style = MUTED if back or not amount else ACCENT if amount > 0 else USER
         text = (
             t("wallet.refunded" if back else "wallet.free") if back or not amount else f"{amount:+,} {sign}"
         )
         right = [Part(text, style | (BOLD if amount > 0 else 0))]
-        status = f" · {t('wallet.open')}" if one.get("status") == "RESERVED" else ""
+        status = f" · {t('wallet.open')}" if movement.get("status") == "RESERVED" else ""
         left = [
             Part(f"{when}  ", MUTED),
             Part(name),

@@ -36,13 +36,16 @@ class TakenOverPanel(Panel):
         if self.account is None or self.account.status != "taken_over":
             return ()
         keys = [
-            key for one in actions_of(self.app) if one.id == ACTION for key in keys_of(one, keymap_of(self))
+            key
+            for action in actions_of(self.app)
+            if action.id == ACTION
+            for key in keys_of(action, keymap_of(self))
         ]
         label = " · ".join([t("action.account.sign_in.label"), *map(key_name, keys[:1])])
-        said = wrap([(f"⚠ {t('account.notice.taken_over')}", ERROR | BOLD)], width)
+        lines = wrap([(f"⚠ {t('account.notice.taken_over')}", ERROR | BOLD)], width)
         hint = wrap([(t("account.notice.taken_over_hint"), MUTED)], width)
         return [
-            *(tuple(Part(text, style) for text, style in line) for line in (*said, *hint)),
+            *(tuple(Part(text, style) for text, style in line) for line in (*lines, *hint)),
             (Part(f"[ {label} ]", ACCENT | BOLD, ACTION),),
         ]
 

@@ -16,7 +16,7 @@ from lunalux_core.account import AccountState
 from lunalux_core.errors import InvalidInput
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import command_settings, with_runtime
+from lunalux_tui.cli.run import command_settings, in_runtime, with_runtime
 from lunalux_tui.cli.values import input_secret
 from lunalux_tui.i18n import t
 
@@ -45,23 +45,25 @@ def signup(
     """
     address = _address(email or email_option)
     password = _password(password_stdin, twice=True)
+    with_runtime(lambda runtime: _sign_up(runtime, address, password, referral, as_json=as_json))
 
-    async def work(runtime: Runtime) -> None:
-        confirmed = await runtime.account.sign_up(address, password, referral)
-        if as_json:
-            output.print_json({"confirmed": confirmed, **_state(runtime.account.state, runtime.place)})
-        elif confirmed:
-            output.say("signed_in", email=address)
-        else:
-            output.say("code_mailed", email=address)
-        if confirmed:
-            _tell_of_beginnings(runtime)
 
-    with_runtime(work)
+async def _sign_up(runtime: Runtime, address: str, password: str, referral: str, *, as_json: bool) -> None:
+    confirmed = await runtime.account.sign_up(address, password, referral)
+    if as_json:
+        output.print_json({"confirmed": confirmed, **_state(runtime.account.state, runtime.place)})
+    elif confirmed:
+        output.say("signed_in", email=address)
+    else:
+        output.say("code_mailed", email=address)
+    if confirmed:
+        _tell_of_beginnings(runtime)
 
 
 @account_app.command()
-def confirm(
+@in_runtime
+async def confirm(
+    runtime: Runtime,
     email: str = EMAIL,
     code: str = typer.Argument("", metavar="CODE", help="The code from the mail."),
     email_option: str = EMAIL_OPTION,
@@ -79,18 +81,14 @@ def confirm(
         raise InvalidInput(
             "USAGE", "There is no code.", "Give the code from the mail, or --resend.", kind="code"
         )
-
-    async def work(runtime: Runtime) -> None:
-        if resend:
-            await runtime.account.resend(address)
-        else:
-            await runtime.account.confirm(address, secret)
-        if as_json:
-            output.print_json({"email": address, "confirmed": not resend})
-        else:
-            output.say("code_again" if resend else "confirmed")
-
-    with_runtime(work)
+    if resend:
+        await runtime.account.resend(address)
+    else:
+        await runtime.account.confirm(address, secret)
+    if as_json:
+        output.print_json({"email": address, "confirmed": not resend})
+    else:
+        output.say("code_again" if resend else "confirmed")
 
 
 @account_app.command()
@@ -110,50 +108,52 @@ def login(
     Without an e-mail, the local account of the embedded backend is signed in.
     """
     address = email or email_option
-
-    async def work(runtime: Runtime) -> None:
-        account = runtime.account
-        if forgot:
-            await account.forgot(_address(address))
-            output.say("reset_mailed", email=address)
-            return
-        if address:
-            if reset:
-                await account.reset(address, reset, password)
-            state = await account.sign_in(address, password, referral)
-        else:
-            state = await account.sign_in_locally()
-        if as_json:
-            output.print_json(_state(state, runtime.place))
-        else:
-            output.say("signed_in", email=state.email)
-        _tell_of_beginnings(runtime)
-
-    if address and not forgot:
+    if forgot:
+        with_runtime(lambda runtime: runtime.account.forgot(_address(address)))
+        output.say("reset_mailed", email=address)
+        return
+    password = ""
+    if address:
         _address(address)
         password = _password(password_stdin, twice=bool(reset))
-    with_runtime(work)
+    with_runtime(lambda runtime: _sign_in(runtime, address, password, reset, referral, as_json=as_json))
+
+
+async def _sign_in(
+    runtime: Runtime, address: str, password: str, reset: str, referral: str, *, as_json: bool
+) -> None:
+    account = runtime.account
+    if address:
+        if reset:
+            await account.reset(address, reset, password)
+        state = await account.sign_in(address, password, referral)
+    else:
+        state = await account.sign_in_locally()
+    if as_json:
+        output.print_json(_state(state, runtime.place))
+    else:
+        output.say("signed_in", email=state.email)
+    _tell_of_beginnings(runtime)
 
 
 @account_app.command()
-def logout(as_json: bool = JSON) -> None:
+@in_runtime
+async def logout(runtime: Runtime, as_json: bool = JSON) -> None:
     """Sign out on this computer; the library stays.
 
     Example: lunalux account logout
     """
-
-    async def work(runtime: Runtime) -> None:
-        await runtime.account.sign_out()
-        if as_json:
-            output.print_json(_state(runtime.account.state, runtime.place))
-        else:
-            output.say("signed_out")
-
-    with_runtime(work)
+    await runtime.account.sign_out()
+    if as_json:
+        output.print_json(_state(runtime.account.state, runtime.place))
+    else:
+        output.say("signed_out")
 
 
 @account_app.command()
-def show(
+@in_runtime
+async def show(
+    runtime: Runtime,
     refresh: bool = typer.Option(False, "--refresh", help="Ask the backend for everything anew."),
     as_json: bool = JSON,
 ) -> None:
@@ -161,41 +161,36 @@ def show(
 
     Example: lunalux account show --json
     """
-
-    async def work(runtime: Runtime) -> None:
-        state = await snapshot(runtime, refresh=refresh)
-        if as_json:
-            output.print_json(_state(state, runtime.place))
-            return
-        output.print_table(
-            ["what", "value"],
-            [
-                ["user id", state.user_id],
-                ["e-mail", state.email],
-                ["username", state.username or "-"],
-                ["session", "local account" if state.local else "signed in"],
-                ["backend", runtime.place],
-            ],
-        )
-
-    with_runtime(work)
+    state = await snapshot(runtime, refresh=refresh)
+    if as_json:
+        output.print_json(_state(state, runtime.place))
+        return
+    output.print_table(
+        ["what", "value"],
+        [
+            ["user id", state.user_id],
+            ["e-mail", state.email],
+            ["username", state.username or "-"],
+            ["session", "local account" if state.local else "signed in"],
+            ["backend", runtime.place],
+        ],
+    )
 
 
 @account_app.command()
-def username(name: str = typer.Argument(metavar="NAME"), as_json: bool = JSON) -> None:
+@in_runtime
+async def username(
+    runtime: Runtime, name: str = typer.Argument(metavar="NAME"), as_json: bool = JSON
+) -> None:
     """Choose or change the username.
 
     Example: lunalux account username ada
     """
-
-    async def work(runtime: Runtime) -> None:
-        state = await runtime.account.set_username(name)
-        if as_json:
-            output.print_json(_state(state, runtime.place))
-        else:
-            output.say("renamed", name=state.username)
-
-    with_runtime(work)
+    state = await runtime.account.set_username(name)
+    if as_json:
+        output.print_json(_state(state, runtime.place))
+    else:
+        output.say("renamed", name=state.username)
 
 
 @account_app.command()
@@ -215,23 +210,22 @@ def erase(
             "USAGE", "An erased account cannot be brought back.", "Repeat it with --yes.", kind="erase"
         )
 
-    async def online(runtime: Runtime) -> AccountState:
-        return await runtime.account.online()
-
-    async def work(runtime: Runtime) -> None:
-        await runtime.account.online()
-        await runtime.account.erase(password)
-        if as_json:
-            output.print_json({"userId": state.user_id, "erased": True})
-        else:
-            output.note(t("account.erase.done"))
-
     settings = command_settings()
-    state = with_runtime(online, settings=settings)  # asked between two runs: ctrl+c ends a question at once
+    # Asked between two runs: ctrl+c ends a question at once.
+    state = with_runtime(lambda runtime: runtime.account.online(), settings=settings)
     if not yes:
         _ask_for_word(state)
     password = "" if state.local else _password(password_stdin, twice=False)
-    with_runtime(work, settings=settings)
+    with_runtime(lambda runtime: _erase(runtime, password), settings=settings)
+    if as_json:
+        output.print_json({"userId": state.user_id, "erased": True})
+    else:
+        output.note(t("account.erase.done"))
+
+
+async def _erase(runtime: Runtime, password: str) -> None:
+    await runtime.account.online()
+    await runtime.account.erase(password)
 
 
 def _ask_for_word(state: AccountState) -> None:

@@ -9,13 +9,15 @@ See docs/spec/backend.md: Money rules, Tables.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from functools import wraps
+from inspect import Parameter
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, cast
 
 import typer
 
 from lunalux_core.errors import InvalidInput, NotFound, StorageError
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import run_work
+from lunalux_tui.cli.run import run_work, show_parameters
 from lunalux_tui.cli.serve import backend_settings, chosen_storage, open_services
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from lunalux_core.wire.base import Lang
     from lunalux_tui.cli.serve import Storage
 
-T = TypeVar("T")
+P = ParamSpec("P")
 Currency = Literal["star", "luna"]
 
 admin_app = typer.Typer(
@@ -47,18 +49,25 @@ USER = typer.Argument(metavar="EMAIL_OR_ID", help="E-mail address or user id.")
 ID = typer.Argument(metavar="ID", help="Community id of a character.")
 
 
-def with_services(storage: str, work: Callable[[Services], Awaitable[T]]) -> T:
-    """Open the storage's services, do the work, close them."""
-    settings, kind = backend_settings(), chosen_storage(storage)
+def in_services(command: Callable[Concatenate[Services, P], Awaitable[None]]) -> Callable[..., None]:
+    """Make a command of an asynchronous function: it is given the services of the storage that `--storage`
+    names, as its first parameter."""
 
-    async def run() -> T:
-        services = await open_services(settings, kind)
-        try:
-            return await work(services)
-        finally:
-            await services.aclose()
+    @wraps(command)
+    def run(*args: Any, storage: str, **kwargs: Any) -> None:
+        settings, kind = backend_settings(), chosen_storage(storage)
 
-    return run_work(run)
+        async def opened() -> None:
+            services = await open_services(settings, kind)
+            try:
+                await command(services, *args, **kwargs)
+            finally:
+                await services.aclose()
+
+        run_work(opened)
+
+    option = Parameter("storage", Parameter.POSITIONAL_OR_KEYWORD, default=STORAGE, annotation=str)
+    return show_parameters(run, command, option)
 
 
 @admin_app.command()
@@ -83,7 +92,8 @@ def provision(storage: str = STORAGE, dry_run: bool = DRY_RUN, as_json: bool = J
 
 
 @admin_app.command("migrate-sk")
-def migrate_sk(storage: str = STORAGE, dry_run: bool = DRY_RUN, as_json: bool = JSON) -> None:
+@in_services
+async def migrate_sk(services: Services, dry_run: bool = DRY_RUN, as_json: bool = JSON) -> None:
     """Move character rows from the legacy sort key "0" to PROFILE, and take over rows of the top lists that
     no card has a note of; safe to stop and start again.
 
@@ -91,32 +101,28 @@ def migrate_sk(storage: str = STORAGE, dry_run: bool = DRY_RUN, as_json: bool = 
 
     The exit code is 7 when cards stand under both keys and a person must look.
     """
+    from lunalux_core.backend.market.ranking_schedule import LANGS, table_of
+    from lunalux_core.backend.storage.migrate import migrate_sk as migrate
 
-    async def work(services: Services) -> dict[str, Any]:
-        from lunalux_core.backend.market.ranking_schedule import LANGS, table_of
-        from lunalux_core.backend.storage.migrate import migrate_sk as migrate
-
-        moved, adopted, doubled = 0, 0, []
-        for lang in LANGS:
-            table = table_of(services.settings, lang)
-            done = await migrate(services.store, table, dry_run=dry_run)
-            moved += done.moved
-            doubled += [f"{table} {key}" for key in done.doubled]
-            adopted += await services.ranking.adopt(lang, dry_run=dry_run)
-        told: dict[str, Any] = {"moved": moved, "doubled": doubled, "dryRun": dry_run}
-        return told | ({"adopted": adopted} if adopted else {})
-
-    done = with_services(storage, work)
-    _tell(done, as_json)
-    if done["doubled"]:
+    moved, adopted, doubled = 0, 0, []
+    for lang in LANGS:
+        table = table_of(services.settings, lang)
+        done = await migrate(services.store, table, dry_run=dry_run)
+        moved += done.moved
+        doubled += [f"{table} {key}" for key in done.doubled]
+        adopted += await services.ranking.adopt(lang, dry_run=dry_run)
+    more = {"adopted": adopted} if adopted else {}
+    _tell({"moved": moved, "doubled": doubled, "dryRun": dry_run, **more}, as_json)
+    if doubled:
         raise typer.Exit(output.PARTLY)
 
 
 @admin_app.command()
-def rank(
+@in_services
+async def rank(
+    services: Services,
     lang: str = typer.Option("", "--lang", help="en or zh; both by default."),
     sort: str = typer.Option("", "--sort", help="hot or new; both by default."),
-    storage: str = STORAGE,
     as_json: bool = JSON,
 ) -> None:
     """Run one ranking batch: bring what changed into the market's orders.
@@ -129,21 +135,15 @@ def rank(
         raise InvalidInput(
             "USAGE", "That list is not known.", "Use --lang en or zh, --sort hot or new.", kind="list"
         )
-
-    async def work(services: Services) -> list[dict[str, Any]]:
-        return [
-            {
-                "lang": one,
-                "sort": order,
-                "ranked": await services.ranking.drain(
-                    cast("Lang", one), "hot" if order == "hot" else "time"
-                ),
-            }
-            for one in langs
-            for order in sorts
-        ]
-
-    done = with_services(storage, work)
+    done = [
+        {
+            "lang": one,
+            "sort": order,
+            "ranked": await services.ranking.drain(cast("Lang", one), "hot" if order == "hot" else "time"),
+        }
+        for one in langs
+        for order in sorts
+    ]
     if as_json:
         output.print_json(done)
     else:
@@ -151,14 +151,15 @@ def rank(
 
 
 @coupon_app.command("create")
-def create_coupon(
+@in_services
+async def create_coupon(
+    services: Services,
     code: str = typer.Argument(metavar="CODE"),
     currency: str = typer.Option(..., "--currency", help="star or luna."),
     amount: int = typer.Option(..., "--amount", help="Coins for each claim.", min=1),
     claims: int | None = typer.Option(
         None, "--claims", help="Accounts that may claim it; one by default.", min=1
     ),
-    storage: str = STORAGE,
     as_json: bool = JSON,
 ) -> None:
     """Issue a coupon.
@@ -167,16 +168,14 @@ def create_coupon(
     """
     if currency not in {"star", "luna"}:
         raise output.not_known("--currency", currency, ("star", "luna"))
-
-    async def work(services: Services) -> dict[str, Any]:
-        made = await services.coupons.create(code, cast("Currency", currency), amount, claims)
-        return {"coupon": made.code, "currency": currency, "amount": amount, "claims": claims}
-
-    _tell(with_services(storage, work), as_json)
+    made = await services.coupons.create(code, cast("Currency", currency), amount, claims)
+    _tell({"coupon": made.code, "currency": currency, "amount": amount, "claims": claims}, as_json)
 
 
 @model_app.command("put")
-def put_model(
+@in_services
+async def put_model(
+    services: Services,
     model_id: str = typer.Argument(metavar="MODEL_ID", help='E.g. "004".'),
     name: str = typer.Option(..., "--name", help="What people see."),
     kind: str = typer.Option(..., "--type", help="openai, gemini or practice."),
@@ -189,48 +188,40 @@ def put_model(
     sort_order: int = typer.Option(100, "--sort-order", help="Place in the list."),
     max_input_chars: int | None = typer.Option(None, "--max-input-chars", min=1),
     max_output_tokens: int | None = typer.Option(None, "--max-output-tokens", min=1),
-    storage: str = STORAGE,
     as_json: bool = JSON,
 ) -> None:
     """Write a row of the price list (replaces one of the same id).
 
     Example: lunalux admin model put 004 --name Muse --type openai --model gpt-4o-mini --star-cost 4
     """
+    from lunalux_core.backend.money.billing import ModelConfig
 
-    async def work(services: Services) -> dict[str, Any]:
-        from lunalux_core.backend.money.billing import ModelConfig
-
-        config = ModelConfig(
-            model_id,
-            name,
-            kind,
-            model,
-            free_level,
-            star_cost >= 0,
-            luna_cost >= 0,
-            star_cost,
-            luna_cost,
-            sort_order,
-            max_input_chars,
-            max_output_tokens,
-        )
-        await services.models.put(config)
-        return _config(config)
-
-    _tell(with_services(storage, work), as_json)
+    config = ModelConfig(
+        model_id,
+        name,
+        kind,
+        model,
+        free_level,
+        star_cost >= 0,
+        luna_cost >= 0,
+        star_cost,
+        luna_cost,
+        sort_order,
+        max_input_chars,
+        max_output_tokens,
+    )
+    await services.models.put(config)
+    _tell(_config(config), as_json)
 
 
 @model_app.command("list")
-def list_models(storage: str = STORAGE, as_json: bool = JSON) -> None:
+@in_services
+async def list_models(services: Services, as_json: bool = JSON) -> None:
     """The price list.
 
     Example: lunalux admin model list --json
     """
-
-    async def work(services: Services) -> list[dict[str, Any]]:
-        return [_config(config) for config in await services.models.list()]
-
-    done = with_services(storage, work)
+    done = [_config(config) for config in await services.models.list()]
     if as_json:
         output.print_json(done)
     else:
@@ -239,11 +230,12 @@ def list_models(storage: str = STORAGE, as_json: bool = JSON) -> None:
 
 
 @user_app.command()
-def credit(
+@in_services
+async def credit(
+    services: Services,
     user: str = USER,
     star: int = typer.Option(0, "--star", help="Star coins to give; negative takes."),
     luna: int = typer.Option(0, "--luna", help="Luna coins to give; negative takes."),
-    storage: str = STORAGE,
     as_json: bool = JSON,
 ) -> None:
     """Give coins to an account, or take them, as movements of its ledger.
@@ -254,43 +246,37 @@ def credit(
         raise InvalidInput(
             "USAGE", "There is nothing to credit.", "Give --star N, --luna N or both.", kind="credit"
         )
-
-    async def work(services: Services) -> dict[str, Any]:
-        user_id = await _user_id(services, user)
-        wallet = await services.wallets.require(user_id)
-        if star:
-            wallet = await services.wallets.adjust(user_id, "star", star)
-        if luna:
-            wallet = await services.wallets.adjust(user_id, "luna", luna)
-        return _wallet(user_id, wallet)
-
-    _tell(with_services(storage, work), as_json)
+    user_id = await _user_id(services, user)
+    wallet = await services.wallets.require(user_id)
+    if star:
+        wallet = await services.wallets.adjust(user_id, "star", star)
+    if luna:
+        wallet = await services.wallets.adjust(user_id, "luna", luna)
+    _tell(_wallet(user_id, wallet), as_json)
 
 
 @user_app.command()
-def lux(
+@in_services
+async def lux(
+    services: Services,
     user: str = USER,
     level: int = typer.Argument(metavar="LEVEL", help="0 Lux, 1 Super Lux, 2 Ultra Lux.", min=0, max=2),
-    storage: str = STORAGE,
     as_json: bool = JSON,
 ) -> None:
     """Set an account's Lux level.
 
     Example: lunalux admin user lux ada@example.org 2
     """
-
-    async def work(services: Services) -> dict[str, Any]:
-        user_id = await _user_id(services, user)
-        return _wallet(user_id, await services.wallets.set_level(user_id, level))
-
-    _tell(with_services(storage, work), as_json)
+    user_id = await _user_id(services, user)
+    _tell(_wallet(user_id, await services.wallets.set_level(user_id, level)), as_json)
 
 
 @user_app.command("erase")
-def erase_user(
+@in_services
+async def erase_user(
+    services: Services,
     user: str = USER,
     yes: bool = typer.Option(False, "--yes", help="Really do it; it cannot be undone."),
-    storage: str = STORAGE,
     as_json: bool = JSON,
 ) -> None:
     """Erase an account: sign-in, name, wallet, movements, likes, cards and their files; for good.
@@ -301,26 +287,20 @@ def erase_user(
         raise InvalidInput(
             "USAGE", "An erased account cannot be brought back.", "Repeat it with --yes.", kind="erase"
         )
-
-    async def work(services: Services) -> dict[str, Any]:
-        user_id = await _user_id(services, user)
-        profile = await services.users.get(user_id)
-        cards = await services.erasure.adopt(user_id)
-        await services.erasure.erase(user_id, profile.email if profile is not None else "")
-        return {"userId": user_id, "cards": cards, "erased": True}
-
-    _tell(with_services(storage, work), as_json)
+    user_id = await _user_id(services, user)
+    profile = await services.users.get(user_id)
+    cards = await services.erasure.adopt(user_id)
+    await services.erasure.erase(user_id, profile.email if profile is not None else "")
+    _tell({"userId": user_id, "cards": cards, "erased": True}, as_json)
 
 
 def _moderation(verb: str, status: Literal["active", "hidden", "deleted"], help: str) -> None:
-    def command(card_id: str = ID, storage: str = STORAGE, as_json: bool = JSON) -> None:
-        async def work(services: Services) -> dict[str, Any]:
-            card = await services.characters.set_status(card_id, status)
-            await services.ranking.drain(card.language, "hot")
-            await services.ranking.drain(card.language, "time")
-            return {"id": card_id, "status": status}
-
-        _tell(with_services(storage, work), as_json)
+    @in_services
+    async def command(services: Services, card_id: str = ID, as_json: bool = JSON) -> None:
+        card = await services.characters.set_status(card_id, status)
+        await services.ranking.drain(card.language, "hot")
+        await services.ranking.drain(card.language, "time")
+        _tell({"id": card_id, "status": status}, as_json)
 
     market_app.command(verb, help=f"{help}\n\nExample: lunalux admin market {verb} 5f0c…")(command)
 
@@ -331,62 +311,54 @@ _moderation("remove", "deleted", "Remove a character from the market for good.")
 
 
 @market_app.command("reports")
-def list_reports(storage: str = STORAGE, as_json: bool = JSON) -> None:
+@in_services
+async def list_reports(services: Services, as_json: bool = JSON) -> None:
     """What people reported, newest first.
 
     Example: lunalux admin market reports --json
     """
-
-    async def work(services: Services) -> list[dict[str, Any]]:
-        found = []
-        for row in await services.characters.reports():
-            card = await services.characters.find_any(row["characterId"])
-            found.append(
-                {
-                    "id": row["characterId"],
-                    "name": card.name if card else "",
-                    "status": card.status if card else "gone",
-                    "reason": row["reason"],
-                    "userId": row["userId"],
-                    "createdAt": row["createdAt"],
-                }
-            )
-        return found
-
-    done = with_services(storage, work)
+    rows = []
+    for report in await services.characters.reports():
+        card = await services.characters.find_any(report["characterId"])
+        rows.append(
+            {
+                "id": report["characterId"],
+                "name": card.name if card else "",
+                "status": card.status if card else "gone",
+                "reason": report["reason"],
+                "userId": report["userId"],
+                "createdAt": report["createdAt"],
+            }
+        )
     if as_json:
-        output.print_json(done)
+        output.print_json(rows)
     else:
         columns = ("createdAt", "id", "name", "status", "reason")
-        output.print_table(columns, [[row[column] for column in columns] for row in done])
+        output.print_table(columns, [[row[column] for column in columns] for row in rows])
 
 
 @admin_app.command()
-def reconcile(storage: str = STORAGE, as_json: bool = JSON) -> None:
+@in_services
+async def reconcile(services: Services, as_json: bool = JSON) -> None:
     """Check every account's books: balance = gains less uses = sum of movements.
 
     Example: lunalux admin reconcile --json
 
     The exit code is 7 when any account's books disagree.
     """
-
-    async def work(services: Services) -> tuple[int, list[dict[str, Any]]]:
-        found = [
-            {
-                "userId": one.user_id,
-                "currency": one.currency,
-                "balance": one.balance,
-                "ledger": one.ledger,
-                "movements": one.movements,
-            }
-            async for one in services.sweeper.reconcile()
-        ]
-        users = 0
-        async for item in services.store.scan_all(services.settings.tables.wallet):
-            users += item["SK"] == "WALLET"
-        return users, found
-
-    users, found = with_services(storage, work)
+    found = [
+        {
+            "userId": one.user_id,
+            "currency": one.currency,
+            "balance": one.balance,
+            "ledger": one.ledger,
+            "movements": one.movements,
+        }
+        async for one in services.sweeper.reconcile()
+    ]
+    users = 0
+    async for item in services.store.scan_all(services.settings.tables.wallet):
+        users += item["SK"] == "WALLET"
     if as_json:
         output.print_json({"ok": not found, "users": users, "discrepancies": found})
     else:

@@ -15,7 +15,7 @@ from lunalux_core.library.tags import Tag, pick
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, YES, free_path, read_file, write_file
-from lunalux_tui.cli.run import command_settings, delete_asked, with_runtime
+from lunalux_tui.cli.run import command_settings, delete_asked, in_runtime
 from lunalux_tui.cli.values import input_lines
 from lunalux_tui.i18n import t
 
@@ -34,7 +34,9 @@ NAME = typer.Argument(metavar="NAME_OR_ID", help="Name, id, or the first letters
 
 
 @character_app.command("list")
-def list_characters(
+@in_runtime
+async def list_characters(
+    runtime: Runtime,
     search: str = typer.Argument("", help="Only those with these words in name, intro, creator or tags."),
     favourites: bool = typer.Option(False, "--favourites", help="Only favourites."),
     tag: list[str] = typer.Option([], help="Only those with this tag, yours or their card's; repeat it."),
@@ -48,60 +50,55 @@ def list_characters(
     """
     if sort not in ORDERS:
         raise output.not_known("--sort", sort, ORDERS)
-
-    async def work(runtime: Runtime) -> None:
-        await runtime.first_start()
-        order = next(one for one in ORDERS if one == sort)
-        having, lacking = await _known_tags(runtime, tag, without)
-        wanted = Wanted(search, favourites, having, lacking, order=order)
-        found, _ = await runtime.library.characters.page(wanted)
-        own = await runtime.library.tags.of()
-        if as_json:
-            output.print_json([_summary(one, own.get(one.id, ())) for one in found])
-            return
-        output.print_table(
-            ["id", "", "name", "lang", "spec", "tags", "intro"],
-            [
-                [c.id, "★" if c.favourite else "", c.name, c.language, c.spec, tags, c.intro]
-                for c, tags in ((c, _tags(c, own.get(c.id, ()))) for c in found)
-            ],
-        )
-
-    with_runtime(work)
+    await runtime.first_start()
+    order = next(one for one in ORDERS if one == sort)
+    having, lacking = await _known_tags(runtime, tag, without)
+    wanted = Wanted(search, favourites, having, lacking, order=order)
+    found, _ = await runtime.library.characters.page(wanted)
+    own = await runtime.library.tags.of()
+    if as_json:
+        output.print_json([_summary(one, own.get(one.id, ())) for one in found])
+        return
+    output.print_table(
+        ["id", "", "name", "lang", "spec", "tags", "intro"],
+        [
+            [c.id, "★" if c.favourite else "", c.name, c.language, c.spec, tags, c.intro]
+            for c, tags in ((c, _tags(c, own.get(c.id, ()))) for c in found)
+        ],
+    )
 
 
 @character_app.command()
-def show(name: str = NAME, as_json: bool = JSON) -> None:
+@in_runtime
+async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
     """One character; with --json the whole normalised card (as V3) and its binding.
 
     Example: lunalux character show Mirelle --json
     """
+    from lunalux_core.cards.card import Card
 
-    async def work(runtime: Runtime) -> None:
-        from lunalux_core.cards.card import Card
-
-        await runtime.first_start()
-        found = await runtime.library.characters.find(name)
-        card = Card.parse(found.document)
-        own = (await runtime.library.tags.of([found.id])).get(found.id, ())
-        if as_json:
-            output.print_json(
-                {
-                    **_summary(found.summary, own),
-                    "content_hash": found.content_hash,
-                    "scripts_allowed": found.scripts_allowed,
-                    "updated_at": found.updated_at,
-                    "card": card.normalised(),
-                }
-            )
-        else:
-            _print_card(found, card.normalised()["data"], own)
-
-    with_runtime(work)
+    await runtime.first_start()
+    found = await runtime.library.characters.find(name)
+    card = Card.parse(found.document)
+    own = (await runtime.library.tags.of([found.id])).get(found.id, ())
+    if as_json:
+        output.print_json(
+            {
+                **_summary(found.summary, own),
+                "content_hash": found.content_hash,
+                "scripts_allowed": found.scripts_allowed,
+                "updated_at": found.updated_at,
+                "card": card.normalised(),
+            }
+        )
+    else:
+        _print_card(found, card.normalised()["data"], own)
 
 
 @character_app.command("export")
-def export(
+@in_runtime
+async def export(
+    runtime: Runtime,
     name: str = NAME,
     path: Path = typer.Argument(help="A .png, .json or .charx file to write; or a folder."),
     spec: str | None = typer.Option(None, help="v2 or v3; by default as the card is (PNG: both)."),
@@ -114,22 +111,18 @@ def export(
     """
     if spec not in {None, "v2", "v3"}:
         raise output.not_known("--spec", spec, ("v2", "v3"))
+    from lunalux_core.exporting.target import card_file, file_name
 
-    async def work(runtime: Runtime) -> None:
-        from lunalux_core.exporting.target import card_file, file_name
-
-        await runtime.first_start()
-        found = await runtime.library.characters.find(name)
-        target = path.expanduser()
-        if target.is_dir():
-            target /= f"{file_name(found.name)}.png"
-        write_file(free_path(target, force=force), card_file(runtime.library, found, _format(target), spec))
-        if as_json:
-            output.print_json({"id": found.id, "name": found.name, "path": str(target)})
-        else:
-            output.say("written", path=target)
-
-    with_runtime(work)
+    await runtime.first_start()
+    found = await runtime.library.characters.find(name)
+    target = path.expanduser()
+    if target.is_dir():
+        target /= f"{file_name(found.name)}.png"
+    write_file(free_path(target, force=force), card_file(runtime.library, found, _format(target), spec))
+    if as_json:
+        output.print_json({"id": found.id, "name": found.name, "path": str(target)})
+    else:
+        output.say("written", path=target)
 
 
 @character_app.command()
@@ -161,7 +154,9 @@ def delete(
 
 
 @character_app.command()
-def allow_scripts(
+@in_runtime
+async def allow_scripts(
+    runtime: Runtime,
     name: str = NAME,
     no: bool = typer.Option(False, "--no", help="Do not run them, and do not ask again."),
     as_json: bool = JSON,
@@ -173,31 +168,27 @@ def allow_scripts(
     They can change what is shown, what is stored and what the model gets; they cannot run programs or reach
     the network. Scripts on your own shelf have switches of their own: `lunalux regex enable`.
     """
+    from lunalux_core.chat.card_scripts import changes, scripts_of, works_on
 
-    async def work(runtime: Runtime) -> None:
-        from lunalux_core.chat.card_scripts import changes, scripts_of, works_on
-
-        await runtime.first_start()
-        character = await runtime.library.characters.find(name)
-        found = scripts_of(character)
-        scripts = found.scripts if found else ()
-        if found is not None:
-            await runtime.library.characters.allow_scripts(character.id, not no)
-        if as_json:
-            told = [
-                {"name": called, "works_on": list(works_on(one)), "changes": list(changes(one))}
-                for called, one in zip(found.names if found else (), scripts, strict=True)
-            ]
-            allowed = not no if scripts else character.scripts_allowed
-            output.print_json(
-                {"id": character.id, "name": character.name, "scripts_allowed": allowed, "scripts": told}
-            )
-        elif found is None:
-            output.say("scripts_none", name=character.name)
-        else:
-            output.say("scripts_refused" if no else "scripts_allowed", name=character.name, n=len(scripts))
-
-    with_runtime(work)
+    await runtime.first_start()
+    character = await runtime.library.characters.find(name)
+    found = scripts_of(character)
+    scripts = found.scripts if found else ()
+    if found is not None:
+        await runtime.library.characters.allow_scripts(character.id, not no)
+    if as_json:
+        told = [
+            {"name": called, "works_on": list(works_on(one)), "changes": list(changes(one))}
+            for called, one in zip(found.names if found else (), scripts, strict=True)
+        ]
+        allowed = not no if scripts else character.scripts_allowed
+        output.print_json(
+            {"id": character.id, "name": character.name, "scripts_allowed": allowed, "scripts": told}
+        )
+    elif found is None:
+        output.say("scripts_none", name=character.name)
+    else:
+        output.say("scripts_refused" if no else "scripts_allowed", name=character.name, n=len(scripts))
 
 
 @character_app.command()

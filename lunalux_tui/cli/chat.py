@@ -7,8 +7,9 @@ See docs/spec/design.md: The command line.
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import typer
@@ -17,12 +18,15 @@ from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.dialogue.turn import (
     Billed,
     PluginFailed,
+    ProfileLacks,
     ReplyKept,
     Reread,
     ScriptSkipped,
+    SideReply,
     TemplateFailed,
     TextDelta,
     TurnCompleted,
+    TurnEvent,
     TurnOptions,
     TurnStarted,
     WorldbookOverflowed,
@@ -32,6 +36,7 @@ from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.llm.parameters import read_pairs
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
+from lunalux_tui.cli.chat_wishes import MOST_REPLIES, Kind, Wishes
 from lunalux_tui.cli.run import with_runtime
 from lunalux_tui.cli.values import input_text
 from lunalux_tui.i18n import t
@@ -52,6 +57,7 @@ def chat(
     official: str = typer.Option("", metavar="MODEL_ID", help="An official model, paid through the wallet."),
     user: str = typer.Option("", help="What the character calls you."),
     preset: str = typer.Option("", help="Name of a preset."),
+    profile: str = typer.Option("", help="Name of a profile, for what this turn does not name itself."),
     speaker: str = typer.Option("", help="In a group: the member who answers, instead of its order."),
     show_prompt: bool = typer.Option(
         False, "--show-prompt", help="Print the exact messages that would be sent, and send nothing."
@@ -65,6 +71,25 @@ def chat(
         metavar="NAME=VALUE",
         help="A parameter of the request, for this turn alone (docs/parameters.md).",
     ),
+    continue_: bool = typer.Option(False, "--continue", help="Let the last reply go on."),
+    regenerate: bool = typer.Option(
+        False, "--regenerate", help="Ask for the last reply again; the old one stays as a swipe."
+    ),
+    impersonate: bool = typer.Option(
+        False, "--impersonate", help="Print what you might say next; a message is taken as its outline."
+    ),
+    instruction: str = typer.Option(
+        "", metavar="TEXT", help="Tell the model this once; it is not kept in the history."
+    ),
+    start_with: str | None = typer.Option(
+        None, "--start-with", metavar="TEXT", help="What the reply begins with."
+    ),
+    replies: int = typer.Option(
+        1, metavar="N", min=1, max=MOST_REPLIES, help="Make several replies; all are kept as swipes."
+    ),
+    no_reply: bool = typer.Option(False, "--no-reply", help="Only store the message; nobody answers."),
+    as_: str | None = typer.Option(None, "--as", metavar="NAME", help="The message is a line of NAME's."),
+    narrator: bool = typer.Option(False, "--narrator", help="The message is a line of the narrator's."),
     accept_price: bool = typer.Option(
         False, "--accept-price", help="Pay the price of today, also where it is dearer than the one you know."
     ),
@@ -77,11 +102,30 @@ def chat(
         lunalux chat Mira -m "Good evening" --model openai:gpt-4o-mini
 
     In a group those whose turn it is answer one after another; --speaker without a message lets one speak.
+
+    An --instruction goes to the model once and is not kept. --as and --narrator say whose line the message
+    is; with --no-reply it is stored and nobody answers: its JSON has the fields of a reply, and "role" and
+    "name". --replies adds "replies" to the JSON; the first of them is shown, the others are swipes.
     """
-    if not message and not sys.stdin.isatty():
+    kinds: dict[Kind, bool] = {"continue": continue_, "regenerate": regenerate, "impersonate": impersonate}
+    wishes = Wishes(
+        message,
+        tuple(kind for kind, given in kinds.items() if given),
+        instruction,
+        start_with,
+        replies,
+        no_reply,
+        as_,
+        narrator,
+        show_prompt or show_request,
+    )
+    if not message and not wishes.kinds and not sys.stdin.isatty():
         message = input_text().strip()
-    if not message and not show_prompt and not show_request and not speaker:
-        if sys.stdin.isatty() and sys.stdout.isatty():
+        wishes = replace(wishes, message=message)
+    wishes.check()
+    silent = no_reply or as_ is not None or narrator
+    if not message and not wishes.kinds and (silent or not (wishes.show or speaker)):
+        if sys.stdin.isatty() and sys.stdout.isatty() and not (silent or instruction or replies > 1):
             from lunalux_tui.app.run import run
 
             raise typer.Exit(run(character=character, conversation=conversation, new=new))
@@ -94,23 +138,41 @@ def chat(
         user_name=user,
         speaker=speaker,
         parameters=read_pairs(set_),
+        direction=wishes.direction,
+        voice=wishes.voice,
+        replies=replies,
+        profile=profile,
     )
 
-    async def work(runtime: Runtime) -> None:
+    async def one_turn(runtime: Runtime) -> None:
         await runtime.first_start()
         await runtime.chat.recover(output.journal_damaged)
         place = await _conversation(runtime, character, conversation, speaker, new=new, user=user)
-        await _check_speaker(runtime, place, options)
+        if not no_reply:
+            await _check_speaker(runtime, place, options, wishes)
         await _tell_of_scripts(runtime, place)
         if show_request:
-            await _show_request(runtime, place, message, options)
+            await _show_request(runtime, place, wishes, options)
         elif show_prompt:
-            await _show_prompt(runtime, place, message, options, as_json=as_json)
+            await _show_prompt(runtime, place, wishes, options, as_json=as_json)
+        elif no_reply:
+            await _store(runtime, place, message, options, as_json=as_json)
         else:
-            await _agree_on_price(runtime, options.model or runtime.settings.model, accept_price)
-            await _turn(runtime, place, message, options, as_json=as_json)
+            await _agree_on_price(runtime, await _model_name(runtime, place, options), accept_price)
+            turn = await _begin(runtime, place, wishes, options)
+            await _turn(place, turn, as_json=as_json, replies=replies)
 
-    with_runtime(work)
+    with_runtime(one_turn)
+
+
+async def _model_name(runtime: Runtime, place: Conversation, options: TurnOptions) -> str:
+    """The model of the turn, as far as it is known before it begins."""
+    if options.model:
+        return options.model
+    with suppress(LunaluxError):  # the turn itself tells it, with the words stored
+        choice = await runtime.chat.choice(place.id, options=options)
+        return choice.model.name
+    return runtime.settings.model
 
 
 async def _agree_on_price(runtime: Runtime, model: str, accept: bool) -> None:
@@ -186,14 +248,18 @@ def _not_a_group() -> InvalidInput:
     )
 
 
-async def _check_speaker(runtime: Runtime, place: Conversation, options: TurnOptions) -> None:
+async def _check_speaker(runtime: Runtime, place: Conversation, options: TurnOptions, wishes: Wishes) -> None:
     """Refuse what would get no answer. Raises InvalidInput (NOT_A_GROUP, SPEAKER_NEEDED)."""
     if not place.group_id:
         if options.speaker:
             raise _not_a_group()
         return
     group = await runtime.library.groups.get(place.group_id)
-    if not options.speaker and (group.order == "manual" or all(one.muted for one in group.members)):
+    if (
+        wishes.kind == "send"
+        and not options.speaker
+        and (group.order == "manual" or all(one.muted for one in group.members))
+    ):
         raise InvalidInput(
             "SPEAKER_NEEDED",
             f"Nobody in {group.name} answers unasked.",
@@ -211,15 +277,78 @@ async def _tell_of_scripts(runtime: Runtime, place: Conversation) -> None:
             output.say("scripts_unasked", name=one.name, id=one.character_id, n=len(one.scripts))
 
 
-async def _turn(
+async def _begin(
+    runtime: Runtime, place: Conversation, wishes: Wishes, options: TurnOptions
+) -> AsyncGenerator[TurnEvent, None]:
+    """The turn that is asked for. Raises InvalidInput (NOTHING_TO_REGENERATE)."""
+    chat = runtime.chat
+    if wishes.kind == "continue":
+        return chat.continue_(place.id, options)
+    if wishes.kind == "impersonate":
+        return chat.impersonate(place.id, options)
+    if wishes.kind == "regenerate":
+        if not place.head_id:
+            raise InvalidInput(
+                "NOTHING_TO_REGENERATE", "There is no message to answer.", "Send something first."
+            )
+        return chat.regenerate(place.head_id, options)
+    return chat.send(place.id, wishes.words, options) if wishes.words else chat.speak(place.id, options)
+
+
+async def _store(
     runtime: Runtime, place: Conversation, message: str, options: TurnOptions, *, as_json: bool
+) -> None:
+    """Store a line that nobody answers; its JSON has the names of a reply's."""
+    line, told = await runtime.chat.say(place.id, message, options)
+    notices = _Notices()
+    for event in told:
+        notices.take(event)
+    notices.end()
+    if as_json:
+        output.print_json(
+            {**_reply(line, place, "", None), "model": None, "role": line.role, "name": line.name}
+        )
+    else:
+        output.say("line_stored", name=line.name)
+
+
+class _Notices:
+    """What went otherwise than it was meant and did not end the turn, told on stderr."""
+
+    def __init__(self) -> None:
+        self._skipped: dict[str, str] = {}
+
+    def take(self, event: TurnEvent) -> None:
+        match event:
+            case PluginFailed():
+                output.say("warning", text=event.message)
+            case ScriptSkipped():
+                self._skipped.setdefault(event.script, event.reason)
+            case WorldbookOverflowed():
+                output.say("book_overflow", n=event.entries, budget=event.budget)
+            case TemplateFailed():
+                output.warn(event.error)
+            case ReplyKept():
+                output.say("reply_kept")
+            case ProfileLacks():
+                gap = event.gap
+                output.say(f"profile_lacks_{gap.part}", profile=gap.profile, name=gap.name)
+
+    def end(self) -> None:
+        """Of scripts that were skipped one is named for all."""
+        if self._skipped:
+            name, reason = next(iter(self._skipped.items()))
+            output.say("scripts_skipped", n=len(self._skipped), name=name, reason=reason)
+
+
+async def _turn(
+    place: Conversation, turn: AsyncGenerator[TurnEvent, None], *, as_json: bool, replies: int
 ) -> None:
     billing: dict[str, Any] | None = None
     model = ""
     printed = _Printed()
-    replies: list[dict[str, Any]] = []
-    skipped: dict[str, str] = {}
-    turn = runtime.chat.send(place.id, message, options) if message else runtime.chat.speak(place.id, options)
+    rows: list[dict[str, Any]] = []
+    notices = _Notices()
     async with aclosing(turn) as events:
         async for event in events:
             match event:
@@ -233,27 +362,26 @@ async def _turn(
                     printed.again(event.text)
                 case Billed():
                     billing = {"method": event.method, "cost": event.cost, "modelId": event.model_id}
-                case PluginFailed():
-                    output.say("warning", text=event.message)
-                case ScriptSkipped():
-                    skipped.setdefault(event.script, event.reason)
-                case WorldbookOverflowed():
-                    output.say("book_overflow", n=event.entries, budget=event.budget)
-                case TemplateFailed():
-                    output.warn(event.error)
-                case ReplyKept():
-                    output.say("reply_kept")
-                case TurnCompleted(message=reply) if reply is not None:
+                case TurnCompleted(message=None) if as_json:
+                    rows.append(_impersonated(place, event.text, model, billing))
+                case TurnCompleted(message=reply) | SideReply(message=reply) if reply is not None:
                     if as_json:
-                        replies.append(_reply(reply, place, model, billing))
+                        rows.append(_reply(reply, place, model, billing))
+                    elif isinstance(event, SideReply):
+                        printed.end()
+                        output.print_text(f"\n--- {event.number}/{event.of}")
+                        printed.say(reply.content)
+                    billing = None
                     if reply.finish in {"length", "cut", "filtered", "tool"}:
                         printed.end()
                         output.say(f"ended_{reply.finish}")
-    if skipped:
-        name, reason = next(iter(skipped.items()))
-        output.say("scripts_skipped", n=len(skipped), name=name, reason=reason)
-    if as_json and replies:
-        output.print_json({**replies[-1], "replies": replies} if place.group_id else replies[-1])
+                case _:
+                    notices.take(event)
+    notices.end()
+    if as_json and rows:
+        several = place.group_id or replies > 1
+        shown = rows[0] if replies > 1 else rows[-1]
+        output.print_json({**shown, "replies": rows} if several else shown)
     printed.end()
 
 
@@ -317,6 +445,25 @@ def _reply(reply: Message, place: Conversation, model: str, billing: dict[str, A
     }
 
 
+def _impersonated(
+    place: Conversation, text: str, model: str, billing: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Words in the person's place for JSON: nothing of them is stored."""
+    empty = dict.fromkeys(("usage", "finish", "speed", "cost"))
+    return {
+        "content": text,
+        "thinking": "",
+        "next_prompts": [],
+        "event": "",
+        "message_id": None,
+        "conversation_id": place.id,
+        "character_id": place.character_id or None,
+        "model": model,
+        "billing": billing,
+        **empty,
+    }
+
+
 def _usage(reply: Message) -> dict[str, Any] | None:
     """The counts under their documented names, all of them."""
     if reply.usage is None:
@@ -326,11 +473,11 @@ def _usage(reply: Message) -> dict[str, Any] | None:
     return {**counts, "estimated": bool(reply.usage.get("estimated"))}
 
 
-async def _show_request(runtime: Runtime, place: Conversation, message: str, options: TurnOptions) -> None:
+async def _show_request(runtime: Runtime, place: Conversation, wishes: Wishes, options: TurnOptions) -> None:
     """The request as it would be sent, and on stderr what of it the model does not take."""
     from lunalux_core.llm.servers.request_fields import shown_headers, untaken
 
-    spec, request = await runtime.chat.request(place.id, message, options)
+    spec, request = await runtime.chat.request(place.id, wishes.words, options, wishes.turn_kind)
     call = runtime.models.call_of(spec, request)
     output.print_json(
         {
@@ -346,9 +493,9 @@ async def _show_request(runtime: Runtime, place: Conversation, message: str, opt
 
 
 async def _show_prompt(
-    runtime: Runtime, place: Conversation, message: str, options: TurnOptions, *, as_json: bool
+    runtime: Runtime, place: Conversation, wishes: Wishes, options: TurnOptions, *, as_json: bool
 ) -> None:
-    prompt, told = await runtime.chat.preview_told(place.id, message, options)
+    prompt, told = await runtime.chat.preview_told(place.id, wishes.words, options, wishes.turn_kind)
     for event in told:
         if isinstance(event, TemplateFailed):
             output.warn(event.error)

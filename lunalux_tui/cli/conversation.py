@@ -16,7 +16,7 @@ from lunalux_core.library.groups import CardMode, Group, TurnOrder
 from lunalux_core.regular_files import read_regular
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import delete_asked, with_runtime
+from lunalux_tui.cli.run import delete_asked, in_runtime
 from lunalux_tui.i18n import t
 
 conversation_app = typer.Typer(
@@ -31,41 +31,40 @@ ID = typer.Argument(metavar="ID", help="Id of a conversation.")
 
 
 @conversation_app.command("list")
-def list_conversations(
-    character: str = typer.Argument("", help="Only this character's (name or id)."), as_json: bool = JSON
+@in_runtime
+async def list_conversations(
+    runtime: Runtime,
+    character: str = typer.Argument("", help="Only this character's (name or id)."),
+    as_json: bool = JSON,
 ) -> None:
     """Conversations, pinned ones first, then the ones used last; those of groups with their members.
 
     Example: lunalux conversation list Mirelle --json
     """
-
-    async def work(runtime: Runtime) -> None:
-        library = runtime.library
-        chosen = (await library.characters.find(character)).id if character else ""
-        names = {c.id: c.name for c in await library.characters.list()}
-        groups = {group.id: group for group in await library.groups.list()}
-        found = [
-            one
-            for one in await library.conversations.list(pinned_first=True)
-            if not chosen
-            or one.character_id == chosen
-            or (one.group_id and groups[one.group_id].member(chosen) is not None)
-        ]
-        if as_json:
-            output.print_json(
-                [_summary(c, names.get(c.character_id, ""), groups.get(c.group_id)) for c in found]
-            )
-            return
-        output.print_table(
-            ["id", "character", "messages", "last used", "title"],
-            [[c.id, _with(c, names, groups), c.length, _day(c.updated_at), _title(c)] for c in found],
-        )
-
-    with_runtime(work)
+    library = runtime.library
+    chosen = (await library.characters.find(character)).id if character else ""
+    names = {c.id: c.name for c in await library.characters.list()}
+    groups = {group.id: group for group in await library.groups.list()}
+    found = [
+        one
+        for one in await library.conversations.list(pinned_first=True)
+        if not chosen
+        or one.character_id == chosen
+        or (one.group_id and groups[one.group_id].member(chosen) is not None)
+    ]
+    if as_json:
+        output.print_json([_summary(c, names.get(c.character_id, ""), groups.get(c.group_id)) for c in found])
+        return
+    output.print_table(
+        ["id", "character", "messages", "last used", "title"],
+        [[c.id, _with(c, names, groups), c.length, _day(c.updated_at), _title(c)] for c in found],
+    )
 
 
 @conversation_app.command()
-def show(
+@in_runtime
+async def show(
+    runtime: Runtime,
     conversation: str = ID,
     limit: int = typer.Option(0, help="Only the newest messages; 0 shows all.", min=0),
     as_json: bool = JSON,
@@ -74,33 +73,31 @@ def show(
 
     Example: lunalux conversation show 3fa8c21b --limit 20
     """
-
-    async def work(runtime: Runtime) -> None:
-        await runtime.chat.recover(output.journal_damaged)
-        place = await runtime.library.conversations.get(conversation)
-        name, group = "", None
-        if place.group_id:
-            group = await runtime.library.groups.get(place.group_id)
-        else:
-            name = (await runtime.library.characters.get(place.character_id)).name
-        page = await runtime.library.conversations.page(place.id, limit=limit or 1 << 30)
-        if as_json:
-            messages = [_message(one) for one in page]
-            output.print_json({**_summary(place, name, group), "messages": messages})
-            return
-        if group is not None:
-            members = [one.name + (" (muted)" if one.muted else "") for one in group.members]
-            output.note(f"{group.name} [{group.order}, {group.cards}]: {', '.join(members)}")
-        for one in page:
-            mark = "" if one.status == "done" else f"  [{one.status}]"
-            mark += f"  ⚑ {one.mark}" if one.mark else ""
-            output.print_text(f"{one.name}{mark}\n{one.content}\n")
-
-    with_runtime(work)
+    await runtime.chat.recover(output.journal_damaged)
+    place = await runtime.library.conversations.get(conversation)
+    name, group = "", None
+    if place.group_id:
+        group = await runtime.library.groups.get(place.group_id)
+    else:
+        name = (await runtime.library.characters.get(place.character_id)).name
+    page = await runtime.library.conversations.page(place.id, limit=limit or 1 << 30)
+    if as_json:
+        messages = [_message(one) for one in page]
+        output.print_json({**_summary(place, name, group), "messages": messages})
+        return
+    if group is not None:
+        members = [one.name + (" (muted)" if one.muted else "") for one in group.members]
+        output.note(f"{group.name} [{group.order}, {group.cards}]: {', '.join(members)}")
+    for one in page:
+        mark = "" if one.status == "done" else f"  [{one.status}]"
+        mark += f"  ⚑ {one.mark}" if one.mark else ""
+        output.print_text(f"{one.name}{mark}\n{one.content}\n")
 
 
 @conversation_app.command("group")
-def group_(
+@in_runtime
+async def group_(
+    runtime: Runtime,
     name: str = typer.Argument(help="What the group is called."),
     characters: list[str] = typer.Argument(metavar="CHARACTER", help="Its members in order, names or ids."),
     order: TurnOrder = typer.Option(
@@ -118,24 +115,22 @@ def group_(
 
     Example: lunalux conversation group "The night watch" Mirelle "Captain Sol" --order list
     """
-
-    async def work(runtime: Runtime) -> None:
-        await runtime.first_start()
-        library = runtime.library
-        members = [(await library.characters.find(one)).id for one in characters]
-        group = await library.groups.create(name, members)
-        await library.groups.set(group.id, order=order, cards=cards, self_responses=self_responses)
-        place = await runtime.chat.start_group(group.id)
-        if as_json:
-            output.print_json(_summary(place, "", await library.groups.get(group.id)))
-        else:
-            output.print_text(place.id)
-
-    with_runtime(work)
+    await runtime.first_start()
+    library = runtime.library
+    members = [(await library.characters.find(one)).id for one in characters]
+    group = await library.groups.create(name, members)
+    await library.groups.set(group.id, order=order, cards=cards, self_responses=self_responses)
+    place = await runtime.chat.start_group(group.id)
+    if as_json:
+        output.print_json(_summary(place, "", await library.groups.get(group.id)))
+    else:
+        output.print_text(place.id)
 
 
 @conversation_app.command("export")
-def export(
+@in_runtime
+async def export(
+    runtime: Runtime,
     conversation: str = ID,
     path: Path = typer.Argument(help="File to write: .jsonl (SillyTavern), .md, .txt or .json (whole tree)."),
     thinking: bool = typer.Option(False, "--thinking", help="With the model's reasoning, in Markdown."),
@@ -146,23 +141,21 @@ def export(
 
     Example: lunalux conversation export 3fa8c21b evening.md
     """
+    from lunalux_core.chat.files import export_conversation, format_of
 
-    async def work(runtime: Runtime) -> None:
-        from lunalux_core.chat.files import export_conversation, format_of
-
-        target = free_path(path, force=force)
-        text = await export_conversation(runtime.library, conversation, format_of(path), thinking=thinking)
-        write_file(target, text.encode("utf-8", "replace"))
-        if as_json:
-            output.print_json({"id": conversation, "path": str(path)})
-        else:
-            output.say("written", path=path)
-
-    with_runtime(work)
+    target = free_path(path, force=force)
+    text = await export_conversation(runtime.library, conversation, format_of(path), thinking=thinking)
+    write_file(target, text.encode("utf-8", "replace"))
+    if as_json:
+        output.print_json({"id": conversation, "path": str(path)})
+    else:
+        output.say("written", path=path)
 
 
 @conversation_app.command("import")
-def import_(
+@in_runtime
+async def import_(
+    runtime: Runtime,
     path: Path = typer.Argument(
         help="A chat file: .jsonl, or JSON of Narratium, RisuAI, Agnai, oobabooga, Kobold Lite, CAI Tools."
     ),
@@ -175,36 +168,34 @@ def import_(
 
     Example: lunalux conversation import chat.jsonl --character Seraphina
     """
+    library, data = runtime.library, read_file(path)
+    persona = await library.personas.chosen()
+    user = (persona.name if persona else runtime.settings.user_name) or "You"
+    if whose := await _owner(library, data, path, character, group):
+        from lunalux_core.chat.files import import_conversation
 
-    async def work(runtime: Runtime) -> None:
-        library, data = runtime.library, read_file(path)
-        persona = await library.personas.chosen()
-        user = (persona.name if persona else runtime.settings.user_name) or "You"
-        if whose := await _owner(library, data, path, character, group):
-            from lunalux_core.chat.files import import_conversation
+        done = await import_conversation(library, whose, data, path.name, user_name=user)
+    else:
+        from lunalux_core.chat.group_files import import_group_chat
 
-            done = await import_conversation(library, whose, data, path.name, user_name=user)
-        else:
-            from lunalux_core.chat.group_files import import_group_chat
-
-            chosen = (await library.groups.find(group)).id if group else ""
-            done = await import_group_chat(library, data, path.name, group_id=chosen, user_name=user)
-        for one in done.notes:
-            output.note(one)
-        if as_json:
-            more = {"others": list(done.others)} if done.others else {}
-            output.print_json(
-                {"id": done.conversation_id, "messages": done.messages, "notes": list(done.notes), **more}
-            )
-            return
-        for identity in (done.conversation_id, *done.others):
-            output.print_text(identity)
-
-    with_runtime(work)
+        chosen = (await library.groups.find(group)).id if group else ""
+        done = await import_group_chat(library, data, path.name, group_id=chosen, user_name=user)
+    for one in done.notes:
+        output.note(one)
+    if as_json:
+        more = {"others": list(done.others)} if done.others else {}
+        output.print_json(
+            {"id": done.conversation_id, "messages": done.messages, "notes": list(done.notes), **more}
+        )
+        return
+    for identity in (done.conversation_id, *done.others):
+        output.print_text(identity)
 
 
 @conversation_app.command()
-def pin(
+@in_runtime
+async def pin(
+    runtime: Runtime,
     conversation: str = ID,
     off: bool = typer.Option(False, "--off", help="Let it go again."),
     as_json: bool = JSON,
@@ -213,21 +204,19 @@ def pin(
 
     Example: lunalux conversation pin 3fa8c21b
     """
-
-    async def work(runtime: Runtime) -> None:
-        conversations = runtime.library.conversations
-        place = await conversations.get(conversation)
-        await conversations.set(place.id, pinned=int(not off))
-        if as_json:
-            output.print_json({"id": place.id, "title": place.title, "pinned": not off})
-        else:
-            output.say("unpinned" if off else "pinned", name=place.title or place.id)
-
-    with_runtime(work)
+    conversations = runtime.library.conversations
+    place = await conversations.get(conversation)
+    await conversations.set(place.id, pinned=int(not off))
+    if as_json:
+        output.print_json({"id": place.id, "title": place.title, "pinned": not off})
+    else:
+        output.say("unpinned" if off else "pinned", name=place.title or place.id)
 
 
 @conversation_app.command()
-def mark(
+@in_runtime
+async def mark(
+    runtime: Runtime,
     conversation: str = ID,
     message: str = typer.Argument("", help="Id of the message; the last one where none is named."),
     name: str = typer.Option("", help="What to call this place of the story."),
@@ -238,35 +227,33 @@ def mark(
 
     Example: lunalux conversation mark 3fa8c21b --name "before the storm"
     """
-
-    async def work(runtime: Runtime) -> None:
-        place = await runtime.library.conversations.get(conversation)
-        tree = {node.id: node for node in await runtime.library.conversations.tree(place.id)}
-        if name or off:
-            at = message or place.head_id
-            if at not in tree:
-                raise NotFound("MESSAGE_NOT_FOUND", "That message is gone.", "", id=at)
-            await runtime.chat.mark(at, "" if off else name)
-            tree = {node.id: node for node in await runtime.library.conversations.tree(place.id)}
-        marked = [node for node in tree.values() if node.mark]
-        rows = [
-            {
-                "id": node.id,
-                "name": node.mark,
-                "depth": node.depth,
-                "speaker": node.name,
-                "preview": node.preview,
-                "shown": node.on_path,
-            }
-            for node in marked
-        ]
-        if as_json:
-            output.print_json(rows)
-        else:
-            table = [[row["id"], row["name"], row["speaker"], row["preview"]] for row in rows]
-            output.print_table(["id", "name", "speaker", "begins"], table)
-
-    with_runtime(work)
+    conversations = runtime.library.conversations
+    place = await conversations.get(conversation)
+    if name or off:
+        at = message or place.head_id
+        if all(node.id != at for node in await conversations.tree(place.id)):
+            raise NotFound("MESSAGE_NOT_FOUND", "That message is gone.", "", id=at)
+        await runtime.chat.mark(at, "" if off else name)
+    marked = [node for node in await conversations.tree(place.id) if node.mark]
+    if as_json:
+        output.print_json(
+            [
+                {
+                    "id": node.id,
+                    "name": node.mark,
+                    "depth": node.depth,
+                    "speaker": node.name,
+                    "preview": node.preview,
+                    "shown": node.on_path,
+                }
+                for node in marked
+            ]
+        )
+    else:
+        output.print_table(
+            ["id", "name", "speaker", "begins"],
+            [[node.id, node.mark, node.name, node.preview] for node in marked],
+        )
 
 
 @conversation_app.command()

@@ -10,7 +10,7 @@ import typer
 from lunalux_core.library.groups import CardMode, Group, TurnOrder
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import delete_asked, with_runtime
+from lunalux_tui.cli.run import delete_asked, in_runtime
 from lunalux_tui.cli.shelf_commands import JSON, print_scenarios
 from lunalux_tui.i18n import t
 
@@ -34,48 +34,42 @@ CARDS_HELP = (
     "The prompt holds the speaker's card (swap), those of all but the muted (append), "
     "or those of all (append_muted)."
 )
-PREFIX_HELP = (
-    "Before each member's field where cards are joined; <FIELDNAME> is the field, {{char}} the member."
-)
+PREFIX_HELP = "Before each member's field where cards are joined; <FIELDNAME> names it, {{char}} the member."
 SUFFIX_HELP = "After each member's field where cards are joined."
 SELF_HELP = "Whether the one who spoke last may be the next."
 
 
 @group_app.command("list")
-def list_(as_json: bool = JSON) -> None:
+@in_runtime
+async def list_(runtime: Runtime, as_json: bool = JSON) -> None:
     """Every group, the one used last first.
 
     Example: lunalux group list --json
     """
-
-    async def work(runtime: Runtime) -> None:
-        groups = await runtime.library.groups.list()
-        if as_json:
-            output.print_json([_row(group) for group in groups])
-        else:
-            output.print_table(
-                ["id", "name", "order", "members"],
-                [[group.id, group.name, group.order, ", ".join(group.names)] for group in groups],
-            )
-
-    with_runtime(work)
+    groups = await runtime.library.groups.list()
+    if as_json:
+        output.print_json([_row(group) for group in groups])
+    else:
+        output.print_table(
+            ["id", "name", "order", "members"],
+            [[group.id, group.name, group.order, ", ".join(group.names)] for group in groups],
+        )
 
 
 @group_app.command()
-def show(group: str = GROUP, as_json: bool = JSON) -> None:
+@in_runtime
+async def show(runtime: Runtime, group: str = GROUP, as_json: bool = JSON) -> None:
     """A group's rules and members.
 
     Example: lunalux group show "The night watch"
     """
-
-    async def work(runtime: Runtime) -> None:
-        _print(await runtime.library.groups.find(group), as_json)
-
-    with_runtime(work)
+    _print(await runtime.library.groups.find(group), as_json)
 
 
 @group_app.command()
-def create(
+@in_runtime
+async def create(
+    runtime: Runtime,
     name: str = typer.Argument(help="What the group is called."),
     characters: list[str] = CHARACTERS,
     order: TurnOrder = typer.Option("natural", help=ORDER_HELP),
@@ -89,26 +83,24 @@ def create(
 
     Example: lunalux group create "The night watch" Mirelle "Captain Sol" --order pooled
     """
-
-    async def work(runtime: Runtime) -> None:
-        await runtime.first_start()
-        groups = runtime.library.groups
-        made = await groups.create(name, [member for member, _ in await _found(runtime, characters)])
-        await groups.set(
-            made.id,
-            order=order,
-            cards=cards,
-            self_responses=self_responses,
-            join_prefix=join_prefix,
-            join_suffix=join_suffix,
-        )
-        _print(await groups.get(made.id), as_json)
-
-    with_runtime(work)
+    await runtime.first_start()
+    groups = runtime.library.groups
+    made = await groups.create(name, [member for member, _ in await _found(runtime, characters)])
+    await groups.set(
+        made.id,
+        order=order,
+        cards=cards,
+        self_responses=self_responses,
+        join_prefix=join_prefix,
+        join_suffix=join_suffix,
+    )
+    _print(await groups.get(made.id), as_json)
 
 
 @group_app.command("set")
-def set_(
+@in_runtime
+async def set_(
+    runtime: Runtime,
     group: str = GROUP,
     name: str = typer.Option("", help="A new name."),
     order: TurnOrder | None = typer.Option(None, help=ORDER_HELP),
@@ -122,66 +114,78 @@ def set_(
 
     Example: lunalux group set "The night watch" --order manual
     """
-
-    async def work(runtime: Runtime) -> None:
-        groups = runtime.library.groups
-        identity = (await groups.find(group)).id
-        wishes = {
-            "name": name or None,
-            "order": order,
-            "cards": cards,
-            "self_responses": self_responses,
-            "join_prefix": join_prefix,
-            "join_suffix": join_suffix,
-        }
-        if changes := {key: value for key, value in wishes.items() if value is not None}:
-            await groups.set(identity, **changes)
-        _print(await groups.get(identity), as_json)
-
-    with_runtime(work)
+    groups = runtime.library.groups
+    identity = (await groups.find(group)).id
+    wishes = {
+        "name": name or None,
+        "order": order,
+        "cards": cards,
+        "self_responses": self_responses,
+        "join_prefix": join_prefix,
+        "join_suffix": join_suffix,
+    }
+    if changes := {key: value for key, value in wishes.items() if value is not None}:
+        await groups.set(identity, **changes)
+    _print(await groups.get(identity), as_json)
 
 
 @group_app.command()
-def add(group: str = GROUP, characters: list[str] = CHARACTERS, as_json: bool = JSON) -> None:
+@in_runtime
+async def add(
+    runtime: Runtime, group: str = GROUP, characters: list[str] = CHARACTERS, as_json: bool = JSON
+) -> None:
     """Let characters join a group, as its last members.
 
     Example: lunalux group add "The night watch" Seraphina
     """
-
-    async def work(runtime: Runtime) -> None:
-        joining = await _found(runtime, characters)
-        await _change(runtime, group, lambda now: [*now, *joining], as_json)
-
-    with_runtime(work)
+    joining = await _found(runtime, characters)
+    await _change(runtime, group, lambda now: [*now, *joining], as_json)
 
 
 @group_app.command()
-def remove(group: str = GROUP, characters: list[str] = CHARACTERS, as_json: bool = JSON) -> None:
+@in_runtime
+async def remove(
+    runtime: Runtime, group: str = GROUP, characters: list[str] = CHARACTERS, as_json: bool = JSON
+) -> None:
     """Let members leave a group; what they said stays.
 
     Example: lunalux group remove "The night watch" Mirelle
     """
-    _of_members(
-        group, characters, as_json, lambda now, leaving: [one for one in now if one[0] not in leaving]
+    await _of_members(
+        runtime,
+        group,
+        characters,
+        as_json,
+        lambda now, leaving: [one for one in now if one[0] not in leaving],
     )
 
 
 @group_app.command()
-def mute(group: str = GROUP, characters: list[str] = CHARACTERS, as_json: bool = JSON) -> None:
+@in_runtime
+async def mute(
+    runtime: Runtime, group: str = GROUP, characters: list[str] = CHARACTERS, as_json: bool = JSON
+) -> None:
     """Let members be there without speaking unless they are asked by name.
 
     Example: lunalux group mute "The night watch" Mirelle
     """
-    _of_members(group, characters, as_json, lambda now, those: [(id, m or id in those) for id, m in now])
+    await _of_members(
+        runtime, group, characters, as_json, lambda now, those: [(id, m or id in those) for id, m in now]
+    )
 
 
 @group_app.command()
-def unmute(group: str = GROUP, characters: list[str] = CHARACTERS, as_json: bool = JSON) -> None:
+@in_runtime
+async def unmute(
+    runtime: Runtime, group: str = GROUP, characters: list[str] = CHARACTERS, as_json: bool = JSON
+) -> None:
     """Let muted members speak again.
 
     Example: lunalux group unmute "The night watch" Mirelle
     """
-    _of_members(group, characters, as_json, lambda now, those: [(id, m and id not in those) for id, m in now])
+    await _of_members(
+        runtime, group, characters, as_json, lambda now, those: [(id, m and id not in those) for id, m in now]
+    )
 
 
 @group_app.command()
@@ -224,15 +228,16 @@ def test(
     print_scenarios(scenarios, replay)
 
 
-def _of_members(
-    group: str, names: list[str], as_json: bool, change: Callable[[Members, set[str]], Members]
+async def _of_members(
+    runtime: Runtime,
+    group: str,
+    names: list[str],
+    as_json: bool,
+    change: Callable[[Members, set[str]], Members],
 ) -> None:
-    async def work(runtime: Runtime) -> None:
-        place = await runtime.library.groups.find(group)
-        those = {place.find(name).character_id for name in names}
-        await _change(runtime, place.id, lambda now: change(now, those), as_json)
-
-    with_runtime(work)
+    place = await runtime.library.groups.find(group)
+    those = {place.find(name).character_id for name in names}
+    await _change(runtime, place.id, lambda now: change(now, those), as_json)
 
 
 async def _change(runtime: Runtime, name: str, change: Callable[[Members], Members], as_json: bool) -> None:

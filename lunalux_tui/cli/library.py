@@ -9,7 +9,7 @@ import typer
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, home_path
-from lunalux_tui.cli.run import command_settings, with_runtime
+from lunalux_tui.cli.run import command_settings, in_runtime
 
 backup_app = typer.Typer(add_completion=False)
 restore_app = typer.Typer(add_completion=False)
@@ -20,7 +20,9 @@ JSON = typer.Option(False, "--json", help="Print one JSON document.")
 
 
 @backup_app.command()
-def backup(
+@in_runtime
+async def backup(
+    runtime: Runtime,
     path: Path = typer.Argument(help="File to write, e.g. lunalux.zip"),
     format: str = typer.Option(
         "lunalux", help="lunalux (whole), sillytavern (a folder, or a .zip of it) or narratium (one .json)."
@@ -37,36 +39,32 @@ def backup(
     """
     if format not in FORMATS:
         raise output.not_known("--format", format, FORMATS)
+    from lunalux_core.library.backup import back_up
 
-    async def work(runtime: Runtime) -> None:
-        from lunalux_core.library.backup import back_up
-
-        target = free_path(path, force=force)
-        if format != "lunalux":
-            await _export(runtime, target, format, as_json=as_json)
-            return
-        done = await back_up(runtime.library, runtime.paths, target)
-        if as_json:
-            output.print_json(
-                {
-                    "path": str(done.path),
-                    "characters": done.characters,
-                    "conversations": done.conversations,
-                    "pictures": done.pictures,
-                    "bytes": done.size,
-                }
-            )
-        else:
-            output.say(
-                "backed_up",
-                characters=done.characters,
-                conversations=done.conversations,
-                pictures=done.pictures,
-                path=done.path,
-                size=f"{done.size / 1e6:.1f}",
-            )
-
-    with_runtime(work)
+    target = free_path(path, force=force)
+    if format != "lunalux":
+        await _export(runtime, target, format, as_json=as_json)
+        return
+    done = await back_up(runtime.library, runtime.paths, target)
+    if as_json:
+        output.print_json(
+            {
+                "path": str(done.path),
+                "characters": done.characters,
+                "conversations": done.conversations,
+                "pictures": done.pictures,
+                "bytes": done.size,
+            }
+        )
+    else:
+        output.say(
+            "backed_up",
+            characters=done.characters,
+            conversations=done.conversations,
+            pictures=done.pictures,
+            path=done.path,
+            size=f"{done.size / 1e6:.1f}",
+        )
 
 
 async def _export(runtime: Runtime, path: Path, format: str, *, as_json: bool) -> None:

@@ -16,7 +16,7 @@ import typer
 
 from lunalux_core.errors import InvalidInput, NetworkError
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.run import in_runtime, with_runtime
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ CHOICES = {"lang": ("en", "zh"), "sort": ("hot", "new"), "nsfw": ("include", "ex
 
 
 @market_app.command("list")
-def list_cards(
+@in_runtime
+async def list_cards(
+    runtime: Runtime,
     lang: str = LANG,
     sort: str = SORT,
     limit: int = LIMIT,
@@ -53,22 +55,18 @@ def list_cards(
     Example: lunalux market list --lang en --sort new --limit 20 --json
     """
     _check(lang=lang, sort=sort, nsfw=nsfw)
-
-    async def work(runtime: Runtime) -> None:
-        language, order = _list(runtime, lang, sort)
-        await _bring(runtime, language, order, limit, force=refresh)
-        listing = await runtime.market.listing(
-            language, order, _filters(runtime, nsfw, False, []), limit=limit
-        )
-        if listing.stored_at and not listing.fresh(_now()):
-            output.say("as_known", age=_age(_now() - listing.stored_at))
-        await _print(runtime, listing.cards, as_json=as_json)
-
-    with_runtime(work)
+    language, order = _list(runtime, lang, sort)
+    await _bring(runtime, language, order, limit, force=refresh)
+    listing = await runtime.market.listing(language, order, _filters(runtime, nsfw, False, []), limit=limit)
+    if listing.stored_at and not listing.fresh(_now()):
+        output.say("as_known", age=_age(_now() - listing.stored_at))
+    await _print(runtime, listing.cards, as_json=as_json)
 
 
 @market_app.command()
-def search(
+@in_runtime
+async def search(
+    runtime: Runtime,
     query: str = typer.Argument(help="Words that must all be in name, intro, tags or creator."),
     lang: str = LANG,
     sort: str = SORT,
@@ -84,88 +82,77 @@ def search(
     Example: lunalux market search "night market" --lang en --tag mystery --json
     """
     _check(lang=lang, sort=sort, nsfw=nsfw)
-
-    async def work(runtime: Runtime) -> None:
-        language, order = _list(runtime, lang, sort)
-        filters = _filters(runtime, nsfw, original, tag)
-        if refresh or not (await runtime.market.listing(language, order, limit=0)).stored_at:
-            await runtime.market.refresh(language, order, force=True)
-        found = await runtime.market.search(query, language, order, filters, limit=limit)
-        await _print(runtime, found, as_json=as_json)
-
-    with_runtime(work)
+    language, order = _list(runtime, lang, sort)
+    filters = _filters(runtime, nsfw, original, tag)
+    if refresh or not (await runtime.market.listing(language, order, limit=0)).stored_at:
+        await runtime.market.refresh(language, order, force=True)
+    found = await runtime.market.search(query, language, order, filters, limit=limit)
+    await _print(runtime, found, as_json=as_json)
 
 
 @market_app.command()
-def show(card_id: str = ID, as_json: bool = JSON) -> None:
+@in_runtime
+async def show(runtime: Runtime, card_id: str = ID, as_json: bool = JSON) -> None:
     """One character of the lists on disk.
 
     Example: lunalux market show 5f0c… --json
     """
-
-    async def work(runtime: Runtime) -> None:
-        card = await runtime.market.card(card_id)
-        if as_json:
-            liked = (await runtime.account.load()).liked
-            output.print_json(_json(card, card.id in liked))
-            return
-        output.print_text(card.name)
-        output.print_text(f"  id: {card.id}")
-        if card.creator:
-            output.print_text(f"  creator: {card.creator}")
-        output.print_text(f"  tags: {', '.join(card.tags)}")
-        output.print_text(f"  {card.likes} likes, {card.downloads} downloads, {card.coins} luna used")
-        output.print_text(f"\n{card.intro}")
-
-    with_runtime(work)
+    card = await runtime.market.card(card_id)
+    if as_json:
+        liked = (await runtime.account.load()).liked
+        output.print_json(_json(card, card.id in liked))
+        return
+    output.print_text(card.name)
+    output.print_text(f"  id: {card.id}")
+    if card.creator:
+        output.print_text(f"  creator: {card.creator}")
+    output.print_text(f"  tags: {', '.join(card.tags)}")
+    output.print_text(f"  {card.likes} likes, {card.downloads} downloads, {card.coins} luna used")
+    output.print_text(f"\n{card.intro}")
 
 
 @market_app.command()
-def download(card_id: str = ID, as_json: bool = JSON) -> None:
+@in_runtime
+async def download(runtime: Runtime, card_id: str = ID, as_json: bool = JSON) -> None:
     """Download a character, import and bind it, and print its id in the library.
 
     Example: lunalux chat "$(lunalux market download 5f0c…)" -m "Hello"
     """
-
-    async def work(runtime: Runtime) -> None:
-        done = await runtime.market.download(card_id)
-        if as_json:
-            character = await runtime.library.characters.get(done.id)
-            output.print_json(
-                {
-                    "id": done.id,
-                    "name": done.name,
-                    "status": done.status,
-                    "characterId": card_id,
-                    "marketBinding": character.binding,
-                }
-            )
-        else:
-            output.print_text(done.id)
-            output.say("downloaded", name=done.name)
-
-    with_runtime(work)
+    done = await runtime.market.download(card_id)
+    if as_json:
+        character = await runtime.library.characters.get(done.id)
+        output.print_json(
+            {
+                "id": done.id,
+                "name": done.name,
+                "status": done.status,
+                "characterId": card_id,
+                "marketBinding": character.binding,
+            }
+        )
+    else:
+        output.print_text(done.id)
+        output.say("downloaded", name=done.name)
 
 
 @market_app.command()
-def like(card_id: str = ID, as_json: bool = JSON) -> None:
+@in_runtime
+async def like(runtime: Runtime, card_id: str = ID, as_json: bool = JSON) -> None:
     """Like a character, once and for good. Without a network the like is kept and sent later.
 
     Example: lunalux market like 5f0c…
     """
-
-    async def work(runtime: Runtime) -> None:
-        sent = await runtime.market.like(card_id)
-        if as_json:
-            output.print_json({"characterId": card_id, "liked": True, "sent": sent})
-        else:
-            output.say("liked" if sent else "liked_later")
-
-    with_runtime(work)
+    sent = await runtime.market.like(card_id)
+    if as_json:
+        output.print_json({"characterId": card_id, "liked": True, "sent": sent})
+    else:
+        output.say("liked" if sent else "liked_later")
 
 
 @market_app.command()
-def publish(
+@in_runtime
+async def publish(
+    runtime: Runtime,
     path: Path = typer.Argument(help="A card file, or a folder with a manifest.json."),
     lang: str = typer.Option("", "--lang", help="Language of the character, en or zh."),
     intro: str = typer.Option("", "--intro", help="One or two sentences for the market."),
@@ -186,8 +173,7 @@ def publish(
 
     _check(lang=lang)
     if path.is_dir():
-        failed = with_runtime(lambda runtime: publish_batch(runtime, path, again=again, as_json=as_json))
-        if failed:
+        if await publish_batch(runtime, path, again=again, as_json=as_json):
             raise typer.Exit(output.PARTLY)
         return
     if not lang:
@@ -198,51 +184,46 @@ def publish(
             "A published character needs an intro.",
             "Add --intro with one or two sentences.",
         )
-
-    async def work(runtime: Runtime) -> None:
-        done = await publish_one(runtime, path, cast("Lang", lang), intro, tuple(tag), name)
-        if as_json:
-            output.print_json(done)
-        else:
-            output.print_text(done["id"])
-
-    with_runtime(work)
+    done = await publish_one(runtime, path, cast("Lang", lang), intro, tuple(tag), name)
+    if as_json:
+        output.print_json(done)
+    else:
+        output.print_text(done["id"])
 
 
 @market_app.command()
-def mine(as_json: bool = JSON) -> None:
+@in_runtime
+async def mine(runtime: Runtime, as_json: bool = JSON) -> None:
     """The characters you published, the newest first. Hidden ones are being looked at by the operators.
 
     Example: lunalux market mine --json
     """
-
-    async def work(runtime: Runtime) -> None:
-        cards = await runtime.market.mine()
-        if as_json:
-            output.print_json([card.model_dump(by_alias=True, mode="json") for card in cards])
-            return
-        output.print_table(
-            ["id", "name", "language", "status", "likes", "downloads", "tags", "intro"],
+    cards = await runtime.market.mine()
+    if as_json:
+        output.print_json([card.model_dump(by_alias=True, mode="json") for card in cards])
+        return
+    output.print_table(
+        ["id", "name", "language", "status", "likes", "downloads", "tags", "intro"],
+        [
             [
-                [
-                    card.id,
-                    card.name,
-                    card.language,
-                    card.status,
-                    card.liked_count,
-                    card.download_count,
-                    ", ".join(card.tags),
-                    card.intro or "",
-                ]
-                for card in cards
-            ],
-        )
-
-    with_runtime(work)
+                card.id,
+                card.name,
+                card.language,
+                card.status,
+                card.liked_count,
+                card.download_count,
+                ", ".join(card.tags),
+                card.intro or "",
+            ]
+            for card in cards
+        ],
+    )
 
 
 @market_app.command()
-def edit(
+@in_runtime
+async def edit(
+    runtime: Runtime,
     card_id: str = ID,
     intro: str | None = typer.Option(None, "--intro", help="Another intro."),
     tag: list[str] = typer.Option([], "--tag", help="The tags from now on; may be given several times."),
@@ -256,18 +237,14 @@ def edit(
         raise InvalidInput(
             "USAGE", "There is nothing to change.", "Add --intro or --tag.", kind="market_edit"
         )
-
-    async def work(runtime: Runtime) -> None:
-        await runtime.market.edit(card_id, intro=intro, tags=tuple(tag) or None)
-        if as_json:
-            changed = {"intro": intro, "tags": tag or None}
-            output.print_json(
-                {"id": card_id, **{name: value for name, value in changed.items() if value is not None}}
-            )
-        else:
-            output.say("market_edited")
-
-    with_runtime(work)
+    await runtime.market.edit(card_id, intro=intro, tags=tuple(tag) or None)
+    if as_json:
+        changed = {"intro": intro, "tags": tag or None}
+        output.print_json(
+            {"id": card_id, **{name: value for name, value in changed.items() if value is not None}}
+        )
+    else:
+        output.say("market_edited")
 
 
 @market_app.command()
@@ -286,19 +263,17 @@ def withdraw(
                 "USAGE", "A withdrawn character cannot be put back.", "Repeat it with --yes.", kind="withdraw"
             )
         typer.confirm(t("cli.withdraw_question", id=card_id), abort=True, err=True)
-
-    async def work(runtime: Runtime) -> None:
-        await runtime.market.withdraw(card_id)
-        if as_json:
-            output.print_json({"id": card_id, "withdrawn": True})
-        else:
-            output.say("market_withdrawn")
-
-    with_runtime(work)
+    with_runtime(lambda runtime: runtime.market.withdraw(card_id))
+    if as_json:
+        output.print_json({"id": card_id, "withdrawn": True})
+    else:
+        output.say("market_withdrawn")
 
 
 @market_app.command()
-def report(
+@in_runtime
+async def report(
+    runtime: Runtime,
     card_id: str = ID,
     reason: str = typer.Option(..., "--reason", help="What is wrong with it, in a sentence."),
     as_json: bool = JSON,
@@ -307,15 +282,11 @@ def report(
 
     Example: lunalux market report 5f0c… --reason "It shows a real person."
     """
-
-    async def work(runtime: Runtime) -> None:
-        await runtime.market.report(card_id, reason)
-        if as_json:
-            output.print_json({"id": card_id, "reported": True})
-        else:
-            output.say("market_reported")
-
-    with_runtime(work)
+    await runtime.market.report(card_id, reason)
+    if as_json:
+        output.print_json({"id": card_id, "reported": True})
+    else:
+        output.say("market_reported")
 
 
 async def _bring(runtime: Runtime, lang: Lang, sort: Sort, limit: int, *, force: bool) -> None:

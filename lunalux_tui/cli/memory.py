@@ -15,7 +15,7 @@ from lunalux_core.library.memories import Memory, find_message
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
-from lunalux_tui.cli.run import delete_asked, with_runtime
+from lunalux_tui.cli.run import delete_asked, in_runtime
 from lunalux_tui.cli.shelf_commands import JSON, read_json
 from lunalux_tui.i18n import t
 
@@ -38,7 +38,9 @@ WrittenKind = Literal["fact", "summary", "marked", "chapter", "journal"]
 
 
 @memory_app.command("list")
-def list_(
+@in_runtime
+async def list_(
+    runtime: Runtime,
     conversation: str = ID,
     here: bool = typer.Option(False, "--here", help="Only those of the branch that is shown."),
     as_json: bool = JSON,
@@ -49,30 +51,25 @@ def list_(
 
     Example: lunalux memory list 3fa8c21b --json
     """
-
-    async def work(runtime: Runtime) -> None:
-        place = await runtime.library.conversations.named(conversation)
-        memories, path = await runtime.library.memories.shown(place.id)
-        _print_rows([one for one in memories if not here or not one.last or one.last in path], path, as_json)
-
-    with_runtime(work)
+    place = await runtime.library.conversations.named(conversation)
+    memories, path = await runtime.library.memories.shown(place.id)
+    _print_rows([one for one in memories if not here or not one.last or one.last in path], path, as_json)
 
 
 @memory_app.command()
-def show(conversation: str = ID, memory: str = MEMORY, as_json: bool = JSON) -> None:
+@in_runtime
+async def show(runtime: Runtime, conversation: str = ID, memory: str = MEMORY, as_json: bool = JSON) -> None:
     """One memory in full.
 
     Example: lunalux memory show 3fa8c21b "The harbour"
     """
-
-    async def work(runtime: Runtime) -> None:
-        await _print_one(runtime, await _found(runtime, conversation, memory), as_json)
-
-    with_runtime(work)
+    await _print_one(runtime, await _found(runtime, conversation, memory), as_json)
 
 
 @memory_app.command()
-def add(
+@in_runtime
+async def add(
+    runtime: Runtime,
     conversation: str = ID,
     kind: WrittenKind = typer.Option(
         "fact", help="What it is; a summary replaces its messages in the prompt."
@@ -92,39 +89,37 @@ def add(
 
     Example: lunalux memory add 3fa8c21b --kind fact --text "Mirelle fears the sea." --keyword sea
     """
+    from lunalux_core.memory.entries import add_entry
 
-    async def work(runtime: Runtime) -> None:
-        from lunalux_core.memory.entries import add_entry
-
-        place = await runtime.library.conversations.named(conversation)
-        wanted = Memory(
-            "",
-            place.id,
-            kind,
-            well_formed(text),
-            well_formed(title),
-            tuple(well_formed(one) for one in keywords if one.strip()),
-            speaker=well_formed(speaker),
-            pinned=pin,
+    place = await runtime.library.conversations.named(conversation)
+    wanted = Memory(
+        "",
+        place.id,
+        kind,
+        well_formed(text),
+        well_formed(title),
+        tuple(well_formed(one) for one in keywords if one.strip()),
+        speaker=well_formed(speaker),
+        pinned=pin,
+    )
+    made = await runtime.library.database.write(
+        lambda c: add_entry(
+            c,
+            wanted,
+            find_message(c, place.id, start) if start else "",
+            find_message(c, place.id, end) if end else "",
         )
-        made = await runtime.library.database.write(
-            lambda c: add_entry(
-                c,
-                wanted,
-                find_message(c, place.id, start) if start else "",
-                find_message(c, place.id, end) if end else "",
-            )
-        )
-        if as_json:
-            await _print_one(runtime, made, as_json)
-        else:
-            output.print_text(made.id)
-
-    with_runtime(work)
+    )
+    if as_json:
+        await _print_one(runtime, made, as_json)
+    else:
+        output.print_text(made.id)
 
 
 @memory_app.command()
-def edit(
+@in_runtime
+async def edit(
+    runtime: Runtime,
     conversation: str = ID,
     memory: str = MEMORY,
     text: str | None = typer.Option(None, "--text", help="Other words."),
@@ -139,32 +134,30 @@ def edit(
 
     Example: lunalux memory edit 3fa8c21b "The harbour" --text "They meet at dawn, not at dusk."
     """
-
-    async def work(runtime: Runtime) -> None:
-        found = await _found(runtime, conversation, memory)
-        values: dict[str, Any] = {}
-        if text is not None:
-            values["text"] = well_formed(text)
-        if title is not None:
-            values["title"] = well_formed(title)
-        if keywords or no_keywords:
-            values["keywords"] = tuple(well_formed(one) for one in keywords if one.strip())
-        for name, message in (("first", start), ("last", end)):
-            if message:
-                values[name] = await runtime.library.database.read(
-                    lambda c, message=message: find_message(c, found.conversation_id, message)  # type: ignore[misc]
-                )
-        if not values:
-            raise InvalidInput(
-                "USAGE", "Nothing is to be changed.", "Give --text, --title or --keyword.", kind="memory_edit"
+    found = await _found(runtime, conversation, memory)
+    values: dict[str, Any] = {}
+    if text is not None:
+        values["text"] = well_formed(text)
+    if title is not None:
+        values["title"] = well_formed(title)
+    if keywords or no_keywords:
+        values["keywords"] = tuple(well_formed(one) for one in keywords if one.strip())
+    for name, message in (("first", start), ("last", end)):
+        if message:
+            values[name] = await runtime.library.database.read(
+                lambda c, message=message: find_message(c, found.conversation_id, message)  # type: ignore[misc]
             )
-        await _print_one(runtime, await runtime.library.memories.edit(found.id, **values), as_json)
-
-    with_runtime(work)
+    if not values:
+        raise InvalidInput(
+            "USAGE", "Nothing is to be changed.", "Give --text, --title or --keyword.", kind="memory_edit"
+        )
+    await _print_one(runtime, await runtime.library.memories.edit(found.id, **values), as_json)
 
 
 @memory_app.command()
-def pin(
+@in_runtime
+async def pin(
+    runtime: Runtime,
     conversation: str = ID,
     memory: str = MEMORY,
     off: bool = typer.Option(False, "--off", help="Let it go again."),
@@ -174,12 +167,8 @@ def pin(
 
     Example: lunalux memory pin 3fa8c21b "The harbour"
     """
-
-    async def work(runtime: Runtime) -> None:
-        found = await _found(runtime, conversation, memory)
-        await _print_one(runtime, await runtime.library.memories.edit(found.id, pinned=not off), as_json)
-
-    with_runtime(work)
+    found = await _found(runtime, conversation, memory)
+    await _print_one(runtime, await runtime.library.memories.edit(found.id, pinned=not off), as_json)
 
 
 @memory_app.command()
@@ -210,7 +199,9 @@ def delete(
 
 
 @memory_app.command()
-def search(
+@in_runtime
+async def search(
+    runtime: Runtime,
     conversation: str = ID,
     query: str = typer.Argument(metavar="QUERY", help="Words, or a whole message."),
     as_json: bool = JSON,
@@ -219,19 +210,17 @@ def search(
 
     Example: lunalux memory search 3fa8c21b "the promise at the harbour"
     """
+    from lunalux_core.memory.recall import searched
 
-    async def work(runtime: Runtime) -> None:
-        from lunalux_core.memory.recall import searched
-
-        place = await runtime.library.conversations.named(conversation)
-        memories, path = await runtime.library.memories.shown(place.id)
-        _print_rows(searched(memories, query), path, as_json)
-
-    with_runtime(work)
+    place = await runtime.library.conversations.named(conversation)
+    memories, path = await runtime.library.memories.shown(place.id)
+    _print_rows(searched(memories, query), path, as_json)
 
 
 @memory_app.command("export")
-def export(
+@in_runtime
+async def export(
+    runtime: Runtime,
     conversation: str = ID,
     path: Path = typer.Argument(help="File to write: .json (a worldbook with Memory Books' fields) or .md."),
     force: bool = FORCE,
@@ -241,57 +230,52 @@ def export(
 
     Example: lunalux memory export 3fa8c21b memories.json
     """
+    from lunalux_core.memory.books import memory_book, memory_text
 
-    async def work(runtime: Runtime) -> None:
-        from lunalux_core.memory.books import memory_book, memory_text
-
-        place = await runtime.library.conversations.named(conversation)
-        target = free_path(path, force=force)
-        if _ending(path) == "md":
-            text = await runtime.library.database.read(lambda c: memory_text(c, place.id))
-        else:
-            document = await runtime.library.database.read(lambda c: memory_book(c, place.id))
-            text = json.dumps(document, ensure_ascii=False, indent=4) + "\n"
-        write_file(target, text.encode("utf-8", "replace"))
-        if as_json:
-            output.print_json({"id": place.id, "path": str(path)})
-        else:
-            output.say("written", path=path)
-
-    with_runtime(work)
+    place = await runtime.library.conversations.named(conversation)
+    target = free_path(path, force=force)
+    if _ending(path) == "md":
+        text = await runtime.library.database.read(lambda c: memory_text(c, place.id))
+    else:
+        document = await runtime.library.database.read(lambda c: memory_book(c, place.id))
+        text = json.dumps(document, ensure_ascii=False, indent=4) + "\n"
+    write_file(target, text.encode("utf-8", "replace"))
+    if as_json:
+        output.print_json({"id": place.id, "path": str(path)})
+    else:
+        output.say("written", path=path)
 
 
 @memory_app.command("import")
-def import_(conversation: str = ID, path: Path = typer.Argument(), as_json: bool = JSON) -> None:
+@in_runtime
+async def import_(
+    runtime: Runtime, conversation: str = ID, path: Path = typer.Argument(), as_json: bool = JSON
+) -> None:
     """Take in memories: our own file, a worldbook of Memory Books or any other, or Markdown.
 
     Ranges are found again where the messages are here. What is there already is not stored twice.
 
     Example: lunalux memory import 3fa8c21b memories.json
     """
+    from lunalux_core.memory.books import read_memory_book, read_memory_text, store_memories
 
-    async def work(runtime: Runtime) -> None:
-        from lunalux_core.memory.books import read_memory_book, read_memory_text, store_memories
-
-        place = await runtime.library.conversations.named(conversation)
-        notes: Sequence[str] = ()
-        if _ending(path) == "md":
-            found = read_memory_text(read_file(path).decode("utf-8", "replace"), place.id)
-        else:
-            found, notes = read_memory_book(read_json(path), path.stem, place.id)
-        done = await runtime.library.database.write(lambda c: store_memories(c, place.id, found))
-        for note in (*notes, *done.notes):
-            output.note(note)
-        if done.skipped:
-            output.say("memory_known", n=done.skipped)
-        if as_json:
-            _, shown = await runtime.library.memories.shown(place.id)
-            _print_rows(done.memories, shown, as_json)
-        else:
-            for one in done.memories:
-                output.print_text(f"{one.id}\t{one.kind}\t{one.name}")
-
-    with_runtime(work)
+    place = await runtime.library.conversations.named(conversation)
+    notes: Sequence[str] = ()
+    if _ending(path) == "md":
+        found = read_memory_text(read_file(path).decode("utf-8", "replace"), place.id)
+    else:
+        found, notes = read_memory_book(read_json(path), path.stem, place.id)
+    done = await runtime.library.database.write(lambda c: store_memories(c, place.id, found))
+    for note in (*notes, *done.notes):
+        output.note(note)
+    if done.skipped:
+        output.say("memory_known", n=done.skipped)
+    if as_json:
+        _, shown = await runtime.library.memories.shown(place.id)
+        _print_rows(done.memories, shown, as_json)
+    else:
+        for one in done.memories:
+            output.print_text(f"{one.id}\t{one.kind}\t{one.name}")
 
 
 def _ending(path: Path) -> str:

@@ -17,7 +17,7 @@ from lunalux_core.llm.parameters import EFFORTS, PROVIDERS, checked_value, read_
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import YES
-from lunalux_tui.cli.run import command_settings, delete_asked, with_runtime
+from lunalux_tui.cli.run import delete_asked, in_runtime
 from lunalux_tui.cli.values import input_secret
 from lunalux_tui.i18n import t
 
@@ -33,7 +33,9 @@ NAME = typer.Argument(
 
 
 @model_app.command("list")
-def list_models(
+@in_runtime
+async def list_models(
+    runtime: Runtime,
     local: bool = typer.Option(False, "--local", help="Ask the usual local servers too."),
     as_json: bool = JSON,
 ) -> None:
@@ -41,38 +43,36 @@ def list_models(
 
     Example: lunalux model list --local --json
     """
+    own = [_own(spec, runtime.settings.model) for spec in runtime.models.specs()]
+    if local:
+        from lunalux_core.llm.servers.local import local_servers
 
-    async def work(runtime: Runtime) -> None:
-        own = [_own(spec, runtime.settings.model) for spec in runtime.models.specs()]
-        if local:
-            from lunalux_core.llm.servers.local import local_servers
-
-            own += [_own(spec, runtime.settings.model) for spec in await local_servers()]
-        official = await _official(runtime)
-        if as_json:
-            output.print_json({"own": own, "official": official, "in_use": runtime.settings.model})
-            return
-        rows = [
-            ["*" if one["in_use"] else "", one["name"], one["provider"], one["model"], one["base_url"] or ""]
-            for one in own
+        own += [_own(spec, runtime.settings.model) for spec in await local_servers()]
+    official = await _official(runtime)
+    if as_json:
+        output.print_json({"own": own, "official": official, "in_use": runtime.settings.model})
+        return
+    rows = [
+        ["*" if one["in_use"] else "", one["name"], one["provider"], one["model"], one["base_url"] or ""]
+        for one in own
+    ]
+    rows += [
+        [
+            "*" if runtime.settings.model == f"official:{row['modelId']}" else "",
+            f"official:{row['modelId']}",
+            "official",
+            str(row["displayname"]),
+            _price(row),
         ]
-        rows += [
-            [
-                "*" if runtime.settings.model == f"official:{row['modelId']}" else "",
-                f"official:{row['modelId']}",
-                "official",
-                str(row["displayname"]),
-                _price(row),
-            ]
-            for row in official
-        ]
-        output.print_table(["", "name", "provider", "model", "where or price"], rows)
-
-    with_runtime(work)
+        for row in official
+    ]
+    output.print_table(["", "name", "provider", "model", "where or price"], rows)
 
 
 @model_app.command()
-def add(
+@in_runtime
+async def add(
+    runtime: Runtime,
     name: str = typer.Argument(metavar="NAME", help="What to call it."),
     provider: str = typer.Option(
         ..., help=f"What kind of server: {', '.join(PROVIDERS)}; openai is also any compatible one."
@@ -208,57 +208,49 @@ def add(
         mode=mode,  # type: ignore[arg-type]
         template=template,
     )
+    if template:
+        from lunalux_core.dialogue.text_templates import whole_name
 
-    async def work(runtime: Runtime) -> None:
-        nonlocal config
-        if template:
-            from lunalux_core.dialogue.text_templates import whole_name
+        known = await runtime.library.templates.list()
+        config = replace(config, template=whole_name(known, template))
+    from lunalux_core.config.config_file import save_model
+    from lunalux_core.llm.registry import credential_name
 
-            known = await runtime.library.templates.list()
-            config = replace(config, template=whole_name(known, template))
-        from lunalux_core.config.config_file import save_model
-        from lunalux_core.llm.registry import credential_name
-
-        place = key_env or None
-        if key_stdin:
-            secret = input_secret().strip()
-            if not secret:
-                raise InvalidInput("USAGE", "There is no key on stdin.", "Pipe it in, one line.", kind="key")
-            runtime.credentials.set(credential_name(name), secret)
-            place = runtime.credentials.place
-        replaced = name in runtime.settings.models
-        save_model(runtime.paths.config_file, config)
-        if as_json:
-            output.print_json({"name": name, "provider": provider, "model": model, "key": place})
-        else:
-            output.say("model_saved", name=name)
-        if replaced:
-            output.say("model_replaced", name=name)
-        if key_env and not os.environ.get(key_env):
-            output.say("variable_unset", name=key_env)
-
-    with_runtime(work)
+    place = key_env or None
+    if key_stdin:
+        secret = input_secret().strip()
+        if not secret:
+            raise InvalidInput("USAGE", "There is no key on stdin.", "Pipe it in, one line.", kind="key")
+        runtime.credentials.set(credential_name(name), secret)
+        place = runtime.credentials.place
+    replaced = name in runtime.settings.models
+    save_model(runtime.paths.config_file, config)
+    if as_json:
+        output.print_json({"name": name, "provider": provider, "model": model, "key": place})
+    else:
+        output.say("model_saved", name=name)
+    if replaced:
+        output.say("model_replaced", name=name)
+    if key_env and not os.environ.get(key_env):
+        output.say("variable_unset", name=key_env)
 
 
 @model_app.command()
-def show(name: str = NAME, as_json: bool = JSON) -> None:
+@in_runtime
+async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
     """What a model is: its server, window, parameters, prices, and what its server has taught.
 
     Example: lunalux model show local --json
     """
+    from lunalux_core.llm.details import model_details
 
-    async def work(runtime: Runtime) -> None:
-        from lunalux_core.llm.details import model_details
-
-        spec = runtime.models.resolve(name)
-        told = model_details(spec, runtime.models.learnt(spec))
-        told["base_url"] = without_password(spec.base_url) or None
-        if as_json:
-            output.print_json(told)
-            return
-        output.print_table(["", ""], [[key, _in_words(value)] for key, value in told.items()])
-
-    with_runtime(work)
+    spec = runtime.models.resolve(name)
+    told = model_details(spec, runtime.models.learnt(spec))
+    told["base_url"] = without_password(spec.base_url) or None
+    if as_json:
+        output.print_json(told)
+        return
+    output.print_table(["", ""], [[key, _in_words(value)] for key, value in told.items()])
 
 
 def _in_words(value: object) -> str:
@@ -308,54 +300,48 @@ def remove(name: str = NAME, yes: bool = YES, as_json: bool = JSON) -> None:
 
 
 @model_app.command()
-def test(name: str = NAME, as_json: bool = JSON) -> None:
+@in_runtime
+async def test(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
     """Ask a model for a few words and say how long it took.
 
     Example: lunalux model test openai:gpt-4o-mini --json
     """
+    from lunalux_core.llm.probe import probe
+    from lunalux_core.llm.servers.server import ServerModel
 
-    async def work(runtime: Runtime) -> None:
-        from lunalux_core.llm.probe import probe
-        from lunalux_core.llm.servers.server import ServerModel
-
-        model = runtime.models.open(runtime.models.resolve(name))
-        if isinstance(model, ServerModel):
-            model.forget()
-        done = await probe(model)
-        if as_json:
-            output.print_json(
-                {
-                    "name": name,
-                    "model": done.model,
-                    "ok": True,
-                    "first_token_seconds": round(done.first_seconds, 3),
-                    "seconds": round(done.seconds, 3),
-                    "sample": done.sample,
-                }
-            )
-        else:
-            output.print_text(
-                f"{name} answers: {done.sample!r} (first token {done.first_seconds:.2f} s, "
-                f"all {done.seconds:.2f} s)"
-            )
-
-    with_runtime(work)
+    model = runtime.models.open(runtime.models.resolve(name))
+    if isinstance(model, ServerModel):
+        model.forget()
+    done = await probe(model)
+    if as_json:
+        output.print_json(
+            {
+                "name": name,
+                "model": done.model,
+                "ok": True,
+                "first_token_seconds": round(done.first_seconds, 3),
+                "seconds": round(done.seconds, 3),
+                "sample": done.sample,
+            }
+        )
+    else:
+        output.print_text(
+            f"{name} answers: {done.sample!r} (first token {done.first_seconds:.2f} s, "
+            f"all {done.seconds:.2f} s)"
+        )
 
 
 @model_app.command()
-def use(name: str = NAME, as_json: bool = JSON) -> None:
+@in_runtime
+async def use(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
     """Put a model in use for every conversation.
 
     Example: lunalux model use local
     """
-
-    async def work(runtime: Runtime) -> None:
-        runtime.models.resolve(name)
-
     from lunalux_core.config.config_file import set_value
 
-    with_runtime(work)
-    set_value(command_settings().paths.config_file, "chat.model", name)
+    runtime.models.resolve(name)
+    set_value(runtime.paths.config_file, "chat.model", name)
     if as_json:
         output.print_json({"model": name})
     else:

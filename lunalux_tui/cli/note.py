@@ -11,7 +11,7 @@ from lunalux_core.dialogue.authors_note import DEEPEST, ChatNote
 from lunalux_core.runtime import Runtime
 from lunalux_core.text import clean
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.run import in_runtime
 from lunalux_tui.cli.shelf_commands import JSON
 from lunalux_tui.cli.values import input_text
 
@@ -26,21 +26,20 @@ Role = Literal["system", "user", "assistant"]
 
 
 @note_app.command()
-def show(conversation: str = CONVERSATION, as_json: bool = JSON) -> None:
+@in_runtime
+async def show(runtime: Runtime, conversation: str = CONVERSATION, as_json: bool = JSON) -> None:
     """The note: its text, where it stands in the prompt, and how often it is sent.
 
     Example: lunalux note show 3fa8c21b --json
     """
-
-    async def work(runtime: Runtime) -> None:
-        place = await runtime.library.conversations.get(conversation)
-        _print(place.id, ChatNote.read(place.note), as_json)
-
-    with_runtime(work)
+    place = await runtime.library.conversations.get(conversation)
+    _print(place.id, ChatNote.read(place.note), as_json)
 
 
 @note_app.command("set")
-def set_(
+@in_runtime
+async def set_(
+    runtime: Runtime,
     conversation: str = CONVERSATION,
     text: str | None = typer.Option(None, help="The words; empty for none, - reads them from stdin."),
     position: Position | None = typer.Option(None, help="in_chat, after_main or before_main."),
@@ -56,27 +55,23 @@ def set_(
 
     Example: lunalux note set 3fa8c21b --text "Slow, rainy, few words." --depth 2
     """
-
-    async def work(runtime: Runtime) -> None:
-        conversations = runtime.library.conversations
-        place = await conversations.get(conversation)
-        note = ChatNote.read(place.note)
-        if text is not None:
-            note = replace(note, prompt=clean(input_text() if text == "-" else text).strip())
-        if position is not None:
-            note = replace(note, position=position)
-        if depth is not None:
-            note = replace(note, depth=depth)
-        if role is not None:
-            note = replace(note, role=role)
-        if interval is not None:
-            note = replace(note, interval=interval)
-        if scan is not None:
-            note = replace(note, scan=scan)
-        await conversations.set(place.id, note=note.as_json())
-        _print(place.id, note, as_json)
-
-    with_runtime(work)
+    conversations = runtime.library.conversations
+    place = await conversations.get(conversation)
+    note = ChatNote.read(place.note)
+    if text is not None:
+        note = replace(note, prompt=clean(input_text() if text == "-" else text).strip())
+    if position is not None:
+        note = replace(note, position=position)
+    if depth is not None:
+        note = replace(note, depth=depth)
+    if role is not None:
+        note = replace(note, role=role)
+    if interval is not None:
+        note = replace(note, interval=interval)
+    if scan is not None:
+        note = replace(note, scan=scan)
+    await conversations.set(place.id, note=note.as_json())
+    _print(place.id, note, as_json)
 
 
 def _print(conversation_id: str, note: ChatNote, as_json: bool) -> None:

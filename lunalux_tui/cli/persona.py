@@ -11,7 +11,7 @@ from lunalux_core.library.personas import Persona
 from lunalux_core.runtime import Runtime
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import delete_asked, with_runtime
+from lunalux_tui.cli.run import delete_asked, in_runtime
 from lunalux_tui.cli.shelf_commands import JSON
 from lunalux_tui.cli.values import input_text
 from lunalux_tui.i18n import t
@@ -30,49 +30,45 @@ LONGEST_NAME = 200
 
 
 @persona_app.command("list")
-def list_personas(as_json: bool = JSON) -> None:
+@in_runtime
+async def list_personas(runtime: Runtime, as_json: bool = JSON) -> None:
     """Your personas; the marked one plays in new conversations.
 
     Example: lunalux persona list --json
     """
-
-    async def work(runtime: Runtime) -> None:
-        rows = [_row(one) for one in await runtime.library.personas.list()]
-        if as_json:
-            output.print_json(rows)
-            return
-        output.print_table(
-            ["id", "", "name", "worldbook", "description"],
+    rows = [_row(one) for one in await runtime.library.personas.list()]
+    if as_json:
+        output.print_json(rows)
+        return
+    output.print_table(
+        ["id", "", "name", "worldbook", "description"],
+        [
             [
-                [
-                    row["id"],
-                    "✓" if row["chosen"] else "",
-                    row["name"],
-                    row["worldbook"] or "",
-                    row["description"],
-                ]
-                for row in rows
-            ],
-        )
-
-    with_runtime(work)
+                row["id"],
+                "✓" if row["chosen"] else "",
+                row["name"],
+                row["worldbook"] or "",
+                row["description"],
+            ]
+            for row in rows
+        ],
+    )
 
 
 @persona_app.command()
-def show(persona: str = PERSONA, as_json: bool = JSON) -> None:
+@in_runtime
+async def show(runtime: Runtime, persona: str = PERSONA, as_json: bool = JSON) -> None:
     """One persona in full.
 
     Example: lunalux persona show Robin
     """
-
-    async def work(runtime: Runtime) -> None:
-        _print(await runtime.library.personas.find(persona), as_json)
-
-    with_runtime(work)
+    _print(await runtime.library.personas.find(persona), as_json)
 
 
 @persona_app.command()
-def add(
+@in_runtime
+async def add(
+    runtime: Runtime,
     name: str = typer.Argument(help="What the persona is called."),
     description: str = typer.Option("", help=ABOUT),
     worldbook: str = typer.Option("", help=BOOK),
@@ -82,19 +78,17 @@ def add(
 
     Example: lunalux persona add Robin --description "A cartographer with a bad knee."
     """
-
-    async def work(runtime: Runtime) -> None:
-        personas = runtime.library.personas
-        book = (await runtime.library.worldbooks.find(worldbook)).name if worldbook else ""
-        made = await personas.save(_name(name), _about(description))
-        await personas.bind(made.id, book)
-        _print(await personas.find(made.id), as_json)
-
-    with_runtime(work)
+    personas = runtime.library.personas
+    book = (await runtime.library.worldbooks.find(worldbook)).name if worldbook else ""
+    made = await personas.save(_name(name), _about(description))
+    await personas.bind(made.id, book)
+    _print(await personas.find(made.id), as_json)
 
 
 @persona_app.command()
-def edit(
+@in_runtime
+async def edit(
+    runtime: Runtime,
     persona: str = PERSONA,
     name: str | None = typer.Option(None, help="A new name."),
     description: str | None = typer.Option(None, help=ABOUT),
@@ -105,24 +99,22 @@ def edit(
 
     Example: lunalux persona edit Robin --worldbook "Maps of the coast"
     """
-
-    async def work(runtime: Runtime) -> None:
-        personas = runtime.library.personas
-        found = await personas.find(persona)
-        called = found.name if name is None else _name(name)
-        about = found.description if description is None else _about(description)
-        book = found.worldbook
-        if worldbook is not None:
-            book = (await runtime.library.worldbooks.find(worldbook)).name if worldbook else ""
-        await personas.save(called, about, found.id)
-        await personas.bind(found.id, book)
-        _print(await personas.find(found.id), as_json)
-
-    with_runtime(work)
+    personas = runtime.library.personas
+    found = await personas.find(persona)
+    called = found.name if name is None else _name(name)
+    about = found.description if description is None else _about(description)
+    book = found.worldbook
+    if worldbook is not None:
+        book = (await runtime.library.worldbooks.find(worldbook)).name if worldbook else ""
+    await personas.save(called, about, found.id)
+    await personas.bind(found.id, book)
+    _print(await personas.find(found.id), as_json)
 
 
 @persona_app.command()
-def use(
+@in_runtime
+async def use(
+    runtime: Runtime,
     persona: str = PERSONA,
     conversation: str = typer.Option("", help="Only in this conversation, by its id."),
     as_json: bool = JSON,
@@ -131,24 +123,20 @@ def use(
 
     Example: lunalux persona use Robin --conversation 3fa8c21b
     """
-
-    async def work(runtime: Runtime) -> None:
-        library = runtime.library
-        found = await library.personas.find(persona)
-        if conversation:
-            place = await library.conversations.get(conversation)
-            await library.conversations.set(place.id, persona_id=found.id)
-        else:
-            await library.personas.choose(found.id)
-        if as_json:
-            row = _row(await library.personas.find(found.id))
-            output.print_json({**row, "conversation_id": conversation or None})
-        elif conversation:
-            output.say("persona_used_there", name=found.name, id=conversation)
-        else:
-            output.say("persona_used", name=found.name)
-
-    with_runtime(work)
+    library = runtime.library
+    found = await library.personas.find(persona)
+    if conversation:
+        place = await library.conversations.get(conversation)
+        await library.conversations.set(place.id, persona_id=found.id)
+    else:
+        await library.personas.choose(found.id)
+    if as_json:
+        row = _row(await library.personas.find(found.id))
+        output.print_json({**row, "conversation_id": conversation or None})
+    elif conversation:
+        output.say("persona_used_there", name=found.name, id=conversation)
+    else:
+        output.say("persona_used", name=found.name)
 
 
 @persona_app.command()

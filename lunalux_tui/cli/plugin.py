@@ -9,7 +9,7 @@ import typer
 from lunalux_core.errors import NotFound
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.run import in_runtime
 
 if TYPE_CHECKING:
     from lunalux_core.plugins.api import Command, Scene
@@ -24,70 +24,63 @@ NAME = typer.Argument(metavar="NAME", help="Name as `plugin list` shows it.")
 
 
 @plugin_app.command("list")
-def list_plugins(as_json: bool = JSON) -> None:
+@in_runtime
+async def list_plugins(runtime: Runtime, as_json: bool = JSON) -> None:
     """Every plug-in at hand, those that run first and in their order. Nothing of them is executed.
 
     Example: lunalux plugin list --json
     """
-
-    async def work(runtime: Runtime) -> None:
-        found = runtime.plugins.available()
-        if as_json:
-            output.print_json(
-                [
-                    {"name": p.name, "origin": p.origin, "enabled": p.enabled, "problem": p.problem or None}
-                    for p in found
-                ]
-            )
-        else:
-            output.print_table(
-                ["on", "name", "from", "problem"],
-                [["on" if p.enabled else "", p.name, p.origin, p.problem] for p in found],
-            )
-
-    with_runtime(work)
+    found = runtime.plugins.available()
+    if as_json:
+        output.print_json(
+            [
+                {"name": p.name, "origin": p.origin, "enabled": p.enabled, "problem": p.problem or None}
+                for p in found
+            ]
+        )
+    else:
+        output.print_table(
+            ["on", "name", "from", "problem"],
+            [["on" if p.enabled else "", p.name, p.origin, p.problem] for p in found],
+        )
 
 
 @plugin_app.command()
-def enable(name: str = NAME, as_json: bool = JSON) -> None:
+@in_runtime
+async def enable(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
     """Let a plug-in run from now on. A file that changes afterwards must be enabled again.
 
     Example: lunalux plugin enable dice
     """
-
-    async def work(runtime: Runtime) -> None:
-        entry = runtime.plugins.entry(name)
-        kept = [one for one in runtime.settings.plugins if one.partition("@")[0] != name]
-        _store(runtime, [*kept, entry])
-        _tell(name, True, as_json)
-
-    with_runtime(work)
+    entry = runtime.plugins.entry(name)
+    kept = [one for one in runtime.settings.plugins if one.partition("@")[0] != name]
+    _store(runtime, [*kept, entry])
+    _tell(name, True, as_json)
 
 
 @plugin_app.command()
-def disable(name: str = NAME, as_json: bool = JSON) -> None:
+@in_runtime
+async def disable(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
     """Stop a plug-in from running.
 
     Example: lunalux plugin disable dice
     """
-
-    async def work(runtime: Runtime) -> None:
-        kept = [one for one in runtime.settings.plugins if one.partition("@")[0] != name]
-        if len(kept) == len(runtime.settings.plugins):
-            raise NotFound(
-                "PLUGIN_NOT_ENABLED",
-                f"The plug-in {name!r} is not enabled.",
-                "`lunalux plugin list` shows them all.",
-                name=name,
-            )
-        _store(runtime, kept)
-        _tell(name, False, as_json)
-
-    with_runtime(work)
+    kept = [one for one in runtime.settings.plugins if one.partition("@")[0] != name]
+    if len(kept) == len(runtime.settings.plugins):
+        raise NotFound(
+            "PLUGIN_NOT_ENABLED",
+            f"The plug-in {name!r} is not enabled.",
+            "`lunalux plugin list` shows them all.",
+            name=name,
+        )
+    _store(runtime, kept)
+    _tell(name, False, as_json)
 
 
 @plugin_app.command()
-def run(
+@in_runtime
+async def run(
+    runtime: Runtime,
     name: str = NAME,
     command: str = typer.Argument("", help="Name of the command; without one the plug-in's are listed."),
     text: str = typer.Argument("", help="What is typed so far, as the command shall see it."),
@@ -98,30 +91,26 @@ def run(
 
     Example: lunalux plugin run dice roll
     """
-
-    async def work(runtime: Runtime) -> None:
-        offered = [one for plugin, one in runtime.plugins.commands() if plugin == name]
-        if not command:
-            _check_enabled(runtime, name)
-            _list_commands(offered, as_json)
-            return
-        chosen = next((one for one in offered if one.name == command), None)
-        if chosen is None:
-            raise NotFound(
-                "PLUGIN_COMMAND_UNKNOWN",
-                f"The plug-in {name!r} has no command {command!r}, or is not enabled.",
-                f"`lunalux plugin run {name}` lists them; `lunalux plugin list` shows what is enabled.",
-                name=name,
-                command=command,
-            )
-        outcome = await runtime.plugins.run(name, chosen, await _scene(runtime, conversation, text))
-        if as_json:
-            output.print_json({"notice": outcome.notice, "typed": outcome.typed})
-        else:
-            for line in filter(None, (outcome.notice, outcome.typed)):
-                output.print_text(line)
-
-    with_runtime(work)
+    offered = [one for plugin, one in runtime.plugins.commands() if plugin == name]
+    if not command:
+        _check_enabled(runtime, name)
+        _list_commands(offered, as_json)
+        return
+    chosen = next((one for one in offered if one.name == command), None)
+    if chosen is None:
+        raise NotFound(
+            "PLUGIN_COMMAND_UNKNOWN",
+            f"The plug-in {name!r} has no command {command!r}, or is not enabled.",
+            f"`lunalux plugin run {name}` lists them; `lunalux plugin list` shows what is enabled.",
+            name=name,
+            command=command,
+        )
+    outcome = await runtime.plugins.run(name, chosen, await _scene(runtime, conversation, text))
+    if as_json:
+        output.print_json({"notice": outcome.notice, "typed": outcome.typed})
+    else:
+        for line in filter(None, (outcome.notice, outcome.typed)):
+            output.print_text(line)
 
 
 def _check_enabled(runtime: Runtime, name: str) -> None:

@@ -12,7 +12,7 @@ from lunalux_core.library.shelf import ShelfItem
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, write_file
-from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.run import in_runtime
 from lunalux_tui.cli.shelf_commands import JSON, NAME, print_scenarios, shelf_app, summary
 
 if TYPE_CHECKING:
@@ -24,129 +24,121 @@ commands = {"preset": preset_app}
 
 
 @preset_app.command("list")
-def list_presets(as_json: bool = JSON) -> None:
+@in_runtime
+async def list_presets(runtime: Runtime, as_json: bool = JSON) -> None:
     """Every preset, imported and built-in; the one in use is marked.
 
     Example: lunalux preset list --json
     """
+    from lunalux_core.presets.builtin import builtin_presets
 
-    async def work(runtime: Runtime) -> None:
-        from lunalux_core.presets.builtin import builtin_presets
-
-        shelf = await runtime.library.presets.list()
-        imported = any(item.enabled for item in shelf)
-        rows = [{**summary(item), "title": item.name, "builtin": False} for item in shelf]
-        rows += [
-            {
-                "id": one.key,
-                "name": one.key,
-                "enabled": not imported and runtime.settings.preset == one.key,
-                "title": one.title,
-                "builtin": True,
-            }
-            for one in builtin_presets(runtime.settings.lang)
-        ]
-        if as_json:
-            output.print_json(rows)
-        else:
-            output.print_table(
-                ["id", "on", "title"], [[r["id"], "on" if r["enabled"] else "", r["title"]] for r in rows]
-            )
-
-    with_runtime(work)
+    shelf = await runtime.library.presets.list()
+    imported = any(item.enabled for item in shelf)
+    rows = [{**summary(item), "title": item.name, "builtin": False} for item in shelf]
+    rows += [
+        {
+            "id": one.key,
+            "name": one.key,
+            "enabled": not imported and runtime.settings.preset == one.key,
+            "title": one.title,
+            "builtin": True,
+        }
+        for one in builtin_presets(runtime.settings.lang)
+    ]
+    if as_json:
+        output.print_json(rows)
+    else:
+        output.print_table(
+            ["id", "on", "title"], [[r["id"], "on" if r["enabled"] else "", r["title"]] for r in rows]
+        )
 
 
 @preset_app.command("enable")
-def enable(name: str = NAME, as_json: bool = JSON) -> None:
+@in_runtime
+async def enable(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
     """Put a preset in use; a built-in one becomes the setting chat.preset.
 
     Example: lunalux preset enable novel_king
     """
+    item = await _find(runtime, name)
+    if item is not None:
+        await runtime.library.presets.enable(item.id)
+        done = {**summary(item), "enabled": True}
+    else:
+        from lunalux_core.config.config_file import set_value
 
-    async def work(runtime: Runtime) -> None:
-        item = await _find(runtime, name)
-        if item is not None:
-            await runtime.library.presets.enable(item.id)
-            done = {**summary(item), "enabled": True}
-        else:
-            from lunalux_core.config.config_file import set_value
-
-            for other in await runtime.library.presets.list(enabled_only=True):
-                await runtime.library.presets.enable(other.id, False)
-            set_value(runtime.paths.config_file, "chat.preset", name)
-            done = {"id": name, "name": name, "enabled": True}
-        if as_json:
-            output.print_json(done)
-        else:
-            output.say("in_use", name=done["name"])
-
-    with_runtime(work)
+        for other in await runtime.library.presets.list(enabled_only=True):
+            await runtime.library.presets.enable(other.id, False)
+        set_value(runtime.paths.config_file, "chat.preset", name)
+        done = {"id": name, "name": name, "enabled": True}
+    if as_json:
+        output.print_json(done)
+    else:
+        output.say("in_use", name=done["name"])
 
 
 @preset_app.command("export")
-def export(
-    name: str = NAME, path: Path = typer.Argument(), force: bool = FORCE, as_json: bool = JSON
+@in_runtime
+async def export(
+    runtime: Runtime,
+    name: str = NAME,
+    path: Path = typer.Argument(),
+    force: bool = FORCE,
+    as_json: bool = JSON,
 ) -> None:
     """Write a preset, imported or built-in, as a SillyTavern file.
 
     Example: lunalux preset export mirror_realm mirror.json
     """
+    import json
 
-    async def work(runtime: Runtime) -> None:
-        import json
+    from lunalux_core.presets.document import preset_document
 
-        from lunalux_core.presets.document import preset_document
-
-        preset, _ = await _load(runtime, name)
-        text = json.dumps(preset_document(preset), ensure_ascii=False, indent=4) + "\n"
-        write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
-        if as_json:
-            output.print_json({"name": preset.name, "path": str(path)})
-        else:
-            output.say("written", path=path)
-
-    with_runtime(work)
+    preset, _ = await _load(runtime, name)
+    text = json.dumps(preset_document(preset), ensure_ascii=False, indent=4) + "\n"
+    write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
+    if as_json:
+        output.print_json({"name": preset.name, "path": str(path)})
+    else:
+        output.say("written", path=path)
 
 
 @preset_app.command()
-def show(name: str = NAME, as_json: bool = JSON) -> None:
+@in_runtime
+async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
     """The slots of a preset in order, with roles and tokens.
 
     Example: lunalux preset show mirror_realm
     """
-
-    async def work(runtime: Runtime) -> None:
-        preset, enabled = await _load(runtime, name)
-        slots = _slots(preset)
-        if as_json:
-            output.print_json(
-                {
-                    "name": preset.name,
-                    "source": preset.source,
-                    "assembly": preset.assembly,
-                    "enabled": enabled,
-                    "slots": slots,
-                    "tokens": sum(slot["tokens"] for slot in slots if slot["enabled"]),
-                }
-            )
-            return
-        output.print_table(
-            ["", "on", "role", "where", "tokens", "slot", "name"],
-            [
-                [
-                    number,
-                    "on" if slot["enabled"] else "",
-                    slot["role"],
-                    f"depth {slot['depth']}" if slot["position"] == "in_chat" else "",
-                    "filled" if slot["marker"] else slot["tokens"],
-                    slot["identifier"],
-                    slot["name"],
-                ]
-                for number, slot in enumerate(slots, 1)
-            ],
+    preset, enabled = await _load(runtime, name)
+    slots = _slots(preset)
+    if as_json:
+        output.print_json(
+            {
+                "name": preset.name,
+                "source": preset.source,
+                "assembly": preset.assembly,
+                "enabled": enabled,
+                "slots": slots,
+                "tokens": sum(slot["tokens"] for slot in slots if slot["enabled"]),
+            }
         )
-
-    with_runtime(work)
+        return
+    output.print_table(
+        ["", "on", "role", "where", "tokens", "slot", "name"],
+        [
+            [
+                number,
+                "on" if slot["enabled"] else "",
+                slot["role"],
+                f"depth {slot['depth']}" if slot["position"] == "in_chat" else "",
+                "filled" if slot["marker"] else slot["tokens"],
+                slot["identifier"],
+                slot["name"],
+            ]
+            for number, slot in enumerate(slots, 1)
+        ],
+    )
 
 
 @preset_app.command()

@@ -15,7 +15,7 @@ from lunalux_core.library.quick_replies import StoredSet, pick
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, write_file
-from lunalux_tui.cli.run import delete_asked, with_runtime
+from lunalux_tui.cli.run import delete_asked, in_runtime, with_runtime
 from lunalux_tui.cli.script import TerminalHost, print_outcome
 from lunalux_tui.cli.shelf_commands import JSON, read_each, read_json
 
@@ -29,25 +29,24 @@ NAME = typer.Argument(metavar="SET", help="Name or id of the set.")
 
 
 @quickreply_app.command("list")
-def list_sets(as_json: bool = JSON) -> None:
+@in_runtime
+async def list_sets(runtime: Runtime, as_json: bool = JSON) -> None:
     """Every set and the labels of its replies.
 
     Example: lunalux quickreply list --json
     """
-
-    async def work(runtime: Runtime) -> None:
-        rows = [_summary(one) for one in await runtime.library.quick_replies.list()]
-        if as_json:
-            output.print_json(rows)
-            return
-        table = [[row["id"], row["name"], ", ".join(one["label"] for one in row["replies"])] for row in rows]
-        output.print_table(["id", "name", "replies"], table)
-
-    with_runtime(work)
+    rows = [_summary(one) for one in await runtime.library.quick_replies.list()]
+    if as_json:
+        output.print_json(rows)
+        return
+    table = [[row["id"], row["name"], ", ".join(one["label"] for one in row["replies"])] for row in rows]
+    output.print_table(["id", "name", "replies"], table)
 
 
 @quickreply_app.command("import")
-def import_sets(
+@in_runtime
+async def import_sets(
+    runtime: Runtime,
     paths: list[Path] = typer.Argument(metavar="PATH..."),
     name: str = typer.Option("", help="What to call it, for a single file."),
     as_json: bool = JSON,
@@ -56,46 +55,43 @@ def import_sets(
 
     Example: lunalux quickreply import dice.json
     """
-
-    async def work(runtime: Runtime) -> None:
-        rows: list[dict[str, Any]] = []
-        for path, content in read_each(paths, lambda path: _read(path, name), rows):
-            stored, is_new = await runtime.library.quick_replies.add(content)
-            notes = content.notes if is_new else (f"{stored.name} was there already.",)
-            for note in notes:
-                output.note(f"{path.name}: {note}")
-            rows.append({**_summary(stored), "path": str(path), "notes": list(notes)})
-        if as_json:
-            output.print_json(rows)
-        else:
-            for row in rows:
-                if "id" in row:
-                    output.print_text(f"{row['id']}\t{row['name']}\t{len(row['replies'])}")
-        if any("error" in row for row in rows):
-            raise typer.Exit(output.PARTLY)
-
-    with_runtime(work)
+    rows: list[dict[str, Any]] = []
+    for path, content in read_each(paths, lambda path: _read(path, name), rows):
+        stored, is_new = await runtime.library.quick_replies.add(content)
+        notes = content.notes if is_new else (f"{stored.name} was there already.",)
+        for note in notes:
+            output.note(f"{path.name}: {note}")
+        rows.append({**_summary(stored), "path": str(path), "notes": list(notes)})
+    if as_json:
+        output.print_json(rows)
+    else:
+        for row in rows:
+            if "id" in row:
+                output.print_text(f"{row['id']}\t{row['name']}\t{len(row['replies'])}")
+    if any("error" in row for row in rows):
+        raise typer.Exit(output.PARTLY)
 
 
 @quickreply_app.command()
-def export(
-    name: str = NAME, path: Path = typer.Argument(), force: bool = FORCE, as_json: bool = JSON
+@in_runtime
+async def export(
+    runtime: Runtime,
+    name: str = NAME,
+    path: Path = typer.Argument(),
+    force: bool = FORCE,
+    as_json: bool = JSON,
 ) -> None:
     """Write a set to a file as SillyTavern reads it, with every field it came with.
 
     Example: lunalux quickreply export Dice dice.json
     """
-
-    async def work(runtime: Runtime) -> None:
-        stored = await runtime.library.quick_replies.find(name)
-        text = json.dumps(stored.content.document, ensure_ascii=False, indent=4) + "\n"
-        write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
-        if as_json:
-            output.print_json({**_summary(stored), "path": str(path)})
-        else:
-            output.say("written", path=path)
-
-    with_runtime(work)
+    stored = await runtime.library.quick_replies.find(name)
+    text = json.dumps(stored.content.document, ensure_ascii=False, indent=4) + "\n"
+    write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
+    if as_json:
+        output.print_json({**_summary(stored), "path": str(path)})
+    else:
+        output.say("written", path=path)
 
 
 @quickreply_app.command()
@@ -109,10 +105,7 @@ def run(
     Example: lunalux quickreply run Dice d6
     """
 
-    async def work(runtime: Runtime) -> Sequence[StoredSet]:
-        return await runtime.library.quick_replies.list()
-
-    stored = with_runtime(work)
+    stored = with_runtime(lambda runtime: runtime.library.quick_replies.list())
     chosen = pick(stored, name)
     reply = _reply(chosen, label)
     from lunalux_core.stscript.commands.table import everything

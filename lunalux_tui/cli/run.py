@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from lunalux_core.config.settings import Settings, load_settings
 from lunalux_core.errors import InvalidInput
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -39,6 +42,34 @@ def with_runtime(
             return await work(runtime)
 
     return run_work(run)
+
+
+def in_runtime(command: Callable[Concatenate[Runtime, P], Awaitable[None]]) -> Callable[P, None]:
+    """Make a command of an asynchronous function: it is given a runtime of its own as its first parameter.
+
+    What must happen outside of an event loop, where ctrl+c ends a question at once, needs a plain command
+    and `with_runtime`.
+    """
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        with_runtime(lambda runtime: command(runtime, *args, **kwargs))
+
+    return show_parameters(run, command)
+
+
+def show_parameters(run: Callable[P, T], command: Any, *more: inspect.Parameter) -> Callable[P, T]:
+    """Let Typer see the parameters of `command` on `run`, without the first, which `run` brings itself.
+
+    Args:
+        more: what `run` takes for itself; shown before the last of the command's, which is `--json`.
+    """
+    first, *parameters = inspect.signature(command).parameters.values()
+    parameters[-1:-1] = more
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    # Typer evaluates every annotation it finds; that of the first may be there for the type checker only.
+    run.__annotations__ = {key: kind for key, kind in run.__annotations__.items() if key != first.name}
+    return run
 
 
 def delete_asked(

@@ -15,7 +15,7 @@ from lunalux_core.library.shelf import Shelf, ShelfItem, ShelfKind, exported
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, YES, free_path, read_file, write_file
-from lunalux_tui.cli.run import delete_asked, with_runtime
+from lunalux_tui.cli.run import delete_asked, in_runtime
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -41,88 +41,85 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
         return app.command(name, help=help)
 
     @shared("list", f"Every {kind} in the library, in its order.\n\nExample: lunalux {kind} list --json")
-    def list_items(as_json: bool = JSON) -> None:
-        async def work(runtime: Runtime) -> None:
-            items = await shelf_of(runtime.library, kind).list()
-            if as_json:
-                output.print_json([summary(item) for item in items])
-            else:
-                output.print_table(
-                    ["id", "on", "name"], [[i.id, "on" if i.enabled else "off", i.name] for i in items]
-                )
-
-        with_runtime(work)
+    @in_runtime
+    async def list_items(runtime: Runtime, as_json: bool = JSON) -> None:
+        items = await shelf_of(runtime.library, kind).list()
+        if as_json:
+            output.print_json([summary(item) for item in items])
+        else:
+            output.print_table(
+                ["id", "on", "name"], [[i.id, "on" if i.enabled else "off", i.name] for i in items]
+            )
 
     @shared(
         "import",
         f"Store {kind} files (SillyTavern, Narratium and others).\n\n"
         f"Example: lunalux {kind} import downloads/*.json",
     )
-    def import_items(
+    @in_runtime
+    async def import_items(
+        runtime: Runtime,
         paths: list[Path] = typer.Argument(metavar="PATH..."),
         name: str = typer.Option("", help="What to call it, for a single file."),
         as_json: bool = JSON,
     ) -> None:
-        async def work(runtime: Runtime) -> None:
-            from lunalux_core.importing.documents import OFF
-            from lunalux_core.importing.shelf_documents import put
+        from lunalux_core.importing.documents import OFF
+        from lunalux_core.importing.shelf_documents import put
 
-            rows: list[dict[str, Any]] = []
-            for path, found in read_each(paths, lambda path: _documents(kind, path), rows):
-                for one in found:
-                    done = await runtime.library.database.write(
-                        lambda c, one=one: put(  # type: ignore[misc]
-                            c, kind, name or one.name, one.document, enabled=kind == "regex", copy=bool(name)
-                        )
+        rows: list[dict[str, Any]] = []
+        for path, found in read_each(paths, lambda path: _documents(kind, path), rows):
+            for one in found:
+                done = await runtime.library.database.write(
+                    lambda c, one=one: put(  # type: ignore[misc]
+                        c, kind, name or one.name, one.document, enabled=kind == "regex", copy=bool(name)
                     )
-                    notes = one.notes if done.is_new else (f"{done.item.name} was there already.",)
-                    if done.is_new and kind in OFF:
-                        notes = (*notes, OFF[kind])
-                    for note in notes:
-                        output.note(f"{path.name}: {note}")
-                    rows.append({**summary(done.item), "path": str(path), "notes": list(notes)})
-            if as_json:
-                output.print_json(rows)
-            else:
-                for row in rows:
-                    if "id" in row:
-                        output.print_text(f"{row['id']}\t{row['name']}")
-            if any("error" in row for row in rows):
-                raise typer.Exit(output.PARTLY)
-
-        with_runtime(work)
+                )
+                notes = one.notes if done.is_new else (f"{done.item.name} was there already.",)
+                if done.is_new and kind in OFF:
+                    notes = (*notes, OFF[kind])
+                for note in notes:
+                    output.note(f"{path.name}: {note}")
+                rows.append({**summary(done.item), "path": str(path), "notes": list(notes)})
+        if as_json:
+            output.print_json(rows)
+        else:
+            for row in rows:
+                if "id" in row:
+                    output.print_text(f"{row['id']}\t{row['name']}")
+        if any("error" in row for row in rows):
+            raise typer.Exit(output.PARTLY)
 
     @shared(
         "export",
         f"Write a {kind} to a file, as its own tools read it.\n\n"
         f"Example: lunalux {kind} export NAME {kind}.json",
     )
-    def export_item(
-        name: str = NAME, path: Path = typer.Argument(), force: bool = FORCE, as_json: bool = JSON
+    @in_runtime
+    async def export_item(
+        runtime: Runtime,
+        name: str = NAME,
+        path: Path = typer.Argument(),
+        force: bool = FORCE,
+        as_json: bool = JSON,
     ) -> None:
-        async def work(runtime: Runtime) -> None:
-            item = await shelf_of(runtime.library, kind).find(name)
-            text = json.dumps(exported(item), ensure_ascii=False, indent=4) + "\n"
-            write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
-            if as_json:
-                output.print_json({**summary(item), "path": str(path)})
-            else:
-                output.say("written", path=path)
-
-        with_runtime(work)
+        item = await shelf_of(runtime.library, kind).find(name)
+        text = json.dumps(exported(item), ensure_ascii=False, indent=4) + "\n"
+        write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
+        if as_json:
+            output.print_json({**summary(item), "path": str(path)})
+        else:
+            output.say("written", path=path)
 
     def switch(enabled: bool) -> Callable[..., None]:
-        def command(name: str = NAME, as_json: bool = JSON) -> None:
-            async def work(runtime: Runtime) -> None:
-                shelf = shelf_of(runtime.library, kind)
-                item = await shelf.find(name)
-                await shelf.enable(item.id, enabled)
-                if as_json:
-                    output.print_json({**summary(item), "enabled": enabled})
-                else:
-                    output.say("switched_on" if enabled else "switched_off", name=item.name)
-
-            with_runtime(work)
+        @in_runtime
+        async def command(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
+            shelf = shelf_of(runtime.library, kind)
+            item = await shelf.find(name)
+            await shelf.enable(item.id, enabled)
+            if as_json:
+                output.print_json({**summary(item), "enabled": enabled})
+            else:
+                output.say("switched_on" if enabled else "switched_off", name=item.name)
 
         return command
 

@@ -9,7 +9,7 @@ import typer
 from lunalux_core.library.tags import Folder, Tag, Tagging
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import delete_asked, with_runtime
+from lunalux_tui.cli.run import delete_asked, in_runtime
 from lunalux_tui.cli.shelf_commands import JSON
 from lunalux_tui.i18n import t
 
@@ -25,7 +25,9 @@ CHARACTERS = typer.Argument(metavar="CHARACTER...", help="Characters, names or i
 
 
 @tag_app.command("list")
-def list_tags(
+@in_runtime
+async def list_tags(
+    runtime: Runtime,
     cards: bool = typer.Option(False, "--cards", help="Also those that cards bring; their id is their name."),
     as_json: bool = JSON,
 ) -> None:
@@ -33,31 +35,29 @@ def list_tags(
 
     Example: lunalux tag list --json
     """
-
-    async def work(runtime: Runtime) -> None:
-        await runtime.first_start()
-        rows = [_row(one) for one in await runtime.library.tags.list()]
-        if cards:
-            own = {row["name"].casefold() for row in rows}
-            rows += [
-                {"id": one.name, "name": one.name, "source": "card", "characters": one.characters}
-                for one in await runtime.library.tags.of_cards()
-                if one.name.casefold() not in own
-            ]
-        if as_json:
-            output.print_json(rows)
-            return
-        table = [
-            [row["id"], row["name"], row["characters"], row["source"], _folder(row.get("folder", "none"))]
-            for row in rows
+    await runtime.first_start()
+    rows = [_row(one) for one in await runtime.library.tags.list()]
+    if cards:
+        own = {row["name"].casefold() for row in rows}
+        rows += [
+            {"id": one.name, "name": one.name, "source": "card", "characters": one.characters}
+            for one in await runtime.library.tags.of_cards()
+            if one.name.casefold() not in own
         ]
-        output.print_table(["id", "name", "characters", "source", "folder"], table)
-
-    with_runtime(work)
+    if as_json:
+        output.print_json(rows)
+        return
+    table = [
+        [row["id"], row["name"], row["characters"], row["source"], _folder(row.get("folder", "none"))]
+        for row in rows
+    ]
+    output.print_table(["id", "name", "characters", "source", "folder"], table)
 
 
 @tag_app.command()
-def add(
+@in_runtime
+async def add(
+    runtime: Runtime,
     tag: str = typer.Argument(metavar="TAG", help="The tag's name; it is made where there is none."),
     characters: list[str] = CHARACTERS,
     as_json: bool = JSON,
@@ -66,33 +66,30 @@ def add(
 
     Example: lunalux tag add "to read" Mirelle Seraphina
     """
-
-    async def work(runtime: Runtime) -> None:
-        await runtime.first_start()
-        ids = [(await runtime.library.characters.find(name)).id for name in characters]
-        _told(await _exact_or_new(runtime, tag, ids), as_json)
-
-    with_runtime(work)
+    await runtime.first_start()
+    ids = [(await runtime.library.characters.find(name)).id for name in characters]
+    _told(await _exact_or_new(runtime, tag, ids), as_json)
 
 
 @tag_app.command()
-def remove(tag: str = TAG, characters: list[str] = CHARACTERS, as_json: bool = JSON) -> None:
+@in_runtime
+async def remove(
+    runtime: Runtime, tag: str = TAG, characters: list[str] = CHARACTERS, as_json: bool = JSON
+) -> None:
     """Take a tag away from characters. A tag that their card brings stays with the card.
 
     Example: lunalux tag remove "to read" Mirelle
     """
-
-    async def work(runtime: Runtime) -> None:
-        await runtime.first_start()
-        found = await runtime.library.tags.find(tag)
-        ids = [(await runtime.library.characters.find(name)).id for name in characters]
-        _told(await runtime.library.tags.remove(found.id, ids), as_json)
-
-    with_runtime(work)
+    await runtime.first_start()
+    found = await runtime.library.tags.find(tag)
+    ids = [(await runtime.library.characters.find(name)).id for name in characters]
+    _told(await runtime.library.tags.remove(found.id, ids), as_json)
 
 
 @tag_app.command()
-def rename(
+@in_runtime
+async def rename(
+    runtime: Runtime,
     tag: str = TAG,
     name: str = typer.Argument(metavar="NEW", help="The new name."),
     as_json: bool = JSON,
@@ -101,20 +98,18 @@ def rename(
 
     Example: lunalux tag rename "to read" later
     """
-
-    async def work(runtime: Runtime) -> None:
-        tags = runtime.library.tags
-        renamed = await tags.rename((await tags.find(tag)).id, name)
-        if as_json:
-            output.print_json(_row(renamed))
-        else:
-            output.say("tag_renamed", name=renamed.name)
-
-    with_runtime(work)
+    tags = runtime.library.tags
+    renamed = await tags.rename((await tags.find(tag)).id, name)
+    if as_json:
+        output.print_json(_row(renamed))
+    else:
+        output.say("tag_renamed", name=renamed.name)
 
 
 @tag_app.command()
-def folder(
+@in_runtime
+async def folder(
+    runtime: Runtime,
     tag: str = TAG,
     kind: Folder = typer.Argument(help="open, closed (its characters are shown in it alone), or none."),
     as_json: bool = JSON,
@@ -123,16 +118,12 @@ def folder(
 
     Example: lunalux tag folder fantasy closed
     """
-
-    async def work(runtime: Runtime) -> None:
-        tags = runtime.library.tags
-        found = await tags.fold((await tags.find(tag)).id, kind)
-        if as_json:
-            output.print_json(_row(found))
-        else:
-            output.say(f"tag_folder_{kind}", name=found.name)
-
-    with_runtime(work)
+    tags = runtime.library.tags
+    found = await tags.fold((await tags.find(tag)).id, kind)
+    if as_json:
+        output.print_json(_row(found))
+    else:
+        output.say(f"tag_folder_{kind}", name=found.name)
 
 
 @tag_app.command()

@@ -15,7 +15,7 @@ from lunalux_core.library.templates import StoredTemplate
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
-from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.run import in_runtime
 from lunalux_tui.cli.shelf_commands import JSON, print_scenarios, read_each
 
 if TYPE_CHECKING:
@@ -33,32 +33,28 @@ KIND = typer.Option("", "--kind", help="Where several have the name: instruct, c
 
 
 @template_app.command("list")
-def list_templates(as_json: bool = JSON) -> None:
+@in_runtime
+async def list_templates(runtime: Runtime, as_json: bool = JSON) -> None:
     """Every template, imported and built-in.
 
     Example: lunalux template list --json
     """
+    from lunalux_core.dialogue.text_templates import shipped_as_stored
 
-    async def work(runtime: Runtime) -> None:
-        from lunalux_core.dialogue.text_templates import shipped_as_stored
-
-        rows = [_summary(one) for one in (*await runtime.library.templates.list(), *shipped_as_stored())]
-        if as_json:
-            output.print_json(rows)
-            return
-        output.print_table(
-            ["id", "kind", "of", "name"],
-            [
-                [r["id"], r["kind"], "built-in" if r["builtin"] else r["bundle"] or "", r["name"]]
-                for r in rows
-            ],
-        )
-
-    with_runtime(work)
+    rows = [_summary(one) for one in (*await runtime.library.templates.list(), *shipped_as_stored())]
+    if as_json:
+        output.print_json(rows)
+        return
+    output.print_table(
+        ["id", "kind", "of", "name"],
+        [[r["id"], r["kind"], "built-in" if r["builtin"] else r["bundle"] or "", r["name"]] for r in rows],
+    )
 
 
 @template_app.command("import")
-def import_templates(
+@in_runtime
+async def import_templates(
+    runtime: Runtime,
     paths: list[Path] = typer.Argument(metavar="PATH..."),
     name: str = typer.Option("", help="What to call it, for a single file."),
     as_json: bool = JSON,
@@ -67,53 +63,48 @@ def import_templates(
 
     Example: lunalux template import ChatML.json
     """
-
-    async def work(runtime: Runtime) -> None:
-        rows: list[dict[str, Any]] = []
-        for path, found in read_each(paths, lambda path: _documents(path, name), rows):
-            for one in found:
-                stored, is_new = await runtime.library.templates.add(one)
-                notes = one.notes if is_new else (f"{stored.name} was there already.",)
-                for note in notes:
-                    output.note(f"{path.name}: {note}")
-                rows.append({**_summary(stored), "path": str(path), "notes": list(notes)})
-        if as_json:
-            output.print_json(rows)
-        else:
-            for row in rows:
-                if "id" in row:
-                    output.print_text(f"{row['id']}\t{row['kind']}\t{row['name']}")
-        if any("error" in row for row in rows):
-            raise typer.Exit(output.PARTLY)
-
-    with_runtime(work)
+    rows: list[dict[str, Any]] = []
+    for path, found in read_each(paths, lambda path: _documents(path, name), rows):
+        for one in found:
+            stored, is_new = await runtime.library.templates.add(one)
+            notes = one.notes if is_new else (f"{stored.name} was there already.",)
+            for note in notes:
+                output.note(f"{path.name}: {note}")
+            rows.append({**_summary(stored), "path": str(path), "notes": list(notes)})
+    if as_json:
+        output.print_json(rows)
+    else:
+        for row in rows:
+            if "id" in row:
+                output.print_text(f"{row['id']}\t{row['kind']}\t{row['name']}")
+    if any("error" in row for row in rows):
+        raise typer.Exit(output.PARTLY)
 
 
 @template_app.command()
-def show(name: str = NAME, kind: str = KIND, as_json: bool = JSON) -> None:
+@in_runtime
+async def show(runtime: Runtime, name: str = NAME, kind: str = KIND, as_json: bool = JSON) -> None:
     """What a template says, old fields read as what they mean today.
 
     Example: lunalux template show ChatML --json
     """
-
-    async def work(runtime: Runtime) -> None:
-        found = await _find(runtime, name, kind)
-        if as_json:
-            told = [{**_summary(one), "fields": _fields(one), "document": one.document} for one in found]
-            output.print_json({**_bundle(found), "parts": told} if _is_master(found, name) else told[0])
-            return
-        shown = found if _is_master(found, name) else found[:1]
-        for one in shown:
-            output.print_text(f"{one.name} ({one.kind})")
-            rows = [[key, json.dumps(value, ensure_ascii=False)] for key, value in _fields(one).items()]
-            output.print_table(["field", "value"], rows)
-        _tell_of(found[len(shown) :])
-
-    with_runtime(work)
+    found = await _find(runtime, name, kind)
+    if as_json:
+        told = [{**_summary(one), "fields": _fields(one), "document": one.document} for one in found]
+        output.print_json({**_bundle(found), "parts": told} if _is_master(found, name) else told[0])
+        return
+    shown = found if _is_master(found, name) else found[:1]
+    for one in shown:
+        output.print_text(f"{one.name} ({one.kind})")
+        rows = [[key, json.dumps(value, ensure_ascii=False)] for key, value in _fields(one).items()]
+        output.print_table(["field", "value"], rows)
+    _tell_of(found[len(shown) :])
 
 
 @template_app.command()
-def export(
+@in_runtime
+async def export(
+    runtime: Runtime,
     name: str = NAME,
     path: Path = typer.Argument(),
     kind: str = KIND,
@@ -126,26 +117,24 @@ def export(
 
     Example: lunalux template export ChatML chatml.json
     """
+    from lunalux_core.templates.reading import master_document
 
-    async def work(runtime: Runtime) -> None:
-        from lunalux_core.templates.reading import master_document
-
-        found = await _find(runtime, name, kind)
-        whole = _is_master(found, name)
-        document = master_document({one.kind: one.document for one in found}) if whole else found[0].document
-        text = json.dumps(document, ensure_ascii=False, indent=4) + "\n"
-        write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
-        _tell_of([] if whole else found[1:])
-        if as_json:
-            output.print_json({**(_bundle(found) if whole else _summary(found[0])), "path": str(path)})
-        else:
-            output.say("written", path=path)
-
-    with_runtime(work)
+    found = await _find(runtime, name, kind)
+    whole = _is_master(found, name)
+    document = master_document({one.kind: one.document for one in found}) if whole else found[0].document
+    text = json.dumps(document, ensure_ascii=False, indent=4) + "\n"
+    write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
+    _tell_of([] if whole else found[1:])
+    if as_json:
+        output.print_json({**(_bundle(found) if whole else _summary(found[0])), "path": str(path)})
+    else:
+        output.say("written", path=path)
 
 
 @template_app.command()
-def delete(
+@in_runtime
+async def delete(
+    runtime: Runtime,
     name: str = NAME,
     kind: str = KIND,
     yes: bool = typer.Option(False, "--yes", help="Do not ask."),
@@ -156,29 +145,25 @@ def delete(
 
     Example: lunalux template delete ChatML --yes
     """
-
-    async def work(runtime: Runtime) -> None:
-        found = await _find(runtime, name, kind)
-        whole = _is_master(found, name)
-        if len(found) > 1 and not whole:
-            raise _several(name, found)
-        if found[0].id.startswith(_SHIPPED):
-            raise InvalidInput(
-                "TEMPLATE_BUILTIN",
-                f"{found[0].name} is built in and cannot be deleted.",
-                "Import one of the same name to use that instead.",
-                name=found[0].name,
-            )
-        told = _bundle(found) if whole else _summary(found[0])
-        _agree(told, yes)
-        for one in found:
-            await runtime.library.templates.delete(one.id)
-        if as_json:
-            output.print_json({**told, "deleted": True})
-        else:
-            output.say("deleted", name=told["name"])
-
-    with_runtime(work)
+    found = await _find(runtime, name, kind)
+    whole = _is_master(found, name)
+    if len(found) > 1 and not whole:
+        raise _several(name, found)
+    if found[0].id.startswith(_SHIPPED):
+        raise InvalidInput(
+            "TEMPLATE_BUILTIN",
+            f"{found[0].name} is built in and cannot be deleted.",
+            "Import one of the same name to use that instead.",
+            name=found[0].name,
+        )
+    told = _bundle(found) if whole else _summary(found[0])
+    _agree(told, yes)
+    for one in found:
+        await runtime.library.templates.delete(one.id)
+    if as_json:
+        output.print_json({**told, "deleted": True})
+    else:
+        output.say("deleted", name=told["name"])
 
 
 @template_app.command()

@@ -10,7 +10,7 @@ from lunalux_core.account import AccountState
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.account import snapshot
-from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.run import in_runtime
 
 wallet_app = typer.Typer(
     help="Balances, history, coupons and invites.", no_args_is_help=True, add_completion=False
@@ -23,32 +23,31 @@ LEVELS = ("Lux", "Super Lux", "Ultra Lux")
 
 
 @wallet_app.command()
-def show(refresh: bool = REFRESH, as_json: bool = JSON) -> None:
+@in_runtime
+async def show(runtime: Runtime, refresh: bool = REFRESH, as_json: bool = JSON) -> None:
     """Level and balances, with the totals since the account began.
 
     Example: lunalux wallet show --json
     """
-
-    async def work(runtime: Runtime) -> None:
-        state = await snapshot(runtime, refresh=refresh)
-        if as_json:
-            output.print_json(_wallet(state))
-            return
-        ledger = state.ledger
-        output.print_text(LEVELS[min(max(state.lux_level, 0), 2)])
-        output.print_table(
-            ["coin", "balance", "gained", "used"],
-            [
-                ["star", state.star, ledger["totalStarCoinGain"], ledger["totalStarCoinUsed"]],
-                ["luna", state.luna, ledger["totalLunaCoinGain"], ledger["totalLunaCoinUsed"]],
-            ],
-        )
-
-    with_runtime(work)
+    state = await snapshot(runtime, refresh=refresh)
+    if as_json:
+        output.print_json(_wallet(state))
+        return
+    ledger = state.ledger
+    output.print_text(LEVELS[min(max(state.lux_level, 0), 2)])
+    output.print_table(
+        ["coin", "balance", "gained", "used"],
+        [
+            ["star", state.star, ledger["totalStarCoinGain"], ledger["totalStarCoinUsed"]],
+            ["luna", state.luna, ledger["totalLunaCoinGain"], ledger["totalLunaCoinUsed"]],
+        ],
+    )
 
 
 @wallet_app.command()
-def history(
+@in_runtime
+async def history(
+    runtime: Runtime,
     limit: int = typer.Option(50, help="How many movements.", min=1, max=100_000),
     as_json: bool = JSON,
 ) -> None:
@@ -56,38 +55,36 @@ def history(
 
     Example: lunalux wallet history --limit 200 --json
     """
-
-    async def work(runtime: Runtime) -> None:
-        rows: list[dict[str, Any]] = []
-        cursor: str | None = None
-        while len(rows) < limit:
-            page, cursor = await runtime.account.history(cursor, min(limit - len(rows), 100))
-            rows += page
-            if cursor is None or not page:
-                break
-        if as_json:
-            output.print_json(rows)
-            return
-        output.print_table(
-            ["when", "kind", "amount", "coin", "status", "model"],
+    rows: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while len(rows) < limit:
+        page, cursor = await runtime.account.history(cursor, min(limit - len(rows), 100))
+        rows += page
+        if cursor is None or not page:
+            break
+    if as_json:
+        output.print_json(rows)
+        return
+    output.print_table(
+        ["when", "kind", "amount", "coin", "status", "model"],
+        [
             [
-                [
-                    row["createdAt"][:19].replace("T", " "),
-                    row["kind"],
-                    f"{row['amount']:+d}",
-                    row["currency"] or "",
-                    row["status"],
-                    row["modelId"] or "",
-                ]
-                for row in rows
-            ],
-        )
-
-    with_runtime(work)
+                row["createdAt"][:19].replace("T", " "),
+                row["kind"],
+                f"{row['amount']:+d}",
+                row["currency"] or "",
+                row["status"],
+                row["modelId"] or "",
+            ]
+            for row in rows
+        ],
+    )
 
 
 @wallet_app.command()
-def redeem(
+@in_runtime
+async def redeem(
+    runtime: Runtime,
     code: list[str] = typer.Argument(
         metavar="CODE", help="The coupon; blanks and full-width digits are fine."
     ),
@@ -97,57 +94,47 @@ def redeem(
 
     Example: lunalux wallet redeem MOON-2026-STAR
     """
-
-    async def work(runtime: Runtime) -> None:
-        currency, amount = await runtime.account.redeem("".join(code))
-        if as_json:
-            output.print_json({"currency": currency, "amount": amount, **_wallet(runtime.account.state)})
-        else:
-            state = runtime.account.state
-            output.print_text(f"+{amount} {currency}")
-            output.say("balance", star=state.star, luna=state.luna)
-
-    with_runtime(work)
+    currency, amount = await runtime.account.redeem("".join(code))
+    if as_json:
+        output.print_json({"currency": currency, "amount": amount, **_wallet(runtime.account.state)})
+    else:
+        state = runtime.account.state
+        output.print_text(f"+{amount} {currency}")
+        output.say("balance", star=state.star, luna=state.luna)
 
 
 @wallet_app.command()
-def invites(refresh: bool = REFRESH, as_json: bool = JSON) -> None:
+@in_runtime
+async def invites(runtime: Runtime, refresh: bool = REFRESH, as_json: bool = JSON) -> None:
     """Your invite code and how far the next reward is.
 
     Example: lunalux wallet invites --json
     """
-
-    async def work(runtime: Runtime) -> None:
-        invite = (await snapshot(runtime, refresh=refresh)).invite
-        if as_json:
-            output.print_json(dict(invite))
-            return
-        output.print_text(str(invite["inviteCode"]))
-        output.say("invited", n=invite["totalInvites"])
-        if invite["threshold"]:
-            output.note(
-                f"{invite['unissuedRewardCount']} of {invite['threshold']} for the next "
-                f"{invite['milestoneRewardStar']} star coins."
-            )
-
-    with_runtime(work)
+    invite = (await snapshot(runtime, refresh=refresh)).invite
+    if as_json:
+        output.print_json(dict(invite))
+        return
+    output.print_text(str(invite["inviteCode"]))
+    output.say("invited", n=invite["totalInvites"])
+    if invite["threshold"]:
+        output.note(
+            f"{invite['unissuedRewardCount']} of {invite['threshold']} for the next "
+            f"{invite['milestoneRewardStar']} star coins."
+        )
 
 
 @wallet_app.command()
-def settle(as_json: bool = JSON) -> None:
+@in_runtime
+async def settle(runtime: Runtime, as_json: bool = JSON) -> None:
     """Pay out the invite rewards that are due.
 
     Example: lunalux wallet settle
     """
-
-    async def work(runtime: Runtime) -> None:
-        times, star = await runtime.account.settle_invites()
-        if as_json:
-            output.print_json({"settledTimes": times, "rewardStar": star, **_wallet(runtime.account.state)})
-        else:
-            output.print_text(f"+{star} star" if times else "nothing is due")
-
-    with_runtime(work)
+    times, star = await runtime.account.settle_invites()
+    if as_json:
+        output.print_json({"settledTimes": times, "rewardStar": star, **_wallet(runtime.account.state)})
+    else:
+        output.print_text(f"+{star} star" if times else "nothing is due")
 
 
 def _wallet(state: AccountState) -> dict[str, Any]:

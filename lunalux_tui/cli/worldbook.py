@@ -15,7 +15,7 @@ from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
-from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.run import in_runtime
 from lunalux_tui.cli.shelf_commands import JSON, NAME, print_scenarios, read_json, shelf_app, summary
 from lunalux_tui.cli.values import input_text
 
@@ -74,7 +74,9 @@ def test(
 
 
 @worldbook_app.command("own-settings")
-def own(
+@in_runtime
+async def own(
+    runtime: Runtime,
     name: str = NAME,
     off: bool = typer.Option(False, "--off", help="Back to the settings of all books."),
     as_json: bool = JSON,
@@ -83,23 +85,21 @@ def own(
 
     Example: lunalux worldbook own-settings Eldoria
     """
+    from lunalux_core.worldbook.read import with_own_settings
 
-    async def work(runtime: Runtime) -> None:
-        from lunalux_core.worldbook.read import with_own_settings
-
-        shelf = runtime.library.worldbooks
-        item = await shelf.find(name)
-        await shelf.save(item.id, document=with_own_settings(item.document, not off))
-        if as_json:
-            output.print_json({**summary(item), "own_settings": not off})
-        else:
-            output.note(f"{item.name} is searched {'as all books' if off else 'as it wishes'}")
-
-    with_runtime(work)
+    shelf = runtime.library.worldbooks
+    item = await shelf.find(name)
+    await shelf.save(item.id, document=with_own_settings(item.document, not off))
+    if as_json:
+        output.print_json({**summary(item), "own_settings": not off})
+    else:
+        output.note(f"{item.name} is searched {'as all books' if off else 'as it wishes'}")
 
 
 @worldbook_app.command()
-def bind(
+@in_runtime
+async def bind(
+    runtime: Runtime,
     name: str = NAME,
     conversation: str = typer.Option("", help="Use it in this conversation (id)."),
     persona: str = typer.Option("", help="Use it wherever you are this persona (name)."),
@@ -117,33 +117,29 @@ def bind(
             "It is not said what to bind it to.",
             "Give one of --conversation, --persona and --character.",
         )
-
-    async def work(runtime: Runtime) -> None:
-        item = await runtime.library.worldbooks.find(name)
-        if conversation:
-            place = await runtime.library.conversations.get(conversation)
-            header = dict(place.metadata)
-            metadata = {**header.get("chat_metadata", {}), "world_info": "" if off else item.name}
-            await runtime.library.conversations.set(place.id, metadata={**header, "chat_metadata": metadata})
-        elif character:
-            found = await runtime.library.characters.find(character)
-            await runtime.library.characters.tie(found.id, item.name, not off)
-        else:
-            chosen = next((p for p in await runtime.library.personas.list() if p.name == persona), None)
-            if chosen is None:
-                raise NotFound(
-                    "PERSONA_NOT_FOUND",
-                    f"There is no persona {persona!r}.",
-                    "The app shows your personas under ctrl+p, Personas.",
-                    name=persona,
-                )
-            await runtime.library.personas.bind(chosen.id, "" if off else item.name)
-        if as_json:
-            output.print_json({**summary(item), "bound": not off})
-        else:
-            output.note(f"{item.name} is {'let go of' if off else 'bound'}")
-
-    with_runtime(work)
+    item = await runtime.library.worldbooks.find(name)
+    if conversation:
+        place = await runtime.library.conversations.get(conversation)
+        header = dict(place.metadata)
+        metadata = {**header.get("chat_metadata", {}), "world_info": "" if off else item.name}
+        await runtime.library.conversations.set(place.id, metadata={**header, "chat_metadata": metadata})
+    elif character:
+        found = await runtime.library.characters.find(character)
+        await runtime.library.characters.tie(found.id, item.name, not off)
+    else:
+        chosen = next((p for p in await runtime.library.personas.list() if p.name == persona), None)
+        if chosen is None:
+            raise NotFound(
+                "PERSONA_NOT_FOUND",
+                f"There is no persona {persona!r}.",
+                "The app shows your personas under ctrl+p, Personas.",
+                name=persona,
+            )
+        await runtime.library.personas.bind(chosen.id, "" if off else item.name)
+    if as_json:
+        output.print_json({**summary(item), "bound": not off})
+    else:
+        output.note(f"{item.name} is {'let go of' if off else 'bound'}")
 
 
 def _document(path: Path) -> Any:

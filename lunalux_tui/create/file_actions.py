@@ -63,8 +63,8 @@ class FileActions:
         self._draft.become(snapshot, "basics")
         self._view.draft_replaced()
         name = draft_files.snapshot_name(snapshot) or t("create.nameless")
-        said = "\n".join([t("create.import.done", name=clean_line(name, 60)), *notes])
-        self._view.notify(said, markup=False, timeout=6)
+        message = "\n".join([t("create.import.done", name=clean_line(name, 60)), *notes])
+        self._view.notify(message, markup=False, timeout=6)
 
     # -- the picture ---------------------------------------------------------------------------------
 
@@ -102,7 +102,7 @@ class FileActions:
         document = self._draft.document
         await self._write("json", lambda: (dump_json(document, indent=2) + "\n").encode())
 
-    async def _write(self, ending: str, made: Callable[[], bytes]) -> None:
+    async def _write(self, ending: str, content: Callable[[], bytes]) -> None:
         name = export_name(self._draft.card.name, "", ending)
         where, hint = str(Path.cwd() / name), t("create.export.where_hint")
         answer = await self._view.ask(AskDialog(t("create.export.where"), value=where, hint=hint))
@@ -115,7 +115,7 @@ class FileActions:
             question = ConfirmDialog(t("create.export.title"), t("create.export.over", path=str(path)))
             if not await self._view.ask(question):
                 return
-        data = await asyncio.to_thread(made)
+        data = await asyncio.to_thread(content)
         await asyncio.to_thread(draft_files.write_export, path, data)
         self._view.notify(t("create.export.done", path=str(path)), markup=False, timeout=5)
 
@@ -127,7 +127,7 @@ class FileActions:
             self._view.notify(t("create.copy.cannot"), markup=False, severity="warning")
             return
         if len(text.encode()) > LARGEST_COPY:
-            said = t("create.copy.long", n=f"{len(text):,}")
-            self._view.notify(said, markup=False, severity="warning", timeout=6)
+            message = t("create.copy.long", n=f"{len(text):,}")
+            self._view.notify(message, markup=False, severity="warning", timeout=6)
         else:
             self._view.notify(t("create.copy.done"), markup=False, timeout=2)

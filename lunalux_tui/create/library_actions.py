@@ -41,17 +41,17 @@ class LibraryActions:
     async def choose(self) -> None:
         """Go on with a draft, change a character of the library, or begin a new one."""
         await self._open.keep()
-        waiting = {one.key: one for one in await self._open.store.drafts()}
+        waiting = {draft.key: draft for draft in await self._open.store.drafts()}
         rows = [Row(NEW, t("create.open.new"), mark="+")]
         for draft in waiting.values():
             if draft.is_new:
                 title = draft.name or t("create.nameless")
                 rows.append(Row(OPEN + draft.key, title, right=t("create.open.draft"), mark="✎"))
-        known = await self._view.runtime.library.characters.list()
-        for one in known:
-            note, mark = (t("create.open.unsaved"), "✎") if one.id in waiting else ("", "·")
-            rows.append(Row(OPEN + one.id, one.name, right=note, mark=mark))
-        there = {one.id for one in known}
+        characters = await self._view.runtime.library.characters.list()
+        for character in characters:
+            note, mark = (t("create.open.unsaved"), "✎") if character.id in waiting else ("", "·")
+            rows.append(Row(OPEN + character.id, character.name, right=note, mark=mark))
+        there = {character.id for character in characters}
         rows += [
             Row(OPEN + lost.key, lost.name, right=t("create.open.gone"), mark="✎")
             for lost in waiting.values()
@@ -68,11 +68,11 @@ class LibraryActions:
         """Choose tags from the list of the settings."""
         from lunalux_tui.create.tags_dialog import TagsDialog
 
-        settings, known = self._view.runtime.settings, BY_ID["tags"]
+        settings, field = self._view.runtime.settings, BY_ID["tags"]
         offered = settings.tags_zh if settings.lang == "zh" else settings.tags_en
-        answer = await self._view.ask(TagsDialog(offered, split_tags(known.shown(self._draft.document))))
+        answer = await self._view.ask(TagsDialog(offered, split_tags(field.shown(self._draft.document))))
         if answer is not None:
-            self._draft.write(known, answer)
+            self._draft.write(field, answer)
             self._view.draft_replaced()
 
     # -- the library ---------------------------------------------------------------------------------

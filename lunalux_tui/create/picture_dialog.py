@@ -43,8 +43,8 @@ class PictureDialog(Dialog[str]):
     def path(self) -> Path | None:
         """The file that is named, if there is one."""
         try:
-            found = split_paths(self.query_one("#answer", Input).value)
-            path = Path(found[0]).expanduser() if found else None
+            paths = split_paths(self.query_one("#answer", Input).value)
+            path = Path(paths[0]).expanduser() if paths else None
             return path if path is not None and path.is_file() else None
         except (OSError, ValueError, RuntimeError):
             return None

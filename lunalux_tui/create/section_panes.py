@@ -26,5 +26,5 @@ class SectionPanes(Column):
             self.mount(pane)
         elif pane.stands:
             pane.come_up()
-        for known, other in self._made.items():
-            other.display = known == section.id
+        for section_id, other in self._made.items():
+            other.display = section_id == section.id

@@ -50,12 +50,12 @@ class TagsDialog(PickDialog):
         tag = self.rows.chosen
         if not tag:
             return
-        marked = {one.casefold() for one in self._chosen}
+        marked = {tag.casefold() for tag in self._chosen}
         if tag.casefold() in marked:
-            self._chosen = [one for one in self._chosen if one.casefold() != tag.casefold()]
-        elif len(marked & {one.casefold() for one in self._offered}) >= MARKET_TAGS:
-            said = t("create.tags.enough", most=MARKET_TAGS)
-            self.notify(said, markup=False, severity="warning", timeout=3)
+            self._chosen = [other for other in self._chosen if other.casefold() != tag.casefold()]
+        elif len(marked & {tag.casefold() for tag in self._offered}) >= MARKET_TAGS:
+            warning = t("create.tags.enough", most=MARKET_TAGS)
+            self.notify(warning, markup=False, severity="warning", timeout=3)
             return
         else:
             self._chosen.append(tag)

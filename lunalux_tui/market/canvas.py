@@ -142,15 +142,15 @@ class CardCanvas(ScrollView):
 
     def _face(self, place: int, width: int, palette: Palette) -> list[list[Segment]]:
         selected = place == self.cursor and self.has_focus
-        found = self._lines.get((place, selected))
-        if found is None:
+        lines = self._lines.get((place, selected))
+        if lines is None:
             if len(self._lines) > LINES_KEPT:
                 self._lines.clear()
             card = self._cards[place]
             picture = self.thumbnails.get(card) if self.thumbnails is not None else None
             face = Face(width, selected, card.id in self.liked, picture)
-            found = self._lines[place, selected] = card_lines(card, face, palette)
-        return found
+            lines = self._lines[place, selected] = card_lines(card, face, palette)
+        return lines
 
     def _bare_line(self, y: int, width: int, palette: Palette) -> Strip:
         """Without cards: skeletons while they are coming, else what to do."""

@@ -105,16 +105,16 @@ class MarketLists:
 
     async def _begin(self) -> None:
         try:
-            kept = await self._view.runtime.library.state.get("market_view", {})
+            stored = await self._view.runtime.library.state.get("market_view", {})
         except LunaluxError as error:  # the market's lists are another file and can still be shown
             self._view.show_failure(error)
-            kept = {}
-        if isinstance(kept, dict):
+            stored = {}
+        if isinstance(stored, dict):
             self._sorts = {
-                lang: sort for lang, sort in kept.get("sorts", {}).items() if sort in ("hot", "new")
+                lang: sort for lang, sort in stored.get("sorts", {}).items() if sort in ("hot", "new")
             }
-            if kept.get("lang") in ("en", "zh"):
-                self.lang = kept["lang"]
+            if stored.get("lang") in ("en", "zh"):
+                self.lang = stored["lang"]
         self.sort = self._sorts.get(self.lang, "hot")
         self._view.show_list_state()
         await self.read()
@@ -150,8 +150,8 @@ class MarketLists:
         """Cards on disk that the words and filters leave, from `offset` on."""
         market, words = self._view.runtime.market, self._view.words
         if words.strip():
-            found = await market.search(words, self.lang, self.sort, self.filters, limit=offset + limit)
-            return found[offset:]
+            cards = await market.search(words, self.lang, self.sort, self.filters, limit=offset + limit)
+            return cards[offset:]
         return (await market.listing(self.lang, self.sort, self.filters, limit=limit, offset=offset)).cards
 
     def _set_more(self) -> None:
@@ -273,8 +273,8 @@ class MarketLists:
         self.refresh()
 
     async def _remember(self) -> None:
-        kept = {"lang": self.lang, "sorts": self._sorts}
-        await self._view.runtime.library.state.set("market_view", kept)
+        view = {"lang": self.lang, "sorts": self._sorts}
+        await self._view.runtime.library.state.set("market_view", view)
 
     def change_filters(self, **changes: object) -> None:
         """Leave other cards out."""

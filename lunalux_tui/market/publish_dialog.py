@@ -42,7 +42,10 @@ ACTIONS = (
 async def publish(app: Host, lang: Lang) -> Lang | None:
     """Choose a character of the library and publish it; the language it went to, or None."""
     characters = await app.runtime.library.characters.list()
-    rows = [Row(one.id, one.name, right=LANGUAGES.get(one.language, "")) for one in characters]
+    rows = [
+        Row(character.id, character.name, right=LANGUAGES.get(character.language, ""))
+        for character in characters
+    ]
     from lunalux_core.exporting.target import card_file
 
     picked = await app.push_screen_wait(
@@ -67,8 +70,8 @@ async def publish(app: Host, lang: Lang) -> Lang | None:
 
 def split_tags(text: str) -> tuple[str, ...]:
     """Tags between commas of any script, without repetition, a leading # dropped."""
-    found = (clean_line(part, 60).lstrip("#＃").strip() for part in re.split(r"[,，、;；\n]", text))
-    return tuple(dict.fromkeys(tag for tag in found if tag))
+    tags = (clean_line(part, 60).lstrip("#＃").strip() for part in re.split(r"[,，、;；\n]", text))
+    return tuple(dict.fromkeys(tag for tag in tags if tag))
 
 
 class PublishDialog(FormDialog["Lang"]):
@@ -210,7 +213,7 @@ class PublishDialog(FormDialog["Lang"]):
         """Show how far it is."""
         at = STEPS.index(step) if step in STEPS else -1
         marks = (
-            ("✓" if place < at else "●" if place == at else "○", one) for place, one in enumerate(STEPS[:3])
+            ("✓" if place < at else "●" if place == at else "○", step) for place, step in enumerate(STEPS[:3])
         )
-        shown = "   ".join(f"{mark} {t(f'market.publish.step.{one}')}" for mark, one in marks)
+        shown = "   ".join(f"{mark} {t(f'market.publish.step.{step}')}" for mark, step in marks)
         self.query_one("#steps", Static).update(shown if at >= 0 else "")

@@ -81,8 +81,8 @@ class MarketScreen(LunaScreen[None]):
         if state is None:
             return
         self.grid.liked = state.liked
-        known = before is None or (before.signed_in and before.user_id == state.user_id)
-        if state.signed_in and not known:  # what was refused before may be asked for again
+        same = before is None or (before.signed_in and before.user_id == state.user_id)
+        if state.signed_in and not same:  # what was refused before may be asked for again
             self.lists.look_again()
 
     def retranslate(self) -> None:
@@ -207,9 +207,9 @@ class MarketScreen(LunaScreen[None]):
         self.grid.focus()
 
     def action_sort(self, sort: str = "") -> None:
-        wanted = cast(Sort, sort) if sort in ("hot", "new") else "new" if self.sort == "hot" else "hot"
-        if wanted != self.sort:
-            self.lists.change(sort=wanted)
+        order = cast(Sort, sort) if sort in ("hot", "new") else "new" if self.sort == "hot" else "hot"
+        if order != self.sort:
+            self.lists.change(sort=order)
 
     def action_language(self) -> None:
         self.lists.change(lang="zh" if self.lang == "en" else "en")
@@ -221,7 +221,7 @@ class MarketScreen(LunaScreen[None]):
         self.lists.change_filters(original=not self.filters.original)
 
     def action_drop_tag(self, tag: str) -> None:
-        self.lists.change_filters(tags=tuple(one for one in self.filters.tags if one != tag))
+        self.lists.change_filters(tags=tuple(other for other in self.filters.tags if other != tag))
 
     def action_refresh(self) -> None:
         self.lists.refresh(force=True)
@@ -238,7 +238,7 @@ class MarketScreen(LunaScreen[None]):
         if picked is not None:
             tag = dialog.names[int(picked)]
             self.lists.change_filters(
-                tags=tuple(one for one in chosen if one != tag) if tag in chosen else (*chosen, tag)
+                tags=tuple(other for other in chosen if other != tag) if tag in chosen else (*chosen, tag)
             )
 
     # -- what can be done with a card --------------------------------------------------------------

@@ -51,23 +51,23 @@ def parse_blocks(text: str) -> list[Block]:
         return list(_blocks(text))
     from lunalux_core.display.html import Fold, HtmlPanel, split
 
-    found: list[Block] = []
+    blocks: list[Block] = []
     for part in split(text):
         if isinstance(part, str):
-            found.extend(_blocks(part))
+            blocks.extend(_blocks(part))
         elif isinstance(part, Fold):
-            found.append(Block("fold", part.text, mark=part.title))
+            blocks.append(Block("fold", part.text, mark=part.title))
         elif isinstance(part, HtmlPanel):
-            found.append(Block("panel", part.text, level=part.lines, mark=part.title, source=part.source))
+            blocks.append(Block("panel", part.text, level=part.lines, mark=part.title, source=part.source))
         elif not part.source.endswith("/>"):
-            found.append(Block("script", "", mark=part.kind, source=part.source))
-    return found
+            blocks.append(Block("script", "", mark=part.kind, source=part.source))
+    return blocks
 
 
 def code_blocks(text: str) -> list[str]:
     """The contents of all fences of a text, for copying."""
-    found = (block for block in parse_blocks(text) if block.kind in {"fence", "panel"})
-    return [block.source or block.text for block in found]
+    blocks = (block for block in parse_blocks(text) if block.kind in {"fence", "panel"})
+    return [block.source or block.text for block in blocks]
 
 
 def _blocks(text: str) -> Iterator[Block]:

@@ -97,15 +97,15 @@ def _fitting(text: str, start: int, end: int, room: int) -> int:
 
 
 def _cut(runs: Sequence[Run], start: int, end: int) -> list[Run]:
-    found: list[Run] = []
+    pieces: list[Run] = []
     position = 0
     for text, style in runs:
         after = position + len(text)
         if after > start and position < end:
             piece = text[max(start - position, 0) : end - position]
             if piece:
-                found.append((piece, style))
+                pieces.append((piece, style))
         if after >= end:
             break
         position = after
-    return found
+    return pieces

@@ -63,10 +63,10 @@ class Palette:
 
     def style(self, bits: int, selected: bool = False) -> Style:
         """The terminal style of some bits; `selected` for lines of the chosen message."""
-        found = self._styles.get((bits, selected))
-        if found is None:
-            found = self._styles[bits, selected] = self._make(bits, selected)
-        return found
+        style = self._styles.get((bits, selected))
+        if style is None:
+            style = self._styles[bits, selected] = self._make(bits, selected)
+        return style
 
     def strip(self, line: Sequence[Run], width: int, selected: bool = False) -> Strip:
         """A line padded to `width` cells."""
@@ -98,7 +98,7 @@ class Palette:
 
     def _words(self, bits: int, selected: bool) -> set[str]:
         """What a theme's `[styles]` asks for besides colour."""
-        names = [name for one, name in _COLOURS if bits & one]
+        names = [name for flag, name in _COLOURS if bits & flag]
         names += ["lx-selection"] if selected else []
         return {word for name in names for word in self._variables.get(f"{name}-style", "").split()}
 
@@ -112,7 +112,7 @@ class Palette:
         return self._surface if bits & bit.SURFACE else self._background
 
     def _colour(self, bits: int) -> Color:
-        for one, name in _COLOURS:
-            if bits & one:
+        for flag, name in _COLOURS:
+            if bits & flag:
                 return Color.parse(self._variables.get(name, "ansi_default"))
         return self._foreground

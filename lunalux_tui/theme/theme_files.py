@@ -163,9 +163,9 @@ def _check(document: Mapping[str, Any], path: Path, text: str) -> None:
             raise wrong("key", f"{key} is not a key of a theme", key)
         elif not isinstance(value, dict):
             raise wrong("table", f"{key} is not a table", key)
-    for table, known in TABLES.items():
+    for table, keys in TABLES.items():
         for key, value in document.get(table, {}).items():
-            if key not in known:
+            if key not in keys:
                 raise wrong("key", f"{key} is not a key of [{table}]", table, key)
             if table == "styles":
                 if not set(str(value).split()) <= set(STYLES):

@@ -235,8 +235,8 @@ class CognitoIdentity:
 def _log(operation: str, refused: _Refused) -> None:
     """What people do wrong is information; what only an operator can mend is an error. The pool's own words
     are for the log alone."""
-    told = logger.info if refused.kind in _ERRORS and not refused.is_set_up_wrongly() else logger.error
-    told(
+    log = logger.info if refused.kind in _ERRORS and not refused.is_set_up_wrongly() else logger.error
+    log(
         "cognito refused",
         extra={"operation": operation, "kind": refused.kind, "said": refused.said[:300]},
     )

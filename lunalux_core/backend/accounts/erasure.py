@@ -80,9 +80,9 @@ class Erasure:
         await self._sessions.bury(user_id)
         await self._users.erase(user_id)
         await self._erase_cards(user_id)
-        for table, kept in ((self._tables.liked, ""), (self._tables.ledger, ERASE)):
+        for table, spared in ((self._tables.liked, ""), (self._tables.ledger, ERASE)):
             async for row in self._rows(table, user_id):
-                if row["SK"] != kept:
+                if row["SK"] != spared:
                     await self._store.write(Delete(table, Key(row["PK"], row["SK"]), when=None))
         await self._store.write(Delete(self._tables.ledger, Key(user_pk(user_id), ERASE), when=None))
 
@@ -125,9 +125,9 @@ class Erasure:
 
     async def adopt(self, user_id: str) -> int:
         """Note the account's cards of before there were notes; reads both markets, for operators."""
-        found = 0
+        count = 0
         async for card_id in self._characters.owned_by(user_id):
             row = {"PK": user_pk(user_id), "SK": f"{OWN}{card_id}", "characterId": card_id}
             await self._store.write(Put(self._tables.liked, row, when=None))
-            found += 1
-        return found
+            count += 1
+        return count

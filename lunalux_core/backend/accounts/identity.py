@@ -270,8 +270,8 @@ class LocalIdentity:
             )
         except ConditionFailed:
             raise _code_invalid() from None
-        kept = text(row.get("codeHash")) if row is not None else ""
-        if row is None or not hmac.compare_digest(kept.encode(), digest(code.strip()).encode()):
+        stored = text(row.get("codeHash")) if row is not None else ""
+        if row is None or not hmac.compare_digest(stored.encode(), digest(code.strip()).encode()):
             raise _code_invalid()
         if whole(row.get("codeExpiresAt")) <= self._now_ms():
             raise BackendError("CODE_EXPIRED", "This code has expired.", "Ask for another one.")

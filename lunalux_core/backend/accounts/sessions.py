@@ -192,9 +192,9 @@ class Sessions:
 
     async def _row(self, user_id: str) -> tuple[Row | None, bool]:
         """The account's row, and whether it was read just now."""
-        kept = self._cache.get(user_id)
-        if kept is not None and time.monotonic() - kept[0] < self._cache_s:
-            return kept[1], False
+        cached = self._cache.get(user_id)
+        if cached is not None and time.monotonic() - cached[0] < self._cache_s:
+            return cached[1], False
         return await self._read(user_id), True
 
     async def _read(self, user_id: str) -> Row | None:
@@ -212,9 +212,9 @@ class Sessions:
 
     def _claims(self, token: str, token_hash: str) -> Mapping[str, Any] | None:
         """What a token says, None where nobody here signed it. A signature that was checked stays checked."""
-        known = self._signed.get(token_hash)
-        if known is not None:
-            return known
+        checked = self._signed.get(token_hash)
+        if checked is not None:
+            return checked
         claims = self._signer.verify("session", token) if token else None
         if claims is not None:
             self._signed[token_hash] = claims

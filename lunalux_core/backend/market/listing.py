@@ -73,14 +73,14 @@ class Listings:
     async def first(self, lang: Lang, sort: Sort, limit: int | None) -> Listing:
         """The first page; `limit` is clamped to the documented top limit."""
         most = self._top_limit(sort)
-        kept = self._first.get((lang, sort))
-        if kept is None or self._monotonic() - kept[0] >= PAGE_SECONDS:
-            kept = (self._monotonic(), await self._read_first(lang, sort, most))
-            self._first[lang, sort] = kept
-        page, wanted = kept[1], max(1, min(limit or most, most))
-        if wanted >= len(page.entries):
+        cached = self._first.get((lang, sort))
+        if cached is None or self._monotonic() - cached[0] >= PAGE_SECONDS:
+            cached = (self._monotonic(), await self._read_first(lang, sort, most))
+            self._first[lang, sort] = cached
+        page, count = cached[1], max(1, min(limit or most, most))
+        if count >= len(page.entries):
             return page
-        return Listing(page.entries[:wanted], last=page.entries[wanted - 1][0])
+        return Listing(page.entries[:count], last=page.entries[count - 1][0])
 
     async def more(self, lang: Lang, sort: Sort, key: str | None, limit: int | None) -> Listing:
         """The page after `key`, or the first one without a key.
@@ -144,16 +144,16 @@ class Listings:
         order, table, ranking = ORDERS[sort], table_of(self._settings, lang), self._settings.ranking
         indexes = self._settings.indexes
         index = indexes.hot if sort == "hot" else indexes.time
-        found: list[Place] = []
+        places: list[Place] = []
         for pk in partitions(order.all_word, ranking.shards):
             after = None
             if start is not None:
                 after = {order.pk: pk, order.sk: start.sort_key, "PK": start.pk, "SK": start.sk}
             page = await self._store.query(table, pk, index=index, after=after, limit=limit + 1)
-            found += [Place(str(row[order.sk]), str(row["PK"]), str(row["SK"])) for row in page.items]
-        found.sort(key=lambda place: place.sort_key)
-        last = found[limit - 1] if len(found) > limit else None
-        return Listing(await self._entries(table, found[:limit]), last)
+            places += [Place(str(row[order.sk]), str(row["PK"]), str(row["SK"])) for row in page.items]
+        places.sort(key=lambda place: place.sort_key)
+        last = places[limit - 1] if len(places) > limit else None
+        return Listing(await self._entries(table, places[:limit]), last)
 
     async def _entries(self, table: str, places: Sequence[Place]) -> tuple[tuple[Place, Item], ...]:
         """The visible cards at these places, in their order."""
@@ -161,8 +161,8 @@ class Listings:
         for sk in ("PROFILE", "0"):
             keys = [(place.pk, sk) for place in places if place.pk not in cards]
             for at in range(0, len(keys), GET_MANY):
-                found = await self._store.get_many(table, keys[at : at + GET_MANY])
-                cards |= {pk: item for (pk, _), item in found.items()}
+                rows = await self._store.get_many(table, keys[at : at + GET_MANY])
+                cards |= {pk: item for (pk, _), item in rows.items()}
             if len(cards) == len(places):
                 break
         return tuple(

@@ -51,7 +51,7 @@ def inspect(data: bytes) -> Picture:
         raise _invalid("The file is not a PNG picture.")
     width = height = 0
     texts = _Texts()
-    kept = [png.SIGNATURE]
+    chunks = [png.SIGNATURE]
     seen_pixels, last = False, b""
     for number, (kind, body, raw) in enumerate(_chunks(data)):
         if number == 0:
@@ -65,10 +65,10 @@ def inspect(data: bytes) -> Picture:
                 raise _invalid("The picture's data is interrupted.")
             seen_pixels |= kind == b"IDAT"
             last = kind
-            kept.append(raw)
+            chunks.append(raw)
     if not seen_pixels:
         raise _invalid("The picture has no pixels.")
-    return Picture(width, height, b"".join(kept))
+    return Picture(width, height, b"".join(chunks))
 
 
 class _Texts:

@@ -122,12 +122,12 @@ class Publishing:
 
     def _upload_id(self, key: str) -> str:
         """The upload's id in a key that can only be this account's."""
-        found = _UPLOAD_ID.search(key)
+        match = _UPLOAD_ID.search(key)
         prefix = self._services.settings.original_prefix
-        own = "" if found is None else original_key(prefix, self._user_id, found[1])
-        if found is None or key not in (own, own.replace("/u-", "/")):  # the latter of before the mark
+        own = "" if match is None else original_key(prefix, self._user_id, match[1])
+        if match is None or key not in (own, own.replace("/u-", "/")):  # the latter of before the mark
             raise _not_found()
-        return found[1]
+        return match[1]
 
     async def _published_before(self, upload_id: str) -> str:
         """The card that this upload became already; a retry is no second publication."""

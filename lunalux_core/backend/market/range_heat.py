@@ -58,14 +58,14 @@ class RangeHeat:
         return sum(changed)
 
     async def _noted(self, hour: str) -> set[str]:
-        found: set[str] = set()
+        ids: set[str] = set()
         after: Mapping[str, str] | None = None
         while True:
             page = await self._store.query(self._table, f"RANGE#{hour}", after=after)
-            found |= {str(row["SK"]).removeprefix("CHAR#") for row in page.items}
+            ids |= {str(row["SK"]).removeprefix("CHAR#") for row in page.items}
             after = page.after
             if after is None:
-                return found
+                return ids
 
     async def _sum_up(self, character_id: str, now_s: int) -> bool:
         first = self._name(now_s - (self._buckets - 1) * self._bucket_s)

@@ -78,9 +78,9 @@ class Ranker:
 
     async def batch(self, limit: int) -> int:
         """Rank up to `limit` marked cards, oldest marks first; returns how many marks were found."""
-        wanted = limit + len(self._hopeless)
-        found = await self._first(self._dirty_index, self._order.dirty_word, self._order.dirty_sk, wanted)
-        keys = [Key(mark["PK"], mark["SK"]) for mark in found]
+        count = limit + len(self._hopeless)
+        rows = await self._first(self._dirty_index, self._order.dirty_word, self._order.dirty_sk, count)
+        keys = [Key(mark["PK"], mark["SK"]) for mark in rows]
         marked = [key for key in keys if key not in self._hopeless][:limit]
         if not marked:
             return 0
@@ -98,10 +98,10 @@ class Ranker:
 
     async def _first(self, index: str, word: str, sort_attr: str, limit: int) -> list[Item]:
         """The first `limit` rows of an index over all its shards, in order."""
-        found: list[Item] = []
+        rows: list[Item] = []
         for pk in partitions(word, self._scale.shards):
-            found += await self._rows(pk, index, limit)
-        return sorted(found, key=lambda row: str(row[sort_attr]))[:limit]
+            rows += await self._rows(pk, index, limit)
+        return sorted(rows, key=lambda row: str(row[sort_attr]))[:limit]
 
     async def _rows(self, pk: str, index: str | None, limit: int) -> list[Item]:
         rows: list[Item] = []
@@ -213,14 +213,14 @@ class Ranker:
     async def adopt(self, *, dry_run: bool = False) -> int:
         """Let cards know of the top list's rows that another program wrote, and drop the rows that no card
         can be shown by; returns how many rows it was about."""
-        order, done = self._order, 0
+        order, count = self._order, 0
         for row in await self._rows(order.top_pk, None, MOST_TOP_ROWS):
             sort_key, character_id = str(row["SK"]), named_card(row)
             key = await self._key_of(character_id) if character_id else None
             card = None if key is None else await self._store.get(self._table, key)
             if card is not None and card.get(order.top_attr) == sort_key:
                 continue
-            done += 1
+            count += 1
             if dry_run:
                 continue
             if key is None or card is None or order.top_attr in card:
@@ -233,7 +233,7 @@ class Ranker:
                 await self._store.write(mine)
             except ConditionFailed:
                 continue  # ranked meanwhile, by this row's id
-        return done
+        return count
 
     async def _fill(self, top: dict[str, str]) -> None:
         """Bring the best cards that are not in the top list back into it."""
@@ -282,8 +282,8 @@ def named_card(row: Item) -> str:
 
 def top_row(order: Order, sort_key: str, card: Item, character_id: str) -> dict[str, Any]:
     """A row of the top list: the card's public attributes under the order's sort key."""
-    kept = {name: storable(card[name]) for name in _PUBLIC if name in card}
-    row = {name: value for name, value in kept.items() if value is not None}
+    public = {name: storable(card[name]) for name in _PUBLIC if name in card}
+    row = {name: value for name, value in public.items() if value is not None}
     return {**row, "CharacterID": character_id, "PK": order.top_pk, "SK": sort_key}
 
 

@@ -117,9 +117,9 @@ class Ranking:
         total, limit, begun = 0, self._settings.ranking.batch_limit, time.monotonic()
         try:
             while True:
-                found = await job.ranker.batch(limit)
-                total += found
-                if found < limit or (for_ms is not None and (time.monotonic() - begun) * 1000 >= for_ms):
+                count = await job.ranker.batch(limit)
+                total += count
+                if count < limit or (for_ms is not None and (time.monotonic() - begun) * 1000 >= for_ms):
                     break
                 if not await self._lease(job.table, lease):
                     break

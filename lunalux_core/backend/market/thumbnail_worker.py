@@ -30,8 +30,8 @@ def limit_self() -> None:
     for what, most in ((resource.RLIMIT_AS, MEMORY_BYTES), (resource.RLIMIT_CPU, CPU_SECONDS)):
         try:
             _, hard = resource.getrlimit(what)
-            wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            resource.setrlimit(what, (wanted, hard))
+            limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(what, (limit, hard))
         except (OSError, ValueError):  # macOS refuses to limit address space
             continue
 

@@ -36,7 +36,7 @@ class Thumbnailer:
         # of an embedding program may not have.
         command = [sys.executable, "-I", str(WORKER)]
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 command,
                 input=png,
                 capture_output=True,
@@ -47,9 +47,9 @@ class Thumbnailer:
             )
         except subprocess.TimeoutExpired:
             raise _unusable() from None
-        if done.returncode != 0 or not 0 < len(done.stdout) <= MAX_RESULT_BYTES:
+        if process.returncode != 0 or not 0 < len(process.stdout) <= MAX_RESULT_BYTES:
             raise _unusable()
-        return done.stdout
+        return process.stdout
 
 
 def _unusable() -> InvalidInput:

@@ -41,15 +41,15 @@ class Pages:
     async def first(self, lang: Lang, sort: Sort, limit: int | None, base_url: str) -> bytes:
         """The first page as JSON. `base_url` is how the client reaches this server."""
         listing = await self._listings.first(lang, sort, limit)
-        kept = self._made.get((lang, sort, base_url))
-        if kept is not None and kept[0] is listing:
-            return kept[1]
+        cached = self._made.get((lang, sort, base_url))
+        if cached is not None and cached[0] is listing:
+            return cached[1]
         page = await self._page(lang, sort, listing, base_url)
-        made = page.model_dump_json(by_alias=True, exclude_none=True).encode()
+        body = page.model_dump_json(by_alias=True, exclude_none=True).encode()
         if len(self._made) >= MOST_KEPT:
             self._made.clear()
-        self._made[lang, sort, base_url] = (listing, made)
-        return made
+        self._made[lang, sort, base_url] = (listing, body)
+        return body
 
     async def more(
         self, lang: Lang, sort: Sort, key: str | None, limit: int | None, base_url: str

@@ -158,13 +158,13 @@ class Gateway:
 
     async def _reserve(self, asked: Asked, config: ModelConfig) -> Reservation | Replay:
         body = asked.body
-        shown = body.expected_cost
+        expected = body.expected_cost
         action = Action(
             asked.session.user_id,
             asked.operation,
             request_hash(body),
             body.character_id,
-            None if shown is None else Shown(shown.method, shown.star, shown.luna),
+            None if expected is None else Shown(expected.method, expected.star, expected.luna),
         )
         reserving = asyncio.ensure_future(self._services.money.reserve(action, config))
         try:
@@ -181,11 +181,11 @@ class Gateway:
     async def _give_up(self, reserving: Awaitable[Reservation | Replay]) -> None:
         """The client left while the coins were being set aside."""
         try:
-            made = await reserving
+            outcome = await reserving
         except LunaluxError:
             return
-        if isinstance(made, Reservation):
-            await self._refund(made)
+        if isinstance(outcome, Reservation):
+            await self._refund(outcome)
 
     async def _refund(self, reservation: Reservation) -> None:
         """Give the coins back; where that fails now, the sweep does it later."""
@@ -196,8 +196,8 @@ class Gateway:
             logger.error("refund postponed: %s", error.message, extra={"code": error.code})
 
     async def _settle(self, asked: Asked, reservation: Reservation, reply: Collected) -> SubmitResponse:
-        services, wanted = self._services, asked.body.character_id
-        card = await services.characters.find_any(wanted, asked.body.language) if wanted else None
+        services, character_id = self._services, asked.body.character_id
+        card = await services.characters.find_any(character_id, asked.body.language) if character_id else None
         gone = card is None or card.status == "deleted"  # what is hidden for a look may come back
         kept = Kept(
             content=reply.text,
@@ -207,7 +207,7 @@ class Gateway:
                 cost=reservation.approval.cost,
                 model_id=reservation.config.model_id,
             ),
-            deactivate_binding=True if wanted and gone else None,
+            deactivate_binding=True if character_id and gone else None,
             usage=_usage(reply),
         )
         self._log_tokens(kept)

@@ -118,17 +118,17 @@ class Money:
             try:
                 approval = approve(config, wallet)
             except PaymentError:
-                done = await self._done_before(action)
-                if done is not None:
-                    return done
+                replay = await self._done_before(action)
+                if replay is not None:
+                    return replay
                 if swept or not await self.sweep_user(action.user_id):
                     raise
                 swept = True
                 continue
             if action.shown is not None and not action.shown.covers(approval):
-                done = await self._done_before(action)
-                if done is not None:
-                    return done
+                replay = await self._done_before(action)
+                if replay is not None:
+                    return replay
                 raise price_changed(config)
             reservation = Reservation(action, config, approval, uuid4(), wallet.lux_level)
             failed = await self._try_reserve(reservation)
@@ -167,7 +167,7 @@ class Money:
         """
         action, now = reservation.action, self._now_ms()
         movement = movement_for(reservation, "SETTLED", iso(now))
-        done = {
+        changes = {
             "status": "SETTLED",
             "response": pack(response),
             "settledAt": movement.created_at,
@@ -175,7 +175,7 @@ class Money:
         }
         key = move_key(action.user_id, action.operation)
         writes: list[Operation] = [
-            Update(self._tables.ledger, key, set=done, when=mine(reservation.claim)),
+            Update(self._tables.ledger, key, set=changes, when=mine(reservation.claim)),
             Delete(self._tables.ledger, open_key(action.user_id, action.operation)),
             Put(self._tables.ledger, line_row(action.user_id, movement, now)),
         ]

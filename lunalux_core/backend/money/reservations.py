@@ -119,14 +119,14 @@ def replayed(action: Action, row: Item | None, now_ms: int) -> Replay:
             "Wait a moment, then ask again with the same key.",
             retry_after=2,
         )
-    kept = unpack(text(row.get("response"))) if now_ms // 1000 < whole(row.get("expiresAt")) else None
-    if kept is None:
+    response = unpack(text(row.get("response"))) if now_ms // 1000 < whole(row.get("expiresAt")) else None
+    if response is None:
         raise BackendError(
             "IDEMPOTENCY_MISMATCH",
             "This request was answered more than a day ago; its answer is no longer kept.",
             "Send a new key to ask anew.",
         )
-    return Replay(kept)
+    return Replay(response)
 
 
 def mine(claim: str) -> All:

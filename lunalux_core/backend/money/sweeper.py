@@ -146,31 +146,31 @@ class Sweeper:
         async for item in self._store.scan_all(self._tables.wallet):
             if item["SK"] != "WALLET":
                 continue
-            for found in await self.check(str(item["PK"]).removeprefix("USER#")):
-                yield found
+            for discrepancy in await self.check(str(item["PK"]).removeprefix("USER#")):
+                yield discrepancy
 
     async def check(self, user_id: str) -> list[Discrepancy]:
         """One account's discrepancies. The three are read one after the other, so an account that moves
         meanwhile is looked at again; only what stays is reported."""
-        found: list[Discrepancy] = []
+        discrepancies: list[Discrepancy] = []
         for _ in range(LOOKS):
             before = await self._store.get(self._tables.wallet, wallet_key(user_id))
             if before is None:
                 return []
-            found = await self._compare(user_id, before)
-            if not found or before == await self._store.get(self._tables.wallet, wallet_key(user_id)):
+            discrepancies = await self._compare(user_id, before)
+            if not discrepancies or before == await self._store.get(self._tables.wallet, wallet_key(user_id)):
                 break
-        return found
+        return discrepancies
 
     async def _compare(self, user_id: str, item: Item) -> list[Discrepancy]:
         wallet = wallet_of(item)
         summary = await self._store.get(self._tables.ledger, ledger_key(user_id))
         ledger = None if summary is None else ledger_of(summary)
         sums = await self._ledgers.movement_sums(user_id)
-        found = []
+        discrepancies = []
         for currency in CURRENCIES:
             balance = wallet.balance(currency)
             total = None if ledger is None else ledger.balance(currency)
             if not (balance == total == sums[currency]) or balance < 0:
-                found.append(Discrepancy(user_id, currency, balance, total, sums[currency]))
-        return found
+                discrepancies.append(Discrepancy(user_id, currency, balance, total, sums[currency]))
+        return discrepancies

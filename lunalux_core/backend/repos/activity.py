@@ -83,16 +83,16 @@ class Activity:
 
     async def own(self, user_id: str) -> list[str]:
         """Ids of the cards that somebody published, as they were noted then."""
-        found: list[str] = []
+        ids: list[str] = []
         after: Mapping[str, str] | None = None
-        while len(found) < OWN_MOST:
+        while len(ids) < OWN_MOST:
             page = await self._store.query(
                 self._tables.liked, user_pk(user_id), prefix=OWN, after=after, limit=PAGE
             )
-            found += [str(row["characterId"]) for row in page.items if row.get("characterId")]
+            ids += [str(row["characterId"]) for row in page.items if row.get("characterId")]
             if (after := page.after) is None:
                 break
-        return found
+        return ids
 
     async def downloaded(self, user_id: str, card: MarketCard) -> bool:
         """Count a download, once a day for each account and never the owner's own."""
@@ -105,9 +105,9 @@ class Activity:
         """Write `row` and count `gain`, both or neither; False where the row stands already."""
         place = await self._characters.countable(character_id)
         while place is not None:
-            done = await self._write_once(place, row, gain)
-            if done is not None:
-                return done
+            gained = await self._write_once(place, row, gain)
+            if gained is not None:
+                return gained
             place = await self._characters.moved(place)
         raise no_character(character_id)
 
@@ -139,16 +139,16 @@ class Activity:
 
     async def liked(self, user_id: str) -> list[str]:
         """Ids of the characters that somebody likes."""
-        found: list[str] = []
+        ids: list[str] = []
         after = None
         while True:
             page = await self._store.query(
                 self._tables.liked, user_pk(user_id), prefix=LIKED, after=after, limit=PAGE
             )
-            found += [str(row["SK"]).removeprefix(LIKED) for row in page.items if not self._over(row)]
+            ids += [str(row["SK"]).removeprefix(LIKED) for row in page.items if not self._over(row)]
             after = page.after
             if after is None:
-                return found
+                return ids
 
     def _over(self, row: Item) -> bool:
         return is_number(row.get("expiresAt")) and row["expiresAt"] <= self._now_ms() // 1000

@@ -127,10 +127,10 @@ def mended(item: Item) -> Update | None:
     is to be done. `table` and key are the caller's to set."""
     if counts(item):
         return None
-    said, old = mapping(item.get("Metadata")), item.get("Metadata")
-    counted = {name: max(0, whole(said.get(name))) for name in COUNTERS}
-    if "TotalLunaCoinUsed" not in said:
-        counted["TotalLunaCoinUsed"] = max(0, whole(said.get("TotalCoinUsed")))  # its older name
+    metadata, old = mapping(item.get("Metadata")), item.get("Metadata")
+    counted = {name: max(0, whole(metadata.get(name))) for name in COUNTERS}
+    if "TotalLunaCoinUsed" not in metadata:
+        counted["TotalLunaCoinUsed"] = max(0, whole(metadata.get("TotalCoinUsed")))  # its older name
     changes: dict[str, Any] = {}
     as_read: list[Condition] = [Exists()]
     if isinstance(old, Mapping):
@@ -142,7 +142,7 @@ def mended(item: Item) -> Update | None:
                 for each in unchanged(old, name)
             ]
     else:
-        rest = {name: storable(value) for name, value in said.items() if isinstance(name, str) and name}
+        rest = {name: storable(value) for name, value in metadata.items() if isinstance(name, str) and name}
         changes["Metadata"] = rest | counted
         as_read += unchanged(item, "Metadata")
     if not is_whole(item.get("HeatScore", 0)):

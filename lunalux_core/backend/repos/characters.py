@@ -106,8 +106,10 @@ class Characters:
         """The card whatever its status, for its owner and for operators."""
         if not character_id:
             return None
-        known = self._places.pop(character_id, None)
-        places = dict.fromkeys([*([known[0]] if known else ()), *self._possible(character_id, lang)])
+        remembered = self._places.pop(character_id, None)
+        places = dict.fromkeys(
+            [*([remembered[0]] if remembered else ()), *self._possible(character_id, lang)]
+        )
         for place in places:
             item = await self._store.get(place.table, place.key)
             if item is not None:
@@ -117,9 +119,9 @@ class Characters:
 
     async def countable(self, character_id: str, lang: Lang = "en") -> Place | None:
         """Where to count what happens to a card; an older card gets its counters first."""
-        known = self._places.get(character_id)
-        if known is not None and known[1]:
-            return known[0]
+        remembered = self._places.get(character_id)
+        if remembered is not None and remembered[1]:
+            return remembered[0]
         card = await self.find(character_id, lang)
         if card is None:
             return None
@@ -130,8 +132,8 @@ class Characters:
     async def moved(self, place: Place) -> Place | None:
         """Where a card is that was not at `place` any more (the SK migration), None if it is gone."""
         self._places.pop(place.character_id, None)
-        found = await self.countable(place.character_id)
-        return None if found == place else found
+        other = await self.countable(place.character_id)
+        return None if other == place else other
 
     def _possible(self, character_id: str, lang: Lang) -> list[Place]:
         pk = f"CHAR#{character_id}"

@@ -89,9 +89,9 @@ class Coupons:
             BackendError: COUPON_INVALID_OR_USED, alike for unknown, exhausted and claimed ones.
             NotFound: WALLET_NOT_FOUND.
         """
-        code, found = await self._spelled(code)
+        code, coupon_row = await self._spelled(code)
         for turn in range(TRIES):
-            item = found if turn == 0 else await self._store.get(self._tables.coupons, coupon_key(code))
+            item = coupon_row if turn == 0 else await self._store.get(self._tables.coupons, coupon_key(code))
             coupon = coupon_of(item)
             if item is None or coupon is None or user_id in texts(item.get("claimedBy")):
                 return await self._again(user_id, code, key)
@@ -131,7 +131,9 @@ class Coupons:
         )
         first = shard_of(user_id, coupon.shards)
         rows = [*page.items[first:], *page.items[:first]]
-        return next((row for row in rows if (known := coupon_of(row)) and (known.remaining or 0) > 0), None)
+        return next(
+            (row for row in rows if (current := coupon_of(row)) and (current.remaining or 0) > 0), None
+        )
 
     def _claim(self, user_id: str, coupon: Coupon, row: Item, idempotency: str | None) -> list[Operation]:
         """Movement, wallet, ledger, line; then the row with the claims as it was read, and the claim."""

@@ -116,9 +116,9 @@ class Invites:
     async def require(self, user_id: str) -> Invite:
         """The profile, made with a new code where it is missing."""
         for _ in range(TRIES):
-            found = await self.get(user_id)
-            if found is not None:
-                return found
+            invite = await self.get(user_id)
+            if invite is not None:
+                return invite
             try:
                 await self._store.transact(self.new_profile(user_id))
             except ConditionFailed:
@@ -149,8 +149,8 @@ class Invites:
 
     async def leaving(self, user_id: str) -> list[Operation]:
         """What takes a profile and its code away."""
-        found = await self.get(user_id)
-        codes = [] if found is None else [_code_key(found.invite_code)]
+        invite = await self.get(user_id)
+        codes = [] if invite is None else [_code_key(invite.invite_code)]
         return [Delete(self._tables.invite, key) for key in (profile_key(user_id), *codes)]
 
     async def accept(self, invitee: str, code: str, created_at: object) -> bool:

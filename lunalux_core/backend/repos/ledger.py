@@ -124,7 +124,7 @@ class Ledgers:
         What is no number at all is as much as the summary says, else the movements.
         """
         now, moved = self._now_ms(), await self.movement_sums(user_id)
-        known = None if ledger is None else ledger_of(ledger)
+        stored = None if ledger is None else ledger_of(ledger)
         balances: dict[Currency, int] = {}
         totals: dict[str, int] = {}
         writes: list[Operation] = []
@@ -132,7 +132,7 @@ class Ledgers:
             c for c in CURRENCIES if is_odd(wallet, (COIN[c],)) or is_odd(ledger or {}, (USED[c], GAIN[c]))
         ]
         for c in odd:
-            said = moved[c] if known is None else known.balance(c)
+            said = moved[c] if stored is None else stored.balance(c)
             held = wallet.get(COIN[c], 0)
             balances[c] = max(0, said if is_number(held) and abs(held) > LARGEST else whole(held, said))
             if ledger is not None:

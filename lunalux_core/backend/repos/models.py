@@ -100,7 +100,7 @@ def config_of(item: Item) -> ModelConfig | None:
     model_id, displayname, model_type, model_name = (str(text) for text in texts)
     if type(item.get("freeLevel")) is not int:
         return None
-    known = {"PK", "SK", *_ATTRIBUTES}
+    attributes = {"PK", "SK", *_ATTRIBUTES}
     return ModelConfig(
         model_id=model_id,
         displayname=displayname,
@@ -114,14 +114,14 @@ def config_of(item: Item) -> ModelConfig | None:
         sort_order=_whole(item, "sortOrder", 0),
         max_input_chars=_cap(item, "maxInputChars"),
         max_output_tokens=_cap(item, "maxOutputTokens"),
-        extra={name: as_json(value) for name, value in sorted(item.items()) if name not in known},
+        extra={name: as_json(value) for name, value in sorted(item.items()) if name not in attributes},
     )
 
 
 def version_of(rows: list[ModelConfig]) -> str:
     """The same for the same rows, on every instance."""
-    said = json.dumps([asdict(row) for row in rows], sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+    text = json.dumps([asdict(row) for row in rows], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def item_of(config: ModelConfig) -> dict[str, Any]:

@@ -253,9 +253,9 @@ class Users:
                 when=(Exists(), *as_read),
             )
         )
-        left = [] if old is None else _owner_keys(Username.known(old))
-        left = [key for key in left if key not in claimed]
-        rows = await self._store.get_many(table, left) if left else {}
+        former_keys = [] if old is None else _owner_keys(Username.known(old))
+        former_keys = [key for key in former_keys if key not in claimed]
+        rows = await self._store.get_many(table, former_keys) if former_keys else {}
         # A name of before there were shapes owns no such row; somebody else may by now.
         writes += [
             Delete(table, Key(*key), when=mine) for key, row in rows.items() if row.get("userId") == user_id

@@ -57,12 +57,12 @@ class Chores:
 
     def standing(self) -> Mapping[str, Standing]:
         """How everything stands. What stands still is told once in the log."""
-        found: dict[str, Standing] = {}
+        standings: dict[str, Standing] = {}
         for name, chore in self._chores.items():
             age_s = (self.now_ms() - (chore.done_ms or chore.since_ms)) // 1000
             late = age_s > chore.patience_s
-            found[name] = Standing(age_s, late, chore.trouble)
+            standings[name] = Standing(age_s, late, chore.trouble)
             if late and not chore.told:
                 chore.told = True
                 logger.error("%s stands still", name, extra={"seconds": age_s, "trouble": chore.trouble})
-        return found
+        return standings

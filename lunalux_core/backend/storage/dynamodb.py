@@ -63,16 +63,16 @@ class DynamoStore:
             raise Invalid(f"at most {GET_MANY_LIMIT} items at once")
         for key in keys:
             checks.check_key(key)
-        found: dict[tuple[str, str], Item] = {}
+        items: dict[tuple[str, str], Item] = {}
         left = [_key(key) for key in dict.fromkeys((pk, sk) for pk, sk in keys)]
         for _ in range(GET_MANY_ROUNDS):
             if not left:
-                return found
-            wanted = {table: {"Keys": left, "ConsistentRead": True}}
-            answer = await self._call("batch_get_item", True, RequestItems=wanted)
+                return items
+            requests = {table: {"Keys": left, "ConsistentRead": True}}
+            answer = await self._call("batch_get_item", True, RequestItems=requests)
             for attributes in answer["Responses"].get(table, ()):
                 item = from_wire(attributes)
-                found[Key(item["PK"], item["SK"])] = item
+                items[Key(item["PK"], item["SK"])] = item
             left = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
         raise Unavailable("The cloud storage is too busy.")
 
@@ -143,8 +143,8 @@ class DynamoStore:
         one item more, so that `after` is None exactly when nothing follows."""
         items: list[Item] = []
         while True:
-            wanted = limit + 1 - len(items)
-            answer = await self._call("query", True, **arguments, Limit=wanted)
+            count = limit + 1 - len(items)
+            answer = await self._call("query", True, **arguments, Limit=count)
             items += [from_wire(attributes) for attributes in answer["Items"]]
             last = answer.get("LastEvaluatedKey")
             if len(items) > limit:

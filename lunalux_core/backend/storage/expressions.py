@@ -91,8 +91,8 @@ class Expression:
     def arguments(self) -> dict[str, Any]:
         """Names and values as request parameters; left out when empty, as DynamoDB demands."""
         names = {holder: name for name, holder in self._names.items()}
-        found = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": self.values}
-        return {name: value for name, value in found.items() if value}
+        parameters = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": self.values}
+        return {name: value for name, value in parameters.items() if value}
 
     def condition(self, when: When) -> str | None:
         parts = [self._condition(condition) for condition in conditions(when)]

@@ -135,19 +135,19 @@ def unchanged(item: Item | Mapping[str, Any], *paths: str) -> list[Condition]:
     A fraction, which the port cannot name, is held between its whole neighbours; of what has no form in the
     port at all it is only asked that something is there.
     """
-    found: list[Condition] = []
+    conditions: list[Condition] = []
     for path in paths:
         if path not in item:
-            found.append(Absent(path))
+            conditions.append(Absent(path))
             continue
         value = item[path]
         if _keepable(value):
-            found.append(Eq(path, value))
+            conditions.append(Eq(path, value))
         elif is_number(value):
-            found += [Ge(path, math.floor(value)), Le(path, math.ceil(value))]
+            conditions += [Ge(path, math.floor(value)), Le(path, math.ceil(value))]
         else:
-            found.append(Exists(path))
-    return found
+            conditions.append(Exists(path))
+    return conditions
 
 
 def _keepable(value: Any) -> bool:

@@ -91,17 +91,17 @@ class Provisioner:
 
     async def apply(self, changes: Sequence[Change] | None = None) -> list[Change]:
         """Make what `changes`, by default a fresh plan, name; returns what was made."""
-        wanted = await self.plan() if changes is None else list(changes)
-        for change in wanted:
+        planned = await self.plan() if changes is None else list(changes)
+        for change in planned:
             await self._make(change)
-        return wanted
+        return planned
 
     async def _plan_table(self, spec: TableSpec) -> list[Change]:
         ttl = [Change("ttl", spec.name, spec.ttl)] if spec.ttl else []
-        found = await self._ask(self._tables, "describe_table", TableName=spec.name)
-        if found is None:
+        description = await self._ask(self._tables, "describe_table", TableName=spec.name)
+        if description is None:
             return [Change("table", spec.name, ", ".join(index.name for index in spec.indexes)), *ttl]
-        there = {index["IndexName"] for index in found["Table"].get("GlobalSecondaryIndexes", ())}
+        there = {index["IndexName"] for index in description["Table"].get("GlobalSecondaryIndexes", ())}
         changes = [
             Change("index", spec.name, index.name) for index in spec.indexes if index.name not in there
         ]
@@ -141,12 +141,12 @@ class Provisioner:
             case "index":
                 await self._create_index(self._specs[change.target], change.detail)
             case "ttl":
-                wanted = {"Enabled": True, "AttributeName": change.detail}
+                setting = {"Enabled": True, "AttributeName": change.detail}
                 await self._do(
                     self._tables,
                     "update_time_to_live",
                     TableName=change.target,
-                    TimeToLiveSpecification=wanted,
+                    TimeToLiveSpecification=setting,
                 )
             case "bucket":
                 await self._create_bucket()

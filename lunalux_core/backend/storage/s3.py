@@ -64,12 +64,12 @@ class S3Blobs:
             return data
 
         try:
-            found: bytes = await self._caller.run("get_object", read, repeatable=True)
+            body: bytes = await self._caller.run("get_object", read, repeatable=True)
         except Refused as refused:
             if refused.code in MISSING:
                 return None
             raise _unavailable(refused) from refused
-        return found
+        return body
 
     async def stream(self, key: str) -> AsyncIterator[bytes]:
         try:

@@ -106,8 +106,10 @@ class Connections:
 
     def _make_room(self, among: Callable[[Any], bool]) -> None:
         """Cut the connection that has waited longest for its head; the newest has no head yet either."""
-        waiting = (one for one in self._since if among(one) and not _is_answered(one))
-        oldest = min(waiting, key=lambda one: self._since[one])
+        waiting = (
+            connection for connection in self._since if among(connection) and not _is_answered(connection)
+        )
+        oldest = min(waiting, key=lambda connection: self._since[connection])
         self._since[oldest] = self._clock()
         oldest.transport.abort()
 
@@ -115,20 +117,20 @@ class Connections:
         if self._trusts_all:
             return True
         try:
-            found = ip_address(address)
+            ip = ip_address(address)
         except ValueError:
             return True  # a socket file: everybody has the same address there
-        return any(found in network for network in self._trusted)
+        return any(ip in network for network in self._trusted)
 
 
 def _networks(text: str) -> list[Any]:
-    found = []
+    networks = []
     for part in text.split(","):
         try:
-            found.append(ip_network(part.strip(), strict=False))
+            networks.append(ip_network(part.strip(), strict=False))
         except ValueError:
             continue
-    return found
+    return networks
 
 
 def _address(connection: Any) -> str:

@@ -54,11 +54,11 @@ _JSON_KIND = re.compile(r"application/[\w.-]+\+json")
 
 def error_response(error: Exception) -> JSONResponse:
     """The answer for any exception. Nothing of an unexpected one leaves the server."""
-    known = _as_known(error)
-    body = failure_body(known)
+    problem = _as_known(error)
+    body = failure_body(problem)
     status = STATUS[body["code"]]
     headers: dict[str, str] = {}
-    retry = known.params.get("retry_after")
+    retry = problem.params.get("retry_after")
     if status == 503:
         headers["Retry-After"] = str(retry or STORE_RETRY_SECONDS)
     elif retry is not None:

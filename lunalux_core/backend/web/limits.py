@@ -111,10 +111,10 @@ class MemoryLimiter:
 
     def _tokens(self, rule: Rule, who: str) -> float:
         buckets = self._scopes.get(rule.scope)
-        kept = None if buckets is None else buckets.get(who)
-        if kept is None:
+        stored = None if buckets is None else buckets.get(who)
+        if stored is None:
             return float(rule.count)
-        tokens, seen = kept
+        tokens, seen = stored
         grown = max(0.0, self._clock() - seen) * rule.count / rule.seconds
         return min(float(rule.count), tokens + grown)
 

@@ -250,10 +250,10 @@ def _add(responses: Json, code: str) -> None:
     ((status, entry),) = ((s, e) for s, e in answers(code).items() if s == STATUS[code])
     del entry["model"]
     entry["content"]["application/json"]["schema"] = {"$ref": "#/components/schemas/Failure"}
-    known = responses.setdefault(str(status), entry)
-    examples = known["content"]["application/json"]["examples"]
+    response = responses.setdefault(str(status), entry)
+    examples = response["content"]["application/json"]["examples"]
     if code not in examples:
-        known["description"] += f", {code}"
+        response["description"] += f", {code}"
         examples |= entry["content"]["application/json"]["examples"]
 
 

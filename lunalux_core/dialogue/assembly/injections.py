@@ -14,6 +14,8 @@ from lunalux_core.llm.model import Role
 
 ORDER = 100
 """The order value that everything but a preset's own prompts has."""
+LAST = 1000
+"""The order value of what a person says about one reply: nothing at its depth stands after it."""
 _ROLES: tuple[Role, ...] = ("assistant", "user", "system")
 
 T = TypeVar("T")
@@ -31,7 +33,8 @@ class Injection:
 
 
 def material_injections(material: PromptMaterial, expand: Expand) -> list[Injection]:
-    """The note, the card's own prompt and the worldbook's texts, in the order they are joined in."""
+    """The note, the card's own prompt, the worldbook's texts and the person's instructions, in the order they
+    are joined in."""
     injections = []
     note = material.note
     if note is not None and note.position == "in_chat":
@@ -49,6 +52,13 @@ def material_injections(material: PromptMaterial, expand: Expand) -> list[Inject
     injections.extend(
         Injection(depth_text.depth, depth_text.role, expand(depth_text.content), slot="worldInfoDepth")
         for depth_text in material.at_depth
+    )
+    memory = material.memory
+    if memory.position == "in_chat":
+        injections.append(Injection(memory.depth, memory.role, memory.block, slot="memory"))
+    injections.append(Injection(memory.recall_depth, "system", memory.recalled, slot="memoryRecalled"))
+    injections.extend(
+        Injection(wish.depth, wish.role, wish.content, LAST, "instruction") for wish in material.directions
     )
     return [injection for injection in injections if injection.content.strip()]
 

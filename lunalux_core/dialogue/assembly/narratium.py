@@ -9,7 +9,7 @@ See docs/spec/formats.md: Narratium assembly, Preset files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lunalux_core.dialogue.assembly.budget import Room, budget_of
@@ -62,11 +62,15 @@ class NarratiumAssembly:
             self._material,
             self._expand,
             before_input=self._expand(self._before_input),
-            after_input="\n".join(entry.content for entry in after if isinstance(entry, Injection)),
+            after_input=_joined(entry for entry in after if not _is_instruction(entry)),
+            instruction=_joined(filter(_is_instruction, after)),
         )
         texts = program_texts(self._preset, self._material, self._expand)
         values = {name: text() for name, text in texts.items()} | {"userInput": self._said(spoken)}
         fixed = [piece for part in parts if (piece := self._piece(part, values))]
+        remembered = self._remembered()
+        if remembered is not None:
+            fixed.append(remembered)
         room = Room(self._budget - len(_SECTIONS) * self._frame)
         if begun is not None:
             fixed.append(_Text("continuePrefill", begun.content, begun.tokens))
@@ -79,7 +83,7 @@ class NarratiumAssembly:
             examples, examples_dropped = self._fill_examples(parts, room)
         values |= {
             "chatHistory": self._story(history.pieces),
-            "memory": history.memory.text if history.memory else "",
+            "memory": "\n\n".join(one.text for one in (remembered, history.memory) if one),
             "dialogueExamples": _BETWEEN_EXAMPLES.join(example.text for example in examples),
         }
         messages = (*self._messages(parts, values, spoken), *([begun] if begun else []))
@@ -116,7 +120,8 @@ class NarratiumAssembly:
         place = last_message(entries)
         takes_input = self._material.type in ("normal", "swipe", "regenerate")
         if place is None or not takes_input or self._visible[-1].role != "user":
-            return entries, None, ()
+            wishes = [one for one in entries[(-1 if place is None else place) + 1 :] if _is_instruction(one)]
+            return [one for one in entries if one not in wishes], None, wishes
         return entries[:place], self._visible[-1], entries[place + 1 :]
 
     def _said(self, message: HistoryMessage | None) -> str:
@@ -142,8 +147,17 @@ class NarratiumAssembly:
         if isinstance(entry, Injection):
             return _Text(entry.slot, entry.content, self._cost(entry.content))
         text = self._spoken(entry, named=True)
-        begins = entry is self._visible[0] and entry.role == "assistant" and not self._material.omitted
+        above = self._material.omitted or self._material.replaced
+        begins = entry is self._visible[0] and entry.role == "assistant" and not above
         return _Text("chatHistory", text, self._cost(text) + 1, opening=begins)
+
+    def _remembered(self) -> _Text | None:
+        """What the story remembers, for the place of the memory."""
+        memory = self._material.memory
+        text = memory.facts if "summary" in memory.placed else memory.whole
+        if memory.position == "in_chat" or not text:
+            return None
+        return _Text("memory", text, self._cost(f"<memory>\n{text}\n</memory>"))
 
     def _memory(self, events: Sequence[str]) -> _Text:
         text = "\n".join((self._labels.memory, *events))
@@ -197,6 +211,15 @@ class NarratiumAssembly:
             if text:
                 messages.append(PromptMessage(section, text, None, section, self._count(text), identity))
         return tuple(messages)
+
+
+def _joined(entries: Iterable[Entry]) -> str:
+    return "\n".join(one.content for one in entries if isinstance(one, Injection))
+
+
+def _is_instruction(entry: Entry) -> bool:
+    """Whether it is about the reply and no part of the story."""
+    return isinstance(entry, Injection) and entry.slot == "instruction"
 
 
 def _rendered(part: Part, values: Mapping[str, str]) -> str:

@@ -62,20 +62,30 @@ class Part:
 
 
 def layout(
-    preset: Preset, material: PromptMaterial, expand: Expand, *, before_input: str, after_input: str
+    preset: Preset,
+    material: PromptMaterial,
+    expand: Expand,
+    *,
+    before_input: str,
+    after_input: str,
+    instruction: str = "",
 ) -> list[Part]:
     """All parts in order; those that turn out empty are left out later.
 
     Args:
         before_input: the worldbook's texts that stand before the person's words.
         after_input: the texts for depth 0.
+        instruction: what the person says about this one reply.
     """
     parts = _listed(preset, material, expand)
     off = {entry.identifier for entry in preset.order if not entry.enabled}
     _complete(parts, off)
     _insert_note(parts, material, expand)
     place = _index(parts, "userInput")
-    parts[place + 1 : place + 1] = [Part("atDepth", "user", after_input)]
+    parts[place + 1 : place + 1] = [
+        Part("atDepth", "user", after_input),
+        Part("instruction", "user", instruction),
+    ]
     parts[place:place] = [Part("worldInfo", "user", before_input)]
     parts.extend(_endings(preset, material, expand))
     return parts

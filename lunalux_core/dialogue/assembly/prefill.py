@@ -1,4 +1,4 @@
-"""The beginning of the reply that a preset asks for, where the model goes on from it.
+"""The beginning of the reply that a preset or a person asks for, where the model goes on from it.
 
 SillyTavern sends it to Claude alone. Claude 4.6 and later refuse a request that ends with the assistant's
 words, and other models answer it as if it were said; for those it stays in the preset.
@@ -24,27 +24,35 @@ def goes_on(model: str) -> bool:
     return match is not None and (int(match[1]), int(match[2] or 0)) < _REFUSED_FROM
 
 
+def takes_beginning(prefill: Prefill, model: str) -> bool:
+    """Whether a model continues a reply that was begun for it, as far as it is known."""
+    return prefill in ("prefix", "trailing", "flags") or (prefill == "unknown" and goes_on(model))
+
+
 def prefilled(
     prompt: Prompt,
     params: PresetParams,
     kind: str,
     model: str,
     prefill: Prefill = "unknown",
+    start: str = "",
     *,
     expand: Callable[[str], str],
     count_tokens: Callable[[str], int],
 ) -> Prompt:
-    """The prompt with the preset's beginning of the reply as its last message, where there is one.
+    """The prompt with the beginning of the reply as its last message, where there is one: `start`, which has
+    no macros any more, before the preset's own.
 
     `prefill` is what is known of the model; of one that nobody knows its name must do.
     """
     own = params.assistant_impersonation if kind == "impersonate" else params.assistant_prefill
     ending = prompt.messages[-1].slot if prompt.messages else ""
-    takes = prefill in ("prefix", "trailing", "flags") or (prefill == "unknown" and goes_on(model))
-    if not own or kind == "quiet" or ending == "continuePrefill" or not takes:
+    if kind == "quiet" or ending == "continuePrefill" or not takes_beginning(prefill, model):
         return prompt
-    text = expand(own).strip()
+    text, slot = start.strip(), "replyStart"
+    if not text:
+        text, slot = expand(own).strip() if own else "", "assistantPrefill"
     if not text:
         return prompt
-    last = PromptMessage("assistant", text, None, "assistantPrefill", count_tokens(text))
+    last = PromptMessage("assistant", text, None, slot, count_tokens(text))
     return replace(prompt, messages=(*prompt.messages, last))

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from lunalux_core.dialogue.assembly.material import HistoryMessage
 from lunalux_core.dialogue.nodes.macro_context import macro_context
-from lunalux_core.dialogue.turn import Draft, ScriptSkipped
+from lunalux_core.dialogue.turn import Draft, ScriptSkipped, TurnInput
 from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.library.conversations import Message
 from lunalux_core.macros.expansion import expander
 from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.regex.substitution import run_scripts
@@ -26,7 +27,7 @@ def context(engine: EcmaEngine) -> Node[Draft, Draft]:
                 message.name,
                 message.id,
                 hidden=message.hidden,
-                foreign=message.name != turn.user if message.role == "user" else turn.group is not None,
+                foreign=_foreign(turn, message),
                 event=message.event,
             )
             for message in turn.history
@@ -47,6 +48,13 @@ def context(engine: EcmaEngine) -> Node[Draft, Draft]:
         return replace(draft, material=material)
 
     return node
+
+
+def _foreign(turn: TurnInput, message: Message) -> bool:
+    """Whether it must be said whose words a message is."""
+    if message.role == "user":
+        return message.name != turn.user
+    return turn.group is not None or message.by_somebody
 
 
 def _outgoing(

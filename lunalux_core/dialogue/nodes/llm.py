@@ -9,6 +9,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from lunalux_core.dialogue.assembly.prompt import TextForm
+from lunalux_core.dialogue.direction import ReplyBeginning
 from lunalux_core.dialogue.output_contract import ContractStream
 from lunalux_core.dialogue.text_reply import ReplyCut, ThoughtFirst, cleaned_reply
 from lunalux_core.dialogue.turn import (
@@ -44,7 +45,7 @@ def llm(models: Callable[[], Registry]) -> Node[Ready, Completion]:
     async def node(ready: Ready, context: TurnContext) -> Completion:
         turn = ready.request.turn
         request = model_request(ready)
-        answer = _Answer(turn, context, ready.prompt.form)
+        answer = _Answer(ready, context)
         async with aclosing(models().open(turn.model).stream(request)) as deltas:
             async for delta in deltas:
                 answer.take(delta)
@@ -88,10 +89,13 @@ def _request_id(turn: TurnInput) -> str:
 class _Answer:
     """Collects a stream: cleaned, split into what is shown and what is thought, told as it comes."""
 
-    def __init__(self, turn: TurnInput, context: TurnContext, form: TextForm | None = None) -> None:
-        self._turn = turn
+    def __init__(self, ready: Ready, context: TurnContext) -> None:
+        self._ready = ready
+        self._turn = turn = ready.request.turn
         self._context = context
-        self._form = form
+        self._form = form = ready.prompt.form
+        self._beginning, self._thought_begun = _beginning(ready)
+        self._told = told_beginning(ready)
         self._cut = ReplyCut(form.cleaning) if form is not None else None
         self._start = form.cleaning.start if form is not None else ""
         self._thought = ThoughtFirst(*form.thinking) if form is not None and turn.kind != "continue" else None
@@ -113,6 +117,8 @@ class _Answer:
         if self._first is None and (delta.text or delta.thinking):
             self._first = time.monotonic()
         if delta.thinking:
+            if self._thought_begun and not self._raw:  # the server files it apart, so no mark closes it
+                self._beginning = None
             self._think(self._thinking_border.feed(delta.thinking))
         if delta.turned:
             self._thinking_border.flush()
@@ -136,10 +142,13 @@ class _Answer:
         self._say(self._text_border.flush())
         if self._thought is not None:
             self._pass(self._thought.flush())
+        if self._beginning is not None:
+            self._keep(self._beginning.flush())
         if self._cut is not None:
             self._keep(self._cut.flush())
         self._show(*self._contract.close())
         self._tell_text(self._name.flush())
+        self._tell_visible(self._told.flush() if self._told is not None else "")
         text = self._cleaned("".join(self._raw))
         usage = self._usage
         count = estimator(self._turn.model.model, self._turn.token_factor)
@@ -178,7 +187,7 @@ class _Answer:
 
     def _say(self, text: str) -> None:
         if self._form is None:
-            self._keep(text)
+            self._keep(self._beginning.feed(text) if self._beginning is not None else text)
             return
         if self._thought is not None and text:
             text, thinking = self._thought.feed(text)
@@ -201,7 +210,9 @@ class _Answer:
             read = self._contract.reply()
             self._name = NamePrefix(own_names(self._turn))
             thought = "\n\n".join(thought for thought in ("".join(self._thinking), read.thinking) if thought)
-            self._context.tell(Reread(self._name.feed(read.text), thought))
+            self._told = told_beginning(self._ready)
+            shown = self._name.feed(read.text)
+            self._context.tell(Reread(self._told.feed(shown) if self._told else shown, thought))
             return
         if thinking:
             self._context.tell(ThinkingDelta(thinking))
@@ -209,6 +220,9 @@ class _Answer:
             self._tell_text(self._name.feed(visible))
 
     def _tell_text(self, text: str) -> None:
+        self._tell_visible(self._told.feed(text) if self._told is not None else text)
+
+    def _tell_visible(self, text: str) -> None:
         if text:
             self._context.tell(TextDelta(text))
 
@@ -232,6 +246,23 @@ class _Answer:
                 ledger if isinstance(ledger, dict) else None,
             )
         )
+
+
+def _beginning(ready: Ready) -> tuple[ReplyBeginning | None, bool]:
+    """What the model goes on from, and whether that is a thought: its mark is always part of the reply, else
+    nobody could tell the two apart."""
+    begun = ready.beginning
+    if begun is None or begun.told:
+        return None, False
+    known = marks(ready.request.turn.model.options.thinking_marks)
+    thinks = any(begun.text.lstrip().lower().startswith(opening) for opening, _ in known.openings)
+    return ReplyBeginning(begun.text, shown=begun.shown or thinks, told=False), thinks
+
+
+def told_beginning(ready: Ready) -> ReplyBeginning | None:
+    """What the model was told to begin with: what is shown of its reply does in any case."""
+    begun = ready.beginning
+    return ReplyBeginning(begun.text, shown=begun.shown, told=True) if begun and begun.told else None
 
 
 def _names_to_take(turn: TurnInput, form: TextForm | None) -> tuple[str, ...]:

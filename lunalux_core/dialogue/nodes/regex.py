@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from lunalux_core.dialogue.nodes.llm import told_beginning
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.plugin import raw_answer
 from lunalux_core.dialogue.output_contract import parse_reply
@@ -32,6 +33,8 @@ def regex(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Node[Completion
         )
         thinking = "\n\n".join(thoughts)
         text = without_name(parsed.text, own_names(turn))
+        if (begun := told_beginning(completion.ready)) is not None:
+            text = begun.whole(text)
         if turn.scripts and turn.kind != "impersonate":
             expand = expander(macro_context(turn, completion.ready.request.sent), completion.ready.variables)
             for placement in (REASONING, REPLY):

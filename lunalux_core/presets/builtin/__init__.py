@@ -77,7 +77,7 @@ class _Document:
 def builtin_presets(language: Language = "en") -> tuple[BuiltinPreset, ...]:
     """All built-in presets, the default one first."""
     documents = ((key, _read(key, language)) for key in BUILTIN_KEYS)
-    return tuple(BuiltinPreset(key, one.title, one.summary) for key, one in documents)
+    return tuple(BuiltinPreset(key, document.title, document.summary) for key, document in documents)
 
 
 @lru_cache(maxsize=2 * len(BUILTIN_KEYS))
@@ -124,11 +124,11 @@ def _framework(sections: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _plain(sections: Mapping[str, str]) -> dict[str, Any]:
-    order = [{"identifier": one.identifier, "enabled": one.enabled} for one in DEFAULT_ORDER]
+    order = [{"identifier": entry.identifier, "enabled": entry.enabled} for entry in DEFAULT_ORDER]
     return {
         "impersonation_prompt": sections["impersonation"],
         "continue_nudge_prompt": sections["continue"],
-        "prompts": _prompts((one.identifier for one in DEFAULT_ORDER), sections),
+        "prompts": _prompts((entry.identifier for entry in DEFAULT_ORDER), sections),
         "prompt_order": [{"character_id": GLOBAL_ORDER_ID, "order": order}],
     }
 

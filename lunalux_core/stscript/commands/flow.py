@@ -51,8 +51,8 @@ def _operand(call: Invocation, *names: str) -> Any:
         number = to_number(written) if written.strip(SPACES) else math.nan
         if not math.isnan(number):
             return number
-        if (found := lookup(call, written)) is not UNDEFINED:
-            return found
+        if (value := lookup(call, written)) is not UNDEFINED:
+            return value
     return to_text(written)
 
 
@@ -75,8 +75,8 @@ def _holds(call: Invocation) -> bool:
     if right is UNDEFINED:
         if rule not in (None, "not"):
             raise Fault("SCRIPT_BAD_RULE", value=rule)
-        told = to_text(left)
-        yes = is_true(told) or (not is_false(told) and truthy(left))
+        text = to_text(left)
+        yes = is_true(text) or (not is_false(text) and truthy(left))
         return yes == (rule is None)
     rule = "eq" if rule is None else rule
     if isinstance(left, float) and isinstance(right, float) and rule not in ("in", "nin"):
@@ -179,19 +179,19 @@ async def _run(call: Invocation) -> Any:
         raise Fault("SCRIPT_NOT_CALLABLE", name=name)
     closure.scope.parent = call.scope
     closure.breaker = Breaker()
-    closure.provided = [(given, call.named[given]) for given, _ in closure.arguments if given in call.named]
+    closure.provided = [(name, call.named[name]) for name, _ in closure.arguments if name in call.named]
     return (await call.interpreter.run_closure(closure)).pipe
 
 
 async def _quick_reply(call: Invocation, name: str) -> Any:
     """Run a quick reply: it sees no variables of the closure that calls it, and its arguments as macros."""
-    named = {given: to_text(value) for given, value in call.named.items()}
+    named = {name: to_text(value) for name, value in call.named.items()}
     with call.interpreter.budget.waiting():
         script = await call.interpreter.host.quick_reply(name, named)
     if script is None:
         raise Fault("SCRIPT_NO_QUICK_REPLY", name=name)
     closure = call.interpreter.read(Source(script, call.place), call.interpreter.setting.flags)
-    closure.scope.macros = {f"{ARGUMENT}{given}": value for given, value in (named or {"": ""}).items()}
+    closure.scope.macros = {f"{ARGUMENT}{name}": value for name, value in (named or {"": ""}).items()}
     return (await call.interpreter.run_closure(closure)).pipe
 
 

@@ -22,8 +22,10 @@ def _numbers(call: Invocation) -> list[float]:
     items: list[Any] = value if isinstance(value, list) else value.split(" ")
     if len(items) == 1 and isinstance(items[0], str):
         items = as_list(items[0]) if items[0].startswith("[") else items[0].split(" ")
-    found = [_number(call, item) for item in items if not (isinstance(item, str) and not item.strip(SPACES))]
-    return [number for number in found if not math.isnan(number)]
+    numbers = [
+        _number(call, item) for item in items if not (isinstance(item, str) and not item.strip(SPACES))
+    ]
+    return [number for number in numbers if not math.isnan(number)]
 
 
 def _number(call: Invocation, item: Any) -> float:

@@ -70,8 +70,8 @@ async def _test(call: Invocation) -> str:
 
 async def _match(call: Invocation) -> str:
     pattern = _pattern(call)
-    found = await _found(call, pattern, None if pattern.global_ else 1)
-    rows = [[call.text[match.start : match.end], *_groups(call.text, match)] for match in found]
+    matches = await _found(call, pattern, None if pattern.global_ else 1)
+    rows = [[call.text[match.start : match.end], *_groups(call.text, match)] for match in matches]
     if pattern.global_:
         return dump_json(rows)
     return dump_json(rows[0]) if rows else ""

@@ -55,11 +55,11 @@ def activate(
         settings,
         tools,
     )
-    if known := context.forced | effects.sticky:
-        scan.index.always |= {one.place for one in found if one.identity in known}
+    if forced := context.forced | effects.sticky:
+        scan.index.always |= {candidate.place for candidate in found if candidate.identity in forced}
     scan.run()
     if not context.dry:
-        effects.start(one.taken.candidate for one in scan.fired.values())
+        effects.start(fired.taken.candidate for fired in scan.fired.values())
     return place(
         scan.records(),
         scan.skipped(explain),

@@ -75,8 +75,8 @@ class Admission:
         """
         outcome = Outcome()
         account = _Account(self._tools.count_tokens, spent)
-        for one in taken:
-            candidate, entry = one.candidate, one.candidate.entry
+        for admitted in taken:
+            candidate, entry = admitted.candidate, admitted.candidate.entry
             if self.overflowed and not entry.ignore_budget:
                 outcome.said.append((candidate, entry.content))
                 outcome.refused[candidate.place] = "budget"
@@ -96,7 +96,7 @@ class Admission:
             elif not self._within_its_book(candidate, content):
                 outcome.refused[candidate.place] = "book_budget"
             else:
-                outcome.fired.append(Fired(one, content, number, roll))
+                outcome.fired.append(Fired(admitted, content, number, roll))
         return outcome
 
     def _within_its_book(self, candidate: Candidate, content: str) -> bool:

@@ -31,8 +31,8 @@ class Buffer:
     ) -> None:
         named = settings.include_names
         self.lines = [
-            (f"{one.name}: {one.text}" if named and one.name else one.text).strip(JS_BLANKS)
-            for one in reversed(chat[-MAX_DEPTH:])
+            (f"{message.name}: {message.text}" if named and message.name else message.text).strip(JS_BLANKS)
+            for message in reversed(chat[-MAX_DEPTH:])
         ]
         self.messages = len(chat)
         self.depth = settings.depth
@@ -73,7 +73,7 @@ class Buffer:
         """What this entry looks at. A depth of 0 or less hides everything, recursion text too."""
         depth = self.depth if entry.scan_depth is None else entry.scan_depth
         depth = min(depth, len(self.lines)) if depth > 0 else -1
-        wanted = (
+        extra = (
             entry.match_persona_description,
             entry.match_character_description,
             entry.match_character_personality,
@@ -81,33 +81,33 @@ class Buffer:
             entry.match_scenario,
             entry.match_creator_notes,
         )
-        shared = (depth, wanted, len(self.recursion) if with_recursion else 0)
-        found = self._shared.get(shared)
-        if found is None:
-            found = self._shared[shared] = Haystack(self._text(*shared))
-        return found
+        shared = (depth, extra, len(self.recursion) if with_recursion else 0)
+        haystack = self._shared.get(shared)
+        if haystack is None:
+            haystack = self._shared[shared] = Haystack(self._text(*shared))
+        return haystack
 
-    def _text(self, depth: int, wanted: _Extra, recursion: int) -> str:
+    def _text(self, depth: int, extra: _Extra, recursion: int) -> str:
         if depth < 0:
             return ""
-        extras = [text for text, on in zip(self._extras, wanted, strict=True) if on and text]
+        extras = [text for text, on in zip(self._extras, extra, strict=True) if on and text]
         parts = [JOINER.join(self.lines[:depth]), *extras, *self._injections, *self.recursion[:recursion]]
         return START + JOINER.join(parts)
 
     def newest(self, count: int) -> Haystack:
         """So many messages and nothing else."""
-        found = self._newest.get(count)
-        if found is None:
+        haystack = self._newest.get(count)
+        if haystack is None:
             text = START + JOINER.join(self.lines[:count]) if count > 0 else ""
-            found = self._newest[count] = Haystack(text)
-        return found
+            haystack = self._newest[count] = Haystack(text)
+        return haystack
 
     def message(self, depth: int) -> Haystack:
         """One message alone, by its distance from the newest."""
-        found = self._alone.get(depth)
-        if found is None:
-            found = self._alone[depth] = Haystack(START + self.lines[depth])
-        return found
+        haystack = self._alone.get(depth)
+        if haystack is None:
+            haystack = self._alone[depth] = Haystack(START + self.lines[depth])
+        return haystack
 
 
 def searched(contents: Sequence[str], raw: Sequence[str]) -> str:

@@ -52,7 +52,7 @@ def candidates(books: Sequence[ActiveBook], settings: WorldbookSettings) -> list
 
     def falling(*names: Source) -> list[Candidate]:
         pool = chain.from_iterable(sources[name] for name in names)
-        return sorted(pool, key=lambda one: -one.entry.order)
+        return sorted(pool, key=lambda candidate: -candidate.entry.order)
 
     match settings.strategy:
         case 0:
@@ -73,12 +73,12 @@ def named(books: Sequence[ActiveBook]) -> Iterator[tuple[str, ActiveBook]]:
     A book that is active through several sources counts once: globally before chat, persona and character.
     Two different books of one name within a source are told apart.
     """
-    kept: dict[str, list[ActiveBook]] = {}
-    for active in sorted(books, key=lambda one: _PRECEDENCE.index(one.source)):
-        same = kept.setdefault(active.book.name, [])
-        if any(active.book.name and one.source != active.source for one in same):
+    books_of: dict[str, list[ActiveBook]] = {}
+    for active in sorted(books, key=lambda book: _PRECEDENCE.index(book.source)):
+        same = books_of.setdefault(active.book.name, [])
+        if any(active.book.name and book.source != active.source for book in same):
             continue
-        if all(one.book != active.book for one in same):
+        if all(book.book != active.book for book in same):
             same.append(active)
             yield active.book.name + (f"#{len(same)}" if len(same) > 1 else ""), active
 

@@ -50,16 +50,16 @@ def decorated(entry: Entry, all_known: bool) -> tuple[Entry, Decorations | None]
         return entry, None
     lines = entry.content.split("\n")
     head = list(takewhile(lambda line: line.startswith("@@"), lines))
-    said: dict[str, dict[str, Any]] = {}
+    changes_of: dict[str, dict[str, Any]] = {}
     for name, change in _obeyed(head, _any if all_known else _sillytavern):
-        said.setdefault(name, change)  # of several decorators of one name the first counts
+        changes_of.setdefault(name, change)  # of several decorators of one name the first counts
     changes: dict[str, Any] = {}
-    for change in (*said.values(), said.get("position", {})):  # a position counts before a depth
+    for change in (*changes_of.values(), changes_of.get("position", {})):  # a position counts before a depth
         changes |= change
     if len(head) < len(lines):  # a text of decorators alone is left as it is
         content = "\n".join(lines[len(head) :])
         changes["content"] = content.lstrip("\n") if all_known else content
-    force = True if "activate" in said else False if "dont_activate" in said else None
+    force = True if "activate" in changes_of else False if "dont_activate" in changes_of else None
     own = {name: changes.pop(name) for name in _OWN if name in changes}
     return replace(entry, **changes), Decorations(force, **own)
 
@@ -70,10 +70,10 @@ def _obeyed(lines: list[str], read: _Reader) -> Iterator[tuple[str, dict[str, An
     for line in lines:
         if line.startswith("@@@") and not unknown:
             continue
-        found = read(line.removeprefix("@@@") if line.startswith("@@@") else line.removeprefix("@@"))
-        unknown = found is None
-        if found is not None:
-            yield found
+        decorator = read(line.removeprefix("@@@") if line.startswith("@@@") else line.removeprefix("@@"))
+        unknown = decorator is None
+        if decorator is not None:
+            yield decorator
 
 
 def _sillytavern(line: str) -> tuple[str, dict[str, Any]] | None:

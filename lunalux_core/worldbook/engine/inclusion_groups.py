@@ -44,47 +44,47 @@ def losers(
             lost.setdefault(member.place, reason)
 
     in_order = javascript_order(grouped.items())
-    held = {name: any(map(sticky, members)) for name, members in in_order}
+    has_sticky = {name: any(map(sticky, members)) for name, members in in_order}
     for name, members in in_order:
-        if held[name]:
-            leave([one for one in members if not sticky(one)], "group_sticky")
-        elif scoring or any(one.entry.use_group_scoring for one in members):
+        if has_sticky[name]:
+            leave([member for member in members if not sticky(member)], "group_sticky")
+        elif scoring or any(member.entry.use_group_scoring for member in members):
             beaten = _beaten(members, scoring, score)
             leave(beaten, "group_score")
-            gone = {one.place for one in beaten}
-            members[:] = [one for one in members if one.place not in gone]
+            gone = {member.place for member in beaten}
+            members[:] = [member for member in members if member.place not in gone]
     for name, members in in_order:
-        if held[name]:
+        if has_sticky[name]:
             continue
         if name in closed:
             leave(members, "group_taken")
         elif len(members) > 1:
             winner = _winner(members, random)
-            leave([one for one in members if one is not winner], "group_lost")
+            leave([member for member in members if member is not winner], "group_lost")
     return lost
 
 
 def _beaten(members: Members, scoring: bool, score: Callable[[Candidate], int]) -> Members:
     """Members with less than the best score, among those that are scored at all."""
-    scores = [score(one) for one in members]
+    scores = [score(member) for member in members]
     best = max(scores)
     return [
-        one
-        for one, reached in zip(members, scores, strict=True)
+        candidate
+        for candidate, reached in zip(members, scores, strict=True)
         if reached < best
-        and (scoring if one.entry.use_group_scoring is None else one.entry.use_group_scoring)
+        and (scoring if candidate.entry.use_group_scoring is None else candidate.entry.use_group_scoring)
     ]
 
 
 def _winner(members: Members, random: Callable[[], float]) -> Candidate:
     """The preferred member of the highest order, else one drawn by weight."""
-    preferred = [one for one in members if one.entry.group_override]
+    preferred = [member for member in members if member.entry.group_override]
     if preferred:
-        return max(preferred, key=lambda one: one.entry.order)
-    roll = random() * sum(one.entry.group_weight for one in members)
+        return max(preferred, key=lambda candidate: candidate.entry.order)
+    roll = random() * sum(member.entry.group_weight for member in members)
     reached: float = 0
-    for one in members:
-        reached += one.entry.group_weight
+    for member in members:
+        reached += member.entry.group_weight
         if roll <= reached:
-            return one
+            return member
     return members[-1]

@@ -60,12 +60,12 @@ class Index:
     def look(self, text: str) -> set[int]:
         """Places of the candidates that have a primary key in this text."""
         hay = Haystack(text)
-        found: set[int] = set()
+        places: set[int] = set()
         for sensitive in (False, True):
             words = self._words[sensitive]
             if words:
                 for word in words.keys() & hay.words(sensitive):
-                    found.update(words[word])
+                    places.update(words[word])
             letters = hay.letters(sensitive) if self._heads[sensitive] else ""
             for (length, ascii_only), filed in self._heads[sensitive].items():
                 if not ascii_only and letters.isascii():
@@ -75,5 +75,5 @@ class Index:
                     runs = {letters[at : at + length] for at in range(len(letters) - length + 1)}
                     heads = list(filed.keys() & runs)
                 for head in heads:
-                    found.update(place for needle, place in filed[head] if needle in letters)
-        return found
+                    places.update(place for needle, place in filed[head] if needle in letters)
+        return places

@@ -77,21 +77,21 @@ class WorldbookSettings:
         Raises:
             ValueError, TypeError: a number is none.
         """
-        found: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         for name, value in values.items():
             own = setting_name(name)
             default = _DEFAULTS.get(own)
             if own == "whole_words":
-                found[own] = "auto" if value == "auto" else "true" if as_flag(value) else "false"
+                options[own] = "auto" if value == "auto" else "true" if as_flag(value) else "false"
             elif own == "strategy" and isinstance(value, str) and not value.strip().isdecimal():
-                found[own] = _strategy(value)
+                options[own] = _strategy(value)
             elif isinstance(default, bool):
-                found[own] = as_flag(value)
+                options[own] = as_flag(value)
             elif default is not None:
-                found[own] = _number(value)
-        if found.get("min_activations"):
-            found.setdefault("max_recursion_steps", 0)
-        return cls(**found)
+                options[own] = _number(value)
+        if options.get("min_activations"):
+            options.setdefault("max_recursion_steps", 0)
+        return cls(**options)
 
     @staticmethod
     def names() -> tuple[str, ...]:
@@ -121,7 +121,7 @@ def _number(value: Any) -> float:
     return int(number) if number.is_integer() else number
 
 
-_DEFAULTS = {one.name: one.default for one in fields(WorldbookSettings)}
+_DEFAULTS = {setting.name: setting.default for setting in fields(WorldbookSettings)}
 _ALIASES = {
     "match_whole_words": "whole_words",
     "character_strategy": "strategy",

@@ -52,10 +52,10 @@ class Haystack:
 
     def words(self, sensitive: bool) -> frozenset[str]:
         """All runs of ASCII word characters."""
-        found = self._words.get(sensitive)
-        if found is None:
-            found = self._words[sensitive] = frozenset(_WORD.findall(self.letters(sensitive)))
-        return found
+        known_words = self._words.get(sensitive)
+        if known_words is None:
+            known_words = self._words[sensitive] = frozenset(_WORD.findall(self.letters(sensitive)))
+        return known_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class Matcher:
         """The regular expressions among the keys of an entry, to be run together."""
         slashed = (key for key in (*entry.keys, *entry.secondary_keys) if key.lstrip(JS_BLANKS)[:1] == "/")
         ready = (self.key(key, entry) for key in slashed)
-        return [(one.pattern.source, one.pattern.flags) for one in ready if one and one.pattern]
+        return [(key.pattern.source, key.pattern.flags) for key in ready if key and key.pattern]
 
     def matches(self, key: str, entry: Entry, hay: Haystack) -> bool:
         """Whether one key of an entry matches."""
@@ -152,8 +152,8 @@ class Matcher:
 
     def _by_pattern(self, key: Key, hay: Haystack) -> bool:
         assert key.pattern is not None
-        found = self._tools.match_regex(key.pattern.source, key.pattern.flags, hay.text)
-        return key.plainly_in(hay) if found is None else found
+        answer = self._tools.match_regex(key.pattern.source, key.pattern.flags, hay.text)
+        return key.plainly_in(hay) if answer is None else answer
 
     def first(self, entry: Entry, hay: Haystack) -> str | None:
         """The primary key that speaks for an entry."""
@@ -193,6 +193,6 @@ def _made_ready(key: str, sensitive: bool, whole: str) -> Key:
     if whole == "false" or not needle or _BLANK.search(needle):
         return Key(needle, sensitive, False, False, False, pattern)
     by_script = whole == "auto"
-    left = not (by_script and _UNSPACED.match(needle[0]))
+    starts_free = not (by_script and _UNSPACED.match(needle[0]))
     right = not (by_script and _UNSPACED.match(needle[-1]))
-    return Key(needle, sensitive, left, right, _WORD.fullmatch(needle) is not None, pattern)
+    return Key(needle, sensitive, starts_free, right, _WORD.fullmatch(needle) is not None, pattern)

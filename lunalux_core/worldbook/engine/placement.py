@@ -28,17 +28,17 @@ def place(
     fired: Sequence[Fired], skipped: tuple[Skipped, ...], tools: Tools, *, overflowed: bool, timed: TimedState
 ) -> Activation:
     """Put every text into its bucket: rising by `order`, entries of one order the last taken first."""
-    falling = sorted(fired, key=lambda one: -one.taken.candidate.entry.order)
-    made = {id(one): _activated(one, tools) for one in falling}
-    rising = [made[id(one)] for one in reversed(falling)]
-    texts = [one for one in rising if one.content]
+    falling = sorted(fired, key=lambda entry: -entry.taken.candidate.entry.order)
+    activated = {id(entry): _activated(entry, tools) for entry in falling}
+    rising = [activated[id(entry)] for entry in reversed(falling)]
+    texts = [entry for entry in rising if entry.content]
 
     def bucket(position: int) -> tuple[str, ...]:
-        return tuple(one.content for one in texts if one.position == position)
+        return tuple(text.content for text in texts if text.position == position)
 
     return Activation(
         activated=tuple(rising),
-        fired=tuple(made[id(one)] for one in fired),
+        fired=tuple(activated[id(entry)] for entry in fired),
         skipped=skipped,
         before="\n".join(bucket(BEFORE)),
         after="\n".join(bucket(AFTER)),
@@ -48,15 +48,15 @@ def place(
         examples_top=bucket(EXAMPLES_TOP),
         examples_bottom=bucket(EXAMPLES_BOTTOM),
         outlet_texts=_outlets(texts),
-        tokens=sum(one.tokens for one in texts),
+        tokens=sum(text.tokens for text in texts),
         overflowed=overflowed,
         timed=timed,
     )
 
 
-def _activated(one: Fired, tools: Tools) -> Activated:
-    candidate, entry = one.taken.candidate, one.taken.candidate.entry
-    text = tools.transform(entry, one.content)
+def _activated(fired: Fired, tools: Tools) -> Activated:
+    candidate, entry = fired.taken.candidate, fired.taken.candidate.entry
+    text = tools.transform(entry, fired.content)
     return Activated(
         uid=entry.uid,
         book=candidate.book,
@@ -65,13 +65,13 @@ def _activated(one: Fired, tools: Tools) -> Activated:
         position=entry.position,
         depth=DEFAULT_DEPTH if entry.depth is None else entry.depth,
         role=ROLES[entry.role],
-        pass_number=one.pass_number,
-        key=one.taken.key,
-        reason=one.taken.reason,
+        pass_number=fired.pass_number,
+        key=fired.taken.key,
+        reason=fired.taken.reason,
         tokens=tools.count_tokens(text) if text else 0,
         content=text,
-        roll=one.roll,
-        message=one.message,
+        roll=fired.roll,
+        message=fired.message,
         entry=entry,
     )
 
@@ -79,16 +79,16 @@ def _activated(one: Fired, tools: Tools) -> Activated:
 def _depths(rising: Sequence[Activated]) -> tuple[DepthEntry, ...]:
     """Texts at depth, one block for each depth and role; blocks in the order SillyTavern finds them."""
     blocks: dict[tuple[int, Role], list[str]] = {}
-    for one in reversed(rising):
-        if one.position == AT_DEPTH:
-            blocks.setdefault((one.depth, one.role), []).append(one.content)
+    for text in reversed(rising):
+        if text.position == AT_DEPTH:
+            blocks.setdefault((text.depth, text.role), []).append(text.content)
     return tuple(DepthEntry(depth, role, tuple(reversed(texts))) for (depth, role), texts in blocks.items())
 
 
 def _outlets(rising: Sequence[Activated]) -> dict[str, tuple[str, ...]]:
     """Texts of outlets by name, unlike all others by falling order."""
     named: dict[str, list[str]] = {}
-    for one in reversed(rising):
-        if one.position == OUTLET and one.entry is not None and one.entry.outlet_name:
-            named.setdefault(one.entry.outlet_name, []).append(one.content)
+    for text in reversed(rising):
+        if text.position == OUTLET and text.entry is not None and text.entry.outlet_name:
+            named.setdefault(text.entry.outlet_name, []).append(text.content)
     return {name: tuple(texts) for name, texts in named.items()}

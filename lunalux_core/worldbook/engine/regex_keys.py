@@ -33,23 +33,23 @@ class RegexMatcher:
         self.slow: set[tuple[str, str]] = set()
 
     def __call__(self, pattern: str, flags: str, text: str) -> bool | None:
-        asked = (pattern, flags, text)
-        if asked not in self._known:
+        question = (pattern, flags, text)
+        if question not in self._known:
             self.prepare([(pattern, flags)], text)
-        return self._known[asked]
+        return self._known[question]
 
     def prepare(self, patterns: Iterable[tuple[str, str]], text: str) -> None:
         """Find out for all of these whether they match this text."""
-        new = [one for one in dict.fromkeys(patterns) if (*one, text) not in self._known]
+        new = [pattern for pattern in dict.fromkeys(patterns) if (*pattern, text) not in self._known]
         if not new:
             return
-        for one, answer in zip(new, self._engine.test_many(new, text, self._budget), strict=True):
+        for pattern, answer in zip(new, self._engine.test_many(new, text, self._budget), strict=True):
             if isinstance(answer, LunaluxError):
                 bad = answer.code == "REGEX_INVALID"
-                (self.invalid if bad else self.slow).add(one)
-                self._known[*one, text] = None if bad else False
+                (self.invalid if bad else self.slow).add(pattern)
+                self._known[*pattern, text] = None if bad else False
             else:
-                self._known[*one, text] = answer
+                self._known[*pattern, text] = answer
 
 
 def regex_matcher(engine: EcmaEngine) -> RegexMatcher:

@@ -125,8 +125,8 @@ class Activation:
     def as_json(self) -> dict[str, Any]:
         """The record for an inspector: what fired and what did not, and why."""
         return {
-            "activated": [one.as_json() for one in self.activated],
-            "skipped": [one.as_json() for one in self.skipped],
+            "activated": [entry.as_json() for entry in self.activated],
+            "skipped": [entry.as_json() for entry in self.skipped],
             "tokens": self.tokens,
             "overflowed": self.overflowed,
         }

@@ -53,17 +53,17 @@ class Scan:
 
     def run(self) -> None:
         """Pass after pass until nothing calls for another."""
-        deepest = max((one.entry.scan_depth or 0 for one in self.candidates), default=0)
+        deepest = max((candidate.entry.scan_depth or 0 for candidate in self.candidates), default=0)
         start = self._buffer.everything(max(deepest, self._settings.depth))
         self._hope(self.index.always | self.index.look(start))
-        levels = sorted({one.entry.delay_until_recursion for one in self.candidates} - {0})
+        levels = sorted({candidate.entry.delay_until_recursion for candidate in self.candidates} - {0})
         self._screening.level = levels.pop(0) if levels else 0
         state: State | None = State.INITIAL
         number, limit = 0, self._settings.max_recursion_steps
         while state is not None and not 0 < limit <= number:
             number += 1
             outcome = self._pass(state, number)
-            triggers = [one for one in outcome.said if not one[0].entry.prevent_recursion]
+            triggers = [pair for pair in outcome.said if not pair[0].entry.prevent_recursion]
             state = self._following(state, bool(triggers))
             if state is None and levels:
                 self._screening.level = levels.pop(0)
@@ -92,7 +92,9 @@ class Scan:
 
     def _remember(self, triggers: Sequence[tuple[Candidate, str]]) -> None:
         contents = [content for _, content in triggers]
-        text = self._buffer.remember(searched(contents, [one.entry.content for one, _ in triggers]))
+        text = self._buffer.remember(
+            searched(contents, [candidate.entry.content for candidate, _ in triggers])
+        )
         self._hope(self.index.look(text))
         self._activated_text = "\n".join(contents) + "\n" + self._activated_text
 
@@ -100,17 +102,21 @@ class Scan:
         self._matcher.new_pass()
         waiting = sorted(self._hopeful)
         self._prepare_patterns(waiting, state)
-        taken = [one for at in waiting if (one := self._consider(self.candidates[at], state)) is not None]
-        taken.sort(key=lambda one: not self._screening.is_sticky(one.candidate))
+        taken = [
+            admitted for at in waiting if (admitted := self._consider(self.candidates[at], state)) is not None
+        ]
+        taken.sort(key=lambda admitted: not self._screening.is_sticky(admitted.candidate))
         lost = losers(
-            [one.candidate for one in taken],
+            [admitted.candidate for admitted in taken],
             self._closed,
             sticky=self._screening.is_sticky,
             scoring=self._settings.group_scoring,
-            score=lambda one: self._matcher.score(one.entry, self._haystack(one.entry, state)),
+            score=lambda candidate: self._matcher.score(
+                candidate.entry, self._haystack(candidate.entry, state)
+            ),
             random=self._tools.random,
         )
-        staying = [one for one in taken if one.candidate.place not in lost]
+        staying = [admitted for admitted in taken if admitted.candidate.place not in lost]
         spent = self._tools.count_tokens(self._activated_text) if self._activated_text else 0
         outcome = self.admission.decide(staying, number, spent, self._screening.is_sticky)
         self._against |= lost | outcome.refused
@@ -168,18 +174,18 @@ class Scan:
         match = self._tools.match_regex
         if not isinstance(match, RegexMatcher):
             return
-        asked: dict[str, list[tuple[str, str]]] = {}
+        patterns_of: dict[str, list[tuple[str, str]]] = {}
         for at in waiting:
             candidate = self.candidates[at]
             patterns = self._matcher.patterns(candidate.entry)
             if patterns and not self._screening.against(candidate, state):
-                asked.setdefault(self._haystack(candidate.entry, state).text, []).extend(patterns)
-        for text, patterns in asked.items():
+                patterns_of.setdefault(self._haystack(candidate.entry, state).text, []).extend(patterns)
+        for text, patterns in patterns_of.items():
             match.prepare(patterns, text)
 
     def records(self) -> list[Fired]:
         """What fired, in the order it was taken, with the message its key stands in."""
-        return [replace(one, message=self._message_of(one)) for one in self.fired.values()]
+        return [replace(fired, message=self._message_of(fired)) for fired in self.fired.values()]
 
     def _message_of(self, fired: Fired) -> int | None:
         """How many messages from the newest the key was found, None where only other texts hold it."""
@@ -195,9 +201,14 @@ class Scan:
         """Why entries stayed away, in the order of consideration."""
         places = range(len(self.candidates)) if explain else sorted(self._against)
         return tuple(
-            Skipped(one.entry.uid, one.book, one.entry.comment, self._against.get(at) or _distant(one.entry))
+            Skipped(
+                candidate.entry.uid,
+                candidate.book,
+                candidate.entry.comment,
+                self._against.get(at) or _distant(candidate.entry),
+            )
             for at in places
-            if at not in self.fired and (one := self.candidates[at])
+            if at not in self.fired and (candidate := self.candidates[at])
         )
 
 

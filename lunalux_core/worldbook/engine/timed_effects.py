@@ -32,7 +32,7 @@ class TimedEffects:
         self.sticky: set[Identity] = set()
         self.cooling: set[Identity] = set()
         if self._sticky or self._cooldown:
-            entries = {_name(one): one for one in candidates}
+            entries = {_name(candidate): candidate for candidate in candidates}
             self._check(self._sticky, self.sticky, entries, "sticky")
             self._check(self._cooldown, self.cooling, entries, "cooldown")
 
@@ -41,10 +41,10 @@ class TimedEffects:
 
     def start(self, fired: Iterable[Candidate]) -> None:
         """Begin the effects of entries that fired; one that is under way goes on as it is."""
-        for one in fired:
-            for lasts, store in ((one.entry.sticky, self._sticky), (one.entry.cooldown, self._cooldown)):
-                if lasts > 0 and _name(one) not in store:
-                    store[_name(one)] = self._effect(one.entry, lasts, protected=False)
+        for entry in fired:
+            for lasts, store in ((entry.entry.sticky, self._sticky), (entry.entry.cooldown, self._cooldown)):
+                if lasts > 0 and _name(entry) not in store:
+                    store[_name(entry)] = self._effect(entry.entry, lasts, protected=False)
 
     def state(self) -> TimedState:
         return TimedState(self._sticky, self._cooldown)
@@ -58,19 +58,21 @@ class TimedEffects:
             if self._length <= start and not effect.get("protected"):
                 del store[name]
                 continue
-            known = entries.get(name)
-            if known is None:
+            candidate = entries.get(name)
+            if candidate is None:
                 if self._length >= end:  # its book is not active now; it may be again before the end
                     del store[name]
                 continue
-            if effect.get("hash") != fingerprint(known.entry) or getattr(known.entry, kind) <= 0:
+            if effect.get("hash") != fingerprint(candidate.entry) or getattr(candidate.entry, kind) <= 0:
                 del store[name]
             elif self._length < end:
-                active.add(known.identity)
+                active.add(candidate.identity)
             else:
                 del store[name]
-                if kind == "sticky" and known.entry.cooldown > 0:
-                    self._cooldown[name] = self._effect(known.entry, known.entry.cooldown, protected=True)
+                if kind == "sticky" and candidate.entry.cooldown > 0:
+                    self._cooldown[name] = self._effect(
+                        candidate.entry, candidate.entry.cooldown, protected=True
+                    )
 
     def _effect(self, entry: Entry, lasts: int, *, protected: bool) -> Mapping[str, Any]:
         return {
@@ -83,7 +85,7 @@ class TimedEffects:
 
 def fingerprint(entry: Entry) -> str:
     """Covers the whole entry: editing it drops its effects."""
-    values = {one.name: getattr(entry, one.name) for one in fields(entry) if one.compare}
+    values = {field_.name: getattr(entry, field_.name) for field_ in fields(entry) if field_.compare}
     filtered = values.pop("character_filter")
     values["filter"] = [filtered.exclude, filtered.names, filtered.tags]
     return hashlib.sha256(canonical_json(values).encode()).hexdigest()[:16]

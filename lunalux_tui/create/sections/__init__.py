@@ -27,8 +27,8 @@ class Section:
     def make(self) -> EditorSection:
         """The pane itself."""
         module = import_module(f"lunalux_tui.create.sections.{self.module}")
-        made: EditorSection = getattr(module, self.pane)(self)
-        return made
+        pane: EditorSection = getattr(module, self.pane)(self)
+        return pane
 
 
 SECTIONS = (

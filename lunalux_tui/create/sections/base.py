@@ -92,7 +92,9 @@ class EditorSection(Column):
 def say(box: FieldBox, problem: Problem | None, *, count: bool = True) -> None:
     """Tell at a field what is wrong, and how many tokens it has."""
     size = tokens(box.text) if count and box.text else 0
-    told = t(f"create.check.{problem.code}", **problem.params) if problem is not None else ""
+    sentence = t(f"create.check.{problem.code}", **problem.params) if problem is not None else ""
     box.judge(
-        problem.level if problem else "", told, t("create.tokens", n=size, count=f"{size:,}") if size else ""
+        problem.level if problem else "",
+        sentence,
+        t("create.tokens", n=size, count=f"{size:,}") if size else "",
     )

@@ -21,31 +21,31 @@ class FieldsSection(EditorSection):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(can_focus=False, classes="fields"):
-            for known in of_section(self.section.id):
-                words, kind = f"create.field.{known.id}", KINDS.get(known.kind, "line")
-                control = TagsField(t(f"{words}.hint")) if known.kind == "tags" else None
-                yield FieldBox(known.id, words, kind, ROLES if kind == "choice" else (), control=control)
+            for field in of_section(self.section.id):
+                words, kind = f"create.field.{field.id}", KINDS.get(field.kind, "line")
+                control = TagsField(t(f"{words}.hint")) if field.kind == "tags" else None
+                yield FieldBox(field.id, words, kind, ROLES if kind == "choice" else (), control=control)
 
     def read(self) -> None:
         document = self.draft.document
         for box in self.query(FieldBox):
-            known = BY_ID[box.field]
-            shown = known.shown(document)
-            if known.kind not in ("tags", "texts") or known.value(box.text) != known.value(shown):
-                box.show(shown)
+            field = BY_ID[box.field]
+            text = field.shown(document)
+            if field.kind not in ("tags", "texts") or field.value(box.text) != field.value(text):
+                box.show(text)
             self._judge(box)
 
     def _judge(self, box: FieldBox) -> None:
-        known = BY_ID[box.field]
-        say(box, check_field(known, box.text), count=known.kind == "text")
+        field = BY_ID[box.field]
+        say(box, check_field(field, box.text), count=field.kind == "text")
 
     @on(FieldBox.Edited)
     def _edited(self, event: FieldBox.Edited) -> None:
         event.stop()
-        known = BY_ID[event.box.field]
+        field = BY_ID[event.box.field]
         self._judge(event.box)
         try:
-            self.draft.write(known, event.text)
+            self.draft.write(field, event.text)
         except ValueError:
             return  # told at the field; the last good number stays
         self.host.touched()

@@ -42,7 +42,7 @@ class FinishSection(EditorSection):
 
     def read(self) -> None:
         self._problems = check(self.draft.document)
-        actions = {one.id: one for one in self.host.ACTIONS}
+        actions = {action.id: action for action in self.host.ACTIONS}
         rows = []
         for step in STEPS:
             if self.host.check_action(step, ()) is not True:
@@ -50,8 +50,15 @@ class FinishSection(EditorSection):
             action: Action = actions[f"create.{step}"]
             key = self.host.key_of(action)
             rows.append(Row(f"do {step}", action.help.rstrip(".。"), mark="▸", right=key))
-        for number, one in enumerate(self._problems):
-            rows.append(Row(f"see {number}", self._words(one), right=self._where(one), mark=MARKS[one.level]))
+        for number, problem in enumerate(self._problems):
+            rows.append(
+                Row(
+                    f"see {number}",
+                    self._words(problem),
+                    right=self._where(problem),
+                    mark=MARKS[problem.level],
+                )
+            )
         self.rows.set_rows(rows)
         self._explain()
 
@@ -75,7 +82,7 @@ class FinishSection(EditorSection):
         if not self._problems:
             state = t("create.finish.good")
         else:
-            count = {level: sum(one.level == level for one in self._problems) for level in MARKS}
+            count = {level: sum(problem.level == level for problem in self._problems) for level in MARKS}
             state = t(
                 "create.finish.problems",
                 errors=count["error"],

@@ -48,8 +48,8 @@ class GreetingsSection(EditorSection):
 
     @property
     def chosen(self) -> Greeting:
-        found = {one.id: one for one in greetings(self.draft.document)}
-        return found.get(self.rows.chosen) or next(iter(found.values()))
+        by_id = {greeting.id: greeting for greeting in greetings(self.draft.document)}
+        return by_id.get(self.rows.chosen) or next(iter(by_id.values()))
 
     def read(self) -> None:
         self.show()
@@ -58,19 +58,26 @@ class GreetingsSection(EditorSection):
         """Show the list, the cursor on `at` or where it was."""
         rows = []
         number = 0
-        for one in greetings(self.draft.document):
-            number = number + 1 if one.kind != "group" else one.place + 1
-            title = clean_line(one.text, 200) or t("create.greeting.empty")
-            label = t(f"create.greeting.kind.{one.kind}", n=number)
-            rows.append(Row(one.id, title, right=f"{label} · {tokens(one.text):,}", mark=MARKS[one.kind]))
+        for greeting in greetings(self.draft.document):
+            number = number + 1 if greeting.kind != "group" else greeting.place + 1
+            title = clean_line(greeting.text, 200) or t("create.greeting.empty")
+            label = t(f"create.greeting.kind.{greeting.kind}", n=number)
+            rows.append(
+                Row(
+                    greeting.id,
+                    title,
+                    right=f"{label} · {tokens(greeting.text):,}",
+                    mark=MARKS[greeting.kind],
+                )
+            )
         self.rows.styles.height = min(len(rows), LISTED)
         self.rows.set_rows(rows, at=at)
         self._show_text()
 
     def _show_text(self) -> None:
-        one = self.chosen
-        self.box.show(one.text)
-        say(self.box, check_greeting(one.text, first=one.kind == "first"))
+        greeting = self.chosen
+        self.box.show(greeting.text)
+        say(self.box, check_greeting(greeting.text, first=greeting.kind == "first"))
 
     @on(Rows.Moved)
     def _moved(self, event: Rows.Moved) -> None:
@@ -85,33 +92,33 @@ class GreetingsSection(EditorSection):
     @on(FieldBox.Edited)
     def _edited(self, event: FieldBox.Edited) -> None:
         event.stop()
-        one = self.chosen
-        changes = edits.rewritten(self.draft.document, one, event.text)
-        self.draft.edit(changes, f"{PLACE} {one.id}", joined=True)
+        greeting = self.chosen
+        changes = edits.rewritten(self.draft.document, greeting, event.text)
+        self.draft.edit(changes, f"{PLACE} {greeting.id}", joined=True)
         self.show()
         self.host.touched()
 
     def action_add(self, kind: GreetingKind = "alternate") -> None:
         """One more, ready to be written."""
-        changes, made = edits.added(self.draft.document, kind)
-        self.draft.edit(changes, f"{PLACE} {made.id}")
-        self.show(made.id)
+        changes, greeting = edits.added(self.draft.document, kind)
+        self.draft.edit(changes, f"{PLACE} {greeting.id}")
+        self.show(greeting.id)
         self.host.touched()
         self.action_write()
 
     def action_remove(self) -> None:
-        one = self.chosen
-        self.draft.edit(edits.removed(self.draft.document, one), f"{PLACE} {one.id}")
+        greeting = self.chosen
+        self.draft.edit(edits.removed(self.draft.document, greeting), f"{PLACE} {greeting.id}")
         self.show()
         self.host.touched()
         self.host.tell_undo("create.greeting.removed")
 
     def action_shift(self, step: int) -> None:
         """One place up or down; what comes to the top is what chats open with."""
-        found = edits.moved(self.draft.document, self.chosen, step)
-        if found is not None:
-            self.draft.edit(found[0], f"{PLACE} {found[1].id}")
-            self.show(found[1].id)
+        change = edits.moved(self.draft.document, self.chosen, step)
+        if change is not None:
+            self.draft.edit(change[0], f"{PLACE} {change[1].id}")
+            self.show(change[1].id)
             self.host.touched()
 
     def reveal(self, place: str) -> None:

@@ -88,8 +88,8 @@ class WorldbookSection(EditorSection):
 
     @property
     def chosen(self) -> Slot | None:
-        wanted = self.rows.chosen
-        return next((slot for slot in self.view.slots if str(slot.key) == wanted), None)
+        key = self.rows.chosen
+        return next((slot for slot in self.view.slots if str(slot.key) == key), None)
 
     def read(self) -> None:
         self.view = BookView(self.draft.document)
@@ -241,9 +241,9 @@ class WorldbookSection(EditorSection):
 
     def action_shift(self, step: int) -> None:
         """One place up or down in the file; where texts stand in the prompt is the entry's order."""
-        if (slot := self.chosen) is not None and (found := self.view.moved(slot, step)) is not None:
-            self._edit(found[0], found[1])
-            self.show(found[1])
+        if (slot := self.chosen) is not None and (change := self.view.moved(slot, step)) is not None:
+            self._edit(change[0], change[1])
+            self.show(change[1])
 
     def action_search(self) -> None:
         self.field.focus()

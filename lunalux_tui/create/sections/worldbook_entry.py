@@ -80,7 +80,7 @@ SETTINGS = (
     Setting("vectorized", "flag"),
     Setting("automation_id", "text"),
 )
-BY_NAME: Mapping[str, Setting] = {one.name: one for one in SETTINGS}
+BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 
 
 def shown(setting: Setting, value: Any) -> str:
@@ -178,12 +178,12 @@ class EntryForm(Column):
         self.rows.set_rows(
             [
                 Row(
-                    one.name,
-                    t(f"create.entry.{one.name}.label"),
-                    right=shown(one, getattr(self._entry, one.name)),
+                    setting.name,
+                    t(f"create.entry.{setting.name}.label"),
+                    right=shown(setting, getattr(self._entry, setting.name)),
                 )
-                for one in SETTINGS
-                if one.when(self._entry)
+                for setting in SETTINGS
+                if setting.when(self._entry)
             ]
         )
 
@@ -193,8 +193,8 @@ class EntryForm(Column):
     def _judge(self, box: FieldBox) -> None:
         problem = None
         if box.field == "content":
-            found = next(check_text(box.text, sent=True), None)
-            problem = Problem(found[0], "content", found[1], found[2]) if found else None
+            remark = next(check_text(box.text, sent=True), None)
+            problem = Problem(remark[0], "content", remark[1], remark[2]) if remark else None
             if not box.text.strip():
                 problem = Problem("warning", "content", "content")
         elif box.field == "keys" and not box.text.strip() and not self._entry.constant:

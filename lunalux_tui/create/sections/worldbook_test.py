@@ -132,15 +132,15 @@ class Trial(Column):
     @property
     def firing(self) -> frozenset[str]:
         """The ids of the entries that fire."""
-        return frozenset(str(one.uid) for one in self.outcome.activated) if self.outcome else frozenset()
+        return frozenset(str(entry.uid) for entry in self.outcome.activated) if self.outcome else frozenset()
 
     def why(self, uid: int | str) -> str:
         """One sentence about an entry; "" while nothing is tested."""
         if self.outcome is None:
             return ""
-        for one in self.outcome.activated:
-            if str(one.uid) == str(uid):
-                return t("create.trial.fires", reason=reason_of(one))
+        for entry in self.outcome.activated:
+            if str(entry.uid) == str(uid):
+                return t("create.trial.fires", reason=reason_of(entry))
         for other in self.outcome.skipped:
             if str(other.uid) == str(uid):
                 return t("create.trial.stays", reason=skip_reason(other.reason))
@@ -156,19 +156,19 @@ class Trial(Column):
     def show(self) -> None:
         """Show the outcome as rows: what fires in the order of its texts, then what came near."""
         rows = []
-        if (done := self.outcome) is not None:
-            for one in done.activated:
-                title = clean_line(one.comment or one.key or str(one.uid), 120)
+        if (outcome := self.outcome) is not None:
+            for entry in outcome.activated:
+                title = clean_line(entry.comment or entry.key or str(entry.uid), 120)
                 rows.append(
-                    Row(f"on {one.uid}", title, right=reason_of(one, short=True), mark=FIRES, strong=True)
+                    Row(f"on {entry.uid}", title, right=reason_of(entry, short=True), mark=FIRES, strong=True)
                 )
-            for other in done.skipped:
+            for other in outcome.skipped:
                 if other.reason not in ("disabled", "no_keys", "no_key"):
                     title = clean_line(other.comment or str(other.uid), 120)
                     rows.append(Row(f"off {other.uid}", title, right=skip_reason(other.reason), mark=STAYS))
-            count = len(done.activated) + len(done.skipped)
+            count = len(outcome.activated) + len(outcome.skipped)
             self.head.summary = t(
-                "create.trial.summary", n=len(done.activated), count=count, tokens=f"{done.tokens:,}"
+                "create.trial.summary", n=len(outcome.activated), count=count, tokens=f"{outcome.tokens:,}"
             )
         else:
             self.head.summary = ""
@@ -177,13 +177,13 @@ class Trial(Column):
         self.head.refresh()
 
 
-def reason_of(one: Activated, *, short: bool = False) -> str:
+def reason_of(entry: Activated, *, short: bool = False) -> str:
     """Why an entry fires; `short` for a row."""
-    key = clean_line(clean(one.key), 40)
-    if one.reason == "key" and one.message is None and one.pass_number > 1:
+    key = clean_line(clean(entry.key), 40)
+    if entry.reason == "key" and entry.message is None and entry.pass_number > 1:
         words = "create.trial.reason.recursion_row" if short else "create.trial.reason.recursion"
-        return t(words, word=key, n=one.pass_number)
-    return t(f"create.trial.reason.{one.reason}", word=key, n=one.pass_number)
+        return t(words, word=key, n=entry.pass_number)
+    return t(f"create.trial.reason.{entry.reason}", word=key, n=entry.pass_number)
 
 
 def skip_reason(reason: str) -> str:

@@ -94,8 +94,8 @@ class SqliteStore:
             checks.check_key(key)
 
         def read(db: sqlite3.Connection) -> dict[tuple[str, str], Item]:
-            found = {(pk, sk): self._read(db, table, (pk, sk)) for pk, sk in keys}
-            return {Key(*key): item for key, item in found.items() if item is not None}
+            items = {(pk, sk): self._read(db, table, (pk, sk)) for pk, sk in keys}
+            return {Key(*key): item for key, item in items.items() if item is not None}
 
         return await self._reader.run(read)
 

@@ -29,11 +29,11 @@ class Select:
 
     def page(self, rows: Iterable[tuple[str]]) -> Page:
         """The rows as items; one row more than the limit was asked for, to know whether others follow."""
-        found = [decode(doc) for (doc,) in rows]
-        items = found[: self.limit]
+        decoded = [decode(doc) for (doc,) in rows]
+        items = decoded[: self.limit]
         if self.attributes is not None:
             items = [{k: v for k, v in item.items() if k in self.attributes} for item in items]
-        more = len(found) > self.limit
+        more = len(decoded) > self.limit
         return Page(tuple(items), {name: items[-1][name] for name in self.keys} if more else None)
 
 
@@ -99,18 +99,18 @@ class Layout:
         Raises:
             Invalid: no such index, or `after` does not belong to this partition.
         """
-        found = None if index is None else self._index(table, index)
-        keys = ("PK", "SK") if found is None else ("PK", "SK", found.pk_attr, found.sk_attr)
-        order = ("sk",) if found is None else (_attribute(found.sk_attr), "pk", "sk")
-        hash_key = "pk" if found is None else _attribute(found.pk_attr)
+        chosen = None if index is None else self._index(table, index)
+        keys = ("PK", "SK") if chosen is None else ("PK", "SK", chosen.pk_attr, chosen.sk_attr)
+        order = ("sk",) if chosen is None else (_attribute(chosen.sk_attr), "pk", "sk")
+        hash_key = "pk" if chosen is None else _attribute(chosen.pk_attr)
         where, values = [f"{hash_key} = ?"], [pk]
-        if found is not None:
+        if chosen is not None:
             where.append(f"{order[0]} IS NOT NULL")
         if prefix:
             where.append(f"{order[0]} >= ? AND {order[0]} < ?")
             values += [prefix, prefix + "\U0010ffff"]
         if after is not None:
-            last = _position(after, keys, found, pk)
+            last = _position(after, keys, chosen, pk)
             holes = ", ".join("?" * len(last))
             where.append(f"{order[0]} {'<=' if descending else '>='} ?")  # lets the index seek
             values.append(last[0])
@@ -118,10 +118,10 @@ class Layout:
             values += last
         way = " DESC" if descending else ""
         sql = (
-            f"SELECT {_document(found)} FROM {_quoted(table)} WHERE {' AND '.join(where)} "
+            f"SELECT {_document(chosen)} FROM {_quoted(table)} WHERE {' AND '.join(where)} "
             f"ORDER BY {', '.join(column + way for column in order)} LIMIT ?"
         )
-        return Select(sql, (*values, limit + 1), limit, keys, _projection(found))
+        return Select(sql, (*values, limit + 1), limit, keys, _projection(chosen))
 
     def _index(self, table: str, name: str) -> Index:
         try:

@@ -50,9 +50,11 @@ async def ready(services: CurrentServices) -> ReadyResponse:
     return ReadyResponse(
         upkeep={
             name: Upkeep(
-                state="late" if one.late else "ok", age_seconds=one.age_s, trouble=one.trouble or None
+                state="late" if standing.late else "ok",
+                age_seconds=standing.age_s,
+                trouble=standing.trouble or None,
             )
-            for name, one in standing.items()
+            for name, standing in standing.items()
         }
         or None
     )

@@ -26,8 +26,8 @@ def invite_body(invite: invites.Invite, settings: BackendSettings) -> Invite:
 @router.get("/me", responses=answers(*SESSION))
 async def invite(session: CurrentSession, services: CurrentServices) -> InviteResponse:
     """The code and its count; made where it is missing."""
-    found = await services.invites.require(session.user_id)
-    return InviteResponse(invite=invite_body(found, services.settings))
+    invite = await services.invites.require(session.user_id)
+    return InviteResponse(invite=invite_body(invite, services.settings))
 
 
 @router.post("/settle/me", responses=answers(*SESSION, "WALLET_NOT_FOUND"))

@@ -1,0 +1,42 @@
+"""What a person says about one reply, as texts for a depth of the history."""
+
+from __future__ import annotations
+
+from lunalux_core.dialogue.assembly.labels import LABELS, Labels
+from lunalux_core.dialogue.assembly.material import DepthText, Expand, Language
+from lunalux_core.dialogue.assembly.placeholders import expand_around
+from lunalux_core.dialogue.direction import Direction
+
+
+def directions_of(
+    direction: Direction, kind: str, language: Language, expand: Expand, begin: str = ""
+) -> tuple[DepthText, ...]:
+    """The texts, macros replaced in what the person wrote. `kind` is the turn's.
+
+    Args:
+        begin: what the model must be told to begin with, "" where it goes on from it or nothing is wished.
+    """
+    labels = LABELS[language]
+    texts = [_instruction(direction, labels, expand)]
+    if kind == "impersonate":
+        texts += _as_the_person(direction, labels, expand)
+    found = [DepthText(direction.depth, direction.role, text) for text in texts if text]
+    if begin:
+        found.append(DepthText(0, "system", expand_around(labels.begin, expand, {"start": begin})))
+    return tuple(found)
+
+
+def _instruction(direction: Direction, labels: Labels, expand: Expand) -> str:
+    wish = expand(direction.instruction).strip()
+    if not direction.rewrites or not wish:
+        return wish
+    values = {"reply": direction.rewrites, "instruction": wish}
+    return expand_around(labels.rewrite, expand, values)
+
+
+def _as_the_person(direction: Direction, labels: Labels, expand: Expand) -> list[str]:
+    """How the model writes the person's words."""
+    texts = [expand(labels.persons[direction.person])] if direction.person else []
+    if outline := direction.outline.strip():
+        texts.append(expand_around(labels.outline, expand, {"outline": outline}))
+    return texts

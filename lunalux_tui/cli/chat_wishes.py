@@ -1,0 +1,113 @@
+"""What `lunalux chat` is asked for: one kind of turn, whose words, and which options go together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from lunalux_core.dialogue.direction import Direction, Voice
+from lunalux_core.dialogue.turn import TurnKind
+from lunalux_core.errors import InvalidInput
+from lunalux_core.templates.values import ReplyStart
+
+Kind = Literal["send", "continue", "regenerate", "impersonate"]
+MOST_REPLIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """The options that say what kind of turn it is. `kinds` are those of --continue, --regenerate and
+    --impersonate that were given.
+    """
+
+    message: str = ""
+    kinds: tuple[Kind, ...] = ()
+    instruction: str = ""
+    start_with: str | None = None
+    replies: int = 1
+    no_reply: bool = False
+    as_name: str | None = None
+    narrator: bool = False
+    show: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        return self.kinds[0] if self.kinds else "send"
+
+    @property
+    def turn_kind(self) -> TurnKind:
+        """The same as the workflow calls it."""
+        kinds: Mapping[Kind, TurnKind] = {
+            "send": "normal",
+            "continue": "continue",
+            "regenerate": "regenerate",
+            "impersonate": "impersonate",
+        }
+        return kinds[self.kind]
+
+    @property
+    def voice(self) -> Voice:
+        if self.narrator:
+            return Voice("narrator")
+        return Voice("somebody", self.as_name) if self.as_name is not None else Voice()
+
+    @property
+    def direction(self) -> Direction:
+        """A message beside --impersonate is the outline of what is to be written."""
+        outline = self.message if self.kind == "impersonate" else ""
+        start = None if self.start_with is None else ReplyStart("", self.start_with, show=True)
+        return Direction(self.instruction, outline=outline, start=start)
+
+    @property
+    def words(self) -> str:
+        """What is said in the story."""
+        return self.message if self.kind == "send" else ""
+
+    def check(self) -> None:
+        """Raises InvalidInput (USAGE): options that exclude each other, by the first pair that does."""
+        given = {
+            "--continue": "continue" in self.kinds,
+            "--regenerate": "regenerate" in self.kinds,
+            "--impersonate": "impersonate" in self.kinds,
+            "--replies": self.replies > 1,
+            "--no-reply": self.no_reply,
+            "--as": self.as_name is not None,
+            "--narrator": self.narrator,
+            "--start-with": self.start_with is not None,
+            "--instruction": bool(self.instruction),
+            "-m": bool(self.message),
+            "--show-prompt": self.show,
+        }
+        for one, other in _APART:
+            if given[one] and given[other]:
+                raise InvalidInput(
+                    "USAGE",
+                    f"{one} and {other} do not go together.",
+                    "Leave one of them out.",
+                    kind="apart",
+                    one=one,
+                    other=other,
+                )
+        if self.as_name is not None and not self.as_name.strip():
+            raise InvalidInput("USAGE", "--as needs a name.", "Say who speaks.", kind="as_name")
+
+
+_KINDS = ("--continue", "--regenerate", "--impersonate")
+_APART = (
+    ("--continue", "--regenerate"),
+    ("--continue", "--impersonate"),
+    ("--regenerate", "--impersonate"),
+    ("--continue", "-m"),
+    ("--regenerate", "-m"),
+    ("--continue", "--replies"),
+    ("--impersonate", "--replies"),
+    ("--no-reply", "--replies"),
+    ("--no-reply", "--instruction"),
+    ("--no-reply", "--start-with"),
+    ("--continue", "--start-with"),
+    ("--impersonate", "--start-with"),
+    ("--as", "--narrator"),
+    ("--no-reply", "--show-prompt"),
+    *((kind, option) for kind in _KINDS for option in ("--no-reply", "--as", "--narrator")),
+)

@@ -1,0 +1,119 @@
+"""`lunalux chat` with the options that direct a reply: what is sent, what is stored, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_program import Program
+
+MakeCard = Callable[..., Path]
+QUICK = {"LUNALUX_PRACTICE_RATE": "0"}
+
+
+@pytest.fixture
+def ada(program: Program, make_card: MakeCard) -> str:
+    identity: str = program("import", str(make_card("Ada")), "--json").lines[0]["id"]
+    return identity
+
+
+def messages(program: Program) -> list[Any]:
+    (one,) = program("conversation", "list", "--json").json
+    shown: list[Any] = program("conversation", "show", one["id"], "--json").json["messages"]
+    return shown
+
+
+def test_a_reply_goes_on_and_is_made_again(program: Program, ada: str) -> None:
+    first = program("chat", "Ada", "-m", "Good evening", "--json", **QUICK).json
+    longer = program("chat", "Ada", "--continue", "--json", **QUICK).json
+    assert longer["message_id"] == first["message_id"]
+    assert longer["content"].startswith(first["content"]) and longer["content"] != first["content"]
+    other = program("chat", "Ada", "--regenerate", "--json", **QUICK).json
+    assert other["message_id"] != first["message_id"]
+    assert len(messages(program)) == 3
+
+
+def test_several_replies_are_kept_and_the_first_is_shown(program: Program, ada: str) -> None:
+    done = program("chat", "Ada", "-m", "Hello", "--replies", "3", "--json", **QUICK).json
+    assert len({one["content"] for one in done["replies"]}) == 3
+    assert done["message_id"] == done["replies"][0]["message_id"]
+    last = messages(program)[-1]
+    assert last["id"] == done["message_id"] and last["swipes"] == 3
+    plain = program("chat", "Ada", "-m", "Hello", "--replies", "2", **QUICK).out
+    assert "--- 2/2" in plain
+
+
+def test_what_i_might_say_is_printed_and_not_stored(program: Program, ada: str) -> None:
+    done = program("chat", "Ada", "--impersonate", "-m", "I leave", "--json", **QUICK).json
+    assert done["content"] and done["message_id"] is None
+    assert [one["role"] for one in messages(program)] == ["assistant"]
+    prompt = program("chat", "Ada", "--impersonate", "-m", "I leave", "--show-prompt").out
+    assert "I leave" in prompt
+
+
+def test_lines_are_stored_without_an_answer(program: Program, ada: str) -> None:
+    mine = program("chat", "Ada", "-m", "I wait.", "--no-reply", "--json").json
+    assert (mine["content"], mine["role"], mine["model"], mine["usage"]) == ("I wait.", "user", None, None)
+    rain = program("chat", "Ada", "-m", "It rains.", "--narrator", "--no-reply", "--json").json
+    assert rain["role"] == "system"
+    told = program("chat", "Ada", "-m", "Boo!", "--as", "Ghost", "--no-reply")
+    assert told.out == "" and "Ghost" in told.err
+    assert [(one["role"], one["name"], one["content"]) for one in messages(program)[1:]] == [
+        ("user", "Traveller", "I wait."),
+        ("system", "Narrator", "It rains."),
+        ("assistant", "Ghost", "Boo!"),
+    ]
+    answered = program("chat", "Ada", "-m", "Thunder.", "--narrator", "--json", **QUICK).json
+    assert answered["character_id"] == ada and answered["content"] != "Thunder."
+    assert messages(program)[-2]["content"] == "Thunder."
+
+
+def test_an_instruction_is_sent_and_a_beginning_stands_before_the_reply(program: Program, ada: str) -> None:
+    options = ("--instruction", "Be curt, {{char}}.")
+    prompt = program("chat", "Ada", "-m", "Hello", *options, "--show-prompt", "--json").json
+    assert "Be curt, Ada." in prompt[-1]["content"]
+    done = program("chat", "Ada", "-m", "Hello", *options, "--start-with", "Well,", "--json", **QUICK).json
+    assert done["content"].startswith("Well,")
+    assert all("curt" not in one["content"] for one in messages(program))
+
+
+def test_the_request_of_every_kind_of_turn_is_shown(program: Program, ada: str) -> None:
+    program("chat", "Ada", "-m", "Hello", **QUICK)
+    before = messages(program)
+    model = ("--model", "openai:x", "--show-request", "--preset", "default")
+    went_on = program("chat", "Ada", "--continue", *model, OPENAI_API_KEY="k").json
+    assert before[-1]["content"] in [one["content"] for one in went_on["body"]["messages"]]
+    again = program(
+        "chat", "Ada", "--regenerate", *model, "--instruction", "Be curt.", OPENAI_API_KEY="k"
+    ).json
+    assert before[-1]["content"] not in [one["content"] for one in again["body"]["messages"]]
+    assert again["body"]["messages"][-1]["content"] == "Be curt."
+    assert messages(program) == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--continue", "--regenerate"),
+        ("--continue", "--impersonate"),
+        ("--continue", "-m", "x"),
+        ("--regenerate", "-m", "x"),
+        ("--continue", "--replies", "2"),
+        ("--no-reply", "-m", "x", "--replies", "2"),
+        ("--as", "Ghost", "--narrator", "-m", "x"),
+        ("--as", " ", "-m", "x"),
+        ("--regenerate", "--narrator"),
+        ("--no-reply",),
+        ("--narrator",),
+        ("--replies", "0", "-m", "x"),
+        ("--replies", "many", "-m", "x"),
+    ],
+)
+def test_what_does_not_go_together_is_said_in_a_sentence(
+    program: Program, ada: str, options: tuple[str, ...]
+) -> None:
+    done = program("chat", "Ada", *options, "--json", code=2)
+    assert done.out == "" and done.error["code"] == "USAGE" and done.error["message"].endswith((".", "?"))
+    assert program("conversation", "list", "--json").json == []
