@@ -49,6 +49,17 @@ WITH RECURSIVE path (number, id, parent_id, step) AS (
 """
 
 
+_ENDS = """
+SELECT c.id, c.character_id, c.group_id, c.title, c.updated_at, coalesce(k.name, g.name, '') AS owner,
+       coalesce(h.name, '') AS speaker, coalesce(h.role, 'assistant') AS role,
+       substr(coalesce(h.content, ''), 1, 240) AS words
+FROM conversations c LEFT JOIN messages h ON h.id = c.head_id
+LEFT JOIN characters k ON k.id = c.character_id
+LEFT JOIN character_groups g ON g.id = c.group_id
+WHERE """
+_NEWEST = " ORDER BY c.updated_at DESC LIMIT ?"
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """One stored tree. Times in milliseconds since 1970; `head_id` is "" while it is empty.
@@ -164,6 +175,29 @@ class Hit:
     created_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class LastWords:
+    """What was said last in a conversation, and with whom: a character or a group, the other id is "".
+
+    `name` is the character's or the group's, `speaker` who said it; `updated_at` in milliseconds.
+    """
+
+    id: str
+    character_id: str
+    group_id: str
+    title: str
+    name: str
+    speaker: str
+    role: MessageRole
+    words: str
+    updated_at: int
+
+    @property
+    def owner_id(self) -> str:
+        """Id of the character or the group."""
+        return self.character_id or self.group_id
+
+
 class Conversations:
     """The shelf of conversations."""
 
@@ -189,6 +223,36 @@ class Conversations:
                 (character_id, limit, group_id, pinned_first),
             )
             return [_conversation(row) for row in rows]
+
+        return await self._database.read(query)
+
+    async def last_words(self, words: str = "", *, limit: int = -1) -> Sequence[LastWords]:
+        """The last message of each, the newest first; of those whose title or owner holds all `words`."""
+
+        def query(connection: Connection) -> list[LastWords]:
+            where: list[str] = ["1"]
+            values: list[str] = []
+            if wanted := words.casefold().split():
+                connection.create_function("folded", 1, str.casefold, deterministic=True)
+                where += ["instr(folded(c.title || ' ' || coalesce(k.name, g.name, '')), ?) > 0"] * len(
+                    wanted
+                )
+                values += wanted
+            rows = connection.execute(_ENDS + " AND ".join(where) + _NEWEST, (*values, limit))
+            return [_last_words(row) for row in rows]
+
+        return await self._database.read(query)
+
+    async def last_words_of_owners(self, *, limit: int = -1) -> Mapping[str, LastWords]:
+        """What was said last with each character and each group that was talked with, by their ids."""
+
+        def query(connection: Connection) -> dict[str, LastWords]:
+            rows = connection.execute(
+                _ENDS + "h.depth > 0 GROUP BY coalesce(nullif(c.group_id, ''), c.character_id) "
+                "HAVING c.updated_at = max(c.updated_at)" + _NEWEST,
+                (limit,),
+            )
+            return {one.owner_id: one for one in map(_last_words, rows)}
 
         return await self._database.read(query)
 
@@ -258,6 +322,19 @@ class Conversations:
     async def path(self, message_id: str, limit: int = LONGEST) -> Sequence[Message]:
         """A message and what stands above it, oldest first."""
         return await self._database.read(lambda c: load_path(c, message_id, limit))
+
+    async def path_ids(self, conversation_id: str) -> Sequence[tuple[str, bool]]:
+        """Ids of the messages of the path on screen, oldest first, and which of them are hidden."""
+
+        def query(connection: Connection) -> list[tuple[str, bool]]:
+            start = load_conversation(connection, conversation_id).head_id
+            rows = connection.execute(
+                _UP + "SELECT m.id, m.hidden FROM path JOIN messages m USING (number) ORDER BY step DESC",
+                {"start": start, "limit": LONGEST},
+            )
+            return [(row["id"], bool(row["hidden"])) for row in rows]
+
+        return await self._database.read(query)
 
     async def message(self, message_id: str) -> Message:
         """Raises NotFound (MESSAGE_NOT_FOUND)."""
@@ -603,6 +680,21 @@ def _conversation(row: Row) -> Conversation:
         group_id=row["group_id"] or "",
         reply_start=object_in(row["reply_start"]),
         pinned=bool(row["pinned"]),
+    )
+
+
+def _last_words(row: Row) -> LastWords:
+    role = row["role"]
+    return LastWords(
+        id=row["id"],
+        character_id=row["character_id"] or "",
+        group_id=row["group_id"] or "",
+        title=plain_text(row["title"]),
+        name=plain_text(row["owner"]),
+        speaker=plain_text(row["speaker"]),
+        role=role if role in _ROLES else "assistant",
+        words=plain_text(row["words"]),
+        updated_at=moment_in(row["updated_at"]),
     )
 
 
