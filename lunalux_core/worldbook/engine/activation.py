@@ -55,9 +55,11 @@ def activate(
         settings,
         tools,
     )
+    # These fire without a key, so the index of keys would never name them.
     if forced := context.forced | effects.sticky:
         scan.index.always |= {candidate.place for candidate in found if candidate.identity in forced}
     scan.run()
+    # A preview must not begin effects: it is not part of the story.
     if not context.dry:
         effects.start(fired.taken.candidate for fired in scan.fired.values())
     return place(
