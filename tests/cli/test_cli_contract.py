@@ -14,7 +14,8 @@ from lunalux_tui.cli import NOUNS, Nouns
 
 NOUNS_IN_ORDER = """
     chat import character conversation memory tag group worldbook preset template regex macro quickreply
-    script market account wallet model plugin settings paths backup restore doctor web serve admin completion
+    script market account wallet model profile plugin settings paths backup restore doctor web serve admin
+    completion
 """
 
 
