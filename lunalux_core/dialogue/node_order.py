@@ -39,9 +39,18 @@ def prompt_line(
     rankers: Callable[[], Sequence[Ranker]] = tuple,
 ) -> Workflow[TurnInput, Ready]:
     """The nodes up to the finished prompt: what a preview runs. `rankers` call memories beside keywords."""
+    return words_line(engine, plugins).followed(_built(models, engine, plugins, rankers))
+
+
+def _built(
+    models: Callable[[], Registry],
+    engine: EcmaEngine,
+    plugins: Callable[[], Plugins],
+    rankers: Callable[[], Sequence[Ranker]],
+) -> Workflow[TurnRequest, Ready]:
+    """The nodes from the person's words to the prompt."""
     return (
-        words_line(engine, plugins)
-        .then(preset)
+        Workflow.start(preset)
         .then(context(engine))
         .then(text_template(models, engine))
         .then(memory(rankers))
@@ -59,7 +68,7 @@ def dialogue_line(
     """A whole turn."""
     return (
         prompt_line(models, engine, plugins, rankers)
-        .then(llm(models))
+        .then(llm(models, lambda: _built(models, engine, plugins, rankers)))
         .then(regex(engine, plugins))
         .then(plugin(plugins))
         .then(output)

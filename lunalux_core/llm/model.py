@@ -18,10 +18,14 @@ Provider = Literal[ServerKind, "practice", "official", "plugin"]
 Finish = Literal["stop", "length", "cut", "filtered", "tool", "stopped"]
 """Why a reply ended: by itself, at its token limit, without an end mark or broken off by its server, by a
 filter, with a call of a tool, or stopped by the person."""
+USUAL_WINDOW = 8192
+"""Tokens of a window that nobody has told of."""
 PostProcess = Literal["none", "merge", "semi-strict", "strict", "single"]
 Prefill = Literal["prefix", "trailing", "flags", "refused", "unknown"]
 """How a model goes on from a reply that was begun for it: the last message says that it is a beginning
 (`prefix`), the assistant's last message is one (`trailing`), the request says so (`flags`), or not at all."""
+WindowSource = Literal["person", "server", "default"]
+"""Who says how long a model's window is."""
 PREFILLS: tuple[Prefill, ...] = ("prefix", "trailing", "flags", "refused")
 POST_PROCESSING: tuple[PostProcess, ...] = ("none", "merge", "semi-strict", "strict", "single")
 
@@ -73,10 +77,11 @@ class ModelSpec:
     base_url: str = ""
     key_name: str = ""
     sampling: Sampling = field(default_factory=Sampling)
-    context_tokens: int = 8192
+    context_tokens: int = USUAL_WINDOW
     options: ModelOptions = ModelOptions()
     mode: Literal["chat", "text"] = "chat"
     template: str = ""
+    window_source: WindowSource = "default"
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,6 +217,8 @@ class ChatPane(Column):
 
     def words_written(self, text: str) -> None:
         self.prompt.rewrite(text)
+        self.transcript.selected = ""
+        self.prompt.focus()
 
     def billed(self, event: Billed) -> None:
         """Show the cost at once; the core has told the account of its new wallet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from textual import events
 from textual.actions import SkipAction
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from lunalux_tui.parts.host import Host
 
 Result = TypeVar("Result")
+
+TINY = 12
+"""Lines of a terminal below which the bar of places is left out."""
 
 
 class LunaScreen(Screen[Result]):
@@ -34,6 +38,10 @@ class LunaScreen(Screen[Result]):
     def runtime(self) -> Runtime:
         """The core that the app was started over."""
         return self.lunalux.runtime
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Where there are a few lines only, they belong to what one came for."""
+        self.set_class(event.size.height < TINY, "-tiny")
 
     def action_copy_text(self) -> None:
         """Copy what is selected. With nothing selected the clipboard stays as it is, and the key goes on to

@@ -20,6 +20,7 @@ from lunalux_tui.render.message import (
     THINKING,
     THINKING_STYLE,
     WIDEST,
+    ended_oddly,
     header,
     note_lines,
     render_message,
@@ -48,6 +49,7 @@ class TranscriptLayout:
         self._tops: list[int] = [TOP]
         self._width = 0
         self._stream: Stream | None = None
+        self._last: Entry | None = None
 
     @property
     def height(self) -> int:
@@ -301,6 +303,7 @@ class TranscriptLayout:
                 self.today,
                 self._place(message),
                 self.shown(message) if self.looks else None,
+                last=entry is self._last,
             )
             entry.lines, entry.folds = rendered.lines, rendered.folds
         elif entry.note is not None:
@@ -312,6 +315,13 @@ class TranscriptLayout:
 
     def measure(self) -> None:
         """Find every entry's first line anew."""
+        last = next((entry for entry in reversed(self.entries) if entry.message is not None), None)
+        if last is not self._last:
+            changed, self._last = (self._last, last), last
+            streaming = self._stream.entry if self._stream is not None else None
+            for entry in changed:  # only the last message says how it can go on
+                if entry and entry is not streaming and entry.message and ended_oddly(entry.message):
+                    self.render(entry)
         self._tops = list(accumulate((entry.height for entry in self.entries), initial=TOP))
 
     def _entry(self, message: Message, opened: dict[Fold, int] | None = None) -> Entry:

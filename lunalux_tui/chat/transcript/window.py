@@ -76,6 +76,27 @@ class Window:
         finally:
             self._busy = False
 
+    async def first(self) -> None:
+        """Go to the first message of the conversation; while a reply comes, one page up."""
+        if self._transcript.streaming:
+            await self.older()
+        elif self._above and not self._busy:
+            self._busy = True
+            try:
+                path = await self._conversations.path_ids(self._conversation_id)
+                page = await self._conversations.path(path[:PAGE][-1][0], PAGE)
+                self._above, self._below = False, list(path[PAGE:])
+                self._transcript.show(page, keep_place=True)
+            finally:
+                self._busy = False
+        self._transcript.page("first")
+
+    async def last(self) -> None:
+        """Go to the newest message of the conversation."""
+        if self._below:
+            await self.reload()
+        self._transcript.page("last")
+
     async def newer(self) -> None:
         """Read the page below the window, if it does not hold the newest messages."""
         if self._busy or not self._below:
