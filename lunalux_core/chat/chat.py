@@ -41,7 +41,6 @@ from lunalux_core.dialogue.turn import (
     TurnResult,
     TurnStarted,
 )
-from lunalux_core.documents.json_text import well_formed
 from lunalux_core.errors import InvalidInput, StorageError
 from lunalux_core.groups.responders import addressed, called_up, speakers, still_speaks
 from lunalux_core.library.conversations import (
@@ -68,6 +67,7 @@ from lunalux_core.library.message_edits import (
     truncate_after,
 )
 from lunalux_core.library.undo import Replayed, read_row, redo, undo
+from lunalux_core.text import well_formed
 
 if TYPE_CHECKING:
     from pathlib import Path
