@@ -74,9 +74,11 @@ if TYPE_CHECKING:
     from lunalux_core.chat.journal import ReplyJournal
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.assembly import Prompt
+    from lunalux_core.dialogue.profile_choice import Choice
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import TurnContext, Workflow
     from lunalux_core.library import Library
+    from lunalux_core.library.profiles import Task
     from lunalux_core.llm.model import ModelRequest, ModelSpec
 
 
@@ -432,6 +434,28 @@ class Chat:
         context = TurnContext()
         ready = await self._ready(conversation_id, text, options, context, kind)
         return ready.prompt, context.told()
+
+    async def choice(
+        self,
+        conversation_id: str,
+        task: Task | None = None,
+        speaker: str = "",
+        options: TurnOptions = TurnOptions(),
+    ) -> Choice:
+        """With what replies of a conversation, or a task beside them, are made: model, preset, parameters.
+
+        Args:
+            speaker: the member of a group who speaks.
+
+        Raises:
+            NotFound: CONVERSATION_NOT_FOUND, MODEL_UNKNOWN.
+        """
+
+        def read(connection: Connection) -> Choice:
+            conversation = load_conversation(connection, conversation_id)
+            return self._reader().choice(connection, conversation, options, speaker, task)
+
+        return await self._database.read(read)
 
     async def request(
         self,

@@ -75,6 +75,7 @@ def turn_record(
         "kind": turn.kind,
         "model": turn.model.name,
         "preset": turn.preset.name,
+        "profiles": list(turn.profiles),
         "template": ready.prompt.form.template if ready.prompt.form else "",
         "character": turn.character.name,
         "messages": [asdict(message) for message in ready.prompt.messages],

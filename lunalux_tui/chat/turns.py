@@ -12,6 +12,7 @@ from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
     PluginFailed,
+    ProfileLacks,
     ReplyKept,
     Reread,
     ScriptSkipped,
@@ -172,6 +173,8 @@ class TurnController:
                 view.warn(" ".join(tell(event.error)))
             case ReplyKept():
                 view.warn(t("chat.reply_kept"))
+            case ProfileLacks(gap=gap):
+                view.warn(t(f"chat.profile_lacks.{gap.part}", profile=gap.profile, name=gap.name))
 
     async def _started(self, event: TurnStarted) -> None:
         self._reply = event.reply

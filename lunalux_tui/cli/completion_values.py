@@ -59,6 +59,10 @@ def _quick_replies() -> Iterable[str]:
     return _rows("SELECT DISTINCT name FROM quick_reply_sets ORDER BY number")
 
 
+def _profiles() -> Iterable[str]:
+    return _rows("SELECT name FROM profiles ORDER BY name_key")
+
+
 def _templates() -> Iterable[str]:
     from lunalux_core.templates.shipped import shipped_templates
 
@@ -128,6 +132,11 @@ OF_NOUN: dict[tuple[str, str], Values] = {
     ("template", "name"): _templates,
     ("template", "kind"): _words("instruct", "context", "sysprompt", "sampler", "reasoning", "srw"),
     ("quickreply", "name"): _quick_replies,
+    ("profile", "name"): _profiles,
+    ("profile", "model"): _models,
+    ("profile", "template"): _templates,
+    ("profile", "task"): _words("memory", "tracker", "impersonate", "suggest", "translate"),
+    ("chat", "profile"): _profiles,
     ("model", "template"): _templates,
     ("model", "mode"): _words("chat", "text"),
     ("market", "sort"): _words("hot", "new"),
@@ -142,6 +151,7 @@ NEW_NAMES = {
     ("preset", "import"),
     ("model", "add"),
     ("template", "import"),
+    ("profile", "add"),
 }
 """Commands whose `name` is one that does not exist yet."""
 

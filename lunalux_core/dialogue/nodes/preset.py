@@ -54,12 +54,13 @@ def window_of(turn: TurnInput) -> int:
 
 
 def reply_room(turn: TurnInput) -> int:
-    """Tokens kept for the reply: this turn's wish, the model's own limit, the imported preset's, the setting.
+    """Tokens kept for the reply: the wish of this turn, of its profiles, the model's own limit, the imported
+    preset's, the setting.
 
     Presets are made for large models: one that asks for more than half of this model's window gets a
     quarter, or what the setting says, so that a prompt has room too.
     """
-    tokens = turn.parameters.get("max_tokens")
+    tokens = turn.parameters.get("max_tokens", turn.profiled.get("max_tokens"))
     if isinstance(tokens, int) and tokens > 0:
         return tokens
     if own := turn.model.sampling.max_tokens:
