@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.config.settings import Settings, load_settings
 from lunalux_core.library import Library
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lunalux_core.chat.chat import Chat
     from lunalux_core.client.backend import BackendClient
     from lunalux_core.config.credentials import Credentials
+    from lunalux_core.database import Connection
     from lunalux_core.dialogue.turn import Billed, Ready, TurnInput, TurnRequest, TurnResult
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import Workflow
@@ -45,7 +46,7 @@ class Runtime:
         """What a person should know though nothing failed; `on_problem` is told of each as it comes up."""
         self.on_problem: Callable[[LunaluxError], None] = lambda problem: None
         self.writes_memories = False
-        """Whether memories are written behind the replies: by programs that stay open, not by single commands."""
+        """Whether memories are written behind the replies: by programs that stay open."""
         self.library = Library(settings.paths)
         self._disconnect: Callable[[], Awaitable[None]] | None = None
 
@@ -243,11 +244,23 @@ class Runtime:
             self._charged,
         )
 
-    async def _writing_model(self, _conversation_id: str) -> ModelSpec:
-        return self.models.resolve(self.settings.memory_model or self.settings.model)
+    async def _writing_model(self, conversation_id: str) -> ModelSpec:
+        """The model for memories: the setting's, the task's profile's, else the one that replies there."""
+        return await self._model_of(conversation_id, self.settings.memory_model, "memory")
 
-    async def _replying_model(self, _conversation_id: str) -> ModelSpec:
-        return self.models.resolve(self.settings.model)
+    async def _replying_model(self, conversation_id: str) -> ModelSpec:
+        return await self._model_of(conversation_id, "", None)
+
+    async def _model_of(self, conversation_id: str, named: str, task: Literal["memory"] | None) -> ModelSpec:
+        from lunalux_core.dialogue.turn import TurnOptions
+        from lunalux_core.library.conversations import load_conversation
+
+        def read(connection: Connection) -> ModelSpec:
+            place = load_conversation(connection, conversation_id)
+            options = TurnOptions(model=named)
+            return self.reader.choice(connection, place, options, task=task).model
+
+        return await self.library.database.read(read)
 
     def _turn_begins(self) -> None:
         if "memory_writer" in self.__dict__:

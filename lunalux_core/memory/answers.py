@@ -8,7 +8,7 @@ and is nowhere stored as a memory.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -337,4 +337,3 @@ def _script(sign: str) -> Script:
     if code < 0x0250 or 0x1E00 <= code <= 0x1EFF:
         return "latin"
     return "other"
-
