@@ -9,7 +9,7 @@ covers them by then; a failure leaves a mark with its reason, and nothing of the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -261,24 +261,34 @@ class MemoryWriter:
         return await self._scene(memory.conversation_id, scene, spec, instruction)
 
     async def _write(self, conversation_id: str, spec: ModelSpec, *, everything: bool, now: bool) -> Written:
+        """Scenes, then chapters; a conversation that is deleted meanwhile ends it."""
         lock = self._writing.setdefault(conversation_id, asyncio.Lock())
+        total = Written()
         async with lock:
             rules = await self._rules(conversation_id, everything=everything, now=now)
-            database = self._library.database
-            total = Written()
-            for scene in await database.read(lambda c: due_scenes(c, conversation_id, rules)):
-                total = _joined(total, await self._scene(conversation_id, scene, spec))
-                if total.failed and not now:
-                    return total
-            while not total.failed:
-                chapter = await database.read(lambda c: due_chapter(c, conversation_id, rules))
-                if chapter is None:
-                    break
-                done = await self._chapter(conversation_id, chapter, spec)
-                total = _joined(total, done)
-                if not done.memories:
-                    break
-            return total
+            try:
+                async for done in self._pieces(conversation_id, spec, rules):
+                    total = _joined(total, done)
+                    if total.failed and not now:
+                        break
+            except NotFound as error:
+                if error.code != "CONVERSATION_NOT_FOUND":
+                    raise
+        return total
+
+    async def _pieces(
+        self, conversation_id: str, spec: ModelSpec, rules: Rules
+    ) -> AsyncGenerator[Written, None]:
+        database = self._library.database
+        whole = True
+        for scene in await database.read(lambda c: due_scenes(c, conversation_id, rules)):
+            done = await self._scene(conversation_id, scene, spec)
+            whole = whole and not done.failed
+            yield done
+        while whole and (chapter := await database.read(lambda c: due_chapter(c, conversation_id, rules))):
+            done = await self._chapter(conversation_id, chapter, spec)
+            whole = bool(done.memories)
+            yield done
 
     async def _rules(self, conversation_id: str, *, everything: bool, now: bool) -> Rules:
         settings = self._settings()
