@@ -41,7 +41,6 @@ from lunalux_core.dialogue.turn import (
     TurnResult,
     TurnStarted,
 )
-from lunalux_core.documents.json_text import well_formed
 from lunalux_core.errors import InvalidInput, StorageError
 from lunalux_core.groups.responders import addressed, called_up, speakers, still_speaks
 from lunalux_core.library.conversations import (
@@ -64,9 +63,11 @@ from lunalux_core.library.message_edits import (
     edit_as_branch,
     edit_message,
     set_hidden,
+    set_mark,
     truncate_after,
 )
 from lunalux_core.library.undo import Replayed, read_row, redo, undo
+from lunalux_core.text import well_formed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,9 +75,11 @@ if TYPE_CHECKING:
     from lunalux_core.chat.journal import ReplyJournal
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.assembly import Prompt
+    from lunalux_core.dialogue.profile_choice import Choice
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import TurnContext, Workflow
     from lunalux_core.library import Library
+    from lunalux_core.library.profiles import Task
     from lunalux_core.llm.model import ModelRequest, ModelSpec
 
 
@@ -429,6 +432,28 @@ class Chat:
         ready = await self._ready(conversation_id, text, options, context, kind)
         return ready.prompt, context.told()
 
+    async def choice(
+        self,
+        conversation_id: str,
+        task: Task | None = None,
+        speaker: str = "",
+        options: TurnOptions = TurnOptions(),
+    ) -> Choice:
+        """With what replies of a conversation, or a task beside them, are made: model, preset, parameters.
+
+        Args:
+            speaker: the member of a group who speaks.
+
+        Raises:
+            NotFound: CONVERSATION_NOT_FOUND, MODEL_UNKNOWN.
+        """
+
+        def read(connection: Connection) -> Choice:
+            conversation = load_conversation(connection, conversation_id)
+            return self._reader().choice(connection, conversation, options, speaker, task)
+
+        return await self._database.read(read)
+
     async def request(
         self,
         conversation_id: str,
@@ -503,6 +528,10 @@ class Chat:
     async def hide(self, message_id: str, hidden: bool = True) -> None:
         """Keep a message out of the prompt, or let it in again."""
         await self._database.write(lambda c: set_hidden(c, message_id, hidden))
+
+    async def mark(self, message_id: str, name: str) -> None:
+        """Give a place of the story a name; "" takes it away."""
+        await self._database.write(lambda c: set_mark(c, message_id, name))
 
     async def undo(self, conversation_id: str) -> Replayed | None:
         """Take the last edit, deletion, cut or *continue* back; None when there is none."""

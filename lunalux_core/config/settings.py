@@ -76,14 +76,17 @@ def _usual_options() -> ModelOptions:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """One saved model configuration (`[models.NAME]`); its key lives in the credentials store."""
+    """One saved model configuration (`[models.NAME]`); its key lives in the credentials store.
+
+    `context_tokens` is the window that the person gave, None where they gave none.
+    """
 
     name: str
     provider: Provider
     model: str
     base_url: str = ""
     key_env: str = ""
-    context_tokens: int = 8192
+    context_tokens: int | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
     options: ModelOptions = field(default_factory=_usual_options)
     mode: Literal["chat", "text"] = "chat"
@@ -189,6 +192,71 @@ class Settings:
     )
     worldbook_overflow_alert: bool = _setting(
         "worldbook.overflow_alert", False, "Tell when the budget kept worldbook entries out."
+    )
+    memory_share: int = _setting(
+        "memory.share",
+        25,
+        "Share of the window for what the story remembers, in percent; 0 keeps memories out.",
+        low=0,
+        high=60,
+    )
+    memory_write: str = _setting(
+        "memory.write",
+        "auto",
+        "Write memories behind the replies: auto with a model of your own and, once you agreed, with one "
+        "that costs; always; or off.",
+        choices=("auto", "always", "off"),
+    )
+    memory_model: str = _setting(
+        "memory.model", "", "The model that writes memories; empty is the one that replies."
+    )
+    memory_scene_tokens: int = _setting(
+        "memory.scene_tokens", 1200, "A memory is written of so many tokens of story.", low=100, high=200_000
+    )
+    memory_protected_tokens: int = _setting(
+        "memory.protected_tokens",
+        0,
+        "The newest part of the story that is left alone, in tokens; 0 is half of the window.",
+        low=0,
+        high=4_000_000,
+    )
+    memory_summary_words: int = _setting(
+        "memory.summary_words", 120, "Length of a summary to ask for, in words.", low=20, high=2000
+    )
+    memory_chapter_scenes: int = _setting(
+        "memory.chapter_scenes", 8, "So many summaries become a chapter; 0 writes none.", low=0, high=100
+    )
+    memory_scan_depth: int = _setting(
+        "memory.scan_depth", 4, "How many messages are searched for keywords of memories.", low=1, high=100
+    )
+    memory_position: str = _setting(
+        "memory.position",
+        "auto",
+        "Where memories stand: auto is the preset's own place for them, else before the history.",
+        choices=("auto", "before_main", "after_main", "in_chat"),
+    )
+    memory_depth: int = _setting(
+        "memory.depth", 4, "Messages below the memories, for the position in_chat.", low=0, high=10_000
+    )
+    memory_role: str = _setting(
+        "memory.role",
+        "system",
+        "Who says the memories, for the position in_chat.",
+        choices=("system", "user", "assistant"),
+    )
+    memory_recall_depth: int = _setting(
+        "memory.recall_depth",
+        2,
+        "Messages below what the last messages call back.",
+        low=0,
+        high=10_000,
+    )
+    memory_scan: bool = _setting("memory.scan", False, "Search the memories for keys of worldbooks too.")
+    memory_instruction_en: str = _setting(
+        "memory.instruction_en", "", "Your own instruction for writing memories of stories in English."
+    )
+    memory_instruction_zh: str = _setting(
+        "memory.instruction_zh", "", "Your own instruction for writing memories of stories in Chinese."
     )
     api_url: str = _setting(
         "backend.api_url",

@@ -5,14 +5,13 @@ See docs/spec/design.md: One chat turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lunalux_core.dialogue.nodes.context import context
 from lunalux_core.dialogue.nodes.llm import llm
+from lunalux_core.dialogue.nodes.memory import memory
 from lunalux_core.dialogue.nodes.output import output
-from lunalux_core.dialogue.nodes.plugin import plugin
-from lunalux_core.dialogue.nodes.plugin_message import plugin_message
-from lunalux_core.dialogue.nodes.plugin_prompt import plugin_prompt
+from lunalux_core.dialogue.nodes.plugin import plugin, plugin_message, plugin_prompt
 from lunalux_core.dialogue.nodes.preset import preset
 from lunalux_core.dialogue.nodes.regex import regex
 from lunalux_core.dialogue.nodes.text_template import text_template
@@ -21,6 +20,7 @@ from lunalux_core.dialogue.nodes.worldbook import worldbook
 from lunalux_core.dialogue.turn import Ready, TurnInput, TurnRequest, TurnResult
 from lunalux_core.dialogue.workflow import Workflow
 from lunalux_core.llm.registry import Registry
+from lunalux_core.memory.recall import Ranker
 from lunalux_core.plugins.runner import Plugins
 from lunalux_core.regex.engine import EcmaEngine
 
@@ -31,26 +31,42 @@ def words_line(engine: EcmaEngine, plugins: Callable[[], Plugins]) -> Workflow[T
 
 
 def prompt_line(
-    models: Callable[[], Registry], engine: EcmaEngine, plugins: Callable[[], Plugins]
+    models: Callable[[], Registry],
+    engine: EcmaEngine,
+    plugins: Callable[[], Plugins],
+    rankers: Callable[[], Sequence[Ranker]] = tuple,
 ) -> Workflow[TurnInput, Ready]:
-    """The nodes up to the finished prompt: what a preview runs."""
+    """The nodes up to the finished prompt: what a preview runs. `rankers` call memories beside keywords."""
+    return words_line(engine, plugins).followed(_built(models, engine, plugins, rankers))
+
+
+def _built(
+    models: Callable[[], Registry],
+    engine: EcmaEngine,
+    plugins: Callable[[], Plugins],
+    rankers: Callable[[], Sequence[Ranker]],
+) -> Workflow[TurnRequest, Ready]:
+    """The nodes from the person's words to the prompt."""
     return (
-        words_line(engine, plugins)
-        .then(preset)
+        Workflow.start(preset)
         .then(context(engine))
         .then(text_template(models, engine))
+        .then(memory(rankers))
         .then(worldbook(engine))
         .then(plugin_prompt(plugins))
     )
 
 
 def dialogue_line(
-    models: Callable[[], Registry], engine: EcmaEngine, plugins: Callable[[], Plugins]
+    models: Callable[[], Registry],
+    engine: EcmaEngine,
+    plugins: Callable[[], Plugins],
+    rankers: Callable[[], Sequence[Ranker]] = tuple,
 ) -> Workflow[TurnInput, TurnResult]:
     """A whole turn."""
     return (
-        prompt_line(models, engine, plugins)
-        .then(llm(models))
+        prompt_line(models, engine, plugins, rankers)
+        .then(llm(models, lambda: _built(models, engine, plugins, rankers)))
         .then(regex(engine, plugins))
         .then(plugin(plugins))
         .then(output)

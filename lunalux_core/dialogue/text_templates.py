@@ -4,7 +4,7 @@ its server's own chat template is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from lunalux_core.errors import NotFound
@@ -116,3 +116,16 @@ def composed(name: str, parts: Sequence[Part], language: Language) -> TextTempla
         sampler=sampler if isinstance(sampler, Sampler) else None,
         start=start if isinstance(start, ReplyStart) else None,
     )
+
+
+def parts_named(stored: Sequence[StoredTemplate], names: Mapping[str, str]) -> list[Part]:
+    """Templates by the kind that is wanted of each name; what is not there is left out."""
+    known = [*stored, *shipped_as_stored()]
+    parts = []
+    for kind, name in names.items():
+        try:
+            named = named_like([one for one in known if one.kind == kind], name)
+        except NotFound:
+            continue
+        parts += [read_part(one.kind, one.document, one.name) for one in named[:1]]
+    return parts

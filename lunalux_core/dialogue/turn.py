@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
     from lunalux_core.config.settings import Settings
     from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial
+    from lunalux_core.dialogue.profile_choice import ProfileGap
     from lunalux_core.errors import LunaluxError
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
     from lunalux_core.macros.expansion import Variables
+    from lunalux_core.memory.selection import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
     from lunalux_core.templates.values import ReplyStart, TextTemplate
@@ -120,8 +122,32 @@ class TemplateFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class TextsCut:
+    """The window of so many tokens is too small for the card: these of its texts lost their ends."""
+
+    names: tuple[str, ...]
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """The server refused a prompt of `needed` tokens (0 where it did not say) and named its window; the turn
+    is sent once more, shortened to it."""
+
+    window: int
+    needed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyKept:
     """Cleaning would have left nothing of the reply, so it stays as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileLacks:
+    """A profile names a model, preset or template that is not there; the next one applies."""
+
+    gap: ProfileGap
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +180,10 @@ TurnEvent = (
     | ScriptSkipped
     | WorldbookOverflowed
     | TemplateFailed
+    | Shortened
+    | TextsCut
     | ReplyKept
+    | ProfileLacks
     | SideReply
     | TurnCompleted
 )
@@ -179,7 +208,8 @@ class TurnOptions:
     `speaker` is the member of a group (name or id) who is to answer; empty leaves it to the group's order.
     `parameters` of the request (`llm.parameters`) win over the model's, the preset's and the settings'.
     `direction` is what the person says about this one reply, `voice` whose line the words are. Of several
-    `replies` the first is shown and the others stand beside it as swipes.
+    `replies` the first is shown and the others stand beside it as swipes. `profile` is used before those in
+    use, for what this turn does not name itself.
     """
 
     model: str = ""
@@ -191,6 +221,7 @@ class TurnOptions:
     direction: Direction = field(default_factory=Direction)
     voice: Voice = field(default_factory=Voice)
     replies: int = 1
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +255,12 @@ class TurnInput:
     `partial` is the reply so far when continuing, `attempt` counts the swipes of the reply from 0, `request`
     names the wish (a retry of what failed has the same). `token_factor` is what earlier replies of this model
     taught about its counting of tokens. `templates` are the library's, for a model of text completion only.
-    `start` is what the reply begins with, None where nobody says so.
+    `start` is what the reply begins with, None where nobody says so. `profiles` names those in use;
+    `profiled` are the parameters and `template_parts` the templates (by kind) they ask for, `gaps` what they
+    name and nobody has.
     In a group, `character` and `card` are the speaker's (the card with what the others bring, where they are
-    joined) and `group` tells who else is there.
+    joined) and `group` tells who else is there. `above` are the ids of the messages left out above `history`,
+    `event_ids` those of `earlier_events`, `memory` what the story remembers on this branch, if anything.
     """
 
     kind: TurnKind
@@ -258,8 +292,15 @@ class TurnInput:
     request: str = ""
     templates: tuple[StoredTemplate, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    above: tuple[str, ...] = ()
+    event_ids: tuple[str, ...] = ()
+    memory: StoryMemory | None = None
     direction: Direction = field(default_factory=Direction)
     start: ReplyStart | None = None
+    profiled: Mapping[str, Any] = field(default_factory=dict)
+    template_parts: Mapping[str, str] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ()
+    gaps: tuple[ProfileGap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +317,8 @@ class Draft:
     """A prompt on its way: what the preset, the history and the worldbook contribute.
 
     With a `template` it becomes one text instead of messages. `prefill` is how the model goes on from a reply
-    that was begun for it, where that matters.
+    that was begun for it, where that matters. `without_memory` is the material as it was before memories took
+    the place of messages, for a window that is too small for them.
     """
 
     request: TurnRequest
@@ -284,6 +326,7 @@ class Draft:
     variables: Variables
     template: TextTemplate | None = None
     prefill: Prefill = "unknown"
+    without_memory: PromptMaterial | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +353,7 @@ class Ready:
 class Completion:
     """What the model answered, as it came; `token_factor` is new where the provider told its count, `shape`
     is how the messages were reshaped for the server (`llm.servers.shaping`), `speed` has `first_token_s` and
-    `tokens_per_s`."""
+    `tokens_per_s`, `shortened` tells of a prompt that was refused before this one."""
 
     ready: Ready
     text: str
@@ -321,6 +364,7 @@ class Completion:
     finish: Finish = "stop"
     shape: str = ""
     speed: Mapping[str, float] = field(default_factory=dict)
+    shortened: Shortened | None = None
 
 
 @dataclass(frozen=True, slots=True)

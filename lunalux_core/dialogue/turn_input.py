@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.active_books import active_books, parsed_card
 from lunalux_core.dialogue.openings import MakeEngine, Opener, card_context, keep_globals
+from lunalux_core.dialogue.profile_choice import Choice, Chooser, profile_chain
+from lunalux_core.dialogue.text_templates import chosen_template, templates_found
 from lunalux_core.dialogue.turn import Asked, TurnInput, TurnOptions
-from lunalux_core.errors import LunaluxError
+from lunalux_core.dialogue.window import allowed_window
+from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.characters import Character, load_character, touch_character
 from lunalux_core.library.conversations import (
     Conversation,
@@ -27,10 +30,12 @@ from lunalux_core.library.conversations import (
 )
 from lunalux_core.library.groups import first_language, touch_group
 from lunalux_core.library.personas import Persona, load_persona
+from lunalux_core.library.profiles import Task
 from lunalux_core.library.shelf import load_shelf
 from lunalux_core.library.state import load_globals, load_token_factor
 from lunalux_core.library.templates import load_templates
-from lunalux_core.library.turns import branch_state, load_history
+from lunalux_core.library.turns import History, branch_state, load_history
+from lunalux_core.memory.reading import MemoryReader
 from lunalux_core.templates.values import ReplyStart
 from lunalux_core.text import clean_line
 
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import GroupContext
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
+    from lunalux_core.memory.selection import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
     from lunalux_core.worldbook.engine import ActiveBook
@@ -66,6 +72,7 @@ class TurnReader:
         self._settings = settings
         self._models = models
         self._engine = engine
+        self._memories = MemoryReader()
 
     def begin(
         self, connection: Connection, character_id: str, title: str, options: TurnOptions
@@ -160,8 +167,54 @@ class TurnReader:
             return load_speaker(connection, None, speaker).name
         return load_character(connection, conversation.character_id).name
 
+    def choice(
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        options: TurnOptions,
+        speaker: str = "",
+        task: Task | None = None,
+    ) -> Choice:
+        """With what a reply, or a task beside the replies, is made in a conversation.
+
+        Args:
+            speaker: the member of a group who speaks.
+
+        Raises:
+            NotFound: PROFILE_NOT_FOUND, MODEL_UNKNOWN.
+        """
+        return self._chooser(connection, conversation, options, speaker, task).choose(options.model)
+
+    def _chooser(
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        options: TurnOptions,
+        speaker: str,
+        task: Task | None = None,
+    ) -> Chooser:
+        from lunalux_core.presets.builtin import BUILTIN_KEYS
+
+        def has_preset(name: str) -> bool:
+            return name in BUILTIN_KEYS or any(
+                name == item.id or name.casefold() == item.name.casefold()
+                for item in load_shelf(connection, "preset")
+            )
+
+        def start_of(template: str) -> ReplyStart | None:
+            return chosen_template(load_templates(connection), template, "en").start
+
+        def has_template(name: str) -> bool:
+            try:
+                return bool(templates_found(load_templates(connection), name))
+            except NotFound:
+                return False
+
+        chain = profile_chain(connection, conversation, speaker, options.profile, task)
+        return Chooser(chain, self._models(), self._settings, has_preset, has_template, start_of)
+
     def model(self, options: TurnOptions) -> ModelSpec:
-        """The model of this turn. Raises NotFound (MODEL_UNKNOWN)."""
+        """The model of this turn without profiles. Raises NotFound (MODEL_UNKNOWN)."""
         return self._models().resolve(options.model or self._settings.model)
 
     def _opening_scripts(
@@ -203,9 +256,15 @@ class TurnReader:
         conversation, above, reply = asked.conversation, asked.above, asked.reply
         character, card, group, beside = self._speaker(connection, asked)
         language = self.language(character)
-        preset = self.preset(connection, conversation, options, language)
-        model = self.model(options)
-        budget = min(model.context_tokens, self._settings.context_tokens) * CHARS_PER_TOKEN
+        task: Task | None = "impersonate" if asked.kind == "impersonate" else None
+        choice = self.choice(connection, conversation, options, character.id, task)
+        preset = self.preset(connection, conversation, options, language, choice)
+        model = self._models().windowed(choice.model)
+        scripts = scripts_in_force(connection, character, card, preset)
+        budget = allowed_window(model, self._settings)
+        if preset.source == "sillytavern" and preset.params.context_tokens:
+            budget = max(budget, min(model.context_tokens, preset.params.context_tokens))
+        budget *= CHARS_PER_TOKEN
         history = load_history(connection, above, budget)
         persona: Persona | None = load_persona(connection, conversation.persona_id)
         return TurnInput(
@@ -224,7 +283,7 @@ class TurnReader:
             token_factor=load_token_factor(connection, model.model),
             preset=preset,
             books=tuple(_books(connection, [character, *beside], conversation, persona)),
-            scripts=tuple(scripts_in_force(connection, character, card, preset)),
+            scripts=tuple(script for script in scripts if script.name not in choice.excluded),
             state=branch_state(connection, above),
             global_variables=load_globals(connection),
             settings=self._settings,
@@ -238,9 +297,23 @@ class TurnReader:
             request=reply.request if reply else "",
             templates=tuple(load_templates(connection)) if model.mode == "text" else (),
             parameters=options.parameters,
+            above=history.above,
+            event_ids=history.event_ids,
+            memory=self._memory(connection, asked, history),
             direction=options.direction,
-            start=options.direction.start or reply_start(conversation),
+            start=options.direction.start or reply_start(conversation) or choice.start,
+            profiled=choice.sampling,
+            template_parts=choice.parts,
+            profiles=choice.profiles,
+            gaps=choice.gaps,
         )
+
+    def _memory(self, connection: Connection, asked: Asked, history: History) -> StoryMemory | None:
+        """What the story remembers on the branch of the reply, the words that it answers included."""
+        path = {*history.above, *(message.id for message in history.messages)}
+        if asked.reply is not None and asked.reply.parent_id:
+            path.add(asked.reply.parent_id)
+        return self._memories.read(connection, asked.conversation.id, path)
 
     def _speaker(
         self, connection: Connection, asked: Asked
@@ -268,14 +341,25 @@ class TurnReader:
         return "zh" if name == "zh" else "en" if name == "en" else self._settings.lang
 
     def preset(
-        self, connection: Connection, conversation: Conversation, options: TurnOptions, language: Language
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        options: TurnOptions,
+        language: Language,
+        choice: Choice | None = None,
     ) -> Preset:
-        """The named preset, else the conversation's, the enabled one of the shelf, the setting's."""
+        """The named preset, else the conversation's, the profiles', the enabled one of the shelf, the
+        setting's.
+        """
         from lunalux_core.presets.builtin import BUILTIN_KEYS, load_builtin
         from lunalux_core.presets.document import read_preset
 
         shelf = load_shelf(connection, "preset")
-        named = options.preset or conversation.preset_id
+        if choice is None:  # whatever becomes of the model
+            chosen, first = self._chooser(connection, conversation, options, "").preset()
+        else:
+            chosen, first = choice.preset, choice.own_preset
+        named = options.preset or (chosen if first else "") or conversation.preset_id or chosen
         enabled = next((item for item in shelf if item.enabled), None)
         if not named and enabled is not None:
             return read_preset(enabled.document, enabled.name).preset

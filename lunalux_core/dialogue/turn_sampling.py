@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from lunalux_core.dialogue.assembly.prompt import TextForm
-from lunalux_core.dialogue.nodes.preset import reply_room
 from lunalux_core.dialogue.turn import TurnInput
+from lunalux_core.dialogue.window import reply_room
 from lunalux_core.llm.model import Sampling
 from lunalux_core.llm.parameters import plain_value, sampling_of
 
@@ -17,18 +17,19 @@ _NAMES = tuple(one.name for one in fields(Sampling))
 
 @dataclass(frozen=True, slots=True)
 class TurnSampling:
-    """What is asked for. `sources` names for each parameter who said it: turn, model, template, preset or
-    settings."""
+    """What is asked for. `sources` names for each parameter who said it: turn, profile, model, template,
+    preset or settings."""
 
     sampling: Sampling
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def turn_sampling(turn: TurnInput, form: TextForm | None = None) -> TurnSampling:
-    """This turn's own values before the model's, before a template's or an imported preset's, before the
-    settings."""
+    """This turn's own values before the profiles', the model's, a template's or an imported preset's, and the
+    settings'."""
     layers: list[tuple[str, Mapping[str, Any]]] = [
         ("turn", turn.parameters),
+        ("profile", turn.profiled),
         ("model", _values(turn.model.sampling)),
     ]
     if form is not None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.groups import Groups
     from lunalux_core.library.memories import Memories
     from lunalux_core.library.personas import Personas
+    from lunalux_core.library.profiles import Profiles
     from lunalux_core.library.quick_replies import QuickReplies
     from lunalux_core.library.shelf import Shelf
     from lunalux_core.library.state import State
@@ -97,6 +98,12 @@ class Library:
         from lunalux_core.library.templates import Templates
 
         return Templates(self.database)
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        from lunalux_core.library.profiles import Profiles
+
+        return Profiles(self.database)
 
     @cached_property
     def quick_replies(self) -> QuickReplies:

@@ -370,6 +370,36 @@ REPLY_STARTS = """
 ALTER TABLE conversations ADD COLUMN reply_start TEXT NOT NULL DEFAULT '{}';
 """
 
+PROFILES = """
+CREATE TABLE profiles (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  name_key TEXT NOT NULL UNIQUE,
+  document TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+);
+CREATE TABLE profile_uses (
+  scope TEXT NOT NULL CHECK (scope IN ('conversation', 'member', 'character', 'global', 'task')),
+  target TEXT NOT NULL DEFAULT '',
+  profile_id TEXT NOT NULL REFERENCES profiles ON DELETE CASCADE,
+  PRIMARY KEY (scope, target)
+) WITHOUT ROWID;
+CREATE INDEX profile_uses_by_profile ON profile_uses (profile_id);
+CREATE TRIGGER profile_chat_gone AFTER DELETE ON conversations BEGIN
+  DELETE FROM profile_uses WHERE scope = 'conversation' AND target = old.id;
+END;
+CREATE TRIGGER profile_character_gone AFTER DELETE ON characters BEGIN
+  DELETE FROM profile_uses WHERE (scope = 'character' AND target = old.id)
+    OR (scope = 'member' AND target LIKE '%:' || old.id);
+END;
+CREATE TRIGGER profile_group_gone AFTER DELETE ON character_groups BEGIN
+  DELETE FROM profile_uses WHERE scope = 'member' AND target LIKE old.id || ':%';
+END;
+"""
+
+MARKS = "DROP TABLE marks;"
+"""A mark stands in its message: so undo and a deleted branch take it along as they take the words."""
+
 STEPS: tuple[str | Callable[[Connection], None], ...] = (
     FIRST,
     PERSONA_BOOKS,
@@ -381,6 +411,8 @@ STEPS: tuple[str | Callable[[Connection], None], ...] = (
     MEMORIES,
     library_order,
     REPLY_STARTS,
+    PROFILES,
+    MARKS,
 )
 
 

@@ -31,12 +31,15 @@ class History:
     """What was said above a turn.
 
     `messages` are the nearest ones, oldest first; of those further up there are only the `events`, oldest
-    first, that they left. `counts` has how many messages of each role there are in all.
+    first, that they left, `event_ids` the messages these came with, and `above` the ids of all. `counts` has
+    how many messages of each role there are on the whole way.
     """
 
     messages: tuple[Message, ...]
     events: tuple[str, ...]
     counts: Counter[str]
+    event_ids: tuple[str, ...] = ()
+    above: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,19 @@ def load_history(connection: Connection, above: Message | None, most: int) -> Hi
           SELECT id, parent_id, role, event FROM messages WHERE id = ?
           UNION ALL
           SELECT m.id, m.parent_id, m.role, m.event FROM path JOIN messages m ON m.id = path.parent_id
-        ) SELECT role, event FROM path
+        ) SELECT role, event, id FROM path
         """,
         (start,),
     ).fetchall()
-    counts.update(role for role, _ in rows)
-    return History(messages, tuple(event for _, event in reversed(rows) if event), counts)
+    counts.update(row[0] for row in rows)
+    told = [(row[1], row[2]) for row in reversed(rows) if row[1]]
+    return History(
+        messages,
+        tuple(event for event, _ in told),
+        counts,
+        tuple(identity for _, identity in told),
+        tuple(row[2] for row in reversed(rows)),
+    )
 
 
 def branch_state(connection: Connection, above: Message | None) -> Mapping[str, Any]:

@@ -5,8 +5,8 @@ Fields are named as in SillyTavern's files, so that a person finds the words of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from lunalux_core.llm.model import Role
@@ -132,3 +132,17 @@ class TextTemplate:
     reasoning: Reasoning | None = None
     sampler: Sampler | None = None
     start: ReplyStart | None = None
+
+
+def with_parts(template: TextTemplate, parts: Sequence[Part]) -> TextTemplate:
+    """The template with other parts in the places of its own."""
+    places = {
+        Instruct: "instruct",
+        Context: "context",
+        SystemPrompt: "sysprompt",
+        Reasoning: "reasoning",
+        Sampler: "sampler",
+        ReplyStart: "start",
+    }
+    changes: dict[str, Any] = {places[type(part)]: part for part in parts}
+    return replace(template, **changes)

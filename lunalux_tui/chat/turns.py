@@ -12,11 +12,14 @@ from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
     PluginFailed,
+    ProfileLacks,
     ReplyKept,
     Reread,
     ScriptSkipped,
+    Shortened,
     TemplateFailed,
     TextDelta,
+    TextsCut,
     ThinkingDelta,
     TurnCompleted,
     TurnEvent,
@@ -170,8 +173,15 @@ class TurnController:
                 view.warn(t("chat.worldbook_overflow", n=event.entries, budget=event.budget))
             case TemplateFailed():
                 view.warn(" ".join(tell(event.error)))
+            case TextsCut():
+                names = ", ".join(t(f"chat.cut_text.{name}") for name in event.names)
+                view.warn(t("chat.texts_cut", names=names, window=f"{event.window:,}"))
+            case Shortened():
+                view.warn(t("chat.shortened", window=f"{event.window:,}"))
             case ReplyKept():
                 view.warn(t("chat.reply_kept"))
+            case ProfileLacks(gap=gap):
+                view.warn(t(f"chat.profile_lacks.{gap.part}", profile=gap.profile, name=gap.name))
 
     async def _started(self, event: TurnStarted) -> None:
         self._reply = event.reply

@@ -267,14 +267,16 @@ def _tell_of_beginnings(runtime: Runtime) -> None:
 
 def _state(state: AccountState, place: str) -> dict[str, Any]:
     """Profile and session; the session's token is nobody's business."""
-    known = state.signed_in
-    shown = state if known else replace(state, user_id="", email="", username=None)
+    signed_in = state.signed_in
+    visible = state if signed_in else replace(state, user_id="", email="", username=None)
     return {
-        "profile": {"id": shown.user_id, "email": shown.email, "username": shown.username} if known else None,
+        "profile": {"id": visible.user_id, "email": visible.email, "username": visible.username}
+        if signed_in
+        else None,
         "session": {
-            "signedIn": known,
+            "signedIn": signed_in,
             "status": state.status,
-            "userId": shown.user_id or None,
+            "userId": visible.user_id or None,
             "local": state.local,
             "offline": state.offline,
             "backend": place,

@@ -18,12 +18,15 @@ from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.dialogue.turn import (
     Billed,
     PluginFailed,
+    ProfileLacks,
     ReplyKept,
     Reread,
     ScriptSkipped,
+    Shortened,
     SideReply,
     TemplateFailed,
     TextDelta,
+    TextsCut,
     TurnCompleted,
     TurnEvent,
     TurnOptions,
@@ -56,6 +59,7 @@ def chat(
     official: str = typer.Option("", metavar="MODEL_ID", help="An official model, paid through the wallet."),
     user: str = typer.Option("", help="What the character calls you."),
     preset: str = typer.Option("", help="Name of a preset."),
+    profile: str = typer.Option("", help="Name of a profile, for what this turn does not name itself."),
     speaker: str = typer.Option("", help="In a group: the member who answers, instead of its order."),
     show_prompt: bool = typer.Option(
         False, "--show-prompt", help="Print the exact messages that would be sent, and send nothing."
@@ -139,6 +143,7 @@ def chat(
         direction=wishes.direction,
         voice=wishes.voice,
         replies=replies,
+        profile=profile,
     )
 
     async def one_turn(runtime: Runtime) -> None:
@@ -155,11 +160,21 @@ def chat(
         elif no_reply:
             await _store(runtime, place, message, options, as_json=as_json)
         else:
-            await _agree_on_price(runtime, options.model or runtime.settings.model, accept_price)
+            await _agree_on_price(runtime, await _model_name(runtime, place, options), accept_price)
             turn = await _begin(runtime, place, wishes, options)
             await _turn(place, turn, as_json=as_json, replies=replies)
 
     with_runtime(one_turn)
+
+
+async def _model_name(runtime: Runtime, place: Conversation, options: TurnOptions) -> str:
+    """The model of the turn, as far as it is known before it begins."""
+    if options.model:
+        return options.model
+    with suppress(LunaluxError):  # the turn itself tells it, with the words stored
+        choice = await runtime.chat.choice(place.id, options=options)
+        return choice.model.name
+    return runtime.settings.model
 
 
 async def _agree_on_price(runtime: Runtime, model: str, accept: bool) -> None:
@@ -315,8 +330,15 @@ class _Notices:
                 output.say("book_overflow", n=event.entries, budget=event.budget)
             case TemplateFailed():
                 output.warn(event.error)
+            case TextsCut():
+                output.say("texts_cut", names=", ".join(event.names), window=f"{event.window:,}")
+            case Shortened():
+                output.say("window_learnt", window=f"{event.window:,}")
             case ReplyKept():
                 output.say("reply_kept")
+            case ProfileLacks():
+                gap = event.gap
+                output.say(f"profile_lacks_{gap.part}", profile=gap.profile, name=gap.name)
 
     def end(self) -> None:
         """Of scripts that were skipped one is named for all."""

@@ -51,12 +51,20 @@ def _tags() -> Iterable[str]:
     return _rows("SELECT name FROM tags ORDER BY position, name_key")
 
 
+def _personas() -> Iterable[str]:
+    return _rows("SELECT name FROM personas ORDER BY chosen DESC, created_at DESC")
+
+
 def _any_tags() -> Iterable[str]:
     return [*_tags(), *_rows("SELECT min(name) FROM card_tags GROUP BY name_key ORDER BY count(*) DESC")]
 
 
 def _quick_replies() -> Iterable[str]:
     return _rows("SELECT DISTINCT name FROM quick_reply_sets ORDER BY number")
+
+
+def _profiles() -> Iterable[str]:
+    return _rows("SELECT name FROM profiles ORDER BY name_key")
 
 
 def _templates() -> Iterable[str]:
@@ -118,6 +126,10 @@ OF_NOUN: dict[tuple[str, str], Values] = {
     ("character", "sort"): _words("recent", "name", "added", "creator", "size"),
     ("character", "tag"): _any_tags,
     ("character", "without"): _any_tags,
+    ("note", "position"): _words("in_chat", "after_main", "before_main"),
+    ("note", "role"): _words("system", "user", "assistant"),
+    ("persona", "persona"): _personas,
+    ("persona", "worldbook"): _shelf("worldbook"),
     ("tag", "tag"): _tags,
     ("tag", "kind"): _words("open", "closed", "none"),
     ("character", "spec"): _words("v2", "v3"),
@@ -128,6 +140,11 @@ OF_NOUN: dict[tuple[str, str], Values] = {
     ("template", "name"): _templates,
     ("template", "kind"): _words("instruct", "context", "sysprompt", "sampler", "reasoning", "srw"),
     ("quickreply", "name"): _quick_replies,
+    ("profile", "name"): _profiles,
+    ("profile", "model"): _models,
+    ("profile", "template"): _templates,
+    ("profile", "task"): _words("memory", "tracker", "impersonate", "suggest", "translate"),
+    ("chat", "profile"): _profiles,
     ("model", "template"): _templates,
     ("model", "mode"): _words("chat", "text"),
     ("market", "sort"): _words("hot", "new"),
@@ -142,6 +159,7 @@ NEW_NAMES = {
     ("preset", "import"),
     ("model", "add"),
     ("template", "import"),
+    ("profile", "add"),
 }
 """Commands whose `name` is one that does not exist yet."""
 

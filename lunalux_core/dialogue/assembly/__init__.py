@@ -19,6 +19,7 @@ from lunalux_core.dialogue.assembly.material import (
     Expand,
     GenerationType,
     HistoryMessage,
+    MemoryTexts,
     NotePosition,
     PromptMaterial,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Expand",
     "GenerationType",
     "HistoryMessage",
+    "MemoryTexts",
     "NotePosition",
     "Prompt",
     "PromptMaterial",

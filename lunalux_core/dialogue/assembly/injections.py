@@ -53,6 +53,10 @@ def material_injections(material: PromptMaterial, expand: Expand) -> list[Inject
         Injection(depth_text.depth, depth_text.role, expand(depth_text.content), slot="worldInfoDepth")
         for depth_text in material.at_depth
     )
+    memory = material.memory
+    if memory.position == "in_chat":
+        injections.append(Injection(memory.depth, memory.role, memory.block, slot="memory"))
+    injections.append(Injection(memory.recall_depth, "system", memory.recalled, slot="memoryRecalled"))
     injections.extend(
         Injection(wish.depth, wish.role, wish.content, LAST, "instruction") for wish in material.directions
     )

@@ -13,6 +13,7 @@ from lunalux_core.llm.model import Role
 
 GenerationType = Literal["normal", "continue", "impersonate", "swipe", "regenerate", "quiet"]
 NotePosition = Literal["in_chat", "after_main", "before_main"]
+MemoryPosition = Literal["auto", "before_main", "after_main", "in_chat"]
 Language = Literal["en", "zh"]
 
 Expand = Callable[[str], str]
@@ -89,6 +90,39 @@ class AuthorsNote:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryTexts:
+    """What the story remembers, as it stands in the prompt: read by nobody for macros.
+
+    Args:
+        facts, story: the stable part: what is certain, and what has happened.
+        recalled: what the last messages call for; `recall_depth` messages before the end.
+        placed: the macros ("memory", "summary") with which the preset itself places the stable part.
+        position: where it goes otherwise; `depth` and `role` count for `in_chat`.
+    """
+
+    facts: str = ""
+    story: str = ""
+    recalled: str = ""
+    placed: frozenset[str] = frozenset()
+    position: MemoryPosition = "auto"
+    depth: int = 4
+    role: Role = "system"
+    recall_depth: int = 2
+
+    @property
+    def whole(self) -> str:
+        """The stable part."""
+        return "\n\n".join(filter(None, (self.facts, self.story)))
+
+    @property
+    def block(self) -> str:
+        """Of the stable part, what no macro places."""
+        if "memory" in self.placed:
+            return ""
+        return self.facts if "summary" in self.placed else self.whole
+
+
+@dataclass(frozen=True, slots=True)
 class PromptMaterial:
     """Everything an assembly needs beside the preset.
 
@@ -106,6 +140,8 @@ class PromptMaterial:
         reply_words: the length to ask for, where a preset leaves it to the program.
         group: what the members of a group are called; empty in an ordinary chat.
         group_depths: the prompts that members beside the speaker have for a depth.
+        memory: what the story remembers; `replaced` counts the messages of the path that it stands in for,
+            which are neither in `history` nor in `omitted`.
         goes_on: whether the model goes on from a reply that was begun for it, without being told to.
         directions: what a person says about this one reply, macros replaced already.
     """
@@ -134,6 +170,8 @@ class PromptMaterial:
     group: tuple[str, ...] = ()
     group_depths: tuple[DepthText, ...] = ()
     goes_on: bool = False
+    memory: MemoryTexts = MemoryTexts()
+    replaced: int = 0
     directions: tuple[DepthText, ...] = ()
 
     def note_text(self) -> str:

@@ -68,6 +68,9 @@ class NarratiumAssembly:
         texts = program_texts(self._preset, self._material, self._expand)
         values = {name: text() for name, text in texts.items()} | {"userInput": self._said(spoken)}
         fixed = [piece for part in parts if (piece := self._piece(part, values))]
+        remembered = self._remembered()
+        if remembered is not None:
+            fixed.append(remembered)
         room = Room(self._budget - len(_SECTIONS) * self._frame)
         if begun is not None:
             fixed.append(_Text("continuePrefill", begun.content, begun.tokens))
@@ -80,7 +83,7 @@ class NarratiumAssembly:
             examples, examples_dropped = self._fill_examples(parts, room)
         values |= {
             "chatHistory": self._story(history.pieces),
-            "memory": history.memory.text if history.memory else "",
+            "memory": "\n\n".join(one.text for one in (remembered, history.memory) if one),
             "dialogueExamples": _BETWEEN_EXAMPLES.join(example.text for example in examples),
         }
         messages = (*self._messages(parts, values, spoken), *([begun] if begun else []))
@@ -144,8 +147,17 @@ class NarratiumAssembly:
         if isinstance(entry, Injection):
             return _Text(entry.slot, entry.content, self._cost(entry.content))
         text = self._spoken(entry, named=True)
-        begins = entry is self._visible[0] and entry.role == "assistant" and not self._material.omitted
+        above = self._material.omitted or self._material.replaced
+        begins = entry is self._visible[0] and entry.role == "assistant" and not above
         return _Text("chatHistory", text, self._cost(text) + 1, opening=begins)
+
+    def _remembered(self) -> _Text | None:
+        """What the story remembers, for the place of the memory."""
+        memory = self._material.memory
+        text = memory.facts if "summary" in memory.placed else memory.whole
+        if memory.position == "in_chat" or not text:
+            return None
+        return _Text("memory", text, self._cost(f"<memory>\n{text}\n</memory>"))
 
     def _memory(self, events: Sequence[str]) -> _Text:
         text = "\n".join((self._labels.memory, *events))

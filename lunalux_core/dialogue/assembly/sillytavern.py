@@ -27,7 +27,7 @@ from lunalux_core.dialogue.assembly.labels import LABELS
 from lunalux_core.dialogue.assembly.material import CountTokens, Expand, HistoryMessage, PromptMaterial
 from lunalux_core.dialogue.assembly.placeholders import expand_around
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, slot_totals, too_large
-from lunalux_core.dialogue.assembly.slots import Slot, Slots, resolve
+from lunalux_core.dialogue.assembly.slots import MEMORY_SLOTS, Slot, Slots, memory_slot, resolve
 from lunalux_core.llm.model import Role
 from lunalux_core.presets.document import Preset
 
@@ -62,12 +62,21 @@ class SillyTavernAssembly:
     def run(self) -> Prompt:
         """Lay out the fixed parts, fill what is left, and put all in order."""
         fixed = {slot.identifier: self._slot_messages(slot) for slot in self._slots.places}
+        remembered = self._remembered()
         note, controls = self._relative_note(), self._controls()
         head = self._new_chat()
         history = [message for message in self._material.history if not message.hidden]
         entries = self._entries(history)
         tail, nudge = self._continuation(entries), self._group_nudge()
-        mandatory = [*chain.from_iterable(fixed.values()), *note, *head, *nudge, *tail, *controls]
+        mandatory = [
+            *chain.from_iterable(fixed.values()),
+            *remembered,
+            *note,
+            *head,
+            *nudge,
+            *tail,
+            *controls,
+        ]
         room = Room(self._budget)
         if not room.take(*mandatory):
             raise too_large(self._budget, mandatory, self._preset)
@@ -79,7 +88,11 @@ class SillyTavernAssembly:
         memory = [fill.memory] if fill.memory else []
         before = self._material.note is not None and self._material.note.position == "before_main"
         fixed["main"] = [*note, *fixed["main"], *memory] if before else [*fixed["main"], *memory, *note]
-        fixed["chatHistory"] = [*head, *fill.pieces, *nudge]
+        above = remembered if self._has("chatHistory") and self._material.memory.position == "auto" else []
+        if not above:
+            first = self._material.memory.position == "before_main"
+            fixed["main"] = [*remembered, *fixed["main"]] if first else [*fixed["main"], *remembered]
+        fixed["chatHistory"] = [*above, *head, *fill.pieces, *nudge]
         fixed["dialogueExamples"] = list(examples.messages)
         in_order = chain.from_iterable(fixed[slot.identifier] for slot in self._slots.places)
         return self._prompt([*in_order, *tail, *controls], len(history), fill, examples)
@@ -99,6 +112,17 @@ class SillyTavernAssembly:
 
     def _slot_messages(self, slot: Slot) -> list[PromptMessage]:
         return self._messages(slot.identifier, slot.content, slot.role)
+
+    def _remembered(self) -> list[PromptMessage]:
+        """The memories, where no marker of the preset and no depth takes them."""
+        memory = self._material.memory
+        if memory.position == "in_chat":
+            return []
+        if memory.position == "auto" and any(
+            memory_slot(self._preset, self._material, name) for name in MEMORY_SLOTS
+        ):
+            return []
+        return self._messages("memory", memory.block)
 
     def _new_chat(self) -> list[PromptMessage]:
         if not self._has("chatHistory"):

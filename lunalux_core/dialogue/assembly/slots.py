@@ -23,6 +23,8 @@ _APPENDED = (
     "scenario",
     "personaDescription",
 )
+MEMORY_SLOTS = ("memory", "summary")
+"""Markers of a preset that memories go into; with both, the second takes what has happened."""
 _PLACES = frozenset({"dialogueExamples", "chatHistory"})
 _WI_PLACE = "{0}"
 
@@ -50,7 +52,7 @@ def resolve(preset: Preset, material: PromptMaterial, expand: Expand) -> Slots:
     A main prompt that is switched off, absolute or absent still leaves its place, without text: the
     author's note and the memory stand there.
     """
-    texts = program_texts(preset, material, expand)
+    texts = {**program_texts(preset, material, expand), **_memory_texts(preset, material)}
     slots = Slots()
     seen: set[str] = set()
     for identifier, enabled in preset.order:
@@ -97,6 +99,26 @@ def program_texts(
         "scenario": lambda: formatted(params.scenario_format, "scenario", card.scenario),
         "personaDescription": lambda: expand(_trimmed(material.persona)),
     }
+
+
+def _memory_texts(preset: Preset, material: PromptMaterial) -> Mapping[str, Callable[[], str]]:
+    """What stands in the markers for memories; text of the preset's own stays where the marker has some."""
+    memory = material.memory
+    there = [name for name in MEMORY_SLOTS if memory_slot(preset, material, name)]
+    if memory.position != "auto" or not there:
+        return {}
+    if len(there) == 2 and memory.block:
+        story = memory.story if memory.block != memory.facts else ""
+        return {"memory": lambda: memory.facts, "summary": lambda: story}
+    return {there[0]: lambda: memory.block}
+
+
+def memory_slot(preset: Preset, material: PromptMaterial, name: str) -> bool:
+    """Whether a preset has a marker of this name for memories, switched on in this generation."""
+    prompt = preset.prompt(name)
+    if prompt is None or prompt.content.strip() or not prompt.runs_on(material.type):
+        return False
+    return any(identifier == name and enabled for identifier, enabled in preset.order)
 
 
 def overridden(prompt: PresetPrompt, own: str, material: PromptMaterial, expand: Expand) -> str:

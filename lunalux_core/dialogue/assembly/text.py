@@ -153,6 +153,7 @@ class TextAssembly:
             chat_start=self._chat_start(),
             last=self._ending("", None),
             continued=continued.text if continued else "",
+            remembered=self._remembered(),
         )
         kept = self._fill(pieces, fixed)
         self._check(pieces, kept, fixed)
@@ -224,7 +225,19 @@ class TextAssembly:
             before.append(self._material.note_text())
         if note is not None and note.position == "after_main":
             after.append(self._material.note_text())
-        return tuple(self._expand("\n".join(filter(None, side))).strip() for side in (before, after))  # type: ignore[return-value]
+        sides = [self._expand("\n".join(filter(None, side))).strip() for side in (before, after)]
+        memory = self._material.memory
+        if memory.block and memory.position in ("before_main", "after_main"):
+            place = ("before_main", "after_main").index(memory.position)
+            sides[place] = "\n".join(filter(None, (sides[place], memory.block)))
+        return sides[0], sides[1]
+
+    def _remembered(self) -> str:
+        """What the story remembers as a turn before all others, where nothing else places it."""
+        memory = self._material.memory
+        if memory.position != "auto" or not memory.block:
+            return ""
+        return format_turn(Turn("system", memory.block), self._instruct, self._names, self._expand)
 
     def _system(self) -> str:
         """The system prompt, or the card's in its place. With a template it is read once more, so that the
@@ -271,7 +284,7 @@ class TextAssembly:
     def _entries(self, story: str) -> list[_Piece]:
         material = self._material
         history = [message for message in material.history if not message.hidden]
-        begins = bool(material.history) and not material.omitted
+        begins = bool(material.history) and not (material.omitted or material.replaced)
         turns = [self._turn(message, begins and message is material.history[0]) for message in history]
         injections = joined((), self._injections(story))
         if self._continues:  # nothing stands between a turn that goes on and its end
@@ -369,7 +382,8 @@ class TextAssembly:
 
     def _raw_length(self) -> int:
         length = self._wishes.raw_length
-        return len(self._material.history) + self._material.omitted if length is None else length
+        material = self._material
+        return len(material.history) + material.omitted + material.replaced if length is None else length
 
     # -- what fits ---------------------------------------------------------------------------------
 
@@ -379,7 +393,13 @@ class TextAssembly:
     def _fill(self, pieces: Sequence[_Piece], fixed: _Fixed) -> _Kept:
         """Take texts at a depth first, then the newest turns; a share is for events of turns that are cut."""
         base = self._cost(
-            fixed.story, fixed.examples, fixed.alignment, fixed.chat_start, fixed.last, fixed.continued
+            fixed.story,
+            fixed.examples,
+            fixed.alignment,
+            fixed.chat_start,
+            fixed.last,
+            fixed.continued,
+            fixed.remembered,
         )
         kept = self._filled(pieces, base, self._limit, fixed)
         events = self._events(pieces, kept)
@@ -420,8 +440,8 @@ class TextAssembly:
         chosen = [piece for at, piece in enumerate(pieces) if at in kept.places]
         if kept.aligned:
             chosen.insert(0, _Piece(fixed.alignment, "userAlignment", Turn("user", "")))
-        if kept.memory:
-            chosen.insert(0, _Piece(kept.memory, "memory", Turn("system", "")))
+        for told in filter(None, (kept.memory, fixed.remembered)):
+            chosen.insert(0, _Piece(told, "memory", Turn("system", "")))
         if chosen and not self._continues:
             wrapped = self._instruct is not None and self._instruct.wrap and self._material.type != "quiet"
             if self._instruct is None or wrapped:
@@ -438,7 +458,7 @@ class TextAssembly:
         turns = "".join(pieces[at].text for at in sorted(kept.places))
         aligned = fixed.alignment if kept.aligned else ""
         parts = (fixed.story, fixed.alignment, aligned, fixed.chat_start, turns, fixed.last, fixed.continued)
-        spent = self._cost(*parts, kept.memory)
+        spent = self._cost(*parts, kept.memory, fixed.remembered)
         for number, example in enumerate(examples):
             spent += self._cost(example)
             if spent >= self._limit:
@@ -476,6 +496,7 @@ class TextAssembly:
             "dialogueExamples": fixed.examples,
             "chatStart": fixed.chat_start,
             "continued": fixed.continued,
+            "memory": fixed.remembered,
             "lastLine": fixed.last,
         }
         over = sum(map(self._cost, named.values())) >= self._limit
@@ -608,6 +629,7 @@ class _Fixed:
     chat_start: str
     last: str
     continued: str
+    remembered: str = ""
 
 
 def replace_text(piece: _Piece, text: str) -> _Piece:

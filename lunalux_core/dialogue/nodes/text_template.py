@@ -11,7 +11,7 @@ from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.llm.registry import Registry
 from lunalux_core.regex.engine import EcmaEngine
-from lunalux_core.templates.values import TextTemplate
+from lunalux_core.templates.values import TextTemplate, with_parts
 
 
 def text_template(models: Callable[[], Registry], engine: EcmaEngine) -> Node[Draft, Draft]:
@@ -23,6 +23,8 @@ def text_template(models: Callable[[], Registry], engine: EcmaEngine) -> Node[Dr
             return await _begun(draft, models)
         try:
             template = await _template(turn, models, engine)
+            if turn.template_parts:
+                template = _with_parts(template, turn)
             _check(template)
         except LunaluxError as error:
             context.tell(TemplateFailed(turn.model.template, error))
@@ -42,6 +44,13 @@ async def _begun(draft: Draft, models: Callable[[], Registry]) -> Draft:
     prefill = await models().prefill(turn.model)
     goes_on = continues and prefill in ("prefix", "trailing", "flags")
     return replace(draft, prefill=prefill, material=replace(draft.material, goes_on=goes_on))
+
+
+def _with_parts(template: TextTemplate, turn: TurnInput) -> TextTemplate:
+    """The template with the parts that profiles name; one that is gone leaves the template's own."""
+    from lunalux_core.dialogue.text_templates import parts_named
+
+    return with_parts(template, parts_named(turn.templates, turn.template_parts))
 
 
 async def _template(turn: TurnInput, models: Callable[[], Registry], engine: EcmaEngine) -> TextTemplate:

@@ -6,7 +6,7 @@ import asyncio
 
 from lunalux_core.dialogue.modes import framed
 from lunalux_core.dialogue.nodes.macro_context import branch_variables, macro_context
-from lunalux_core.dialogue.turn import ScriptSkipped, TurnInput, TurnRequest
+from lunalux_core.dialogue.turn import ProfileLacks, ScriptSkipped, TurnInput, TurnRequest
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.macros.expansion import expander
 from lunalux_core.regex.engine import EcmaEngine
@@ -20,6 +20,8 @@ def user_input(engine: EcmaEngine) -> Node[TurnInput, TurnRequest]:
 
     async def node(turn: TurnInput, context: TurnContext) -> TurnRequest:
         text = turn.text
+        for gap in turn.gaps:
+            context.tell(ProfileLacks(gap))
         if text and turn.kind == "normal" and turn.scripts:
             result = await asyncio.to_thread(
                 run_scripts,

@@ -1,0 +1,110 @@
+"""memory: which memories of the story go into the prompt, and which messages they stand in for."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from lunalux_core.dialogue.assembly.material import HistoryMessage, MemoryTexts
+from lunalux_core.dialogue.turn import Draft, TurnInput
+from lunalux_core.dialogue.window import window_of
+from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.memory.recall import Ranker, by_keywords
+from lunalux_core.memory.selection import Selection, nothing, select
+from lunalux_core.memory.wording import facts_text, recalled_text, story_text
+
+_MACRO = re.compile(r"\{\{\s*(memory|summary)\s*\}\}", re.IGNORECASE)
+
+
+def memory(rankers: Callable[[], Sequence[Ranker]] = tuple) -> Node[Draft, Draft]:
+    """Args: rankers: what calls memories beside their keywords."""
+
+    async def node(draft: Draft, context: TurnContext) -> Draft:
+        turn = draft.request.turn
+        if turn.memory is None:
+            return draft
+        share = turn.settings.memory_share
+        if not share:
+            context.trace.memory = nothing(turn.memory, "off").record(turn.memory.names, 0)
+            return draft
+        texts = _last_texts(draft)
+        rankings = []
+        for one in rankers():
+            rankings.append((one.name, await one.rank(turn.memory.usable, texts)))
+        selection = await asyncio.to_thread(_selected, turn, texts, rankings)
+        return _with(draft, selection, context)
+
+    return node
+
+
+def _last_texts(draft: Draft) -> list[str]:
+    """The last messages, in which keywords are looked for."""
+    said = [one.content for one in draft.material.history if not one.hidden]
+    return said[-draft.request.turn.settings.memory_scan_depth :]
+
+
+def _selected(
+    turn: TurnInput, texts: Sequence[str], rankings: Sequence[tuple[str, Sequence[str]]]
+) -> Selection:
+    story = turn.memory
+    assert story is not None
+    called = story.keywords.called(texts) if story.keywords is not None else {}
+    ranked = [("keywords", by_keywords(story.usable, called)), *rankings]
+    speaker = (turn.character.name, turn.character.id, turn.card.nickname)
+    budget = window_of(turn) * turn.settings.memory_share // 100
+    return select(story, budget, speaker=[one for one in speaker if one], rankings=ranked, reasons=called)
+
+
+def _with(draft: Draft, selection: Selection, context: TurnContext) -> Draft:
+    turn, material = draft.request.turn, draft.material
+    kept: list[HistoryMessage] = []
+    for one in material.history:
+        if one.id and one.id in selection.replaced and one.id != turn.reply_id:
+            continue
+        kept.append(one)
+    offered = {one.id for one in turn.history}
+    above = sum(one in selection.replaced for one in turn.above)
+    replaced = len(selection.replaced & offered) + above
+    events = [
+        event
+        for identity, event in zip(turn.event_ids, turn.earlier_events, strict=True)
+        if identity not in selection.replaced
+    ]
+    settings = turn.settings
+    texts = MemoryTexts(
+        facts_text(selection, turn.language),
+        story_text(selection, turn.language),
+        recalled_text(selection, turn.language),
+        placed=_placed(draft),
+        position=settings.memory_position,  # type: ignore[arg-type]
+        depth=settings.memory_depth,
+        role=settings.memory_role,  # type: ignore[arg-type]
+        recall_depth=settings.memory_recall_depth,
+    )
+    assert turn.memory is not None
+    context.trace.memory = selection.record(turn.memory.names, replaced)
+    slim = replace(
+        material,
+        history=tuple(kept),
+        omitted=max(material.omitted - above, 0),
+        replaced=replaced,
+        earlier_events=tuple(events),
+        memory=texts,
+    )
+    return replace(draft, material=slim, without_memory=material)
+
+
+def _placed(draft: Draft) -> frozenset[str]:
+    """The macros by which preset, card or template place memories themselves."""
+    turn = draft.request.turn
+    texts = [turn.card.system_prompt, turn.card.post_history_instructions]
+    if draft.template is None:
+        prompts = (turn.preset.prompt(name) for name, enabled in turn.preset.order if enabled)
+        texts += [one.content for one in prompts if one is not None and one.runs_on(turn.kind)]
+    else:
+        system = draft.template.sysprompt
+        texts += [draft.template.context.story_string]
+        texts += [system.content, system.post_history] if system is not None else []
+    return frozenset(found.lower() for text in texts for found in _MACRO.findall(text))
