@@ -7,6 +7,7 @@ the configuration and the key reference of the docs are all drawn from these dec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -111,6 +112,8 @@ def keys_of(action: Action, keymap: Mapping[str, str]) -> list[str]:
     return [key.strip() for key in keymap.get(action.id, action.keys).split(",") if key.strip()]
 
 
+_FUNCTION = re.compile(r"f\d+")
+
 _NAMES = {
     "up": "↑",
     "down": "↓",
@@ -131,6 +134,6 @@ _NAMES = {
 def key_name(key: str) -> str:
     """A key as people write it: ctrl+p is ^p."""
     *modifiers, name = key.split("+") if key != "+" else ["+"]
-    label = _NAMES.get(name, name)
+    label = _NAMES.get(name, name.upper() if _FUNCTION.fullmatch(name) else name)
     marks = {"ctrl": "^", "shift": "⇧", "alt": "alt-"}
     return "".join(marks.get(modifier, modifier + "-") for modifier in modifiers) + label

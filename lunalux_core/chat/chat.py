@@ -41,7 +41,6 @@ from lunalux_core.dialogue.turn import (
     TurnResult,
     TurnStarted,
 )
-from lunalux_core.documents.json_text import well_formed
 from lunalux_core.errors import InvalidInput, StorageError
 from lunalux_core.groups.responders import addressed, called_up, speakers, still_speaks
 from lunalux_core.library.conversations import (
@@ -64,9 +63,11 @@ from lunalux_core.library.message_edits import (
     edit_as_branch,
     edit_message,
     set_hidden,
+    set_mark,
     truncate_after,
 )
 from lunalux_core.library.undo import Replayed, read_row, redo, undo
+from lunalux_core.text import well_formed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -531,6 +532,10 @@ class Chat:
     async def hide(self, message_id: str, hidden: bool = True) -> None:
         """Keep a message out of the prompt, or let it in again."""
         await self._database.write(lambda c: set_hidden(c, message_id, hidden))
+
+    async def mark(self, message_id: str, name: str) -> None:
+        """Give a place of the story a name; "" takes it away."""
+        await self._database.write(lambda c: set_mark(c, message_id, name))
 
     async def undo(self, conversation_id: str) -> Replayed | None:
         """Take the last edit, deletion, cut or *continue* back; None when there is none."""

@@ -57,6 +57,10 @@ class Workflow(Generic[In, Out]):
     def then(self, node: Node[Out, Next]) -> Workflow[In, Next]:
         return Workflow((*self._nodes, node))
 
+    def followed(self, line: Workflow[Out, Next]) -> Workflow[In, Next]:
+        """This line and another after it."""
+        return Workflow((*self._nodes, *line._nodes))
+
     async def run(self, value: In, context: TurnContext) -> Out:
         """Run the line to its end."""
         step: Any = value

@@ -30,6 +30,8 @@ _ROLES: Mapping[object, MessageRole] = {role: role for role in get_args(MessageR
 _STATUSES = get_args(Status)
 
 PAGE = 60
+MARK = "mark"
+"""In `Message.extra`: the name that the person gave this place of the story."""
 REQUEST = "request"
 """In `Message.extra` of a reply that tries again what failed: the id of the reply that failed first."""
 BY_SOMEBODY = "by_somebody"
@@ -45,6 +47,17 @@ WITH RECURSIVE path (number, id, parent_id, step) AS (
   WHERE step + 1 < :limit
 )
 """
+
+
+_ENDS = """
+SELECT c.id, c.character_id, c.group_id, c.title, c.updated_at, coalesce(k.name, g.name, '') AS owner,
+       coalesce(h.name, '') AS speaker, coalesce(h.role, 'assistant') AS role,
+       substr(coalesce(h.content, ''), 1, 240) AS words
+FROM conversations c LEFT JOIN messages h ON h.id = c.head_id
+LEFT JOIN characters k ON k.id = c.character_id
+LEFT JOIN character_groups g ON g.id = c.group_id
+WHERE """
+_NEWEST = " ORDER BY c.updated_at DESC LIMIT ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,7 @@ class Conversation:
     length: int = 0
     group_id: str = ""
     reply_start: Mapping[str, Any] = field(default_factory=dict)
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +129,11 @@ class Message:
         return first if isinstance(first, str) and first else self.id
 
     @property
+    def mark(self) -> str:
+        """The name of this place, "" where it has none."""
+        return mark_in(self.extra)
+
+    @property
     def by_somebody(self) -> bool:
         """Whether the person wrote the line for somebody, so that the model must be told whose it is."""
         return self.extra.get(BY_SOMEBODY) is True
@@ -137,6 +156,7 @@ class TreeNode:
     name: str
     preview: str
     on_path: bool
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +175,29 @@ class Hit:
     created_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class LastWords:
+    """What was said last in a conversation, and with whom: a character or a group, the other id is "".
+
+    `name` is the character's or the group's, `speaker` who said it; `updated_at` in milliseconds.
+    """
+
+    id: str
+    character_id: str
+    group_id: str
+    title: str
+    name: str
+    speaker: str
+    role: MessageRole
+    words: str
+    updated_at: int
+
+    @property
+    def owner_id(self) -> str:
+        """Id of the character or the group."""
+        return self.character_id or self.group_id
+
+
 class Conversations:
     """The shelf of conversations."""
 
@@ -162,7 +205,12 @@ class Conversations:
         self._database = database
 
     async def list(
-        self, character_id: str | None = None, limit: int = -1, *, group_id: str | None = None
+        self,
+        character_id: str | None = None,
+        limit: int = -1,
+        *,
+        group_id: str | None = None,
+        pinned_first: bool = False,
     ) -> Sequence[Conversation]:
         """Newest use first; of one character (alone), of one group, or of all."""
 
@@ -170,10 +218,41 @@ class Conversations:
             rows = connection.execute(
                 "SELECT c.*, coalesce(h.depth + 1, 0) AS length FROM conversations c "
                 "LEFT JOIN messages h ON h.id = c.head_id WHERE (?1 IS NULL OR c.character_id = ?1) "
-                "AND (?3 IS NULL OR c.group_id = ?3) ORDER BY c.updated_at DESC LIMIT ?2",
-                (character_id, limit, group_id),
+                "AND (?3 IS NULL OR c.group_id = ?3) ORDER BY ?4 AND c.pinned DESC, c.updated_at DESC "
+                "LIMIT ?2",
+                (character_id, limit, group_id, pinned_first),
             )
             return [_conversation(row) for row in rows]
+
+        return await self._database.read(query)
+
+    async def last_words(self, words: str = "", *, limit: int = -1) -> Sequence[LastWords]:
+        """The last message of each, the newest first; of those whose title or owner holds all `words`."""
+
+        def query(connection: Connection) -> list[LastWords]:
+            where: list[str] = ["1"]
+            values: list[str] = []
+            if wanted := words.casefold().split():
+                connection.create_function("folded", 1, str.casefold, deterministic=True)
+                where += ["instr(folded(c.title || ' ' || coalesce(k.name, g.name, '')), ?) > 0"] * len(
+                    wanted
+                )
+                values += wanted
+            rows = connection.execute(_ENDS + " AND ".join(where) + _NEWEST, (*values, limit))
+            return [_last_words(row) for row in rows]
+
+        return await self._database.read(query)
+
+    async def last_words_of_owners(self, *, limit: int = -1) -> Mapping[str, LastWords]:
+        """What was said last with each character and each group that was talked with, by their ids."""
+
+        def query(connection: Connection) -> dict[str, LastWords]:
+            rows = connection.execute(
+                _ENDS + "h.depth > 0 GROUP BY coalesce(nullif(c.group_id, ''), c.character_id) "
+                "HAVING c.updated_at = max(c.updated_at)" + _NEWEST,
+                (limit,),
+            )
+            return {one.owner_id: one for one in map(_last_words, rows)}
 
         return await self._database.read(query)
 
@@ -211,8 +290,18 @@ class Conversations:
         await self.set(conversation_id, title=title)
 
     async def set(self, conversation_id: str, **values: Any) -> None:
-        """Set columns: title, draft, mode, persona_id, preset_id, note, metadata, reply_start."""
-        allowed = {"title", "draft", "mode", "persona_id", "preset_id", "note", "metadata", "reply_start"}
+        """Set columns: title, draft, mode, persona_id, preset_id, note, metadata, pinned, reply_start."""
+        allowed = {
+            "title",
+            "draft",
+            "mode",
+            "persona_id",
+            "preset_id",
+            "note",
+            "metadata",
+            "pinned",
+            "reply_start",
+        }
         assert values.keys() <= allowed, values.keys() - allowed
         await self._database.write(lambda c: set_conversation(c, conversation_id, **values))
 
@@ -233,6 +322,19 @@ class Conversations:
     async def path(self, message_id: str, limit: int = LONGEST) -> Sequence[Message]:
         """A message and what stands above it, oldest first."""
         return await self._database.read(lambda c: load_path(c, message_id, limit))
+
+    async def path_ids(self, conversation_id: str) -> Sequence[tuple[str, bool]]:
+        """Ids of the messages of the path on screen, oldest first, and which of them are hidden."""
+
+        def query(connection: Connection) -> list[tuple[str, bool]]:
+            start = load_conversation(connection, conversation_id).head_id
+            rows = connection.execute(
+                _UP + "SELECT m.id, m.hidden FROM path JOIN messages m USING (number) ORDER BY step DESC",
+                {"start": start, "limit": LONGEST},
+            )
+            return [(row["id"], bool(row["hidden"])) for row in rows]
+
+        return await self._database.read(query)
 
     async def message(self, message_id: str) -> Message:
         """Raises NotFound (MESSAGE_NOT_FOUND)."""
@@ -257,8 +359,9 @@ class Conversations:
                 for row in connection.execute(_UP + "SELECT id FROM path", {"start": head, "limit": LONGEST})
             }
             rows = connection.execute(
-                "SELECT id, parent_id, depth, role, name, substr(content, 1, 160) AS preview "
-                "FROM messages WHERE conversation_id = ? ORDER BY depth, number",
+                "SELECT id, parent_id, depth, role, name, substr(content, 1, 160) AS preview, "
+                "iif(instr(extra, '\"mark\"'), extra, '') AS extra FROM messages "
+                "WHERE conversation_id = ? ORDER BY depth, number",
                 (conversation_id,),
             )
             return [
@@ -270,6 +373,7 @@ class Conversations:
                     plain_text(row["name"]),
                     " ".join(plain_text(row["preview"]).split()),
                     row["id"] in path,
+                    mark_in(object_in(row["extra"])) if row["extra"] else "",
                 )
                 for row in rows
             ]
@@ -519,6 +623,12 @@ def _with_swipes(connection: Connection, rows: Sequence[Row]) -> list[Message]:
     return [_message(row, order[row["parent_id"]]) for row in rows]
 
 
+def mark_in(extra: Mapping[str, Any]) -> str:
+    """The mark in the `extra` of a message."""
+    found = extra.get(MARK)
+    return found if isinstance(found, str) else ""
+
+
 def role_in(cell: object) -> MessageRole:
     """A role; the words of one that nobody knows are nobody's."""
     return _ROLES.get(cell, "system")
@@ -569,6 +679,22 @@ def _conversation(row: Row) -> Conversation:
         length=whole_number(row["length"]),
         group_id=row["group_id"] or "",
         reply_start=object_in(row["reply_start"]),
+        pinned=bool(row["pinned"]),
+    )
+
+
+def _last_words(row: Row) -> LastWords:
+    role = row["role"]
+    return LastWords(
+        id=row["id"],
+        character_id=row["character_id"] or "",
+        group_id=row["group_id"] or "",
+        title=plain_text(row["title"]),
+        name=plain_text(row["owner"]),
+        speaker=plain_text(row["speaker"]),
+        role=role if role in _ROLES else "assistant",
+        words=plain_text(row["words"]),
+        updated_at=moment_in(row["updated_at"]),
     )
 
 

@@ -149,7 +149,9 @@ class Memories:
 
     async def covered(self, memory_id: str) -> Sequence[str]:
         """Ids of the messages it covers, oldest first."""
-        return await self._database.read(lambda c: [one for one, _ in coverage_of(c, memory_id)])
+        return await self._database.read(
+            lambda c: [message_id for message_id, _ in coverage_of(c, memory_id)]
+        )
 
 
 # -- messages -----------------------------------------------------------------------------------------------
@@ -211,15 +213,15 @@ def chain(connection: Connection, first: str, last: str) -> list[str]:
 
 def fingerprints(connection: Connection, ids: Sequence[str]) -> list[tuple[str, str]]:
     """Each message with its fingerprint."""
-    found: dict[str, str] = {}
+    fingerprint_of: dict[str, str] = {}
     for start in range(0, len(ids), 500):
         some = ids[start : start + 500]
         marks = ",".join("?" * len(some))
         for row in connection.execute(
             f"SELECT id, role, content FROM messages WHERE id IN ({marks})", list(some)
         ):
-            found[row["id"]] = fingerprint(plain_text(row["role"]), plain_text(row["content"]))
-    return [(one, found.get(one, "")) for one in ids]
+            fingerprint_of[row["id"]] = fingerprint(plain_text(row["role"]), plain_text(row["content"]))
+    return [(message_id, fingerprint_of.get(message_id, "")) for message_id in ids]
 
 
 # -- memories -----------------------------------------------------------------------------------------------
@@ -363,14 +365,14 @@ def coverage_of(connection: Connection, memory_id: str) -> list[tuple[str, str]]
 def coverages(connection: Connection, conversation_id: str, kinds: Sequence[str]) -> dict[str, list[str]]:
     """Ids of the covered messages, oldest first, by the id of the memory, for memories of these kinds."""
     marks = ",".join("?" * len(kinds))
-    found: dict[str, list[str]] = {}
+    coverage: dict[str, list[str]] = {}
     for row in connection.execute(
         "SELECT memories.id, message_id FROM memories JOIN memory_coverage ON number = memory "
         f"WHERE conversation_id = ? AND kind IN ({marks}) ORDER BY number, place",
         (conversation_id, *kinds),
     ):
-        found.setdefault(row[0], []).append(row[1])
-    return found
+        coverage.setdefault(row[0], []).append(row[1])
+    return coverage
 
 
 def settle_memories(connection: Connection, conversation_id: str) -> None:
@@ -386,15 +388,15 @@ def settle_memories(connection: Connection, conversation_id: str) -> None:
 
 def pick(stored: Sequence[Memory], name: str) -> Memory:
     """See `Memories.find`."""
-    wanted = name.strip().casefold()
-    for one in stored:
-        if wanted and wanted in (one.id, one.title.casefold(), one.name.casefold()):
-            return one
+    key = name.strip().casefold()
+    for memory in stored:
+        if key and key in (memory.id, memory.title.casefold(), memory.name.casefold()):
+            return memory
     for fits in (_begins, _has_word):
-        close = [one for one in stored if wanted and fits(one, wanted)]
+        close = [memory for memory in stored if key and fits(memory, key)]
         if len(close) == 1:
             return close[0]
-    raise _missing(name, [one.name for one in stored])
+    raise _missing(name, [memory.name for memory in stored])
 
 
 def tokens_of(memory: Memory) -> int:
@@ -418,17 +420,17 @@ def _has_word(memory: Memory, wanted: str) -> bool:
 def _missing(name: str, names: Iterable[str]) -> NotFound:
     import difflib
 
-    by_key = {one.casefold(): one for one in names}
-    wanted = name.strip().casefold()
-    near = {each: None for each in by_key if wanted and wanted in each}
-    near |= dict.fromkeys(difflib.get_close_matches(wanted, by_key, 3, 0.4))
-    shown = ", ".join(by_key[each] for each in list(near)[:3])
+    by_key = {name.casefold(): name for name in names}
+    key = name.strip().casefold()
+    near = {each: None for each in by_key if key and key in each}
+    near |= dict.fromkeys(difflib.get_close_matches(key, by_key, 3, 0.4))
+    suggestions = ", ".join(by_key[each] for each in list(near)[:3])
     return NotFound(
         "MEMORY_NOT_FOUND",
         f"There is no memory {name!r} in this conversation.",
-        f"Like it: {shown}." if shown else "`lunalux memory list ID` shows them all.",
+        f"Like it: {suggestions}." if suggestions else "`lunalux memory list ID` shows them all.",
         name=name,
-        **({"near": shown, "kind": "near"} if shown else {}),
+        **({"near": suggestions, "kind": "near"} if suggestions else {}),
     )
 
 
@@ -482,7 +484,7 @@ def _cells(memory: Memory) -> tuple[Any, ...]:
         int(memory.pinned),
         memory.state,
         memory.reason,
-        _json([dict(one) for one in memory.sources]),
+        _json([dict(source) for source in memory.sources]),
         _json(list(memory.parts)),
         memory.made_by,
         memory.instruction,
@@ -498,7 +500,7 @@ def _memory(row: Row, sound: bool) -> Memory:
     return Memory(
         id=row["id"],
         conversation_id=row["conversation_id"],
-        kind=next((one for one in KINDS if one == kind), "fact"),
+        kind=next((name for name in KINDS if name == kind), "fact"),
         text=plain_text(row["text"]),
         title=plain_text(row["title"]),
         keywords=texts_in(row["keywords"]),
@@ -507,9 +509,11 @@ def _memory(row: Row, sound: bool) -> Memory:
         speaker=plain_text(row["speaker"]),
         tokens=whole_number(row["tokens"]),
         pinned=bool(row["pinned"]),
-        state=next((one for one in _STATES if one == state), "fresh"),
+        state=next((name for name in _STATES if name == state), "fresh"),
         reason=plain_text(row["reason"]),
-        sources=tuple(one for one in sources if isinstance(one, dict)) if isinstance(sources, list) else (),
+        sources=tuple(source for source in sources if isinstance(source, dict))
+        if isinstance(sources, list)
+        else (),
         parts=texts_in(row["parts"]),
         made_by=plain_text(row["made_by"]),
         instruction=plain_text(row["instruction"]),

@@ -92,6 +92,18 @@ class Tags:
         """The tags of each of these characters, or of all; one that has none is left out."""
         return await self._database.read(lambda c: tags_of(c, character_ids))
 
+    async def of_groups(self) -> Mapping[str, Sequence[Tag]]:
+        """The tags of every group that has some, by the group's id."""
+
+        def query(connection: Connection) -> dict[str, list[Tag]]:
+            tags = {tag.id: tag for tag in load_tags(connection)}
+            found: dict[str, list[Tag]] = {}
+            for group_id, tag_id in connection.execute("SELECT group_id, tag_id FROM group_tags"):
+                found.setdefault(group_id, []).append(tags[tag_id])
+            return found
+
+        return await self._database.read(query)
+
     async def add(self, name: str, character_ids: Iterable[str] = ()) -> Tagging:
         """Tag characters; a tag of that name is made where there is none.
 
@@ -236,10 +248,10 @@ def tag_characters(connection: Connection, tag: Tag, character_ids: Sequence[str
     added = []
     for identity in character_ids:
         load_character(connection, identity)
-        done = connection.execute(
+        cursor = connection.execute(
             "INSERT OR IGNORE INTO character_tags (character_id, tag_id) VALUES (?,?)", (identity, tag.id)
         )
-        if done.rowcount > 0:
+        if cursor.rowcount > 0:
             added.append(identity)
     return Tagging(load_tag(connection, tag.id), added=tuple(added))
 
@@ -253,10 +265,10 @@ def untag_characters(connection: Connection, tag: Tag, character_ids: Sequence[s
 def _untag(connection: Connection, tag_id: str, character_ids: Sequence[str]) -> tuple[str, ...]:
     removed = []
     for identity in character_ids:
-        done = connection.execute(
+        cursor = connection.execute(
             "DELETE FROM character_tags WHERE character_id = ? AND tag_id = ?", (identity, tag_id)
         )
-        if done.rowcount > 0:
+        if cursor.rowcount > 0:
             removed.append(identity)
     return tuple(removed)
 
@@ -269,37 +281,37 @@ def tag_group(connection: Connection, tag: Tag, group_id: str) -> None:
 def tags_of(connection: Connection, character_ids: Collection[str] | None) -> dict[str, list[Tag]]:
     """See `Tags.of`."""
     tags = {tag.id: (place, tag) for place, tag in enumerate(load_tags(connection))}
-    found: dict[str, list[tuple[int, Tag]]] = {}
+    tagged: dict[str, list[tuple[int, Tag]]] = {}
     rows: Iterable[Row] = connection.execute("SELECT character_id, tag_id FROM character_tags")
     if character_ids is not None and len(character_ids) == 1:
         rows = connection.execute(
             "SELECT character_id, tag_id FROM character_tags WHERE character_id = ?", tuple(character_ids)
         )
-    wanted = None if character_ids is None else set(character_ids)
+    ids = None if character_ids is None else set(character_ids)
     for character_id, tag_id in rows:
-        if (wanted is None or character_id in wanted) and tag_id in tags:
-            found.setdefault(character_id, []).append(tags[tag_id])
+        if (ids is None or character_id in ids) and tag_id in tags:
+            tagged.setdefault(character_id, []).append(tags[tag_id])
     return {
-        identity: [tag for _, tag in sorted(those, key=lambda one: one[0])]
-        for identity, those in found.items()
+        identity: [tag for _, tag in sorted(those, key=lambda pair: pair[0])]
+        for identity, those in tagged.items()
     }
 
 
 def pick(tags: Sequence[Tag], name: str) -> Tag:
     """See `Tags.find`."""
-    wanted = tag_key(name)
-    for one in tags:
-        if one.id == name or (wanted and tag_key(one.name) == wanted):
-            return one
+    key = tag_key(name)
+    for tag in tags:
+        if tag.id == name or (key and tag_key(tag.name) == key):
+            return tag
     for fits in (str.startswith, _has_word):
-        close = [one for one in tags if wanted and fits(tag_key(one.name), wanted)]
+        close = [tag for tag in tags if key and fits(tag_key(tag.name), key)]
         if len(close) == 1:
             return close[0]
     import difflib
 
-    names = {tag_key(one.name): one.name for one in tags}
-    near = {each: None for each in names if wanted and wanted in each}
-    near |= dict.fromkeys(difflib.get_close_matches(wanted, names, 3, 0.5))
+    names = {tag_key(tag.name): tag.name for tag in tags}
+    near = {each: None for each in names if key and key in each}
+    near |= dict.fromkeys(difflib.get_close_matches(key, names, 3, 0.5))
     raise _missing(name, ", ".join(names[each] for each in list(near)[:3]))
 
 
@@ -328,7 +340,7 @@ def _tag(row: Row) -> Tag:
     return Tag(
         id=row["id"],
         name=plain_text(row["name"]),
-        folder=next((one for one in FOLDERS if one == row["folder"]), "none"),
+        folder=next((folder for folder in FOLDERS if folder == row["folder"]), "none"),
         hidden=bool(row["hidden"]),
         position=whole_number(row["position"]),
         extra=object_in(row["extra"]),

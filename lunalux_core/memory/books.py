@@ -63,15 +63,15 @@ def memory_book(connection: Connection, conversation_id: str) -> dict[str, Any]:
     """
     place = load_conversation(connection, conversation_id)
     numbers = _numbers(connection, place.head_id)
-    memories = [one for one in load_memories(connection, conversation_id) if one.state != "failed"]
-    entries = tuple(_entry(uid, one) for uid, one in enumerate(memories))
+    memories = [memory for memory in load_memories(connection, conversation_id) if memory.state != "failed"]
+    entries = tuple(_entry(uid, memory) for uid, memory in enumerate(memories))
     document = write_world_info(Book(place.title or "Memories", entries))
-    for uid, one in enumerate(memories):
+    for uid, memory in enumerate(memories):
         written = document["entries"][str(uid)]
         written[MARK] = True
-        if one.first in numbers and one.last in numbers:
-            written[START], written[END] = numbers[one.first], numbers[one.last]
-        written[OURS] = _own(connection, one)
+        if memory.first in numbers and memory.last in numbers:
+            written[START], written[END] = numbers[memory.first], numbers[memory.last]
+        written[OURS] = _own(connection, memory)
     return document
 
 
@@ -80,15 +80,15 @@ def memory_text(connection: Connection, conversation_id: str) -> str:
     place = load_conversation(connection, conversation_id)
     numbers = _numbers(connection, place.head_id)
     parts = [f"# {place.title or 'Memories'}\n"]
-    for one in load_memories(connection, conversation_id):
-        if one.state == "failed":
+    for memory in load_memories(connection, conversation_id):
+        if memory.state == "failed":
             continue
-        told: list[str] = [one.kind]
-        if one.first in numbers and one.last in numbers:
-            told.append(f"messages {numbers[one.first]}-{numbers[one.last]}")
-        told += [f"keywords: {', '.join(one.keywords)}"] if one.keywords else []
-        told += ["pinned"] if one.pinned else []
-        parts.append(f"## {one.name}\n\n*{' · '.join(told)}*\n\n{one.text.strip()}\n")
+        facts: list[str] = [memory.kind]
+        if memory.first in numbers and memory.last in numbers:
+            facts.append(f"messages {numbers[memory.first]}-{numbers[memory.last]}")
+        facts += [f"keywords: {', '.join(memory.keywords)}"] if memory.keywords else []
+        facts += ["pinned"] if memory.pinned else []
+        parts.append(f"## {memory.name}\n\n*{' · '.join(facts)}*\n\n{memory.text.strip()}\n")
     return "\n".join(parts)
 
 
@@ -114,11 +114,11 @@ def _own(connection: Connection, memory: Memory) -> dict[str, Any]:
         "id": memory.id,
         "kind": memory.kind,
         "title": memory.title,
-        "coverage": [list(one) for one in coverage_of(connection, memory.id)],
+        "coverage": [list(pair) for pair in coverage_of(connection, memory.id)],
         "speaker": memory.speaker,
         "pinned": memory.pinned,
         "state": memory.state,
-        "sources": [dict(one) for one in memory.sources],
+        "sources": [dict(source) for source in memory.sources],
         "parts": list(memory.parts),
         "made_by": memory.made_by,
         "instruction": memory.instruction,
@@ -132,28 +132,28 @@ def _own(connection: Connection, memory: Memory) -> dict[str, Any]:
 def read_memory_book(document: Any, name: str, conversation_id: str) -> tuple[list[_Read], list[str]]:
     """The memories of a worldbook. Raises InvalidInput (WORLDBOOK_UNKNOWN)."""
     read = read_book(document, name)
-    found: list[_Read] = []
+    records: list[_Read] = []
     off = 0
     for entry in read.book.entries:
         if entry.disabled:
             off += 1
         elif entry.content.strip():
-            found.append(_from_entry(entry, conversation_id))
+            records.append(_from_entry(entry, conversation_id))
     notes = [f"{off} entries are switched off and were left out."] if off else []
-    return found, notes
+    return records, notes
 
 
 def read_memory_text(text: str, conversation_id: str) -> list[_Read]:
     """The memories of a Markdown file: one for each heading of the second level."""
-    found = []
+    records = []
     for section in re.split(r"(?m)^##[ \t]+", text)[1:]:
         heading, _, body = section.partition("\n")
         lines = body.strip().split("\n")
         meta = _META.match(lines[0].strip()) if lines else None
         kind = meta["kind"] if meta and meta["kind"] in KINDS else "summary"
-        told = [one.strip() for one in meta["rest"].split(" · ")] if meta else []
-        words = next((one.partition(":")[2] for one in told if one.startswith("keywords:")), "")
-        span = next((m for one in told if (m := re.fullmatch(r"messages (\d{1,7})-(\d{1,7})", one))), None)
+        facts = [fact.strip() for fact in meta["rest"].split(" · ")] if meta else []
+        words = next((fact.partition(":")[2] for fact in facts if fact.startswith("keywords:")), "")
+        span = next((m for fact in facts if (m := re.fullmatch(r"messages (\d{1,7})-(\d{1,7})", fact))), None)
         content = "\n".join(lines[1:] if meta else lines).strip()
         if not content:
             continue
@@ -166,31 +166,31 @@ def read_memory_text(text: str, conversation_id: str) -> list[_Read]:
             kind,
             clean(content)[:LONGEST_TEXT],
             title,
-            tuple(filter(None, (clean_line(one, 200).strip() for one in words.split(",")))),
-            pinned="pinned" in told,
+            tuple(filter(None, (clean_line(word, 200).strip() for word in words.split(",")))),
+            pinned="pinned" in facts,
         )
-        found.append(_Read(memory, (int(span[1]), int(span[2])) if span else None))
-    return found
+        records.append(_Read(memory, (int(span[1]), int(span[2])) if span else None))
+    return records
 
 
-def store_memories(connection: Connection, conversation_id: str, found: Sequence[_Read]) -> Imported:
+def store_memories(connection: Connection, conversation_id: str, records: Sequence[_Read]) -> Imported:
     """Store what was read, within a transaction; what is there with the same words and range is left.
 
     Raises:
         NotFound: CONVERSATION_NOT_FOUND.
     """
     path = path_ids(connection, load_conversation(connection, conversation_id).head_id)[::-1]
-    known = {_same(one) for one in load_memories(connection, conversation_id)}
+    known_texts = {_same(memory) for memory in load_memories(connection, conversation_id)}
     stored: list[Memory] = []
     named: dict[str, str] = {}
     skipped = strayed = 0
-    for one in found:
-        memory, coverage = _placed(connection, one, path)
-        strayed += bool(one.numbers or one.coverage) and not memory.last
-        if _same(memory) in known:
+    for record in records:
+        memory, coverage = _placed(connection, record, path)
+        strayed += bool(record.numbers or record.coverage) and not memory.last
+        if _same(memory) in known_texts:
             skipped += 1
             continue
-        known.add(_same(memory))
+        known_texts.add(_same(memory))
         parts = tuple(named.get(part, part) for part in memory.parts)
         kept = add_memory(connection, replace(memory, id="", parts=parts), coverage)
         if memory.id:
@@ -218,12 +218,12 @@ def _from_entry(entry: Entry, conversation_id: str) -> _Read:
         kind,  # type: ignore[arg-type]
         clean(entry.content)[:LONGEST_TEXT],
         clean_line(as_text(own.get("title")) if own else entry.comment, _LONGEST_LINE),
-        tuple(clean_line(one, 200) for one in entry.keys),
+        tuple(clean_line(key, 200) for key in entry.keys),
         speaker=clean_line(as_text(own.get("speaker")), 200),
         pinned=as_flag(own.get("pinned")) if own else entry.constant,
         state="edited" if own.get("state") == "edited" else "fresh",
-        sources=tuple(one for one in _objects(own.get("sources"))),
-        parts=tuple(one for one in own.get("parts") or () if isinstance(one, str)),
+        sources=tuple(source for source in _objects(own.get("sources"))),
+        parts=tuple(part for part in own.get("parts") or () if isinstance(part, str)),
         made_by=clean_line(as_text(own.get("made_by")), 200) or "import",
         instruction=clean_line(as_text(own.get("instruction")), 200),
         created_at=as_optional_integer(own.get("created_at")) or 0,
@@ -232,26 +232,26 @@ def _from_entry(entry: Entry, conversation_id: str) -> _Read:
     numbers = (start, end) if start is not None and end is not None else None
     pairs = own.get("coverage")
     coverage = tuple(
-        (one[0], one[1])
-        for one in (pairs if isinstance(pairs, list) else ())
-        if isinstance(one, list) and len(one) == 2 and all(isinstance(part, str) for part in one)
+        (pair[0], pair[1])
+        for pair in (pairs if isinstance(pairs, list) else ())
+        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, str) for part in pair)
     )
     return _Read(memory, numbers, coverage)
 
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _placed(
-    connection: Connection, one: _Read, path: Sequence[str]
+    connection: Connection, record: _Read, path: Sequence[str]
 ) -> tuple[Memory, Sequence[tuple[str, str]] | None]:
     """The memory at its messages: our own file's where they are here, else those with its numbers."""
-    memory = one.memory
-    if one.coverage and _here(connection, memory.conversation_id, one.coverage[-1][0]):
-        return replace(memory, first=one.coverage[0][0], last=one.coverage[-1][0]), one.coverage
-    if one.numbers is not None:
-        start, end = sorted(one.numbers)
+    memory = record.memory
+    if record.coverage and _here(connection, memory.conversation_id, record.coverage[-1][0]):
+        return replace(memory, first=record.coverage[0][0], last=record.coverage[-1][0]), record.coverage
+    if record.numbers is not None:
+        start, end = sorted(record.numbers)
         if 0 <= start <= end < len(path):
             return replace(memory, first=path[start], last=path[end]), None
     return memory, ()

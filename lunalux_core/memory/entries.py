@@ -28,9 +28,9 @@ def add_entry(connection: Connection, memory: Memory, first: str = "", last: str
     """
     first, last = first or last, last or first
     if memory.kind == "marked" and not memory.text.strip() and last:
-        said = [load_message(connection, one) for one in chain(connection, first, last)]
-        speaker = memory.speaker or said[0].name
-        memory = replace(memory, text="\n\n".join(one.content for one in said), speaker=speaker)
+        messages = [load_message(connection, message_id) for message_id in chain(connection, first, last)]
+        speaker = memory.speaker or messages[0].name
+        memory = replace(memory, text="\n\n".join(message.content for message in messages), speaker=speaker)
     return add_memory(connection, replace(memory, first=first, last=last))
 
 
@@ -43,31 +43,31 @@ def merge_entries(connection: Connection, ids: Sequence[str], title: str = "", t
     Raises:
         InvalidInput: MEMORY_MERGE for fewer than two or different kinds, MEMORY_RANGE for two branches.
     """
-    memories = [load_memory(connection, one) for one in dict.fromkeys(ids)]
-    if len(memories) < 2 or len({one.kind for one in memories}) > 1:
+    memories = [load_memory(connection, memory_id) for memory_id in dict.fromkeys(ids)]
+    if len(memories) < 2 or len({memory.kind for memory in memories}) > 1:
         raise InvalidInput(
             "MEMORY_MERGE", "Only memories of one kind can become one.", "Choose two or more of them."
         )
-    placed = [one for one in memories if one.last]
-    placed.sort(key=lambda one: load_message(connection, one.last).depth)
-    ordered = [*placed, *(one for one in memories if not one.last)]
-    ends = [end for one in placed for end in (one.first, one.last)]
-    first = min(ends, key=lambda one: load_message(connection, one).depth) if ends else ""
-    made = Memory(
+    placed = [memory for memory in memories if memory.last]
+    placed.sort(key=lambda memory: load_message(connection, memory.last).depth)
+    ordered = [*placed, *(memory for memory in memories if not memory.last)]
+    ends = [end for memory in placed for end in (memory.first, memory.last)]
+    first = min(ends, key=lambda end: load_message(connection, end).depth) if ends else ""
+    merged = Memory(
         "",
         memories[0].conversation_id,
         memories[0].kind,
-        text or "\n\n".join(one.text for one in ordered if one.text),
-        title or next((one.title for one in ordered if one.title), ""),
-        tuple(dict.fromkeys(word for one in ordered for word in one.keywords)),
+        text or "\n\n".join(memory.text for memory in ordered if memory.text),
+        title or next((memory.title for memory in ordered if memory.title), ""),
+        tuple(dict.fromkeys(word for memory in ordered for word in memory.keywords)),
         first,
         placed[-1].last if placed else "",
-        pinned=any(one.pinned for one in memories),
+        pinned=any(memory.pinned for memory in memories),
         state="edited",
     )
-    stored = add_memory(connection, made)
-    for one in memories:
-        remove_memory(connection, one.id)
+    stored = add_memory(connection, merged)
+    for memory in memories:
+        remove_memory(connection, memory.id)
     return stored
 
 
@@ -80,7 +80,7 @@ def split_entry(
         InvalidInput: MEMORY_SPLIT, the message is not inside its range; MEMORY_EMPTY.
     """
     memory = load_memory(connection, memory_id)
-    covered = [one for one, _ in coverage_of(connection, memory_id)]
+    covered = [message_id for message_id, _ in coverage_of(connection, memory_id)]
     if at not in covered[1:]:
         raise InvalidInput(
             "MEMORY_SPLIT",
@@ -88,9 +88,9 @@ def split_entry(
             "Choose a message behind its first one.",
         )
     place = covered.index(at)
-    made = []
+    parts = []
     for part, text in ((covered[:place], texts[0]), (covered[place:], texts[1])):
         half = replace(memory, id="", text=text, first=part[0], last=part[-1], state="edited", sources=())
-        made.append(add_memory(connection, half))
+        parts.append(add_memory(connection, half))
     remove_memory(connection, memory_id)
-    return made[0], made[1]
+    return parts[0], parts[1]

@@ -39,11 +39,11 @@ class MemoryReader:
         ready = self._of(connection, conversation_id)
         if not ready.names:
             return None
-        usable = tuple(one for one, last in ready.placed if not last or last in path)
+        usable = tuple(memory for memory, last in ready.placed if not last or last in path)
         unusable: dict[LeftWhy, list[str]] = {why: list(ids) for why, ids in ready.unusable.items()}
         if len(usable) < len(ready.placed):
-            here = {one.id for one in usable}
-            away = [one.id for one, _ in ready.placed if one.id not in here]
+            here = {memory.id for memory in usable}
+            away = [memory.id for memory, _ in ready.placed if memory.id not in here]
             unusable.setdefault("stale", []).extend(away)
         return StoryMemory(usable, unusable, ready.covered, ready.keywords, ready.names)
 
@@ -62,18 +62,18 @@ def _read(connection: Connection, conversation_id: str, revision: int) -> _Ready
     memories = load_memories(connection, conversation_id)
     unusable: dict[LeftWhy, list[str]] = {}
     placed = []
-    for one in memories:
-        if one.state == "failed" or not one.text.strip():
-            unusable.setdefault("failed", []).append(one.id)
-        elif not one.sound:
-            unusable.setdefault("stale", []).append(one.id)
-        elif one.kind != "tracker":
-            placed.append((one, one.last))
+    for memory in memories:
+        if memory.state == "failed" or not memory.text.strip():
+            unusable.setdefault("failed", []).append(memory.id)
+        elif not memory.sound:
+            unusable.setdefault("stale", []).append(memory.id)
+        elif memory.kind != "tracker":
+            placed.append((memory, memory.last))
     return _Ready(
         revision,
         tuple(placed),
         unusable,
         coverages(connection, conversation_id, STANDING_IN),
-        Keywords([one for one, _ in placed]),
-        {one.id: one.name for one in memories},
+        Keywords([memory for memory, _ in placed]),
+        {memory.id: memory.name for memory in memories},
     )

@@ -46,31 +46,31 @@ class Keywords:
     """The keywords of many memories, made ready once for all turns until one of them changes."""
 
     def __init__(self, memories: Sequence[Memory]) -> None:
-        self._memories = [one for one in memories if one.keywords]
+        self._memories = [memory for memory in memories if memory.keywords]
         settings = WorldbookSettings(whole_words="auto")
         self._matcher = Matcher(settings, Tools(str, len, lambda: 0.0, lambda source, flags, text: None))
-        entries = [Entry(place, keys=one.keywords) for place, one in enumerate(self._memories)]
+        entries = [Entry(place, keys=memory.keywords) for place, memory in enumerate(self._memories)]
         self._entries = entries
-        self._index = Index([Candidate(at, "", one) for at, one in enumerate(entries)], self._matcher)
+        self._index = Index([Candidate(at, "", entry) for at, entry in enumerate(entries)], self._matcher)
 
     def called(self, texts: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """The keywords that stand in any of the texts, by the id of their memory."""
         text = "\n".join(texts)
         hay = Haystack(text)
-        found = {}
+        keys_of = {}
         for place in sorted(self._index.look(text) | self._index.always):
             entry = self._entries[place]
             keys = [key for key in entry.keys if self._matcher.matches(key, entry, hay)]
             if keys:
-                found[self._memories[place].id] = keys
-        return found
+                keys_of[self._memories[place].id] = keys
+        return keys_of
 
 
 def by_keywords(memories: Sequence[Memory], called: Mapping[str, Sequence[str]]) -> list[str]:
     """Ids of the memories that are called for: those with the most words first, the later ones before."""
-    place = {one.id: number for number, one in enumerate(memories)}
-    known = [one for one in called if one in place]
-    return sorted(known, key=lambda one: (-len(called[one]), -place[one]))
+    place = {memory.id: number for number, memory in enumerate(memories)}
+    present = [memory_id for memory_id in called if memory_id in place]
+    return sorted(present, key=lambda memory_id: (-len(called[memory_id]), -place[memory_id]))
 
 
 def fused(rankings: Sequence[Sequence[str]]) -> list[str]:
@@ -79,19 +79,23 @@ def fused(rankings: Sequence[Sequence[str]]) -> list[str]:
     for ranking in rankings:
         for place, identity in enumerate(ranking, 1):
             scores[identity] = scores.get(identity, 0.0) + 1 / (RANK_CONSTANT + place)
-    return sorted(scores, key=lambda one: -scores[one])
+    return sorted(scores, key=lambda memory_id: -scores[memory_id])
 
 
 def searched(memories: Sequence[Memory], query: str) -> list[Memory]:
     """Memories that a query calls for by their keywords, or that have its words; the closest first."""
     called = by_keywords(memories, Keywords(memories).called([query]))
     words = _words(query)
-    counts = {one.id: _hits(one, words) for one in memories}
-    worded = sorted((one.id for one in memories if counts[one.id]), key=lambda one: -counts[one])
+    counts = {memory.id: _hits(memory, words) for memory in memories}
+    worded = sorted(
+        (memory.id for memory in memories if counts[memory.id]), key=lambda memory_id: -counts[memory_id]
+    )
     whole = query.strip().casefold()
-    exact = [one.id for one in memories if whole and whole in f"{one.title}\n{one.text}".casefold()]
-    by_id = {one.id: one for one in memories}
-    return [by_id[one] for one in fused([exact, called, worded])]
+    exact = [
+        memory.id for memory in memories if whole and whole in f"{memory.title}\n{memory.text}".casefold()
+    ]
+    by_id = {memory.id: memory for memory in memories}
+    return [by_id[memory_id] for memory_id in fused([exact, called, worded])]
 
 
 def _words(query: str) -> list[str]:

@@ -23,7 +23,7 @@ def memory_row(memory: Memory, path: Collection[str]) -> dict[str, Any]:
         "tokens": memory.tokens,
         "pinned": memory.pinned,
         "status": memory.status(path),
-        "sources": [dict(one) for one in memory.sources],
+        "sources": [dict(source) for source in memory.sources],
         "made_by": memory.made_by,
     }
     if memory.reason:

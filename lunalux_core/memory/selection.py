@@ -79,7 +79,7 @@ class Selection:
 
     @property
     def tokens(self) -> int:
-        return sum(one.memory.tokens for one in (*self.stable, *self.recalled))
+        return sum(used.memory.tokens for used in (*self.stable, *self.recalled))
 
     def record(self, names: Mapping[str, str], replaced: int) -> dict[str, Any]:
         """For the record of a turn: every memory used and left out, with the reason."""
@@ -89,22 +89,24 @@ class Selection:
             "replaced_messages": replaced,
             "used": [
                 {
-                    "id": one.memory.id,
-                    "name": one.memory.name,
-                    "kind": one.memory.kind,
-                    "why": one.why,
-                    "by": list(one.by),
+                    "id": used.memory.id,
+                    "name": used.memory.name,
+                    "kind": used.memory.kind,
+                    "why": used.why,
+                    "by": list(used.by),
                     "place": place,
-                    "tokens": one.memory.tokens,
+                    "tokens": used.memory.tokens,
                 }
                 for place, part in (("stable", self.stable), ("recalled", self.recalled))
-                for one in part
+                for used in part
             ],
             "left_out": [
                 {
                     "why": why,
                     "count": len(ids),
-                    "memories": [{"id": one, "name": names.get(one, "")} for one in ids[:MOST_NAMED]],
+                    "memories": [
+                        {"id": memory_id, "name": names.get(memory_id, "")} for memory_id in ids[:MOST_NAMED]
+                    ],
                 }
                 for why, ids in self.left.items()
                 if ids
@@ -132,7 +134,7 @@ def select(
 
 def nothing(story: StoryMemory, why: LeftWhy) -> Selection:
     """A selection that uses nothing, for one reason."""
-    return Selection(left={**story.unusable, why: [one.id for one in story.usable]})
+    return Selection(left={**story.unusable, why: [memory.id for memory in story.usable]})
 
 
 class _Filling:
@@ -141,7 +143,7 @@ class _Filling:
     def __init__(self, story: StoryMemory, budget: int, speaker: Collection[str]) -> None:
         self._story = story
         self._budget = budget
-        self._speaker = {one.casefold() for one in speaker}
+        self._speaker = {name.casefold() for name in speaker}
         self._used: dict[str, Used] = {}
         self._left: dict[LeftWhy, list[str]] = {why: list(ids) for why, ids in story.unusable.items()}
         self._out: set[str] = set()
@@ -152,17 +154,19 @@ class _Filling:
         self, rankings: Sequence[tuple[str, Sequence[str]]], reasons: Mapping[str, Sequence[str]]
     ) -> Selection:
         groups: dict[str, list[Memory]] = {}
-        for one in self._story.usable:
-            groups.setdefault("pinned" if one.pinned else one.kind, []).append(one)
-        self._take_pinned([one for one in groups.get("pinned", ()) if not self._foreign(one)])
-        told = [*groups.get("fact", ()), *groups.get("marked", ())]
-        told.sort(key=lambda one: (one.made_by == PERSON, one.number), reverse=True)
+        for memory in self._story.usable:
+            groups.setdefault("pinned" if memory.pinned else memory.kind, []).append(memory)
+        self._take_pinned([memory for memory in groups.get("pinned", ()) if not self._foreign(memory)])
+        facts = [*groups.get("fact", ()), *groups.get("marked", ())]
+        facts.sort(key=lambda memory: (memory.made_by == PERSON, memory.number), reverse=True)
         self._take(
-            told, lambda one: "fact" if one.kind == "fact" else "marked", int(self._stable * FACT_SHARE)
+            facts,
+            lambda memory: "fact" if memory.kind == "fact" else "marked",
+            int(self._stable * FACT_SHARE),
         )
         self._take(groups.get("chapter", [])[::-1], lambda _: "chapter", self._stable)
         self._skip_parts()
-        summaries = [one for one in groups.get("summary", ())[::-1] if one.id not in self._out]
+        summaries = [memory for memory in groups.get("summary", ())[::-1] if memory.id not in self._out]
         self._take(summaries, lambda _: "summary", self._stable, contiguous=True)
         self._drop_told()
         stable = self._in_order(self._used)
@@ -187,12 +191,12 @@ class _Filling:
 
     def _take_pinned(self, pinned: Sequence[Memory]) -> None:
         spent, most = 0, int(self._budget * PINNED_SHARE)
-        for one in reversed(pinned):
-            if spent + one.tokens > most:
-                self._leave(one, "budget")
+        for memory in reversed(pinned):
+            if spent + memory.tokens > most:
+                self._leave(memory, "budget")
                 continue
-            spent += one.tokens
-            self._used[one.id] = Used(one, "pinned")
+            spent += memory.tokens
+            self._used[memory.id] = Used(memory, "pinned")
         self._spent += spent
 
     def _take(
@@ -204,40 +208,40 @@ class _Filling:
         contiguous: bool = False,
     ) -> None:
         """Take what fits, the newest first; `contiguous` ends at the first that does not."""
-        for one in newest_first:
-            if one.tokens > self._stable:
-                self._left.setdefault("too_long", []).append(one.id)
+        for memory in newest_first:
+            if memory.tokens > self._stable:
+                self._left.setdefault("too_long", []).append(memory.id)
                 continue
-            if self._spent + one.tokens > most:
+            if self._spent + memory.tokens > most:
                 if contiguous:
                     break
                 continue
-            self._spent += one.tokens
-            self._used[one.id] = Used(one, why(one))
+            self._spent += memory.tokens
+            self._used[memory.id] = Used(memory, why(memory))
 
     def _skip_parts(self) -> None:
         """What a chapter in the prompt tells, its summaries need not."""
         chapters = [used.memory for used in self._used.values() if used.memory.kind == "chapter"]
-        parts = {part for one in chapters for part in one.parts}
-        for one in self._story.usable:
-            if one.id in parts and one.id not in self._used:
-                self._out.add(one.id)
-                self._left.setdefault("in_chapter", []).append(one.id)
+        parts = {part for chapter in chapters for part in chapter.parts}
+        for memory in self._story.usable:
+            if memory.id in parts and memory.id not in self._used:
+                self._out.add(memory.id)
+                self._left.setdefault("in_chapter", []).append(memory.id)
 
     def _drop_told(self) -> None:
         """Events of messages that a summary in the prompt tells of are told twice otherwise."""
-        told = {
+        message_ids = {
             message
             for used in self._used.values()
             if used.memory.kind in STANDING_IN
             for message in self._story.covered.get(used.memory.id, ())
         }
         for used in list(self._used.values()):
-            one = used.memory
-            if one.made_by == EVENTS and not one.pinned and {one.first, one.last} <= told:
-                del self._used[one.id]
-                self._spent -= one.tokens
-                self._leave(one, "covered")
+            memory = used.memory
+            if memory.made_by == EVENTS and not memory.pinned and {memory.first, memory.last} <= message_ids:
+                del self._used[memory.id]
+                self._spent -= memory.tokens
+                self._leave(memory, "covered")
 
     def _recall(
         self,
@@ -246,46 +250,46 @@ class _Filling:
         reasons: Mapping[str, Sequence[str]],
     ) -> tuple[Used, ...]:
         """What the last messages call for, and what the one who speaks wrote down last."""
-        by_id = {one.id: one for one in self._story.usable}
+        by_id = {memory.id: memory for memory in self._story.usable}
         room = self._budget - self._spent
-        found: dict[str, Used] = {}
-        own = [one for one in journals if not self._foreign(one)]
-        for one in own[-1:]:
-            if one.tokens <= room:
-                found[one.id] = Used(one, "journal")
-                room -= one.tokens
+        recalled: dict[str, Used] = {}
+        own = [journal for journal in journals if not self._foreign(journal)]
+        for memory in own[-1:]:
+            if memory.tokens <= room:
+                recalled[memory.id] = Used(memory, "journal")
+                room -= memory.tokens
         for identity in fused([ranking for _, ranking in rankings]):
-            if identity not in by_id or identity in self._used or identity in found:
+            if identity not in by_id or identity in self._used or identity in recalled:
                 continue
-            one = by_id[identity]
-            if one.kind == "tracker":
+            memory = by_id[identity]
+            if memory.kind == "tracker":
                 continue
-            if self._foreign(one):
-                self._leave(one, "speaker")
+            if self._foreign(memory):
+                self._leave(memory, "speaker")
                 continue
-            if one.tokens > room:
-                self._leave(one, "budget")
+            if memory.tokens > room:
+                self._leave(memory, "budget")
                 continue
-            room -= one.tokens
+            room -= memory.tokens
             by = reasons.get(identity) or [name for name, ranking in rankings if identity in ranking]
-            found[identity] = Used(one, "recalled", tuple(by))
+            recalled[identity] = Used(memory, "recalled", tuple(by))
             self._out.discard(identity)
             if identity in self._left.get("in_chapter", ()):
                 self._left["in_chapter"].remove(identity)
-        self._used.update(found)
-        return self._in_order(found)
+        self._used.update(recalled)
+        return self._in_order(recalled)
 
     def _leave_rest(self) -> None:
-        named = {one for ids in self._left.values() for one in ids}
-        for one in self._story.usable:
-            if one.id in self._used or one.id in named or one.kind == "tracker":
+        named = {memory_id for ids in self._left.values() for memory_id in ids}
+        for memory in self._story.usable:
+            if memory.id in self._used or memory.id in named or memory.kind == "tracker":
                 continue
-            if self._foreign(one):
-                self._leave(one, "speaker")
-            elif one.keywords or one.kind == "journal":
-                self._leave(one, "not_called")
+            if self._foreign(memory):
+                self._leave(memory, "speaker")
+            elif memory.keywords or memory.kind == "journal":
+                self._leave(memory, "not_called")
             else:
-                self._leave(one, "budget")
+                self._leave(memory, "budget")
 
     def _replaced(self) -> frozenset[str]:
         """The messages that are told by a summary, in the prompt or called back when it is needed.
@@ -293,10 +297,12 @@ class _Filling:
         One that is too long for any prompt stands in for nothing.
         """
         long = set(self._left.get("too_long", ()))
-        usable = (one for one in self._story.usable if one.kind in STANDING_IN and one.id not in long)
-        return frozenset(message for one in usable for message in self._story.covered.get(one.id, ()))
+        usable = (
+            memory for memory in self._story.usable if memory.kind in STANDING_IN and memory.id not in long
+        )
+        return frozenset(message for memory in usable for message in self._story.covered.get(memory.id, ()))
 
     def _in_order(self, used: Mapping[str, Used]) -> tuple[Used, ...]:
         if not used:
             return ()
-        return tuple(used[one.id] for one in self._story.usable if one.id in used)
+        return tuple(used[memory.id] for memory in self._story.usable if memory.id in used)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import work
@@ -14,7 +14,7 @@ from textual.worker import Worker, WorkerState
 from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.text import clean, clean_line
 from lunalux_tui import i18n
-from lunalux_tui.actions import Action, bindings, reachable
+from lunalux_tui.actions import Action, bindings, keys_of, reachable
 from lunalux_tui.app import places
 from lunalux_tui.app.terminal_gone import lasting, watch_terminal
 from lunalux_tui.i18n import t, tell
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 APP_ACTIONS = (
     *places.ACTIONS,
     Action("app.help", "help", "f1", footer=60, priority=True),
+    Action("app.help_here", "help", "question_mark", palette=False),
     Action("app.palette", "command_palette", "ctrl+p", footer=61, priority=True, palette=False),
     Action("app.next_theme", "next_theme"),
     Action("app.plugin_panes", "plugin_panes"),
@@ -43,6 +44,7 @@ APP_ACTIONS = (
     Action("app.tour_next", "tour_next", "f7", priority=True),
     Action("app.tour_end", "tour_end", "f8", priority=True),
     Action("app.quit", "quit", "ctrl+q", footer=59, priority=True),
+    Action("go.back", "leave_place", "escape", footer=58, palette=False),
 )
 
 
@@ -144,7 +146,12 @@ class LunaluxApp(ThemedApp):
     def notify(self, message: str, *, title: str = "", markup: bool = False, **how: Any) -> None:
         """Show a notice. Every notice of every widget and plug-in comes by here, and cannot act: what would
         be an order to the terminal is removed, markup is never understood unless it is asked for."""
-        super().notify(clean(message), title=clean_line(title, 400), markup=markup, **how)
+        message, severity = clean(message), how.get("severity", "information")
+        # Above the prompt there is room; what does not fit lies at the top, never on what is being written.
+        in_chat = not title and severity != "error" and self.screen is self.chat and self.chat.is_mounted
+        if in_chat and self.chat.status.tell(message, warn=severity == "warning"):
+            return
+        super().notify(message, title=clean_line(title, 400), markup=markup, **how)
 
     def copy_to_clipboard(self, text: str) -> None:
         """Copy by the terminal, and by the system where the terminal may not listen. Nothing is copied for
@@ -207,9 +214,11 @@ class LunaluxApp(ThemedApp):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "settings":
-            return not self.screen.is_modal
+            return not self._asked_something
         if action == "go":
-            return places.exists(str(parameters[0])) and not self.screen.is_modal
+            return places.exists(str(parameters[0])) and not self._asked_something
+        if action == "leave_place":
+            return not self.screen.is_modal and self.screen is not self.chat
         if action == "sign_in_again":
             taken = self.account is not None and self.account.status == "taken_over"
             return taken and not self.screen.is_modal
@@ -219,15 +228,34 @@ class LunaluxApp(ThemedApp):
             return bool(self.chat.query("#tour"))
         return True
 
+    @property
+    def _asked_something(self) -> bool:
+        """Whether a dialog waits for an answer; the palette is none, for it leads to places."""
+        from textual.command import CommandPalette
+
+        return any(one.is_modal and not isinstance(one, CommandPalette) for one in self.screen_stack)
+
+    def action_leave_place(self) -> None:
+        """From the root of a place to the chat."""
+        self.switch_mode(places.FIRST)
+
     def action_go(self, place: str) -> None:
         """Show another place of the app."""
         self.switch_mode(place)
 
     @work(group="open", exclusive=True, exit_on_error=False)
-    async def action_settings(self, section: str) -> None:
-        """Go to a section of the settings."""
+    async def action_settings(self, section: str, at: str = "") -> None:
+        """Go to a section of the settings, to the row `at` if one is named."""
         await self.switch_mode("settings")
-        cast("SettingsScreen", self.screen).show_section(section, enter=True)
+        cast("SettingsScreen", self.screen).show_section(section, enter=True, at=at)
+
+    @work(group="open", exclusive=True, exit_on_error=False)
+    async def open_in_chat(self, open_it: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Go to the chat, and open something there."""
+        await self.switch_mode(places.FIRST)
+        await open_it()
+        await self.chat.refresh_roster()
+        self.chat.action_focus_prompt()
 
     @work(group="open", exclusive=True, exit_on_error=False)
     async def open_character(self, character_id: str) -> None:
@@ -286,11 +314,21 @@ class LunaluxApp(ThemedApp):
 
     def action_help(self) -> None:
         from lunalux_tui.app.help_dialog import HelpDialog
+        from lunalux_tui.parts.dialog import Dialog
 
         if isinstance(self.screen, HelpDialog):
             return
-        place = getattr(self.screen, "PLACE", places.FIRST)
-        self.push_screen(HelpDialog(place, list(reachable(self, self.screen)), self.keymap))
+        place = getattr(self.screen, "PLACE", "")
+        # Sections of the settings have no keys and stand in the palette, where they are looked for.
+        actions = [
+            action
+            for action in reachable(self, self.screen)
+            if action.group != "go" or (place and keys_of(action, self.keymap))
+        ]
+        title, text = (t(f"place.{place}.{part}") if place else "" for part in ("title", "help"))
+        if isinstance(self.screen, Dialog):
+            title, text = self.screen.dialog_title, self.screen.hint
+        self.push_screen(HelpDialog(title, text, actions, self.keymap))
 
     def action_command_palette(self) -> None:
         from textual.command import CommandPalette

@@ -1,13 +1,14 @@
-"""The command palette: every declared action of the screen and of the app, themes and languages."""
+"""The command palette: commands, places, settings, characters, conversations, themes, languages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.actions import parse
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import DiscoveryHit, Hit, Hits, Matcher, Provider
 from textual.content import Content
 from textual.dom import DOMNode
 from textual.types import IgnoreReturnCallbackType
@@ -15,40 +16,142 @@ from textual.types import IgnoreReturnCallbackType
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, key_name, keys_of, reachable
 from lunalux_tui.i18n import LANGUAGES, t
+from lunalux_tui.render.message import moment
 from lunalux_tui.theme.themes_dialog import title_of
 
 if TYPE_CHECKING:
     from lunalux_tui.chat.host import ChatHost
 
+BY_TITLE, BY_WORD, BY_HELP, BY_LETTERS = 4.0, 3.0, 2.0, 1.0
+"""How well words fit: they begin the title, stand in it, stand in the help, or only their letters do."""
+PLACES_FIRST = 0.5
+FOUND_MOST = 8
+"""Characters, groups and conversations that are offered; whoever wants more goes to their lists."""
 
-class Commands(Provider):
-    """What the palette offers here and now."""
 
-    def _commands(self) -> Iterator[tuple[str, str, IgnoreReturnCallbackType]]:
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Something the palette leads to or does. `extra` is taken in account where offers fit alike."""
+
+    title: str
+    help: str
+    run: IgnoreReturnCallbackType
+    extra: float = 0.0
+
+
+def fits(offer: Offer, query: str, matcher: Matcher) -> float:
+    """How well an offer fits what was typed; 0 when it does not."""
+    title, about = offer.title.casefold(), offer.help.casefold()
+    words = query.casefold().split()
+    if title.startswith(" ".join(words)):
+        score = BY_TITLE
+    elif all(word in title for word in words):
+        score = BY_WORD
+    elif all(word in title or word in about for word in words):
+        score = BY_HELP
+    elif (letters := matcher.match(offer.title)) > 0:
+        return BY_LETTERS * min(letters / 100, 0.9)
+    else:
+        return 0.0
+    return score + offer.extra + 0.4 / (1 + len(title))
+
+
+class Offers(Provider):
+    """What all sources of the palette share: how well something fits, and how it is shown."""
+
+    @property
+    def host(self) -> ChatHost:
+        return cast("ChatHost", self.app)
+
+    def hit(self, offer: Offer, query: str) -> Hit | None:
+        """The row of an offer, None where the words do not fit."""
+        matcher = self.matcher(query)
+        score = fits(offer, query, matcher)
+        if not score:
+            return None
+        return Hit(score, matcher.highlight(offer.title), offer.run, text=offer.title, help=offer.help)
+
+
+class Stories(Offers):
+    """The characters, groups and conversations of the library, by name and title."""
+
+    async def stories(self, query: str) -> Hits:
+        """Those that fit, a few of them."""
+        if not self.app.check_action("go", ("chat",)):
+            return
+        count = 0
+        async for offer in self._found(query):
+            if (hit := self.hit(offer, query)) is not None:
+                yield hit
+                if (count := count + 1) == FOUND_MOST:
+                    return
+
+    async def _found(self, query: str) -> AsyncIterator[Offer]:
+        app = self.host
+        library = app.runtime.library
+        for one in await library.characters.list(query, limit=FOUND_MOST):
+            help = clean_line(one.intro, 120) or t("palette.character_help", name=one.name)
+            yield Offer(t("palette.character", name=one.name), help, partial(app.open_character, one.id))
+        for group in await library.groups.list(query):
+            run = self._to_chat(partial(app.chat.open_group, group.id))
+            yield Offer(t("palette.group", name=group.name), clean_line(", ".join(group.names), 120), run)
+        for told in await library.conversations.last_words(query, limit=FOUND_MOST):
+            run = self._to_chat(partial(app.chat.opener.open_conversation, told.id))
+            title = clean_line(told.title, 80) or moment(told.updated_at)
+            words = clean_line(f"{told.speaker}: {told.words}" if told.speaker else told.words, 120)
+            yield Offer(t("palette.conversation", title=title, name=told.name), words, run)
+
+    def _to_chat(self, open_it: Callable[[], Coroutine[Any, Any, None]]) -> IgnoreReturnCallbackType:
+        """Go to the chat, and open something there."""
+        return partial(self.host.open_in_chat, open_it)
+
+
+class Commands(Stories):
+    """These too, every declared action of screen and app, the settings, themes and languages."""
+
+    def _commands(self) -> Iterator[Offer]:
         from lunalux_tui.app.plugins import palette_commands, start_command
 
-        app = cast("ChatHost", self.app)
+        app = self.host
         for action, node in reachable(self.app, self.screen).items():
             if action.palette and self._can(action, node):
                 keys = keys_of(action, app.keymap)
                 title = f"{action.label}  {key_name(keys[0])}" if keys else action.label
                 run = partial(self.app.run_action, action.method, node)
-                yield title, action.help, run
+                yield Offer(title, action.help, run, PLACES_FIRST if action.group == "go" else 0.0)
         for language, name in LANGUAGES.items():
-            yield (
+            yield Offer(
                 t("palette.language", name=name),
                 t("palette.language_help"),
                 partial(app.switch_language, language),
             )
         for theme in app.theme_names():
-            yield (
+            yield Offer(
                 t("palette.theme", name=title_of(theme)),
                 t("palette.theme_help"),
                 partial(app.change_theme, theme),
             )
         for plugin, command in palette_commands(app):
             help = clean_line(command.help, 200) or plugin
-            yield clean_line(command.title, 80), help, partial(start_command, app, plugin, command)
+            yield Offer(clean_line(command.title, 80), help, partial(start_command, app, plugin, command))
+
+    def _settings(self) -> Iterator[Offer]:
+        """The sections of the settings, and every setting."""
+        from lunalux_core.config.settings import DECLARATIONS
+        from lunalux_tui.settings.sections import SECTIONS, section_of
+        from lunalux_tui.settings.sections.values import help_of, label_of
+
+        app = self.host
+        if not self.app.check_action("settings", ()):
+            return
+        for section in SECTIONS:
+            title = t("palette.section", title=section.title)
+            yield Offer(title, section.help, partial(app.action_settings, section.id), PLACES_FIRST / 2)
+        for known in DECLARATIONS.values():
+            if (place := section_of(known.key)) is not None:
+                title = t("palette.setting", label=label_of(known))
+                run = partial(app.action_settings, place.id, known.key)
+                yield Offer(title, f"{help_of(known)}  {known.key}", run)
 
     def _can(self, action: Action, node: DOMNode) -> bool:
         """Whether the action makes sense now."""
@@ -57,17 +160,18 @@ class Commands(Provider):
         return target.check_action(name, parameters) is not False
 
     async def discover(self) -> Hits:
-        for title, help, run in self._commands():
-            yield DiscoveryHit(Content(title), run, text=title, help=help)
+        for offer in self._commands():
+            yield DiscoveryHit(Content(offer.title), offer.run, text=offer.title, help=offer.help)
 
     async def search(self, query: str) -> Hits:
-        matcher = self.matcher(query)
         any_hit = False
-        for title, help, run in self._commands():
-            score = max(matcher.match(title), matcher.match(help) * 0.6)
-            if score > 0:
+        for offer in (*self._commands(), *self._settings()):
+            if (hit := self.hit(offer, query)) is not None:
                 any_hit = True
-                yield Hit(score, matcher.highlight(title), run, text=title, help=help)
+                yield hit
+        async for story in self.stories(query):
+            any_hit = True
+            yield story
         if not any_hit:  # in the language of the program, which the palette itself does not know
             title, helped = t("palette.nothing"), t("palette.nothing_help")
-            yield Hit(1, Content(title), partial(self.app.run_action, "app.help"), text=title, help=helped)
+            yield Hit(0.01, Content(title), partial(self.app.run_action, "app.help"), text=title, help=helped)

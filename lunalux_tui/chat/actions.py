@@ -9,12 +9,13 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.chat.transcript.transcript import Transcript
 
 CHAT_ACTIONS = (
-    Action("chat.stop", "stop"),
+    Action("chat.stop", "stop", "escape"),
     Action("chat.regenerate", "regenerate", "ctrl+r", footer=30),
     Action("chat.previous_swipe", "swipe(-1)", "alt+left"),
     Action("chat.next_swipe", "swipe(1)", "alt+right"),
-    Action("chat.continue", "continue_reply"),
-    Action("chat.impersonate", "impersonate"),
+    Action("chat.continue", "continue_reply", "alt+c", priority=True),
+    Action("chat.edit", "edit", "alt+e", priority=True),
+    Action("chat.impersonate", "impersonate", "alt+m", priority=True),
     Action("chat.find_character", "find_character", "ctrl+o", footer=31),
     Action("chat.conversations", "conversations", "ctrl+l", footer=32),
     Action("chat.new_conversation", "new_conversation", "ctrl+n", footer=35),
@@ -26,7 +27,7 @@ CHAT_ACTIONS = (
     Action("chat.personas", "personas"),
     Action("chat.modes", "modes"),
     Action("chat.preset", "preset"),
-    Action("chat.note", "note"),
+    Action("chat.note", "note", "alt+o", priority=True),
     Action("chat.inspect", "inspect", "alt+i", priority=True),
     Action("chat.scripts", "scripts", "alt+r", priority=True),
     Action("chat.scripts_allow", "answer_scripts(True)", "alt+y", priority=True),
@@ -55,8 +56,8 @@ GROUP_ACTIONS = (
 BROWSE_ACTIONS = (
     Action("browse.up", "browse(-1)", "up,k", palette=False),
     Action("browse.down", "browse(1)", "down,j", palette=False),
-    Action("browse.first", "first", "home,g", palette=False),
-    Action("browse.last", "last", "end,G", palette=False),
+    Action("browse.first", "screen.end(True)", "home,g,ctrl+home", palette=False),
+    Action("browse.last", "screen.end(False)", "end,G,ctrl+end", palette=False),
     Action("browse.write", "screen.focus_prompt", "i", footer=1, palette=False),
     Action("browse.previous_swipe", "screen.swipe(-1)", "left", footer=2, palette=False),
     Action("browse.next_swipe", "screen.swipe(1)", "right", footer=3, palette=False),
@@ -89,13 +90,3 @@ class ChatTranscript(Transcript):
 
     def action_browse(self, step: int) -> None:
         self.select_step(step)
-
-    def action_first(self) -> None:
-        self.scroll_home(animate=False)
-        if self.messages:
-            self.selected = self.messages[0].id
-
-    def action_last(self) -> None:
-        self.go_to_end()
-        if self.messages:
-            self.selected = self.messages[-1].id

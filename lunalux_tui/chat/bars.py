@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from textual import events
-from textual.geometry import Region
+from textual.geometry import Offset, Region
 from textual.message import Message as TextualMessage
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -18,12 +19,16 @@ from textual.widget import Widget
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Bar, Part, fit, palette_of, within
-from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, MUTED, SURFACE, WARNING, Run
+from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, MUTED, REVERSE, SURFACE, WARNING, Run
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
 
 SHOWN = 3
+
+TOLD_SECONDS = 6.0
+"""What happened stands in the status line for so long."""
+MARGINS = " ⚠   "
 
 
 class ChatHeader(Bar):
@@ -76,8 +81,35 @@ class StatusBar(Bar):
     account: reactive[AccountState | None] = reactive(None)
     """Whose coins the official model takes; None where nothing is paid."""
 
+    below: reactive[int] = reactive(0)
+    """Lines of the conversation below the view."""
+
+    told: reactive[str] = reactive("")
+    """What happened just now; it stands here for a while."""
+
     _began = 0.0
     _clock: Timer | None = None
+    _telling: Timer | None = None
+    _undo = _warns = False
+
+    def tell(self, words: str, *, warn: bool = False, undo: bool = False) -> bool:
+        """Say what happened, with a button that takes it back if `undo`; False where it does not fit."""
+        words = clean_line(words, 400)
+        if cell_len(words) + len(MARGINS) + (cell_len(self._undo_words) if undo else 0) > self.size.width:
+            return False
+        self._warns, self._undo, self.told = warn, undo, words
+        if self._telling is not None:
+            self._telling.stop()
+        self._telling = self.set_timer(TOLD_SECONDS, self._told_long_enough)
+        self.refresh()
+        return True
+
+    def _told_long_enough(self) -> None:
+        self.told = ""
+
+    @property
+    def _undo_words(self) -> str:
+        return f"[{t('action.browse.undo.label')}]"
 
     def watch_writer(self, before: str, writer: str) -> None:
         """Count the seconds from when somebody begins to write to when nobody does."""
@@ -91,21 +123,27 @@ class StatusBar(Bar):
     def _tick(self) -> None:
         self.seconds = int(time.monotonic() - self._began)
 
+    def _said(self) -> list[Part]:
+        if not self.told:
+            return []
+        said = [Part(f"⚠ {self.told}", WARNING) if self._warns else Part(self.told, ACCENT)]
+        return [*said, Part(self._undo_words, ACCENT | BOLD, "screen.undo")] if self._undo else said
+
     def left(self) -> Sequence[Part]:
         if self.writer:
             writing = t("status.writing", name=clean_line(self.writer, 40), seconds=self.seconds)
-            return [Part("●", ACCENT), Part(writing, MUTED)]
-        parts = []
+            return [Part("●", ACCENT), Part(writing, MUTED, weight=1), *self._said()]
+        parts = self._said()
         if self.mode:
             parts.append(Part(t(f"mode.{self.mode}.label"), ACCENT, "screen.modes", 1))
         if self.browsing:
-            parts.append(Part(t("status.browsing"), ACCENT))
+            parts.append(Part(t("status.browsing"), ACCENT, weight=2))
         return parts
 
     def right(self) -> Sequence[Part]:
         if self.writer:
-            return [Part(f"[■ {t('status.stop')} · esc]", WARNING | BOLD, "screen.stop")]
-        parts = []
+            return [*self._pill(), Part(f"[■ {t('status.stop')} · esc]", WARNING | BOLD, "screen.stop")]
+        parts = self._pill()
         if self.billing:
             method = str(self.billing.get("method", ""))
             parts.append(Part(t(f"status.cost.{method}", cost=self.billing.get("cost", 0)), ACCENT, weight=1))
@@ -114,6 +152,12 @@ class StatusBar(Bar):
             sent, received = self.usage.get("prompt_tokens", 0), self.usage.get("completion_tokens", 0)
             parts.append(Part(t(key, sent=sent, received=received), MUTED, weight=3))
         return [*parts, *self._wallet()]
+
+    def _pill(self) -> list[Part]:
+        """How much lies below the view; a click goes there."""
+        if not self.below:
+            return []
+        return [Part(f" {t('status.below', n=self.below)} ", ACCENT | REVERSE, "screen.end(False)", 1)]
 
     def _wallet(self) -> Sequence[Part]:
         if self.account is None:
@@ -161,6 +205,11 @@ class Suggestions(Widget):
                 runs = [("  ", 0), (str(y + 1), ACCENT | BOLD), ("  ", 0), (text, MUTED)]
             strips.append(palette.strip(runs, width))
         return within(self, strips, crop)
+
+    def jump_places(self) -> Iterator[tuple[Offset, str]]:
+        """The suggestions."""
+        for place in range(min(self.size.height, len(self.suggestions))):
+            yield Offset(0, place), f"screen.suggestion({place + 1})"
 
     def on_click(self, event: events.Click) -> None:
         if picked := self.pick(event.y + 1):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from lunalux_tui.parts.host import Host
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from typing import Any
 
     from textual.worker import Worker
@@ -23,6 +23,9 @@ class ChatHost(Host, Protocol):
     @property
     def chat(self) -> ChatScreen:
         """The chat screen, wherever the person is now."""
+
+    def open_in_chat(self, open_it: Callable[[], Coroutine[Any, Any, None]]) -> Worker[None]:
+        """Go to the chat, and open something there."""
 
     def words_of_emptiness(self) -> tuple[str, str]:
         """What to say when there is no character."""

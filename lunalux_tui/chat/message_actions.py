@@ -68,6 +68,7 @@ class MessageActions:
     def send(self, text: str) -> None:
         """Say something; the prompt keeps it until it is stored."""
         if self._view.busy:
+            self._view.say(t("chat.busy"))
             return
         conversation = self._open.conversation
         if conversation is None:
@@ -153,9 +154,16 @@ class MessageActions:
         """Take a message away, with what follows it unless `only_this`."""
         message = self._free_target
         if message is not None:
+            followed = 0 if only_this else self._after(message)
             await self._runtime.chat.delete(message.id, only_this=only_this)
             await self._opener.reload()
-            self._view.say(t("chat.deleted"))
+            words = t("chat.deleted_with", n=followed) if followed else t("chat.deleted")
+            self._view.say(words, undo=True)
+
+    def _after(self, message: Message) -> int:
+        """How many messages of the path follow one."""
+        ids = [one.id for one in self._shown.messages]
+        return len(ids) - 1 - ids.index(message.id) if message.id in ids else 0
 
     async def truncate(self) -> None:
         """Take away all that follows a message."""
@@ -163,7 +171,7 @@ class MessageActions:
         if message is not None:
             await self._runtime.chat.truncate(message.id)
             await self._opener.reload()
-            self._view.say(t("chat.truncated"))
+            self._view.say(t("chat.truncated"), undo=True)
 
     async def hide(self) -> None:
         """Keep a message from the model, or send it again."""
@@ -204,7 +212,7 @@ class MessageActions:
 
     def copy_code(self) -> None:
         """Copy the blocks of code of a message, as it is shown."""
-        from lunalux_tui.render.blocks import code_blocks
+        from lunalux_tui.render.markdown import code_blocks
 
         message = self.target
         blocks = code_blocks(self._shown.text(message)) if message else []

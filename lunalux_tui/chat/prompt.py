@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual import events
+from textual.actions import parse
 from textual.message import Message
 from textual.reactive import var
 from textual.timer import Timer
@@ -32,16 +33,23 @@ LONG_PASTE = 20_000
 class Prompt(TextArea):
     """A text field that grows with its text."""
 
-    ACTIONS = (
+    WRITING = (
         Action("prompt.send", "enter", "enter", footer=1, palette=False),
         Action("prompt.newline", "newline", "ctrl+j,shift+enter,alt+enter", palette=False),
         Action("prompt.offer", "offer", "tab", footer=2, palette=False),
     )
-    BINDINGS = bindings(ACTIONS)
+    MOVES = (
+        Action("prompt.page_up", "page('up')", "pageup", palette=False),
+        Action("prompt.page_down", "page('down')", "pagedown", palette=False),
+        Action("prompt.first", "page('first')", "ctrl+home", palette=False),
+        Action("prompt.last", "page('last')", "ctrl+end", palette=False),
+        Action("prompt.previous_swipe", "swipe(-1)", "left", palette=False),
+        Action("prompt.next_swipe", "swipe(1)", "right", palette=False),
+    )
+    ACTIONS = (*WRITING, *MOVES)
+    BINDINGS = bindings(WRITING)  # keys that move the conversation belong to the text while there is one
 
     enter_sends: var[bool] = var(True)
-    locked: var[bool] = var(False)
-    """While a reply is coming: typing goes on, sending does not."""
 
     @dataclass
     class Submitted(Message):
@@ -61,6 +69,18 @@ class Prompt(TextArea):
 
         paths: list[str]
         text: str
+
+    @dataclass
+    class Paged(Message):
+        """The conversation is to be scrolled: up, down, to the first or the last message."""
+
+        way: str
+
+    @dataclass
+    class Swiped(Message):
+        """An arrow in the empty prompt: the version before (-1) or after (1) is wanted."""
+
+        step: int
 
     class Left(Message):
         """Escape was pressed here."""
@@ -126,7 +146,7 @@ class Prompt(TextArea):
         self.insert("\n")
 
     def _send(self) -> None:
-        if self.text.strip() and not self.locked:
+        if self.text.strip():  # while a reply comes, whoever runs turns says that it does
             self.post_message(self.Submitted(self.text))
 
     def take(self, text: str) -> None:
@@ -137,7 +157,7 @@ class Prompt(TextArea):
     def on_key(self, event: events.Key) -> None:
         # Keys that send are acted on here, not by a binding: bindings run at the app, where the letters
         # typed just before may not have arrived yet.
-        send, newline, offer = (keys_of(action, keymap_of(self)) for action in self.ACTIONS)
+        send, newline, offer = (keys_of(action, keymap_of(self)) for action in self.WRITING)
         if event.key in send or event.key in newline:
             event.prevent_default()
             event.stop()
@@ -150,12 +170,37 @@ class Prompt(TextArea):
             event.prevent_default()
             event.stop()
             self.action_offer()
+        elif self._moves_the_conversation(event.key):
+            event.prevent_default()
+            event.stop()
         elif event.key == "escape":
             event.prevent_default()
             event.stop()
             self.post_message(self.Left())
         elif event.key not in {"up", "down"}:
             self._recalled = None
+
+    def _moves_the_conversation(self, key: str) -> bool:
+        """Scroll or swipe by a key that means nothing to the text: pages always, others while it is empty."""
+        ends = {"home": "page('first')", "end": "page('last')"} if not self.text else {}
+        named = (one.method for one in self.MOVES if key in keys_of(one, keymap_of(self)))
+        method = next(named, ends.get(key, ""))
+        if not method or (method.startswith("swipe") and self.text):
+            return False
+        _, name, (value,) = parse(method)
+        if name == "page":
+            self.action_page(str(value))
+        else:
+            self.action_swipe(int(str(value)))
+        return True
+
+    def action_page(self, way: str) -> None:
+        """Scroll the conversation: up, down, first or last."""
+        self.post_message(self.Paged(way))
+
+    def action_swipe(self, step: int) -> None:
+        """The version before or after of the last message."""
+        self.post_message(self.Swiped(step))
 
     def on_paste(self, event: events.Paste) -> None:
         event.prevent_default()

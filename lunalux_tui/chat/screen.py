@@ -23,8 +23,7 @@ from lunalux_tui.chat.conversation_actions import ConversationActions
 from lunalux_tui.chat.file_actions import FileActions
 from lunalux_tui.chat.group_actions import GroupActions
 from lunalux_tui.chat.message_actions import MessageActions
-from lunalux_tui.chat.open_chat import OpenChat
-from lunalux_tui.chat.opener import Opener
+from lunalux_tui.chat.opener import OpenChat, Opener
 from lunalux_tui.chat.pane import ChatPane
 from lunalux_tui.chat.prompt import Prompt
 from lunalux_tui.chat.roster import Roster
@@ -33,16 +32,16 @@ from lunalux_tui.chat.script_actions import ScriptActions
 from lunalux_tui.chat.transcript.transcript import Transcript
 from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.parts.drawn import Beside
-from lunalux_tui.parts.keybar import KeyBar
+from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Rows
-from lunalux_tui.parts.screen import LunaScreen
+from lunalux_tui.parts.screen import KeyBar, LunaScreen
 
 if TYPE_CHECKING:
     from textual.screen import Screen
 
     from lunalux_core.chat.card_scripts import CardScripts
     from lunalux_core.dialogue.turn import TurnEvent
-    from lunalux_tui.chat.transcript.following import Following
+    from lunalux_tui.chat.opener import Following
     from lunalux_tui.chat.turns import TurnController
     from lunalux_tui.chat.view import Answer
 
@@ -111,6 +110,7 @@ class ChatScreen(LunaScreen[None]):
         """The groups in the list, by their ids."""
 
     def compose(self) -> ComposeResult:
+        yield PlaceBar()
         with Beside(id="body"):
             yield Roster(id="roster")
             yield ChatPane(self.open_chat)
@@ -146,7 +146,7 @@ class ChatScreen(LunaScreen[None]):
     @cached_property
     def following(self) -> Following:
         """What keeps the conversation in step with other programs; the first frame does without it."""
-        from lunalux_tui.chat.transcript.following import Following
+        from lunalux_tui.chat.opener import Following
 
         return Following(self.runtime.library, self.opener, self.transcript, self)
 
@@ -321,9 +321,6 @@ class ChatScreen(LunaScreen[None]):
         self.workers.cancel_group(self, TURN)
         return True
 
-    def watch_busy(self, busy: bool) -> None:
-        self.prompt.locked = busy
-
     @on(ChatPane.PriceChanged)
     def _price_changed(self, event: ChatPane.PriceChanged) -> None:
         self._run("price", partial(self.message_actions.ask_price, event.words, event.model_id))
@@ -338,9 +335,10 @@ class ChatScreen(LunaScreen[None]):
         """Show a dialog and wait for the answer; only in a worker."""
         return await self.app.push_screen_wait(dialog)
 
-    def say(self, words: str, *, warn: bool = False) -> None:
-        """A notice."""
-        self.notify(words, severity="warning" if warn else "information", markup=False)
+    def say(self, words: str, *, warn: bool = False, undo: bool = False) -> None:
+        """Say what happened in the status line, with a button that takes it back if `undo`."""
+        if not self.status.tell(words, warn=warn, undo=undo):
+            self.notify(words, severity="warning" if warn else "information", markup=False)
 
     def note(self, words: str, hint: str = "", *, error: bool = True) -> None:
         """Say something that stays, in the transcript."""
@@ -387,6 +385,34 @@ class ChatScreen(LunaScreen[None]):
             self.transcript.focus()
             if not self.transcript.selected and not self.transcript.streaming:
                 self.transcript.select_step(0)
+
+    @on(Prompt.Paged)
+    def _paged(self, event: Prompt.Paged) -> None:
+        self.transcript.page(event.way)
+        if event.way in {"first", "last"}:
+            self.action_end(event.way == "first")
+
+    async def _to_end_of_conversation(self, first: bool) -> None:
+        """Read what lies between the window and that end, and show it."""
+        await (self.window.first() if first else self.window.last())
+        if self.transcript.has_focus and (messages := self.transcript.messages):
+            self.transcript.selected = messages[0 if first else -1].id
+        self.pane.looks.follow()
+
+    @on(Prompt.Swiped)
+    def _swiped_in_prompt(self, event: Prompt.Swiped) -> None:
+        if self.check_action("swipe", (event.step,)):
+            self.action_swipe(event.step)
+
+    @on(Transcript.SwipeWanted)
+    def _swipe_clicked(self, event: Transcript.SwipeWanted) -> None:
+        self.transcript.selected = event.message_id
+        if self.check_action("swipe", (event.step,)):
+            self.action_swipe(event.step)
+
+    @on(Transcript.Scrolled)
+    def _scrolled(self, event: Transcript.Scrolled) -> None:
+        self.status.below = event.below
 
     @on(Prompt.FilesPasted)
     def _files_pasted(self, event: Prompt.FilesPasted) -> None:
@@ -497,6 +523,10 @@ class ChatScreen(LunaScreen[None]):
 
     action_favourite = handed("roster", lambda screen: screen._favourite)
     action_delete_character = handed(DIALOG, lambda screen: screen._delete_row)
+
+    def action_end(self, first: bool) -> None:
+        """To the first message of the conversation, or to the newest and stay there while it grows."""
+        self._run("ends", partial(self._to_end_of_conversation, first))
 
     def action_stop(self) -> None:
         self.stop_turn()

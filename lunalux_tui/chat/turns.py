@@ -16,8 +16,10 @@ from lunalux_core.dialogue.turn import (
     ReplyKept,
     Reread,
     ScriptSkipped,
+    Shortened,
     TemplateFailed,
     TextDelta,
+    TextsCut,
     ThinkingDelta,
     TurnCompleted,
     TurnEvent,
@@ -171,6 +173,11 @@ class TurnController:
                 view.warn(t("chat.worldbook_overflow", n=event.entries, budget=event.budget))
             case TemplateFailed():
                 view.warn(" ".join(tell(event.error)))
+            case TextsCut():
+                names = ", ".join(t(f"chat.cut_text.{name}") for name in event.names)
+                view.warn(t("chat.texts_cut", names=names, window=f"{event.window:,}"))
+            case Shortened():
+                view.warn(t("chat.shortened", window=f"{event.window:,}"))
             case ReplyKept():
                 view.warn(t("chat.reply_kept"))
             case ProfileLacks(gap=gap):

@@ -19,8 +19,8 @@ class Asker(Protocol):
     async def ask(self, dialog: Screen[Answer]) -> Answer | None:
         """Show a dialog and wait for the answer; None when the person left it."""
 
-    def say(self, words: str, *, warn: bool = False) -> None:
-        """A notice."""
+    def say(self, words: str, *, warn: bool = False, undo: bool = False) -> None:
+        """Say what happened, with a way to take it back if `undo`."""
 
 
 class TurnStarter(Protocol):

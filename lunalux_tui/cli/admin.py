@@ -107,9 +107,9 @@ async def migrate_sk(services: Services, dry_run: bool = DRY_RUN, as_json: bool 
     moved, adopted, doubled = 0, 0, []
     for lang in LANGS:
         table = table_of(services.settings, lang)
-        done = await migrate(services.store, table, dry_run=dry_run)
-        moved += done.moved
-        doubled += [f"{table} {key}" for key in done.doubled]
+        migrated = await migrate(services.store, table, dry_run=dry_run)
+        moved += migrated.moved
+        doubled += [f"{table} {key}" for key in migrated.doubled]
         adopted += await services.ranking.adopt(lang, dry_run=dry_run)
     more = {"adopted": adopted} if adopted else {}
     _tell({"moved": moved, "doubled": doubled, "dryRun": dry_run, **more}, as_json)
@@ -135,19 +135,19 @@ async def rank(
         raise InvalidInput(
             "USAGE", "That list is not known.", "Use --lang en or zh, --sort hot or new.", kind="list"
         )
-    done = [
+    rows = [
         {
-            "lang": one,
+            "lang": code,
             "sort": order,
-            "ranked": await services.ranking.drain(cast("Lang", one), "hot" if order == "hot" else "time"),
+            "ranked": await services.ranking.drain(cast("Lang", code), "hot" if order == "hot" else "time"),
         }
-        for one in langs
+        for code in langs
         for order in sorts
     ]
     if as_json:
-        output.print_json(done)
+        output.print_json(rows)
     else:
-        output.print_table(["language", "order", "ranked"], [list(row.values()) for row in done])
+        output.print_table(["language", "order", "ranked"], [list(row.values()) for row in rows])
 
 
 @coupon_app.command("create")
@@ -168,8 +168,8 @@ async def create_coupon(
     """
     if currency not in {"star", "luna"}:
         raise output.not_known("--currency", currency, ("star", "luna"))
-    made = await services.coupons.create(code, cast("Currency", currency), amount, claims)
-    _tell({"coupon": made.code, "currency": currency, "amount": amount, "claims": claims}, as_json)
+    coupon = await services.coupons.create(code, cast("Currency", currency), amount, claims)
+    _tell({"coupon": coupon.code, "currency": currency, "amount": amount, "claims": claims}, as_json)
 
 
 @model_app.command("put")
@@ -221,12 +221,12 @@ async def list_models(services: Services, as_json: bool = JSON) -> None:
 
     Example: lunalux admin model list --json
     """
-    done = [_config(config) for config in await services.models.list()]
+    rows = [_config(config) for config in await services.models.list()]
     if as_json:
-        output.print_json(done)
+        output.print_json(rows)
     else:
         columns = ("modelId", "displayname", "modelType", "modelName", "freeLevel", "starCost", "lunaCost")
-        output.print_table(columns, [[row[column] for column in columns] for row in done])
+        output.print_table(columns, [[row[column] for column in columns] for row in rows])
 
 
 @user_app.command()
@@ -346,41 +346,41 @@ async def reconcile(services: Services, as_json: bool = JSON) -> None:
 
     The exit code is 7 when any account's books disagree.
     """
-    found = [
+    rows = [
         {
-            "userId": one.user_id,
-            "currency": one.currency,
-            "balance": one.balance,
-            "ledger": one.ledger,
-            "movements": one.movements,
+            "userId": discrepancy.user_id,
+            "currency": discrepancy.currency,
+            "balance": discrepancy.balance,
+            "ledger": discrepancy.ledger,
+            "movements": discrepancy.movements,
         }
-        async for one in services.sweeper.reconcile()
+        async for discrepancy in services.sweeper.reconcile()
     ]
     users = 0
     async for item in services.store.scan_all(services.settings.tables.wallet):
         users += item["SK"] == "WALLET"
     if as_json:
-        output.print_json({"ok": not found, "users": users, "discrepancies": found})
+        output.print_json({"ok": not rows, "users": users, "discrepancies": rows})
     else:
-        if found:
+        if rows:
             columns = ("user", "coin", "balance", "gained - used", "sum of movements")
-            output.print_table(columns, [list(one.values()) for one in found])
-        output.say("reconciled", users=users, found=len(found))
-    if found:
+            output.print_table(columns, [list(row.values()) for row in rows])
+        output.say("reconciled", users=users, found=len(rows))
+    if rows:
         raise typer.Exit(output.PARTLY)
 
 
 async def _user_id(services: Services, email_or_id: str) -> str:
     """Raises NotFound (USER_NOT_FOUND)."""
-    found = await services.identity.find(email_or_id) if "@" in email_or_id else email_or_id
-    if found is None or await services.wallets.get(found) is None:
+    user_id = await services.identity.find(email_or_id) if "@" in email_or_id else email_or_id
+    if user_id is None or await services.wallets.get(user_id) is None:
         raise NotFound(
             "USER_NOT_FOUND",
             f"There is no account {email_or_id!r} with a wallet.",
             "Check the address; a wallet is made at the first sign-in.",
             name=email_or_id,
         )
-    return found
+    return user_id
 
 
 def _wallet(user_id: str, wallet: Any) -> dict[str, Any]:

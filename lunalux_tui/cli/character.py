@@ -51,19 +51,19 @@ async def list_characters(
     if sort not in ORDERS:
         raise output.not_known("--sort", sort, ORDERS)
     await runtime.first_start()
-    order = next(one for one in ORDERS if one == sort)
+    order = next(name for name in ORDERS if name == sort)
     having, lacking = await _known_tags(runtime, tag, without)
     wanted = Wanted(search, favourites, having, lacking, order=order)
-    found, _ = await runtime.library.characters.page(wanted)
+    summaries, _ = await runtime.library.characters.page(wanted)
     own = await runtime.library.tags.of()
     if as_json:
-        output.print_json([_summary(one, own.get(one.id, ())) for one in found])
+        output.print_json([_summary(summary, own.get(summary.id, ())) for summary in summaries])
         return
     output.print_table(
         ["id", "", "name", "lang", "spec", "tags", "intro"],
         [
             [c.id, "★" if c.favourite else "", c.name, c.language, c.spec, tags, c.intro]
-            for c, tags in ((c, _tags(c, own.get(c.id, ()))) for c in found)
+            for c, tags in ((c, _tags(c, own.get(c.id, ()))) for c in summaries)
         ],
     )
 
@@ -78,21 +78,21 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     from lunalux_core.cards.card import Card
 
     await runtime.first_start()
-    found = await runtime.library.characters.find(name)
-    card = Card.parse(found.document)
-    own = (await runtime.library.tags.of([found.id])).get(found.id, ())
+    character = await runtime.library.characters.find(name)
+    card = Card.parse(character.document)
+    own = (await runtime.library.tags.of([character.id])).get(character.id, ())
     if as_json:
         output.print_json(
             {
-                **_summary(found.summary, own),
-                "content_hash": found.content_hash,
-                "scripts_allowed": found.scripts_allowed,
-                "updated_at": found.updated_at,
+                **_summary(character.summary, own),
+                "content_hash": character.content_hash,
+                "scripts_allowed": character.scripts_allowed,
+                "updated_at": character.updated_at,
                 "card": card.normalised(),
             }
         )
     else:
-        _print_card(found, card.normalised()["data"], own)
+        _print_card(character, card.normalised()["data"], own)
 
 
 @character_app.command("export")
@@ -114,13 +114,13 @@ async def export(
     from lunalux_core.exporting.target import card_file, file_name
 
     await runtime.first_start()
-    found = await runtime.library.characters.find(name)
+    character = await runtime.library.characters.find(name)
     target = path.expanduser()
     if target.is_dir():
-        target /= f"{file_name(found.name)}.png"
-    write_file(free_path(target, force=force), card_file(runtime.library, found, _format(target), spec))
+        target /= f"{file_name(character.name)}.png"
+    write_file(free_path(target, force=force), card_file(runtime.library, character, _format(target), spec))
     if as_json:
-        output.print_json({"id": found.id, "name": found.name, "path": str(target)})
+        output.print_json({"id": character.id, "name": character.name, "path": str(target)})
     else:
         output.say("written", path=target)
 
@@ -137,16 +137,16 @@ def delete(
     """
 
     async def find(runtime: Runtime) -> tuple[CharacterSummary, int]:
-        found = (await runtime.library.characters.find(name)).summary
-        return found, len(await runtime.library.conversations.list(found.id))
+        summary = (await runtime.library.characters.find(name)).summary
+        return summary, len(await runtime.library.conversations.list(summary.id))
 
     async def remove(runtime: Runtime, asked: tuple[CharacterSummary, int]) -> None:
-        found, chats = asked
-        await runtime.library.characters.delete(found.id)
+        summary, chats = asked
+        await runtime.library.characters.delete(summary.id)
         if as_json:
-            output.print_json({"id": found.id, "name": found.name, "deleted": True})
+            output.print_json({"id": summary.id, "name": summary.name, "deleted": True})
         else:
-            output.say("character_deleted", name=found.name, n=chats)
+            output.say("character_deleted", name=summary.name, n=chats)
 
     delete_asked(
         find, lambda asked: t("cli.delete_character", name=asked[0].name, n=asked[1]), remove, yes=yes
@@ -172,20 +172,20 @@ async def allow_scripts(
 
     await runtime.first_start()
     character = await runtime.library.characters.find(name)
-    found = scripts_of(character)
-    scripts = found.scripts if found else ()
-    if found is not None:
+    card_scripts = scripts_of(character)
+    scripts = card_scripts.scripts if card_scripts else ()
+    if card_scripts is not None:
         await runtime.library.characters.allow_scripts(character.id, not no)
     if as_json:
-        told = [
-            {"name": called, "works_on": list(works_on(one)), "changes": list(changes(one))}
-            for called, one in zip(found.names if found else (), scripts, strict=True)
+        rows = [
+            {"name": called, "works_on": list(works_on(script)), "changes": list(changes(script))}
+            for called, script in zip(card_scripts.names if card_scripts else (), scripts, strict=True)
         ]
         allowed = not no if scripts else character.scripts_allowed
         output.print_json(
-            {"id": character.id, "name": character.name, "scripts_allowed": allowed, "scripts": told}
+            {"id": character.id, "name": character.name, "scripts_allowed": allowed, "scripts": rows}
         )
-    elif found is None:
+    elif card_scripts is None:
         output.say("scripts_none", name=character.name)
     else:
         output.say("scripts_refused" if no else "scripts_allowed", name=character.name, n=len(scripts))
@@ -233,12 +233,12 @@ def _checked(path: Path, check: Callable[[bytes, str], list[Finding]]) -> dict[s
         spec: str | None = read_card(data, path.name).card.spec
     except LunaluxError as error:
         return {"path": str(path), "spec": None, "valid": False, "departures": [_problem(error)]}
-    found = [
-        {"level": one.level, "path": one.path, "code": one.code, "message": one.message}
-        for one in check(data, path.name)
+    rows = [
+        {"level": finding.level, "path": finding.path, "code": finding.code, "message": finding.message}
+        for finding in check(data, path.name)
     ]
-    valid = not any(one["level"] == "error" for one in found)
-    return {"path": str(path), "spec": spec, "valid": valid, "departures": found}
+    valid = not any(row["level"] == "error" for row in rows)
+    return {"path": str(path), "spec": spec, "valid": valid, "departures": rows}
 
 
 def _problem(error: LunaluxError) -> dict[str, str]:
@@ -248,9 +248,9 @@ def _problem(error: LunaluxError) -> dict[str, str]:
 def _print_report(report: dict[str, Any]) -> None:
     if not report["departures"]:
         output.print_text(f"{report['path']}: nothing to report")
-    for one in report["departures"]:
-        where = f" {one['path']}:" if one["path"] else ""
-        output.print_text(f"{report['path']}: {one['level']}:{where} {one['message']}")
+    for departure in report["departures"]:
+        where = f" {departure['path']}:" if departure["path"] else ""
+        output.print_text(f"{report['path']}: {departure['level']}:{where} {departure['message']}")
 
 
 def _format(path: Path) -> str:
@@ -261,7 +261,7 @@ def _format(path: Path) -> str:
         raise InvalidInput(
             "EXPORT_FORMAT_UNKNOWN",
             f"{path.name} does not say what to write.",
-            f"End its name in one of: {', '.join('.' + one for one in FORMATS)}.",
+            f"End its name in one of: {', '.join('.' + format_name for format_name in FORMATS)}.",
             path=path.name,
         )
     return ending
@@ -278,56 +278,56 @@ async def _known_tags(
     if not having and not lacking:
         return [], []
     tags = runtime.library.tags
-    known = [*await tags.list(), *(Tag(one.name, one.name) for one in await tags.of_cards())]
+    known_tags = [*await tags.list(), *(Tag(tag.name, tag.name) for tag in await tags.of_cards())]
     absent = []
     for name in lacking:
         try:
-            absent.append(pick(known, name).name)
+            absent.append(pick(known_tags, name).name)
         except NotFound as error:
             output.warn(error)
-    return [pick(known, name).name for name in having], absent
+    return [pick(known_tags, name).name for name in having], absent
 
 
-def _tags(one: CharacterSummary, own: Sequence[Tag]) -> str:
+def _tags(summary: CharacterSummary, own: Sequence[Tag]) -> str:
     """The first tags, the person's own before the card's."""
-    return ", ".join([*(tag.name for tag in own if not tag.hidden), *one.tags][:4])
+    return ", ".join([*(tag.name for tag in own if not tag.hidden), *summary.tags][:4])
 
 
-def _summary(one: CharacterSummary, own: Sequence[Tag]) -> dict[str, Any]:
-    binding: dict[str, Any] = {"active": one.binding_active}
-    if one.market_id:
-        binding["characterId"] = one.market_id
+def _summary(summary: CharacterSummary, own: Sequence[Tag]) -> dict[str, Any]:
+    binding: dict[str, Any] = {"active": summary.binding_active}
+    if summary.market_id:
+        binding["characterId"] = summary.market_id
     return {
-        "id": one.id,
-        "name": one.name,
-        "language": one.language,
-        "spec": one.spec,
-        "creator": one.creator,
-        "intro": one.intro,
-        "tags": list(one.tags),
+        "id": summary.id,
+        "name": summary.name,
+        "language": summary.language,
+        "spec": summary.spec,
+        "creator": summary.creator,
+        "intro": summary.intro,
+        "tags": list(summary.tags),
         "own_tags": [tag.name for tag in own],
-        "favourite": one.favourite,
-        "picture": one.picture or None,
+        "favourite": summary.favourite,
+        "picture": summary.picture or None,
         "marketBinding": binding,
-        "created_at": one.created_at,
-        "used_at": one.used_at,
+        "created_at": summary.created_at,
+        "used_at": summary.used_at,
     }
 
 
-def _print_card(found: Character, data: dict[str, Any], own: Sequence[Tag]) -> None:
-    one = found.summary
+def _print_card(character: Character, data: dict[str, Any], own: Sequence[Tag]) -> None:
+    summary = character.summary
     facts = {
-        "id": one.id,
-        "language": one.language,
-        "spec": one.spec,
-        "creator": one.creator,
-        "tags": ", ".join(one.tags),
+        "id": summary.id,
+        "language": summary.language,
+        "spec": summary.spec,
+        "creator": summary.creator,
+        "tags": ", ".join(summary.tags),
         "own tags": ", ".join(tag.name for tag in own),
-        "community": f"{one.market_id} ({'active' if one.binding_active else 'inactive'})"
-        if one.market_id
+        "community": f"{summary.market_id} ({'active' if summary.binding_active else 'inactive'})"
+        if summary.market_id
         else "",
     }
-    output.print_text(one.name)
+    output.print_text(summary.name)
     for label, value in facts.items():
         if value:
             output.print_text(f"  {label}: {value}")

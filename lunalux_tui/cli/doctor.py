@@ -186,24 +186,24 @@ async def _scripts(runtime: Runtime) -> Check:
 
 async def _plugins(runtime: Runtime) -> Check:
     await asyncio.to_thread(runtime.plugins.start)
-    found = runtime.plugins.available()
-    enabled = [one for one in found if one.enabled]
-    problems = [f"{one.name}: {one.problem}" for one in enabled if one.problem]
+    plugins = runtime.plugins.available()
+    enabled = [plugin for plugin in plugins if plugin.enabled]
+    problems = [f"{plugin.name}: {plugin.problem}" for plugin in enabled if plugin.problem]
     if problems:
         return Check(
             "plug-ins", "warn", "; ".join(problems), "Enable them again, or `lunalux plugin disable`."
         )
-    return Check("plug-ins", "ok", f"{len(enabled)} of {len(found)} enabled")
+    return Check("plug-ins", "ok", f"{len(enabled)} of {len(plugins)} enabled")
 
 
 async def _crashes(runtime: Runtime) -> Check:
     from lunalux_core.diagnostics.crash import reports
 
-    found = reports(runtime.paths)
-    if not found:
+    files = reports(runtime.paths)
+    if not files:
         return Check("crashes", "ok", "no reports")
     hint = "Look it over and send it along when you report the failure; delete it when it is settled."
-    return Check("crashes", "warn", f"{len(found)} reports, the newest is {found[0]}", hint)
+    return Check("crashes", "warn", f"{len(files)} reports, the newest is {files[0]}", hint)
 
 
 async def _model(runtime: Runtime) -> Check:

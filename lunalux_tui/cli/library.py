@@ -45,38 +45,38 @@ async def backup(
     if format != "lunalux":
         await _export(runtime, target, format, as_json=as_json)
         return
-    done = await back_up(runtime.library, runtime.paths, target)
+    report = await back_up(runtime.library, runtime.paths, target)
     if as_json:
         output.print_json(
             {
-                "path": str(done.path),
-                "characters": done.characters,
-                "conversations": done.conversations,
-                "pictures": done.pictures,
-                "bytes": done.size,
+                "path": str(report.path),
+                "characters": report.characters,
+                "conversations": report.conversations,
+                "pictures": report.pictures,
+                "bytes": report.size,
             }
         )
     else:
         output.say(
             "backed_up",
-            characters=done.characters,
-            conversations=done.conversations,
-            pictures=done.pictures,
-            path=done.path,
-            size=f"{done.size / 1e6:.1f}",
+            characters=report.characters,
+            conversations=report.conversations,
+            pictures=report.pictures,
+            path=report.path,
+            size=f"{report.size / 1e6:.1f}",
         )
 
 
 async def _export(runtime: Runtime, path: Path, format: str, *, as_json: bool) -> None:
     from lunalux_core.exporting import export_library
 
-    done = await export_library(runtime.library, path, format)  # type: ignore[arg-type]
-    for note in done.notes:
+    report = await export_library(runtime.library, path, format)  # type: ignore[arg-type]
+    for note in report.notes:
         output.note(note)
     if as_json:
-        output.print_json({"path": str(path), "format": format, **done.counts, "notes": done.notes})
+        output.print_json({"path": str(path), "format": format, **report.counts, "notes": report.notes})
     else:
-        what = ", ".join(f"{number} {kind}" for kind, number in done.counts.items()) or "Nothing"
+        what = ", ".join(f"{number} {kind}" for kind, number in report.counts.items()) or "Nothing"
         output.say("saved_to", what=what, path=path)
 
 

@@ -86,8 +86,8 @@ async def search(
     filters = _filters(runtime, nsfw, original, tag)
     if refresh or not (await runtime.market.listing(language, order, limit=0)).stored_at:
         await runtime.market.refresh(language, order, force=True)
-    found = await runtime.market.search(query, language, order, filters, limit=limit)
-    await _print(runtime, found, as_json=as_json)
+    cards = await runtime.market.search(query, language, order, filters, limit=limit)
+    await _print(runtime, cards, as_json=as_json)
 
 
 @market_app.command()
@@ -118,21 +118,21 @@ async def download(runtime: Runtime, card_id: str = ID, as_json: bool = JSON) ->
 
     Example: lunalux chat "$(lunalux market download 5f0c…)" -m "Hello"
     """
-    done = await runtime.market.download(card_id)
+    result = await runtime.market.download(card_id)
     if as_json:
-        character = await runtime.library.characters.get(done.id)
+        character = await runtime.library.characters.get(result.id)
         output.print_json(
             {
-                "id": done.id,
-                "name": done.name,
-                "status": done.status,
+                "id": result.id,
+                "name": result.name,
+                "status": result.status,
                 "characterId": card_id,
                 "marketBinding": character.binding,
             }
         )
     else:
-        output.print_text(done.id)
-        output.say("downloaded", name=done.name)
+        output.print_text(result.id)
+        output.say("downloaded", name=result.name)
 
 
 @market_app.command()
@@ -184,11 +184,11 @@ async def publish(
             "A published character needs an intro.",
             "Add --intro with one or two sentences.",
         )
-    done = await publish_one(runtime, path, cast("Lang", lang), intro, tuple(tag), name)
+    row = await publish_one(runtime, path, cast("Lang", lang), intro, tuple(tag), name)
     if as_json:
-        output.print_json(done)
+        output.print_json(row)
     else:
-        output.print_text(done["id"])
+        output.print_text(row["id"])
 
 
 @market_app.command()
@@ -295,9 +295,9 @@ async def _bring(runtime: Runtime, lang: Lang, sort: Sort, limit: int, *, force:
     try:
         await market.refresh(lang, sort, force=force)
         began = time.monotonic()
-        while (known := await market.count(lang, sort)) < limit and await market.more(lang, sort):
+        while (count := await market.count(lang, sort)) < limit and await market.more(lang, sort):
             if time.monotonic() - began > 1:
-                output.passing("so_far", n=known)
+                output.passing("so_far", n=count)
     except NetworkError as error:
         if force or not await market.count(lang, sort):
             raise

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import typer
 
-from lunalux_core.documents.json_text import well_formed
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.memories import Memory, find_message
 from lunalux_core.runtime import Runtime
+from lunalux_core.text import well_formed
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
 from lunalux_tui.cli.run import delete_asked, in_runtime

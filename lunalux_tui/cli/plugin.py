@@ -30,18 +30,18 @@ async def list_plugins(runtime: Runtime, as_json: bool = JSON) -> None:
 
     Example: lunalux plugin list --json
     """
-    found = runtime.plugins.available()
+    plugins = runtime.plugins.available()
     if as_json:
         output.print_json(
             [
                 {"name": p.name, "origin": p.origin, "enabled": p.enabled, "problem": p.problem or None}
-                for p in found
+                for p in plugins
             ]
         )
     else:
         output.print_table(
             ["on", "name", "from", "problem"],
-            [["on" if p.enabled else "", p.name, p.origin, p.problem] for p in found],
+            [["on" if p.enabled else "", p.name, p.origin, p.problem] for p in plugins],
         )
 
 
@@ -53,8 +53,8 @@ async def enable(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> No
     Example: lunalux plugin enable dice
     """
     entry = runtime.plugins.entry(name)
-    kept = [one for one in runtime.settings.plugins if one.partition("@")[0] != name]
-    _store(runtime, [*kept, entry])
+    others = [plugin for plugin in runtime.settings.plugins if plugin.partition("@")[0] != name]
+    _store(runtime, [*others, entry])
     _tell(name, True, as_json)
 
 
@@ -65,15 +65,15 @@ async def disable(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> N
 
     Example: lunalux plugin disable dice
     """
-    kept = [one for one in runtime.settings.plugins if one.partition("@")[0] != name]
-    if len(kept) == len(runtime.settings.plugins):
+    others = [plugin for plugin in runtime.settings.plugins if plugin.partition("@")[0] != name]
+    if len(others) == len(runtime.settings.plugins):
         raise NotFound(
             "PLUGIN_NOT_ENABLED",
             f"The plug-in {name!r} is not enabled.",
             "`lunalux plugin list` shows them all.",
             name=name,
         )
-    _store(runtime, kept)
+    _store(runtime, others)
     _tell(name, False, as_json)
 
 
@@ -91,12 +91,12 @@ async def run(
 
     Example: lunalux plugin run dice roll
     """
-    offered = [one for plugin, one in runtime.plugins.commands() if plugin == name]
+    offered = [command for plugin, command in runtime.plugins.commands() if plugin == name]
     if not command:
         _check_enabled(runtime, name)
         _list_commands(offered, as_json)
         return
-    chosen = next((one for one in offered if one.name == command), None)
+    chosen = next((offer for offer in offered if offer.name == command), None)
     if chosen is None:
         raise NotFound(
             "PLUGIN_COMMAND_UNKNOWN",

@@ -80,9 +80,9 @@ async def _entry(runtime: Runtime, folder: Path, entry: Any, *, again: bool) -> 
         before = None if again else await runtime.library.state.get(memory)
         if before:
             return {**result, "status": "skipped", "id": before}
-        done = await publish_one(runtime, path, lang, intro, tags, name)
-        await runtime.library.state.set(memory, done["id"])
-        return {**result, "status": "published", "id": done["id"]}
+        row = await publish_one(runtime, path, lang, intro, tags, name)
+        await runtime.library.state.set(memory, row["id"])
+        return {**result, "status": "published", "id": row["id"]}
     except LunaluxError as error:
         return {**result, "error": {"code": error.code, "message": output.sentence(error)[0]}}
 

@@ -51,7 +51,7 @@ def test(
 
     engine = EcmaEngine()
     try:
-        done = run_scripts(
+        result = run_scripts(
             read_scripts(read_json(file)),
             input_text() if text is None else text,
             placement=placement,
@@ -62,9 +62,9 @@ def test(
     finally:
         engine.close()
     if as_json:
-        skipped = [{"name": one.name, "reason": one.reason} for one in done.skipped]
-        output.print_json({"text": done.text, "applied": list(done.applied), "skipped": skipped})
+        skipped = [{"name": entry.name, "reason": entry.reason} for entry in result.skipped]
+        output.print_json({"text": result.text, "applied": list(result.applied), "skipped": skipped})
         return
-    output.print_text(done.text)
-    for one in done.skipped:
-        output.say("script_skipped", name=one.name, reason=f"{one.reason} {one.detail}".rstrip())
+    output.print_text(result.text)
+    for entry in result.skipped:
+        output.say("script_skipped", name=entry.name, reason=f"{entry.reason} {entry.detail}".rstrip())

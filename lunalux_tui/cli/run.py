@@ -88,10 +88,10 @@ def delete_asked(
         InvalidInput: USAGE, there is nobody to ask and `yes` was not said.
     """
     settings = command_settings()
-    found = with_runtime(find, settings=settings)
+    target = with_runtime(find, settings=settings)
     if not yes:
-        ask(question(found))
-    with_runtime(lambda runtime: delete(runtime, found), settings=settings)
+        ask(question(target))
+    with_runtime(lambda runtime: delete(runtime, target), settings=settings)
 
 
 def ask(question: str) -> None:

@@ -29,11 +29,11 @@ def list_settings(as_json: bool = JSON) -> None:
             "key": key,
             "value": _plain(settings.get(key)),
             "source": settings.source(key),
-            "default": _plain(known.default),
-            "allowed": known.allowed,
-            "help": known.help,
+            "default": _plain(setting.default),
+            "allowed": setting.allowed,
+            "help": setting.help,
         }
-        for key, known in DECLARATIONS.items()
+        for key, setting in DECLARATIONS.items()
     ]
     if as_json:
         output.print_json(rows)
@@ -89,18 +89,18 @@ def paths(as_json: bool = JSON) -> None:
 
     Example: lunalux paths --json
     """
-    known = command_settings().paths
+    files = command_settings().paths
     rows = {
-        "config": known.config_file,
-        "data": known.data,
-        "cache": known.cache,
-        "library": known.library,
-        "pictures": known.pictures,
-        "themes": known.themes,
-        "plugins": known.plugins,
-        "backups": known.backups,
-        "exports": known.exports,
-        "backend": known.backend,
+        "config": files.config_file,
+        "data": files.data,
+        "cache": files.cache,
+        "library": files.library,
+        "pictures": files.pictures,
+        "themes": files.themes,
+        "plugins": files.plugins,
+        "backups": files.backups,
+        "exports": files.exports,
+        "backend": files.backend,
     }
     if as_json:
         output.print_json({name: str(path) for name, path in rows.items()})

@@ -106,7 +106,7 @@ def take_over() -> None:
 def offered(items: Iterable[Any]) -> list[tuple[str, str]]:
     """Values and what is said about them: one line each, without control characters."""
     pairs = [(clean_line(str(item.value), 200), clean_line(item.help or "", 200)) for item in items]
-    return [(value, told) for value, told in pairs if value]
+    return [(value, explanation) for value, explanation in pairs if value]
 
 
 class Bash(BashComplete):
@@ -115,8 +115,8 @@ class Bash(BashComplete):
     def complete(self) -> str:
         arguments, begun = self.get_completion_args()
         opened = os.environ.get(WORD, "")[:1]
-        found = (in_bash(value, opened) for value, _ in offered(self.get_completions(arguments, begun)))
-        return "\n".join(value for value in found if value is not None)
+        words = (in_bash(value, opened) for value, _ in offered(self.get_completions(arguments, begun)))
+        return "\n".join(value for value in words if value is not None)
 
 
 class Zsh(ZshComplete):
@@ -144,8 +144,10 @@ class PowerShell(PowerShellComplete):
     def complete(self) -> str:
         arguments, begun = self.get_completion_args()
         pairs = offered(self.get_completions(arguments, begun.lstrip("'\"\u2018\u2019\u201a\u201b")))
-        quoted = ((in_powershell(value), told) for value, told in pairs)
-        return "\n".join(f"{value}:::{told or ' '}" for value, told in quoted if value is not None)
+        quoted = ((in_powershell(value), explanation) for value, explanation in pairs)
+        return "\n".join(
+            f"{value}:::{explanation or ' '}" for value, explanation in quoted if value is not None
+        )
 
 
 def in_bash(value: str, opened: str = "") -> str | None:

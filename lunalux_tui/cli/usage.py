@@ -17,18 +17,18 @@ _FORMS = (
 )
 
 
-def usage_error(found: str) -> InvalidInput:
+def usage_error(message: str) -> InvalidInput:
     """The error for a message of Typer's; one that is not known is told as it is."""
     for kind, form, sentence in _FORMS:
-        if (said := form.search(found)) is None:
+        if (match := form.search(message)) is None:
             continue
-        value = said[1].strip().replace("...", "…")
-        if kind in ("command", "option") and (near := _NEAR.search(found)) is not None:
+        value = match[1].strip().replace("...", "…")
+        if kind in ("command", "option") and (near := _NEAR.search(message)) is not None:
             meant = (near[1] or near[2]).strip()
             hint = f"Did you mean {meant}?"
             return InvalidInput(
                 "USAGE", sentence.format(value=value), hint, kind=f"{kind}_near", value=value, near=meant
             )
         return InvalidInput("USAGE", sentence.format(value=value), _HELP, kind=kind, value=value)
-    text = found if found.endswith((".", "?")) else f"{found}."
+    text = message if message.endswith((".", "?")) else f"{message}."
     return InvalidInput("USAGE", text, _HELP, kind="click", text=text)

@@ -75,13 +75,13 @@ def _check_letters(text: str) -> None:
 def _not_utf8(text: str) -> LunaluxError:
     from lunalux_core.text import clean_line
 
-    told = clean_line(text, 60)
+    shown_text = clean_line(text, 60)
     return InvalidInput(
         "USAGE",
-        f"{told or 'The input'} holds bytes that are not UTF-8.",
+        f"{shown_text or 'The input'} holds bytes that are not UTF-8.",
         "Type it again in a terminal that writes UTF-8.",
         kind="bytes",
-        value=told or "stdin",
+        value=shown_text or "stdin",
     )
 
 
@@ -135,9 +135,9 @@ def lighten(command: Any) -> Any:
     """Give the parameters of a command, and of those below it, the plain reading where it fits."""
     for parameter in command.get_params(typer.Context(command)):  # with the one for --help
         descriptor = getattr(parameter, "type_descriptor", None)
-        found = _plain(getattr(descriptor, "annotation", None))
-        if found is not None:
-            parameter._runtime_param = found
+        plain = _plain(getattr(descriptor, "annotation", None))
+        if plain is not None:
+            parameter._runtime_param = plain
     for below in getattr(command, "commands", {}).values():
         lighten(below)
     return command
@@ -146,7 +146,7 @@ def lighten(command: Any) -> Any:
 def _plain(annotation: Any) -> PlainValue | None:
     if annotation in KINDS:
         return PlainValue(annotation, many=False)
-    arguments = [one for one in get_args(annotation) if one is not NoneType]
+    arguments = [part for part in get_args(annotation) if part is not NoneType]
     if len(arguments) != 1:
         return None
     if get_origin(annotation) in (list, tuple) and arguments[0] in KINDS:

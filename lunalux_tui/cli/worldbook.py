@@ -66,11 +66,11 @@ def test(
     from lunalux_core.scenarios.worldbook import trial
 
     document = _document(file)
-    done = trial(document, _messages(text, messages), _settings(settings), name=file.stem, seed=seed)
+    outcome = trial(document, _messages(text, messages), _settings(settings), name=file.stem, seed=seed)
     if as_json:
-        output.print_json(done)
+        output.print_json(outcome)
     else:
-        _print(done)
+        _print(outcome)
 
 
 @worldbook_app.command("own-settings")
@@ -124,8 +124,8 @@ async def bind(
         metadata = {**header.get("chat_metadata", {}), "world_info": "" if off else item.name}
         await runtime.library.conversations.set(place.id, metadata={**header, "chat_metadata": metadata})
     elif character:
-        found = await runtime.library.characters.find(character)
-        await runtime.library.characters.tie(found.id, item.name, not off)
+        owner = await runtime.library.characters.find(character)
+        await runtime.library.characters.tie(owner.id, item.name, not off)
     else:
         chosen = next((p for p in await runtime.library.personas.list() if p.name == persona), None)
         if chosen is None:
@@ -147,8 +147,8 @@ def _document(path: Path) -> Any:
     from lunalux_core.importing.shelf_documents import read_worldbook_document
 
     document, mended = read_worldbook_document(read_file(path), path.name)
-    for one in mended:
-        output.note(f"{path.name}: {one}")
+    for note in mended:
+        output.note(f"{path.name}: {note}")
     return document
 
 
@@ -157,18 +157,18 @@ def _messages(text: str | None, path: Path | None) -> list[ScanMessage]:
 
     if path is None:
         return [ScanMessage("User", input_text() if text is None else text, is_user=True)]
-    found = read_json(path)
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+    document = read_json(path)
+    if not isinstance(document, list) or not all(isinstance(message, dict) for message in document):
         raise InvalidInput(
             "MESSAGES_INVALID",
             f"{path.name} holds no list of messages.",
             'Give a JSON array of {"role", "name", "content"}, oldest first.',
         )
     messages = []
-    for one in found:
-        is_user = one.get("role", "user") == "user"
-        name = str(one.get("name") or ("User" if is_user else "Char"))
-        messages.append(ScanMessage(name, str(one.get("content") or ""), is_user))
+    for message in document:
+        is_user = message.get("role", "user") == "user"
+        name = str(message.get("name") or ("User" if is_user else "Char"))
+        messages.append(ScanMessage(name, str(message.get("content") or ""), is_user))
     return messages
 
 
@@ -176,13 +176,13 @@ def _settings(text: str) -> dict[str, Any]:
     if not text.strip():
         return {}
     if not text.lstrip().startswith("{"):
-        found = read_json(Path(text))
+        document = read_json(Path(text))
     else:
         try:
-            found = json.loads(text)
+            document = json.loads(text)
         except ValueError as error:
             raise InvalidInput("USAGE", f"--settings is not valid JSON: {error}.") from None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise InvalidInput(
             "USAGE", "--settings is no JSON object.", 'Give one like {"depth": 4}.', kind="settings"
         )
@@ -190,37 +190,37 @@ def _settings(text: str) -> dict[str, Any]:
     from lunalux_core.worldbook.engine import WorldbookSettings, setting_name
 
     try:
-        WorldbookSettings.read(found)
+        WorldbookSettings.read(document)
     except (TypeError, ValueError) as error:
         raise InvalidInput("USAGE", f"--settings has a value of the wrong kind: {error}.") from None
-    known = (*WorldbookSettings.names(), "max_context")
-    for name in found:
-        if name not in _WITHOUT_EFFECT and name not in known and not setting_name(name):
+    names = (*WorldbookSettings.names(), "max_context")
+    for name in document:
+        if name not in _WITHOUT_EFFECT and name not in names and not setting_name(name):
             raise InvalidInput(
                 "USAGE",
                 f"--settings has the unknown name {clean_line(name, 60)}.",
-                f"Known are {', '.join(known)}.",
+                f"Known are {', '.join(names)}.",
                 kind="setting_name",
                 value=clean_line(name, 60),
-                choices=", ".join(known),
+                choices=", ".join(names),
             )
-    return found
+    return document
 
 
-def _print(done: dict[str, Any]) -> None:
+def _print(outcome: dict[str, Any]) -> None:
     output.print_table(
         ["uid", "entry", "position", "tokens", "why"],
         [
             [
-                one["uid"],
-                one["comment"],
-                one["position"],
-                one["tokens"],
-                " ".join(str(part) for part in (one["reason"], one["key"]) if part),
+                entry["uid"],
+                entry["comment"],
+                entry["position"],
+                entry["tokens"],
+                " ".join(str(part) for part in (entry["reason"], entry["key"]) if part),
             ]
-            for one in done["activated"]
+            for entry in outcome["activated"]
         ],
     )
-    for one in done["skipped"]:
-        output.note(f"skipped {one['uid']}: {one['reason']}")
-    output.note(f"{len(done['activated'])} entries, {done['tokens']} tokens")
+    for entry in outcome["skipped"]:
+        output.note(f"skipped {entry['uid']}: {entry['reason']}")
+    output.note(f"{len(outcome['activated'])} entries, {outcome['tokens']} tokens")

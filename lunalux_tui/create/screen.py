@@ -33,10 +33,10 @@ from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Beside, Column, keymap_of
 from lunalux_tui.parts.files import importable_paths
 from lunalux_tui.parts.form_field import FieldBox
-from lunalux_tui.parts.keybar import KeyBar
 from lunalux_tui.parts.picture import Picture
+from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Rows
-from lunalux_tui.parts.screen import LunaScreen
+from lunalux_tui.parts.screen import KeyBar, LunaScreen
 
 if TYPE_CHECKING:
     from lunalux_tui.chat.host import ChatHost
@@ -82,6 +82,7 @@ class CreateScreen(LunaScreen[None]):
         """Whether a draft is open and shown."""
 
     def compose(self) -> ComposeResult:
+        yield PlaceBar()
         yield CreateHead()
         with Beside(id="create-body"):
             with Column(id="create-side"):
@@ -307,7 +308,7 @@ class CreateScreen(LunaScreen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "sections":
-            return not self.ready or not self.sections.has_focus or self.has_class(self.PREVIEW)
+            return not self.ready or not self.sections.has_focus
         if action == "undo":
             return self.draft.can_undo
         if action == "redo":

@@ -6,12 +6,13 @@ from: it says when the end is near, which cards are in view, and which one was o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.geometry import Offset
 from textual.message import Message
 
 from lunalux_core.library.market_cache import MarketCard
@@ -130,6 +131,19 @@ class MarketGrid(CardCanvas, can_focus=True):
 
     def action_edge(self, place: int) -> None:
         self._to(place % len(self._cards) if self._cards else 0)
+
+    def jump_places(self) -> Iterator[tuple[Offset, str]]:
+        """The cards whose names are in view."""
+        top = int(self.scroll_offset.y)
+        for place in range(len(self._cards)):
+            y = place // self._columns * PITCH - top
+            if 0 <= y < self.size.height:
+                yield Offset(self._cell(place % self._columns)[0], y), f"open_at({place})"
+
+    def action_open_at(self, place: int) -> None:
+        """Show everything about a card by its place."""
+        self.cursor = place
+        self.post_message(self.Opened(self._cards[place]))
 
     def on_click(self, event: events.Click) -> None:
         row, line = divmod(int(self.scroll_offset.y) + event.y, PITCH)

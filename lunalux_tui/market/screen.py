@@ -19,8 +19,8 @@ from lunalux_tui.market.card_actions import CardActions
 from lunalux_tui.market.grid import MarketGrid
 from lunalux_tui.market.grid_pictures import GridPictures
 from lunalux_tui.market.lists import MarketLists, Work
-from lunalux_tui.parts.keybar import KeyBar
-from lunalux_tui.parts.screen import LunaScreen
+from lunalux_tui.parts.place_bar import PlaceBar
+from lunalux_tui.parts.screen import KeyBar, LunaScreen
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
@@ -53,6 +53,7 @@ class MarketScreen(LunaScreen[None]):
         self._pictures = GridPictures(self._start_picture, self.set_timer)
 
     def compose(self) -> ComposeResult:
+        yield PlaceBar()
         yield MarketHead()
         yield SearchField(placeholder=t("market.search"), compact=True, id="market-search", max_length=200)
         yield MarketFilters()
@@ -193,6 +194,9 @@ class MarketScreen(LunaScreen[None]):
         """Hide what needs a card where there is none."""
         if action in {"details", "chat", "like", "download"}:
             return self.is_mounted and self.grid.current is not None
+        if action == "back":  # at the root, escape leads to the chat
+            filters = self.filters
+            return bool(self.field.has_focus or self.words or filters.tags or filters.original)
         return True
 
     def action_search(self) -> None:

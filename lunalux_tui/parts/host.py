@@ -65,8 +65,8 @@ class Host(Protocol):
     def all_actions(self) -> Iterator[Action]:
         """Every declared action of the app."""
 
-    def action_settings(self, section: str) -> Worker[None]:
-        """Go to a section of the settings."""
+    def action_settings(self, section: str, at: str = "") -> Worker[None]:
+        """Go to a section of the settings, to the row `at` if one is named."""
 
     def open_character(self, character_id: str) -> Worker[None]:
         """Go to the chat screen and talk with a character."""

@@ -5,14 +5,14 @@ Rows have one height and are drawn when they are seen, so ten thousand cost what
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
@@ -138,11 +138,24 @@ class Rows(ScrollView, can_focus=True):
         if self.chosen:
             self.post_message(self.Chosen(self, self.chosen))
 
+    def jump_places(self) -> Iterator[tuple[Offset, str]]:
+        """The rows in view."""
+        top = self.scroll_offset.y
+        for place in range(-(-top // self._height), len(self._rows)):
+            y = place * self._height - top
+            if y >= self.size.height:
+                return
+            yield Offset(0, y), f"choose_at({place})"
+
+    def action_choose_at(self, place: int) -> None:
+        """Choose a row by its place, as a click does."""
+        self.cursor = place
+        self.action_choose()
+
     def on_click(self, event: events.Click) -> None:
         place = (self.scroll_offset.y + event.y) // self._height
         if 0 <= place < len(self._rows):
-            self.cursor = place
-            self.action_choose()
+            self.action_choose_at(place)
 
     def on_focus(self) -> None:
         self.refresh()

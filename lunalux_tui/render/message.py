@@ -64,12 +64,15 @@ def render_message(
     today: str = "",
     place: int | None = None,
     shown: DisplayedMessage | None = None,
+    *,
+    last: bool = False,
 ) -> Rendered:
     """The lines of a message, without the empty line between messages.
 
     Args:
         place: as in `header`.
         shown: what display scripts make of it; None shows it as it is stored.
+        last: whether nothing follows, so that the reply can go on.
     """
     rendered = Rendered([header(message, width, today, place)])
     thought = shown.thinking if shown else message.thinking
@@ -84,13 +87,19 @@ def render_message(
     if shown and shown.hidden:
         left_out = clean_line(", ".join(shown.hidden), 200)
         rendered.lines += wrap([("⋯ ", MUTED), (t("message.macros_hidden", names=left_out), MUTED)], width)
-    if message.status in _NOTES:
-        key, style = _NOTES[message.status]
-        rendered.lines.append((("⚠ ", style), (t(key), style)))
-    elif message.status == "done" and message.finish in _ENDINGS:
-        note = t(_ENDINGS[message.finish])
-        rendered.lines += wrap([("⚠ ", WARNING), (note, WARNING)], width)
+    if ended_oddly(message):
+        known = _NOTES.get(message.status)
+        key, style = known or (_ENDINGS[message.finish or ""], WARNING)
+        rendered.lines += wrap([("⚠ ", style), (t(key), style)], width)
+        if last:
+            hint = t("message.try_again" if message.status == "failed" else "message.go_on")
+            rendered.lines += wrap([("  ", style), (hint, MUTED)], width)
     return rendered
+
+
+def ended_oddly(message: Message) -> bool:
+    """Whether a reply did not end by itself, which is said under it."""
+    return message.status in _NOTES or (message.status == "done" and message.finish in _ENDINGS)
 
 
 def header(message: Message, width: int, today: str = "", place: int | None = None) -> Line:

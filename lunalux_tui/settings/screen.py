@@ -13,9 +13,9 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.drawn import Beside, Column
 from lunalux_tui.parts.explanation import Explain
-from lunalux_tui.parts.keybar import KeyBar
+from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Row, Rows
-from lunalux_tui.parts.screen import LunaScreen
+from lunalux_tui.parts.screen import KeyBar, LunaScreen
 from lunalux_tui.settings.head import SettingsHead
 from lunalux_tui.settings.sections import BY_ID, SECTIONS, Section
 from lunalux_tui.settings.sections.base import SectionView
@@ -66,6 +66,7 @@ class SettingsScreen(LunaScreen[None]):
         self._built = False
         self._wanted = ""
         """The section to begin with, when one was asked for before the screen stood."""
+        self._wanted_row = ""
 
     @property
     def ready(self) -> bool:
@@ -78,6 +79,7 @@ class SettingsScreen(LunaScreen[None]):
         return self._panes[self.section.id]
 
     def compose(self) -> ComposeResult:
+        yield PlaceBar()
         yield SettingsHead()
         with Beside(id="settings-body"):
             yield SectionRows(id="sections")
@@ -92,7 +94,7 @@ class SettingsScreen(LunaScreen[None]):
         self.retranslate()
         self._built = True
         wanted, self._wanted = self._wanted, ""
-        self.show_section(wanted or self.section.id, enter=bool(wanted))
+        self.show_section(wanted or self.section.id, enter=bool(wanted), at=self._wanted_row)
 
     def retranslate(self) -> None:
         """The words of the screen itself; panes look after their own."""
@@ -121,7 +123,7 @@ class SettingsScreen(LunaScreen[None]):
     def show_section(self, section_id: str, *, enter: bool = False, at: str = "") -> None:
         """Show a section; `enter` puts the cursor into it, on the row `at` if one is named."""
         if not self._built:
-            self._wanted = section_id
+            self._wanted, self._wanted_row = section_id, at
             return
         self._show(BY_ID[section_id])
         if self.sections.chosen != section_id:
@@ -215,6 +217,8 @@ class SettingsScreen(LunaScreen[None]):
     # -- problems ----------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "sections":  # at the root, escape leads to the chat
+            return not (self.sections.has_focus and not self.field.value)
         if action == "problems":
             return bool(self.lunalux.problems())
         if action == "pane":

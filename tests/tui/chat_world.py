@@ -58,6 +58,11 @@ class Driven:
         """The notes of the program in the transcript."""
         return [entry.note[0] for entry in self.chat.transcript.sheet.entries if entry.note]
 
+    def told(self) -> str:
+        """What the status line says, and the notices on screen."""
+        notices = (f"{note.title} {note.message}" for note in self.app._notifications)
+        return "\n".join([self.chat.status.told, *notices])
+
     def drawn(self) -> str:
         """The words of the transcript as they are laid out."""
         entries = self.chat.transcript.sheet.entries
@@ -66,12 +71,12 @@ class Driven:
 
 @asynccontextmanager
 async def open_app(
-    size: tuple[int, int] = (120, 40), *, character: str = "", wait: bool = True
+    size: tuple[int, int] = (120, 40), *, character: str = "", wait: bool = True, notices: bool = False
 ) -> AsyncIterator[Driven]:
     """The app, with a conversation open (on a first start: with a starter character)."""
     async with Runtime.open(load_settings()) as runtime:
         app = LunaluxApp(runtime, await read_opening(runtime, character))
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=notices) as pilot:
             driven = Driven(app, pilot)
             if wait:
                 await driven.until(lambda: app.chat.conversation is not None and app.account is not None)

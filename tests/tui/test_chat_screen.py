@@ -105,7 +105,7 @@ async def test_stop_keeps_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
         await driven.write("Tell me a long story")
         await driven.press("enter")
         await driven.until(lambda: driven.chat.transcript.sheet.stream_text())
-        assert driven.chat.prompt.locked and driven.chat.status.writer
+        assert driven.chat.busy and driven.chat.status.writer
         await driven.write("typed meanwhile")
         await driven.press("enter")  # the send lock
         assert len(driven.contents()) == 3
@@ -128,10 +128,9 @@ async def test_ctrl_c_stops_the_reply_and_else_tells_how_to_leave(monkeypatch: p
         await driven.until(lambda: not driven.chat.busy and not driven.chat.transcript.streaming)
         assert driven.chat.transcript.messages[-1].status == "stopped"
         assert driven.chat.transcript.messages[-1].finish == "stopped"
-        assert not driven.app._notifications
+        assert not driven.told().strip()
         await driven.press("ctrl+c")
-        (notice,) = driven.app._notifications
-        assert "退出" in notice.message and "quit" not in notice.message + notice.title
+        assert "退出" in driven.told() and "quit" not in driven.told()
 
 
 @pytest.mark.parametrize(

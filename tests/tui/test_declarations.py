@@ -122,7 +122,14 @@ def test_stylesheets_name_only_widgets_that_exist() -> None:
     folder = Path(lunalux_tui.__file__).parent
     sources = [path.read_text("utf-8") for path in folder.rglob("*.py")]
     there = {name for source in sources for name in re.findall(r"^class (\w+)", source, re.MULTILINE)}
-    there |= {*textual.widgets.__all__, *dir(textual.containers), *dir(textual.screen), "Screen", "Toast"}
+    there |= {
+        *textual.widgets.__all__,
+        *dir(textual.containers),
+        *dir(textual.screen),
+        "Screen",
+        "Toast",
+        "ToastRack",
+    }
     sheets = {path.name: path.read_text("utf-8") for path in folder.rglob("*.tcss")}
     assert len(sheets) > 5
     for name, sheet in sheets.items():

@@ -11,7 +11,9 @@ def letter(app: Driven, name: str) -> str:
     """The letter that leads to a widget (by its id) or an action."""
     screen = app.app.screen
     assert isinstance(screen, JumpScreen)
-    return next(k for k, target in screen._targets.items() if name in (target.widget.id, target.action))
+    return next(
+        letters for letters, target in screen._targets.items() if name == (target.action or target.widget.id)
+    )
 
 
 async def test_letters_lead_to_widgets_and_to_what_can_be_clicked() -> None:

@@ -15,6 +15,7 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("a pty is needed", allow_module_level=True)
 
+from rich.cells import cell_len
 from terminal import Terminal
 
 Open = Callable[..., Terminal]
@@ -52,7 +53,7 @@ def place_of(terminal: Terminal, text: str) -> tuple[int, int]:
     """Column and row of a text on the screen, from 1."""
     for row, line in enumerate(terminal.text().split("\n"), 1):
         if (column := line.find(text)) >= 0:
-            return column + 1, row
+            return cell_len(line[:column]) + 1, row
     raise AssertionError(f"no {text!r} on the screen:\n{terminal.text()}")
 
 
@@ -120,7 +121,7 @@ def test_a_drag_over_several_messages_copies_the_lines_between(open_terminal: Op
     talk(terminal)
     column, row = place_of(terminal, "The quick brown fox")
     lines = terminal.text().split("\n")
-    below = next(y for y in range(row + 2, 36) if lines[y - 1][column - 1 : column + 20].strip())
+    below = next(y for y in range(row + 2, 36) if lines[y - 1][column - 4 :].strip(" ▄"))
     drag(terminal, (column + 4, row), (column + 9, below + 1))
     until(terminal, lambda: "quick brown fox" in reversed_text(terminal))
     terminal.send("\x03")

@@ -230,7 +230,7 @@ async def test_undo_after_talking_on_tells_where_the_old_words_are() -> None:
         await driven.until(lambda: len(driven.contents()) == 4 and not driven.chat.busy)
         shown = driven.contents()
         await driven.press("escape", "u")
-        await driven.until(lambda: any("beside" in n.message for n in driven.app._notifications))
+        await driven.until(lambda: "beside" in driven.told())
         assert driven.contents() == shown
 
 

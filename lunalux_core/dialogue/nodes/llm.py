@@ -10,7 +10,8 @@ from hashlib import sha256
 
 from lunalux_core.dialogue.assembly.prompt import TextForm
 from lunalux_core.dialogue.direction import ReplyBeginning
-from lunalux_core.dialogue.output_contract import ContractStream
+from lunalux_core.dialogue.output_contract import ContractStream, NamePrefix, own_names
+from lunalux_core.dialogue.shortening import shorter_turn
 from lunalux_core.dialogue.text_reply import ReplyCut, ThoughtFirst, cleaned_reply
 from lunalux_core.dialogue.turn import (
     Billed,
@@ -19,13 +20,15 @@ from lunalux_core.dialogue.turn import (
     Ready,
     ReplyKept,
     Reread,
+    Shortened,
     TextDelta,
     ThinkingDelta,
     TurnInput,
+    TurnRequest,
 )
 from lunalux_core.dialogue.turn_sampling import turn_sampling
-from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.groups.turn_order import NamePrefix, own_names
+from lunalux_core.dialogue.workflow import Node, TurnContext, Workflow
+from lunalux_core.errors import ProviderError
 from lunalux_core.llm.model import (
     CharacterMaterial,
     CompletionText,
@@ -41,19 +44,38 @@ from lunalux_core.llm.tokens import calibrated, estimator
 from lunalux_core.text import StreamCleaner
 
 
-def llm(models: Callable[[], Registry]) -> Node[Ready, Completion]:
+def llm(
+    models: Callable[[], Registry], again: Callable[[], Workflow[TurnRequest, Ready]]
+) -> Node[Ready, Completion]:
+    """`again` gives the nodes that build a prompt from the person's words: one that the server finds too long
+    is built once more, for the window that it named."""
+
     async def node(ready: Ready, context: TurnContext) -> Completion:
-        turn = ready.request.turn
-        request = model_request(ready)
         answer = _Answer(ready, context)
-        async with aclosing(models().open(turn.model).stream(request)) as deltas:
-            async for delta in deltas:
-                answer.take(delta)
-                if answer.over:  # closing the stream tells the server to stop
-                    break
-        return answer.completion(ready, request.messages)
+        try:
+            return await _answered(models(), answer, ready)
+        except ProviderError as error:
+            turn = None if answer.begun else await shorter_turn(models(), ready, error)
+            if turn is None:
+                raise
+            told = Shortened(turn.model.context_tokens, int(str(error.params.get("prompt", 0))))
+        context.tell(told)
+        context.trace.begin_again()
+        ready = await again().run(replace(ready.request, turn=turn), context)
+        answer = _Answer(ready, context)
+        return replace(await _answered(models(), answer, ready), shortened=told)
 
     return node
+
+
+async def _answered(models: Registry, answer: _Answer, ready: Ready) -> Completion:
+    request = model_request(ready)
+    async with aclosing(models.open(ready.request.turn.model).stream(request)) as deltas:
+        async for delta in deltas:
+            answer.take(delta)
+            if answer.over:  # closing the stream tells the server to stop
+                break
+    return answer.completion(ready, request.messages)
 
 
 def model_request(ready: Ready) -> ModelRequest:
@@ -131,6 +153,11 @@ class _Answer:
             self._finish, self._shape = delta.finish, delta.shape
         if delta.billing is not None:
             self._bill(dict(delta.billing))
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of the reply has come."""
+        return self._first is not None
 
     @property
     def over(self) -> bool:

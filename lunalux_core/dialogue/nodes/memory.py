@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lunalux_core.dialogue.assembly.material import HistoryMessage, MemoryTexts
-from lunalux_core.dialogue.nodes.preset import window_of
 from lunalux_core.dialogue.turn import Draft, TurnInput
+from lunalux_core.dialogue.window import window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.memory.recall import Ranker, by_keywords
 from lunalux_core.memory.selection import Selection, nothing, select

@@ -120,7 +120,7 @@ async def ask_json(
             for _ in range(MOST_REDIRECTS):
                 url = target
                 async with client.stream(method, url, headers=headers, content=content) as response:
-                    body = await _read_all(response, REPLY_LIMIT)
+                    body = await read_all(response, REPLY_LIMIT)
                 target = redirected(response)
                 if not target or not same_origin(url, target) or (content and response.status_code < 307):
                     break
@@ -226,7 +226,7 @@ async def _refuse(exchange: Exchange, response: httpx.Response) -> NoReturn:
     body = b""
     try:
         async with asyncio.timeout(ERROR_BODY_SECONDS):
-            body = await _read_all(response, ERROR_BODY_LIMIT)
+            body = await read_all(response, ERROR_BODY_LIMIT)
     except (TimeoutError, httpx.TransportError, httpx.DecodingError):
         pass  # the status alone says enough
     error = _refusal(exchange.failures, response, body)
@@ -244,7 +244,7 @@ def _refusal(failures: Failures, response: httpx.Response, body: bytes) -> Lunal
     return failures.refusal(read_report(body, status, response.headers))
 
 
-async def _read_all(response: httpx.Response, limit: int) -> bytes:
+async def read_all(response: httpx.Response, limit: int) -> bytes:
     """At most `limit` bytes of a body, and a network read more."""
     pieces: list[bytes] = []
     size = 0

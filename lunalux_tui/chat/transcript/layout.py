@@ -8,27 +8,69 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from textual.strip import Strip
+
 from lunalux_core.library.conversations import Message
-from lunalux_tui.chat.transcript.entries import Entry, Stream, first_difference
-from lunalux_tui.render.blocks import parse_blocks
-from lunalux_tui.render.growing import GrowingText
-from lunalux_tui.render.layout import Fold
+from lunalux_tui.render.layout import Fold, GrowingText
+from lunalux_tui.render.markdown import parse_blocks
 from lunalux_tui.render.message import (
     THINKING,
     THINKING_STYLE,
     WIDEST,
+    ended_oddly,
     header,
     note_lines,
     render_message,
     thinking_block,
     words,
 )
+from lunalux_tui.theme.styles import Line
 
 if TYPE_CHECKING:
     from lunalux_core.display.scripts import DisplayedMessage
+
+
+@dataclass(slots=True)
+class Entry:
+    """One message, or one note of the program, and the empty line under it."""
+
+    message: Message | None = None
+    note: tuple[str, str, bool] | None = None
+    opened: dict[Fold, int] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
+    folds: dict[int, Fold] = field(default_factory=dict)
+    strips: dict[tuple[int, bool], Strip] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return self.message.id if self.message else ""
+
+    @property
+    def height(self) -> int:
+        return len(self.lines) + 1
+
+
+@dataclass(slots=True)
+class Stream:
+    """The reply under way."""
+
+    entry: Entry
+    body: GrowingText
+    thinking: GrowingText
+    head: list[Line] = field(default_factory=list)
+
+
+def first_difference(before: Sequence[Line], after: Sequence[Line]) -> int:
+    """The first line that differs."""
+    for index, (old, new) in enumerate(zip(before, after, strict=False)):
+        if old is not new and old != new:
+            return index
+    return min(len(before), len(after))
+
 
 TOP = 1
 """Empty lines above the first entry."""
@@ -48,6 +90,7 @@ class TranscriptLayout:
         self._tops: list[int] = [TOP]
         self._width = 0
         self._stream: Stream | None = None
+        self._last: Entry | None = None
 
     @property
     def height(self) -> int:
@@ -301,6 +344,7 @@ class TranscriptLayout:
                 self.today,
                 self._place(message),
                 self.shown(message) if self.looks else None,
+                last=entry is self._last,
             )
             entry.lines, entry.folds = rendered.lines, rendered.folds
         elif entry.note is not None:
@@ -312,6 +356,13 @@ class TranscriptLayout:
 
     def measure(self) -> None:
         """Find every entry's first line anew."""
+        last = next((entry for entry in reversed(self.entries) if entry.message is not None), None)
+        if last is not self._last:
+            changed, self._last = (self._last, last), last
+            streaming = self._stream.entry if self._stream is not None else None
+            for entry in changed:  # only the last message says how it can go on
+                if entry and entry is not streaming and entry.message and ended_oddly(entry.message):
+                    self.render(entry)
         self._tops = list(accumulate((entry.height for entry in self.entries), initial=TOP))
 
     def _entry(self, message: Message, opened: dict[Fold, int] | None = None) -> Entry:

@@ -7,29 +7,88 @@ the person scrolled away from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from textual import events
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message as TextualMessage
 from textual.reactive import reactive
 from textual.strip import Strip
 
 from lunalux_core.library.conversations import Message
 from lunalux_tui.chat.transcript.layout import TranscriptLayout
-from lunalux_tui.chat.transcript.pacer import Pacer
 from lunalux_tui.parts.drawn import palette_of, within
 from lunalux_tui.parts.selectable import Selectable
 from lunalux_tui.render.layout import Fold
 from lunalux_tui.theme.palette import Palette
-from lunalux_tui.theme.styles import ACCENT, Run
+from lunalux_tui.theme.styles import ACCENT, Line, Run
 
 if TYPE_CHECKING:
     from lunalux_core.display.scripts import DisplayedMessage
 
+FRAMES = 12
+"""Paints a second at most. The first piece after a pause is painted at once."""
+
+
+class Pacer:
+    """Collects pieces of a reply and of its reasoning, and hands them on at a steady pace.
+
+    Args:
+        paint: takes the new text and the new reasoning.
+    """
+
+    def __init__(self, paint: Callable[[str, str], None]) -> None:
+        self._paint = paint
+        self._text: list[str] = []
+        self._thinking: list[str] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._painted = 0.0
+
+    def text(self, piece: str) -> None:
+        self._text.append(piece)
+        self._schedule()
+
+    def thinking(self, piece: str) -> None:
+        self._thinking.append(piece)
+        self._schedule()
+
+    def forget(self) -> None:
+        """Drop what was not painted: the whole message is shown instead."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._text.clear()
+        self._thinking.clear()
+
+    def _schedule(self) -> None:
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(max(self._painted + 1 / FRAMES, loop.time()), self._flush)
+
+    def _flush(self) -> None:
+        text, thinking = "".join(self._text), "".join(self._thinking)
+        self.forget()
+        self._painted = asyncio.get_running_loop().time()
+        self._paint(text, thinking)
+
+
 MARGIN = 2
+
+
+def arrow_at(line: Line, x: int) -> int:
+    """Which arrow of a heading such as "‹2/3›" a cell means: -1 in its left half, 1 in the right, else 0."""
+    text = "".join(part for part, _ in line)
+    start, end = text.rfind("‹"), text.rfind("›")
+    if not 0 <= start < end:
+        return 0
+    left, right = cell_len(text[:start]), cell_len(text[: end + 1])
+    if not left <= x < right:
+        return 0
+    return -1 if x < (left + right) // 2 else 1
 
 
 class Transcript(Selectable, can_focus=True):
@@ -46,6 +105,19 @@ class Transcript(Selectable, can_focus=True):
         """The person scrolled to the last message of the window."""
 
     @dataclass
+    class SwipeWanted(TextualMessage):
+        """One of the arrows of a message was clicked."""
+
+        message_id: str
+        step: int
+
+    @dataclass
+    class Scrolled(TextualMessage):
+        """Another number of lines lies below the view."""
+
+        below: int
+
+    @dataclass
     class Selected(TextualMessage):
         """Another message was chosen."""
 
@@ -60,6 +132,7 @@ class Transcript(Selectable, can_focus=True):
         self._pacer = Pacer(self._paint)
         self._jumping = False
         self._following = True
+        self._below = 0
 
     # -- contents ----------------------------------------------------------------------------------
 
@@ -72,14 +145,25 @@ class Transcript(Selectable, can_focus=True):
         """Replace everything. Goes to the end, unless `keep_place`; a greeting alone is read from the top."""
         self._pacer.forget()
         place = self._kept() if keep_place else None
+        before = [message.id for message in self.messages]
         self.sheet.show(messages)
         if place is None or self.sheet.line(place) is None:
             alone = self.messages
             place = (alone[0].id, 0) if len(alone) == 1 and alone[0].role == "assistant" else None
         self._asked = False
-        if self.selected and self.sheet.find(self.selected) is None:
-            self.selected = ""
+        self._keep_choice(before)
         self._changed(place)
+
+    def _keep_choice(self, before: Sequence[str] = ()) -> None:
+        """While letters act on messages, one is chosen: in the place of one that went, else the last."""
+        ids = [message.id for message in self.messages]
+        if self.selected in ids or not (self.selected or self.has_focus):
+            return
+        at = before.index(self.selected) if self.selected in before else len(ids)
+        self.selected = ids[min(at, len(ids) - 1)] if ids and self.has_focus else ""
+
+    def on_focus(self) -> None:
+        self._keep_choice()
 
     def prepend(self, messages: Sequence[Message]) -> None:
         """Put older messages above; what is in view stays where it is."""
@@ -149,6 +233,7 @@ class Transcript(Selectable, can_focus=True):
         line = None if place is None else self.sheet.line(place)
         self._following = line is None
         self._jump(self.max_scroll_y if line is None else line)
+        self._tell_below()
         self.refresh()
 
     # -- streaming ---------------------------------------------------------------------------------
@@ -160,6 +245,8 @@ class Transcript(Selectable, can_focus=True):
     def begin_stream(self, message: Message) -> None:
         """Start a reply at the end, or go on with the one that is there."""
         self.sheet.begin_stream(message)
+        if self.has_focus:
+            self.selected = message.id
         self._changed(None, below=True)
 
     def stream_text(self, text: str) -> None:
@@ -182,6 +269,7 @@ class Transcript(Selectable, can_focus=True):
         self._pacer.forget()
         place = self._kept()
         self.sheet.end_stream(message)
+        self._keep_choice()
         self._changed(place, below=True)
 
     def _paint(self, text: str, thinking: str) -> None:
@@ -191,6 +279,8 @@ class Transcript(Selectable, can_focus=True):
             self._grow()
             if following:
                 self.go_to_end()
+            else:
+                self._tell_below()
         y = max(first - self.scroll_offset.y, 0)
         if y < self.size.height:
             self.refresh(Region(0, y, self.size.width, self.size.height - y))
@@ -220,6 +310,26 @@ class Transcript(Selectable, can_focus=True):
         """Show the end, and stay there while it grows."""
         self._following = True
         self._jump(self.max_scroll_y)
+
+    def page(self, way: str) -> None:
+        """Scroll as a pager does: "up" or "down" by a view, to the "first" or the "last" line."""
+        if way == "last":
+            self.go_to_end()
+        elif way == "first":
+            self._following = False
+            self.scroll_to(y=0, animate=False, force=True)
+        else:
+            step = max(self.size.height - 2, 1)
+            target = self.scroll_offset.y + (step if way == "down" else -step)
+            self.scroll_to(y=min(max(target, 0), self.max_scroll_y), animate=False, force=True)
+            if way == "up" and target <= 0:
+                self.post_message(self.OlderWanted())
+
+    def _tell_below(self) -> None:
+        below = max(int(self.max_scroll_y - self.scroll_offset.y), 0)
+        if below != self._below:
+            self._below = below
+            self.post_message(self.Scrolled(below))
 
     def reveal(self, message_id: str) -> None:
         """Scroll as little as shows a message of the window."""
@@ -321,6 +431,17 @@ class Transcript(Selectable, can_focus=True):
         self._changed(place)
         return True
 
+    def jump_places(self) -> Iterator[tuple[Offset, str]]:
+        """The messages whose first line is in view."""
+        for place, message in enumerate(self.messages):
+            y = (self.sheet.top(message.id) or 0) - self.scroll_offset.y
+            if 0 <= y < self.size.height:
+                yield Offset(0, y), f"choose_at({place})"
+
+    def action_choose_at(self, place: int) -> None:
+        """Choose a message by its place in the window."""
+        self.selected = self.messages[place].id
+
     def on_click(self, event: events.Click) -> None:
         if event.chain > 1 or self.text_selection is not None:
             return  # the end of a drag, or a word is meant
@@ -328,14 +449,18 @@ class Transcript(Selectable, can_focus=True):
         if entry is None or entry.message is None:
             return
         fold = entry.folds.get(line)
-        if fold is not None:
+        step = arrow_at(entry.lines[line], event.x - MARGIN) if line == 0 else 0
+        if step:
+            self.post_message(self.SwipeWanted(entry.id, step))
+        elif fold is not None:
             self.toggle_fold(entry.id, fold)
         else:
-            self.selected = "" if entry.id == self.selected else entry.id
+            self.selected = entry.id
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         self._following = new_value >= self.max_scroll_y
+        self._tell_below()
         if self._jumping:
             return
         upwards = new_value < old_value and new_value < self.max_scroll_y

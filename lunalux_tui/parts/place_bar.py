@@ -1,0 +1,43 @@
+"""The bar of places at the top of every screen: where one is, and which key leads elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from lunalux_tui.actions import Action, key_name, keys_of
+from lunalux_tui.parts.drawn import Bar, Part, keymap_of
+from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, PANEL
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from lunalux_tui.parts.host import Host
+
+
+class PlaceBar(Bar):
+    """One line, as long as the width allows: with all names, with the name of this place alone, or keys.
+
+    On a screen of a few lines it is not shown (`.-tiny` in app.tcss).
+    """
+
+    GROUND = PANEL
+
+    def left(self) -> Sequence[Part]:
+        places = [one for one in cast("Host", self.app).ACTIONS if one.method.startswith("app.go(")]
+        here = f"go.{getattr(cast('Screen[Any]', self.screen), 'PLACE', '')}"
+        forms = (
+            [self._part(one, here, keyed=True, named=True) for one in places],
+            [self._part(one, here, keyed=one.id != here, named=True) for one in places],
+            [self._part(one, here, keyed=True, named=one.id == here) for one in places],
+            [self._part(one, here, keyed=one.id != here, named=one.id == here) for one in places],
+        )
+        width = self.size.width - 2
+        return next((parts for parts in forms if self._length(parts) <= width), forms[-1])
+
+    def _part(self, place: Action, here: str, *, keyed: bool, named: bool) -> Part:
+        keys = keys_of(place, keymap_of(self))
+        key = key_name(keys[0]) if keyed and keys else ""
+        words = " ".join(part for part in (key, place.label if named or not key else "") if part)
+        style = ACCENT | BOLD if place.id == here else MUTED
+        return Part(words, style, place.method, 0 if place.id == here else 1)
