@@ -254,8 +254,13 @@ class Account:
             await self.sign_in(email, password, referral_code)
         return done.confirmed
 
-    async def confirm(self, email: str, code: str) -> None:
-        await self._client().confirm(email, code)
+    async def confirm(self, email: str, code: str, password: str = "") -> None:
+        """Confirm a new account. With the password it is the one that was begun with it, nobody else's.
+
+        Raises:
+            BackendError: CODE_INVALID, also where somebody else began an account for this address first.
+        """
+        await self._client().confirm(email, code, password)
 
     async def resend(self, email: str) -> None:
         await self._client().resend(email)
