@@ -46,7 +46,7 @@ DIRECTING_ACTIONS = (
     Action("directing.instruct", "instruct", "alt+d", priority=True),
     Action("directing.repeat", "repeat_instruction"),
     Action("directing.rewrite", "rewrite", "alt+w", priority=True),
-    Action("directing.expand", "expand", "alt+e", priority=True),
+    Action("directing.expand", "expand", "alt+x", priority=True),
     Action("directing.several", "several", "alt+v", priority=True),
     Action("directing.answer", "answer"),
     Action("directing.store", "store"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lunalux_core.library.profiles import NOBODY, TASKS, Profile, Use
-from lunalux_tui.chat.open_chat import OpenChat
+from lunalux_tui.chat.opener import OpenChat
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.rows import Row
 

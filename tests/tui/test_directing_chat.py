@@ -79,7 +79,7 @@ async def test_a_reply_is_rewritten_as_a_version() -> None:
 async def test_an_outline_is_written_out_and_undo_brings_it_back() -> None:
     async with open_app() as driven:
         await driven.write("I leave, sadly")
-        await driven.press("alt+e")
+        await driven.press("alt+x")
         await driven.until(lambda: not driven.chat.busy and driven.chat.prompt.text != "I leave, sadly")
         assert driven.chat.prompt.text and "I leave, sadly" in await recorded(driven)
         driven.chat.prompt.undo()
