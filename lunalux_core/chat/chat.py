@@ -41,7 +41,6 @@ from lunalux_core.dialogue.turn import (
     TurnResult,
     TurnStarted,
 )
-from lunalux_core.documents.json_text import well_formed
 from lunalux_core.errors import InvalidInput, StorageError
 from lunalux_core.groups.responders import addressed, called_up, speakers, still_speaks
 from lunalux_core.library.conversations import (
@@ -68,6 +67,7 @@ from lunalux_core.library.message_edits import (
     truncate_after,
 )
 from lunalux_core.library.undo import Replayed, read_row, redo, undo
+from lunalux_core.text import well_formed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,6 +116,10 @@ class Chat:
         self._preview = preview
         self._billed = billed
         self._words = words
+        self.on_turn: Callable[[], None] = lambda: None
+        """Called as a turn begins to ask its model."""
+        self.on_turn_end: Callable[[str], None] = lambda conversation_id: None
+        """Told of the conversation whose turn went through."""
 
     # -- conversations -----------------------------------------------------------------------------
 
@@ -644,6 +648,7 @@ class Chat:
                 yield TurnStarted(user.conversation_id, user, None, "")
             return
         streaming = StreamingReply(self._database, begun)
+        self.on_turn()
         try:
             yield TurnStarted(turn.conversation.id, user, reply, turn.model.name)
             async with aclosing(self._workflow().stream(turn)) as steps:
@@ -651,6 +656,7 @@ class Chat:
                     if isinstance(step, TurnResult):
                         message = await streaming.done(step, turn)
                         await self._keep_record(step, turn, message)
+                        self.on_turn_end(turn.conversation.id)
                         yield TurnCompleted(message, step.text, step.suggestions, step.report)
                         return
                     if isinstance(step, TextDelta | ThinkingDelta | Reread):

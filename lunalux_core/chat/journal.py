@@ -19,7 +19,7 @@ from json.encoder import encode_basestring_ascii as _quoted  # a piece a word: t
 from pathlib import Path
 
 from lunalux_core.chat.owner_lock import take_lock
-from lunalux_core.documents.json_text import well_formed
+from lunalux_core.text import well_formed
 
 MOST_BYTES = 64 * 1024 * 1024
 """A file beyond this is none of ours; no more of it is read."""

@@ -212,7 +212,7 @@ class MessageActions:
 
     def copy_code(self) -> None:
         """Copy the blocks of code of a message, as it is shown."""
-        from lunalux_tui.render.blocks import code_blocks
+        from lunalux_tui.render.markdown import code_blocks
 
         message = self.target
         blocks = code_blocks(self._shown.text(message)) if message else []

@@ -15,7 +15,7 @@ from lunalux_core.library.conversations import Message
 from lunalux_tui.chat.actions import ChatTranscript
 from lunalux_tui.chat.bars import SHOWN, ChatHeader, StatusBar, Suggestions
 from lunalux_tui.chat.draft import Draft
-from lunalux_tui.chat.open_chat import OpenChat
+from lunalux_tui.chat.opener import OpenChat
 from lunalux_tui.chat.prompt import Prompt
 from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.i18n import t, tell
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import Billed
     from lunalux_core.errors import LunaluxError
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.chat.transcript.display import MessageDisplay
+    from lunalux_tui.chat.transcript.window import MessageDisplay
     from lunalux_tui.parts.host import Host
 
 
@@ -75,7 +75,7 @@ class ChatPane(Column):
     @cached_property
     def looks(self) -> MessageDisplay:
         """What display scripts make of the messages; not needed for the first frame."""
-        from lunalux_tui.chat.transcript.display import MessageDisplay
+        from lunalux_tui.chat.transcript.window import MessageDisplay
 
         # Workers of the screen, which tells when one of them fails.
         return MessageDisplay(self.transcript, self.window, self._runtime.displays, self.screen.run_worker)

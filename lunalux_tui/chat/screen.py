@@ -23,8 +23,7 @@ from lunalux_tui.chat.conversation_actions import ConversationActions
 from lunalux_tui.chat.file_actions import FileActions
 from lunalux_tui.chat.group_actions import GroupActions
 from lunalux_tui.chat.message_actions import MessageActions
-from lunalux_tui.chat.open_chat import OpenChat
-from lunalux_tui.chat.opener import Opener
+from lunalux_tui.chat.opener import OpenChat, Opener
 from lunalux_tui.chat.pane import ChatPane
 from lunalux_tui.chat.prompt import Prompt
 from lunalux_tui.chat.roster import Roster
@@ -33,17 +32,16 @@ from lunalux_tui.chat.script_actions import ScriptActions
 from lunalux_tui.chat.transcript.transcript import Transcript
 from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.parts.drawn import Beside
-from lunalux_tui.parts.keybar import KeyBar
 from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Rows
-from lunalux_tui.parts.screen import LunaScreen
+from lunalux_tui.parts.screen import KeyBar, LunaScreen
 
 if TYPE_CHECKING:
     from textual.screen import Screen
 
     from lunalux_core.chat.card_scripts import CardScripts
     from lunalux_core.dialogue.turn import TurnEvent
-    from lunalux_tui.chat.transcript.following import Following
+    from lunalux_tui.chat.opener import Following
     from lunalux_tui.chat.turns import TurnController
     from lunalux_tui.chat.view import Answer
 
@@ -148,7 +146,7 @@ class ChatScreen(LunaScreen[None]):
     @cached_property
     def following(self) -> Following:
         """What keeps the conversation in step with other programs; the first frame does without it."""
-        from lunalux_tui.chat.transcript.following import Following
+        from lunalux_tui.chat.opener import Following
 
         return Following(self.runtime.library, self.opener, self.transcript, self)
 

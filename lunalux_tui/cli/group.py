@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -11,7 +10,7 @@ from lunalux_core.library.groups import CardMode, Group, TurnOrder
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import delete_asked, in_runtime
-from lunalux_tui.cli.shelf_commands import JSON, print_scenarios
+from lunalux_tui.cli.shelf_commands import JSON, scenario_command
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -214,18 +213,12 @@ def delete(
     )
 
 
-@group_app.command()
-def test(
-    scenarios: Path = typer.Option(..., "--scenarios", help="A file of scenarios to replay."),
-    as_json: bool = typer.Option(False, "--json", help="The result is a JSON array in any case."),
-) -> None:
-    """Replay a file of group scenarios and print, for each, the names of those who speak.
-
-    Example: lunalux group test --scenarios groups.json
-    """
-    from lunalux_core.scenarios.groups import replay
-
-    print_scenarios(scenarios, replay)
+scenario_command(
+    group_app,
+    "groups",
+    "Replay a file of group scenarios and print, for each, the names of those who speak.\n\n"
+    "Example: lunalux group test --scenarios groups.json",
+)
 
 
 async def _of_members(

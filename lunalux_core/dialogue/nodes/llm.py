@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from lunalux_core.dialogue.assembly.prompt import TextForm
 from lunalux_core.dialogue.direction import ReplyBeginning
-from lunalux_core.dialogue.output_contract import ContractStream
+from lunalux_core.dialogue.output_contract import ContractStream, NamePrefix, own_names
 from lunalux_core.dialogue.shortening import shorter_turn
 from lunalux_core.dialogue.text_reply import ReplyCut, ThoughtFirst, cleaned_reply
 from lunalux_core.dialogue.turn import (
@@ -29,7 +29,6 @@ from lunalux_core.dialogue.turn import (
 from lunalux_core.dialogue.turn_sampling import turn_sampling
 from lunalux_core.dialogue.workflow import Node, TurnContext, Workflow
 from lunalux_core.errors import ProviderError
-from lunalux_core.groups.turn_order import NamePrefix, own_names
 from lunalux_core.llm.model import (
     CharacterMaterial,
     CompletionText,
