@@ -116,6 +116,10 @@ class Chat:
         self._preview = preview
         self._billed = billed
         self._words = words
+        self.on_turn: Callable[[], None] = lambda: None
+        """Called as a turn begins to ask its model."""
+        self.on_turn_end: Callable[[str], None] = lambda conversation_id: None
+        """Told of the conversation whose turn went through."""
 
     # -- conversations -----------------------------------------------------------------------------
 
@@ -659,6 +663,7 @@ class Chat:
                 yield TurnStarted(user.conversation_id, user, None, "")
             return
         streaming = StreamingReply(self._database, begun)
+        self.on_turn()
         try:
             yield TurnStarted(turn.conversation.id, user, reply, turn.model.name)
             async with aclosing(self._workflow().stream(turn)) as steps:
@@ -666,6 +671,7 @@ class Chat:
                     if isinstance(step, TurnResult):
                         message = await streaming.done(step, turn)
                         await self._keep_record(step, turn, message)
+                        self.on_turn_end(turn.conversation.id)
                         yield TurnCompleted(message, step.text, step.suggestions, step.report)
                         return
                     if isinstance(step, TextDelta | ThinkingDelta | Reread):
