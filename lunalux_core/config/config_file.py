@@ -81,7 +81,8 @@ def save_model(path: Path, config: ModelConfig) -> None:
         entry["base_url"] = config.base_url
     if config.key_env:
         entry["key_env"] = config.key_env
-    entry["context_tokens"] = config.context_tokens
+    if config.context_tokens is not None:
+        entry["context_tokens"] = config.context_tokens
     options = config.options
     if options.timeout:
         entry["timeout"] = options.timeout

@@ -21,8 +21,10 @@ def read_models(table: Any, path: str, text: str, problems: list[LunaluxError]) 
     models: dict[str, ModelConfig] = {}
     for name, entry in table.items() if isinstance(table, dict) else ():
         provider = entry.get("provider") if isinstance(entry, dict) else None
-        tokens = entry.get("context_tokens", 8192) if isinstance(entry, dict) else 0
-        whole = isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= TOKENS_LIMIT
+        tokens = entry.get("context_tokens") if isinstance(entry, dict) else 0
+        whole = tokens is None or (
+            isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= TOKENS_LIMIT
+        )
         if provider not in PROVIDERS or not isinstance(entry.get("model"), str) or not whole:
             where = place_of(path, text, "models", name)
             problems.append(

@@ -76,14 +76,17 @@ def _usual_options() -> ModelOptions:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """One saved model configuration (`[models.NAME]`); its key lives in the credentials store."""
+    """One saved model configuration (`[models.NAME]`); its key lives in the credentials store.
+
+    `context_tokens` is the window that the person gave, None where they gave none.
+    """
 
     name: str
     provider: Provider
     model: str
     base_url: str = ""
     key_env: str = ""
-    context_tokens: int = 8192
+    context_tokens: int | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
     options: ModelOptions = field(default_factory=_usual_options)
     mode: Literal["chat", "text"] = "chat"

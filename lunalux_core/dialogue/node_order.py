@@ -11,9 +11,7 @@ from lunalux_core.dialogue.nodes.context import context
 from lunalux_core.dialogue.nodes.llm import llm
 from lunalux_core.dialogue.nodes.memory import memory
 from lunalux_core.dialogue.nodes.output import output
-from lunalux_core.dialogue.nodes.plugin import plugin
-from lunalux_core.dialogue.nodes.plugin_message import plugin_message
-from lunalux_core.dialogue.nodes.plugin_prompt import plugin_prompt
+from lunalux_core.dialogue.nodes.plugin import plugin, plugin_message, plugin_prompt
 from lunalux_core.dialogue.nodes.preset import preset
 from lunalux_core.dialogue.nodes.regex import regex
 from lunalux_core.dialogue.nodes.text_template import text_template
@@ -39,9 +37,18 @@ def prompt_line(
     rankers: Callable[[], Sequence[Ranker]] = tuple,
 ) -> Workflow[TurnInput, Ready]:
     """The nodes up to the finished prompt: what a preview runs. `rankers` call memories beside keywords."""
+    return words_line(engine, plugins).followed(_built(models, engine, plugins, rankers))
+
+
+def _built(
+    models: Callable[[], Registry],
+    engine: EcmaEngine,
+    plugins: Callable[[], Plugins],
+    rankers: Callable[[], Sequence[Ranker]],
+) -> Workflow[TurnRequest, Ready]:
+    """The nodes from the person's words to the prompt."""
     return (
-        words_line(engine, plugins)
-        .then(preset)
+        Workflow.start(preset)
         .then(context(engine))
         .then(text_template(models, engine))
         .then(memory(rankers))
@@ -59,7 +66,7 @@ def dialogue_line(
     """A whole turn."""
     return (
         prompt_line(models, engine, plugins, rankers)
-        .then(llm(models))
+        .then(llm(models, lambda: _built(models, engine, plugins, rankers)))
         .then(regex(engine, plugins))
         .then(plugin(plugins))
         .then(output)

@@ -122,6 +122,23 @@ class TemplateFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class TextsCut:
+    """The window of so many tokens is too small for the card: these of its texts lost their ends."""
+
+    names: tuple[str, ...]
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """The server refused a prompt of `needed` tokens (0 where it did not say) and named its window; the turn
+    is sent once more, shortened to it."""
+
+    window: int
+    needed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyKept:
     """Cleaning would have left nothing of the reply, so it stays as it came."""
 
@@ -163,6 +180,8 @@ TurnEvent = (
     | ScriptSkipped
     | WorldbookOverflowed
     | TemplateFailed
+    | Shortened
+    | TextsCut
     | ReplyKept
     | ProfileLacks
     | SideReply
@@ -334,7 +353,7 @@ class Ready:
 class Completion:
     """What the model answered, as it came; `token_factor` is new where the provider told its count, `shape`
     is how the messages were reshaped for the server (`llm.servers.shaping`), `speed` has `first_token_s` and
-    `tokens_per_s`."""
+    `tokens_per_s`, `shortened` tells of a prompt that was refused before this one."""
 
     ready: Ready
     text: str
@@ -345,6 +364,7 @@ class Completion:
     finish: Finish = "stop"
     shape: str = ""
     speed: Mapping[str, float] = field(default_factory=dict)
+    shortened: Shortened | None = None
 
 
 @dataclass(frozen=True, slots=True)

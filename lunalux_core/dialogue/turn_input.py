@@ -16,6 +16,7 @@ from lunalux_core.dialogue.openings import MakeEngine, Opener, card_context, kee
 from lunalux_core.dialogue.profile_choice import Choice, Chooser, profile_chain
 from lunalux_core.dialogue.text_templates import chosen_template, templates_found
 from lunalux_core.dialogue.turn import Asked, TurnInput, TurnOptions
+from lunalux_core.dialogue.window import allowed_window
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.characters import Character, load_character, touch_character
 from lunalux_core.library.conversations import (
@@ -258,9 +259,13 @@ class TurnReader:
         task: Task | None = "impersonate" if asked.kind == "impersonate" else None
         choice = self.choice(connection, conversation, options, character.id, task)
         preset = self.preset(connection, conversation, options, language, choice)
-        model = choice.model
+        model = self._models().windowed(choice.model)
         scripts = scripts_in_force(connection, character, card, preset)
-        budget = min(model.context_tokens, self._settings.context_tokens) * CHARS_PER_TOKEN
+        budget = allowed_window(model, self._settings)
+        if preset.source == "sillytavern" and preset.params.context_tokens:
+            budget = max(budget, min(model.context_tokens, preset.params.context_tokens))
+        # From tokens to characters: history is read by its size on disk, counted only later.
+        budget *= CHARS_PER_TOKEN
         history = load_history(connection, above, budget)
         persona: Persona | None = load_persona(connection, conversation.persona_id)
         return TurnInput(
@@ -308,6 +313,7 @@ class TurnReader:
         """What the story remembers on the branch of the reply, the words that it answers included."""
         path = {*history.above, *(message.id for message in history.messages)}
         if asked.reply is not None and asked.reply.parent_id:
+            # The words that are answered stand between the history and the reply.
             path.add(asked.reply.parent_id)
         return self._memories.read(connection, asked.conversation.id, path)
 

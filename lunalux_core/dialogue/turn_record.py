@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from lunalux_core.dialogue.window import reply_room, window_of
+
 if TYPE_CHECKING:
-    from lunalux_core.dialogue.turn import Ready
+    from lunalux_core.dialogue.turn import Ready, Shortened
 
 Place = Literal["input", "history", "worldbook", "reply", "reasoning"]
 MOST_PLACES = 40
@@ -38,6 +40,8 @@ class Trace:
 
     def __init__(self, *, explain: bool = False) -> None:
         self.explain = explain
+        self.cut: tuple[str, ...] = ()
+        """Texts of the card that were shortened for a small window."""
         self.memory: Mapping[str, Any] = {}
         self._touched: dict[tuple[str, Place], Touch] = {}
 
@@ -49,6 +53,10 @@ class Trace:
             if text and len(touch.texts) < MOST_PLACES:
                 touch.texts.append(text)
 
+    def begin_again(self) -> None:
+        """The prompt is built anew from the person's words, which stay as they are."""
+        self._touched = {key: touch for key, touch in self._touched.items() if touch.place == "input"}
+
     @property
     def touched(self) -> list[Touch]:
         """In the order of the first change."""
@@ -56,11 +64,19 @@ class Trace:
 
 
 def turn_record(
-    ready: Ready, trace: Trace, shape: str = "", parameters: Iterable[Mapping[str, Any]] = ()
+    ready: Ready,
+    trace: Trace,
+    shape: str = "",
+    parameters: Iterable[Mapping[str, Any]] = (),
+    shortened: Shortened | None = None,
 ) -> dict[str, Any]:
     """The record of a turn whose prompt is ready.
 
     `shape` tells how the messages were reshaped for a strict server, "" where they went as they are.
+
+    `shortened` tells of a prompt before it that was refused for its length, `window` how many tokens prompt
+    and reply had, who said so (person, server, default), and how many were kept for the reply. `texts_cut`
+    names texts of the card that were shortened for a small window.
 
     `names` tells what the preset calls its own slots, `prompt` is the report of the assembly (what was cut),
     `worldbook` the engine's account of its entries, `scripts` which regex scripts changed what, `parameters`
@@ -86,6 +102,13 @@ def turn_record(
         "worldbook": ready.activation.as_json(),
         "scripts": [asdict(touch) for touch in trace.touched],
         "shape": shape,
+        "shortened": asdict(shortened) if shortened is not None else None,
+        "texts_cut": list(trace.cut),
+        "window": {
+            "tokens": window_of(turn),
+            "source": turn.model.window_source,
+            "reply": reply_room(turn),
+        },
         "parameters": list(parameters),
         "memory": dict(trace.memory),
     }

@@ -57,6 +57,10 @@ class Workflow(Generic[In, Out]):
     def then(self, node: Node[Out, Next]) -> Workflow[In, Next]:
         return Workflow((*self._nodes, node))
 
+    def followed(self, line: Workflow[Out, Next]) -> Workflow[In, Next]:
+        """This line and another after it."""
+        return Workflow((*self._nodes, *line._nodes))
+
     async def run(self, value: In, context: TurnContext) -> Out:
         """Run the line to its end."""
         step: Any = value
@@ -72,6 +76,7 @@ class Workflow(Generic[In, Out]):
         """
         context = TurnContext()
         line = asyncio.ensure_future(self.run(value, context))
+        # A callback runs also for a line that failed or was cancelled, so the loop below always ends.
         line.add_done_callback(lambda _: context.events.put_nowait(None))
         try:
             while (event := await context.events.get()) is not None:
@@ -80,4 +85,6 @@ class Workflow(Generic[In, Out]):
         finally:
             if not line.done():
                 line.cancel()
+                # Until the node has really ended: its connection to the server must be closed before the
+                # caller goes on.
                 await asyncio.wait({line})

@@ -1,30 +1,30 @@
-"""What is known of a model without asking its server: for `lunalux model show` and the settings."""
+"""What is known of a model: for `lunalux model show` and the settings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.llm.cost import CURRENCY
-from lunalux_core.llm.model import ModelSpec
+from lunalux_core.llm.model import CURRENCY, ModelSpec
 from lunalux_core.llm.parameters import kind_of, taken
 
 if TYPE_CHECKING:
+    from lunalux_core.llm.servers.facts import ServerFacts
     from lunalux_core.llm.servers.learnt import Learnt
-
-USUAL_WINDOW = ModelSpec("", "practice", "").context_tokens
 
 _PREFILL = {"deepseek": "prefix", "mistral": "prefix", "openai": "refused", "vllm": "flags"}
 _TRAILING = frozenset({"llamacpp", "koboldcpp", "tabby", "textgen"})
 """Kinds that go on from a last message of the assistant."""
 
 
-def model_details(spec: ModelSpec, learnt: Learnt | None) -> dict[str, Any]:
+def model_details(spec: ModelSpec, learnt: Learnt | None, facts: ServerFacts | None = None) -> dict[str, Any]:
     """The documented object of `lunalux model show --json`.
 
-    The window is the person's where it is not the usual one. `params_taken` is None where nobody knows; what
-    the server has refused is left out.
+    The window is the person's where they gave one, else the server's, else the usual one. `params_taken` is
+    None where nobody knows; what the server has refused is left out. `facts` are what the server said.
     """
     kind = kind_of(spec.provider, spec.base_url)
+    if kind == "generic" and facts is not None:
+        kind = facts.kind
     serves = spec.provider not in {"practice", "official", "plugin"}
     price = spec.options.price
     return {
@@ -35,13 +35,23 @@ def model_details(spec: ModelSpec, learnt: Learnt | None) -> dict[str, Any]:
         "base_url": spec.base_url,
         "window": {
             "tokens": spec.context_tokens,
-            "source": "default" if spec.context_tokens == USUAL_WINDOW else "person",
+            "source": spec.window_source,
         },
         "params_taken": _taken(kind, learnt) if serves and kind != "generic" else None,
         "prefill": _prefill(spec, kind) if serves else "unknown",
-        "tokenizer": "estimate",
+        "tokenizer": "server" if facts is not None and facts.counts else "estimate",
         "prices": _prices(price) if price else None,
-        "learnt": learnt.as_json() if learnt else {},
+        "learnt": {
+            **(learnt.as_json() if learnt else {}),
+            **({"server": told} if facts is not None and (told := _told(facts, spec)) else {}),
+        },
+    }
+
+
+def _told(facts: ServerFacts, spec: ModelSpec) -> dict[str, Any]:
+    """What the server said of itself, beside what the person knows: which kind it is."""
+    return {
+        name: value for name, value in facts.as_json().items() if (name, value) != ("kind", spec.provider)
     }
 
 

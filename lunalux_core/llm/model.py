@@ -18,10 +18,14 @@ Provider = Literal[ServerKind, "practice", "official", "plugin"]
 Finish = Literal["stop", "length", "cut", "filtered", "tool", "stopped"]
 """Why a reply ended: by itself, at its token limit, without an end mark or broken off by its server, by a
 filter, with a call of a tool, or stopped by the person."""
+USUAL_WINDOW = 8192
+"""Tokens of a window that nobody has told of."""
 PostProcess = Literal["none", "merge", "semi-strict", "strict", "single"]
 Prefill = Literal["prefix", "trailing", "flags", "refused", "unknown"]
 """How a model goes on from a reply that was begun for it: the last message says that it is a beginning
 (`prefix`), the assistant's last message is one (`trailing`), the request says so (`flags`), or not at all."""
+WindowSource = Literal["person", "server", "default"]
+"""Who says how long a model's window is."""
 PREFILLS: tuple[Prefill, ...] = ("prefix", "trailing", "flags", "refused")
 POST_PROCESSING: tuple[PostProcess, ...] = ("none", "merge", "semi-strict", "strict", "single")
 
@@ -73,10 +77,11 @@ class ModelSpec:
     base_url: str = ""
     key_name: str = ""
     sampling: Sampling = field(default_factory=Sampling)
-    context_tokens: int = 8192
+    context_tokens: int = USUAL_WINDOW
     options: ModelOptions = ModelOptions()
     mode: Literal["chat", "text"] = "chat"
     template: str = ""
+    window_source: WindowSource = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +172,21 @@ class ChatModel(Protocol):
             ProviderError: the server refused (bad key, no such model, context too long, rate limit).
         """
         ...
+
+
+MILLION = 1_000_000
+CURRENCY = "USD"
+"""What people's prices are counted in: the providers' lists are."""
+
+
+def cost_of(usage: Usage, price: tuple[float, float, float] | None) -> dict[str, object] | None:
+    """Amount, currency and source; `price` as in `ModelOptions`.
+
+    None where no price is known: it is a person's own price or none, never a guess.
+    """
+    if price is None:
+        return None
+    read, cached, written = price
+    reused = min(usage.cached_tokens, usage.prompt_tokens)
+    amount = (usage.prompt_tokens - reused) * read + reused * cached + usage.completion_tokens * written
+    return {"amount": round(amount / MILLION, 8), "currency": CURRENCY, "source": "person"}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
-from lunalux_core.llm.model import ChatModel, ModelSpec, Prefill
+from lunalux_core.llm.model import USUAL_WINDOW, ChatModel, ModelSpec, Prefill
 from lunalux_core.llm.parameters import HOMES, sampling_of
 from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
 from lunalux_core.llm.servers.local import LOCAL_SERVERS
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from lunalux_core.config.settings import ModelConfig
     from lunalux_core.llm.model import ModelRequest
     from lunalux_core.llm.servers.anthropic import AnthropicModel
+    from lunalux_core.llm.servers.facts import ServerFacts
     from lunalux_core.llm.servers.gemini import GeminiModel
     from lunalux_core.llm.servers.http import Call
     from lunalux_core.llm.servers.learnt import Learnt
     from lunalux_core.llm.servers.openai import OpenAIModel
+    from lunalux_core.llm.servers.server import ServerModel
 
 HOSTED = frozenset({"openrouter", "anthropic", "deepseek", "mistral"})
 """Kinds that are one company's service; their keys may stand in the environment as KIND_API_KEY."""
@@ -170,6 +172,46 @@ class Registry:
         opened = self._server(spec, keyless=True)
         return opened.learnt() if isinstance(opened, ServerModel) else None
 
+    def facts(self, spec: ModelSpec) -> ServerFacts | None:
+        """What the model's server said of itself when it was last asked; None where none was."""
+        opened = self._asked(spec)
+        return opened.facts() if opened is not None else None
+
+    async def look(self, spec: ModelSpec) -> ServerFacts | None:
+        """Ask the model's server what it is, and keep that; None where there is none or it is silent.
+
+        Never raises for the server's sake: the call itself will tell what is wrong.
+        """
+        opened = self._asked(spec)
+        return await opened.look() if opened is not None else None
+
+    def learn_limit(self, spec: ModelSpec, window: int) -> None:
+        """The model's server refused a prompt and named its window."""
+        opened = self._asked(spec)
+        if opened is not None:
+            opened.learn_limit(window)
+
+    def windowed(self, spec: ModelSpec) -> ModelSpec:
+        """The model with its window as it really is: the person's own number before the server's, that before
+        the usual one; never more than a refusal has named."""
+        facts = self.facts(spec)
+        if facts is None:
+            return spec
+        if facts.window and spec.window_source != "person":
+            spec = replace(spec, context_tokens=facts.window, window_source="server")
+        if facts.limit and facts.limit < spec.context_tokens:
+            spec = replace(spec, context_tokens=facts.limit, window_source="server")
+        return spec
+
+    def _asked(self, spec: ModelSpec) -> ServerModel | None:
+        """The model on its server, None for one that has none or whose address is wrong."""
+        if spec.provider in SERVERLESS or spec.name in self._offers:
+            return None
+        try:
+            return self._server(spec, keyless=True)
+        except InvalidInput:
+            return None
+
     async def prefill(self, spec: ModelSpec) -> Prefill:
         """How a model goes on from a reply that was begun for it, as far as it is known; never raises."""
         if spec.options.prefill or spec.provider in SERVERLESS or spec.name in self._offers:
@@ -267,10 +309,11 @@ def saved_specs(configs: Iterable[ModelConfig]) -> tuple[ModelSpec, ...]:
             config.base_url or HOMES.get(config.provider, ""),
             ENVIRONMENT_KEY + config.key_env if config.key_env else credential_name(config.name),
             sampling_of(config.sampling),
-            config.context_tokens,
+            config.context_tokens or USUAL_WINDOW,
             options=config.options,
             mode=config.mode,
             template=config.template,
+            window_source="person" if config.context_tokens else "default",
         )
         for config in configs
     )

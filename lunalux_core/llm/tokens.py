@@ -27,7 +27,7 @@ _WIDE = re.compile(
 )
 _OLDER = re.compile(r"gpt-4(?!o|\.[1-9])|gpt-3|claude|llama-?[12]|mistral|mixtral|yi-|command", re.IGNORECASE)
 
-_LEAST_FACTOR, _MOST_FACTOR = 0.4, 3.0
+_LEAST_FACTOR, MOST_FACTOR = 0.4, 3.0
 _LEARNING = 0.2
 _MEANINGFUL_TOKENS = 50
 
@@ -75,4 +75,4 @@ def calibrated(factor: float, estimated: int, reported: int) -> float:
 
 
 def _bounded(factor: float) -> float:
-    return min(max(factor, _LEAST_FACTOR), _MOST_FACTOR)
+    return min(max(factor, _LEAST_FACTOR), MOST_FACTOR)

@@ -16,8 +16,11 @@ from lunalux_core.dialogue.turn import (
     ReplyKept,
     Reread,
     ScriptSkipped,
+    Shortened,
+    SideReply,
     TemplateFailed,
     TextDelta,
+    TextsCut,
     ThinkingDelta,
     TurnCompleted,
     TurnEvent,
@@ -55,6 +58,9 @@ class TurnView(Protocol):
 
     async def reply_ended(self, message: Message | None, *, whole: bool = False) -> None:
         """The reply as it is stored, None when nothing of it is. `whole` unless it broke off."""
+
+    async def version_stored(self, number: int, of: int) -> None:
+        """Another version of the reply stands beside it: the `number`-th of `of`."""
 
     def words_written(self, text: str) -> None:
         """Words in the person's place, for them to change and send."""
@@ -154,6 +160,8 @@ class TurnController:
                 self._view.billed(event)
             case ScriptSkipped():
                 self._skipped.setdefault(event.script, event.reason)
+            case SideReply():
+                await self._view.version_stored(event.number, event.of)
             case TurnCompleted():
                 await self._completed(event)
             case _:
@@ -171,6 +179,11 @@ class TurnController:
                 view.warn(t("chat.worldbook_overflow", n=event.entries, budget=event.budget))
             case TemplateFailed():
                 view.warn(" ".join(tell(event.error)))
+            case TextsCut():
+                names = ", ".join(t(f"chat.cut_text.{name}") for name in event.names)
+                view.warn(t("chat.texts_cut", names=names, window=f"{event.window:,}"))
+            case Shortened():
+                view.warn(t("chat.shortened", window=f"{event.window:,}"))
             case ReplyKept():
                 view.warn(t("chat.reply_kept"))
             case ProfileLacks(gap=gap):

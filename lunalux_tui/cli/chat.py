@@ -22,9 +22,11 @@ from lunalux_core.dialogue.turn import (
     ReplyKept,
     Reread,
     ScriptSkipped,
+    Shortened,
     SideReply,
     TemplateFailed,
     TextDelta,
+    TextsCut,
     TurnCompleted,
     TurnEvent,
     TurnOptions,
@@ -328,6 +330,10 @@ class _Notices:
                 output.say("book_overflow", n=event.entries, budget=event.budget)
             case TemplateFailed():
                 output.warn(event.error)
+            case TextsCut():
+                output.say("texts_cut", names=", ".join(event.names), window=f"{event.window:,}")
+            case Shortened():
+                output.say("window_learnt", window=f"{event.window:,}")
             case ReplyKept():
                 output.say("reply_kept")
             case ProfileLacks():

@@ -15,6 +15,7 @@ from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
 from lunalux_core.llm.model import POST_PROCESSING, ModelOptions, ModelSpec
 from lunalux_core.llm.parameters import EFFORTS, PROVIDERS, checked_value, read_pairs
 from lunalux_core.runtime import Runtime
+from lunalux_core.text import clean_line
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import YES
 from lunalux_tui.cli.run import delete_asked, in_runtime
@@ -81,7 +82,9 @@ async def add(
     base_url: str = typer.Option("", "--base-url", help="Address, e.g. http://127.0.0.1:11434/v1"),
     key_env: str = typer.Option("", "--key-env", metavar="VAR", help="Environment variable with the key."),
     key_stdin: bool = typer.Option(False, "--key-stdin", help="Read the key from stdin into the keyring."),
-    context: int = typer.Option(8192, help="Context window, in tokens.", min=512),
+    context: int | None = typer.Option(
+        None, help="Context window, in tokens; without it, what the server says counts.", min=512
+    ),
     timeout: float = typer.Option(
         0,
         metavar="SECONDS",
@@ -245,12 +248,16 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     from lunalux_core.llm.details import model_details
 
     spec = runtime.models.resolve(name)
-    told = model_details(spec, runtime.models.learnt(spec))
+    facts = await runtime.models.look(spec) or runtime.models.facts(spec)
+    shown = spec if spec.window_source == "person" else runtime.models.windowed(spec)
+    told = model_details(shown, runtime.models.learnt(spec), facts)
     told["base_url"] = without_password(spec.base_url) or None
     if as_json:
         output.print_json(told)
-        return
-    output.print_table(["", ""], [[key, _in_words(value)] for key, value in told.items()])
+    else:
+        output.print_table(["", ""], [[key, _in_words(value)] for key, value in told.items()])
+    if facts is not None and facts.window and facts.window < shown.context_tokens:
+        output.say("window_smaller", own=f"{shown.context_tokens:,}", server=f"{facts.window:,}")
 
 
 def _in_words(value: object) -> str:
@@ -259,7 +266,7 @@ def _in_words(value: object) -> str:
         return ", ".join(f"{key} {_in_words(one)}" for key, one in value.items()) or "-"
     if isinstance(value, list):
         return ", ".join(map(_in_words, value)) or "-"
-    return "-" if value is None or value == "" else str(value)
+    return "-" if value is None or value == "" else clean_line(str(value), 200)
 
 
 @model_app.command()
@@ -366,6 +373,7 @@ def _own(spec: ModelSpec, in_use: str) -> dict[str, Any]:
         "model": spec.model,
         "base_url": without_password(spec.base_url) or None,
         "context_tokens": spec.context_tokens,
+        "window_source": spec.window_source,
         "mode": spec.mode,
         "template": spec.template or None,
         "in_use": spec.name == in_use,

@@ -83,7 +83,9 @@ class ModelDialog(FormDialog[ModelDraft]):
             yield from self._field("key", "", hint, password=True)
             yield Label(t("model.form.more"), id="form-more", classes="group", markup=False)
             yield from self._field("key_env", config.key_env, t("model.form.key_env_hint"))
-            yield from self._field("context_tokens", str(config.context_tokens), "")
+            yield from self._field(
+                "context_tokens", str(config.context_tokens or ""), t("model.form.context_tokens_hint")
+            )
             options = config.options
             yield from self._field("timeout", _plain(options.timeout or None), t("model.form.timeout_hint"))
             stream = "" if options.stream else t("model.form.no")
@@ -146,7 +148,8 @@ class ModelDialog(FormDialog[ModelDraft]):
             wrong["base_url"] = t("model.form.base_url_bad")
         if not self._text("model"):
             wrong["model"] = t("model.form.model_missing")
-        if _number(self._text("context_tokens"), int, 512, 10_000_000) is None:
+        window = self._text("context_tokens")
+        if window and _number(window, int, 512, 10_000_000) is None:
             wrong["context_tokens"] = t("model.form.number", low="512", high="10,000,000")
         timeout = self._text("timeout")
         if timeout and _number(timeout, float, 1, 86_400) is None:
@@ -184,7 +187,7 @@ class ModelDialog(FormDialog[ModelDraft]):
             model=self._text("model"),
             base_url=self._text("base_url"),
             key_env=self._text("key_env"),
-            context_tokens=_number(self._text("context_tokens"), int, 512, 10_000_000) or 8192,
+            context_tokens=_number(self._text("context_tokens"), int, 512, 10_000_000),
             sampling=sampling,
             options=ModelOptions(
                 _number(self._text("timeout"), float, 1, 86_400) or 0,

@@ -154,7 +154,14 @@ def test_saved_configurations_become_specs() -> None:
     )
     (spec,) = saved_specs([config])
     assert spec == ModelSpec(
-        "home", "gemini", "g", "https://h/v1beta", credential_name("home"), Sampling(temperature=0.7), 32_000
+        "home",
+        "gemini",
+        "g",
+        "https://h/v1beta",
+        credential_name("home"),
+        Sampling(temperature=0.7),
+        32_000,
+        window_source="person",
     )
 
 

@@ -10,7 +10,8 @@ from hashlib import sha256
 
 from lunalux_core.dialogue.assembly.prompt import TextForm
 from lunalux_core.dialogue.direction import ReplyBeginning
-from lunalux_core.dialogue.output_contract import ContractStream
+from lunalux_core.dialogue.output_contract import ContractStream, NamePrefix, own_names
+from lunalux_core.dialogue.shortening import shorter_turn
 from lunalux_core.dialogue.text_reply import ReplyCut, ThoughtFirst, cleaned_reply
 from lunalux_core.dialogue.turn import (
     Billed,
@@ -19,13 +20,15 @@ from lunalux_core.dialogue.turn import (
     Ready,
     ReplyKept,
     Reread,
+    Shortened,
     TextDelta,
     ThinkingDelta,
     TurnInput,
+    TurnRequest,
 )
 from lunalux_core.dialogue.turn_sampling import turn_sampling
-from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.groups.turn_order import NamePrefix, own_names
+from lunalux_core.dialogue.workflow import Node, TurnContext, Workflow
+from lunalux_core.errors import ProviderError
 from lunalux_core.llm.model import (
     CharacterMaterial,
     CompletionText,
@@ -41,19 +44,39 @@ from lunalux_core.llm.tokens import calibrated, estimator
 from lunalux_core.text import StreamCleaner
 
 
-def llm(models: Callable[[], Registry]) -> Node[Ready, Completion]:
+def llm(
+    models: Callable[[], Registry], again: Callable[[], Workflow[TurnRequest, Ready]]
+) -> Node[Ready, Completion]:
+    """`again` gives the nodes that build a prompt from the person's words: one that the server finds too long
+    is built once more, for the window that it named."""
+
     async def node(ready: Ready, context: TurnContext) -> Completion:
-        turn = ready.request.turn
-        request = model_request(ready)
         answer = _Answer(ready, context)
-        async with aclosing(models().open(turn.model).stream(request)) as deltas:
-            async for delta in deltas:
-                answer.take(delta)
-                if answer.over:  # closing the stream tells the server to stop
-                    break
-        return answer.completion(ready, request.messages)
+        try:
+            return await _answered(models(), answer, ready)
+        except ProviderError as error:
+            # Once something was shown, a second prompt would begin another reply.
+            turn = None if answer.begun else await shorter_turn(models(), ready, error)
+            if turn is None:
+                raise
+            told = Shortened(turn.model.context_tokens, int(str(error.params.get("prompt", 0))))
+        context.tell(told)
+        context.trace.begin_again()
+        ready = await again().run(replace(ready.request, turn=turn), context)
+        answer = _Answer(ready, context)
+        return replace(await _answered(models(), answer, ready), shortened=told)
 
     return node
+
+
+async def _answered(models: Registry, answer: _Answer, ready: Ready) -> Completion:
+    request = model_request(ready)
+    async with aclosing(models.open(ready.request.turn.model).stream(request)) as deltas:
+        async for delta in deltas:
+            answer.take(delta)
+            if answer.over:  # closing the stream tells the server to stop
+                break
+    return answer.completion(ready, request.messages)
 
 
 def model_request(ready: Ready) -> ModelRequest:
@@ -122,6 +145,7 @@ class _Answer:
             self._think(self._thinking_border.feed(delta.thinking))
         if delta.turned:
             self._thinking_border.flush()
+            # All that came as reasoning was the reply: the server sends it again as text.
             self._thinking.clear()
             self._context.tell(Reread("", ""))
         if delta.text:
@@ -131,6 +155,11 @@ class _Answer:
             self._finish, self._shape = delta.finish, delta.shape
         if delta.billing is not None:
             self._bill(dict(delta.billing))
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of the reply has come."""
+        return self._first is not None
 
     @property
     def over(self) -> bool:
@@ -160,6 +189,7 @@ class _Answer:
         if usage is None:
             usage = Usage(estimated, count.text(text), estimated=True)
         elif not usage.estimated and usage.prompt_tokens:
+            # The server counted: what our estimate was off by is remembered for this model.
             factor = calibrated(self._turn.token_factor, estimated, usage.prompt_tokens)
         thinking = "".join(self._thinking)
         if thinking and not usage.thinking_tokens:  # few servers count it apart
@@ -205,6 +235,8 @@ class _Answer:
             self._show(*self._contract.feed(text))
 
     def _show(self, visible: str, thinking: str) -> None:
+        # Only now is it known that the text so far was reasoning: both are told anew, names and beginning
+        # taken off again.
         if self._contract.turned:
             self._contract.turned = False
             read = self._contract.reply()

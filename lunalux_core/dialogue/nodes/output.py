@@ -8,7 +8,7 @@ from lunalux_core.dialogue.turn import ReplyDraft, TurnResult
 from lunalux_core.dialogue.turn_record import turn_record
 from lunalux_core.dialogue.turn_sampling import sampling_record
 from lunalux_core.dialogue.workflow import TurnContext
-from lunalux_core.llm.cost import cost_of
+from lunalux_core.llm.model import cost_of
 
 
 async def output(reply: ReplyDraft, context: TurnContext) -> TurnResult:
@@ -33,7 +33,13 @@ async def output(reply: ReplyDraft, context: TurnContext) -> TurnResult:
         state=state,
         global_variables=dict(ready.variables.global_.all()) if changed else None,
         token_factor=completion.token_factor,
-        report=turn_record(ready, context.trace, completion.shape, sampling_record(turn, ready.prompt.form)),
+        report=turn_record(
+            ready,
+            context.trace,
+            completion.shape,
+            sampling_record(turn, ready.prompt.form),
+            completion.shortened,
+        ),
         finish=completion.finish,
         speed=completion.speed,
         cost=cost_of(completion.usage, turn.model.options.price),

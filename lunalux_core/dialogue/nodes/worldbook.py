@@ -20,13 +20,16 @@ from lunalux_core.dialogue.assembly.material import HistoryMessage, MemoryTexts
 from lunalux_core.dialogue.assembly.prefill import prefilled, takes_beginning
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.preset import note_of
-from lunalux_core.dialogue.turn import Beginning, Draft, Ready, TurnInput, WorldbookOverflowed
+from lunalux_core.dialogue.tight import fitted
+from lunalux_core.dialogue.turn import Beginning, Draft, Ready, TextsCut, TurnInput, WorldbookOverflowed
 from lunalux_core.dialogue.turn_record import Trace
+from lunalux_core.dialogue.window import allowed_window, window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.tokens import estimator
 from lunalux_core.macros.expansion import MacroContext, expander
 from lunalux_core.memory.selection import nothing
+from lunalux_core.presets.document import Preset
 from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.regex.substitution import run_scripts
 from lunalux_core.templates.values import TextTemplate
@@ -55,8 +58,10 @@ def worldbook(engine: EcmaEngine) -> Node[Draft, Ready]:
         turn, activation = draft.request.turn, ready.activation
         if activation.overflowed and turn.settings.worldbook_overflow_alert:
             kept_out = sum(entry.reason == "budget" for entry in activation.skipped)
-            budget = budget_of(worldbook_settings(turn), _window(turn))
+            budget = budget_of(worldbook_settings(turn), allowed_window(turn.model, turn.settings))
             context.tell(WorldbookOverflowed(kept_out, budget))
+        if context.trace.cut:
+            context.tell(TextsCut(context.trace.cut, window_of(turn)))
         return ready
 
     return node
@@ -99,21 +104,17 @@ def _assembled(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
     begin = beginning.text if beginning is not None and beginning.told else ""
     directions = directions_of(turn.direction, turn.kind, turn.language, expand, begin)
     material = replace(material, directions=directions)
-    if draft.template is not None:
-        prompt = _text(draft, draft.template, material, context, unknown)
+    own = beginning.text if beginning is not None and not beginning.told else ""
+
+    def make(preset: Preset, material: PromptMaterial) -> Prompt:
+        if draft.template is not None:
+            return _text(draft, draft.template, material, context, unknown)
+        return _chat(draft, preset, material, expander(context, draft.variables, unknown), own)
+
+    if draft.without_memory is not None:  # memories go before the card loses a word
+        prompt = make(turn.preset, material)
     else:
-        count = estimator(turn.model.model, turn.token_factor).message
-        prompt = assemble(turn.preset, material, expand=expand, count_tokens=count)
-        prompt = prefilled(
-            prompt,
-            turn.preset.params,
-            turn.kind,
-            turn.model.model,
-            draft.prefill,
-            beginning.text if beginning is not None and not beginning.told else "",
-            expand=expand,
-            count_tokens=count,
-        )
+        prompt, trace.cut = fitted(make, turn.preset, material, turn.language, window_of(turn))
     prompt = replace(prompt, report=replace(prompt.report, unknown_macros=tuple(unknown)))
     return Ready(draft.request, prompt, activation, draft.variables, beginning)
 
@@ -127,6 +128,24 @@ def _beginning(draft: Draft, expand: Callable[[str], str]) -> Beginning | None:
     if not text.strip():
         return None
     return Beginning(text, turn.start.show, told=not takes_beginning(draft.prefill, turn.model.model))
+
+
+def _chat(
+    draft: Draft, preset: Preset, material: PromptMaterial, expand: Callable[[str], str], begin: str
+) -> Prompt:
+    turn = draft.request.turn
+    count = estimator(turn.model.model, turn.token_factor).message
+    prompt = assemble(preset, material, expand=expand, count_tokens=count)
+    return prefilled(
+        prompt,
+        preset.params,
+        turn.kind,
+        turn.model.model,
+        draft.prefill,
+        begin,
+        expand=expand,
+        count_tokens=count,
+    )
 
 
 def _remembering(context: MacroContext, draft: Draft) -> MacroContext:
@@ -199,7 +218,7 @@ def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace:
             creator_notes=card.creator_notes,
             trigger=turn.kind,
             injections=_scanned(turn, expand, material.memory),
-            max_context=_window(turn),
+            max_context=allowed_window(turn.model, turn.settings),
             chat_length=turn.length + (1 if turn.text else 0),
             replies=turn.replies,
         ),
@@ -215,16 +234,12 @@ def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace:
     )
 
 
-def _window(turn: TurnInput) -> int:
-    return min(turn.model.context_tokens, turn.settings.context_tokens)
-
-
 def _scanned(turn: TurnInput, expand: Callable[[str], str], memory: MemoryTexts) -> tuple[str, ...]:
     """Texts beside the messages that keys are sought in: the note, where it is due, and the memories."""
     note = note_of(turn)
-    found = (expand(note.prompt),) if note is not None and note.scan and note.prompt else ()
+    texts = (expand(note.prompt),) if note is not None and note.scan and note.prompt else ()
     remembered = memory.whole if turn.settings.memory_scan else ""
-    return (*found, remembered) if remembered else found
+    return (*texts, remembered) if remembered else texts
 
 
 def worldbook_settings(turn: TurnInput) -> WorldbookSettings:

@@ -229,6 +229,8 @@ class Failures:
             params["kind"] = "said"
         if code == "MODEL_DAILY_LIMIT":
             code, params["kind"] = "MODEL_QUOTA", "day"
+        if code == "CONTEXT_TOO_LONG":
+            params |= {name: value for name, value in report.named._asdict().items() if value}
         if report.status is not None:
             params["status"] = report.status
         if code == "MODEL_RATE_LIMITED":

@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lunalux_core.llm.model import PREFILLS, Prefill
+from lunalux_core.llm.servers.facts import ServerFacts
 from lunalux_core.llm.servers.shaping import Shape
 
 KEPT_DAYS = 30
+_SERVER = "server "
+"""Before the key of what a server says of itself; addresses never begin so."""
 
 
 @dataclass(slots=True)
@@ -85,10 +88,28 @@ class Knowledge:
         """From now on, also for the next start."""
         self._change(_key(base_url, model), {**learnt.as_json(), "when": int(time.time())})
 
+    def facts(self, base_url: str, model: str) -> ServerFacts | None:
+        """What the server said of itself when it was last asked; None if it never was, or long ago."""
+        if self._rows is None:
+            self._rows = self._read()
+        row = self._rows.get(_SERVER + _key(base_url, model))
+        return ServerFacts.from_json(row) if row is not None else None
+
+    def keep_facts(self, base_url: str, model: str, facts: ServerFacts) -> None:
+        """From now on, also for the next start. The file is written where something is new or grows old."""
+        key = _SERVER + _key(base_url, model)
+        row = (self._rows or {}).get(key)
+        told = facts.as_json()
+        if row is not None and {**told, "when": row["when"]} == row and time.time() - row["when"] < 86_400:
+            return
+        self._change(key, {**told, "when": int(time.time())})
+
     def forget(self, base_url: str, model: str) -> None:
         """Ask the server anew."""
         if self.of(base_url, model) != Learnt():
             self._change(_key(base_url, model), None)
+        if self.facts(base_url, model) is not None:
+            self._change(_SERVER + _key(base_url, model), None)
 
     def _change(self, key: str, row: dict[str, Any] | None) -> None:
         # Another program may have learnt something of another server meanwhile.

@@ -14,11 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
+from lunalux_core.llm.servers.windows import NOT_NAMED, NamedWindow, named_window
+
 
 @dataclass(frozen=True, slots=True)
 class ServerReport:
     """What a server said about a failure: `words` are its code words, `message` its prose, `param` the field
-    of the request that it names. `page`: it was a web page."""
+    of the request that it names. `page`: it was a web page. `named` is the window that it names."""
 
     message: str = ""
     words: str = ""
@@ -26,6 +28,7 @@ class ServerReport:
     wait_seconds: float | None = None
     param: str = ""
     page: bool = False
+    named: NamedWindow = NOT_NAMED
 
 
 _PROSE = (
@@ -53,7 +56,8 @@ def read_report(body: bytes | object, status: int | None, headers: Mapping[str, 
     wait = _retry_after(headers)
     if not isinstance(parsed, dict):
         page = "<html" in text[:2000].lower() or "<!doctype" in text[:200].lower()
-        return ServerReport(html_text(text) if page else text, "", status, wait, page=page)
+        named = NOT_NAMED if page else named_window(text, {})
+        return ServerReport(html_text(text) if page else text, "", status, wait, page=page, named=named)
     inner = _inner(parsed)
     message = _prose(inner, 0) or _prose(parsed, 0) or json.dumps(inner, ensure_ascii=False)[:4000]
     words = [str(inner[key]) for key in _WORDS if isinstance(inner.get(key), (str, int)) and inner[key]]
@@ -68,6 +72,7 @@ def read_report(body: bytes | object, status: int | None, headers: Mapping[str, 
         status if status and status >= 400 else code,
         wait if wait is not None else delay,
         param if isinstance(param, str) else "",
+        named=named_window(message, inner),
     )
 
 
@@ -150,6 +155,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     if re.fullmatch(r"\d{1,6}(\.\d+)?", value):
         return float(value)
     try:
+        # Measured by the server's own clock, which need not agree with ours.
         moment = parsedate_to_datetime(value)
         sent = parsedate_to_datetime(headers.get("date", ""))
         return max(0.0, (moment - sent).total_seconds())

@@ -3,6 +3,8 @@ theirs, and what of such a call the server has refused so far."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -11,21 +13,25 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lunalux_core import __version__
+from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import POST_PROCESSING, Delta, Message, ModelRequest, ModelSpec, Prefill
 from lunalux_core.llm.probe import ModelTest, probe
 from lunalux_core.llm.servers.caching import SentPrompts
+from lunalux_core.llm.servers.facts import SILENT, ServerFacts
 from lunalux_core.llm.servers.failures import Failures
-from lunalux_core.llm.servers.http import Call, ask_json, stream_reply
+from lunalux_core.llm.servers.http import Call, ask_json, read_all, stream_reply
 from lunalux_core.llm.servers.learnt import Learnt
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.servers.pool import HttpPool, Timeouts, checked_key, host_of
-from lunalux_core.llm.servers.reply import ReplyDecoder
+from lunalux_core.llm.servers.reply import REPLY_LIMIT, ReplyDecoder
 from lunalux_core.llm.servers.reports import ServerReport, read_report
 from lunalux_core.llm.servers.shaping import Shape, shaped
 
 LIST_SECONDS = 15
 ONE_PIECE_SECONDS = 1800
 """How long to wait for a reply that comes in one piece."""
+ASK_SECONDS = 4
+"""How long a server may take to say something of itself; it is asked beside everything else."""
 
 _FINAL = frozenset({"CONTEXT_TOO_LONG", "MODEL_KEY_REJECTED", "MODEL_QUOTA", "MODEL_RATE_LIMITED"})
 """Refusals that another form of the call does not change."""
@@ -88,6 +94,8 @@ class ServerExchange(ABC):
         return replace(usual, first_token=first, between_tokens=max(usual.between_tokens, own))
 
     def amend(self, status: int, body: bytes) -> bool:
+        # Of who asks, what is asked for, or when: no other form of the call changes these. 500 is kept: local
+        # servers answer so when the model's template refuses the roles of the messages.
         if status in {401, 402, 403, 404, 408, 429} or status > 500:
             return False
         report = read_report(body, status, {})
@@ -98,6 +106,8 @@ class ServerExchange(ABC):
         if self._unstreamed(report, text) or self._reshaped(text):
             self._changed = True
             return True
+        # Fields are named in refusals of the request itself; a server in trouble (500) names whatever it
+        # fell over.
         named = self.fields(body) if status in {400, 422} else set()
         self.learnt.refused |= named
         self._changed = self._changed or bool(named)
@@ -176,6 +186,11 @@ class ServerModel(ABC):
     def spec(self) -> ModelSpec:
         return self._spec
 
+    @property
+    def base_url(self) -> str:
+        """The address of the API, as it is used."""
+        return self._base_url
+
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `ChatModel.stream`."""
         exchange = self._exchange(request)
@@ -224,6 +239,56 @@ class ServerModel(ABC):
         """Forget what the server has taught, so that it is asked anew."""
         self._pool.knowledge.forget(self._base_url, self._spec.model)
 
+    def facts(self) -> ServerFacts | None:
+        """What the server said of itself and the model when it was last asked; None if it never was."""
+        return self._pool.knowledge.facts(self._base_url, self._spec.model)
+
+    async def look(self) -> ServerFacts | None:
+        """Ask the server what it is, and keep that; None where nothing answers. Never raises for its sake."""
+        from lunalux_core.llm.servers.recognition import recognised
+
+        found = await recognised(self)
+        if found is None:
+            return None
+        known = self.facts()
+        if known is not None and known.limit and not (found.window and found.window > known.limit):
+            found = replace(found, limit=known.limit)
+        self._pool.knowledge.keep_facts(self._base_url, self._spec.model, found)
+        return found
+
+    def learn_limit(self, window: int) -> None:
+        """A refusal named the window: from now on no prompt is longer."""
+        known = self.facts() or ServerFacts()
+        self._pool.knowledge.keep_facts(self._base_url, self._spec.model, replace(known, limit=window))
+
+    async def beside(self, path: str, body: Mapping[str, object] | None = None) -> object:
+        """As `ask`, of a path beside the API."""
+        return await self.ask(f"{root_of(self._base_url)}/{path}", body)
+
+    async def ask(
+        self, url: str, body: Mapping[str, object] | None = None, seconds: float = ASK_SECONDS
+    ) -> object:
+        """A JSON document of the server; None where there is none, SILENT where nothing answers."""
+        try:
+            client = await self._pool.client(self._base_url)  # has imported httpx, beside the loop
+        except LunaluxError:
+            return SILENT
+        import httpx
+
+        method = "GET" if body is None else "POST"
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                client.stream(method, url, headers=self._headers(), json=body) as answer,
+            ):
+                if answer.status_code != 200:
+                    return None
+                return json.loads(await read_all(answer, REPLY_LIMIT))
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL):
+            return SILENT
+        except (ValueError, RecursionError):
+            return None
+
     async def listing(self, path: str, seconds: float = LIST_SECONDS) -> object:
         """A document of the server about its models. Raises like `stream`."""
         call = Call(f"{self._base_url}/{path}", self._headers(), {})
@@ -233,3 +298,8 @@ class ServerModel(ABC):
         headers = {"User-Agent": f"lunalux/{__version__}", "Accept-Encoding": "identity"}
         headers |= self.authorised(self._key) if self._key else {}
         return {**headers, **self._spec.options.headers}
+
+
+def root_of(base_url: str) -> str:
+    """Where a server's own protocol is: beside the common one."""
+    return base_url.removesuffix("/v1").removesuffix("/api")

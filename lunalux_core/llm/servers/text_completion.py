@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 from lunalux_core.llm.model import CompletionText, Delta, Message, ModelRequest, ModelSpec, Sampling, Usage
 from lunalux_core.llm.parameters import PARAMETERS, kind_of
 from lunalux_core.llm.servers.events import read_usage
+from lunalux_core.llm.servers.facts import SILENT
 from lunalux_core.llm.servers.failures import Failures
 from lunalux_core.llm.servers.http import Call, stream_reply
 from lunalux_core.llm.servers.openai import OpenAIModel
@@ -24,14 +25,11 @@ from lunalux_core.llm.servers.pool import HttpPool
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.request_fields import completed, request_fields
+from lunalux_core.llm.servers.server import root_of
 from lunalux_core.templates.jinja import render_chat
 
 ServerKind = Literal["llamacpp", "koboldcpp", "generic"]
 
-ASK_SECONDS = 4
-"""How long a server may take to say what it is; one that says nothing speaks the common protocol."""
-SILENT = object()
-"""Instead of a document, where no answer came."""
 DEFAULT_TOKENS = 512
 FEW_STOPS = 4
 """Stop strings that every server takes; the rest are looked for here."""
@@ -109,7 +107,7 @@ class TextCompletionModel(OpenAIModel):
 
     async def _asked(self) -> ServerKind | None:
         """None where nothing answers: it may be started later."""
-        version, props = await asyncio.gather(self._document("api/extra/version"), self._document("props"))
+        version, props = await asyncio.gather(self.beside("api/extra/version"), self.beside("props"))
         if version is SILENT and props is SILENT:
             return None
         if isinstance(version, dict) and "kobold" in str(version.get("result", "")).lower():
@@ -122,40 +120,19 @@ class TextCompletionModel(OpenAIModel):
         """What the server's chat template makes of messages, up to the reply; "" where it does not say."""
         turns = [{"role": message.role, "content": message.content} for message in messages]
         if await self.kind() == "llamacpp":
-            answer = await self._document("apply-template", {"messages": turns})
+            answer = await self.beside("apply-template", {"messages": turns})
             if text := _text_of(answer, "prompt"):
                 return text
-        template = _text_of(await self._document("props"), "chat_template")
+        template = _text_of(await self.beside("props"), "chat_template")
         return render_chat(template, turns) if template else ""
 
     async def served_name(self) -> str:
         """The name of the template that a server says it uses (TabbyAPI), "" where it names none."""
         if await self.kind() != "generic":
             return ""
-        card = await self._document("v1/model")
+        card = await self.beside("v1/model")
         parameters = card.get("parameters") if isinstance(card, dict) else None
         return _text_of(parameters, "prompt_template")
-
-    async def _document(self, path: str, body: Mapping[str, object] | None = None) -> object:
-        """A JSON document beside the API; None where there is none, SILENT where nothing answers."""
-        client = await self._pool.client(self._base_url)  # has imported httpx, beside the loop
-        import httpx
-
-        url = f"{root_of(self._base_url)}/{path}"
-        try:
-            async with asyncio.timeout(ASK_SECONDS):
-                method = "GET" if body is None else "POST"
-                answer = await client.request(method, url, headers=self._headers(), json=body)
-                return answer.json() if answer.status_code == 200 else None
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL):
-            return SILENT
-        except (ValueError, RecursionError):
-            return None
-
-
-def root_of(base_url: str) -> str:
-    """Where a server's own protocol is: beside the common one."""
-    return base_url.removesuffix("/v1").removesuffix("/api")
 
 
 @dataclass(slots=True)

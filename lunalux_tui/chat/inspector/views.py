@@ -110,6 +110,17 @@ def _shape(record: Record) -> Iterator[Item]:
         yield Item(t("inspector.shape.title"), clean_line(str(shape), 200), told=lambda: runs)
 
 
+def _shortened(record: Record) -> Iterator[Item]:
+    """That the prompt before this one was refused for its length, where one was."""
+    if found := record.get("shortened"):
+        title = t("inspector.shortened.title")
+        words = [t("inspector.shortened.told", window=f"{found['window']:,}")]
+        if found["needed"]:
+            words.append(t("inspector.shortened.needed", needed=f"{found['needed']:,}"))
+        told = [(title, ACCENT | BOLD), ("", 0), *((one, 0) for one in words)]
+        yield Item(title, " ".join(words), told=lambda: told)
+
+
 def _parameters(record: Record) -> Iterator[Item]:
     """What the request asked for, who said it, what the model does not take; older records have none."""
     rows = record.get("parameters")
@@ -131,6 +142,7 @@ def _parameters(record: Record) -> Iterator[Item]:
 
 def _messages(look: Look) -> Iterator[Item]:
     yield from _shape(look.record)
+    yield from _shortened(look.record)
     messages = look.record["messages"]
     if look.before is None:
         compared = [Compared("same", message, None) for message in messages]

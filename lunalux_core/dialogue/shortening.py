@@ -1,0 +1,60 @@
+"""A turn whose prompt its server found too long, made shorter: for the window that the refusal named."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lunalux_core.dialogue.window import window_of
+from lunalux_core.llm.tokens import MOST_FACTOR, estimator
+
+if TYPE_CHECKING:
+    from lunalux_core.dialogue.turn import Ready, TurnInput
+    from lunalux_core.errors import ProviderError
+    from lunalux_core.llm.registry import Registry
+
+SPARE = 1.03
+"""How much more than the refusal's own count is reckoned with: the rest of the prompt may be denser."""
+
+
+async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> TurnInput | None:
+    """The turn for the true window, None where nobody names one that would help.
+
+    What the refusal names is learnt. One that names no window is followed by a question to the server.
+    """
+    turn = ready.request.turn
+    if error.code != "CONTEXT_TOO_LONG":
+        return None
+    window, counted = _number(error, "window"), _number(error, "prompt")
+    if window:
+        models.learn_limit(turn.model, window)
+    else:
+        facts = await models.look(turn.model)
+        window = facts.window or 0 if facts is not None else 0
+    thought = window_of(turn)
+    estimated = _estimated(ready)
+    if not window or (window >= thought and not counted > estimated):
+        return None
+    factor = turn.token_factor
+    if counted and estimated:
+        factor = max(factor, factor * counted / estimated * SPARE)
+    tokens = min(window, thought)
+    if factor > MOST_FACTOR:  # estimates go no higher, so the window has to be less
+        tokens, factor = math.floor(tokens * MOST_FACTOR / factor), MOST_FACTOR
+    model = replace(turn.model, context_tokens=max(tokens, 1), window_source="server")
+    return replace(turn, model=model, token_factor=factor)
+
+
+def _estimated(ready: Ready) -> int:
+    """Tokens of the prompt as it was reckoned when it was built."""
+    turn = ready.request.turn
+    count = estimator(turn.model.model, turn.token_factor)
+    if ready.prompt.form is not None:
+        return count.text(ready.prompt.text)
+    return sum(count.message(message.content) for message in ready.prompt.messages)
+
+
+def _number(error: ProviderError, name: str) -> int:
+    value = error.params.get(name)
+    return value if isinstance(value, int) else 0
