@@ -252,7 +252,7 @@ class Conversations:
                 "HAVING c.updated_at = max(c.updated_at)" + _NEWEST,
                 (limit,),
             )
-            return {one.owner_id: one for one in map(_last_words, rows)}
+            return {conversation.owner_id: conversation for conversation in map(_last_words, rows)}
 
         return await self._database.read(query)
 
@@ -625,8 +625,8 @@ def _with_swipes(connection: Connection, rows: Sequence[Row]) -> list[Message]:
 
 def mark_in(extra: Mapping[str, Any]) -> str:
     """The mark in the `extra` of a message."""
-    found = extra.get(MARK)
-    return found if isinstance(found, str) else ""
+    mark = extra.get(MARK)
+    return mark if isinstance(mark, str) else ""
 
 
 def role_in(cell: object) -> MessageRole:

@@ -42,6 +42,20 @@ CHAT_ACTIONS = (
     Action("chat.suggestion_3", "suggestion(3)", "alt+3", priority=True, palette=False),
 )
 
+DIRECTING_ACTIONS = (
+    Action("directing.instruct", "instruct", "alt+d", priority=True),
+    Action("directing.repeat", "repeat_instruction"),
+    Action("directing.rewrite", "rewrite", "alt+w", priority=True),
+    Action("directing.expand", "expand", "alt+x", priority=True),
+    Action("directing.several", "several", "alt+v", priority=True),
+    Action("directing.answer", "answer"),
+    Action("directing.store", "store"),
+    Action("directing.narrate", "narrate"),
+    Action("directing.speak_as", "speak_as"),
+    Action("directing.begin_with", "begin_with"),
+    Action("directing.profiles", "profiles"),
+)
+
 # Many terminals send alt with a letter as escape and that letter, which the prompt would take as text.
 SPEAK = Action("group.speak", "speak", "alt+s", footer=33, priority=True)
 GROUP_ACTIONS = (
@@ -70,6 +84,7 @@ BROWSE_ACTIONS = (
     Action("browse.continue", "screen.continue_reply", "c", footer=8, palette=False),
     Action("browse.speak", "screen.speak", "s", palette=False),
     Action("browse.impersonate", "screen.impersonate", "m", palette=False),
+    Action("browse.rewrite", "screen.rewrite", "w", palette=False),
     Action("browse.copy", "screen.copy", "y", footer=9),
     Action("browse.copy_code", "screen.copy_code", "Y"),
     Action("browse.inspect", "screen.inspect", "p", palette=False),

@@ -50,6 +50,8 @@ class ChatPane(Column):
     def __init__(self, chat: OpenChat) -> None:
         super().__init__(id="main")
         self._open = chat
+        self.chosen_model = ""
+        """The model that profiles choose here, "" where they leave it to the settings."""
 
     def compose(self) -> ComposeResult:
         yield ChatHeader()
@@ -139,7 +141,7 @@ class ChatPane(Column):
 
     def show_account(self, account: AccountState | None) -> None:
         """Name the model in use; where it is an official one, show the coins it takes."""
-        model = self._runtime.settings.model
+        model = self.chosen_model or self._runtime.settings.model
         official = model.startswith("official:")
         self.status.account = account if official else None
         self.header.model = t("model.practice") if model == "practice" else model
@@ -209,6 +211,9 @@ class ChatPane(Column):
         if message is not None:
             self.last_reply(message)
             self.looks.follow(anew=whole)
+
+    async def version_stored(self, number: int, of: int) -> None:
+        await self.window.reload()
 
     def words_written(self, text: str) -> None:
         self.prompt.rewrite(text)

@@ -17,6 +17,7 @@ from lunalux_core.dialogue.turn import (
     Reread,
     ScriptSkipped,
     Shortened,
+    SideReply,
     TemplateFailed,
     TextDelta,
     TextsCut,
@@ -57,6 +58,9 @@ class TurnView(Protocol):
 
     async def reply_ended(self, message: Message | None, *, whole: bool = False) -> None:
         """The reply as it is stored, None when nothing of it is. `whole` unless it broke off."""
+
+    async def version_stored(self, number: int, of: int) -> None:
+        """Another version of the reply stands beside it: the `number`-th of `of`."""
 
     def words_written(self, text: str) -> None:
         """Words in the person's place, for them to change and send."""
@@ -156,6 +160,8 @@ class TurnController:
                 self._view.billed(event)
             case ScriptSkipped():
                 self._skipped.setdefault(event.script, event.reason)
+            case SideReply():
+                await self._view.version_stored(event.number, event.of)
             case TurnCompleted():
                 await self._completed(event)
             case _:

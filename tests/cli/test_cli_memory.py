@@ -130,3 +130,8 @@ def test_a_book_of_memory_books_finds_its_messages(program: Program, chat: str, 
     assert (lamp["title"], lamp["kind"], lamp["keywords"]) == ("[01] Lamp", "summary", ["lamp"])
     assert (lamp["from"], lamp["to"]) == (path[0]["id"], path[2]["id"])
     assert far["from"] is None and "not here" in result.err and "switched off" in result.err
+
+
+def test_the_practice_model_writes_nothing_and_says_so(program: Program, chat: str) -> None:
+    refused = program("memory", "write", chat, "--all", "--json", code=1)
+    assert refused.error["code"] == "MEMORY_NO_WRITER" and "--model" in refused.error["hint"]

@@ -55,6 +55,7 @@ def llm(
         try:
             return await _answered(models(), answer, ready)
         except ProviderError as error:
+            # Once something was shown, a second prompt would begin another reply.
             turn = None if answer.begun else await shorter_turn(models(), ready, error)
             if turn is None:
                 raise
@@ -144,6 +145,7 @@ class _Answer:
             self._think(self._thinking_border.feed(delta.thinking))
         if delta.turned:
             self._thinking_border.flush()
+            # All that came as reasoning was the reply: the server sends it again as text.
             self._thinking.clear()
             self._context.tell(Reread("", ""))
         if delta.text:
@@ -187,6 +189,7 @@ class _Answer:
         if usage is None:
             usage = Usage(estimated, count.text(text), estimated=True)
         elif not usage.estimated and usage.prompt_tokens:
+            # The server counted: what our estimate was off by is remembered for this model.
             factor = calibrated(self._turn.token_factor, estimated, usage.prompt_tokens)
         thinking = "".join(self._thinking)
         if thinking and not usage.thinking_tokens:  # few servers count it apart
@@ -232,6 +235,8 @@ class _Answer:
             self._show(*self._contract.feed(text))
 
     def _show(self, visible: str, thinking: str) -> None:
+        # Only now is it known that the text so far was reasoning: both are told anew, names and beginning
+        # taken off again.
         if self._contract.turned:
             self._contract.turned = False
             read = self._contract.reply()
