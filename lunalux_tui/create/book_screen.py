@@ -21,8 +21,7 @@ from lunalux_tui.create.sections import BY_ID
 from lunalux_tui.create.sections.worldbook import WorldbookSection
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Bar, Part, keymap_of
-from lunalux_tui.parts.keybar import KeyBar
-from lunalux_tui.parts.screen import LunaScreen
+from lunalux_tui.parts.screen import KeyBar, LunaScreen
 from lunalux_tui.theme.styles import BOLD, CHARACTER, MUTED, SURFACE
 
 if TYPE_CHECKING:

@@ -21,10 +21,9 @@ from lunalux_tui.i18n import t
 from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.drawn import Bar, Beside, Column, Part
 from lunalux_tui.parts.form_field import FieldBox
-from lunalux_tui.parts.keybar import KeyBar
 from lunalux_tui.parts.reader import Reader
 from lunalux_tui.parts.rows import Row, Rows
-from lunalux_tui.parts.screen import LunaScreen
+from lunalux_tui.parts.screen import KeyBar, LunaScreen
 from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, MUTED, SURFACE, WARNING
 
 if TYPE_CHECKING:
