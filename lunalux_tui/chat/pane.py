@@ -138,6 +138,8 @@ class ChatPane(Column):
         self.prompt.offers = self.suggestions.suggestions[:SHOWN]
         self.status.usage = message.usage if message is not None else None
         self.status.billing = message.billing if message is not None else None
+        cost = message.extra.get("cost") if message is not None else None
+        self.status.cost = cost if isinstance(cost, dict) else None
 
     def show_account(self, account: AccountState | None) -> None:
         """Name the model in use; where it is an official one, show the coins it takes."""
