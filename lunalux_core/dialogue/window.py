@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def allowed_window(model: ModelSpec, settings: Settings) -> int:
-    """Tokens for prompt and reply together, before any preset has a say.
+    """Tokens for prompt and reply together, without a preset's own window.
 
     The setting `chat.context_tokens` bounds every model once a person has set it. Left at its default it
-    bounds those whose window nobody has told, and those that are paid for by the token: a window of a
+    bounds those whose window is unknown, and those that are paid for by the token: a window of a
     million tokens is no reason to send so many each turn.
     """
     told = model.window_source == "person" or (

@@ -1,4 +1,4 @@
-"""Talking to the model behind an official reply: the request within its caps, the pieces as they come.
+"""Calls the model behind an official reply: the request within its caps, the pieces as they come.
 
 See docs/spec/backend.md: Money rules.
 """
