@@ -71,8 +71,8 @@ ALSO_WHILE_BUSY = frozenset({"begin_with", "profiles"})
 IN_A_CONVERSATION = frozenset(
     {
         *NOT_WHILE_BUSY,
+        *("tree", "rename", "export", "modes", "note", "books", "copy", "copy_code", "undo", "redo", "hide"),
         *DIRECTING,
-        *("tree", "rename", "export", "modes", "note", "copy", "copy_code", "undo", "redo", "hide"),
         *("scripts", "raw", "inspect"),
     }
 )
@@ -528,6 +528,7 @@ class ChatScreen(LunaScreen[None]):
     action_modes = handed(DIALOG, lambda screen: screen.conversation_actions.modes)
     action_note = handed(DIALOG, lambda screen: screen.conversation_actions.note)
     action_inspect = handed(DIALOG, lambda screen: screen.conversation_actions.inspect)
+    action_books = handed(DIALOG, lambda screen: screen._show_books)
     action_models = handed(DIALOG, lambda screen: screen._choose_model)
     action_preset = handed(DIALOG, lambda screen: screen._show_preset)
 
@@ -637,6 +638,10 @@ class ChatScreen(LunaScreen[None]):
         name = await self.ask(ModelsDialog(self.runtime))
         if name:
             self.lunalux.change_setting("chat.model", name)
+
+    async def _show_books(self) -> None:
+        if character_id := await self.conversation_actions.books():
+            self.lunalux.edit_character(character_id)
 
     async def _choose_profile(self) -> None:
         await self.directing_actions.profiles()
