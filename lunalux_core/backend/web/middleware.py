@@ -78,7 +78,7 @@ class ServiceMiddleware:
 
     @staticmethod
     async def _last_word(scope: Scope, crossing: _Crossing, error: Exception) -> None:
-        """Answer `error`; an answer that has begun already is broken off, so that the client sees a failure."""
+        """Answer `error`; one that has begun already is broken off, so that the client sees it fail."""
         crossing.limit = None
         response = error_response(error)
         if crossing.status:
