@@ -78,8 +78,8 @@ def main() -> None:
                     rows[name].append(seen)
     first, many = rows.values()
     for name, seen in rows.items():
-        seconds = statistics.median(one.seconds for one in seen)
-        memory = statistics.median(one.megabytes for one in seen)
+        seconds = statistics.median(start.seconds for start in seen)
+        memory = statistics.median(start.megabytes for start in seen)
         print(f"{name:<18}{seconds * 1000:8.0f} ms  {memory:6.1f} MB")
     ratio = statistics.median(b.seconds / a.seconds for a, b in zip(first, many, strict=True))
     print(f"ratio {ratio:.2f}")

@@ -58,10 +58,9 @@ def main() -> None:
                     rows[name].append(seen)
     floor, ours = rows.values()
     for name, seen in rows.items():
-        seconds = statistics.median(one.seconds for one in seen)
-        print(
-            f"{name:<22}{seconds * 1000:7.0f} ms {statistics.median(one.megabytes for one in seen):6.1f} MB"
-        )
+        seconds = statistics.median(start.seconds for start in seen)
+        megabytes = statistics.median(start.megabytes for start in seen)
+        print(f"{name:<22}{seconds * 1000:7.0f} ms {megabytes:6.1f} MB")
     print(f"ratio {statistics.median(b.seconds / a.seconds for a, b in zip(floor, ours, strict=True)):.2f}")
 
 

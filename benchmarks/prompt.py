@@ -98,7 +98,7 @@ def measure(name: str, preset: Preset, material: PromptMaterial, disk: float) ->
     def run(budget: int) -> Prompt:
         return assemble(preset, replace(material, budget=budget), expand=EXPAND, count_tokens=COUNT)
 
-    texts = [one.content for one in run(EVERYTHING).messages]
+    texts = [message.content for message in run(EVERYTHING).messages]
     counting = best(lambda: [COUNT(text) for text in texts])
     whole = best(lambda: run(EVERYTHING))
     small = best(lambda: run(8192))

@@ -3,7 +3,8 @@
     python benchmarks/turn_modules.py
     python benchmarks/turn_modules.py --core --list
 
-The real app with the practice model in a temporary home; a first turn warms it up, the second is counted.
+The real app with the practice model in a temporary home; once its start is over, a first turn warms it up and
+the second is counted.
 Told are the modules that the thread of the event loop enters, and those that any thread enters (the library
 and the preparation of a prompt work in threads of their own). Code that runs once, when a module is imported,
 does not count. With `--core` the turn runs without the app, as `lunalux chat -m` runs it.
@@ -64,6 +65,7 @@ async def in_the_app(profile: Profile) -> None:
         async with app.run_test(size=(120, 40)) as pilot:
             while app.chat.conversation is None or app.account is None:
                 await pilot.pause(0.05)
+            await app.workers.wait_for_complete([work for work in app.workers if work.group == "start"])
             for profile.counting in (False, True):
                 before = len(app.chat.transcript.messages)
                 app.chat.prompt.insert(WORDS)

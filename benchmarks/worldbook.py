@@ -84,8 +84,8 @@ def best(work: Callable[[], object], runs: int) -> float:
 def scan(book: Book, chat: list[ScanMessage], depth: int) -> list[int | str]:
     settings = WorldbookSettings(depth=depth, whole_words="true", max_recursion_steps=0, budget=25)
     tools = Tools(lambda text: text, len, lambda: 0.5, lambda *_: None)
-    done = activate([ActiveBook(book)], chat, settings, ScanContext(max_context=CONTEXT), tools)
-    return [one.uid for one in done.fired]
+    result = activate([ActiveBook(book)], chat, settings, ScanContext(max_context=CONTEXT), tools)
+    return [entry.uid for entry in result.fired]
 
 
 def ordinary(dice: random.Random, runs: int) -> None:
@@ -124,10 +124,10 @@ def large(dice: random.Random, runs: int) -> None:
         "runs": 2,
     }
     loop = Path(__file__).with_name("worldbook_loop.js")
-    done = subprocess.run(
+    result = subprocess.run(
         [node, str(loop)], input=json.dumps(task), capture_output=True, text=True, check=True
     )
-    plain = json.loads(done.stdout)
+    plain = json.loads(result.stdout)
     assert plain["order"] == scan(book, chat, 200), "the two activate different entries"
     ratio, active = plain["seconds"] / ours, len(plain["order"])
     print(f"  {ratio:.0f} times as quick as the plain loop in Node, with the same {active} entries active")

@@ -85,7 +85,7 @@ def parameters_page() -> str:
         "",
         "| parameter | allowed | what it does |",
         "| --- | --- | --- |",
-        *(f"| `{one.name}` | {one.allowed} | {one.help} |" for one in PARAMETERS.values()),
+        *(f"| `{param.name}` | {param.allowed} | {param.help} |" for param in PARAMETERS.values()),
         "",
         "## What each kind of server calls them",
         "",
@@ -98,9 +98,9 @@ def parameters_page() -> str:
         f"| parameter | {' | '.join(KINDS)} |",
         f"| --- |{' --- |' * len(KINDS)}",
     ]
-    for one in PARAMETERS.values():
-        cells = (f"`{one.wire[kind]}`" if kind in one.wire else "" for kind in KINDS)
-        lines.append(f"| `{one.name}` | {' | '.join(cells)} |")
+    for param in PARAMETERS.values():
+        cells = (f"`{param.wire[kind]}`" if kind in param.wire else "" for kind in KINDS)
+        lines.append(f"| `{param.name}` | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

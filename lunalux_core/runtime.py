@@ -6,10 +6,10 @@ the regex engine are made on first use.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.config.settings import Settings, load_settings
 from lunalux_core.library import Library
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lunalux_core.chat.chat import Chat
     from lunalux_core.client.backend import BackendClient
     from lunalux_core.config.credentials import Credentials
+    from lunalux_core.database import Connection
     from lunalux_core.dialogue.turn import Billed, Ready, TurnInput, TurnRequest, TurnResult
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import Workflow
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from lunalux_core.llm.registry import Offer, Registry
     from lunalux_core.llm.servers.pool import HttpPool
     from lunalux_core.market import Market
+    from lunalux_core.memory.writer import MemoryWriter
     from lunalux_core.plugins.runner import Plugins
     from lunalux_core.regex.engine import EcmaEngine
 
@@ -43,6 +45,8 @@ class Runtime:
         self.problems: list[LunaluxError] = []
         """What a person should know though nothing failed; `on_problem` is told of each as it comes up."""
         self.on_problem: Callable[[LunaluxError], None] = lambda problem: None
+        self.writes_memories = False
+        """Whether memories are written behind the replies: by programs that stay open."""
         self.library = Library(settings.paths)
         self._disconnect: Callable[[], Awaitable[None]] | None = None
 
@@ -75,7 +79,7 @@ class Runtime:
         """The verbs of a conversation."""
         from lunalux_core.chat.chat import Chat
 
-        return Chat(
+        chat = Chat(
             self.library,
             lambda: self.reader,
             lambda: self.workflow,
@@ -83,6 +87,8 @@ class Runtime:
             self._billed,
             lambda: self.words,
         )
+        chat.on_turn, chat.on_turn_end = self._turn_begins, self._turn_ended
+        return chat
 
     @cached_property
     def credentials(self) -> Credentials:
@@ -224,11 +230,58 @@ class Runtime:
 
         return dialogue_line(lambda: self.models, self.engine, lambda: self.plugins)
 
+    @cached_property
+    def memory_writer(self) -> MemoryWriter:
+        """What writes memories. Behind the replies only while `writes_memories` is on."""
+        from lunalux_core.memory.writer import MemoryWriter
+
+        return MemoryWriter(
+            self.library,
+            lambda: self.settings,
+            lambda: self.models,
+            self._writing_model,
+            self._replying_model,
+            self._charged,
+        )
+
+    async def _writing_model(self, conversation_id: str) -> ModelSpec:
+        """The model for memories: the setting's, the task's profile's, else the one that replies there."""
+        return await self._model_of(conversation_id, self.settings.memory_model, "memory")
+
+    async def _replying_model(self, conversation_id: str) -> ModelSpec:
+        return await self._model_of(conversation_id, "", None)
+
+    async def _model_of(self, conversation_id: str, named: str, task: Literal["memory"] | None) -> ModelSpec:
+        from lunalux_core.dialogue.turn import TurnOptions
+        from lunalux_core.library.conversations import load_conversation
+
+        def read(connection: Connection) -> ModelSpec:
+            place = load_conversation(connection, conversation_id)
+            options = TurnOptions(model=named)
+            return self.reader.choice(connection, place, options, task=task).model
+
+        return await self.library.database.read(read)
+
+    def _turn_begins(self) -> None:
+        if "memory_writer" in self.__dict__:
+            self.memory_writer.give_way()
+
+    def _turn_ended(self, conversation_id: str) -> None:
+        if self.writes_memories:
+            self.memory_writer.nudge(conversation_id)
+
+    async def _charged(self, billing: Mapping[str, object]) -> None:
+        wallet, ledger = billing.get("wallet"), billing.get("ledgerSummary")
+        if isinstance(wallet, dict):
+            await self.account.billed(wallet, ledger if isinstance(ledger, dict) else None)
+
     async def _billed(self, bill: Billed) -> None:
         await self.account.billed(bill.wallet, bill.ledger)
 
     async def close(self) -> None:
         """Close what was opened, in reverse order."""
+        if "memory_writer" in self.__dict__:
+            await self.memory_writer.close()
         if "plugins" in self.__dict__:
             self.plugins.close()
         if "market" in self.__dict__:

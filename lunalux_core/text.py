@@ -18,6 +18,9 @@ only its introducer: a stray ``ESC ]`` in a reply must not swallow the rest of t
 _BIDI = "\u202a-\u202e\u2066-\u2069"
 _SUSPECT = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}\ud800-\udfff]")
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_PAIR_OR_LONE = re.compile("(?P<pair>[\ud800-\udbff][\udc00-\udfff])|(?P<lone>[\ud800-\udfff])")
+
 _STRING_START = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])"
 _STRING_BODY = rf"[^\x07\x18\x1a\x1b\x80-\x9f]{{0,{STRING_LIMIT}}}+"
 _CSI = r"(?:\x1b\[|\x9b)[0-?]{0,64}+[ -/]{0,16}+"
@@ -58,6 +61,13 @@ def _replacement(match: re.Match[str]) -> str:
     if kind == "lone":
         return "\ufffd"
     return match.group().encode("utf-16", "surrogatepass").decode("utf-16")
+
+
+def well_formed(text: str) -> str:
+    """The text with every lone surrogate replaced by U+FFFD, fit for SQLite, HTTP and a terminal."""
+    if text.isascii() or _SURROGATE.search(text) is None:
+        return text
+    return _PAIR_OR_LONE.sub(_replacement, text)
 
 
 def clean_line(text: str, limit: int = 200) -> str:

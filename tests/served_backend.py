@@ -35,7 +35,7 @@ class Served:
 
     def admin(self, *arguments: str) -> Any:
         """What `lunalux admin … --json` prints."""
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "lunalux_tui", "admin", *arguments, "--json"],
             capture_output=True,
             text=True,
@@ -43,7 +43,7 @@ class Served:
             env=_environment(self.home),
             check=True,
         )
-        return json.loads(done.stdout)
+        return json.loads(result.stdout)
 
     def coupon(self, code: str, amount: int, currency: str) -> str:
         """Create a coupon; returns its code."""

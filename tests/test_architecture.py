@@ -182,7 +182,7 @@ RUNS_PATTERNS = (
                 "lunalux_core.backend.market.thumbnails",
                 "lunalux_core.backend.market.thumbnail_worker",
                 "lunalux_core.cards.pictures",
-                "lunalux_tui.render.drawing",
+                "lunalux_tui.render.picture_cells",
             ),
         ),
     ],
@@ -305,10 +305,10 @@ def test_the_drawing_is_current() -> None:
 def loaded_by(code: str) -> set[str]:
     """Top-level modules that are loaded in a fresh process after `code`."""
     script = f"{code}\nimport sys; print(' '.join(sorted({{m.partition('.')[0] for m in sys.modules}})))"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
-    return set(done.stdout.split("\n")[-2].split())
+    return set(result.stdout.split("\n")[-2].split())
 
 
 def run_main(*arguments: str) -> str:

@@ -134,7 +134,7 @@ def parsed(command: str, *, typed: bool) -> str:
         return str(error) if typed or type(error).__name__ != "BadOptionUsage" else ""
     if left:
         return f"too many words: {left}"
-    needed = [one.name for one in command_of.params if one.required and not given.get(one.name)]
+    needed = [param.name for param in command_of.params if param.required and not given.get(param.name)]
     return f"missing: {needed}" if typed and needed else ""
 
 
@@ -171,9 +171,9 @@ MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 
 def recipe(target: str) -> list[str]:
     """The commands of a target of the Makefile."""
-    found = re.search(rf"^{target}:.*\n((?:\t.*\n)*)", MAKEFILE, re.MULTILINE)
-    assert found, f"there is no target {target}"
-    return [line.strip() for line in found[1].splitlines()]
+    match = re.search(rf"^{target}:.*\n((?:\t.*\n)*)", MAKEFILE, re.MULTILINE)
+    assert match, f"there is no target {target}"
+    return [line.strip() for line in match[1].splitlines()]
 
 
 def test_make_tells_every_target_that_contributors_are_told_of() -> None:
@@ -218,13 +218,13 @@ def test_a_link_that_leads_nowhere_fails_the_site(tmp_path: Path) -> None:
     shutil.copytree(DOCS, tmp_path / "docs")
     with (tmp_path / "docs" / "guide.md").open("a", encoding="utf-8") as page:
         page.write("\n[away](nowhere.md)\n")
-    done = build(tmp_path, tmp_path / "site")
-    assert done.returncode != 0 and "nowhere.md" in done.stderr
+    result = build(tmp_path, tmp_path / "site")
+    assert result.returncode != 0 and "nowhere.md" in result.stderr
 
 
 def test_the_site_is_built_without_a_broken_link_and_opens_from_files(tmp_path: Path) -> None:
-    done = build(ROOT, tmp_path)
-    assert done.returncode == 0, done.stderr
+    result = build(ROOT, tmp_path)
+    assert result.returncode == 0, result.stderr
     for page in tmp_path.rglob("*.html"):
         loaded = re.findall(r"<(?:script|link|img)\b[^>]*?(?:src|href)=\"([^\"]+)", page.read_text("utf-8"))
         assert not [one for one in loaded if "//" in one], page.name

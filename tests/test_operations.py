@@ -157,7 +157,7 @@ def test_permissions_name_every_table_and_index_and_no_star() -> None:
         for resource in statement["Resource"]
     }
     tables = {spec.name for spec in table_specs()}
-    named = {re.sub(r".*:table/", "", one) for one in resources if ":table/" in one}
+    named = {re.sub(r".*:table/", "", resource) for resource in resources if ":table/" in resource}
     indexed = {spec.name for spec in table_specs() if spec.indexes}
     assert named == tables | {f"{name}/index/*" for name in indexed}
     assert not any(resource == "*" for resource in resources)
@@ -180,7 +180,9 @@ def arguments(instruction: str) -> list[str]:
 
 
 def test_the_image_copies_what_the_build_needs() -> None:
-    copied = {part for one in arguments("COPY") if "--from" not in one for part in one.split()[:-1]}
+    copied = {
+        part for argument in arguments("COPY") if "--from" not in argument for part in argument.split()[:-1]
+    }
     assert all((ROOT / name).exists() for name in copied)
     project, wheel = PROJECT["project"], PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
     needed = {"pyproject.toml", project["readme"], *project["license-files"], *wheel["packages"]}
@@ -218,9 +220,9 @@ def test_the_image_runs_a_command_that_exists_as_nobody_special() -> None:
 
 
 def test_the_image_sets_variables_that_the_server_reads() -> None:
-    names = {word.partition("=")[0] for one in arguments("ENV") for word in shlex.split(one)}
+    names = {word.partition("=")[0] for argument in arguments("ENV") for word in shlex.split(argument)}
     assert names - {"PATH", "LUNALUX_HOME"} <= read_by_the_server()
-    given = dict(word.split("=", 1) for one in arguments("ENV") for word in shlex.split(one))
+    given = dict(word.split("=", 1) for argument in arguments("ENV") for word in shlex.split(argument))
     BackendSettings.from_env(given)
     assert given["LUNALUX_DATA_DIR"].startswith(arguments("VOLUME")[0])
 

@@ -50,7 +50,7 @@ class TextServer:
         if path == "/v1/model" and self.model_card:
             return web.json_response(self.model_card)
         if path == "/apply-template" and self.kind == "llamacpp":
-            turns = "".join(self.turn_format.format(**one) for one in body["messages"])
+            turns = "".join(self.turn_format.format(**message) for message in body["messages"])
             begun = self.turn_format.partition("{content}")[0].format(role="assistant")
             return web.json_response({"prompt": turns + begun})
         served = {"llamacpp": "/completion", "koboldcpp": "/api/extra/generate/stream", "generic": ""}

@@ -175,10 +175,16 @@ def _is_group(document: Mapping[str, Any]) -> bool:
 
 
 def _is_settings(document: Mapping[str, Any]) -> bool:
-    """SillyTavern's settings.json, or the file of personas it exports."""
+    """SillyTavern's settings.json, or the files of personas or tags it exports."""
     whole = "power_user" in document and isinstance(document.get("extension_settings"), dict)
-    return whole or (
-        isinstance(document.get("personas"), dict) and isinstance(document.get("persona_descriptions"), dict)
+    tags = isinstance(document.get("tags"), list) and isinstance(document.get("tag_map"), dict)
+    return (
+        whole
+        or tags
+        or (
+            isinstance(document.get("personas"), dict)
+            and isinstance(document.get("persona_descriptions"), dict)
+        )
     )
 
 

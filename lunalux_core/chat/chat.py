@@ -41,7 +41,6 @@ from lunalux_core.dialogue.turn import (
     TurnResult,
     TurnStarted,
 )
-from lunalux_core.documents.json_text import well_formed
 from lunalux_core.errors import InvalidInput, StorageError
 from lunalux_core.groups.responders import addressed, called_up, speakers, still_speaks
 from lunalux_core.library.conversations import (
@@ -64,9 +63,11 @@ from lunalux_core.library.message_edits import (
     edit_as_branch,
     edit_message,
     set_hidden,
+    set_mark,
     truncate_after,
 )
 from lunalux_core.library.undo import Replayed, read_row, redo, undo
+from lunalux_core.text import well_formed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,6 +116,10 @@ class Chat:
         self._preview = preview
         self._billed = billed
         self._words = words
+        self.on_turn: Callable[[], None] = lambda: None
+        """Called as a turn begins to ask its model."""
+        self.on_turn_end: Callable[[str], None] = lambda conversation_id: None
+        """Told of the conversation whose turn went through."""
 
     # -- conversations -----------------------------------------------------------------------------
 
@@ -173,6 +178,8 @@ class Chat:
                 return Begun(conversation, line, None, None)
             following[:] = chosen[1:]
             reply = self._pending(connection, conversation, line, options, chosen[0])
+            # The person's words travel beside the history, since scripts and modes still change them; a
+            # line in another voice is history already.
             words, above = (text, parent) if line.role == "user" else ("", line)
             asked = Asked("normal", conversation, above, words, reply)
             return Begun(conversation, line, reply, self._reader().read(connection, asked, options))
@@ -202,6 +209,7 @@ class Chat:
             asked = Asked("normal", conversation, parent, text, speaker=speaker)
             return line, self._reader().read(connection, asked, options)
 
+        # Stored as it was typed before any script or plug-in runs: if one of them fails, nothing is lost.
         line, turn = await self._database.write(store)
         if turn is None:
             return line, ()
@@ -223,6 +231,7 @@ class Chat:
         """Put a line under `parent`; as a draft it is done with."""
         line = new_line(connection, self._reader(), conversation, parent, text, options)
         append_message(connection, line)
+        # Only the draft that was sent is done with: what was typed since then stays.
         if conversation.draft.strip() == text:
             set_conversation(connection, conversation.id, draft="")
         return line
@@ -341,6 +350,7 @@ class Chat:
         """Ask again for a reply that failed, without losing what came of it."""
         reader, above = self._reader(), load_message(connection, old.parent_id)
         whole = old.extra.get(CONTINUED)
+        # The text may have been edited since: a length beyond it says nothing.
         broken = isinstance(whole, int) and 0 < whole <= len(old.content)
         if broken and kind == "regenerate":
             base = old.content[:whole]
@@ -350,12 +360,17 @@ class Chat:
             asked = Asked("continue", conversation, above, reply=reply, partial=base)
             return Begun(conversation, None, reply, reader.read(connection, asked, options))
         text, parent = _words(connection, above)
+        # A reply with words is never overwritten: they stay as a swipe beside the new one.
         if old.content or old.thinking:
+            # The key of the request belongs to the answer of the *continue*, which is not what is asked for
+            # now.
             request = None if broken else old
             reply = self._pending(connection, conversation, above, options, old.speaker, request=request)
             before = None
         else:
             before = read_row(connection, old.id)
+            # Tried again in place, as there is nothing in it to lose; `before` lets a turn that is stopped
+            # before its first event put the row back.
             update_message(connection, old.id, status="pending")
             select_message(connection, old.id)
             reply = replace(old, status="pending")
@@ -528,6 +543,10 @@ class Chat:
         """Keep a message out of the prompt, or let it in again."""
         await self._database.write(lambda c: set_hidden(c, message_id, hidden))
 
+    async def mark(self, message_id: str, name: str) -> None:
+        """Give a place of the story a name; "" takes it away."""
+        await self._database.write(lambda c: set_mark(c, message_id, name))
+
     async def undo(self, conversation_id: str) -> Replayed | None:
         """Take the last edit, deletion, cut or *continue* back; None when there is none."""
         return await self._database.write(lambda c: undo(c, conversation_id))
@@ -612,16 +631,21 @@ class Chat:
             begun = begin(connection)
             tail = claimed(self._database.path, begun)
             if tail is not None:
+                # Noted outside of the transaction: its result is lost to a caller that is cancelled
+                # meanwhile.
                 claims.append(tail)
             return replace(begun, tail=tail)
 
         try:
+            # Cancellation cannot stop a transaction that runs. `stored` says whether it went through all
+            # the same.
             return await self._database.write(work, committed=stored.append)
         except asyncio.CancelledError:
             if stored:
                 await asyncio.shield(self._take_back(stored[0]))
             raise
         finally:
+            # Rolled back: there is no reply for this claim, and its lock would stay while the program runs.
             for tail in claims if not stored else ():
                 tail.release()
 
@@ -639,6 +663,7 @@ class Chat:
                 yield TurnStarted(user.conversation_id, user, None, "")
             return
         streaming = StreamingReply(self._database, begun)
+        self.on_turn()
         try:
             yield TurnStarted(turn.conversation.id, user, reply, turn.model.name)
             async with aclosing(self._workflow().stream(turn)) as steps:
@@ -646,6 +671,7 @@ class Chat:
                     if isinstance(step, TurnResult):
                         message = await streaming.done(step, turn)
                         await self._keep_record(step, turn, message)
+                        self.on_turn_end(turn.conversation.id)
                         yield TurnCompleted(message, step.text, step.suggestions, step.report)
                         return
                     if isinstance(step, TextDelta | ThinkingDelta | Reread):
@@ -655,6 +681,8 @@ class Chat:
                     elif isinstance(step, BindingDropped):
                         await self._library.characters.set_binding(step.character_id, active=False)
                     yield step
+        # GeneratorExit: whoever iterates closed this generator, which is how a front end stops a reply. The
+        # shield keeps a second ctrl+c from leaving the reply pending.
         except (asyncio.CancelledError, GeneratorExit):
             await asyncio.shield(streaming.end("stopped"))
             raise

@@ -29,6 +29,7 @@ from lunalux_core.ids import now_ms
 from lunalux_core.library import Library
 from lunalux_core.library.characters import load_character
 from lunalux_core.library.conversations import (
+    MARK,
     Conversation,
     Message,
     create_conversation,
@@ -40,6 +41,7 @@ from lunalux_core.library.conversations import (
     update_message,
 )
 from lunalux_core.library.groups import Group, load_group
+from lunalux_core.library.message_edits import MARK_LENGTH
 from lunalux_core.text import clean, clean_line
 from lunalux_core.worldbook.engine.inputs import TimedState
 
@@ -200,7 +202,10 @@ def _message(node: LogNode, conversation_id: str, parent: Message | None, name: 
         model=clean_line(node.model, 200),
         hidden=node.hidden,
         created_at=node.sent_at or now_ms(),
-        extra={"line": well_formed_value(dict(node.line))} if node.line else {},
+        extra={
+            **({"line": well_formed_value(dict(node.line))} if node.line else {}),
+            **({MARK: mark} if (mark := clean_line(node.mark, MARK_LENGTH)) else {}),
+        },
     )
 
 
@@ -261,6 +266,8 @@ def _described(group: Group) -> dict[str, Any]:
         "order": group.order,
         "cards": group.cards,
         "self_responses": group.self_responses,
+        **({"join_prefix": group.join_prefix} if group.join_prefix else {}),
+        **({"join_suffix": group.join_suffix} if group.join_suffix else {}),
         "members": [{"name": member.name, "muted": member.muted} for member in group.members],
     }
 
@@ -278,5 +285,6 @@ def _node(message: Message, parent: int) -> LogNode:
         suggestions=message.suggestions,
         event=message.event,
         raw=message.raw,
+        mark=message.mark,
         line=as_object(message.extra.get("line")),
     )

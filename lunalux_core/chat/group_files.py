@@ -136,6 +136,8 @@ def _made(connection: Connection, described: Mapping[str, Any], name: str, ids: 
         order=next((turn_order for turn_order in TURN_ORDERS if turn_order == order), "natural"),
         cards=next((card_mode for card_mode in CARD_MODES if card_mode == cards), "swap"),
         self_responses=as_flag(described.get("self_responses")),
+        join_prefix=as_text(described.get("join_prefix")),
+        join_suffix=as_text(described.get("join_suffix")),
     )
 
 

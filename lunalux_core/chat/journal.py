@@ -19,7 +19,7 @@ from json.encoder import encode_basestring_ascii as _quoted  # a piece a word: t
 from pathlib import Path
 
 from lunalux_core.chat.owner_lock import take_lock
-from lunalux_core.documents.json_text import well_formed
+from lunalux_core.text import well_formed
 
 MOST_BYTES = 64 * 1024 * 1024
 """A file beyond this is none of ours; no more of it is read."""
@@ -72,7 +72,10 @@ class ReplyJournal:
                 if os.fstat(self._file).st_size:  # ext4 writes a file out at its closing once it was cut to 0
                     os.ftruncate(self._file, 0)
                 self._begun = True
+                # The first line holds what the reply had before (of a *continue*), so a file alone is the
+                # whole text.
                 text = self._base + text
+            # Unbuffered: the system has the piece when this returns, so a kill cannot take it back.
             os.write(self._file, f"[{_quoted(text)}, {_quoted(thinking)}]\n".encode())
         except OSError:
             self._refused = True  # the lock is kept: the reply is still being written
@@ -120,6 +123,7 @@ def read_journal(library: Path, reply_id: str) -> JournaledReply | None:
             data = file.read(MOST_BYTES)
     except OSError:
         return None
+    # Only a line that ends was written whole; `rest` is what a kill cut in the middle.
     *lines, rest = data.split(b"\n")
     text: list[str] = []
     thinking: list[str] = []
@@ -178,6 +182,8 @@ def _locked(path: Path, flags: int = 0) -> int:
         try:
             if not take_lock(file):
                 raise BlockingIOError
+            # Locks belong to files and not to names: without this, two programs could each hold one of the
+            # same name.
             if os.path.samestat(os.fstat(file), path.stat()):
                 return file
         except FileNotFoundError:

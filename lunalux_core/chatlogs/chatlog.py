@@ -45,6 +45,7 @@ class LogNode:
     suggestions: tuple[str, ...] = ()
     event: str = ""
     raw: str = ""
+    mark: str = ""
     line: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -182,6 +183,7 @@ def write_native(log: ChatLog) -> dict[str, Any]:
                 "suggestions": list(node.suggestions),
                 "event": node.event,
                 "raw": node.raw,
+                **({"mark": node.mark} if node.mark else {}),
                 "line": dict(node.line),
             }
             for node in log.nodes
@@ -232,6 +234,7 @@ def _native_node(entry: Any) -> LogNode:
         suggestions=tuple(map(as_text, suggestions)) if isinstance(suggestions, list) else (),
         event=as_text(entry.get("event")),
         raw=as_text(entry.get("raw")),
+        mark=as_text(entry.get("mark")),
         line=line if isinstance(line, dict) else {},
     )
 
@@ -273,6 +276,7 @@ def _node(
         sent_at=parse_date(own.get("send_date", line.get("send_date"))),
         model=as_text(extra.get("model")),
         hidden=line.get("is_system") is True,
+        mark=as_text(extra.get("bookmark_link")),
         line={key: value for key, value in own.items() if key not in _REBUILT} if is_shown else own,
     )
 
@@ -326,6 +330,10 @@ def _st_extra(node: LogNode) -> dict[str, Any]:
         merged["reasoning"] = node.thinking
     if node.model:
         merged.setdefault("model", node.model)
+    if node.mark:
+        merged["bookmark_link"] = node.mark
+    else:
+        merged.pop("bookmark_link", None)
     return merged
 
 

@@ -96,8 +96,10 @@ class BackendClient:
         body = {"email": email, "password": password, "referralCode": referral_code}
         return await self._post(SignUpResponse, "/api/auth/signup", body)
 
-    async def confirm(self, email: str, code: str) -> None:
-        await self._post(Success, "/api/auth/confirm", {"email": email, "code": code})
+    async def confirm(self, email: str, code: str, password: str = "") -> None:
+        """With the password, only a sign-up that was begun with it is confirmed."""
+        body = {"email": email, "code": code, "password": password or None}
+        await self._post(Success, "/api/auth/confirm", body)
 
     async def resend(self, email: str) -> None:
         await self._post(Success, "/api/auth/resend", {"email": email})

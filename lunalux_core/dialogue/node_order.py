@@ -11,9 +11,7 @@ from lunalux_core.dialogue.nodes.context import context
 from lunalux_core.dialogue.nodes.llm import llm
 from lunalux_core.dialogue.nodes.memory import memory
 from lunalux_core.dialogue.nodes.output import output
-from lunalux_core.dialogue.nodes.plugin import plugin
-from lunalux_core.dialogue.nodes.plugin_message import plugin_message
-from lunalux_core.dialogue.nodes.plugin_prompt import plugin_prompt
+from lunalux_core.dialogue.nodes.plugin import plugin, plugin_message, plugin_prompt
 from lunalux_core.dialogue.nodes.preset import preset
 from lunalux_core.dialogue.nodes.regex import regex
 from lunalux_core.dialogue.nodes.text_template import text_template

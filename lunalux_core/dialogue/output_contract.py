@@ -1,4 +1,4 @@
-"""The form of a reply: thinking, the visible text, suggestions and events.
+"""The form of a reply: thinking, the visible text, suggestions and events, and its speaker's name before it.
 
 One reader serves both uses: fed piece by piece it gives what may be shown while the reply streams, and
 `parse_reply` is the same reader fed at once, so what was streamed is always what is kept. Models forget
@@ -12,12 +12,16 @@ See docs/spec/formats.md: Built-in presets and the output contract, Reply parsin
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.llm.servers.marks import Marks, marks
 from lunalux_core.llm.servers.thinking import begun
+
+if TYPE_CHECKING:
+    from lunalux_core.dialogue.turn import TurnInput
 
 MAX_SUGGESTIONS = 6
 
@@ -96,6 +100,8 @@ class ContractStream:
         for tag in self._pattern.finditer(self._held):
             shown, thought = self._take(self._held[position : tag.start()])
             text, thinking, position = text + shown, thinking + thought, tag.start()
+            # Models whose template opens the thought send only its closing mark: what came before it was
+            # thinking.
             if self._plain and _closes_thinking(tag) and not self._opened(tag):
                 self._take_back()
                 text, thinking, position = "", "", tag.end()
@@ -115,6 +121,7 @@ class ContractStream:
         rest = self._end_block(unclosed=True)
         self._state = "visible"
         text += self._text.add(rest)
+        # Otherwise a reply that ends with such a mark would be empty.
         if self._taken_back and not self._text.value:
             # Nothing came after the closing mark: it closed nothing.
             self._text.replace(self._taken_back)
@@ -245,6 +252,7 @@ class _Trimmed:
         if not self._parts and (self._seam or not self._leading):
             blank = ""
         elif self._seam and blank.count("\n") > 2:
+            # A block that is cut out leaves one empty line, not the two that stood around it.
             blank = "\n\n"
         self._seam = False
         self._parts.append(blank + body)
@@ -296,3 +304,49 @@ def _cleaned(line: str) -> str:
 def _event(blocks: list[str]) -> str:
     text = " ".join(blocks).replace("[", "").replace("]", "")
     return " ".join(text.split())
+
+
+def own_names(turn: TurnInput) -> tuple[str, ...]:
+    """Names a reply may wrongly begin with: the speaker's, in a group, where a reply begins at all."""
+    if turn.group is None or turn.partial or turn.kind == "impersonate":
+        return ()
+    return tuple(dict.fromkeys(filter(None, (turn.character.name, turn.card.nickname))))
+
+
+class NamePrefix:
+    """Takes a speaker's own name off the beginning of a reply that streams in.
+
+    A history whose lines begin with names tempts models to begin with one too.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._held: str | None = ""
+
+    def feed(self, text: str) -> str:
+        """What may be shown now."""
+        if self._held is None:
+            return text
+        self._held += text
+        begun = self._held.replace("*", "").replace("：", ":").strip()
+        if any(f"{name}:".startswith(begun) for name in self._names):
+            return ""
+        return self.flush()
+
+    def flush(self) -> str:
+        """What was held back, at the end."""
+        held, self._held = self._held, None
+        return without_name(held or "", self._names)
+
+
+def without_name(text: str, names: Sequence[str]) -> str:
+    """The text without one of the names and its colon (maybe bold) at its beginning."""
+    for name in names:
+        found = (
+            re.match(rf"\s*(?:\*\*)?{re.escape(name)}(?:\*\*)?\s*[:：](?:\*\*)?[ \t]*", text)
+            if name
+            else None
+        )
+        if found is not None:
+            return text[found.end() :]
+    return text

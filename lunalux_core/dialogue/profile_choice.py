@@ -90,8 +90,8 @@ def profile_chain(
     own = [pick(load_profiles(connection), named)] if named else []
     if task is not None and (of_task := profile_in_use(connection, Use("task", task))):
         own.append(of_task)
-    found = (profile_in_use(connection, place) for place in places)
-    return Chain((*own, *(profile for profile in found if profile is not None)), len(own))
+    profiles = (profile_in_use(connection, place) for place in places)
+    return Chain((*own, *(profile for profile in profiles if profile is not None)), len(own))
 
 
 class Chooser:
@@ -146,9 +146,9 @@ class Chooser:
             return self._models.resolve(named)
         for profile in self._chain.profiles:
             if profile.model:
-                found = find_model(self._models, profile.model)
-                if found is not None:
-                    return found
+                spec = find_model(self._models, profile.model)
+                if spec is not None:
+                    return spec
                 self._gaps.append(ProfileGap(profile.name, "model", profile.model))
         return self._models.resolve(self._settings.model)
 
@@ -175,11 +175,11 @@ class Chooser:
     def _parts(self) -> dict[str, str]:
         """By kind; of each kind the first that is there."""
         kinds = dict.fromkeys(kind for profile in self._chain.profiles for kind in profile.parts)
-        found = {
+        names = {
             kind: next(self._known_templates(lambda profile, kind=kind: profile.parts.get(kind, "")), "")  # type: ignore[misc]
             for kind in kinds
         }
-        return {kind: name for kind, name in found.items() if name}
+        return {kind: name for kind, name in names.items() if name}
 
     def _start(self, template: str) -> ReplyStart | None:
         own = next((profile.start for profile in self._chain.profiles if profile.start is not None), None)

@@ -52,7 +52,7 @@ def _estimated(ready: Ready) -> int:
     count = estimator(turn.model.model, turn.token_factor)
     if ready.prompt.form is not None:
         return count.text(ready.prompt.text)
-    return sum(count.message(one.content) for one in ready.prompt.messages)
+    return sum(count.message(message.content) for message in ready.prompt.messages)
 
 
 def _number(error: ProviderError, name: str) -> int:

@@ -80,8 +80,8 @@ def fitted(
 def _bare(preset: Preset, language: Literal["en", "zh"]) -> Preset:
     """A preset of one sentence: where there is no room, the card says more than any instruction."""
     prompts = (
-        replace(one, content=_SENTENCE[language] if one.identifier == "main" else "")
-        for one in preset.prompts
+        replace(prompt, content=_SENTENCE[language] if prompt.identifier == "main" else "")
+        for prompt in preset.prompts
     )
     return replace(preset, prompts=tuple(prompts))
 

@@ -264,6 +264,7 @@ class TurnReader:
         budget = allowed_window(model, self._settings)
         if preset.source == "sillytavern" and preset.params.context_tokens:
             budget = max(budget, min(model.context_tokens, preset.params.context_tokens))
+        # From tokens to characters: history is read by its size on disk, counted only later.
         budget *= CHARS_PER_TOKEN
         history = load_history(connection, above, budget)
         persona: Persona | None = load_persona(connection, conversation.persona_id)
@@ -312,6 +313,7 @@ class TurnReader:
         """What the story remembers on the branch of the reply, the words that it answers included."""
         path = {*history.above, *(message.id for message in history.messages)}
         if asked.reply is not None and asked.reply.parent_id:
+            # The words that are answered stand between the history and the reply.
             path.add(asked.reply.parent_id)
         return self._memories.read(connection, asked.conversation.id, path)
 

@@ -55,7 +55,7 @@ class Trace:
 
     def begin_again(self) -> None:
         """The prompt is built anew from the person's words, which stay as they are."""
-        self._touched = {key: one for key, one in self._touched.items() if one.place == "input"}
+        self._touched = {key: touch for key, touch in self._touched.items() if touch.place == "input"}
 
     @property
     def touched(self) -> list[Touch]:

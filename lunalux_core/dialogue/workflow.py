@@ -76,6 +76,7 @@ class Workflow(Generic[In, Out]):
         """
         context = TurnContext()
         line = asyncio.ensure_future(self.run(value, context))
+        # A callback runs also for a line that failed or was cancelled, so the loop below always ends.
         line.add_done_callback(lambda _: context.events.put_nowait(None))
         try:
             while (event := await context.events.get()) is not None:
@@ -84,4 +85,6 @@ class Workflow(Generic[In, Out]):
         finally:
             if not line.done():
                 line.cancel()
+                # Until the node has really ended: its connection to the server must be closed before the
+                # caller goes on.
                 await asyncio.wait({line})

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lunalux_core.documents.json_text import well_formed
+from lunalux_core.text import well_formed
 
 
 def as_text(value: object) -> str:

@@ -14,13 +14,13 @@ import re
 from typing import Any, NoReturn
 
 from lunalux_core.errors import InvalidInput, LimitExceeded
+from lunalux_core.text import well_formed
 
 MAX_JSON_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 200
 LATIN_WARNING = "The text is not UTF-8; the characters that could not be read were replaced by \ufffd."
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_PAIR_OR_LONE = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
 
 
 def decode_text(raw: bytes, limit: int = MAX_JSON_BYTES) -> tuple[str, tuple[str, ...]]:
@@ -95,13 +95,6 @@ def canonical_json(value: object) -> str:
     return _escape_surrogates(text)
 
 
-def well_formed(text: str) -> str:
-    """The text with every lone surrogate replaced by U+FFFD, fit for SQLite, HTTP and a terminal."""
-    if text.isascii() or _SURROGATE.search(text) is None:
-        return text
-    return _PAIR_OR_LONE.sub(_replacement, text)
-
-
 def well_formed_value(value: Any) -> Any:
     """`well_formed` for every string of a JSON value, keys included."""
     if isinstance(value, str):
@@ -121,11 +114,6 @@ def bad_json(reason: str) -> InvalidInput:
         "Get the card again from its source, or repair the file in a text editor.",
         reason=reason,
     )
-
-
-def _replacement(match: re.Match[str]) -> str:
-    text = match.group()
-    return "\ufffd" if len(text) == 1 else text.encode("utf-16", "surrogatepass").decode("utf-16")
 
 
 def _escape_surrogates(text: str) -> str:

@@ -30,7 +30,7 @@ _FOLDERS = {"worldbook": "worlds", "preset": "OpenAI Settings", "regex": "regex"
 
 
 async def write_sillytavern(library: Library, path: Path, progress: Progress) -> ExportReport:
-    """Cards with their chats, worldbooks, presets, regex scripts and personas."""
+    """Cards with their chats, worldbooks, presets, regex scripts, personas and tags."""
     report = ExportReport(path)
     with opened(path) as target:
         avatars = await _characters(library, target, report, progress)
@@ -38,6 +38,7 @@ async def write_sillytavern(library: Library, path: Path, progress: Progress) ->
         await _shelves(library, target, report)
         await _templates(library, target, report)
         await _personas(library, target, report)
+        await _tags(library, target, report, avatars)
     return report
 
 
@@ -100,6 +101,8 @@ async def _groups(library: Library, target: Target, report: ExportReport, avatar
             "disabled_members": [avatars[member.character_id] for member in members if member.muted],
             "activation_strategy": TURN_ORDERS.index(group.order),
             "generation_mode": CARD_MODES.index(group.cards),
+            "generation_mode_join_prefix": group.join_prefix,
+            "generation_mode_join_suffix": group.join_suffix,
             "allow_self_responses": group.self_responses,
             "chat_id": conversations[0].id if conversations else "",
             "chats": [conversation.id for conversation in conversations],
@@ -149,6 +152,32 @@ async def _personas(library: Library, target: Target, report: ExportReport) -> N
     _write(target, "personas.json", document)
     for _ in avatars:
         report.count("personas")
+
+
+async def _tags(library: Library, target: Target, report: ExportReport, avatars: Mapping[str, str]) -> None:
+    """As SillyTavern's own file of tags, for the Restore of its tag manager."""
+    tags = await library.tags.list()
+    if not tags:
+        return
+    of_groups = await library.tags.of_groups()
+    having = {avatars[who]: those for who, those in (await library.tags.of()).items() if who in avatars}
+    document = {
+        "tags": [
+            {
+                **tag.extra,
+                "id": tag.id,
+                "name": tag.name,
+                "folder_type": tag.folder.upper(),
+                "sort_order": tag.position,
+                "is_hidden_on_character_card": tag.hidden,
+            }
+            for tag in tags
+        ],
+        "tag_map": {who: [tag.id for tag in those] for who, those in {**having, **of_groups}.items()},
+    }
+    _write(target, "tags.json", document)
+    for _ in tags:
+        report.count("tags")
 
 
 def _write(target: Target, name: str, document: Any) -> None:

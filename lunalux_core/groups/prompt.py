@@ -42,8 +42,15 @@ if TYPE_CHECKING:
 OPENING = "opening"
 """Key in the `extra` of messages a group opens with."""
 
-_JOINED = ("description", "personality", "scenario", "mes_example")
-"""Fields of all members that stand together where cards are appended; the rest is always the speaker's."""
+_JOINED = {
+    "description": "Description",
+    "personality": "Personality",
+    "scenario": "Scenario",
+    "mes_example": "Example Messages",
+}
+"""Fields of all members that stand together where cards are appended, and what `<FIELDNAME>` calls them; the
+rest is always the speaker's."""
+_FIELD_NAME = re.compile("<FIELDNAME>", re.IGNORECASE)
 _CALLED = re.compile(r"\{\{\s*char\s*\}\}|<(?:char|bot)>", re.IGNORECASE)
 
 
@@ -102,7 +109,8 @@ def group_prompt(connection: Connection, group_id: str, speaker: Character) -> G
     )
     if group.cards == "swap":
         return GroupPrompt(card, (), context)
-    heard = [card for card in everybody if not card.muted or card.character.id == speaker.id]
+    with_muted = group.cards == "append_muted"
+    heard = [card for card in everybody if with_muted or not card.muted or card.character.id == speaker.id]
     if all(card.character.id != speaker.id for card in heard):
         heard.append(MemberCard(speaker, card, muted=False))
     beside = tuple(card for card in heard if card.character.id != speaker.id)
@@ -111,19 +119,30 @@ def group_prompt(connection: Connection, group_id: str, speaker: Character) -> G
         for card in beside
         if (own := card.card.depth_prompt.prompt).strip()
     )
-    return GroupPrompt(_joined(card, heard), beside, replace(context, depths=depths))
+    return GroupPrompt(_joined(card, heard, group), beside, replace(context, depths=depths))
 
 
-def _joined(card: Card, heard: Sequence[MemberCard]) -> Card:
-    """The speaker's card with the fields of all, each about its own `{{char}}`."""
+def _joined(card: Card, heard: Sequence[MemberCard], group: Group) -> Card:
+    """The speaker's card with the fields of all, each about its own `{{char}}`, between what joins them."""
     return card.with_edits(
         {
             f"data.{name}": "\n".join(
-                _named(text, card.called) for card in heard if (text := getattr(card.card, name).strip())
+                _between(text, name, card.called, group)
+                for card in heard
+                if (text := getattr(card.card, name).strip())
             )
             for name in _JOINED
         }
     )
+
+
+def _between(text: str, field: str, called: str, group: Group) -> str:
+    if field == "mes_example" and not text.upper().startswith("<START>"):
+        text = f"<START>\n{text}"  # else it would go on in the examples of the member before
+    around = [
+        _FIELD_NAME.sub(lambda _: _JOINED[field], join) for join in (group.join_prefix, group.join_suffix)
+    ]
+    return _named(f"{around[0]}{text}{around[1]}", called)
 
 
 def _named(text: str, called: str) -> str:

@@ -12,13 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from lunalux_core.documents.coerce import as_number
 from lunalux_core.library.groups import TurnOrder
-
-if TYPE_CHECKING:
-    from lunalux_core.dialogue.turn import TurnInput
 
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 _UNSPACED = re.compile(
@@ -156,49 +153,3 @@ def _whole_name_at(text: str, name: str) -> int:
         return text.find(name) if name else -1
     match = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)
     return match.start() if match else -1
-
-
-def own_names(turn: TurnInput) -> tuple[str, ...]:
-    """Names a reply may wrongly begin with: the speaker's, in a group, where a reply begins at all."""
-    if turn.group is None or turn.partial or turn.kind == "impersonate":
-        return ()
-    return tuple(dict.fromkeys(filter(None, (turn.character.name, turn.card.nickname))))
-
-
-class NamePrefix:
-    """Takes a speaker's own name off the beginning of a reply that streams in.
-
-    A history whose lines begin with names tempts models to begin with one too.
-    """
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
-        self._held: str | None = ""
-
-    def feed(self, text: str) -> str:
-        """What may be shown now."""
-        if self._held is None:
-            return text
-        self._held += text
-        begun = self._held.replace("*", "").replace("：", ":").strip()
-        if any(f"{name}:".startswith(begun) for name in self._names):
-            return ""
-        return self.flush()
-
-    def flush(self) -> str:
-        """What was held back, at the end."""
-        held, self._held = self._held, None
-        return without_name(held or "", self._names)
-
-
-def without_name(text: str, names: Sequence[str]) -> str:
-    """The text without one of the names and its colon (maybe bold) at its beginning."""
-    for name in names:
-        match = (
-            re.match(rf"\s*(?:\*\*)?{re.escape(name)}(?:\*\*)?\s*[:：](?:\*\*)?[ \t]*", text)
-            if name
-            else None
-        )
-        if match is not None:
-            return text[match.end() :]
-    return text

@@ -26,11 +26,13 @@ class Whereabouts:
             folder of a character's chats like that.
         by_name: ids of the same characters by their name, any case.
         groups: ids of groups by the names of their chats' files.
+        group_files: ids of groups by the ids that they had.
     """
 
     by_stem: dict[str, str] = field(default_factory=dict)
     by_name: dict[str, str] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
+    group_files: dict[str, str] = field(default_factory=dict)
 
     def add(self, stem: str, name: str, identity: str) -> None:
         self.by_stem[stem] = identity

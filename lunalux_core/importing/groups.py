@@ -10,7 +10,7 @@ from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_tex
 from lunalux_core.errors import NotFound
 from lunalux_core.importing.results import ImportResult
 from lunalux_core.importing.shelf_documents import read_document
-from lunalux_core.importing.sources import Source
+from lunalux_core.importing.sources import Source, place
 from lunalux_core.library.groups import CARD_MODES, TURN_ORDERS, group_of, insert_group
 from lunalux_core.text import clean_line
 
@@ -58,6 +58,7 @@ def take_group(storing: Storing, source: Source, data: bytes) -> ImportResult:
         result = ImportResult(str(source), "imported", name=name, warnings=tuple(notes), kind="group")
     else:
         result = storing.write(change)
+    storing.known.group_files[as_text(document.get("id")) or place(source).stem] = result.id
     for chat in as_texts(document.get("chats")):
         storing.known.groups[chat] = result.id
     return result
@@ -73,8 +74,10 @@ def _store(
         name,
         list(members.items()),
         order=TURN_ORDERS[order] if 0 <= order < len(TURN_ORDERS) else "natural",
-        cards=CARD_MODES[min(max(cards, 0), 1)],
+        cards=CARD_MODES[cards] if 0 <= cards < len(CARD_MODES) else "swap",
         self_responses=as_flag(document.get("allow_self_responses")),
+        join_prefix=as_text(document.get("generation_mode_join_prefix")),
+        join_suffix=as_text(document.get("generation_mode_join_suffix")),
     ).id
 
 

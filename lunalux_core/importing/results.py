@@ -9,7 +9,9 @@ from lunalux_core.errors import InvalidInput, LunaluxError
 
 OnDuplicate = Literal["skip", "replace", "copy"]
 Outcome = Literal["imported", "duplicate", "replaced", "failed"]
-FileKind = Literal["card", "worldbook", "preset", "regex", "template", "chat", "group", "persona", "settings"]
+FileKind = Literal[
+    "card", "worldbook", "preset", "regex", "template", "chat", "group", "persona", "tags", "settings"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""SillyTavern's settings.json: scripts, personas, and what was switched on.
+"""SillyTavern's settings.json: scripts, personas, tags, and what was switched on.
 
 Nothing of it is executed or obeyed blindly: endpoints, keys and samplers stay where they are, and settings of
 the worldbook engine are told, not changed.
@@ -14,6 +14,7 @@ from lunalux_core.documents.coerce import as_object, as_text, as_texts
 from lunalux_core.importing.results import ImportResult, Outcome
 from lunalux_core.importing.shelf_documents import read_document, shelf_documents
 from lunalux_core.importing.sources import Source
+from lunalux_core.importing.tags import take_tags
 from lunalux_core.library.characters import allow_own_scripts, tie_worldbooks
 from lunalux_core.library.personas import bind_worldbook, same_persona, store_persona
 from lunalux_core.library.shelf import load_shelf, switch_item
@@ -41,7 +42,7 @@ _STRATEGIES = {0: "evenly", 1: "character", 2: "global"}
 
 
 def take_settings(storing: Storing, source: Source, data: bytes) -> Iterator[ImportResult]:
-    """Results for scripts and personas, then one for the file itself."""
+    """Results for scripts, personas and tags, then one for the file itself."""
     document = as_object(read_document(data)[0])
     extensions = as_object(document.get("extension_settings"))
     scripts = [
@@ -52,6 +53,7 @@ def take_settings(storing: Storing, source: Source, data: bytes) -> Iterator[Imp
     if scripts:
         yield storing.shelve(str(source), "regex", shelf_documents("regex", scripts, "script"))
     yield from _personas(storing, source, document)
+    yield from take_tags(storing, source, document)
     if "extension_settings" in document:
         yield storing.write(lambda connection: _switched(connection, storing, source, document))
 

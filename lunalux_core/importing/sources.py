@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
@@ -132,15 +132,19 @@ def expand(arguments: Iterable[str], stdin: Iterable[str] = ()) -> Iterator[Path
 
 
 def gather(
-    arguments: Iterable[str], stdin: Iterable[str] = (), left: set[str] | None = None
+    arguments: Iterable[str],
+    stdin: Iterable[str] = (),
+    left: set[str] | None = None,
+    fetch: Callable[[str], Path] | None = None,
 ) -> Iterator[Source | ImportResult]:
     """Files of every kind, named like those of `expand`, and the members of zip archives.
 
     Args:
         left: takes the names of what was left alone in a SillyTavern data folder.
+        fetch: gives the file at an address (`address.Downloads.fetch`); without it an address is a path.
     """
     left = set() if left is None else left
-    for path in _named(arguments, stdin):
+    for path in _named(arguments, stdin, fetch):
         if isinstance(path, ImportResult):
             yield path
             continue
@@ -160,10 +164,20 @@ def gather(
         yield from closed
 
 
-def _named(arguments: Iterable[str], stdin: Iterable[str]) -> Iterator[Path | ImportResult]:
+def _named(
+    arguments: Iterable[str], stdin: Iterable[str], fetch: Callable[[str], Path] | None = None
+) -> Iterator[Path | ImportResult]:
     for argument in arguments:
         if argument == "-":
-            yield from _named((line.strip() for line in stdin if line.strip()), ())
+            yield from _named((line.strip() for line in stdin if line.strip()), (), fetch)
+            continue
+        if fetch is not None and argument.lower().startswith(("http://", "https://")):
+            try:
+                yield fetch(argument)
+            except LunaluxError as refusal:
+                from lunalux_core.importing.address import shown
+
+                yield failed(shown(argument), refusal)
             continue
         paths = _paths(argument)
         yield from paths

@@ -30,6 +30,8 @@ _ROLES: Mapping[object, MessageRole] = {role: role for role in get_args(MessageR
 _STATUSES = get_args(Status)
 
 PAGE = 60
+MARK = "mark"
+"""In `Message.extra`: the name that the person gave this place of the story."""
 REQUEST = "request"
 """In `Message.extra` of a reply that tries again what failed: the id of the reply that failed first."""
 BY_SOMEBODY = "by_somebody"
@@ -82,6 +84,7 @@ class Conversation:
     length: int = 0
     group_id: str = ""
     reply_start: Mapping[str, Any] = field(default_factory=dict)
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,11 @@ class Message:
         return first if isinstance(first, str) and first else self.id
 
     @property
+    def mark(self) -> str:
+        """The name of this place, "" where it has none."""
+        return mark_in(self.extra)
+
+    @property
     def by_somebody(self) -> bool:
         """Whether the person wrote the line for somebody, so that the model must be told whose it is."""
         return self.extra.get(BY_SOMEBODY) is True
@@ -148,6 +156,7 @@ class TreeNode:
     name: str
     preview: str
     on_path: bool
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +205,12 @@ class Conversations:
         self._database = database
 
     async def list(
-        self, character_id: str | None = None, limit: int = -1, *, group_id: str | None = None
+        self,
+        character_id: str | None = None,
+        limit: int = -1,
+        *,
+        group_id: str | None = None,
+        pinned_first: bool = False,
     ) -> Sequence[Conversation]:
         """Newest use first; of one character (alone), of one group, or of all."""
 
@@ -204,8 +218,9 @@ class Conversations:
             rows = connection.execute(
                 "SELECT c.*, coalesce(h.depth + 1, 0) AS length FROM conversations c "
                 "LEFT JOIN messages h ON h.id = c.head_id WHERE (?1 IS NULL OR c.character_id = ?1) "
-                "AND (?3 IS NULL OR c.group_id = ?3) ORDER BY c.updated_at DESC LIMIT ?2",
-                (character_id, limit, group_id),
+                "AND (?3 IS NULL OR c.group_id = ?3) ORDER BY ?4 AND c.pinned DESC, c.updated_at DESC "
+                "LIMIT ?2",
+                (character_id, limit, group_id, pinned_first),
             )
             return [_conversation(row) for row in rows]
 
@@ -237,7 +252,7 @@ class Conversations:
                 "HAVING c.updated_at = max(c.updated_at)" + _NEWEST,
                 (limit,),
             )
-            return {one.owner_id: one for one in map(_last_words, rows)}
+            return {conversation.owner_id: conversation for conversation in map(_last_words, rows)}
 
         return await self._database.read(query)
 
@@ -275,8 +290,18 @@ class Conversations:
         await self.set(conversation_id, title=title)
 
     async def set(self, conversation_id: str, **values: Any) -> None:
-        """Set columns: title, draft, mode, persona_id, preset_id, note, metadata, reply_start."""
-        allowed = {"title", "draft", "mode", "persona_id", "preset_id", "note", "metadata", "reply_start"}
+        """Set columns: title, draft, mode, persona_id, preset_id, note, metadata, pinned, reply_start."""
+        allowed = {
+            "title",
+            "draft",
+            "mode",
+            "persona_id",
+            "preset_id",
+            "note",
+            "metadata",
+            "pinned",
+            "reply_start",
+        }
         assert values.keys() <= allowed, values.keys() - allowed
         await self._database.write(lambda c: set_conversation(c, conversation_id, **values))
 
@@ -334,8 +359,9 @@ class Conversations:
                 for row in connection.execute(_UP + "SELECT id FROM path", {"start": head, "limit": LONGEST})
             }
             rows = connection.execute(
-                "SELECT id, parent_id, depth, role, name, substr(content, 1, 160) AS preview "
-                "FROM messages WHERE conversation_id = ? ORDER BY depth, number",
+                "SELECT id, parent_id, depth, role, name, substr(content, 1, 160) AS preview, "
+                "iif(instr(extra, '\"mark\"'), extra, '') AS extra FROM messages "
+                "WHERE conversation_id = ? ORDER BY depth, number",
                 (conversation_id,),
             )
             return [
@@ -347,6 +373,7 @@ class Conversations:
                     plain_text(row["name"]),
                     " ".join(plain_text(row["preview"]).split()),
                     row["id"] in path,
+                    mark_in(object_in(row["extra"])) if row["extra"] else "",
                 )
                 for row in rows
             ]
@@ -596,6 +623,12 @@ def _with_swipes(connection: Connection, rows: Sequence[Row]) -> list[Message]:
     return [_message(row, order[row["parent_id"]]) for row in rows]
 
 
+def mark_in(extra: Mapping[str, Any]) -> str:
+    """The mark in the `extra` of a message."""
+    mark = extra.get(MARK)
+    return mark if isinstance(mark, str) else ""
+
+
 def role_in(cell: object) -> MessageRole:
     """A role; the words of one that nobody knows are nobody's."""
     return _ROLES.get(cell, "system")
@@ -646,6 +679,7 @@ def _conversation(row: Row) -> Conversation:
         length=whole_number(row["length"]),
         group_id=row["group_id"] or "",
         reply_start=object_in(row["reply_start"]),
+        pinned=bool(row["pinned"]),
     )
 
 

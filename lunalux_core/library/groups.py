@@ -14,15 +14,20 @@ from typing import Any, Literal
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
-from lunalux_core.text import clean_line
+from lunalux_core.library.cells import plain_text
+from lunalux_core.text import clean, clean_line
 
 TurnOrder = Literal["natural", "list", "manual", "pooled"]
 TURN_ORDERS: tuple[TurnOrder, ...] = ("natural", "list", "manual", "pooled")
 """At the places of SillyTavern's `activation_strategy`."""
-CardMode = Literal["swap", "append"]
-CARD_MODES: tuple[CardMode, ...] = ("swap", "append")
+CardMode = Literal["swap", "append", "append_muted"]
+CARD_MODES: tuple[CardMode, ...] = ("swap", "append", "append_muted")
+"""At the places of SillyTavern's `generation_mode`."""
 
+JOINS = ("join_prefix", "join_suffix")
 NAME_LENGTH = 200
+JOIN_LENGTH = 2000
+"""Characters of what stands before and after each member's field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,10 @@ class Group:
 
     `order` says who answers: `natural` those who are named or feel like it, `list` everyone in turn,
     `manual` nobody unasked, `pooled` one of those who have not spoken since the person. `cards` says what
-    the prompt holds: `swap` the speaker's card, `append` those of all members. `self_responses`: whether
-    the one who spoke last may be the next.
+    the prompt holds: `swap` the speaker's card, `append` those of all members but the muted ones,
+    `append_muted` those of the muted ones too. `join_prefix` and `join_suffix` stand before and after each
+    member's field there; macros in them mean that member, `<FIELDNAME>` the field. `self_responses`:
+    whether the one who spoke last may be the next.
     """
 
     id: str
@@ -52,6 +59,8 @@ class Group:
     members: tuple[Member, ...]
     created_at: int
     used_at: int
+    join_prefix: str = ""
+    join_suffix: str = ""
 
     def member(self, character_id: str) -> Member | None:
         return next((member for member in self.members if member.character_id == character_id), None)
@@ -147,12 +156,14 @@ class Groups:
         )
 
     async def set(self, group_id: str, **values: Any) -> None:
-        """Set `name`, `order`, `cards` or `self_responses`."""
+        """Set `name`, `order`, `cards`, `self_responses`, `join_prefix` or `join_suffix`."""
         columns = {
             "name": "name",
             "order": "turn_order",
             "cards": "cards",
             "self_responses": "self_responses",
+            "join_prefix": "join_prefix",
+            "join_suffix": "join_suffix",
         }
         assert values.keys() <= columns.keys(), values.keys() - columns.keys()
         stored = {
@@ -161,6 +172,7 @@ class Groups:
         if "name" in values:
             name = clean_line(values["name"], NAME_LENGTH)
             stored |= {"name": name, "name_key": name.casefold()}
+        stored |= {key: clean(values[key])[:JOIN_LENGTH] for key in JOINS if key in values}
 
         def change(connection: Connection) -> None:
             assignments = ", ".join(f"{column} = ?" for column in stored)
@@ -251,13 +263,26 @@ def insert_group(
     order: TurnOrder = "natural",
     cards: CardMode = "swap",
     self_responses: bool = False,
+    join_prefix: str = "",
+    join_suffix: str = "",
 ) -> Group:
     """A new group with members (id, muted), which may be none: an import keeps what it finds."""
     identity, now = short_id(), now_ms()
     connection.execute(
-        "INSERT INTO character_groups (id, name, name_key, turn_order, cards, self_responses, created_at, "
-        "used_at) VALUES (?,?,?,?,?,?,?,?)",
-        (identity, "", "", order, cards, int(self_responses), now, now),
+        "INSERT INTO character_groups (id, name, name_key, turn_order, cards, self_responses, join_prefix, "
+        "join_suffix, created_at, used_at) VALUES (?,?,?,?,?,?,?,?,?,?)",
+        (
+            identity,
+            "",
+            "",
+            order,
+            cards,
+            int(self_responses),
+            clean(join_prefix)[:JOIN_LENGTH],
+            clean(join_suffix)[:JOIN_LENGTH],
+            now,
+            now,
+        ),
     )
     store_members(connection, identity, members)
     called = clean_line(name, NAME_LENGTH) or ", ".join(load_group(connection, identity).names)[:NAME_LENGTH]
@@ -298,6 +323,8 @@ def _group(connection: Connection, row: Row) -> Group:
         ),
         created_at=row["created_at"],
         used_at=row["used_at"],
+        join_prefix=plain_text(row["join_prefix"]),
+        join_suffix=plain_text(row["join_suffix"]),
     )
 
 

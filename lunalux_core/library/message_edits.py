@@ -10,6 +10,7 @@ from __future__ import annotations
 from lunalux_core.database import Connection
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.conversations import (
+    MARK,
     children,
     insert_message,
     load_conversation,
@@ -19,6 +20,9 @@ from lunalux_core.library.conversations import (
     update_message,
 )
 from lunalux_core.library.undo import Recorder, set_depths
+from lunalux_core.text import clean_line
+
+MARK_LENGTH = 120
 
 
 def edit_message(connection: Connection, message_id: str, content: str) -> None:
@@ -128,6 +132,17 @@ def set_hidden(connection: Connection, message_id: str, hidden: bool) -> None:
     message = load_message(connection, message_id)
     record = Recorder(connection, message.conversation_id, "hide", [message_id])
     update_message(connection, message_id, hidden=int(hidden))
+    record.done()
+
+
+def set_mark(connection: Connection, message_id: str, name: str) -> None:
+    """Give a place of the story a name; "" takes it away."""
+    message = load_message(connection, message_id)
+    extra = {key: value for key, value in message.extra.items() if key != MARK}
+    if called := clean_line(name, MARK_LENGTH):
+        extra[MARK] = called
+    record = Recorder(connection, message.conversation_id, "mark", [message_id])
+    update_message(connection, message_id, extra=extra)
     record.done()
 
 

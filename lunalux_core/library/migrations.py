@@ -397,6 +397,9 @@ CREATE TRIGGER profile_group_gone AFTER DELETE ON character_groups BEGIN
 END;
 """
 
+MARKS = "DROP TABLE marks;"
+"""A mark stands in its message: so undo and a deleted branch take it along as they take the words."""
+
 STEPS: tuple[str | Callable[[Connection], None], ...] = (
     FIRST,
     PERSONA_BOOKS,
@@ -409,6 +412,7 @@ STEPS: tuple[str | Callable[[Connection], None], ...] = (
     library_order,
     REPLY_STARTS,
     PROFILES,
+    MARKS,
 )
 
 

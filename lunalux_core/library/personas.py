@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lunalux_core.database import Connection, Database, Row
+from lunalux_core.errors import NotFound
 from lunalux_core.ids import now_ms, short_id
 
 
@@ -46,6 +47,14 @@ class Personas:
         """Use a worldbook wherever this part is played; "" lets go of it."""
         await self._database.write(lambda c: bind_worldbook(c, persona_id, worldbook))
 
+    async def find(self, name: str) -> Persona:
+        """By id or name, else by a unique beginning or word of a name, any case.
+
+        Raises:
+            NotFound: PERSONA_NOT_FOUND, with the nearest names.
+        """
+        return pick(await self.list(), name)
+
     async def choose(self, persona_id: str) -> None:
         """Use this persona for new conversations."""
         await self._database.write(
@@ -62,6 +71,36 @@ class Personas:
             )
 
         await self._database.write(change)
+
+
+def pick(personas: Sequence[Persona], name: str) -> Persona:
+    """See `Personas.find`; of equal names the one chosen, else the newest."""
+    wanted = name.strip().casefold()
+    newest_first = list(reversed(personas))
+    for persona in sorted(newest_first, key=lambda persona: not persona.chosen):
+        if persona.id == name or (wanted and persona.name.casefold() == wanted):
+            return persona
+    for fits in (str.startswith, _has_word):
+        close = [persona for persona in personas if wanted and fits(persona.name.casefold(), wanted)]
+        if len({persona.name.casefold() for persona in close}) == 1:
+            return close[-1]
+    import difflib
+
+    names = {persona.name.casefold(): persona.name for persona in personas}
+    near = {each: None for each in names if wanted and wanted in each}
+    near |= dict.fromkeys(difflib.get_close_matches(wanted, names, 3, 0.5))
+    shown = ", ".join(names[each] for each in list(near)[:3])
+    raise NotFound(
+        "PERSONA_NOT_FOUND",
+        f"There is no persona {name!r}.",
+        f"Like it: {shown}." if shown else "`lunalux persona list` shows them all.",
+        name=name,
+        **({"near": shown, "kind": "near"} if shown else {}),
+    )
+
+
+def _has_word(name: str, word: str) -> bool:
+    return word in name.split()
 
 
 def store_persona(

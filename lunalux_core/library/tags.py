@@ -92,6 +92,18 @@ class Tags:
         """The tags of each of these characters, or of all; one that has none is left out."""
         return await self._database.read(lambda c: tags_of(c, character_ids))
 
+    async def of_groups(self) -> Mapping[str, Sequence[Tag]]:
+        """The tags of every group that has some, by the group's id."""
+
+        def query(connection: Connection) -> dict[str, list[Tag]]:
+            tags = {tag.id: tag for tag in load_tags(connection)}
+            tags_of_groups: dict[str, list[Tag]] = {}
+            for group_id, tag_id in connection.execute("SELECT group_id, tag_id FROM group_tags"):
+                tags_of_groups.setdefault(group_id, []).append(tags[tag_id])
+            return tags_of_groups
+
+        return await self._database.read(query)
+
     async def add(self, name: str, character_ids: Iterable[str] = ()) -> Tagging:
         """Tag characters; a tag of that name is made where there is none.
 

@@ -65,6 +65,7 @@ def load_history(connection: Connection, above: Message | None, most: int) -> Hi
         start = page[0].parent_id
     messages = tuple(message for page in reversed(pages) for message in page)
     counts = Counter[str](message.role for message in messages)
+    # All was read whole: nothing is left of which only the events are wanted.
     if not start:
         return History(messages, (), counts)
     rows = connection.execute(
@@ -137,7 +138,9 @@ def show_again(connection: Connection, before: Conversation) -> None:
     head is still there.
     """
     connection.execute(
-        "UPDATE conversations SET draft = ? WHERE id = ? AND draft = ''", (before.draft, before.id)
+        # Only into an empty draft: the person may have typed since.
+        "UPDATE conversations SET draft = ? WHERE id = ? AND draft = ''",
+        (before.draft, before.id),
     )
     if read_row(connection, before.head_id):
         select_message(connection, before.head_id)

@@ -135,6 +135,7 @@ def _replay(
         return None
     connection.execute("UPDATE changes SET undone = ? WHERE number = ?", (1 - undone, row["number"]))
     at, to = (_picture(row[side]) for side in sides)
+    # A change that cannot be replayed must leave no half of itself; the transaction around it goes on.
     connection.execute("SAVEPOINT replay")
     try:
         if at is not None and to is not None:
@@ -181,8 +182,10 @@ class _Replay:
         names = {column[0] for column in columns}
         values = {column: value for column, value in row.items() if column in names}
         cursor = self._connection.execute("SELECT 1 FROM messages WHERE number = ?", (row.get("number"),))
+        # Numbers are only an order: with another one, the message is still the same by its id.
         if cursor.fetchone():
             del values["number"]
+        # Its parent was deleted since: it becomes a first message, so that nothing is lost.
         if not read_row(self._connection, str(row.get("parent_id"))):
             values["parent_id"] = ""
         marks = ", ".join("?" * len(values))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.llm.cost import CURRENCY
-from lunalux_core.llm.model import ModelSpec
+from lunalux_core.llm.model import CURRENCY, ModelSpec
 from lunalux_core.llm.parameters import kind_of, taken
 
 if TYPE_CHECKING:

@@ -182,3 +182,21 @@ class ChatModel(Protocol):
             ProviderError: the server refused (bad key, no such model, context too long, rate limit).
         """
         ...
+
+
+MILLION = 1_000_000
+CURRENCY = "USD"
+"""What people's prices are counted in: the providers' lists are."""
+
+
+def cost_of(usage: Usage, price: tuple[float, float, float] | None) -> dict[str, object] | None:
+    """Amount, currency and source; `price` as in `ModelOptions`.
+
+    None where no price is known: it is a person's own price or none, never a guess.
+    """
+    if price is None:
+        return None
+    read, cached, written = price
+    reused = min(usage.cached_tokens, usage.prompt_tokens)
+    amount = (usage.prompt_tokens - reused) * read + reused * cached + usage.completion_tokens * written
+    return {"amount": round(amount / MILLION, 8), "currency": CURRENCY, "source": "person"}

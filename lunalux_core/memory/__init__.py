@@ -3,6 +3,13 @@
 books      memories as worldbooks and as Markdown, both ways
 entries    adding by hand, merging, splitting
 recall     which memories a text calls for
+selection  which of them go into a prompt, which messages they replace, and why the rest stays out
+reading    the memories of a branch as a turn sees them
+wording    memories as words of a prompt
+due        which messages are to be remembered next
+writer     writing behind the reply
+instructions what a writer is told
+answers    what a writer said, read leniently and checked strictly
 rows       a memory as JSON
 
 Where they are kept: `lunalux_core.library.memories`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lunalux_core.documents.coerce import as_flag, as_number, as_object, as_text
+from lunalux_core.documents.coerce import as_flag, as_object, as_text
 from lunalux_core.groups.turn_order import (
     Dice,
     GroupMember,
@@ -14,21 +14,22 @@ from lunalux_core.groups.turn_order import (
     talkativeness,
 )
 from lunalux_core.library.groups import TURN_ORDERS, TurnOrder
+from lunalux_core.scenarios.case import cases, draws, listed
 
 
-def replay(scenarios: list[dict[str, Any]]) -> list[list[str]]:
+def replay(document: object) -> list[list[str]]:
     """The names of those who speak, for each scenario.
 
     A scenario holds `order`, `members` (`name`, `talkativeness`, `muted`), `history` (`name`, `is_user`,
     `mes`, and `is_system` or `narrator`), `input`, `is_user_input` (false: nobody typed, `input` is ignored),
     `allow_self_responses`, `type` and `random`: the numbers that are drawn, used again from the first.
     """
-    return [_replay_one(as_object(scenario.get("scenario", scenario))) for scenario in scenarios]
+    return [_replay_one(scenario) for scenario in cases(document)]
 
 
 def _replay_one(scenario: Mapping[str, Any]) -> list[str]:
-    members = [as_object(member) for member in _list(scenario.get("members"))]
-    history = [as_object(message) for message in _list(scenario.get("history"))]
+    members = [as_object(member) for member in listed(scenario.get("members"))]
+    history = [as_object(message) for message in listed(scenario.get("history"))]
     names = [as_text(member.get("name")) for member in members]
     if scenario.get("type") in {"swipe", "continue", "quiet"}:
         return _the_last(names, history, first_instead=scenario.get("type") == "quiet")
@@ -70,17 +71,7 @@ def _the_last(names: list[str], history: list[Mapping[str, Any]], *, first_inste
     return names[:1] if first_instead else []
 
 
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
 def _dice(numbers: object) -> Dice:
-    drawn = [as_number(number, 0.5) for number in _list(numbers)] or [0.5]
-    place = -1
-
-    def roll() -> float:
-        nonlocal place
-        place += 1
-        return min(max(drawn[place % len(drawn)], 0.0), 1.0 - 1e-12)
-
-    return roll
+    """Draws below 1, as they are multiplied by a number of members and cut to a place among them."""
+    drawn = draws(numbers)
+    return lambda: min(max(next(drawn), 0.0), 1.0 - 1e-12)

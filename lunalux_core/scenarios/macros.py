@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from itertools import cycle
 from typing import Any
 
 from lunalux_core.macros.expansion import ChatMessage, MacroContext, Variables, expand
+from lunalux_core.scenarios.case import cases, draws
 
 _FIELDS = {
     "description": "description",
@@ -37,8 +37,7 @@ def replay(document: object) -> list[list[str]]:
     Args:
         document: a file like `vectors/macros.json`, an array of such, or an array of bare scenarios.
     """
-    scenarios = document if isinstance(document, list) else [document]
-    return [_replay_one(each.get("scenario", each)) for each in scenarios if isinstance(each, dict)]
+    return [_replay_one(scenario) for scenario in cases(document)]
 
 
 def _replay_one(scenario: Mapping[str, Any]) -> list[str]:
@@ -50,6 +49,7 @@ def _replay_one(scenario: Mapping[str, Any]) -> list[str]:
 
 def scene(scenario: Mapping[str, Any]) -> MacroContext:
     """The context a scenario describes. What it leaves out is as where the vectors were recorded."""
+    dice = draws(scenario.get("random"))
     fields = scenario.get("fields") or scenario.get("charFields") or {}
     values: dict[str, Any] = {
         own: fields[key] for key, own in _FIELDS.items() if isinstance(fields.get(key), str)
@@ -60,7 +60,7 @@ def scene(scenario: Mapping[str, Any]) -> MacroContext:
         user=str(scenario.get("user", "User")),
         char=str(scenario.get("char", "Char")),
         chat=tuple(map(_message, scenario.get("chat") or ())),
-        random=_dice(scenario.get("random", 0.5)),
+        random=lambda: next(dice),
         model=str(scenario.get("model", "oracle-model")),
         max_context=int(scenario.get("maxContext", 4096)),
         max_response=int(scenario.get("maxTokens", 0)),
@@ -83,10 +83,3 @@ def _message(message: Any) -> ChatMessage:
         swipes=len(swipes) if isinstance(swipes, list) else 0,
         swipe=int(message.get("swipe_id") or 0),
     )
-
-
-def _dice(random: Any) -> Callable[[], float]:
-    """One number for every draw, or a list of numbers in turn."""
-    listed = random if isinstance(random, list) else [random]
-    values = cycle(map(float, listed or [0.5]))
-    return lambda: next(values)

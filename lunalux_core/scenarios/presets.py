@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from lunalux_core.dialogue.assembly import (
     AuthorsNote,
-    CardFields,
     DepthText,
-    GenerationType,
     HistoryMessage,
     Prompt,
     PromptMaterial,
@@ -20,22 +16,19 @@ from lunalux_core.dialogue.assembly import (
 from lunalux_core.dialogue.assembly.material import NotePosition
 from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
 from lunalux_core.errors import LunaluxError
-from lunalux_core.llm.model import Role
 from lunalux_core.macros.expansion import ChatMessage, MacroContext, Variables, expander
 from lunalux_core.presets.document import read_preset
+from lunalux_core.scenarios.case import cases, counter, objects, read_card, read_role, read_type
 
-_ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 _NOTE_POSITIONS: Mapping[int, NotePosition] = {0: "after_main", 1: "in_chat", 2: "before_main"}
-_TYPES: tuple[GenerationType, ...] = ("normal", "continue", "impersonate", "swipe", "regenerate", "quiet")
-_GUESSED_CHARS_PER_TOKEN = 3.35
 
 
-def replay(scenarios: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def replay(document: object) -> list[dict[str, Any]]:
     """One result for each scenario: `{"messages": [{"role", "content", "name"?}]}`, or `{"error"}`.
 
     A scenario may stand alone or under `scenario`, as in a file of vectors.
     """
-    return [_replay(as_object(scenario.get("scenario")) or scenario) for scenario in scenarios]
+    return [_replay(scenario) for scenario in cases(document)]
 
 
 def assemble_scenario(scenario: Mapping[str, Any]) -> Prompt:
@@ -60,7 +53,7 @@ def assemble_scenario(scenario: Mapping[str, Any]) -> Prompt:
         preset,
         material,
         expand=expander(context, Variables()),
-        count_tokens=_counter(as_text(scenario.get("tokens"))),
+        count_tokens=counter(scenario.get("tokens")),
     )
 
 
@@ -80,12 +73,12 @@ def _replay(scenario: Mapping[str, Any]) -> dict[str, Any]:
 
 def _material(scenario: Mapping[str, Any], document: Mapping[str, Any]) -> PromptMaterial:
     user = as_text(scenario.get("user")) or "User"
-    card = _card(as_object(scenario.get("card")), as_text(scenario.get("char")))
+    fields = as_object(scenario.get("card"))
+    card = read_card(fields, as_text(fields.get("name")) or as_text(scenario.get("char")) or "Char")
     worldbook = as_object(scenario.get("wi"))
-    examples = _objects(worldbook.get("examples"))
+    examples = objects(worldbook.get("examples"))
     context = as_integer(scenario.get("maxContext"), as_integer(document.get("openai_max_context"), 4095))
     reply = as_integer(scenario.get("maxTokens"), as_integer(document.get("openai_max_tokens"), 300))
-    kind = as_text(scenario.get("type"))
     return PromptMaterial(
         card=card,
         user=user,
@@ -93,34 +86,17 @@ def _material(scenario: Mapping[str, Any], document: Mapping[str, Any]) -> Promp
         history=tuple(_message(message, user, card.name) for message in scenario.get("chat") or ()),
         before=_bucket(worldbook.get("before")),
         after=_bucket(worldbook.get("after")),
-        at_depth=tuple(_depth_text(entry) for entry in _objects(worldbook.get("depth"))),
+        at_depth=tuple(_depth_text(entry) for entry in objects(worldbook.get("depth"))),
         examples_top=tuple(as_text(example.get("content")) for example in examples if _is_top(example)),
         examples_bottom=tuple(
             as_text(example.get("content")) for example in examples if not _is_top(example)
         ),
         note=_note(as_object(scenario.get("authorsNote"))),
-        type=next((kind_ for kind_ in _TYPES if kind_ == kind), "normal"),
+        type=read_type(scenario.get("type")),
         quiet=as_text(scenario.get("quiet")),
         pin_examples=as_flag(scenario.get("pinExamples", document.get("pin_examples"))),
         budget=context - reply,
         newest_required=False,
-    )
-
-
-def _card(card: Mapping[str, Any], name: str) -> CardFields:
-    depth = as_object(card.get("depth_prompt"))
-    return CardFields(
-        name=as_text(card.get("name")) or name or "Char",
-        nickname=as_text(card.get("nickname")),
-        description=as_text(card.get("description")),
-        personality=as_text(card.get("personality")),
-        scenario=as_text(card.get("scenario")),
-        mes_example=as_text(card.get("mes_example")),
-        system_prompt=as_text(card.get("system_prompt")),
-        post_history_instructions=as_text(card.get("post_history_instructions")),
-        depth_prompt=as_text(depth.get("prompt")),
-        depth_prompt_depth=as_integer(depth.get("depth"), 4),
-        depth_prompt_role=_role(depth.get("role")),
     )
 
 
@@ -143,13 +119,13 @@ def _note(note: Mapping[str, Any]) -> AuthorsNote | None:
     if not note:
         return None
     position = _NOTE_POSITIONS.get(as_integer(note.get("position"), 1), "in_chat")
-    role = _role(note.get("role"))
+    role = read_role(note.get("role"))
     return AuthorsNote(as_text(note.get("value")), position, as_integer(note.get("depth"), 4), role)
 
 
 def _depth_text(entry: Mapping[str, Any]) -> DepthText:
     return DepthText(
-        as_integer(entry.get("depth"), 4), _role(entry.get("role")), _bucket(entry.get("entries"))
+        as_integer(entry.get("depth"), 4), read_role(entry.get("role")), _bucket(entry.get("entries"))
     )
 
 
@@ -159,26 +135,3 @@ def _bucket(value: object) -> str:
 
 def _is_top(example: Mapping[str, Any]) -> bool:
     return example.get("position") in (0, "before", "top", 5)
-
-
-def _role(value: object) -> Role:
-    if isinstance(value, int) and 0 <= value < len(_ROLES):
-        return _ROLES[value]
-    return next((role for role in _ROLES if role == value), "system")
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _counter(name: str) -> Callable[[str], int]:
-    """The scenarios' ways of counting; lengths are in UTF-16 units, as the reference program has them."""
-    if name == "words":
-        return lambda text: len(re.findall(r"\S+", text))
-    if name == "chars":
-        return _units
-    return lambda text: math.ceil(_units(text) / _GUESSED_CHARS_PER_TOKEN)
-
-
-def _units(text: str) -> int:
-    return len(text) + sum(character > "\uffff" for character in text)

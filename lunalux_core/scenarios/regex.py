@@ -9,18 +9,19 @@ from lunalux_core.macros.expansion import MacroContext, expander
 from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.regex.script import AI_OUTPUT, read_script
 from lunalux_core.regex.substitution import Target, run_scripts
+from lunalux_core.scenarios.case import cases
 
 
-def replay(scenarios: list[dict[str, Any]], engine: EcmaEngine | None = None) -> list[dict[str, Any]]:
+def replay(document: object, engine: EcmaEngine | None = None) -> list[dict[str, Any]]:
     """One ``{"out": text}`` for each scenario; the shape of scenarios is that of `vectors/regex.json`.
 
     A half of a character whose other half a script replaced stays a lone surrogate, as in ECMAScript: write
     the result as JSON with ASCII escapes.
     """
     if engine is not None:
-        return [_replay_one(scenario.get("scenario", scenario), engine) for scenario in scenarios]
+        return [_replay_one(scenario, engine) for scenario in cases(document)]
     with EcmaEngine() as own:
-        return replay(scenarios, own)
+        return replay(document, own)
 
 
 def _replay_one(scenario: Mapping[str, Any], engine: EcmaEngine) -> dict[str, Any]:

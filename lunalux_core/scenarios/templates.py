@@ -6,15 +6,12 @@ The three are told apart by what a scenario has: `reply`, `presets`, or neither.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
 from lunalux_core.dialogue.assembly.material import (
-    CardFields,
     DepthText,
-    GenerationType,
     HistoryMessage,
     PromptMaterial,
 )
@@ -22,15 +19,13 @@ from lunalux_core.dialogue.assembly.text import TextAssembly, TextPrompt, TextWi
 from lunalux_core.dialogue.template_macros import template_macros
 from lunalux_core.documents.coerce import as_flag, as_integer, as_object, as_text
 from lunalux_core.errors import LunaluxError
-from lunalux_core.llm.model import Role
 from lunalux_core.macros.expansion import ChatMessage, MacroContext, Variables, expander
+from lunalux_core.scenarios.case import COUNTERS, cases, objects, read_card, read_role, read_type
 from lunalux_core.templates.choice import Matches, wants
 from lunalux_core.templates.cleanup import Cleaning, clean_reply
 from lunalux_core.templates.reading import read_context, read_instruct
-from lunalux_core.templates.values import ROLES, Context, Instruct, SystemPrompt, TextTemplate
+from lunalux_core.templates.values import Context, Instruct, SystemPrompt, TextTemplate
 
-_TYPES: tuple[GenerationType, ...] = ("normal", "continue", "impersonate", "swipe", "regenerate", "quiet")
-_CHARS_PER_TOKEN = 3.35
 _MAX_CONTEXT, _MAX_REPLY = 100_000, 100
 _PERSONA_AT_DEPTH = 4
 _NOBODY = "-"
@@ -50,20 +45,15 @@ _TOLD_CONTEXT = (
 _OLD_FIELDS = ("names", "names_force_groups", "separator_sequence", "system_sequence_prefix")
 
 
-def replay(scenarios: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def replay(document: object) -> list[dict[str, Any]]:
     """One result for each scenario, in the shape of the vectors; `{"error"}` where a template is refused.
 
     A scenario may stand alone or under `scenario`, as in a file of vectors.
     """
     from lunalux_core.dialogue.template_regex import regex_matches
 
-    listed = scenarios if isinstance(scenarios, list) else [scenarios]
     with regex_matches() as matches:
-        return [
-            _replay(as_object(scenario.get("scenario")) or scenario, matches)
-            for scenario in listed
-            if isinstance(scenario, dict)
-        ]
+        return [_replay(scenario, matches) for scenario in cases(document)]
 
 
 def _replay(scenario: Mapping[str, Any], matches: Matches) -> dict[str, Any]:
@@ -104,7 +94,7 @@ def _assembled(scenario: Mapping[str, Any]) -> tuple[TextTemplate, TextPrompt]:
     template = _template(scenario)
     power = as_object(scenario.get("power_user"))
     material = _material(scenario, power)
-    chat = [message for message in scenario.get("chat") or () if isinstance(message, dict)]
+    chat = objects(scenario.get("chat"))
     anchors = as_object(scenario.get("anchors"))
     wishes = TextWishes(
         start=as_text(scenario.get("start_reply_with")),
@@ -122,7 +112,7 @@ def _assembled(scenario: Mapping[str, Any]) -> tuple[TextTemplate, TextPrompt]:
         user_last=bool(chat) and as_flag(chat[-1].get("is_user")),
     )
     expand = expander(_macros(scenario, material, template), Variables())
-    return template, TextAssembly(template, material, expand, _guessed, wishes).run()
+    return template, TextAssembly(template, material, expand, COUNTERS["guess"], wishes).run()
 
 
 def _template(scenario: Mapping[str, Any]) -> TextTemplate:
@@ -143,17 +133,14 @@ def _material(scenario: Mapping[str, Any], power: Mapping[str, Any]) -> PromptMa
     user = as_text(scenario.get("user")) or "User"
     char = as_text(scenario.get("char")) or "Char"
     kind = as_text(scenario.get("type"))
-    history = [
-        _message(message, user, char) for message in scenario.get("chat") or () if isinstance(message, dict)
-    ]
+    history = [_message(message, user, char) for message in objects(scenario.get("chat"))]
     if kind == "swipe":  # the reply that is to be replaced
         last = next((at for at in range(len(history) - 1, -1, -1) if not history[at].hidden), None)
         history = [message for at, message in enumerate(history) if at != last]
-    injected = [entry for entry in scenario.get("inject") or () if isinstance(entry, dict)]
     context = as_integer(scenario.get("maxContext"), _MAX_CONTEXT)
     persona_place = as_integer(power.get("persona_description_position"), 0)
     return PromptMaterial(
-        card=_card(as_object(scenario.get("card")), char),
+        card=read_card(as_object(scenario.get("card")), char),
         user=user,
         persona="" if persona_place else as_text(scenario.get("persona")),
         history=tuple(history),
@@ -161,12 +148,12 @@ def _material(scenario: Mapping[str, Any], power: Mapping[str, Any]) -> PromptMa
         after=as_text(scenario.get("worldinfo_after")),
         at_depth=tuple(
             DepthText(
-                as_integer(entry.get("depth"), 4), _role(entry.get("role")), as_text(entry.get("content"))
+                as_integer(entry.get("depth"), 4), read_role(entry.get("role")), as_text(entry.get("content"))
             )
-            for entry in injected
+            for entry in objects(scenario.get("inject"))
         )
         + _persona_at_depth(scenario, power, persona_place),
-        type=next((type_ for type_ in _TYPES if type_ == kind), "normal"),
+        type=read_type(kind),
         quiet=as_text(scenario.get("quiet_prompt")),
         pin_examples=as_flag(power.get("pin_examples")),
         budget=context - as_integer(scenario.get("maxTokens"), _MAX_REPLY),
@@ -183,20 +170,7 @@ def _persona_at_depth(
     if place != _PERSONA_AT_DEPTH or not text:
         return ()
     depth = as_integer(power.get("persona_description_depth"), 2)
-    return (DepthText(depth, _role(power.get("persona_description_role", 0)), text),)
-
-
-def _card(card: Mapping[str, Any], char: str) -> CardFields:
-    depth = as_object(card.get("depth_prompt"))
-    texts = ("description", "personality", "scenario", "mes_example", "system_prompt")
-    return CardFields(
-        name=char,
-        **{name: as_text(card.get(name)) for name in texts},
-        post_history_instructions=as_text(card.get("post_history_instructions")),
-        depth_prompt=as_text(depth.get("prompt")),
-        depth_prompt_depth=as_integer(depth.get("depth"), 4),
-        depth_prompt_role=_role(depth.get("role")),
-    )
+    return (DepthText(depth, read_role(power.get("persona_description_role", 0)), text),)
 
 
 def _message(message: Mapping[str, Any], user: str, char: str) -> HistoryMessage:
@@ -236,12 +210,6 @@ def _macros(scenario: Mapping[str, Any], material: PromptMaterial, template: Tex
     )
 
 
-def _role(value: object) -> Role:
-    if isinstance(value, int) and 0 <= value < len(ROLES):
-        return ROLES[value]
-    return next((role for role in ROLES if role == value), "system")
-
-
 def _own_stops(power: Mapping[str, Any]) -> tuple[str, ...]:
     """SillyTavern keeps them as a JSON array in a text."""
     stops = power.get("custom_stopping_strings")
@@ -251,11 +219,6 @@ def _own_stops(power: Mapping[str, Any]) -> tuple[str, ...]:
         except (ValueError, RecursionError):
             return ()
     return tuple(stop for stop in stops if isinstance(stop, str) and stop) if isinstance(stops, list) else ()
-
-
-def _guessed(text: str) -> int:
-    """Tokens by length in UTF-16 units, as the reference program guesses."""
-    return math.ceil((len(text) + sum(sign > "\uffff" for sign in text)) / _CHARS_PER_TOKEN)
 
 
 def _is_old(scenario: Mapping[str, Any]) -> bool:

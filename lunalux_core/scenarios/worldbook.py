@@ -15,12 +15,11 @@ from lunalux_core.documents.coerce import as_number, as_object, as_text
 from lunalux_core.llm.tokens import estimator
 from lunalux_core.macros.expansion import ChatMessage, MacroContext, expander
 from lunalux_core.regex.engine import EcmaEngine
+from lunalux_core.scenarios.case import cases, counter, listed
 from lunalux_core.scenarios.worldbook_case import (
-    COUNTERS,
     FACTORY,
     active_books,
-    draws,
-    listed,
+    in_turn,
     read_message,
     texts,
 )
@@ -55,12 +54,11 @@ def replay(scenarios: Any, engine: EcmaEngine | None = None) -> list[dict[str, A
     if engine is None:
         with EcmaEngine() as own:
             return replay(scenarios, own)
-    items = scenarios if isinstance(scenarios, list) else [scenarios]
-    return [_replay(as_object(as_object(item).get("scenario", item)), engine) for item in items]
+    return [_replay(scenario, engine) for scenario in cases(scenarios)]
 
 
 def _replay(scenario: Mapping[str, Any], engine: EcmaEngine) -> dict[str, Any]:
-    rolls = draws(scenario.get("random", 0.5))
+    rolls = in_turn(scenario.get("random", 0.5))
     steps = scenario.get("steps")
     if not isinstance(steps, list):
         return _step(scenario, engine, rolls, TimedState())[0]
@@ -103,7 +101,7 @@ def _step(
         ),
         Tools(
             expand,
-            COUNTERS.get(scenario.get("tokens", "guess"), COUNTERS["guess"]),
+            counter(scenario.get("tokens")),
             draw,
             regex_matcher(engine),
         ),

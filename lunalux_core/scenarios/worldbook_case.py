@@ -1,9 +1,8 @@
-"""What a scenario of a worldbook describes (vectors/README.md): books, messages, dice and counters."""
+"""What a scenario of a worldbook describes (vectors/README.md): books, messages, and dice."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, repeat
 from typing import Any
@@ -13,17 +12,6 @@ from lunalux_core.worldbook.engine import ActiveBook, ScanMessage
 from lunalux_core.worldbook.engine.inputs import Source
 from lunalux_core.worldbook.read import NOWHERE, Book, read_book
 
-
-def _length(text: str) -> int:
-    """The length as JavaScript has it, in UTF-16 units."""
-    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-COUNTERS: Mapping[str, Callable[[str], int]] = {
-    "chars": _length,
-    "words": lambda text: len(text.split()),
-    "guess": lambda text: math.ceil(_length(text) / 3.35),
-}
 FACTORY = {"whole_words": True, "max_recursion_steps": 0, "v3_decorators": False}
 """Where SillyTavern's factory settings differ from ours."""
 _AS_NEW: Mapping[str, Any] = {"selective": True}
@@ -81,15 +69,11 @@ def read_message(value: Any, user: str, character: str) -> ScanMessage:
     return ScanMessage(name, as_text(value.get("mes", value.get("content"))), is_user)
 
 
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
 def _names(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def draws(value: Any) -> Iterator[float]:
+def in_turn(value: Any) -> Iterator[float]:
     """One number for every roll, or a list of them and then 0.5."""
     if isinstance(value, list):
         return chain(map(float, value), repeat(0.5))

@@ -18,10 +18,9 @@ from lunalux_tui.account.panels import BalancePanel, InvitePanel, MovesPanel, No
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.amounts import rewards_due
-from lunalux_tui.parts.keybar import KeyBar
 from lunalux_tui.parts.panel import Panel
 from lunalux_tui.parts.place_bar import PlaceBar
-from lunalux_tui.parts.screen import LunaScreen
+from lunalux_tui.parts.screen import KeyBar, LunaScreen
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account

@@ -140,7 +140,7 @@ class SignInDialog(FormDialog[bool]):
                     self.step = "confirm"
                     self.say(t("account.sent"))
             case "confirm":
-                await account.confirm(email, self._value("code"))
+                await account.confirm(email, self._value("code"), password)
                 await self._enter(email, password)
             case "forgot":
                 await account.forgot(email)

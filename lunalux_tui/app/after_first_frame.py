@@ -49,6 +49,8 @@ async def begin(app: ChatHost) -> None:
     await show_portrait(chat)
     await show_tour(app, new=new)
     await app.follow_account()
+    runtime.writes_memories = True
+    await runtime.memory_writer.resume()
     await asyncio.to_thread(_warm)
 
 

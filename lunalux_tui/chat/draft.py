@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from lunalux_core.library.conversations import Conversations
-    from lunalux_tui.chat.open_chat import OpenChat
+    from lunalux_tui.chat.opener import OpenChat
 
 
 class Words(Protocol):

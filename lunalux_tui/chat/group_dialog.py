@@ -188,7 +188,7 @@ class GroupDialog(Dialog[str]):
     @work(group="members", exclusive=True, exit_on_error=False)
     async def action_cards(self) -> None:
         at = CARD_MODES.index(self._group.cards)
-        await self._set(cards=CARD_MODES[1 - at])
+        await self._set(cards=CARD_MODES[(at + 1) % len(CARD_MODES)])
 
     @work(group="members", exclusive=True, exit_on_error=False)
     async def action_self_responses(self) -> None:

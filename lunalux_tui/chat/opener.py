@@ -1,16 +1,61 @@
-"""Opens conversations on the chat screen, reads them again, and lets go of those that are gone."""
+"""What is open on the chat screen, and how it is opened, read again, followed and let go of."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_tui.app.first_frame import FIRST
+from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lunalux_core.dialogue.turn import TurnOptions
+    from lunalux_core.library import Library
+    from lunalux_core.library.character_list import CharacterSummary
     from lunalux_core.library.conversations import Conversation, Message
+    from lunalux_core.library.groups import Group
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.chat.open_chat import OpenChat
+    from lunalux_tui.chat.transcript.transcript import Transcript
+
+
+@dataclass
+class OpenChat:
+    """The one place where it is remembered; the screen changes it, its parts and actions read it.
+
+    Attributes:
+        character: who is talked with, None in a group.
+        group: the group, None with a single character.
+        conversation: as it was last read from the library.
+    """
+
+    character: CharacterSummary | None = None
+    group: Group | None = None
+    conversation: Conversation | None = None
+
+    @property
+    def name(self) -> str:
+        """Who is talked with: the character, or the group."""
+        return self.character.name if self.character else self.group.name if self.group else ""
+
+    @property
+    def row_id(self) -> str:
+        """Id of the row in the list that is open."""
+        return self.character.id if self.character else self.group.id if self.group else ""
+
+    @property
+    def owner(self) -> Mapping[str, str]:
+        """Whose conversation it is, as the library's functions are told."""
+        return {"group_id": self.row_id} if self.group else {"character_id": self.row_id}
+
+    def turn_options(self) -> TurnOptions:
+        """What a turn is asked for here."""
+        from lunalux_core.dialogue.turn import TurnOptions
+
+        return TurnOptions(mode=self.conversation.mode if self.conversation else "")
 
 
 class OpenView(Protocol):
@@ -136,3 +181,69 @@ class Opener:
     def _close(self, *, typed: str = "") -> None:
         self.chat.character = self.chat.group = self.chat.conversation = None
         self._view.show_nothing(typed=typed)
+
+
+class FollowingView(Protocol):
+    """What is asked of the screen."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a reply is coming."""
+
+    async def refresh_roster(self) -> None:
+        """Read the list of characters again."""
+
+
+class Following:
+    """Looks whether another program wrote, and if so, whether what is on screen is still all there is: the
+    list of characters and the open conversation."""
+
+    def __init__(self, library: Library, opener: Opener, transcript: Transcript, view: FollowingView) -> None:
+        self._library = library
+        self._opener = opener
+        self._open = opener.chat
+        self._transcript = transcript
+        self._view = view
+        self._looking = self._behind = False
+
+    async def look(self) -> None:
+        """Read the conversation again if another program changed it; while a reply comes, after that."""
+        if self._looking:
+            return
+        self._looking = True
+        try:
+            if await self._library.database.changed_elsewhere():
+                self._behind = True
+                await self._view.refresh_roster()
+            if self._behind and not self._view.busy:
+                self._behind = False
+                await self._catch_up()
+        except LunaluxError:
+            return  # whoever wants something of the library is told
+        finally:
+            self._looking = False
+
+    async def _catch_up(self) -> None:
+        shown, transcript = self._open.conversation, self._transcript
+        if shown is None:
+            return
+        conversations = self._library.conversations
+        try:
+            now = await conversations.get(shown.id)
+            page = await conversations.page(shown.id, limit=len(transcript.messages) + 2)
+        except NotFound:
+            self._gone()
+            return
+        conversation = self._open.conversation
+        if conversation is None or conversation.id != shown.id or self._view.busy:
+            self._behind = True
+        elif now.title != shown.title or list(page) != transcript.messages[-len(page) :]:
+            notes = transcript.notes
+            await self._opener.reload()
+            for words, hint, error in notes:  # what the program said is not answered by that
+                transcript.note(words, hint, error=error, go_there=False)
+
+    def _gone(self) -> None:
+        """Another program deleted the conversation."""
+        self._opener.conversation_gone()
+        self._transcript.note(t("chat.gone_elsewhere"), t("chat.choose_character"), error=False)

@@ -16,7 +16,7 @@ from lunalux_core.library.conversations import Message
 from lunalux_tui.chat.actions import ChatTranscript
 from lunalux_tui.chat.bars import SHOWN, ChatHeader, StatusBar, Suggestions
 from lunalux_tui.chat.draft import Draft
-from lunalux_tui.chat.open_chat import OpenChat
+from lunalux_tui.chat.opener import OpenChat
 from lunalux_tui.chat.prompt import Prompt
 from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.i18n import t, tell
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lunalux_core.chat.card_scripts import CardScripts
     from lunalux_core.dialogue.turn import Billed
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.chat.transcript.display import MessageDisplay
+    from lunalux_tui.chat.transcript.window import MessageDisplay
     from lunalux_tui.parts.host import Host
 
 
@@ -50,6 +50,8 @@ class ChatPane(Column):
     def __init__(self, chat: OpenChat) -> None:
         super().__init__(id="main")
         self._open = chat
+        self.chosen_model = ""
+        """The model that profiles choose here, "" where they leave it to the settings."""
 
     def compose(self) -> ComposeResult:
         yield ChatHeader()
@@ -75,7 +77,7 @@ class ChatPane(Column):
     @cached_property
     def looks(self) -> MessageDisplay:
         """What display scripts make of the messages; not needed for the first frame."""
-        from lunalux_tui.chat.transcript.display import MessageDisplay
+        from lunalux_tui.chat.transcript.window import MessageDisplay
 
         # Workers of the screen, which tells when one of them fails.
         return MessageDisplay(self.transcript, self.window, self._runtime.displays, self.screen.run_worker)
@@ -150,7 +152,7 @@ class ChatPane(Column):
 
     def show_account(self, account: AccountState | None) -> None:
         """Name the model in use; where it is an official one, show the coins it takes."""
-        model = self._runtime.settings.model
+        model = self.chosen_model or self._runtime.settings.model
         official = model.startswith("official:")
         self.status.account = account if official else None
         self.header.model = t("model.practice") if model == "practice" else model
@@ -224,6 +226,9 @@ class ChatPane(Column):
 
     def prompt_read(self, percent: int) -> None:
         self.status.read = percent
+
+    async def version_stored(self, number: int, of: int) -> None:
+        await self.window.reload()
 
     def words_written(self, text: str) -> None:
         self.prompt.rewrite(text)

@@ -10,7 +10,7 @@ from lunalux_tui.i18n import t
 if TYPE_CHECKING:
     from lunalux_core.chat.card_scripts import CardScripts
     from lunalux_core.runtime import Runtime
-    from lunalux_tui.chat.open_chat import OpenChat
+    from lunalux_tui.chat.opener import OpenChat
 
 
 class ScriptView(Asker, Protocol):

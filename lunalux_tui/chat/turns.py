@@ -19,6 +19,7 @@ from lunalux_core.dialogue.turn import (
     ScriptSkipped,
     ServerModelChanged,
     Shortened,
+    SideReply,
     TemplateFailed,
     TextDelta,
     TextsCut,
@@ -63,6 +64,9 @@ class TurnView(Protocol):
 
     def prompt_read(self, percent: int) -> None:
         """So much of the prompt has been read; nothing of the reply has come yet."""
+
+    async def version_stored(self, number: int, of: int) -> None:
+        """Another version of the reply stands beside it: the `number`-th of `of`."""
 
     def words_written(self, text: str) -> None:
         """Words in the person's place, for them to change and send."""
@@ -164,6 +168,8 @@ class TurnController:
                 self._view.prompt_read(event.done * 100 // event.total)
             case ScriptSkipped():
                 self._skipped.setdefault(event.script, event.reason)
+            case SideReply():
+                await self._view.version_stored(event.number, event.of)
             case TurnCompleted():
                 await self._completed(event)
             case _:

@@ -69,11 +69,15 @@ async def confirm(
     email_option: str = EMAIL_OPTION,
     code_option: str = typer.Option("", "--code", help="The same, as an option."),
     resend: bool = typer.Option(False, "--resend", help="Mail another code instead."),
+    password_stdin: bool = PASSWORD,
     as_json: bool = JSON,
 ) -> None:
     """Confirm a new account with the code from the mail.
 
     Example: lunalux account confirm ada@example.org 123456
+
+    With --password-stdin the account must be the one that was begun with this password: somebody else may
+    have begun one for the same address.
     """
     address = _address(email or email_option)
     secret = code or code_option
@@ -84,7 +88,8 @@ async def confirm(
     if resend:
         await runtime.account.resend(address)
     else:
-        await runtime.account.confirm(address, secret)
+        password = _password(password_stdin, twice=False) if password_stdin else ""
+        await runtime.account.confirm(address, secret, password)
     if as_json:
         output.print_json({"email": address, "confirmed": not resend})
     else:

@@ -51,6 +51,10 @@ def _tags() -> Iterable[str]:
     return _rows("SELECT name FROM tags ORDER BY position, name_key")
 
 
+def _personas() -> Iterable[str]:
+    return _rows("SELECT name FROM personas ORDER BY chosen DESC, created_at DESC")
+
+
 def _any_tags() -> Iterable[str]:
     return [*_tags(), *_rows("SELECT min(name) FROM card_tags GROUP BY name_key ORDER BY count(*) DESC")]
 
@@ -122,6 +126,10 @@ OF_NOUN: dict[tuple[str, str], Values] = {
     ("character", "sort"): _words("recent", "name", "added", "creator", "size"),
     ("character", "tag"): _any_tags,
     ("character", "without"): _any_tags,
+    ("note", "position"): _words("in_chat", "after_main", "before_main"),
+    ("note", "role"): _words("system", "user", "assistant"),
+    ("persona", "persona"): _personas,
+    ("persona", "worldbook"): _shelf("worldbook"),
     ("tag", "tag"): _tags,
     ("tag", "kind"): _words("open", "closed", "none"),
     ("character", "spec"): _words("v2", "v3"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.library import Library
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.library.groups import CardMode, Group, TurnOrder
@@ -37,7 +37,7 @@ async def list_conversations(
     character: str = typer.Argument("", help="Only this character's (name or id)."),
     as_json: bool = JSON,
 ) -> None:
-    """Conversations, the ones used last first; those of groups with their members.
+    """Conversations, pinned ones first, then the ones used last; those of groups with their members.
 
     Example: lunalux conversation list Mirelle --json
     """
@@ -47,7 +47,7 @@ async def list_conversations(
     groups = {group.id: group for group in await library.groups.list()}
     found = [
         one
-        for one in await library.conversations.list()
+        for one in await library.conversations.list(pinned_first=True)
         if not chosen
         or one.character_id == chosen
         or (one.group_id and groups[one.group_id].member(chosen) is not None)
@@ -57,7 +57,7 @@ async def list_conversations(
         return
     output.print_table(
         ["id", "character", "messages", "last used", "title"],
-        [[c.id, _with(c, names, groups), c.length, _day(c.updated_at), c.title or "-"] for c in found],
+        [[c.id, _with(c, names, groups), c.length, _day(c.updated_at), _title(c)] for c in found],
     )
 
 
@@ -90,6 +90,7 @@ async def show(
         output.note(f"{group.name} [{group.order}, {group.cards}]: {', '.join(members)}")
     for one in page:
         mark = "" if one.status == "done" else f"  [{one.status}]"
+        mark += f"  ⚑ {one.mark}" if one.mark else ""
         output.print_text(f"{one.name}{mark}\n{one.content}\n")
 
 
@@ -192,6 +193,70 @@ async def import_(
 
 
 @conversation_app.command()
+@in_runtime
+async def pin(
+    runtime: Runtime,
+    conversation: str = ID,
+    off: bool = typer.Option(False, "--off", help="Let it go again."),
+    as_json: bool = JSON,
+) -> None:
+    """Keep a conversation at the top of the list.
+
+    Example: lunalux conversation pin 3fa8c21b
+    """
+    conversations = runtime.library.conversations
+    place = await conversations.get(conversation)
+    await conversations.set(place.id, pinned=int(not off))
+    if as_json:
+        output.print_json({"id": place.id, "title": place.title, "pinned": not off})
+    else:
+        output.say("unpinned" if off else "pinned", name=place.title or place.id)
+
+
+@conversation_app.command()
+@in_runtime
+async def mark(
+    runtime: Runtime,
+    conversation: str = ID,
+    message: str = typer.Argument("", help="Id of the message; the last one where none is named."),
+    name: str = typer.Option("", help="What to call this place of the story."),
+    off: bool = typer.Option(False, "--off", help="Take the mark away."),
+    as_json: bool = JSON,
+) -> None:
+    """Give a place of a story a name; without one, list those that have.
+
+    Example: lunalux conversation mark 3fa8c21b --name "before the storm"
+    """
+    conversations = runtime.library.conversations
+    place = await conversations.get(conversation)
+    if name or off:
+        at = message or place.head_id
+        if all(node.id != at for node in await conversations.tree(place.id)):
+            raise NotFound("MESSAGE_NOT_FOUND", "That message is gone.", "", id=at)
+        await runtime.chat.mark(at, "" if off else name)
+    marked = [node for node in await conversations.tree(place.id) if node.mark]
+    if as_json:
+        output.print_json(
+            [
+                {
+                    "id": node.id,
+                    "name": node.mark,
+                    "depth": node.depth,
+                    "speaker": node.name,
+                    "preview": node.preview,
+                    "shown": node.on_path,
+                }
+                for node in marked
+            ]
+        )
+    else:
+        output.print_table(
+            ["id", "name", "speaker", "begins"],
+            [[node.id, node.mark, node.name, node.preview] for node in marked],
+        )
+
+
+@conversation_app.command()
 def delete(conversation: str = ID, yes: bool = YES, as_json: bool = JSON) -> None:
     """Delete a conversation with all its branches.
 
@@ -264,6 +329,10 @@ async def _owner(library: Library, data: bytes, path: Path, character: str, grou
     return await library.database.read(lambda connection: owner(connection, log, path, Whereabouts()))
 
 
+def _title(conversation: Conversation) -> str:
+    return ("▲ " if conversation.pinned else "") + (conversation.title or "-")
+
+
 def _with(conversation: Conversation, names: Mapping[str, str], groups: Mapping[str, Group]) -> str:
     group = groups.get(conversation.group_id)
     if group is None:
@@ -279,6 +348,7 @@ def _summary(conversation: Conversation, character: str, group: Group | None) ->
         "character": character or None,
         "group": None if group is None else _group(group),
         "title": conversation.title,
+        "pinned": conversation.pinned,
         "length": conversation.length,
         "created_at": conversation.created_at,
         "updated_at": conversation.updated_at,
@@ -315,6 +385,7 @@ def _message(message: Message) -> dict[str, Any]:
         "usage": message.usage,
         "billing": message.billing,
         "hidden": message.hidden,
+        "mark": message.mark or None,
         "swipe": message.swipe,
         "swipes": message.swipes,
         "created_at": message.created_at,

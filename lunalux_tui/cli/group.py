@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -11,7 +10,7 @@ from lunalux_core.library.groups import CardMode, Group, TurnOrder
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import delete_asked, in_runtime
-from lunalux_tui.cli.shelf_commands import JSON, print_scenarios
+from lunalux_tui.cli.shelf_commands import JSON, scenario_command
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -30,7 +29,12 @@ ORDER_HELP = (
     "Who answers: those who are named or talkative, all in turn, nobody unasked, "
     "or one who has not spoken yet."
 )
-CARDS_HELP = "The prompt holds the speaker's card, or those of all."
+CARDS_HELP = (
+    "The prompt holds the speaker's card (swap), those of all but the muted (append), "
+    "or those of all (append_muted)."
+)
+PREFIX_HELP = "Before each member's field where cards are joined; <FIELDNAME> names it, {{char}} the member."
+SUFFIX_HELP = "After each member's field where cards are joined."
 SELF_HELP = "Whether the one who spoke last may be the next."
 
 
@@ -70,6 +74,8 @@ async def create(
     order: TurnOrder = typer.Option("natural", help=ORDER_HELP),
     cards: CardMode = typer.Option("swap", help=CARDS_HELP),
     self_responses: bool = typer.Option(False, "--self-responses/--no-self-responses", help=SELF_HELP),
+    join_prefix: str = typer.Option("", help=PREFIX_HELP),
+    join_suffix: str = typer.Option("", help=SUFFIX_HELP),
     as_json: bool = JSON,
 ) -> None:
     """Bring several characters together. `lunalux conversation group` also starts their conversation.
@@ -79,7 +85,14 @@ async def create(
     await runtime.first_start()
     groups = runtime.library.groups
     made = await groups.create(name, [member for member, _ in await _found(runtime, characters)])
-    await groups.set(made.id, order=order, cards=cards, self_responses=self_responses)
+    await groups.set(
+        made.id,
+        order=order,
+        cards=cards,
+        self_responses=self_responses,
+        join_prefix=join_prefix,
+        join_suffix=join_suffix,
+    )
     _print(await groups.get(made.id), as_json)
 
 
@@ -92,6 +105,8 @@ async def set_(
     order: TurnOrder | None = typer.Option(None, help=ORDER_HELP),
     cards: CardMode | None = typer.Option(None, help=CARDS_HELP),
     self_responses: bool | None = typer.Option(None, "--self-responses/--no-self-responses", help=SELF_HELP),
+    join_prefix: str | None = typer.Option(None, help=PREFIX_HELP),
+    join_suffix: str | None = typer.Option(None, help=SUFFIX_HELP),
     as_json: bool = JSON,
 ) -> None:
     """Change a group's name and rules.
@@ -100,7 +115,14 @@ async def set_(
     """
     groups = runtime.library.groups
     identity = (await groups.find(group)).id
-    wishes = {"name": name or None, "order": order, "cards": cards, "self_responses": self_responses}
+    wishes = {
+        "name": name or None,
+        "order": order,
+        "cards": cards,
+        "self_responses": self_responses,
+        "join_prefix": join_prefix,
+        "join_suffix": join_suffix,
+    }
     if changes := {key: value for key, value in wishes.items() if value is not None}:
         await groups.set(identity, **changes)
     _print(await groups.get(identity), as_json)
@@ -191,18 +213,12 @@ def delete(
     )
 
 
-@group_app.command()
-def test(
-    scenarios: Path = typer.Option(..., "--scenarios", help="A file of scenarios to replay."),
-    as_json: bool = typer.Option(False, "--json", help="The result is a JSON array in any case."),
-) -> None:
-    """Replay a file of group scenarios and print, for each, the names of those who speak.
-
-    Example: lunalux group test --scenarios groups.json
-    """
-    from lunalux_core.scenarios.groups import replay
-
-    print_scenarios(scenarios, replay)
+scenario_command(
+    group_app,
+    "groups",
+    "Replay a file of group scenarios and print, for each, the names of those who speak.\n\n"
+    "Example: lunalux group test --scenarios groups.json",
+)
 
 
 async def _of_members(
@@ -235,6 +251,8 @@ def _row(group: Group) -> dict[str, Any]:
         "order": group.order,
         "cards": group.cards,
         "self_responses": group.self_responses,
+        "join_prefix": group.join_prefix,
+        "join_suffix": group.join_suffix,
         "members": [
             {"id": member.character_id, "name": member.name, "muted": member.muted}
             for member in group.members

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 
-from lunalux_tui.cli.shelf_commands import print_scenarios
+from lunalux_tui.cli.shelf_commands import scenario_command
 
 macro_app = typer.Typer(help="Test macros.", no_args_is_help=True, add_completion=False)
 commands = {"macro": macro_app}
@@ -17,15 +15,9 @@ def _macro() -> None:
     """Test macros."""
 
 
-@macro_app.command()
-def test(
-    scenarios: Path = typer.Option(..., "--scenarios", help="A file of scenarios to replay."),
-    as_json: bool = typer.Option(False, "--json", help="The result is a JSON array in any case."),
-) -> None:
-    """Replay a file of macro scenarios and print a JSON array of results.
-
-    Example: lunalux macro test --scenarios macros.json
-    """
-    from lunalux_core.scenarios.macros import replay
-
-    print_scenarios(scenarios, replay)
+scenario_command(
+    macro_app,
+    "macros",
+    "Replay a file of macro scenarios and print a JSON array of results.\n\n"
+    "Example: lunalux macro test --scenarios macros.json",
+)

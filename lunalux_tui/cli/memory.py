@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import typer
 
-from lunalux_core.documents.json_text import well_formed
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.memories import Memory, find_message
 from lunalux_core.runtime import Runtime
+from lunalux_core.text import well_formed
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
 from lunalux_tui.cli.run import delete_asked, in_runtime
@@ -196,6 +196,36 @@ def delete(
         remove,
         yes=yes,
     )
+
+
+@memory_app.command()
+@in_runtime
+async def write(
+    runtime: Runtime,
+    conversation: str = ID,
+    everything: bool = typer.Option(
+        False, "--all", help="Also what is smaller than a scene or protected, up to the last four messages."
+    ),
+    model: str = typer.Option("", "--model", help="The model that writes; else as for every memory."),
+    as_json: bool = JSON,
+) -> None:
+    """Write what is due now: scenes that no memory covers, and chapters; prints what was written.
+
+    A scene that could not be written is marked as failed with the reason; the command then ends with 7.
+
+    Example: lunalux memory write 3fa8c21b --all --model ollama:qwen3:8b
+    """
+    place = await runtime.library.conversations.named(conversation)
+    done = await runtime.memory_writer.write(place.id, everything=everything, model=model)
+    _, path = await runtime.library.memories.shown(place.id)
+    if done.error is not None:
+        output.note(" ".join(output.sentence(done.error)).strip())
+    if as_json or done.memories or done.failed:
+        _print_rows([*done.memories, *done.failed], path, as_json)
+    else:
+        output.say("memory_nothing_due")
+    if done.failed:
+        raise typer.Exit(output.PARTLY)
 
 
 @memory_app.command()

@@ -13,7 +13,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, write_file
 from lunalux_tui.cli.run import in_runtime
-from lunalux_tui.cli.shelf_commands import JSON, NAME, print_scenarios, shelf_app, summary
+from lunalux_tui.cli.shelf_commands import JSON, NAME, scenario_command, shelf_app, summary
 
 if TYPE_CHECKING:
     from lunalux_core.presets.document import Preset
@@ -37,13 +37,13 @@ async def list_presets(runtime: Runtime, as_json: bool = JSON) -> None:
     rows = [{**summary(item), "title": item.name, "builtin": False} for item in shelf]
     rows += [
         {
-            "id": one.key,
-            "name": one.key,
-            "enabled": not imported and runtime.settings.preset == one.key,
-            "title": one.title,
+            "id": preset.key,
+            "name": preset.key,
+            "enabled": not imported and runtime.settings.preset == preset.key,
+            "title": preset.title,
             "builtin": True,
         }
-        for one in builtin_presets(runtime.settings.lang)
+        for preset in builtin_presets(runtime.settings.lang)
     ]
     if as_json:
         output.print_json(rows)
@@ -141,18 +141,12 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     )
 
 
-@preset_app.command()
-def test(
-    scenarios: Path = typer.Option(..., "--scenarios", help="A file of scenarios to replay."),
-    as_json: bool = typer.Option(False, "--json", help="The result is a JSON array in any case."),
-) -> None:
-    """Replay a file of prompt scenarios and print a JSON array of results.
-
-    Example: lunalux preset test --scenarios scenarios.json
-    """
-    from lunalux_core.scenarios.presets import replay
-
-    print_scenarios(scenarios, replay)
+scenario_command(
+    preset_app,
+    "presets",
+    "Replay a file of prompt scenarios and print a JSON array of results.\n\n"
+    "Example: lunalux preset test --scenarios scenarios.json",
+)
 
 
 async def _find(runtime: Runtime, name: str) -> ShelfItem | None:

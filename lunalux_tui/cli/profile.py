@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_core.templates.values import ReplyStart
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import delete_asked, in_runtime
-from lunalux_tui.cli.shelf_commands import JSON, read_each, read_json
+from lunalux_tui.cli.shelf_commands import JSON, import_each, read_json
 from lunalux_tui.i18n import t
 
 profile_app = typer.Typer(
@@ -194,25 +194,21 @@ async def import_profiles(
             )
         return found
 
-    rows: list[dict[str, Any]] = []
-    for path, found in read_each(paths, read, rows):
-        for one in found:
-            saved, is_new = await runtime.library.profiles.add(one.profile)
-            notes = one.notes if is_new else (f"{saved.name} was there already.",)
-            for note in notes:
-                output.note(f"{saved.name}: {note}")
-            if one.in_use:
-                output.say("profile_was_used", name=saved.name)
-            row = _row(saved, await runtime.library.profiles.uses())
-            rows.append({**row, "path": str(path), "notes": list(notes)})
-    if as_json:
-        output.print_json(rows)
-    else:
-        for row in rows:
-            if "id" in row:
-                output.print_text(f"{row['id']}\t{row['name']}\t{row['model']}")
-    if any("error" in row for row in rows):
-        raise typer.Exit(output.PARTLY)
+    async def store(found: ReadProfile) -> tuple[dict[str, Any], Sequence[str]]:
+        saved, is_new = await runtime.library.profiles.add(found.profile)
+        if found.in_use:
+            output.say("profile_was_used", name=saved.name)
+        row = _row(saved, await runtime.library.profiles.uses())
+        return row, found.notes if is_new else (f"{saved.name} was there already.",)
+
+    await import_each(
+        paths,
+        read,
+        store,
+        lambda row: (row["id"], row["name"], row["model"]),
+        as_json=as_json,
+        notes_by_name=True,
+    )
 
 
 # -- what is there ------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, write_file
 from lunalux_tui.cli.run import delete_asked, in_runtime, with_runtime
 from lunalux_tui.cli.script import TerminalHost, print_outcome
-from lunalux_tui.cli.shelf_commands import JSON, read_each, read_json
+from lunalux_tui.cli.shelf_commands import JSON, import_each, read_json
 
 if TYPE_CHECKING:
     from lunalux_core.stscript.quick_replies import QuickReply, QuickReplySet
@@ -55,21 +55,18 @@ async def import_sets(
 
     Example: lunalux quickreply import dice.json
     """
-    rows: list[dict[str, Any]] = []
-    for path, content in read_each(paths, lambda path: _read(path, name), rows):
+
+    async def store(content: QuickReplySet) -> tuple[dict[str, Any], Sequence[str]]:
         stored, is_new = await runtime.library.quick_replies.add(content)
-        notes = content.notes if is_new else (f"{stored.name} was there already.",)
-        for note in notes:
-            output.note(f"{path.name}: {note}")
-        rows.append({**_summary(stored), "path": str(path), "notes": list(notes)})
-    if as_json:
-        output.print_json(rows)
-    else:
-        for row in rows:
-            if "id" in row:
-                output.print_text(f"{row['id']}\t{row['name']}\t{len(row['replies'])}")
-    if any("error" in row for row in rows):
-        raise typer.Exit(output.PARTLY)
+        return _summary(stored), content.notes if is_new else (f"{stored.name} was there already.",)
+
+    await import_each(
+        paths,
+        lambda path: [_read(path, name)],
+        store,
+        lambda row: (row["id"], row["name"], len(row["replies"])),
+        as_json=as_json,
+    )
 
 
 @quickreply_app.command()

@@ -12,7 +12,7 @@ import typer
 
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
-from lunalux_tui.cli.shelf_commands import print_scenarios
+from lunalux_tui.cli.shelf_commands import scenario_command
 from lunalux_tui.cli.values import input_text
 
 if TYPE_CHECKING:
@@ -64,18 +64,12 @@ def print_outcome(outcome: Outcome, echoes: list[str], *, as_json: bool) -> None
         raise outcome.error
 
 
-@script_app.command()
-def test(
-    scenarios: Path = typer.Option(..., "--scenarios", help="A file of scenarios to replay."),
-    as_json: bool = typer.Option(False, "--json", help="The result is a JSON array in any case."),
-) -> None:
-    """Replay a file of script scenarios and print a JSON array of results.
-
-    Example: lunalux script test --scenarios stscript.json
-    """
-    from lunalux_core.stscript.replay import replay
-
-    print_scenarios(scenarios, replay)
+scenario_command(
+    script_app,
+    "scripts",
+    "Replay a file of script scenarios and print a JSON array of results.\n\n"
+    "Example: lunalux script test --scenarios stscript.json",
+)
 
 
 def _speak() -> None:

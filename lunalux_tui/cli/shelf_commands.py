@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -66,28 +67,29 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
         from lunalux_core.importing.documents import OFF
         from lunalux_core.importing.shelf_documents import put
 
-        rows: list[dict[str, Any]] = []
-        for path, found in read_each(paths, lambda path: _documents(kind, path), rows):
-            for one in found:
-                done = await runtime.library.database.write(
-                    lambda c, one=one: put(  # type: ignore[misc]
-                        c, kind, name or one.name, one.document, enabled=kind == "regex", copy=bool(name)
-                    )
+        async def store(document: ShelfDocument) -> tuple[dict[str, Any], Sequence[str]]:
+            done = await runtime.library.database.write(
+                lambda c: put(
+                    c,
+                    kind,
+                    name or document.name,
+                    document.document,
+                    enabled=kind == "regex",
+                    copy=bool(name),
                 )
-                notes = one.notes if done.is_new else (f"{done.item.name} was there already.",)
-                if done.is_new and kind in OFF:
-                    notes = (*notes, OFF[kind])
-                for note in notes:
-                    output.note(f"{path.name}: {note}")
-                rows.append({**summary(done.item), "path": str(path), "notes": list(notes)})
-        if as_json:
-            output.print_json(rows)
-        else:
-            for row in rows:
-                if "id" in row:
-                    output.print_text(f"{row['id']}\t{row['name']}")
-        if any("error" in row for row in rows):
-            raise typer.Exit(output.PARTLY)
+            )
+            notes = document.notes if done.is_new else (f"{done.item.name} was there already.",)
+            if done.is_new and kind in OFF:
+                notes = (*notes, OFF[kind])
+            return summary(done.item), notes
+
+        await import_each(
+            paths,
+            lambda path: _documents(kind, path),
+            store,
+            lambda row: (row["id"], row["name"]),
+            as_json=as_json,
+        )
 
     @shared(
         "export",
@@ -143,15 +145,30 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
     return app
 
 
-def read_each(
-    paths: Sequence[Path], read: Callable[[Path], T], rows: list[dict[str, Any]]
-) -> Iterator[tuple[Path, T]]:
-    """Files one after another. Of several, one that cannot be read is told, gets a row with its `error`, and
-    does not stop the others. Raises what `read` raises for a single file.
+async def import_each(
+    paths: Sequence[Path],
+    read: Callable[[Path], Iterable[T]],
+    store: Callable[[T], Awaitable[tuple[dict[str, Any], Sequence[str]]]],
+    columns: Callable[[dict[str, Any]], Sequence[object]],
+    *,
+    as_json: bool,
+    notes_by_name: bool = False,
+) -> None:
+    """Store what files bring, tell what is to be known of it, and print a row for each.
+
+    Of several files, one that cannot be read is told, gets a row with its `error` and does not stop the
+    others; the exit code is 7 then. Raises what `read` raises for a single file.
+
+    Args:
+        read: what a file holds.
+        store: puts one of it into the library; gives its row and the notes on it.
+        columns: what is printed of a row without --json.
+        notes_by_name: tell notes under the name of what was stored, else under the file's.
     """
+    rows: list[dict[str, Any]] = []
     for path in paths:
         try:
-            found = read(path)
+            documents = read(path)
         except LunaluxError as error:
             if len(paths) == 1:
                 raise
@@ -159,7 +176,19 @@ def read_each(
             output.note(f"{path}: {sentence}")
             rows.append({"path": str(path), "error": {"code": error.code, "message": sentence}})
             continue
-        yield path, found
+        for document in documents:
+            row, notes = await store(document)
+            for note in notes:
+                output.note(f"{row['name'] if notes_by_name else path.name}: {note}")
+            rows.append({**row, "path": str(path), "notes": list(notes)})
+    stored = [row for row in rows if "error" not in row]
+    if as_json:
+        output.print_json(rows)
+    else:
+        for row in stored:
+            output.print_text("\t".join(map(str, columns(row))))
+    if len(stored) < len(rows):
+        raise typer.Exit(output.PARTLY)
 
 
 def _documents(kind: ShelfKind, path: Path) -> list[ShelfDocument]:
@@ -189,6 +218,21 @@ def read_json(path: Path) -> Any:
     for one in notes:
         output.note(f"{path.name}: {one}")
     return document
+
+
+def scenario_command(app: typer.Typer, subject: str, help: str) -> None:
+    """Add the command `test --scenarios FILE` to a noun.
+
+    Args:
+        subject: module of `lunalux_core.scenarios` that replays them; loaded when the command runs.
+    """
+
+    @app.command("test", help=help)
+    def test(
+        scenarios: Path = typer.Option(..., "--scenarios", help="A file of scenarios to replay."),
+        as_json: bool = typer.Option(False, "--json", help="The result is a JSON array in any case."),
+    ) -> None:
+        print_scenarios(scenarios, import_module(f"lunalux_core.scenarios.{subject}").replay)
 
 
 def print_scenarios(path: Path, replay: Callable[[Any], Any]) -> None:

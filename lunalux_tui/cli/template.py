@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
 from lunalux_tui.cli.run import in_runtime
-from lunalux_tui.cli.shelf_commands import JSON, print_scenarios, read_each
+from lunalux_tui.cli.shelf_commands import JSON, import_each, scenario_command
 
 if TYPE_CHECKING:
     from lunalux_core.templates.reading import TemplateDocument
@@ -63,22 +64,18 @@ async def import_templates(
 
     Example: lunalux template import ChatML.json
     """
-    rows: list[dict[str, Any]] = []
-    for path, found in read_each(paths, lambda path: _documents(path, name), rows):
-        for one in found:
-            stored, is_new = await runtime.library.templates.add(one)
-            notes = one.notes if is_new else (f"{stored.name} was there already.",)
-            for note in notes:
-                output.note(f"{path.name}: {note}")
-            rows.append({**_summary(stored), "path": str(path), "notes": list(notes)})
-    if as_json:
-        output.print_json(rows)
-    else:
-        for row in rows:
-            if "id" in row:
-                output.print_text(f"{row['id']}\t{row['kind']}\t{row['name']}")
-    if any("error" in row for row in rows):
-        raise typer.Exit(output.PARTLY)
+
+    async def store(document: TemplateDocument) -> tuple[dict[str, Any], Sequence[str]]:
+        stored, is_new = await runtime.library.templates.add(document)
+        return _summary(stored), document.notes if is_new else (f"{stored.name} was there already.",)
+
+    await import_each(
+        paths,
+        lambda path: _documents(path, name),
+        store,
+        lambda row: (row["id"], row["kind"], row["name"]),
+        as_json=as_json,
+    )
 
 
 @template_app.command()
@@ -166,18 +163,12 @@ async def delete(
         output.say("deleted", name=told["name"])
 
 
-@template_app.command()
-def test(
-    scenarios: Path = typer.Option(..., "--scenarios", help="A file of scenarios to replay."),
-    as_json: bool = typer.Option(False, "--json", help="The result is a JSON array in any case."),
-) -> None:
-    """Replay prompts, replies or choices of templates and print a JSON array of results.
-
-    Example: lunalux template test --scenarios text.json
-    """
-    from lunalux_core.scenarios.templates import replay
-
-    print_scenarios(scenarios, replay)
+scenario_command(
+    template_app,
+    "templates",
+    "Replay prompts, replies or choices of templates and print a JSON array of results.\n\n"
+    "Example: lunalux template test --scenarios text.json",
+)
 
 
 _SHIPPED = "builtin:"

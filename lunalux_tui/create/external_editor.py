@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import SuspendNotSupported
 
-from lunalux_core.documents.json_text import well_formed
 from lunalux_core.errors import InvalidInput
-from lunalux_core.text import clean
+from lunalux_core.text import clean, well_formed
 from lunalux_tui.parts.form_field import FieldBox, in_one_line
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from textual.widgets import Static
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.keybar import KeyBar
-from lunalux_tui.parts.screen import LunaScreen
+from lunalux_tui.parts.screen import KeyBar, LunaScreen
 
 Result = TypeVar("Result")
 

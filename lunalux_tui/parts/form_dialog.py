@@ -13,7 +13,7 @@ from textual.widgets import Static
 from lunalux_core.errors import LunaluxError
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.dialog import Dialog
-from lunalux_tui.parts.keybar import KeyBar
+from lunalux_tui.parts.screen import KeyBar
 
 Result = TypeVar("Result")
 

@@ -434,9 +434,9 @@ async def blobs_route(tour: Tour) -> None:
     bad(await http.put(put, content=endless(), headers=png), 413, "TOO_LARGE")
     assert (await http.put(put, content=b"data", headers=png)).status_code == 200
     bad(await http.put(put, content=b"data", headers=png), 412, "OBJECT_EXISTS")
-    found = await http.get(get)
-    assert found.content == b"data"
-    again = await http.get(get, headers={"if-none-match": found.headers["etag"]})
+    response = await http.get(get)
+    assert response.content == b"data"
+    again = await http.get(get, headers={"if-none-match": response.headers["etag"]})
     assert again.status_code == 304 and not again.content
     beyond = (await blobs.presign_get("x" * 300, expires_in=60)).url  # no file system has such names
     bad(await http.get(beyond), 503, "STORE_UNAVAILABLE")

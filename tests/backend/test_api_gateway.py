@@ -321,8 +321,8 @@ async def test_closing_the_service_cuts_what_nobody_reads_and_gives_the_coins_ba
 async def test_a_reply_that_is_still_spoken_when_its_time_is_over_is_cut_and_paid(api: Api) -> None:
     """Else every reply that is longer than its time would be read for nothing."""
     ada = await api.person()
-    done = events((await stream(ada, modelId="endless")).text)[-1]
-    assert done[0] == "done" and done[1]["content"].startswith("on and on and ")
+    result = events((await stream(ada, modelId="endless")).text)[-1]
+    assert result[0] == "done" and result[1]["content"].startswith("on and on and ")
     assert (await ada.wallet())["starCoin"] == 93
 
 

@@ -137,5 +137,5 @@ def test_the_whole_tool_finds_nothing(start: Any, tmp_path: Path) -> None:
             *("--generation-database", "none", "--no-color", "--request-timeout", "60"),
             *(f"--header={name}: {value}" for name, value in somebody.headers.items()),
         ]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=1800)
-    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=1800)
+    assert result.returncode == 0, result.stdout[-8000:] + result.stderr[-2000:]

@@ -71,7 +71,7 @@ async def test_nothing_of_the_person_stays(api: Api, tmp_path: Path) -> None:
     bad(await bob.get("/api/character/presign-original", id=mira), 404, "CHARACTER_NOT_FOUND")
     assert good(await bob.submit(modelId="002", characterId=mira))["deactivateBinding"] is True
     good(await bob.post("/api/user/username", {"username": "Adalina"}))
-    assert [one async for one in api.services.sweeper.reconcile()] == []
+    assert [discrepancy async for discrepancy in api.services.sweeper.reconcile()] == []
     again = await api.person()
     assert again.user_id != ada.user_id and (await again.wallet())["starCoin"] == 100
 
@@ -98,7 +98,7 @@ async def test_what_a_crash_interrupted_the_sweep_finishes(api: Api, tmp_path: P
             assert await api.services.users.get(ada.user_id) is None
             assert ada.email not in await everything(api)
             assert ada.user_id not in (await everything(api)).replace(grave(ada), "")
-        assert [one async for one in api.services.sweeper.reconcile()] == []
+        assert [discrepancy async for discrepancy in api.services.sweeper.reconcile()] == []
 
 
 def grave(person: Person) -> str:

@@ -22,8 +22,8 @@ ROUNDS = 200
 
 def die(folder: Path, scenario: str, write: int, when: str) -> None:
     command = [sys.executable, str(DOOMED), str(folder), scenario, str(write), when]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == DIED, done.stderr
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert result.returncode == DIED, result.stderr
 
 
 async def set_up(folder: Path) -> None:

@@ -285,7 +285,7 @@ class Herd:
             for sort in ("hot", "time"):
                 await services.ranking.drain(lang, sort)  # type: ignore[arg-type]
         await services.sweep()
-        [one async for one in services.sweeper.reconcile()]
+        [discrepancy async for discrepancy in services.sweeper.reconcile()]
         await services.characters.reports()
         await services.ranking.adopt("en")
         await migrate_sk(services.store, TABLES.character_en)

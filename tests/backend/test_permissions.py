@@ -148,7 +148,7 @@ async def _day(plain: Api, api: Api) -> None:
     await services.models.put((await services.models.list())[0])
     api.clock.forward(7 * 86_400)
     await services.sweeper.sweep()
-    assert [one async for one in services.sweeper.reconcile()] == []
+    assert [discrepancy async for discrepancy in services.sweeper.reconcile()] == []
     assert await services.characters.reports()
     for table in (services.settings.tables.character_en, services.settings.tables.character_cn):
         await migrate_sk(services.store, table)

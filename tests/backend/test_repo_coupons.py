@@ -48,6 +48,18 @@ async def test_a_coupon_of_the_console_is_paid_and_gone(tmp_path: Path) -> None:
         await w.check("ada")
 
 
+@pytest.mark.parametrize("code", ["With Space", "FULL１", "lower-case"])
+async def test_a_code_is_found_as_the_console_spells_it(tmp_path: Path, code: str) -> None:
+    """Ours are put right when they are made and typed; rows of others are as they are."""
+    async with world(tmp_path) as w:
+        await w.account("ada")
+        await console(w, code)
+        assert await coupons(w).redeem("ada", f" {code} ") == Redeemed("star", 10)
+        assert await w.store.get(TABLES.coupons, (f"COUPON#{code}", "COUPON")) is None
+        assert await tried(coupons(w), "ada", code, "again") == "COUPON_INVALID_OR_USED"
+        await w.check("ada")
+
+
 async def test_created_coupons_have_the_documented_row(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         made = await coupons(w).create("MANY", "luna", 5, 3)

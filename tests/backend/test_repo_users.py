@@ -124,10 +124,32 @@ async def test_a_name_of_before_the_shapes_can_be_left_when_another_owns_its_sha
         await w.store.write(Put(TABLES.user, {**profile, **old}))
         owned = {"PK": "USERNAME#alicel", "SK": "OWNER", "userId": "ada", **old}
         await w.store.write(Put(TABLES.user, owned))
+        assert (await w.users.rename("ada", "ALICEL")).username == "ALICEL", "only the case is another"
         assert (await w.users.rename("ada", "Selene")).username == "Selene"
         assert await w.store.get(TABLES.user, ("USERNAME#alicel", "OWNER")) is None
         with pytest.raises(BackendError):
             await w.users.rename("ada", "AIlce1")  # bob's shape is still bob's
+
+
+@pytest.mark.parametrize(
+    "owned, wanted",
+    [("straße", "Straße"), ("Straße", "straße"), ("élan", "ÉLAN"), ("ΣΊΣΥΦΟΣ", "Σίσυφος")],
+)
+async def test_a_name_that_stands_in_older_rows_is_taken(tmp_path: Path, owned: str, wanted: str) -> None:
+    """They key a name by its small letters, and have no row for its shape."""
+    async with world(tmp_path) as w:
+        await w.account("ada")
+        await w.account("bob")
+        profile = await w.store.get(TABLES.user, ("USER#ada", "PROFILE"))
+        assert profile is not None
+        old = {"username": owned, "usernameLower": owned.lower()}
+        await w.store.write(Put(TABLES.user, {**profile, **old}))
+        row = {"PK": f"USERNAME#{owned.lower()}", "SK": "OWNER", "userId": "ada", **old}
+        await w.store.write(Put(TABLES.user, row))
+        with pytest.raises(BackendError) as taken:
+            await w.users.rename("bob", wanted)
+        assert taken.value.code == "USERNAME_TAKEN"
+        assert (await w.users.rename("ada", owned.title())).username == owned.title()
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ class Cluster:
 
     def admin(self, *arguments: str) -> Any:
         command = [sys.executable, "-m", "lunalux_tui", "admin", *arguments, "--json"]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
-        return json.loads(done.stdout)
+        result = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
+        return json.loads(result.stdout)
 
 
 @contextmanager

@@ -51,9 +51,9 @@ Said = list[list[str]]
 
 def run(folder: Path, *arguments: str) -> tuple[int, Said]:
     command = [sys.executable, str(DOOMED), str(folder), *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode in (0, DIED), done.stderr
-    return done.returncode, [line.split() for line in done.stdout.splitlines()]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert result.returncode in (0, DIED), result.stderr
+    return result.returncode, [line.split() for line in result.stdout.splitlines()]
 
 
 @asynccontextmanager
@@ -85,7 +85,7 @@ async def rows(services: Services, table: str) -> list[Item]:
 async def settle_everything(services: Services) -> None:
     """The sweep of the night, and then all that must hold."""
     await services.sweeper.sweep()
-    assert [one async for one in services.sweeper.reconcile()] == []
+    assert [discrepancy async for discrepancy in services.sweeper.reconcile()] == []
     ledger = await rows(services, TABLES.ledger)
     assert [row["SK"] for row in ledger if str(row["SK"]).startswith(OPEN)] == []
     moves = [row for row in ledger if str(row["SK"]).startswith(MOVE)]

@@ -86,10 +86,10 @@ async def test_nothing_is_overwritten_unless_asked_for(blobs: Blobs, key: str) -
 
 async def test_of_racing_uploads_one_wins_whole(blobs: Blobs, key: str) -> None:
     bodies = [bytes([number]) * 50_000 for number in range(8)]
-    done = await asyncio.gather(
+    result = await asyncio.gather(
         *(blobs.put(key, body, "image/png") for body in bodies), return_exceptions=True
     )
-    won = [body for body, result in zip(bodies, done, strict=True) if isinstance(result, BlobInfo)]
+    won = [body for body, result in zip(bodies, result, strict=True) if isinstance(result, BlobInfo)]
     assert len(won) == 1
     assert await blobs.get(key) == won[0]
 

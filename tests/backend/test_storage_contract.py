@@ -125,9 +125,9 @@ def item(key: Key, **attributes: Any) -> dict[str, Any]:
 async def test_every_kind_of_value_comes_back_as_it_was(store: Store, key: Key) -> None:
     whole = item(key, **VALUES)
     assert await store.write(Put(T, whole)) == whole
-    found = await store.get(T, key)
-    assert found == whole
-    assert found is not None and found["yes"] is True and type(found["int"]) is int
+    row = await store.get(T, key)
+    assert row == whole
+    assert row is not None and row["yes"] is True and type(row["int"]) is int
     assert await store.get(T, (key.pk, "B")) is None
 
 
@@ -357,8 +357,8 @@ async def test_the_same_token_is_the_same_transaction(store: Store, key: Key) ->
     add: list[Operation] = [Update(T, key, incr={"n": 5}), Put(OTHER, item(key, s=frozenset({"b", "a"})))]
     for _ in range(3):
         await store.transact(add, token=token)
-    found = await store.get(T, key)
-    assert found is not None and found["n"] == 5
+    row = await store.get(T, key)
+    assert row is not None and row["n"] == 5
     with pytest.raises(Invalid):
         await store.transact([Update(T, key, incr={"n": 6})], token=token)
     await store.transact(add, token=uuid4())

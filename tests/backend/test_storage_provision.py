@@ -77,7 +77,14 @@ async def test_what_was_made_is_as_documented_and_made_once(access: AwsAccess) -
     assert never["TimeToLiveStatus"] == "DISABLED", "a movement that vanished would break the books"
     blocked = access.client("s3").get_public_access_block(Bucket="made-cards")
     assert set(blocked["PublicAccessBlockConfiguration"].values()) == {True}
+    (rule,) = client_cors(access, "made-cards")
+    assert set(rule["AllowedMethods"]) == {"GET", "PUT", "HEAD"}
+    assert rule["AllowedOrigins"] == ["https://a.example"]
     await provisioner.aclose()
+
+
+def client_cors(access: AwsAccess, bucket: str) -> Any:
+    return access.client("s3").get_bucket_cors(Bucket=bucket)["CORSRules"]
 
 
 async def test_missing_parts_are_added_to_what_is_there(access: AwsAccess) -> None:

@@ -156,8 +156,8 @@ async def test_cancelling_a_caller_breaks_nothing(tmp_path: Path) -> None:
         for task in work[::2]:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
-        found = await store.get("user_table", ("a", "b"))
-        assert found is not None and 10 <= found["n"] <= 20
+        row = await store.get("user_table", ("a", "b"))
+        assert row is not None and 10 <= row["n"] <= 20
 
 
 COUNT = textwrap.dedent(
@@ -194,8 +194,8 @@ async def test_several_processes_share_one_new_file(tmp_path: Path) -> None:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors.decode()
     store = SqliteStore(path, table_specs())
-    found = await store.get("user_table", Key("shared", "count"))
-    assert found is not None and found["n"] == 120
+    row = await store.get("user_table", Key("shared", "count"))
+    assert row is not None and row["n"] == 120
     moves = [row async for row in store.scan_all("liked_table")]
     assert len(moves) == 120
     await store.aclose()

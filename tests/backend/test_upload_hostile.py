@@ -233,6 +233,14 @@ async def test_direct_uploads_publish_too(api: Api) -> None:
     assert item["name"] == "Direct"
 
 
+async def test_a_card_without_a_language_is_published_in_english(api: Api) -> None:
+    ada = await api.person()
+    body = {"s3Key": await ada.upload(card_png("Plain")), "intro": "An intro."}
+    good(await ada.post("/api/character/finalize-publish", body))
+    (item,) = good(await ada.get("/api/character/time-first-page", lang="en"))["characters"]
+    assert item["name"] == "Plain"
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import struct
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,3 +51,34 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
         "PYTHONIOENCODING": "utf-8",
         **(extra or {}),
     }
+
+
+def on_a_terminal(home: Path, cwd: Path, *words: str, columns: int = 0, **variables: str) -> bytes:
+    """What a command writes to the terminal that all its streams are."""
+    import fcntl
+    import termios
+
+    ours, theirs = os.openpty()
+    if columns:
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lunalux_tui", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=cwd,
+        env=environment(home, {"TERM": "xterm-256color", **variables}),
+    )
+    os.close(theirs)
+    raw = b""
+    while select.select([ours], [], [], 60)[0]:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        raw += piece
+    os.close(ours)
+    assert process.wait(20) in (0, 1, 2, 3, 4, 5, 6, 7), raw
+    return raw

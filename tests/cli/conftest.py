@@ -20,7 +20,7 @@ def program(home: Path, tmp_path: Path) -> Program:
     """`program("character", "list", "--json")`; `stdin` and more variables by keyword."""
 
     def run(*arguments: str, stdin: str = "", code: int | None = 0, **variables: str) -> Done:
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "lunalux_tui", *arguments],
             input=stdin,
             capture_output=True,
@@ -31,8 +31,8 @@ def program(home: Path, tmp_path: Path) -> Program:
             env=environment(home, variables),
             check=False,
         )
-        assert code is None or done.returncode == code, done.stderr + done.stdout
-        return Done(done.returncode, done.stdout, done.stderr)
+        assert code is None or result.returncode == code, result.stderr + result.stdout
+        return Done(result.returncode, result.stdout, result.stderr)
 
     return run
 

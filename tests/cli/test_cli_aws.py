@@ -57,7 +57,7 @@ def test_the_whole_way_over_ones_own_aws_account(aws: Program, make_card: MakeCa
     options = ("--lang", "en", "--intro", "She keeps the light.")
     identity = aws("market", "publish", str(make_card("Ada")), *options).out.strip()
     listed = aws("market", "list", "--sort", "new", "--refresh", "--json").json
-    assert [one["id"] for one in listed] == [identity]
+    assert [row["id"] for row in listed] == [identity]
     local = aws("market", "download", identity).out.strip()
     aws("market", "like", identity)
     reply = aws("chat", local, "-m", "Hello", "--official", "001", "--json").json

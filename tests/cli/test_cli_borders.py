@@ -49,8 +49,8 @@ def test_bytes_that_are_no_text_are_told_at_every_argument(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
     path, command = EVERY[called]
-    takes = [one for one in command.params if _kind(one) is str and one.name != "paths"]
-    needed = [one for one in command.params if one.param_type_name == "argument" and one.required]
+    takes = [param for param in command.params if _kind(param) is str and param.name != "paths"]
+    needed = [param for param in command.params if param.param_type_name == "argument" and param.required]
     for parameter in takes:
         words = [BAD if one is parameter else "x" for one in needed]
         if parameter.param_type_name == "option":
@@ -70,8 +70,8 @@ def _kind(parameter: Any) -> Any:
 
 def test_unknown_words_with_broken_bytes_are_wrong_usage(program: Program, home: Path) -> None:
     for words in ((BAD,), ("character", BAD), ("character", "list", f"--{BAD}"), ("macro", "test", "a", BAD)):
-        done = program(*words, code=2)
-        assert "Traceback" not in done.err and done.err.count("\n") == 1
+        result = program(*words, code=2)
+        assert "Traceback" not in result.err and result.err.count("\n") == 1
     assert program("import", BAD + ".png", code=7)
     assert program("chat", "Ada", "--json", "-m", BAD, code=2).error["code"] == "USAGE"
     assert not list(home.rglob("crash-*"))
@@ -87,13 +87,14 @@ SHUT = {"full": ">/dev/full", "closed": ">&-"}
     ["character list", "character list --json", "--version", "--help", "settings list", "paths", "doctor"],
 )
 def test_an_output_that_takes_nothing_is_told_in_a_sentence(words: str, how: str, home: Path) -> None:
-    done = in_a_shell(f"{words} {SHUT[how]}", home)
+    result = in_a_shell(f"{words} {SHUT[how]}", home)
     assert (
-        done.returncode == 1 and "The output cannot be written" in done.stderr.splitlines()[-1] + done.stderr
+        result.returncode == 1
+        and "The output cannot be written" in result.stderr.splitlines()[-1] + result.stderr
     )
-    assert "Traceback" not in done.stderr and "ignored" not in done.stderr
+    assert "Traceback" not in result.stderr and "ignored" not in result.stderr
     if "--json" in words:
-        assert json.loads(done.stderr)["error"]["code"] == "OUTPUT_UNWRITABLE"
+        assert json.loads(result.stderr)["error"]["code"] == "OUTPUT_UNWRITABLE"
     assert not list(home.rglob("crash-*"))
 
 
@@ -102,8 +103,8 @@ def test_a_reader_that_goes_away_is_nothing_to_tell_and_stops_nothing(
 ) -> None:
     for number in range(60):
         make_card(f"Reader {number}", f"cards/{number}.json")
-    done = in_a_shell(f"import {make_card('x', 'cards/x.json').parent} | head -c 1 >/dev/null", home)
-    assert done.stderr.count("\n") <= 1 and "failed (" not in done.stderr
+    result = in_a_shell(f"import {make_card('x', 'cards/x.json').parent} | head -c 1 >/dev/null", home)
+    assert result.stderr.count("\n") <= 1 and "failed (" not in result.stderr
     assert len(program("character", "list", "--json").json) == 61
     assert in_a_shell("character list | true", home).stderr == ""
     assert in_a_shell("chat 'Reader 1' -m hello 2>&-", home).stdout
@@ -176,7 +177,7 @@ def test_what_is_no_file_or_too_large_is_never_read(
     command: str, odd: dict[str, str], tmp_path: Path, home: Path
 ) -> None:
     for what, path in odd.items():
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "lunalux_tui", *READING[command](path), "--json"],
             capture_output=True,
             text=True,
@@ -187,11 +188,11 @@ def test_what_is_no_file_or_too_large_is_never_read(
             check=False,
             stdin=subprocess.DEVNULL,
         )
-        said = done.stdout + done.stderr
+        said = result.stdout + result.stderr
         expected = {"FILE_TOO_LARGE"} if what == "huge" else {"FILE_NOT_REGULAR"}
         if command == "restore" and what == "huge":
             expected = {"BACKUP_DAMAGED"}
-        assert done.returncode in (1, 7), (what, said)
+        assert result.returncode in (1, 7), (what, said)
         assert any(code in said for code in expected), (what, said)
         assert "MemoryError" not in said and not list(home.rglob("crash-*"))
 
@@ -208,9 +209,9 @@ def test_an_input_without_end_is_refused(home: Path, program: Program, tmp_path:
         "model add m --provider openai --model m --base-url http://127.0.0.1:1/v1 --key-stdin --json",
         "account login ada@example.org --password-stdin --json",
     ):
-        done = in_a_shell(f"{line} </dev/zero", home)
+        result = in_a_shell(f"{line} </dev/zero", home)
         wanted = "FILE_NOT_FOUND" if "worldbook" in line else "INPUT_TOO_LARGE"
-        assert done.returncode not in (0, 130) and wanted in done.stderr, (line, done.stderr[-500:])
+        assert result.returncode not in (0, 130) and wanted in result.stderr, (line, result.stderr[-500:])
     assert not list(home.rglob("crash-*"))
 
 
@@ -220,9 +221,9 @@ def test_names_that_can_be_no_path_are_told(
 ) -> None:
     (tmp_path / "book.json").write_text('{"entries": {}}')
     for name in ("x" * 300 + ".json", "~nobody-here/x.json", "a**b.png", "a\x01b.json"):
-        done = program(*READING[command](name), "--json", code=None)
-        assert done.code in (1, 2, 5, 7), (name, done.err)
-        assert "UNEXPECTED" not in done.err + done.out
+        result = program(*READING[command](name), "--json", code=None)
+        assert result.code in (1, 2, 5, 7), (name, result.err)
+        assert "UNEXPECTED" not in result.err + result.out
     assert not list(home.rglob("crash-*"))
 
 
@@ -264,18 +265,18 @@ def test_what_is_imported_is_not_switched_on(program: Program, tmp_path: Path) -
     (tmp_path / "b.json").write_text('{"entries": {"0": {"key": ["a"], "content": "b"}}}')
     program("preset", "export", "novel_king", "p.json")
     for kind, file in (("worldbook", "b.json"), ("preset", "p.json")):
-        done = program(kind, "import", file, "--name", "Mine", "--json")
-        assert done.json[0]["enabled"] is False and f"lunalux {kind} enable" in done.err
-        assert [one["enabled"] for one in program(kind, "list", "--json").json if one["name"] == "Mine"] == [
+        result = program(kind, "import", file, "--name", "Mine", "--json")
+        assert result.json[0]["enabled"] is False and f"lunalux {kind} enable" in result.err
+        assert [row["enabled"] for row in program(kind, "list", "--json").json if row["name"] == "Mine"] == [
             False
         ]
         again = program("import", file, "--on-duplicate", "copy", "--json").lines[0]
         assert f"lunalux {kind} enable" in " ".join(again["notes"])
         assert not any(
-            one["enabled"] for one in program(kind, "list", "--json").json if not one.get("builtin")
+            row["enabled"] for row in program(kind, "list", "--json").json if not row.get("builtin")
         )
     listed = program("preset", "list", "--json").json
-    assert [one["id"] for one in listed if one["enabled"]] == ["mirror_realm"]
+    assert [row["id"] for row in listed if row["enabled"]] == ["mirror_realm"]
     assert program("settings", "get", "chat.preset", "--json").json["value"] == "mirror_realm"
 
 
@@ -285,7 +286,7 @@ def test_an_imported_script_keeps_the_switch_of_its_file(program: Program, tmp_p
     for number, noun in enumerate((("regex", "import"), ("import",))):
         (tmp_path / f"{number}.json").write_text(json.dumps({**script, "replaceString": f"b{number}"}))
         program(*noun, f"{number}.json")
-    assert [one["enabled"] for one in program("regex", "list", "--json").json] == [not off, not off]
+    assert [row["enabled"] for row in program("regex", "list", "--json").json] == [not off, not off]
 
 
 def test_a_plugin_that_is_not_there_cannot_be_run(program: Program, home: Path) -> None:

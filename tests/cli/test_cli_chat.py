@@ -35,21 +35,21 @@ def messages(program: Program) -> list[Any]:
 
 
 def test_a_turn_as_json_has_the_documented_shape(program: Program, ada: str) -> None:
-    done = program("chat", "Ada", "-m", "Good evening", "--json").json
-    assert list(done) == FIELDS.split()
-    assert done["character_id"] == ada and done["model"] == "practice" and done["billing"] is None
-    assert done["content"] and isinstance(done["next_prompts"], list) and done["finish"] == "stop"
-    assert list(done["usage"]) == [
+    result = program("chat", "Ada", "-m", "Good evening", "--json").json
+    assert list(result) == FIELDS.split()
+    assert result["character_id"] == ada and result["model"] == "practice" and result["billing"] is None
+    assert result["content"] and isinstance(result["next_prompts"], list) and result["finish"] == "stop"
+    assert list(result["usage"]) == [
         *("prompt_tokens", "cached_tokens", "completion_tokens", "thinking_tokens", "estimated")
     ]
-    assert set(done["speed"]) == {"first_token_s", "tokens_per_s"} and done["cost"] is None
+    assert set(result["speed"]) == {"first_token_s", "tokens_per_s"} and result["cost"] is None
 
 
 def test_text_on_stdin_is_the_message_and_the_reply_goes_to_stdout(program: Program, ada: str) -> None:
-    done = program("chat", "Ada", stdin="What do you see?\n")
+    result = program("chat", "Ada", stdin="What do you see?\n")
     stored = messages(program)
     assert stored[1]["content"] == "What do you see?"
-    assert done.out.strip() == stored[2]["content"].strip()
+    assert result.out.strip() == stored[2]["content"].strip()
 
 
 def test_conversations_go_on_or_begin_anew(program: Program, ada: str) -> None:
@@ -67,9 +67,11 @@ def test_show_prompt_prints_messages_and_stores_nothing(program: Program, ada: s
     program("chat", "Ada", "-m", "one")
     before = messages(program)
     prompt = program("chat", "Ada", "-m", "The tide is low", "--show-prompt", "--json").json
-    assert all(set(one) <= {"role", "content", "name"} for one in prompt)
-    assert prompt[0]["role"] == "system" and any("The tide is low" in one["content"] for one in prompt)
-    assert any("keeps a lighthouse" in one["content"] for one in prompt)
+    assert all(set(message) <= {"role", "content", "name"} for message in prompt)
+    assert prompt[0]["role"] == "system" and any(
+        "The tide is low" in message["content"] for message in prompt
+    )
+    assert any("keeps a lighthouse" in message["content"] for message in prompt)
     assert messages(program) == before
 
 
@@ -85,9 +87,9 @@ def test_names_and_presets(program: Program, ada: str) -> None:
 
 def test_a_server_that_does_not_answer_is_6_and_the_words_are_kept(program: Program, ada: str) -> None:
     variables = {"OPENAI_BASE_URL": "http://127.0.0.1:9", "OPENAI_API_KEY": "sk-never-shown"}
-    done = program("chat", "Ada", "-m", "remember me", "--model", "openai:x", "--json", code=6, **variables)
-    assert done.out == "" and "sk-never-shown" not in done.err
-    assert done.error["code"]
+    result = program("chat", "Ada", "-m", "remember me", "--model", "openai:x", "--json", code=6, **variables)
+    assert result.out == "" and "sk-never-shown" not in result.err
+    assert result.error["code"]
     stored = messages(program)
     assert stored[1]["content"] == "remember me"
     assert stored[-1]["status"] in {"failed", "done"}
@@ -125,7 +127,7 @@ def test_a_kill_in_the_middle_keeps_the_words_and_marks_the_reply(
     assert cut["thinking"]
     assert not list(home.rglob("streaming/*"))
     program("chat", "Ada", "-m", "and then?")
-    assert [one["status"] for one in messages(program)] == ["done", "done", "stopped", "done", "done"]
+    assert [message["status"] for message in messages(program)] == ["done", "done", "stopped", "done", "done"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="interrupts by signal")
@@ -148,8 +150,8 @@ def test_nothing_of_a_card_moves_the_terminal(program: Program, make_card: MakeC
     evil = "\x1b]0;owned\x07\x1b[2J[bold]hi[/bold]"
     program("import", str(make_card("Eve\x1b[31m", "evil.json", first_mes=evil, description=evil)))
     for arguments in (("character", "list"), ("character", "show", "Eve"), ("chat", "Eve", "-m", evil)):
-        done = program(*arguments, code=None)
-        assert "\x1b" not in done.out + done.err and "\x07" not in done.out + done.err
+        result = program(*arguments, code=None)
+        assert "\x1b" not in result.out + result.err and "\x07" not in result.out + result.err
     (one,) = program("character", "list", "--json").json
     assert json.dumps(one) and "\x1b" not in one["name"]
 
@@ -158,17 +160,17 @@ def test_nothing_of_a_card_moves_the_terminal(program: Program, make_card: MakeC
 def test_a_damaged_journal_is_named_and_stops_no_command(
     program: Program, ada: str, home: Path, command: tuple[str, ...]
 ) -> None:
-    done = program("chat", "Ada", "-m", "Hello", "--json").json
+    result = program("chat", "Ada", "-m", "Hello", "--json").json
     library = next(home.rglob("library.db"))
     with sqlite3.connect(library) as connection:
         connection.execute(
-            "UPDATE messages SET status = 'pending', content = '' WHERE id = ?", (done["message_id"],)
+            "UPDATE messages SET status = 'pending', content = '' WHERE id = ?", (result["message_id"],)
         )
     connection.close()
-    journal = library.parent / "streaming" / f"{done['message_id']}.jsonl"
+    journal = library.parent / "streaming" / f"{result['message_id']}.jsonl"
     journal.parent.mkdir(exist_ok=True)
     journal.write_bytes(b'["What was shown", ""]\n' + b"\0" * 4096 + b"\n")
-    told = program(*(done["conversation_id"] if one == "ID" else one for one in command)).err
+    told = program(*(result["conversation_id"] if one == "ID" else one for one in command)).err
     assert journal.with_suffix(".damaged").name in told
-    shown = program("conversation", "show", done["conversation_id"], "--json").json["messages"]
+    shown = program("conversation", "show", result["conversation_id"], "--json").json["messages"]
     assert (shown[2]["content"], shown[2]["status"]) == ("What was shown", "stopped")

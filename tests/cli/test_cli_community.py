@@ -45,7 +45,7 @@ def test_with_nothing_set_up_the_whole_way_works(program: Program, make_card: Ma
         },
     }
     listed = program("market", "list", "--lang", "en", "--json").json
-    assert listed and {one["language"] for one in listed} == {"en"}
+    assert listed and {row["language"] for row in listed} == {"en"}
     card = make_card("Ada", description="A keeper of lights.")
     options = ("--lang", "en", "--intro", "She keeps the light.", "--tag", "cosy")
     identity = program("market", "publish", str(card), *options).out.strip()
@@ -65,17 +65,17 @@ def test_with_nothing_set_up_the_whole_way_works(program: Program, make_card: Ma
 def test_an_official_reply_that_is_too_dear_is_4(program: Program) -> None:
     program("wallet", "show")
     program("admin", "user", "credit", "me@lunalux.local", "--star", "-97", "--luna", "-99")
-    done = program("chat", "Marigold Finch", "-m", "Hi", "--official", "002", "--json", code=4)
-    assert done.error["code"] in {"INSUFFICIENT_FUNDS", "PAYMENT_NOT_SUPPORTED"} and done.out == ""
-    done = program("chat", "Marigold Finch", "-m", "Hi", "--official", "999", "--json", code=5)
-    assert done.error["code"] in {"MODEL_UNKNOWN", "MODEL_NOT_FOUND"}
+    result = program("chat", "Marigold Finch", "-m", "Hi", "--official", "002", "--json", code=4)
+    assert result.error["code"] in {"INSUFFICIENT_FUNDS", "PAYMENT_NOT_SUPPORTED"} and result.out == ""
+    result = program("chat", "Marigold Finch", "-m", "Hi", "--official", "999", "--json", code=5)
+    assert result.error["code"] in {"MODEL_UNKNOWN", "MODEL_NOT_FOUND"}
 
 
 def test_sign_up_in_and_out_over_the_network(remote: Program, served: Served) -> None:
     assert remote("account", "show", "--json", code=3).error["code"] == "UNAUTHORIZED"
     assert remote("wallet", "show", "--json", code=3).error["code"] == "UNAUTHORIZED"
-    done = remote("account", "signup", "ada@example.org", "--json", stdin=f"{PASSWORD}\n").json
-    assert done["confirmed"] is True and done["session"]["signedIn"] is True
+    result = remote("account", "signup", "ada@example.org", "--json", stdin=f"{PASSWORD}\n").json
+    assert result["confirmed"] is True and result["session"]["signedIn"] is True
     assert remote("account", "username", "ada_l", "--json").json["profile"]["username"] == "ada_l"
     shown = remote("account", "show", "--json").json
     assert shown["profile"]["email"] == "ada@example.org" and shown["session"]["local"] is False
@@ -95,16 +95,16 @@ def test_another_device_ends_the_session_with_3(remote: Program, tmp_path: Path)
     secret = {"stdin": f"{PASSWORD}\n"}
     remote("account", "signup", "two@example.org", **secret)
     remote("account", "login", "two@example.org", LUNALUX_HOME=str(tmp_path / "other"), **secret)
-    done = remote("wallet", "redeem", "ANY", "--json", code=3)
-    assert done.error["code"] == "SESSION_TAKEN_OVER"
+    result = remote("wallet", "redeem", "ANY", "--json", code=3)
+    assert result.error["code"] == "SESSION_TAKEN_OVER"
     assert remote("wallet", "show", "--json", code=3).error["code"] == "SESSION_TAKEN_OVER"
 
 
 def test_coupons(remote: Program, served: Served) -> None:
     remote("account", "signup", "coupon@example.org", stdin=f"{PASSWORD}\n")
     code = served.coupon("GIFT-77", 25, "luna")
-    done = remote("wallet", "redeem", f" {code[:4]} -７７", "--json").json
-    assert (done["currency"], done["amount"], done["lunaCoin"]) == ("luna", 25, 125)
+    result = remote("wallet", "redeem", f" {code[:4]} -７７", "--json").json
+    assert (result["currency"], result["amount"], result["lunaCoin"]) == ("luna", 25, 125)
     assert remote("wallet", "redeem", "NOPE", "--json", code=1).error["code"] == "COUPON_INVALID_OR_USED"
     assert remote("wallet", "invites", "--json").json["inviteCode"]
     assert remote("wallet", "settle", "--json").json["settledTimes"] == 0
@@ -153,15 +153,15 @@ def test_publish_in_batches(program: Program, make_card: MakeCard, tmp_path: Pat
         {"path": "bea.png", "lang": "en", "intro": ""},
     ]
     (tmp_path / "batch" / "manifest.json").write_text(json.dumps(entries))
-    done = program("market", "publish", "batch", "--json", code=7).lines
-    assert [one.get("status") for one in done[:-1]] == [
+    result = program("market", "publish", "batch", "--json", code=7).lines
+    assert [one.get("status") for one in result[:-1]] == [
         "published",
         "published",
         "failed",
         "failed",
         "skipped",
     ]
-    assert done[-1]["summary"] == {"published": 2, "skipped": 1, "failed": 2}
+    assert result[-1]["summary"] == {"published": 2, "skipped": 1, "failed": 2}
     again = program("market", "publish", "batch", "--json", code=7).lines
     assert again[-1]["summary"] == {"published": 0, "skipped": 3, "failed": 2}
 
@@ -169,8 +169,8 @@ def test_publish_in_batches(program: Program, make_card: MakeCard, tmp_path: Pat
 def test_publish_needs_language_and_intro(program: Program, make_card: MakeCard) -> None:
     card = str(make_card("Ada"))
     assert program("market", "publish", card, "--intro", "x", "--json", code=2).error["code"] == "USAGE"
-    done = program("market", "publish", card, "--lang", "en", "--json", code=1)
-    assert done.error["code"] == "INTRO_REQUIRED"
+    result = program("market", "publish", card, "--lang", "en", "--json", code=1)
+    assert result.error["code"] == "INTRO_REQUIRED"
 
 
 def test_operators(program: Program, make_card: MakeCard) -> None:
@@ -217,12 +217,12 @@ def test_operators(program: Program, make_card: MakeCard) -> None:
 
 
 def test_serve_tells_misconfiguration_in_a_sentence(program: Program, served: Served) -> None:
-    done = program("serve", "--port", str(served.port), code=1)
-    assert len(done.err.splitlines()) == 1 and str(served.port) in done.err
-    done = program("serve", "--port", "0", HOT_TOP_LIMIT="many", code=1)
-    assert "HOT_TOP_LIMIT" in done.err and len(done.err.splitlines()) == 1
-    done = program("serve", "--port", "0", "--storage", "aws", code=1, SESSION_SECRET="")
-    assert "SESSION_SECRET" in done.err.splitlines()[-1]
+    result = program("serve", "--port", str(served.port), code=1)
+    assert len(result.err.splitlines()) == 1 and str(served.port) in result.err
+    result = program("serve", "--port", "0", HOT_TOP_LIMIT="many", code=1)
+    assert "HOT_TOP_LIMIT" in result.err and len(result.err.splitlines()) == 1
+    result = program("serve", "--port", "0", "--storage", "aws", code=1, SESSION_SECRET="")
+    assert "SESSION_SECRET" in result.err.splitlines()[-1]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="ends by signal")
@@ -258,7 +258,7 @@ def test_the_local_account_is_erased_without_a_password(program: Program, make_c
     before = program("account", "show", "--json").json["profile"]["id"]
     assert program("account", "erase", "--yes", "--json").json == {"userId": before, "erased": True}
     program("account", "show", "--json", code=3)
-    assert [one["name"] for one in program("character", "list", "Ada", "--json").json] == ["Ada"]
+    assert [row["name"] for row in program("character", "list", "Ada", "--json").json] == ["Ada"]
     assert program("account", "login", "--json").json["profile"]["id"] != before
 
 

@@ -79,7 +79,7 @@ def test_in_a_real_bash_a_name_with_a_space_stays_one_word(
         r"COMP_WORDS=(lunalux character show 'Mira\ V'); COMP_CWORD=3",
         '_lunalux_completion lunalux; printf "%s\\n" "${COMPREPLY[@]}"',
     )
-    done = subprocess.run(
+    result = subprocess.run(
         ["bash", "--norc", "-c", "\n".join(lines)],
         capture_output=True,
         text=True,
@@ -87,4 +87,4 @@ def test_in_a_real_bash_a_name_with_a_space_stays_one_word(
         cwd=ROOT,
         check=False,
     )
-    assert done.stdout.splitlines() == [r"Mira\ Vale"], done.stderr
+    assert result.stdout.splitlines() == [r"Mira\ Vale"], result.stderr

@@ -264,8 +264,10 @@ def test_scripts_are_read_by_their_shells(shell: str, tmp_path: Path) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     (tmp_path / "script").write_text(SCRIPTS[shell])
-    done = subprocess.run([shell, "-n", "script"], capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    result = subprocess.run(
+        [shell, "-n", "script"], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
     assert "eval" not in SCRIPTS[shell]
 
 

@@ -36,19 +36,19 @@ def test_a_reply_goes_on_and_is_made_again(program: Program, ada: str) -> None:
 
 
 def test_several_replies_are_kept_and_the_first_is_shown(program: Program, ada: str) -> None:
-    done = program("chat", "Ada", "-m", "Hello", "--replies", "3", "--json", **QUICK).json
-    assert len({one["content"] for one in done["replies"]}) == 3
-    assert done["message_id"] == done["replies"][0]["message_id"]
+    result = program("chat", "Ada", "-m", "Hello", "--replies", "3", "--json", **QUICK).json
+    assert len({reply["content"] for reply in result["replies"]}) == 3
+    assert result["message_id"] == result["replies"][0]["message_id"]
     last = messages(program)[-1]
-    assert last["id"] == done["message_id"] and last["swipes"] == 3
+    assert last["id"] == result["message_id"] and last["swipes"] == 3
     plain = program("chat", "Ada", "-m", "Hello", "--replies", "2", **QUICK).out
     assert "--- 2/2" in plain
 
 
 def test_what_i_might_say_is_printed_and_not_stored(program: Program, ada: str) -> None:
-    done = program("chat", "Ada", "--impersonate", "-m", "I leave", "--json", **QUICK).json
-    assert done["content"] and done["message_id"] is None
-    assert [one["role"] for one in messages(program)] == ["assistant"]
+    result = program("chat", "Ada", "--impersonate", "-m", "I leave", "--json", **QUICK).json
+    assert result["content"] and result["message_id"] is None
+    assert [message["role"] for message in messages(program)] == ["assistant"]
     prompt = program("chat", "Ada", "--impersonate", "-m", "I leave", "--show-prompt").out
     assert "I leave" in prompt
 
@@ -60,7 +60,7 @@ def test_lines_are_stored_without_an_answer(program: Program, ada: str) -> None:
     assert rain["role"] == "system"
     told = program("chat", "Ada", "-m", "Boo!", "--as", "Ghost", "--no-reply")
     assert told.out == "" and "Ghost" in told.err
-    assert [(one["role"], one["name"], one["content"]) for one in messages(program)[1:]] == [
+    assert [(message["role"], message["name"], message["content"]) for message in messages(program)[1:]] == [
         ("user", "Traveller", "I wait."),
         ("system", "Narrator", "It rains."),
         ("assistant", "Ghost", "Boo!"),
@@ -74,9 +74,9 @@ def test_an_instruction_is_sent_and_a_beginning_stands_before_the_reply(program:
     options = ("--instruction", "Be curt, {{char}}.")
     prompt = program("chat", "Ada", "-m", "Hello", *options, "--show-prompt", "--json").json
     assert "Be curt, Ada." in prompt[-1]["content"]
-    done = program("chat", "Ada", "-m", "Hello", *options, "--start-with", "Well,", "--json", **QUICK).json
-    assert done["content"].startswith("Well,")
-    assert all("curt" not in one["content"] for one in messages(program))
+    result = program("chat", "Ada", "-m", "Hello", *options, "--start-with", "Well,", "--json", **QUICK).json
+    assert result["content"].startswith("Well,")
+    assert all("curt" not in message["content"] for message in messages(program))
 
 
 def test_the_request_of_every_kind_of_turn_is_shown(program: Program, ada: str) -> None:
@@ -84,11 +84,11 @@ def test_the_request_of_every_kind_of_turn_is_shown(program: Program, ada: str) 
     before = messages(program)
     model = ("--model", "openai:x", "--show-request", "--preset", "default")
     went_on = program("chat", "Ada", "--continue", *model, OPENAI_API_KEY="k").json
-    assert before[-1]["content"] in [one["content"] for one in went_on["body"]["messages"]]
+    assert before[-1]["content"] in [message["content"] for message in went_on["body"]["messages"]]
     again = program(
         "chat", "Ada", "--regenerate", *model, "--instruction", "Be curt.", OPENAI_API_KEY="k"
     ).json
-    assert before[-1]["content"] not in [one["content"] for one in again["body"]["messages"]]
+    assert before[-1]["content"] not in [message["content"] for message in again["body"]["messages"]]
     assert again["body"]["messages"][-1]["content"] == "Be curt."
     assert messages(program) == before
 
@@ -114,6 +114,8 @@ def test_the_request_of_every_kind_of_turn_is_shown(program: Program, ada: str) 
 def test_what_does_not_go_together_is_said_in_a_sentence(
     program: Program, ada: str, options: tuple[str, ...]
 ) -> None:
-    done = program("chat", "Ada", *options, "--json", code=2)
-    assert done.out == "" and done.error["code"] == "USAGE" and done.error["message"].endswith((".", "?"))
+    result = program("chat", "Ada", *options, "--json", code=2)
+    assert (
+        result.out == "" and result.error["code"] == "USAGE" and result.error["message"].endswith((".", "?"))
+    )
     assert program("conversation", "list", "--json").json == []

@@ -26,17 +26,17 @@ def group(program: Program, make_card: Callable[..., Path]) -> dict[str, Any]:
 
 def test_a_group_is_made_listed_shown_and_talked_with(program: Program, group: dict[str, Any]) -> None:
     assert group["character_id"] is None and group["length"] == 2
-    assert [one["name"] for one in group["group"]["members"]] == ["Ada", "Bela"]
+    assert [member["name"] for member in group["group"]["members"]] == ["Ada", "Bela"]
     (listed,) = program("conversation", "list", "ada", "--json").json
     assert listed["group"] == group["group"] and listed["id"] == group["id"]
     assert "The table (Ada, Bela)" in program("conversation", "list").out
-    done = program("chat", "the table", "-m", "Good evening", "--json").json
-    assert list(done) == [*FIELDS.split(), "speaker", "replies"]
-    assert [one["speaker"] for one in done["replies"]] == ["Ada", "Bela"]
-    assert done["message_id"] == done["replies"][1]["message_id"] and done["character_id"]
+    result = program("chat", "the table", "-m", "Good evening", "--json").json
+    assert list(result) == [*FIELDS.split(), "speaker", "replies"]
+    assert [reply["speaker"] for reply in result["replies"]] == ["Ada", "Bela"]
+    assert result["message_id"] == result["replies"][1]["message_id"] and result["character_id"]
     shown = program("conversation", "show", group["id"], "--json").json["messages"]
     assert [one["name"] for one in shown] == ["Ada", "Bela", "Traveller", "Ada", "Bela"]
-    assert shown[3]["speaker_id"] == done["replies"][0]["character_id"] and shown[2]["speaker_id"] is None
+    assert shown[3]["speaker_id"] == result["replies"][0]["character_id"] and shown[2]["speaker_id"] is None
 
 
 def test_one_member_is_asked(program: Program, group: dict[str, Any]) -> None:
@@ -70,4 +70,6 @@ def test_a_group_chat_goes_out_and_comes_back(
     identity = program("conversation", "import", str(file)).out.strip()
     back = program("conversation", "show", identity, "--json").json
     assert back["group"] == group["group"]
-    assert [one["speaker_id"] for one in back["messages"]][1] == group["group"]["members"][1]["character_id"]
+    assert [message["speaker_id"] for message in back["messages"]][1] == group["group"]["members"][1][
+        "character_id"
+    ]

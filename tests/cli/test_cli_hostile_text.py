@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import select
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from cli_program import Program, environment
+from cli_program import Program, on_a_terminal
 from hostile_text import HOSTILE, PAYLOADS, acting, hostile_backend
 
 from lunalux_core.cards.card import Card
@@ -19,32 +14,6 @@ from lunalux_core.cards.export import export_card
 from lunalux_core.client.failures import refusal
 from lunalux_core.errors import LunaluxError
 from lunalux_tui import i18n
-
-
-def on_a_terminal(home: Path, cwd: Path, *words: str, **variables: str) -> bytes:
-    """What a command writes to the terminal that all its streams are."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lunalux_tui", *words],
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=cwd,
-        env=environment(home, {"TERM": "xterm-256color", **variables}),
-    )
-    os.close(theirs)
-    raw = b""
-    while select.select([ours], [], [], 60)[0]:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        raw += piece
-    os.close(ours)
-    assert process.wait(20) in (0, 1, 2, 3, 4, 5, 6, 7), raw
-    return raw
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ def test_import_reports_every_file_and_a_summary(
     make_card("Cleo", "cards/cleo.charx")
     make_card("Ada", "cards/ada again.png")
     (tmp_path / "cards" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    done = program("import", "cards", "nowhere.png", "--json", code=7)
-    *results, last = done.lines
+    result = program("import", "cards", "nowhere.png", "--json", code=7)
+    *results, last = result.lines
     assert set(last["summary"]) == {"imported", "duplicate", "replaced", "failed", "seconds"}
     assert {k: v for k, v in last["summary"].items() if k != "seconds"} == {
         "imported": 3,
@@ -38,12 +38,16 @@ def test_import_reports_every_file_and_a_summary(
         "replaced": 0,
         "failed": 2,
     }
-    assert all(set(one) == {"path", "status", "id", "name", "spec", "error"} for one in results)
-    assert sorted(one["name"] for one in results if one["status"] == "imported") == ["Ada", "Bea", "Cleo"]
-    assert all(one["error"]["code"] for one in results if one["status"] == "failed")
+    assert all(set(result) == {"path", "status", "id", "name", "spec", "error"} for result in results)
+    assert sorted(result["name"] for result in results if result["status"] == "imported") == [
+        "Ada",
+        "Bea",
+        "Cleo",
+    ]
+    assert all(result["error"]["code"] for result in results if result["status"] == "failed")
     listed = program("character", "list", "--json").json
-    assert sorted(one["name"] for one in listed) == ["Ada", "Bea", "Cleo"]
-    assert all(one["marketBinding"] == {"active": False} for one in listed)
+    assert sorted(row["name"] for row in listed) == ["Ada", "Bea", "Cleo"]
+    assert all(row["marketBinding"] == {"active": False} for row in listed)
 
 
 def test_import_from_a_list_on_stdin_replaces_and_copies(program: Program, make_card: MakeCard) -> None:
@@ -73,8 +77,8 @@ def test_what_an_interrupted_import_reported_is_stored(
     running.send_signal(signal.SIGKILL)
     told += [json.loads(line) for line in running.stdout.read().splitlines() if line.endswith(b"}")]
     running.wait()
-    stored = {one["id"] for one in program("character", "list", "--json").json}
-    reported = {one["id"] for one in told if "id" in one}
+    stored = {row["id"] for row in program("character", "list", "--json").json}
+    reported = {message["id"] for message in told if "id" in message}
     assert reported and reported <= stored
 
 
@@ -119,10 +123,10 @@ def test_a_name_never_leads_out_of_the_export_folder(
     card = make_card("../../etc/ho\nme", "bad.json")
     program("import", str(card))
     (tmp_path / "out").mkdir()
-    (identity,) = [one["id"] for one in program("character", "list", "--json").json]
+    (identity,) = [row["id"] for row in program("character", "list", "--json").json]
     path = Path(program("character", "export", identity, "out", "--json").json["path"])
     assert path.resolve().parent in {tmp_path / "out", Path("out").resolve()} or path.parent == Path("out")
-    assert [one.suffix for one in (tmp_path / "out").iterdir()] == [".png"]
+    assert [path.suffix for path in (tmp_path / "out").iterdir()] == [".png"]
 
 
 def test_delete_takes_the_conversations_along(program: Program, make_card: MakeCard) -> None:
@@ -142,10 +146,12 @@ def test_validate_reports_departures_and_unreadable_files(
     odd.write_text(json.dumps({"spec": "chara_card_v2", "spec_version": "2.0", "data": {"name": 5}}))
     bad = tmp_path / "bad.json"
     bad.write_text("{")
-    done = program("character", "validate", str(good), str(odd), str(bad), "--json", code=7)
-    first, second, third = done.json
-    assert first["valid"] and not [one for one in first["departures"] if one["level"] == "error"]
-    assert not second["valid"] and {"data.name"} <= {one["path"] for one in second["departures"]}
+    result = program("character", "validate", str(good), str(odd), str(bad), "--json", code=7)
+    first, second, third = result.json
+    assert first["valid"] and not [
+        departure for departure in first["departures"] if departure["level"] == "error"
+    ]
+    assert not second["valid"] and {"data.name"} <= {departure["path"] for departure in second["departures"]}
     assert third["spec"] is None and third["departures"][0]["code"] == "CARD_BAD_JSON"
     assert program("character", "validate", str(good)).code == 0
 
@@ -179,21 +185,21 @@ BOOK = {
 def test_worldbook_test_tells_what_and_why(program: Program, tmp_path: Path) -> None:
     book = tmp_path / "book.json"
     book.write_text(json.dumps(BOOK))
-    done = program("worldbook", "test", str(book), "--text", "a dragon", "--json").json
-    assert set(done) == {"activated", "skipped", "before", "after", "at_depth", "tokens"}
+    result = program("worldbook", "test", str(book), "--text", "a dragon", "--json").json
+    assert set(result) == {"activated", "skipped", "before", "after", "at_depth", "tokens"}
     fields = "uid comment order position depth role pass key reason tokens content"
-    assert all(set(one) == set(fields.split()) for one in done["activated"])
-    assert [one["uid"] for one in done["activated"]] == [1, 0]
+    assert all(set(entry) == set(fields.split()) for entry in result["activated"])
+    assert [entry["uid"] for entry in result["activated"]] == [1, 0]
     off = ("--settings", '{"recursive": false}')
     only = program("worldbook", "test", str(book), "--text", "a dragon", *off, "--json").json
-    assert [one["uid"] for one in only["activated"]] == [0]
+    assert [entry["uid"] for entry in only["activated"]] == [0]
     messages = tmp_path / "messages.json"
     messages.write_text(json.dumps([{"role": "user", "name": "Bo", "content": "the tower"}]))
-    done = program("worldbook", "test", str(book), "--messages", str(messages), "--json").json
-    assert [one["uid"] for one in done["activated"]] == [1]
+    result = program("worldbook", "test", str(book), "--messages", str(messages), "--json").json
+    assert [entry["uid"] for entry in result["activated"]] == [1]
     assert [
-        one["uid"]
-        for one in program("worldbook", "test", str(book), "--json", stdin="tower").json["activated"]
+        entry["uid"]
+        for entry in program("worldbook", "test", str(book), "--json", stdin="tower").json["activated"]
     ] == [1]
     assert program("worldbook", "test", str(book), "--settings", "[", "--json", code=5).error["code"]
 
@@ -208,7 +214,7 @@ def test_shelves_import_switch_export_delete(program: Program, tmp_path: Path) -
     for kind, path in (("worldbook", book), ("regex", script), ("preset", preset)):
         (stored,) = program(kind, "import", str(path), "--json").json
         assert program(kind, "disable", stored["id"], "--json").json["enabled"] is False
-        listed = {one["id"]: one for one in program(kind, "list", "--json").json}
+        listed = {row["id"]: row for row in program(kind, "list", "--json").json}
         assert listed[stored["id"]]["enabled"] is False
         assert program(kind, "enable", stored["name"], "--json").json["enabled"] is True
         program(kind, "export", stored["id"], f"{kind}.out.json")
@@ -219,12 +225,12 @@ def test_shelves_import_switch_export_delete(program: Program, tmp_path: Path) -
 
 def test_built_in_presets_are_shown_and_put_in_use(program: Program) -> None:
     listed = program("preset", "list", "--json").json
-    assert [one["id"] for one in listed if one["enabled"]] == ["mirror_realm"]
+    assert [row["id"] for row in listed if row["enabled"]] == ["mirror_realm"]
     program("preset", "enable", "default")
     assert program("settings", "get", "chat.preset", "--json").json["value"] == "default"
     shown = program("preset", "show", "default", "--json").json
     assert shown["slots"][0]["identifier"] == "main" and shown["slots"][0]["role"] == "system"
-    assert shown["tokens"] == sum(one["tokens"] for one in shown["slots"] if one["enabled"]) > 0
+    assert shown["tokens"] == sum(slot["tokens"] for slot in shown["slots"] if slot["enabled"]) > 0
 
 
 def test_regex_test(program: Program, tmp_path: Path) -> None:
@@ -232,17 +238,17 @@ def test_regex_test(program: Program, tmp_path: Path) -> None:
     script.write_text(
         json.dumps({"scriptName": "Loud", "findRegex": "/a/g", "replaceString": "A", "placement": [2]})
     )
-    done = program("regex", "test", str(script), "--json", stdin="banana").json
-    assert done == {"text": "bAnAnA", "applied": ["Loud"], "skipped": []}
+    result = program("regex", "test", str(script), "--json", stdin="banana").json
+    assert result == {"text": "bAnAnA", "applied": ["Loud"], "skipped": []}
 
 
 @pytest.mark.parametrize("kind", ["worldbook", "regex", "macro", "preset"])
 def test_scenarios_give_one_result_each(program: Program, vectors: Path, kind: str) -> None:
     file = {"worldbook": "worldinfo", "regex": "regex", "macro": "macros", "preset": "prompt"}[kind]
     path = vectors / f"{file}.json"
-    done = program(kind, "test", "--scenarios", str(path)).json
+    result = program(kind, "test", "--scenarios", str(path)).json
     given = json.loads(path.read_text("utf-8"))
-    assert len(done) == (len(given) if isinstance(given, list) else 1)
+    assert len(result) == (len(given) if isinstance(given, list) else 1)
 
 
 def test_backup_and_restore(program: Program, make_card: MakeCard, tmp_path: Path) -> None:
@@ -329,8 +335,8 @@ def test_the_library_goes_to_sillytavern_and_comes_back(
     program: Program, make_card: MakeCard, tmp_path: Path, home: Path
 ) -> None:
     program("import", str(make_card("Ada")))
-    done = program("backup", "--format", "sillytavern", "all.zip", "--json").json
-    assert done["characters"] == 1
+    result = program("backup", "--format", "sillytavern", "all.zip", "--json").json
+    assert result["characters"] == 1
     program("backup", "--format", "narratium", "all.json")
     program("backup", "--format", "nothing", "x", code=2)
     for file in ("all.zip", "all.json"):
@@ -360,12 +366,12 @@ def test_a_worldbook_is_bound_to_a_conversation(
 
 def test_a_dry_run_says_that_nothing_was_stored(program: Program, make_card: MakeCard) -> None:
     card = make_card("Ada")
-    done = program("import", str(card), "--dry-run")
-    assert done.out.startswith("would import\tcard\t\tAda\t") and "Nothing was stored" in done.err
+    result = program("import", str(card), "--dry-run")
+    assert result.out.startswith("would import\tcard\t\tAda\t") and "Nothing was stored" in result.err
     row, last = program("import", str(card), "--dry-run", "--json").lines
     assert (row["status"], row["id"], last["summary"]["dry_run"]) == ("would import", None, True)
     assert program("character", "list", "--json").json == [] or all(
-        one["name"] != "Ada" for one in program("character", "list", "--json").json
+        row["name"] != "Ada" for row in program("character", "list", "--json").json
     )
     stored = program("import", str(card), "--json").lines[0]
     row = program("import", str(card), "--dry-run", "--on-duplicate", "replace", "--json").lines[0]
@@ -386,8 +392,8 @@ def test_a_file_with_several_chats_becomes_several_conversations(
     (tmp_path / "all.json").write_text(json.dumps({"type": "risuAllChats", "ver": 2, "data": chats}))
     first, second = program("conversation", "import", "all.json", "--character", "Ada").out.split()
     assert program("conversation", "show", second, "--json").json["messages"][0]["content"] == "Two"
-    done = program("conversation", "import", "all.json", "--character", "Ada", "--json").json
-    assert len(done["others"]) == 1 and done["id"] not in (first, second)
+    result = program("conversation", "import", "all.json", "--character", "Ada", "--json").json
+    assert len(result["others"]) == 1 and result["id"] not in (first, second)
 
 
 def test_odd_paths_are_told_like_files_that_are_not_there(program: Program) -> None:
@@ -416,9 +422,9 @@ def test_a_replaced_character_has_the_files_of_its_new_card_and_leaves_none(
 def test_a_wild_setting_stops_no_command(program: Program, home: Path, value: str) -> None:
     (home / "config").mkdir(parents=True)
     (home / "config" / "config.toml").write_text(f"[chat]\ncontext_tokens = {value}\ntemperature = {value}\n")
-    done = program("settings", "get", "chat.context_tokens")
-    assert done.out.strip() == "8192" and "chat.context_tokens" in done.err
-    checks = {one["name"]: one for one in program("doctor", "--json", code=None).json["checks"]}
+    result = program("settings", "get", "chat.context_tokens")
+    assert result.out.strip() == "8192" and "chat.context_tokens" in result.err
+    checks = {check["name"]: check for check in program("doctor", "--json", code=None).json["checks"]}
     assert (
         checks["configuration"]["status"] == "warn"
         and "chat.temperature" in checks["configuration"]["detail"]

@@ -65,7 +65,7 @@ def test_search(program: Program) -> None:
 def test_list_and_show_from_disk(program: Program) -> None:
     unreachable = {"LUNALUX_API_URL": ""}
     listed = program("market", "list", "--limit", "3", "--json", **unreachable).json
-    assert [one["id"] for one in listed] == ["en0", "en1", "en2"]
+    assert [row["id"] for row in listed] == ["en0", "en1", "en2"]
     assert program("market", "show", "zh3", "--json").json["name"] == "夜狼 3"
     assert program("market", "show", "nobody", "--json", code=5).error["code"] == "CHARACTER_NOT_IN_LISTS"
 
@@ -78,7 +78,7 @@ def test_a_warm_search_loads_nothing_heavy(home: Path) -> None:
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
         "print(json.dumps(sorted({m.partition('.')[0] for m in sys.modules})))"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
         text=True,
@@ -86,4 +86,4 @@ def test_a_warm_search_loads_nothing_heavy(home: Path) -> None:
         env=environment(home),
         check=True,
     )
-    assert not HEAVY & set(json.loads(done.stdout.splitlines()[-1]))
+    assert not HEAVY & set(json.loads(result.stdout.splitlines()[-1]))

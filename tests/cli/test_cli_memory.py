@@ -53,7 +53,7 @@ def test_a_memory_is_written_found_corrected_and_forgotten(program: Program, cha
     assert (made["status"], made["made_by"], made["sources"]) == ("fresh", "person", [])
     fact = program("memory", "add", chat, "--text", "Marigold fears the sea.", "--pin").out.strip()
     rows = program("memory", "list", chat, "--json").json
-    assert [one["id"] for one in rows] == [fact, made["id"]]
+    assert [row["id"] for row in rows] == [fact, made["id"]]
     assert program("memory", "show", chat, "harb", "--json").json == made
     assert program("memory", "show", chat, made["id"][:6].upper(), "--json").json == made
     near = program("memory", "show", chat, "harbuor", "--json", code=5)
@@ -66,7 +66,7 @@ def test_a_memory_is_written_found_corrected_and_forgotten(program: Program, cha
     assert hit["id"] == made["id"]
     assert program("memory", "delete", chat, "Harbour", "--json", code=2).error["code"] == "USAGE"
     assert program("memory", "delete", chat, "Harbour", "--yes", "--json").json["deleted"] is True
-    assert [one["id"] for one in program("memory", "list", chat, "--json").json] == [fact]
+    assert [row["id"] for row in program("memory", "list", chat, "--json").json] == [fact]
 
 
 def test_a_marked_message_brings_its_words_and_bad_ranges_are_refused(program: Program, chat: str) -> None:
@@ -90,15 +90,15 @@ def test_memories_go_out_as_a_worldbook_and_come_back_whole(
     before = program("memory", "list", chat, "--json").json
     program("memory", "export", chat, "memories.json")
     entries = json.loads((tmp_path / "memories.json").read_text("utf-8"))["entries"]
-    (summary,) = (one for one in entries.values() if one["comment"] == "Harbour")
+    (summary,) = (entry for entry in entries.values() if entry["comment"] == "Harbour")
     assert (summary["stmemorybooks"], summary["STMB_start"], summary["STMB_end"]) == (True, 1, 3)
     assert (summary["key"], summary["content"]) == (["harbour"], "They met.")
     assert program("memory", "import", chat, "memories.json", "--json").json == []
-    for one in before:
-        program("memory", "delete", chat, one["id"], "--yes")
+    for item in before:
+        program("memory", "delete", chat, item["id"], "--yes")
     program("memory", "import", chat, "memories.json")
     after = program("memory", "list", chat, "--json").json
-    assert [{**one, "id": ""} for one in after] == [{**one, "id": ""} for one in before]
+    assert [{**item, "id": ""} for item in after] == [{**item, "id": ""} for item in before]
     program("memory", "export", chat, "memories.md")
     assert program("memory", "import", chat, "memories.md", "--json").json == []
     assert (
@@ -125,8 +125,13 @@ def test_a_book_of_memory_books_finds_its_messages(program: Program, chat: str, 
         }
     }
     (tmp_path / "book.json").write_text(json.dumps(book), encoding="utf-8")
-    done = program("memory", "import", chat, "book.json", "--json")
-    lamp, far = done.json
+    result = program("memory", "import", chat, "book.json", "--json")
+    lamp, far = result.json
     assert (lamp["title"], lamp["kind"], lamp["keywords"]) == ("[01] Lamp", "summary", ["lamp"])
     assert (lamp["from"], lamp["to"]) == (path[0]["id"], path[2]["id"])
-    assert far["from"] is None and "not here" in done.err and "switched off" in done.err
+    assert far["from"] is None and "not here" in result.err and "switched off" in result.err
+
+
+def test_the_practice_model_writes_nothing_and_says_so(program: Program, chat: str) -> None:
+    refused = program("memory", "write", chat, "--all", "--json", code=1)
+    assert refused.error["code"] == "MEMORY_NO_WRITER" and "--model" in refused.error["hint"]

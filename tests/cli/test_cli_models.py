@@ -105,10 +105,10 @@ def test_how_a_reply_ended_is_told_and_kept(
     program: Program, server: Server, ada: None, word: str | None, finish: str, told: str
 ) -> None:
     server.replies["m"] = chunks("The rain ", "has", finish=word)
-    done = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", **variables(server))
-    assert (done.json["content"], done.json["finish"]) == ("The rain has", finish)
-    assert told in done.err and bool(done.err) == bool(told)
-    shown = program("conversation", "show", done.json["conversation_id"], "--json").json["messages"][-1]
+    result = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", **variables(server))
+    assert (result.json["content"], result.json["finish"]) == ("The rain has", finish)
+    assert told in result.err and bool(result.err) == bool(told)
+    shown = program("conversation", "show", result.json["conversation_id"], "--json").json["messages"][-1]
     assert (shown["finish"], shown["status"]) == (finish, "done")
     plain = program("chat", "Ada", "-m", "x", "--model", "openai:m", **variables(server))
     assert plain.out == "The rain has\n" and told in plain.err
@@ -118,8 +118,8 @@ def test_thoughts_with_only_their_closing_mark_are_taken_back(
     program: Program, server: Server, ada: None
 ) -> None:
     server.replies["m"] = chunks("She is late.", "\n</thi", "nk>\n\nThe rain", " has stopped.")
-    done = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", **variables(server)).json
-    assert (done["content"], done["thinking"]) == ("The rain has stopped.", "She is late.")
+    result = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", **variables(server)).json
+    assert (result["content"], result["thinking"]) == ("The rain has stopped.", "She is late.")
     program("chat", "Ada", "-m", "y", "--model", "openai:m", "--json", **variables(server))
     assert "She is late." not in json.dumps(server.asked[-1]["messages"])
     server.replies["m"] = (
@@ -131,8 +131,8 @@ def test_thoughts_with_only_their_closing_mark_are_taken_back(
 
 def test_a_reply_that_was_sent_as_thoughts_is_the_reply(program: Program, server: Server, ada: None) -> None:
     server.replies["m"] = chunks(reasoning_content="The rain has stopped.")
-    done = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", **variables(server)).json
-    assert (done["content"], done["thinking"], done["finish"]) == ("The rain has stopped.", "", "stop")
+    result = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", **variables(server)).json
+    assert (result["content"], result["thinking"], result["finish"]) == ("The rain has stopped.", "", "stop")
     plain = program("chat", "Ada", "-m", "x", "--model", "openai:m", **variables(server))
     assert plain.out == "The rain has stopped.\n" and plain.err == ""
 
@@ -142,8 +142,8 @@ def test_a_refusal_in_mid_stream_keeps_the_words_and_is_a_failure(
 ) -> None:
     refusal = json.dumps({"object": "error", "message": "CUDA out of memory"}).encode()
     server.replies["m"] = chunks("The rain has", finish=None) + b"data: " + refusal + b"\n\n"
-    done = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", code=1, **variables(server))
-    assert done.error["code"] == "MODEL_SERVER_ERROR" and "CUDA out of memory" in done.error["message"]
+    result = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", code=1, **variables(server))
+    assert result.error["code"] == "MODEL_SERVER_ERROR" and "CUDA out of memory" in result.error["message"]
     (one,) = program("conversation", "list", "--json").json
     last = program("conversation", "show", one["id"], "--json").json["messages"][-1]
     assert (last["content"], last["status"]) == ("The rain has", "failed")
@@ -161,10 +161,10 @@ def test_options_of_a_model_are_saved_and_obeyed(
     saved = tomllib.loads((home / "config" / "config.toml").read_text())["models"]["mine"]
     assert (saved["timeout"], saved["stream"], saved["post_process"]) == (40, False, "single")
     assert saved["thinking_marks"] == ["<<", ">>"]
-    done = program("chat", "Ada", "-m", "Hello", "--model", "mine", "--json").json
-    assert (done["content"], done["thinking"]) == ("Stopped.", "She is late.")
+    result = program("chat", "Ada", "-m", "Hello", "--model", "mine", "--json").json
+    assert (result["content"], result["thinking"]) == ("Stopped.", "She is late.")
     asked = server.asked[-1]
-    assert asked["stream"] is False and [one["role"] for one in asked["messages"]] == ["user"]
+    assert asked["stream"] is False and [message["role"] for message in asked["messages"]] == ["user"]
     wrong = program(
         *("model", "add", "x", "--provider", "openai", "--model", "m", "--post-process", "odd", "--json"),
         code=2,
@@ -182,10 +182,10 @@ def test_a_bad_option_of_a_model_is_named_and_the_rest_works(
         f'[models.mine]\nprovider = "openai"\nmodel = "m"\nbase_url = "{server.url}"\n'
         'timeout = "long"\nstream = 5\npost_process = "odd"\nthinking_marks = ["a"]\n'
     )
-    done = program("chat", "Ada", "-m", "Hello", "--model", "mine", "--json")
-    assert done.json["content"] == "Good."
+    result = program("chat", "Ada", "-m", "Hello", "--model", "mine", "--json")
+    assert result.json["content"] == "Good."
     for key in ("timeout", "stream", "post_process", "thinking_marks"):
-        assert f"models.mine.{key}" in done.err
+        assert f"models.mine.{key}" in result.err
 
 
 def test_a_redirect_on_the_same_server_is_followed_with_its_words(
@@ -207,13 +207,13 @@ def test_a_redirect_elsewhere_is_told_and_gets_no_key(program: Program, server: 
         ("302", f"{server.url}/y"),
         ("301", "https://h.example/z?q=1"),
     ):
-        done = program(
+        result = program(
             *("chat", "Ada", "-m", "x", "--model", f"openai:to:{status}:{target}", "--json"),
             code=1,
             **variables(server),
         )
-        assert done.error["code"] == "MODEL_REDIRECTED"
-        assert target.partition("?")[0] in done.error["message"] and "?" not in done.error["message"]
+        assert result.error["code"] == "MODEL_REDIRECTED"
+        assert target.partition("?")[0] in result.error["message"] and "?" not in result.error["message"]
     other.close()
     assert other.asked == [] and len(server.asked) == 3
 
@@ -241,9 +241,9 @@ def test_what_stands_in_the_way_is_named(program: Program, server: Server, ada: 
     url, more, words = NAMED[name]
     url = url.format(port=server.url.rpartition(":")[2].partition("/")[0])
     environ = {**variables(server), "OPENAI_BASE_URL": url, "NO_PROXY": "", "no_proxy": "", **more}
-    done = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", code=None, **environ)
-    assert done.code in {1, 2, 6} and words in done.error["message"] and "secret" not in done.err
-    assert done.error["code"] in {"MODEL_UNREACHABLE", "MODEL_PROXY_UNUSABLE"}
+    result = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", code=None, **environ)
+    assert result.code in {1, 2, 6} and words in result.error["message"] and "secret" not in result.err
+    assert result.error["code"] in {"MODEL_UNREACHABLE", "MODEL_PROXY_UNUSABLE"}
 
 
 @pytest.mark.parametrize(
@@ -264,8 +264,8 @@ def test_odd_variables_never_stop_the_program(
     """The name cannot be resolved: that, and nothing about a variable, is what is told."""
     place = {"OPENAI_BASE_URL": "https://no-such-host.invalid/v1"}
     everything = {**variables(server), **place, **environ}
-    done = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", code=6, **everything)
-    assert (done.error["code"], "cannot be found" in done.error["message"]) == ("MODEL_UNREACHABLE", True)
+    result = program("chat", "Ada", "-m", "x", "--model", "openai:m", "--json", code=6, **everything)
+    assert (result.error["code"], "cannot be found" in result.error["message"]) == ("MODEL_UNREACHABLE", True)
 
 
 @pytest.fixture
@@ -310,14 +310,14 @@ def test_a_certificate_of_ones_own_counts_also_on_this_machine(
     server.replies["m"] = chunks("Good.")
     server.encrypt(certificate)
     say = ("chat", "Ada", "-m", "x", "--model", "openai:m", "--json")
-    done = program(*say, code=6, **variables(server))
-    assert done.error["code"] == "MODEL_UNREACHABLE" and "certificate" in done.error["message"]
+    result = program(*say, code=6, **variables(server))
+    assert result.error["code"] == "MODEL_UNREACHABLE" and "certificate" in result.error["message"]
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
-        done = program(*say, **variables(server), **{name: str(certificate)})
-        assert done.json["content"] == "Good."
+        result = program(*say, **variables(server), **{name: str(certificate)})
+        assert result.json["content"] == "Good."
     plain = {**variables(server), "OPENAI_BASE_URL": server.url.replace("https:", "http:")}
-    done = program(*say, code=None, **plain)
-    assert done.error["code"] == "MODEL_UNREACHABLE" and "encryption" in done.error["message"]
+    result = program(*say, code=None, **plain)
+    assert result.error["code"] == "MODEL_UNREACHABLE" and "encryption" in result.error["message"]
 
 
 # -- parameters, and the request as it is ---------------------------------------------------------------
@@ -333,22 +333,22 @@ def test_the_request_is_shown_with_its_keys_hidden_and_not_sent(
         *("--header", "X-Title: Moon", "--header", "X-Api-Key: secret-word", "--reasoning-effort", "high"),
         *("--key-env", "MINE_KEY"),
     )
-    done = program(
+    result = program(
         *("chat", "Ada", "-m", "Hi", "--model", "mine", "--show-request"),
         *("--set", "top_k=7", "--set", "grammar=root"),
         MINE_KEY="sk-mine-0123456789",
         LUNALUX_LANG="en",
     )
-    shown = done.json
+    shown = result.json
     assert list(shown) == ["method", "url", "headers", "body"] and shown["method"] == "POST"
     assert shown["url"] == f"{server.url}/chat/completions"
     headers = {name.lower(): value for name, value in shown["headers"].items()}
     assert headers["authorization"] == "***" == headers["x-api-key"] and headers["x-title"] == "Moon"
-    assert "secret-word" not in done.out and "sk-mine" not in done.out
+    assert "secret-word" not in result.out and "sk-mine" not in result.out
     body = shown["body"]
     assert (body["min_p"], body["top_k"], body["stop"]) == (0.05, 7, ["END", "Ada:"])
     assert body["reasoning"] == {"effort": "high"} and body["provider"] == {"order": ["a"]}
-    assert "grammar" not in body and "stream_options" not in body and "grammar" in done.err
+    assert "grammar" not in body and "stream_options" not in body and "grammar" in result.err
     assert "Hi" in body["messages"][-1]["content"] and server.asked == []
     (one,) = program("conversation", "list", "--json").json
     assert len(program("conversation", "show", one["id"], "--json").json["messages"]) == 1
@@ -367,16 +367,16 @@ def test_a_turn_tells_tokens_speed_and_what_it_cost(program: Program, server: Se
     server.replies["m"] = chunks("The rain ", "falls.") + b"data: " + event + b"\n\ndata: [DONE]\n\n"
     add = ("model", "add", "mine", "--provider", "openai", "--model", "m", "--base-url", server.url)
     program(*add, "--price", "10,1,20")
-    done = program("chat", "Ada", "-m", "Hi", "--model", "mine", "--set", "temperature=0.1", "--json").json
-    assert done["usage"] == {
+    result = program("chat", "Ada", "-m", "Hi", "--model", "mine", "--set", "temperature=0.1", "--json").json
+    assert result["usage"] == {
         "prompt_tokens": 1000,
         "cached_tokens": 400,
         "completion_tokens": 100,
         "thinking_tokens": 30,
         "estimated": False,
     }
-    assert done["cost"] == {"amount": 0.0084, "currency": "USD", "source": "person"}
-    assert done["speed"]["first_token_s"] >= 0 and server.asked[0]["temperature"] == 0.1
+    assert result["cost"] == {"amount": 0.0084, "currency": "USD", "source": "person"}
+    assert result["speed"]["first_token_s"] >= 0 and server.asked[0]["temperature"] == 0.1
     program(*add)
     again = program("chat", "Ada", "-m", "Hi", "--model", "mine", "--json").json
     assert again["cost"] is None and server.asked[1]["temperature"] == 1.0

@@ -51,3 +51,130 @@ def test_a_tag_for_somebody_who_is_not_there_tags_nobody(program: Program) -> No
     assert program("tag", "list", "--json").json == []
     near = program("tag", "delete", "new", "--yes", "--json", code=5, LUNALUX_LANG="zh").error
     assert near["code"] == "TAG_NOT_FOUND" and "标签" in near["message"]
+
+
+def test_personas_are_made_changed_and_played(program: Program, tmp_path: Path) -> None:
+    made = program("persona", "add", "Robin Hood", "--description", "An archer.", "--json").json
+    assert made == {
+        "id": made["id"],
+        "name": "Robin Hood",
+        "description": "An archer.",
+        "chosen": True,
+        "worldbook": None,
+    }
+    program("persona", "add", "Marian", "--description", "-", stdin="Quick\nand kind.\n")
+    assert program("persona", "show", "mar", "--json").json["description"] == "Quick\nand kind."
+    book = tmp_path / "Sherwood.json"
+    book.write_text('{"entries": {"0": {"uid": 0, "key": ["oak"], "content": "Old."}}}', encoding="utf-8")
+    program("worldbook", "import", str(book))
+    edited = program("persona", "edit", "hood", "--name", "Robin", "--worldbook", "Sherwood", "--json").json
+    assert edited["name"] == "Robin" and edited["worldbook"] == "Sherwood"
+    assert edited["description"] == "An archer.", "what is not named stays"
+    assert program("persona", "edit", "Robin", "--worldbook", "", "--json").json["worldbook"] is None
+
+    said = program("chat", program("character", "list", "--json").json[0]["name"], "-m", "Hi", "--json").json
+    place = said["conversation_id"]
+    assert program("persona", "use", "Marian", "--conversation", place, "--json").json["chosen"] is False
+    shown = program(
+        "chat", said["character_id"], "-m", "I am {{user}}", "--conversation", place, "--show-prompt"
+    )
+    assert "I am Marian" in shown.out
+    assert program("persona", "use", "Marian", "--json").json["chosen"] is True
+    assert [row["chosen"] for row in program("persona", "list", "--json").json] == [False, True]
+    assert program("persona", "delete", "Robin", code=2).out == ""
+    assert program("persona", "delete", "Robin", "--yes", "--json").json["deleted"] is True
+    missing = program("persona", "show", "Marion", "--json", code=5).error
+    assert missing["code"] == "PERSONA_NOT_FOUND" and "Marian" in missing["hint"]
+    assert program("persona", "add", " ", "--json", code=1).error["code"] == "PERSONA_NAMELESS"
+
+
+def test_the_authors_note_is_set_and_sent(program: Program) -> None:
+    name = program("character", "list", "--json").json[0]["name"]
+    said = program("chat", name, "-m", "Hi", "--json").json
+    place = said["conversation_id"]
+    assert program("note", "show", place, "--json").json == {
+        "conversation_id": place,
+        "text": "",
+        "position": "in_chat",
+        "depth": 4,
+        "role": "system",
+        "interval": 1,
+        "scan": False,
+    }
+    program("note", "set", place, "--text", "Rain on slate.", "--depth", "0", "--role", "user")
+    note = program("note", "set", place, "--scan", "--json").json
+    assert (note["text"], note["depth"], note["role"], note["scan"]) == ("Rain on slate.", 0, "user", True)
+    prompt = program("chat", name, "-m", "And?", "--conversation", place, "--show-prompt").out
+    assert "Rain on slate." in prompt
+    program("note", "set", place, "--interval", "0")
+    assert (
+        "Rain on slate." not in program("chat", name, "-m", "?", "--conversation", place, "--show-prompt").out
+    )
+    assert program("note", "set", place, "--depth", "-1", "--json", code=2).error["code"] == "USAGE"
+    assert program("note", "set", place, "--role", "narrator", "--json", code=2).error["code"] == "USAGE"
+    assert program("note", "show", "nowhere", "--json", code=5).error["code"] == "CONVERSATION_NOT_FOUND"
+
+
+def test_places_are_marked_and_conversations_pinned(program: Program, tmp_path: Path) -> None:
+    name = program("character", "list", "--json").json[0]["name"]
+    first = program("chat", name, "-m", "Hi", "--json").json["conversation_id"]
+    second = program("chat", name, "--new", "-m", "Again", "--json").json["conversation_id"]
+    assert [row["id"] for row in program("conversation", "list", "--json").json] == [second, first]
+    assert program("conversation", "pin", first, "--json").json["pinned"] is True
+    rows = program("conversation", "list", "--json").json
+    assert [(row["id"], row["pinned"]) for row in rows] == [(first, True), (second, False)]
+    last = program("chat", name, "-m", "On", "--json").json
+    assert last["conversation_id"] == second, "a pin says nothing about which was used last"
+    program("conversation", "pin", first, "--off")
+    assert [row["id"] for row in program("conversation", "list", "--json").json] == [second, first]
+
+    messages = program("conversation", "show", first, "--json").json["messages"]
+    (row,) = program("conversation", "mark", first, messages[1]["id"], "--name", "the  storm", "--json").json
+    assert (row["id"], row["name"], row["shown"]) == (messages[1]["id"], "the storm", True)
+    program("conversation", "mark", first, "--name", "now")
+    assert [row["name"] for row in program("conversation", "mark", first, "--json").json] == [
+        "the storm",
+        "now",
+    ]
+    shown = program("conversation", "show", first, "--json").json["messages"]
+    assert [one["mark"] for one in shown] == [None, "the storm", "now"]
+
+    program("conversation", "export", first, "story.jsonl")
+    lines = (tmp_path / "story.jsonl").read_text(encoding="utf-8").splitlines()
+    assert '"bookmark_link": "the storm"' in lines[2]
+    program("conversation", "mark", first, messages[1]["id"], "--off")
+    program("conversation", "export", first, "story.json")
+    for file, marks in (("story.jsonl", ["the storm", "now"]), ("story.json", ["now"])):
+        done = program("conversation", "import", file, "--character", name, "--json").json
+        again = done["conversation_id"] if "conversation_id" in done else done["id"]
+        assert [row["name"] for row in program("conversation", "mark", again, "--json").json] == marks
+    gone = program("conversation", "mark", first, "nothing", "--name", "x", "--json", code=5)
+    assert gone.error["code"] == "MESSAGE_NOT_FOUND"
+
+
+def test_a_card_comes_from_an_address(program: Program, make_card: Callable[..., Path]) -> None:
+    import threading
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    card = make_card("Ada")
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(card.parent))
+    )
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/Ada.png"
+    try:
+        refused, summary = program("import", url, "--json", code=7).lines
+        assert refused["path"] == url and refused["error"]["code"] == "ADDRESS_PRIVATE"
+        assert "--allow-private" in program("import", url, code=7).err
+        assert summary["summary"]["failed"] == 1
+        done, _ = program("import", "-", "--allow-private", "--json", stdin=f"{url}\n").lines
+        assert (done["path"], done["status"], done["name"]) == (url, "imported", "Ada")
+        page = url.rpartition("/")[0] + "/"
+        told = program("import", page, "--allow-private", code=7, LUNALUX_LANG="zh")
+        assert "网页" in told.err and len(told.err.strip().splitlines()) == 2
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -19,8 +19,8 @@ def ada(program: Program, make_card: MakeCard) -> str:
 
 
 def body(program: Program, *options: str) -> dict[str, object]:
-    done = program("chat", "Ada", "-m", "Hi", *options, "--show-request", OPENAI_API_KEY="k")
-    found: dict[str, object] = done.json["body"]
+    result = program("chat", "Ada", "-m", "Hi", *options, "--show-request", OPENAI_API_KEY="k")
+    found: dict[str, object] = result.json["body"]
     return found
 
 
@@ -98,13 +98,13 @@ def test_sillytaverns_profiles_come_in_and_none_is_switched_on(program: Program,
     manager = {"selectedProfile": "a", "profiles": rows}
     path = tmp_path / "settings.json"
     path.write_text(json.dumps({"extension_settings": {"connectionManager": manager}}))
-    done = program("profile", "import", str(path), "--json")
-    assert [(row["name"], row["model"], row["in_use"]) for row in done.json] == [
+    result = program("profile", "import", str(path), "--json")
+    assert [(row["name"], row["model"], row["in_use"]) for row in result.json] == [
         ("Local", "m", []),
         ("Two", "", []),
     ]
-    assert done.json[1]["templates"] == {"instruct": "ChatML"}
-    assert "S3CRET" not in done.out + done.err and "Local was in use there" in done.err
+    assert result.json[1]["templates"] == {"instruct": "ChatML"}
+    assert "S3CRET" not in result.out + result.err and "Local was in use there" in result.err
     program("profile", "add", "Two", "--set", "seed=1")
     again = program("profile", "import", str(path), "--json").json
     assert [row["name"] for row in again] == ["Local", "Two (2)"]

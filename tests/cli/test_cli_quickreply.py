@@ -76,7 +76,10 @@ def test_replies_run_by_label_and_call_each_other(program: Program, imported: st
 def test_old_slots_become_a_set(program: Program, tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text(json.dumps(SLOTS), encoding="utf-8")
     (row,) = program("quickreply", "import", "old.json", "--json").json
-    assert [(one["label"], one["hidden"]) for one in row["replies"]] == [("one", False), ("second", True)]
+    assert [(reply["label"], reply["hidden"]) for reply in row["replies"]] == [
+        ("one", False),
+        ("second", True),
+    ]
     assert program("quickreply", "run", "Old", "one").out == "old\n"
     program("quickreply", "export", "Old", "new.json")
     written = json.loads((tmp_path / "new.json").read_text("utf-8"))

@@ -101,16 +101,16 @@ def test_a_value_that_a_setting_does_not_take_is_wrong_usage(program: Program) -
 def test_a_card_with_errors_does_not_pass_validation(program: Program, tmp_path: Path) -> None:
     card = tmp_path / "odd.json"
     card.write_text(json.dumps({"spec": "chara_card_v2", "spec_version": "2.0", "data": {"name": 5}}))
-    done = program("character", "validate", str(card), "--json", code=7)
-    assert done.json[0]["spec"] == "v2" and not done.json[0]["valid"]
+    result = program("character", "validate", str(card), "--json", code=7)
+    assert result.json[0]["spec"] == "v2" and not result.json[0]["valid"]
 
 
 def test_to_be_signed_out_is_no_failure_of_the_doctor(program: Program) -> None:
     program("account", "logout")
-    done = program("doctor", "--json", code=None, TERM="xterm-256color")
-    checks = {check["name"]: check for check in done.json["checks"]}
+    result = program("doctor", "--json", code=None, TERM="xterm-256color")
+    checks = {check["name"]: check for check in result.json["checks"]}
     assert checks["account"]["status"] == "warn" and "account login" in checks["account"]["hint"]
-    assert done.json["ok"] and done.code == 0
+    assert result.json["ok"] and result.code == 0
 
 
 def test_what_other_programs_keep_in_their_own_forms_is_named(

@@ -15,7 +15,7 @@ MakeCard = Callable[..., Path]
 
 def texts(program: Program, conversation: str) -> list[tuple[str, str]]:
     shown = program("conversation", "show", conversation, "--json").json
-    return [(one["name"], one["content"]) for one in shown["messages"]]
+    return [(message["name"], message["content"]) for message in shown["messages"]]
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "json"])
@@ -27,7 +27,7 @@ def test_a_chat_comes_back_to_the_character_whose_name_it_has(
     program("conversation", "export", first, f"new folder/evening.{ending}")
     again = program("conversation", "import", f"new folder/evening.{ending}", "--json").json
     assert texts(program, again["id"]) == texts(program, first)
-    listed = {one["id"]: one["character"] for one in program("conversation", "list", "--json").json}
+    listed = {row["id"]: row["character"] for row in program("conversation", "list", "--json").json}
     assert listed[again["id"]] == "Ada"
 
 
@@ -62,8 +62,8 @@ def test_json_carries_half_an_emoji_and_narrow_code_pages(program: Program, tmp_
     scenario = [{"script": script, "text": "\U0001f431"}]
     (tmp_path / "s.json").write_text(json.dumps(scenario), encoding="utf-8")
     assert program("regex", "test", "--scenarios", "s.json").json == [{"out": "-\ud83d-\udc31-"}]
-    done = program("regex", "test", "--scenarios", "s.json", PYTHONIOENCODING="cp1252")
-    assert done.json == [{"out": "-\ud83d-\udc31-"}]
+    result = program("regex", "test", "--scenarios", "s.json", PYTHONIOENCODING="cp1252")
+    assert result.json == [{"out": "-\ud83d-\udc31-"}]
 
 
 def test_a_backup_that_is_not_there_is_not_found(program: Program) -> None:

@@ -16,8 +16,8 @@ from cli_program import Program, environment
 def test_a_script_prints_its_last_value_and_shows_the_rest_beside_it(
     program: Program, tmp_path: Path
 ) -> None:
-    done = program("script", "run", "-", stdin="/echo severity=warning Hi {{user}} | /add 1 2\n")
-    assert done.out == "3\n" and done.err == "Hi User\n"
+    result = program("script", "run", "-", stdin="/echo severity=warning Hi {{user}} | /add 1 2\n")
+    assert result.out == "3\n" and result.err == "Hi User\n"
     (tmp_path / "hello.txt").write_text("\ufeff/split a,b | /join glue=·", encoding="utf-8")
     assert program("script", "run", "hello.txt").out == "a·b\n"
     assert program("script", "run", "-", stdin="/setvar key=a 1 ||").out == "1\n"

@@ -32,8 +32,8 @@ def test_scripts_of_a_card_wait_for_a_word_and_say_so(program: Program, panel: s
     first = program(*shown)
     assert f"lunalux character allow-scripts {panel}" in first.err
     assert "HELLO" not in first.out
-    done = program("character", "allow-scripts", "Panel", "--json").json
-    assert done == {
+    result = program("character", "allow-scripts", "Panel", "--json").json
+    assert result == {
         "id": panel,
         "name": "Panel",
         "scripts_allowed": True,
@@ -50,6 +50,6 @@ def test_a_card_without_scripts_is_told_so(program: Program, tmp_path: Path) -> 
     path = tmp_path / "ada.json"
     path.write_text(json.dumps({"name": "Ada", "description": "", "first_mes": "Hi."}))
     program("import", str(path))
-    done = program("character", "allow-scripts", "Ada", "--json").json
-    assert done["scripts"] == [] and done["scripts_allowed"] is None
+    result = program("character", "allow-scripts", "Ada", "--json").json
+    assert result["scripts"] == [] and result["scripts_allowed"] is None
     program("character", "allow-scripts", "Nobody", "--json", code=5)

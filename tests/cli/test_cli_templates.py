@@ -53,7 +53,7 @@ def test_a_template_comes_in_is_shown_and_goes_out_as_it_was(
         "bundle": None,
         "builtin": False,
     }
-    assert {one["name"] for one in listed} >= {"ChatML", "Llama 3", "Story"}
+    assert {row["name"] for row in listed} >= {"ChatML", "Llama 3", "Story"}
     shown = program("template", "show", "tags", "--json").json
     assert shown["kind"] == "instruct" and shown["document"] == INSTRUCT
     assert shown["fields"]["output_suffix"] == "</s>" and shown["fields"]["names_behavior"] == "none"
@@ -73,13 +73,13 @@ def test_a_master_file_is_one_thing_and_its_parts(
 ) -> None:
     master = {"instruct": {**INSTRUCT, "name": "I"}, "context": CONTEXT, "sysprompt": SYSTEM}
     rows = program("template", "import", write("Mine.json", master), "--json").json
-    assert [(one["kind"], one["bundle"]) for one in rows] == [
+    assert [(row["kind"], row["bundle"]) for row in rows] == [
         ("instruct", "Mine"),
         ("context", "Mine"),
         ("sysprompt", "Mine"),
     ]
     shown = program("template", "show", "mine", "--json").json
-    assert shown["kind"] == "master" and [one["kind"] for one in shown["parts"]] == [
+    assert shown["kind"] == "master" and [part["kind"] for part in shown["parts"]] == [
         "instruct",
         "context",
         "sysprompt",
@@ -90,7 +90,7 @@ def test_a_master_file_is_one_thing_and_its_parts(
     assert refused.error["code"] == "TEMPLATE_AMBIGUOUS"
     assert program("template", "delete", "Tags", "--kind", "context", "--yes", "--json").json["deleted"]
     assert program("template", "delete", "Mine", "--yes", "--json").json["kind"] == "master"
-    assert all(one["builtin"] for one in program("template", "list", "--json").json)
+    assert all(row["builtin"] for row in program("template", "list", "--json").json)
 
 
 def test_a_deletion_is_asked_for(program: Program, write: Callable[..., str], home: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_deletion_is_asked_for(program: Program, write: Callable[..., str], ho
     assert refused.error["code"] == "USAGE" and "--yes" in refused.error["hint"]
     for answer, left in (("n", 1), ("y", 0)):
         master, slave = pty.openpty()
-        done = subprocess.Popen(
+        result = subprocess.Popen(
             [sys.executable, "-m", "lunalux_tui", "template", "delete", "Tags"],
             stdin=slave,
             stdout=subprocess.PIPE,
@@ -108,10 +108,10 @@ def test_a_deletion_is_asked_for(program: Program, write: Callable[..., str], ho
         )
         os.close(slave)
         os.write(master, f"{answer}\n".encode())
-        done.communicate(timeout=60)
+        result.communicate(timeout=60)
         os.close(master)
         rows = program("template", "list", "--json").json
-        assert sum(not one["builtin"] for one in rows) == left
+        assert sum(not row["builtin"] for row in rows) == left
     refused = program("template", "delete", "ChatML", "--yes", "--json", code=1)
     assert refused.error["code"] == "TEMPLATE_BUILTIN"
 
@@ -135,9 +135,9 @@ def test_import_takes_templates_and_switches_nothing_on(
     write("master.json", {"instruct": INSTRUCT, "sysprompt": SYSTEM})
     write("warm.json", {"temp": 1.2, "top_k": 40, "rep_pen": 1.1, "api_server": "http://elsewhere.example"})
     *rows, _ = program("import", "master.json", "warm.json", "--json").lines
-    assert [(one["kind"], one["status"]) for one in rows] == [("template", "imported")] * 2
-    assert all("lunalux model add --mode text" in one["notes"][-1] for one in rows)
-    assert any("api_server" in note for one in rows for note in one["notes"])
+    assert [(row["kind"], row["status"]) for row in rows] == [("template", "imported")] * 2
+    assert all("lunalux model add --mode text" in row["notes"][-1] for row in rows)
+    assert any("api_server" in note for row in rows for note in row["notes"])
     *again, _ = program("import", "master.json", "warm.json", "--json").lines
     assert [one["status"] for one in again] == ["duplicate"] * 2
     assert program("backup", "--format", "sillytavern", "tavern").code == 0

@@ -24,6 +24,6 @@ def test_wrong_usage_is_told_in_both_languages(
     program: Program, arguments: list[str], english: str, chinese: str
 ) -> None:
     for language, sentence in (("en", english), ("zh", chinese)):
-        done = program(*arguments, code=2, LUNALUX_LANG=language)
-        assert not done.out
-        assert sentence in done.err and done.err.count("\n") == 1
+        result = program(*arguments, code=2, LUNALUX_LANG=language)
+        assert not result.out
+        assert sentence in result.err and result.err.count("\n") == 1

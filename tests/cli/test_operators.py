@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_program import Program
+from cli_program import Program, on_a_terminal
 from test_cli_aws import aws_account
 
 MakeCard = Callable[..., Path]
@@ -64,6 +66,33 @@ def test_a_backend_is_set_up_priced_credited_moderated_and_reconciled(
     admin(operator, "market", "remove", identity)
     assert admin(operator, "migrate-sk") == {"moved": 0, "doubled": [], "dryRun": False}
     assert admin(operator, "reconcile") == {"ok": True, "users": 1, "discrepancies": []}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pty is needed")
+def test_books_that_disagree_are_told_with_what_each_number_is(
+    program: Program, home: Path, tmp_path: Path
+) -> None:
+    user = program("account", "show", "--json").json["profile"]["id"]
+    (database,) = Path(json.loads(program("paths", "--json").out)["backend"]).rglob("backend.db")
+    with sqlite3.connect(database) as rows:
+        changed = rows.execute(
+            "UPDATE user_wallet_table SET doc = json_set(doc, '$.starCoin', 93) WHERE sk = 'WALLET'"
+        )
+        assert changed.rowcount == 1
+    assert program("admin", "reconcile", code=7).out.split() == [user, "star", "93", "100", "100"]
+    shown = on_a_terminal(home, tmp_path, "admin", "reconcile", columns=120, NO_COLOR="1").decode("utf-8")
+    head, row = shown.splitlines()[:2]
+    assert [part.strip() for part in head.split("  ") if part.strip()] == [
+        "user",
+        "coin",
+        "balance",
+        "gained - used",
+        "sum of movements",
+    ]
+    assert row.split() == [user, "star", "93", "100", "100"]
+    assert admin(program, "reconcile", code=7)["discrepancies"] == [
+        {"userId": user, "currency": "star", "balance": 93, "ledger": 100, "movements": 100}
+    ]
 
 
 def test_reports_are_shown_newest_first_with_the_card(program: Program, make_card: MakeCard) -> None:

@@ -70,7 +70,7 @@ def test_commands_open_no_connection(program: Program, watched: dict[str, str]) 
 
 
 def test_the_app_opens_no_connection(home: Path, watched: dict[str, str]) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", APP],
         cwd=ROOT,
         env=environment(home, watched),
@@ -79,8 +79,8 @@ def test_the_app_opens_no_connection(home: Path, watched: dict[str, str]) -> Non
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split()[-1]) >= 3
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout.split()[-1]) >= 3
     assert addresses(watched) == []
 
 

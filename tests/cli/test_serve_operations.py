@@ -233,3 +233,54 @@ def test_a_kept_connection_answers_as_quickly_as_a_new_one(tmp_path: Path) -> No
         health = f"{server.url}/health"
         assert median(lambda: kept.get(health)) < median(lambda: httpx.Client().get(health))
         assert server.end() == 0
+
+
+def test_only_the_account_that_was_begun_with_this_password_is_confirmed(tmp_path: Path) -> None:
+    """Somebody else began an account for Ada's address first: her code must not open theirs."""
+    theirs = "three words of a stranger"
+    with running(tmp_path / "s", LUNALUX_REQUIRE_CONFIRMATION="1") as server:
+
+        def account(*arguments: str, password: str = PASSWORD) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [sys.executable, "-m", "lunalux_tui", "account", *arguments, "--json"],
+                env=environment(tmp_path / "client", {"LUNALUX_API_URL": server.url}),
+                input=password + "\n",
+                capture_output=True,
+                text=True,
+            )
+
+        begun = account("signup", EMAIL, "--password-stdin", password=theirs)
+        assert json.loads(begun.stdout)["confirmed"] is False
+        assert account("signup", EMAIL, "--password-stdin").returncode == 0
+        said = [line["message"] for line in server.lines if " code for " in line["message"]]
+        code = said[-1].rpartition(": ")[2]
+        refused = account("confirm", EMAIL, code, "--password-stdin")
+        assert json.loads(refused.stderr)["error"]["code"] == "CODE_INVALID"
+        assert account("login", EMAIL, "--password-stdin", password=theirs).returncode != 0
+        done = account("confirm", EMAIL, code, "--password-stdin", password=theirs)
+        assert json.loads(done.stdout) == {"email": EMAIL, "confirmed": True}
+
+
+def test_the_metrics_of_several_workers_add_up(tmp_path: Path) -> None:
+    pytest.importorskip("prometheus_client")
+    with running(tmp_path / "s", "--workers", "2", LUNALUX_METRICS="1") as server:
+        for _ in range(30):  # a connection each: any worker may answer
+            httpx.get(f"{server.url}/health", timeout=60).raise_for_status()
+        for _ in range(8):
+            text = httpx.get(f"{server.url}/metrics", timeout=60).raise_for_status().text
+            counted = [line for line in text.splitlines() if line.startswith("lunalux_requests_total{")]
+            health = [line for line in counted if 'route="/health"' in line]
+            assert [float(line.rpartition(" ")[2]) for line in health] == [30.0]
+        assert server.end() == 0
+
+
+@pytest.mark.parametrize(("trusted", "told"), [("192.0.2.7", True), ("127.0.0.1", False)])
+def test_a_proxy_that_nobody_named_is_told_once(tmp_path: Path, trusted: str, told: bool) -> None:
+    """Everybody behind it would share one address, and one limit."""
+    with running(tmp_path / "s", FORWARDED_ALLOW_IPS=trusted) as server:
+        for number in range(3):
+            forwarded = {"x-forwarded-for": f"198.51.100.{number}"}
+            httpx.get(f"{server.url}/health", headers=forwarded, timeout=60).raise_for_status()
+        assert server.end() == 0
+        lines = [line for line in server.lines if "FORWARDED_ALLOW_IPS" in line["message"]]
+    assert len(lines) == told

@@ -51,9 +51,9 @@ async def chat(runtime: Runtime) -> str:
     """A conversation with Ada under a preset of one prompt and the history."""
     data = {"name": "Ada", "first_mes": "Welcome.", "extensions": {}}
     card = {"spec": "chara_card_v2", "spec_version": "2.0", "data": data}
-    done = await import_data(runtime.library, runtime.paths, json.dumps(card).encode(), "ada.json")
+    result = await import_data(runtime.library, runtime.paths, json.dumps(card).encode(), "ada.json")
     await runtime.library.presets.add("Plain", PRESET)
-    return (await runtime.chat.start(done.id)).id
+    return (await runtime.chat.start(result.id)).id
 
 
 async def prompt(
@@ -61,8 +61,8 @@ async def prompt(
 ) -> list[tuple[str, str]]:
     if note is not None:
         await runtime.library.conversations.set(chat, note=note.as_json())
-    done = await runtime.chat.preview(chat, text, TurnOptions(preset="Plain", user_name="Bob"))
-    return [(message.role, message.content) for message in done.to_messages()]
+    result = await runtime.chat.preview(chat, text, TurnOptions(preset="Plain", user_name="Bob"))
+    return [(message.role, message.content) for message in result.to_messages()]
 
 
 async def say(runtime: Runtime, chat: str, text: str) -> None:
@@ -121,7 +121,7 @@ async def test_worldbook_entries_are_sought_in_it_only_when_it_is_due(runtime: R
     preset = json.loads(json.dumps(PRESET))
     preset["prompts"].append({"identifier": "worldInfoBefore", "name": "WI", "marker": True})
     preset["prompt_order"][0]["order"].insert(0, {"identifier": "worldInfoBefore", "enabled": True})
-    (shelved,) = [one for one in await runtime.library.presets.list() if one.name == "Plain"]
+    (shelved,) = [item for item in await runtime.library.presets.list() if item.name == "Plain"]
     await runtime.library.presets.save(shelved.id, document=preset)
 
     async def rains(note: ChatNote) -> bool:
@@ -156,8 +156,8 @@ async def test_a_note_survives_chat_files_of_sillytavern(runtime: Runtime, chat:
         "note_role": 1,
         "tainted": True,
     }
-    done = await import_conversation(runtime.library, character, file_with(inside), "a.jsonl")
-    stored = await runtime.library.conversations.get(done.conversation_id)
+    result = await import_conversation(runtime.library, character, file_with(inside), "a.jsonl")
+    stored = await runtime.library.conversations.get(result.conversation_id)
     assert ChatNote.read(stored.note) == ChatNote("Keep it short.", "after_main", 7, "user", 2)
     assert await metadata_of(runtime, stored.id) == inside
     await runtime.library.conversations.set(stored.id, note=ChatNote("Other.", scan=True).as_json())
@@ -172,8 +172,8 @@ async def test_a_note_survives_chat_files_of_sillytavern(runtime: Runtime, chat:
 async def test_a_note_without_text_keeps_when_it_is_due(runtime: Runtime, chat: str) -> None:
     character = (await runtime.library.conversations.get(chat)).character_id
     inside = {"note_prompt": "", "note_interval": 0}
-    done = await import_conversation(runtime.library, character, file_with(inside), "a.jsonl")
-    stored = await runtime.library.conversations.get(done.conversation_id)
+    result = await import_conversation(runtime.library, character, file_with(inside), "a.jsonl")
+    stored = await runtime.library.conversations.get(result.conversation_id)
     assert ChatNote.read(stored.note).interval == 0
     assert await metadata_of(runtime, stored.id) == inside
 

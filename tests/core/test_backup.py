@@ -42,13 +42,13 @@ async def test_a_backup_brings_everything_back_and_nothing_is_deleted(paths: Pat
     await fill(paths, "first")
     paths.credentials.write_text("{}")
     library = Library(paths)
-    done = await back_up(library, paths, tmp_path / "save.zip")
+    result = await back_up(library, paths, tmp_path / "save.zip")
     library.close()
-    assert (done.characters, done.conversations, done.pictures) == (1, 1, 1)
-    assert "credentials.json" not in zipfile.ZipFile(done.path).namelist()
+    assert (result.characters, result.conversations, result.pictures) == (1, 1, 1)
+    assert "credentials.json" not in zipfile.ZipFile(result.path).namelist()
 
     await fill(paths, "second")
-    moved = restore(paths, done.path)
+    moved = restore(paths, result.path)
     assert await names(paths) == ["first"]
     assert (paths.pictures / "first.png").read_bytes() == b"first"
     assert moved is not None and (moved / "library.db").is_file()
@@ -116,7 +116,7 @@ async def test_a_restore_killed_anywhere_is_finished_or_undone_at_the_next_start
         home = Paths.find({"LUNALUX_HOME": str(tmp_path / f"home{step}")})
         _copy(paths.data.parent, home.data.parent)
         command = [sys.executable, str(Path(__file__).with_name("restore_doomed.py"))]
-        done = subprocess.run([*command, str(home.data.parent), str(source), str(step)], check=False)
+        result = subprocess.run([*command, str(home.data.parent), str(source), str(step)], check=False)
         found = await names(home)
         pictures = {path.name: path.read_bytes() for path in home.pictures.iterdir()}
         language = "zh" if "zh" in home.config_file.read_text() else "en"
@@ -130,10 +130,10 @@ async def test_a_restore_killed_anywhere_is_finished_or_undone_at_the_next_start
             finished += 1
         assert not home.restore_plan.exists()
         assert await names(home) == found
-        if done.returncode == 0:
+        if result.returncode == 0:
             break
         killed += 1
-    assert done.returncode == 0
+    assert result.returncode == 0
     assert killed > 8 and finished > 5
 
 

@@ -33,7 +33,7 @@ MEMORY = 700 * 1024 * 1024
 
 def bounded(code: str, *arguments: str, memory: int = MEMORY, seconds: float = 40) -> str:
     """Run some lines in a process that may have so much memory; what it prints."""
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *arguments],
         capture_output=True,
         text=True,
@@ -42,8 +42,8 @@ def bounded(code: str, *arguments: str, memory: int = MEMORY, seconds: float = 4
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (memory, memory)),
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout.strip()
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result.stdout.strip()
 
 
 def packed_text(keyword: str, size: int) -> bytes:
@@ -75,7 +75,7 @@ def test_six_hundred_texts_that_grow_are_one_budget(tmp_path: Path, keyword: str
     assert bounded(READ, str(path), memory=400 * 1024 * 1024) == "PNG_TEXT_TOO_LARGE"
     with pytest.raises(LimitExceeded):
         list(texts(path.read_bytes(), CARD_KEYWORDS))
-    assert any(one.level == "error" for one in validate(path.read_bytes(), "bomb.png"))
+    assert any(departure.level == "error" for departure in validate(path.read_bytes(), "bomb.png"))
 
 
 def test_the_first_good_card_ends_the_search() -> None:
@@ -112,7 +112,7 @@ DRAW = """
     import sys, pathlib
     from lunalux_core.errors import LunaluxError
     from lunalux_core.cards.pictures import check_picture
-    from lunalux_tui.render.drawing import draw
+    from lunalux_tui.render.picture_cells import draw
     data = pathlib.Path(sys.argv[1]).read_bytes()
     for read in (lambda: check_picture(data), lambda: draw(data, 20, 10)):
         try:
@@ -199,8 +199,8 @@ def test_the_room_of_an_import_lets_one_in_at_a_time_that_fills_it() -> None:
                 inside -= min(size, 100)
 
     threads = [threading.Thread(target=work, args=(size,)) for size in (60, 60, 30, 30, 500, 10, 90) * 3]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join(20)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
     assert most <= 100 and inside == 0

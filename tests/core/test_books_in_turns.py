@@ -42,8 +42,8 @@ async def prompt(runtime: Runtime, character: str, text: str, chat: dict[str, An
     place = await runtime.chat.start(character)
     if chat is not None:
         await runtime.library.conversations.set(place.id, **chat)
-    done = await runtime.chat.preview(place.id, text)
-    return "\n".join(message.content for message in done.messages)
+    result = await runtime.chat.preview(place.id, text)
+    return "\n".join(message.content for message in result.messages)
 
 
 async def ada(runtime: Runtime, **data: Any) -> str:
@@ -91,8 +91,8 @@ async def test_a_book_may_keep_its_own_wishes(runtime: Runtime) -> None:
             _ = [event async for event in events]
 
     async def found() -> bool:
-        done = await runtime.chat.preview(place.id, "four")
-        return any("FAR BACK" in message.content for message in done.messages)
+        result = await runtime.chat.preview(place.id, "four")
+        return any("FAR BACK" in message.content for message in result.messages)
 
     assert await found()
     await runtime.library.worldbooks.save(item.id, document=with_own_settings(wide, False))
@@ -196,7 +196,7 @@ async def test_a_begun_reply_is_the_last_message_for_claude(paths: Paths) -> Non
         claude = await runtime.chat.preview(place.id, "Hi", TurnOptions(model="openai:claude-3-opus"))
         other = await runtime.chat.preview(place.id, "Hi", TurnOptions(model="openai:gpt-4o"))
     assert (claude.messages[-1].role, claude.messages[-1].content) == ("assistant", "Ada:")
-    assert all(one.slot != "assistantPrefill" for one in other.messages)
+    assert all(message.slot != "assistantPrefill" for message in other.messages)
 
 
 async def test_what_a_provider_counts_is_remembered_across_runs(
@@ -234,9 +234,9 @@ async def test_macros_see_the_chat_of_the_turn(runtime: Runtime) -> None:
 async def test_unknown_macros_are_sent_as_written_and_named(runtime: Runtime) -> None:
     character = await ada(runtime, description="{{char}} {{risuOnly::1}} {{asset::x}}")
     await runtime.library.worldbooks.add("Lake", book("lake", "{{elsewhere}} {{risuOnly::2}}"))
-    done = await runtime.chat.preview((await runtime.chat.start(character)).id, "the lake")
-    assert set(done.report.unknown_macros) == {"risuOnly", "asset", "elsewhere"}
-    assert any("{{risuOnly::1}}" in message.content for message in done.messages)
+    result = await runtime.chat.preview((await runtime.chat.start(character)).id, "the lake")
+    assert set(result.report.unknown_macros) == {"risuOnly", "asset", "elsewhere"}
+    assert any("{{risuOnly::1}}" in message.content for message in result.messages)
 
 
 async def test_a_book_of_the_persona_is_used_where_that_part_is_played(runtime: Runtime) -> None:
@@ -283,11 +283,11 @@ async def test_the_shelf_s_switch_decides_whether_a_script_runs(runtime: Runtime
         "placement": [1],
         "disabled": True,
     }
-    done = await runtime.library.database.write(lambda c: put(c, "regex", "x", off, enabled=True))
+    result = await runtime.library.database.write(lambda c: put(c, "regex", "x", off, enabled=True))
     character = await ada(runtime)
-    assert not done.item.enabled
+    assert not result.item.enabled
     assert "SEA" not in await prompt(runtime, character, "the lake")
-    await runtime.library.scripts.enable(done.item.id)
+    await runtime.library.scripts.enable(result.item.id)
     assert "SEA" in await prompt(runtime, character, "the lake")
     (item,) = await runtime.library.scripts.list()
     assert exported(item) == off | {"disabled": False}

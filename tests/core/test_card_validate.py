@@ -27,7 +27,10 @@ def card(**data: Any) -> dict[str, Any]:
 
 
 def found(document: dict[str, Any]) -> set[tuple[str, str, str]]:
-    return {(one.level, one.path, one.code) for one in validate(json.dumps(document).encode())}
+    return {
+        (departure.level, departure.path, departure.code)
+        for departure in validate(json.dumps(document).encode())
+    }
 
 
 def test_a_new_card_is_flawless_in_every_format() -> None:
@@ -110,7 +113,7 @@ def test_only_v3_asks_for_v3_fields() -> None:
 )
 def test_the_file_around_the_card(vectors: Path, vector: str, code: str) -> None:
     data = (vectors / f"cards/{vector}.png").read_bytes()
-    assert code in {one.code for one in validate(data)}
+    assert code in {departure.code for departure in validate(data)}
 
 
 def test_clean_vectors_have_no_findings(vectors: Path) -> None:
@@ -120,4 +123,4 @@ def test_clean_vectors_have_no_findings(vectors: Path) -> None:
 
 def test_a_json_file_with_a_byte_order_mark() -> None:
     data = b"\xef\xbb\xbf" + json.dumps(card()).encode()
-    assert [one.code for one in validate(data)] == ["JSON_ENCODING"]
+    assert [departure.code for departure in validate(data)] == ["JSON_ENCODING"]

@@ -59,8 +59,8 @@ async def runtime(paths: Paths) -> AsyncIterator[Runtime]:
 
 @pytest.fixture
 async def place(runtime: Runtime) -> Conversation:
-    done = await import_data(runtime.library, runtime.paths, json.dumps(CARD).encode(), "mirelle.json")
-    return await runtime.chat.start(done.id)
+    result = await import_data(runtime.library, runtime.paths, json.dumps(CARD).encode(), "mirelle.json")
+    return await runtime.chat.start(result.id)
 
 
 async def collect(events: AsyncIterator[TurnEvent]) -> list[TurnEvent]:
@@ -196,10 +196,10 @@ async def test_global_and_branch_variables_do_not_mix(runtime: Runtime, place: C
 
 async def test_a_chinese_character_is_prompted_in_chinese(runtime: Runtime) -> None:
     card = {"spec": "chara_card_v2", "spec_version": "2.0", "data": {**CARD["data"], "name": "米拉"}}  # type: ignore[dict-item]
-    done = await import_data(
+    result = await import_data(
         runtime.library, runtime.paths, json.dumps(card).encode(), "mila.json", language="zh"
     )
-    place = await runtime.chat.start(done.id)
+    place = await runtime.chat.start(result.id)
     prompt = await runtime.chat.preview(place.id, "你好")
     text = "\n".join(m.content for m in prompt.messages)
     assert sum("\u4e00" <= c <= "\u9fff" for c in text) > 200
@@ -268,7 +268,7 @@ async def test_a_reply_that_another_program_is_writing_is_left_alone(
             "        print(await runtime.chat.recover())\n"
             "asyncio.run(main())"
         )
-        done = await asyncio.to_thread(
+        result = await asyncio.to_thread(
             subprocess.run, [sys.executable, "-c", script], capture_output=True, text=True, check=True
         )
-        assert done.stdout.strip() == "0"
+        assert result.stdout.strip() == "0"

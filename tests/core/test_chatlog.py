@@ -79,16 +79,16 @@ def test_problems_of_lines_are_told(vectors: Path) -> None:
 
 async def test_swipes_and_reasoning_survive_the_library(library: Library, vectors: Path) -> None:
     data = (vectors / "chats/new-header.jsonl").read_bytes()
-    done = await import_conversation(library, "c1", data, "new-header.jsonl")
-    page = await library.conversations.page(done.conversation_id)
+    result = await import_conversation(library, "c1", data, "new-header.jsonl")
+    page = await library.conversations.page(result.conversation_id)
     assert [(m.content, m.swipe, m.swipes) for m in page] == [("Hello Bob", 0, 3), ("hi", 0, 1), ("b", 1, 3)]
     assert page[2].thinking == "thinking…" and page[2].model == "m2"
-    text = await export_conversation(library, done.conversation_id, "jsonl")
+    text = await export_conversation(library, result.conversation_id, "jsonl")
     assert json.loads(text.splitlines()[3])["swipe_info"][0]["extra"]["reasoning"] == "r1"
-    assert await export_conversation(library, done.conversation_id, "txt") == (
+    assert await export_conversation(library, result.conversation_id, "txt") == (
         "Alice: Hello Bob\n\nBob: hi\n\nAlice: b\n\n"
     )
-    assert "**Bob**" in await export_conversation(library, done.conversation_id, "md")
+    assert "**Bob**" in await export_conversation(library, result.conversation_id, "md")
 
 
 async def test_narratium_turns_become_two_messages(library: Library) -> None:
@@ -112,17 +112,17 @@ async def test_narratium_turns_become_two_messages(library: Library) -> None:
             for identity, above, said, answer in turns
         ],
     }
-    done = await import_conversation(library, "c1", json.dumps(document).encode(), "tree.json")
-    page = await library.conversations.page(done.conversation_id)
+    result = await import_conversation(library, "c1", json.dumps(document).encode(), "tree.json")
+    page = await library.conversations.page(result.conversation_id)
     assert [m.content for m in page] == ["Welcome", "hi", "first"]
     assert page[2].suggestions == ("Go",) and page[2].event == "a —> b"
-    assert len(await library.conversations.tree(done.conversation_id)) == 5
+    assert len(await library.conversations.tree(result.conversation_id)) == 5
 
 
 async def test_escape_sequences_of_a_chat_never_reach_the_library(library: Library) -> None:
     line = json.dumps({"name": "A\x1b[31m", "is_user": False, "mes": "hi\x1b]0;owned\x07 there"})
-    done = await import_conversation(library, "c1", line.encode(), "evil.jsonl")
-    (message,) = await library.conversations.page(done.conversation_id)
+    result = await import_conversation(library, "c1", line.encode(), "evil.jsonl")
+    (message,) = await library.conversations.page(result.conversation_id)
     assert message.content == "hi there" and "\x1b" not in message.name
 
 
@@ -144,7 +144,7 @@ def test_dates(text: Any, expected: int) -> None:
 
 def test_local_dates_keep_their_order() -> None:
     spellings = ["June 1, 2023 3:04pm", "2023-6-1 @15h 04m 05s 006ms", "2023-06-01T15:04:06"]
-    moments = [parse_date(one) for one in spellings]
+    moments = [parse_date(spelling) for spelling in spellings]
     assert moments == sorted(moments) and all(moments)
     assert parse_date(st_date(moments[1])) == moments[1]
 

@@ -55,19 +55,19 @@ async def test_a_reply_is_gone_on_with_where_it_stopped(
                 await runtime.library.presets.add("p", preset)
             place = (await runtime.chat.start(character)).id
             server.will(document(whole(FIRST)))
-            assert [one async for one in runtime.chat.send(place, "How is the weather?")]
+            assert [event async for event in runtime.chat.send(place, "How is the weather?")]
             server.will(document(whole(MORE)))
-            assert [one async for one in runtime.chat.continue_(place)]
+            assert [event async for event in runtime.chat.continue_(place)]
             assert await said(runtime, place) == FIRST + MORE
             assert last(server) == ("assistant", FIRST)
             everything = str(server.seen[-1].body)
             assert everything.count(FIRST) == 1, "the reply is sent once, as the last message"
             calls = len(server.seen)
             server.will(document(REFUSED, 400), document(whole(" Go!")))
-            assert [one async for one in runtime.chat.continue_(place)]
+            assert [event async for event in runtime.chat.continue_(place)]
             assert last(server) == ("user", "Go on.") and len(server.seen) == calls + 2
             server.will(document(whole(" On.")))
-            assert [one async for one in runtime.chat.continue_(place)]
+            assert [event async for event in runtime.chat.continue_(place)]
             assert len(server.seen) == calls + 3
             assert last(server)[0] == "user" and "Go on." not in last(server)[1]
             assert await said(runtime, place) == f"{FIRST}{MORE} Go! On."

@@ -49,7 +49,7 @@ class World:
         """The words of the last message and of its swipes, in order."""
         shelf = self.runtime.library.conversations
         last = (await self.page())[-1]
-        return [(await shelf.message(one)).content for one in await shelf.siblings(last.id)]
+        return [(await shelf.message(sibling)).content for sibling in await shelf.siblings(last.id)]
 
 
 @asynccontextmanager
@@ -107,7 +107,7 @@ async def test_an_instruction_goes_out_once_and_last_and_is_not_kept(
             assert told.index("And?") < told.index("Let Ada be curt.")
         (packed,) = await here.runtime.library.records.list(here.place)
         assert "instruction" in str(await here.runtime.library.records.get(packed.number))
-        assert all("curt" not in one.content for one in await here.page())
+        assert all("curt" not in message.content for message in await here.page())
         await collect(here.runtime.chat.send(here.place, "More?"))
         assert "curt" not in str(here.sent)
 
@@ -128,14 +128,14 @@ async def test_continue_and_impersonate_take_an_instruction_and_an_outline(
         await collect(here.runtime.chat.send(here.place, "And?"))
         here.answers(" hard.")
         await collect(here.runtime.chat.continue_(here.place, directed("Sadly.")))
-        assert "Sadly." in [one["content"] for one in here.sent]
+        assert "Sadly." in [message["content"] for message in here.sent]
         assert (await here.page())[-1].content == "It rains hard."
         here.answers("I leave, sighing.")
         options = directed(outline="I leave {{char}}", person="first")
-        done = await collect(here.runtime.chat.impersonate(here.place, options))
+        result = await collect(here.runtime.chat.impersonate(here.place, options))
         told = str(here.sent)
         assert "outline" in told and "I leave {{char}}" in told and "first person" in told
-        assert isinstance(done[-1], TurnCompleted) and done[-1].text == "I leave, sighing."
+        assert isinstance(result[-1], TurnCompleted) and result[-1].text == "I leave, sighing."
         assert len(await here.page()) == 3
 
 
@@ -150,7 +150,7 @@ async def test_a_rewritten_reply_is_a_swipe_and_the_model_saw_the_old_one(
         await collect(here.runtime.chat.rewrite(reply.id, "shorter"))
         wish = here.sent[-1]["content"]
         assert "A very long {{char}} story." in wish and "shorter" in wish
-        assert [one["content"] for one in here.sent].count("A very long {{char}} story.") == 0
+        assert [message["content"] for message in here.sent].count("A very long {{char}} story.") == 0
         assert await here.swipes() == ["A very long {{char}} story.", "Short."]
         words = (await here.page())[-2]
         with pytest.raises(InvalidInput, match="words can be rewritten"):
@@ -239,7 +239,7 @@ async def test_a_narrators_line_that_is_answered_stays_as_it_was_written(
         options = TurnOptions(voice=Voice("narrator"))
         await collect(here.runtime.chat.send(here.place, "It rains.", options))
         assert here.sent[-1] == {"role": "system", "content": "It rains."}
-        assert [one.content for one in await here.page()][-2:] == ["It rains.", "I hear it."]
+        assert [message.content for message in await here.page()][-2:] == ["It rains.", "I hear it."]
 
 
 # -- what a reply begins with ------------------------------------------------------------------------

@@ -179,7 +179,7 @@ def test_greetings_move_through_the_first_place_and_keep_what_is_odd() -> None:
     }
     draft = draft_of(document)
     listed = greetings(draft.document)
-    assert [(one.kind, one.text) for one in listed] == [
+    assert [(row.kind, row.text) for row in listed] == [
         ("first", "one"),
         ("alternate", "two"),
         ("alternate", "three"),

@@ -32,7 +32,7 @@ async def test_a_draft_is_there_again_after_the_program_was_gone() -> None:
         await draft_store.keep(draft)
     async with Runtime.open(load_settings()) as runtime:
         draft_store = DraftStore(runtime.library)
-        assert [one.name for one in await draft_store.drafts()] == ["Ann \ufffd[b]"]
+        assert [draft.name for draft in await draft_store.drafts()] == ["Ann \ufffd[b]"]
         again = await draft_store.open(await draft_store.current())
         assert again.document == draft.document and again.changed
         assert again.snapshot.picture is not None
@@ -94,13 +94,13 @@ async def test_several_drafts_wait_beside_each_other_and_a_deleted_character_los
         fresh = await draft_store.open("")
         fresh.write(BY_ID["name"], "Bob")
         await draft_store.keep(fresh)
-        assert {one.key for one in await draft_store.drafts()} == {identity, ""}
+        assert {draft.key for draft in await draft_store.drafts()} == {identity, ""}
         third = await draft_store.open(await draft_store.free_slot())
         third.write(BY_ID["name"], "Cid")
         await draft_store.keep(third)
-        assert {one.name for one in await draft_store.drafts() if one.is_new} == {"Bob", "Cid"}
+        assert {draft.name for draft in await draft_store.drafts() if draft.is_new} == {"Bob", "Cid"}
         await draft_store.save(await draft_store.open(third.key))
-        assert {one.name for one in await draft_store.drafts() if one.is_new} == {"Bob"}
+        assert {draft.name for draft in await draft_store.drafts() if draft.is_new} == {"Bob"}
         await runtime.library.characters.delete(identity)
         again = await draft_store.open(identity)
         assert again.card.scenario == "A harbour" and again.changed
@@ -156,19 +156,22 @@ def with_book(texts: dict[str, str]) -> Draft:
 async def test_a_trial_says_why_for_every_entry() -> None:
     draft = with_book({"sword": "It is named Dawn", "dawn": "It glows", "bow": "No string"})
     async with Runtime.open(load_settings()) as runtime:
-        done = try_book(draft.document, "my sword", runtime.settings, runtime.engine)
-    assert {one.uid: (one.reason, one.pass_number) for one in done.activated} == {
+        result = try_book(draft.document, "my sword", runtime.settings, runtime.engine)
+    assert {entry.uid: (entry.reason, entry.pass_number) for entry in result.activated} == {
         0: ("key", 1),
         1: ("key", 2),
     }
-    assert {one.uid: one.reason for one in done.skipped} == {2: "no_key"}
+    assert {entry.uid: entry.reason for entry in result.skipped} == {2: "no_key"}
 
 
 async def test_a_trial_tells_of_patterns_that_never_end_or_are_none() -> None:
     draft = with_book(dict.fromkeys(("/(x+x+)+y/", "/(/", "/sw.rd/"), "It glows"))
     async with Runtime.open(load_settings()) as runtime:
-        done = try_book(draft.document, "my sword " + "x" * 60, runtime.settings, runtime.engine)
-    assert {one.uid: one.reason for one in done.skipped if one.uid in (0, 1)} == {0: "slow_key", 1: "bad_key"}
+        result = try_book(draft.document, "my sword " + "x" * 60, runtime.settings, runtime.engine)
+    assert {entry.uid: entry.reason for entry in result.skipped if entry.uid in (0, 1)} == {
+        0: "slow_key",
+        1: "bad_key",
+    }
 
 
 def test_pictures_that_are_damaged_or_too_large_are_told() -> None:

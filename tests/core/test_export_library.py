@@ -43,10 +43,10 @@ async def library(paths: Paths) -> AsyncIterator[Library]:
     library = Library(paths)
     extensions = {"odd": {"x": 1}, "regex_scripts": [SCRIPT]}
     card = Card.new("Ada / ../Lovelace", description="d", first_mes="Hi.", extensions=extensions)
-    done = await import_data(library, paths, export_card(card, "png"), "ada.png")
+    result = await import_data(library, paths, export_card(card, "png"), "ada.png")
     await import_data(library, paths, json.dumps(card.export("v2")).replace("Hi.", "Ho.").encode(), "b.json")
-    place = await library.conversations.create(done.id, "An evening")
-    await library.characters.allow_scripts(done.id, True)
+    place = await library.conversations.create(result.id, "An evening")
+    await library.characters.allow_scripts(result.id, True)
 
     def talk(connection: Any) -> None:
         greeting = new_message(place.id, None, "assistant", "Ada", "Hi.")
@@ -76,7 +76,7 @@ async def moved(library: Library, path: Path, format: Any, tmp_path: Path) -> Li
     paths = Paths.find({"LUNALUX_HOME": str(tmp_path / "new")})
     new = Library(paths)
     results = list(import_files(new, paths, gather([str(path)])))
-    assert not [one for one in results if one.error], results
+    assert not [result for result in results if result.error], results
     return new
 
 
@@ -86,10 +86,10 @@ async def test_sillytavern_and_back(library: Library, tmp_path: Path, name: str)
     try:
         before, after = await library.characters.list(order="added"), await new.characters.list(order="added")
         assert sorted(c.name for c in before) == sorted(c.name for c in after)
-        ids = {(await library.characters.get(one.id)).content_hash for one in before}
-        documents = [json.loads((await new.characters.get(one.id)).document) for one in after]
+        ids = {(await library.characters.get(item.id)).content_hash for item in before}
+        documents = [json.loads((await new.characters.get(item.id)).document) for item in after]
         assert len(ids) == len(documents) == 2
-        assert all(one["data"]["extensions"]["odd"] == {"x": 1} for one in documents)
+        assert all(document["data"]["extensions"]["odd"] == {"x": 1} for document in documents)
         (chat,) = await new.conversations.list()
         page = await new.conversations.page(chat.id)
         assert [(m.name, m.content, m.swipes) for m in page] == [
@@ -99,10 +99,12 @@ async def test_sillytavern_and_back(library: Library, tmp_path: Path, name: str)
         ]
         assert (page[-1].thinking, page[-1].state) == ("hm", {"variables": {"hp": "3"}})
         assert (chat.title, chat.note["prompt"], chat.note["depth"]) == ("An evening", "Be kind.", 2)
-        assert [one.document for one in await new.worldbooks.list()] == [BOOK]
-        assert [one.document for one in await new.presets.list()] == [PRESET]
+        assert [item.document for item in await new.worldbooks.list()] == [BOOK]
+        assert [item.document for item in await new.presets.list()] == [PRESET]
         assert [one.document["own"] for one in await new.scripts.list()] == [True]
-        assert [(one.name, one.description) for one in await new.personas.list()] == [("Bo", "A sailor.")]
+        assert [(persona.name, persona.description) for persona in await new.personas.list()] == [
+            ("Bo", "A sailor.")
+        ]
     finally:
         new.close()
 
@@ -164,7 +166,7 @@ def test_names_are_taken_once_and_lead_nowhere() -> None:
 
 
 async def test_groups_go_along(library: Library, tmp_path: Path) -> None:
-    members = [one.id for one in await library.characters.list(order="added")]
+    members = [character.id for character in await library.characters.list(order="added")]
     group = await library.groups.create("Both", members)
     await library.groups.set(group.id, order="manual", cards="append")
     await mute(library, group.id, members[1])
@@ -180,7 +182,7 @@ async def test_groups_go_along(library: Library, tmp_path: Path) -> None:
     try:
         (found,) = await new.groups.list()
         assert (found.name, found.order, found.cards) == ("Both", "manual", "append")
-        assert [one.muted for one in found.members] == [False, True]
+        assert [member.muted for member in found.members] == [False, True]
         (chat,) = await new.conversations.list(group_id=found.id)
         assert [m.content for m in await new.conversations.page(chat.id)] == ["Hello, you two.", "Hi."]
     finally:

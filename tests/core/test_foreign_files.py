@@ -63,7 +63,7 @@ def card(document: Any) -> Card:
 
 
 def entries(document: Any) -> dict[str, Entry]:
-    return {one.content: one for one in read_book(document, "x").book.entries}
+    return {entry.content: entry for entry in read_book(document, "x").book.entries}
 
 
 def test_one_recogniser_knows_every_kind() -> None:
@@ -90,7 +90,7 @@ def test_oobabooga_of_every_age() -> None:
     greeting, last = log.nodes[0], log.nodes[log.head]
     assert greeting.model == "m.gguf" and st_date(greeting.sent_at)[:4] == "2025"
     assert log.nodes[2].thinking == "why"
-    assert [one.text for one in log.nodes if one.parent == last.parent] == ["E1", "E2"]
+    assert [node.text for node in log.nodes if node.parent == last.parent] == ["E1", "E2"]
     old = {
         "data": [["<|BEGIN-VISIBLE-CHAT|>", "Hello"], ["A & B", "C"]],
         "data_visible": [["", "x"], ["A &amp; B", "C"]],
@@ -102,7 +102,7 @@ def test_oobabooga_of_every_age() -> None:
     assert said(chats(oldest)[0]) == [("A", "Hello: you"), ("U", "Hi"), ("A", "Fine")]
     edited = json.loads(json.dumps(SEEDS["ooba"]))
     edited["internal"][2][1] = "E3"
-    assert [one.text for one in chats(edited)[0].nodes if one.role == "assistant"][-2:] == ["E1", "E3"]
+    assert [node.text for node in chats(edited)[0].nodes if node.role == "assistant"][-2:] == ["E1", "E3"]
 
 
 def test_agnai_with_and_without_a_mark() -> None:
@@ -123,7 +123,7 @@ def test_risu_keeps_what_is_switched_off_out_of_the_prompt() -> None:
         ("Hello", False),
     ]
     assert (first.title, first.nodes[2].name, first.nodes[4].model) == ("Chat 1", "Bo", "m")
-    assert [one.text for one in first.nodes if one.parent == first.nodes[first.head].parent] == [
+    assert [node.text for node in first.nodes if node.parent == first.nodes[first.head].parent] == [
         "Hello",
         "Hey",
     ]
@@ -368,7 +368,7 @@ def risu(text: str, out: str, find: str = "x", kind: str = "editoutput", **more:
     document = {"type": "regex", "data": [{"comment": "c", "in": find, "out": out, "type": kind, **more}]}
     from lunalux_core.regex.script import read_scripts
 
-    scripts = read_scripts([one.document for one in shelf_documents("regex", document, "x")])
+    scripts = read_scripts([document.document for document in shelf_documents("regex", document, "x")])
     with EcmaEngine() as engine:
         return run_scripts(scripts, text, placement=2, target="store", engine=engine).text
 
@@ -461,7 +461,7 @@ def test_modules_and_scenarios_bring_their_lorebook() -> None:
     assert recognise_document(module) is Kind.WORLDBOOK
     assert set(entries(module)) == {"BELL", "RE", "ALWAYS"}
     assert "triggers are not run" in read_book(module, "x").notes[0]
-    assert [one.name for one in shelf_documents("regex", module, "x")] == ["d", "c"]
+    assert [document.name for document in shelf_documents("regex", module, "x")] == ["d", "c"]
     for holder in ({"lorebook": SEEDS["novelai"]}, {"content": {"lorebook": SEEDS["novelai"]}}):
         scenario = {"scenarioVersion": 1, "title": "t", "prompt": "p", **holder}
         assert recognise_document(scenario) is Kind.WORLDBOOK

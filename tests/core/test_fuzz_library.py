@@ -270,7 +270,10 @@ def test_rows_of_messages_and_conversations(seed: int) -> None:
         row = odd_row(chance, ROW)
         message = _message(row, ["m1"])  # type: ignore[arg-type]
         assert isinstance(message.extra, dict) and isinstance(message.state, dict), row
-        assert all(isinstance(one, str) for one in (message.content, message.name, *message.suggestions)), row
+        assert all(
+            isinstance(suggestion, str)
+            for suggestion in (message.content, message.name, *message.suggestions)
+        ), row
         assert isinstance(message.request, str) and 0 <= message.created_at < LATEST_MS, row
         moment(message.created_at)
         place = _conversation(odd_row(chance, PLACE))  # type: ignore[arg-type]

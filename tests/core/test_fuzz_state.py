@@ -127,11 +127,11 @@ def test_configurations(paths: Paths) -> None:
         file.write_bytes(data)
 
         def read() -> None:
-            found = load_settings(paths, {})
+            settings = load_settings(paths, {})
             for known in DECLARATIONS.values():
-                value = getattr(found, known.attribute)
+                value = getattr(settings, known.attribute)
                 assert type(value) is type(known.default), known.key
-            for problem in found.problems:
+            for problem in settings.problems:
                 problem.message.encode()
 
         tried(f"settings {number}", data, read)

@@ -102,7 +102,9 @@ async def test_nobody_known_is_refused(library: Library) -> None:
 
 async def test_our_own_file_brings_the_group_with_its_rules(library: Library, paths: Paths) -> None:
     group = await library.groups.create("The table", ["bao", "mira"])
-    await library.groups.set(group.id, order="list", cards="append", self_responses=True)
+    await library.groups.set(
+        group.id, order="list", cards="append_muted", self_responses=True, join_suffix="~"
+    )
     await mute(library, group.id, "bao")
     done = await import_group_chat(library, jsonl(LINES), "night.jsonl", group_id=group.id)
     text = await export_conversation(library, done.conversation_id, "json")
@@ -110,7 +112,8 @@ async def test_our_own_file_brings_the_group_with_its_rules(library: Library, pa
     again = await import_group_chat(library, text.encode(), "night.json")
     place = await library.conversations.get(again.conversation_id)
     made = await library.groups.get(place.group_id)
-    assert (made.name, made.order, made.cards, made.self_responses) == ("The table", "list", "append", True)
+    assert (made.name, made.order, made.cards) == ("The table", "list", "append_muted")
+    assert (made.self_responses, made.join_prefix, made.join_suffix) == (True, "", "~")
     assert (made.names, made.muted) == (("Bao", "Mira"), ("Bao",))
     assert [one.speaker for one in await library.conversations.page(place.id)] == ["mira", "", "bao", ""]
 

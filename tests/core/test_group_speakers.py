@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from lunalux_core.dialogue.output_contract import NamePrefix
 from lunalux_core.groups.turn_order import (
     GroupMember,
     LastSpoken,
-    NamePrefix,
     choose_speakers,
     mentioned,
 )

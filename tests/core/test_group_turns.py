@@ -195,6 +195,23 @@ async def test_appended_cards_stand_together_each_about_its_own(
     assert [name for name, _ in (await said(runtime, place))[4:]] == ["Mira", "Cleo"]
 
 
+async def test_appended_cards_stand_between_what_joins_them_the_muted_ones_too(
+    runtime: Runtime, server: ModelServer, group: Group, place: Conversation
+) -> None:
+    await runtime.library.groups.set(
+        group.id, cards="append_muted", join_prefix="[{{char}}'s <fieldname>: ", join_suffix="]"
+    )
+    await mute(runtime.library, group.id, group.members[1].character_id)
+    await collect(runtime.chat.send(place.id, "Cleo, who are you?", MODEL))
+    contents = [one["content"] for one in sent(server)]
+    joined = "\n".join(
+        f"[{name}'s Description: {name} is {name}, known to Traveller.]" for name in ("Mira", "Bao", "Cleo")
+    )
+    assert joined in contents
+    assert any("[Bao's Personality: as Bao is]" in one for one in contents)
+    assert "MAIN for Cleo" in contents, "only what is about a member is joined"
+
+
 async def test_swapped_cards_bring_the_speakers_worldbook_alone(
     runtime: Runtime, server: ModelServer, place: Conversation
 ) -> None:

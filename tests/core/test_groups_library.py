@@ -123,10 +123,13 @@ async def test_a_deleted_character_leaves_its_words(library: Library) -> None:
 async def test_a_library_of_an_earlier_schema_keeps_every_message(paths: Paths, version: int) -> None:
     paths.library.parent.mkdir(parents=True, exist_ok=True)
     old = sqlite3.connect(paths.library)
+    old.row_factory = sqlite3.Row
     old.execute("PRAGMA foreign_keys = ON")
     for step in (FIRST, *STEPS[1:version]):
-        assert isinstance(step, str)
-        old.executescript(step)
+        if isinstance(step, str):
+            old.executescript(step)
+        else:
+            step(old)
     old.execute(
         "INSERT INTO characters (id, name, name_key, spec, document, content_hash, created_at, updated_at) "
         "VALUES ('c', 'Mira', 'mira', 'v2', '{\"name\": \"Mira\"}', 'h', 1, 1)"

@@ -32,9 +32,9 @@ async def turn(runtime: Runtime, text: str, **data: Any) -> list[TurnEvent]:
     fields = {"name": "Ada", "description": "d", "first_mes": "Hi.", "extensions": {}, **data}
     card = {"spec": "chara_card_v2", "spec_version": "2.0", "data": fields}
     # lone surrogates come as escapes, the way other programs write them
-    done = await import_data(runtime.library, runtime.paths, json.dumps(card).encode(), "ada.json")
-    await runtime.library.characters.allow_scripts(done.id, True)
-    place = await runtime.chat.start(done.id)
+    result = await import_data(runtime.library, runtime.paths, json.dumps(card).encode(), "ada.json")
+    await runtime.library.characters.allow_scripts(result.id, True)
+    place = await runtime.chat.start(result.id)
     async with aclosing(runtime.chat.send(place.id, text)) as events:
         return [event async for event in events]
 
@@ -50,7 +50,7 @@ async def test_patterns_that_never_end(runtime: Runtime) -> None:
     book = {"entries": [{"keys": [f"/{RUNAWAY}/"], "content": "c", "enabled": True, "extensions": {}}]}
     events = await turn(runtime, FOOD, character_book=book, extensions={"regex_scripts": [script]})
     finished(events)
-    assert "Bomb" in {one.script for one in events if isinstance(one, ScriptSkipped)}
+    assert "Bomb" in {event.script for event in events if isinstance(event, ScriptSkipped)}
 
 
 async def test_macros_ten_thousand_deep_and_recursion_that_feeds_itself(runtime: Runtime) -> None:
@@ -89,10 +89,10 @@ async def test_halves_of_characters_everywhere(runtime: Runtime) -> None:
     stored = await runtime.library.conversations.page(reply.conversation_id)
     for message in stored:
         message.content.encode()
-    found = await runtime.library.characters.get(
+    character = await runtime.library.characters.get(
         (await runtime.library.conversations.get(reply.conversation_id)).character_id
     )
-    assert json.loads(found.document)["data"]["description"] == half, "the card itself is kept as it was"
+    assert json.loads(character.document)["data"]["description"] == half, "the card itself is kept as it was"
 
 
 async def test_entries_and_fields_of_every_wrong_type(runtime: Runtime) -> None:
@@ -130,10 +130,10 @@ async def test_entries_and_fields_of_every_wrong_type(runtime: Runtime) -> None:
 
 
 async def test_a_preview_of_it_is_the_same(runtime: Runtime) -> None:
-    done = await import_data(
+    result = await import_data(
         runtime.library, runtime.paths, b'{"name": "A", "first_mes": "{{user}} \\ud83d"}', "a"
     )
-    place = await runtime.chat.start(done.id)
+    place = await runtime.chat.start(result.id)
     prompt = await runtime.chat.preview(place.id, "\ud83d", TurnOptions(user_name="\udc00"))
     for message in prompt.messages:
         message.content.encode()
@@ -142,7 +142,7 @@ async def test_a_preview_of_it_is_the_same(runtime: Runtime) -> None:
 def test_separators_of_lines_stay_inside_of_messages() -> None:
     text = "one\u2028two\x0bthree\x85four"
     lines = [{"chat_metadata": {}}, {"name": "Ada", "is_user": False, "mes": text}]
-    raw = "\r\n".join(json.dumps(one, ensure_ascii=False) for one in lines)
+    raw = "\r\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
     log = read_chat(raw.encode())
     assert [node.text for node in log.nodes] == [text] and not log.notes
     assert [node.text for node in read_chat(write_jsonl(log).encode()).nodes] == [text]

@@ -20,6 +20,7 @@ from lunalux_core.cards.export import export_card
 from lunalux_core.cards.placeholder_picture import placeholder_png
 from lunalux_core.cards.png import make_chunk
 from lunalux_core.config.paths import Paths
+from lunalux_core.exporting import export_library
 from lunalux_core.importing import ImportResult, gather, import_files
 from lunalux_core.library import Library
 
@@ -582,3 +583,72 @@ async def test_a_replaced_character_keeps_its_files_under_its_id(
         assert (await library.characters.get(first.id)).summary.picture == kept
     await library.characters.delete(first.id)
     assert not list(paths.pictures.iterdir())
+
+
+TAGS: dict[str, Any] = {
+    "tags": [
+        {"id": "t1", "name": "Sea", "folder_type": "CLOSED", "color": "#123", "sort_order": 2},
+        {"id": "t2", "name": "sea ", "folder_type": "NONE"},
+        {"id": "t3", "name": "Best", "folder_type": "OPEN", "is_hidden_on_character_card": True},
+        {"id": "t4", "name": " "},
+        "no tag",
+    ],
+    "tag_map": {"Ada1.png": ["t1", "t3", "t9"], "1": ["t3"], "Eve.png": ["t1"], "Ada.png": [], "x": "t1"},
+}
+
+
+async def test_tags_of_sillytavern_come_along_and_go_back(
+    library: Library, paths: Paths, tavern: Path, tmp_path: Path
+) -> None:
+    settings = json.loads((tavern / "settings.json").read_text(encoding="utf-8"))
+    write(tavern / "settings.json", {**settings, **TAGS})
+    group = json.loads((tavern / "groups" / "1.json").read_text(encoding="utf-8"))
+    write(tavern / "groups" / "1.json", {**group, "id": "1"})
+    results = brought(library, paths, tavern)
+    (told,) = [one for one in results if one.kind == "tags"]
+    assert told.status == "imported" and "2 tags on 2 characters and groups." in told.warnings
+    assert "2 characters or groups with tags are not here." in told.warnings
+    tags = {tag.name: tag for tag in await library.tags.list()}
+    assert {name: (tag.folder, tag.hidden) for name, tag in tags.items()} == {
+        "Sea": ("closed", False),
+        "Best": ("open", True),
+    }
+    by_stem = {Path(one.path).stem: one.id for one in results if one.kind == "card"}
+    assert {tag.name for tag in (await library.tags.of())[by_stem["Ada1"]]} == {"Sea", "Best"}
+    (of_group,) = (await library.tags.of_groups()).values()
+    assert [tag.name for tag in of_group] == ["Best"]
+    assert [one.status for one in brought(library, paths, tavern) if one.kind == "tags"] == ["duplicate"]
+
+    await export_library(library, tmp_path / "out", "sillytavern")
+    written = json.loads((tmp_path / "out" / "tags.json").read_text(encoding="utf-8"))
+    sea = next(one for one in written["tags"] if one["name"] == "Sea")
+    assert sea["color"] == "#123" and sea["folder_type"] == "CLOSED" and sea["sort_order"] == 2
+    new = Library(Paths.find({"LUNALUX_HOME": str(tmp_path / "new")}))
+    try:
+        new_paths = Paths.find({"LUNALUX_HOME": str(tmp_path / "new")})
+        brought(new, new_paths, tmp_path / "out")
+        assert {tag.name: tag.characters for tag in await new.tags.list()} == {"Sea": 1, "Best": 1}
+        assert len(await new.tags.of_groups()) == 1
+    finally:
+        new.close()
+
+
+@pytest.mark.parametrize("odd", [None, 5, "x", [], {}, [[]], {"a": 1}, True, [None, {"name": {}}]])
+@pytest.mark.parametrize("place", ["tags", "tag_map", "name", "folder_type", "sort_order", "mapped"])
+async def test_tags_of_any_type_harm_nothing(
+    library: Library, paths: Paths, tavern: Path, place: str, odd: object
+) -> None:
+    document = json.loads(json.dumps(TAGS))
+    if place == "mapped":
+        document["tag_map"]["Ada.png"] = odd
+    elif place in document:
+        document[place] = odd
+    else:
+        document["tags"][0][place] = odd
+    settings = json.loads((tavern / "settings.json").read_text(encoding="utf-8"))
+    write(tavern / "settings.json", {**settings, **document})
+    results = brought(library, paths, tavern)
+    assert not [one for one in results if one.status == "failed"]
+    assert [one.name for one in results if one.kind == "persona"] == ["Bo"]
+    for tag in await library.tags.list():
+        assert tag.name.strip()

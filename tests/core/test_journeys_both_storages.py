@@ -98,19 +98,19 @@ async def test_the_whole_way(
         assert (await reader.market.thumbnail(card))[:4] == b"RIFF"
         assert [one.id for one in await reader.market.search("ines", "en", "new", ALL)] == [identity]
         assert await reader.market.like(identity)
-        done = await reader.market.download(identity)
-        assert (await reader.library.characters.get(done.id)).binding == {
+        result = await reader.market.download(identity)
+        assert (await reader.library.characters.get(result.id)).binding == {
             "active": True,
             "characterId": identity,
         }
 
-        place = await reader.chat.open(done.id)
+        place = await reader.chat.open(result.id)
         events = [e async for e in reader.chat.send(place.id, "Hello", TurnOptions(model="official:002"))]
         assert [(e.method, e.cost) for e in events if isinstance(e, Billed)] == [("star", 5)]
         before = reader.account.state.star
         assert before == (await reader.client.wallet()).wallet.star_coin
         movements, _ = await reader.account.history()
-        assert [one["kind"] for one in movements if one["kind"] == "charge"] == ["charge"]
+        assert [movement["kind"] for movement in movements if movement["kind"] == "charge"] == ["charge"]
 
         assert (await author.account.refresh()).invite["totalInvites"] == 1
         await author.account.settle_invites()  # paid out here, or by the refresh that found it due

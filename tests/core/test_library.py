@@ -176,11 +176,11 @@ def test_programs_that_open_a_new_library_at_once_all_can(paths: Paths) -> None:
         own = Paths(root / "config", root / "data", root / "cache")
         programs = [Library(own) for _ in range(4)]
         try:
-            for one in programs:
-                one.database.write_now(lambda c: c.execute("SELECT count(*) FROM characters"))
+            for program in programs:
+                program.database.write_now(lambda c: c.execute("SELECT count(*) FROM characters"))
         finally:
-            for one in programs:
-                one.close()
+            for program in programs:
+                program.close()
 
 
 async def test_deleting_a_character_takes_its_conversations_and_picture(
@@ -283,12 +283,12 @@ async def test_undo_keeps_on_screen_what_was_said_after_the_change(library: Libr
     assert undone is not None and undone.shown == (kind in ("edit", "delete one", "hide"))
     page = await library.conversations.page(conversation)
     assert [one.id for one in page[-2:]] == said
-    assert [one.depth for one in page] == list(range(len(page)))
+    assert [message.depth for message in page] == list(range(len(page)))
     if undone.shown:
-        assert [one.content for one in page] == [*"abcdefg", "later one", "later two"]
-        assert not any(one.hidden for one in page)
+        assert [message.content for message in page] == [*"abcdefg", "later one", "later two"]
+        assert not any(message.hidden for message in page)
     else:
-        assert [one.content for one in page] == [*shown, "later one", "later two"]
+        assert [message.content for message in page] == [*shown, "later one", "later two"]
     words = {node.preview for node in await library.conversations.tree(conversation)}
     assert words >= {*"abcdefg", "later one", "later two"}
     assert await library.database.write(lambda c: redo(c, conversation))
@@ -315,8 +315,8 @@ async def test_deleting_one_message_of_a_long_chat_records_that_message_alone(li
     for _ in range(3):
         assert await library.database.write(lambda c: undo(c, conversation))
     page = await library.conversations.page(conversation, limit=1000)
-    assert [one.id for one in page] == [one.id for one in messages]
-    assert [one.depth for one in page] == list(range(300))
+    assert [message.id for message in page] == [message.id for message in messages]
+    assert [message.depth for message in page] == list(range(300))
 
 
 async def test_a_change_kept_by_an_earlier_version_and_one_that_cannot_be_read(library: Library) -> None:
@@ -485,9 +485,9 @@ class Talk(RuleBasedStateMachine):
         """What was said last stays on screen, whatever is taken back."""
         said = self._append("user", 0)
         self._run(lambda c: undo(c, self._id))
-        assert said.id in [one.id for one in self._path()]
+        assert said.id in [message.id for message in self._path()]
         self._run(lambda c: redo(c, self._id))
-        assert said.id in [one.id for one in self._path()]
+        assert said.id in [message.id for message in self._path()]
 
     @invariant()
     def nothing_is_lost(self) -> None:
@@ -559,6 +559,6 @@ async def test_letters_of_any_alphabet_are_found_in_any_case(paths: Paths) -> No
         new = NewCharacter("x", "Ada", "{}", "h", intro="Eine Übung", creator="ÉMILE", tags=("ΑΘΗΝΑ",))
         await library.characters.add(new)
         for word in ("Übung", "übung", "émile", "Αθηνα"):
-            assert [one.id for one in await library.characters.list(word)] == ["x"], word
+            assert [character.id for character in await library.characters.list(word)] == ["x"], word
     finally:
         library.close()

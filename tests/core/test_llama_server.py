@@ -66,12 +66,12 @@ SHORT = {"context_tokens": WINDOW, "sampling": {"max_tokens": 40}}
 async def test_a_turn_is_streamed_and_counted(paths: Paths, llama: TextServer) -> None:
     async with opened(paths, llama, MASTER, **SHORT) as (runtime, place):
         events = await collect(runtime.chat.send(place.id, "I brought oil."))
-        done = completed(events).message
-    assert not any(isinstance(one, TemplateFailed) for one in events)
-    assert done is not None and done.content and done.status == "done"
-    assert sum(isinstance(one, TextDelta) for one in events) > 1
-    assert done.usage is not None and not done.usage["estimated"]
-    assert done.usage["prompt_tokens"] > 20 and 0 < done.usage["completion_tokens"] <= 40
+        result = completed(events).message
+    assert not any(isinstance(event, TemplateFailed) for event in events)
+    assert result is not None and result.content and result.status == "done"
+    assert sum(isinstance(event, TextDelta) for event in events) > 1
+    assert result.usage is not None and not result.usage["estimated"]
+    assert result.usage["prompt_tokens"] > 20 and 0 < result.usage["completion_tokens"] <= 40
 
 
 async def test_it_goes_on_from_where_it_stopped(paths: Paths, llama: TextServer) -> None:

@@ -154,10 +154,10 @@ async def test_the_real_client_reads_the_fake(server: ModelServer) -> None:
         server.will(raw(start(), event({"type": "ping"}), *thought(THOUGHT), *text(SAID, 1), *end()))
         asked: Any = {"model": "claude-x", "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]}
         async with client.messages.stream(**asked) as stream:
-            done = await stream.get_final_message()
-        assert [one.type for one in done.content] == ["thinking", "text"]
-        assert (done.stop_reason, done.usage.output_tokens) == ("end_turn", 42)
-        assert done.usage.cache_read_input_tokens == 300
+            result = await stream.get_final_message()
+        assert [one.type for one in result.content] == ["thinking", "text"]
+        assert (result.stop_reason, result.usage.output_tokens) == ("end_turn", 42)
+        assert result.usage.cache_read_input_tokens == 300
         server.will(document(whole()))
         assert (await client.messages.create(**asked)).content[0].text == SAID  # type: ignore[union-attr]
         server.will(document(invalid("max_tokens: 5 > 4"), 400))
@@ -206,7 +206,9 @@ REQUEST = ModelRequest(CONVERSATION, character=CharacterMaterial("Mira", "Bo"))
 
 
 def words(seen: Seen) -> list[tuple[str, list[str]]]:
-    return [(one["role"], [part["text"] for part in one["content"]]) for one in seen.body["messages"]]
+    return [
+        (message["role"], [part["text"] for part in message["content"]]) for message in seen.body["messages"]
+    ]
 
 
 async def test_sends_the_conversation_in_its_shape(server: ModelServer, connections: HttpPool) -> None:
@@ -568,7 +570,7 @@ async def test_a_limit_of_the_reply_is_learnt(server: ModelServer, connections: 
     server.will(strict((lambda body: body["max_tokens"] > 8192, sentence)))
     request = ModelRequest((Message("user", "Hi"),), Sampling(max_tokens=64_000))
     assert (await listen(model(server, connections), request)).text == SAID
-    assert [one.body["max_tokens"] for one in server.seen] == [64_000, 8192]
+    assert [request.body["max_tokens"] for request in server.seen] == [64_000, 8192]
 
 
 async def test_a_refused_prefill_is_followed_by_the_persons_words(
@@ -726,7 +728,7 @@ def marked(seen: Seen) -> list[str]:
     """The texts of the blocks with a mark, in order."""
     parts = [
         *seen.body.get("system", []),
-        *(part for one in seen.body["messages"] for part in one["content"]),
+        *(part for message in seen.body["messages"] for part in message["content"]),
     ]
     assert all(part.get("cache_control", {"type": "ephemeral"}) == {"type": "ephemeral"} for part in parts)
     return [part["text"] for part in parts if "cache_control" in part]
@@ -734,7 +736,7 @@ def marked(seen: Seen) -> list[str]:
 
 def chat(*turns: str, lore: str = "", note: str = "") -> ModelRequest:
     """A card, some lore that may change, turns from the person's on, and a note two messages from the end."""
-    history = [Message("assistant" if place % 2 else "user", one) for place, one in enumerate(turns)]
+    history = [Message("assistant" if place % 2 else "user", turn) for place, turn in enumerate(turns)]
     if note:
         history.insert(max(len(history) - 2, 0), Message("system", note))
     return ModelRequest((Message("system", "Card."), *([Message("system", lore)] if lore else []), *history))
@@ -742,9 +744,9 @@ def chat(*turns: str, lore: str = "", note: str = "") -> ModelRequest:
 
 async def marks(server: ModelServer, connections: HttpPool, *requests: ModelRequest) -> list[list[str]]:
     server.will(raw(*reply()))
-    for one in requests:
-        assert (await listen(model(server, connections), one)).text == SAID
-    return [marked(one) for one in server.seen]
+    for request in requests:
+        assert (await listen(model(server, connections), request)).text == SAID
+    return [marked(request) for request in server.seen]
 
 
 async def test_the_cache_follows_a_chat(server: ModelServer, connections: HttpPool) -> None:
@@ -805,7 +807,7 @@ async def test_lists_the_models_page_by_page(server: ModelServer, connections: H
     ]
     server.will(*map(document, pages))
     assert await model(server, connections).models() == ("a", "b", "c")
-    assert [one.query.get("after_id") for one in server.seen] == [None, "b"]
+    assert [request.query.get("after_id") for request in server.seen] == [None, "b"]
     assert server.seen[0].headers["anthropic-version"] == "2023-06-01"
     server.will(*map(document, pages))
     async with anthropic.AsyncAnthropic(api_key=KEY, base_url=server.url) as client:

@@ -118,8 +118,8 @@ GOOD: dict[str, tuple[list[bytes], str, str, str]] = {
     "an empty error along with each": (
         [
             *(
-                event({"error": None, "code": 0, "msg": "ok", "choices": [{"delta": {"content": one}}]})
-                for one in pieces(SAID)
+                event({"error": None, "code": 0, "msg": "ok", "choices": [{"delta": {"content": piece}}]})
+                for piece in pieces(SAID)
             ),
             event({"error": {"code": 0, "message": ""}, "choices": [{"delta": {}, "finish_reason": "stop"}]}),
         ],
@@ -153,14 +153,14 @@ GOOD: dict[str, tuple[list[bytes], str, str, str]] = {
                 {
                     "choices": [
                         {
-                            "delta": {"role": "assistant", "content": one},
+                            "delta": {"role": "assistant", "content": piece},
                             "message": {"role": "assistant", "content": SAID[: 4 * place + 4]},
                             "finish_reason": "stop" if 4 * place + 4 >= len(SAID) else None,
                         }
                     ]
                 }
             )
-            for place, one in enumerate(pieces(SAID))
+            for place, piece in enumerate(pieces(SAID))
         ],
         SAID,
         "",
@@ -176,12 +176,17 @@ GOOD: dict[str, tuple[list[bytes], str, str, str]] = {
         "stop",
     ),
     "a reason with every piece": (
-        [*(chunk(one, finish="stop") for one in pieces(SAID)), DONE],
+        [*(chunk(piece, finish="stop") for piece in pieces(SAID)), DONE],
         SAID,
         "",
         "stop",
     ),
-    "reasons that are none": ([*(chunk(one, finish="null") for one in pieces(SAID)), DONE], SAID, "", "stop"),
+    "reasons that are none": (
+        [*(chunk(piece, finish="null") for piece in pieces(SAID)), DONE],
+        SAID,
+        "",
+        "stop",
+    ),
     "two choices": (
         [
             event({"choices": [{"index": 1, "delta": {"content": "Other."}}]}),
@@ -201,7 +206,7 @@ GOOD: dict[str, tuple[list[bytes], str, str, str]] = {
     "after the end": ([*said(), chunk("AFTER")], SAID, "", "stop"),
     "JSON lines of Ollama": (
         lines(
-            *({"message": {"role": "assistant", "content": one}, "done": False} for one in pieces(SAID)),
+            *({"message": {"role": "assistant", "content": piece}, "done": False} for piece in pieces(SAID)),
             {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "length"},
         ),
         SAID,
@@ -219,14 +224,14 @@ GOOD: dict[str, tuple[list[bytes], str, str, str]] = {
     ),
     "JSON lines of chunks": ([piece.removeprefix(b"data: ") for piece in said()], SAID, "", "stop"),
     "documents without a break": (
-        [b"".join(one.strip() for one in lines(*({"response": one} for one in pieces(SAID))))],
+        [b"".join(line.strip() for line in lines(*({"response": piece} for piece in pieces(SAID))))],
         SAID,
         "",
         "stop",
     ),
     "llama.cpp's own": (
         [
-            *(event({"content": one, "stop": False}) for one in pieces(SAID)),
+            *(event({"content": piece, "stop": False}) for piece in pieces(SAID)),
             event({"content": "", "stop": True, "stop_type": "limit"}),
         ],
         SAID,
@@ -235,7 +240,7 @@ GOOD: dict[str, tuple[list[bytes], str, str, str]] = {
     ),
     "KoboldCpp's own": (
         [
-            *(event({"token": one, "finish_reason": None}) for one in pieces(SAID)),
+            *(event({"token": piece, "finish_reason": None}) for piece in pieces(SAID)),
             event({"token": "", "finish_reason": "stop"}),
         ],
         SAID,
@@ -266,7 +271,7 @@ GOOD: dict[str, tuple[list[bytes], str, str, str]] = {
         "stop",
     ),
     "all of it as thoughts": (
-        [*(chunk(reasoning_content=one) for one in pieces(SAID)), chunk(finish="stop"), DONE],
+        [*(chunk(reasoning_content=piece) for piece in pieces(SAID)), chunk(finish="stop"), DONE],
         SAID,
         "",
         "stop",
@@ -316,7 +321,7 @@ async def test_what_a_reader_has(server: ModelServer, connections: HttpPool, nam
 
 
 GEMINI: dict[str, tuple[list[dict[str, Any]], str, str, str]] = {
-    "plain": ([*(part(one) for one in pieces(SAID)), part("", "STOP")], SAID, "", "stop"),
+    "plain": ([*(part(piece) for piece in pieces(SAID)), part("", "STOP")], SAID, "", "stop"),
     "thoughts": ([part(THOUGHT, thought=True), part(SAID, "STOP")], SAID, THOUGHT, "stop"),
     "cut at the limit": ([part("The rain"), part(" has", "MAX_TOKENS")], "The rain has", "", "length"),
     "filtered": ([part("The rain"), part(" has", "SAFETY")], "The rain has", "", "filtered"),
@@ -556,7 +561,7 @@ SHAPES: dict[PostProcess, list[tuple[str, str]]] = {
 
 
 def sent(seen: Seen) -> list[tuple[str, str]]:
-    return [(one["role"], one["content"]) for one in seen.body["messages"]]
+    return [(message["role"], message["content"]) for message in seen.body["messages"]]
 
 
 @pytest.mark.parametrize("mode", SHAPES)
@@ -566,7 +571,7 @@ async def test_a_chosen_mode_shapes_what_is_sent(
     server.will(raw(*said()))
     heard = await listen(openai(server, connections, post_process=mode), REQUEST)
     assert heard.text == SAID and sent(server.seen[0]) == SHAPES[mode]
-    assert any("name" in one for one in server.seen[0].body["messages"]) == (mode == "none")
+    assert any("name" in message for message in server.seen[0].body["messages"]) == (mode == "none")
     assert heard.last.shape == ("" if mode == "none" else mode)
 
 
@@ -575,7 +580,7 @@ def template(judge: Any, words: str, status: int = 400) -> Answer:
 
     async def answer(request: web.Request, seen: Seen) -> web.StreamResponse:
         messages = seen.body["messages"]
-        if judge([one["role"] for one in messages], messages):
+        if judge([message["role"] for message in messages], messages):
             return await raw(*said())(request, seen)
         return await document({"error": {"message": words, "type": "invalid_request_error"}}, status)(
             request, seen
@@ -624,12 +629,12 @@ TEMPLATES: dict[str, tuple[Any, str, int]] = {
         400,
     ),
     "no names": (
-        lambda _, messages: not any("name" in one for one in messages),
+        lambda _, messages: not any("name" in message for message in messages),
         "property 'messages.4.name' is unsupported",
         400,
     ),
     "no names but the user's": (
-        lambda _, messages: not any("name" in one for one in messages if one["role"] != "user"),
+        lambda _, messages: not any("name" in message for message in messages if message["role"] != "user"),
         "Only messages of role 'user' can have a name.",
         400,
     ),

@@ -67,15 +67,15 @@ def whole_event(text: str, thinking: str) -> dict[str, Any]:
 def written(events: list[Any], dice: Random) -> bytes:
     """The events on the wire: as server-sent events of some make, or as JSON lines."""
     if dice.random() < 0.2 and isinstance(events[0], dict):
-        return b"".join(json.dumps(one).encode() + b"\n" for one in events)
+        return b"".join(json.dumps(event).encode() + b"\n" for event in events)
     newline = dice.choice(("\n", "\r\n", "\r"))
     lead = dice.choice(("data: ", "data:", f"data:{newline} "))
     parts = []
-    for one in events:
+    for event in events:
         if dice.random() < 0.2:
             parts.append(dice.choice(COMMENTS) + newline * 2)
         ascii_only = dice.random() < 0.5
-        parts.append(lead + json.dumps(one, ensure_ascii=ascii_only) + newline * 2)
+        parts.append(lead + json.dumps(event, ensure_ascii=ascii_only) + newline * 2)
     if dice.random() < 0.7:
         parts.append(f"{lead}[DONE]{newline * 2}")
     return "".join(parts).encode("utf-8", "surrogatepass")

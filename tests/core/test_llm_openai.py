@@ -586,15 +586,15 @@ async def test_openrouters_claude_gets_marks_for_its_cache(
     open_model = OpenAIModel(ModelSpec("x", provider, name, f"{server.url}/v1"), "k", connections)
     heard = await listen(open_model, ModelRequest(tuple(turns)))
     assert heard.last.usage is not None and heard.last.usage.cached_tokens == 300
-    contents = [one["content"] for one in server.seen[0].body["messages"]]
-    found = [one for one in contents if isinstance(one, list)]
+    contents = [message["content"] for message in server.seen[0].body["messages"]]
+    found = [content for content in contents if isinstance(content, list)]
     assert [one[0]["text"] for one in found] == ["Card.", "user", "user"][:marked]
     assert all(one[0]["cache_control"] == {"type": "ephemeral"} for one in found)
     words = "messages.0.content.0.cache_control: Extra inputs are not permitted"
     server.will(document({"error": {"message": words}}, 400), raw(chunk("Hi"), chunk(finish="stop"), DONE))
     if marked:
         assert (await listen(open_model, ModelRequest(tuple(turns)))).text == "Hi"
-        assert all(isinstance(one["content"], str) for one in server.seen[-1].body["messages"])
+        assert all(isinstance(message["content"], str) for message in server.seen[-1].body["messages"])
 
 
 BEGUN = ModelRequest((Message("user", "Hi"), Message("assistant", "The rain")))

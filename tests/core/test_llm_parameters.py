@@ -14,8 +14,15 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import ModelConfig, load_settings
 from lunalux_core.errors import InvalidInput
 from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
-from lunalux_core.llm.cost import cost_of
-from lunalux_core.llm.model import CompletionText, Message, ModelOptions, ModelRequest, ModelSpec, Usage
+from lunalux_core.llm.model import (
+    CompletionText,
+    Message,
+    ModelOptions,
+    ModelRequest,
+    ModelSpec,
+    Usage,
+    cost_of,
+)
 from lunalux_core.llm.parameters import KINDS, PARAMETERS, ServerKind, checked_value, kind_of, sampling_of
 from lunalux_core.llm.registry import Registry, saved_specs
 from lunalux_core.llm.servers.openai import OpenAIModel

@@ -84,7 +84,7 @@ async def test_filters(cache: MarketCache) -> None:
 async def test_results_keep_the_list_s_order_and_end_at_the_limit(cache: MarketCache) -> None:
     await cache.replace("en", "hot", [card(str(n), f"wolf {n}") for n in range(300)], 60_000, "k")
     hits = await cache.search("wolf", "en", "hot", ALL, limit=7)
-    assert [one.id for one in hits] == [str(n) for n in range(7)]
+    assert [hit.id for hit in hits] == [str(n) for n in range(7)]
     page = await cache.listing("en", "hot", ALL, limit=3, offset=5)
     assert [one.id for one in page.cards] == ["5", "6", "7"]
 
@@ -169,7 +169,7 @@ async def test_search_agrees_with_looking(cache: MarketCache, texts: list[str], 
     await cache.replace("en", "hot", [card(str(n), "x", text) for n, text in enumerate(texts)], 60_000, None)
     expected = [str(n) for n, text in enumerate(texts) if word.casefold() in text.casefold()]
     hits = await cache.search(word, "en", "hot", ALL)
-    assert [one.id for one in hits] == expected
+    assert [hit.id for hit in hits] == expected
 
 
 async def test_a_card_that_comes_after_one_that_is_gone_answers_to_its_own_marks(cache: MarketCache) -> None:

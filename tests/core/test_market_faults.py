@@ -141,8 +141,8 @@ async def test_an_upload_that_breaks_off_goes_another_way_and_is_published_once(
     await here.market.refresh("en", "new", force=True)
     while await here.market.more("en", "new"):
         pass
-    found = await here.market.search(name.casefold(), "en", "new", ALL)
-    assert [card.id for card in found] == [identity]
+    cards = await here.market.search(name.casefold(), "en", "new", ALL)
+    assert [card.id for card in cards] == [identity]
 
 
 async def test_a_card_that_is_deleted_while_it_comes_is_told_and_leaves_nothing_behind(

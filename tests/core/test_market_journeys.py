@@ -89,11 +89,11 @@ async def test_who_made_a_character_can_be_searched_for(here: Runtime) -> None:
         await here.market.refresh("en", sort, force=True)  # type: ignore[arg-type]
         while await here.market.more("en", sort):  # type: ignore[arg-type]
             pass
-        found = await here.market.search("vogels", "en", sort, ALL)  # type: ignore[arg-type]
-        assert [(card.name, card.creator.split()[:2]) for card in found] == [
+        cards = await here.market.search("vogels", "en", sort, ALL)  # type: ignore[arg-type]
+        assert [(card.name, card.creator.split()[:2]) for card in cards] == [
             ("Anonymous", ["Ines", "Vogelsang"])
         ]
-        assert found[0].creator.isprintable()
+        assert cards[0].creator.isprintable()
     bare = await here.market.search("without an author", "en", "new", ALL)
     assert [card.creator for card in bare] == [""]
 
@@ -116,17 +116,17 @@ async def test_a_list_survives_every_fault_and_the_next_try_works(
 
 async def test_download_imports_binds_and_counts_once(here: Runtime, proxy: FaultProxy) -> None:
     identity = await published(here, "Download me")
-    done = await here.market.download(identity)
-    assert done.status == "imported"
-    character = await here.library.characters.get(done.id)
+    result = await here.market.download(identity)
+    assert result.status == "imported"
+    character = await here.library.characters.get(result.id)
     assert character.binding == {"active": True, "characterId": identity}
-    await here.library.characters.set_binding(done.id, active=False)
+    await here.library.characters.set_binding(result.id, active=False)
     again = await here.market.download(identity)
-    assert (again.status, again.id) == ("duplicate", done.id)
-    assert (await here.library.characters.get(done.id)).binding["active"] is True
+    assert (again.status, again.id) == ("duplicate", result.id)
+    assert (await here.library.characters.get(result.id)).binding["active"] is True
     asked = [target for target in proxy.targets if "presign-original" in target]
     assert ["skipCount=1" in target for target in asked] == [False, True]
-    await here.library.characters.delete(done.id)
+    await here.library.characters.delete(result.id)
     await here.market.download(identity)
     asked = [target for target in proxy.targets if "presign-original" in target]
     assert "skipCount=1" in asked[-1], "made in this session already"
@@ -136,9 +136,9 @@ async def test_what_is_in_the_library_can_be_talked_to_without_a_network(
     here: Runtime, proxy: FaultProxy
 ) -> None:
     identity = await published(here, "Offline friend")
-    done = await here.market.download(identity)
+    result = await here.market.download(identity)
     proxy.fault = "refuse"
-    assert (await here.market.download(identity)).id == done.id
+    assert (await here.market.download(identity)).id == result.id
     with pytest.raises(NetworkError):
         await here.market.download("11111111-1111-4111-8111-111111111111")
 
@@ -249,8 +249,8 @@ async def test_an_official_reply_is_paid_once_and_the_wallet_follows(
     from lunalux_core.dialogue.turn import Billed, TurnOptions
 
     identity = await published(here, "Paid company")
-    done = await here.market.download(identity)
-    place = await here.chat.open(done.id)
+    result = await here.market.download(identity)
+    place = await here.chat.open(result.id)
     proxy.count.clear()
     events = [e async for e in here.chat.send(place.id, "Hello", TurnOptions(model="official:002"))]
     bills = [e for e in events if isinstance(e, Billed)]
@@ -264,12 +264,12 @@ async def test_a_binding_to_a_card_that_is_gone_is_let_go(here: Runtime, served:
     from lunalux_core.dialogue.turn import TurnOptions
 
     identity = await published(here, "Unbound")
-    done = await here.market.download(identity)
+    result = await here.market.download(identity)
     served.admin("market", "remove", identity)
-    place = await here.chat.open(done.id)
+    place = await here.chat.open(result.id)
     async for _ in here.chat.send(place.id, "Hello", TurnOptions(model="official:001")):
         pass
-    binding = (await here.library.characters.get(done.id)).binding
+    binding = (await here.library.characters.get(result.id)).binding
     assert binding["active"] is False
 
 
@@ -281,8 +281,8 @@ async def test_payment_is_refused_in_a_sentence_and_nothing_else_answers(
 
     served.admin("user", "credit", here.account.state.user_id, "--star", "-100")
     served.admin("user", "credit", here.account.state.user_id, "--luna", "-100")
-    done = await here.market.download(await published(here, "Poor company"))
-    place = await here.chat.open(done.id)
+    result = await here.market.download(await published(here, "Poor company"))
+    place = await here.chat.open(result.id)
     with pytest.raises(PaymentError) as caught:
         async for _ in here.chat.send(place.id, "Hello", TurnOptions(model="official:003")):
             pass
@@ -297,7 +297,7 @@ async def test_likes_made_at_once_without_a_network_all_wait_and_are_all_sent(
 ) -> None:
     cards = [await published(here, f"Liked {number}") for number in range(5)]
     proxy.fault = "refuse"
-    assert await asyncio.gather(*(here.market.like(one) for one in cards[:4])) == [False] * 4
+    assert await asyncio.gather(*(here.market.like(card) for card in cards[:4])) == [False] * 4
     proxy.fault = ""
     late: list[asyncio.Task[bool]] = []
 

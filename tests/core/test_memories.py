@@ -45,7 +45,7 @@ async def summary(runtime: Runtime, chat: str, first: str, last: str, text: str 
 
 async def statuses(runtime: Runtime, chat: str) -> dict[str, str]:
     memories, path = await runtime.library.memories.shown(chat)
-    return {one.text: one.status(path) for one in memories}
+    return {memory.text: memory.status(path) for memory in memories}
 
 
 async def test_a_covered_message_that_changes_makes_stale_and_undo_makes_fresh(runtime: Runtime) -> None:

@@ -28,12 +28,17 @@ MARKERS = {*CARD, "chatHistory", "memory", "summary"}
 def preset(*order: str, main: str = "Play {{char}}.") -> dict[str, Any]:
     """A preset as SillyTavern saves it."""
     prompts = [
-        {"identifier": one, "name": one, "marker": True}
-        if one in MARKERS
-        else {"identifier": one, "name": one, "role": "system", "content": main if one == "main" else ""}
-        for one in order
+        {"identifier": entry, "name": entry, "marker": True}
+        if entry in MARKERS
+        else {
+            "identifier": entry,
+            "name": entry,
+            "role": "system",
+            "content": main if entry == "main" else "",
+        }
+        for entry in order
     ]
-    listed = [{"identifier": one, "enabled": True} for one in order]
+    listed = [{"identifier": entry, "enabled": True} for entry in order]
     return {"prompts": prompts, "prompt_order": [{"character_id": 100001, "order": listed}]}
 
 
@@ -50,7 +55,7 @@ async def story(runtime: Runtime, turns: int = 4) -> tuple[str, list[str]]:
     for number in range(turns):
         await say(runtime, chat.id, f"Line {number} of the person.")
     page = await runtime.library.conversations.page(chat.id, limit=1000)
-    return chat.id, [one.id for one in page]
+    return chat.id, [message.id for message in page]
 
 
 async def say(runtime: Runtime, chat: str, text: str) -> None:
@@ -71,7 +76,7 @@ async def memory_record(runtime: Runtime, chat: str, text: str = "And now?", **o
 
 
 def whole(prompt: Prompt) -> str:
-    return "\n".join(one.content for one in prompt.messages)
+    return "\n".join(message.content for message in prompt.messages)
 
 
 @pytest.mark.parametrize("kind", ["ours", "sillytavern", "text"])
@@ -99,7 +104,7 @@ async def test_a_summary_stands_before_the_history_in_place_of_what_it_covers(
     assert not prompt.report.history_dropped and not prompt.report.unknown_macros
     record = await memory_record(runtime, chat, **options)
     assert record["replaced_messages"] == 5 and not record["left_out"]
-    assert [one["why"] for one in record["used"]] == ["fact", "marked", "summary"]
+    assert [entry["why"] for entry in record["used"]] == ["fact", "marked", "summary"]
 
 
 async def test_a_marker_of_the_preset_takes_them(runtime: Runtime) -> None:
@@ -139,9 +144,9 @@ async def test_the_place_can_be_chosen(runtime: Runtime, position: str) -> None:
     settings = runtime.settings.with_value("memory.position", position).with_value("memory.depth", 1)
     runtime.apply(settings.with_value("memory.role", "user"))
     prompt = await prompt_of(runtime, chat, preset="ST")
-    places = [at for at, one in enumerate(prompt.messages) if "green" in one.content]
+    places = [at for at, message in enumerate(prompt.messages) if "green" in message.content]
     assert len(places) == 1
-    main = next(at for at, one in enumerate(prompt.messages) if one.slot == "main")
+    main = next(at for at, message in enumerate(prompt.messages) if message.slot == "main")
     expected = {"before_main": main - 1, "after_main": main + 1, "in_chat": len(prompt.messages) - 2}
     assert places == [expected[position]]
     assert prompt.messages[places[0]].role == ("user" if position == "in_chat" else "system")
@@ -174,10 +179,10 @@ async def test_the_beginning_stays_the_same_until_a_memory_is_added(runtime: Run
         )
     before = await prompt_of(runtime, chat, "And lantern7?", preset="ST")
     assert "Lantern 7:" in whole(before) and "Lantern 1:" not in whole(before)
-    recalled = next(one for one in before.messages if one.slot == "memoryRecalled")
+    recalled = next(message for message in before.messages if message.slot == "memoryRecalled")
     assert before.messages.index(recalled) == len(before.messages) - 3
     record = await memory_record(runtime, chat, "And lantern7?", preset="ST")
-    (called,) = [one for one in record["used"] if one["place"] == "recalled"]
+    (called,) = [entry for entry in record["used"] if entry["place"] == "recalled"]
     assert called["by"] == ["lantern7"] and called["why"] == "recalled"
     await say(runtime, chat, "And lantern7?")
     after = await prompt_of(runtime, chat, "去3号，不，灯2号那里吧", preset="ST")
@@ -217,11 +222,11 @@ async def test_a_chapter_tells_for_its_summaries_and_a_called_one_comes_back(run
 
 async def test_a_journal_is_read_by_the_one_who_wrote_it(runtime: Runtime) -> None:
     characters = (await runtime.library.characters.list())[:2]
-    group = await runtime.library.groups.create("Two", [one.id for one in characters])
+    group = await runtime.library.groups.create("Two", [character.id for character in characters])
     chat = await runtime.chat.start_group(group.id)
-    for one in characters:
-        entry = Memory("", chat.id, "journal", f"Secret of {one.name}.", speaker=one.name)
+    for character in characters:
+        entry = Memory("", chat.id, "journal", f"Secret of {character.name}.", speaker=character.name)
         await remember(runtime, entry)
-    for one in characters:
-        sent = whole(await prompt_of(runtime, chat.id, speaker=one.name))
-        assert [other.name for other in characters if f"Secret of {other.name}." in sent] == [one.name]
+    for character in characters:
+        sent = whole(await prompt_of(runtime, chat.id, speaker=character.name))
+        assert [other.name for other in characters if f"Secret of {other.name}." in sent] == [character.name]

@@ -263,8 +263,8 @@ async def test_coins_of_a_reply_that_was_killed_come_back_without_a_server(tmp_p
     tests = Path(__file__).parent
     path = os.pathsep.join((str(tests), str(tests.parent), str(tests.parents[1])))
     environ = {**os.environ, "LUNALUX_HOME": str(tmp_path), "LUNALUX_PRACTICE_RATE": "20", "PYTHONPATH": path}
-    done = subprocess.run([sys.executable, "-c", script], env=environ, timeout=120, check=False)
-    assert done.returncode == -9
+    result = subprocess.run([sys.executable, "-c", script], env=environ, timeout=120, check=False)
+    assert result.returncode == -9
     async with device(tmp_path) as runtime:
         assert (await runtime.account.refresh()).star == 95
     swept = tmp_path / "data" / "backend" / "swept"

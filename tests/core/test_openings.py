@@ -29,8 +29,8 @@ async def runtime(paths: Paths) -> AsyncIterator[Runtime]:
 async def brought(runtime: Runtime, name: str, **fields: Any) -> str:
     data = {"name": name, "description": "A clockmaker.", "first_mes": "Hi.", **fields}
     document = {"spec": "chara_card_v2", "spec_version": "2.0", "data": data}
-    done = await import_data(runtime.library, runtime.paths, json.dumps(document).encode(), f"{name}.json")
-    return done.id
+    result = await import_data(runtime.library, runtime.paths, json.dumps(document).encode(), f"{name}.json")
+    return result.id
 
 
 async def script(runtime: Runtime, **fields: Any) -> None:
@@ -49,7 +49,7 @@ async def openings(runtime: Runtime, place: Conversation) -> list[Message]:
 
 async def prompt(runtime: Runtime, place: Conversation, **options: Any) -> str:
     shown = await runtime.chat.preview(place.id, "x", TurnOptions(**options))
-    return "\n".join(one.content for one in shown.messages)
+    return "\n".join(message.content for message in shown.messages)
 
 
 async def test_a_greeting_expands_with_everything_the_card_and_the_person_are(runtime: Runtime) -> None:
@@ -115,7 +115,7 @@ async def test_stored_scripts_run_on_every_greeting_and_others_do_not(runtime: R
     await script(runtime, findRegex="/a/g", replaceString="", placement=[1])
     identity = await brought(runtime, "Ada", first_mes="a foo b", alternate_greetings=["x foo {{user}}"])
     place = await runtime.chat.start(identity)
-    assert [one.content for one in await openings(runtime, place)] == ["a BAR b", "x BAR Traveller"]
+    assert [opening.content for opening in await openings(runtime, place)] == ["a BAR b", "x BAR Traveller"]
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,12 @@ def charx(tmp_path: Path) -> Path:
 async def test_faces_of_an_imported_archive_follow_the_words(charx: Path, paths: Paths) -> None:
     async with Runtime.open() as runtime:
         (result,) = import_files(runtime.library, paths, [charx])
-        found = await runtime.library.characters.get(result.id)
+        character = await runtime.library.characters.get(result.id)
         gallery = read_gallery(
-            runtime.library.characters.pictures, found.id, found.summary.picture, Card.parse(found.document)
+            runtime.library.characters.pictures,
+            character.id,
+            character.summary.picture,
+            Card.parse(character.document),
         )
         assert set(gallery.expressions) == {"neutral", "smile", "生气"}
         assert gallery.expression("She smiles, and says nothing.") == "smile"

@@ -108,7 +108,9 @@ async def test_what_is_gone_is_told_and_the_next_applies(
         body, events = await turn(here)
         assert (body["model"], body["seed"]) == ("all", 3)
         told = [
-            (one.gap.profile, one.gap.part, one.gap.name) for one in events if isinstance(one, ProfileLacks)
+            (event.gap.profile, event.gap.part, event.gap.name)
+            for event in events
+            if isinstance(event, ProfileLacks)
         ]
         assert set(told) == {
             ("Old", "model", "sold"),
@@ -130,7 +132,7 @@ async def test_presets_scripts_roles_and_beginnings(paths: Paths, monkeypatch: p
         await used(here, profile, Use("conversation", here.place))
         body, _ = await turn(here)
         assert (await here.page())[-1].content == "Oh, Yes."
-        assert [one["role"] for one in body["messages"]] == ["user"]
+        assert [message["role"] for message in body["messages"]] == ["user"]
         assert "Sing." in body["messages"][0]["content"]
         await library.conversations.set(here.place, preset_id="p")
         assert "Sing." not in str((await turn(here))[0]), "a chat's own preset goes before its profiles'"

@@ -86,7 +86,7 @@ def run(preset: Preset, material: PromptMaterial = MATERIAL) -> Prompt:
 
 
 def whole(prompt: Prompt) -> str:
-    return "\n".join(one.content for one in prompt.messages)
+    return "\n".join(message.content for message in prompt.messages)
 
 
 @ALL
@@ -94,8 +94,12 @@ def whole(prompt: Prompt) -> str:
 def test_exact_prompt(key: str, language: Language) -> None:
     prompt = run(load_builtin(key, language), replace(MATERIAL, language=language))
     messages = [
-        {"role": one.role, **({"name": one.name} if one.name else {}), "content": one.content.split("\n")}
-        for one in prompt.messages
+        {
+            "role": message.role,
+            **({"name": message.name} if message.name else {}),
+            "content": message.content.split("\n"),
+        }
+        for message in prompt.messages
     ]
     path = GOLDEN / f"{key}.{language}.json"
     if os.environ.get("LUNALUX_UPDATE_PROMPTS"):
@@ -146,7 +150,7 @@ def test_the_list_has_titles_in_both_languages() -> None:
 @BOTH
 def test_a_framework_sends_two_messages_and_asks_for_the_form(key: str, language: Language) -> None:
     prompt = run(load_builtin(key, language), replace(MATERIAL, language=language, reply_words=321))
-    assert [one.role for one in prompt.messages] == ["system", "user"]
+    assert [message.role for message in prompt.messages] == ["system", "user"]
     user = prompt.messages[1]
     assert user.message_id == "m4"
     assert "<userInput>\nThen I stay, Mira. \\1 $1\n</userInput>" in user.content
@@ -157,7 +161,7 @@ def test_a_framework_sends_two_messages_and_asks_for_the_form(key: str, language
 
 
 def test_worldbook_positions_of_a_framework() -> None:
-    system, user = (one.content for one in run(load_builtin("magician")).messages)
+    system, user = (message.content for message in run(load_builtin("magician")).messages)
     assert "<worldInfoBefore>\nThe harbour has nine lamps.\n</worldInfoBefore>" in system
     assert "<worldInfoAfter>\nThe ninth is broken.\nTide: high.\n</worldInfoAfter>" in system
     before, after = user.split("<userInput>")
@@ -237,7 +241,9 @@ def test_prompts_of_a_narratium_export_keep_their_places() -> None:
         ]
     }
     material = replace(MATERIAL, card=replace(CARD, system_prompt=""), omitted=1, earlier_events=("x —> y",))
-    system, user = (one.content for one in run(read_preset(document, "frame").preset, material).messages)
+    system, user = (
+        message.content for message in run(read_preset(document, "frame").preset, material).messages
+    )
     assert system.startswith(
         "【EARLY】\nE\n\n<main>\nKnow Mira keeps the lamps of the harbour. and What happened before:\nx —> y."
     )

@@ -34,7 +34,7 @@ def preset_of(*prompts: dict[str, Any], order: tuple[str, ...] = ORDER, **scalar
             for name in ("charDescription", "dialogueExamples", "chatHistory")
         ),
     ]
-    changed = {str(one["identifier"]) for one in prompts}
+    changed = {str(prompt["identifier"]) for prompt in prompts}
     document = {
         "prompts": [*prompts, *(one for one in usual if one["identifier"] not in changed)],
         "prompt_order": [
@@ -78,18 +78,18 @@ def run(preset: Preset, material: PromptMaterial = MATERIAL) -> Prompt:
 
 
 def contents(prompt: Prompt) -> list[str]:
-    return [one.content for one in prompt.messages]
+    return [message.content for message in prompt.messages]
 
 
 def test_messages_for_the_model_and_where_they_come_from() -> None:
     prompt = run(preset_of())
     assert prompt.to_messages()[0] == Message("system", "MAIN")
     assert contents(prompt) == ["MAIN", "DESC", "[NC]", "hello", "hi", "come in", "thanks", "LAST"]
-    assert [one.slot for one in prompt.messages][2:4] == ["newMainChat", "chatHistory"]
-    assert [one.message_id for one in prompt.messages] == ["", "", "", "0", "1", "2", "3", ""]
+    assert [message.slot for message in prompt.messages][2:4] == ["newMainChat", "chatHistory"]
+    assert [message.message_id for message in prompt.messages] == ["", "", "", "0", "1", "2", "3", ""]
     report = prompt.report
     assert (report.total, report.history_kept, report.history_dropped) == (9, 4, 0)
-    assert {one.slot: one.tokens for one in report.slots}["chatHistory"] == 5
+    assert {slot.slot: slot.tokens for slot in report.slots}["chatHistory"] == 5
 
 
 def test_fixed_parts_that_do_not_fit_are_refused_by_size() -> None:
@@ -122,16 +122,17 @@ def test_an_injection_may_not_push_out_the_newest_message() -> None:
 def test_what_is_cut_is_counted_and_remembered() -> None:
     history = said(*("word " * 10 for _ in range(20)))
     history = tuple(
-        replace(one, event=f"event {one.id}") if one.role == "assistant" else one for one in history
+        replace(message, event=f"event {message.id}") if message.role == "assistant" else message
+        for message in history
     )
     material = replace(MATERIAL, history=history, omitted=7, earlier_events=("before all",), budget=200)
     prompt = run(preset_of(), material)
     report = prompt.report
-    memory = next(one for one in prompt.messages if one.slot == "memory")
+    memory = next(message for message in prompt.messages if message.slot == "memory")
     assert contents(prompt)[:2] == ["MAIN", memory.content]
     assert report.history_kept + len(report.dropped_ids) == 20
     assert report.history_dropped == len(report.dropped_ids) + 7
-    dropped = [int(one) for one in report.dropped_ids]
+    dropped = [int(dropped_id_) for dropped_id_ in report.dropped_ids]
     assert dropped == list(range(len(dropped)))
     told = memory.content.splitlines()[1:]
     assert told[-1] == f"event {max(one for one in dropped if one % 2 == 0)}"
@@ -181,7 +182,7 @@ def test_something_is_said_for_the_person_only_after_the_character() -> None:
     preset = preset_of(send_if_empty="go on")
     assert "go on" not in contents(run(preset))
     prompt = run(preset, replace(MATERIAL, history=said("hello", "hi", "come in")))
-    assert [(one.role, one.content) for one in prompt.messages][-2:] == [
+    assert [(message.role, message.content) for message in prompt.messages][-2:] == [
         ("user", "go on"),
         ("system", "LAST"),
     ]
@@ -191,7 +192,7 @@ def test_names_of_others_are_said() -> None:
     history = (HistoryMessage("user", "hi", "Old Bob", foreign=True), HistoryMessage("user", "hi", "Bob"))
     assert contents(run(preset_of(), replace(MATERIAL, history=history)))[3:5] == ["Old Bob: hi", "hi"]
     prompt = run(preset_of(names_behavior=1), replace(MATERIAL, history=history))
-    assert [one.name for one in prompt.messages][3:5] == ["Old_Bob", "Bob"]
+    assert [message.name for message in prompt.messages][3:5] == ["Old_Bob", "Bob"]
 
 
 def test_hidden_messages_are_neither_sent_nor_counted_for_depth() -> None:
@@ -253,8 +254,10 @@ def test_worldbook_examples_stand_around_the_cards() -> None:
     material = replace(
         MATERIAL, card=card, examples_top=("{{char}}: t1", "{{char}}: t2"), examples_bottom=("{{char}}: b",)
     )
-    examples = [one for one in run(preset_of(), material).messages if one.slot == "dialogueExamples"]
-    assert [(one.name, one.content) for one in examples] == [
+    examples = [
+        message for message in run(preset_of(), material).messages if message.slot == "dialogueExamples"
+    ]
+    assert [(example.name, example.content) for example in examples] == [
         ("example_assistant", "t2"),
         ("example_assistant", "t1"),
         ("example_assistant", "card\nmore"),
@@ -292,7 +295,7 @@ def test_squashing_keeps_the_account() -> None:
     prompt = run(preset_of(squash_system_messages=True))
     assert contents(prompt)[:2] == ["MAIN\nDESC", "[NC]"]
     assert prompt.messages[0].slot == "main+charDescription"
-    assert [one.slot for one in prompt.report.slots][:2] == ["main", "charDescription"]
+    assert [slot.slot for slot in prompt.report.slots][:2] == ["main", "charDescription"]
 
 
 def test_a_refusal_is_a_result_of_its_scenario() -> None:

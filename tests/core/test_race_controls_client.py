@@ -213,8 +213,8 @@ async def test_a_journal_removed_by_its_name_takes_the_words_of_its_next_writer(
 
     first = continued()
     listed = journaled(paths.library)
-    for one in listed:
-        (folder / f"{one}.jsonl").unlink()
+    for row in listed:
+        (folder / f"{row}.jsonl").unlink()
     assert read_journal(paths.library, "reply") is None, "a kill now loses them"
     first.remove()
 
@@ -230,7 +230,7 @@ async def test_a_journal_is_claimed_by_one_however_many_want_it(paths: Paths) ->
     paths.library.parent.mkdir(parents=True)
     for _ in range(20):
         claims = [ReplyJournal(paths.library, "reply", "") for _ in range(8)]
-        got = await asyncio.gather(*(asyncio.to_thread(one.claim) for one in claims))
+        got = await asyncio.gather(*(asyncio.to_thread(claim.claim) for claim in claims))
         assert sum(got) == 1
         claims[got.index(True)].remove()
 

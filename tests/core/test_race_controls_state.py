@@ -160,7 +160,7 @@ def test_a_damaged_file_of_secrets_is_put_aside_and_told_never_written_over(
     assert store.get("model:x") == "new"
     (kept,) = paths.data.glob("credentials-damaged-*.json")
     assert kept.read_bytes() == damage
-    assert [one.code for one in told] == ["CREDENTIALS_DAMAGED"] and kept.name in told[0].hint
+    assert [message.code for message in told] == ["CREDENTIALS_DAMAGED"] and kept.name in told[0].hint
 
 
 class Ring(KeyringBackend):
@@ -238,8 +238,8 @@ def test_settings_changed_by_many_at_once_are_all_kept(paths: Paths) -> None:
         lambda key=key, value=value: set_value(paths.config_file, key, value) for key, value in wishes.items()
     )
     assert not failed
-    found = load_settings(paths, {})
-    assert {key: found.get(key) for key in wishes} == wishes
+    settings = load_settings(paths, {})
+    assert {key: settings.get(key) for key in wishes} == wishes
     assert not list(paths.config.glob("*.new"))
 
 

@@ -17,8 +17,8 @@ def message(content: str, slot: str = "chatHistory", id: str = "", role: str = "
 def test_a_slot_with_other_words_is_changed_and_a_message_that_was_cut_is_gone() -> None:
     before = [message("Lore A", "main", role="system"), message("one", id="1"), message("two", id="2")]
     now = [message("Lore B", "main", role="system"), message("two", id="2"), message("three", id="3")]
-    found = [(one.mark, one.message["content"]) for one in compare_messages(now, before)]
-    assert found == [("changed", "Lore B"), ("gone", "one"), ("same", "two"), ("new", "three")]
+    comparisons = [(one.mark, one.message["content"]) for one in compare_messages(now, before)]
+    assert comparisons == [("changed", "Lore B"), ("gone", "one"), ("same", "two"), ("new", "three")]
 
 
 MESSAGES = st.lists(
@@ -33,10 +33,10 @@ MESSAGES = st.lists(
 def test_both_prompts_can_be_read_out_of_the_comparison(
     now: list[dict[str, Any]], before: list[dict[str, Any]]
 ) -> None:
-    found = compare_messages(now, before)
-    assert [one.now for one in found if one.now is not None] == now
-    assert [one.before for one in found if one.before is not None] == before
-    for one in found:
+    comparisons = compare_messages(now, before)
+    assert [one.now for one in comparisons if one.now is not None] == now
+    assert [one.before for one in comparisons if one.before is not None] == before
+    for one in comparisons:
         assert (one.mark == "new") == (one.before is None) and (one.mark == "gone") == (one.now is None)
         assert one.mark != "same" or one.now == {**one.before, "message_id": one.now["message_id"]}  # type: ignore[dict-item, index]
 
@@ -71,8 +71,8 @@ def test_long_texts_and_prompts_that_repeat_themselves_are_compared_at_once() ->
     messages = [
         [message(text or "ok", id=str(n)) for n, text in enumerate(spaced(one, 2_000))] for one in "ab"
     ]
-    found = compare_messages(messages[1], messages[0])
-    assert {(one.mark, one.message["content"] == "ok") for one in found} == {
+    comparisons = compare_messages(messages[1], messages[0])
+    assert {(one.mark, one.message["content"] == "ok") for one in comparisons} == {
         ("same", True),
         ("changed", False),
     }

@@ -28,30 +28,30 @@ def write(paths: Paths, text: str) -> None:
 def test_layers_override_each_other_and_say_where_a_value_is_from(paths: Paths) -> None:
     write(paths, 'language = "en"\n[chat]\nreply_words = 300\n[ui]\ntheme = "luna-light"\n')
     environ = {"LUNALUX_LANG": "zh"}
-    found = load_settings(paths, environ, {"ui.theme": "high-contrast"})
-    assert (found.language, found.reply_words, found.theme) == ("zh", 300, "high-contrast")
-    assert found.source("language") == "environment"
-    assert found.source("chat.reply_words") == "file"
-    assert found.source("ui.theme") == "flag"
-    assert found.source("ui.bell") == "default"
-    assert not found.problems
+    settings = load_settings(paths, environ, {"ui.theme": "high-contrast"})
+    assert (settings.language, settings.reply_words, settings.theme) == ("zh", 300, "high-contrast")
+    assert settings.source("language") == "environment"
+    assert settings.source("chat.reply_words") == "file"
+    assert settings.source("ui.theme") == "flag"
+    assert settings.source("ui.bell") == "default"
+    assert not settings.problems
 
 
 def test_a_bad_value_names_key_file_and_allowed_values_and_the_rest_is_read(paths: Paths) -> None:
     write(paths, 'language = "klingon"\n[chat]\nreply_words = 9999999\nenter_sends = "maybe"\nmodel = "x"\n')
-    found = load_settings(paths, {})
-    assert (found.language, found.reply_words, found.enter_sends) == ("auto", 200, True)
-    assert found.model == "x"
-    told = {problem.params["key"]: problem for problem in found.problems}
+    settings = load_settings(paths, {})
+    assert (settings.language, settings.reply_words, settings.enter_sends) == ("auto", 200, True)
+    assert settings.model == "x"
+    told = {problem.params["key"]: problem for problem in settings.problems}
     assert set(told) == {"language", "chat.reply_words", "chat.enter_sends"}
     assert str(paths.config_file) in told["language"].message and "zh" in told["language"].hint
 
 
 def test_broken_toml_starts_on_the_defaults_and_names_the_line(paths: Paths) -> None:
     write(paths, 'language = "en"\n[chat\n')
-    found = load_settings(paths, {})
-    assert found.language == "auto"
-    assert "line 2" in found.problems[0].message
+    settings = load_settings(paths, {})
+    assert settings.language == "auto"
+    assert "line 2" in settings.problems[0].message
 
 
 def test_an_unknown_key_is_told(paths: Paths) -> None:
@@ -65,8 +65,8 @@ def test_setting_a_value_keeps_comments_and_other_values(paths: Paths) -> None:
     set_value(paths.config_file, "editor.tags_en", "One, Two")
     text = paths.config_file.read_text("utf-8")
     assert "# mine" in text and "# yes" in text
-    found = load_settings(paths, {})
-    assert (found.model, found.reply_words, found.tags_en) == ("a", 120, ("One", "Two"))
+    settings = load_settings(paths, {})
+    assert (settings.model, settings.reply_words, settings.tags_en) == ("a", 120, ("One", "Two"))
     reset_value(paths.config_file, "chat.reply_words")
     assert load_settings(paths, {}).reply_words == 200
 
@@ -92,16 +92,16 @@ def test_models_are_saved_without_their_keys(paths: Paths) -> None:
     config = ModelConfig("local", "openai", "llama", "http://127.0.0.1:1/v1", sampling={"top_k": 40})
     save_model(paths.config_file, config)
     save_model(paths.config_file, ModelConfig("g", "gemini", "flash", key_env="GEMINI_API_KEY"))
-    found = load_settings(paths, {})
-    assert found.models["local"] == config and found.models["g"].key_env == "GEMINI_API_KEY"
+    settings = load_settings(paths, {})
+    assert settings.models["local"] == config and settings.models["g"].key_env == "GEMINI_API_KEY"
     assert remove_model(paths.config_file, "local") and not remove_model(paths.config_file, "local")
     assert list(load_settings(paths, {}).models) == ["g"]
 
 
 def test_a_broken_model_entry_is_told_and_the_others_work(paths: Paths) -> None:
     write(paths, '[models.bad]\nprovider = "x"\n[models.good]\nprovider = "openai"\nmodel = "m"\n')
-    found = load_settings(paths, {})
-    assert list(found.models) == ["good"] and found.problems[0].params["name"] == "bad"
+    settings = load_settings(paths, {})
+    assert list(settings.models) == ["good"] and settings.problems[0].params["name"] == "bad"
 
 
 @examples(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -152,12 +152,12 @@ def test_a_wild_value_of_any_setting_is_named_and_the_rest_is_read(paths: Paths,
         head, _, name = key.rpartition(".")
         section = f"[{head}]\n" if head else ""
         write(paths, f"{section}{name} = {value}\n[ui]\n" if head != "ui" else f"{section}{name} = {value}\n")
-        found = load_settings(paths, {})
-        got = found.get(key)
+        settings = load_settings(paths, {})
+        got = settings.get(key)
         assert type(got) is type(known.default), key
         if isinstance(got, (int, float)) and not isinstance(got, bool):
             assert (known.low or 0) <= got <= (known.high or 0)
-        assert found.problems or got == known.default or known.choices == () or got in known.choices
+        assert settings.problems or got == known.default or known.choices == () or got in known.choices
 
 
 @pytest.mark.parametrize(
@@ -178,10 +178,10 @@ def test_a_wild_value_of_any_setting_is_named_and_the_rest_is_read(paths: Paths,
 def test_a_file_of_any_shape_is_read_soon_and_told_in_few_words(paths: Paths, text: str) -> None:
     write(paths, text)
     began = time.monotonic()
-    found = load_settings(paths, {})
+    settings = load_settings(paths, {})
     assert time.monotonic() - began < 3
-    assert found.reply_words == 200 and len(found.problems) <= 60
-    assert all(len(problem.message) < 2000 for problem in found.problems)
+    assert settings.reply_words == 200 and len(settings.problems) <= 60
+    assert all(len(problem.message) < 2000 for problem in settings.problems)
 
 
 def test_what_stands_where_the_file_should_be_is_told(paths: Paths) -> None:
@@ -206,7 +206,7 @@ def test_a_linked_configuration_stays_a_link_and_its_bytes_stay_as_they_were(
     assert paths.config_file.is_symlink()
     assert target.read_bytes() == b"\xef\xbb\xbf# mine\r\n[chat]\r\nreply_words = 120\r\n"
     assert target.stat().st_mode & 0o777 == 0o640
-    assert [one.name for one in target.parent.iterdir()] == ["lunalux.toml"]
+    assert [path.name for path in target.parent.iterdir()] == ["lunalux.toml"]
 
 
 def test_bytes_that_are_no_words_are_refused(paths: Paths) -> None:

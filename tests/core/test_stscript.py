@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lunalux_core.macros.context import MacroContext
+from lunalux_core.scenarios.scripts import replay
 from lunalux_core.stscript.budget import Limits
 from lunalux_core.stscript.commands.table import core, everything
 from lunalux_core.stscript.faults import SENTENCES
 from lunalux_core.stscript.host import AppCall, QuietHost
 from lunalux_core.stscript.interpreter import Interpreter, Outcome, Setting
-from lunalux_core.stscript.replay import replay
 from lunalux_core.stscript.values import dump_json, member, number_text, parse_json, slice_units, to_number
 
 LOCALES = Path(__file__).resolve().parents[2] / "lunalux_tui" / "locales"

@@ -139,7 +139,7 @@ class TagEdits(RuleBasedStateMachine):
     def found(self, wanted: Wanted) -> set[str]:
         rows, count = self.run(self.library.characters.page(wanted))  # type: ignore[misc]
         assert len(rows) == count
-        return {one.id for one in rows}
+        return {row.id for row in rows}
 
 
 TestTagEdits = TagEdits.TestCase
@@ -171,7 +171,7 @@ async def test_lists_are_narrowed_ordered_and_paged(paths: Paths) -> None:
         await library.characters.set_favourite("2", True)
         assert await names(Wanted(order="name")) == ["Cleo", "Ada", "bao"]
         page, count = await library.characters.page(Wanted(order="name"), 2)
-        assert [one.name for one in page] == ["Cleo", "Ada"] and count == 3
+        assert [message.name for message in page] == ["Cleo", "Ada"] and count == 3
         tag = await library.tags.find("spät")
         await library.tags.fold(tag.id, "closed")
         assert await names(Wanted(outside=True, order="name")) == ["Cleo", "Ada"]

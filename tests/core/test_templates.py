@@ -73,7 +73,7 @@ def test_a_master_file_brings_its_parts() -> None:
     }
     assert is_master(document)
     parts = template_documents(document, "Mine")
-    assert [(one.kind, one.name, one.bundle) for one in parts] == [
+    assert [(part.kind, part.name, part.bundle) for part in parts] == [
         ("instruct", "I", "Mine"),
         ("context", "C", "Mine"),
         ("sysprompt", "S", "Mine"),
@@ -82,7 +82,7 @@ def test_a_master_file_brings_its_parts() -> None:
         ("srw", "Mine", "Mine"),
     ]
     assert "server_url" not in parts[3].document and "server_url" in parts[3].notes[0]
-    again = master_document({one.kind: one.document for one in parts})
+    again = master_document({part.kind: part.document for part in parts})
     del document["preset"]["server_url"]
     assert again == document
 
@@ -171,9 +171,9 @@ def test_reading_raises_nothing_but_our_own_errors(document: Any, stem: str) -> 
         parts = template_documents(document, stem)
     except LunaluxError:
         return
-    for one in parts:
-        assert one.name
-        read_part(one.kind, one.document)
+    for part in parts:
+        assert part.name
+        read_part(part.kind, part.document)
 
 
 @given(st.sampled_from(KINDS), DOCUMENTS)
@@ -189,7 +189,7 @@ def test_what_is_written_is_what_was_read(document: dict[str, Any]) -> None:
     except InvalidInput:
         return
     if parts[0].bundle:
-        again = master_document({one.kind: one.document for one in parts})
+        again = master_document({part.kind: part.document for part in parts})
         kept = {key: value for key, value in document.items() if key in again and key != "preset"}
         assert {key: value for key, value in again.items() if key != "preset"} == kept
     elif parts[0].kind != "sampler":
@@ -311,10 +311,10 @@ CLEANING = st.builds(
 @settings(max_examples=300)
 @given(WORDS | st.text(min_size=1), CLEANING)
 def test_cleaning_never_makes_a_reply_empty(reply: str, how: Cleaning) -> None:
-    done = clean_reply(reply, how)
-    assert done.text
-    assert bool(done.text.strip()) or not reply.strip()
-    assert done.kept or done.text.strip() or not reply.strip()
+    result = clean_reply(reply, how)
+    assert result.text
+    assert bool(result.text.strip()) or not reply.strip()
+    assert result.kept or result.text.strip() or not reply.strip()
 
 
 @settings(max_examples=300)
@@ -415,7 +415,7 @@ def test_expressions_are_read_as_they_are_written_there(expression: str, found: 
 
 
 def test_our_own_set_is_whole() -> None:
-    names = [one.name for one in shipped_templates()]
+    names = [template.name for template in shipped_templates()]
     assert names == [
         *("Llama 3", "Mistral", "Gemma", "Command-R", "Phi", "Phi 4", "DeepSeek", "GLM", "Vicuna", "Alpaca"),
         *("ChatML", "Story"),

@@ -101,8 +101,8 @@ async def opened(
     async with Runtime.open(settings) as runtime:
         for one in template_documents(document, "T") if document else ():
             await runtime.library.templates.add(one)
-        done = await import_data(runtime.library, paths, json.dumps(CARD).encode(), "alice.json")
-        yield runtime, await runtime.chat.start(done.id)
+        result = await import_data(runtime.library, paths, json.dumps(CARD).encode(), "alice.json")
+        yield runtime, await runtime.chat.start(result.id)
 
 
 async def collect(events: AsyncIterator[TurnEvent]) -> list[TurnEvent]:
@@ -151,8 +151,8 @@ async def test_a_turn_is_one_text_on_every_server(
             "<|im_start|>system",
         ]
         assert body[most] == 1024 and body["temperature"] == 1.0
-        done = completed(events)
-        assert done.text == "The lamp burns."
+        result = completed(events)
+        assert result.text == "The lamp burns."
         assert "".join(e.text for e in events if isinstance(e, TextDelta)) == "The lamp burns."
 
 
@@ -163,7 +163,11 @@ async def test_what_is_shown_is_what_is_sent(paths: Paths) -> None:
         await collect(runtime.chat.send(place.id, "I brought oil."))
         assert server.asked[0][1]["prompt"] == prompt.text
         assert prompt.form is not None and prompt.form.template == "T"
-        assert {one.slot for one in prompt.messages} >= {"storyString", "dialogueExamples", "lastLine"}
+        assert {message.slot for message in prompt.messages} >= {
+            "storyString",
+            "dialogueExamples",
+            "lastLine",
+        }
         record = completed(await collect(runtime.chat.send(place.id, "And?"))).report
         assert record["template"] == "T"
 
@@ -202,9 +206,9 @@ async def test_a_group_names_its_members(paths: Paths) -> None:
         opened(paths, server) as (runtime, place),
     ):
         carol = {**CARD, "data": {**CARD["data"], "name": "Carol"}}  # type: ignore[dict-item]
-        done = await import_data(runtime.library, paths, json.dumps(carol).encode(), "carol.json")
+        result = await import_data(runtime.library, paths, json.dumps(carol).encode(), "carol.json")
         alice = place.character_id
-        group = await runtime.library.groups.create("Keepers", [alice, done.id])
+        group = await runtime.library.groups.create("Keepers", [alice, result.id])
         talk = await runtime.chat.start_group(group.id)
         from lunalux_core.dialogue.turn import TurnOptions
 
@@ -232,7 +236,7 @@ async def test_a_template_that_does_not_parse_tells_where_and_the_chat_template_
     broken = {**MASTER, "context": {"name": "T", "story_string": "Fine\n  {{#if system}}{{system}}"}}
     async with text_server("llamacpp") as server, opened(paths, server, broken) as (runtime, place):
         events = await collect(runtime.chat.send(place.id, "I brought oil."))
-    (failed,) = [one for one in events if isinstance(one, TemplateFailed)]
+    (failed,) = [event for event in events if isinstance(event, TemplateFailed)]
     assert isinstance(failed.error, InvalidInput)
     assert (failed.error.code, failed.error.params["line"], failed.error.params["column"]) == (
         "TEMPLATE_SYNTAX",
@@ -250,7 +254,7 @@ async def test_a_template_that_is_gone_is_told(paths: Paths) -> None:
         opened(paths, server, None, template="Gone") as (runtime, place),
     ):
         events = await collect(runtime.chat.send(place.id, "Hm?"))
-    (failed,) = [one for one in events if isinstance(one, TemplateFailed)]
+    (failed,) = [event for event in events if isinstance(event, TemplateFailed)]
     assert failed.error.code == "TEMPLATE_UNKNOWN"
     assert server.asked[0][0] == "/v1/chat/completions"
 
@@ -310,7 +314,7 @@ async def test_a_chat_template_in_jinja_is_recognised_by_what_it_produces(paths:
         runtime.apply(runtime.settings)
         events = await collect(runtime.chat.send(place.id, "I brought oil."))
     assert prompt.form is not None and prompt.form.template == "Llama 3"
-    (failed,) = [one for one in events if isinstance(one, TemplateFailed)]
+    (failed,) = [event for event in events if isinstance(event, TemplateFailed)]
     assert failed.error.code == "TEMPLATE_NONE" and server.asked[0][0] == "/v1/chat/completions"
 
 
@@ -331,7 +335,7 @@ async def test_a_reply_that_cleaning_would_empty_stays(paths: Paths) -> None:
     ):
         events = await collect(runtime.chat.send(place.id, "Hm?"))
     assert completed(events).text == "Bob: I think so."
-    assert any(isinstance(one, ReplyKept) for one in events)
+    assert any(isinstance(event, ReplyKept) for event in events)
 
 
 async def test_a_server_that_is_started_later_is_asked_again(paths: Paths) -> None:
@@ -424,10 +428,10 @@ async def test_thinking_by_the_templates_own_marks(paths: Paths) -> None:
         text_server("generic", pieces=pieces) as server,
         opened(paths, server, {**MASTER, "reasoning": marks}) as (runtime, place),
     ):
-        done = completed(await collect(runtime.chat.send(place.id, "Hm?"))).message
+        result = completed(await collect(runtime.chat.send(place.id, "Hm?"))).message
         server.pieces = ["[THINK] all of it"]
         unclosed = completed(await collect(runtime.chat.send(place.id, "And?"))).message
-    assert done is not None and (done.content, done.thinking.strip()) == ("Yes.", "She would nod.")
+    assert result is not None and (result.content, result.thinking.strip()) == ("Yes.", "She would nod.")
     assert unclosed is not None and unclosed.content == "all of it"
 
 
@@ -435,5 +439,5 @@ def test_a_wrong_mode_in_the_file_is_told(paths: Paths, home: Path) -> None:
     paths.config_file.parent.mkdir(parents=True, exist_ok=True)
     paths.config_file.write_text('[models.m]\nprovider = "openai"\nmodel = "m"\nmode = "prose"\n')
     settings = load_settings(paths, {})
-    assert [one.code for one in settings.problems] == ["MODEL_MODE_INVALID"]
+    assert [problem.code for problem in settings.problems] == ["MODEL_MODE_INVALID"]
     assert settings.models["m"].mode == "chat"

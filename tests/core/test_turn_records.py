@@ -31,7 +31,7 @@ LORE = {
 
 
 async def completed(runtime: Runtime, conversation_id: str, text: str) -> TurnCompleted:
-    events = [one async for one in runtime.chat.send(conversation_id, text)]
+    events = [event async for event in runtime.chat.send(conversation_id, text)]
     assert isinstance(events[-1], TurnCompleted)
     return events[-1]
 
@@ -47,16 +47,16 @@ async def opened(runtime: Runtime) -> str:
 async def test_a_turn_leaves_a_record_that_outlives_the_program() -> None:
     async with Runtime.open(load_settings()) as runtime:
         conversation = await opened(runtime)
-        done = await completed(runtime, conversation, "coffee at the harbour")
-        assert done.message is not None
+        result = await completed(runtime, conversation, "coffee at the harbour")
+        assert result.message is not None
     async with Runtime.open(load_settings()) as runtime:
         heads = await runtime.library.records.list(conversation)
-        assert [one.message_id for one in heads] == [done.message.id]
+        assert [head.message_id for head in heads] == [result.message.id]
         record = await runtime.library.records.get(heads[0].number)
-    assert record == json.loads(json.dumps(done.report))
+    assert record == json.loads(json.dumps(result.report))
     assert record["messages"][-1]["role"] == "user" and "tea at the harbour" in said(record)
-    assert sum(one["tokens"] for one in record["messages"]) == record["prompt"]["total"]
-    fired = {one["comment"]: one for one in record["worldbook"]["activated"]}
+    assert sum(message["tokens"] for message in record["messages"]) == record["prompt"]["total"]
+    fired = {entry["comment"]: entry for entry in record["worldbook"]["activated"]}
     assert fired["Harbour"]["key"] == "harbour" and fired["Harbour"]["message"] == 0
     assert record["scripts"] == [{"script": "Tea", "place": "input", "times": 1, "texts": []}]
     assert record["prompt"]["unknown_macros"] == ["nobody"]
@@ -67,14 +67,16 @@ async def test_what_would_be_sent_now_explains_every_entry_and_stores_nothing() 
     async with Runtime.open(load_settings()) as runtime:
         conversation = await opened(runtime)
         record = await runtime.chat.inspect(conversation, "the harbour")
-        reasons = {one["comment"]: one["reason"] for one in record["worldbook"]["skipped"]}
+        reasons = {entry["comment"]: entry["reason"] for entry in record["worldbook"]["skipped"]}
         assert reasons["Mountain"] == "no_key" and reasons["Off"] == "disabled"
-        assert [one["comment"] for one in record["worldbook"]["activated"] if one["book"] == "Lore"] == [
-            "Harbour"
-        ]
+        assert [
+            entry["comment"] for entry in record["worldbook"]["activated"] if entry["book"] == "Lore"
+        ] == ["Harbour"]
         assert not await runtime.library.records.list(conversation)
         preview = await runtime.chat.preview(conversation, "the harbour")
-        assert [one.content for one in preview.messages] == [one["content"] for one in record["messages"]]
+        assert [message.content for message in preview.messages] == [
+            message["content"] for message in record["messages"]
+        ]
 
 
 async def test_few_records_are_kept_and_they_go_with_the_conversation() -> None:
@@ -92,7 +94,7 @@ async def test_few_records_are_kept_and_they_go_with_the_conversation() -> None:
 
 
 def said(record: Any) -> str:
-    return "\n".join(one["content"] for one in record["messages"])
+    return "\n".join(message["content"] for message in record["messages"])
 
 
 async def test_a_record_says_who_asked_for_each_parameter_and_what_the_model_does_not_take() -> None:
@@ -104,8 +106,11 @@ async def test_a_record_says_who_asked_for_each_parameter_and_what_the_model_doe
         conversation = await opened(runtime)
         options = TurnOptions(model="own", parameters={"top_p": 0.7})
         record = await runtime.chat.inspect(conversation, "Hi", options)
-    told = {one["name"]: (one["value"], one["source"], one["untaken"]) for one in record["parameters"]}
+    told = {
+        parameter["name"]: (parameter["value"], parameter["source"], parameter["untaken"])
+        for parameter in record["parameters"]
+    }
     assert told["top_p"] == (0.7, "turn", "") and told["min_p"] == (0.1, "model", "kind")
     assert told["temperature"] == (1.0, "settings", "") and told["top_k"][2] == "kind"
-    (item,) = [one for one in items("messages", Look(record)) if "min_p" in one.text]
+    (item,) = [item for item in items("messages", Look(record)) if "min_p" in item.text]
     assert "min_p" in item.detail and "top_p" not in item.detail

@@ -43,8 +43,8 @@ async def runtime(paths: Paths) -> AsyncIterator[Runtime]:
 
 @pytest.fixture
 async def place(runtime: Runtime) -> Conversation:
-    done = await import_data(runtime.library, runtime.paths, json.dumps(CARD).encode(), "mirelle.json")
-    return await runtime.chat.start(done.id)
+    result = await import_data(runtime.library, runtime.paths, json.dumps(CARD).encode(), "mirelle.json")
+    return await runtime.chat.start(result.id)
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ async def test_a_turn_stopped_as_it_begins_is_stored_whole_or_not_at_all(
         unseen += not began
         messages = await page(runtime, place)
         assert len(messages) == length + 2 * began
-        assert not [one for one in messages if one.status == "pending"]
+        assert not [message for message in messages if message.status == "pending"]
     assert unseen > 5, "the stops came too late to try anything"
     assert (await runtime.library.conversations.get(place.id)).draft == "old words"
     assert not list((runtime.paths.library.parent / "streaming").glob("*"))
@@ -246,7 +246,7 @@ async def test_every_beginning_is_taken_back_when_it_is_stopped_in_the_middle(
     await run(runtime.chat.send(place.id, "Hello", X))
     if wish == "retry":
         await run(runtime.chat.send(place.id, "And?", X))
-    before = [(one.id, one.content, one.status) for one in await page(runtime, place)]
+    before = [(message.id, message.content, message.status) for message in await page(runtime, place)]
     last = before[-1][0]
     events = {
         "send": lambda: runtime.chat.send(place.id, "More", X),
@@ -276,7 +276,7 @@ async def test_every_beginning_is_taken_back_when_it_is_stopped_in_the_middle(
     go_on.set()
     with suppress(asyncio.CancelledError):
         await task
-    assert [(one.id, one.content, one.status) for one in await page(runtime, place)] == before
+    assert [(message.id, message.content, message.status) for message in await page(runtime, place)] == before
     assert len(server.seen) == (2 if wish == "retry" else 1), "nothing was asked"
 
 
@@ -357,8 +357,8 @@ async def test_a_pending_reply_of_a_dead_program_is_healed_by_whoever_goes_on(
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(b'["Kept words", ""]\n["", "a thought"]\n')
     assert await run(runtime.chat.continue_(place.id)) == ""
-    done = await runtime.library.conversations.message(reply)
-    assert done.content.startswith("Kept words") and len(done.content) > 20 and done.status == "done"
+    result = await runtime.library.conversations.message(reply)
+    assert result.content.startswith("Kept words") and len(result.content) > 20 and result.status == "done"
 
 
 WRITER = """
@@ -414,7 +414,7 @@ async def test_who_writes_a_reply_is_known_by_a_lock_and_not_by_a_number(
 async def test_nothing_is_put_under_a_reply_that_another_program_is_writing(
     runtime: Runtime, place: Conversation, writer: subprocess.Popen[bytes], wish: str
 ) -> None:
-    before = [one.id for one in await page(runtime, place)]
+    before = [message.id for message in await page(runtime, place)]
     events = {
         "send": lambda: runtime.chat.send(place.id, "Me too"),
         "continue": lambda: runtime.chat.continue_(place.id),
@@ -425,7 +425,7 @@ async def test_nothing_is_put_under_a_reply_that_another_program_is_writing(
         async for _ in events:
             pass
     assert told.value.code == "REPLY_RUNNING"
-    assert [one.id for one in await page(runtime, place)] == before
+    assert [message.id for message in await page(runtime, place)] == before
     assert writer.poll() is None
 
 
@@ -476,7 +476,7 @@ async def test_text_that_is_no_utf8_in_one_row_does_not_hide_the_others(
     runtime.library.database.write_now(
         lambda c: c.execute("UPDATE messages SET content = CAST(x'ff41' AS TEXT) WHERE role = 'user'")
     )
-    texts = [one.content for one in await page(runtime, place)]
+    texts = [message.content for message in await page(runtime, place)]
     assert texts[0] == "You came." and texts[1].endswith("A") and texts[2]
 
 
@@ -488,7 +488,7 @@ async def test_an_odd_cell_of_a_conversation_spoils_nothing_but_itself(
         runtime.library.database.write_now(
             lambda c, value=value: c.execute(f"UPDATE conversations SET {column} = ?", (value,))
         )
-        assert [one.id for one in await runtime.library.conversations.list()] == [place.id]
+        assert [conversation.id for conversation in await runtime.library.conversations.list()] == [place.id]
         assert await run(runtime.chat.send(place.id, "Hello")) == ""
 
 

@@ -69,7 +69,7 @@ def scan(
 
 
 def fired(activation: Activation) -> list[int]:
-    return [one.uid for one in activation.fired]
+    return [entry.uid for entry in activation.fired]
 
 
 def test_an_entry_in_two_groups_blocks_both() -> None:
@@ -113,11 +113,11 @@ def test_the_record_says_why() -> None:
         {"constant": True, "content": "the lantern"},
         {"key": ["x"], "disable": True},
     ]
-    done = scan(entries, "p and more", "no light here")
-    by_uid = {one.uid: one for one in done.fired}
+    result = scan(entries, "p and more", "no light here")
+    by_uid = {entry.uid: entry for entry in result.fired}
     assert by_uid[2].reason == "constant" and by_uid[2].pass_number == 1
     assert (by_uid[0].reason, by_uid[0].key, by_uid[0].pass_number) == ("key", "lantern", 2)
-    assert {one.uid: one.reason for one in done.skipped} == {1: "secondary_keys"}
+    assert {entry.uid: entry.reason for entry in result.skipped} == {1: "secondary_keys"}
     direct = scan([{"key": ["lantern"]}], "the lantern", "and then")
     assert direct.fired[0].message == 1
 

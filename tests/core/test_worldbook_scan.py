@@ -62,11 +62,11 @@ def scan(
 
 
 def fired(activation: Activation) -> list[int | str]:
-    return [one.uid for one in activation.fired]
+    return [entry.uid for entry in activation.fired]
 
 
 def why(activation: Activation) -> dict[int | str, str]:
-    return {one.uid: one.reason for one in activation.skipped}
+    return {entry.uid: entry.reason for entry in activation.skipped}
 
 
 P = {"keys": ("p",)}
@@ -85,16 +85,16 @@ def test_chat_lore_comes_first_then_persona_then_by_strategy() -> None:
         ActiveBook(made["C"], "chat"),
     ]
     for strategy, expected in ((0, "CPGK"), (1, "CPKG"), (2, "CPGK")):
-        done = scan(active, "p", given={"strategy": strategy})
-        assert "".join(one.book for one in done.fired) == expected
+        result = scan(active, "p", given={"strategy": strategy})
+        assert "".join(entry.book for entry in result.fired) == expected
 
 
 def test_a_book_counts_once_and_namesakes_are_told_apart() -> None:
     shared, other = book(P, name="same"), book({**P, "content": "other"}, name="same")
     once = scan([ActiveBook(shared, "character"), ActiveBook(shared, "global")], "p")
-    assert [one.book for one in once.fired] == ["same"]
+    assert [entry.book for entry in once.fired] == ["same"]
     two = scan([ActiveBook(shared), ActiveBook(other), ActiveBook(shared)], "p")
-    assert [(one.book, one.content) for one in two.fired] == [("same", "C0"), ("same#2", "other")]
+    assert [(entry.book, entry.content) for entry in two.fired] == [("same", "C0"), ("same#2", "other")]
 
 
 def test_a_book_may_have_its_own_settings() -> None:
@@ -139,7 +139,7 @@ def test_triggers_filters_and_forced_entries() -> None:
         trigger="swipe",
         forced=frozenset({("b", 3)}),
     )
-    assert {one.uid: one.reason for one in done.fired} == {0: "key", 1: "key", 2: "key", 3: "forced"}
+    assert {entry.uid: entry.reason for entry in done.fired} == {0: "key", 1: "key", 2: "key", 3: "forced"}
     assert 1 in fired(scan(lore, "p")), "without a record of tags the filter does not apply"
 
 
@@ -165,9 +165,9 @@ def test_every_reason_is_given_where_it_is_asked_for() -> None:
         {**P, "group": "g", "group_weight": 0},
         {**P, "content": "x" * 2000, "order": 1},
     )
-    done = scan(lore, "p", using=tools([0.1, 0.9]), explain=True)
-    assert fired(done) == [6]
-    assert why(done) == {
+    result = scan(lore, "p", using=tools([0.1, 0.9]), explain=True)
+    assert fired(result) == [6]
+    assert why(result) == {
         0: "disabled",
         1: "no_key",
         2: "no_keys",
@@ -235,10 +235,10 @@ def test_patterns_run_under_a_limit_and_together() -> None:
     chat = [ScanMessage("Ann", "a" * 40 + "! /[/"), ScanMessage("Bob", "the dog", is_user=True)]
     with EcmaEngine() as engine:
         using = tools(match_regex=regex_matcher(engine), expand=expander(MacroContext(char="Ann")))
-        done = activate([ActiveBook(lore)], chat, WorldbookSettings(), ScanContext(), using)
-    assert sorted(map(str, fired(done))) == ["0", "1", "3", "5"]
-    assert why(done) == {4: "secondary_keys"}
-    assert [one.message for one in done.fired if one.uid in (0, 3)] == [0, 1]
+        result = activate([ActiveBook(lore)], chat, WorldbookSettings(), ScanContext(), using)
+    assert sorted(map(str, fired(result))) == ["0", "1", "3", "5"]
+    assert why(result) == {4: "secondary_keys"}
+    assert [entry.message for entry in result.fired if entry.uid in (0, 3)] == [0, 1]
 
 
 # -- budget and recursion -------------------------------------------------------------------------------
@@ -251,15 +251,15 @@ def test_the_budget_is_that_of_counting_everything_each_time(sizes: list[int], b
         return -(-len(text) // 3)
 
     lore = book(*({"constant": True, "content": "x" * size, "prevent_recursion": True} for size in sizes))
-    done = scan(lore, "p", given={"budget": 100, "budget_cap": budget}, using=tools(count_tokens=words))
+    result = scan(lore, "p", given={"budget": 100, "budget_cap": budget}, using=tools(count_tokens=words))
     expected, text = 0, ""
     for size in sizes:
         text += "x" * size + "\n"
         if words(text) >= budget:
             break
         expected += 1
-    assert fired(done) == list(range(expected))
-    assert done.overflowed == (expected < len(sizes))
+    assert fired(result) == list(range(expected))
+    assert result.overflowed == (expected < len(sizes))
 
 
 def test_what_ignores_the_budget_comes_after_an_overflow_too() -> None:
@@ -270,8 +270,8 @@ def test_what_ignores_the_budget_comes_after_an_overflow_too() -> None:
     )
     drawn: list[float] = []
     using = tools(random=lambda: drawn.append(0.1) or 0.1)
-    done = scan(lore, "p", given={"budget": 100, "budget_cap": 20}, using=using)
-    assert fired(done) == [2] and not drawn, "those that the budget keeps out roll no dice"
+    result = scan(lore, "p", given={"budget": 100, "budget_cap": 20}, using=using)
+    assert fired(result) == [2] and not drawn, "those that the budget keeps out roll no dice"
 
 
 def test_levels_of_delay_open_one_after_the_other() -> None:
@@ -281,16 +281,16 @@ def test_levels_of_delay_open_one_after_the_other() -> None:
         {"keys": ("one",), "delay_until_recursion": 2, "content": "two"},
         {**P, "exclude_recursion": True, "scan_depth": 0},
     )
-    done = scan(lore, "p")
-    assert [(one.uid, one.pass_number) for one in done.fired][:2] == [(0, 1), (1, 2)]
-    assert fired(done) == [0, 1, 2]
+    result = scan(lore, "p")
+    assert [(entry.uid, entry.pass_number) for entry in result.fired][:2] == [(0, 1), (1, 2)]
+    assert fired(result) == [0, 1, 2]
 
 
 def test_hidden_keys_are_found_by_recursion() -> None:
     lore = book({**P, "content": "seen {{hidden_key:secret}}"}, {"keys": ("secret",)})
     using = tools(expand=expander(MacroContext()))
-    done = scan(lore, "p", using=using)
-    assert fired(done) == [0, 1] and done.before == "C1\nseen "
+    result = scan(lore, "p", using=using)
+    assert fired(result) == [0, 1] and result.before == "C1\nseen "
 
 
 def test_minimum_activations_lift_the_limit_of_passes_unless_one_is_set() -> None:
@@ -328,12 +328,12 @@ def test_buckets_and_outlets() -> None:
         {**P, "content": "gone"},
     )
     using = tools(transform=lambda entry, text: "" if text == "gone" else text)
-    done = scan(lore, "p", using=using)
-    assert done.outlets == {"o": "two\none\nline two"}
-    assert [(one.depth, one.role, one.content) for one in done.at_depth] == [(4, "system", "low\nhigh")]
-    assert (done.examples_top, done.examples_bottom, done.before) == (("top",), ("bottom",), "")
-    assert done.tokens == sum(one.tokens for one in done.activated) and len(done.activated) == 8
-    assert [one.order for one in done.activated] == sorted(one.order for one in done.activated)
+    result = scan(lore, "p", using=using)
+    assert result.outlets == {"o": "two\none\nline two"}
+    assert [(one.depth, one.role, one.content) for one in result.at_depth] == [(4, "system", "low\nhigh")]
+    assert (result.examples_top, result.examples_bottom, result.before) == (("top",), ("bottom",), "")
+    assert result.tokens == sum(entry.tokens for entry in result.activated) and len(result.activated) == 8
+    assert [entry.order for entry in result.activated] == sorted(entry.order for entry in result.activated)
 
 
 def test_a_replay_keeps_the_order_of_examples_and_lines_of_outlets() -> None:
@@ -410,8 +410,8 @@ def test_the_index_copes_with_many_keys_of_all_lengths() -> None:
     lore = book(*({"keys": (name,), "prevent_recursion": True} for name in names))
     wanted = list(range(0, 3000, 250))
     text = " ".join(names[n] for n in wanted)
-    done = scan(lore, text, given={"whole_words": True, "budget": 100}, max_context=10**6)
-    assert sorted(map(int, fired(done))) == wanted
+    result = scan(lore, text, given={"whole_words": True, "budget": 100}, max_context=10**6)
+    assert sorted(map(int, fired(result))) == wanted
 
 
 def test_an_empty_chat_and_an_empty_book() -> None:

@@ -101,9 +101,9 @@ async def test_leaving_at_once_keeps_the_last_words_too() -> None:
 async def test_every_part_opens_at_every_size() -> None:
     for size in ((120, 40), (80, 24), (50, 15)):
         async with open_editor(size) as editor:
-            for one in SECTIONS:
-                await editor.section(one.id)
-                assert editor.screen.pane.section is one
+            for section in SECTIONS:
+                await editor.section(section.id)
+                assert editor.screen.pane.section is section
                 await editor.driven.press("escape")
                 assert editor.screen.sections.has_focus
 
@@ -348,8 +348,8 @@ async def test_hostile_values_do_no_harm_and_survive_beside_an_edit(tmp_path: Pa
     path.write_text(json.dumps(card), encoding="utf-8")
     async with open_editor((80, 24)) as editor:
         await editor.screen.bring(str(path))
-        for one in SECTIONS:
-            await editor.section(one.id)
+        for section in SECTIONS:
+            await editor.section(section.id)
             await editor.driven.pilot.pause(0.05)
         await editor.section("character")
         box = editor.box("description")
@@ -380,8 +380,8 @@ async def test_the_language_is_switched_while_the_editor_is_open(monkeypatch: py
     monkeypatch.delenv("LUNALUX_LANG")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     async with open_editor() as editor:
-        for one in SECTIONS:
-            await editor.section(one.id)
+        for section in SECTIONS:
+            await editor.section(section.id)
         editor.driven.app.switch_language("zh")
         await editor.driven.until(lambda: editor.screen.sections.rows[0].title == "基本")
         await editor.section("basics")
@@ -446,8 +446,10 @@ async def test_a_place_that_takes_no_file_is_told(where: str, code: str, tmp_pat
         await editor.answer(where if where[0] == "~" else tmp_path / where)
         await editor.back()
         app = editor.driven.app
-        await editor.driven.until(lambda: any(code in one.title for one in app._notifications))
-        assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["taken"]
+        await editor.driven.until(
+            lambda: any(code in notification.title for notification in app._notifications)
+        )
+        assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["taken"]
 
 
 async def test_typing_without_a_pause_is_kept_too() -> None:
@@ -458,7 +460,7 @@ async def test_typing_without_a_pause_is_kept_too() -> None:
             await editor.driven.pilot.pause(0.1)
             if await editor.screen.open_draft.store.drafts():
                 break
-        assert [set(one.name) for one in await editor.screen.open_draft.store.drafts()] == [{"a"}]
+        assert [set(draft.name) for draft in await editor.screen.open_draft.store.drafts()] == [{"a"}]
 
 
 async def test_keys_that_come_faster_than_parts_are_shown_do_not_drag_the_cursor_back() -> None:

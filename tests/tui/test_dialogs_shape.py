@@ -9,8 +9,8 @@ from chat_world import open_app
 
 from lunalux_tui.chat.search_dialog import SearchDialog
 from lunalux_tui.market.publish_dialog import PublishDialog
-from lunalux_tui.parts.keybar import KeyBar
 from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.screen import KeyBar
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])

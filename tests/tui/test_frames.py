@@ -58,7 +58,7 @@ async def show(driven: Driven, screen: str) -> None:
         app.action_help()
         await driven.until(lambda: isinstance(app.screen, HelpDialog))
     elif screen == places.FIRST:
-        await driven.until(lambda: any(one.source for one in app.screen.query(Portrait)))
+        await driven.until(lambda: any(widget.source for widget in app.screen.query(Portrait)))
     else:
         app.action_go(screen)
         await driven.until(lambda: getattr(app.screen, "PLACE", "") == screen)
@@ -77,7 +77,7 @@ def fetching(driven: Driven) -> bool:
     """Whether the screen waits for the backend, or its head does not stand yet."""
     heads = driven.app.screen.query("MarketHead, AccountHead")
     place = getattr(driven.app.screen, "PLACE", "")
-    busy = any(getattr(one, "busy", False) or getattr(one, "fetching", False) for one in heads)
+    busy = any(getattr(head, "busy", False) or getattr(head, "fetching", False) for head in heads)
     return busy or (place in {"market", "user"} and not heads)
 
 

@@ -37,7 +37,7 @@ async def stored_group(order: str = "list") -> Group:
 
 
 def speakers(app: Driven) -> list[str]:
-    return [one.name for one in app.chat.transcript.messages]
+    return [message.name for message in app.chat.transcript.messages]
 
 
 async def opened(app: Driven, dialog: type) -> None:

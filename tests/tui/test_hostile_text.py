@@ -58,7 +58,7 @@ def furnish(home: Path, text: str, name: str) -> None:
     file = home.parent / f"{home.name}.json"
     file.write_bytes(export_card(card, "json"))
     library = Library(paths)
-    assert [one.status for one in import_files(library, paths, gather([str(file)]))] == ["imported"]
+    assert [file.status for file in import_files(library, paths, gather([str(file)]))] == ["imported"]
     library.close()
     for folder, ending in ((paths.themes, "toml"), (paths.plugins, "py")):
         folder.mkdir(parents=True, exist_ok=True)

@@ -86,14 +86,14 @@ def folder(tmp_path: Path) -> Path:
 
 def lunalux(home: Path, *arguments: str) -> Any:
     environ = {**os.environ, "LUNALUX_HOME": str(home)}
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "lunalux_tui", *arguments],
         cwd=ROOT,
         env=environ,
         capture_output=True,
         check=True,
     )
-    return json.loads(done.stdout) if "--json" in arguments else done.stdout.decode()
+    return json.loads(result.stdout) if "--json" in arguments else result.stdout.decode()
 
 
 @pytest.mark.parametrize("journey", JOURNEYS)
@@ -151,7 +151,7 @@ def imported(home: Path) -> None:
 
 def published(home: Path) -> None:
     listed = lunalux(home, "market", "list", "--lang", "en", "--sort", "new", "--refresh", "--json")
-    assert sum(one["name"] == "Marigold Finch" for one in listed) == 2
+    assert sum(row["name"] == "Marigold Finch" for row in listed) == 2
     assert lunalux(home, "character", "show", "Captain Sol Varga", "--json")["marketBinding"]["active"]
 
 

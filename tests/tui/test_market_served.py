@@ -72,6 +72,9 @@ async def test_sign_up_browse_like_chat_and_lose_the_network(paths: Paths, serve
         await until(pilot, lambda: second.id in screen.grid.liked)  # kept, and sent when there is a network
         await pilot.press("d")
         await until(
-            pilot, lambda: any("on disk goes on working" in one.message for one in app._notifications)
+            pilot,
+            lambda: any(
+                "on disk goes on working" in notification.message for notification in app._notifications
+            ),
         )
         assert not screen.chips.busy

@@ -50,7 +50,7 @@ async def test_a_persona_gets_a_worldbook_and_lets_go_of_it() -> None:
         await driven.press(*"none", "enter")
         await opened(driven, PersonaDialog)
         await opened(driven, PersonasDialog, "ctrl+s")
-        assert [one.worldbook for one in await library.personas.list()] == [""]
+        assert [persona.worldbook for persona in await library.personas.list()] == [""]
 
 
 async def test_changing_the_name_keeps_a_book_that_is_gone() -> None:

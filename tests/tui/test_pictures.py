@@ -24,7 +24,7 @@ from lunalux_tui.app.app import LunaluxApp
 from lunalux_tui.app.first_frame import read_opening
 from lunalux_tui.parts.graphics import graphics
 from lunalux_tui.parts.picture import Picture
-from lunalux_tui.render.drawing import Cell, draw
+from lunalux_tui.render.picture_cells import Cell, draw
 
 PLACEHOLDER = "\U0010eeee"
 PIECE = re.compile(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\")

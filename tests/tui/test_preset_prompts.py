@@ -101,12 +101,14 @@ async def test_the_first_change_of_a_built_in_preset_makes_a_copy_that_is_used()
         shelf = driven.app.runtime.library.presets
         await driven.until(lambda: dialog._held.item is not None)
         (copy,) = await shelf.list(enabled_only=True)
-        content = next(one.content for one in dialog.preset.prompts if one.content and not one.marker)
+        content = next(
+            prompt.content for prompt in dialog.preset.prompts if prompt.content and not prompt.marker
+        )
         words = content.split("{{")[0]
         assert len(words) > 10 and words in before
         await driven.press("space", "space", "escape")  # the copy is changed, not copied again
         await gone(driven, words)
-        assert [one.id for one in await shelf.list()] == [copy.id]
+        assert [item.id for item in await shelf.list()] == [copy.id]
 
 
 async def test_another_preset_is_put_in_use() -> None:

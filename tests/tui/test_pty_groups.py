@@ -23,8 +23,10 @@ async def seated() -> str:
     """A group of two starters that answers in turn; returns the conversation's id."""
     async with Runtime.open(load_settings()) as runtime:
         await runtime.first_start()
-        starters = [one for one in await runtime.library.characters.list() if one.language == "en"]
-        group = await runtime.library.groups.create("Table", [one.id for one in starters[:2]])
+        starters = [
+            character for character in await runtime.library.characters.list() if character.language == "en"
+        ]
+        group = await runtime.library.groups.create("Table", [starter.id for starter in starters[:2]])
         await runtime.library.groups.set(group.id, order="list")
         return (await runtime.chat.start_group(group.id)).id
 

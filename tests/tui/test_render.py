@@ -7,10 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from lunalux_tui.render.blocks import code_blocks
-from lunalux_tui.render.growing import GrowingText
-from lunalux_tui.render.inline import parse_inline
-from lunalux_tui.render.layout import lay_out
+from lunalux_tui.render.layout import GrowingText, lay_out
+from lunalux_tui.render.markdown import code_blocks, parse_inline
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.theme.styles import BOLD, CODE, ITALIC, NARRATION, SPEECH
 

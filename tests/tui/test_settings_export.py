@@ -77,6 +77,8 @@ async def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         pane = await section(driven, "data")
         await choose(driven, pane, "narra")
         await answer(driven, tmp_path / "file" / "all.json")
-        await driven.until(lambda: any(one.severity == "error" for one in driven.app._notifications))
+        await driven.until(
+            lambda: any(notification.severity == "error" for notification in driven.app._notifications)
+        )
         await driven.until(lambda: driven.app.screen is pane.screen)
     assert (tmp_path / "file").read_text() == "mine"

@@ -111,7 +111,7 @@ def seen(driven: Driven) -> str:
     screen = driven.app.screen
     lines = ["".join(segment.text for segment in strip) for strip in screen._compositor.render_strips()]
     words = [field.placeholder for field in screen.query(Input).results(Input)]
-    words += [str(one.render()) for kind in (Static, Label) for one in screen.query(kind).results(kind)]
+    words += [str(widget.render()) for kind in (Static, Label) for widget in screen.query(kind).results(kind)]
     return "\n".join([*lines, *words])
 
 

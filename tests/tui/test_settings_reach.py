@@ -32,7 +32,7 @@ async def test_a_worldbook_is_switched_off_from_the_palette() -> None:
         await go_to(driven, pane, book.id)
         await palette(driven, "on or off")
         await driven.until(lambda: [row.mark for row in pane.rows] == [" "])
-        assert [one.enabled for one in await shelf.list()] == [False]
+        assert [item.enabled for item in await shelf.list()] == [False]
 
 
 async def test_the_worldbook_inside_a_card_is_imported(tmp_path: Path) -> None:

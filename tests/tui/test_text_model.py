@@ -53,5 +53,7 @@ async def test_a_broken_template_is_told_and_the_chat_goes_on(paths: Paths, tmp_
         async with open_app() as driven:
             await driven.say("Is it lit?")
             assert driven.contents()[-1] == "The lamp burns."
-            assert any("line 2, column 1" in one.message for one in driven.app._notifications)
+            assert any(
+                "line 2, column 1" in notification.message for notification in driven.app._notifications
+            )
     assert server.asked[0][0] == "/v1/chat/completions"

@@ -88,6 +88,7 @@ class Gateway:
         """
         config = await self._config(asked)
         model = self._services.official.model(config.model_type, config.model_name, config.model_id)
+        # Before any coins are set aside: a request that cannot be made costs nothing.
         request = model_request(asked.body, asked.operation, config)
         async with self._metered(asked, config):
             reservation = await self._reserve(asked, config)
@@ -104,6 +105,7 @@ class Gateway:
                 async with aclosing(speaking) as pieces:
                     async for piece in pieces:
                         yield piece
+            # BaseException: a client that leaves raises GeneratorExit here, and its coins go back as well.
             except BaseException as error:
                 await finish(self._refund(reservation))
                 if isinstance(error, GeneratorExit | asyncio.CancelledError):
@@ -125,6 +127,7 @@ class Gateway:
     async def _metered(self, asked: Asked, config: ModelConfig) -> AsyncIterator[None]:
         """Count the reply. One that nobody pays for has narrower limits; of those that are paid, only so
         many may be begun and called off, each of which cost the provider's call and nobody's coins."""
+        # Whoever begins paid replies only to call them off makes the operator pay the provider.
         wait = self._services.called_off.wait(CALLED_OFF, asked.session.user_id)
         if wait:
             raise rate_limited(wait)
@@ -166,6 +169,8 @@ class Gateway:
             body.character_id,
             None if expected is None else Shown(expected.method, expected.star, expected.luna),
         )
+        # A task of its own: a client that leaves cancels this coroutine, but a transaction under way goes
+        # on and its outcome must be known.
         reserving = asyncio.ensure_future(self._services.money.reserve(action, config))
         try:
             return await asyncio.shield(reserving)
@@ -197,6 +202,7 @@ class Gateway:
 
     async def _settle(self, asked: Asked, reservation: Reservation, reply: Collected) -> SubmitResponse:
         services, character_id = self._services, asked.body.character_id
+        # Hidden and deleted cards as well: the answer tells whether the binding still leads anywhere.
         card = await services.characters.find_any(character_id, asked.body.language) if character_id else None
         gone = card is None or card.status == "deleted"  # what is hidden for a look may come back
         kept = Kept(
@@ -215,6 +221,8 @@ class Gateway:
         answer, settled = await asyncio.gather(  # settling changes no balance; near reads go first
             self._with_balances(kept, asked.session.user_id), services.money.settle(reservation, stored)
         )
+        # The sweep gave the coins back while the provider was still speaking. The reply is there, so it is
+        # handed over, and the wallet is read again.
         if not settled:
             services.metrics.event("late_settle")
             logger.warning(

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from lunalux_core.dialogue.assembly.prompt import TextForm
 from lunalux_core.dialogue.direction import ReplyBeginning
-from lunalux_core.dialogue.output_contract import ContractStream
+from lunalux_core.dialogue.output_contract import ContractStream, NamePrefix, own_names
 from lunalux_core.dialogue.shortening import shorter_turn
 from lunalux_core.dialogue.text_reply import ReplyCut, ThoughtFirst, cleaned_reply
 from lunalux_core.dialogue.turn import (
@@ -32,7 +32,6 @@ from lunalux_core.dialogue.turn import (
 from lunalux_core.dialogue.turn_sampling import turn_sampling
 from lunalux_core.dialogue.workflow import Node, TurnContext, Workflow
 from lunalux_core.errors import ProviderError
-from lunalux_core.groups.turn_order import NamePrefix, own_names
 from lunalux_core.llm.model import (
     CharacterMaterial,
     CompletionText,
@@ -59,6 +58,7 @@ def llm(
         try:
             return await _answered(models(), answer, ready)
         except ProviderError as error:
+            # Once something was shown, a second prompt would begin another reply.
             turn = None if answer.begun else await shorter_turn(models(), ready, error)
             if turn is None:
                 raise
@@ -156,6 +156,7 @@ class _Answer:
             self._think(self._thinking_border.feed(delta.thinking))
         if delta.turned:
             self._thinking_border.flush()
+            # All that came as reasoning was the reply: the server sends it again as text.
             self._thinking.clear()
             self._context.tell(Reread("", ""))
         if delta.text:
@@ -202,6 +203,7 @@ class _Answer:
         if usage is None:
             usage = Usage(estimated, count.text(text), estimated=True)
         elif not usage.estimated and usage.prompt_tokens:
+            # The server counted: what our estimate was off by is remembered for this model.
             factor = calibrated(self._turn.token_factor, estimated, usage.prompt_tokens)
         thinking = "".join(self._thinking)
         if thinking and not usage.thinking_tokens:  # few servers count it apart
@@ -247,6 +249,8 @@ class _Answer:
             self._show(*self._contract.feed(text))
 
     def _show(self, visible: str, thinking: str) -> None:
+        # Only now is it known that the text so far was reasoning: both are told anew, names and beginning
+        # taken off again.
         if self._contract.turned:
             self._contract.turned = False
             read = self._contract.reply()

@@ -8,7 +8,7 @@ from lunalux_core.dialogue.turn import ReplyDraft, TurnResult
 from lunalux_core.dialogue.turn_record import turn_record
 from lunalux_core.dialogue.turn_sampling import sampling_record
 from lunalux_core.dialogue.workflow import TurnContext
-from lunalux_core.llm.cost import cost_of
+from lunalux_core.llm.model import cost_of
 
 
 async def output(reply: ReplyDraft, context: TurnContext) -> TurnResult:

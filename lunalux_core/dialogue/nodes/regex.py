@@ -8,10 +8,9 @@ from collections.abc import Callable
 from lunalux_core.dialogue.nodes.llm import told_beginning
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.plugin import raw_answer
-from lunalux_core.dialogue.output_contract import parse_reply
+from lunalux_core.dialogue.output_contract import own_names, parse_reply, without_name
 from lunalux_core.dialogue.turn import Completion, ReplyDraft, ScriptSkipped
 from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.groups.turn_order import own_names, without_name
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.macros.expansion import expander
 from lunalux_core.plugins.runner import Plugins

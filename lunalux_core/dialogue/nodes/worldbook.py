@@ -237,9 +237,9 @@ def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace:
 def _scanned(turn: TurnInput, expand: Callable[[str], str], memory: MemoryTexts) -> tuple[str, ...]:
     """Texts beside the messages that keys are sought in: the note, where it is due, and the memories."""
     note = note_of(turn)
-    found = (expand(note.prompt),) if note is not None and note.scan and note.prompt else ()
+    texts = (expand(note.prompt),) if note is not None and note.scan and note.prompt else ()
     remembered = memory.whole if turn.settings.memory_scan else ""
-    return (*found, remembered) if remembered else found
+    return (*texts, remembered) if remembered else texts
 
 
 def worldbook_settings(turn: TurnInput) -> WorldbookSettings:

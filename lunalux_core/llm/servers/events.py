@@ -131,7 +131,9 @@ def _read(said: Said, event: dict[str, Any], depth: int) -> None:
 
 def _choice(said: Said, event: dict[str, Any], choices: list[Any]) -> None:
     choice = next(
-        (choice for choice in choices if isinstance(choice, dict) and not choice.get("index")), None
+        # Several choices were not asked for; of those that come all the same, only the first is the reply.
+        (choice for choice in choices if isinstance(choice, dict) and not choice.get("index")),
+        None,
     )
     if choice is None:
         return
@@ -179,6 +181,7 @@ def _parts(parts: list[tuple[Kind, str]], message: object) -> None:
                 parts.append(("thinking" if thinks else "text", text))
     elif text := _text(content):
         parts.append(("text", text))
+    # The model's own words of refusal: they are the reply, and no error of the server.
     if not content and isinstance(refusal := message.get("refusal"), str) and refusal:
         parts.append(("text", refusal))
 

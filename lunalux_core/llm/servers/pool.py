@@ -97,6 +97,7 @@ class HttpPool:
                 if proxy is None:
                     raise
                 raise _unusable(proxy) from None
+            # Two first calls may have made one each: all use the one that was there first.
             self._clients.setdefault(base_url, client)
         return self._clients[base_url]
 
@@ -187,6 +188,8 @@ def _make_client(base_url: str, connect_seconds: float, proxy: Proxy | None) -> 
         timeout=httpx.Timeout(None, connect=connect_seconds, write=60),
         limits=httpx.Limits(keepalive_expiry=60),
         proxy=proxy.url if proxy else None,
+        # The proxy was chosen above by our own reading of the environment, which can say what is wrong with
+        # it.
         trust_env=False,
         verify=False if plain else certificates(),
     )

@@ -96,6 +96,8 @@ class ServerExchange(ABC):
         return replace(usual, first_token=first, between_tokens=max(usual.between_tokens, own))
 
     def amend(self, status: int, body: bytes) -> bool:
+        # Of who asks, what is asked for, or when: no other form of the call changes these. 500 is kept: local
+        # servers answer so when the model's template refuses the roles of the messages.
         if status in {401, 402, 403, 404, 408, 429} or status > 500:
             return False
         report = read_report(body, status, {})
@@ -106,6 +108,8 @@ class ServerExchange(ABC):
         if self._unstreamed(report, text) or self._reshaped(text):
             self._changed = True
             return True
+        # Fields are named in refusals of the request itself; a server in trouble (500) names whatever it
+        # fell over.
         named = self.fields(body) if status in {400, 422} else set()
         self.learnt.refused |= named
         self._changed = self._changed or bool(named)

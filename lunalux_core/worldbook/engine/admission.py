@@ -47,6 +47,7 @@ class Outcome:
 
 def budget_of(settings: WorldbookSettings, max_context: int) -> int:
     """Tokens for all entries."""
+    # Rounded as JavaScript does (half up); Python's `round` would give another budget at .5. Never 0.
     share = math.floor(settings.budget * max_context / 100 + 0.5) or 1
     return min(share, settings.budget_cap) if settings.budget_cap > 0 else share
 
@@ -77,12 +78,15 @@ class Admission:
         account = _Account(self._tools.count_tokens, spent)
         for admitted in taken:
             candidate, entry = admitted.candidate, admitted.candidate.entry
+            # Neither rolled nor expanded any more, as in SillyTavern: a roll more would shift all others.
             if self.overflowed and not entry.ignore_budget:
                 outcome.said.append((candidate, entry.content))
                 outcome.refused[candidate.place] = "budget"
                 continue
             roll = None
             if entry.use_probability and entry.probability != 100 and not is_sticky(candidate):
+                # Rolled after the group was decided, so a member that fails here leaves its group empty for
+                # this pass.
                 roll = self._tools.random() * 100
                 if not roll <= entry.probability:
                     outcome.refused[candidate.place] = "probability"
@@ -121,6 +125,7 @@ class _Account:
         """Add a text; whether the whole is now as large as the budget."""
         self._parts.append(text)
         self._at_most += self._count(text)
+        # Counted apart, the parts come to at least as much as the whole; so most texts need no second count.
         if self._spent + self._at_most < budget:
             return False
         whole = "".join(self._parts)

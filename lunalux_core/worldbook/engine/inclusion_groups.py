@@ -43,6 +43,8 @@ def losers(
         for member in members:
             lost.setdefault(member.place, reason)
 
+    # Groups are decided in the order of a JavaScript object's members (whole numbers first), since each
+    # winner takes a number of the dice.
     in_order = javascript_order(grouped.items())
     has_sticky = {name: any(map(sticky, members)) for name, members in in_order}
     for name, members in in_order:
@@ -52,6 +54,8 @@ def losers(
             beaten = _beaten(members, scoring, score)
             leave(beaten, "group_score")
             gone = {member.place for member in beaten}
+            # In place: the lists are shared with `grouped`, and the second round must not see who was
+            # beaten.
             members[:] = [member for member in members if member.place not in gone]
     for name, members in in_order:
         if has_sticky[name]:
@@ -85,6 +89,8 @@ def _winner(members: Members, random: Callable[[], float]) -> Candidate:
     reached: float = 0
     for member in members:
         reached += member.entry.group_weight
+        # `<=`, as in SillyTavern: a roll of exactly 0 goes to the first member even if it weighs nothing.
         if roll <= reached:
             return member
+    # Reached only where the sum was rounded.
     return members[-1]

@@ -87,6 +87,8 @@ class Key:
                 self.right and end < len(text) and _is_word(text[end])
             ):
                 return True
+            # One letter on, not behind the hit: a bordered key may begin inside of a hit that was not
+            # bordered.
             at = text.find(needle, at + 1)
         return False
 
@@ -121,6 +123,7 @@ class Matcher:
 
     def key(self, key: str, entry: Entry) -> Key | None:
         """The key made ready, None for an empty one."""
+        # Most keys hold no macro; looking for one is far cheaper than expanding.
         if _MAY_HOLD_MACROS.search(key) is not None:
             expanded = self._expanded.get(key)
             if expanded is None:
@@ -153,6 +156,7 @@ class Matcher:
     def _by_pattern(self, key: Key, hay: Haystack) -> bool:
         assert key.pattern is not None
         answer = self._tools.match_regex(key.pattern.source, key.pattern.flags, hay.text)
+        # None: the pattern is invalid, and then its text is a key like any other.
         return key.plainly_in(hay) if answer is None else answer
 
     def first(self, entry: Entry, hay: Haystack) -> str | None:
@@ -190,6 +194,7 @@ def _made_ready(key: str, sensitive: bool, whole: str) -> Key:
     text = key.strip(JS_BLANKS)
     needle = text if sensitive else text.lower()
     pattern = parse_slashed(text) if text.startswith("/") else None
+    # Keys of several words are looked for as they stand, as in SillyTavern.
     if whole == "false" or not needle or _BLANK.search(needle):
         return Key(needle, sensitive, False, False, False, pattern)
     by_script = whole == "auto"

@@ -5,12 +5,12 @@ See docs/spec/backend.md: HTTP API.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from lunalux_core.backend.market.ranking_keys import Sort
-from lunalux_core.backend.running.services import Services
 from lunalux_core.backend.web.http import CurrentServices, CurrentSession
 from lunalux_core.backend.web.openapi_examples import SESSION, answers
 from lunalux_core.wire.base import Lang
@@ -22,65 +22,61 @@ LangQuery = Annotated[Lang, Query()]
 Limit = Annotated[int | None, Query()]
 
 
-async def _first(request: Request, services: Services, sort: Sort, lang: Lang, limit: int | None) -> Response:
-    if services.eager:
-        await services.ranking.drain_if_due(lang, sort)
-    page = await services.pages.first(lang, sort, limit, str(request.base_url))
-    return Response(page, media_type="application/json")
+def _first(
+    request: Request,
+    session: CurrentSession,
+    services: CurrentServices,
+    lang: LangQuery = "en",
+    limit: Limit = None,
+) -> Callable[[Sort], Awaitable[Response]]:
+    """What reads the first page of an order, in the language and size that the request asks for."""
+
+    async def page(sort: Sort) -> Response:
+        if services.eager:
+            await services.ranking.drain_if_due(lang, sort)
+        text = await services.pages.first(lang, sort, limit, str(request.base_url))
+        return Response(text, media_type="application/json")
+
+    return page
 
 
-async def _more(request: Request, services: Services, sort: Sort, body: MoreRequest) -> CharacterPageResponse:
+def _more(
+    body: MoreRequest, request: Request, session: CurrentSession, services: CurrentServices
+) -> Callable[[Sort], Awaitable[CharacterPageResponse]]:
+    """What reads the page of an order that the request asks for."""
     base_url = str(request.base_url)
-    return await services.pages.more(body.lang, sort, body.exclusive_start_key, body.limit, base_url)
+    return lambda sort: services.pages.more(body.lang, sort, body.exclusive_start_key, body.limit, base_url)
+
+
+First = Annotated[Callable[[Sort], Awaitable[Response]], Depends(_first)]
+More = Annotated[Callable[[Sort], Awaitable[CharacterPageResponse]], Depends(_more)]
 
 
 @router.get("/hot-first-page", responses=answers(*SESSION), response_model=CharacterPageResponse)
-async def hot_first_page(
-    request: Request,
-    session: CurrentSession,
-    services: CurrentServices,
-    lang: LangQuery = "en",
-    limit: Limit = None,
-) -> Response:
+async def hot_first_page(first: First) -> Response:
     """The hottest cards of a language."""
-    return await _first(request, services, "hot", lang, limit)
+    return await first("hot")
 
 
 @router.get("/list", responses=answers(*SESSION), response_model=CharacterPageResponse)
-async def compatible_list(
-    request: Request,
-    session: CurrentSession,
-    services: CurrentServices,
-    lang: LangQuery = "en",
-    limit: Limit = None,
-) -> Response:
+async def compatible_list(first: First) -> Response:
     """The same as `hot-first-page`, under its old name."""
-    return await _first(request, services, "hot", lang, limit)
+    return await first("hot")
 
 
 @router.get("/time-first-page", responses=answers(*SESSION), response_model=CharacterPageResponse)
-async def time_first_page(
-    request: Request,
-    session: CurrentSession,
-    services: CurrentServices,
-    lang: LangQuery = "en",
-    limit: Limit = None,
-) -> Response:
+async def time_first_page(first: First) -> Response:
     """The newest cards of a language."""
-    return await _first(request, services, "time", lang, limit)
+    return await first("time")
 
 
 @router.post("/hot-more", responses=answers(*SESSION), response_model_exclude_none=True)
-async def hot_more(
-    body: MoreRequest, request: Request, session: CurrentSession, services: CurrentServices
-) -> CharacterPageResponse:
+async def hot_more(more: More) -> CharacterPageResponse:
     """The page after `exclusiveStartKey`, which is an earlier page's `nextKey`."""
-    return await _more(request, services, "hot", body)
+    return await more("hot")
 
 
 @router.post("/time-more", responses=answers(*SESSION), response_model_exclude_none=True)
-async def time_more(
-    body: MoreRequest, request: Request, session: CurrentSession, services: CurrentServices
-) -> CharacterPageResponse:
+async def time_more(more: More) -> CharacterPageResponse:
     """The page after `exclusiveStartKey`, which is an earlier page's `nextKey`."""
-    return await _more(request, services, "time", body)
+    return await more("time")

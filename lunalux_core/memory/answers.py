@@ -1,0 +1,339 @@
+"""What a writer said: read leniently, checked strictly.
+
+Models put prose around their JSON, break off in the middle of it, answer in another language, at ten times
+the length, or about somebody else. What can be read is read; what does not pass is refused with a reason
+and is nowhere stored as a memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from lunalux_core.documents.coerce import as_text
+from lunalux_core.text import clean, clean_line
+
+Reason = Literal["empty", "no_json", "language", "too_long", "names", "invented"]
+Script = Literal["han", "kana", "hangul", "cyrillic", "latin", "other"]
+
+MOST_TIMES = 4
+"""An answer may be so many times as long as was asked for."""
+LEAST_SIGNS = 12
+MOST_KEYWORDS, LONGEST_KEYWORD, MOST_FACTS, LONGEST_FACT = 12, 60, 12, 400
+LEAST_SHARED = {"json": 0.35, "prose": 0.55}
+"""Of the words of an answer, so many must be words of its material; prose without JSON must be closer."""
+
+_THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+_FENCE = re.compile(r"```(?:json)?\s*(.*?)(?:```|\Z)", re.DOTALL)
+_SENTENCE = re.compile(r"[^.!?。！？…\n]*(?:[.!?。！？…]+[\"'”’」』)]*|\n|\Z)\s*(?:\[[\d,\s，、-]+\]\s*)*")
+_MARKS = re.compile(r"\s*\[([\d,\s，、-]+)\]")
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_CAPITAL = re.compile(r"(?<=[\w,;] )([A-Z][^\W\d_]{2,})")
+"""A capitalised word inside a sentence."""
+_SUBJECT = re.compile(
+    r"(?:\A|[.!?:\n\"“”] ?)[ \t]*([A-Z][^\W\d_]{2,})(?=['’]s\b| (?:and [A-Z]|was|is|had|has|said|says|went|"
+    r"told|took|came|gave|saw|felt|knew|left|made|did|can|could|will|would|[a-z]{2,}(?:ed|es|s)\b))"
+)
+"""A capitalised word that begins a sentence and does something in it."""
+_NO_NAMES = """
+    monday tuesday wednesday thursday friday saturday sunday january february march april june july
+    august september october november december english chinese japanese french german spanish latin god
+    lord lady sir miss mister mrs christmas easter the then they she his her its their when while after
+    before both that this there these those what who which how why where here now once later earlier
+    meanwhile afterwards finally suddenly eventually quickly quietly slowly soon still also instead
+    together everyone everything everybody someone something nobody nothing anyone each all some many
+    most other others another one two three four five six seven eight nine ten several few neither
+    either none you your our it and but for not with without from into upon during since until because
+    although though however therefore thus so yet even only just perhaps maybe again already always
+    never often sometimes today tomorrow yesterday tonight morning evening night day people men women
+"""
+_KNOWN_CAPITALS = frozenset(_NO_NAMES.split())
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredFact:
+    """One fact; `message` is the number of the message it comes from, 0 where nobody says."""
+
+    text: str
+    keywords: tuple[str, ...] = ()
+    message: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A memory as a writer gave it. `sources` are (sentence, numbers of messages)."""
+
+    title: str
+    text: str
+    keywords: tuple[str, ...] = ()
+    facts: tuple[AnsweredFact, ...] = ()
+    journals: tuple[tuple[str, str], ...] = ()
+    sources: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    prose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why an answer cannot be used."""
+
+    reason: Reason
+    detail: str = ""
+
+
+def read_answer(raw: str, messages: int = 0) -> Answer | Refused:
+    """What a writer meant.
+
+    Args:
+        messages: how many there were; numbers beyond are not theirs.
+    """
+    text = _THOUGHT.sub("", clean(raw)).strip()
+    if not text:
+        return Refused("empty")
+    document = _document(text)
+    if document is None:
+        bare = text.strip("` \n")
+        if "{" in bare or '":' in bare:
+            return Refused("no_json")
+        return _answer({"summary": bare}, messages, prose=True)
+    return _answer(document, messages)
+
+
+def checked(
+    answer: Answer, source: str, names: Collection[str], *, words: int, known: str = ""
+) -> Answer | Refused:
+    """The answer where it holds, without facts and journals that do not.
+
+    Args:
+        source: the words of the messages.
+        names: who takes part.
+        words: how long it was to be.
+        known: what was told before, whose names are no inventions.
+    """
+    material = f"{source}\n{known}\n{' '.join(names)}"
+    refused = _refusal(answer.text, source, material, words, prose=answer.prose)
+    if refused is not None:
+        return refused
+
+    def holds(text: str) -> bool:
+        return _refusal(text, source, material, words, short=True) is None
+
+    folded = material.casefold()
+    keywords = tuple(one for one in answer.keywords if one.casefold() in folded) or _likely(
+        answer.text, names
+    )
+    facts = tuple(
+        replace(one, keywords=tuple(word for word in one.keywords if word.casefold() in folded))
+        for one in answer.facts
+        if holds(one.text)
+    )
+    people = {one.casefold(): one for one in names}
+    journals = tuple(
+        (people[name.casefold()], text)
+        for name, text in answer.journals
+        if name.casefold() in people and holds(text)
+    )
+    title = answer.title if not _unknown(f"x {answer.title}", material) else ""
+    return replace(answer, title=title, keywords=keywords, facts=facts, journals=journals)
+
+
+def script_of(text: str) -> Script:
+    """The script that most of a text is in; a text with a good deal of kana is Japanese."""
+    counts: dict[Script, int] = {"han": 0, "kana": 0, "hangul": 0, "cyrillic": 0, "latin": 0, "other": 0}
+    for sign in text:
+        if sign.isalpha():
+            counts[_script(sign)] += 1
+    weighed = {**counts, "han": counts["han"] * 3, "kana": counts["kana"] * 3, "hangul": counts["hangul"] * 2}
+    if (
+        counts["kana"] * 8 > counts["han"] + counts["kana"]
+        and weighed["kana"] + weighed["han"] > counts["latin"]
+    ):
+        return "kana"
+    return max(weighed, key=lambda one: weighed[one])
+
+
+# -- reading ------------------------------------------------------------------------------------------------
+
+
+def _document(text: str) -> Mapping[str, Any] | None:
+    """The JSON object in a text, mended where it is broken."""
+    fenced = _FENCE.search(text)
+    for part in ([fenced[1]] if fenced else []) + [text]:
+        begin = part.find("{")
+        if begin < 0:
+            continue
+        from json_repair import loads
+
+        try:
+            found = loads(part[begin:])
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, list):
+            found = next((one for one in found if isinstance(one, dict)), None)
+        if isinstance(found, dict) and found:
+            return found
+    return None
+
+
+def _answer(document: Mapping[str, Any], messages: int, *, prose: bool = False) -> Answer | Refused:
+    written = next(
+        (document[key] for key in ("summary", "content", "text", "memory") if document.get(key)), ""
+    )
+    told = as_text(written).strip() if not isinstance(written, (list, dict)) else ""
+    if isinstance(written, list):
+        told = " ".join(one for one in written if isinstance(one, str)).strip()
+    if not told:
+        return Refused("empty" if document.keys() & {"summary", "content", "text", "memory"} else "no_json")
+    text, sources = _sourced(told, messages)
+    return Answer(
+        clean_line(as_text(document.get("title")), 100),
+        text,
+        _keywords(document.get("keywords")),
+        tuple(_facts(document.get("facts"), messages))[:MOST_FACTS],
+        tuple(_journals(document.get("journals"))),
+        sources,
+        prose,
+    )
+
+
+def _sourced(text: str, messages: int) -> tuple[str, tuple[tuple[str, tuple[int, ...]], ...]]:
+    """The text without its numbers, and which sentence comes from which messages."""
+    sources = []
+    for found in _SENTENCE.finditer(text):
+        numbers = tuple(
+            dict.fromkeys(
+                number
+                for mark in _MARKS.finditer(found[0])
+                for number in _numbers(mark[1])
+                if 0 < number <= messages
+            )
+        )
+        sentence = _MARKS.sub("", found[0]).strip()
+        if numbers and sentence:
+            sources.append((sentence, numbers))
+    return _MARKS.sub("", text).strip(), tuple(sources)
+
+
+def _numbers(text: str) -> list[int]:
+    numbers: list[int] = []
+    for one in re.split(r"[,，、\s]+", text.strip()):
+        ends = [int(end) for end in one.split("-") if end.isdecimal() and len(end) < 6]
+        if len(ends) == 2 and ends[0] <= ends[1] < ends[0] + 100:
+            numbers += range(ends[0], ends[1] + 1)
+        else:
+            numbers += ends
+    return numbers
+
+
+def _keywords(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = re.split(r"[,，、;；\n]", value)
+    if not isinstance(value, list):
+        return ()
+    words = (clean_line(one, LONGEST_KEYWORD).strip() for one in value if isinstance(one, str))
+    return tuple(dict.fromkeys(one for one in words if len(one) > 1))[:MOST_KEYWORDS]
+
+
+def _facts(value: Any, messages: int) -> list[AnsweredFact]:
+    facts = []
+    for one in value if isinstance(value, list) else ():
+        document = one if isinstance(one, dict) else {"text": one}
+        text = _MARKS.sub("", as_text(document.get("text") or document.get("fact"))).strip()
+        if not text or len(text) > LONGEST_FACT:
+            continue
+        number = document.get("message")
+        valid = isinstance(number, int) and not isinstance(number, bool) and 0 < number <= messages
+        facts.append(AnsweredFact(text, _keywords(document.get("keywords")), number if valid else 0))  # type: ignore[arg-type]
+    return facts
+
+
+def _journals(value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        value = [{"name": name, "text": text} for name, text in value.items()]
+    journals = []
+    for one in value if isinstance(value, list) else ():
+        if isinstance(one, dict):
+            name, text = as_text(one.get("name")).strip(), _MARKS.sub("", as_text(one.get("text"))).strip()
+            if name and text:
+                journals.append((name, text))
+    return journals
+
+
+# -- checking -----------------------------------------------------------------------------------------------
+
+
+def _refusal(
+    text: str, source: str, material: str, words: int, *, prose: bool = False, short: bool = False
+) -> Refused | None:
+    if not short and sum(one.isalpha() for one in text) < LEAST_SIGNS:
+        return Refused("empty")
+    if _length(text) > max(words, 20) * MOST_TIMES:
+        return Refused("too_long")
+    if not _same_script(script_of(text), script_of(source)):
+        return Refused("language")
+    if unknown := _unknown(text, material):
+        return Refused("names", ", ".join(unknown[:5]))
+    shared = _shared(text, material)
+    if shared is not None and shared < LEAST_SHARED["prose" if prose else "json"]:
+        return Refused("invented")
+    return None
+
+
+def _length(text: str) -> int:
+    """Words; each sign of a script without blanks counts as one."""
+    wide = sum(_script(one) in ("han", "kana", "hangul") for one in text if one.isalpha())
+    return wide + sum(script_of(one) in ("latin", "cyrillic", "other") for one in _WORD.findall(text))
+
+
+def _same_script(answer: Script, source: Script) -> bool:
+    return answer == source or (answer == "kana" and source == "han")
+
+
+def _unknown(text: str, material: str) -> list[str]:
+    """Names that occur nowhere in the material; their endings may differ."""
+    folded = material.casefold()
+    found = []
+    for one in dict.fromkeys([*_CAPITAL.findall(text), *_SUBJECT.findall(text)]):
+        key = one.casefold()
+        stem = key[: max(len(key) - 2, 4)]
+        if key not in _KNOWN_CAPITALS and stem not in folded:
+            found.append(one)
+    return found
+
+
+def _shared(text: str, material: str) -> float | None:
+    """Which part of the words of a text its material has, too; None for a text too short to tell."""
+    script = script_of(text)
+    if script in ("han", "kana"):
+        signs = [one for one in text if _script(one) == "han"]
+        there = set(material)
+        return sum(one in there for one in signs) / len(signs) if len(signs) > 10 else None
+    words = [one.casefold() for one in _WORD.findall(text)]
+    if len(words) < 8:
+        return None
+    vocabulary = {one.casefold() for one in _WORD.findall(material)}
+    stems = {one[:5] for one in vocabulary}
+    return sum(one in vocabulary or (len(one) > 5 and one[:5] in stems) for one in words) / len(words)
+
+
+def _likely(text: str, names: Collection[str]) -> tuple[str, ...]:
+    """Keywords for a text that came without any: the names and the capitalised words in it."""
+    folded = text.casefold()
+    found = [one for one in names if one.casefold() in folded]
+    return tuple(dict.fromkeys([*found, *_CAPITAL.findall(text)]))[:MOST_KEYWORDS]
+
+
+def _script(sign: str) -> Script:
+    code = ord(sign)
+    if 0x3400 <= code <= 0x9FFF or 0xF900 <= code <= 0xFAFF or 0x20000 <= code <= 0x3FFFF:
+        return "han"
+    if 0x3040 <= code <= 0x30FF or 0xFF66 <= code <= 0xFF9D:
+        return "kana"
+    if 0xAC00 <= code <= 0xD7AF or 0x1100 <= code <= 0x11FF:
+        return "hangul"
+    if 0x0400 <= code <= 0x052F:
+        return "cyrillic"
+    if code < 0x0250 or 0x1E00 <= code <= 0x1EFF:
+        return "latin"
+    return "other"

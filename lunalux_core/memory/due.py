@@ -1,0 +1,209 @@
+"""What is to be remembered next: scenes of the story that no memory covers, and summaries for a chapter.
+
+A scene is due when what is uncovered and older than the protected newest part has reached its size. A reply
+that is still being written is nobody's past. Where writing failed, the same scene is due again after a while,
+each time a longer one, or at once when a person asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from lunalux_core.database import Connection
+from lunalux_core.ids import now_ms
+from lunalux_core.library.conversations import LONGEST, Message, load_conversation, load_path
+from lunalux_core.library.memories import Memory, coverages, fingerprint, load_memories
+from lunalux_core.llm.tokens import TokenEstimator
+from lunalux_core.memory.selection import EVENTS, STANDING_IN
+
+NEWEST_LEFT = 4
+"""Messages that stay as they are even when a person asks for all to be written."""
+LEAST_MESSAGES = 2
+"""A scene has so many messages at least."""
+RETRY_MS = 5 * 60 * 1000
+MOST_TRIES = 5
+"""After so many failures a scene is only tried again when a person asks."""
+KEPT_SUMMARIES = 2
+"""So many of the newest summaries stay outside of chapters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Messages to remember, oldest first; `retries` is the memory that failed for them before."""
+
+    messages: tuple[Message, ...]
+    before: str = ""
+    retries: Memory | None = None
+
+    @property
+    def coverage(self) -> tuple[tuple[str, str], ...]:
+        return tuple((one.id, fingerprint(one.role, one.content)) for one in self.messages)
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """Summaries that become one chapter, in their order, and the messages they cover."""
+
+    summaries: tuple[Memory, ...]
+    messages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """When something is due; sizes in tokens. `everything` takes what is smaller than a scene too, `now` what
+    failed lately; both only where a person asks.
+    """
+
+    scene: int
+    protected: int
+    chapter: int = 8
+    everything: bool = False
+    now: bool = False
+
+
+def due_scenes(connection: Connection, conversation_id: str, rules: Rules) -> list[Scene]:
+    """The scenes that are due on the branch that is shown, the oldest first.
+
+    Raises:
+        NotFound: CONVERSATION_NOT_FOUND.
+    """
+    path, memories = _branch(connection, conversation_id)
+    ids = {one.id for one in path}
+    covered = coverages(connection, conversation_id, STANDING_IN)
+    told = {one: memory for memory in memories if memory.usable_on(ids) for one in covered.get(memory.id, ())}
+    failed = {
+        one: memory for memory in memories if memory.state == "failed" for one in covered.get(memory.id, ())
+    }
+    scenes: list[Scene] = []
+    for run in _runs(_unprotected(path, rules), told):
+        for part in _parts(run, rules, failed):
+            before = _before(path, part[0], told)
+            retries = failed.get(part[0].id)
+            if retries is None or rules.now or _ripe(retries):
+                scenes.append(Scene(tuple(part), before, retries))
+    return scenes
+
+
+def due_chapter(connection: Connection, conversation_id: str, rules: Rules) -> Chapter | None:
+    """The oldest summaries in a row that are enough for a chapter."""
+    if not rules.chapter:
+        return None
+    path, memories = _branch(connection, conversation_id)
+    ids = [one.id for one in path]
+    here = set(ids)
+    covered = coverages(connection, conversation_id, STANDING_IN)
+    usable = [one for one in memories if one.usable_on(here) and one.id in covered]
+    inside = {part for one in usable if one.kind == "chapter" for part in one.parts}
+    open_ = [one for one in usable if one.kind == "summary" and one.id not in inside]
+    row: list[Memory] = []
+    for one in open_[: len(open_) - KEPT_SUMMARIES]:
+        after = covered[row[-1].id][-1] if row else ""
+        if row and _parent(path, covered[one.id][0]) != after:
+            row = []
+        row.append(one)
+        if len(row) >= max(rules.chapter, 2):
+            return Chapter(tuple(row), tuple(message for each in row for message in covered[each.id]))
+    return None
+
+
+def due_events(connection: Connection, conversation_id: str, rules: Rules) -> list[Scene]:
+    """Scenes whose replies came with lines of events, which nobody has made a fact of yet."""
+    scenes = due_scenes(connection, conversation_id, rules)
+    known = {
+        (one.first, one.last) for one in load_memories(connection, conversation_id) if one.made_by == EVENTS
+    }
+    return [
+        one
+        for one in scenes
+        if any(message.event for message in one.messages)
+        and (one.messages[0].id, one.messages[-1].id) not in known
+    ]
+
+
+def is_covered(connection: Connection, conversation_id: str, messages: Collection[str]) -> bool:
+    """Whether a memory that can be used covers any of these messages already."""
+    usable = {
+        one.id for one in load_memories(connection, conversation_id) if one.sound and one.state != "failed"
+    }
+    wanted = set(messages)
+    found = coverages(connection, conversation_id, ("summary",))
+    return any(wanted & set(ids) for memory, ids in found.items() if memory in usable)
+
+
+def _branch(connection: Connection, conversation_id: str) -> tuple[list[Message], list[Memory]]:
+    place = load_conversation(connection, conversation_id)
+    return load_path(connection, place.head_id, LONGEST), load_memories(connection, conversation_id)
+
+
+def _parent(path: Sequence[Message], message_id: str) -> str:
+    return next((one.parent_id for one in path if one.id == message_id), "")
+
+
+def _size(message: Message) -> int:
+    return TokenEstimator().message(message.content)
+
+
+def _unprotected(path: Sequence[Message], rules: Rules) -> Sequence[Message]:
+    """What is older than the protected newest part; at least the last messages are in that."""
+    settled = list(path)
+    while settled and settled[-1].status == "pending":
+        settled.pop()
+    end = max(len(settled) - NEWEST_LEFT, 0)
+    if rules.everything:
+        return settled[:end]
+    spent = sum(map(_size, settled[end:]))
+    while end > 0 and spent < rules.protected:
+        end -= 1
+        spent += _size(settled[end])
+    return settled[:end]
+
+
+def _runs(path: Sequence[Message], told: Mapping[str, Memory]) -> list[list[Message]]:
+    """Messages in a row that nothing covers."""
+    runs: list[list[Message]] = [[]]
+    for one in path:
+        if one.id in told:
+            runs.append([])
+        else:
+            runs[-1].append(one)
+    return [run for run in runs if run]
+
+
+def _parts(run: list[Message], rules: Rules, failed: Mapping[str, Memory]) -> list[list[Message]]:
+    """Scenes of about the wished size, each with a reply at its end where that can be; a scene that failed
+    keeps its borders."""
+    parts: list[list[Message]] = []
+    part: list[Message] = []
+    size = 0
+    for place, one in enumerate(run):
+        before = failed.get(run[place - 1].id) if place else None
+        if part and before is not None and failed.get(one.id) is not before:
+            parts.append(part)
+            part, size = [], 0
+        part.append(one)
+        size += 0 if one.hidden else _size(one)
+        following = run[place + 1] if place + 1 < len(run) else None
+        whole = one.role == "assistant" and (following is None or following.role != "assistant")
+        inside = failed.get(one.id)
+        if inside is not None and following is not None and failed.get(following.id) is inside:
+            continue
+        if len(part) >= LEAST_MESSAGES and size >= rules.scene and (whole or size >= 2 * rules.scene):
+            parts.append(part)
+            part, size = [], 0
+    if part and ((rules.everything and len(part) >= LEAST_MESSAGES) or part[-1].id in failed):
+        parts.append(part)
+    return [one for one in parts if any(not each.hidden and each.content.strip() for each in one)]
+
+
+def _before(path: Sequence[Message], first: Message, told: Mapping[str, Memory]) -> str:
+    """The memory that ends where a scene begins."""
+    memory = told.get(first.parent_id)
+    return memory.text if memory is not None else ""
+
+
+def _ripe(failed: Memory) -> bool:
+    """Whether it is time to try again."""
+    tries = failed.extra.get("tries")
+    number = tries if isinstance(tries, int) else 1
+    return number < MOST_TRIES and now_ms() - failed.updated_at >= RETRY_MS * 3 ** (number - 1)

@@ -1,0 +1,595 @@
+"""Writing memories behind the reply.
+
+One piece of writing at a time for a conversation, never while a reply of the person's own server is under
+way, given up when the program ends: what is due follows from the tree, so the next start finds it again. A
+memory is stored whole, in one transaction, and only if its messages still are what was read and nothing else
+covers them by then; a failure leaves a mark with its reason, and nothing of the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from lunalux_core.database import Connection
+from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.library.characters import load_character
+from lunalux_core.library.conversations import load_conversation
+from lunalux_core.library.groups import load_group
+from lunalux_core.library.memories import (
+    Memory,
+    add_memory,
+    coverage_of,
+    fingerprints,
+    load_memories,
+    remove_memory,
+    store_memory,
+)
+from lunalux_core.llm.model import CompletionText, Message, ModelRequest
+from lunalux_core.memory.answers import Answer, Refused, checked, read_answer, script_of
+from lunalux_core.memory.due import Chapter, Rules, Scene, due_chapter, due_events, due_scenes, is_covered
+from lunalux_core.memory.instructions import Language, Wish, again, chapter_wish, scene_wish
+from lunalux_core.memory.selection import EVENTS
+
+if TYPE_CHECKING:
+    from lunalux_core.config.settings import Settings
+    from lunalux_core.library import Library
+    from lunalux_core.llm.model import ModelSpec
+    from lunalux_core.llm.registry import Registry
+
+ATTEMPTS = 2
+"""Answers that are asked for before writing has failed."""
+LONGEST_SECONDS = 600
+LONGEST_ANSWER = 60_000
+"""Characters after which no more of an answer is read."""
+CHAPTER_TIMES = 3
+"""A chapter may be so many times as long as a summary."""
+CONSENT = "memory_consent"
+"""In the library's state: what the person said about each model that costs."""
+RESUMED = 5
+"""Conversations used last that are looked at when the program starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What came of one go: the memories that were stored, and the marks of what failed with the errors."""
+
+    memories: tuple[Memory, ...] = ()
+    failed: tuple[Memory, ...] = ()
+    error: LunaluxError | None = None
+
+
+@dataclass(slots=True)
+class _Cast:
+    """Who a conversation is with."""
+
+    language: Language
+    names: tuple[str, ...]
+    members: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Going:
+    """A piece of background writing: its task, and whether it costs."""
+
+    task: asyncio.Task[None]
+    paid: bool = False
+    again: bool = field(default=False)
+
+
+class MemoryWriter:
+    """Writes what is due.
+
+    Args:
+        settings: the values in force.
+        models: opens models.
+        model: which model writes for a conversation; raises NotFound (MODEL_UNKNOWN).
+        replying: the model that replies there, whose window decides how much is protected.
+        billed: told what the gateway said about coins.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        settings: Callable[[], Settings],
+        models: Callable[[], Registry],
+        model: Callable[[str], Awaitable[ModelSpec]],
+        replying: Callable[[str], Awaitable[ModelSpec]],
+        billed: Callable[[Mapping[str, object]], Awaitable[None]],
+    ) -> None:
+        self._library = library
+        self._settings = settings
+        self._models = models
+        self._model = model
+        self._replying = replying
+        self._billed = billed
+        self._going: dict[str, _Going] = {}
+        self._writing: dict[str, asyncio.Lock] = {}
+        self._closed = False
+        self._asked: set[str] = set()
+        self.on_change: Callable[[str], None] = lambda conversation_id: None
+        """Told of each conversation whose memories changed behind the reply."""
+        self.on_question: Callable[[str, str], None] = lambda conversation_id, model: None
+        """Told once of each model that costs and that nobody has agreed to yet; see `agree`."""
+
+    # -- behind the reply --------------------------------------------------------------------------
+
+    def nudge(self, conversation_id: str) -> None:
+        """Look whether something is due, and write it, while the person goes on."""
+        if self._closed or self._settings().memory_write == "off":
+            return
+        going = self._going.get(conversation_id)
+        if going is not None and not going.task.done():
+            going.again = True
+            return
+        task = asyncio.ensure_future(self._quietly(conversation_id))
+        self._going[conversation_id] = _Going(task)
+
+    def give_way(self) -> None:
+        """A reply begins: a server of the person's own is not to be kept from it."""
+        for going in self._going.values():
+            if not going.paid:
+                going.task.cancel()
+
+    async def resume(self) -> None:
+        """At the start of the program: go on with what was not written when it ended."""
+        for place in await self._library.conversations.list(limit=RESUMED):
+            self.nudge(place.id)
+
+    async def agree(self, model: str, yes: bool) -> None:
+        """Remember what the person said about a model that costs."""
+
+        def change(known: object) -> dict[str, bool]:
+            return {**(known if isinstance(known, dict) else {}), model: yes}
+
+        await self._library.state.update(CONSENT, change)
+        self._asked.discard(model)
+
+    async def close(self) -> None:
+        """Give up what is being written."""
+        self._closed = True
+        tasks = [one.task for one in self._going.values() if not one.task.done()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _quietly(self, conversation_id: str) -> None:
+        """Write what is due; whatever goes wrong is a mark in the list and nothing else."""
+        going = None
+        try:
+            while True:
+                going = going or self._going.get(conversation_id)
+                spec = await self._allowed(conversation_id)
+                if spec is None:
+                    await self._keep_events(conversation_id)
+                else:
+                    if going is not None:
+                        going.paid = costs(spec)
+                    done = await self._write(conversation_id, spec, everything=False, now=False)
+                    if done.memories or done.failed:
+                        self.on_change(conversation_id)
+                if going is None or not going.again:
+                    return
+                going.again = False
+        except LunaluxError:  # no such conversation or model any more, a disk that refuses
+            return
+
+    async def _allowed(self, conversation_id: str) -> ModelSpec | None:
+        """The model to write with, None where there is none or the person has not agreed to it."""
+        spec = await self._model(conversation_id)
+        if spec.provider == "practice":
+            return None
+        if not costs(spec) or self._settings().memory_write == "always":
+            return spec
+        known = await self._library.state.get(CONSENT, {})
+        said = known.get(spec.name) if isinstance(known, dict) else None
+        if said is None and spec.name not in self._asked and await self._something_due(conversation_id):
+            self._asked.add(spec.name)
+            self.on_question(conversation_id, spec.name)
+        return spec if said is True else None
+
+    async def _something_due(self, conversation_id: str) -> bool:
+        rules = await self._rules(conversation_id, everything=False, now=False)
+        return bool(await self._library.database.read(lambda c: due_scenes(c, conversation_id, rules)))
+
+    async def _keep_events(self, conversation_id: str) -> None:
+        """Make facts of the lines of events that replies came with; costs nothing."""
+        rules = await self._rules(conversation_id, everything=False, now=False)
+
+        def change(connection: Connection) -> bool:
+            scenes = due_events(connection, conversation_id, rules)
+            for scene in scenes:
+                text = "\n".join(one.event for one in scene.messages if one.event)
+                wanted = Memory("", conversation_id, "fact", text, made_by=EVENTS)
+                add_memory(connection, wanted, scene.coverage)
+            return bool(scenes)
+
+        if await self._library.database.write(change):
+            self.on_change(conversation_id)
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    async def write(self, conversation_id: str, *, everything: bool = False, model: str = "") -> Written:
+        """Write what is due, because a person asks for it.
+
+        Args:
+            everything: also what is smaller than a scene, up to the last few messages.
+            model: the model to write with, in place of the usual one.
+
+        Raises:
+            NotFound: CONVERSATION_NOT_FOUND, MODEL_UNKNOWN. InvalidInput: MEMORY_NO_WRITER.
+        """
+        place = await self._library.conversations.get(conversation_id)
+        spec = self._models().resolve(model) if model else await self._model(place.id)
+        if spec.provider == "practice":
+            raise InvalidInput(
+                "MEMORY_NO_WRITER",
+                "The practice model cannot write memories.",
+                "Choose a model with --model, or in the settings.",
+            )
+        return await self._write(place.id, spec, everything=everything, now=True)
+
+    async def rewrite(self, memory_id: str, instruction: str = "", model: str = "") -> Written:
+        """Write a summary anew over the same messages, with another instruction if one is given.
+
+        Raises:
+            NotFound: MEMORY_NOT_FOUND, MESSAGE_NOT_FOUND. InvalidInput: MEMORY_NO_WRITER.
+        """
+        from lunalux_core.library.conversations import load_message
+        from lunalux_core.library.memories import load_memory
+
+        def read(connection: Connection) -> tuple[Memory, Scene]:
+            memory = load_memory(connection, memory_id)
+            messages = [load_message(connection, one) for one, _ in coverage_of(connection, memory_id)]
+            if not messages:
+                raise NotFound(
+                    "MESSAGE_NOT_FOUND", "This memory covers no messages.", "Edit its words instead."
+                )
+            return memory, Scene(tuple(messages), retries=memory)
+
+        memory, scene = await self._library.database.read(read)
+        spec = self._models().resolve(model) if model else await self._model(memory.conversation_id)
+        if spec.provider == "practice":
+            raise InvalidInput(
+                "MEMORY_NO_WRITER", "The practice model cannot write memories.", "Choose a model."
+            )
+        return await self._scene(memory.conversation_id, scene, spec, instruction)
+
+    async def _write(self, conversation_id: str, spec: ModelSpec, *, everything: bool, now: bool) -> Written:
+        """Scenes, then chapters; a conversation that is deleted meanwhile ends it."""
+        lock = self._writing.setdefault(conversation_id, asyncio.Lock())
+        total = Written()
+        async with lock:
+            rules = await self._rules(conversation_id, everything=everything, now=now)
+            try:
+                async for done in self._pieces(conversation_id, spec, rules):
+                    total = _joined(total, done)
+                    if total.failed and not now:
+                        break
+            except NotFound as error:
+                if error.code != "CONVERSATION_NOT_FOUND":
+                    raise
+        return total
+
+    async def _pieces(
+        self, conversation_id: str, spec: ModelSpec, rules: Rules
+    ) -> AsyncGenerator[Written, None]:
+        database = self._library.database
+        whole = True
+        for scene in await database.read(lambda c: due_scenes(c, conversation_id, rules)):
+            done = await self._scene(conversation_id, scene, spec)
+            whole = whole and not done.failed
+            yield done
+        while whole and (chapter := await database.read(lambda c: due_chapter(c, conversation_id, rules))):
+            done = await self._chapter(conversation_id, chapter, spec)
+            whole = bool(done.memories)
+            yield done
+
+    async def _rules(self, conversation_id: str, *, everything: bool, now: bool) -> Rules:
+        settings = self._settings()
+        protected = settings.memory_protected_tokens
+        if not protected:
+            spec = await self._replying(conversation_id)
+            protected = min(spec.context_tokens, settings.context_tokens) // 2
+        return Rules(settings.memory_scene_tokens, protected, settings.memory_chapter_scenes, everything, now)
+
+    async def _scene(
+        self, conversation_id: str, scene: Scene, spec: ModelSpec, instruction: str = ""
+    ) -> Written:
+        cast = await self._library.database.read(lambda c: _cast(c, conversation_id, scene, self._settings()))
+        visible = [one for one in scene.messages if not one.hidden and one.content.strip()]
+        lines = [(one.name, one.content) for one in visible]
+        settings = self._settings()
+        own = settings.memory_instruction_zh if cast.language == "zh" else settings.memory_instruction_en
+        spoken = {one.name for one in visible if one.role == "assistant"}
+        members = [one for one in cast.members if one in spoken]
+        wish = scene_wish(
+            lines,
+            cast.language,
+            words=settings.memory_summary_words,
+            before=scene.before,
+            own=instruction or own,
+            journals=members,
+        )
+        key = f"{conversation_id}:{scene.coverage}"
+        outcome = await self._ask(
+            spec, wish, cast, lines, settings.memory_summary_words, scene.before, key, len(visible)
+        )
+        if not isinstance(outcome, Answer):
+            return await self._failed(
+                conversation_id, "summary", scene.coverage, outcome, spec, scene.retries
+            )
+        memories = _of_scene(conversation_id, scene, outcome, [one.id for one in visible], spec, wish)
+        stored = await self._library.database.write(
+            lambda c: _store(c, conversation_id, memories, scene.coverage, scene.retries)
+        )
+        return Written(tuple(stored))
+
+    async def _chapter(self, conversation_id: str, chapter: Chapter, spec: ModelSpec) -> Written:
+        lines = [(one.title, one.text) for one in chapter.summaries]
+        settings = self._settings()
+        words = settings.memory_summary_words * CHAPTER_TIMES
+        language: Language = "zh" if script_of("".join(text for _, text in lines)) == "han" else "en"
+        wish = chapter_wish(lines, language, words=words)
+        coverage = await self._library.database.read(lambda c: fingerprints(c, chapter.messages))
+        cast = _Cast(language, ())
+        outcome = await self._ask(spec, wish, cast, lines, words, "", f"{conversation_id}:{coverage}", 0)
+        if not isinstance(outcome, Answer):
+            # The summaries stay in use; the next time something is written it is tried again.
+            return Written(error=_error(outcome))
+        memory = Memory(
+            "",
+            conversation_id,
+            "chapter",
+            outcome.text,
+            outcome.title,
+            outcome.keywords
+            or tuple(dict.fromkeys(word for one in chapter.summaries for word in one.keywords)),
+            parts=tuple(one.id for one in chapter.summaries),
+            made_by=spec.name,
+            instruction=wish.wording,
+        )
+        stored = await self._library.database.write(
+            lambda c: _store_chapter(c, memory, coverage, chapter.summaries)
+        )
+        return Written(tuple(stored))
+
+    async def _ask(
+        self,
+        spec: ModelSpec,
+        wish: Wish,
+        cast: _Cast,
+        lines: Sequence[tuple[str, str]],
+        words: int,
+        before: str,
+        key: str,
+        messages: int,
+    ) -> Answer | Refused | LunaluxError:
+        """An answer that holds, else why there is none."""
+        source = "\n".join(text for _, text in lines)
+        names = [*dict.fromkeys(name for name, _ in lines if name), *cast.names]
+        refused = Refused("empty")
+        asked = wish
+        for attempt in range(ATTEMPTS):
+            try:
+                raw = await self._stream(spec, asked, words, cast.language, f"{key}:{attempt}")
+            except LunaluxError as error:
+                return error
+            except TimeoutError:
+                return Refused("empty", "timeout")
+            answer = read_answer(raw, messages)
+            if isinstance(answer, Answer):
+                answer = checked(answer, source, names, words=words, known=before)
+            if isinstance(answer, Answer):
+                return answer
+            refused = answer
+            asked = again(wish, refused.reason, refused.detail, cast.language)
+        return refused
+
+    async def _stream(self, spec: ModelSpec, wish: Wish, words: int, language: Language, key: str) -> str:
+        """What the model says, no more than could ever be used. Raises LunaluxError, TimeoutError."""
+        sampling = replace(spec.sampling, temperature=0.3, max_tokens=max(1024, words * 12))
+        request = ModelRequest(
+            (Message("system", wish.system), Message("user", wish.user)),
+            sampling=sampling,
+            request_id=f"memory:{sha256(key.encode('utf-8', 'replace')).hexdigest()[:40]}",
+            language=language,
+            extra={"type": "quiet"},
+            completion=_as_text(wish, spec),
+        )
+        parts: list[str] = []
+        size = 0
+        async with asyncio.timeout(LONGEST_SECONDS):
+            async with aclosing(self._models().open(spec).stream(request)) as deltas:
+                async for delta in deltas:
+                    if delta.turned:
+                        parts.clear()
+                    parts.append(delta.text)
+                    size += len(delta.text)
+                    if delta.billing is not None:
+                        await self._billed(delta.billing)
+                    if size > LONGEST_ANSWER:
+                        break
+        return ("{" if spec.mode == "text" else "") + "".join(parts)
+
+    async def _failed(
+        self,
+        conversation_id: str,
+        kind: str,
+        coverage: Sequence[tuple[str, str]],
+        why: Refused | LunaluxError,
+        spec: ModelSpec,
+        before: Memory | None,
+    ) -> Written:
+        """Leave a mark of what failed, in place of the one before."""
+        error = _error(why)
+        reason = why.reason if isinstance(why, Refused) else why.code
+
+        def change(connection: Connection) -> Memory | None:
+            with suppress(NotFound):
+                load_conversation(connection, conversation_id)
+                if before is not None and before.state != "failed":
+                    return None
+                tries = before.extra.get("tries") if before is not None else 0
+                mark = Memory(
+                    before.id if before is not None else "",
+                    conversation_id,
+                    "summary",
+                    "",
+                    state="failed",
+                    reason=f"{reason}: {error.message}",
+                    made_by=spec.name,
+                    extra={"tries": (tries if isinstance(tries, int) else 0) + 1},
+                    number=before.number if before is not None else 0,
+                    first=before.first if before is not None else "",
+                    last=before.last if before is not None else "",
+                )
+                if before is None:
+                    return add_memory(connection, mark, coverage)
+                store_memory(connection, mark)
+                return mark
+            return None
+
+        mark = await self._library.database.write(change)
+        return Written(failed=(mark,) if mark is not None else (), error=error)
+
+
+def costs(spec: ModelSpec) -> bool:
+    """Whether writing with this model costs coins or tokens: all but models on machines of one's own."""
+    from ipaddress import ip_address
+    from urllib.parse import urlsplit
+
+    if spec.provider == "practice" or spec.options.price == (0, 0, 0):
+        return False
+    if spec.provider in ("ollama", "llamacpp", "koboldcpp", "tabby", "textgen", "vllm") and not spec.key_name:
+        return False
+    host = urlsplit(spec.base_url).hostname or ""
+    if host == "localhost" or host.endswith((".local", ".lan", ".internal")):
+        return False
+    with suppress(ValueError):
+        return not (ip_address(host).is_private or ip_address(host).is_loopback)
+    return True
+
+
+def _error(why: Refused | LunaluxError) -> LunaluxError:
+    if isinstance(why, LunaluxError):
+        return why
+    sentences = {
+        "empty": "The writer said nothing that could be a memory.",
+        "no_json": "The writer's answer could not be read.",
+        "language": "The writer answered in another language than the story's.",
+        "too_long": "The writer's answer is many times too long.",
+        "names": f"The writer's answer names somebody who is not in the story: {why.detail}.",
+        "invented": "The writer's answer has nothing to do with the story.",
+    }
+    return LunaluxError(
+        "MEMORY_REFUSED",
+        sentences[why.reason],
+        "Try again with another model, or write it yourself.",
+        kind=why.reason,
+        detail=why.detail,
+    )
+
+
+def _joined(first: Written, second: Written) -> Written:
+    return Written(
+        (*first.memories, *second.memories), (*first.failed, *second.failed), second.error or first.error
+    )
+
+
+def _as_text(wish: Wish, spec: ModelSpec) -> CompletionText | None:
+    """For a model of text completion: one text that ends where its answer begins."""
+    if spec.mode != "text":
+        return None
+    prompt = f"### Instruction:\n{wish.system}\n\n### Input:\n{wish.user}\n\n### Response:\n{{"
+    return CompletionText(prompt, ("### Instruction", "### Input", "### Response"))
+
+
+def _cast(connection: Connection, conversation_id: str, scene: Scene, settings: Settings) -> _Cast:
+    """Names and language; the story's own script counts for more than what the card says of itself."""
+    place = load_conversation(connection, conversation_id)
+    members: tuple[str, ...] = ()
+    said = "".join(one.content for one in scene.messages)
+    if place.group_id:
+        group = load_group(connection, place.group_id)
+        members = group.names
+        names = [group.name, *members]
+    else:
+        names = [load_character(connection, place.character_id).name]
+    language: Language = "zh" if script_of(said) == "han" else "en"
+    return _Cast(language, (*names, settings.user_name), members)
+
+
+def _of_scene(
+    conversation_id: str, scene: Scene, answer: Answer, ids: Sequence[str], spec: ModelSpec, wish: Wish
+) -> list[tuple[Memory, tuple[str, ...]]]:
+    """The memories of one answer, each with the messages it covers: the summary, facts, journals."""
+    whole = tuple(one.id for one in scene.messages)
+    base = Memory("", conversation_id, "summary", "", made_by=spec.name, instruction=wish.wording)
+    summary = replace(
+        base,
+        text=answer.text,
+        title=answer.title,
+        keywords=answer.keywords,
+        sources=tuple(
+            {"sentence": sentence, "messages": [ids[number - 1] for number in numbers]}
+            for sentence, numbers in answer.sources
+        ),
+    )
+    found = [(summary, whole)]
+    for fact in answer.facts:
+        where = (ids[fact.message - 1],) if fact.message else whole
+        found.append((replace(base, kind="fact", text=fact.text, keywords=fact.keywords), where))
+    for name, text in answer.journals:
+        found.append((replace(base, kind="journal", text=text, speaker=name), whole))
+    return found
+
+
+def _store(
+    connection: Connection,
+    conversation_id: str,
+    memories: Sequence[tuple[Memory, tuple[str, ...]]],
+    coverage: Sequence[tuple[str, str]],
+    retries: Memory | None,
+) -> list[Memory]:
+    """Store what was written, all of it or nothing: nothing where the story went on differently meanwhile."""
+    try:
+        load_conversation(connection, conversation_id)
+    except NotFound:
+        return []
+    if fingerprints(connection, [one for one, _ in coverage]) != list(coverage):
+        return []
+    if retries is not None:
+        remove_memory(connection, retries.id)
+    if is_covered(connection, conversation_id, [one for one, _ in coverage]):
+        return []
+    marks = dict(coverage)
+    known = {one.text.casefold() for one in load_memories(connection, conversation_id) if one.kind == "fact"}
+    stored = []
+    for memory, where in memories:
+        if memory.kind == "fact" and memory.text.casefold() in known:
+            continue
+        known.add(memory.text.casefold())
+        stored.append(add_memory(connection, memory, [(one, marks[one]) for one in where]))
+    return stored
+
+
+def _store_chapter(
+    connection: Connection, memory: Memory, coverage: Sequence[tuple[str, str]], parts: Sequence[Memory]
+) -> list[Memory]:
+    try:
+        load_conversation(connection, memory.conversation_id)
+    except NotFound:
+        return []
+    here = {one.id: one for one in load_memories(connection, memory.conversation_id)}
+    inside = {part for one in here.values() if one.kind == "chapter" and one.sound for part in one.parts}
+    same = all(
+        one.id in here and here[one.id].text == one.text and here[one.id].sound and one.id not in inside
+        for one in parts
+    )
+    return [add_memory(connection, memory, coverage)] if same else []

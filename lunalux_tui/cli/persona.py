@@ -1,0 +1,197 @@
+"""`lunalux persona`: who you play, and in which conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from lunalux_core.errors import InvalidInput
+from lunalux_core.library.personas import Persona
+from lunalux_core.runtime import Runtime
+from lunalux_core.text import clean, clean_line
+from lunalux_tui.cli import output
+from lunalux_tui.cli.run import delete_asked, in_runtime
+from lunalux_tui.cli.shelf_commands import JSON
+from lunalux_tui.cli.values import input_text
+from lunalux_tui.i18n import t
+
+persona_app = typer.Typer(
+    help="Who you play: list, show, add, edit, use and delete personas.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+commands = {"persona": persona_app}
+
+PERSONA = typer.Argument(metavar="PERSONA", help="Name or id of a persona.")
+ABOUT = "Who that is, as the model gets to know it; - reads it from stdin."
+BOOK = "A worldbook of the library to use wherever you play this persona."
+LONGEST_NAME = 200
+
+
+@persona_app.command("list")
+@in_runtime
+async def list_personas(runtime: Runtime, as_json: bool = JSON) -> None:
+    """Your personas; the marked one plays in new conversations.
+
+    Example: lunalux persona list --json
+    """
+    rows = [_row(one) for one in await runtime.library.personas.list()]
+    if as_json:
+        output.print_json(rows)
+        return
+    output.print_table(
+        ["id", "", "name", "worldbook", "description"],
+        [
+            [
+                row["id"],
+                "✓" if row["chosen"] else "",
+                row["name"],
+                row["worldbook"] or "",
+                row["description"],
+            ]
+            for row in rows
+        ],
+    )
+
+
+@persona_app.command()
+@in_runtime
+async def show(runtime: Runtime, persona: str = PERSONA, as_json: bool = JSON) -> None:
+    """One persona in full.
+
+    Example: lunalux persona show Robin
+    """
+    _print(await runtime.library.personas.find(persona), as_json)
+
+
+@persona_app.command()
+@in_runtime
+async def add(
+    runtime: Runtime,
+    name: str = typer.Argument(help="What the persona is called."),
+    description: str = typer.Option("", help=ABOUT),
+    worldbook: str = typer.Option("", help=BOOK),
+    as_json: bool = JSON,
+) -> None:
+    """Make a persona. The first one plays in new conversations at once.
+
+    Example: lunalux persona add Robin --description "A cartographer with a bad knee."
+    """
+    personas = runtime.library.personas
+    book = (await runtime.library.worldbooks.find(worldbook)).name if worldbook else ""
+    made = await personas.save(_name(name), _about(description))
+    await personas.bind(made.id, book)
+    _print(await personas.find(made.id), as_json)
+
+
+@persona_app.command()
+@in_runtime
+async def edit(
+    runtime: Runtime,
+    persona: str = PERSONA,
+    name: str | None = typer.Option(None, help="A new name."),
+    description: str | None = typer.Option(None, help=ABOUT),
+    worldbook: str | None = typer.Option(None, help=f"{BOOK} Empty lets go of it."),
+    as_json: bool = JSON,
+) -> None:
+    """Change a persona; what is not named stays.
+
+    Example: lunalux persona edit Robin --worldbook "Maps of the coast"
+    """
+    personas = runtime.library.personas
+    found = await personas.find(persona)
+    called = found.name if name is None else _name(name)
+    about = found.description if description is None else _about(description)
+    book = found.worldbook
+    if worldbook is not None:
+        book = (await runtime.library.worldbooks.find(worldbook)).name if worldbook else ""
+    await personas.save(called, about, found.id)
+    await personas.bind(found.id, book)
+    _print(await personas.find(found.id), as_json)
+
+
+@persona_app.command()
+@in_runtime
+async def use(
+    runtime: Runtime,
+    persona: str = PERSONA,
+    conversation: str = typer.Option("", help="Only in this conversation, by its id."),
+    as_json: bool = JSON,
+) -> None:
+    """Play a persona in new conversations, or in one that there is.
+
+    Example: lunalux persona use Robin --conversation 3fa8c21b
+    """
+    library = runtime.library
+    found = await library.personas.find(persona)
+    if conversation:
+        place = await library.conversations.get(conversation)
+        await library.conversations.set(place.id, persona_id=found.id)
+    else:
+        await library.personas.choose(found.id)
+    if as_json:
+        row = _row(await library.personas.find(found.id))
+        output.print_json({**row, "conversation_id": conversation or None})
+    elif conversation:
+        output.say("persona_used_there", name=found.name, id=conversation)
+    else:
+        output.say("persona_used", name=found.name)
+
+
+@persona_app.command()
+def delete(
+    persona: str = PERSONA,
+    yes: bool = typer.Option(False, "--yes", help="Delete without a question."),
+    as_json: bool = JSON,
+) -> None:
+    """Delete a persona; conversations that it played in stay.
+
+    Example: lunalux persona delete Robin --yes
+    """
+
+    async def gone(runtime: Runtime, found: Persona) -> None:
+        await runtime.library.personas.delete(found.id)
+        if as_json:
+            output.print_json({"id": found.id, "name": found.name, "deleted": True})
+        else:
+            output.say("deleted", name=found.name)
+
+    delete_asked(
+        lambda runtime: runtime.library.personas.find(persona),
+        lambda found: t("cli.delete_persona", name=found.name),
+        gone,
+        yes=yes,
+    )
+
+
+def _name(text: str) -> str:
+    name = clean_line(text, LONGEST_NAME)
+    if not name:
+        raise InvalidInput("PERSONA_NAMELESS", "A persona needs a name.", "Give one.")
+    return name
+
+
+def _about(text: str) -> str:
+    return clean(input_text() if text == "-" else text).strip()
+
+
+def _row(one: Persona) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "description": one.description,
+        "chosen": one.chosen,
+        "worldbook": one.worldbook or None,
+    }
+
+
+def _print(one: Persona, as_json: bool) -> None:
+    if as_json:
+        output.print_json(_row(one))
+        return
+    output.print_text(f"{one.id}\t{one.name}" + ("\t✓" if one.chosen else ""))
+    if one.worldbook:
+        output.print_text(one.worldbook)
+    if one.description:
+        output.print_text(one.description)
