@@ -122,6 +122,22 @@ class TemplateFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptRead:
+    """The server has read so many tokens of the prompt; nothing of the reply has come yet."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerModelChanged:
+    """The server has another model in memory than it had; `now` is "" where it has none."""
+
+    before: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
 class TextsCut:
     """The window of so many tokens is too small for the card: these of its texts lost their ends."""
 
@@ -181,6 +197,8 @@ TurnEvent = (
     | WorldbookOverflowed
     | TemplateFailed
     | Shortened
+    | PromptRead
+    | ServerModelChanged
     | TextsCut
     | ReplyKept
     | ProfileLacks

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+
+from lunalux_core.llm.servers.pool import is_near
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
@@ -60,14 +60,3 @@ def reply_room(turn: TurnInput) -> int:
 def preset_counts(turn: TurnInput) -> bool:
     """Whether the preset's numbers are meant for this model: an imported one, which is made for chats."""
     return turn.preset.source == "sillytavern" and turn.model.mode == "chat"
-
-
-def is_near(base_url: str) -> bool:
-    """Whether an address is of this machine or of the network around it, where tokens cost no money."""
-    host = (urlsplit(base_url).hostname or "").lower()
-    if host == "localhost" or host.endswith((".local", ".lan", ".home", ".internal", ".localhost")):
-        return True
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        return bool(host) and "." not in host

@@ -17,12 +17,15 @@ from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
     Completion,
+    PromptRead,
     Ready,
     ReplyKept,
     Reread,
+    ServerModelChanged,
     Shortened,
     TextDelta,
     ThinkingDelta,
+    TurnEvent,
     TurnInput,
     TurnRequest,
 )
@@ -71,11 +74,17 @@ def llm(
 
 async def _answered(models: Registry, answer: _Answer, ready: Ready) -> Completion:
     request = model_request(ready)
-    async with aclosing(models.open(ready.request.turn.model).stream(request)) as deltas:
+    model, asked = ready.request.turn.model, False
+    async with aclosing(models.open(model).stream(request)) as deltas:
         async for delta in deltas:
             answer.take(delta)
+            if answer.begun and not asked:  # not before: nothing delays the first word
+                asked = True
+                models.refresh(model)
             if answer.over:  # closing the stream tells the server to stop
                 break
+    if (changed := models.model_changed(model)) is not None:
+        answer.told(ServerModelChanged(*changed))
     return answer.completion(ready, request.messages)
 
 
@@ -139,6 +148,8 @@ class _Answer:
     def take(self, delta: Delta) -> None:
         if self._first is None and (delta.text or delta.thinking):
             self._first = time.monotonic()
+        if delta.progress is not None:
+            self._context.tell(PromptRead(delta.progress.done, delta.progress.total))
         if delta.thinking:
             if self._thought_begun and not self._raw:  # the server files it apart, so no mark closes it
                 self._beginning = None
@@ -155,6 +166,9 @@ class _Answer:
             self._finish, self._shape = delta.finish, delta.shape
         if delta.billing is not None:
             self._bill(dict(delta.billing))
+
+    def told(self, event: TurnEvent) -> None:
+        self._context.tell(event)
 
     @property
     def begun(self) -> bool:
