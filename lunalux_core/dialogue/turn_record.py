@@ -32,7 +32,7 @@ class Touch:
 
 
 class Trace:
-    """Collects on the way what only the nodes see.
+    """Collects during a turn what only the nodes see.
 
     Args:
         explain: give a reason for every worldbook entry that stays away, not only for those that came near.

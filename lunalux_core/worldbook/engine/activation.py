@@ -1,4 +1,4 @@
-"""The way into the worldbook engine: everything that takes part is brought together for one scan."""
+"""The entry point of the worldbook engine: runs one scan over books, chat and settings."""
 
 from __future__ import annotations
 
@@ -55,9 +55,11 @@ def activate(
         settings,
         tools,
     )
+    # These fire without a key, so the index of keys would never name them.
     if forced := context.forced | effects.sticky:
         scan.index.always |= {candidate.place for candidate in entries if candidate.identity in forced}
     scan.run()
+    # A preview must not begin effects: it is not part of the story.
     if not context.dry:
         effects.start(fired.taken.candidate for fired in scan.fired.values())
     return place(
