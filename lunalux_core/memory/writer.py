@@ -33,7 +33,7 @@ from lunalux_core.llm.model import CompletionText, Message, ModelRequest
 from lunalux_core.memory.answers import Answer, Refused, checked, read_answer, script_of
 from lunalux_core.memory.due import Chapter, Rules, Scene, due_chapter, due_events, due_scenes, is_covered
 from lunalux_core.memory.instructions import Language, Wish, again, chapter_wish, scene_wish
-from lunalux_core.memory.selection import EVENTS
+from lunalux_core.memory.story import EVENTS
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
