@@ -153,6 +153,8 @@ class _Filling:
         self._left: dict[LeftWhy, list[str]] = {}
         self._stable = int(budget * STABLE_SHARE)
         self._spent = 0
+        self._told: set[str] = set()
+        """Messages that the summaries and chapters in the prompt cover."""
 
     def run(
         self, rankings: Sequence[tuple[str, Sequence[str]]], reasons: Mapping[str, Sequence[str]]
@@ -166,7 +168,7 @@ class _Filling:
         )
         self._take(prepared.chapters, lambda _: "chapter", self._stable)
         inside = self._inside_chapters()
-        open_ = (one for one in prepared.summaries if one.id not in inside)
+        open_ = (one for one in prepared.summaries if one.id not in inside)  # their reason is the chapter
         self._take(open_, lambda _: "summary", self._stable)
         self._drop_told()
         stable = self._in_order(self._used)
@@ -195,15 +197,28 @@ class _Filling:
                 self._used[one.id] = Used(one, "pinned")
 
     def _take(self, newest_first: Iterable[Memory], why: Callable[[Memory], Why], most: int) -> None:
-        """Take the newest up to the first that does not fit; those that never could are passed over."""
+        """Take the newest up to the first that does not fit. Passed over are those that never could, and those
+        whose messages another in the prompt tells of.
+        """
         for one in self._story.among(newest_first):
-            if one.tokens > self._stable:
+            if one.kind in STANDING_IN and self._is_told(one):
+                self._leave(one, "covered")
+            elif one.tokens > self._stable:
                 self._leave(one, "too_long")
             elif self._spent + one.tokens > most:
                 return
             else:
                 self._spent += one.tokens
                 self._used[one.id] = Used(one, why(one))
+                if one.kind in STANDING_IN:
+                    self._told.update(self._prepared.covered.get(one.id, ()))
+
+    def _is_told(self, memory: Memory) -> bool:
+        """Whether what is in the prompt already covers all its messages."""
+        told = self._told
+        if not memory.last or memory.last not in told or memory.first not in told:
+            return False
+        return all(one in told for one in self._prepared.covered.get(memory.id, ()))
 
     def _inside_chapters(self) -> dict[str, None]:
         """What the chapters in the prompt tell, so that their summaries need not."""
@@ -212,14 +227,11 @@ class _Filling:
 
     def _drop_told(self) -> None:
         """Events of messages that a summary in the prompt tells of are told twice otherwise."""
-        covered = self._prepared.covered
         events = [used.memory for used in self._used.values() if used.memory.made_by == EVENTS]
         if not events:
             return
-        summaries = [used.memory for used in self._used.values() if used.memory.kind in STANDING_IN]
-        told = {message for one in summaries for message in covered.get(one.id, ())}
         for one in events:
-            if not one.pinned and {one.first, one.last} <= told:
+            if not one.pinned and {one.first, one.last} <= self._told:
                 del self._used[one.id]
                 self._spent -= one.tokens
                 self._leave(one, "covered")
