@@ -246,13 +246,13 @@ class Account:
     async def sign_up(self, email: str, password: str, referral_code: str = "") -> bool:
         """Make an account; True when it can be used at once, False when a mailed code must come first."""
         await self.load()
-        done = await self._client().sign_up(email, password, referral_code or None)
+        answer = await self._client().sign_up(email, password, referral_code or None)
         if referral_code:
             # The code from the mail may come in another program, days later: the invitation waits here.
             await self._cache.put(self._referral_key(email), referral_code, REFERRAL_MS)
-        if done.confirmed:
+        if answer.confirmed:
             await self.sign_in(email, password, referral_code)
-        return done.confirmed
+        return answer.confirmed
 
     async def confirm(self, email: str, code: str, password: str = "") -> None:
         """Confirm a new account. With the password it is the one that was begun with it, nobody else's.

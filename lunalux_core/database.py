@@ -131,15 +131,17 @@ def judge_database(path: Path, tables: Sequence[str], prepare: Callable[[Connect
 
 
 class Presence:
-    """Says to other programs that a library is in use, by a lock on a file that dies with its holder."""
+    """Tells other programs that a library is in use, by a lock that ends with the process."""
 
     def __init__(self, path: Path) -> None:
-        """Wait until nobody is `alone` there, then be present. Raises StorageError."""
+        """Wait until no other program is `alone` there, then take the shared lock. Raises StorageError."""
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._lock = sqlite3.connect(
                 path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+            # A lock of SQLite and no file with a number in it: the system ends it with the process, so no
+            # crash can leave a library locked.
             self._lock.execute("BEGIN")
             self._lock.execute("SELECT count(*) FROM sqlite_master").fetchone()  # takes the shared lock
         except sqlite3.Error as error:
@@ -183,6 +185,8 @@ async def _ended(running: Future[Any]) -> bool:
     outcome = asyncio.wrap_future(running)
     while not outcome.done():
         with suppress(asyncio.CancelledError):
+            # `wait` leaves the future alone when it is cancelled itself; awaiting the future would cancel
+            # it.
             await asyncio.wait({outcome})
     return not outcome.cancelled() and outcome.exception() is None
 
@@ -227,8 +231,11 @@ class Database:
         )
         connection.row_factory = sqlite3.Row
         share(connection, BUSY_SECONDS)
+        # In WAL mode this survives a killed process; a power cut can lose the last transactions, but never
+        # damages the file. Waiting for the disk would cost some milliseconds a write.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # 256 MiB: large libraries are read without copying pages.
         connection.execute("PRAGMA mmap_size = 268435456")
         if os.name == "posix":
             self.path.chmod(0o600)
@@ -253,10 +260,13 @@ class Database:
             committed: told the result as soon as it is known that it was stored, also to a caller who was
                 cancelled meanwhile and gets no result.
         """
+        # IMMEDIATE takes the write lock at once. A transaction that begins by reading and writes later
+        # fails with SQLITE_BUSY when another program wrote in between, and no waiting helps it.
         running = self._submit(change, "BEGIN IMMEDIATE")
         try:
             result = await asyncio.wrap_future(running)
         except asyncio.CancelledError:
+            # `cancel` succeeds only for work that has not begun.
             if not running.cancel() and await _ended(running) and committed is not None:
                 committed(running.result())
             raise
@@ -274,6 +284,7 @@ class Database:
         def trial(connection: Connection) -> T:
             connection.execute("SAVEPOINT trial")
             result = change(connection)
+            # Back to the savepoint and not out of the transaction, which `transaction` ends itself.
             connection.execute("ROLLBACK TO trial")
             return result
 

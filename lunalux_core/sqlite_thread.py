@@ -61,6 +61,7 @@ class SqliteThread:
         self, name: str, connect: Callable[[], Connection], told: Callable[[Exception], Exception]
     ) -> None:
         self._told = told
+        # One worker: work runs in the order in which it was submitted, and a connection is never shared.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._opening = self._thread.submit(self._open, connect)
         self.closed = False
@@ -98,6 +99,7 @@ class SqliteThread:
                 self._opening.result().close()
             then()
 
+        # On the thread, after all work that waits there.
         self._thread.submit(shut).result()
         self._thread.shutdown()
 
@@ -172,6 +174,7 @@ def readable(data: bytes) -> str:
 def copy_database(connection: Connection, target: Path) -> None:
     """Write a whole, consistent copy of an open database to `target`, which only its owner may read."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Made before SQLite opens it: SQLite would give it the rights of the umask, often readable for all.
     os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
     other = sqlite3.connect(target)
     try:

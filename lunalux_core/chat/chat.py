@@ -1,8 +1,8 @@
 """Chat: everything that happens to a conversation.
 
 One loop drives every kind of turn (send, regenerate, swipe, continue, impersonate). The person's words
-and an empty reply are stored before anything else; what streams in is stored as it comes; an ending of
-any kind (done, stopped, failed, killed) leaves the reply marked for what it is.
+and an empty reply are stored before anything else; what streams in is stored as it comes; however the reply
+ends (done, stopped, failed, killed), its status says so.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class Chat:
     async def recover(self, told: Callable[[Path], None] | None = None) -> int:
         """Mark replies that a killed program left pending as stopped; how many there were.
 
-        `told` hears where each file is kept that could not be read to its end.
+        `told` is called with the path of each journal that could not be read to its end.
         """
         return await recover(self._database, told)
 
@@ -178,6 +178,8 @@ class Chat:
                 return Begun(conversation, line, None, None)
             following[:] = chosen[1:]
             reply = self._pending(connection, conversation, line, options, chosen[0])
+            # The person's words travel beside the history, since scripts and modes still change them; a
+            # line in another voice is history already.
             words, above = (text, parent) if line.role == "user" else ("", line)
             asked = Asked("normal", conversation, above, words, reply)
             return Begun(conversation, line, reply, self._reader().read(connection, asked, options))
@@ -207,6 +209,7 @@ class Chat:
             asked = Asked("normal", conversation, parent, text, speaker=speaker)
             return line, self._reader().read(connection, asked, options)
 
+        # Stored as it was typed before any script or plug-in runs: if one of them fails, nothing is lost.
         line, turn = await self._database.write(store)
         if turn is None:
             return line, ()
@@ -225,9 +228,10 @@ class Chat:
         text: str,
         options: TurnOptions,
     ) -> Message:
-        """Put a line under `parent`; as a draft it is done with."""
+        """Store a line under `parent`, and empty the draft that it was."""
         line = new_line(connection, self._reader(), conversation, parent, text, options)
         append_message(connection, line)
+        # Only the draft that was sent is done with: what was typed since then stays.
         if conversation.draft.strip() == text:
             set_conversation(connection, conversation.id, draft="")
         return line
@@ -346,6 +350,7 @@ class Chat:
         """Ask again for a reply that failed, without losing what came of it."""
         reader, above = self._reader(), load_message(connection, old.parent_id)
         whole = old.extra.get(CONTINUED)
+        # The text may have been edited since: a length beyond it says nothing.
         broken = isinstance(whole, int) and 0 < whole <= len(old.content)
         if broken and kind == "regenerate":
             base = old.content[:whole]
@@ -355,12 +360,17 @@ class Chat:
             asked = Asked("continue", conversation, above, reply=reply, partial=base)
             return Begun(conversation, None, reply, reader.read(connection, asked, options))
         text, parent = _words(connection, above)
+        # A reply with words is never overwritten: they stay as a swipe beside the new one.
         if old.content or old.thinking:
+            # The key of the request belongs to the answer of the *continue*, which is not what is asked for
+            # now.
             request = None if broken else old
             reply = self._pending(connection, conversation, above, options, old.speaker, request=request)
             before = None
         else:
             before = read_row(connection, old.id)
+            # Tried again in place, as there is nothing in it to lose; `before` lets a turn that is stopped
+            # before its first event put the row back.
             update_message(connection, old.id, status="pending")
             select_message(connection, old.id)
             reply = replace(old, status="pending")
@@ -621,16 +631,21 @@ class Chat:
             begun = begin(connection)
             tail = claimed(self._database.path, begun)
             if tail is not None:
+                # Noted outside of the transaction: its result is lost to a caller that is cancelled
+                # meanwhile.
                 claims.append(tail)
             return replace(begun, tail=tail)
 
         try:
+            # Cancellation cannot stop a transaction that runs. `stored` says whether it went through all
+            # the same.
             return await self._database.write(work, committed=stored.append)
         except asyncio.CancelledError:
             if stored:
                 await asyncio.shield(self._take_back(stored[0]))
             raise
         finally:
+            # Rolled back: there is no reply for this claim, and its lock would stay while the program runs.
             for tail in claims if not stored else ():
                 tail.release()
 
@@ -666,6 +681,8 @@ class Chat:
                     elif isinstance(step, BindingDropped):
                         await self._library.characters.set_binding(step.character_id, active=False)
                     yield step
+        # GeneratorExit: whoever iterates closed this generator, which is how a front end stops a reply. The
+        # shield keeps a second ctrl+c from leaving the reply pending.
         except (asyncio.CancelledError, GeneratorExit):
             await asyncio.shield(streaming.end("stopped"))
             raise

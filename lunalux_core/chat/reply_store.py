@@ -1,4 +1,4 @@
-"""Keeping a reply: what streams in is stored as it comes, every ending leaves it marked for what it is."""
+"""Stores a reply while it streams; however it ends, its status says how."""
 
 from __future__ import annotations
 
@@ -80,6 +80,8 @@ class StreamingReply:
         if isinstance(delta, Reread):
             self._text, self._thinking = [delta.text], [delta.thinking]
             if self._journal is not None:
+                # The file first: what is on screen must be in it, whatever becomes of the library's
+                # transaction.
                 self._journal.turn(delta.text, delta.thinking)
             await self._flush()
             return
@@ -126,7 +128,9 @@ class StreamingReply:
             self._record(connection)
             return load_message(connection, reply.id)
 
-        self._finished = True  # whoever stops listening from now on stops no reply
+        # Set before the transaction: a stop that comes while it runs must not mark a complete reply as
+        # stopped.
+        self._finished = True
         try:
             return await asyncio.shield(self._store(change))
         except Exception:
@@ -142,6 +146,7 @@ class StreamingReply:
             return
         extra = at_rest(reply)
         if self._continues and not any(self._text):
+            # Nothing was added, so the reply is what it was before, also where that was "done".
             status = reply.status
         elif self._continues and status == "failed":
             extra[CONTINUED] = len(self._base)
@@ -159,9 +164,9 @@ class StreamingReply:
         await self._store(change)
 
     async def _store(self, change: Callable[[Connection], T]) -> T:
-        """Store how the reply ended, and let go of it.
+        """Store how the reply ended, and release its journal.
 
-        Where the library refuses, its file stays: whoever looks at this reply next has the words from there.
+        Where the library refuses, the journal stays: the next start reads the words from there.
         """
         try:
             result = await self._database.write(change)
@@ -214,6 +219,8 @@ def claimed(library: Path, begun: Begun) -> ReplyJournal | None:
     """
     if begun.reply is None or begun.turn is None:
         return None
+    # Within the transaction: nobody sees the pending reply before its file is locked, so nobody can take it
+    # for one that a killed program left.
     tail = ReplyJournal(library, begun.reply.id, begun.reply.content)
     if not tail.claim():
         raise _running()
@@ -221,7 +228,7 @@ def claimed(library: Path, begun: Begun) -> ReplyJournal | None:
 
 
 def take_back(connection: Connection, begun: Begun) -> None:
-    """Undo the beginning of a turn that nobody saw, as far as nothing hangs on it yet."""
+    """Undo the beginning of a turn that nobody saw; a message that has replies by now stays."""
     if begun.reply is not None and begun.before is not None:
         same = {name: begun.before[name] for name in ("status", "content", "raw", "extra")}
         update_message(connection, begun.reply.id, **same)
@@ -256,6 +263,7 @@ async def recover(database: Database, told: Callable[[Path], None] | None = None
 
     def change(connection: Connection) -> tuple[int, list[str]]:
         pending = pending_replies(connection)
+        # Asked for each reply: another program may be writing one of them right now.
         running = {reply.id for reply in pending if is_held(database.path, reply.id)}
         cut = [reply for reply in pending if reply.id not in running]
         damaged[:] = [reply.id for reply in cut if _cut(connection, database.path, reply.id, reply.content)]
@@ -266,6 +274,7 @@ async def recover(database: Database, told: Callable[[Path], None] | None = None
         place = set_aside(database.path, reply_id)
         if told is not None:
             told(place)
+    # After the transaction: until it is stored, the file is the only place that has the last words.
     remove_journals(database.path, complete)
     return count
 
@@ -274,6 +283,8 @@ def _cut(connection: Connection, library: Path, reply_id: str, stored: str) -> b
     """Mark a reply as stopped, with what its file holds; whether something in that file cannot be read."""
     journal = read_journal(library, reply_id)
     display = {}
+    # The shorter of the two is the older one: the library gets the text twice a second, the file each
+    # piece.
     if journal is not None and len(journal.text) >= len(stored):
         display = {"content": journal.text, **({"thinking": journal.thinking} if journal.thinking else {})}
     update_message(connection, reply_id, status="stopped", **display)

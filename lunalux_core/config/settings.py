@@ -415,7 +415,7 @@ def _coerced(setting: Declaration, value: Any) -> Any:
 
 
 def _is_text(value: str) -> bool:
-    """Whether these are words: what stands for bytes that were none could be written nowhere."""
+    """Whether this is valid text: lone surrogates (undecodable bytes) could not be written."""
     return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
 
 

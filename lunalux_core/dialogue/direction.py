@@ -50,7 +50,7 @@ def split_instruction(typed: str) -> tuple[str, str]:
     """What was typed as (words of the story, instruction): `((…))` anywhere, or all behind a leading `//`."""
     if typed.startswith("//"):
         return "", typed[2:].strip()
-    asides = [found.strip() for found in _ASIDE.findall(typed) if found.strip()]
+    asides = [aside.strip() for aside in _ASIDE.findall(typed) if aside.strip()]
     if not asides:
         return typed, ""
     return _ASIDE.sub(" ", typed).strip(), "\n".join(asides)

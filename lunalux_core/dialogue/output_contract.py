@@ -100,6 +100,8 @@ class ContractStream:
         for tag in self._pattern.finditer(self._held):
             shown, thought = self._take(self._held[position : tag.start()])
             text, thinking, position = text + shown, thinking + thought, tag.start()
+            # Models whose template opens the thought send only its closing mark: what came before it was
+            # thinking.
             if self._plain and _closes_thinking(tag) and not self._opened(tag):
                 self._take_back()
                 text, thinking, position = "", "", tag.end()
@@ -119,6 +121,7 @@ class ContractStream:
         rest = self._end_block(unclosed=True)
         self._state = "visible"
         text += self._text.add(rest)
+        # Otherwise a reply that ends with such a mark would be empty.
         if self._taken_back and not self._text.value:
             # Nothing came after the closing mark: it closed nothing.
             self._text.replace(self._taken_back)
@@ -161,7 +164,7 @@ class ContractStream:
         )
 
     def _obeys(self, tag: re.Match[str]) -> bool:
-        """Let a tag change the state. False: here it is text like any other."""
+        """Let a tag change the state. False where it is ordinary text."""
         closing, name = bool(tag[1]), tag[2].lower()
         state = _BLOCKS.get(name)
         if self._state == "thinking":
@@ -249,6 +252,7 @@ class _Trimmed:
         if not self._parts and (self._seam or not self._leading):
             blank = ""
         elif self._seam and blank.count("\n") > 2:
+            # A block that is cut out leaves one empty line, not the two that stood around it.
             blank = "\n\n"
         self._seam = False
         self._parts.append(blank + body)
@@ -303,7 +307,7 @@ def _event(blocks: list[str]) -> str:
 
 
 def own_names(turn: TurnInput) -> tuple[str, ...]:
-    """Names a reply may wrongly begin with: the speaker's, in a group, where a reply begins at all."""
+    """Names that a reply in a group may wrongly begin with: the speaker's own; none where it goes on."""
     if turn.group is None or turn.partial or turn.kind == "impersonate":
         return ()
     return tuple(dict.fromkeys(filter(None, (turn.character.name, turn.card.nickname))))

@@ -1,7 +1,7 @@
-"""With what a reply, or a task beside the replies, is made: profiles first, then the settings.
+"""Which model, preset and parameters a reply (or another task) uses: profiles first, then the settings.
 
 The profile that was named for the turn goes before the task's, the chat's, the member's, the character's and
-the one in use everywhere. What a profile names and nobody has is told, and the next one applies.
+the one in use everywhere. What a profile names and does not exist is reported, and the next one applies.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def profile_chain(
     own = [pick(load_profiles(connection), named)] if named else []
     if task is not None and (of_task := profile_in_use(connection, Use("task", task))):
         own.append(of_task)
-    found = (profile_in_use(connection, place) for place in places)
-    return Chain((*own, *(profile for profile in found if profile is not None)), len(own))
+    profiles = (profile_in_use(connection, place) for place in places)
+    return Chain((*own, *(profile for profile in profiles if profile is not None)), len(own))
 
 
 class Chooser:
@@ -146,9 +146,9 @@ class Chooser:
             return self._models.resolve(named)
         for profile in self._chain.profiles:
             if profile.model:
-                found = find_model(self._models, profile.model)
-                if found is not None:
-                    return found
+                spec = find_model(self._models, profile.model)
+                if spec is not None:
+                    return spec
                 self._gaps.append(ProfileGap(profile.name, "model", profile.model))
         return self._models.resolve(self._settings.model)
 
@@ -175,11 +175,11 @@ class Chooser:
     def _parts(self) -> dict[str, str]:
         """By kind; of each kind the first that is there."""
         kinds = dict.fromkeys(kind for profile in self._chain.profiles for kind in profile.parts)
-        found = {
+        names = {
             kind: next(self._known_templates(lambda profile, kind=kind: profile.parts.get(kind, "")), "")  # type: ignore[misc]
             for kind in kinds
         }
-        return {kind: name for kind, name in found.items() if name}
+        return {kind: name for kind, name in names.items() if name}
 
     def _start(self, template: str) -> ReplyStart | None:
         own = next((profile.start for profile in self._chain.profiles if profile.start is not None), None)
@@ -194,7 +194,7 @@ class Chooser:
         return values
 
     def _reshaped(self, spec: ModelSpec, template: str) -> ModelSpec:
-        """The model as the profiles want it spoken to."""
+        """The model with the options that the profiles set."""
         from lunalux_core.llm.registry import SERVERLESS
 
         if spec.provider in SERVERLESS:

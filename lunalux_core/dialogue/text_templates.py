@@ -120,11 +120,11 @@ def composed(name: str, parts: Sequence[Part], language: Language) -> TextTempla
 
 def parts_named(stored: Sequence[StoredTemplate], names: Mapping[str, str]) -> list[Part]:
     """Templates by the kind that is wanted of each name; what is not there is left out."""
-    known = [*stored, *shipped_as_stored()]
+    templates = [*stored, *shipped_as_stored()]
     parts = []
     for kind, name in names.items():
         try:
-            named = named_like([one for one in known if one.kind == kind], name)
+            named = named_like([one for one in templates if one.kind == kind], name)
         except NotFound:
             continue
         parts += [read_part(one.kind, one.document, one.name) for one in named[:1]]

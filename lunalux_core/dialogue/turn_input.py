@@ -58,7 +58,7 @@ Language = Literal["en", "zh"]
 
 
 class TurnReader:
-    """Turns rows of the library into the input of a turn.
+    """Reads rows of the library into the input of a turn.
 
     Args:
         settings: the values in force.
@@ -264,6 +264,7 @@ class TurnReader:
         budget = allowed_window(model, self._settings)
         if preset.source == "sillytavern" and preset.params.context_tokens:
             budget = max(budget, min(model.context_tokens, preset.params.context_tokens))
+        # From tokens to characters: history is read by its size on disk, counted only later.
         budget *= CHARS_PER_TOKEN
         history = load_history(connection, above, budget)
         persona: Persona | None = load_persona(connection, conversation.persona_id)
@@ -312,13 +313,14 @@ class TurnReader:
         """What the story remembers on the branch of the reply, the words that it answers included."""
         path = {*history.above, *(message.id for message in history.messages)}
         if asked.reply is not None and asked.reply.parent_id:
+            # The words that are answered stand between the history and the reply.
             path.add(asked.reply.parent_id)
         return self._memories.read(connection, asked.conversation.id, path)
 
     def _speaker(
         self, connection: Connection, asked: Asked
     ) -> tuple[Character, Card, GroupContext | None, list[Character]]:
-        """Who speaks, with which card, in which company, and whose worldbooks take part beside its own."""
+        """Who speaks, with which card, in which group, and whose worldbooks take part beside its own."""
         conversation = asked.conversation
         if not conversation.group_id:
             character = load_character(connection, conversation.character_id)
@@ -334,7 +336,7 @@ class TurnReader:
         return self._known_language(first_language(connection, group_id))
 
     def language(self, character: Character) -> Language:
-        """What a character speaks, the interface's language where nobody knows."""
+        """The language of a character; the interface's where it is unknown."""
         return self._known_language(character.summary.language)
 
     def _known_language(self, name: str) -> Language:

@@ -32,7 +32,7 @@ class Touch:
 
 
 class Trace:
-    """Collects on the way what only the nodes see.
+    """Collects during a turn what only the nodes see.
 
     Args:
         explain: give a reason for every worldbook entry that stays away, not only for those that came near.
@@ -56,7 +56,7 @@ class Trace:
 
     def begin_again(self) -> None:
         """The prompt is built anew from the person's words, which stay as they are."""
-        self._touched = {key: one for key, one in self._touched.items() if one.place == "input"}
+        self._touched = {key: touch for key, touch in self._touched.items() if touch.place == "input"}
 
     @property
     def touched(self) -> list[Touch]:

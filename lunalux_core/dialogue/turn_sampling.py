@@ -1,4 +1,4 @@
-"""The parameters of a turn's request: who has a say, whose word counts, and what the server does not take."""
+"""The parameters of a turn's request: where each comes from, and what the server does not take."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lunalux_core.dialogue.window import reply_room
 from lunalux_core.llm.model import Sampling
 from lunalux_core.llm.parameters import plain_value, sampling_of
 
-_NAMES = tuple(one.name for one in fields(Sampling))
+_NAMES = tuple(parameter.name for parameter in fields(Sampling))
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def try_book(
         chat=[ChatMessage(user, text, is_user=True)],
         random=dice.random,
     )
-    done = activate(
+    activation = activate(
         [ActiveBook(book, "character", own_settings(book))],
         [ScanMessage(user, text, is_user=True)],
         engine_settings(settings),
@@ -74,7 +74,7 @@ def try_book(
         Tools(expander(macros), estimator("").text, dice.random, matcher),
         explain=True,
     )
-    return _with_patterns(done, book, matcher)
+    return _with_patterns(activation, book, matcher)
 
 
 def _with_patterns(activation: Activation, book: Book, matcher: RegexMatcher) -> Activation:

@@ -110,8 +110,8 @@ def group_prompt(connection: Connection, group_id: str, speaker: Character) -> G
     if group.cards == "swap":
         return GroupPrompt(card, (), context)
     with_muted = group.cards == "append_muted"
-    heard = [one for one in everybody if with_muted or not one.muted or one.character.id == speaker.id]
-    if all(one.character.id != speaker.id for one in heard):
+    heard = [card for card in everybody if with_muted or not card.muted or card.character.id == speaker.id]
+    if all(card.character.id != speaker.id for card in heard):
         heard.append(MemberCard(speaker, card, muted=False))
     beside = tuple(card for card in heard if card.character.id != speaker.id)
     depths = tuple(
@@ -127,9 +127,9 @@ def _joined(card: Card, heard: Sequence[MemberCard], group: Group) -> Card:
     return card.with_edits(
         {
             f"data.{name}": "\n".join(
-                _between(text, name, one.called, group)
-                for one in heard
-                if (text := getattr(one.card, name).strip())
+                _between(text, name, card.called, group)
+                for card in heard
+                if (text := getattr(card.card, name).strip())
             )
             for name in _JOINED
         }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
@@ -23,11 +23,11 @@ from lunalux_core.regular_files import check_regular, read_regular
 if TYPE_CHECKING:
     from zipfile import ZipFile
 
-ENDINGS = (".png", ".json", ".charx", ".yaml", ".yml", ".jpg", ".jpeg")
+ENDINGS = (".png", ".json", ".charx", ".byaf", ".yaml", ".yml", ".jpg", ".jpeg")
 """Of files that may hold a card."""
 
-ALL_ENDINGS = (*ENDINGS, ".jsonl", ".lorebook", ".scenario", ".story", ".zip", ".byaf", ".risum", ".risup")
-"""Of files that an import looks at; the last three to say that they are not read."""
+ALL_ENDINGS = (*ENDINGS, ".jsonl", ".lorebook", ".scenario", ".story", ".zip", ".risum", ".risup")
+"""Of files that an import looks at; the last two to say that they are not read."""
 
 _NO_FILES = ("__MACOSX",)
 """Folders that archivers put beside the files, without anything of the person's in them."""
@@ -132,15 +132,19 @@ def expand(arguments: Iterable[str], stdin: Iterable[str] = ()) -> Iterator[Path
 
 
 def gather(
-    arguments: Iterable[str], stdin: Iterable[str] = (), left: set[str] | None = None
+    arguments: Iterable[str],
+    stdin: Iterable[str] = (),
+    left: set[str] | None = None,
+    fetch: Callable[[str], Path] | None = None,
 ) -> Iterator[Source | ImportResult]:
     """Files of every kind, named like those of `expand`, and the members of zip archives.
 
     Args:
         left: takes the names of what was left alone in a SillyTavern data folder.
+        fetch: gives the file at an address (`address.Downloads.fetch`); without it an address is a path.
     """
     left = set() if left is None else left
-    for path in _named(arguments, stdin):
+    for path in _named(arguments, stdin, fetch):
         if isinstance(path, ImportResult):
             yield path
             continue
@@ -160,10 +164,20 @@ def gather(
         yield from closed
 
 
-def _named(arguments: Iterable[str], stdin: Iterable[str]) -> Iterator[Path | ImportResult]:
+def _named(
+    arguments: Iterable[str], stdin: Iterable[str], fetch: Callable[[str], Path] | None = None
+) -> Iterator[Path | ImportResult]:
     for argument in arguments:
         if argument == "-":
-            yield from _named((line.strip() for line in stdin if line.strip()), ())
+            yield from _named((line.strip() for line in stdin if line.strip()), (), fetch)
+            continue
+        if fetch is not None and argument.lower().startswith(("http://", "https://")):
+            try:
+                yield fetch(argument)
+            except LunaluxError as refusal:
+                from lunalux_core.importing.address import shown
+
+                yield failed(shown(argument), refusal)
             continue
         paths = _paths(argument)
         yield from paths
@@ -239,7 +253,9 @@ def _kept(parts: tuple[str, ...], roots: set[tuple[str, ...]], left: set[str]) -
 
 
 def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
-    """What is in a zip archive; the archive itself when it is a card."""
+    """What is in a zip archive; the archive itself when it is a card, or one of Backyard."""
+    from lunalux_core.cards.byaf import is_byaf
+
     try:
         check_regular(path, sys.maxsize)
     except LunaluxError as error:
@@ -252,7 +268,8 @@ def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
         return
     infos = [info for info in archive.infolist() if not info.is_dir()]
     infos = [info for info in infos if not any(map(_is_hidden, PurePosixPath(info.filename).parts))]
-    if any(info.filename.lower() == "card.json" for info in infos):
+    names = {info.filename for info in infos}
+    if any(name.lower() == "card.json" for name in names) or is_byaf(names):
         yield path
         return
     if len(infos) > archives.COLLECTION.files:

@@ -26,9 +26,9 @@ _OWN = ("id", "name", "folder_type", "sort_order", "is_hidden_on_character_card"
 def take_tags(storing: Storing, source: Source, document: Mapping[str, Any]) -> Iterator[ImportResult]:
     """One result for all tags of a file; none where it has no tags."""
     given = document.get("tags")
-    found = [one for one in given if isinstance(one, dict)][:MOST] if isinstance(given, list) else []
-    if any(clean_line(as_text(one.get("name")), LENGTH) for one in found):
-        yield storing.write(lambda connection: _stored(connection, storing, source, document, found))
+    items = [item for item in given if isinstance(item, dict)][:MOST] if isinstance(given, list) else []
+    if any(clean_line(as_text(item.get("name")), LENGTH) for item in items):
+        yield storing.write(lambda connection: _stored(connection, storing, source, document, items))
 
 
 def _stored(
@@ -36,13 +36,13 @@ def _stored(
     storing: Storing,
     source: Source,
     document: Mapping[str, Any],
-    found: list[dict[str, Any]],
+    items: list[dict[str, Any]],
 ) -> ImportResult:
     before = connection.total_changes
     tags: dict[str, Tag] = {}
-    for one in found:
-        if name := clean_line(as_text(one.get("name")), LENGTH):
-            tags[as_text(one.get("id")) or name] = _tag(connection, name, one)
+    for item in items:
+        if name := clean_line(as_text(item.get("name")), LENGTH):
+            tags[as_text(item.get("id")) or name] = _tag(connection, name, item)
     tagged = missing = 0
     for key, names in as_object(document.get("tag_map")).items():
         those = [tags[name] for name in as_texts(names) if name in tags]
@@ -65,7 +65,7 @@ def _stored(
 
 def _tag(connection: Connection, name: str, given: Mapping[str, Any]) -> Tag:
     kind = as_text(given.get("folder_type")).lower()
-    folder: Folder = next((one for one in FOLDERS if one == kind), "none")
+    folder: Folder = next((folder for folder in FOLDERS if folder == kind), "none")
     extra = {key: value for key, value in given.items() if key not in _OWN}
     return put_tag(
         connection,

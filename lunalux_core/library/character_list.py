@@ -107,13 +107,13 @@ def wanted_ids(connection: Connection, wanted: Wanted, index: WordIndex) -> list
 
 def summaries_of(connection: Connection, ids: Sequence[str]) -> list[CharacterSummary]:
     """The characters of these ids, in their order; those that are gone are left out."""
-    found: dict[str, CharacterSummary] = {}
+    summaries: dict[str, CharacterSummary] = {}
     for start in range(0, len(ids), _AT_ONCE):
         some = ids[start : start + _AT_ONCE]
         marks = ",".join("?" * len(some))
         rows = connection.execute(f"SELECT {_COLUMNS} FROM characters WHERE id IN ({marks})", list(some))
-        found |= {row["id"]: summary_of(row) for row in rows}
-    return [found[identity] for identity in ids if identity in found]
+        summaries |= {row["id"]: summary_of(row) for row in rows}
+    return [summaries[identity] for identity in ids if identity in summaries]
 
 
 def summary_of(row: Row) -> CharacterSummary:

@@ -124,7 +124,7 @@ class Message:
 
     @property
     def request(self) -> str:
-        """What a reply asks for, by the id of the reply that asked it first: the same wish is paid once."""
+        """The id of the first reply that asked for the same; a request is paid once under it."""
         first = self.extra.get(REQUEST)
         return first if isinstance(first, str) and first else self.id
 
@@ -252,7 +252,7 @@ class Conversations:
                 "HAVING c.updated_at = max(c.updated_at)" + _NEWEST,
                 (limit,),
             )
-            return {one.owner_id: one for one in map(_last_words, rows)}
+            return {conversation.owner_id: conversation for conversation in map(_last_words, rows)}
 
         return await self._database.read(query)
 
@@ -415,7 +415,7 @@ def create_conversation(
 
 
 def _newest(connection: Connection) -> int:
-    """The moment of a use that is the last one, also after one under a clock that ran ahead."""
+    """The time of a use, later than all others even where a clock that ran ahead stored one."""
     row = connection.execute(
         "SELECT max(updated_at) FROM conversations WHERE updated_at < ?", (LATEST_MS,)
     ).fetchone()
@@ -625,12 +625,12 @@ def _with_swipes(connection: Connection, rows: Sequence[Row]) -> list[Message]:
 
 def mark_in(extra: Mapping[str, Any]) -> str:
     """The mark in the `extra` of a message."""
-    found = extra.get(MARK)
-    return found if isinstance(found, str) else ""
+    mark = extra.get(MARK)
+    return mark if isinstance(mark, str) else ""
 
 
 def role_in(cell: object) -> MessageRole:
-    """A role; the words of one that nobody knows are nobody's."""
+    """A role; "system" where it is unknown."""
     return _ROLES.get(cell, "system")
 
 

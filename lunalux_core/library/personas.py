@@ -77,16 +77,16 @@ def pick(personas: Sequence[Persona], name: str) -> Persona:
     """See `Personas.find`; of equal names the one chosen, else the newest."""
     wanted = name.strip().casefold()
     newest_first = list(reversed(personas))
-    for one in sorted(newest_first, key=lambda one: not one.chosen):
-        if one.id == name or (wanted and one.name.casefold() == wanted):
-            return one
+    for persona in sorted(newest_first, key=lambda persona: not persona.chosen):
+        if persona.id == name or (wanted and persona.name.casefold() == wanted):
+            return persona
     for fits in (str.startswith, _has_word):
-        close = [one for one in personas if wanted and fits(one.name.casefold(), wanted)]
-        if len({one.name.casefold() for one in close}) == 1:
+        close = [persona for persona in personas if wanted and fits(persona.name.casefold(), wanted)]
+        if len({persona.name.casefold() for persona in close}) == 1:
             return close[-1]
     import difflib
 
-    names = {one.name.casefold(): one.name for one in personas}
+    names = {persona.name.casefold(): persona.name for persona in personas}
     near = {each: None for each in names if wanted and wanted in each}
     near |= dict.fromkeys(difflib.get_close_matches(wanted, names, 3, 0.5))
     shown = ", ".join(names[each] for each in list(near)[:3])

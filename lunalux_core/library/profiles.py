@@ -137,11 +137,11 @@ class Profiles:
         """
 
         def change(connection: Connection) -> tuple[Profile, bool]:
-            there = {one.name.casefold(): one for one in load_profiles(connection)}
+            there = {profile.name.casefold(): profile for profile in load_profiles(connection)}
             name, number = profile.name, 1
-            while (known := there.get(name.casefold())) is not None:
-                if known.as_document() == profile.as_document():
-                    return known, False
+            while (namesake := there.get(name.casefold())) is not None:
+                if namesake.as_document() == profile.as_document():
+                    return namesake, False
                 number += 1
                 name = f"{profile.name} ({number})"
             return put_profile(connection, replace(profile, name=name))[0], True

@@ -97,10 +97,10 @@ class Tags:
 
         def query(connection: Connection) -> dict[str, list[Tag]]:
             tags = {tag.id: tag for tag in load_tags(connection)}
-            found: dict[str, list[Tag]] = {}
+            tags_of_groups: dict[str, list[Tag]] = {}
             for group_id, tag_id in connection.execute("SELECT group_id, tag_id FROM group_tags"):
-                found.setdefault(group_id, []).append(tags[tag_id])
-            return found
+                tags_of_groups.setdefault(group_id, []).append(tags[tag_id])
+            return tags_of_groups
 
         return await self._database.read(query)
 

@@ -65,6 +65,7 @@ def load_history(connection: Connection, above: Message | None, most: int) -> Hi
         start = page[0].parent_id
     messages = tuple(message for page in reversed(pages) for message in page)
     counts = Counter[str](message.role for message in messages)
+    # All was read whole: nothing is left of which only the events are wanted.
     if not start:
         return History(messages, (), counts)
     rows = connection.execute(
@@ -121,7 +122,7 @@ def pending_replies(connection: Connection) -> list[PendingReply]:
 
 
 def remove_leaf(connection: Connection, message: Message) -> bool:
-    """Remove a message that nothing hangs on, leaving no trace for undo; False where something does."""
+    """Remove a message without children, leaving no trace for undo; False where it has some."""
     if children(connection, message.conversation_id, message.id):
         return False
     connection.execute("DELETE FROM messages WHERE id = ?", (message.id,))
@@ -137,7 +138,9 @@ def show_again(connection: Connection, before: Conversation) -> None:
     head is still there.
     """
     connection.execute(
-        "UPDATE conversations SET draft = ? WHERE id = ? AND draft = ''", (before.draft, before.id)
+        # Only into an empty draft: the person may have typed since.
+        "UPDATE conversations SET draft = ? WHERE id = ? AND draft = ''",
+        (before.draft, before.id),
     )
     if read_row(connection, before.head_id):
         select_message(connection, before.head_id)

@@ -135,6 +135,7 @@ def _replay(
         return None
     connection.execute("UPDATE changes SET undone = ? WHERE number = ?", (1 - undone, row["number"]))
     at, to = (_picture(row[side]) for side in sides)
+    # A change that cannot be replayed must leave no half of itself; the transaction around it goes on.
     connection.execute("SAVEPOINT replay")
     try:
         if at is not None and to is not None:
@@ -150,7 +151,7 @@ def _replay(
 
 
 class _Replay:
-    """Brings one difference into a conversation that may have gone on since."""
+    """Applies one change to a conversation that may have gone on since."""
 
     def __init__(self, connection: Connection, conversation_id: str) -> None:
         self._connection = connection
@@ -181,8 +182,10 @@ class _Replay:
         names = {column[0] for column in columns}
         values = {column: value for column, value in row.items() if column in names}
         cursor = self._connection.execute("SELECT 1 FROM messages WHERE number = ?", (row.get("number"),))
+        # Numbers are only an order: with another one, the message is still the same by its id.
         if cursor.fetchone():
             del values["number"]
+        # Its parent was deleted since: it becomes a first message, so that nothing is lost.
         if not read_row(self._connection, str(row.get("parent_id"))):
             values["parent_id"] = ""
         marks = ", ".join("?" * len(values))
@@ -205,7 +208,7 @@ class _Replay:
         return "parent_id" in values
 
     def _delete(self, doomed: set[str]) -> None:
-        """Delete rows, lowest first; one that something newer hangs on stays."""
+        """Delete rows, lowest first; one that has newer children stays."""
         while True:
             leaves = [
                 identity

@@ -197,8 +197,8 @@ class _Filling:
                 self._used[one.id] = Used(one, "pinned")
 
     def _take(self, newest_first: Iterable[Memory], why: Callable[[Memory], Why], most: int) -> None:
-        """Take the newest up to the first that does not fit. Passed over are those that never could, and those
-        whose messages another in the prompt tells of.
+        """Take the newest up to the first that does not fit. Passed over are those that never could, and
+        those whose messages another in the prompt tells of.
         """
         for one in self._story.among(newest_first):
             if one.kind in STANDING_IN and self._is_told(one):

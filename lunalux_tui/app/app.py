@@ -233,7 +233,7 @@ class LunaluxApp(ThemedApp):
         """Whether a dialog waits for an answer; the palette is none, for it leads to places."""
         from textual.command import CommandPalette
 
-        return any(one.is_modal and not isinstance(one, CommandPalette) for one in self.screen_stack)
+        return any(screen.is_modal and not isinstance(screen, CommandPalette) for screen in self.screen_stack)
 
     def action_leave_place(self) -> None:
         """From the root of a place to the chat."""

@@ -89,9 +89,11 @@ class Stories(Offers):
     async def _found(self, query: str) -> AsyncIterator[Offer]:
         app = self.host
         library = app.runtime.library
-        for one in await library.characters.list(query, limit=FOUND_MOST):
-            help = clean_line(one.intro, 120) or t("palette.character_help", name=one.name)
-            yield Offer(t("palette.character", name=one.name), help, partial(app.open_character, one.id))
+        for character in await library.characters.list(query, limit=FOUND_MOST):
+            help = clean_line(character.intro, 120) or t("palette.character_help", name=character.name)
+            yield Offer(
+                t("palette.character", name=character.name), help, partial(app.open_character, character.id)
+            )
         for group in await library.groups.list(query):
             run = self._to_chat(partial(app.chat.open_group, group.id))
             yield Offer(t("palette.group", name=group.name), clean_line(", ".join(group.names), 120), run)
@@ -147,11 +149,11 @@ class Commands(Stories):
         for section in SECTIONS:
             title = t("palette.section", title=section.title)
             yield Offer(title, section.help, partial(app.action_settings, section.id), PLACES_FIRST / 2)
-        for known in DECLARATIONS.values():
-            if (place := section_of(known.key)) is not None:
-                title = t("palette.setting", label=label_of(known))
-                run = partial(app.action_settings, place.id, known.key)
-                yield Offer(title, f"{help_of(known)}  {known.key}", run)
+        for setting in DECLARATIONS.values():
+            if (place := section_of(setting.key)) is not None:
+                title = t("palette.setting", label=label_of(setting))
+                run = partial(app.action_settings, place.id, setting.key)
+                yield Offer(title, f"{help_of(setting)}  {setting.key}", run)
 
     def _can(self, action: Action, node: DOMNode) -> bool:
         """Whether the action makes sense now."""

@@ -107,8 +107,8 @@ class HelpText(TextView):
         names = [key_name(key) for key in self._names(action)]
         if names or not action.palette:
             return " ".join(names)
-        palette = [one for one in self._actions if one.id == PALETTE]
-        return " ".join(f"{key_name(key)} …" for one in palette for key in self._names(one)[:1])
+        palette = [action for action in self._actions if action.id == PALETTE]
+        return " ".join(f"{key_name(key)} …" for action in palette for key in self._names(action)[:1])
 
     def _group(self, group: str, actions: Sequence[Action], width: int) -> Iterator[Line]:
         yield ((t(f"group.{group}"), HEADING | BOLD | SURFACE),)

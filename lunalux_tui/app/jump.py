@@ -80,7 +80,7 @@ class JumpScreen(ModalScreen[Target | None]):
         if self._typed in self._targets:
             self.dismiss(self._targets[self._typed])
             return
-        goes_on = {one for one in self._targets if one.startswith(self._typed)}
+        goes_on = {label for label in self._targets if label.startswith(self._typed)}
         if not goes_on:
             self.dismiss(None)
         for letter in self.query(Letter):
@@ -100,20 +100,20 @@ def labelled(found: Sequence[Target]) -> Mapping[str, Target]:
 
 def targets(screen: Screen[object]) -> Iterator[Target]:
     """What can be gone to on a screen, from the top left to the bottom right."""
-    found: dict[Offset, Target] = {}
+    by_place: dict[Offset, Target] = {}
     for widget in screen.query("*"):
         if _seen(widget, screen):
             for target in _targets_in(widget):
-                found.setdefault(target.place, target)
+                by_place.setdefault(target.place, target)
     for widget in screen.focus_chain:
         if _seen(widget, screen):
             place = _corner(widget)
             if (
-                place in found
+                place in by_place
             ):  # the first of the places in it: the widget itself has the other end of the line
                 place += Offset(max(widget.content_region.width - 1, 0), 0)
-            found.setdefault(place, Target(place, widget))
-    yield from sorted(found.values(), key=lambda target: (target.place.y, target.place.x))
+            by_place.setdefault(place, Target(place, widget))
+    yield from sorted(by_place.values(), key=lambda target: (target.place.y, target.place.x))
 
 
 def _targets_in(widget: Widget) -> Iterator[Target]:

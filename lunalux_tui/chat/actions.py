@@ -28,6 +28,7 @@ CHAT_ACTIONS = (
     Action("chat.modes", "modes"),
     Action("chat.preset", "preset"),
     Action("chat.note", "note", "alt+o", priority=True),
+    Action("chat.books", "books", "alt+b", priority=True),
     Action("chat.inspect", "inspect", "alt+i", priority=True),
     Action("chat.scripts", "scripts", "alt+r", priority=True),
     Action("chat.scripts_allow", "answer_scripts(True)", "alt+y", priority=True),
@@ -40,6 +41,20 @@ CHAT_ACTIONS = (
     Action("chat.suggestion_1", "suggestion(1)", "alt+1", priority=True, palette=False),
     Action("chat.suggestion_2", "suggestion(2)", "alt+2", priority=True, palette=False),
     Action("chat.suggestion_3", "suggestion(3)", "alt+3", priority=True, palette=False),
+)
+
+DIRECTING_ACTIONS = (
+    Action("directing.instruct", "instruct", "alt+d", priority=True),
+    Action("directing.repeat", "repeat_instruction"),
+    Action("directing.rewrite", "rewrite", "alt+w", priority=True),
+    Action("directing.expand", "expand", "alt+x", priority=True),
+    Action("directing.several", "several", "alt+v", priority=True),
+    Action("directing.answer", "answer"),
+    Action("directing.store", "store"),
+    Action("directing.narrate", "narrate"),
+    Action("directing.speak_as", "speak_as"),
+    Action("directing.begin_with", "begin_with"),
+    Action("directing.profiles", "profiles"),
 )
 
 # Many terminals send alt with a letter as escape and that letter, which the prompt would take as text.
@@ -70,9 +85,11 @@ BROWSE_ACTIONS = (
     Action("browse.continue", "screen.continue_reply", "c", footer=8, palette=False),
     Action("browse.speak", "screen.speak", "s", palette=False),
     Action("browse.impersonate", "screen.impersonate", "m", palette=False),
+    Action("browse.rewrite", "screen.rewrite", "w", palette=False),
     Action("browse.copy", "screen.copy", "y", footer=9),
     Action("browse.copy_code", "screen.copy_code", "Y"),
     Action("browse.inspect", "screen.inspect", "p", palette=False),
+    Action("browse.books", "screen.books", "W", palette=False),
     Action("browse.raw", "screen.raw", "v"),
     Action("browse.hide", "screen.hide", "H"),
     Action("browse.fold", "screen.fold", "enter,space", footer=10),

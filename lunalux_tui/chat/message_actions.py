@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.library.conversations import Message
@@ -10,6 +11,7 @@ from lunalux_tui.chat.view import Asker, TurnStarter
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
+    from lunalux_core.dialogue.direction import Direction
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.opener import Opener
 
@@ -40,6 +42,9 @@ class MessageView(Asker, TurnStarter, Protocol):
     def copy(self, text: str) -> None:
         """Put a text into the clipboard."""
 
+    def take_typed(self, text: str) -> None:
+        """Empty the prompt of a text that was understood."""
+
 
 class MessageActions:
     """Actions on the chosen message, or on the last one when none is chosen."""
@@ -65,8 +70,13 @@ class MessageActions:
 
     # -- turns -------------------------------------------------------------------------------------
 
-    def send(self, text: str) -> None:
-        """Say something; the prompt keeps it until it is stored."""
+    def send(self, text: str, *, direction: Direction | None = None, replies: int = 1) -> None:
+        """Say something; the prompt keeps it until it is stored.
+
+        Without a `direction` an instruction for the reply may stand among the words: `((…))`.
+        """
+        from lunalux_core.dialogue.direction import Direction, split_instruction
+
         if self._view.busy:
             self._view.say(t("chat.busy"))
             return
@@ -74,8 +84,16 @@ class MessageActions:
         if conversation is None:
             self._view.say(t("chat.choose_character"))
             return
-        options = self._open.turn_options()
-        self._view.start_turn(self._runtime.chat.send(conversation.id, text.strip(), options), restore=text)
+        chat, options, words = self._runtime.chat, self._open.turn_options(), text.strip()
+        if direction is None:
+            words, instruction = split_instruction(words)
+            direction = Direction(instruction)
+        options = replace(options, direction=direction, replies=replies)
+        if words:
+            self._view.start_turn(chat.send(conversation.id, words, options), restore=text)
+        else:
+            self._view.take_typed(text)
+            self._view.start_turn(chat.answer(conversation.id, options), restore=text)
 
     def regenerate(self) -> None:
         """Ask for the reply again."""

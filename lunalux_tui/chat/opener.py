@@ -190,9 +190,13 @@ class FollowingView(Protocol):
     def busy(self) -> bool:
         """Whether a reply is coming."""
 
+    async def refresh_roster(self) -> None:
+        """Read the list of characters again."""
+
 
 class Following:
-    """Looks whether another program wrote, and if so, whether what is on screen is still all there is."""
+    """Looks whether another program wrote, and if so, whether what is on screen is still all there is: the
+    list of characters and the open conversation."""
 
     def __init__(self, library: Library, opener: Opener, transcript: Transcript, view: FollowingView) -> None:
         self._library = library
@@ -210,6 +214,7 @@ class Following:
         try:
             if await self._library.database.changed_elsewhere():
                 self._behind = True
+                await self._view.refresh_roster()
             if self._behind and not self._view.busy:
                 self._behind = False
                 await self._catch_up()

@@ -183,7 +183,7 @@ class Prompt(TextArea):
     def _moves_the_conversation(self, key: str) -> bool:
         """Scroll or swipe by a key that means nothing to the text: pages always, others while it is empty."""
         ends = {"home": "page('first')", "end": "page('last')"} if not self.text else {}
-        named = (one.method for one in self.MOVES if key in keys_of(one, keymap_of(self)))
+        named = (action.method for action in self.MOVES if key in keys_of(action, keymap_of(self)))
         method = next(named, ends.get(key, ""))
         if not method or (method.startswith("swipe") and self.text):
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from lunalux_core.library.character_list import CharacterSummary
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import bindings
-from lunalux_tui.chat.actions import CHAT_ACTIONS, GROUP_ACTIONS, ChatTranscript
+from lunalux_tui.chat.actions import CHAT_ACTIONS, DIRECTING_ACTIONS, GROUP_ACTIONS, ChatTranscript
 from lunalux_tui.chat.bars import ChatHeader, StatusBar, Suggestions
 from lunalux_tui.chat.conversation_actions import ConversationActions
 from lunalux_tui.chat.file_actions import FileActions
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from lunalux_core.chat.card_scripts import CardScripts
+    from lunalux_core.dialogue.direction import Direction
     from lunalux_core.dialogue.turn import TurnEvent
+    from lunalux_tui.chat.directing_actions import DirectingActions
     from lunalux_tui.chat.opener import Following
     from lunalux_tui.chat.turns import TurnController
     from lunalux_tui.chat.view import Answer
@@ -48,6 +51,8 @@ if TYPE_CHECKING:
 Work = Callable[[], Coroutine[Any, Any, None]]
 Handed = Callable[..., None]
 
+ASK_SERVER_AFTER = 2
+"""Seconds from when a model is put in use: start-up and the first keys do not wait for it."""
 TURN = "turn"
 """Group of the worker that runs a turn."""
 DIALOG = "dialog"
@@ -62,10 +67,14 @@ EVERY = 1.0
 NOT_WHILE_BUSY = frozenset(
     {"regenerate", "continue_reply", "impersonate", "swipe", "edit", "delete", "truncate"}
 )
+DIRECTING = frozenset(action.method for action in DIRECTING_ACTIONS)
+ALSO_WHILE_BUSY = frozenset({"begin_with", "profiles"})
+"""What directs later replies alone."""
 IN_A_CONVERSATION = frozenset(
     {
         *NOT_WHILE_BUSY,
-        *("tree", "rename", "export", "modes", "note", "copy", "copy_code", "undo", "redo", "hide"),
+        *("tree", "rename", "export", "modes", "note", "books", "copy", "copy_code", "undo", "redo", "hide"),
+        *DIRECTING,
         *("scripts", "raw", "inspect"),
     }
 )
@@ -84,7 +93,7 @@ def handed(group: str, method: Callable[[ChatScreen], Callable[..., Coroutine[An
 class ChatScreen(LunaScreen[None]):
     """Knows what is open, wires the parts to each other, and hands each action to the object that does it."""
 
-    ACTIONS = (*CHAT_ACTIONS, *GROUP_ACTIONS)
+    ACTIONS = (*CHAT_ACTIONS, *DIRECTING_ACTIONS, *GROUP_ACTIONS)
     BINDINGS = bindings(ACTIONS)
     PLACE = "chat"
     AUTO_FOCUS = ""
@@ -159,6 +168,13 @@ class ChatScreen(LunaScreen[None]):
         return MessageActions(self.runtime, self.opener, self.transcript, self)
 
     @cached_property
+    def directing_actions(self) -> DirectingActions:
+        """What directs the story; the first frame does without it."""
+        from lunalux_tui.chat.directing_actions import DirectingActions
+
+        return DirectingActions(self.runtime, self.opener, self)
+
+    @cached_property
     def conversation_actions(self) -> ConversationActions:
         return ConversationActions(self.runtime, self.opener, self)
 
@@ -231,6 +247,7 @@ class ChatScreen(LunaScreen[None]):
         self.pane.show_conversation(messages, typed=typed)
         self.roster.rows.mark_current(self.open_chat.row_id)
         self.call_after_refresh(self._ask_about_scripts)
+        self._run("profiles", self._follow_profiles)
         self.refresh_bindings()
 
     async def show_again(self, *, keep_place: bool = True) -> None:
@@ -275,6 +292,13 @@ class ChatScreen(LunaScreen[None]):
             if follow is not None:
                 follow()
         self.pane.show_account(self.lunalux.account)
+        self.set_timer(ASK_SERVER_AFTER, self._ask_server)
+
+    def _ask_server(self) -> None:
+        """Have the server of the model in use asked what it is, so that the first turn knows its window."""
+        models = self.runtime.models
+        with suppress(LunaluxError):
+            models.refresh(models.resolve(self.runtime.settings.model))
 
     def surroundings_changed(self) -> None:
         """Follow what scripts, presets and names make of the messages on screen."""
@@ -374,6 +398,14 @@ class ChatScreen(LunaScreen[None]):
     @on(Prompt.Submitted)
     def _submitted(self, event: Prompt.Submitted) -> None:
         self.message_actions.send(event.text)
+
+    def take_typed(self, text: str) -> None:
+        """Empty the prompt of a text that is stored."""
+        self.prompt.take(text)
+
+    def say_directed(self, text: str, direction: Direction, *, replies: int = 1) -> None:
+        """Send the person's words with what they say about the reply."""
+        self.message_actions.send(text, direction=direction, replies=replies)
 
     @on(Prompt.Paused)
     def _paused(self) -> None:
@@ -484,7 +516,8 @@ class ChatScreen(LunaScreen[None]):
         if action in IN_A_GROUP:
             return chat.group is not None and not (self.busy and action == "speak")
         if action in IN_A_CONVERSATION:
-            return chat.conversation is not None and not (self.busy and action in NOT_WHILE_BUSY)
+            waits = action in NOT_WHILE_BUSY | DIRECTING - ALSO_WHILE_BUSY
+            return chat.conversation is not None and not (self.busy and waits)
         return super().check_action(action, parameters)
 
     action_swipe = handed(EDIT, lambda screen: screen.message_actions.swipe)
@@ -504,8 +537,18 @@ class ChatScreen(LunaScreen[None]):
     action_modes = handed(DIALOG, lambda screen: screen.conversation_actions.modes)
     action_note = handed(DIALOG, lambda screen: screen.conversation_actions.note)
     action_inspect = handed(DIALOG, lambda screen: screen.conversation_actions.inspect)
+    action_books = handed(DIALOG, lambda screen: screen._show_books)
     action_models = handed(DIALOG, lambda screen: screen._choose_model)
     action_preset = handed(DIALOG, lambda screen: screen._show_preset)
+
+    action_instruct = handed(DIALOG, lambda screen: screen.directing_actions.instruct)
+    action_rewrite = handed(DIALOG, lambda screen: screen.directing_actions.rewrite)
+    action_several = handed(DIALOG, lambda screen: screen.directing_actions.several)
+    action_store = handed(EDIT, lambda screen: screen.directing_actions.store)
+    action_narrate = handed(EDIT, lambda screen: screen.directing_actions.narrate)
+    action_speak_as = handed(DIALOG, lambda screen: screen.directing_actions.speak_as)
+    action_begin_with = handed(DIALOG, lambda screen: screen.directing_actions.begin_with)
+    action_profiles = handed(DIALOG, lambda screen: screen._choose_profile)
 
     action_export = handed(DIALOG, lambda screen: screen.file_actions.export)
     action_import_chat = handed(DIALOG, lambda screen: screen.file_actions.import_chat)
@@ -539,6 +582,15 @@ class ChatScreen(LunaScreen[None]):
 
     def action_impersonate(self) -> None:
         self.message_actions.impersonate()
+
+    def action_repeat_instruction(self) -> None:
+        self.directing_actions.repeat()
+
+    def action_expand(self) -> None:
+        self.directing_actions.expand()
+
+    def action_answer(self) -> None:
+        self.directing_actions.answer()
 
     def action_copy(self) -> None:
         self.message_actions.copy()
@@ -595,6 +647,25 @@ class ChatScreen(LunaScreen[None]):
         name = await self.ask(ModelsDialog(self.runtime))
         if name:
             self.lunalux.change_setting("chat.model", name)
+
+    async def _show_books(self) -> None:
+        if character_id := await self.conversation_actions.books():
+            self.lunalux.edit_character(character_id)
+
+    async def _choose_profile(self) -> None:
+        await self.directing_actions.profiles()
+        await self._follow_profiles()
+
+    async def _follow_profiles(self) -> None:
+        """Name the model that profiles choose for this conversation, where there are any."""
+        conversation, name = self.conversation, ""
+        if conversation is not None and await self.runtime.library.profiles.uses():
+            with suppress(LunaluxError):  # the turn itself tells what is wrong
+                choice = await self.runtime.chat.choice(conversation.id)
+                name = choice.model.name if choice.profiles else ""
+        if conversation is self.conversation and name != self.pane.chosen_model:
+            self.pane.chosen_model = name
+            self.pane.show_account(self.lunalux.account)
 
     async def _show_preset(self) -> None:
         """The prompts of the preset in use, and the way to another one."""

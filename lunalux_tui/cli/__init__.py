@@ -22,7 +22,7 @@ from lunalux_tui.cli.values import lighten
 
 NOUNS: Mapping[str, str] = {
     "chat": "Talk with a character: opens the app, or answers one message.",
-    "import": "Import character cards: files, folders, globs, or a list on stdin.",
+    "import": "Import character cards: files, folders, globs, addresses, or a list on stdin.",
     "character": "List, show, export, delete and validate characters.",
     "conversation": "List, show, export, import and delete conversations.",
     "memory": "See, correct, write and carry over what a story remembers.",

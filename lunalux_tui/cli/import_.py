@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -13,6 +16,9 @@ from lunalux_core.library import Library
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import command_settings
 from lunalux_tui.cli.values import input_lines
+
+if TYPE_CHECKING:
+    from lunalux_core.importing.address import Downloads
 
 import_app = typer.Typer(add_completion=False)
 commands = {"import": import_app}
@@ -23,12 +29,15 @@ CHOICES = ("skip", "replace", "copy")
 @import_app.command("import")
 def import_cards(
     paths: list[str] = typer.Argument(
-        metavar="PATH...", help="Files, folders, globs, or - for a list on stdin."
+        metavar="PATH...", help="Files, folders, globs, addresses of files, or - for a list on stdin."
     ),
     jobs: int = typer.Option(0, help="Reading threads; 0 chooses.", min=0, max=64),
     dry_run: bool = typer.Option(False, "--dry-run", help="Check every file, store nothing."),
     lang: str = typer.Option("", help="Language of the cards, en or zh; guessed otherwise."),
     on_duplicate: str = typer.Option("skip", help="For known content: skip, replace or copy."),
+    allow_private: bool = typer.Option(
+        False, "--allow-private", help="Fetch from this computer and its network, too."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON document per line."),
 ) -> None:
     """Import anything: cards (.png .json .charx .yaml), worldbooks, presets, templates, regex scripts, chats.
@@ -36,9 +45,11 @@ def import_cards(
         lunalux import ~/cards "more/*.png" --json
         lunalux import ~/SillyTavern/data/default-user
         find . -name "*.png" | lunalux import -
+        lunalux import https://example.org/mirelle.png
 
-    A file's content decides what it is. Folders are searched whole, zip archives are looked into. A bad file
-    never stops the batch; the exit code is 7 when any failed. A dry run says what it would do.
+    A file's content decides what it is. Folders are searched whole, zip archives are looked into; an address
+    is that of a file, not of a page about it. A bad file never stops the batch; the exit code is 7 when any
+    failed. A dry run says what it would do.
     """
     if on_duplicate not in CHOICES:
         raise output.not_known("--on-duplicate", on_duplicate, CHOICES)
@@ -50,11 +61,12 @@ def import_cards(
     count: Counter[str] = Counter()
     left: set[str] = set()
     progress = _Progress(enabled=sys.stderr.isatty())
+    downloads = _Downloads(allow_private, progress)
     try:
         results = import_files(
             library,
             settings.paths,
-            gather(paths, input_lines(), left),
+            gather(paths, input_lines(), left, downloads.fetch),
             jobs=jobs,
             on_duplicate=on_duplicate,  # type: ignore[arg-type]
             language=lang,
@@ -63,11 +75,13 @@ def import_cards(
         for result in results:
             count[result.status] += 1
             progress.clear()
+            result = replace(result, path=downloads.told(result.path))
             _tell(result, as_json=as_json, dry_run=dry_run)
             progress.show(sum(count.values()))
     finally:
         progress.clear()
         library.close()
+        downloads.close()
     if left:
         output.say("left_alone", names=", ".join(sorted(left)))
     seconds = round(time.monotonic() - began, 3)
@@ -80,6 +94,30 @@ def import_cards(
         output.say("imported_dry" if dry_run else "imported", **totals, seconds=f"{seconds:.1f}")
     if count["failed"]:
         raise typer.Exit(output.PARTLY)
+
+
+class _Downloads:
+    """Fetches addresses, once there is one: the HTTP library is not loaded for files."""
+
+    def __init__(self, allow_private: bool, progress: _Progress) -> None:
+        self._allow_private = allow_private
+        self._progress = progress
+        self._files: Downloads | None = None
+
+    def fetch(self, address: str) -> Path:
+        from lunalux_core.importing.address import Downloads
+
+        if self._files is None:
+            self._files = Downloads(allow_private=self._allow_private, progress=self._progress.fetched)
+        return self._files.fetch(address)
+
+    def told(self, path: str) -> str:
+        """A path, or the address that its file came from."""
+        return path if self._files is None else self._files.told(path)
+
+    def close(self) -> None:
+        if self._files is not None:
+            self._files.close()
 
 
 _WOULD = {"imported": "would import", "replaced": "would replace"}
@@ -124,6 +162,13 @@ class _Progress:
     def show(self, done: int) -> None:
         if self._enabled and time.monotonic() - self._began > 1:
             sys.stderr.write(f"\r{done} files …")
+            sys.stderr.flush()
+            self._shown = True
+
+    def fetched(self, size: int) -> None:
+        """Show how much of a download has come."""
+        if self._enabled and time.monotonic() - self._began > 1:
+            sys.stderr.write(f"\r{size / 1e6:.1f} MB …")
             sys.stderr.flush()
             self._shown = True
 

@@ -37,13 +37,13 @@ async def list_presets(runtime: Runtime, as_json: bool = JSON) -> None:
     rows = [{**summary(item), "title": item.name, "builtin": False} for item in shelf]
     rows += [
         {
-            "id": one.key,
-            "name": one.key,
-            "enabled": not imported and runtime.settings.preset == one.key,
-            "title": one.title,
+            "id": preset.key,
+            "name": preset.key,
+            "enabled": not imported and runtime.settings.preset == preset.key,
+            "title": preset.title,
             "builtin": True,
         }
-        for one in builtin_presets(runtime.settings.lang)
+        for preset in builtin_presets(runtime.settings.lang)
     ]
     if as_json:
         output.print_json(rows)

@@ -40,9 +40,9 @@ async def list_tags(
     if cards:
         own = {row["name"].casefold() for row in rows}
         rows += [
-            {"id": one.name, "name": one.name, "source": "card", "characters": one.characters}
-            for one in await runtime.library.tags.of_cards()
-            if one.name.casefold() not in own
+            {"id": tag.name, "name": tag.name, "source": "card", "characters": tag.characters}
+            for tag in await runtime.library.tags.of_cards()
+            if tag.name.casefold() not in own
         ]
     if as_json:
         output.print_json(rows)
@@ -119,11 +119,11 @@ async def folder(
     Example: lunalux tag folder fantasy closed
     """
     tags = runtime.library.tags
-    found = await tags.fold((await tags.find(tag)).id, kind)
+    stored = await tags.fold((await tags.find(tag)).id, kind)
     if as_json:
-        output.print_json(_row(found))
+        output.print_json(_row(stored))
     else:
-        output.say(f"tag_folder_{kind}", name=found.name)
+        output.say(f"tag_folder_{kind}", name=stored.name)
 
 
 @tag_app.command()
@@ -154,8 +154,8 @@ def delete(
 
 async def _exact_or_new(runtime: Runtime, name: str, ids: list[str]) -> Tagging:
     """Tag by the whole name or the id: a name that only begins like another tag's is a new one."""
-    known = next((one.name for one in await runtime.library.tags.list() if one.id == name), name)
-    return await runtime.library.tags.add(known, ids)
+    exact_name = next((one.name for one in await runtime.library.tags.list() if one.id == name), name)
+    return await runtime.library.tags.add(exact_name, ids)
 
 
 def _told(change: Tagging, as_json: bool) -> None:

@@ -24,13 +24,13 @@ class PlaceBar(Bar):
     GROUND = PANEL
 
     def left(self) -> Sequence[Part]:
-        places = [one for one in cast("Host", self.app).ACTIONS if one.method.startswith("app.go(")]
+        places = [action for action in cast("Host", self.app).ACTIONS if action.method.startswith("app.go(")]
         here = f"go.{getattr(cast('Screen[Any]', self.screen), 'PLACE', '')}"
         forms = (
-            [self._part(one, here, keyed=True, named=True) for one in places],
-            [self._part(one, here, keyed=one.id != here, named=True) for one in places],
-            [self._part(one, here, keyed=True, named=one.id == here) for one in places],
-            [self._part(one, here, keyed=one.id != here, named=one.id == here) for one in places],
+            [self._part(place, here, keyed=True, named=True) for place in places],
+            [self._part(place, here, keyed=place.id != here, named=True) for place in places],
+            [self._part(place, here, keyed=True, named=place.id == here) for place in places],
+            [self._part(place, here, keyed=place.id != here, named=place.id == here) for place in places],
         )
         width = self.size.width - 2
         return next((parts for parts in forms if self._length(parts) <= width), forms[-1])

@@ -88,8 +88,8 @@ def render_message(
         left_out = clean_line(", ".join(shown.hidden), 200)
         rendered.lines += wrap([("⋯ ", MUTED), (t("message.macros_hidden", names=left_out), MUTED)], width)
     if ended_oddly(message):
-        known = _NOTES.get(message.status)
-        key, style = known or (_ENDINGS[message.finish or ""], WARNING)
+        note = _NOTES.get(message.status)
+        key, style = note or (_ENDINGS[message.finish or ""], WARNING)
         rendered.lines += wrap([("⚠ ", style), (t(key), style)], width)
         if last:
             hint = t("message.try_again" if message.status == "failed" else "message.go_on")

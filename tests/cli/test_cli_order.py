@@ -150,3 +150,31 @@ def test_places_are_marked_and_conversations_pinned(program: Program, tmp_path: 
         assert [row["name"] for row in program("conversation", "mark", again, "--json").json] == marks
     gone = program("conversation", "mark", first, "nothing", "--name", "x", "--json", code=5)
     assert gone.error["code"] == "MESSAGE_NOT_FOUND"
+
+
+def test_a_card_comes_from_an_address(program: Program, make_card: Callable[..., Path]) -> None:
+    import threading
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    card = make_card("Ada")
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(card.parent))
+    )
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/Ada.png"
+    try:
+        refused, summary = program("import", url, "--json", code=7).lines
+        assert refused["path"] == url and refused["error"]["code"] == "ADDRESS_PRIVATE"
+        assert "--allow-private" in program("import", url, code=7).err
+        assert summary["summary"]["failed"] == 1
+        done, _ = program("import", "-", "--allow-private", "--json", stdin=f"{url}\n").lines
+        assert (done["path"], done["status"], done["name"]) == (url, "imported", "Ada")
+        page = url.rpartition("/")[0] + "/"
+        told = program("import", page, "--allow-private", code=7, LUNALUX_LANG="zh")
+        assert "网页" in told.err and len(told.err.strip().splitlines()) == 2
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,26 @@ def test_a_message_has_one_budget_for_all_its_scripts(engine: EcmaEngine) -> Non
     )
     assert [skip.reason for skip in result.skipped] == ["timeout"] * 10
     assert budget.spent == pytest.approx(0.1, abs=0.05)
+
+
+def test_five_hundred_scripts_of_every_kind_leave_the_words_and_take_no_longer_than_their_budget(
+    engine: EcmaEngine,
+) -> None:
+    """Those that come while the budget lasts do their work; each of the others says why it did nothing."""
+    wild = ("/(a+)+$/g", "/(/g", "/(a|a)*$/", "/(a|aa)+$/g", "/^(([a-z])+.)+[A-Z]([a-z])+$/")
+    scripts = [
+        RegexScript(name="first", find="/STOP/", replace="END", placement=(AI_OUTPUT,)),
+        *(RegexScript(name=f"{n}", find=wild[n % 5], placement=(AI_OUTPUT,)) for n in range(500)),
+    ]
+    budget = Budget()
+    began = time.process_time()
+    words = "a" * 60 + "! STOP"
+    result = run_scripts(scripts, words, placement=AI_OUTPUT, target="store", engine=engine, budget=budget)
+    assert result.text == "a" * 60 + "! END"
+    assert {skip.reason for skip in result.skipped} <= {"timeout", "invalid", "budget"}
+    assert len({skip.name for skip in result.skipped if skip.failed}) == len(result.skipped) > 400
+    assert budget.spent <= budget.total + budget.job
+    assert time.process_time() - began < budget.total + 2, "our own part is small beside what patterns take"
 
 
 def test_captures_reach_macros_as_arguments_but_are_never_read_as_macros(engine: EcmaEngine) -> None:

@@ -6,7 +6,9 @@ import json
 
 import pytest
 from chat_world import Driven, open_app
+from model_server import model_server
 
+from lunalux_core.config.paths import Paths
 from lunalux_tui.chat.inspector.dialog import InspectorDialog
 from lunalux_tui.i18n import catalogue
 
@@ -68,6 +70,27 @@ async def test_the_last_turn_is_told_in_five_views() -> None:
         assert "{{nobody}}" in titles(dialog)
         await driven.press("escape")
         assert driven.app.screen is driven.chat and not driven.chat.prompt.text
+
+
+@pytest.mark.parametrize("mode", ["single", "none"])
+async def test_a_prompt_that_was_reshaped_for_its_server_says_so(paths: Paths, mode: str) -> None:
+    async with model_server(["The lamp ", "burns."]) as url:
+        paths.config_file.parent.mkdir(parents=True, exist_ok=True)
+        paths.config_file.write_text(
+            f'chat.model = "mine"\n[models.mine]\nprovider = "openai"\nmodel = "m"\n'
+            f'base_url = "{url}"\npost_process = "{mode}"\n'
+        )
+        async with open_app() as driven:
+            await driven.say("Who keeps the lamp?")
+            dialog = await inspect(driven)
+            title = "Reshaped for the server"
+            assert (title in titles(dialog)) == (mode != "none")
+            if mode == "none":
+                return
+            assert next(row.detail for row in dialog.rows.rows if row.title == title) == mode
+            while dialog._items[dialog.rows.chosen].title != title:
+                await driven.press("up")
+            assert f"sent like this: {mode}" in " ".join(shown(driven).split())
 
 
 async def test_what_is_written_is_shown_as_it_would_be_sent_and_stays_in_the_prompt() -> None:

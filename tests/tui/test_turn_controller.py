@@ -65,6 +65,9 @@ class Page:
         self.settled.append(message)
         self.reply = None
 
+    async def version_stored(self, number: int, of: int) -> None:
+        self.told.append(f"version {number} of {of}")
+
     def words_written(self, text: str) -> None:
         self.told.append("written")
         self.prompt = text

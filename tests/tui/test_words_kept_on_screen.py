@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from chat_world import Driven, open_app
@@ -275,6 +276,26 @@ async def test_the_open_conversation_follows_what_another_program_adds() -> None
         command = [sys.executable, "-c", SAY, driven.chat.conversation.id, "From the command line"]
         await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
         await driven.until(lambda: driven.contents()[1:2] == [command[-1]] and driven.contents()[2:3] > [""])
+        assert driven.chat.prompt.text == "being typed"
+
+
+async def test_the_list_follows_what_another_program_imports_and_deletes(tmp_path: Path) -> None:
+    card = tmp_path / "zelda.json"
+    card.write_text(json.dumps({"name": "Zelda", "description": "A pilot.", "first_mes": "Up we go."}))
+    program = [sys.executable, "-m", "lunalux_tui"]
+    async with open_app() as driven:
+
+        def names() -> set[str]:
+            return {row.title for row in driven.chat.roster.rows.rows}
+
+        await driven.write("being typed")
+        chosen, before = driven.chat.roster.rows.chosen, names()
+        assert "Zelda" not in before
+        for command in ("import", str(card)), ("character", "delete", "Zelda", "--yes"):
+            await asyncio.to_thread(subprocess.run, [*program, *command], check=True, capture_output=True)
+            expected = before | {"Zelda"} if command[0] == "import" else before
+            await driven.until(lambda expected=expected: names() == expected)  # type: ignore[misc]
+        assert driven.chat.roster.rows.chosen == chosen
         assert driven.chat.prompt.text == "being typed"
 
 

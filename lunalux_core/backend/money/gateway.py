@@ -3,7 +3,7 @@
 Nothing of the request decides what is called or what it costs but `modelId`; the wallet is the
 session's. The caller iterates `reply`; closing the iterator early cancels the provider's call and
 gives the coins back, unless the reply was complete. So whoever has handed a piece on iterates to the end,
-even when its reader has left: a reply that can be read and then called off would be had for nothing.
+even when its reader has left: otherwise a reply could be read, then cancelled, and would cost nothing.
 
 See docs/spec/backend.md: An official reply, Money rules.
 """
@@ -64,7 +64,7 @@ class Asked:
 
 
 class Kept(Wire):
-    """What is stored of an answer for its replay: all but the wallet, which has its own present."""
+    """What is stored of an answer for its replay: all but the wallet, which is read when it is replayed."""
 
     content: str
     billing: Billing
@@ -88,6 +88,7 @@ class Gateway:
         """
         config = await self._config(asked)
         model = self._services.official.model(config.model_type, config.model_name, config.model_id)
+        # Before any coins are set aside: a request that cannot be made costs nothing.
         request = model_request(asked.body, asked.operation, config)
         async with self._metered(asked, config):
             reservation = await self._reserve(asked, config)
@@ -104,6 +105,7 @@ class Gateway:
                 async with aclosing(speaking) as pieces:
                     async for piece in pieces:
                         yield piece
+            # BaseException: a client that leaves raises GeneratorExit here, and its coins go back as well.
             except BaseException as error:
                 await finish(self._refund(reservation))
                 if isinstance(error, GeneratorExit | asyncio.CancelledError):
@@ -125,6 +127,7 @@ class Gateway:
     async def _metered(self, asked: Asked, config: ModelConfig) -> AsyncIterator[None]:
         """Count the reply. One that nobody pays for has narrower limits; of those that are paid, only so
         many may be begun and called off, each of which cost the provider's call and nobody's coins."""
+        # Whoever begins paid replies only to call them off makes the operator pay the provider.
         wait = self._services.called_off.wait(CALLED_OFF, asked.session.user_id)
         if wait:
             raise rate_limited(wait)
@@ -166,6 +169,8 @@ class Gateway:
             body.character_id,
             None if expected is None else Shown(expected.method, expected.star, expected.luna),
         )
+        # A task of its own: a client that leaves cancels this coroutine, but a transaction under way goes
+        # on and its outcome must be known.
         reserving = asyncio.ensure_future(self._services.money.reserve(action, config))
         try:
             return await asyncio.shield(reserving)
@@ -197,6 +202,7 @@ class Gateway:
 
     async def _settle(self, asked: Asked, reservation: Reservation, reply: Collected) -> SubmitResponse:
         services, character_id = self._services, asked.body.character_id
+        # Hidden and deleted cards as well: the answer tells whether the binding still leads anywhere.
         card = await services.characters.find_any(character_id, asked.body.language) if character_id else None
         gone = card is None or card.status == "deleted"  # what is hidden for a look may come back
         kept = Kept(
@@ -215,10 +221,12 @@ class Gateway:
         answer, settled = await asyncio.gather(  # settling changes no balance; near reads go first
             self._with_balances(kept, asked.session.user_id), services.money.settle(reservation, stored)
         )
+        # The sweep gave the coins back while the provider was still speaking. The reply is there, so it is
+        # handed over, and the wallet is read again.
         if not settled:
             services.metrics.event("late_settle")
             logger.warning(
-                "a reply was settled too late and is a gift", extra={"model": kept.billing.model_id}
+                "a reply was settled too late and is not charged", extra={"model": kept.billing.model_id}
             )
             return await self._with_balances(kept, asked.session.user_id)
         if card is not None and not gone:
@@ -237,7 +245,7 @@ class Gateway:
         )
 
     def _log_tokens(self, kept: Kept) -> None:
-        """Token counts of official calls, where `analyze_token` is on; never a word of them."""
+        """Log token counts of official calls, where `analyze_token` is on; never their text."""
         usage = kept.usage
         if usage is not None and self._services.settings.providers.analyze_token:
             logger.info(
@@ -281,13 +289,13 @@ _kept: set[asyncio.Future[Any]] = set()
 
 
 def _keep(task: asyncio.Future[Any]) -> None:
-    """Hold on to a task that nobody awaits any more; the event loop itself would not."""
+    """Keep a reference to a task that nobody awaits: the event loop holds only a weak one."""
     _kept.add(task)
     task.add_done_callback(_kept.discard)
 
 
 async def finish(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to its end even when the caller is cancelled meanwhile: money is never left half-way."""
+    """Run `work` to its end even when the caller is cancelled meanwhile: no movement stays unfinished."""
     task = asyncio.ensure_future(work)
     _keep(task)
     return await asyncio.shield(task)

@@ -110,6 +110,8 @@ class Money:
             it is dearer than `action` says that it was shown. InvalidInput:
             INVALID_REQUEST, the key is a name of the service's own movements.
         """
+        # Keys and the service's own movements share one row space: a client must not take the id of a
+        # coupon's credit or of the first balance.
         if OWN_MARK in action.operation or action.operation == OPENING["star"]:
             raise InvalidInput("INVALID_REQUEST", "The idempotency key is not valid.", "Send a fresh UUID.")
         swept = False
@@ -121,10 +123,14 @@ class Money:
                 replay = await self._done_before(action)
                 if replay is not None:
                     return replay
+                # The missing coins may stand in a reservation whose process died. Once is enough: what a
+                # sweep gives back is there at the next look.
                 if swept or not await self.sweep_user(action.user_id):
                     raise
                 swept = True
                 continue
+            # Asked before the coins move, so that a price that rose is never charged unseen; a retry of a
+            # reply that was paid at the old price still gets it.
             if action.shown is not None and not action.shown.covers(approval):
                 replay = await self._done_before(action)
                 if replay is not None:
@@ -135,20 +141,24 @@ class Money:
             if failed is None:
                 self._step("reserved")
                 return reservation
+            # The index is that of the operation in `reserving`: 0 the movement, 1 the wallet, 2 the ledger.
             if failed.index == 0:
                 return replayed(action, failed.old, self._now_ms())
             if failed.index == 1:
                 raise no_wallet() if failed.old is None else race_lost(config)
+            # An account of an older service lacks its ledger summary: it is made, then tried again.
             await self._ledgers.heal(action.user_id)
         raise Unavailable("The coins could not be reserved.")
 
     async def _try_reserve(self, reservation: Reservation) -> ConditionFailed | None:
-        """Write the reservation; what stood against it, if anything did."""
+        """Write the reservation; the condition that failed, None where it was written."""
         try:
             await self._store.transact(reserving(self._tables, reservation, self._now_ms()))
         except ConditionFailed as failed:
             return failed
         except Unavailable as error:
+            # The answer of the storage was lost, the write perhaps not. The claim is ours alone, so finding
+            # it in the row is proof.
             if not error.maybe_applied or not await self._holds(reservation):
                 raise
         return None
@@ -163,7 +173,7 @@ class Money:
         """Keep the coins and store the answer for a day, to be replayed.
 
         Returns:
-            False where the reservation was given back meanwhile: the answer is a gift then.
+            False where the reservation was given back meanwhile: the answer is then free of charge.
         """
         action, now = reservation.action, self._now_ms()
         movement = movement_for(reservation, "SETTLED", iso(now))
@@ -177,6 +187,8 @@ class Money:
         writes: list[Operation] = [
             Update(self._tables.ledger, key, set=changes, when=mine(reservation.claim)),
             Delete(self._tables.ledger, open_key(action.user_id, action.operation)),
+            # The line of the history is written with the decision: a reservation that is given back must
+            # not be listed as a charge.
             Put(self._tables.ledger, line_row(action.user_id, movement, now)),
         ]
         self._step("settling")
@@ -201,6 +213,7 @@ class Money:
 
     async def _give_back(self, user_id: str, operation: str, claim: str) -> bool:
         row = await self._store.get(self._tables.ledger, move_key(user_id, operation))
+        # Decided already, or reserved anew by a retry with a claim of its own.
         if row is None or row.get("claim") != claim or row.get("status") != "RESERVED":
             await self._drop_orphan(user_id, operation, claim)
             return False
@@ -222,6 +235,7 @@ class Money:
         try:
             await self._store.transact(writes)
         except ConditionFailed as failed:
+            # Index 0 is the movement: somebody else decided it first, and there is nothing to give back.
             if failed.index > 0:
                 raise BackendError(
                     "WALLET_NOT_FOUND", "A reservation cannot be given back: its wallet or ledger is missing."
@@ -231,7 +245,7 @@ class Money:
         return True
 
     async def _drop_orphan(self, user_id: str, operation: str, claim: str) -> None:
-        """An open row whose movement is decided or gone promises nothing; it must not stay."""
+        """Delete an open row whose movement is decided or gone."""
         its = Eq("claim", claim) if claim else Absent("claim")
         try:
             await self._store.write(Delete(self._tables.ledger, open_key(user_id, operation), when=its))
@@ -251,6 +265,7 @@ class Money:
 
     async def sweep_row(self, row: Item) -> bool:
         """Give one OPEN# row's reservation back if it is older than any call can last."""
+        # Younger than the longest call: its request may still be running.
         if self._now_ms() - whole(row.get("startedAt")) < self._hold_ms:
             return False
         user_id, operation = str(row["PK"]).removeprefix("USER#"), str(row["SK"]).removeprefix(OPEN)

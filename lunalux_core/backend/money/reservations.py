@@ -69,6 +69,8 @@ def reserving(tables: TableNames, reservation: Reservation, now_ms: int) -> list
         luxLevel=reservation.lux_level,
         counted=action.character_id is None,
     )
+    # A reply that was given back may be asked for again under its key; any other row of this key stands in
+    # the way.
     again = All(Eq("status", "REFUNDED"), Eq("requestHash", action.request_hash))
     opened = {
         "PK": user_pk(action.user_id),
@@ -105,13 +107,14 @@ def movement_for(reservation: Reservation, status: str, moment: str) -> Movement
 
 
 def replayed(action: Action, row: Item | None, now_ms: int) -> Replay:
-    """What an action that was met before comes to."""
+    """The stored answer of an action that was asked for before."""
     if row is None or row.get("requestHash") != action.request_hash:
         raise BackendError(
             "IDEMPOTENCY_MISMATCH",
             "This idempotency key was used for another request.",
             "Send a new key with a new request.",
         )
+    # RESERVED: the first request is still waiting for the provider. Answering both would call it twice.
     if row.get("status") != "SETTLED":
         raise BackendError(
             "OPERATION_IN_PROGRESS",

@@ -83,7 +83,7 @@ class Sweeper:
     async def sweep(self) -> Swept:
         """One round. Running it twice at once, or in two places, does no harm.
 
-        A row that cannot be dealt with is named in the log and passed over.
+        A row that cannot be processed is logged and passed over.
 
         Raises:
             StorageError: the storage is away.
@@ -107,6 +107,8 @@ class Sweeper:
                 swept.passed_over += 1
                 logger.warning("a row was passed over: %s", error, extra={"pk": row["PK"], "sk": row["SK"]})
                 troubles += isinstance(error, StorageError)
+                # So many in a row mean that the storage is away, and the rest of the table would only fill
+                # the log.
                 if troubles >= TOO_MANY_TROUBLES:
                     raise
 
@@ -158,6 +160,8 @@ class Sweeper:
             if before is None:
                 return []
             discrepancies = await self._compare(user_id, before)
+            # Wallet, ledger and movements are three reads. If the wallet is another one now, the account
+            # moved between them and nothing is proved.
             if not discrepancies or before == await self._store.get(self._tables.wallet, wallet_key(user_id)):
                 break
         return discrepancies

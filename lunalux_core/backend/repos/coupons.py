@@ -91,8 +91,11 @@ class Coupons:
         """
         code, coupon_row = await self._spelled(code)
         for turn in range(TRIES):
+            # Read again after each lost race: amount and claims may be other ones by now.
             item = coupon_row if turn == 0 else await self._store.get(self._tables.coupons, coupon_key(code))
             coupon = coupon_of(item)
+            # Told before anything is written; the conditions of the transaction say it again for claims at
+            # the same moment.
             if item is None or coupon is None or user_id in texts(item.get("claimedBy")):
                 return await self._again(user_id, code, key)
             row = item if not coupon.shards else await self._shard(user_id, coupon)
@@ -130,6 +133,7 @@ class Coupons:
             self._tables.coupons, coupon_key(coupon.code).pk, prefix=SHARD, limit=MOST_SHARDS
         )
         first = shard_of(user_id, coupon.shards)
+        # From an account's own place on, round the others: accounts at the same moment meet in few rows.
         rows = [*page.items[first:], *page.items[:first]]
         return next(
             (row for row in rows if (current := coupon_of(row)) and (current.remaining or 0) > 0), None
@@ -144,6 +148,7 @@ class Coupons:
             NotInSet("claimedBy", user_id),  # claims of before there were CLAIM# rows
         ]
         if coupon.remaining is None:
+            # For one claim in all: the row goes with it, so a second claim finds none.
             spent: Operation = Delete(table, key, when=(*as_read, Absent("remainingClaims")))
         else:
             spent = Update(
@@ -244,6 +249,7 @@ class Coupons:
             item["claims"] = coupon.remaining  # as issued, for people: the shards know what is left
         rows = [item]
         for number in range(coupon.shards):
+            # The first rows take what does not divide evenly.
             left = (coupon.remaining or 0) // coupon.shards + (
                 number < (coupon.remaining or 0) % coupon.shards
             )

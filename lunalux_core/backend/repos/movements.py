@@ -143,7 +143,10 @@ def balance_change(
     tables: TableNames, user_id: str, currency: Currency, amount: int, moment: str, *, undo: bool = False
 ) -> list[Operation]:
     """Wallet and ledger summary for `amount` coins; `undo` takes back a use instead of counting a gain."""
+    # The balance is checked in the write itself: between a read and the write, another request may have
+    # spent it.
     covered: Condition = Exists() if amount >= 0 else Ge(COIN[currency], -amount)
+    # Given back is no gain: the use is counted down, so that balance = gain − used holds.
     total = GAIN[currency] if amount >= 0 and not undo else USED[currency]
     stamp = {"updatedAt": moment}
     return [

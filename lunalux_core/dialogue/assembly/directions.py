@@ -20,10 +20,10 @@ def directions_of(
     texts = [_instruction(direction, labels, expand)]
     if kind == "impersonate":
         texts += _as_the_person(direction, labels, expand)
-    found = [DepthText(direction.depth, direction.role, text) for text in texts if text]
+    depth_texts = [DepthText(direction.depth, direction.role, text) for text in texts if text]
     if begin:
-        found.append(DepthText(0, "system", expand_around(labels.begin, expand, {"start": begin})))
-    return tuple(found)
+        depth_texts.append(DepthText(0, "system", expand_around(labels.begin, expand, {"start": begin})))
+    return tuple(depth_texts)
 
 
 def _instruction(direction: Direction, labels: Labels, expand: Expand) -> str:

@@ -120,8 +120,10 @@ class NarratiumAssembly:
         place = last_message(entries)
         takes_input = self._material.type in ("normal", "swipe", "regenerate")
         if place is None or not takes_input or self._visible[-1].role != "user":
-            wishes = [one for one in entries[(-1 if place is None else place) + 1 :] if _is_instruction(one)]
-            return [one for one in entries if one not in wishes], None, wishes
+            wishes = [
+                entry for entry in entries[(-1 if place is None else place) + 1 :] if _is_instruction(entry)
+            ]
+            return [entry for entry in entries if entry not in wishes], None, wishes
         return entries[:place], self._visible[-1], entries[place + 1 :]
 
     def _said(self, message: HistoryMessage | None) -> str:
@@ -214,7 +216,7 @@ class NarratiumAssembly:
 
 
 def _joined(entries: Iterable[Entry]) -> str:
-    return "\n".join(one.content for one in entries if isinstance(one, Injection))
+    return "\n".join(entry.content for entry in entries if isinstance(entry, Injection))
 
 
 def _is_instruction(entry: Entry) -> bool:

@@ -32,8 +32,8 @@ def memory(rankers: Callable[[], Sequence[Ranker]] = tuple) -> Node[Draft, Draft
             return draft
         texts = _last_texts(draft)
         rankings = []
-        for one in rankers():
-            rankings.append((one.name, await one.rank(turn.memory, texts)))
+        for ranker in rankers():
+            rankings.append((ranker.name, await ranker.rank(turn.memory, texts)))
         selection = await asyncio.to_thread(_selected, turn, texts, rankings)
         return _with(draft, selection, context)
 
@@ -42,7 +42,7 @@ def memory(rankers: Callable[[], Sequence[Ranker]] = tuple) -> Node[Draft, Draft
 
 def _last_texts(draft: Draft) -> list[str]:
     """The last messages, in which keywords are looked for."""
-    said = [one.content for one in draft.material.history if not one.hidden]
+    said = [message.content for message in draft.material.history if not message.hidden]
     return said[-draft.request.turn.settings.memory_scan_depth :]
 
 
@@ -55,19 +55,19 @@ def _selected(
     ranked = [("keywords", by_keywords(story.prepared.place, called)), *rankings]
     speaker = (turn.character.name, turn.character.id, turn.card.nickname)
     budget = window_of(turn) * turn.settings.memory_share // 100
-    return select(story, budget, speaker=[one for one in speaker if one], rankings=ranked, reasons=called)
+    return select(story, budget, speaker=[name for name in speaker if name], rankings=ranked, reasons=called)
 
 
 def _with(draft: Draft, selection: Selection, context: TurnContext) -> Draft:
     turn, material = draft.request.turn, draft.material
-    offered = [one.id for one in turn.history]
+    offered = [message.id for message in turn.history]
     replaced = selection.story.replaced((*turn.above, *offered), selection.longest)
-    above = sum(one in replaced for one in turn.above)
+    above = sum(message_id in replaced for message_id in turn.above)
     told = replaced | _told_events(selection)
     kept = [
-        replace(one, event="") if one.event and one.id in told else one
-        for one in material.history
-        if not one.id or one.id not in replaced or one.id == turn.reply_id
+        replace(message, event="") if message.event and message.id in told else message
+        for message in material.history
+        if not message.id or message.id not in replaced or message.id == turn.reply_id
     ]
     events = [
         event
@@ -110,9 +110,9 @@ def _placed(draft: Draft) -> frozenset[str]:
     texts = [turn.card.system_prompt, turn.card.post_history_instructions]
     if draft.template is None:
         prompts = (turn.preset.prompt(name) for name, enabled in turn.preset.order if enabled)
-        texts += [one.content for one in prompts if one is not None and one.runs_on(turn.kind)]
+        texts += [prompt.content for prompt in prompts if prompt is not None and prompt.runs_on(turn.kind)]
     else:
         system = draft.template.sysprompt
         texts += [draft.template.context.story_string]
         texts += [system.content, system.post_history] if system is not None else []
-    return frozenset(found.lower() for text in texts for found in _MACRO.findall(text))
+    return frozenset(macro.lower() for text in texts for macro in _MACRO.findall(text))

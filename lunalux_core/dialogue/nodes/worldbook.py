@@ -1,4 +1,4 @@
-"""worldbook: which entries speak up, and with them the finished prompt.
+"""worldbook: which entries fire, and with them the finished prompt.
 
 The worldbook is scanned before the history is cut to its budget, since its texts are mandatory and the
 history takes what is left.
@@ -149,7 +149,7 @@ def _chat(
 
 
 def _remembering(context: MacroContext, draft: Draft) -> MacroContext:
-    """The context in which {{memory}} and {{summary}} are known; what they give is read by nobody."""
+    """The context in which {{memory}} and {{summary}} are known; no macros are expanded in what they give."""
     memory = draft.material.memory
     own = {"memory": memory.whole, "summary": memory.story}
     return replace(context, extra={**context.extra, **own})
@@ -237,9 +237,9 @@ def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace:
 def _scanned(turn: TurnInput, expand: Callable[[str], str], memory: MemoryTexts) -> tuple[str, ...]:
     """Texts beside the messages that keys are sought in: the note, where it is due, and the memories."""
     note = note_of(turn)
-    found = (expand(note.prompt),) if note is not None and note.scan and note.prompt else ()
+    texts = (expand(note.prompt),) if note is not None and note.scan and note.prompt else ()
     remembered = memory.whole if turn.settings.memory_scan else ""
-    return (*found, remembered) if remembered else found
+    return (*texts, remembered) if remembered else texts
 
 
 def worldbook_settings(turn: TurnInput) -> WorldbookSettings:

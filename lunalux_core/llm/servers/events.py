@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lunalux_core.llm.model import Finish, Usage
+from lunalux_core.llm.model import Finish, Progress, Usage
 
 Kind = Literal["text", "thinking"]
 
@@ -76,6 +76,7 @@ class Said:
     timed: bool = False
     refusal: object = None
     blocked: str = ""
+    progress: Progress | None = None
 
 
 def finish_of(word: str) -> Finish:
@@ -119,6 +120,7 @@ def _read(said: Said, event: dict[str, Any], depth: int) -> None:
     said.timed = isinstance(timings, dict) and "prompt_n" in timings
     if usage := read_usage(event):
         said.usage = usage
+    said.progress = read_progress(event) or said.progress
     feedback = event.get("promptFeedback")
     if isinstance(feedback, dict) and feedback.get("blockReason"):
         said.blocked = f"the prompt, {feedback['blockReason']}"
@@ -129,7 +131,9 @@ def _read(said: Said, event: dict[str, Any], depth: int) -> None:
 
 def _choice(said: Said, event: dict[str, Any], choices: list[Any]) -> None:
     choice = next(
-        (choice for choice in choices if isinstance(choice, dict) and not choice.get("index")), None
+        # Several choices were not asked for; of those that come all the same, only the first is the reply.
+        (choice for choice in choices if isinstance(choice, dict) and not choice.get("index")),
+        None,
     )
     if choice is None:
         return
@@ -177,6 +181,7 @@ def _parts(parts: list[tuple[Kind, str]], message: object) -> None:
                 parts.append(("thinking" if thinks else "text", text))
     elif text := _text(content):
         parts.append(("text", text))
+    # The model's own words of refusal: they are the reply, and no error of the server.
     if not content and isinstance(refusal := message.get("refusal"), str) and refusal:
         parts.append(("text", refusal))
 
@@ -323,6 +328,15 @@ def _means_error(error: object) -> bool:
 
 def _bad_code(code: object) -> bool:
     return str("" if code is None else code).strip().lower() not in _GOOD_CODES
+
+
+def read_progress(event: Mapping[str, Any]) -> Progress | None:
+    """How much of the prompt llama.cpp says it has read."""
+    told = event.get("prompt_progress")
+    total = _count(told, "total") if isinstance(told, dict) else 0
+    return (
+        Progress(min(_count(told, "processed"), total), total) if isinstance(told, dict) and total else None
+    )
 
 
 def read_usage(event: Mapping[str, Any]) -> Usage | None:

@@ -65,18 +65,18 @@ class ServerFacts:
     @classmethod
     def from_json(cls, value: object) -> ServerFacts:
         """What `as_json` made; anything else is known of nothing."""
-        found: Mapping[str, Any] = value if isinstance(value, dict) else {}
+        fields: Mapping[str, Any] = value if isinstance(value, dict) else {}
         return cls(
-            next((kind for kind in KINDS if kind == found.get("kind")), "generic"),
-            _text(found.get("title")),
-            whole(found.get("window")),
-            whole(found.get("limit")),
-            _text(found.get("loaded")),
-            _text(found.get("template")),
-            _texts(found.get("modalities")),
-            found.get("counts") is True,
-            found.get("loads") is True,
-            _texts(found["taken"]) if isinstance(found.get("taken"), list) else None,
+            next((kind for kind in KINDS if kind == fields.get("kind")), "generic"),
+            _text(fields.get("title")),
+            whole(fields.get("window")),
+            whole(fields.get("limit")),
+            _text(fields.get("loaded")),
+            _text(fields.get("template")),
+            _texts(fields.get("modalities")),
+            fields.get("counts") is True,
+            fields.get("loads") is True,
+            _texts(fields["taken"]) if isinstance(fields.get("taken"), list) else None,
         )
 
 
@@ -94,4 +94,4 @@ def _text(value: object) -> str:
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, (list, tuple)) else ()
+    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, (list, tuple)) else ()

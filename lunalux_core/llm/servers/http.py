@@ -88,7 +88,7 @@ async def stream_reply(pool: HttpPool, base_url: str, exchange: Exchange) -> Asy
         try:
             async with aclosing(_attempt(pool, base_url, exchange)) as deltas:
                 async for delta in deltas:
-                    begun = True
+                    begun = begun or delta.progress is None
                     yield delta
             return
         except _Amended as refused:
@@ -98,6 +98,7 @@ async def stream_reply(pool: HttpPool, base_url: str, exchange: Exchange) -> Asy
             continue
         except LunaluxError as error:
             wait = _wait_before(error, tries, pool.retry)
+            # What has been shown cannot be taken back: from the first token on, a fault ends the reply.
             if begun or wait is None:
                 raise
         tries += 1
@@ -150,9 +151,12 @@ def _wait_before(error: LunaluxError, tries: int, retry: Retry) -> float | None:
     """Seconds until the next attempt, None when there is none."""
     if error.code not in RETRIABLE or error.params.get("lasting") or tries >= retry.attempts:
         return None
+    # Spread by a fifth, so that programs which were refused together do not come back together.
     least = retry.base_delay * float(2**tries) * random.uniform(0.8, 1.2)
     seconds = error.params.get("seconds")
     if isinstance(seconds, (int, float)):
+        # A server that wants a longer wait than a person would sit through: the error is told at once, with
+        # its time.
         return max(float(seconds), least) if seconds <= retry.max_wait else None
     return least
 
@@ -167,6 +171,7 @@ async def _attempt(pool: HttpPool, base_url: str, exchange: Exchange) -> AsyncGe
         async with aclosing(read_reply(response, exchange.decoder(), waits)) as deltas:
             async for delta in deltas:
                 if not proved:
+                    # At the first delta and not at the status: some servers refuse within a 200.
                     proved = True
                     exchange.proved()
                 yield delta
@@ -185,6 +190,7 @@ async def _sent(
     for _ in range(MOST_REDIRECTS):
         try:
             request = client.build_request("POST", url, headers=_typed(call.headers), content=content)
+            # The client has no read timeout of its own: the wait for the head of the answer ends here.
             async with asyncio.timeout(waits.first_token):
                 response = await client.send(request, stream=True)
         except TimeoutError:
@@ -192,6 +198,7 @@ async def _sent(
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise await _connection_error(pool, base_url, failures, error) from None
         target = redirected(response)
+        # Other redirects turn a POST into a GET, and another origin must not get the key.
         if not target or response.status_code not in {307, 308} or not same_origin(url, target):
             return response
         await response.aclose()
@@ -239,6 +246,7 @@ def _refusal(failures: Failures, response: httpx.Response, body: bytes) -> Lunal
     status = response.status_code
     if target := redirected(response):
         return failures.redirected(target)
+    # Neither an answer nor a refusal, for example a redirect without an address.
     if status < 400:
         return failures.bad_answer(f"HTTP status {status}")
     return failures.refusal(read_report(body, status, response.headers))

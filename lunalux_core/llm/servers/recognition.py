@@ -64,15 +64,17 @@ async def _local(asker: Asker) -> ServerFacts | None:
         "api/version",
     )
     *answers, listed = await asyncio.gather(*(asker.get(path) for path in paths), asker.api("models"))
-    if all(one is SILENT for one in (*answers, listed)):
+    if all(answer is SILENT for answer in (*answers, listed)):
         return None
-    kobold, props, studio, tabby, textgen, ollama = (one if isinstance(one, dict) else {} for one in answers)
+    kobold, props, studio, tabby, textgen, ollama = (
+        answer if isinstance(answer, dict) else {} for answer in answers
+    )
     row = _row(listed, asker.model)
     if "kobold" in str(kobold.get("result", "")).lower():
         return await _koboldcpp(asker, props)
     if isinstance(props.get("default_generation_settings"), dict):
         return await _llamacpp(asker, props, listed, row)
-    if isinstance(rows := studio.get("data"), list) and any("state" in one for one in _dicts(rows)):
+    if isinstance(rows := studio.get("data"), list) and any("state" in row for row in _dicts(rows)):
         return _lmstudio(asker.model, rows)
     if isinstance(parameters := tabby.get("parameters"), dict) and "max_seq_len" in parameters:
         return _tabby(tabby, parameters)
@@ -100,8 +102,8 @@ async def _llamacpp(
         status = row.get("status")
         if not isinstance(status, dict) or status.get("value") != "loaded":
             return ServerFacts("llamacpp", counts=True, loads=True)
-        found = await asker.get(f"props?model={quote(asker.model, safe='')}")
-        props = found if isinstance(found, dict) else {}
+        answer = await asker.get(f"props?model={quote(asker.model, safe='')}")
+        props = answer if isinstance(answer, dict) else {}
     settings = props.get("default_generation_settings")
     meta = row.get("meta") or _first(listed).get("meta")
     window = whole(settings.get("n_ctx")) if isinstance(settings, dict) else None
@@ -138,13 +140,13 @@ async def _koboldcpp(asker: Asker, props: Mapping[str, Any]) -> ServerFacts:
 
 
 def _lmstudio(model: str, rows: object) -> ServerFacts:
-    row = next((one for one in _dicts(rows) if one.get("id") == model), {})
+    row = next((row for row in _dicts(rows) if row.get("id") == model), {})
     held = row.get("state") == "loaded"
     window = whole(row.get("loaded_context_length")) if held else None
     return ServerFacts(
         title="LM Studio",
         window=window or whole(row.get("max_context_length")),
-        loaded=next((_line(one.get("id")) for one in _dicts(rows) if one.get("state") == "loaded"), ""),
+        loaded=next((_line(row.get("id")) for row in _dicts(rows) if row.get("state") == "loaded"), ""),
         modalities=("vision",) if row.get("type") == "vlm" else (),
         loads=True,
     )
@@ -164,11 +166,11 @@ def _tabby(card: Mapping[str, Any], parameters: Mapping[str, Any]) -> ServerFact
 
 async def _textgen(asker: Asker, info: Mapping[str, Any]) -> ServerFacts:
     props = info.get("props")
-    known: Mapping[str, Any] = props if isinstance(props, dict) else info
+    facts: Mapping[str, Any] = props if isinstance(props, dict) else info
     names = ("n_ctx", "ctx_size", "max_seq_len", "truncation_length")
     return ServerFacts(
         "textgen",
-        window=next((tokens for name in names if (tokens := whole(known.get(name)))), None),
+        window=next((tokens for name in names if (tokens := whole(facts.get(name)))), None),
         loaded=_line(info.get("model_name")),
         counts=True,
         loads=True,
@@ -184,7 +186,7 @@ async def _ollama(asker: Asker) -> ServerFacts | None:
         return None
     rows = _dicts(running.get("models")) if isinstance(running, dict) else []
     names = {asker.model, f"{asker.model}:latest"}
-    row = next((one for one in rows if names & {one.get("name"), one.get("model")}), {})
+    row = next((row for row in rows if names & {row.get("name"), row.get("model")}), {})
     card = shown if isinstance(shown, dict) else {}
     info = card.get("model_info")
     most = (
@@ -217,7 +219,7 @@ async def _openrouter(asker: Asker) -> ServerFacts | None:
         "openrouter",
         window=min(window, served) if window and served else window or served,
         modalities=("vision",) if isinstance(inputs, list) and "image" in inputs else (),
-        taken=tuple(one for one in taken if isinstance(one, str)) if isinstance(taken, list) else None,
+        taken=tuple(name for name in taken if isinstance(name, str)) if isinstance(taken, list) else None,
     )
 
 
@@ -238,7 +240,9 @@ async def _gemini(asker: Asker) -> ServerFacts | None:
 
 async def _mistral(asker: Asker) -> ServerFacts | None:
     row = _row(await asker.api("models"), asker.model)
-    return ServerFacts("mistral", window=next((n for one in _WINDOWS if (n := whole(row.get(one)))), None))
+    return ServerFacts(
+        "mistral", window=next((n for field in _WINDOWS if (n := whole(row.get(field)))), None)
+    )
 
 
 _ALONE: Mapping[ServerKind, Callable[[Asker], Awaitable[ServerFacts | None]]] = {
@@ -265,7 +269,7 @@ def _rows(listed: object) -> list[dict[str, Any]]:
 def _row(listed: object, model: str) -> dict[str, Any]:
     """The row of a model; of a list of one that one, since servers with one model take any name for it."""
     rows = _rows(listed)
-    named = (one for one in rows if model in (one.get("id"), one.get("name")))
+    named = (row for row in rows if model in (row.get("id"), row.get("name")))
     return next(named, rows[0] if len(rows) == 1 else {})
 
 

@@ -155,6 +155,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     if re.fullmatch(r"\d{1,6}(\.\d+)?", value):
         return float(value)
     try:
+        # Measured by the server's own clock, which need not agree with ours.
         moment = parsedate_to_datetime(value)
         sent = parsedate_to_datetime(headers.get("date", ""))
         return max(0.0, (moment - sent).total_seconds())

@@ -19,8 +19,8 @@ _N = r"(?P<window>\d[\d,]{1,12})"
 _P = r"(?P<prompt>\d[\d,]{0,12})"
 _IN = r"(?:messages|prompt|text|input)"
 _SENTENCES = tuple(
-    re.compile(one, re.I | re.S)
-    for one in (
+    re.compile(pattern, re.I | re.S)
+    for pattern in (
         # vLLM, which counts the prompt and the reply apart
         rf"maximum context length is {_N}.{{0,60}}request has {_P} input tokens",
         rf"maximum context length (?:is|of) {_N}.{{0,160}}?\({_P} (?:in|of|from) (?:the )?{_IN}",
@@ -77,12 +77,12 @@ def named_window(message: str, fields: Mapping[str, object]) -> NamedWindow:
     if window:
         return NamedWindow(window, prompt)
     text = message[:4000]
-    for one in _SENTENCES:
-        found = one.search(text)
-        if found is None:
+    for sentence in _SENTENCES:
+        match = sentence.search(text)
+        if match is None:
             continue
-        window = whole(found["window"].replace(",", ""))
-        said = found.groupdict().get("prompt")
+        window = whole(match["window"].replace(",", ""))
+        said = match.groupdict().get("prompt")
         if window and window >= LEAST_WINDOW:
             return NamedWindow(window, whole(said.replace(",", "")) if said else None)
     return NOT_NAMED

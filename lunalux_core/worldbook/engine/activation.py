@@ -1,4 +1,4 @@
-"""The way into the worldbook engine: everything that takes part is brought together for one scan."""
+"""The entry point of the worldbook engine: runs one scan over books, chat and settings."""
 
 from __future__ import annotations
 
@@ -41,23 +41,25 @@ def activate(
         timed: effects of this branch; the new ones are in the result.
         explain: give a reason for every entry that stays away, not only for those that came near.
     """
-    found = candidates(books, settings)
+    entries = candidates(books, settings)
     length = len(chat) if context.chat_length is None else context.chat_length
-    effects = TimedEffects(timed, found, length)
+    effects = TimedEffects(timed, entries, length)
     replies = context.replies
     if replies is None:
         replies = sum(not message.is_user for message in chat)
     scan = Scan(
-        found,
+        entries,
         Buffer(chat, settings, context),
         Screening(context, effects, settings.recursive, replies),
         Admission(tools, budget_of(settings, context.max_context), _caps(books)),
         settings,
         tools,
     )
+    # These fire without a key, so the index of keys would never name them.
     if forced := context.forced | effects.sticky:
-        scan.index.always |= {candidate.place for candidate in found if candidate.identity in forced}
+        scan.index.always |= {candidate.place for candidate in entries if candidate.identity in forced}
     scan.run()
+    # A preview must not begin effects: it is not part of the story.
     if not context.dry:
         effects.start(fired.taken.candidate for fired in scan.fired.values())
     return place(

@@ -1,4 +1,4 @@
-"""Who of those taken in a pass gets in: probability, macros and budget, in this order.
+"""Which of the entries taken in a pass are admitted: by probability, macros and budget, in this order.
 
 See docs/spec/formats.md: Activation.
 """
@@ -15,7 +15,7 @@ from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A candidate that is taken in a pass, and what spoke for it."""
+    """A candidate that is taken in a pass, and why."""
 
     candidate: Candidate
     reason: str
@@ -24,7 +24,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """An entry that got in, with its expanded text."""
+    """An entry that was admitted, with its expanded text."""
 
     taken: Taken
     content: str
@@ -35,9 +35,9 @@ class Fired:
 
 @dataclass(slots=True)
 class Outcome:
-    """Of one pass: who got in, and what every entry would say that did not fail its roll.
+    """Of one pass: the entries admitted, and the texts of all that did not fail their roll.
 
-    Entries that only the budget kept out still count for recursion, as in SillyTavern.
+    Entries that only the budget excluded still count for recursion, as in SillyTavern.
     """
 
     fired: list[Fired] = field(default_factory=list)
@@ -47,12 +47,13 @@ class Outcome:
 
 def budget_of(settings: WorldbookSettings, max_context: int) -> int:
     """Tokens for all entries."""
+    # Rounded as JavaScript does (half up); Python's `round` would give another budget at .5. Never 0.
     share = math.floor(settings.budget * max_context / 100 + 0.5) or 1
     return min(share, settings.budget_cap) if settings.budget_cap > 0 else share
 
 
 class Admission:
-    """Keeps the budget through all passes of one scan.
+    """Tracks the budget through all passes of one scan.
 
     Args:
         caps: token budgets of single books, by the book's name.
@@ -67,7 +68,7 @@ class Admission:
     def decide(
         self, taken: Sequence[Taken], number: int, spent: int, is_sticky: Callable[[Candidate], bool]
     ) -> Outcome:
-        """Let in those of one pass, in their order.
+        """Admit the entries of one pass, in their order.
 
         Args:
             number: of the pass.
@@ -77,12 +78,15 @@ class Admission:
         account = _Account(self._tools.count_tokens, spent)
         for admitted in taken:
             candidate, entry = admitted.candidate, admitted.candidate.entry
+            # Neither rolled nor expanded any more, as in SillyTavern: a roll more would shift all others.
             if self.overflowed and not entry.ignore_budget:
                 outcome.said.append((candidate, entry.content))
                 outcome.refused[candidate.place] = "budget"
                 continue
             roll = None
             if entry.use_probability and entry.probability != 100 and not is_sticky(candidate):
+                # Rolled after the group was decided, so a member that fails here leaves its group empty for
+                # this pass.
                 roll = self._tools.random() * 100
                 if not roll <= entry.probability:
                     outcome.refused[candidate.place] = "probability"
@@ -121,6 +125,7 @@ class _Account:
         """Add a text; whether the whole is now as large as the budget."""
         self._parts.append(text)
         self._at_most += self._count(text)
+        # Counted apart, the parts come to at least as much as the whole; so most texts need no second count.
         if self._spent + self._at_most < budget:
             return False
         whole = "".join(self._parts)

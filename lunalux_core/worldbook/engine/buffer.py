@@ -72,6 +72,7 @@ class Buffer:
     def haystack(self, entry: Entry, with_recursion: bool) -> Haystack:
         """What this entry looks at. A depth of 0 or less hides everything, recursion text too."""
         depth = self.depth if entry.scan_depth is None else entry.scan_depth
+        # All depths beyond the chat see the same: one haystack for them.
         depth = min(depth, len(self.lines)) if depth > 0 else -1
         extra = (
             entry.match_persona_description,
@@ -90,12 +91,13 @@ class Buffer:
     def _text(self, depth: int, extra: _Extra, recursion: int) -> str:
         if depth < 0:
             return ""
+        # The order of the parts is SillyTavern's: a pattern over the border of two of them could tell.
         extras = [text for text, on in zip(self._extras, extra, strict=True) if on and text]
         parts = [JOINER.join(self.lines[:depth]), *extras, *self._injections, *self.recursion[:recursion]]
         return START + JOINER.join(parts)
 
     def newest(self, count: int) -> Haystack:
-        """So many messages and nothing else."""
+        """The newest `count` messages and nothing else."""
         haystack = self._newest.get(count)
         if haystack is None:
             text = START + JOINER.join(self.lines[:count]) if count > 0 else ""

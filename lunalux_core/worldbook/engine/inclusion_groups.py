@@ -1,7 +1,7 @@
 """Inclusion groups.
 
 Two defects of SillyTavern are not repeated: an activated entry of several groups closes each of them, and
-an entry that loses in several groups leaves once, taking nobody along.
+an entry that loses in several groups is removed once, and no other entry with it.
 
 See docs/spec/formats.md: Inclusion groups.
 """
@@ -25,7 +25,7 @@ def losers(
     score: Callable[[Candidate], int],
     random: Callable[[], float],
 ) -> dict[int, str]:
-    """Who of this pass's entries leaves, by place, and why.
+    """Which of this pass's entries are removed, by place, and why.
 
     Every group is decided for itself: an entry that has lost one may still win another.
 
@@ -43,6 +43,8 @@ def losers(
         for member in members:
             lost.setdefault(member.place, reason)
 
+    # Groups are decided in the order of a JavaScript object's members (whole numbers first), since each
+    # winner takes a number of the dice.
     in_order = javascript_order(grouped.items())
     has_sticky = {name: any(map(sticky, members)) for name, members in in_order}
     for name, members in in_order:
@@ -52,6 +54,8 @@ def losers(
             beaten = _beaten(members, scoring, score)
             leave(beaten, "group_score")
             gone = {member.place for member in beaten}
+            # In place: the lists are shared with `grouped`, and the second round must not see who was
+            # beaten.
             members[:] = [member for member in members if member.place not in gone]
     for name, members in in_order:
         if has_sticky[name]:
@@ -85,6 +89,8 @@ def _winner(members: Members, random: Callable[[], float]) -> Candidate:
     reached: float = 0
     for member in members:
         reached += member.entry.group_weight
+        # `<=`, as in SillyTavern: a roll of exactly 0 goes to the first member even if it weighs nothing.
         if roll <= reached:
             return member
+    # Reached only where the sum was rounded.
     return members[-1]

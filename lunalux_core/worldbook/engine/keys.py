@@ -87,6 +87,8 @@ class Key:
                 self.right and end < len(text) and _is_word(text[end])
             ):
                 return True
+            # One letter on, not behind the hit: a bordered key may begin inside of a hit that was not
+            # bordered.
             at = text.find(needle, at + 1)
         return False
 
@@ -121,6 +123,7 @@ class Matcher:
 
     def key(self, key: str, entry: Entry) -> Key | None:
         """The key made ready, None for an empty one."""
+        # Most keys hold no macro; looking for one is far cheaper than expanding.
         if _MAY_HOLD_MACROS.search(key) is not None:
             expanded = self._expanded.get(key)
             if expanded is None:
@@ -153,14 +156,15 @@ class Matcher:
     def _by_pattern(self, key: Key, hay: Haystack) -> bool:
         assert key.pattern is not None
         answer = self._tools.match_regex(key.pattern.source, key.pattern.flags, hay.text)
+        # None: the pattern is invalid, and then its text is a key like any other.
         return key.plainly_in(hay) if answer is None else answer
 
     def first(self, entry: Entry, hay: Haystack) -> str | None:
-        """The primary key that speaks for an entry."""
+        """The first primary key of an entry that matches."""
         return next((key for key in entry.keys if self.matches(key, entry, hay)), None)
 
     def seconded(self, entry: Entry, hay: Haystack) -> bool:
-        """Whether the secondary keys agree."""
+        """Whether the secondary keys, combined by the entry's logic, allow the entry."""
         if not entry.selective or not entry.secondary_keys:
             return True
         hits = (self.matches(key, entry, hay) for key in entry.secondary_keys)
@@ -172,7 +176,7 @@ class Matcher:
         return False
 
     def score(self, entry: Entry, hay: Haystack) -> int:
-        """How strongly an entry is called for, in groups with scoring."""
+        """How many keys of an entry match, for groups with scoring."""
         primary = sum(self.matches(key, entry, hay) for key in entry.keys)
         if not entry.keys or entry.selective_logic not in (AND_ANY, AND_ALL):
             return primary
@@ -190,6 +194,7 @@ def _made_ready(key: str, sensitive: bool, whole: str) -> Key:
     text = key.strip(JS_BLANKS)
     needle = text if sensitive else text.lower()
     pattern = parse_slashed(text) if text.startswith("/") else None
+    # Keys of several words are looked for as they stand, as in SillyTavern.
     if whole == "false" or not needle or _BLANK.search(needle):
         return Key(needle, sensitive, False, False, False, pattern)
     by_script = whole == "auto"

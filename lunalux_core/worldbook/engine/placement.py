@@ -28,6 +28,8 @@ def place(
     fired: Sequence[Fired], skipped: tuple[Skipped, ...], tools: Tools, *, overflowed: bool, timed: TimedState
 ) -> Activation:
     """Put every text into its bucket: rising by `order`, entries of one order the last taken first."""
+    # Sorted falling and then reversed, not sorted rising: entries of one order must come out in reverse of
+    # how they fired.
     falling = sorted(fired, key=lambda entry: -entry.taken.candidate.entry.order)
     activated = {id(entry): _activated(entry, tools) for entry in falling}
     rising = [activated[id(entry)] for entry in reversed(falling)]

@@ -52,10 +52,12 @@ class Scan:
         self._activated_text = ""
 
     def run(self) -> None:
-        """Pass after pass until nothing calls for another."""
+        """Run passes until none is needed any more."""
         deepest = max((candidate.entry.scan_depth or 0 for candidate in self.candidates), default=0)
         start = self._buffer.everything(max(deepest, self._settings.depth))
         self._hope(self.index.always | self.index.look(start))
+        # Levels of delayed recursion open one by one, each when nothing else calls for another pass; the
+        # lowest counts from the first recursion on.
         levels = sorted({candidate.entry.delay_until_recursion for candidate in self.candidates} - {0})
         self._screening.level = levels.pop(0) if levels else 0
         state: State | None = State.INITIAL
@@ -72,16 +74,18 @@ class Scan:
                 self._remember(triggers)
 
     def _hope(self, places: Iterable[int]) -> None:
-        """Ask these from now on, unless they are decided already."""
+        """Consider these from the next pass on, unless they are decided already."""
         self._hopeful.update(at for at in places if at not in self.fired and at not in self._failed)
 
     def _following(self, state: State, triggered: bool) -> State | None:
         """What kind of pass comes next, levels of delay aside."""
+        # As in SillyTavern: what does not fit the budget ends the recursion, also for entries outside of it.
         if self.admission.overflowed:
             return None
         settings, buffer = self._settings, self._buffer
         if settings.recursive and (triggered or (state is State.MIN_ACTIVATIONS and buffer.recursion)):
             return State.RECURSION
+        # A limit of recursion switches minimum activations off, as in SillyTavern.
         if len(self.fired) >= settings.min_activations or settings.max_recursion_steps:
             return None
         furthest = settings.min_activations_depth_max
@@ -100,11 +104,13 @@ class Scan:
 
     def _pass(self, state: State, number: int) -> Outcome:
         self._matcher.new_pass()
+        # In the order of consideration, which decides who gets the budget: sets have no order.
         waiting = sorted(self._hopeful)
         self._prepare_patterns(waiting, state)
         taken = [
             admitted for at in waiting if (admitted := self._consider(self.candidates[at], state)) is not None
         ]
+        # Sticky entries first, the others as they came: the sort is stable.
         taken.sort(key=lambda admitted: not self._screening.is_sticky(admitted.candidate))
         lost = losers(
             [admitted.candidate for admitted in taken],
@@ -117,14 +123,17 @@ class Scan:
             random=self._tools.random,
         )
         staying = [admitted for admitted in taken if admitted.candidate.place not in lost]
+        # Texts of former passes count against the budget as one text, the newest pass first.
         spent = self._tools.count_tokens(self._activated_text) if self._activated_text else 0
         outcome = self.admission.decide(staying, number, spent, self._screening.is_sticky)
         self._against |= lost | outcome.refused
+        # A failed roll is final: no later pass rolls again for the same entry.
         self._failed |= {at for at, reason in outcome.refused.items() if reason == "probability"}
         self._hopeful -= self._failed
         for fired in outcome.fired:
             self.fired[fired.taken.candidate.place] = fired
             self._hopeful.discard(fired.taken.candidate.place)
+            # From the next pass on nobody else of these groups gets in, sticky entries aside.
             self._closed.update(fired.taken.candidate.entry.groups)
         return outcome
 
@@ -153,7 +162,7 @@ class Scan:
         return None
 
     def _keys_against(self, candidate: Candidate, hay: Haystack) -> str:
-        """Whether other keys speak against an entry whose primary key was found."""
+        """Whether other keys exclude an entry whose primary key was found; the reason, "" if none."""
         entry, decorations = candidate.entry, candidate.decorations
         if not self._matcher.seconded(entry, hay):
             return "secondary_keys"
@@ -172,6 +181,7 @@ class Scan:
     def _prepare_patterns(self, waiting: Sequence[int], state: State) -> None:
         """Run the patterns of this pass together, where the matcher can."""
         match = self._tools.match_regex
+        # A plain function matches one pattern at a time; there is nothing to prepare.
         if not isinstance(match, RegexMatcher):
             return
         patterns_of: dict[str, list[tuple[str, str]]] = {}

@@ -52,9 +52,10 @@ class TimedEffects:
     def _check(
         self, store: Effects, active: set[Identity], entries: Mapping[str, Candidate], kind: str
     ) -> None:
-        """End what is over, drop what a swipe or an edit made void, and note what is in force."""
+        """End effects that are over, drop those that a swipe or edit made invalid, note those in force."""
         for name, effect in list(store.items()):
             start, end = _whole(effect.get("start")), _whole(effect.get("end"))
+            # The chat is no longer than when it began: the message that began it was swiped or deleted.
             if self._length <= start and not effect.get("protected"):
                 del store[name]
                 continue
@@ -63,12 +64,15 @@ class TimedEffects:
                 if self._length >= end:  # its book is not active now; it may be again before the end
                     del store[name]
                 continue
+            # An edited entry is another one.
             if effect.get("hash") != fingerprint(candidate.entry) or getattr(candidate.entry, kind) <= 0:
                 del store[name]
             elif self._length < end:
                 active.add(candidate.identity)
             else:
                 del store[name]
+                # The cooldown follows the sticky time. It begins at this length of chat, so it must be
+                # protected from the check above, which would take it for one that a swipe made void.
                 if kind == "sticky" and candidate.entry.cooldown > 0:
                     self._cooldown[name] = self._effect(
                         candidate.entry, candidate.entry.cooldown, protected=True

@@ -1,0 +1,244 @@
+"""Directing a story: say how a reply is to be, have one rewritten, write as somebody, ask for several."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from lunalux_tui.chat.view import Asker, TurnStarter
+from lunalux_tui.i18n import t
+
+if TYPE_CHECKING:
+    from lunalux_core.dialogue.direction import Direction, Voice
+    from lunalux_core.dialogue.turn import TurnOptions
+    from lunalux_core.library.conversations import Message
+    from lunalux_core.runtime import Runtime
+    from lunalux_tui.chat.opener import Opener
+
+MOST_REPLIES = 9
+"""Versions that can be asked for at once."""
+
+
+class DirectingView(Asker, TurnStarter, Protocol):
+    """What these actions ask of the screen."""
+
+    def typed(self) -> str:
+        """What stands in the prompt."""
+
+    def take_typed(self, text: str) -> None:
+        """Empty the prompt of a text that is stored."""
+
+    def target(self) -> Message | None:
+        """The message an action means: the chosen one, or the last one."""
+
+    def say_directed(self, text: str, direction: Direction, *, replies: int = 1) -> None:
+        """Send the person's words with what they say about the reply."""
+
+
+class DirectingActions:
+    """Actions that tell the model, or the story, something beside the person's own words."""
+
+    def __init__(self, runtime: Runtime, opener: Opener, view: DirectingView) -> None:
+        self._runtime = runtime
+        self._opener = opener
+        self._open = opener.chat
+        self._view = view
+        self._last = ""
+
+    @property
+    def _place(self) -> str:
+        """Id of the conversation, "" where there is none or a reply is coming."""
+        conversation = self._open.conversation
+        return conversation.id if conversation is not None and not self._view.busy else ""
+
+    # -- how a reply is to be ----------------------------------------------------------------------
+
+    async def instruct(self) -> None:
+        """Ask for an instruction, and for a reply that follows it: to what stands in the prompt, else a new
+        version of the last reply."""
+        from lunalux_tui.parts.ask_dialog import AskDialog
+
+        if not self._place:
+            return
+        hint = t("directing.instruct.send" if self._view.typed().strip() else "directing.instruct.again")
+        dialog = AskDialog(t("directing.instruct.title"), value=self._last, hint=hint)
+        if wish := await self._view.ask(dialog):
+            self.follow(wish)
+
+    def repeat(self) -> None:
+        """Give the last instruction once more."""
+        if self._last:
+            self.follow(self._last)
+        else:
+            self._view.say(t("directing.none_yet"))
+
+    def follow(self, instruction: str, words: str | None = None) -> None:
+        """A reply that follows an instruction: to these words, else to what stands in the prompt, else in the
+        place of the last reply."""
+        from lunalux_core.dialogue.direction import Direction
+
+        if not self._place:
+            return
+        self._last = instruction
+        words = self._view.typed() if words is None else words
+        if words.strip():
+            self._view.say_directed(words, Direction(instruction))
+        else:
+            self._again(self._options(Direction(instruction)))
+
+    def _again(self, options: TurnOptions) -> None:
+        """Another version of the last reply, or a first one."""
+        chat, message = self._runtime.chat, self._view.target()
+        if message is not None and _is_reply(message) and not message.by_somebody:
+            self._view.start_turn(chat.regenerate(message.id, options, "swipe"))
+        else:
+            self._view.start_turn(chat.answer(self._place, options))
+
+    def _options(self, direction: Direction) -> TurnOptions:
+        return replace(self._open.turn_options(), direction=direction)
+
+    async def rewrite(self) -> None:
+        """Have a reply written again as an instruction says; the old one stays as a swipe."""
+        from lunalux_tui.parts.ask_dialog import AskDialog
+
+        message = self._view.target()
+        if not self._place or message is None:
+            return
+        if not _is_reply(message):
+            self._view.say(t("directing.rewrite.not_a_reply"), warn=True)
+            return
+        hint = t("directing.rewrite.hint")
+        if wish := await self._view.ask(AskDialog(t("directing.rewrite.title"), hint=hint)):
+            self._last = wish
+            self._view.start_turn(self._runtime.chat.rewrite(message.id, wish, self._open.turn_options()))
+
+    def expand(self) -> None:
+        """Write out what stands in the prompt; one undo there brings the outline back."""
+        from lunalux_core.dialogue.direction import Direction
+
+        if not self._place:
+            return
+        outline = self._view.typed().strip()
+        if not outline:
+            self._view.say(t("directing.outline_empty"))
+            return
+        events = self._runtime.chat.impersonate(self._place, self._options(Direction(outline=outline)))
+        self._view.start_turn(events, impersonate=True)
+
+    async def several(self) -> None:
+        """Ask for several replies at once, all of them swipes."""
+        from lunalux_core.dialogue.direction import Direction
+        from lunalux_tui.parts.pick_dialog import PickDialog
+        from lunalux_tui.parts.rows import Row
+
+        if not self._place:
+            return
+        rows = [
+            Row(str(number), t("directing.several.row", n=number)) for number in range(2, MOST_REPLIES + 1)
+        ]
+        answer = await self._view.ask(PickDialog(t("directing.several.title"), rows, current="3"))
+        if not answer or not self._place:
+            return
+        words = self._view.typed()
+        if words.strip():
+            self._view.say_directed(words, Direction(), replies=int(answer))
+        else:
+            self._again(replace(self._open.turn_options(), replies=int(answer)))
+
+    def answer(self) -> None:
+        """A reply to what stands last, without a new word."""
+        if self._place:
+            self._view.start_turn(self._runtime.chat.answer(self._place, self._open.turn_options()))
+
+    # -- whose words -------------------------------------------------------------------------------
+
+    async def store(self) -> None:
+        """Store what stands in the prompt; nobody answers."""
+        from lunalux_core.dialogue.direction import Voice
+
+        await self._store(Voice())
+
+    async def narrate(self) -> None:
+        """Store what stands in the prompt as a line of the narrator's."""
+        from lunalux_core.dialogue.direction import Voice
+
+        await self._store(Voice("narrator"))
+
+    async def speak_as(self) -> None:
+        """Store what stands in the prompt as a line of somebody's."""
+        from lunalux_core.dialogue.direction import Voice
+        from lunalux_tui.parts.ask_dialog import AskDialog
+
+        if not self._place or not self._has_words():
+            return
+        dialog = AskDialog(t("directing.as.title"), value=self._open.name, hint=t("directing.as.hint"))
+        if name := await self._view.ask(dialog):
+            await self._store(Voice("somebody", name))
+
+    def _has_words(self) -> bool:
+        if self._view.typed().strip():
+            return True
+        self._view.say(t("directing.write_first"))
+        return False
+
+    async def _store(self, voice: Voice) -> None:
+        if not self._place or not self._has_words():
+            return
+        typed = self._view.typed()
+        options = replace(self._open.turn_options(), voice=voice)
+        await self._runtime.chat.say(self._place, typed.strip(), options)
+        self._view.take_typed(typed)
+        await self._opener.reload(keep_place=False)
+
+    # -- what replies begin with, and are made with ------------------------------------------------
+
+    async def begin_with(self) -> None:
+        """What the replies of this chat begin with."""
+        from lunalux_core.dialogue.turn_input import reply_start
+        from lunalux_tui.chat.start_dialog import StartDialog
+
+        conversation = self._open.conversation
+        if conversation is None:
+            return
+        conversations = self._runtime.library.conversations
+        start = await self._view.ask(StartDialog(reply_start(await conversations.get(conversation.id))))
+        if start is None:
+            return
+        value = {"value": start.value, "show": start.show} if start.value.strip() else {}
+        await conversations.set(conversation.id, reply_start=value)
+        await self._opener.reload()
+        self._view.say(t("directing.start.kept" if value else "directing.start.gone"))
+
+    async def profiles(self) -> None:
+        """Which profile is in use where, and putting another one in use."""
+        from lunalux_core.library.profiles import NOBODY
+        from lunalux_tui.chat.profile_choice import places_of, profile_rows, row_of
+        from lunalux_tui.parts.pick_dialog import PickDialog
+
+        shelf = self._runtime.library.profiles
+        known = await shelf.list()
+        if not known:
+            self._view.say(t("profiles.none"))
+            return
+        places, uses = places_of(self._open), await shelf.uses()
+        names = {profile.id: profile.name for profile in known}
+        place_rows = [
+            row_of(key, place, names.get(uses.get(place.use, ""), "")) for key, place in places.items()
+        ]
+        key = await self._view.ask(PickDialog(t("profiles.title"), place_rows, hint=t("profiles.hint")))
+        if not key:
+            return
+        place = places[key]
+        used = uses.get(place.use, "")
+        rows = profile_rows(known, used)
+        chosen = await self._view.ask(PickDialog(place.title, rows, current=used or NOBODY, two_lines=True))
+        if chosen:
+            await shelf.use(place.use, "" if chosen == NOBODY else chosen)
+            await self._opener.reload()
+            name = names.get(chosen, t("profiles.nobody"))
+            self._view.say(t("profiles.used", name=name, place=place.title))
+
+
+def _is_reply(message: Message) -> bool:
+    """Whether a model made it, or a person wrote it in its place; greetings come from the card."""
+    return message.role == "assistant" and bool(message.parent_id)

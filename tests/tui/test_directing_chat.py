@@ -1,0 +1,146 @@
+"""Directing a story on screen: instructions, rewritten replies, lines of others, versions, profiles."""
+
+from __future__ import annotations
+
+import pytest
+from chat_world import Driven, open_app
+
+from lunalux_core.library.conversations import Message
+from lunalux_core.library.profiles import Profile, Use
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNALUX_PRACTICE_RATE", "0")
+
+
+def last(driven: Driven) -> Message:
+    return driven.chat.transcript.messages[-1]
+
+
+async def settled(driven: Driven, count: int) -> None:
+    """Wait for so many messages and nobody writing."""
+    await driven.until(lambda: len(driven.contents()) == count and not driven.chat.busy)
+
+
+async def recorded(driven: Driven) -> str:
+    """The newest prompt that was sent."""
+    records, place = driven.app.runtime.library.records, driven.chat.conversation
+    assert place is not None
+    newest, *_ = await records.list(place.id)
+    return str(await records.get(newest.number))
+
+
+async def test_an_instruction_among_the_words_is_sent_and_not_kept() -> None:
+    async with open_app() as driven:
+        await driven.say("Good evening ((be curt, {{char}}))")
+        assert driven.contents()[-2] == "Good evening"
+        assert "be curt" in await recorded(driven) and all("curt" not in one for one in driven.contents())
+        await driven.say("And?")
+        assert "be curt" not in await recorded(driven)
+
+
+async def test_an_instruction_alone_asks_for_a_reply() -> None:
+    async with open_app() as driven:
+        before = len(driven.contents())
+        await driven.write("((speak of the sea))")
+        await driven.press("enter")
+        await settled(driven, before + 1)
+        assert last(driven).role == "assistant" and driven.chat.prompt.text == ""
+        assert "speak of the sea" in await recorded(driven)
+
+
+async def test_a_key_asks_for_the_instruction_and_it_can_be_repeated() -> None:
+    async with open_app() as driven:
+        await driven.say("Good evening")
+        count = len(driven.contents())
+        await driven.press("alt+d", *"shorter", "enter")
+        await driven.until(lambda: last(driven).swipes == 2 and not driven.chat.busy)
+        assert "shorter" in await recorded(driven)
+        await driven.chat.run_action("repeat_instruction")
+        await driven.until(lambda: last(driven).swipes == 3 and not driven.chat.busy)
+        assert "shorter" in await recorded(driven) and len(driven.contents()) == count
+
+
+async def test_a_reply_is_rewritten_as_a_version() -> None:
+    async with open_app() as driven:
+        await driven.say("Good evening")
+        old = last(driven).content
+        await driven.press("alt+w", *"sadder", "enter")
+        await driven.until(lambda: last(driven).swipes == 2 and not driven.chat.busy)
+        sent = await recorded(driven)
+        assert "sadder" in sent and old.split("\n")[0][:30] in sent
+        await driven.chat.run_action("swipe(-1)")
+        await driven.until(lambda: last(driven).content == old)
+
+
+async def test_an_outline_is_written_out_and_undo_brings_it_back() -> None:
+    async with open_app() as driven:
+        await driven.write("I leave, sadly")
+        await driven.press("alt+x")
+        await driven.until(lambda: not driven.chat.busy and driven.chat.prompt.text != "I leave, sadly")
+        assert driven.chat.prompt.text and "I leave, sadly" in await recorded(driven)
+        driven.chat.prompt.undo()
+        assert driven.chat.prompt.text == "I leave, sadly"
+
+
+async def test_several_replies_are_versions_of_one() -> None:
+    async with open_app() as driven:
+        before = len(driven.contents())
+        await driven.write("Good evening")
+        await driven.press("alt+v", "enter")
+        await driven.until(lambda: len(driven.contents()) == before + 2 and last(driven).swipes == 3)
+        await driven.until(lambda: not driven.chat.busy)
+        assert (last(driven).swipe, driven.chat.prompt.text) == (0, "")
+
+
+async def test_lines_are_stored_without_an_answer() -> None:
+    async with open_app() as driven:
+        before = len(driven.contents())
+        for number, action in enumerate(("store", "narrate"), 1):
+            await driven.write(f"Line {number}")
+            await driven.chat.run_action(action)
+            await settled(driven, before + number)
+            assert driven.chat.prompt.text == ""
+        await driven.write("Boo!")
+        await driven.chat.run_action("speak_as")
+        await driven.until(lambda: driven.app.screen is not driven.chat)
+        await driven.press("ctrl+u", *"Ghost", "enter")
+        await settled(driven, before + 3)
+        stored = [(one.role, one.content) for one in driven.chat.transcript.messages[-3:]]
+        assert stored == [("user", "Line 1"), ("system", "Line 2"), ("assistant", "Boo!")]
+        assert last(driven).name == "Ghost" and "Ghost" in driven.drawn()
+        await driven.chat.run_action("answer")
+        await settled(driven, before + 4)
+
+
+async def test_the_beginning_of_replies_is_kept_with_the_chat() -> None:
+    async with open_app() as driven:
+        await driven.chat.run_action("begin_with")
+        await driven.until(lambda: driven.app.screen is not driven.chat)
+        await driven.press(*"Well,", "ctrl+s")
+        await driven.until(lambda: driven.app.screen is driven.chat)
+        await driven.say("Good evening")
+        assert last(driven).content.startswith("Well,")
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 16)])
+async def test_a_profile_is_chosen_for_the_chat(size: tuple[int, int]) -> None:
+    async with open_app(size) as driven:
+        profiles = driven.app.runtime.library.profiles
+        await driven.chat.run_action("profiles")
+        await driven.pilot.pause(0.1)
+        assert driven.app.screen is driven.chat, "without a profile there is nothing to choose"
+        saved, _ = await profiles.save(Profile("Loud", model="openai:loud", sampling={"temperature": 1.5}))
+        await driven.chat.run_action("profiles")
+        await driven.until(lambda: driven.app.screen is not driven.chat)
+        await driven.press("enter")
+        await driven.pilot.pause(0.1)
+        await driven.press(*"loud", "enter")
+        await driven.until(lambda: driven.app.screen is driven.chat)
+        place = driven.chat.conversation
+        assert place is not None
+        assert await profiles.uses() == {Use("conversation", place.id): saved.id}
+        await driven.until(lambda: driven.chat.header.model == "openai:loud")
