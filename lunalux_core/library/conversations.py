@@ -124,7 +124,7 @@ class Message:
 
     @property
     def request(self) -> str:
-        """What a reply asks for, by the id of the reply that asked it first: the same wish is paid once."""
+        """The id of the first reply that asked for the same; a request is paid once under it."""
         first = self.extra.get(REQUEST)
         return first if isinstance(first, str) and first else self.id
 
@@ -415,7 +415,7 @@ def create_conversation(
 
 
 def _newest(connection: Connection) -> int:
-    """The moment of a use that is the last one, also after one under a clock that ran ahead."""
+    """The time of a use, later than all others even where a clock that ran ahead stored one."""
     row = connection.execute(
         "SELECT max(updated_at) FROM conversations WHERE updated_at < ?", (LATEST_MS,)
     ).fetchone()
@@ -630,7 +630,7 @@ def mark_in(extra: Mapping[str, Any]) -> str:
 
 
 def role_in(cell: object) -> MessageRole:
-    """A role; the words of one that nobody knows are nobody's."""
+    """A role; "system" where it is unknown."""
     return _ROLES.get(cell, "system")
 
 

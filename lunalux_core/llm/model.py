@@ -104,11 +104,20 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How much of a prompt its server has read, in tokens."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """One step of a stream. Any field may be empty; `billing` comes from the gateway only.
 
     With `turned`, what came as thinking so far was the reply: `text` says it again, and the thinking is void.
     `shape` comes with the last delta: how the messages were reshaped for the server (`shaping`), "" if not.
+    `progress` comes before the first word, alone.
     """
 
     text: str = ""
@@ -118,6 +127,7 @@ class Delta:
     billing: Mapping[str, object] | None = None
     turned: bool = False
     shape: str = ""
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,15 @@ class ConversationActions:
         await drafts.keep(key, "")
         self._view.say(t("note.kept" if note.prompt else "note.gone"))
 
+    async def books(self) -> str:
+        """Which worldbooks are in force here, and why; the character whose card is to be opened, or ""."""
+        from lunalux_tui.chat.books_dialog import OWN, BooksDialog
+
+        conversation = self._open.conversation
+        if conversation is None or await self._view.ask(BooksDialog(self._runtime, conversation.id)) != OWN:
+            return ""
+        return conversation.character_id
+
     async def inspect(self) -> None:
         """How the prompt of the last turn came about, and what would be sent now."""
         from lunalux_tui.chat.inspector.dialog import InspectorDialog

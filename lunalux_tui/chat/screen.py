@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 Work = Callable[[], Coroutine[Any, Any, None]]
 Handed = Callable[..., None]
 
+ASK_SERVER_AFTER = 2
+"""Seconds from when a model is put in use: start-up and the first keys do not wait for it."""
 TURN = "turn"
 """Group of the worker that runs a turn."""
 DIALOG = "dialog"
@@ -71,8 +73,8 @@ ALSO_WHILE_BUSY = frozenset({"begin_with", "profiles"})
 IN_A_CONVERSATION = frozenset(
     {
         *NOT_WHILE_BUSY,
+        *("tree", "rename", "export", "modes", "note", "books", "copy", "copy_code", "undo", "redo", "hide"),
         *DIRECTING,
-        *("tree", "rename", "export", "modes", "note", "copy", "copy_code", "undo", "redo", "hide"),
         *("scripts", "raw", "inspect"),
     }
 )
@@ -290,6 +292,13 @@ class ChatScreen(LunaScreen[None]):
             if follow is not None:
                 follow()
         self.pane.show_account(self.lunalux.account)
+        self.set_timer(ASK_SERVER_AFTER, self._ask_server)
+
+    def _ask_server(self) -> None:
+        """Have the server of the model in use asked what it is, so that the first turn knows its window."""
+        models = self.runtime.models
+        with suppress(LunaluxError):
+            models.refresh(models.resolve(self.runtime.settings.model))
 
     def surroundings_changed(self) -> None:
         """Follow what scripts, presets and names make of the messages on screen."""
@@ -528,6 +537,7 @@ class ChatScreen(LunaScreen[None]):
     action_modes = handed(DIALOG, lambda screen: screen.conversation_actions.modes)
     action_note = handed(DIALOG, lambda screen: screen.conversation_actions.note)
     action_inspect = handed(DIALOG, lambda screen: screen.conversation_actions.inspect)
+    action_books = handed(DIALOG, lambda screen: screen._show_books)
     action_models = handed(DIALOG, lambda screen: screen._choose_model)
     action_preset = handed(DIALOG, lambda screen: screen._show_preset)
 
@@ -637,6 +647,10 @@ class ChatScreen(LunaScreen[None]):
         name = await self.ask(ModelsDialog(self.runtime))
         if name:
             self.lunalux.change_setting("chat.model", name)
+
+    async def _show_books(self) -> None:
+        if character_id := await self.conversation_actions.books():
+            self.lunalux.edit_character(character_id)
 
     async def _choose_profile(self) -> None:
         await self.directing_actions.profiles()

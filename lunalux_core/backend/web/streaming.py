@@ -1,4 +1,4 @@
-"""Answers that outlive a request's body: noticing that the client left, and server-sent events.
+"""Long answers: noticing that the client left, and server-sent events.
 
 Starlette's own streaming response learns of a departure from a failed `send`, which an in-process
 transport never makes; here `http.disconnect` is awaited beside the work, whatever the transport.
@@ -134,7 +134,7 @@ class EventStream(Response):
                 await _ended(task)
 
     def _lose_reader(self, task: asyncio.Task[None]) -> None:
-        """From here on nothing is sent; a send that is under way is called off."""
+        """From here on nothing is sent; a send under way is cancelled."""
         self._gone = True
         if self._sending:
             self._stalled = True
@@ -174,7 +174,7 @@ class EventStream(Response):
             self._sending, self._since = False, now()
 
     async def _pulse(self, send: Send, task: asyncio.Task[None]) -> None:
-        """Say that the stream lives while the model is silent, and notice a reader that takes nothing."""
+        """Send keep-alive comments while the model sends nothing, and notice a reader that takes nothing."""
         loop = asyncio.get_running_loop()
         while not self._gone:
             wait = self._stall_s if self._sending else self._quiet_s

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lunalux_core.llm.model import Finish, Usage
+from lunalux_core.llm.model import Finish, Progress, Usage
 
 Kind = Literal["text", "thinking"]
 
@@ -76,6 +76,7 @@ class Said:
     timed: bool = False
     refusal: object = None
     blocked: str = ""
+    progress: Progress | None = None
 
 
 def finish_of(word: str) -> Finish:
@@ -119,6 +120,7 @@ def _read(said: Said, event: dict[str, Any], depth: int) -> None:
     said.timed = isinstance(timings, dict) and "prompt_n" in timings
     if usage := read_usage(event):
         said.usage = usage
+    said.progress = read_progress(event) or said.progress
     feedback = event.get("promptFeedback")
     if isinstance(feedback, dict) and feedback.get("blockReason"):
         said.blocked = f"the prompt, {feedback['blockReason']}"
@@ -326,6 +328,15 @@ def _means_error(error: object) -> bool:
 
 def _bad_code(code: object) -> bool:
     return str("" if code is None else code).strip().lower() not in _GOOD_CODES
+
+
+def read_progress(event: Mapping[str, Any]) -> Progress | None:
+    """How much of the prompt llama.cpp says it has read."""
+    told = event.get("prompt_progress")
+    total = _count(told, "total") if isinstance(told, dict) else 0
+    return (
+        Progress(min(_count(told, "processed"), total), total) if isinstance(told, dict) and total else None
+    )
 
 
 def read_usage(event: Mapping[str, Any]) -> Usage | None:

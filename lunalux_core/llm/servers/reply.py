@@ -61,6 +61,8 @@ class ReplyDecoder:
         if said.usage is not None:
             self.usage = said.usage if self.usage is None else _joined(self.usage, said.usage)
         self.over = self.over or said.over
+        if said.progress is not None:
+            yield Delta(progress=said.progress)
         if said.parts:
             for kind, text in self._new(said) if said.whole else said.parts:
                 if not text:
@@ -185,8 +187,15 @@ def coalesced(deltas: Iterable[Delta]) -> list[Delta]:
     joined: list[tuple[Delta, list[str]]] = []
     for delta in deltas:
         plain = delta.usage is None and delta.finish is None and delta.billing is None and not delta.turned
+        plain = plain and delta.progress is None
         last = joined[-1][0] if joined else None
-        if plain and last and last.finish is None and bool(delta.text) == bool(last.text):
+        if (
+            plain
+            and last
+            and last.finish is None
+            and last.progress is None
+            and bool(delta.text) == bool(last.text)
+        ):
             joined[-1][1].append(delta.text or delta.thinking)
         else:
             joined.append((delta, [delta.text or delta.thinking]))

@@ -230,7 +230,8 @@ async def read_reply(
         came = body.take()
         for delta in came:
             yield delta
-            allowed = waits.between_tokens
+            if delta.progress is None:
+                allowed = waits.between_tokens
         now = clock()
         if not body.complete:
             deadline = now + allowed

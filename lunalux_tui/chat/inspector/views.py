@@ -183,6 +183,43 @@ def _message_told(pair: Compared, look: Look) -> list[Run]:
     return [*runs, (message["content"], ERROR if pair.mark == "gone" else 0)]
 
 
+def _window(record: Record) -> Iterator[Item]:
+    """How full the window is, and of what; older records say nothing of it."""
+    window, report = record.get("window"), record["prompt"]
+    if not isinstance(window, dict) or not window["tokens"]:
+        return
+    shares = dict.fromkeys(("system", "card", "worldbook", "memory", "history"), 0)
+    for slot in report["slots"]:
+        shares[_SHARES.get(slot["slot"].partition("+")[0], "system")] += slot["tokens"]
+    tokens, used = window["tokens"], sum(shares.values())
+    shares |= {"reply": window["reply"], "free": max(tokens - used - window["reply"], 0)}
+    title = t("inspector.window.title")
+    told = t(
+        "inspector.window.told",
+        used=f"{used:,}",
+        window=f"{tokens:,}",
+        source=t(f"inspector.window.{window['source']}"),
+    )
+    runs: list[Run] = [(title, ACCENT | BOLD), ("", 0), (told, 0)]
+    for name, share in shares.items():
+        bar = "█" * round(share * BAR / tokens)
+        runs.append((f"{bar:<{BAR}} {t('inspector.window.' + name)} · {share:,}", 0))
+    full = "█" * max(round(used * BAR / tokens), 1)
+    yield Item(
+        title, full, f"{used:,} / {tokens:,}", text="\n".join(run for run, _ in runs), told=lambda: runs
+    )
+
+
+_SHARES = {
+    **dict.fromkeys(("charDescription", "charPersonality", "scenario", "personaDescription"), "card"),
+    **dict.fromkeys(("dialogueExamples", "newExampleChat", "depthPrompt", "storyString"), "card"),
+    **dict.fromkeys(("worldInfoBefore", "worldInfoAfter", "worldInfoDepth"), "worldbook"),
+    **dict.fromkeys(("chatHistory", "newMainChat", "userInput", "user", "continued", "lastLine"), "history"),
+    "memory": "memory",
+}
+"""Of what the window is full, by slot; any other is the system's."""
+
+
 def _tokens(look: Look) -> Iterator[Item]:
     report = look.record["prompt"]
     slots = sorted(report["slots"], key=lambda slot: -slot["tokens"])
@@ -201,6 +238,7 @@ def _tokens(look: Look) -> Iterator[Item]:
             text=slot["slot"],
             told=lambda slot=slot: _slot_told(slot, look),  # type: ignore[misc]
         )
+    yield from _window(look.record)
 
 
 def _slot_told(slot: Mapping[str, Any], look: Look) -> list[Run]:
