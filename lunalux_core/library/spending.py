@@ -75,5 +75,6 @@ def _cost(extra: str) -> tuple[str, float] | None:
     if not isinstance(cost, dict):
         return None
     amount, currency = cost.get("amount"), cost.get("currency")
-    known = isinstance(amount, (int, float)) and math.isfinite(amount) and isinstance(currency, str)
-    return (str(currency), float(amount)) if known else None
+    if not isinstance(amount, (int, float)) or not math.isfinite(amount) or not isinstance(currency, str):
+        return None
+    return currency, float(amount)

@@ -149,7 +149,8 @@ class PriceList:
 def _read(row: object) -> Prices | None:
     if not isinstance(row, list) or len(row) != 3 or not all(isinstance(one, (int, float)) for one in row):
         return None
-    return Prices(*(float(one) for one in row), "list")
+    read, cached, written = map(float, row)
+    return Prices(read, cached, written, "list")
 
 
 def _address(spec: ModelSpec) -> str | None:

@@ -14,7 +14,8 @@ from textual.widgets import Input
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.chat.inspector.bars import TurnHead, ViewTabs
-from lunalux_tui.chat.inspector.views import VIEWS, Item, Look, Record, items
+from lunalux_tui.chat.inspector.items import Item
+from lunalux_tui.chat.inspector.views import VIEWS, Look, Record, items
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.dialog import Dialog
 from lunalux_tui.parts.drawn import Beside
