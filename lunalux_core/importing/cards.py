@@ -205,6 +205,8 @@ class CardReader:
             if kind in (Kind.CARD, Kind.UNKNOWN):
                 raise
             return Prepared(ImportResult(str(source), "imported"), source=source, other=kind)
+        if loaded.source_format == "byaf":  # its chats follow once its characters are stored
+            return Prepared(ImportResult(str(source), "imported"), source=source, other=Kind.BYAF)
         return self.card(source, _with_portrait(source, loaded), data)
 
     def card(self, source: Source, loaded: LoadedCard, data: bytes) -> Prepared:
