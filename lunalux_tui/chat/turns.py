@@ -210,6 +210,7 @@ class TurnController:
             self._impersonated = None
             self._view.words_written(event.text)
         else:
+            # Shown as it came with the event: reading it again would cost a transaction.
             await self._view.reply_ended(event.message, whole=True)
             self._reply = None
         text = event.text if event.message is None else event.message.content
