@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import NotFound
@@ -23,6 +23,9 @@ from lunalux_core.library.cells import (
     texts_in,
     whole_number,
 )
+
+if TYPE_CHECKING:
+    from lunalux_core.library.spending import Spending
 
 MessageRole = Literal["system", "user", "assistant"]
 Status = Literal["pending", "done", "stopped", "failed"]
@@ -124,7 +127,7 @@ class Message:
 
     @property
     def request(self) -> str:
-        """What a reply asks for, by the id of the reply that asked it first: the same wish is paid once."""
+        """The id of the first reply that asked for the same; a request is paid once under it."""
         first = self.extra.get(REQUEST)
         return first if isinstance(first, str) and first else self.id
 
@@ -336,6 +339,12 @@ class Conversations:
 
         return await self._database.read(query)
 
+    async def spending(self, conversation_id: str) -> Spending:
+        """What the replies of a conversation took."""
+        from lunalux_core.library.spending import load_spending
+
+        return await self._database.read(lambda c: load_spending(c, conversation_id))
+
     async def message(self, message_id: str) -> Message:
         """Raises NotFound (MESSAGE_NOT_FOUND)."""
         return await self._database.read(lambda c: load_message(c, message_id))
@@ -415,7 +424,7 @@ def create_conversation(
 
 
 def _newest(connection: Connection) -> int:
-    """The moment of a use that is the last one, also after one under a clock that ran ahead."""
+    """The time of a use, later than all others even where a clock that ran ahead stored one."""
     row = connection.execute(
         "SELECT max(updated_at) FROM conversations WHERE updated_at < ?", (LATEST_MS,)
     ).fetchone()
@@ -630,7 +639,7 @@ def mark_in(extra: Mapping[str, Any]) -> str:
 
 
 def role_in(cell: object) -> MessageRole:
-    """A role; the words of one that nobody knows are nobody's."""
+    """A role; "system" where it is unknown."""
     return _ROLES.get(cell, "system")
 
 

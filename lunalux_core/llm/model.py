@@ -89,7 +89,8 @@ class Usage:
     """Token counts of one call; `estimated` when the server sent none.
 
     Of the prompt's tokens the server had `cached_tokens` from an earlier call; of the reply's the model spent
-    `thinking_tokens` before it spoke. Both 0 where the server says nothing.
+    `thinking_tokens` before it spoke. Both 0 where the server says nothing. `cost` are US dollars, where the
+    server says what it took.
     """
 
     prompt_tokens: int = 0
@@ -97,10 +98,19 @@ class Usage:
     estimated: bool = False
     cached_tokens: int = 0
     thinking_tokens: int = 0
+    cost: float | None = None
 
     @property
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How much of a prompt its server has read, in tokens."""
+
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,7 @@ class Delta:
 
     With `turned`, what came as thinking so far was the reply: `text` says it again, and the thinking is void.
     `shape` comes with the last delta: how the messages were reshaped for the server (`shaping`), "" if not.
+    `progress` comes before the first word, alone.
     """
 
     text: str = ""
@@ -118,6 +129,7 @@ class Delta:
     billing: Mapping[str, object] | None = None
     turned: bool = False
     shape: str = ""
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,17 +188,4 @@ class ChatModel(Protocol):
 
 MILLION = 1_000_000
 CURRENCY = "USD"
-"""What people's prices are counted in: the providers' lists are."""
-
-
-def cost_of(usage: Usage, price: tuple[float, float, float] | None) -> dict[str, object] | None:
-    """Amount, currency and source; `price` as in `ModelOptions`.
-
-    None where no price is known: it is a person's own price or none, never a guess.
-    """
-    if price is None:
-        return None
-    read, cached, written = price
-    reused = min(usage.cached_tokens, usage.prompt_tokens)
-    amount = (usage.prompt_tokens - reused) * read + reused * cached + usage.completion_tokens * written
-    return {"amount": round(amount / MILLION, 8), "currency": CURRENCY, "source": "person"}
+"""What prices are counted in: the providers' lists are."""

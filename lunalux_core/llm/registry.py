@@ -7,7 +7,9 @@ and in a test.
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -18,11 +20,12 @@ from lunalux_core.llm.parameters import HOMES, sampling_of
 from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
 from lunalux_core.llm.servers.local import LOCAL_SERVERS
 from lunalux_core.llm.servers.local import local_servers as local_servers
-from lunalux_core.llm.servers.pool import HttpPool, host_of
+from lunalux_core.llm.servers.pool import HttpPool, host_of, is_near
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import ModelConfig
     from lunalux_core.llm.model import ModelRequest
+    from lunalux_core.llm.model_prices import PriceList, Prices
     from lunalux_core.llm.servers.anthropic import AnthropicModel
     from lunalux_core.llm.servers.facts import ServerFacts
     from lunalux_core.llm.servers.gemini import GeminiModel
@@ -40,6 +43,8 @@ ENVIRONMENT_KEY = "env:"
 
 OPENAI_KEY, OPENAI_URL, GEMINI_KEY = "OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMINI_API_KEY"
 ANTHROPIC_KEY, ANTHROPIC_URL = "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"
+LOOK_AGAIN, LOOK_AGAIN_FAR = 10, 6 * 3600
+"""Seconds after which a server is asked again what it is: one near by, and one that is paid for."""
 SERVERLESS = frozenset({"practice", "official", "plugin"})
 """Providers that are asked otherwise than by a request to a model server of the person's own."""
 
@@ -63,6 +68,7 @@ class Registry:
         official: opens a model of the billed gateway; None where there is no gateway.
         offers: models of plug-ins.
         pool: connections to share; by default the registry makes its own.
+        prices: what hosted models cost; None where nobody asks for it.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class Registry:
         official: Opener | None = None,
         offers: Iterable[Offer] = (),
         pool: HttpPool | None = None,
+        prices: PriceList | None = None,
     ) -> None:
         self._saved = {spec.name: spec for spec in saved}
         self._offers = {offer.spec.name: offer for offer in offers}
@@ -81,6 +88,9 @@ class Registry:
         self._environ = environ
         self._official = official
         self._pool = pool or HttpPool()
+        self._prices = prices
+        self._looked: dict[tuple[str, str], float] = {}
+        self._changed: dict[tuple[str, str], tuple[str, str]] = {}
 
     def specs(self) -> tuple[ModelSpec, ...]:
         """Every model that can be named without asking a server: saved, plug-ins', practice."""
@@ -184,6 +194,42 @@ class Registry:
         """
         opened = self._asked(spec)
         return await opened.look() if opened is not None else None
+
+    async def prices(self, spec: ModelSpec) -> Prices | None:
+        """What the model's tokens cost: the person's numbers, else the server's, else a list's."""
+        from lunalux_core.llm.model_prices import Prices, own_prices
+
+        if own := own_prices(spec):
+            return own
+        if spec.provider in SERVERLESS or spec.name in self._offers:
+            return None
+        facts = self.facts(spec)
+        if facts is not None and facts.prices is not None:
+            return Prices(*facts.prices, "openrouter")
+        return await self._prices.find(spec) if self._prices is not None else None
+
+    def refresh(self, spec: ModelSpec) -> None:
+        """Ask the model's server again beside everything else, unless that was done a moment ago."""
+        opened = self._asked(spec)
+        if opened is None:
+            return
+        place, now = (opened.base_url, spec.model), time.monotonic()
+        wait = LOOK_AGAIN if is_near(opened.base_url) else LOOK_AGAIN_FAR
+        if now - self._looked.get(place, -math.inf) >= wait:
+            self._looked[place] = now
+            self._pool.beside(self._look_beside(opened))
+
+    async def _look_beside(self, opened: ServerModel) -> None:
+        before = opened.facts()
+        now = await opened.look()
+        if before is not None and now is not None and before.loaded and now.loaded != before.loaded:
+            self._changed[(opened.base_url, opened.spec.model)] = (before.loaded, now.loaded)
+
+    def model_changed(self, spec: ModelSpec) -> tuple[str, str] | None:
+        """The model that the server had in memory and the one it has now, once after it changed; the new one
+        is "" where there is none."""
+        opened = self._asked(spec)
+        return self._changed.pop((opened.base_url, spec.model), None) if opened is not None else None
 
     def learn_limit(self, spec: ModelSpec, window: int) -> None:
         """The model's server refused a prompt and named its window."""

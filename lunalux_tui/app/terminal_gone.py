@@ -29,6 +29,7 @@ def watch_terminal(app: App[Any]) -> None:
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGHUP, signal.SIGTERM):
+        # Through the loop and not as a plain signal handler: leaving stores drafts, which needs the loop.
         loop.add_signal_handler(number, leave)
     # A terminal that was hung up refuses to be asked about itself.
     app.set_interval(SECONDS, lambda: None if os.isatty(0) else leave())

@@ -66,6 +66,7 @@ class Draft:
 
     async def keep(self) -> None:
         """Store what stands in the prompt with the conversation."""
+        # While words are on their way, nobody knows whether they become a message or a draft again.
         await self._known.wait()
         conversation, draft = self._chat.conversation, self._words.text
         if conversation is None or draft == self._kept:
@@ -73,6 +74,7 @@ class Draft:
         self._kept, self._writes = None, self._writes + 1
         number = self._writes
         await self._conversations.set(conversation.id, draft=draft)
+        # Another write, or another conversation, came meanwhile: what was stored here is not the newest.
         if number == self._writes and self._chat.conversation is not None:
             from dataclasses import replace
 

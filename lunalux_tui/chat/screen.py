@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 Work = Callable[[], Coroutine[Any, Any, None]]
 Handed = Callable[..., None]
 
+ASK_SERVER_AFTER = 2
+"""Seconds from when a model is put in use: start-up and the first keys do not wait for it."""
 TURN = "turn"
 """Group of the worker that runs a turn."""
 DIALOG = "dialog"
@@ -290,6 +292,13 @@ class ChatScreen(LunaScreen[None]):
             if follow is not None:
                 follow()
         self.pane.show_account(self.lunalux.account)
+        self.set_timer(ASK_SERVER_AFTER, self._ask_server)
+
+    def _ask_server(self) -> None:
+        """Have the server of the model in use asked what it is, so that the first turn knows its window."""
+        models = self.runtime.models
+        with suppress(LunaluxError):
+            models.refresh(models.resolve(self.runtime.settings.model))
 
     def surroundings_changed(self) -> None:
         """Follow what scripts, presets and names make of the messages on screen."""

@@ -19,9 +19,11 @@ from lunalux_core.dialogue.turn import (
     Billed,
     PluginFailed,
     ProfileLacks,
+    PromptRead,
     ReplyKept,
     Reread,
     ScriptSkipped,
+    ServerModelChanged,
     Shortened,
     SideReply,
     TemplateFailed,
@@ -330,6 +332,10 @@ class _Notices:
                 output.say("book_overflow", n=event.entries, budget=event.budget)
             case TemplateFailed():
                 output.warn(event.error)
+            case PromptRead():
+                output.passing("reading", percent=event.done * 100 // event.total)
+            case ServerModelChanged():
+                output.say("server_changed", before=event.before, now=event.now or "-")
             case TextsCut():
                 output.say("texts_cut", names=", ".join(event.names), window=f"{event.window:,}")
             case Shortened():

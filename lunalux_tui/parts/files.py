@@ -23,7 +23,9 @@ __all__ = ["export_name", "import_paths", "importable_paths", "path_of", "read_f
 
 LARGEST_CHAT = 64 * 1024 * 1024
 LARGEST_PASTE = 64 * 1024
-IMPORTABLE = frozenset({".png", ".json", ".charx", ".jsonl", ".jpg", ".jpeg", ".zip", ".yaml", ".yml"})
+IMPORTABLE = frozenset(
+    {".png", ".json", ".charx", ".byaf", ".jsonl", ".jpg", ".jpeg", ".zip", ".yaml", ".yml"}
+)
 
 
 @dataclass(slots=True)

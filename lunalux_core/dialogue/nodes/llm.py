@@ -17,12 +17,15 @@ from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
     Completion,
+    PromptRead,
     Ready,
     ReplyKept,
     Reread,
+    ServerModelChanged,
     Shortened,
     TextDelta,
     ThinkingDelta,
+    TurnEvent,
     TurnInput,
     TurnRequest,
 )
@@ -71,11 +74,17 @@ def llm(
 
 async def _answered(models: Registry, answer: _Answer, ready: Ready) -> Completion:
     request = model_request(ready)
-    async with aclosing(models.open(ready.request.turn.model).stream(request)) as deltas:
+    model, asked = ready.request.turn.model, False
+    async with aclosing(models.open(model).stream(request)) as deltas:
         async for delta in deltas:
             answer.take(delta)
+            if answer.begun and not asked:  # not before: nothing delays the first word
+                asked = True
+                models.refresh(model)
             if answer.over:  # closing the stream tells the server to stop
                 break
+    if (changed := models.model_changed(model)) is not None:
+        answer.told(ServerModelChanged(*changed))
     return answer.completion(ready, request.messages)
 
 
@@ -102,7 +111,7 @@ def _completion(ready: Ready) -> CompletionText | None:
 def _request_id(turn: TurnInput) -> str:
     """What the person asked for, once: the reply, or what comes after the part of it that is there.
 
-    A retry asks for what failed before it.
+    A retry has the id of the reply that failed before it.
     """
     if turn.kind != "continue":
         return turn.request
@@ -110,7 +119,7 @@ def _request_id(turn: TurnInput) -> str:
 
 
 class _Answer:
-    """Collects a stream: cleaned, split into what is shown and what is thought, told as it comes."""
+    """Collects a stream: cleans it, splits it into text and reasoning, and reports both as they come."""
 
     def __init__(self, ready: Ready, context: TurnContext) -> None:
         self._ready = ready
@@ -139,6 +148,8 @@ class _Answer:
     def take(self, delta: Delta) -> None:
         if self._first is None and (delta.text or delta.thinking):
             self._first = time.monotonic()
+        if delta.progress is not None:
+            self._context.tell(PromptRead(delta.progress.done, delta.progress.total))
         if delta.thinking:
             if self._thought_begun and not self._raw:  # the server files it apart, so no mark closes it
                 self._beginning = None
@@ -155,6 +166,9 @@ class _Answer:
             self._finish, self._shape = delta.finish, delta.shape
         if delta.billing is not None:
             self._bill(dict(delta.billing))
+
+    def told(self, event: TurnEvent) -> None:
+        self._context.tell(event)
 
     @property
     def begun(self) -> bool:
@@ -206,7 +220,7 @@ class _Answer:
         return {"first_token_s": round(first - self._asked, 3), "tokens_per_s": round(rate, 2)}
 
     def _cleaned(self, text: str) -> str:
-        """The reply to a text prompt without what is not the writer's."""
+        """The reply to a text prompt without stop strings and turns of other speakers."""
         if self._form is None:
             return text
         cleaning = replace(self._form.cleaning, start="")
@@ -282,7 +296,7 @@ class _Answer:
 
 def _beginning(ready: Ready) -> tuple[ReplyBeginning | None, bool]:
     """What the model goes on from, and whether that is a thought: its mark is always part of the reply, else
-    nobody could tell the two apart."""
+    the two could not be told apart."""
     begun = ready.beginning
     if begun is None or begun.told:
         return None, False
@@ -292,7 +306,7 @@ def _beginning(ready: Ready) -> tuple[ReplyBeginning | None, bool]:
 
 
 def told_beginning(ready: Ready) -> ReplyBeginning | None:
-    """What the model was told to begin with: what is shown of its reply does in any case."""
+    """The beginning that the model was told to write, None where it goes on from one or has none."""
     begun = ready.beginning
     return ReplyBeginning(begun.text, shown=begun.shown, told=True) if begun and begun.told else None
 

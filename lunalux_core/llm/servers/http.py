@@ -88,7 +88,7 @@ async def stream_reply(pool: HttpPool, base_url: str, exchange: Exchange) -> Asy
         try:
             async with aclosing(_attempt(pool, base_url, exchange)) as deltas:
                 async for delta in deltas:
-                    begun = True
+                    begun = begun or delta.progress is None
                     yield delta
             return
         except _Amended as refused:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Prefill
-from lunalux_core.llm.parameters import PARAMETERS, kind_of
+from lunalux_core.llm.parameters import PARAMETERS, ServerKind
 from lunalux_core.llm.servers.caching import Block, marked_part
 from lunalux_core.llm.servers.http import Call
 from lunalux_core.llm.servers.pool import checked_base_url
@@ -27,6 +27,7 @@ DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 _OPTIONAL = (
     "stream_options",
+    "return_progress",
     *dict.fromkeys(
         wire.partition(".")[0] for parameter in PARAMETERS.values() for wire in parameter.wire.values()
     ),
@@ -68,7 +69,7 @@ class _Exchange(ServerExchange):
     def call(self) -> Call:
         if self.spec.provider == "ollama":
             return completed(self._ollama(), self.spec.options)
-        body = _body(self.spec, self.request, self.messages, stream=self.streams)
+        body = _body(self.spec, self.request, self.messages, self.kind, stream=self.streams)
         if self.learnt.most is not None and isinstance(limit := body.get("max_tokens"), int):
             body["max_tokens"] = min(limit, self.learnt.most)
         for name in self.learnt.refused & set(body):
@@ -105,7 +106,8 @@ class _Exchange(ServerExchange):
         messages = self.messages
         if not messages or messages[-1].role != "assistant":
             return "unknown"
-        return self.spec.options.prefill or self.learnt.prefill or usual_prefill(self.spec, self.base_url)
+        known = self.spec.options.prefill or self.learnt.prefill or usual_prefill(self.spec, self.base_url)
+        return _KINDS.get(self.kind, "unknown") if known == "unknown" else known
 
     def _begun(self) -> dict[str, object]:
         """What tells a server that the last message is the beginning of the reply."""
@@ -195,8 +197,10 @@ class OpenAIModel(ServerModel):
 
     async def prefill(self) -> Prefill:
         """Learnt, or usual for this kind of server."""
-        prefill = await ServerModel.prefill(self)
-        return usual_prefill(self._spec, self._base_url) if prefill == "unknown" else prefill
+        known = await ServerModel.prefill(self)
+        if known == "unknown":
+            known = usual_prefill(self._spec, self._base_url)
+        return _KINDS.get(self.kind_known, "unknown") if known == "unknown" else known
 
     async def models(self, seconds: float = LIST_SECONDS) -> tuple[str, ...]:
         """The names of the server's models, in its order, within `seconds`.
@@ -232,14 +236,15 @@ def openai_base_url(url: str) -> str:
 
 
 def _body(
-    spec: ModelSpec, request: ModelRequest, messages: Iterable[Message], *, stream: bool
+    spec: ModelSpec, request: ModelRequest, messages: Iterable[Message], kind: ServerKind, *, stream: bool
 ) -> dict[str, Any]:
     sampling = effective_sampling(spec.sampling, request.sampling)
     return {
         "model": spec.model,
         "messages": [_message(message) for message in messages],
         **({"stream": True, "stream_options": {"include_usage": True}} if stream else {"stream": False}),
-        **request_fields(kind_of(spec.provider, spec.base_url), sampling).body,
+        **({"return_progress": True} if stream and kind == "llamacpp" else {}),
+        **request_fields(kind, sampling).body,
     }
 
 

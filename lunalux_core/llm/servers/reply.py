@@ -61,6 +61,8 @@ class ReplyDecoder:
         if said.usage is not None:
             self.usage = said.usage if self.usage is None else _joined(self.usage, said.usage)
         self.over = self.over or said.over
+        if said.progress is not None:
+            yield Delta(progress=said.progress)
         if said.parts:
             for kind, text in self._new(said) if said.whole else said.parts:
                 if not text:
@@ -112,6 +114,7 @@ class ReplyDecoder:
             if not self._came[kind]:
                 yield kind, whole
                 continue
+            # A server that streams and then repeats the whole message may differ in its leading blanks.
             before = "".join(self._came[kind]).lstrip()
             if (trimmed := whole.lstrip()).startswith(before):
                 yield kind, trimmed[len(before) :]
@@ -125,6 +128,7 @@ class ReplyDecoder:
     def _without_echo(self, raw: str) -> str:
         """The reply without what it repeats; held back as long as it may be a repetition."""
         self._held += raw
+        # It may still turn out to be the same text: nothing is shown before that is decided.
         if len(self._held) < len(self.echo) and self.echo.startswith(self._held):
             return ""
         text, self._held, echo, self.echo = self._held, "", self.echo, ""
@@ -138,6 +142,8 @@ class ReplyDecoder:
             return
         self._reply.add(thinking)
         self._reply.add(text)
+        # After the text was counted and before it is handed on, so no caller ever holds more than the
+        # limit.
         if self._reply.total > REPLY_LIMIT:
             raise self.failures.bad_answer("the reply does not end")
         if text and not self._has_text:
@@ -161,6 +167,7 @@ def _joined(before: Usage, now: Usage) -> Usage:
         max(before.completion_tokens, now.completion_tokens),
         cached_tokens=max(before.cached_tokens, now.cached_tokens),
         thinking_tokens=max(before.thinking_tokens, now.thinking_tokens),
+        cost=before.cost if now.cost is None else now.cost,
     )
 
 
@@ -185,8 +192,15 @@ def coalesced(deltas: Iterable[Delta]) -> list[Delta]:
     joined: list[tuple[Delta, list[str]]] = []
     for delta in deltas:
         plain = delta.usage is None and delta.finish is None and delta.billing is None and not delta.turned
+        plain = plain and delta.progress is None
         last = joined[-1][0] if joined else None
-        if plain and last and last.finish is None and bool(delta.text) == bool(last.text):
+        if (
+            plain
+            and last
+            and last.finish is None
+            and last.progress is None
+            and bool(delta.text) == bool(last.text)
+        ):
             joined[-1][1].append(delta.text or delta.thinking)
         else:
             joined.append((delta, [delta.text or delta.thinking]))

@@ -15,6 +15,7 @@ from typing import ClassVar
 from lunalux_core import __version__
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import POST_PROCESSING, Delta, Message, ModelRequest, ModelSpec, Prefill
+from lunalux_core.llm.parameters import ServerKind, kind_of
 from lunalux_core.llm.probe import ModelTest, probe
 from lunalux_core.llm.servers.caching import SentPrompts
 from lunalux_core.llm.servers.facts import SILENT, ServerFacts
@@ -45,8 +46,8 @@ _NO_STREAM = re.compile(
 
 @dataclass(slots=True)
 class ServerExchange(ABC):
-    """One call; see `http.Exchange`. `learnt` is what the server has taught so far, a copy: it is kept once a
-    call that was changed by it has been taken."""
+    """One call; see `http.Exchange`. `kind` is what the server is, as far as is known. `learnt` is what it
+    has taught so far, a copy: it is kept once a call that was changed by it has been taken."""
 
     failures: Failures
     spec: ModelSpec
@@ -57,6 +58,7 @@ class ServerExchange(ABC):
     keep: Callable[[Learnt], None]
     timeouts: Timeouts
     sent: SentPrompts
+    kind: ServerKind = "generic"
     _changed: bool = False
 
     @abstractmethod
@@ -212,7 +214,16 @@ class ServerModel(ABC):
             lambda learnt: knowledge.keep(*place, learnt),
             self._pool.timeouts,
             self._pool.sent(*place),
+            self.kind_known,
         )
+
+    @property
+    def kind_known(self) -> ServerKind:
+        """What the server is: as the person said, else as it said itself."""
+        kind = kind_of(self._spec.provider, self._spec.base_url)
+        facts = self.facts() if kind == "generic" else None
+        # Ollama's own names are of another protocol than the one that is spoken here.
+        return facts.kind if facts is not None and facts.kind != "ollama" else kind
 
     async def prefill(self) -> Prefill:
         """How the model goes on from a reply that was begun for it, as far as it is known.

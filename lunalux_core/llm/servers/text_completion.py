@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from lunalux_core.llm.model import CompletionText, Delta, Message, ModelRequest, ModelSpec, Sampling, Usage
 from lunalux_core.llm.parameters import PARAMETERS, kind_of
-from lunalux_core.llm.servers.events import read_usage
+from lunalux_core.llm.servers.events import read_progress, read_usage
 from lunalux_core.llm.servers.facts import SILENT
 from lunalux_core.llm.servers.failures import Failures
 from lunalux_core.llm.servers.http import Call, stream_reply
@@ -38,6 +38,7 @@ _PROVIDERS: Mapping[str, ServerKind] = {"llamacpp": "llamacpp", "koboldcpp": "ko
 _OPTIONAL = (
     "stream_options",
     "cache_prompt",
+    "return_progress",
     "repeat_penalty",
     *dict.fromkeys(
         wire for parameter in PARAMETERS.values() for wire in parameter.wire.values() if "." not in wire
@@ -190,6 +191,7 @@ class TextExchange:
             "stream": True,
             "n_predict": DEFAULT_TOKENS,
             "cache_prompt": True,
+            "return_progress": True,
             **self._parameters(sampling),
             "stop": self._stops,
         }
@@ -239,6 +241,8 @@ class TextDecoder(ReplyDecoder):
         if event.get("error"):
             raise self.failures.refusal(read_report(event, None, {}))
         self._count(event)
+        if (progress := read_progress(event)) is not None:
+            yield Delta(progress=progress)
         choices = event.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else event
         if not isinstance(choice, dict):

@@ -1,4 +1,4 @@
-"""What keeps an entry out, or lets it in, before anyone looks for its keys.
+"""What excludes or admits an entry before its keys are looked for.
 
 See docs/spec/formats.md: Activation.
 """
