@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.state import State
     from lunalux_core.library.tags import Tags
     from lunalux_core.library.templates import Templates
+    from lunalux_core.library.trackers import Trackers
     from lunalux_core.library.turn_records import Records
 
 
@@ -62,6 +63,12 @@ class Library:
         from lunalux_core.library.memories import Memories
 
         return Memories(self.database)
+
+    @cached_property
+    def trackers(self) -> Trackers:
+        from lunalux_core.library.trackers import Trackers
+
+        return Trackers(self.database)
 
     @cached_property
     def personas(self) -> Personas:

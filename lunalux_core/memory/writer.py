@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -29,8 +29,8 @@ from lunalux_core.library.memories import (
     remove_memory,
     store_memory,
 )
-from lunalux_core.llm.model import CompletionText, Message, ModelRequest
 from lunalux_core.memory.answers import Answer, Refused, checked, read_answer, script_of
+from lunalux_core.memory.asking import asked
 from lunalux_core.memory.due import Chapter, Rules, Scene, due_chapter, due_events, due_scenes, is_covered
 from lunalux_core.memory.instructions import Language, Wish, again, chapter_wish, scene_wish
 from lunalux_core.memory.story import EVENTS
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 2
 """Answers that are asked for before writing has failed."""
-LONGEST_SECONDS = 600
-LONGEST_ANSWER = 60_000
-"""Characters after which no more of an answer is read."""
 PROTECTED_SHARE = 0.3
 """Of the window, for the newest messages: with a scene or two on top and the memories they fit."""
 CHAPTER_TIMES = 3
@@ -117,6 +114,8 @@ class MemoryWriter:
         """Told of each conversation whose memories changed behind the reply."""
         self.on_question: Callable[[str, str], None] = lambda conversation_id, model: None
         """Told once of each model that costs and that nobody has agreed to yet; see `agree`."""
+        self.on_written: Callable[[str], None] = lambda conversation_id: None
+        """Told of each conversation in which memories were written behind the reply."""
 
     # -- behind the reply --------------------------------------------------------------------------
 
@@ -175,6 +174,8 @@ class MemoryWriter:
                     done = await self._write(conversation_id, spec, everything=False, now=False)
                     if done.memories or done.failed:
                         self.on_change(conversation_id)
+                    if done.memories:
+                        self.on_written(conversation_id)
                 if going is None or not going.again:
                     return
                 going.again = False
@@ -376,10 +377,10 @@ class MemoryWriter:
         source = "\n".join(text for _, text in lines)
         names = [*dict.fromkeys(name for name, _ in lines if name), *cast.names]
         refused = Refused("empty")
-        asked = wish
+        told = wish
         for attempt in range(ATTEMPTS):
             try:
-                raw = await self._stream(spec, asked, words, cast.language, f"{key}:{attempt}")
+                raw = await self._stream(spec, told, words, cast.language, f"{key}:{attempt}")
             except LunaluxError as error:
                 return error
             except TimeoutError:
@@ -390,34 +391,15 @@ class MemoryWriter:
             if isinstance(answer, Answer):
                 return answer
             refused = answer
-            asked = again(wish, refused.reason, refused.detail, cast.language)
+            told = again(wish, refused.reason, refused.detail, cast.language)
         return refused
 
     async def _stream(self, spec: ModelSpec, wish: Wish, words: int, language: Language, key: str) -> str:
         """What the model says, no more than could ever be used. Raises LunaluxError, TimeoutError."""
-        sampling = replace(spec.sampling, temperature=0.3, max_tokens=max(1024, words * 12))
-        request = ModelRequest(
-            (Message("system", wish.system), Message("user", wish.user)),
-            sampling=sampling,
-            request_id=f"memory:{sha256(key.encode('utf-8', 'replace')).hexdigest()[:40]}",
-            language=language,
-            extra={"type": "quiet"},
-            completion=_as_text(wish, spec),
+        digest = sha256(key.encode("utf-8", "replace")).hexdigest()[:40]
+        return await asked(
+            self._models(), spec, wish, f"memory:{digest}", self._billed, words=words, language=language
         )
-        parts: list[str] = []
-        size = 0
-        async with asyncio.timeout(LONGEST_SECONDS):
-            async with aclosing(self._models().open(spec).stream(request)) as deltas:
-                async for delta in deltas:
-                    if delta.turned:
-                        parts.clear()
-                    parts.append(delta.text)
-                    size += len(delta.text)
-                    if delta.billing is not None:
-                        await self._billed(delta.billing)
-                    if size > LONGEST_ANSWER:
-                        break
-        return ("{" if spec.mode == "text" else "") + "".join(parts)
 
     async def _failed(
         self,
@@ -502,14 +484,6 @@ def _joined(first: Written, second: Written) -> Written:
     return Written(
         (*first.memories, *second.memories), (*first.failed, *second.failed), second.error or first.error
     )
-
-
-def _as_text(wish: Wish, spec: ModelSpec) -> CompletionText | None:
-    """For a model of text completion: one text that ends where its answer begins."""
-    if spec.mode != "text":
-        return None
-    prompt = f"### Instruction:\n{wish.system}\n\n### Input:\n{wish.user}\n\n### Response:\n{{"
-    return CompletionText(prompt, ("### Instruction", "### Input", "### Response"))
 
 
 def _cast(connection: Connection, conversation_id: str, scene: Scene, settings: Settings) -> _Cast:

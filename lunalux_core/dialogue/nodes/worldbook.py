@@ -78,6 +78,7 @@ def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
     story = draft.request.turn.memory
     if story is not None:
         trace.memory = nothing(story, "no_room").record
+    trace.room = False
     return _assembled(replace(draft, material=plain, without_memory=None), engine, trace)
 
 
