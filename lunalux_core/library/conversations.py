@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import NotFound
@@ -23,6 +23,9 @@ from lunalux_core.library.cells import (
     texts_in,
     whole_number,
 )
+
+if TYPE_CHECKING:
+    from lunalux_core.library.spending import Spending
 
 MessageRole = Literal["system", "user", "assistant"]
 Status = Literal["pending", "done", "stopped", "failed"]
@@ -337,6 +340,12 @@ class Conversations:
             return [(row["id"], bool(row["hidden"])) for row in rows]
 
         return await self._database.read(query)
+
+    async def spending(self, conversation_id: str) -> Spending:
+        """What the replies of a conversation took."""
+        from lunalux_core.library.spending import load_spending
+
+        return await self._database.read(lambda c: load_spending(c, conversation_id))
 
     async def message(self, message_id: str) -> Message:
         """Raises NotFound (MESSAGE_NOT_FOUND)."""

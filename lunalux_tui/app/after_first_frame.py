@@ -49,6 +49,8 @@ async def begin(app: ChatHost) -> None:
     await show_portrait(chat)
     await show_tour(app, new=new)
     await app.follow_account()
+    if new:
+        await chat.offer_to_move_in()
     runtime.writes_memories = True
     await runtime.memory_writer.resume()
     await asyncio.to_thread(_warm)

@@ -507,6 +507,8 @@ class ChatScreen(LunaScreen[None]):
         chat = self.open_chat
         if action == "stop":
             return self.busy
+        if action == "move_in":
+            return bool(self.query("#moving-in"))
         if action == "answer_scripts":
             return self.script_actions.asking is not None
         if action == "edit_character":
@@ -647,6 +649,31 @@ class ChatScreen(LunaScreen[None]):
         name = await self.ask(ModelsDialog(self.runtime))
         if name:
             self.lunalux.change_setting("chat.model", name)
+
+    async def offer_to_move_in(self) -> None:
+        """Look for the data of SillyTavern on this computer, and offer what is found; asked once."""
+        from lunalux_tui.chat.moving_in import OFFERED, MovingInBar, found_elsewhere
+
+        state = self.runtime.library.state
+        if await state.get(OFFERED, False):
+            return
+        found = await found_elsewhere()
+        await state.set(OFFERED, True)
+        if found:
+            await self.pane.mount(MovingInBar(found[0]), before="#prompt")
+            self.refresh_bindings()
+
+    action_move_in = handed(DIALOG, lambda screen: screen._move_in)
+
+    async def _move_in(self, wanted: bool) -> None:
+        from lunalux_tui.chat.moving_in import MovingInBar
+
+        for bar in self.query(MovingInBar):
+            path = str(bar.found.path)
+            await bar.remove()
+            self.refresh_bindings()
+            if wanted:
+                await self.file_actions.import_cards([path])
 
     async def _show_books(self) -> None:
         if character_id := await self.conversation_actions.books():

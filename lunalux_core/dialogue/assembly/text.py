@@ -25,6 +25,7 @@ from lunalux_core.dialogue.assembly.prompt import (
     too_large,
 )
 from lunalux_core.templates.cleanup import Cleaning
+from lunalux_core.templates.sequences import sequence_marks
 from lunalux_core.templates.stops import StopWishes, stop_strings
 from lunalux_core.templates.story import around_story, collapsed, render_story
 from lunalux_core.templates.turns import (
@@ -622,6 +623,7 @@ class TextAssembly:
             cleaning,
             sampler.values if sampler is not None else {},
             (reasoning.prefix, reasoning.suffix) if reasoning is not None else ("", ""),
+            sequence_marks(self._instruct),
         )
 
 

@@ -167,6 +167,7 @@ def _joined(before: Usage, now: Usage) -> Usage:
         max(before.completion_tokens, now.completion_tokens),
         cached_tokens=max(before.cached_tokens, now.cached_tokens),
         thinking_tokens=max(before.thinking_tokens, now.thinking_tokens),
+        cost=before.cost if now.cost is None else now.cost,
     )
 
 
