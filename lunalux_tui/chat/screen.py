@@ -352,7 +352,7 @@ class ChatScreen(LunaScreen[None]):
     # -- asking and telling ------------------------------------------------------------------------
 
     def _run(self, group: str, work: Work, *, exclusive: bool = True) -> Worker[None]:
-        """Do something in the background. No coroutine is made of it before its turn has come."""
+        """Do something in the background. Its coroutine is made only when it runs."""
         return self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
 
     async def ask(self, dialog: Screen[Answer]) -> Answer | None:
