@@ -31,7 +31,7 @@ MARKED = "●"
 """The mark of a character that was marked for what comes next."""
 FOLDER = "folder:"
 """The beginning of the id of a folder's row."""
-PAGE = 500
+PAGE = 200
 """Characters that are read at once; more follow when the cursor comes near their end."""
 NEAR = 40
 """Rows before the end at which more are read."""
