@@ -32,6 +32,7 @@ from lunalux_tui.chat.roster_actions import RosterActions
 from lunalux_tui.chat.script_actions import ScriptActions
 from lunalux_tui.chat.transcript.transcript import Transcript
 from lunalux_tui.chat.transcript.window import Window
+from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Beside
 from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Rows
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from lunalux_core.chat.card_scripts import CardScripts
+    from lunalux_core.config.settings import Settings
     from lunalux_core.dialogue.direction import Direction
     from lunalux_core.dialogue.turn import TurnEvent
     from lunalux_tui.chat.directing_actions import DirectingActions
@@ -642,11 +644,35 @@ class ChatScreen(LunaScreen[None]):
         self.roster.favourites = not self.roster.favourites
 
     async def _choose_model(self) -> None:
-        from lunalux_tui.parts.models_dialog import ModelsDialog
+        from lunalux_tui.parts.models_dialog import CONNECT, ModelsDialog
 
         name = await self.ask(ModelsDialog(self.runtime))
-        if name:
+        if name and name.startswith(CONNECT):
+            await self._connect_model(name.removeprefix(CONNECT))
+        elif name:
             self.lunalux.change_setting("chat.model", name)
+            self._tell_of_profile(name)
+
+    async def _connect_model(self, kind: str) -> None:
+        """Make a new model: key, model, and it is in use."""
+        from lunalux_tui.chat.connect_model import ModelConnector
+
+        connector = ModelConnector(self.runtime, self)
+        name = await connector.connect(kind)
+        if name:
+            self._tell_of_profile(name)
+            self._run("greet", partial(connector.greet, name))
+
+    def put_in_use(self, settings: Settings, name: str) -> None:
+        """Put settings with a new model in force, and use the model."""
+        self.lunalux.apply_settings(settings)
+        self.lunalux.change_setting("chat.model", name)
+
+    def _tell_of_profile(self, name: str) -> None:
+        """A model that profiles choose goes before the one of the settings."""
+        chosen = self.pane.chosen_model
+        if chosen and chosen != name:
+            self.say(t("profiles.model_wins", name=chosen), warn=True)
 
     async def _show_books(self) -> None:
         if character_id := await self.conversation_actions.books():
