@@ -354,7 +354,7 @@ class ChatScreen(LunaScreen[None]):
     # -- asking and telling ------------------------------------------------------------------------
 
     def _run(self, group: str, work: Work, *, exclusive: bool = True) -> Worker[None]:
-        """Do something in the background. No coroutine is made of it before its turn has come."""
+        """Do something in the background. Its coroutine is made only when it runs."""
         return self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
 
     async def ask(self, dialog: Screen[Answer]) -> Answer | None:
@@ -509,6 +509,8 @@ class ChatScreen(LunaScreen[None]):
         chat = self.open_chat
         if action == "stop":
             return self.busy
+        if action == "move_in":
+            return bool(self.query("#moving-in"))
         if action == "answer_scripts":
             return self.script_actions.asking is not None
         if action == "edit_character":
@@ -673,6 +675,31 @@ class ChatScreen(LunaScreen[None]):
         chosen = self.pane.chosen_model
         if chosen and chosen != name:
             self.say(t("profiles.model_wins", name=chosen), warn=True)
+
+    async def offer_to_move_in(self) -> None:
+        """Look for the data of SillyTavern on this computer, and offer what is found; asked once."""
+        from lunalux_tui.chat.moving_in import OFFERED, MovingInBar, found_elsewhere
+
+        state = self.runtime.library.state
+        if await state.get(OFFERED, False):
+            return
+        found = await found_elsewhere()
+        await state.set(OFFERED, True)
+        if found:
+            await self.pane.mount(MovingInBar(found[0]), before="#prompt")
+            self.refresh_bindings()
+
+    action_move_in = handed(DIALOG, lambda screen: screen._move_in)
+
+    async def _move_in(self, wanted: bool) -> None:
+        from lunalux_tui.chat.moving_in import MovingInBar
+
+        for bar in self.query(MovingInBar):
+            path = str(bar.found.path)
+            await bar.remove()
+            self.refresh_bindings()
+            if wanted:
+                await self.file_actions.import_cards([path])
 
     async def _show_books(self) -> None:
         if character_id := await self.conversation_actions.books():
