@@ -242,8 +242,9 @@ class _Filling:
         """What the last messages call for, and what the one who speaks wrote down last."""
         room = self._budget - self._spent
         recalled: dict[str, Used] = {}
-        own = (one for one in self._story.among(self._prepared.journals) if not self._foreign(one))
-        newest = next(iter(own), None)
+        journals = self._prepared.journals
+        own = [next(iter(self._story.among(journals.get(name, ()))), None) for name in (*self._speaker, "")]
+        newest = max((one for one in own if one is not None), key=lambda one: one.number, default=None)
         if newest is not None and newest.tokens <= room:
             recalled[newest.id] = Used(newest, "journal")
             room -= newest.tokens
