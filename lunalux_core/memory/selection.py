@@ -103,9 +103,10 @@ class Selection:
         """Ids of all memories that were left out, by the reason."""
         prepared = self.story.prepared
         reasons: dict[LeftWhy, list[str]] = {"stale": list(prepared.stale), "failed": list(prepared.failed)}
+        known = {used.memory.id for used in self.used}
         for why, ids in (self.left or {}).items():
-            reasons.setdefault(why, []).extend(ids)
-        known = {one.memory.id for one in self.used}.union(*(self.left or {}).values())
+            reasons.setdefault(why, []).extend(one for one in dict.fromkeys(ids) if one not in known)
+            known.update(ids)
         for one in prepared.usable:
             if one.id in known:
                 continue
