@@ -1,8 +1,8 @@
 """Chat: everything that happens to a conversation.
 
 One loop drives every kind of turn (send, regenerate, swipe, continue, impersonate). The person's words
-and an empty reply are stored before anything else; what streams in is stored as it comes; an ending of
-any kind (done, stopped, failed, killed) leaves the reply marked for what it is.
+and an empty reply are stored before anything else; what streams in is stored as it comes; however the reply
+ends (done, stopped, failed, killed), its status says so.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class Chat:
     async def recover(self, told: Callable[[Path], None] | None = None) -> int:
         """Mark replies that a killed program left pending as stopped; how many there were.
 
-        `told` hears where each file is kept that could not be read to its end.
+        `told` is called with the path of each journal that could not be read to its end.
         """
         return await recover(self._database, told)
 
@@ -228,7 +228,7 @@ class Chat:
         text: str,
         options: TurnOptions,
     ) -> Message:
-        """Put a line under `parent`; as a draft it is done with."""
+        """Store a line under `parent`, and empty the draft that it was."""
         line = new_line(connection, self._reader(), conversation, parent, text, options)
         append_message(connection, line)
         # Only the draft that was sent is done with: what was typed since then stays.

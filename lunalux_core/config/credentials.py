@@ -128,7 +128,7 @@ class Credentials:
         return backend
 
     def _file(self) -> dict[str, Any]:
-        """What the file holds; one that cannot be understood is put aside, never written over."""
+        """What the file holds; one that cannot be read is moved aside, never overwritten."""
         try:
             document = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Ways to have the person's words answered, beside plain talk.
+"""Modes of writing: instructions that are put around the person's words in the prompt.
 
 The words are stored as they were typed; the frame is put around them only in the prompt.
 

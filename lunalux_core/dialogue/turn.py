@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
     from lunalux_core.macros.expansion import Variables
-    from lunalux_core.memory.selection import StoryMemory
+    from lunalux_core.memory.story import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
     from lunalux_core.templates.values import ReplyStart, TextTemplate
@@ -62,7 +62,7 @@ class ThinkingDelta:
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """What was told of the reply so far is something else: these words and this reasoning, in place of all.
+    """Replaces all that was reported of the reply so far by these words and this reasoning.
 
     A model's closing mark shows that what came before it was thought, or a reply was sent as reasoning.
     """
@@ -107,7 +107,7 @@ class ScriptSkipped:
 
 @dataclass(frozen=True, slots=True)
 class WorldbookOverflowed:
-    """The budget of so many tokens kept worldbook entries out, and the person wants to know."""
+    """The budget of so many tokens excluded worldbook entries, and the setting asks to be told."""
 
     entries: int
     budget: int
@@ -332,7 +332,7 @@ class TurnRequest:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A prompt on its way: what the preset, the history and the worldbook contribute.
+    """An unfinished prompt: what the preset, the history and the worldbook contribute.
 
     With a `template` it becomes one text instead of messages. `prefill` is how the model goes on from a reply
     that was begun for it, where that matters. `without_memory` is the material as it was before memories took

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import GroupContext
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
-    from lunalux_core.memory.selection import StoryMemory
+    from lunalux_core.memory.story import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
     from lunalux_core.worldbook.engine import ActiveBook
@@ -58,7 +58,7 @@ Language = Literal["en", "zh"]
 
 
 class TurnReader:
-    """Turns rows of the library into the input of a turn.
+    """Reads rows of the library into the input of a turn.
 
     Args:
         settings: the values in force.
@@ -320,7 +320,7 @@ class TurnReader:
     def _speaker(
         self, connection: Connection, asked: Asked
     ) -> tuple[Character, Card, GroupContext | None, list[Character]]:
-        """Who speaks, with which card, in which company, and whose worldbooks take part beside its own."""
+        """Who speaks, with which card, in which group, and whose worldbooks take part beside its own."""
         conversation = asked.conversation
         if not conversation.group_id:
             character = load_character(connection, conversation.character_id)
@@ -336,7 +336,7 @@ class TurnReader:
         return self._known_language(first_language(connection, group_id))
 
     def language(self, character: Character) -> Language:
-        """What a character speaks, the interface's language where nobody knows."""
+        """The language of a character; the interface's where it is unknown."""
         return self._known_language(character.summary.language)
 
     def _known_language(self, name: str) -> Language:

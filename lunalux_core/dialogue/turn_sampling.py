@@ -1,4 +1,4 @@
-"""The parameters of a turn's request: who has a say, whose word counts, and what the server does not take."""
+"""The parameters of a turn's request: where each comes from, and what the server does not take."""
 
 from __future__ import annotations
 

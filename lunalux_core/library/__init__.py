@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Library:
-    """All shelves over one database. Opening starts at once on the database thread and does not block.
+    """All repositories over one database. Opening starts at once on the database thread and does not block.
 
     Shelves that few commands need are loaded when they are asked for.
 

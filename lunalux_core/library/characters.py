@@ -193,7 +193,7 @@ class Characters:
         await self._set(character_id, used_at=now_ms())
 
     async def set_binding(self, character_id: str, *, active: bool, market_id: str | None = None) -> None:
-        """Bind to a community entry, or let go of it (the id is remembered unless a new one is given)."""
+        """Bind to a community entry, or unbind (the id is remembered unless a new one is given)."""
         values: dict[str, Any] = {"binding_active": int(active)}
         if market_id is not None:
             values["market_id"] = market_id
@@ -204,7 +204,7 @@ class Characters:
         return await self._database.read(lambda c: load_worldbooks(c, character_id))
 
     async def tie(self, character_id: str, worldbook: str, tied: bool = True) -> None:
-        """Tie a worldbook of the library to a character, or let go of it. Raises NotFound."""
+        """Tie a worldbook of the library to a character, or untie it. Raises NotFound."""
 
         def change(connection: Connection) -> None:
             load_character(connection, character_id)

@@ -250,7 +250,8 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     spec = runtime.models.resolve(name)
     facts = await runtime.models.look(spec) or runtime.models.facts(spec)
     shown = spec if spec.window_source == "person" else runtime.models.windowed(spec)
-    told = model_details(shown, runtime.models.learnt(spec), facts)
+    prices = await runtime.models.prices(spec)
+    told = model_details(shown, runtime.models.learnt(spec), facts, prices)
     told["base_url"] = without_password(spec.base_url) or None
     if as_json:
         output.print_json(told)

@@ -20,8 +20,14 @@ if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
 
 
+CONNECT = "connect "
+"""Begins the answer that asks for a new model of a kind (`model_kinds.KINDS`)."""
+
+
 class ModelsDialog(PickDialog):
-    """Answers the name of a model, or None. What only a server knows comes in while the list is open."""
+    """Answers the name of a model, `CONNECT` with a kind, or None. What only a server knows comes in while
+    the list is open.
+    """
 
     TWO_LINES = True
     ACTIONS = (
@@ -42,6 +48,7 @@ class ModelsDialog(PickDialog):
 
     def on_mount(self) -> None:
         super().on_mount()
+        self._add([])
         for spec in self._runtime.models.connections():
             self._ask_server(spec)
         self._ask_local()
@@ -50,7 +57,7 @@ class ModelsDialog(PickDialog):
     def _add(self, rows: list[Row]) -> None:
         ids = {row.id for row in self._rows}
         self._rows += [row for row in rows if row.id not in ids]
-        self.show(self._rows)
+        self.show([*self._rows, *connect_rows()])
 
     @work(group="models", exit_on_error=False)
     async def _ask_server(self, spec: ModelSpec) -> None:
@@ -102,6 +109,16 @@ class ModelsDialog(PickDialog):
     def _tell(self, name: str, error: LunaluxError) -> None:
         message, _ = tell(error)
         self.notify(message, title=name, severity="warning", markup=False)
+
+
+def connect_rows() -> list[Row]:
+    """The ways to a new model, by company."""
+    from lunalux_tui.parts.model_kinds import ANOTHER, HOSTED
+
+    return [
+        Row(CONNECT + kind, t("connect.row", where=t(f"model.kind.{kind}")), t("connect.row_help"), mark="+")
+        for kind in (*HOSTED, ANOTHER)
+    ]
 
 
 def own_row(spec: ModelSpec) -> Row:

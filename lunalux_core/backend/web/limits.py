@@ -1,4 +1,4 @@
-"""How often somebody may ask: one port, three ways to keep count.
+"""Rate limits: one port, three ways to count.
 
 `MemoryLimiter` is a token bucket per process; `StoredLimiter` counts in RATE# rows, so that many instances
 share one count; `NoLimits` is for a server that runs inside its only user's own program.

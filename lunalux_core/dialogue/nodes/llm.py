@@ -111,7 +111,7 @@ def _completion(ready: Ready) -> CompletionText | None:
 def _request_id(turn: TurnInput) -> str:
     """What the person asked for, once: the reply, or what comes after the part of it that is there.
 
-    A retry asks for what failed before it.
+    A retry has the id of the reply that failed before it.
     """
     if turn.kind != "continue":
         return turn.request
@@ -119,7 +119,7 @@ def _request_id(turn: TurnInput) -> str:
 
 
 class _Answer:
-    """Collects a stream: cleaned, split into what is shown and what is thought, told as it comes."""
+    """Collects a stream: cleans it, splits it into text and reasoning, and reports both as they come."""
 
     def __init__(self, ready: Ready, context: TurnContext) -> None:
         self._ready = ready
@@ -220,7 +220,7 @@ class _Answer:
         return {"first_token_s": round(first - self._asked, 3), "tokens_per_s": round(rate, 2)}
 
     def _cleaned(self, text: str) -> str:
-        """The reply to a text prompt without what is not the writer's."""
+        """The reply to a text prompt without stop strings and turns of other speakers."""
         if self._form is None:
             return text
         cleaning = replace(self._form.cleaning, start="")
@@ -296,7 +296,7 @@ class _Answer:
 
 def _beginning(ready: Ready) -> tuple[ReplyBeginning | None, bool]:
     """What the model goes on from, and whether that is a thought: its mark is always part of the reply, else
-    nobody could tell the two apart."""
+    the two could not be told apart."""
     begun = ready.beginning
     if begun is None or begun.told:
         return None, False
@@ -306,7 +306,7 @@ def _beginning(ready: Ready) -> tuple[ReplyBeginning | None, bool]:
 
 
 def told_beginning(ready: Ready) -> ReplyBeginning | None:
-    """What the model was told to begin with: what is shown of its reply does in any case."""
+    """The beginning that the model was told to write, None where it goes on from one or has none."""
     begun = ready.beginning
     return ReplyBeginning(begun.text, shown=begun.shown, told=True) if begun and begun.told else None
 

@@ -1,4 +1,4 @@
-"""worldbook: which entries speak up, and with them the finished prompt.
+"""worldbook: which entries fire, and with them the finished prompt.
 
 The worldbook is scanned before the history is cut to its budget, since its texts are mandatory and the
 history takes what is left.
@@ -77,7 +77,7 @@ def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
             raise
     story = draft.request.turn.memory
     if story is not None:
-        trace.memory = nothing(story, "no_room").record(story.names, 0)
+        trace.memory = nothing(story, "no_room").record
     return _assembled(replace(draft, material=plain, without_memory=None), engine, trace)
 
 
@@ -149,7 +149,7 @@ def _chat(
 
 
 def _remembering(context: MacroContext, draft: Draft) -> MacroContext:
-    """The context in which {{memory}} and {{summary}} are known; what they give is read by nobody."""
+    """The context in which {{memory}} and {{summary}} are known; no macros are expanded in what they give."""
     memory = draft.material.memory
     own = {"memory": memory.whole, "summary": memory.story}
     return replace(context, extra={**context.extra, **own})

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from lunalux_core.llm.model_prices import openrouter_prices
 from lunalux_core.llm.parameters import ServerKind, kind_of
 from lunalux_core.llm.servers.facts import SILENT, ServerFacts, whole
 from lunalux_core.text import clean_line
@@ -220,6 +221,7 @@ async def _openrouter(asker: Asker) -> ServerFacts | None:
         window=min(window, served) if window and served else window or served,
         modalities=("vision",) if isinstance(inputs, list) and "image" in inputs else (),
         taken=tuple(name for name in taken if isinstance(name, str)) if isinstance(taken, list) else None,
+        prices=openrouter_prices(row),
     )
 
 
