@@ -69,5 +69,5 @@ def dialogue_line(
         .then(llm(models, lambda: _built(models, engine, plugins, rankers)))
         .then(regex(engine, plugins))
         .then(plugin(plugins))
-        .then(output)
+        .then(output(models))
     )

@@ -94,6 +94,7 @@ def turn_record(
         "preset": turn.preset.name,
         "profiles": list(turn.profiles),
         "template": ready.prompt.form.template if ready.prompt.form else "",
+        "marks": list(ready.prompt.form.marks) if ready.prompt.form else [],
         "character": turn.character.name,
         "messages": [asdict(message) for message in ready.prompt.messages],
         "names": {
