@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lunalux_core.display.cache import Displays
     from lunalux_core.errors import LunaluxError
     from lunalux_core.llm.model import ChatModel, ModelSpec
+    from lunalux_core.llm.model_prices import PriceList
     from lunalux_core.llm.registry import Offer, Registry
     from lunalux_core.llm.servers.pool import HttpPool
     from lunalux_core.market import Market
@@ -124,7 +125,14 @@ class Runtime:
             official=official,
             offers=self._plugin_models(),
             pool=self._pool,
+            prices=self._prices,
         )
+
+    @cached_property
+    def _prices(self) -> PriceList:
+        from lunalux_core.llm.model_prices import PriceList
+
+        return PriceList(self.paths.cache / "prices.json")
 
     @cached_property
     def _pool(self) -> HttpPool:

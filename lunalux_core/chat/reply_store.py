@@ -115,7 +115,7 @@ class StreamingReply:
                 event=result.event,
                 status="done",
                 model=turn.model.name,
-                usage=asdict(result.usage),
+                usage={name: count for name, count in asdict(result.usage).items() if name != "cost"},
                 billing=result.billing,
                 state=result.state,
                 extra={

@@ -216,7 +216,7 @@ class Settings:
     memory_protected_tokens: int = _setting(
         "memory.protected_tokens",
         0,
-        "The newest part of the story that is left alone, in tokens; 0 is half of the window.",
+        "The newest part of the story that is left alone, in tokens; 0 is a third of the window.",
         low=0,
         high=4_000_000,
     )

@@ -20,7 +20,7 @@ from lunalux_core.dialogue.nodes.worldbook import worldbook
 from lunalux_core.dialogue.turn import Ready, TurnInput, TurnRequest, TurnResult
 from lunalux_core.dialogue.workflow import Workflow
 from lunalux_core.llm.registry import Registry
-from lunalux_core.memory.recall import Ranker
+from lunalux_core.memory.story import Ranker
 from lunalux_core.plugins.runner import Plugins
 from lunalux_core.regex.engine import EcmaEngine
 
@@ -69,5 +69,5 @@ def dialogue_line(
         .then(llm(models, lambda: _built(models, engine, plugins, rankers)))
         .then(regex(engine, plugins))
         .then(plugin(plugins))
-        .then(output)
+        .then(output(models))
     )

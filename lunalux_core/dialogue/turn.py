@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
     from lunalux_core.macros.expansion import Variables
-    from lunalux_core.memory.selection import StoryMemory
+    from lunalux_core.memory.story import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
     from lunalux_core.templates.values import ReplyStart, TextTemplate

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import GroupContext
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
-    from lunalux_core.memory.selection import StoryMemory
+    from lunalux_core.memory.story import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
     from lunalux_core.worldbook.engine import ActiveBook

@@ -19,6 +19,8 @@ def allowed_window(model: ModelSpec, settings: Settings) -> int:
     bounds those whose window is unknown, and those that are paid for by the token: a window of a
     million tokens is no reason to send so many each turn.
     """
+    # A window is trusted where the person gave it, or where a server near by says it: there tokens cost no
+    # money.
     told = model.window_source == "person" or (
         model.window_source == "server" and (is_near(model.base_url) or model.provider == "ollama")
     )
@@ -52,6 +54,7 @@ def reply_room(turn: TurnInput) -> int:
         return min(asked, max(window - 1, 1))
     imported = turn.preset.params.sampling.max_tokens if preset_counts(turn) else None
     wanted = turn.model.sampling.max_tokens or imported or turn.settings.reply_tokens
+    # Presets are made for large models: what they ask for must leave room for a prompt in a small window.
     if wanted > window // 2:
         return min(wanted, max(window // 4, min(turn.settings.reply_tokens, window // 2)))
     return wanted

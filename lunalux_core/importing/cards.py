@@ -92,6 +92,7 @@ async def import_data(
     loaded = await asyncio.to_thread(read_card, data, filename)
     identity = short_id()
     new = new_character(identity, loaded, language)
+    # Asked before the picture is written; the insert asks again, within its transaction.
     there = await library.characters.by_hash(new.content_hash)
     if there is not None:
         if market_id is not None:
@@ -216,6 +217,7 @@ class CardReader:
         label = str(source)
         if there is not None and self._on_duplicate == "skip":
             return Prepared(ImportResult(label, "duplicate", there, new.name, new.spec), source=source)
+        # A file can be copied by the system; a member of an archive is in memory only.
         original = source if isinstance(source, Path) else None
         base = identity
         if there is not None:  # beside the files of the one it replaces, until its row is stored

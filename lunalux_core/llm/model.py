@@ -89,7 +89,8 @@ class Usage:
     """Token counts of one call; `estimated` when the server sent none.
 
     Of the prompt's tokens the server had `cached_tokens` from an earlier call; of the reply's the model spent
-    `thinking_tokens` before it spoke. Both 0 where the server says nothing.
+    `thinking_tokens` before it spoke. Both 0 where the server says nothing. `cost` are US dollars, where the
+    server says what it took.
     """
 
     prompt_tokens: int = 0
@@ -97,6 +98,7 @@ class Usage:
     estimated: bool = False
     cached_tokens: int = 0
     thinking_tokens: int = 0
+    cost: float | None = None
 
     @property
     def total_tokens(self) -> int:
@@ -186,17 +188,4 @@ class ChatModel(Protocol):
 
 MILLION = 1_000_000
 CURRENCY = "USD"
-"""What people's prices are counted in: the providers' lists are."""
-
-
-def cost_of(usage: Usage, price: tuple[float, float, float] | None) -> dict[str, object] | None:
-    """Amount, currency and source; `price` as in `ModelOptions`.
-
-    None where no price is known: it is a person's own price or none, never a guess.
-    """
-    if price is None:
-        return None
-    read, cached, written = price
-    reused = min(usage.cached_tokens, usage.prompt_tokens)
-    amount = (usage.prompt_tokens - reused) * read + reused * cached + usage.completion_tokens * written
-    return {"amount": round(amount / MILLION, 8), "currency": CURRENCY, "source": "person"}
+"""What prices are counted in: the providers' lists are."""

@@ -25,6 +25,7 @@ from lunalux_core.llm.servers.pool import HttpPool, host_of, is_near
 if TYPE_CHECKING:
     from lunalux_core.config.settings import ModelConfig
     from lunalux_core.llm.model import ModelRequest
+    from lunalux_core.llm.model_prices import PriceList, Prices
     from lunalux_core.llm.servers.anthropic import AnthropicModel
     from lunalux_core.llm.servers.facts import ServerFacts
     from lunalux_core.llm.servers.gemini import GeminiModel
@@ -67,6 +68,7 @@ class Registry:
         official: opens a model of the billed gateway; None where there is no gateway.
         offers: models of plug-ins.
         pool: connections to share; by default the registry makes its own.
+        prices: what hosted models cost; None where nobody asks for it.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Registry:
         official: Opener | None = None,
         offers: Iterable[Offer] = (),
         pool: HttpPool | None = None,
+        prices: PriceList | None = None,
     ) -> None:
         self._saved = {spec.name: spec for spec in saved}
         self._offers = {offer.spec.name: offer for offer in offers}
@@ -85,6 +88,7 @@ class Registry:
         self._environ = environ
         self._official = official
         self._pool = pool or HttpPool()
+        self._prices = prices
         self._looked: dict[tuple[str, str], float] = {}
         self._changed: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -123,8 +127,10 @@ class Registry:
             return self._from_environment(prefix, model)
         if model and prefix == "official":
             return ModelSpec(name, "official", model)
-        if model and prefix in LOCAL_SERVERS:
-            return LOCAL_SERVERS[prefix].model(model)
+        kind, _, port = prefix.partition("@")
+        if model and kind in LOCAL_SERVERS and (not port or (port.isascii() and port.isdecimal())):
+            server = LOCAL_SERVERS[kind]
+            return (server.on(int(port)) if port else server).model(model)
         raise _unknown(name)
 
     def open(self, spec: ModelSpec) -> ChatModel:
@@ -190,6 +196,37 @@ class Registry:
         """
         opened = self._asked(spec)
         return await opened.look() if opened is not None else None
+
+    async def load(self, spec: ModelSpec, loaded: bool = True) -> ServerFacts | None:
+        """Have the model's server take it into memory, or (not `loaded`) out of it; what it says then.
+
+        Raises:
+            InvalidInput: MODEL_NOT_LOADABLE, MODEL_KEY_MISSING and others of `open`.
+            NetworkError, ProviderError: the server cannot be reached, or refuses.
+        """
+        from lunalux_core.llm.servers.loading import load, unload
+
+        if self._asked(spec) is None:
+            raise _not_loadable(spec)
+        opened = self._server(spec)
+        facts = await opened.look()
+        if facts is None:
+            raise opened.unreachable()
+        await (load(opened, facts) if loaded else unload(opened, facts))
+        return await opened.look()
+
+    async def prices(self, spec: ModelSpec) -> Prices | None:
+        """What the model's tokens cost: the person's numbers, else the server's, else a list's."""
+        from lunalux_core.llm.model_prices import Prices, own_prices
+
+        if own := own_prices(spec):
+            return own
+        if spec.provider in SERVERLESS or spec.name in self._offers:
+            return None
+        facts = self.facts(spec)
+        if facts is not None and facts.prices is not None:
+            return Prices(*facts.prices, "openrouter")
+        return await self._prices.find(spec) if self._prices is not None else None
 
     def refresh(self, spec: ModelSpec) -> None:
         """Ask the model's server again beside everything else, unless that was done a moment ago."""
@@ -351,6 +388,15 @@ def saved_specs(configs: Iterable[ModelConfig]) -> tuple[ModelSpec, ...]:
 def credential_name(name: str) -> str:
     """The name under which the key of the saved model `name` is stored."""
     return f"model:{name}"
+
+
+def _not_loadable(spec: ModelSpec) -> InvalidInput:
+    return InvalidInput(
+        "MODEL_NOT_LOADABLE",
+        f"The server of {spec.name} does not load or unload models when it is told to.",
+        "Only models on a server of your own can be loaded and unloaded.",
+        model=spec.name,
+    )
 
 
 def _unknown(name: str) -> NotFound:

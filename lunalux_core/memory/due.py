@@ -15,7 +15,7 @@ from lunalux_core.ids import now_ms
 from lunalux_core.library.conversations import LONGEST, Message, load_conversation, load_path
 from lunalux_core.library.memories import Memory, coverages, fingerprint, load_memories
 from lunalux_core.llm.tokens import TokenEstimator
-from lunalux_core.memory.selection import EVENTS, STANDING_IN
+from lunalux_core.memory.story import EVENTS, STANDING_IN
 
 NEWEST_LEFT = 4
 """Messages that stay as they are even when a person asks for all to be written."""

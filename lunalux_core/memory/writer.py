@@ -33,7 +33,7 @@ from lunalux_core.llm.model import CompletionText, Message, ModelRequest
 from lunalux_core.memory.answers import Answer, Refused, checked, read_answer, script_of
 from lunalux_core.memory.due import Chapter, Rules, Scene, due_chapter, due_events, due_scenes, is_covered
 from lunalux_core.memory.instructions import Language, Wish, again, chapter_wish, scene_wish
-from lunalux_core.memory.selection import EVENTS
+from lunalux_core.memory.story import EVENTS
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
@@ -46,6 +46,8 @@ ATTEMPTS = 2
 LONGEST_SECONDS = 600
 LONGEST_ANSWER = 60_000
 """Characters after which no more of an answer is read."""
+PROTECTED_SHARE = 0.3
+"""Of the window, for the newest messages: with a scene or two on top and the memories they fit."""
 CHAPTER_TIMES = 3
 """A chapter may be so many times as long as a summary."""
 CONSENT = "memory_consent"
@@ -295,7 +297,7 @@ class MemoryWriter:
         protected = settings.memory_protected_tokens
         if not protected:
             spec = await self._replying(conversation_id)
-            protected = min(spec.context_tokens, settings.context_tokens) // 2
+            protected = int(min(spec.context_tokens, settings.context_tokens) * PROTECTED_SHARE)
         return Rules(settings.memory_scene_tokens, protected, settings.memory_chapter_scenes, everything, now)
 
     async def _scene(

@@ -49,13 +49,15 @@ async def begin(app: ChatHost) -> None:
     await show_portrait(chat)
     await show_tour(app, new=new)
     await app.follow_account()
+    if new:
+        await chat.offer_to_move_in()
     runtime.writes_memories = True
     await runtime.memory_writer.resume()
     await asyncio.to_thread(_warm)
 
 
 class _Problems:
-    """What went wrong at the start, and stops nothing: told when the conversation is on screen."""
+    """Failures at the start that stop nothing: shown when the conversation is on screen."""
 
     def __init__(self, app: ChatHost) -> None:
         self._app = app

@@ -33,6 +33,8 @@ CHAT_ACTIONS = (
     Action("chat.scripts", "scripts", "alt+r", priority=True),
     Action("chat.scripts_allow", "answer_scripts(True)", "alt+y", priority=True),
     Action("chat.scripts_refuse", "answer_scripts(False)", "alt+n", priority=True),
+    Action("chat.move_in", "move_in(True)", "alt+y", priority=True, palette=False),
+    Action("chat.stay_out", "move_in(False)", "alt+n", priority=True, palette=False),
     Action("chat.export", "export"),
     Action("chat.import_cards", "import_cards"),
     Action("chat.import_chat", "import_chat"),

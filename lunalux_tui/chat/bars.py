@@ -81,6 +81,9 @@ class StatusBar(Bar):
     window: reactive[int] = reactive(0)
     """Tokens that prompt and reply have together, 0 where nobody knows."""
     billing: reactive[Mapping[str, object] | None] = reactive(None)
+    cost: reactive[Mapping[str, object] | None] = reactive(None)
+    """What the last reply took of the person's money, where its price is known."""
+
     model: reactive[str] = reactive("")
     mode: reactive[str] = reactive("")
     browsing: reactive[bool] = reactive(False)
@@ -154,6 +157,10 @@ class StatusBar(Bar):
         if self.billing:
             method = str(self.billing.get("method", ""))
             parts.append(Part(t(f"status.cost.{method}", cost=self.billing.get("cost", 0)), ACCENT, weight=1))
+        if self.cost is not None:
+            from lunalux_tui.parts.amounts import money
+
+            parts.append(Part(money(self.cost), ACCENT, weight=1))
         if self.usage:
             key = "status.tokens_estimated" if self.usage.get("estimated") else "status.tokens"
             sent, received = self.usage.get("prompt_tokens", 0), self.usage.get("completion_tokens", 0)

@@ -138,6 +138,8 @@ class ChatPane(Column):
         self.prompt.offers = self.suggestions.suggestions[:SHOWN]
         self.status.usage = message.usage if message is not None else None
         self.status.billing = message.billing if message is not None else None
+        cost = message.extra.get("cost") if message is not None else None
+        self.status.cost = cost if isinstance(cost, dict) else None
         self.status.window = self._window() if message is not None else 0
 
     def _window(self) -> int:
@@ -146,7 +148,9 @@ class ChatPane(Column):
 
         models, settings = self._runtime.models, self._runtime.settings
         try:
-            return allowed_window(models.windowed(models.resolve(settings.model)), settings)
+            return allowed_window(
+                models.windowed(models.resolve(self.chosen_model or settings.model)), settings
+            )
         except LunaluxError:
             return 0
 

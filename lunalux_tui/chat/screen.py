@@ -32,6 +32,7 @@ from lunalux_tui.chat.roster_actions import RosterActions
 from lunalux_tui.chat.script_actions import ScriptActions
 from lunalux_tui.chat.transcript.transcript import Transcript
 from lunalux_tui.chat.transcript.window import Window
+from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Beside
 from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Rows
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from lunalux_core.chat.card_scripts import CardScripts
+    from lunalux_core.config.settings import Settings
     from lunalux_core.dialogue.direction import Direction
     from lunalux_core.dialogue.turn import TurnEvent
     from lunalux_core.library.tags import Tag
@@ -376,7 +378,7 @@ class ChatScreen(LunaScreen[None]):
     # -- asking and telling ------------------------------------------------------------------------
 
     def _run(self, group: str, work: Work, *, exclusive: bool = True) -> Worker[None]:
-        """Do something in the background. No coroutine is made of it before its turn has come."""
+        """Do something in the background. Its coroutine is made only when it runs."""
         return self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
 
     async def ask(self, dialog: Screen[Answer]) -> Answer | None:
@@ -534,6 +536,8 @@ class ChatScreen(LunaScreen[None]):
         chat = self.open_chat
         if action == "stop":
             return self.busy
+        if action == "move_in":
+            return bool(self.query("#moving-in"))
         if action == "answer_scripts":
             return self.script_actions.asking is not None
         if action == "edit_character":
@@ -675,11 +679,60 @@ class ChatScreen(LunaScreen[None]):
         self.roster.favourites = not self.roster.favourites
 
     async def _choose_model(self) -> None:
-        from lunalux_tui.parts.models_dialog import ModelsDialog
+        from lunalux_tui.parts.models_dialog import CONNECT, ModelsDialog
 
         name = await self.ask(ModelsDialog(self.runtime))
-        if name:
+        if name and name.startswith(CONNECT):
+            await self._connect_model(name.removeprefix(CONNECT))
+        elif name:
             self.lunalux.change_setting("chat.model", name)
+            self._tell_of_profile(name)
+
+    async def _connect_model(self, kind: str) -> None:
+        """Make a new model: key, model, and it is in use."""
+        from lunalux_tui.chat.connect_model import ModelConnector
+
+        connector = ModelConnector(self.runtime, self)
+        name = await connector.connect(kind)
+        if name:
+            self._tell_of_profile(name)
+            self._run("greet", partial(connector.greet, name))
+
+    def put_in_use(self, settings: Settings, name: str) -> None:
+        """Put settings with a new model in force, and use the model."""
+        self.lunalux.apply_settings(settings)
+        self.lunalux.change_setting("chat.model", name)
+
+    def _tell_of_profile(self, name: str) -> None:
+        """A model that profiles choose goes before the one of the settings."""
+        chosen = self.pane.chosen_model
+        if chosen and chosen != name:
+            self.say(t("profiles.model_wins", name=chosen), warn=True)
+
+    async def offer_to_move_in(self) -> None:
+        """Look for the data of SillyTavern on this computer, and offer what is found; asked once."""
+        from lunalux_tui.chat.moving_in import OFFERED, MovingInBar, found_elsewhere
+
+        state = self.runtime.library.state
+        if await state.get(OFFERED, False):
+            return
+        found = await found_elsewhere()
+        await state.set(OFFERED, True)
+        if found:
+            await self.pane.mount(MovingInBar(found[0]), before="#prompt")
+            self.refresh_bindings()
+
+    action_move_in = handed(DIALOG, lambda screen: screen._move_in)
+
+    async def _move_in(self, wanted: bool) -> None:
+        from lunalux_tui.chat.moving_in import MovingInBar
+
+        for bar in self.query(MovingInBar):
+            path = str(bar.found.path)
+            await bar.remove()
+            self.refresh_bindings()
+            if wanted:
+                await self.file_actions.import_cards([path])
 
     async def _show_books(self) -> None:
         if character_id := await self.conversation_actions.books():

@@ -69,7 +69,8 @@ async def show(
     limit: int = typer.Option(0, help="Only the newest messages; 0 shows all.", min=0),
     as_json: bool = JSON,
 ) -> None:
-    """The messages of the path on screen.
+    """The messages of the path on screen. As JSON also what all replies took ("spent"): tokens, and money
+    where prices are known; "unpriced" counts the replies whose price is not.
 
     Example: lunalux conversation show 3fa8c21b --limit 20
     """
@@ -83,7 +84,8 @@ async def show(
     page = await runtime.library.conversations.page(place.id, limit=limit or 1 << 30)
     if as_json:
         messages = [_message(one) for one in page]
-        output.print_json({**_summary(place, name, group), "messages": messages})
+        spent = (await runtime.library.conversations.spending(place.id)).as_json()
+        output.print_json({**_summary(place, name, group), "spent": spent, "messages": messages})
         return
     if group is not None:
         members = [one.name + (" (muted)" if one.muted else "") for one in group.members]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
@@ -10,7 +12,9 @@ from lunalux_tui.actions import Action, bindings
 class AnswerField(Input):
     """One line that is the answer."""
 
-    ACTIONS = (Action("dialog.accept", "submit", "enter", footer=80, palette=False),)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (
+        Action("dialog.accept", "submit", "enter", footer=80, palette=False),
+    )
     BINDINGS = bindings(ACTIONS)
 
 

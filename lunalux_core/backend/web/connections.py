@@ -99,6 +99,8 @@ class Connections:
             if _is_answered(connection):
                 self._since[connection] = now
             elif connection.transport.is_closing():
+                # A closed connection first sends what it has; somebody who never reads would keep it for
+                # ever.
                 if now - self._closing.setdefault(connection, now) >= FLUSH_SECONDS:
                     connection.transport.abort()
             elif now - self._since[connection] >= self._allowance.head_s:
@@ -110,6 +112,7 @@ class Connections:
             connection for connection in self._since if among(connection) and not _is_answered(connection)
         )
         oldest = min(waiting, key=lambda connection: self._since[connection])
+        # It counts as new until it is gone, so that the next one in need does not choose it again.
         self._since[oldest] = self._clock()
         oldest.transport.abort()
 

@@ -77,7 +77,7 @@ def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
             raise
     story = draft.request.turn.memory
     if story is not None:
-        trace.memory = nothing(story, "no_room").record(story.names, 0)
+        trace.memory = nothing(story, "no_room").record
     return _assembled(replace(draft, material=plain, without_memory=None), engine, trace)
 
 

@@ -381,7 +381,15 @@ def _counted(usage: dict[str, Any], timings: dict[str, Any]) -> Usage:
         _count(usage, "completion_tokens", "output_tokens"),
         cached_tokens=min(cached, prompt),
         thinking_tokens=thought,
+        cost=_money(usage.get("cost")),
     )
+
+
+def _money(value: object) -> float | None:
+    """US dollars as OpenRouter tells them; None for anything that is no amount."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1_000_000:
+        return None
+    return float(value)
 
 
 def _inside(usage: dict[str, Any], *names: str) -> dict[str, Any]:

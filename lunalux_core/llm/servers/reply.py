@@ -114,6 +114,7 @@ class ReplyDecoder:
             if not self._came[kind]:
                 yield kind, whole
                 continue
+            # A server that streams and then repeats the whole message may differ in its leading blanks.
             before = "".join(self._came[kind]).lstrip()
             if (trimmed := whole.lstrip()).startswith(before):
                 yield kind, trimmed[len(before) :]
@@ -127,6 +128,7 @@ class ReplyDecoder:
     def _without_echo(self, raw: str) -> str:
         """The reply without what it repeats; held back as long as it may be a repetition."""
         self._held += raw
+        # It may still turn out to be the same text: nothing is shown before that is decided.
         if len(self._held) < len(self.echo) and self.echo.startswith(self._held):
             return ""
         text, self._held, echo, self.echo = self._held, "", self.echo, ""
@@ -140,6 +142,8 @@ class ReplyDecoder:
             return
         self._reply.add(thinking)
         self._reply.add(text)
+        # After the text was counted and before it is handed on, so no caller ever holds more than the
+        # limit.
         if self._reply.total > REPLY_LIMIT:
             raise self.failures.bad_answer("the reply does not end")
         if text and not self._has_text:
@@ -163,6 +167,7 @@ def _joined(before: Usage, now: Usage) -> Usage:
         max(before.completion_tokens, now.completion_tokens),
         cached_tokens=max(before.cached_tokens, now.cached_tokens),
         thinking_tokens=max(before.thinking_tokens, now.thinking_tokens),
+        cost=before.cost if now.cost is None else now.cost,
     )
 
 

@@ -1,9 +1,9 @@
-"""The five views of a turn's record: each a list of items, and what there is to read about each."""
+"""The views of a turn's record: each a list of items, and what there is to read about each."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,45 +14,36 @@ from lunalux_core.dialogue.turn_record_diff import (
     compare_messages,
     compare_texts,
 )
+from lunalux_core.library.conversations import Message
+from lunalux_core.library.spending import Spending
 from lunalux_core.text import clean_line
 from lunalux_tui import i18n
+from lunalux_tui.chat.inspector.cost import took
+from lunalux_tui.chat.inspector.items import Item
+from lunalux_tui.chat.inspector.text_view import coloured, is_text, whole
 from lunalux_tui.i18n import t
 from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, STRIKE, WARNING, Run
 
 Record = Mapping[str, Any]
-VIEWS = ("messages", "tokens", "worldbook", "scripts", "cut")
+VIEWS = ("messages", "tokens", "worldbook", "scripts", "cut", "text")
 MARKS: Mapping[Mark, str] = {"same": " ", "new": "+", "gone": "−", "changed": "~"}
 BAR = 24
 """Cells of the longest bar of the tokens."""
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One row: what it says, what can be read about it, and `text` for copying and for the filter."""
-
-    title: str
-    detail: str = ""
-    right: str = ""
-    mark: str = ""
-    text: str = ""
-    told: Callable[[], Sequence[Run]] = field(default=tuple, compare=False)
-
-    def holds(self, words: Sequence[str]) -> bool:
-        """Whether all the words stand anywhere in it."""
-        whole = f"{self.title} {self.detail} {self.right} {self.text}".casefold()
-        return all(word in whole for word in words)
-
-
-@dataclass(frozen=True, slots=True)
 class Look:
     """A record to be looked at, with the one before it where they are to be compared.
 
-    `texts` are the words of messages that were cut, by their ids, as far as they are known.
+    `texts` are the words of messages that were cut, by their ids, as far as they are known. `reply` is what
+    came of it, `spending` what all replies of the conversation took.
     """
 
     record: Record
     before: Record | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    reply: Message | None = None
+    spending: Spending | None = None
 
 
 def slot_name(slot: str, record: Record) -> str:
@@ -92,6 +83,7 @@ def items(view: str, look: Look) -> list[Item]:
         "worldbook": _worldbook,
         "scripts": _scripts,
         "cut": _cut,
+        "text": _text,
     }
     return list(makers[view](look))
 
@@ -161,6 +153,15 @@ def _messages(look: Look) -> Iterator[Item]:
             lambda pair=pair: _message_told(pair, look),  # type: ignore[misc]
         )
     yield from _parameters(look.record)
+    yield from took(look.reply, look.spending)
+
+
+def _text(look: Look) -> Iterator[Item]:
+    """The prompt as one text, where it was sent as one."""
+    if is_text(look.record):
+        runs = coloured(look.record)
+        title = t("inspector.text.title", template=clean_line(str(look.record["template"]), 60))
+        yield Item(title, t("inspector.text.help"), text=whole(runs), told=lambda: runs, joined=True)
 
 
 def _message_told(pair: Compared, look: Look) -> list[Run]:
