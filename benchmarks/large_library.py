@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import statistics
@@ -69,7 +70,7 @@ async def fill(home: Path, count: int, tags: int) -> None:
         ids = [f"{number:012x}" for number in range(count)]
         for number, identity in enumerate(ids):
             name = " ".join(chance.sample(words, 2)).title()
-            card = '{"spec":"chara_card_v2","data":{"name":"%s","description":"%s"}}' % (name, "x" * 4000)
+            card = json.dumps({"spec": "chara_card_v2", "data": {"name": name, "description": "x" * 4000}})
             new = NewCharacter(
                 identity,
                 name,
