@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import ClassVar
 
 from textual import on
@@ -13,7 +16,9 @@ from textual.reactive import reactive
 from textual.widgets import Input
 
 from lunalux_core.library.character_list import CharacterSummary
+from lunalux_core.library.conversations import LastWords
 from lunalux_core.library.groups import Group
+from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.answer_field import NarrowField
@@ -48,8 +53,9 @@ class RosterRows(Rows):
     ACTIONS = (
         Action("roster.favourite", "screen.favourite", "f", footer=20),
         Action("roster.only_favourites", "screen.only_favourites", "F"),
-        Action("roster.search", "screen.find_character", "slash", footer=21, palette=False),
-        Action("roster.delete", "screen.delete_character", "delete", footer=22),
+        Action("roster.edit", "screen.edit_row", "e", footer=21, palette=False),
+        Action("roster.search", "screen.find_character", "slash", footer=24, palette=False),
+        Action("roster.delete", "screen.delete_character", "d,delete", footer=22),
         Action("roster.group", "screen.new_group", "n", footer=23, palette=False),
     )
     BINDINGS = bindings(ACTIONS)
@@ -58,7 +64,12 @@ class RosterRows(Rows):
 class RosterSearch(NarrowField):
     """Words that narrow the list; the arrows move through it meanwhile."""
 
+    ACTIONS: ClassVar[tuple[Action, ...]] = (
+        *NarrowField.ACTIONS,
+        Action("roster.enter", "into_the_list", "tab", footer=81, palette=False),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(ACTIONS),
         Binding("up", "walk(-1)", show=False),
         Binding("down", "walk(1)", show=False),
     ]
@@ -66,6 +77,10 @@ class RosterSearch(NarrowField):
     def __init__(self, rows: RosterRows) -> None:
         super().__init__(placeholder=t("roster.search"), id="roster-search", compact=True)
         self._list = rows
+
+    def action_into_the_list(self) -> None:
+        """To the rows, where letters act on the one under the cursor."""
+        self._list.focus()
 
     def action_walk(self, step: int) -> None:
         self._list.action_move(step)
@@ -79,22 +94,56 @@ class RosterSearch(NarrowField):
         self._list.refresh()
 
 
-def _merged(groups: Sequence[Group], characters: Sequence[CharacterSummary]) -> list[Row]:
-    """Favourites first, then characters and groups by their last use, those never talked with last."""
+def _merged(
+    groups: Sequence[Group],
+    characters: Sequence[CharacterSummary],
+    last_words: Mapping[str, LastWords],
+    language: str,
+) -> list[Row]:
+    """Favourites first, then characters and groups by their last use; of those never talked with, the ones
+    that speak the person's language before the others."""
 
-    def rank(who: Group | CharacterSummary) -> tuple[bool, int, int]:
-        favourite = isinstance(who, CharacterSummary) and who.favourite
-        return not favourite, -who.used_at, -who.created_at
+    def rank(who: Group | CharacterSummary) -> tuple[bool, int, bool, int]:
+        if isinstance(who, Group):
+            return True, -who.used_at, False, -who.created_at
+        foreign = not who.used_at and who.language != language
+        return not who.favourite, -who.used_at, foreign, -who.created_at
 
     everybody: list[Group | CharacterSummary] = [*characters, *groups]
-    return [_row(who) for who in (sorted(everybody, key=rank) if groups else everybody)]
+    return [_row(who, last_words.get(who.id)) for who in sorted(everybody, key=rank)]
 
 
-def _row(who: Group | CharacterSummary) -> Row:
+def _row(who: Group | CharacterSummary, last: LastWords | None) -> Row:
+    """A name with what was said last and when; before the first talk, with what it is about."""
+    right = short_moment(last.updated_at) if last else ""
+    said = said_by(last) if last else ""
     if isinstance(who, Group):
-        return Row(who.id, who.name, t("cast.row", names=", ".join(who.names)), mark=GROUP)
-    about = who.intro or who.creator or ", ".join(who.tags)
-    return Row(who.id, who.name, about, mark="★" if who.favourite else "")
+        return Row(who.id, who.name, said or t("cast.row", names=", ".join(who.names)), right, mark=GROUP)
+    about = said or who.intro or who.creator or ", ".join(who.tags)
+    return Row(who.id, who.name, about, right, mark="★" if who.favourite else "")
+
+
+def said_by(last: LastWords) -> str:
+    """What was said last, after the name of who said it where that is not the character itself."""
+    words = clean_line(_MARKS.sub("", last.words), 160)
+    if last.role == "user":
+        return t("roster.you", words=words) if words else ""
+    return f"{last.speaker}: {words}" if last.group_id and words else words
+
+
+_MARKS = re.compile(r"[*_`#>]+")
+"""Signs of Markdown, which mean nothing in one line of a list."""
+
+
+def short_moment(milliseconds: int) -> str:
+    """When something was: of today the time, of this year the day, else the year."""
+    try:
+        when, now = datetime.fromtimestamp(milliseconds / 1000), datetime.now()
+    except (ValueError, OverflowError, OSError):
+        return ""
+    if when.date() == now.date():
+        return when.strftime("%H:%M")
+    return when.strftime("%m-%d") if when.year == now.year else when.strftime("%Y")
 
 
 class Roster(Column):
@@ -126,14 +175,39 @@ class Roster(Column):
         field.focus()
 
     def show(
-        self, characters: Sequence[CharacterSummary], current: str, groups: Sequence[Group] = ()
+        self,
+        characters: Sequence[CharacterSummary],
+        current: str,
+        groups: Sequence[Group] = (),
+        last_words: Mapping[str, LastWords] | None = None,
+        language: str = "",
     ) -> None:
-        """Show these groups and characters; `current` is the one that is talked with."""
-        rows = _merged(groups, characters)
+        """Show these groups and characters with what was said last; `current` is who is talked with.
+
+        Args:
+            language: the person's; those who speak it stand first among the ones never talked with.
+        """
+        rows = _merged(groups, characters, last_words or {}, language)
         self.query_one(RosterBar).count = len(characters)
-        self.rows.empty = t("roster.none_found") if self.words or self.favourites else t("roster.none")
+        nobody = "none_found" if self.words else "no_favourites" if self.favourites else "none"
+        self.rows.empty = t(f"roster.{nobody}")
         self.rows.current = current
         self.rows.set_rows(rows, at=self.rows.chosen or current)
+
+    def said(self, last: LastWords) -> None:
+        """Somebody said something: show it in the row that is talked with."""
+        rows = [
+            replace(row, detail=said_by(last) or row.detail, right=short_moment(last.updated_at))
+            if row.id == last.owner_id
+            else row
+            for row in self.rows.rows
+        ]
+        self.rows.set_rows(rows)
+
+    def clear(self) -> None:
+        """Let go of the words that narrow the list."""
+        for field in self.query(Input):
+            field.value = ""
 
     def retranslate(self) -> None:
         for field in self.query(Input):

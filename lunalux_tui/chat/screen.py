@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from textual.worker import Worker
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.character_list import CharacterSummary
-from lunalux_core.library.conversations import Conversation, Message
+from lunalux_core.library.conversations import Conversation, LastWords, Message
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import bindings
 from lunalux_tui.chat.actions import CHAT_ACTIONS, DIRECTING_ACTIONS, GROUP_ACTIONS, ChatTranscript
@@ -136,7 +136,7 @@ class ChatScreen(LunaScreen[None]):
             chat.character = characters.get(opening.conversation.character_id)
             chat.group = groups.get(opening.conversation.group_id or "")
             self.opener.show(opening.conversation, opening.messages)
-        self._show_roster(opening.characters, opening.groups)
+        self._show_roster(opening.characters, opening.groups, opening.last_words)
         if opening.problem is not None:
             self.show_error(opening.problem)
         self.prompt.focus()
@@ -273,11 +273,25 @@ class ChatScreen(LunaScreen[None]):
         """Read the list of characters again, as the search field narrows it."""
         roster, library = self.roster, self.runtime.library
         characters = await library.characters.list(roster.words, favourites=roster.favourites)
-        self._show_roster(characters, () if roster.favourites else await library.groups.list(roster.words))
+        groups = () if roster.favourites else await library.groups.list(roster.words)
+        self._show_roster(characters, groups, await library.conversations.last_words_of_owners())
 
-    def _show_roster(self, characters: Sequence[CharacterSummary], groups: Sequence[Group]) -> None:
+    def _show_roster(
+        self,
+        characters: Sequence[CharacterSummary],
+        groups: Sequence[Group],
+        last_words: Mapping[str, LastWords],
+    ) -> None:
         self.groups = {group.id: group for group in groups}
-        self.roster.show(characters, self.open_chat.row_id, groups)
+        language = self.runtime.settings.lang
+        self.roster.show(characters, self.open_chat.row_id, groups, last_words, language)
+
+    async def _tell_last_words(self) -> None:
+        """Let the list say what was said last in the conversation that is open."""
+        if self.conversation is not None:
+            words = await self.runtime.library.conversations.last_words_of(self.conversation.id)
+            if words is not None:
+                self.roster.said(words)
 
     async def keep_draft(self) -> None:
         """Store what stands in the prompt with the conversation."""
@@ -337,6 +351,7 @@ class ChatScreen(LunaScreen[None]):
             await self.turns.run(events, restore=restore, impersonate=impersonate)
         finally:
             self.busy = False
+            self._run("last_words", self._tell_last_words)
 
     def stop_turn(self) -> bool:
         """Stop the reply that is coming; False when there is none."""
@@ -625,7 +640,14 @@ class ChatScreen(LunaScreen[None]):
         if self.character is not None:
             self.lunalux.edit_character(self.character.id)
 
+    def action_edit_row(self) -> None:
+        """Change the card of the character under the cursor of the list; of a group, its members."""
+        row_id = self.roster.rows.chosen
+        if row_id and row_id not in self.groups:
+            self.lunalux.edit_character(row_id)
+
     def action_focus_prompt(self) -> None:
+        self.roster.clear()
         self.transcript.selected = ""
         self.prompt.focus()
         self.remove_class("-list")
