@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lunalux_core.documents.prompt_values import Role
-from lunalux_core.templates.values import ReplyStart
+
+if TYPE_CHECKING:
+    from lunalux_core.templates.values import ReplyStart
 
 Person = Literal["", "first", "second", "third"]
 

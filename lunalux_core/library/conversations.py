@@ -261,6 +261,8 @@ class Conversations:
         def query(connection: Connection) -> dict[str, LastWords]:
             rows = connection.execute(
                 _ENDS + "h.depth > 0 GROUP BY coalesce(nullif(c.group_id, ''), c.character_id) "
+                # SQLite: beside max(), the other columns of a group are those of the row that has the
+                # maximum.
                 "HAVING c.updated_at = max(c.updated_at)" + _NEWEST,
                 (limit,),
             )
@@ -461,7 +463,9 @@ def _whole_id(connection: Connection, name: str) -> str:
     """The id that begins so, where it is the only one; the name itself where none or several do."""
     begun = name.strip().lower()
     rows = connection.execute(
-        "SELECT id FROM conversations WHERE substr(id, 1, ?) = ? LIMIT 2", (len(begun), begun)
+        # Two are enough to know that the beginning is not unique.
+        "SELECT id FROM conversations WHERE substr(id, 1, ?) = ? LIMIT 2",
+        (len(begun), begun),
     ).fetchall()
     return str(rows[0][0]) if begun and len(rows) == 1 else name
 
@@ -498,6 +502,7 @@ def load_tree(connection: Connection, conversation_id: str) -> list[Message]:
         "SELECT * FROM messages WHERE conversation_id = ? ORDER BY depth, number", (conversation_id,)
     ).fetchall()
     swipes: dict[str, list[str]] = {}
+    # By the order in which they were made, as swipes are counted; the rows come by depth.
     for row in sorted(rows, key=lambda row: int(row["number"])):
         swipes.setdefault(row["parent_id"], []).append(row["id"])
     return [_message(row, swipes[row["parent_id"]]) for row in rows]
@@ -576,6 +581,7 @@ def select_message(connection: Connection, message_id: str) -> str:
     message = load_message(connection, message_id)
     connection.execute(
         _UP
+        # Every message above remembers this branch, so that coming back to one of them leads here again.
         + "UPDATE messages SET selected_child = (SELECT p.id FROM path p WHERE p.parent_id = messages.id) "
         "WHERE id IN (SELECT parent_id FROM path)",
         {"start": message_id, "limit": LONGEST},
@@ -629,6 +635,7 @@ def _with_swipes(connection: Connection, rows: Sequence[Row]) -> list[Message]:
     order: dict[str, list[str]] = {}
     if rows:
         parents = list({row["parent_id"] for row in rows})
+        # In parts: SQLite bounds the number of values in one statement.
         for start in range(0, len(parents), 500):
             some = parents[start : start + 500]
             marks = ",".join("?" * len(some))

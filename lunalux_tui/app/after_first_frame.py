@@ -57,7 +57,7 @@ async def begin(app: ChatHost) -> None:
 
 
 class _Problems:
-    """What went wrong at the start, and stops nothing: told when the conversation is on screen."""
+    """Failures at the start that stop nothing: shown when the conversation is on screen."""
 
     def __init__(self, app: ChatHost) -> None:
         self._app = app

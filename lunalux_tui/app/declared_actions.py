@@ -20,6 +20,7 @@ def all_actions() -> Iterator[Action]:
         note_dialog,
         personas_dialog,
         raw_dialog,
+        roster_dialogs,
         scripts_dialog,
         search_dialog,
     )
@@ -46,6 +47,7 @@ def all_actions() -> Iterator[Action]:
         books_dialog.BooksDialog,
         conversations_dialog.ConversationsDialog,
         personas_dialog.PersonasDialog,
+        roster_dialogs.OwnTagsDialog,
         search_dialog.SearchDialog,
     )
     dialogs_of_texts = (

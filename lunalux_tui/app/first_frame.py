@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.character_list import CharacterSummary
     from lunalux_core.library.conversations import Conversation, LastWords, Message
     from lunalux_core.library.groups import Group
+    from lunalux_core.library.tags import Tag
     from lunalux_core.runtime import Runtime
 
 FIRST = 14
@@ -20,7 +21,7 @@ FIRST = 14
 TOLD = 60
 """Owners of conversations whose last words the first frame tells: as many as the highest terminal shows."""
 
-LISTED = 500
+LISTED = 100
 """Characters of the first frame; the whole list follows it."""
 
 
@@ -42,6 +43,7 @@ class Opening:
     groups: Sequence[Group] = ()
     named: str = ""
     last_words: Mapping[str, LastWords] = field(default_factory=dict)
+    folders: Sequence[Tag] = ()
 
 
 async def read_opening(
@@ -50,7 +52,7 @@ async def read_opening(
     """Read what the first frame shows; a problem is told on the screen, never raised."""
     library = runtime.library
     try:
-        characters = await library.characters.list(limit=LISTED)
+        characters, folders = await library.characters.first(LISTED)
         groups = await library.groups.list()
         persona = await library.personas.chosen()
         last_words = await library.conversations.last_words_of_owners(limit=TOLD)
@@ -68,16 +70,21 @@ async def read_opening(
                     wanted=character_id or group,
                     persona=name,
                     groups=groups,
+                    folders=folders,
                     last_words=last_words,
                 )
             place = latest
         else:
             last = await library.conversations.latest()
             if last is None:
-                return Opening(characters, persona=name, groups=groups, last_words=last_words)
+                return Opening(
+                    characters, persona=name, groups=groups, folders=folders, last_words=last_words
+                )
             place = last
         page = await library.conversations.page(place.id, limit=FIRST)
-        return Opening(characters, place, page, persona=name, groups=groups, last_words=last_words)
+        return Opening(
+            characters, place, page, persona=name, groups=groups, folders=folders, last_words=last_words
+        )
     except NotFound as error:
         if character and not conversation and not await library.characters.count():
             return Opening(named=character)

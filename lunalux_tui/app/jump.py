@@ -1,4 +1,4 @@
-"""Jump mode: a letter on everything that can be gone to or clicked; pressing it goes there.
+"""Jump mode: a letter on everything that can be focused or clicked; pressing it goes there.
 
 Where there are more places than letters, each has two of them.
 """

@@ -1,4 +1,4 @@
-"""What every screen of ours has: the footer of keys, and workers whose failures become words, not a crash."""
+"""What every screen has: the footer of keys, and workers whose failures are shown instead of a crash."""
 
 from __future__ import annotations
 

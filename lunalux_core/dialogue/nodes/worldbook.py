@@ -12,6 +12,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, assemble
@@ -32,7 +33,9 @@ from lunalux_core.memory.selection import nothing
 from lunalux_core.presets.document import Preset
 from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.regex.substitution import run_scripts
-from lunalux_core.templates.values import TextTemplate
+
+if TYPE_CHECKING:
+    from lunalux_core.templates.values import TextTemplate
 from lunalux_core.worldbook.engine import (
     Activation,
     ScanContext,
