@@ -10,6 +10,7 @@ from lunalux_core.cards.export import export_card
 from lunalux_core.config.settings import load_settings
 from lunalux_core.importing import import_data
 from lunalux_core.runtime import Runtime
+from lunalux_tui.chat.roster import RosterBar
 from lunalux_tui.parts.rows import Row
 
 
@@ -96,7 +97,7 @@ async def test_a_thousand_of_one_name_and_names_of_500_letters_are_listed(home: 
         await import_data(runtime.library, runtime.paths, long, "long.json")
     async with open_app((80, 24)) as driven:
         await driven.press("ctrl+b")
-        await driven.until(lambda: len(rows(driven)) == 1005)
+        await driven.until(lambda: driven.chat.roster.query_one(RosterBar).count == 1005)
         assert rows(driven)[0].title == driven.chat.character_name, "who is talked with stands first"
         await driven.press("ctrl+o", *"number", "escape")
         await driven.press("ctrl+o", *"long")
