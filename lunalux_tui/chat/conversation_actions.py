@@ -121,7 +121,7 @@ class ConversationActions:
 
     async def modes(self) -> None:
         """How replies of this conversation are written."""
-        from lunalux_core.dialogue.modes import MODES
+        from lunalux_core.dialogue.direction import MODES
         from lunalux_tui.parts.pick_dialog import PickDialog
         from lunalux_tui.parts.rows import Row
 

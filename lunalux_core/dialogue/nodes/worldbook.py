@@ -72,16 +72,18 @@ def worldbook(engine: EcmaEngine) -> Node[Draft, Ready]:
 
 def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
     """The prompt; where the window is too small for memories, the messages themselves as far as they fit."""
+    plain = draft.without_memory
+    variables = draft.variables.fork() if plain is not None else draft.variables
     try:
         return _assembled(draft, engine, trace)
     except InvalidInput as error:
-        plain = draft.without_memory
         if error.code != "PROMPT_TOO_LARGE" or plain is None:
             raise
     story = draft.request.turn.memory
     if story is not None:
         trace.memory = nothing(story, "no_room").record
-    return _assembled(replace(draft, material=plain, without_memory=None), engine, trace)
+    plainly = replace(draft, material=plain, without_memory=None, variables=variables)
+    return _assembled(plainly, engine, trace)
 
 
 def _assembled(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
