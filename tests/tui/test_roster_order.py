@@ -141,7 +141,7 @@ async def test_cards_of_several_are_written(tmp_path: Path) -> None:
         for name in ("Ada", "Bao"):
             await at(app, name)
             await app.press("space")
-        await app.press("e")
+        await app.press("x")
         await shown(app, AskDialog)
         app.app.screen.query_one(Input).value = str(tmp_path / "out")
         await app.press("enter")
@@ -185,6 +185,8 @@ async def test_a_conversation_is_pinned_and_a_place_is_named() -> None:
         await app.press("u")
         await app.until(lambda: app.chat.transcript.messages[0].mark == "")
 
+        app.chat.action_focus_prompt()
+        await app.say("One more word")  # a conversation in which nothing was said is new already
         await app.press("ctrl+n")
         await app.until(lambda: app.chat.conversation is not None and app.chat.conversation.id != first.id)
         await app.press("ctrl+l")
