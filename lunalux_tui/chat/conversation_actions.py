@@ -58,7 +58,13 @@ class ConversationActions:
             await opener.reload()
 
     async def new(self) -> None:
-        """Begin anew with who is talked with."""
+        """Begin anew with who is talked with; a conversation in which nothing was said yet is new already."""
+        conversation = self._open.conversation
+        if conversation is not None:
+            now = await self._runtime.library.conversations.get(conversation.id)
+            if now.length <= 1 and not now.title and not self._view.typed():
+                self._view.say(t("chat.new_already"))
+                return
         await self._opener.open_again(new=True)
 
     async def rename(self) -> None:

@@ -93,7 +93,7 @@ async def test_the_palette_leads_to_places(words: str, where: str, home: object)
 @pytest.mark.parametrize(
     ("words", "section", "row"),
     [
-        ("worldbook", "worldbooks", ""),
+        ("manage worldbooks", "worldbooks", ""),
         ("manage models", "models", ""),
         ("enter sends", "chat", "chat.enter_sends"),
     ],
