@@ -116,6 +116,7 @@ def write_archive(files: dict[str, bytes]) -> bytes:
         for name, content in files.items():
             info = ZipInfo(name, _EPOCH)
             info.external_attr = 0o644 << 16
+            # Pictures are compressed already.
             info.compress_type = ZIP_STORED if picture_ext(content) else ZIP_DEFLATED
             archive.writestr(info, content)
     return out.getvalue()
@@ -141,12 +142,14 @@ def is_zip(data: bytes) -> bool:
     """Whether there is a ZIP archive in the file, at its beginning or behind something else."""
     if data.startswith(archives.START):
         return True
+    # The end record is within the last 22 + 65,535 bytes: behind it stands at most a comment.
     return data.rfind(b"PK\x05\x06", max(0, len(data) - 66_000)) >= 0 and archives.START in data
 
 
 def _open(data: bytes) -> ZipFile:
     from io import BytesIO
 
+    # zipfile finds most archives behind other bytes; where it does not, the archive alone is tried.
     for start in (0, data.find(archives.START)):
         try:
             return archives.open_archive(BytesIO(data[start:] if start > 0 else data))

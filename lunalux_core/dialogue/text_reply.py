@@ -44,6 +44,8 @@ class ReplyCut:
     def _first_mark(self) -> int | None:
         """Where the mark begins that is complete first, so that it does not matter in which pieces a reply
         comes."""
+        # Until something is visible, a mark at the very beginning does not count: nothing would be left of
+        # the reply.
         begin = 0 if self._visible else len(self._held) - len(self._held.lstrip()) + 1
         places = []
         for mark in self._marks:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.tags import Tags
     from lunalux_core.library.templates import Templates
     from lunalux_core.library.trackers import Trackers
+    from lunalux_core.library.trash import Trash
     from lunalux_core.library.turn_records import Records
 
 
@@ -135,6 +136,12 @@ class Library:
         from lunalux_core.library.tags import Tags
 
         return Tags(self.database)
+
+    @cached_property
+    def trash(self) -> Trash:
+        from lunalux_core.library.trash import Trash
+
+        return Trash(self.database, self.characters.pictures)
 
     def close(self) -> None:
         self.database.close()

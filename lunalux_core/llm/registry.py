@@ -127,8 +127,10 @@ class Registry:
             return self._from_environment(prefix, model)
         if model and prefix == "official":
             return ModelSpec(name, "official", model)
-        if model and prefix in LOCAL_SERVERS:
-            return LOCAL_SERVERS[prefix].model(model)
+        kind, _, port = prefix.partition("@")
+        if model and kind in LOCAL_SERVERS and (not port or (port.isascii() and port.isdecimal())):
+            server = LOCAL_SERVERS[kind]
+            return (server.on(int(port)) if port else server).model(model)
         raise _unknown(name)
 
     def open(self, spec: ModelSpec) -> ChatModel:
@@ -194,6 +196,24 @@ class Registry:
         """
         opened = self._asked(spec)
         return await opened.look() if opened is not None else None
+
+    async def load(self, spec: ModelSpec, loaded: bool = True) -> ServerFacts | None:
+        """Have the model's server take it into memory, or (not `loaded`) out of it; what it says then.
+
+        Raises:
+            InvalidInput: MODEL_NOT_LOADABLE, MODEL_KEY_MISSING and others of `open`.
+            NetworkError, ProviderError: the server cannot be reached, or refuses.
+        """
+        from lunalux_core.llm.servers.loading import load, unload
+
+        if self._asked(spec) is None:
+            raise _not_loadable(spec)
+        opened = self._server(spec)
+        facts = await opened.look()
+        if facts is None:
+            raise opened.unreachable()
+        await (load(opened, facts) if loaded else unload(opened, facts))
+        return await opened.look()
 
     async def prices(self, spec: ModelSpec) -> Prices | None:
         """What the model's tokens cost: the person's numbers, else the server's, else a list's."""
@@ -368,6 +388,15 @@ def saved_specs(configs: Iterable[ModelConfig]) -> tuple[ModelSpec, ...]:
 def credential_name(name: str) -> str:
     """The name under which the key of the saved model `name` is stored."""
     return f"model:{name}"
+
+
+def _not_loadable(spec: ModelSpec) -> InvalidInput:
+    return InvalidInput(
+        "MODEL_NOT_LOADABLE",
+        f"The server of {spec.name} does not load or unload models when it is told to.",
+        "Only models on a server of your own can be loaded and unloaded.",
+        model=spec.name,
+    )
 
 
 def _unknown(name: str) -> NotFound:

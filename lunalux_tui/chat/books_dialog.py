@@ -31,7 +31,7 @@ OWN = "card"
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """What a conversation goes by, as it stands in the library; names are folded."""
+    """What a conversation uses, as it is stored in the library; names are case-folded."""
 
     conversation: Conversation
     card: Card | None

@@ -1,4 +1,4 @@
-"""One turn on the chat screen: the events of the core, turned into what a person sees."""
+"""One turn on the chat screen: shows the events of the core."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class TurnView(Protocol):
 
 
 class TurnController:
-    """Runs one turn at a time, and leaves on screen what is stored, however it ends."""
+    """Runs one turn at a time; however it ends, the screen then shows what is stored."""
 
     def __init__(self, view: TurnView, conversations: Conversations) -> None:
         self._view = view
@@ -176,7 +176,7 @@ class TurnController:
                 self._warn(event)
 
     def _warn(self, event: TurnEvent) -> None:
-        """What went otherwise than it was meant, and did not end the turn."""
+        """Show a warning that did not end the turn."""
         view = self._view
         match event:
             case BindingDropped():
@@ -230,6 +230,6 @@ class TurnController:
 
 
 def server_changed(event: ServerModelChanged) -> str:
-    """That another model answers than before, in a sentence."""
+    """The sentence for a server that answers with another model than before."""
     key = "chat.server_changed" if event.now else "chat.server_empty"
     return t(key, before=clean_line(event.before, 80), now=clean_line(event.now, 80))

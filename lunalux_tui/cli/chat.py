@@ -253,7 +253,7 @@ def _not_a_group() -> InvalidInput:
 
 
 async def _check_speaker(runtime: Runtime, place: Conversation, options: TurnOptions, wishes: Wishes) -> None:
-    """Refuse what would get no answer. Raises InvalidInput (NOT_A_GROUP, SPEAKER_NEEDED)."""
+    """Refuse a message that nobody would answer. Raises InvalidInput (NOT_A_GROUP, SPEAKER_NEEDED)."""
     if not place.group_id:
         if options.speaker:
             raise _not_a_group()
@@ -398,7 +398,7 @@ async def _turn(
 
 
 class _Printed:
-    """What of a reply stands on stdout. `begun`: nobody has ended its line yet."""
+    """What of a reply is on stdout. `begun`: its line has not been ended yet."""
 
     def __init__(self) -> None:
         self.begun = False
@@ -425,7 +425,7 @@ class _Printed:
         self.begun = not text.endswith("\n")
 
     def again(self, text: str) -> None:
-        """What was told so far is something else, and this is the reply; what is printed stays printed."""
+        """The text printed so far was reasoning, and this is the reply; what is printed stays printed."""
         self._void = bool(self._shown) and text != self._shown
         if text and text != self._shown:
             self.say(text)

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
-from servers.fake import running
-from servers.fake_llamacpp import LlamaCpp
+from servers.fake import Fake, running
+from servers.fake_koboldcpp import KoboldCpp
+from servers.fake_llamacpp import LlamaCpp, LlamaRouter
+from servers.fake_lmstudio import LMStudio
+from servers.fake_ollama import Ollama
+from servers.fake_tabby import Tabby
+from servers.fake_textgen import TextGen
 from servers.server_world import completed, opened, say
 
 from lunalux_core.config.paths import Paths
 from lunalux_core.dialogue.turn import PromptRead, ServerModelChanged, TextDelta
+from lunalux_core.errors import LunaluxError
+from lunalux_core.llm.model import ModelSpec
+from lunalux_core.llm.registry import Registry
+from lunalux_core.llm.servers.listening import listeners
+from lunalux_core.llm.servers.local import LOCAL_SERVERS, found_models
 
 # -- while the prompt is read ------------------------------------------------------------------------
 
@@ -82,3 +96,94 @@ async def _until(done: Any) -> None:
     async with asyncio.timeout(10):
         while not done():  # noqa: ASYNC110  it waits for a file
             await asyncio.sleep(0.02)
+
+
+# -- loading and unloading ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fake", "provider", "held"),
+    [
+        (LlamaRouter(2048, models={"m": False, "other": True}), "llamacpp", lambda one: one.models["m"]),
+        (Ollama(4096), "ollama", lambda one: bool(one.loaded)),
+        (LMStudio(4096), "openai", lambda one: bool(one.loaded)),
+        (Tabby(4096, held=True), "tabby", lambda one: one.held),
+        (TextGen(4096), "textgen", lambda one: one.model == "m"),
+    ],
+    ids=["llamacpp", "ollama", "lmstudio", "tabby", "textgen"],
+)
+async def test_a_model_is_loaded_and_unloaded(fake: Any, provider: Any, held: Any) -> None:
+    registry, spec = Registry(environ={}), None
+    async with running(fake):
+        spec = ModelSpec("x", provider, "m", fake.url)
+        await registry.load(spec)
+        assert held(fake)
+        await registry.load(spec, False)
+        assert not held(fake)
+    await registry.aclose()
+
+
+async def test_what_cannot_be_loaded_is_told() -> None:
+    registry, one, router = Registry(environ={}), KoboldCpp(), LlamaRouter()
+    async with running(one, router):
+        for spec, code in (
+            (ModelSpec("x", "koboldcpp", "m", one.url), "MODEL_NOT_LOADABLE"),
+            (ModelSpec("x", "llamacpp", "nobody", router.url), "MODEL_NOT_AVAILABLE"),
+            (registry.resolve("practice"), "MODEL_NOT_LOADABLE"),
+        ):
+            with pytest.raises(LunaluxError) as refused:
+                await registry.load(spec)
+            assert refused.value.code == code
+    with pytest.raises(LunaluxError) as refused:
+        await registry.load(ModelSpec("x", "llamacpp", "m", router.url))
+    assert refused.value.code == "MODEL_UNREACHABLE"
+    await registry.aclose()
+
+
+# -- found on this machine ---------------------------------------------------------------------------
+
+
+async def test_a_server_on_any_port_is_found_by_its_answer() -> None:
+    """With its model, window and size, under a name that can be resolved later."""
+    fake, website = LlamaCpp(3000), Fake()
+    async with running(fake, website):
+        found = await found_models([LOCAL_SERVERS["local"].on(one.port) for one in (fake, website)])
+    (model,) = found
+    assert model.spec.name == f"llamacpp@{fake.port}:m" and model.title == "llama.cpp"
+    assert (model.spec.context_tokens, model.spec.window_source) == (3000, "server")
+    again = Registry(environ={}).resolve(model.spec.name)
+    assert (again.base_url, again.provider, again.model) == (fake.url, "llamacpp", "m")
+
+
+async def test_an_ollama_model_s_size_is_known() -> None:
+    fake = Ollama(4096, loaded=2048)
+    async with running(fake):
+        (model,) = await found_models([LOCAL_SERVERS["local"].on(fake.port)])
+    assert (model.spec.provider, model.size) == ("ollama", 4_700_000_000)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells who listens")
+async def test_programs_that_listen_are_known_by_their_command(tmp_path: Path) -> None:
+    program = "import socket,sys,time; s=socket.socket(); s.bind(('127.0.0.1',0)); s.listen(); "
+    program += "print(s.getsockname()[1], flush=True); time.sleep(60)"
+    started = [
+        subprocess.Popen([sys.executable, "-c", program, name], stdout=subprocess.PIPE, text=True)
+        for name in ("/opt/llama-server", "redis-server", "something")
+    ]
+    try:
+        ports = [int(one.stdout.readline()) for one in started if one.stdout is not None]
+        found = {one.port: one for one in await asyncio.to_thread(listeners)}
+    finally:
+        for one in started:
+            one.kill()
+            one.wait()
+    assert found[ports[0]].name == "llamacpp" and found[ports[0]].pid == started[0].pid
+    assert ports[1] not in found and found[ports[2]].name == ""
+
+
+def test_nothing_is_found_where_nobody_tells(tmp_path: Path) -> None:
+    assert listeners(tmp_path / "none") == () and listeners(tmp_path) == ()
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "tcp").write_text("  sl\n   0: garbage 0A\n")
+    (tmp_path / "12").mkdir()
+    assert listeners(tmp_path, os.getuid()) == ()

@@ -75,6 +75,7 @@ class _Exchange(ServerExchange):
         for name in self.learnt.refused & set(body):
             value = body.pop(name)
             if name == "max_tokens":
+                # Newer models of OpenAI refuse `max_tokens` and want the other name for the same.
                 body[_RENAMED] = value
         body |= self._begun()
         if self._marks_help:
@@ -89,6 +90,8 @@ class _Exchange(ServerExchange):
             "messages": [{"role": message.role, "content": message.content} for message in self.messages],
             "stream": self.streams,
             **{name: value for name, value in fields.items() if name not in self.learnt.refused},
+            # Without it, Ollama loads the model with a small window of its own and cuts the prompt
+            # silently.
             "options": {"num_ctx": self.spec.context_tokens, **fields.get("options", {})},
         }
         return Call(f"{self.base_url.removesuffix('/v1')}/api/chat", self.headers, body)
@@ -159,6 +162,7 @@ class _Exchange(ServerExchange):
         ServerExchange.proved(self)
 
     def fields(self, body: bytes) -> set[str]:
+        # What the person added is never taken away: the refusal is told instead.
         sent = set(self.call().body) - set(self.spec.options.extra_body)
         report = read_report(body, None, {})
         text = f"{report.words} {report.message}".lower() + body[:4000].decode("utf-8", "replace").lower()

@@ -20,7 +20,7 @@ from lunalux_core.llm.probe import ModelTest, probe
 from lunalux_core.llm.servers.caching import SentPrompts
 from lunalux_core.llm.servers.facts import SILENT, ServerFacts
 from lunalux_core.llm.servers.failures import Failures
-from lunalux_core.llm.servers.http import Call, ask_json, read_all, stream_reply
+from lunalux_core.llm.servers.http import Call, ask_bytes, ask_json, read_all, stream_reply
 from lunalux_core.llm.servers.learnt import Learnt
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.servers.pool import HttpPool, Timeouts, checked_key, host_of
@@ -271,6 +271,21 @@ class ServerModel(ABC):
         """A refusal named the window: from now on no prompt is longer."""
         known = self.facts() or ServerFacts()
         self._pool.knowledge.keep_facts(self._base_url, self._spec.model, replace(known, limit=window))
+
+    async def tell(self, path: str, body: Mapping[str, object], seconds: float) -> None:
+        """Have the server do something, beside the API. Raises like `stream`."""
+        call = Call(f"{root_of(self._base_url)}/{path}", self._headers(), body)
+        said = await ask_bytes(self._pool, self._base_url, call, self._failures, seconds, method="POST")
+        if b'"error"' in said[:4000]:  # told within a stream that began well
+            raise self._failures.refusal(read_report(said.removeprefix(b"data:").strip(), None, {}))
+
+    def failed_to_load(self) -> LunaluxError:
+        """The server could not take the model into memory."""
+        return self._failures.refusal(ServerReport("the model failed to load", "server_error"))
+
+    def unreachable(self) -> LunaluxError:
+        """Nothing answered when the server was asked what it is."""
+        return self._failures.unreachable("no answer")
 
     async def beside(self, path: str, body: Mapping[str, object] | None = None) -> object:
         """As `ask`, of a path beside the API."""

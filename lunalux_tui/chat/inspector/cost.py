@@ -1,4 +1,4 @@
-"""What a reply took, and all replies of its conversation: tokens, time, and money where it is known."""
+"""What a reply and all replies of its conversation used: tokens, time, and money where it is known."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The transcript as a column of lines: which message stands where, and what a streaming reply changes.
 
-No widget: the sheet knows the width and nothing of the view. Heights are always right, so scrolling is
+No widget: the layout knows the width and nothing of the view. Heights are always right, so scrolling is
 exact; strips are made by the widget and kept here until their line changes.
 """
 

@@ -94,7 +94,7 @@ def arrow_at(line: Line, x: int) -> int:
 
 
 class Transcript(Selectable, can_focus=True):
-    """Shows messages; knows nothing about where they come from."""
+    """Shows messages, wherever they come from."""
 
     virtual_size = reactive(Size(0, 0), layout=False)  # growing must not lay out the whole screen again
     selected: reactive[str] = reactive("", repaint=False)
