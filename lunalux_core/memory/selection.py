@@ -103,9 +103,10 @@ class Selection:
         """Ids of all memories that were left out, by the reason."""
         prepared = self.story.prepared
         reasons: dict[LeftWhy, list[str]] = {"stale": list(prepared.stale), "failed": list(prepared.failed)}
+        known = {used.memory.id for used in self.used}
         for why, ids in (self.left or {}).items():
-            reasons.setdefault(why, []).extend(ids)
-        known = {one.memory.id for one in self.used}.union(*(self.left or {}).values())
+            reasons.setdefault(why, []).extend(one for one in dict.fromkeys(ids) if one not in known)
+            known.update(ids)
         for one in prepared.usable:
             if one.id in known:
                 continue
@@ -242,8 +243,9 @@ class _Filling:
         """What the last messages call for, and what the one who speaks wrote down last."""
         room = self._budget - self._spent
         recalled: dict[str, Used] = {}
-        own = (one for one in self._story.among(self._prepared.journals) if not self._foreign(one))
-        newest = next(iter(own), None)
+        journals = self._prepared.journals
+        own = [next(iter(self._story.among(journals.get(name, ()))), None) for name in (*self._speaker, "")]
+        newest = max((one for one in own if one is not None), key=lambda one: one.number, default=None)
         if newest is not None and newest.tokens <= room:
             recalled[newest.id] = Used(newest, "journal")
             room -= newest.tokens

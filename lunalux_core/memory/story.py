@@ -60,7 +60,11 @@ class Prepared:
         self.told = sorted(told, key=lambda one: (one.made_by == PERSON, one.number), reverse=True)
         self.chapters = [one for one in newest if not one.pinned and one.kind == "chapter"]
         self.summaries = [one for one in newest if not one.pinned and one.kind == "summary"]
-        self.journals = [one for one in newest if not one.pinned and one.kind == "journal"]
+        self.journals: dict[str, list[Memory]] = {}
+        """The newest first, by who wrote them, names in lower case."""
+        for memory in newest:
+            if memory.kind == "journal" and not memory.pinned:
+                self.journals.setdefault(memory.speaker.casefold(), []).append(memory)
         self.covering: dict[str, list[Memory]] = {}
         for one in self.usable:
             if one.kind in STANDING_IN:
