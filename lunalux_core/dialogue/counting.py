@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lunalux_core.llm.servers.counting import KnownTokens
+from lunalux_core.llm.token_counts import KnownTokens
 from lunalux_core.llm.tokens import TokenEstimator, estimator
 
 if TYPE_CHECKING:

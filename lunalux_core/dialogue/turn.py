@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.conversations import Conversation, Message
     from lunalux_core.library.templates import StoredTemplate
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
-    from lunalux_core.llm.servers.counting import TokenCounts
+    from lunalux_core.llm.token_counts import TokenCounts
     from lunalux_core.macros.expansion import Variables
     from lunalux_core.memory.story import StoryMemory
     from lunalux_core.presets.document import Preset

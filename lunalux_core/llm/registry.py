@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelRequest
     from lunalux_core.llm.model_prices import PriceList, Prices
     from lunalux_core.llm.servers.anthropic import AnthropicModel
-    from lunalux_core.llm.servers.counting import TokenCounts
     from lunalux_core.llm.servers.facts import ServerFacts
     from lunalux_core.llm.servers.gemini import GeminiModel
     from lunalux_core.llm.servers.http import Call
     from lunalux_core.llm.servers.learnt import Learnt
     from lunalux_core.llm.servers.openai import OpenAIModel
     from lunalux_core.llm.servers.server import ServerModel
+    from lunalux_core.llm.token_counts import TokenCounts
 
 HOSTED = frozenset({"openrouter", "anthropic", "deepseek", "mistral"})
 """Kinds that are one company's service; their keys may stand in the environment as KIND_API_KEY."""

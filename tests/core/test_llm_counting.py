@@ -19,7 +19,7 @@ from servers.server_world import completed, fill, opened, say
 from lunalux_core.config.paths import Paths
 from lunalux_core.llm.model import ModelSpec
 from lunalux_core.llm.registry import Registry
-from lunalux_core.llm.servers.counting import KnownTokens, TokenCounts
+from lunalux_core.llm.token_counts import KnownTokens, TokenCounts
 from lunalux_core.llm.tokens import estimator
 from lunalux_core.runtime import Runtime
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import httpx
 
     from lunalux_core.llm.servers.caching import SentPrompts
-    from lunalux_core.llm.servers.counting import TokenCounts
     from lunalux_core.llm.servers.learnt import Knowledge
     from lunalux_core.llm.servers.network import Proxy
+    from lunalux_core.llm.token_counts import TokenCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class HttpPool:
 
     def counts(self, base_url: str, model: str) -> TokenCounts:
         """What the tokenizer of a model on a server has counted."""
-        from lunalux_core.llm.servers.counting import TokenCounts
+        from lunalux_core.llm.token_counts import TokenCounts
 
         return self._counts.setdefault((base_url, model), TokenCounts())
 
