@@ -39,7 +39,9 @@ class Seen:
 class ModelServer:
     """Answers requests in turn; the last answer is repeated."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shy: bool = False) -> None:
+        self.shy = shy
+        """Whether it tells nothing of itself: what is read of it is neither answered nor seen."""
         self.seen: list[Seen] = []
         self.answers: list[Answer] = []
         self.port = 0
@@ -53,6 +55,8 @@ class ModelServer:
         self.answers = list(answers)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if self.shy and request.method == "GET":
+            return web.json_response({"error": "not found"}, status=404)
         raw = await request.read()
         assert request.transport is not None
         seen = Seen(
@@ -74,8 +78,8 @@ class ModelServer:
 
 
 @asynccontextmanager
-async def model_server() -> AsyncIterator[ModelServer]:
-    server = ModelServer()
+async def model_server(*, shy: bool = False) -> AsyncIterator[ModelServer]:
+    server = ModelServer(shy=shy)
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_route("*", "/{rest:.*}", server.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
