@@ -71,6 +71,8 @@ class Runtime:
 
     async def first_start(self) -> bool:
         """Put the starter characters into a new library; False when that was done before."""
+        if await self.library.state.get("starters_added"):
+            return False
         from lunalux_core.importing import add_starters
 
         return await add_starters(self.library, self.paths)

@@ -14,7 +14,6 @@ from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.active_books import active_books, parsed_card
 from lunalux_core.dialogue.openings import MakeEngine, Opener, card_context, keep_globals
 from lunalux_core.dialogue.profile_choice import Choice, Chooser, profile_chain
-from lunalux_core.dialogue.text_templates import chosen_template, templates_found
 from lunalux_core.dialogue.turn import Asked, TurnInput, TurnOptions
 from lunalux_core.dialogue.window import allowed_window
 from lunalux_core.errors import LunaluxError, NotFound
@@ -202,9 +201,13 @@ class TurnReader:
             )
 
         def start_of(template: str) -> ReplyStart | None:
+            from lunalux_core.dialogue.text_templates import chosen_template
+
             return chosen_template(load_templates(connection), template, "en").start
 
         def has_template(name: str) -> bool:
+            from lunalux_core.dialogue.text_templates import templates_found
+
             try:
                 return bool(templates_found(load_templates(connection), name))
             except NotFound:

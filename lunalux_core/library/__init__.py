@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from lunalux_core.library.state import State
     from lunalux_core.library.tags import Tags
     from lunalux_core.library.templates import Templates
-    from lunalux_core.library.turn_records import Records
+    from lunalux_core.library.trash import Trash
+from lunalux_core.library.turn_records import Records
 
 
 class Library:
@@ -128,6 +129,12 @@ class Library:
         from lunalux_core.library.tags import Tags
 
         return Tags(self.database)
+
+    @cached_property
+    def trash(self) -> Trash:
+        from lunalux_core.library.trash import Trash
+
+        return Trash(self.database, self.characters.pictures)
 
     def close(self) -> None:
         self.database.close()

@@ -112,7 +112,6 @@ class MemoryWriter:
         self._going: dict[str, _Going] = {}
         self._writing: dict[str, asyncio.Lock] = {}
         self._closed = False
-        self._asked: set[str] = set()
         self.on_change: Callable[[str], None] = lambda conversation_id: None
         """Told of each conversation whose memories changed behind the reply."""
         self.on_question: Callable[[str, str], None] = lambda conversation_id, model: None
@@ -142,14 +141,13 @@ class MemoryWriter:
         for place in await self._library.conversations.list(limit=RESUMED):
             self.nudge(place.id)
 
-    async def agree(self, model: str, yes: bool) -> None:
-        """Remember what the person said about a model that costs."""
+    async def agree(self, model: str, yes: bool | None) -> None:
+        """Remember what the person said about a model that costs; None: asked, and not answered yet."""
 
-        def change(known: object) -> dict[str, bool]:
+        def change(known: object) -> dict[str, bool | None]:
             return {**(known if isinstance(known, dict) else {}), model: yes}
 
         await self._library.state.update(CONSENT, change)
-        self._asked.discard(model)
 
     async def close(self) -> None:
         """Give up what is being written."""
@@ -189,11 +187,11 @@ class MemoryWriter:
         if not costs(spec) or self._settings().memory_write == "always":
             return spec
         known = await self._library.state.get(CONSENT, {})
-        said = known.get(spec.name) if isinstance(known, dict) else None
-        if said is None and spec.name not in self._asked and await self._something_due(conversation_id):
-            self._asked.add(spec.name)
+        known = known if isinstance(known, dict) else {}
+        if spec.name not in known and await self._something_due(conversation_id):
+            await self.agree(spec.name, None)
             self.on_question(conversation_id, spec.name)
-        return spec if said is True else None
+        return spec if known.get(spec.name) is True else None
 
     async def _something_due(self, conversation_id: str) -> bool:
         rules = await self._rules(conversation_id, everything=False, now=False)

@@ -52,6 +52,9 @@ async def begin(app: ChatHost) -> None:
     if new:
         await chat.offer_to_move_in()
     runtime.writes_memories = True
+    runtime.memory_writer.on_question = lambda _, model: app.notify(
+        t("memory.question", model=model), markup=False
+    )
     await runtime.memory_writer.resume()
     await asyncio.to_thread(_warm)
 

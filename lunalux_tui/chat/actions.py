@@ -94,6 +94,7 @@ BROWSE_ACTIONS = (
     Action("browse.books", "screen.books", "W", palette=False),
     Action("browse.raw", "screen.raw", "v"),
     Action("browse.hide", "screen.hide", "H"),
+    Action("browse.mark", "screen.mark", "b"),
     Action("browse.fold", "screen.fold", "enter,space", footer=10),
     Action("browse.undo", "screen.undo", "u", footer=11),
     Action("browse.redo", "screen.redo", "U"),

@@ -64,6 +64,8 @@ class Guarded:
             self.lost = error
             with suppress(OSError, ValueError):
                 nowhere = os.open(os.devnull, os.O_WRONLY)
+                # The descriptor itself is exchanged: Python would fail once more when it flushes the buffer
+                # at its end.
                 os.dup2(nowhere, self.stream.fileno())
                 os.close(nowhere)
 

@@ -56,7 +56,7 @@ class World:
 async def world(
     paths: Paths, monkeypatch: pytest.MonkeyPatch, *, preset: bool = True, name: str = "openai:some"
 ) -> AsyncIterator[World]:
-    async with model_server(shy=True) as server:
+    async with model_server(unknown=True) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
         settings = load_settings(paths, {"LUNALUX_LANG": "en"}).with_value("chat.model", name)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from lunalux_core.dialogue.assembly.prompt import TextForm
 from lunalux_core.dialogue.direction import ReplyBeginning
 from lunalux_core.dialogue.output_contract import ContractStream, NamePrefix, own_names
 from lunalux_core.dialogue.shortening import shorter_turn
-from lunalux_core.dialogue.text_reply import ReplyCut, ThoughtFirst, cleaned_reply
 from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
@@ -45,6 +45,9 @@ from lunalux_core.llm.registry import Registry
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.tokens import calibrated, estimator
 from lunalux_core.text import StreamCleaner
+
+if TYPE_CHECKING:
+    from lunalux_core.dialogue.text_reply import ReplyCut, ThoughtFirst
 
 
 def llm(
@@ -150,9 +153,14 @@ class _Answer:
         self._form = form = ready.prompt.form
         self._beginning, self._thought_begun = _beginning(ready)
         self._told = told_beginning(ready)
-        self._cut = ReplyCut(form.cleaning) if form is not None else None
+        self._cut: ReplyCut | None = None
+        self._thought: ThoughtFirst | None = None
+        if form is not None:
+            from lunalux_core.dialogue.text_reply import ReplyCut, ThoughtFirst
+
+            self._cut = ReplyCut(form.cleaning)
+            self._thought = ThoughtFirst(*form.thinking) if turn.kind != "continue" else None
         self._start = form.cleaning.start if form is not None else ""
-        self._thought = ThoughtFirst(*form.thinking) if form is not None and turn.kind != "continue" else None
         self._text_border = StreamCleaner()
         self._thinking_border = StreamCleaner()
         tag_marks = marks(turn.model.options.thinking_marks)
@@ -245,6 +253,8 @@ class _Answer:
         """The reply to a text prompt without stop strings and turns of other speakers."""
         if self._form is None:
             return text
+        from lunalux_core.dialogue.text_reply import cleaned_reply
+
         cleaning = replace(self._form.cleaning, start="")
         text, kept = cleaned_reply(text, cleaning, going_on=self._turn.kind == "continue")
         if kept:

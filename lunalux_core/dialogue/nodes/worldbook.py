@@ -12,6 +12,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, assemble
@@ -32,7 +33,9 @@ from lunalux_core.memory.selection import nothing
 from lunalux_core.presets.document import Preset
 from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.regex.substitution import run_scripts
-from lunalux_core.templates.values import TextTemplate
+
+if TYPE_CHECKING:
+    from lunalux_core.templates.values import TextTemplate
 from lunalux_core.worldbook.engine import (
     Activation,
     ScanContext,
@@ -69,16 +72,18 @@ def worldbook(engine: EcmaEngine) -> Node[Draft, Ready]:
 
 def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
     """The prompt; where the window is too small for memories, the messages themselves as far as they fit."""
+    plain = draft.without_memory
+    variables = draft.variables.fork() if plain is not None else draft.variables
     try:
         return _assembled(draft, engine, trace)
     except InvalidInput as error:
-        plain = draft.without_memory
         if error.code != "PROMPT_TOO_LARGE" or plain is None:
             raise
     story = draft.request.turn.memory
     if story is not None:
         trace.memory = nothing(story, "no_room").record
-    return _assembled(replace(draft, material=plain, without_memory=None), engine, trace)
+    plainly = replace(draft, material=plain, without_memory=None, variables=variables)
+    return _assembled(plainly, engine, trace)
 
 
 def _assembled(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:

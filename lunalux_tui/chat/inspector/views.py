@@ -20,6 +20,7 @@ from lunalux_core.text import clean_line
 from lunalux_tui import i18n
 from lunalux_tui.chat.inspector.cost import took
 from lunalux_tui.chat.inspector.items import Item
+from lunalux_tui.chat.inspector.memories import memory_items
 from lunalux_tui.chat.inspector.text_view import coloured, is_text, whole
 from lunalux_tui.i18n import t
 from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, STRIKE, WARNING, Run
@@ -216,7 +217,7 @@ _SHARES = {
     **dict.fromkeys(("dialogueExamples", "newExampleChat", "depthPrompt", "storyString"), "card"),
     **dict.fromkeys(("worldInfoBefore", "worldInfoAfter", "worldInfoDepth"), "worldbook"),
     **dict.fromkeys(("chatHistory", "newMainChat", "userInput", "user", "continued", "lastLine"), "history"),
-    "memory": "memory",
+    **dict.fromkeys(("memory", "memoryRecalled"), "memory"),
 }
 """Of what the window is full, by slot; any other is the system's."""
 
@@ -386,6 +387,7 @@ def _cut(look: Look) -> Iterator[Item]:
         )
     if further > 0:
         yield _note("further", t("inspector.cut.further", n=further), "✂")
+    yield from memory_items(record)
 
 
 def _note(kind: str, title: str, mark: str) -> Item:
