@@ -103,8 +103,7 @@ class ReplyDecoder:
         choices = event.get("choices") if isinstance(event, dict) else None
         for choice in choices if isinstance(choices, list) else ():
             place = choice.get("index") if isinstance(choice, dict) else None
-            other = self._others.get(place) if isinstance(place, int) else None
-            if other is not None:
+            if isinstance(place, int) and (other := self._others.get(place)) is not None:
                 for delta in other.feed({"object": "", "choices": [{**choice, "index": 0}]}):
                     yield replace(delta, choice=place)
 
