@@ -68,6 +68,8 @@ class Credentials:
             StorageError: neither place accepts it.
         """
         self._make_folder()
+        # Read, changed and written under one lock: two programs that renew a session must not undo each
+        # other.
         with locked(self._path):
             entries = self._file()
             before = self._found(name, entries)
@@ -122,6 +124,7 @@ class Credentials:
         from keyring.backends import fail, null
 
         backend = keyring.get_keyring()
+        # `fail` and `null` are what keyring gives where there is no keyring.
         if isinstance(backend, (fail.Keyring, null.Keyring)):
             self._use_keyring = False
             return None

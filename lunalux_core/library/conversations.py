@@ -246,6 +246,15 @@ class Conversations:
 
         return await self._database.read(query)
 
+    async def last_words_of(self, conversation_id: str) -> LastWords | None:
+        """The last message of one conversation; None when it is gone."""
+
+        def query(connection: Connection) -> LastWords | None:
+            row = connection.execute(_ENDS + "c.id = ?", (conversation_id,)).fetchone()
+            return _last_words(row) if row is not None else None
+
+        return await self._database.read(query)
+
     async def last_words_of_owners(self, *, limit: int = -1) -> Mapping[str, LastWords]:
         """What was said last with each character and each group that was talked with, by their ids."""
 

@@ -203,6 +203,8 @@ def find_message(connection: Connection, conversation_id: str, name: str) -> str
         "SELECT id FROM messages WHERE conversation_id = ? AND substr(id, 1, ?) = ? LIMIT 2",
         (conversation_id, max(len(name), 1), name.lower()),
     ).fetchall()
+    # A number is a place on the branch, unless it is the whole id of a message; eight digits and more are
+    # an id.
     if name.isdecimal() and len(name) < 8 and not (len(rows) == 1 and rows[0][0] == name):
         path = path_ids(connection, load_conversation(connection, conversation_id).head_id)[::-1]
         if int(name) < len(path):
@@ -306,6 +308,7 @@ def edit_memory(connection: Connection, memory_id: str, **values: Any) -> Memory
         raise InvalidInput("MEMORY_EMPTY", "A memory needs words.", "Give it a text, or delete it.")
     reworded = (after.text, after.title) != (before.text, before.title)
     if reworded:
+        # The person has seen the messages as they are now, so the memory fits them again.
         after = replace(after, state="edited", reason="", sources=())
     coverage: Sequence[tuple[str, str]] | None = None
     if reworded or (after.first, after.last) != (before.first, before.last):
@@ -493,6 +496,8 @@ def _is_sound(connection: Connection, number: int) -> bool:
     ).fetchall()
     above = ""
     for row in rows:
+        # A covered message is gone, or hangs on another one: the range is no longer one piece of one
+        # branch.
         if row["id"] is None or (above and row["parent_id"] != above):
             return False
         if row["fingerprint"] != fingerprint(plain_text(row["role"]), plain_text(row["content"])):

@@ -32,6 +32,7 @@ def all_actions() -> Iterator[Action]:
     from lunalux_tui.create import book_screen
     from lunalux_tui.create import section_rows as editor
     from lunalux_tui.create.sections import declared
+    from lunalux_tui.market import mine_dialog
     from lunalux_tui.parts import models_dialog, preset_dialog
     from lunalux_tui.settings import model_dialog, script_screen
     from lunalux_tui.settings import sections as panes
@@ -60,6 +61,6 @@ def all_actions() -> Iterator[Action]:
     yield from actions_of(
         *(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens),
         *(SectionRows, SearchField, *panes.classes(), editor.SectionRows, *declared.classes()),
-        *(book_screen.BookScreen, script_screen.ScriptScreen),
+        *(book_screen.BookScreen, script_screen.ScriptScreen, mine_dialog.MineDialog),
         *(*dialogs, *dialogs_of_groups, *dialogs_of_models, *dialogs_of_texts),
     )

@@ -58,7 +58,13 @@ class ConversationActions:
             await opener.reload()
 
     async def new(self) -> None:
-        """Begin anew with who is talked with."""
+        """Begin anew with who is talked with; a conversation in which nothing was said yet is new already."""
+        conversation = self._open.conversation
+        if conversation is not None:
+            now = await self._runtime.library.conversations.get(conversation.id)
+            if now.length <= 1 and not now.title and not self._view.typed():
+                self._view.say(t("chat.new_already"))
+                return
         await self._opener.open_again(new=True)
 
     async def rename(self) -> None:
@@ -115,7 +121,7 @@ class ConversationActions:
 
     async def modes(self) -> None:
         """How replies of this conversation are written."""
-        from lunalux_core.dialogue.modes import MODES
+        from lunalux_core.dialogue.direction import MODES
         from lunalux_tui.parts.pick_dialog import PickDialog
         from lunalux_tui.parts.rows import Row
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual import work
 
 from lunalux_tui.actions import Action, bindings
+from lunalux_tui.chat.roster import said_by
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
 from lunalux_tui.parts.dialog import CANCEL, question
@@ -32,6 +33,7 @@ class ConversationsDialog(PickDialog):
         CANCEL,
     )
     BINDINGS = bindings(ACTIONS)
+    TWO_LINES = True
 
     def __init__(
         self, runtime: Runtime, name: str, current: str, *, character_id: str = "", group_id: str = ""
@@ -55,11 +57,13 @@ class ConversationsDialog(PickDialog):
         conversations = await self._runtime.library.conversations.list(
             self._character_id, group_id=self._group_id, pinned_first=True
         )
+        last = {one.id: one for one in await self._runtime.library.conversations.last_words()}
         self._pinned = {chat.id for chat in conversations if chat.pinned}
         rows = [
             Row(
                 chat.id,
                 chat.title or question("conversations.untitled", when=moment(chat.created_at)),
+                said_by(last[chat.id]) if chat.id in last else "",
                 right=f"{t('conversations.length', n=chat.length)}  {moment(chat.updated_at)}",
                 mark="▲" if chat.pinned else "",
             )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -14,7 +16,9 @@ from textual.reactive import reactive
 from textual.widgets import Input
 
 from lunalux_core.library.character_list import CharacterSummary, Order, Wanted
+from lunalux_core.library.conversations import LastWords
 from lunalux_core.library.groups import Group
+from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.answer_field import NarrowField
@@ -66,14 +70,15 @@ class RosterRows(Rows):
     ACTIONS = (
         Action("roster.favourite", "screen.favourite", "f", footer=20),
         Action("roster.only_favourites", "screen.only_favourites", "F"),
-        Action("roster.search", "screen.find_character", "slash", footer=21, palette=False),
-        Action("roster.delete", "screen.delete_character", "delete", footer=22),
+        Action("roster.edit", "screen.edit_row", "e", footer=21, palette=False),
+        Action("roster.search", "screen.find_character", "slash", footer=24, palette=False),
+        Action("roster.delete", "screen.delete_character", "d,delete", footer=22),
         Action("roster.group", "screen.new_group", "n", footer=23, palette=False),
         Action("roster.tags", "screen.tag_characters", "t", footer=24),
         Action("roster.narrow", "screen.narrow_by_tags", "number_sign", footer=25),
         Action("roster.sort", "screen.sort_characters", "s", footer=26),
         Action("roster.mark", "screen.mark_character", "space", palette=False),
-        Action("roster.export", "screen.export_characters", "e"),
+        Action("roster.export", "screen.export_characters", "x"),
         Action("roster.undo", "screen.undo_roster", "u"),
     )
     BINDINGS = bindings(ACTIONS)
@@ -82,7 +87,12 @@ class RosterRows(Rows):
 class RosterSearch(NarrowField):
     """Words that narrow the list; the arrows move through it meanwhile."""
 
+    ACTIONS: ClassVar[tuple[Action, ...]] = (
+        *NarrowField.ACTIONS,
+        Action("roster.enter", "into_the_list", "tab", footer=81, palette=False),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(ACTIONS),
         Binding("up", "walk(-1)", show=False),
         Binding("down", "walk(1)", show=False),
     ]
@@ -90,6 +100,10 @@ class RosterSearch(NarrowField):
     def __init__(self, rows: RosterRows) -> None:
         super().__init__(placeholder=t("roster.search"), id="roster-search", compact=True)
         self._list = rows
+
+    def action_into_the_list(self) -> None:
+        """To the rows, where letters act on the one under the cursor."""
+        self._list.focus()
 
     def action_walk(self, step: int) -> None:
         self._list.action_move(step)
@@ -104,19 +118,26 @@ class RosterSearch(NarrowField):
 
 
 def _merged(
-    groups: Sequence[Group], characters: Sequence[CharacterSummary], order: Order = "recent"
+    groups: Sequence[Group],
+    characters: Sequence[CharacterSummary],
+    last_words: Mapping[str, LastWords],
+    language: str,
+    order: Order = "recent",
 ) -> list[Row]:
-    """Favourites first, then characters and groups by their last use, those never talked with last; in any
-    other order groups stand before all."""
+    """Favourites first, then characters and groups by their last use; of those never talked with, the ones
+    that speak the person's language before the others. In any other order groups stand before all."""
     if order != "recent":
-        return [*map(_row, groups), *map(_row, characters)]
+        ordered: list[Group | CharacterSummary] = [*groups, *characters]
+        return [_row(who, last_words.get(who.id)) for who in ordered]
 
-    def rank(who: Group | CharacterSummary) -> tuple[bool, int, int]:
-        favourite = isinstance(who, CharacterSummary) and who.favourite
-        return not favourite, -who.used_at, -who.created_at
+    def rank(who: Group | CharacterSummary) -> tuple[bool, int, bool, int]:
+        if isinstance(who, Group):
+            return True, -who.used_at, False, -who.created_at
+        foreign = not who.used_at and who.language != language
+        return not who.favourite, -who.used_at, foreign, -who.created_at
 
     everybody: list[Group | CharacterSummary] = [*characters, *groups]
-    return [_row(who) for who in (sorted(everybody, key=rank) if groups else everybody)]
+    return [_row(who, last_words.get(who.id)) for who in sorted(everybody, key=rank)]
 
 
 def _folder_rows(folders: Sequence[Tag], opened: str) -> list[Row]:
@@ -130,11 +151,37 @@ def _folder_rows(folders: Sequence[Tag], opened: str) -> list[Row]:
     ]
 
 
-def _row(who: Group | CharacterSummary) -> Row:
+def _row(who: Group | CharacterSummary, last: LastWords | None) -> Row:
+    """A name with what was said last and when; before the first talk, with what it is about."""
+    right = short_moment(last.updated_at) if last else ""
+    said = said_by(last) if last else ""
     if isinstance(who, Group):
-        return Row(who.id, who.name, t("cast.row", names=", ".join(who.names)), mark=GROUP)
-    about = who.intro or who.creator or ", ".join(who.tags)
-    return Row(who.id, who.name, about, mark="★" if who.favourite else "")
+        return Row(who.id, who.name, said or t("cast.row", names=", ".join(who.names)), right, mark=GROUP)
+    about = said or who.intro or who.creator or ", ".join(who.tags)
+    return Row(who.id, who.name, about, right, mark="★" if who.favourite else "")
+
+
+def said_by(last: LastWords) -> str:
+    """What was said last, after the name of who said it where that is not the character itself."""
+    words = clean_line(_MARKS.sub("", last.words), 160)
+    if last.role == "user":
+        return t("roster.you", words=words) if words else ""
+    return f"{last.speaker}: {words}" if last.group_id and words else words
+
+
+_MARKS = re.compile(r"[*_`#>]+")
+"""Signs of Markdown, which mean nothing in one line of a list."""
+
+
+def short_moment(milliseconds: int) -> str:
+    """When something was: of today the time, of this year the day, else the year."""
+    try:
+        when, now = datetime.fromtimestamp(milliseconds / 1000), datetime.now()
+    except (ValueError, OverflowError, OSError):
+        return ""
+    if when.date() == now.date():
+        return when.strftime("%H:%M")
+    return when.strftime("%m-%d") if when.year == now.year else when.strftime("%Y")
 
 
 class Roster(Column):
@@ -240,18 +287,24 @@ class Roster(Column):
         characters: Sequence[CharacterSummary],
         current: str,
         groups: Sequence[Group] = (),
+        last_words: Mapping[str, LastWords] | None = None,
+        language: str = "",
         *,
         folders: Sequence[Tag] = (),
         total: int | None = None,
     ) -> None:
-        """Show these folders, groups and characters; `current` is the one that is talked with.
+        """Show these folders, groups and characters with what was said last; `current` is who is talked with.
 
         Args:
+            language: the person's; those who speak it stand first among the ones never talked with.
             total: characters that fit, where these are the first of them.
         """
-        self._shown = [*_folder_rows(folders, self.folder), *_merged(groups, characters, self.order)]
+        people = _merged(groups, characters, last_words or {}, language, self.order)
+        self._shown = [*_folder_rows(folders, self.folder), *people]
         self._total = len(characters) if total is None else total
-        self.rows.empty = t("roster.none_found") if self.words or self.narrowed else t("roster.none")
+        only = self.favourites and not (self.words or self.tags or self.without or self.folder)
+        nobody = "no_favourites" if only else "none_found" if self.words or self.narrowed else "none"
+        self.rows.empty = t(f"roster.{nobody}")
         self.rows.current = current
         self._draw(self.rows.chosen or current)
 
@@ -266,6 +319,21 @@ class Roster(Column):
             else self._shown
         )
         self.rows.set_rows(rows, at=at)
+
+    def said(self, last: LastWords) -> None:
+        """Somebody said something: show it in the row that is talked with."""
+        self._shown = [
+            replace(row, detail=said_by(last) or row.detail, right=short_moment(last.updated_at))
+            if row.id == last.owner_id
+            else row
+            for row in self._shown
+        ]
+        self._draw()
+
+    def clear(self) -> None:
+        """Let go of the words that narrow the list."""
+        for field in self.query(Input):
+            field.value = ""
 
     def retranslate(self) -> None:
         for field in self.query(Input):

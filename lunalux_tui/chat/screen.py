@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from textual.worker import Worker
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.character_list import CharacterSummary
-from lunalux_core.library.conversations import Conversation, Message
+from lunalux_core.library.conversations import Conversation, LastWords, Message
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import bindings
 from lunalux_tui.chat.actions import CHAT_ACTIONS, DIRECTING_ACTIONS, GROUP_ACTIONS, ChatTranscript
@@ -34,9 +34,8 @@ from lunalux_tui.chat.transcript.transcript import Transcript
 from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Beside
-from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Rows
-from lunalux_tui.parts.screen import KeyBar, LunaScreen
+from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -152,7 +151,7 @@ class ChatScreen(LunaScreen[None]):
             chat.character = characters.get(opening.conversation.character_id)
             chat.group = groups.get(opening.conversation.group_id or "")
             self.opener.show(opening.conversation, opening.messages)
-        self._show_roster(opening.characters, opening.groups, opening.folders)
+        self._show_roster(opening.characters, opening.groups, opening.last_words, opening.folders)
         if opening.problem is not None:
             self.show_error(opening.problem)
         self.prompt.focus()
@@ -292,18 +291,29 @@ class ChatScreen(LunaScreen[None]):
         groups = () if roster.narrowed else await library.groups.list(roster.words)
         folders = [tag for tag in await library.tags.list() if tag.folder != "none"]
         looks = roster.words.split() or (roster.narrowed and not roster.folder)
-        self._show_roster(characters, groups, () if looks else folders, total)
+        last_words = await library.conversations.last_words_of_owners()
+        self._show_roster(characters, groups, last_words, () if looks else folders, total)
 
     def _show_roster(
         self,
         characters: Sequence[CharacterSummary],
         groups: Sequence[Group],
+        last_words: Mapping[str, LastWords],
         folders: Sequence[Tag] = (),
         total: int | None = None,
     ) -> None:
         if not self.roster.narrowed:
             self.groups = {group.id: group for group in groups}
-        self.roster.show(characters, self.open_chat.row_id, groups, folders=folders, total=total)
+        language = self.runtime.settings.lang
+        row = self.open_chat.row_id
+        self.roster.show(characters, row, groups, last_words, language, folders=folders, total=total)
+
+    async def _tell_last_words(self) -> None:
+        """Let the list say what was said last in the conversation that is open."""
+        if self.conversation is not None:
+            words = await self.runtime.library.conversations.last_words_of(self.conversation.id)
+            if words is not None:
+                self.roster.said(words)
 
     async def keep_draft(self) -> None:
         """Store what stands in the prompt with the conversation."""
@@ -363,6 +373,7 @@ class ChatScreen(LunaScreen[None]):
             await self.turns.run(events, restore=restore, impersonate=impersonate)
         finally:
             self.busy = False
+            self._run("last_words", self._tell_last_words)
 
     def stop_turn(self) -> bool:
         """Stop the reply that is coming; False when there is none."""
@@ -596,6 +607,7 @@ class ChatScreen(LunaScreen[None]):
     action_delete_group = handed(DIALOG, lambda screen: screen.group_actions.delete_open)
 
     action_favourite = handed("roster", lambda screen: screen._favourite)
+    action_start_page = handed(DIALOG, lambda screen: screen._start_page)
     action_tag_characters = handed(DIALOG, lambda screen: screen._tag_characters)
     action_narrow_by_tags = handed(DIALOG, lambda screen: screen._narrow_by_tags)
     action_sort_characters = handed(DIALOG, lambda screen: screen._sort_characters)
@@ -660,7 +672,14 @@ class ChatScreen(LunaScreen[None]):
         if self.character is not None:
             self.lunalux.edit_character(self.character.id)
 
+    def action_edit_row(self) -> None:
+        """Change the card of the character under the cursor of the list; of a group, its members."""
+        row_id = self.roster.rows.chosen
+        if row_id and row_id not in self.groups:
+            self.lunalux.edit_character(row_id)
+
     def action_focus_prompt(self) -> None:
+        self.roster.clear()
         self.transcript.selected = ""
         self.prompt.focus()
         self.remove_class("-list")
@@ -764,6 +783,19 @@ class ChatScreen(LunaScreen[None]):
         if await self.group_actions.new():
             await self.refresh_roster()
             self.prompt.focus()
+
+    async def _start_page(self) -> None:
+        from lunalux_tui.chat.start_page import CHAT, StartPage
+
+        answer = await self.ask(StartPage(self.runtime))
+        if answer is None:
+            return
+        identity = answer.partition(":")[2]
+        if answer.startswith(CHAT):
+            await self.opener.open_conversation(identity)
+        else:
+            await self.opener.open_character(identity)
+        self.action_focus_prompt()
 
     def _characters(self) -> list[str]:
         """Ids of the characters that an action of the list is about; a group is none."""

@@ -21,5 +21,7 @@ class AnswerField(Input):
 class NarrowField(Input):
     """Words that narrow a list; enter takes the marked row."""
 
-    ACTIONS = (Action("dialog.choose", "submit", "enter", footer=80, palette=False),)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (
+        Action("dialog.choose", "submit", "enter", footer=80, palette=False),
+    )
     BINDINGS = bindings(ACTIONS)

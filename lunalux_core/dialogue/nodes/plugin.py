@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lunalux_core.dialogue.assembly.prompt import PromptMessage
-from lunalux_core.dialogue.modes import framed
+from lunalux_core.dialogue.direction import framed
 from lunalux_core.dialogue.turn import Completion, PluginFailed, Ready, ReplyDraft, TurnRequest
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import LunaluxError
