@@ -277,7 +277,7 @@ class TurnInput:
     `templates` are the library's, for a model of text completion only.
     `start` is what the reply begins with, None where nobody says so. `profiles` names those in use;
     `profiled` are the parameters and `template_parts` the templates (by kind) they ask for, `gaps` what they
-    name and nobody has.
+    name and nobody has. So many replies are `wanted` at once.
     In a group, `character` and `card` are the speaker's (the card with what the others bring, where they are
     joined) and `group` tells who else is there. `above` are the ids of the messages left out above `history`,
     `event_ids` those of `earlier_events`, `memory` what the story remembers on this branch, if anything.
@@ -322,6 +322,7 @@ class TurnInput:
     template_parts: Mapping[str, str] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
     gaps: tuple[ProfileGap, ...] = ()
+    wanted: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,7 +375,9 @@ class Ready:
 class Completion:
     """What the model answered, as it came; `token_factor` is new where the provider told its count, `shape`
     is how the messages were reshaped for the server (`llm.servers.shaping`), `speed` has `first_token_s` and
-    `tokens_per_s`, `shortened` tells of a prompt that was refused before this one."""
+    `tokens_per_s`, `shortened` tells of a prompt that was refused before this one. `others` are further
+    replies that came with it.
+    """
 
     ready: Ready
     text: str
@@ -386,6 +389,7 @@ class Completion:
     shape: str = ""
     speed: Mapping[str, float] = field(default_factory=dict)
     shortened: Shortened | None = None
+    others: tuple[Completion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,3 +423,4 @@ class TurnResult:
     finish: Finish = "stop"
     speed: Mapping[str, float] = field(default_factory=dict)
     cost: Mapping[str, object] | None = None
+    others: tuple[Completion, ...] = ()

@@ -311,6 +311,7 @@ class TurnReader:
             template_parts=choice.parts,
             profiles=choice.profiles,
             gaps=choice.gaps,
+            wanted=options.replies,
         )
 
     def _memory(self, connection: Connection, asked: Asked, history: History) -> StoryMemory | None:

@@ -231,6 +231,17 @@ class Registry:
         await (load(opened, facts) if loaded else unload(opened, facts))
         return await opened.look()
 
+    def gives_several(self, spec: ModelSpec) -> bool:
+        """Whether the model's server may give several replies to one request."""
+        from lunalux_core.llm.parameters import PARAMETERS, kind_of
+
+        if spec.provider in SERVERLESS or spec.name in self._offers or spec.mode != "chat":
+            return False
+        kind = kind_of(spec.provider, spec.base_url)
+        learnt = self.learnt(spec)
+        known = kind != "gemini" and kind in PARAMETERS["n"].wire
+        return known and (learnt is None or "n" not in learnt.refused)
+
     async def prices(self, spec: ModelSpec) -> Prices | None:
         """What the model's tokens cost: the person's numbers, else the server's, else a list's."""
         from lunalux_core.llm.model_prices import Prices, own_prices

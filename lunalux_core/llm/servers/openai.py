@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -172,8 +173,11 @@ class _Exchange(ServerExchange):
         if _CACHE in text and self._marks_help:
             return {_CACHE}
         if not _REFUSES_FIELD.search(text):
-            return set()
-        return {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
+            named = set()
+        else:
+            named = {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
+        # Who gives one reply at a time says so in many ways; it is asked for one before anything is given up.
+        return named or ({"n"} if "n" in sent and self.request.choices > 1 else set())
 
     def amend(self, status: int, body: bytes) -> bool:
         return ServerExchange.amend(self, status, body) or self._capped(status, body)
@@ -244,6 +248,8 @@ def _body(
     spec: ModelSpec, request: ModelRequest, messages: Iterable[Message], kind: ServerKind, *, stream: bool
 ) -> dict[str, Any]:
     sampling = effective_sampling(spec.sampling, request.sampling)
+    if request.choices > 1:
+        sampling = replace(sampling, n=request.choices)
     return {
         "model": spec.model,
         "messages": [_message(message) for message in messages],

@@ -70,7 +70,8 @@ class ServerExchange(ABC):
         """The fields that a refusal names, of those that were sent and can be done without."""
 
     def decoder(self) -> ReplyDecoder:
-        return ReplyDecoder(self.failures, self.request.messages, marks(self.spec.options.thinking_marks))
+        own = marks(self.spec.options.thinking_marks)
+        return ReplyDecoder(self.failures, self.request.messages, own, self.request.choices)
 
     @property
     def shape(self) -> Shape:
