@@ -27,6 +27,7 @@ from lunalux_core.library.memories import (
     fingerprints,
     load_memories,
     remove_memory,
+    settle_memories,
     store_memory,
 )
 from lunalux_core.llm.model import CompletionText, Message, ModelRequest
@@ -52,6 +53,8 @@ CHAPTER_TIMES = 3
 """A chapter may be so many times as long as a summary."""
 CONSENT = "memory_consent"
 """In the library's state: what the person said about each model that costs."""
+PATIENCE = 4
+"""Messages that must have been said before it is looked again whether something is due."""
 RESUMED = 5
 """Conversations used last that are looked at when the program starts."""
 
@@ -112,6 +115,8 @@ class MemoryWriter:
         self._going: dict[str, _Going] = {}
         self._writing: dict[str, asyncio.Lock] = {}
         self._closed = False
+        self._rested: dict[str, int] = {}
+        """How long a conversation was when nothing was due in it."""
         self.on_change: Callable[[str], None] = lambda conversation_id: None
         """Told of each conversation whose memories changed behind the reply."""
         self.on_question: Callable[[str, str], None] = lambda conversation_id, model: None
@@ -167,6 +172,9 @@ class MemoryWriter:
         try:
             while True:
                 going = going or self._going.get(conversation_id)
+                length = (await self._library.conversations.get(conversation_id)).length
+                if 0 <= length - self._rested.get(conversation_id, -PATIENCE) < PATIENCE:
+                    return
                 spec = await self._allowed(conversation_id)
                 if spec is None:
                     await self._keep_events(conversation_id)
@@ -176,6 +184,8 @@ class MemoryWriter:
                     done = await self._write(conversation_id, spec, everything=False, now=False)
                     if done.memories or done.failed:
                         self.on_change(conversation_id)
+                    else:
+                        self._rested[conversation_id] = length
                 if going is None or not going.again:
                     return
                 going.again = False
@@ -285,6 +295,7 @@ class MemoryWriter:
     ) -> AsyncGenerator[Written, None]:
         database = self._library.database
         whole = True
+        await database.write(lambda c: settle_memories(c, conversation_id))
         for scene in await database.read(lambda c: due_scenes(c, conversation_id, rules)):
             done = await self._scene(conversation_id, scene, spec)
             whole = whole and not done.failed
@@ -378,7 +389,7 @@ class MemoryWriter:
     ) -> Answer | Refused | LunaluxError:
         """An answer that holds, else why there is none."""
         source = "\n".join(text for _, text in lines)
-        names = [*dict.fromkeys(name for name, _ in lines if name), *cast.names]
+        names = [name for name in dict.fromkeys([*(name for name, _ in lines), *cast.names]) if name.strip()]
         refused = Refused("empty")
         asked = wish
         for attempt in range(ATTEMPTS):
