@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +21,8 @@ from lunalux_core.errors import NotFound
 from lunalux_core.ids import short_id
 
 _AT_ONCE = 500
+KEPT_SECONDS = 24 * 3600
+"""Seconds after which the files of a deletion are nobody's who could take it back."""
 _ROOT = "characters"
 
 
@@ -70,8 +73,11 @@ class Trash:
         shutil.rmtree(trashed.folder, ignore_errors=True)
 
     def empty(self) -> None:
-        """Remove the files that programs have left which were killed."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Remove the files that programs have left which ended a day ago, or more."""
+        for folder in self._folder.glob("*"):
+            with suppress(OSError):
+                if time.time() - folder.stat().st_mtime > KEPT_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     @staticmethod
     def _files(folder: Path, ids: Sequence[str]) -> Iterator[Path]:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import LunaluxError, NotFound
+from lunalux_core.library.recent import mark_seen
 from lunalux_tui.app.first_frame import LISTED, asked_for
 from lunalux_tui.i18n import t
 
@@ -56,6 +57,9 @@ async def begin(app: ChatHost) -> None:
         t("memory.question", model=model), markup=False
     )
     await runtime.memory_writer.resume()
+    if chat.conversation is not None:
+        await mark_seen(runtime.library.database, chat.conversation.id)
+    await asyncio.to_thread(runtime.library.trash.empty)
     await asyncio.to_thread(_warm)
 
 

@@ -16,6 +16,7 @@ CHAT_ACTIONS = (
     Action("chat.continue", "continue_reply", "alt+c", priority=True),
     Action("chat.edit", "edit", "alt+e", priority=True),
     Action("chat.impersonate", "impersonate", "alt+m", priority=True),
+    Action("chat.start", "start_page", "alt+h", priority=True),
     Action("chat.find_character", "find_character", "ctrl+o", footer=31),
     Action("chat.conversations", "conversations", "ctrl+l", footer=32),
     Action("chat.new_conversation", "new_conversation", "ctrl+n", footer=35),

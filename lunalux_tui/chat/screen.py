@@ -607,6 +607,7 @@ class ChatScreen(LunaScreen[None]):
     action_delete_group = handed(DIALOG, lambda screen: screen.group_actions.delete_open)
 
     action_favourite = handed("roster", lambda screen: screen._favourite)
+    action_start_page = handed(DIALOG, lambda screen: screen._start_page)
     action_tag_characters = handed(DIALOG, lambda screen: screen._tag_characters)
     action_narrow_by_tags = handed(DIALOG, lambda screen: screen._narrow_by_tags)
     action_sort_characters = handed(DIALOG, lambda screen: screen._sort_characters)
@@ -782,6 +783,19 @@ class ChatScreen(LunaScreen[None]):
         if await self.group_actions.new():
             await self.refresh_roster()
             self.prompt.focus()
+
+    async def _start_page(self) -> None:
+        from lunalux_tui.chat.start_page import CHAT, StartPage
+
+        answer = await self.ask(StartPage(self.runtime))
+        if answer is None:
+            return
+        identity = answer.partition(":")[2]
+        if answer.startswith(CHAT):
+            await self.opener.open_conversation(identity)
+        else:
+            await self.opener.open_character(identity)
+        self.action_focus_prompt()
 
     def _characters(self) -> list[str]:
         """Ids of the characters that an action of the list is about; a group is none."""

@@ -87,7 +87,7 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
                 **_summary(character.summary, own),
                 "content_hash": character.content_hash,
                 "scripts_allowed": character.scripts_allowed,
-                "updated_at": character.updated_at,
+                "updated_at": output.moment(character.updated_at),
                 "card": card.normalised(),
             }
         )
@@ -317,8 +317,8 @@ def _summary(summary: CharacterSummary, own: Sequence[Tag]) -> dict[str, Any]:
         "favourite": summary.favourite,
         "picture": summary.picture or None,
         "marketBinding": binding,
-        "created_at": summary.created_at,
-        "used_at": summary.used_at,
+        "created_at": output.moment(summary.created_at),
+        "used_at": output.moment(summary.used_at),
     }
 
 

@@ -349,11 +349,12 @@ def _summary(conversation: Conversation, character: str, group: Group | None) ->
         "character_id": conversation.character_id or None,
         "character": character or None,
         "group": None if group is None else _group(group),
+        "name": conversation.title or conversation.id,
         "title": conversation.title,
         "pinned": conversation.pinned,
         "length": conversation.length,
-        "created_at": conversation.created_at,
-        "updated_at": conversation.updated_at,
+        "created_at": output.moment(conversation.created_at),
+        "updated_at": output.moment(conversation.updated_at),
     }
 
 
@@ -390,7 +391,7 @@ def _message(message: Message) -> dict[str, Any]:
         "mark": message.mark or None,
         "swipe": message.swipe,
         "swipes": message.swipes,
-        "created_at": message.created_at,
+        "created_at": output.moment(message.created_at),
     }
 
 

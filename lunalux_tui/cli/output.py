@@ -131,6 +131,13 @@ def print_json(document: Any) -> None:
     _write(sys.stdout, _json_text(document, sys.stdout) + "\n")
 
 
+def moment(milliseconds: int) -> str | None:
+    """A time of the library as rows tell it: ISO 8601 in UTC; None where it is not known."""
+    from lunalux_core.chatlogs.dates import st_date
+
+    return st_date(milliseconds) if milliseconds else None
+
+
 def print_line(document: Any) -> None:
     """One JSON document of a stream of lines; flushed, so that a reader sees it at once."""
     print_json(document)

@@ -14,6 +14,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.chat.conversations_dialog import ConversationsDialog
 from lunalux_tui.chat.roster import RosterBar
 from lunalux_tui.chat.roster_dialogs import NarrowDialog, OwnTagsDialog
+from lunalux_tui.chat.start_page import StartPage
 from lunalux_tui.chat.tree_dialog import TreeDialog
 from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
@@ -196,3 +197,35 @@ async def test_a_conversation_is_pinned_and_a_place_is_named() -> None:
         dialog.rows.cursor = 1
         await app.press("ctrl+o")
         await app.until(lambda: dialog.rows.rows[0].id == first.id and dialog.rows.rows[0].mark == "▲")
+
+
+async def test_the_start_page_goes_on_where_the_person_was() -> None:
+    await stored("Ada", "Bao", count=300)
+    async with Runtime.open(load_settings()) as runtime:
+        for name in ("c00000", "c00001"):
+            place = await runtime.chat.open(name)
+            async for _ in runtime.chat.send(place.id, "Hello"):
+                pass
+        await runtime.library.characters.set_favourite("c00007", True)
+    async with open_app(character="Ada") as app:
+        await app.until(lambda: len(app.contents()) == 3)
+        await app.press("alt+h")
+        await shown(app, StartPage)
+        dialog = app.app.screen
+        assert isinstance(dialog, StartPage)
+        await app.until(lambda: len(dialog.rows.rows) == 3)
+        rows = dialog.rows.rows
+        assert [(row.title, row.mark) for row in rows] == [("Bao", "●"), ("Ada", "◌"), ("Extra 00005", "★")]
+        assert rows[0].detail.startswith("Bao: ") and "unread" in rows[0].right
+        await app.press("enter")
+        await app.until(lambda: app.contents()[:1] == ["I am Bao."])
+        await app.press("alt+h")
+        await shown(app, StartPage)
+        again = app.app.screen
+        assert isinstance(again, StartPage)
+        await app.until(lambda: len(again.rows.rows) == 3)
+        assert again.rows.rows[0].mark == "◌", "what was shown is read"
+        await app.press(*"00123")
+        await app.until(lambda: [row.title for row in again.rows.rows] == ["Extra 00123"])
+        await app.press("enter")
+        await app.until(lambda: app.contents() == ["I am Extra 00123."])
