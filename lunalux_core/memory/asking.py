@@ -60,6 +60,7 @@ async def asked(
                     await billed(delta.billing)
                 if size > LONGEST_ANSWER:
                     break
+    # The prompt of a text completion ends with the opening brace, so the answer begins after it.
     return ("{" if spec.mode == "text" else "") + "".join(parts)
 
 
