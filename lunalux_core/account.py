@@ -209,9 +209,12 @@ class Account:
         itself. Otherwise a 460 ends the session here: the token is forgotten, everything else is kept.
         """
         async with self._refusing:
+            # Another request was refused first and has a new session by now.
             if self._session is not None and self._session.token != used.token:
                 return True
             stored = await self._stored_session()
+            # Another program of this home signed in; the same account only, else replies would be paid by
+            # somebody else.
             if stored is not None and stored.token != used.token and stored.user_id == used.user_id:
                 self._session = stored
                 return True
@@ -331,6 +334,7 @@ class Account:
     async def refresh(self) -> AccountState:
         """Fetch everything anew because the person asked for it."""
         await self.load()
+        # `online` fetches everything where it never was: then it need not be fetched twice.
         before = self.state.fetched_at
         state = await self.online()
         return state if state.fetched_at != before else await self._sync()
@@ -571,11 +575,14 @@ class Account:
         """Everything at once: first what makes the account, then the rest side by side."""
         client = self._client()
         code = referral_code or await self._kept_referral(self.state.email)
+        # Set before the requests: where one fails, the same is not asked for again at once.
         self._again_at = self._clock() + AGAIN_MS
+        # Makes profile and wallet where they are missing, so it comes before all that reads them.
         first = await client.init(self.state.email or None, code or None)
         self.referral_refused = bool(code) and first.referral_accepted is False
         if code:
             await self._cache.drop(self._referral_key(self.state.email or first.user.email))
+        # Either may fail without the other: a sign-in must not depend on the price list.
         models, liked = await asyncio.gather(client.models(), client.liked(), return_exceptions=True)
         whole = not isinstance(models, BaseException) and not isinstance(liked, BaseException)
         self._set(
@@ -629,6 +636,8 @@ class Account:
         )
 
     async def _update(self, **changes: Any) -> AccountState:
+        # The balance on screen is of now; where something was never fetched, 0 must stay, or it never would
+        # be.
         if "wallet" in changes and "ledger" in changes and self.state.fetched_at:
             changes["fetched_at"] = self._clock()
         self._set(replace(self.state, offline=False, **changes))

@@ -131,10 +131,10 @@ def judge_database(path: Path, tables: Sequence[str], prepare: Callable[[Connect
 
 
 class Presence:
-    """Says to other programs that a library is in use, by a lock on a file that dies with its holder."""
+    """Tells other programs that a library is in use, by a lock that ends with the process."""
 
     def __init__(self, path: Path) -> None:
-        """Wait until nobody is `alone` there, then be present. Raises StorageError."""
+        """Wait until no other program is `alone` there, then take the shared lock. Raises StorageError."""
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._lock = sqlite3.connect(

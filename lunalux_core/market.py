@@ -91,6 +91,7 @@ class Market:
                 return False
             await self._account().online()
             page = await self._client().first_page(sort, lang)
+            # A wrong time of the server must neither fetch at every look nor keep a list for years.
             ttl = min(max(page.cache_ttl_millis, 0), LONGEST_TTL_MS)
             await self._cache.replace(lang, sort, _items(page), ttl, page.next_key)
         await self.send_waiting_likes()
@@ -203,6 +204,7 @@ class Market:
         from lunalux_core.importing import ImportResult, import_data
 
         there = await self._library.characters.by_market_id(card_id)
+        # Whoever has the card already is no new download.
         skip = there is not None or card_id in self._counted
         try:
             data = await self._fetch(card_id, skip=skip)
@@ -251,6 +253,7 @@ class Market:
         progress("upload")
         key = upload_key or await self._upload(filename, png)
         for again in (upload_key is not None, False):
+            # Remembered before it is published: a program that is killed in between does not upload again.
             await self._library.state.set(ticket, key)
             progress("publish")
             try:
@@ -394,6 +397,7 @@ class _Thumbnails:
 
     def _thin(self) -> None:
         files = sorted(self._folder.iterdir(), key=lambda file: file.stat().st_mtime)
+        # A tenth more than must go, so that not every new picture lists the folder.
         gone = files[: len(files) - THUMBNAILS_KEPT + THUMBNAILS_KEPT // 10]
         for file in gone:
             file.unlink(missing_ok=True)

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from lunalux_core.client.backend import BackendClient
     from lunalux_core.config.credentials import Credentials
     from lunalux_core.database import Connection
-    from lunalux_core.dialogue.turn import Billed, Ready, TurnInput, TurnRequest, TurnResult
+    from lunalux_core.dialogue.turn import Billed, Completion, Ready, TurnInput, TurnRequest, TurnResult
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import Workflow
     from lunalux_core.display.cache import Displays
     from lunalux_core.errors import LunaluxError
     from lunalux_core.llm.model import ChatModel, ModelSpec
+    from lunalux_core.llm.model_prices import PriceList
     from lunalux_core.llm.registry import Offer, Registry
     from lunalux_core.llm.servers.pool import HttpPool
     from lunalux_core.market import Market
@@ -70,6 +71,8 @@ class Runtime:
 
     async def first_start(self) -> bool:
         """Put the starter characters into a new library; False when that was done before."""
+        if await self.library.state.get("starters_added"):
+            return False
         from lunalux_core.importing import add_starters
 
         return await add_starters(self.library, self.paths)
@@ -86,6 +89,7 @@ class Runtime:
             lambda: self.preview,
             self._billed,
             lambda: self.words,
+            lambda: self.replied,
         )
         chat.on_turn, chat.on_turn_end = self._turn_begins, self._turn_ended
         return chat
@@ -124,7 +128,14 @@ class Runtime:
             official=official,
             offers=self._plugin_models(),
             pool=self._pool,
+            prices=self._prices,
         )
+
+    @cached_property
+    def _prices(self) -> PriceList:
+        from lunalux_core.llm.model_prices import PriceList
+
+        return PriceList(self.paths.cache / "prices.json")
 
     @cached_property
     def _pool(self) -> HttpPool:
@@ -223,6 +234,12 @@ class Runtime:
         from lunalux_core.dialogue.node_order import words_line
 
         return words_line(self.engine, lambda: self.plugins)
+
+    @cached_property
+    def replied(self) -> Workflow[Completion, TurnResult]:
+        from lunalux_core.dialogue.node_order import reply_line
+
+        return reply_line(lambda: self.models, self.engine, lambda: self.plugins)
 
     @cached_property
     def workflow(self) -> Workflow[TurnInput, TurnResult]:

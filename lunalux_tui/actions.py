@@ -123,6 +123,7 @@ _NAMES = {
     "escape": "esc",
     "question_mark": "?",
     "slash": "/",
+    "number_sign": "#",
     "space": "␣",
     "backspace": "⌫",
     "delete": "del",

@@ -234,6 +234,8 @@ class Card:
             return None
         entries = self.character_book.get("entries")
         if isinstance(entries, dict):
+            # SillyTavern writes entries as an object with numbers as names; as texts, 10 would come before
+            # 2.
             keys = sorted(entries, key=lambda key: (as_number(key, float("inf")), key))
             entries = [entries[key] for key in keys]
         objects = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []

@@ -43,6 +43,24 @@ class CharxCard:
     warnings: tuple[str, ...]
 
 
+class Archive:
+    """An archive that was judged: the files it lists, and their bytes under limits."""
+
+    def __init__(self, archive: ZipFile, members: dict[str, ZipInfo]) -> None:
+        self._archive = archive
+        self.members = members
+
+    @classmethod
+    def of(cls, data: bytes) -> Archive:
+        """Raises as `read_charx`."""
+        archive = _open(data)
+        return cls(archive, _checked(archive))
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The bytes of one of its files. Raises as `read_charx`."""
+        return _read(self._archive, self.members[name], limit)
+
+
 def read_charx(data: bytes) -> CharxCard:
     """Read an archive, also one with a picture or a program in front of it.
 
@@ -85,14 +103,20 @@ def read_member(data: bytes, name: str) -> bytes:
 
 def write_charx(document: dict[str, Any], files: dict[str, bytes]) -> bytes:
     """An archive of a V3 card and its files, by member path. Equal input makes equal bytes."""
+    return write_archive({CARD_MEMBER: dump_json(as_v3(document), indent=2).encode(), **files})
+
+
+def write_archive(files: dict[str, bytes]) -> bytes:
+    """An archive of these files, by member path. Equal input makes equal bytes."""
     from io import BytesIO
     from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
     out = BytesIO()
     with ZipFile(out, "w") as archive:
-        for name, content in {CARD_MEMBER: dump_json(as_v3(document), indent=2).encode(), **files}.items():
+        for name, content in files.items():
             info = ZipInfo(name, _EPOCH)
             info.external_attr = 0o644 << 16
+            # Pictures are compressed already.
             info.compress_type = ZIP_STORED if picture_ext(content) else ZIP_DEFLATED
             archive.writestr(info, content)
     return out.getvalue()
@@ -118,12 +142,14 @@ def is_zip(data: bytes) -> bool:
     """Whether there is a ZIP archive in the file, at its beginning or behind something else."""
     if data.startswith(archives.START):
         return True
+    # The end record is within the last 22 + 65,535 bytes: behind it stands at most a comment.
     return data.rfind(b"PK\x05\x06", max(0, len(data) - 66_000)) >= 0 and archives.START in data
 
 
 def _open(data: bytes) -> ZipFile:
     from io import BytesIO
 
+    # zipfile finds most archives behind other bytes; where it does not, the archive alone is tried.
     for start in (0, data.find(archives.START)):
         try:
             return archives.open_archive(BytesIO(data[start:] if start > 0 else data))
@@ -201,13 +227,6 @@ def _picture(
 
 
 def _no_card(members: dict[str, ZipInfo]) -> InvalidInput:
-    if "manifest.json" in members and any(name.startswith("characters/") for name in members):
-        return InvalidInput(
-            "NOT_A_CARD",
-            "This is an archive of Backyard AI, which Lunalux does not read.",
-            "Export the character from there as a PNG card.",
-            kind="byaf",
-        )
     return InvalidInput(
         "CARD_NO_METADATA", "This archive holds no card.json.", "Choose a .charx file or a PNG card."
     )

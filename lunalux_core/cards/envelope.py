@@ -129,6 +129,7 @@ def content_hash(document: Mapping[str, Any]) -> str:
     """
     whole = _enveloped(document, "", "")["data"]
     data = {key: value for key, value in whole.items() if key not in _SKIPPABLE or value not in ("", [], {})}
+    # Addresses of assets change with the file that holds them.
     data.pop("assets", None)
     rest = {key: value for key, value in document.items() if key not in _BOOKKEEPING}
     return hashlib.sha256(canonical_json([data, rest]).encode()).hexdigest()
@@ -143,6 +144,7 @@ def _enveloped(document: Mapping[str, Any], spec: str, version: object) -> dict[
             data["creator_notes"] = bare["creatorcomment"]
         if "talkativeness" in bare and isinstance(data["extensions"], dict):
             data["extensions"] = {"talkativeness": bare["talkativeness"]} | data["extensions"]
+    # Some editors fill the top level only and leave `data` incomplete.
     elif missing := [name for name in V1_FIELDS if name not in data and bare.get(name)]:
         data = {**data, **{name: bare[name] for name in missing}}
     return {**bare, "spec": spec, "spec_version": version, "data": data}

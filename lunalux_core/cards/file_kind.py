@@ -31,6 +31,7 @@ class Kind(StrEnum):
     TEXT_PRESET = "text-preset"
     REGEX = "regex"
     CHAT = "chat"
+    BYAF = "byaf"
     GROUP = "group"
     SETTINGS = "settings"
     NARRATIUM = "narratium"
@@ -46,6 +47,7 @@ TOLD: dict[Kind, tuple[str, str]] = {
     ),
     Kind.REGEX: ("These are regex scripts, not a character.", "Import them with `lunalux regex import`."),
     Kind.CHAT: ("This is a chat, not a character.", "Import it with `lunalux conversation import`."),
+    Kind.BYAF: ("This is an archive of Backyard, not one card.", "Import it with `lunalux import`."),
     Kind.GROUP: ("This is a group of characters, not a card.", "Import it with `lunalux import`."),
     Kind.SETTINGS: ("These are SillyTavern's settings, not a character.", "Use `lunalux import`."),
     Kind.NARRATIUM: ("This is everything of a Narratium, not one character.", "Use `lunalux import`."),

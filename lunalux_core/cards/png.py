@@ -91,6 +91,7 @@ def walk(data: bytes) -> Iterator[Chunk]:
     while at + 8 <= size:
         length, kind = _HEADER.unpack_from(data, at)
         chunk = Chunk(kind, at, length)
+        # The length is what the file claims: what goes beyond its end is no chunk.
         if chunk.end > size:
             return
         yield chunk
@@ -135,6 +136,7 @@ def keyword_of(data: bytes, chunk: Chunk) -> str | None:
     if chunk.type not in TEXT_TYPES:
         return None
     start = chunk.start + 8
+    # A keyword has at most 79 bytes; without the bound, a picture without one would be searched whole.
     nul = data.find(b"\0", start, start + min(chunk.length, 80))
     return data[start:nul].decode("latin-1") if nul > start else None
 
@@ -217,6 +219,7 @@ def _inflate(packed: bytes, inflation: Inflation) -> bytes | None:
     most = min(MAX_INFLATED, inflation.left)
     inflater = zlib.decompressobj()
     try:
+        # One byte more than allowed shows that the text goes on; the rest is never unpacked.
         value = inflater.decompress(packed, most + 1)
     except zlib.error:
         return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
-from lunalux_core.cards import assets, charx, file_kind, foreign, png_card
+from lunalux_core.cards import assets, byaf, charx, file_kind, foreign, png_card
 from lunalux_core.cards.assets import Asset
 from lunalux_core.cards.card import Card
 from lunalux_core.cards.png import is_png
@@ -18,7 +18,7 @@ MAX_FILE = 64 * 1024 * 1024
 MAX_ARCHIVE = 256 * 1024 * 1024
 """Largest card file and largest archive, in bytes; callers may check a file's size before they read it."""
 
-SourceFormat = Literal["png", "json", "charx", "yaml"]
+SourceFormat = Literal["png", "json", "charx", "byaf", "yaml"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class LoadedCard:
 
 
 def read_card(data: bytes, filename: str = "") -> LoadedCard:
-    """Read a character from the bytes of a PNG, JSON, CHARX or YAML file.
+    """Read a character from the bytes of a PNG, JSON, CHARX, BYAF or YAML file.
 
     Args:
         filename: for messages and as a last resort for the name; its ending does not matter.
@@ -62,6 +62,8 @@ def read_card(data: bytes, filename: str = "") -> LoadedCard:
         return _from_png(data, filename)
     if charx.is_zip(data):
         _check_size(data, MAX_ARCHIVE)
+        if byaf.is_byaf(charx.sizes(data)):
+            return _from_byaf(data, filename)
         read = charx.read_charx(data)
         warnings = (*read.warnings, *_warnings(read.card))
         return LoadedCard(read.card, read.picture, read.picture_ext, "charx", warnings, read.assets, filename)
@@ -73,6 +75,14 @@ def read_card(data: bytes, filename: str = "") -> LoadedCard:
             "Use the original PNG: sites that convert pictures remove the card from them.",
         )
     return _from_text(data, filename)
+
+
+def _from_byaf(data: bytes, filename: str) -> LoadedCard:
+    """The first character of an archive of Backyard; an import takes them all, and their chats."""
+    read = byaf.read_byaf(data)
+    first = read.characters[0]
+    warnings = (*read.warnings, *_warnings(first.card))
+    return LoadedCard(first.card, first.picture, first.picture_ext, "byaf", warnings, filename=filename)
 
 
 def _from_png(data: bytes, filename: str) -> LoadedCard:

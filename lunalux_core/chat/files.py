@@ -42,6 +42,14 @@ from lunalux_core.library.conversations import (
 )
 from lunalux_core.library.groups import Group, load_group
 from lunalux_core.library.message_edits import MARK_LENGTH
+from lunalux_core.memory.chat_files import (
+    MEMORY,
+    memories_for_file,
+    rolling_of,
+    rolling_text,
+    store_from_file,
+    store_rolling,
+)
 from lunalux_core.text import clean, clean_line
 from lunalux_core.worldbook.engine.inputs import TimedState
 
@@ -185,7 +193,17 @@ def _store(
         metadata=well_formed_value(dict(log.header)),
         note=ChatNote.of_file(_metadata(log.header)).as_json(),
     )
+    _store_memories(connection, conversation.id, log, [message.id for message in stored])
     return conversation.id
+
+
+def _store_memories(connection: Connection, conversation_id: str, log: ChatLog, ids: Sequence[str]) -> None:
+    """What the chat remembers: our own memories, else SillyTavern's rolling summaries."""
+    rolling = [(ids[at], text) for at in log.path() if (text := rolling_of(log.nodes[at].line))]
+    if log.memories:
+        store_from_file(connection, conversation_id, log.memories, ids)
+    elif rolling:
+        store_rolling(connection, conversation_id, rolling)
 
 
 def _message(node: LogNode, conversation_id: str, parent: Message | None, name: str) -> Message:
@@ -241,7 +259,10 @@ async def conversation_log(library: Library, conversation_id: str) -> ChatLog:
         conversation = load_conversation(connection, conversation_id)
         messages = load_tree(connection, conversation_id)
         place = {message.id: index for index, message in enumerate(messages)}
-        nodes = tuple(_node(message, place.get(message.parent_id, -1)) for message in messages)
+        told = rolling_text(connection, conversation_id)
+        nodes = tuple(
+            _node(_remembering(message, told), place.get(message.parent_id, -1)) for message in messages
+        )
         head = next((message for message in messages if message.id == conversation.head_id), None)
         user = next((node.name for node in nodes if node.role == "user"), "")
         group = load_group(connection, conversation.group_id) if conversation.group_id else None
@@ -254,9 +275,19 @@ async def conversation_log(library: Library, conversation_id: str) -> ChatLog:
             title=conversation.title,
             header=_header(conversation, head.state if head else {}),
             group=_described(group) if group else {},
+            memories=tuple(memories_for_file(connection, conversation_id, place)),
         )
 
     return await library.database.read(read)
+
+
+def _remembering(message: Message, told: tuple[str, str] | None) -> Message:
+    """The message as a chat file has it: with the rolling summary, where it is the last that this covers."""
+    if told is None or message.id != told[0]:
+        return message
+    line = dict(as_object(message.extra.get("line")))
+    line["extra"] = {**as_object(line.get("extra")), MEMORY: told[1]}
+    return replace(message, extra={**message.extra, "line": line})
 
 
 def _described(group: Group) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The whole of a streaming reply on file, piece by piece, before anybody sees it.
+"""Writes each piece of a streaming reply to a file before it is shown.
 
-The library takes a streaming reply twice a second; what was shown since then would go with a program that is
-killed. A piece costs one write to an open file here, so none is shown that is not kept. The file is gone
+The library stores a streaming reply twice a second; a program that is killed would lose what was shown since
+then. Here a piece costs one write to an open file, so everything that is shown is kept. The file is removed
 when the reply is complete in the library. While a program writes a reply, it holds the lock of this file:
 that is how others know that the reply is not to be touched.
 
@@ -22,7 +22,7 @@ from lunalux_core.chat.owner_lock import take_lock
 from lunalux_core.text import well_formed
 
 MOST_BYTES = 64 * 1024 * 1024
-"""A file beyond this is none of ours; no more of it is read."""
+"""No reply is longer than this; of a longer file no more is read."""
 
 _OPEN = os.O_RDWR | getattr(os, "O_BINARY", 0)
 
@@ -41,7 +41,7 @@ def _file_of(library: Path, reply_id: str) -> Path:
 
 
 class ReplyJournal:
-    """The file of one reply. A disk that refuses leaves only the library."""
+    """The file of one reply. If the disk refuses, only the library has the reply."""
 
     def __init__(self, library: Path, reply_id: str, base: str) -> None:
         self._path = _file_of(library, reply_id)
@@ -64,7 +64,7 @@ class ReplyJournal:
         return True
 
     def add(self, text: str = "", thinking: str = "") -> None:
-        """Keep a piece; from here on a kill does not lose it."""
+        """Write a piece; from here on it survives a kill of the program."""
         if self._file < 0 or self._refused:
             return
         try:
@@ -81,13 +81,13 @@ class ReplyJournal:
             self._refused = True  # the lock is kept: the reply is still being written
 
     def release(self) -> None:
-        """Let go of the reply; the file stays for whoever starts next."""
+        """Close and unlock the file; it stays for the next start."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
     def turn(self, text: str, thinking: str) -> None:
-        """What is kept so far is something else: these words and this reasoning in place of all."""
+        """Replace all that was kept so far by these words and this reasoning."""
         if self._file < 0 or self._refused:
             return
         try:

@@ -1,4 +1,4 @@
-"""Keeping a reply: what streams in is stored as it comes, every ending leaves it marked for what it is."""
+"""Stores a reply while it streams; however it ends, its status says how."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lunalux_core.chat.journal import (
     remove_journals,
     set_aside,
 )
-from lunalux_core.dialogue.turn import Reread, TextDelta, ThinkingDelta, TurnInput, TurnResult
+from lunalux_core.dialogue.turn import Completion, Reread, TextDelta, ThinkingDelta, TurnInput, TurnResult
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.conversations import Conversation, Message, load_message, update_message
 from lunalux_core.library.state import store_globals, store_token_factor
@@ -46,7 +46,8 @@ class Begun:
 
     No input where nobody answers, no reply where nothing is stored. `place` is the conversation as it was;
     `before` the reply's row as it was, where it was there already. `tail` makes this program the reply's
-    only writer. A reply `beside` the one on screen is a swipe that nobody sees yet.
+    only writer. A reply `beside` the one on screen is a swipe that nobody sees yet; its `answer` may have
+    come with that one's.
     """
 
     place: Conversation
@@ -56,6 +57,7 @@ class Begun:
     before: Mapping[str, Any] | None = None
     tail: ReplyJournal | None = None
     beside: bool = False
+    answer: Completion | None = None
 
 
 class StreamingReply:
@@ -115,7 +117,7 @@ class StreamingReply:
                 event=result.event,
                 status="done",
                 model=turn.model.name,
-                usage=asdict(result.usage),
+                usage={name: count for name, count in asdict(result.usage).items() if name != "cost"},
                 billing=result.billing,
                 state=result.state,
                 extra={
@@ -164,9 +166,9 @@ class StreamingReply:
         await self._store(change)
 
     async def _store(self, change: Callable[[Connection], T]) -> T:
-        """Store how the reply ended, and let go of it.
+        """Store how the reply ended, and release its journal.
 
-        Where the library refuses, its file stays: whoever looks at this reply next has the words from there.
+        Where the library refuses, the journal stays: the next start reads the words from there.
         """
         try:
             result = await self._database.write(change)
@@ -228,7 +230,7 @@ def claimed(library: Path, begun: Begun) -> ReplyJournal | None:
 
 
 def take_back(connection: Connection, begun: Begun) -> None:
-    """Undo the beginning of a turn that nobody saw, as far as nothing hangs on it yet."""
+    """Undo the beginning of a turn that nobody saw; a message that has replies by now stays."""
     if begun.reply is not None and begun.before is not None:
         same = {name: begun.before[name] for name in ("status", "content", "raw", "extra")}
         update_message(connection, begun.reply.id, **same)

@@ -54,7 +54,8 @@ class ChatLog:
     """A chat file. `head` is the index of the leaf of the path that was shown, -1 for an empty chat.
 
     `group` describes the group it belongs to ({name, order, cards, self_responses, members: [{name,
-    muted}]}), and is empty for a chat with one character.
+    muted}]}), and is empty for a chat with one character. `memories` are what the story remembers, as our own
+    JSON has them.
     """
 
     nodes: tuple[LogNode, ...]
@@ -65,6 +66,7 @@ class ChatLog:
     header: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     group: Mapping[str, Any] = field(default_factory=dict)
+    memories: tuple[Any, ...] = ()
 
     def path(self) -> list[int]:
         """Indexes from the top to the head."""
@@ -188,6 +190,7 @@ def write_native(log: ChatLog) -> dict[str, Any]:
             }
             for node in log.nodes
         ],
+        **({"memories": list(log.memories)} if log.memories else {}),
     }
 
 
@@ -201,7 +204,7 @@ def read_native(document: Mapping[str, Any]) -> ChatLog | None:
     head = len(nodes) - 1 if head is None else head
     if not all(-1 <= node.parent < place for place, node in enumerate(nodes)) or not -1 <= head < len(nodes):
         raise _damaged()
-    header, group = document.get("header"), document.get("group")
+    header, group, memories = document.get("header"), document.get("group"), document.get("memories")
     return ChatLog(
         nodes,
         head,
@@ -210,6 +213,7 @@ def read_native(document: Mapping[str, Any]) -> ChatLog | None:
         title=as_text(document.get("title")),
         header=header if isinstance(header, dict) else {},
         group=group if isinstance(group, dict) else {},
+        memories=tuple(memories) if isinstance(memories, list) else (),
     )
 
 

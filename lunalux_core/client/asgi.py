@@ -96,6 +96,7 @@ class _Exchange(httpx.AsyncByteStream):
         self._started: asyncio.Future[tuple[int, list[tuple[bytes, bytes]]]] = (
             asyncio.get_running_loop().create_future()
         )
+        # Bounded: the app waits for a slow reader, as it would for a full socket.
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=64)
         self._gone = asyncio.Event()
         self._sent = False
@@ -105,6 +106,7 @@ class _Exchange(httpx.AsyncByteStream):
 
     def _over(self, task: asyncio.Task[None]) -> None:
         if not self._started.done():
+            # Ended before it answered: whoever waits for the head of the answer would wait for ever.
             self._started.set_exception(_broken(task))
 
     async def response(self) -> httpx.Response:
@@ -170,6 +172,7 @@ class _Exchange(httpx.AsyncByteStream):
         both: set[asyncio.Future[Any]] = {putting, leaving}
         try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            # The end (None) is put even for a reader that left: it is what lets an iterator stop.
             if not putting.done() and chunk is not None:
                 raise OSError("the client went away")
         finally:

@@ -68,6 +68,8 @@ class Credentials:
             StorageError: neither place accepts it.
         """
         self._make_folder()
+        # Read, changed and written under one lock: two programs that renew a session must not undo each
+        # other.
         with locked(self._path):
             entries = self._file()
             before = self._found(name, entries)
@@ -122,13 +124,14 @@ class Credentials:
         from keyring.backends import fail, null
 
         backend = keyring.get_keyring()
+        # `fail` and `null` are what keyring gives where there is no keyring.
         if isinstance(backend, (fail.Keyring, null.Keyring)):
             self._use_keyring = False
             return None
         return backend
 
     def _file(self) -> dict[str, Any]:
-        """What the file holds; one that cannot be understood is put aside, never written over."""
+        """What the file holds; one that cannot be read is moved aside, never overwritten."""
         try:
             document = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""One writer at a time for a small file, among the threads and programs of this computer."""
+"""A lock for a small file: one writer at a time among the threads and programs of this computer."""
 
 from __future__ import annotations
 

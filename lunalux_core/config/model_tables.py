@@ -190,5 +190,5 @@ def _is_word(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    """Whether a server can be sent this: infinity and numbers beyond all bounds are nothing in JSON."""
+    """Whether this can be sent to a server: JSON has no infinity and no unbounded numbers."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e15 < value < 1e15

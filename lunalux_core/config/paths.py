@@ -1,4 +1,4 @@
-"""Where things live: configuration, data and cache folders.
+"""The folders of configuration, data and cache.
 
 `LUNALUX_HOME` puts all three under one folder; otherwise the system's own places are used.
 
@@ -78,7 +78,7 @@ class Paths:
         return self.data / "logs"
 
     def own(self, folder: Path) -> None:
-        """Make a folder of ours, and let nobody but its owner look into it. Raises OSError."""
+        """Make a folder that only its owner can read. Raises OSError."""
         folder.mkdir(parents=True, exist_ok=True)
         if os.name == "posix" and folder.stat().st_mode & 0o077:
             with suppress(OSError):  # it belongs to somebody else, who lets us write there

@@ -216,7 +216,7 @@ class Settings:
     memory_protected_tokens: int = _setting(
         "memory.protected_tokens",
         0,
-        "The newest part of the story that is left alone, in tokens; 0 is half of the window.",
+        "The newest part of the story that is left alone, in tokens; 0 is a third of the window.",
         low=0,
         high=4_000_000,
     )
@@ -415,7 +415,7 @@ def _coerced(setting: Declaration, value: Any) -> Any:
 
 
 def _is_text(value: str) -> bool:
-    """Whether these are words: what stands for bytes that were none could be written nowhere."""
+    """Whether this is valid text: lone surrogates (undecodable bytes) could not be written."""
     return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
 
 

@@ -1,4 +1,4 @@
-"""How a conversation opens: greetings through the stored scripts and all macros, each with its own variables.
+"""How a conversation begins: greetings run through the scripts and macros, each with its own variables.
 
 A greeting is stored as it is shown. What it sets (clothes, a route, statistics) becomes the state of its
 message, so that every swipe begins a branch of its own.

@@ -164,7 +164,7 @@ class ContractStream:
         )
 
     def _obeys(self, tag: re.Match[str]) -> bool:
-        """Let a tag change the state. False: here it is text like any other."""
+        """Let a tag change the state. False where it is ordinary text."""
         closing, name = bool(tag[1]), tag[2].lower()
         state = _BLOCKS.get(name)
         if self._state == "thinking":
@@ -307,7 +307,7 @@ def _event(blocks: list[str]) -> str:
 
 
 def own_names(turn: TurnInput) -> tuple[str, ...]:
-    """Names a reply may wrongly begin with: the speaker's, in a group, where a reply begins at all."""
+    """Names that a reply in a group may wrongly begin with: the speaker's own; none where it goes on."""
     if turn.group is None or turn.partial or turn.kind == "impersonate":
         return ()
     return tuple(dict.fromkeys(filter(None, (turn.character.name, turn.card.nickname))))

@@ -1,7 +1,7 @@
-"""With what a reply, or a task beside the replies, is made: profiles first, then the settings.
+"""Which model, preset and parameters a reply (or another task) uses: profiles first, then the settings.
 
 The profile that was named for the turn goes before the task's, the chat's, the member's, the character's and
-the one in use everywhere. What a profile names and nobody has is told, and the next one applies.
+the one in use everywhere. What a profile names and does not exist is reported, and the next one applies.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ class Chooser:
         return values
 
     def _reshaped(self, spec: ModelSpec, template: str) -> ModelSpec:
-        """The model as the profiles want it spoken to."""
+        """The model with the options that the profiles set."""
         from lunalux_core.llm.registry import SERVERLESS
 
         if spec.provider in SERVERLESS:

@@ -47,7 +47,7 @@ async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> 
 
 
 def _estimated(ready: Ready) -> int:
-    """Tokens of the prompt as it was reckoned when it was built."""
+    """Tokens of the prompt as estimated when it was built."""
     turn = ready.request.turn
     count = estimator(turn.model.model, turn.token_factor)
     if ready.prompt.form is not None:

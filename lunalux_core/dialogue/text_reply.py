@@ -1,4 +1,4 @@
-"""A reply to a text prompt while it streams: it ends where somebody else begins to speak."""
+"""A reply to a text prompt while it streams: it ends where the model writes another speaker's turn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _END_OF_TEXT = "<|endoftext|>"
 class ReplyCut:
     """Lets a reply through up to the first stop string. What may be the beginning of one waits.
 
-    A reply that begins with a stop string is not cut there: something is better than nothing.
+    A reply that begins with a stop string is not cut there, as nothing would be left.
     """
 
     def __init__(self, cleaning: Cleaning) -> None:
@@ -44,6 +44,8 @@ class ReplyCut:
     def _first_mark(self) -> int | None:
         """Where the mark begins that is complete first, so that it does not matter in which pieces a reply
         comes."""
+        # Until something is visible, a mark at the very beginning does not count: nothing would be left of
+        # the reply.
         begin = 0 if self._visible else len(self._held) - len(self._held.lstrip()) + 1
         places = []
         for mark in self._marks:
@@ -58,7 +60,7 @@ class ReplyCut:
 
 
 class ThoughtFirst:
-    """Takes what a model thinks off the beginning of a reply, by the marks of its template.
+    """Removes a model's reasoning from the beginning of a reply, by the marks of its template.
 
     Thinking that is never closed turns out to be the reply, since there is no other.
     """

@@ -78,7 +78,7 @@ def fitted(
 
 
 def _bare(preset: Preset, language: Literal["en", "zh"]) -> Preset:
-    """A preset of one sentence: where there is no room, the card says more than any instruction."""
+    """A preset of one sentence, for windows too small for instructions."""
     prompts = (
         replace(prompt, content=_SENTENCE[language] if prompt.identifier == "main" else "")
         for prompt in preset.prompts
@@ -99,7 +99,7 @@ def _shorter(material: PromptMaterial, error: InvalidInput) -> tuple[tuple[str, 
 
 
 def _begin(text: str, kept: float) -> str:
-    """So much of a text, from its beginning, up to a whole word; a very short one goes altogether."""
+    """The beginning of a text, cut at a whole word; "" where hardly anything would be left."""
     if len(text) <= SHORT_TEXT:
         return ""
     begin = text[: int(len(text) * kept)]

@@ -14,7 +14,6 @@ from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.active_books import active_books, parsed_card
 from lunalux_core.dialogue.openings import MakeEngine, Opener, card_context, keep_globals
 from lunalux_core.dialogue.profile_choice import Choice, Chooser, profile_chain
-from lunalux_core.dialogue.text_templates import chosen_template, templates_found
 from lunalux_core.dialogue.turn import Asked, TurnInput, TurnOptions
 from lunalux_core.dialogue.window import allowed_window
 from lunalux_core.errors import LunaluxError, NotFound
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import GroupContext
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
-    from lunalux_core.memory.selection import StoryMemory
+    from lunalux_core.memory.story import StoryMemory
     from lunalux_core.presets.document import Preset
     from lunalux_core.regex.script import RegexScript
     from lunalux_core.worldbook.engine import ActiveBook
@@ -58,7 +57,7 @@ Language = Literal["en", "zh"]
 
 
 class TurnReader:
-    """Turns rows of the library into the input of a turn.
+    """Reads rows of the library into the input of a turn.
 
     Args:
         settings: the values in force.
@@ -202,9 +201,13 @@ class TurnReader:
             )
 
         def start_of(template: str) -> ReplyStart | None:
+            from lunalux_core.dialogue.text_templates import chosen_template
+
             return chosen_template(load_templates(connection), template, "en").start
 
         def has_template(name: str) -> bool:
+            from lunalux_core.dialogue.text_templates import templates_found
+
             try:
                 return bool(templates_found(load_templates(connection), name))
             except NotFound:
@@ -282,6 +285,7 @@ class TurnReader:
             replies=history.counts["assistant"],
             said=history.counts["user"],
             token_factor=load_token_factor(connection, model.model),
+            counts=self._models().counts(model),
             preset=preset,
             books=tuple(_books(connection, [character, *beside], conversation, persona)),
             scripts=tuple(script for script in scripts if script.name not in choice.excluded),
@@ -307,6 +311,7 @@ class TurnReader:
             template_parts=choice.parts,
             profiles=choice.profiles,
             gaps=choice.gaps,
+            wanted=options.replies,
         )
 
     def _memory(self, connection: Connection, asked: Asked, history: History) -> StoryMemory | None:
@@ -320,7 +325,7 @@ class TurnReader:
     def _speaker(
         self, connection: Connection, asked: Asked
     ) -> tuple[Character, Card, GroupContext | None, list[Character]]:
-        """Who speaks, with which card, in which company, and whose worldbooks take part beside its own."""
+        """Who speaks, with which card, in which group, and whose worldbooks take part beside its own."""
         conversation = asked.conversation
         if not conversation.group_id:
             character = load_character(connection, conversation.character_id)
@@ -336,7 +341,7 @@ class TurnReader:
         return self._known_language(first_language(connection, group_id))
 
     def language(self, character: Character) -> Language:
-        """What a character speaks, the interface's language where nobody knows."""
+        """The language of a character; the interface's where it is unknown."""
         return self._known_language(character.summary.language)
 
     def _known_language(self, name: str) -> Language:

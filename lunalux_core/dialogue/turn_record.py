@@ -7,7 +7,7 @@ See docs/spec/formats.md: Worldbook departures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,7 +32,7 @@ class Touch:
 
 
 class Trace:
-    """Collects on the way what only the nodes see.
+    """Collects during a turn what only the nodes see.
 
     Args:
         explain: give a reason for every worldbook entry that stays away, not only for those that came near.
@@ -42,7 +42,8 @@ class Trace:
         self.explain = explain
         self.cut: tuple[str, ...] = ()
         """Texts of the card that were shortened for a small window."""
-        self.memory: Mapping[str, Any] = {}
+        self.memory: Callable[[], Mapping[str, Any]] = dict
+        """Gives the account of the memories; made when it is asked for, behind the reply."""
         self._touched: dict[tuple[str, Place], Touch] = {}
 
     def touch(self, scripts: Iterable[str], place: Place, text: str = "") -> None:
@@ -93,6 +94,7 @@ def turn_record(
         "preset": turn.preset.name,
         "profiles": list(turn.profiles),
         "template": ready.prompt.form.template if ready.prompt.form else "",
+        "marks": list(ready.prompt.form.marks) if ready.prompt.form else [],
         "character": turn.character.name,
         "messages": [asdict(message) for message in ready.prompt.messages],
         "names": {
@@ -110,5 +112,5 @@ def turn_record(
             "reply": reply_room(turn),
         },
         "parameters": list(parameters),
-        "memory": dict(trace.memory),
+        "memory": dict(trace.memory()),
     }

@@ -1,4 +1,4 @@
-"""The parameters of a turn's request: who has a say, whose word counts, and what the server does not take."""
+"""The parameters of a turn's request: where each comes from, and what the server does not take."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def turn_sampling(turn: TurnInput, form: TextForm | None = None) -> TurnSampling
 def sampling_record(turn: TurnInput, form: TextForm | None = None) -> list[dict[str, Any]]:
     """For the record of a turn: every parameter with its value, who said it, and why it is not sent ("" if it
     is)."""
-    from lunalux_core.llm.servers.request_fields import untaken
-
     sampling, model = turn_sampling(turn, form), turn.model
     omitted: Mapping[str, str] = {}
     if model.provider not in {"practice", "official", "plugin"}:
+        from lunalux_core.llm.servers.request_fields import untaken
+
         omitted = untaken(model.provider, model.base_url, sampling.sampling, text=form is not None)
     return [
         {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+
+from lunalux_core.llm.servers.pool import is_near
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 
 def allowed_window(model: ModelSpec, settings: Settings) -> int:
-    """Tokens for prompt and reply together, before any preset has a say.
+    """Tokens for prompt and reply together, without a preset's own window.
 
     The setting `chat.context_tokens` bounds every model once a person has set it. Left at its default it
-    bounds those whose window nobody has told, and those that are paid for by the token: a window of a
+    bounds those whose window is unknown, and those that are paid for by the token: a window of a
     million tokens is no reason to send so many each turn.
     """
+    # A window is trusted where the person gave it, or where a server near by says it: there tokens cost no
+    # money.
     told = model.window_source == "person" or (
         model.window_source == "server" and (is_near(model.base_url) or model.provider == "ollama")
     )
@@ -52,6 +54,7 @@ def reply_room(turn: TurnInput) -> int:
         return min(asked, max(window - 1, 1))
     imported = turn.preset.params.sampling.max_tokens if preset_counts(turn) else None
     wanted = turn.model.sampling.max_tokens or imported or turn.settings.reply_tokens
+    # Presets are made for large models: what they ask for must leave room for a prompt in a small window.
     if wanted > window // 2:
         return min(wanted, max(window // 4, min(turn.settings.reply_tokens, window // 2)))
     return wanted
@@ -60,14 +63,3 @@ def reply_room(turn: TurnInput) -> int:
 def preset_counts(turn: TurnInput) -> bool:
     """Whether the preset's numbers are meant for this model: an imported one, which is made for chats."""
     return turn.preset.source == "sillytavern" and turn.model.mode == "chat"
-
-
-def is_near(base_url: str) -> bool:
-    """Whether an address is of this machine or of the network around it, where tokens cost no money."""
-    host = (urlsplit(base_url).hostname or "").lower()
-    if host == "localhost" or host.endswith((".local", ".lan", ".home", ".internal", ".localhost")):
-        return True
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        return bool(host) and "." not in host

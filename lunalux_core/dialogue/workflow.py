@@ -1,7 +1,7 @@
-"""The engine of a turn: a typed straight line of nodes.
+"""The engine of a turn: a typed sequence of nodes.
 
 A node turns one value into the next; `then` only accepts a node that takes what the last one gives, so
-a wrong order is a type error. `stream` runs the line and yields what the nodes tell on the way.
+a wrong order is a type error. `stream` runs it and yields the events that the nodes report.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class TurnContext:
         self.events.put_nowait(event)
 
     def told(self) -> list[TurnEvent]:
-        """What was told so far, where nobody listens while the nodes run."""
+        """The events so far, for a run without a listener."""
         events = []
         while not self.events.empty():
             event = self.events.get_nowait()

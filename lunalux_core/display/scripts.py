@@ -142,6 +142,7 @@ class Display:
         key = self.key(message, depth)
         if key is None:
             return None
+        # The key holds all that the look depends on, so an entry is never out of date.
         remembered = self._memory.get(key)
         if remembered is not None:
             return remembered
@@ -189,6 +190,7 @@ class Display:
         depth: int | None,
         variables: Variables,
     ) -> tuple[str, tuple[Skipped, ...], tuple[str, ...]]:
+        # A script that was late twice is left out from then on: it would cost its time for every message.
         scripts = [voice.scripts[at] for at in places if self._late[voice.scripts[at].find] < PATIENCE]
         if not scripts:
             return text, (), ()

@@ -98,6 +98,8 @@ def check_sizes(infos: Sequence[ZipInfo], limits: Limits) -> None:
 
 def check_size(info: ZipInfo, limits: Limits) -> None:
     """Hold one file's entry against the limits. Raises TooLarge."""
+    # The sizes that the table of contents claims can be trusted that far: zipfile never unpacks more than
+    # it says.
     bomb = info.file_size > limits.ratio_from and info.file_size > info.compress_size * _MAX_RATIO
     if bomb or info.file_size > limits.file:
         raise TooLarge
@@ -105,6 +107,7 @@ def check_size(info: ZipInfo, limits: Limits) -> None:
 
 def leads_out(info: ZipInfo) -> bool:
     """Whether a file's name is a path that leaves the archive, or the file is a link."""
+    # The name as it is written: `filename` was cut at a NUL and has its slashes changed.
     name = info.orig_filename
     parts = name.replace("\\", "/").split("/")
     outside = name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or "\0" in name
@@ -131,6 +134,7 @@ def read(archive: ZipFile, info: ZipInfo, limit: int, plain: int | None = None) 
             file = cast("ZipExtFile", opened)
             if plain is not None and info.file_size > plain and file.peek(4)[:4] != START:
                 raise TooLarge
+            # One byte more than allowed shows that there is more.
             content = file.read(limit + 1)
     except OSError as error:
         raise Damaged(str(error) or type(error).__name__) from error

@@ -97,7 +97,9 @@ class BookView:
         )
         objects = [(key, raw) for key, raw in pairs if isinstance(raw, dict)]
         of_card = any("keys" in raw and "key" not in raw for _, raw in objects)
-        self.world_info = not of_card and any("key" in raw or "disable" in raw for _, raw in objects)
+        named = any("key" in raw or "disable" in raw for _, raw in objects)
+        empty_file = isinstance(entries, dict) and not objects  # a card's own book has a list
+        self.world_info = not of_card and (named or empty_file)
         self.slots = tuple(Slot(key, raw, self.world_info) for key, raw in objects)
         self._held: Any = entries
 

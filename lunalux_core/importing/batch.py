@@ -58,6 +58,7 @@ def import_files(
             store(library, batch)
         for prepared in batch:
             if prepared.other is not None:
+                # Chats, groups and settings refer to characters, so they wait until all cards are stored.
                 others.append(prepared)
                 continue
             if prepared.untold:
@@ -82,6 +83,7 @@ def _prepared(
         since = time.monotonic()
         try:
             while True:
+                # A few files for each thread: more would only hold their bytes in memory.
                 for item in islice(source, max(workers * 4 - len(running), 0)):
                     running.add(pool.submit(reader.prepare, item))
                 if not running:

@@ -92,6 +92,7 @@ async def import_data(
     loaded = await asyncio.to_thread(read_card, data, filename)
     identity = short_id()
     new = new_character(identity, loaded, language)
+    # Asked before the picture is written; the insert asks again, within its transaction.
     there = await library.characters.by_hash(new.content_hash)
     if there is not None:
         if market_id is not None:
@@ -204,6 +205,8 @@ class CardReader:
             if kind in (Kind.CARD, Kind.UNKNOWN):
                 raise
             return Prepared(ImportResult(str(source), "imported"), source=source, other=kind)
+        if loaded.source_format == "byaf":  # its chats follow once its characters are stored
+            return Prepared(ImportResult(str(source), "imported"), source=source, other=Kind.BYAF)
         return self.card(source, _with_portrait(source, loaded), data)
 
     def card(self, source: Source, loaded: LoadedCard, data: bytes) -> Prepared:
@@ -214,6 +217,7 @@ class CardReader:
         label = str(source)
         if there is not None and self._on_duplicate == "skip":
             return Prepared(ImportResult(label, "duplicate", there, new.name, new.spec), source=source)
+        # A file can be copied by the system; a member of an archive is in memory only.
         original = source if isinstance(source, Path) else None
         base = identity
         if there is not None:  # beside the files of the one it replaces, until its row is stored

@@ -49,6 +49,7 @@ _ORDER = (
     Kind.TEXT_PRESET,
     Kind.REGEX,
     Kind.NARRATIUM,
+    Kind.BYAF,
     Kind.GROUP,
     Kind.CHAT,
     Kind.SETTINGS,
@@ -140,6 +141,10 @@ class DocumentImport:
                 from lunalux_core.importing.groups import take_group
 
                 yield take_group(self, source, data)
+            case Kind.BYAF:
+                from lunalux_core.importing.byaf import take_byaf
+
+                yield from take_byaf(self, source, data)
             case Kind.NARRATIUM:
                 from lunalux_core.importing.narratium import take_library
 

@@ -23,11 +23,11 @@ from lunalux_core.regular_files import check_regular, read_regular
 if TYPE_CHECKING:
     from zipfile import ZipFile
 
-ENDINGS = (".png", ".json", ".charx", ".yaml", ".yml", ".jpg", ".jpeg")
+ENDINGS = (".png", ".json", ".charx", ".byaf", ".yaml", ".yml", ".jpg", ".jpeg")
 """Of files that may hold a card."""
 
-ALL_ENDINGS = (*ENDINGS, ".jsonl", ".lorebook", ".scenario", ".story", ".zip", ".byaf", ".risum", ".risup")
-"""Of files that an import looks at; the last three to say that they are not read."""
+ALL_ENDINGS = (*ENDINGS, ".jsonl", ".lorebook", ".scenario", ".story", ".zip", ".risum", ".risup")
+"""Of files that an import looks at; the last two to say that they are not read."""
 
 _NO_FILES = ("__MACOSX",)
 """Folders that archivers put beside the files, without anything of the person's in them."""
@@ -253,7 +253,9 @@ def _kept(parts: tuple[str, ...], roots: set[tuple[str, ...]], left: set[str]) -
 
 
 def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
-    """What is in a zip archive; the archive itself when it is a card."""
+    """What is in a zip archive; the archive itself when it is a card, or one of Backyard."""
+    from lunalux_core.cards.byaf import is_byaf
+
     try:
         check_regular(path, sys.maxsize)
     except LunaluxError as error:
@@ -266,7 +268,8 @@ def _members(path: Path, left: set[str]) -> Iterator[Source | ImportResult]:
         return
     infos = [info for info in archive.infolist() if not info.is_dir()]
     infos = [info for info in infos if not any(map(_is_hidden, PurePosixPath(info.filename).parts))]
-    if any(info.filename.lower() == "card.json" for info in infos):
+    names = {info.filename for info in infos}
+    if any(name.lower() == "card.json" for name in names) or is_byaf(names):
         yield path
         return
     if len(infos) > archives.COLLECTION.files:

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from lunalux_core.library.state import State
     from lunalux_core.library.tags import Tags
     from lunalux_core.library.templates import Templates
-    from lunalux_core.library.turn_records import Records
+    from lunalux_core.library.trash import Trash
+from lunalux_core.library.turn_records import Records
 
 
 class Library:
-    """All shelves over one database. Opening starts at once on the database thread and does not block.
+    """All repositories over one database. Opening starts at once on the database thread and does not block.
 
     Shelves that few commands need are loaded when they are asked for.
 
@@ -128,6 +129,12 @@ class Library:
         from lunalux_core.library.tags import Tags
 
         return Tags(self.database)
+
+    @cached_property
+    def trash(self) -> Trash:
+        from lunalux_core.library.trash import Trash
+
+        return Trash(self.database, self.characters.pictures)
 
     def close(self) -> None:
         self.database.close()

@@ -155,7 +155,7 @@ def unpack(paths: Paths, source: Path, progress: Progress | None = None) -> Path
 
 
 def _clear(folder: Path, prefix: str) -> None:
-    """Remove what programs that were killed have left, once it is surely theirs."""
+    """Remove the temporary files that killed programs have left, once no program can be using them."""
     for path in folder.glob(f"{prefix}*"):
         with suppress(OSError):
             if path.is_dir() and time.time() - path.stat().st_mtime > LEFT_SECONDS:
@@ -196,7 +196,7 @@ def put_in_place(paths: Paths, fresh: Path) -> Path | None:
 
 
 class _Told:
-    """Copies files and tells how far it is."""
+    """Copies files and reports the progress."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
         self._total = total

@@ -1,4 +1,4 @@
-"""What stands in the cells of the library, read so that one odd cell spoils nothing but itself.
+"""Reading the library's cells tolerantly: a damaged cell affects nothing but itself.
 
 A library lives for years, is restored from backups and written by other versions and other programs. A cell
 that does not hold what its column is for reads as empty, or as near to it as its words allow.

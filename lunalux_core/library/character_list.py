@@ -105,6 +105,17 @@ def wanted_ids(connection: Connection, wanted: Wanted, index: WordIndex) -> list
     return ids
 
 
+def first_ids(connection: Connection, limit: int) -> list[str]:
+    """Ids of the first characters outside of closed folders, as the list begins; no others are looked at."""
+    rows = connection.execute(
+        "SELECT c.id FROM characters c WHERE NOT EXISTS (SELECT 1 FROM character_tags t "
+        "JOIN tags ON tags.id = t.tag_id WHERE t.character_id = c.id AND folder = 'closed') "
+        f"ORDER BY c.favourite DESC, {_ORDER['recent']} LIMIT ?",
+        (limit,),
+    )
+    return [row[0] for row in rows]
+
+
 def summaries_of(connection: Connection, ids: Sequence[str]) -> list[CharacterSummary]:
     """The characters of these ids, in their order; those that are gone are left out."""
     summaries: dict[str, CharacterSummary] = {}

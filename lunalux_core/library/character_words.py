@@ -1,6 +1,6 @@
-"""What characters are found by: their words and the tags of their cards, folded and kept beside the cards.
+"""The search words of characters and the tags of their cards, case-folded and stored beside the cards.
 
-Lists are narrowed at every key. The cards themselves are large, and SQLite knows the case of A to Z alone.
+Lists are filtered at every key. The cards themselves are large, and SQLite folds the case of A to Z only.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def store_all_words(connection: Connection) -> None:
 
 
 def tag_key(name: str) -> str:
-    """What two tags are the same by: their words without case, however they are spaced."""
+    """The form in which two tags are compared: their words without case, however they are spaced."""
     return " ".join(name.split()).casefold()
 
 

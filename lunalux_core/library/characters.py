@@ -13,7 +13,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lunalux_core.database import Connection, Database
 from lunalux_core.errors import InvalidInput, NotFound
@@ -23,11 +23,15 @@ from lunalux_core.library.character_list import (
     CharacterSummary,
     Order,
     Wanted,
+    first_ids,
     summaries_of,
     summary_of,
     wanted_ids,
 )
 from lunalux_core.library.character_words import WordIndex, store_words
+
+if TYPE_CHECKING:
+    from lunalux_core.library.tags import Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,17 @@ class Characters:
         def query(connection: Connection) -> tuple[list[CharacterSummary], int]:
             ids = wanted_ids(connection, wanted, self._index)
             return summaries_of(connection, ids if limit < 0 else ids[:limit]), len(ids)
+
+        return await self._database.read(query)
+
+    async def first(self, limit: int) -> tuple[Sequence[CharacterSummary], Sequence[Tag]]:
+        """The first characters of the list that stand outside of closed folders, and the folders."""
+        from lunalux_core.library.tags import load_tags
+
+        def query(connection: Connection) -> tuple[list[CharacterSummary], list[Tag]]:
+            ids = first_ids(connection, limit)
+            folders = [tag for tag in load_tags(connection) if tag.folder != "none"]
+            return summaries_of(connection, ids), folders
 
         return await self._database.read(query)
 
@@ -193,7 +208,7 @@ class Characters:
         await self._set(character_id, used_at=now_ms())
 
     async def set_binding(self, character_id: str, *, active: bool, market_id: str | None = None) -> None:
-        """Bind to a community entry, or let go of it (the id is remembered unless a new one is given)."""
+        """Bind to a community entry, or unbind (the id is remembered unless a new one is given)."""
         values: dict[str, Any] = {"binding_active": int(active)}
         if market_id is not None:
             values["market_id"] = market_id
@@ -204,7 +219,7 @@ class Characters:
         return await self._database.read(lambda c: load_worldbooks(c, character_id))
 
     async def tie(self, character_id: str, worldbook: str, tied: bool = True) -> None:
-        """Tie a worldbook of the library to a character, or let go of it. Raises NotFound."""
+        """Tie a worldbook of the library to a character, or untie it. Raises NotFound."""
 
         def change(connection: Connection) -> None:
             load_character(connection, character_id)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import NotFound
@@ -23,6 +23,9 @@ from lunalux_core.library.cells import (
     texts_in,
     whole_number,
 )
+
+if TYPE_CHECKING:
+    from lunalux_core.library.spending import Spending
 
 MessageRole = Literal["system", "user", "assistant"]
 Status = Literal["pending", "done", "stopped", "failed"]
@@ -124,7 +127,7 @@ class Message:
 
     @property
     def request(self) -> str:
-        """What a reply asks for, by the id of the reply that asked it first: the same wish is paid once."""
+        """The id of the first reply that asked for the same; a request is paid once under it."""
         first = self.extra.get(REQUEST)
         return first if isinstance(first, str) and first else self.id
 
@@ -243,12 +246,23 @@ class Conversations:
 
         return await self._database.read(query)
 
+    async def last_words_of(self, conversation_id: str) -> LastWords | None:
+        """The last message of one conversation; None when it is gone."""
+
+        def query(connection: Connection) -> LastWords | None:
+            row = connection.execute(_ENDS + "c.id = ?", (conversation_id,)).fetchone()
+            return _last_words(row) if row is not None else None
+
+        return await self._database.read(query)
+
     async def last_words_of_owners(self, *, limit: int = -1) -> Mapping[str, LastWords]:
         """What was said last with each character and each group that was talked with, by their ids."""
 
         def query(connection: Connection) -> dict[str, LastWords]:
             rows = connection.execute(
                 _ENDS + "h.depth > 0 GROUP BY coalesce(nullif(c.group_id, ''), c.character_id) "
+                # SQLite: beside max(), the other columns of a group are those of the row that has the
+                # maximum.
                 "HAVING c.updated_at = max(c.updated_at)" + _NEWEST,
                 (limit,),
             )
@@ -336,6 +350,12 @@ class Conversations:
 
         return await self._database.read(query)
 
+    async def spending(self, conversation_id: str) -> Spending:
+        """What the replies of a conversation took."""
+        from lunalux_core.library.spending import load_spending
+
+        return await self._database.read(lambda c: load_spending(c, conversation_id))
+
     async def message(self, message_id: str) -> Message:
         """Raises NotFound (MESSAGE_NOT_FOUND)."""
         return await self._database.read(lambda c: load_message(c, message_id))
@@ -415,7 +435,7 @@ def create_conversation(
 
 
 def _newest(connection: Connection) -> int:
-    """The moment of a use that is the last one, also after one under a clock that ran ahead."""
+    """The time of a use, later than all others even where a clock that ran ahead stored one."""
     row = connection.execute(
         "SELECT max(updated_at) FROM conversations WHERE updated_at < ?", (LATEST_MS,)
     ).fetchone()
@@ -443,7 +463,9 @@ def _whole_id(connection: Connection, name: str) -> str:
     """The id that begins so, where it is the only one; the name itself where none or several do."""
     begun = name.strip().lower()
     rows = connection.execute(
-        "SELECT id FROM conversations WHERE substr(id, 1, ?) = ? LIMIT 2", (len(begun), begun)
+        # Two are enough to know that the beginning is not unique.
+        "SELECT id FROM conversations WHERE substr(id, 1, ?) = ? LIMIT 2",
+        (len(begun), begun),
     ).fetchall()
     return str(rows[0][0]) if begun and len(rows) == 1 else name
 
@@ -480,6 +502,7 @@ def load_tree(connection: Connection, conversation_id: str) -> list[Message]:
         "SELECT * FROM messages WHERE conversation_id = ? ORDER BY depth, number", (conversation_id,)
     ).fetchall()
     swipes: dict[str, list[str]] = {}
+    # By the order in which they were made, as swipes are counted; the rows come by depth.
     for row in sorted(rows, key=lambda row: int(row["number"])):
         swipes.setdefault(row["parent_id"], []).append(row["id"])
     return [_message(row, swipes[row["parent_id"]]) for row in rows]
@@ -558,6 +581,7 @@ def select_message(connection: Connection, message_id: str) -> str:
     message = load_message(connection, message_id)
     connection.execute(
         _UP
+        # Every message above remembers this branch, so that coming back to one of them leads here again.
         + "UPDATE messages SET selected_child = (SELECT p.id FROM path p WHERE p.parent_id = messages.id) "
         "WHERE id IN (SELECT parent_id FROM path)",
         {"start": message_id, "limit": LONGEST},
@@ -611,6 +635,7 @@ def _with_swipes(connection: Connection, rows: Sequence[Row]) -> list[Message]:
     order: dict[str, list[str]] = {}
     if rows:
         parents = list({row["parent_id"] for row in rows})
+        # In parts: SQLite bounds the number of values in one statement.
         for start in range(0, len(parents), 500):
             some = parents[start : start + 500]
             marks = ",".join("?" * len(some))
@@ -630,7 +655,7 @@ def mark_in(extra: Mapping[str, Any]) -> str:
 
 
 def role_in(cell: object) -> MessageRole:
-    """A role; the words of one that nobody knows are nobody's."""
+    """A role; "system" where it is unknown."""
     return _ROLES.get(cell, "system")
 
 

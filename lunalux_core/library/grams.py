@@ -39,5 +39,5 @@ def query_of(word: str) -> list[str]:
 
 
 def tag_gram(tag: str) -> str:
-    """The group of a whole case-folded tag."""
+    """The search group of a whole case-folded tag."""
     return f"{MARK}t{MARK.join(tag.translate(_SAFE).split())}"

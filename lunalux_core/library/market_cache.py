@@ -186,6 +186,8 @@ class MarketCache:
 
         def change(connection: Connection) -> bool:
             head = _head(connection, self._place, lang, sort)
+            # Another program fetched this page, or the whole list, meanwhile: the rows would stand twice or
+            # in the wrong place.
             if head is None or head["next_key"] != after:
                 return False
             connection.execute("UPDATE lists SET next_key = ? WHERE number = ?", (next_key, head["number"]))
@@ -240,6 +242,7 @@ def _prepare(connection: Connection) -> None:
     if connection.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
+    # Asked again under the lock: another program may have made it while this one waited.
     if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
         tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB ?"
         for pattern in ("grams_*[0-9]", "cards_*", "lists", "market_*"):
@@ -283,9 +286,11 @@ def _select(
         grams.append(ORIGINAL)
     source, values = f"cards_{number} c", []
     if grams:
+        # CROSS JOIN keeps SQLite from turning the join round: the index must lead, in the list's order.
         source = f"grams_{number} g CROSS JOIN cards_{number} c ON c.position = g.rowid"
         values.append(" AND ".join(f'"{gram}"' for gram in dict.fromkeys(grams)))
     where = [f"grams_{number} MATCH ?"] if grams else []
+    # The index knows groups of three characters, not where they stand: a long word is checked in the text.
     where += ["instr(c.words, ?) > 0"] * len(words)
     condition = f"WHERE {' AND '.join(where)} " if where else ""
     rows = connection.execute(
@@ -303,6 +308,7 @@ def _insert(connection: Connection, number: int, rows: Sequence[dict[str, Any]])
             f"INSERT OR IGNORE INTO cards_{number} VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?)",
             tuple(row[name] for name in _COLUMNS),
         )
+        # Nothing inserted: the id stands in the list already, and so do its marks.
         if cursor.rowcount and cursor.lastrowid is not None:
             _mark(connection, number, cursor.lastrowid, row)
 

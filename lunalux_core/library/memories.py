@@ -168,6 +168,30 @@ def path_ids(connection: Connection, head: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a message is without its words: `size` counts their bytes in UTF-8."""
+
+    id: str
+    parent_id: str
+    role: str
+    size: int
+    hidden: bool
+    pending: bool
+
+
+def path_outline(connection: Connection, head: str) -> list[Outline]:
+    """A message and all above it, oldest first; thousands cost some milliseconds."""
+    rows = connection.execute(
+        _PATH + "SELECT m.id, m.parent_id, m.role, length(CAST(m.content AS BLOB)), m.hidden, "
+        "m.status = 'pending' FROM path JOIN messages m USING (id) ORDER BY step DESC",
+        {"start": head, "limit": LONGEST},
+    )
+    return [
+        Outline(row[0], row[1], plain_text(row[2]), row[3] or 0, bool(row[4]), bool(row[5])) for row in rows
+    ]
+
+
 def find_message(connection: Connection, conversation_id: str, name: str) -> str:
     """The id of a message by its id, a unique beginning of it, or its number on the branch shown, from 0.
 
@@ -179,6 +203,8 @@ def find_message(connection: Connection, conversation_id: str, name: str) -> str
         "SELECT id FROM messages WHERE conversation_id = ? AND substr(id, 1, ?) = ? LIMIT 2",
         (conversation_id, max(len(name), 1), name.lower()),
     ).fetchall()
+    # A number is a place on the branch, unless it is the whole id of a message; eight digits and more are
+    # an id.
     if name.isdecimal() and len(name) < 8 and not (len(rows) == 1 and rows[0][0] == name):
         path = path_ids(connection, load_conversation(connection, conversation_id).head_id)[::-1]
         if int(name) < len(path):
@@ -262,7 +288,7 @@ def add_memory(
     )
     number = int(cursor.lastrowid or 0)
     _cover(connection, number, coverage)
-    settle_memories(connection, memory.conversation_id)
+    _settle(connection, number)
     return load_memory(connection, memory.id)
 
 
@@ -282,6 +308,7 @@ def edit_memory(connection: Connection, memory_id: str, **values: Any) -> Memory
         raise InvalidInput("MEMORY_EMPTY", "A memory needs words.", "Give it a text, or delete it.")
     reworded = (after.text, after.title) != (before.text, before.title)
     if reworded:
+        # The person has seen the messages as they are now, so the memory fits them again.
         after = replace(after, state="edited", reason="", sources=())
     coverage: Sequence[tuple[str, str]] | None = None
     if reworded or (after.first, after.last) != (before.first, before.last):
@@ -310,7 +337,7 @@ def store_memory(
     if coverage is not None:
         connection.execute("DELETE FROM memory_coverage WHERE memory = ?", (memory.number,))
         _cover(connection, memory.number, coverage)
-    settle_memories(connection, memory.conversation_id)
+    _settle(connection, memory.number)
 
 
 def remove_memory(connection: Connection, memory_id: str) -> Removed | None:
@@ -376,14 +403,19 @@ def coverages(connection: Connection, conversation_id: str, kinds: Sequence[str]
 
 
 def settle_memories(connection: Connection, conversation_id: str) -> None:
-    """Compare what changed with its fingerprints and remember the outcome; within a write."""
+    """Compare what changed with its fingerprints and remember the outcome, so that no turn need do it again;
+    within a write.
+    """
     rows = connection.execute(
-        "SELECT * FROM memories WHERE conversation_id = ? AND checked = 0", (conversation_id,)
+        "SELECT number FROM memories WHERE conversation_id = ? AND checked = 0", (conversation_id,)
     ).fetchall()
-    for memory in _checked(connection, rows):
-        connection.execute(
-            "UPDATE memories SET sound = ?, checked = 1 WHERE number = ?", (int(memory.sound), memory.number)
-        )
+    for row in rows:
+        _settle(connection, int(row[0]))
+
+
+def _settle(connection: Connection, number: int) -> None:
+    sound = int(_is_sound(connection, number))
+    connection.execute("UPDATE memories SET sound = ?, checked = 1 WHERE number = ?", (sound, number))
 
 
 def pick(stored: Sequence[Memory], name: str) -> Memory:
@@ -464,6 +496,8 @@ def _is_sound(connection: Connection, number: int) -> bool:
     ).fetchall()
     above = ""
     for row in rows:
+        # A covered message is gone, or hangs on another one: the range is no longer one piece of one
+        # branch.
         if row["id"] is None or (above and row["parent_id"] != above):
             return False
         if row["fingerprint"] != fingerprint(plain_text(row["role"]), plain_text(row["content"])):

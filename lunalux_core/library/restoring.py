@@ -44,6 +44,7 @@ def enter(paths: Paths) -> Callable[[], None]:
     try:
         paths.own(paths.data)
         while True:
+            # Present first, then looked: a restore that begins in between would have to wait for us.
             here = Presence(paths.presence)
             if not paths.restore_plan.exists():
                 break
@@ -102,6 +103,7 @@ def finish(paths: Paths) -> None:
             for path in (place, *beside):
                 if path.exists():
                     path.rename(plan.old / path.name)
+            # Renaming within one file system: each step is done or not done, never half.
             (plan.fresh / name).rename(place)
         _configure(paths, plan)
     paths.restore_plan.unlink(missing_ok=True)
@@ -118,6 +120,7 @@ def _moves(paths: Paths) -> tuple[tuple[str, Path, tuple[Path, ...]], ...]:
     journals = tuple(
         paths.library.with_name(paths.library.name + end) for end in ("-wal", "-shm", "-journal")
     )
+    # The old library's journals go with it: SQLite would play them into the new file.
     return ("library.db", paths.library, journals), ("pictures", paths.pictures, ())
 
 
@@ -164,6 +167,8 @@ def _write(paths: Paths, plan: Plan) -> None:
         with new.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
+            # On the disk before the first file moves: without the plan, nobody could finish the moves after
+            # a power cut.
             os.fsync(file.fileno())
         new.replace(paths.restore_plan)
     finally:

@@ -1,7 +1,7 @@
 """Worldbooks, presets and regex scripts: named documents that can be switched on and put in order.
 
-The three are alike on the shelf (a name, the file's own JSON, on or off, a place in the order); what
-they mean is known to `cards/` and `dialogue/` alone.
+The three are stored alike (a name, the file's own JSON, on or off, a place in the order); what they mean
+is known to `worldbook/`, `presets/`, `regex/` and `dialogue/` only.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def store_globals(connection: Connection, variables: Mapping[str, str]) -> None:
 
 
 def load_token_factor(connection: Connection, model: str) -> float:
-    """How many tokens a model counts for each one that is estimated; 1 where nothing (of use) was learnt."""
+    """How many tokens a model counts for each estimated one; 1 where nothing usable was stored."""
     cell = state_cell(connection, _TOKEN_FACTOR + model)
     try:
         factor = float(cell) if cell is not None else 1.0

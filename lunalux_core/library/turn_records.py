@@ -1,7 +1,7 @@
 """Records of the last turns, for the inspector: how each prompt came about (see `dialogue.turn_record`).
 
-They are an account, not content: few are kept for each conversation, older ones make room, and one that is
-not there is missed by nobody.
+They are a log, not content: few are kept for each conversation, the oldest are deleted, and nothing depends
+on one that is missing.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def pending_replies(connection: Connection) -> list[PendingReply]:
 
 
 def remove_leaf(connection: Connection, message: Message) -> bool:
-    """Remove a message that nothing hangs on, leaving no trace for undo; False where something does."""
+    """Remove a message without children, leaving no trace for undo; False where it has some."""
     if children(connection, message.conversation_id, message.id):
         return False
     connection.execute("DELETE FROM messages WHERE id = ?", (message.id,))

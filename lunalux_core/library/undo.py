@@ -151,7 +151,7 @@ def _replay(
 
 
 class _Replay:
-    """Brings one difference into a conversation that may have gone on since."""
+    """Applies one change to a conversation that may have gone on since."""
 
     def __init__(self, connection: Connection, conversation_id: str) -> None:
         self._connection = connection
@@ -208,7 +208,7 @@ class _Replay:
         return "parent_id" in values
 
     def _delete(self, doomed: set[str]) -> None:
-        """Delete rows, lowest first; one that something newer hangs on stays."""
+        """Delete rows, lowest first; one that has newer children stays."""
         while True:
             leaves = [
                 identity

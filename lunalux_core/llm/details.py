@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lunalux_core.llm.model import CURRENCY, ModelSpec
+from lunalux_core.llm.model import ModelSpec
 from lunalux_core.llm.parameters import kind_of, taken
 
 if TYPE_CHECKING:
+    from lunalux_core.llm.model_prices import Prices
     from lunalux_core.llm.servers.facts import ServerFacts
     from lunalux_core.llm.servers.learnt import Learnt
 
@@ -16,7 +17,12 @@ _TRAILING = frozenset({"llamacpp", "koboldcpp", "tabby", "textgen"})
 """Kinds that go on from a last message of the assistant."""
 
 
-def model_details(spec: ModelSpec, learnt: Learnt | None, facts: ServerFacts | None = None) -> dict[str, Any]:
+def model_details(
+    spec: ModelSpec,
+    learnt: Learnt | None,
+    facts: ServerFacts | None = None,
+    prices: Prices | None = None,
+) -> dict[str, Any]:
     """The documented object of `lunalux model show --json`.
 
     The window is the person's where they gave one, else the server's, else the usual one. `params_taken` is
@@ -26,7 +32,6 @@ def model_details(spec: ModelSpec, learnt: Learnt | None, facts: ServerFacts | N
     if kind == "generic" and facts is not None:
         kind = facts.kind
     serves = spec.provider not in {"practice", "official", "plugin"}
-    price = spec.options.price
     return {
         "name": spec.name,
         "provider": spec.provider,
@@ -40,7 +45,7 @@ def model_details(spec: ModelSpec, learnt: Learnt | None, facts: ServerFacts | N
         "params_taken": _taken(kind, learnt) if serves and kind != "generic" else None,
         "prefill": _prefill(spec, kind) if serves else "unknown",
         "tokenizer": "server" if facts is not None and facts.counts else "estimate",
-        "prices": _prices(price) if price else None,
+        "prices": prices.as_json() if prices is not None else None,
         "learnt": {
             **(learnt.as_json() if learnt else {}),
             **({"server": told} if facts is not None and (told := _told(facts, spec)) else {}),
@@ -66,8 +71,3 @@ def _prefill(spec: ModelSpec, kind: str) -> str:
     if spec.mode == "text" or kind in _TRAILING:
         return "trailing"
     return _PREFILL.get(kind, "unknown")
-
-
-def _prices(price: tuple[float, float, float]) -> dict[str, Any]:
-    read, cached, written = price
-    return {"input": read, "cached": cached, "output": written, "currency": CURRENCY, "source": "person"}

@@ -89,7 +89,8 @@ class Usage:
     """Token counts of one call; `estimated` when the server sent none.
 
     Of the prompt's tokens the server had `cached_tokens` from an earlier call; of the reply's the model spent
-    `thinking_tokens` before it spoke. Both 0 where the server says nothing.
+    `thinking_tokens` before it spoke. Both 0 where the server says nothing. `cost` are US dollars, where the
+    server says what it took.
     """
 
     prompt_tokens: int = 0
@@ -97,10 +98,19 @@ class Usage:
     estimated: bool = False
     cached_tokens: int = 0
     thinking_tokens: int = 0
+    cost: float | None = None
 
     @property
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How much of a prompt its server has read, in tokens."""
+
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,8 @@ class Delta:
 
     With `turned`, what came as thinking so far was the reply: `text` says it again, and the thinking is void.
     `shape` comes with the last delta: how the messages were reshaped for the server (`shaping`), "" if not.
+    `progress` comes before the first word, alone. Of several `choices` of one request, `choice` is the one
+    that this belongs to, from 0.
     """
 
     text: str = ""
@@ -118,6 +130,8 @@ class Delta:
     billing: Mapping[str, object] | None = None
     turned: bool = False
     shape: str = ""
+    progress: Progress | None = None
+    choice: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +159,8 @@ class CompletionText:
 class ModelRequest:
     """One call. `request_id` is the idempotency key; `market_id` the bound community character.
 
-    With a `completion` that text is sent; the messages are then its pieces.
+    With a `completion` that text is sent; the messages are then its pieces. So many `choices` are asked for
+    at once; a server may give fewer.
     """
 
     messages: tuple[Message, ...]
@@ -156,6 +171,7 @@ class ModelRequest:
     character: CharacterMaterial | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
     completion: CompletionText | None = None
+    choices: int = 1
 
 
 class ChatModel(Protocol):
@@ -176,17 +192,4 @@ class ChatModel(Protocol):
 
 MILLION = 1_000_000
 CURRENCY = "USD"
-"""What people's prices are counted in: the providers' lists are."""
-
-
-def cost_of(usage: Usage, price: tuple[float, float, float] | None) -> dict[str, object] | None:
-    """Amount, currency and source; `price` as in `ModelOptions`.
-
-    None where no price is known: it is a person's own price or none, never a guess.
-    """
-    if price is None:
-        return None
-    read, cached, written = price
-    reused = min(usage.cached_tokens, usage.prompt_tokens)
-    amount = (usage.prompt_tokens - reused) * read + reused * cached + usage.completion_tokens * written
-    return {"amount": round(amount / MILLION, 8), "currency": CURRENCY, "source": "person"}
+"""What prices are counted in: the providers' lists are."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from lunalux_core.errors import ProviderError
 from lunalux_core.llm.model import ChatModel, Message, ModelRequest, Sampling
 
 SAMPLE_CHARS = 120
+PATIENCE = 1.0
+"""Seconds after its first sign of life for which a model that has spoken is heard out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,8 @@ class ModelTest:
 
 
 async def probe(model: ChatModel) -> ModelTest:
-    """Ask for one short word. A model that only thinks within its few tokens works too.
+    """Ask for one short word. A model that only thinks within its few tokens works too; one that goes on
+    talking is not waited for.
 
     Raises:
         NetworkError, ProviderError: as `ChatModel.stream`.
@@ -32,9 +36,12 @@ async def probe(model: ChatModel) -> ModelTest:
     first: float | None = None
     text, thinking = "", ""
     try:
-        async for delta in model.stream(request):
-            first = first if first is not None else time.monotonic() - begun
-            text, thinking = text + delta.text, thinking + delta.thinking
+        async with aclosing(model.stream(request)) as deltas:
+            async for delta in deltas:
+                first = first if first is not None else time.monotonic() - begun
+                text, thinking = text + delta.text, thinking + delta.thinking
+                if text.strip() and time.monotonic() - begun - first >= PATIENCE:
+                    break
     except ProviderError as error:
         if error.code != "MODEL_EMPTY_REPLY" or not thinking:
             raise

@@ -7,7 +7,9 @@ and in a test.
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -18,11 +20,12 @@ from lunalux_core.llm.parameters import HOMES, sampling_of
 from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
 from lunalux_core.llm.servers.local import LOCAL_SERVERS
 from lunalux_core.llm.servers.local import local_servers as local_servers
-from lunalux_core.llm.servers.pool import HttpPool, host_of
+from lunalux_core.llm.servers.pool import HttpPool, host_of, is_near
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import ModelConfig
     from lunalux_core.llm.model import ModelRequest
+    from lunalux_core.llm.model_prices import PriceList, Prices
     from lunalux_core.llm.servers.anthropic import AnthropicModel
     from lunalux_core.llm.servers.facts import ServerFacts
     from lunalux_core.llm.servers.gemini import GeminiModel
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from lunalux_core.llm.servers.learnt import Learnt
     from lunalux_core.llm.servers.openai import OpenAIModel
     from lunalux_core.llm.servers.server import ServerModel
+    from lunalux_core.llm.token_counts import TokenCounts
 
 HOSTED = frozenset({"openrouter", "anthropic", "deepseek", "mistral"})
 """Kinds that are one company's service; their keys may stand in the environment as KIND_API_KEY."""
@@ -40,6 +44,8 @@ ENVIRONMENT_KEY = "env:"
 
 OPENAI_KEY, OPENAI_URL, GEMINI_KEY = "OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMINI_API_KEY"
 ANTHROPIC_KEY, ANTHROPIC_URL = "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"
+LOOK_AGAIN, LOOK_AGAIN_FAR = 10, 6 * 3600
+"""Seconds after which a server is asked again what it is: one near by, and one that is paid for."""
 SERVERLESS = frozenset({"practice", "official", "plugin"})
 """Providers that are asked otherwise than by a request to a model server of the person's own."""
 
@@ -63,6 +69,7 @@ class Registry:
         official: opens a model of the billed gateway; None where there is no gateway.
         offers: models of plug-ins.
         pool: connections to share; by default the registry makes its own.
+        prices: what hosted models cost; None where nobody asks for it.
     """
 
     def __init__(
@@ -74,6 +81,7 @@ class Registry:
         official: Opener | None = None,
         offers: Iterable[Offer] = (),
         pool: HttpPool | None = None,
+        prices: PriceList | None = None,
     ) -> None:
         self._saved = {spec.name: spec for spec in saved}
         self._offers = {offer.spec.name: offer for offer in offers}
@@ -81,6 +89,9 @@ class Registry:
         self._environ = environ
         self._official = official
         self._pool = pool or HttpPool()
+        self._prices = prices
+        self._looked: dict[tuple[str, str], float] = {}
+        self._changed: dict[tuple[str, str], tuple[str, str]] = {}
 
     def specs(self) -> tuple[ModelSpec, ...]:
         """Every model that can be named without asking a server: saved, plug-ins', practice."""
@@ -117,8 +128,10 @@ class Registry:
             return self._from_environment(prefix, model)
         if model and prefix == "official":
             return ModelSpec(name, "official", model)
-        if model and prefix in LOCAL_SERVERS:
-            return LOCAL_SERVERS[prefix].model(model)
+        kind, _, port = prefix.partition("@")
+        if model and kind in LOCAL_SERVERS and (not port or (port.isascii() and port.isdecimal())):
+            server = LOCAL_SERVERS[kind]
+            return (server.on(int(port)) if port else server).model(model)
         raise _unknown(name)
 
     def open(self, spec: ModelSpec) -> ChatModel:
@@ -184,6 +197,91 @@ class Registry:
         """
         opened = self._asked(spec)
         return await opened.look() if opened is not None else None
+
+    def counts(self, spec: ModelSpec) -> TokenCounts | None:
+        """What the model's server has counted so far; None where it counts nothing for others."""
+        facts = self.facts(spec)
+        opened = self._asked(spec) if facts is not None and facts.counts else None
+        if opened is None or facts is None:
+            return None
+        return self._pool.counts(opened.base_url, f"{spec.model} {facts.loaded}")
+
+    async def _count_beside(self, opened: ServerModel) -> None:
+        from lunalux_core.llm.servers.counting import count_noted
+
+        facts, counts = opened.facts(), self.counts(opened.spec)
+        if facts is not None and counts is not None and counts.noted:
+            await count_noted(opened, facts.kind, counts)
+
+    async def load(self, spec: ModelSpec, loaded: bool = True) -> ServerFacts | None:
+        """Have the model's server take it into memory, or (not `loaded`) out of it; what it says then.
+
+        Raises:
+            InvalidInput: MODEL_NOT_LOADABLE, MODEL_KEY_MISSING and others of `open`.
+            NetworkError, ProviderError: the server cannot be reached, or refuses.
+        """
+        from lunalux_core.llm.servers.loading import load, unload
+
+        if self._asked(spec) is None:
+            raise _not_loadable(spec)
+        opened = self._server(spec)
+        facts = await opened.look()
+        if facts is None:
+            raise opened.unreachable()
+        await (load(opened, facts) if loaded else unload(opened, facts))
+        return await opened.look()
+
+    def gives_several(self, spec: ModelSpec) -> bool:
+        """Whether the model's server may give several replies to one request."""
+        from lunalux_core.llm.parameters import PARAMETERS, kind_of
+
+        if spec.provider in SERVERLESS or spec.name in self._offers or spec.mode != "chat":
+            return False
+        kind = kind_of(spec.provider, spec.base_url)
+        learnt = self.learnt(spec)
+        known = kind != "gemini" and kind in PARAMETERS["n"].wire
+        return known and (learnt is None or "n" not in learnt.refused)
+
+    async def prices(self, spec: ModelSpec) -> Prices | None:
+        """What the model's tokens cost: the person's numbers, else the server's, else a list's."""
+        from lunalux_core.llm.model_prices import Prices, own_prices
+
+        if own := own_prices(spec):
+            return own
+        if spec.provider in SERVERLESS or spec.name in self._offers:
+            return None
+        facts = self.facts(spec)
+        if facts is not None and facts.prices is not None:
+            return Prices(*facts.prices, "openrouter")
+        return await self._prices.find(spec) if self._prices is not None else None
+
+    def refresh(self, spec: ModelSpec) -> None:
+        """Ask the model's server again what it is, unless that was done a moment ago, and have it count the
+        texts that it has not counted yet; both beside everything else."""
+        try:
+            opened = self._server(spec) if self._asked(spec) is not None else None
+        except InvalidInput:  # the call itself will tell that the key is missing
+            opened = None
+        if opened is None:
+            return
+        place, now = (opened.base_url, spec.model), time.monotonic()
+        wait = LOOK_AGAIN if is_near(opened.base_url) else LOOK_AGAIN_FAR
+        if now - self._looked.get(place, -math.inf) >= wait:
+            self._looked[place] = now
+            self._pool.beside(self._look_beside(opened))
+        self._pool.beside(self._count_beside(opened))
+
+    async def _look_beside(self, opened: ServerModel) -> None:
+        before = opened.facts()
+        now = await opened.look()
+        if before is not None and now is not None and before.loaded and now.loaded != before.loaded:
+            self._changed[(opened.base_url, opened.spec.model)] = (before.loaded, now.loaded)
+
+    def model_changed(self, spec: ModelSpec) -> tuple[str, str] | None:
+        """The model that the server had in memory and the one it has now, once after it changed; the new one
+        is "" where there is none."""
+        opened = self._asked(spec)
+        return self._changed.pop((opened.base_url, spec.model), None) if opened is not None else None
 
     def learn_limit(self, spec: ModelSpec, window: int) -> None:
         """The model's server refused a prompt and named its window."""
@@ -322,6 +420,15 @@ def saved_specs(configs: Iterable[ModelConfig]) -> tuple[ModelSpec, ...]:
 def credential_name(name: str) -> str:
     """The name under which the key of the saved model `name` is stored."""
     return f"model:{name}"
+
+
+def _not_loadable(spec: ModelSpec) -> InvalidInput:
+    return InvalidInput(
+        "MODEL_NOT_LOADABLE",
+        f"The server of {spec.name} does not load or unload models when it is told to.",
+        "Only models on a server of your own can be loaded and unloaded.",
+        model=spec.name,
+    )
 
 
 def _unknown(name: str) -> NotFound:

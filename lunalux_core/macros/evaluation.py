@@ -66,6 +66,7 @@ class Run:
 
     def card_field(self, name: str, depth: int) -> str:
         text = str(getattr(self.context, name))
+        # A field that names itself, directly or through another, gives nothing: it would have no end.
         if self.context.fields_expanded or name in self.open_fields:
             return "" if name in self.open_fields else text
         self.open_fields.add(name)
@@ -113,6 +114,7 @@ class _Document:
 
     def _evaluate(self, macro: Macro, body: Span | None, depth: int, closing: Macro | None) -> str:
         end = closing.end if closing else macro.end
+        # The limit is used up: what follows stays as it is written.
         if self._run.left <= 0:
             return self._plain(macro.start, end)
         if macro.variable:
@@ -147,6 +149,7 @@ class _Document:
             arguments=arguments,
             context=run.context,
             variables=run.variables,
+            # `pick` must give the same at the same place of the same text, each time a chat is shown.
             place=f"{macro.start}\0{self._text}" if macro.key == "pick" else "",
             is_block=is_block,
             used=run.used,
@@ -157,6 +160,7 @@ class _Document:
     def _insert(self, value: str) -> str:
         if self._run.value_filter is not None:
             value = self._run.value_filter(value)
+        # Every inserted value counts, also inside of others: doubling macros would grow exponentially.
         self._run.left -= len(value)
         return value
 

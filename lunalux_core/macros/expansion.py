@@ -97,6 +97,7 @@ def _names_alone(text: str, context: MacroContext, value_filter: Callable[[str],
     """
     if len(text) > _SHORT or "\\" in text:
         return None
+    # A plug-in or template gives the names another meaning: the quick way would miss it.
     if context.extra.get("user") is not None or context.extra.get("char") is not None:
         return None
     user, char = context.user, context.char_name

@@ -1,14 +1,13 @@
 """Which memories a text calls for: by their keywords, and by whatever other ranking there is.
 
 Keywords are matched as the worldbook matches its keys, so Chinese and Japanese need no blanks around them.
-Rankings of any origin (`Ranker`: vectors, for one) are joined by reciprocal rank fusion.
+Rankings of any origin (`story.Ranker`: vectors, for one) are joined by reciprocal rank fusion.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 
 from lunalux_core.library.memories import Memory
 from lunalux_core.worldbook.engine.candidates import Candidate
@@ -27,19 +26,6 @@ _RUNS = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+"
 )
 """Words; runs of signs of scripts that set no blanks between words."""
-
-
-class Ranker(Protocol):
-    """Orders memories by closeness to texts; those that it has nothing to say about are absent."""
-
-    @property
-    def name(self) -> str:
-        """What the record of a turn calls it: "keywords", "vectors"."""
-        ...
-
-    def rank(self, memories: Sequence[Memory], texts: Sequence[str]) -> Awaitable[Sequence[str]]:
-        """Ids of memories, the closest first. Must not raise for a server that is away."""
-        ...
 
 
 class Keywords:
@@ -66,9 +52,12 @@ class Keywords:
         return keys_of
 
 
-def by_keywords(memories: Sequence[Memory], called: Mapping[str, Sequence[str]]) -> list[str]:
-    """Ids of the memories that are called for: those with the most words first, the later ones before."""
-    place = {memory.id: number for number, memory in enumerate(memories)}
+def by_keywords(place: Mapping[str, int], called: Mapping[str, Sequence[str]]) -> list[str]:
+    """Ids of the memories that are called for: those with the most words first, the later ones before.
+
+    Args:
+        place: where in the story each memory stands.
+    """
     present = [memory_id for memory_id in called if memory_id in place]
     return sorted(present, key=lambda memory_id: (-len(called[memory_id]), -place[memory_id]))
 
@@ -84,7 +73,8 @@ def fused(rankings: Sequence[Sequence[str]]) -> list[str]:
 
 def searched(memories: Sequence[Memory], query: str) -> list[Memory]:
     """Memories that a query calls for by their keywords, or that have its words; the closest first."""
-    called = by_keywords(memories, Keywords(memories).called([query]))
+    place = {memory.id: number for number, memory in enumerate(memories)}
+    called = by_keywords(place, Keywords(memories).called([query]))
     words = _words(query)
     counts = {memory.id: _hits(memory, words) for memory in memories}
     worded = sorted(

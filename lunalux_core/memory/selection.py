@@ -1,4 +1,4 @@
-"""Which memories go into a prompt, which messages they stand in for, and why the others stay out.
+"""Which memories go into a prompt, and why the others stay out.
 
 Two parts. The *stable* one is the same in every turn until a memory is added or changed, so that a
 provider's cache of the prompt's beginning holds: what is pinned, facts and marked messages, chapters, the
@@ -8,12 +8,13 @@ stands low in the history. Costs are the untaught estimates kept with each memor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from lunalux_core.library.memories import PERSON, Memory
-from lunalux_core.memory.recall import Keywords, fused
+from lunalux_core.library.memories import Memory
+from lunalux_core.memory.recall import fused
+from lunalux_core.memory.story import EVENTS, STANDING_IN, StoryMemory
 
 Why = Literal["pinned", "fact", "marked", "chapter", "summary", "journal", "recalled"]
 LeftWhy = Literal[
@@ -35,27 +36,8 @@ FACT_SHARE = 0.5
 """Of the stable part at most, for facts and marked messages that are not pinned."""
 PINNED_SHARE = 2.0
 """What is pinned is always in, up to so many budgets."""
-STANDING_IN = ("summary", "chapter")
-"""Kinds that stand in for the messages they cover."""
-EVENTS = "events"
-"""In `made_by`: the lines of events that replies came with, not written by a model of its own."""
 MOST_NAMED = 200
 """Memories that the record names for each reason; all are counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoryMemory:
-    """The memories of a conversation as one turn sees them.
-
-    `usable` are those of this branch whose messages are as they were, in the order of the story; `unusable`
-    says why for the others. `covered` has the messages, oldest first, of those that stand in for messages.
-    """
-
-    usable: tuple[Memory, ...] = ()
-    unusable: Mapping[LeftWhy, Sequence[str]] = field(default_factory=dict)
-    covered: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    keywords: Keywords | None = None
-    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,49 +51,72 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What became of all memories. Both parts are in the order of the story."""
+    """What became of the memories. Both parts are in the order of the story.
 
+    `left` has the reasons that are not plain from what was used (`Selection.record`); summaries of more than
+    `longest` tokens are too long for any prompt and stand in for nothing.
+    """
+
+    story: StoryMemory
     stable: tuple[Used, ...] = ()
     recalled: tuple[Used, ...] = ()
-    left: Mapping[LeftWhy, Sequence[str]] = field(default_factory=dict)
-    replaced: frozenset[str] = frozenset()
+    left: Mapping[LeftWhy, Sequence[str]] | None = None
     budget: int = 0
+    longest: int = 0
 
     @property
-    def tokens(self) -> int:
-        return sum(used.memory.tokens for used in (*self.stable, *self.recalled))
+    def used(self) -> tuple[Used, ...]:
+        return (*self.stable, *self.recalled)
 
-    def record(self, names: Mapping[str, str], replaced: int) -> dict[str, Any]:
+    def record(self, replaced: int = 0) -> dict[str, Any]:
         """For the record of a turn: every memory used and left out, with the reason."""
+        names = self.story.prepared.names
         return {
             "budget": self.budget,
-            "tokens": self.tokens,
+            "tokens": sum(one.memory.tokens for one in self.used),
             "replaced_messages": replaced,
             "used": [
                 {
-                    "id": used.memory.id,
-                    "name": used.memory.name,
-                    "kind": used.memory.kind,
-                    "why": used.why,
-                    "by": list(used.by),
+                    "id": one.memory.id,
+                    "name": one.memory.name,
+                    "kind": one.memory.kind,
+                    "why": one.why,
+                    "by": list(one.by),
                     "place": place,
-                    "tokens": used.memory.tokens,
+                    "tokens": one.memory.tokens,
                 }
                 for place, part in (("stable", self.stable), ("recalled", self.recalled))
-                for used in part
+                for one in part
             ],
             "left_out": [
                 {
                     "why": why,
                     "count": len(ids),
-                    "memories": [
-                        {"id": memory_id, "name": names.get(memory_id, "")} for memory_id in ids[:MOST_NAMED]
-                    ],
+                    "memories": [{"id": one, "name": names[one]} for one in ids[:MOST_NAMED]],
                 }
-                for why, ids in self.left.items()
+                for why, ids in self.reasons().items()
                 if ids
             ],
         }
+
+    def reasons(self) -> dict[LeftWhy, list[str]]:
+        """Ids of all memories that were left out, by the reason."""
+        prepared = self.story.prepared
+        reasons: dict[LeftWhy, list[str]] = {"stale": list(prepared.stale), "failed": list(prepared.failed)}
+        known = {used.memory.id for used in self.used}
+        for why, ids in (self.left or {}).items():
+            reasons.setdefault(why, []).extend(one for one in dict.fromkeys(ids) if one not in known)
+            known.update(ids)
+        for one in prepared.usable:
+            if one.id in known:
+                continue
+            reasons.setdefault(self._plain_reason(one), []).append(one.id)
+        return reasons
+
+    def _plain_reason(self, memory: Memory) -> LeftWhy:
+        if not self.story.here(memory):
+            return "stale"
+        return "not_called" if memory.keywords or memory.kind == "journal" else "budget"
 
 
 def select(
@@ -134,7 +139,7 @@ def select(
 
 def nothing(story: StoryMemory, why: LeftWhy) -> Selection:
     """A selection that uses nothing, for one reason."""
-    return Selection(left={**story.unusable, why: [memory.id for memory in story.usable]})
+    return Selection(story, left={why: [one.id for one in story.usable()]})
 
 
 class _Filling:
@@ -142,43 +147,36 @@ class _Filling:
 
     def __init__(self, story: StoryMemory, budget: int, speaker: Collection[str]) -> None:
         self._story = story
+        self._prepared = story.prepared
         self._budget = budget
-        self._speaker = {name.casefold() for name in speaker}
+        self._speaker = {one.casefold() for one in speaker}
         self._used: dict[str, Used] = {}
-        self._left: dict[LeftWhy, list[str]] = {why: list(ids) for why, ids in story.unusable.items()}
-        self._out: set[str] = set()
+        self._left: dict[LeftWhy, list[str]] = {}
         self._stable = int(budget * STABLE_SHARE)
         self._spent = 0
+        self._told: set[str] = set()
+        """Messages that the summaries and chapters in the prompt cover."""
 
     def run(
         self, rankings: Sequence[tuple[str, Sequence[str]]], reasons: Mapping[str, Sequence[str]]
     ) -> Selection:
-        groups: dict[str, list[Memory]] = {}
-        for memory in self._story.usable:
-            groups.setdefault("pinned" if memory.pinned else memory.kind, []).append(memory)
-        self._take_pinned([memory for memory in groups.get("pinned", ()) if not self._foreign(memory)])
-        facts = [*groups.get("fact", ()), *groups.get("marked", ())]
-        facts.sort(key=lambda memory: (memory.made_by == PERSON, memory.number), reverse=True)
+        prepared = self._prepared
+        self._take_pinned()
         self._take(
-            facts,
-            lambda memory: "fact" if memory.kind == "fact" else "marked",
+            prepared.told,
+            lambda one: "fact" if one.kind == "fact" else "marked",
             int(self._stable * FACT_SHARE),
         )
-        self._take(groups.get("chapter", [])[::-1], lambda _: "chapter", self._stable)
-        self._skip_parts()
-        summaries = [memory for memory in groups.get("summary", ())[::-1] if memory.id not in self._out]
-        self._take(summaries, lambda _: "summary", self._stable, contiguous=True)
+        self._take(prepared.chapters, lambda _: "chapter", self._stable)
+        inside = self._inside_chapters()
+        open_ = (one for one in prepared.summaries if one.id not in inside)  # their reason is the chapter
+        self._take(open_, lambda _: "summary", self._stable)
         self._drop_told()
         stable = self._in_order(self._used)
-        recalled = self._recall(groups.get("journal", ()), rankings, reasons)
-        self._leave_rest()
-        return Selection(
-            stable,
-            recalled,
-            {why: ids for why, ids in self._left.items() if ids},
-            self._replaced(),
-            self._budget,
-        )
+        recalled = self._recall(rankings, reasons)
+        if left := [one for one in inside if one not in self._used and one in prepared.by_id]:
+            self._left["in_chapter"] = left
+        return Selection(self._story, stable, recalled, self._left, self._budget, self._stable)
 
     def _foreign(self, memory: Memory) -> bool:
         """Whether it is what somebody else knows."""
@@ -187,122 +185,87 @@ class _Filling:
 
     def _leave(self, memory: Memory, why: LeftWhy) -> None:
         self._left.setdefault(why, []).append(memory.id)
-        self._out.add(memory.id)
 
-    def _take_pinned(self, pinned: Sequence[Memory]) -> None:
-        spent, most = 0, int(self._budget * PINNED_SHARE)
-        for memory in reversed(pinned):
-            if spent + memory.tokens > most:
-                self._leave(memory, "budget")
-                continue
-            spent += memory.tokens
-            self._used[memory.id] = Used(memory, "pinned")
-        self._spent += spent
+    def _take_pinned(self) -> None:
+        most = int(self._budget * PINNED_SHARE)
+        for one in self._story.among(self._prepared.pinned):
+            if self._foreign(one):
+                self._leave(one, "speaker")
+            elif self._spent + one.tokens > most:
+                self._leave(one, "budget")
+            else:
+                self._spent += one.tokens
+                self._used[one.id] = Used(one, "pinned")
 
-    def _take(
-        self,
-        newest_first: Sequence[Memory],
-        why: Callable[[Memory], Why],
-        most: int,
-        *,
-        contiguous: bool = False,
-    ) -> None:
-        """Take what fits, the newest first; `contiguous` ends at the first that does not."""
-        for memory in newest_first:
-            if memory.tokens > self._stable:
-                self._left.setdefault("too_long", []).append(memory.id)
-                continue
-            if self._spent + memory.tokens > most:
-                if contiguous:
-                    break
-                continue
-            self._spent += memory.tokens
-            self._used[memory.id] = Used(memory, why(memory))
+    def _take(self, newest_first: Iterable[Memory], why: Callable[[Memory], Why], most: int) -> None:
+        """Take the newest up to the first that does not fit. Passed over are those that never could, and
+        those whose messages another in the prompt tells of.
+        """
+        for one in self._story.among(newest_first):
+            if one.kind in STANDING_IN and self._is_told(one):
+                self._leave(one, "covered")
+            elif one.tokens > self._stable:
+                self._leave(one, "too_long")
+            elif self._spent + one.tokens > most:
+                return
+            else:
+                self._spent += one.tokens
+                self._used[one.id] = Used(one, why(one))
+                if one.kind in STANDING_IN:
+                    self._told.update(self._prepared.covered.get(one.id, ()))
 
-    def _skip_parts(self) -> None:
-        """What a chapter in the prompt tells, its summaries need not."""
+    def _is_told(self, memory: Memory) -> bool:
+        """Whether what is in the prompt already covers all its messages."""
+        told = self._told
+        if not memory.last or memory.last not in told or memory.first not in told:
+            return False
+        return all(one in told for one in self._prepared.covered.get(memory.id, ()))
+
+    def _inside_chapters(self) -> dict[str, None]:
+        """What the chapters in the prompt tell, so that their summaries need not."""
         chapters = [used.memory for used in self._used.values() if used.memory.kind == "chapter"]
-        parts = {part for chapter in chapters for part in chapter.parts}
-        for memory in self._story.usable:
-            if memory.id in parts and memory.id not in self._used:
-                self._out.add(memory.id)
-                self._left.setdefault("in_chapter", []).append(memory.id)
+        return {part: None for one in chapters for part in one.parts if part not in self._used}
 
     def _drop_told(self) -> None:
         """Events of messages that a summary in the prompt tells of are told twice otherwise."""
-        message_ids = {
-            message
-            for used in self._used.values()
-            if used.memory.kind in STANDING_IN
-            for message in self._story.covered.get(used.memory.id, ())
-        }
-        for used in list(self._used.values()):
-            memory = used.memory
-            if memory.made_by == EVENTS and not memory.pinned and {memory.first, memory.last} <= message_ids:
-                del self._used[memory.id]
-                self._spent -= memory.tokens
-                self._leave(memory, "covered")
+        events = [used.memory for used in self._used.values() if used.memory.made_by == EVENTS]
+        if not events:
+            return
+        for one in events:
+            if not one.pinned and {one.first, one.last} <= self._told:
+                del self._used[one.id]
+                self._spent -= one.tokens
+                self._leave(one, "covered")
 
     def _recall(
-        self,
-        journals: Sequence[Memory],
-        rankings: Sequence[tuple[str, Sequence[str]]],
-        reasons: Mapping[str, Sequence[str]],
+        self, rankings: Sequence[tuple[str, Sequence[str]]], reasons: Mapping[str, Sequence[str]]
     ) -> tuple[Used, ...]:
         """What the last messages call for, and what the one who speaks wrote down last."""
-        by_id = {memory.id: memory for memory in self._story.usable}
         room = self._budget - self._spent
         recalled: dict[str, Used] = {}
-        own = [journal for journal in journals if not self._foreign(journal)]
-        for memory in own[-1:]:
-            if memory.tokens <= room:
-                recalled[memory.id] = Used(memory, "journal")
-                room -= memory.tokens
+        journals = self._prepared.journals
+        own = [next(iter(self._story.among(journals.get(name, ()))), None) for name in (*self._speaker, "")]
+        newest = max((one for one in own if one is not None), key=lambda one: one.number, default=None)
+        if newest is not None and newest.tokens <= room:
+            recalled[newest.id] = Used(newest, "journal")
+            room -= newest.tokens
         for identity in fused([ranking for _, ranking in rankings]):
-            if identity not in by_id or identity in self._used or identity in recalled:
+            one = self._prepared.by_id.get(identity)
+            known = one is None or identity in self._used or identity in recalled
+            if one is None or known or not self._story.here(one):
                 continue
-            memory = by_id[identity]
-            if memory.kind == "tracker":
-                continue
-            if self._foreign(memory):
-                self._leave(memory, "speaker")
-                continue
-            if memory.tokens > room:
-                self._leave(memory, "budget")
-                continue
-            room -= memory.tokens
-            by = reasons.get(identity) or [name for name, ranking in rankings if identity in ranking]
-            recalled[identity] = Used(memory, "recalled", tuple(by))
-            self._out.discard(identity)
-            if identity in self._left.get("in_chapter", ()):
-                self._left["in_chapter"].remove(identity)
+            if self._foreign(one):
+                self._leave(one, "speaker")
+            elif one.tokens > room:
+                if identity not in self._left.get("too_long", ()):
+                    self._leave(one, "budget")
+            else:
+                room -= one.tokens
+                by = reasons.get(identity) or [name for name, ranking in rankings if identity in ranking]
+                recalled[identity] = Used(one, "recalled", tuple(by))
         self._used.update(recalled)
         return self._in_order(recalled)
 
-    def _leave_rest(self) -> None:
-        named = {memory_id for ids in self._left.values() for memory_id in ids}
-        for memory in self._story.usable:
-            if memory.id in self._used or memory.id in named or memory.kind == "tracker":
-                continue
-            if self._foreign(memory):
-                self._leave(memory, "speaker")
-            elif memory.keywords or memory.kind == "journal":
-                self._leave(memory, "not_called")
-            else:
-                self._leave(memory, "budget")
-
-    def _replaced(self) -> frozenset[str]:
-        """The messages that are told by a summary, in the prompt or called back when it is needed.
-
-        One that is too long for any prompt stands in for nothing.
-        """
-        long = set(self._left.get("too_long", ()))
-        usable = (
-            memory for memory in self._story.usable if memory.kind in STANDING_IN and memory.id not in long
-        )
-        return frozenset(message for memory in usable for message in self._story.covered.get(memory.id, ()))
-
     def _in_order(self, used: Mapping[str, Used]) -> tuple[Used, ...]:
-        if not used:
-            return ()
-        return tuple(used[memory.id] for memory in self._story.usable if memory.id in used)
+        place = self._prepared.place
+        return tuple(sorted(used.values(), key=lambda one: place[one.memory.id]))

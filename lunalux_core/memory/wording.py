@@ -61,6 +61,11 @@ def recalled_text(selection: Selection, language: Literal["en", "zh"]) -> str:
     return _told(HEADINGS[language].recalled, selection.recalled, HEADINGS[language])
 
 
+def plain_story(told: Sequence[Used]) -> str:
+    """Summaries one below the other, without a heading."""
+    return "\n\n".join(_line(used.memory, HEADINGS["en"]) for used in told)
+
+
 def _told(heading: str, told: Sequence[Used], words: Headings) -> str:
     if not told:
         return ""

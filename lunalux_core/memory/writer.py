@@ -27,13 +27,14 @@ from lunalux_core.library.memories import (
     fingerprints,
     load_memories,
     remove_memory,
+    settle_memories,
     store_memory,
 )
 from lunalux_core.llm.model import CompletionText, Message, ModelRequest
 from lunalux_core.memory.answers import Answer, Refused, checked, read_answer, script_of
 from lunalux_core.memory.due import Chapter, Rules, Scene, due_chapter, due_events, due_scenes, is_covered
 from lunalux_core.memory.instructions import Language, Wish, again, chapter_wish, scene_wish
-from lunalux_core.memory.selection import EVENTS
+from lunalux_core.memory.story import EVENTS
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
@@ -46,10 +47,14 @@ ATTEMPTS = 2
 LONGEST_SECONDS = 600
 LONGEST_ANSWER = 60_000
 """Characters after which no more of an answer is read."""
+PROTECTED_SHARE = 0.3
+"""Of the window, for the newest messages: with a scene or two on top and the memories they fit."""
 CHAPTER_TIMES = 3
 """A chapter may be so many times as long as a summary."""
 CONSENT = "memory_consent"
 """In the library's state: what the person said about each model that costs."""
+PATIENCE = 4
+"""Messages that must have been said before it is looked again whether something is due."""
 RESUMED = 5
 """Conversations used last that are looked at when the program starts."""
 
@@ -110,7 +115,8 @@ class MemoryWriter:
         self._going: dict[str, _Going] = {}
         self._writing: dict[str, asyncio.Lock] = {}
         self._closed = False
-        self._asked: set[str] = set()
+        self._rested: dict[str, int] = {}
+        """How long a conversation was when nothing was due in it."""
         self.on_change: Callable[[str], None] = lambda conversation_id: None
         """Told of each conversation whose memories changed behind the reply."""
         self.on_question: Callable[[str, str], None] = lambda conversation_id, model: None
@@ -140,14 +146,13 @@ class MemoryWriter:
         for place in await self._library.conversations.list(limit=RESUMED):
             self.nudge(place.id)
 
-    async def agree(self, model: str, yes: bool) -> None:
-        """Remember what the person said about a model that costs."""
+    async def agree(self, model: str, yes: bool | None) -> None:
+        """Remember what the person said about a model that costs; None: asked, and not answered yet."""
 
-        def change(known: object) -> dict[str, bool]:
+        def change(known: object) -> dict[str, bool | None]:
             return {**(known if isinstance(known, dict) else {}), model: yes}
 
         await self._library.state.update(CONSENT, change)
-        self._asked.discard(model)
 
     async def close(self) -> None:
         """Give up what is being written."""
@@ -164,6 +169,9 @@ class MemoryWriter:
         try:
             while True:
                 going = going or self._going.get(conversation_id)
+                length = (await self._library.conversations.get(conversation_id)).length
+                if 0 <= length - self._rested.get(conversation_id, -PATIENCE) < PATIENCE:
+                    return
                 spec = await self._allowed(conversation_id)
                 if spec is None:
                     await self._keep_events(conversation_id)
@@ -173,6 +181,8 @@ class MemoryWriter:
                     done = await self._write(conversation_id, spec, everything=False, now=False)
                     if done.memories or done.failed:
                         self.on_change(conversation_id)
+                    else:
+                        self._rested[conversation_id] = length
                 if going is None or not going.again:
                     return
                 going.again = False
@@ -187,11 +197,11 @@ class MemoryWriter:
         if not costs(spec) or self._settings().memory_write == "always":
             return spec
         known = await self._library.state.get(CONSENT, {})
-        said = known.get(spec.name) if isinstance(known, dict) else None
-        if said is None and spec.name not in self._asked and await self._something_due(conversation_id):
-            self._asked.add(spec.name)
+        known = known if isinstance(known, dict) else {}
+        if spec.name not in known and await self._something_due(conversation_id):
+            await self.agree(spec.name, None)
             self.on_question(conversation_id, spec.name)
-        return spec if said is True else None
+        return spec if known.get(spec.name) is True else None
 
     async def _something_due(self, conversation_id: str) -> bool:
         rules = await self._rules(conversation_id, everything=False, now=False)
@@ -281,6 +291,7 @@ class MemoryWriter:
     ) -> AsyncGenerator[Written, None]:
         database = self._library.database
         whole = True
+        await database.write(lambda c: settle_memories(c, conversation_id))
         for scene in await database.read(lambda c: due_scenes(c, conversation_id, rules)):
             done = await self._scene(conversation_id, scene, spec)
             whole = whole and not done.failed
@@ -295,7 +306,7 @@ class MemoryWriter:
         protected = settings.memory_protected_tokens
         if not protected:
             spec = await self._replying(conversation_id)
-            protected = min(spec.context_tokens, settings.context_tokens) // 2
+            protected = int(min(spec.context_tokens, settings.context_tokens) * PROTECTED_SHARE)
         return Rules(settings.memory_scene_tokens, protected, settings.memory_chapter_scenes, everything, now)
 
     async def _scene(
@@ -372,7 +383,7 @@ class MemoryWriter:
     ) -> Answer | Refused | LunaluxError:
         """An answer that holds, else why there is none."""
         source = "\n".join(text for _, text in lines)
-        names = [*dict.fromkeys(name for name, _ in lines if name), *cast.names]
+        names = [name for name in dict.fromkeys([*(name for name, _ in lines), *cast.names]) if name.strip()]
         refused = Refused("empty")
         asked = wish
         for attempt in range(ATTEMPTS):

@@ -131,6 +131,8 @@ class EcmaEngine:
                     return answers + [_timeout(job) for job in jobs[count:]]
                 if self._round(jobs[count:], body, budget, answers):
                     continue
+                # The helper may die of something else (a full system); the same job gets a second helper
+                # before it is blamed.
                 if died_at == len(answers):  # twice on the same pattern, with time left
                     answers.append(_failed(jobs[died_at]))
                 died_at = len(answers)
@@ -147,6 +149,7 @@ class EcmaEngine:
             share = min(budget.job, budget.left)
             reply = worker.receive(share * _WALL_FACTOR + _GRACE + len(body) * _GRACE_PER_BYTE)
             if reply is None:
+                # Asked before it is ended: afterwards its exit code is that of our own kill.
                 overran = worker.overran()
                 self._drop()
                 if overran:

@@ -27,6 +27,7 @@ class Worker:
         root = str(Path(__file__).resolve().parents[2])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
+            # -P: the folder in which the program was started must not shadow modules of the helper.
             [sys.executable, "-P", "-m", "lunalux_core.regex.engine_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -38,6 +39,7 @@ class Worker:
         self._answers: SimpleQueue[bytes | None] = SimpleQueue()
         self._late = False
         Thread(target=_pump, args=(self._process.stdout, self._answers), daemon=True).start()
+        # The helper ends with this object, also when nobody closes the engine.
         self._finalizer = weakref.finalize(self, _end, self._process)
         self._ready = False
 
@@ -69,6 +71,7 @@ class Worker:
         if self._late:
             return True
         code = self._process.wait(timeout=5)
+        # The timer in the helper sends SIGPROF, which ends it: this is how it tells of an overrun.
         return sys.platform != "win32" and code == -signal.SIGPROF
 
     def end(self) -> None:

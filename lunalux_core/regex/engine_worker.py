@@ -65,6 +65,7 @@ def run_job(job: dict[str, Any], subject: Subject, seconds: float) -> dict[str, 
     try:
         regex = _compiled(source, "".join(flag for flag in flags if flag in "imsuv"), halves)
         matches = regex.find_iter(subject.shown)
+        # `find_iter` searches; a sticky pattern must match where the last match ended.
         if "y" in flags:
             matches = _adjacent(matches)
         hits = list(islice(matches, job["limit"]))
@@ -121,6 +122,7 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
         request = json.loads(head)
         left = request["left"]
         for job in request["jobs"]:
+            # Prepared once for each way of counting, since many patterns run on the same text.
             unicode = is_unicode(job["flags"])
             if unicode not in subjects:
                 subjects[unicode] = Subject(text, unicode)

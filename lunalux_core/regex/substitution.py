@@ -137,6 +137,8 @@ def run_script(
         InvalidInput: the pattern is refused, or took too long (`EcmaTimeout`).
     """
     pattern = parse_find(_find_text(script, expand))
+    # Without `u`, JavaScript sees characters beyond U+FFFF as two halves, and scripts may replace one of
+    # them.
     units = text if "u" in pattern.flags else to_units(text)
     matches = _matches(pattern, units, engine, budget)
     if not matches:

@@ -132,6 +132,7 @@ class Interpreter:
         if not text:
             return None
         closure = self.read(Source(text, invocation.place), invocation.flags)
+        # Its variables are looked for where the command stands, not where the text was written.
         closure.scope.parent = invocation.scope
         return await self.run_closure(closure)
 
@@ -148,6 +149,7 @@ class Interpreter:
                 break
             place = closure.source.place(step.start - 1)
             try:
+                # Also where other tasks get their turn: a script that loops must not stop the app.
                 await self.budget.step()
                 if step.name == "break":
                     if await self._break(step, closure, number):

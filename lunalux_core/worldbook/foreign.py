@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from lunalux_core.cards import png
 from lunalux_core.documents.coerce import as_flag, as_object, as_text, as_texts
 from lunalux_core.documents.json_text import decode_text, parse_json
 from lunalux_core.worldbook.entry import AFTER, AT_DEPTH, BEFORE, NOT_ANY
@@ -82,6 +81,8 @@ def png_document(data: bytes) -> Any | None:
     Raises:
         InvalidInput, LimitExceeded: what is inside is no usable JSON.
     """
+    from lunalux_core.cards import png
+
     if not png.is_png(data):
         return None
     for text in png.texts(data, ["naidata"]):

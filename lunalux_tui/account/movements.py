@@ -44,7 +44,7 @@ class Movements:
         return self._older is not None
 
     def distrust(self) -> None:
-        """Read anew when the account comes next, even if its totals stand."""
+        """Read again when the account changes next, even if its totals are the same."""
         self._read_for = ()
 
     async def follow(self, state: AccountState) -> None:

@@ -23,7 +23,7 @@ METER = 24
 
 
 class NoticePanel(Panel):
-    """One clear sentence when something stands in the way: signed out, taken over, offline."""
+    """A sentence for what prevents an account from being shown: signed out, taken over, offline."""
 
     trouble: reactive[str] = reactive("", layout=True)
 

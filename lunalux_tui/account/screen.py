@@ -19,8 +19,7 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.amounts import rewards_due
 from lunalux_tui.parts.panel import Panel
-from lunalux_tui.parts.place_bar import PlaceBar
-from lunalux_tui.parts.screen import KeyBar, LunaScreen
+from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
 
 if TYPE_CHECKING:
     from lunalux_core.account import Account

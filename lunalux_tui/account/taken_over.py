@@ -22,7 +22,7 @@ OWN = "user"
 
 
 class TakenOverPanel(Panel):
-    """Shown while the session is another device's; gone when somebody signs in."""
+    """Shown while another device has the session; removed when somebody signs in."""
 
     DEFAULT_CSS = "TakenOverPanel { dock: top; margin: 0; padding: 0; }"
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import LunaluxError, NotFound
+from lunalux_core.library.recent import mark_seen
 from lunalux_tui.app.first_frame import LISTED, asked_for
 from lunalux_tui.i18n import t
 
@@ -49,13 +50,21 @@ async def begin(app: ChatHost) -> None:
     await show_portrait(chat)
     await show_tour(app, new=new)
     await app.follow_account()
+    if new:
+        await chat.offer_to_move_in()
     runtime.writes_memories = True
+    runtime.memory_writer.on_question = lambda _, model: app.notify(
+        t("memory.question", model=model), markup=False
+    )
     await runtime.memory_writer.resume()
+    if chat.conversation is not None:
+        await mark_seen(runtime.library.database, chat.conversation.id)
+    await asyncio.to_thread(runtime.library.trash.empty)
     await asyncio.to_thread(_warm)
 
 
 class _Problems:
-    """What went wrong at the start, and stops nothing: told when the conversation is on screen."""
+    """Failures at the start that stop nothing: shown when the conversation is on screen."""
 
     def __init__(self, app: ChatHost) -> None:
         self._app = app

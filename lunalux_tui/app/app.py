@@ -137,15 +137,15 @@ class LunaluxApp(ThemedApp):
     # -- telling -----------------------------------------------------------------------------------
 
     def tell(self, error: LunaluxError, severity: Any = "error") -> None:
-        """A notice of a failure: what happened, what to do."""
+        """Show a notice of a failure: what happened, and what to do."""
         message, hint = tell(error)
         self.notify(
             hint or message, title=message if hint else "", severity=severity, markup=False, timeout=8
         )
 
     def notify(self, message: str, *, title: str = "", markup: bool = False, **how: Any) -> None:
-        """Show a notice. Every notice of every widget and plug-in comes by here, and cannot act: what would
-        be an order to the terminal is removed, markup is never understood unless it is asked for."""
+        """Show a notice. Every notice of every widget and plug-in passes here: control sequences are removed,
+        and markup is text unless it is asked for."""
         message, severity = clean(message), how.get("severity", "information")
         # Above the prompt there is room; what does not fit lies at the top, never on what is being written.
         in_chat = not title and severity != "error" and self.screen is self.chat and self.chat.is_mounted

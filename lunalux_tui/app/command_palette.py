@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 BY_TITLE, BY_WORD, BY_HELP, BY_LETTERS = 4.0, 3.0, 2.0, 1.0
 """How well words fit: they begin the title, stand in it, stand in the help, or only their letters do."""
 PLACES_FIRST = 0.5
+EXACT = 0.3
+"""What fits alike stands in the order of the declarations."""
 FOUND_MOST = 8
 """Characters, groups and conversations that are offered; whoever wants more goes to their lists."""
 
@@ -53,7 +55,8 @@ def fits(offer: Offer, query: str, matcher: Matcher) -> float:
         return BY_LETTERS * min(letters / 100, 0.9)
     else:
         return 0.0
-    return score + offer.extra + 0.4 / (1 + len(title))
+    whole = EXACT if title.partition("  ")[0] == " ".join(words) else 0.0
+    return score + offer.extra + whole
 
 
 class Offers(Provider):

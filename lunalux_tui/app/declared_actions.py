@@ -13,12 +13,14 @@ def all_actions() -> Iterator[Action]:
     """Every declared action of the app, for the key map and the reference of keys."""
     from lunalux_tui.app.app import LunaluxApp
     from lunalux_tui.chat import (
+        books_dialog,
         conversations_dialog,
         group_dialog,
         new_group_dialog,
         note_dialog,
         personas_dialog,
         raw_dialog,
+        roster_dialogs,
         scripts_dialog,
         search_dialog,
     )
@@ -27,10 +29,12 @@ def all_actions() -> Iterator[Action]:
     from lunalux_tui.chat.prompt import Prompt
     from lunalux_tui.chat.roster import RosterRows
     from lunalux_tui.chat.screen import ChatScreen
+    from lunalux_tui.create import book_screen
     from lunalux_tui.create import section_rows as editor
     from lunalux_tui.create.sections import declared
+    from lunalux_tui.market import mine_dialog
     from lunalux_tui.parts import models_dialog, preset_dialog
-    from lunalux_tui.settings import model_dialog
+    from lunalux_tui.settings import model_dialog, script_screen
     from lunalux_tui.settings import sections as panes
     from lunalux_tui.settings.screen import SearchField, SectionRows
 
@@ -40,8 +44,10 @@ def all_actions() -> Iterator[Action]:
         if places.exists(place.id) and place.id != places.FIRST
     ]
     dialogs = (
+        books_dialog.BooksDialog,
         conversations_dialog.ConversationsDialog,
         personas_dialog.PersonasDialog,
+        roster_dialogs.OwnTagsDialog,
         search_dialog.SearchDialog,
     )
     dialogs_of_texts = (
@@ -55,5 +61,6 @@ def all_actions() -> Iterator[Action]:
     yield from actions_of(
         *(LunaluxApp, ChatScreen, Prompt, ChatTranscript, RosterRows, *screens),
         *(SectionRows, SearchField, *panes.classes(), editor.SectionRows, *declared.classes()),
+        *(book_screen.BookScreen, script_screen.ScriptScreen, mine_dialog.MineDialog),
         *(*dialogs, *dialogs_of_groups, *dialogs_of_models, *dialogs_of_texts),
     )

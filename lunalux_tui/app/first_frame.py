@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import LunaluxError, NotFound
 
 if TYPE_CHECKING:
     from lunalux_core.library.character_list import CharacterSummary
-    from lunalux_core.library.conversations import Conversation, Message
+    from lunalux_core.library.conversations import Conversation, LastWords, Message
     from lunalux_core.library.groups import Group
+    from lunalux_core.library.tags import Tag
     from lunalux_core.runtime import Runtime
 
 FIRST = 14
 """Messages of the first frame; more are read when the person scrolls."""
 
-LISTED = 500
+TOLD = 60
+"""Owners of conversations whose last words the first frame tells: as many as the highest terminal shows."""
+
+LISTED = 100
 """Characters of the first frame; the whole list follows it."""
 
 
@@ -38,6 +42,8 @@ class Opening:
     problem: LunaluxError | None = None
     groups: Sequence[Group] = ()
     named: str = ""
+    last_words: Mapping[str, LastWords] = field(default_factory=dict)
+    folders: Sequence[Tag] = ()
 
 
 async def read_opening(
@@ -46,9 +52,10 @@ async def read_opening(
     """Read what the first frame shows; a problem is told on the screen, never raised."""
     library = runtime.library
     try:
-        characters = await library.characters.list(limit=LISTED)
+        characters, folders = await library.characters.first(LISTED)
         groups = await library.groups.list()
         persona = await library.personas.chosen()
+        last_words = await library.conversations.last_words_of_owners(limit=TOLD)
         character_id, group = await asked_for(runtime, character)
         name = persona.name if persona else runtime.settings.user_name
         if conversation:
@@ -58,15 +65,26 @@ async def read_opening(
             if not new:
                 latest = await library.conversations.latest(character_id or None, group_id=group or None)
             if latest is None:
-                return Opening(characters, wanted=character_id or group, persona=name, groups=groups)
+                return Opening(
+                    characters,
+                    wanted=character_id or group,
+                    persona=name,
+                    groups=groups,
+                    folders=folders,
+                    last_words=last_words,
+                )
             place = latest
         else:
             last = await library.conversations.latest()
             if last is None:
-                return Opening(characters, persona=name, groups=groups)
+                return Opening(
+                    characters, persona=name, groups=groups, folders=folders, last_words=last_words
+                )
             place = last
         page = await library.conversations.page(place.id, limit=FIRST)
-        return Opening(characters, place, page, persona=name, groups=groups)
+        return Opening(
+            characters, place, page, persona=name, groups=groups, folders=folders, last_words=last_words
+        )
     except NotFound as error:
         if character and not conversation and not await library.characters.count():
             return Opening(named=character)

@@ -1,4 +1,4 @@
-"""Jump mode: a letter on everything that can be gone to or clicked; pressing it goes there.
+"""Jump mode: a letter on everything that can be focused or clicked; pressing it goes there.
 
 Where there are more places than letters, each has two of them.
 """
@@ -18,8 +18,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from lunalux_tui.parts.drawn import Bar, palette_of
-from lunalux_tui.parts.place_bar import PlaceBar
-from lunalux_tui.parts.screen import KeyBar
+from lunalux_tui.parts.screen import KeyBar, PlaceBar
 from lunalux_tui.theme.styles import BOLD, REVERSE
 
 LETTERS = "asdfghjklqwertyuiopzxcvbnm"

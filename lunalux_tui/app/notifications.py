@@ -1,4 +1,4 @@
-"""Calls the person back when a long reply is done: the bell, and a notification of the desktop.
+"""Notifies the person when a long reply is done: by the bell, and by a desktop notification.
 
 A notification is only sent while another window has the focus, to terminals that are known to show it;
 others would print it.

@@ -1,4 +1,4 @@
-"""Terminals that take no Unicode: every sign becomes one of ASCII that is as wide, so that nothing shifts."""
+"""Terminals without Unicode: every character becomes an ASCII one of the same width."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The app ends in good order when its terminal is gone: a closed window, a cut connection.
+"""Ends the app in good order when its terminal is gone: a closed window, a cut connection.
 
 A closed window usually sends SIGHUP, but not to a program in a session of its own, which would then read
 the end of its input for ever.
@@ -29,15 +29,16 @@ def watch_terminal(app: App[Any]) -> None:
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGHUP, signal.SIGTERM):
+        # Through the loop and not as a plain signal handler: leaving stores drafts, which needs the loop.
         loop.add_signal_handler(number, leave)
     # A terminal that was hung up refuses to be asked about itself.
     app.set_interval(SECONDS, lambda: None if os.isatty(0) else leave())
 
 
 class _Painted:
-    """What a driver paints on: a terminal that is gone takes everything and shows nothing.
+    """The file that a driver writes to; writing to a terminal that is gone does nothing.
 
-    A failure here would end the thread that paints, and the app would wait for it for ever when it ends.
+    A failure here would end the driver's writing thread, and the app would wait for it for ever when it ends.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -60,7 +61,7 @@ class _Painted:
 
 
 def lasting(driver: type[Driver]) -> type[Driver]:
-    """The driver of a terminal, so that it outlasts its terminal. Others are left as they are."""
+    """The driver of a Linux terminal, made to survive the loss of its terminal; others as they are."""
     if not driver.__module__.endswith(".linux_driver"):
         return driver
 

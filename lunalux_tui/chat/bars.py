@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lunalux_core.account import AccountState
 
 SHOWN = 3
+NEARLY_FULL = 90
+"""Percent of the window from which on the gauge warns."""
 
 TOLD_SECONDS = 6.0
 """What happened stands in the status line for so long."""
@@ -73,8 +75,15 @@ class StatusBar(Bar):
 
     writer: reactive[str] = reactive("")
     seconds: reactive[int] = reactive(0)
+    read: reactive[int | None] = reactive(None)
+    """Percent of the prompt that the server has read, None where it says nothing of it."""
     usage: reactive[Mapping[str, int] | None] = reactive(None)
+    window: reactive[int] = reactive(0)
+    """Tokens that prompt and reply have together, 0 where nobody knows."""
     billing: reactive[Mapping[str, object] | None] = reactive(None)
+    cost: reactive[Mapping[str, object] | None] = reactive(None)
+    """What the last reply took of the person's money, where its price is known."""
+
     model: reactive[str] = reactive("")
     mode: reactive[str] = reactive("")
     browsing: reactive[bool] = reactive(False)
@@ -131,7 +140,8 @@ class StatusBar(Bar):
 
     def left(self) -> Sequence[Part]:
         if self.writer:
-            writing = t("status.writing", name=clean_line(self.writer, 40), seconds=self.seconds)
+            key = "status.writing" if self.read is None else "status.reading"
+            writing = t(key, name=clean_line(self.writer, 40), seconds=self.seconds, percent=self.read or 0)
             return [Part("●", ACCENT), Part(writing, MUTED, weight=1), *self._said()]
         parts = self._said()
         if self.mode:
@@ -147,10 +157,19 @@ class StatusBar(Bar):
         if self.billing:
             method = str(self.billing.get("method", ""))
             parts.append(Part(t(f"status.cost.{method}", cost=self.billing.get("cost", 0)), ACCENT, weight=1))
+        if self.cost is not None:
+            from lunalux_tui.parts.amounts import money
+
+            parts.append(Part(money(self.cost), ACCENT, weight=1))
         if self.usage:
             key = "status.tokens_estimated" if self.usage.get("estimated") else "status.tokens"
             sent, received = self.usage.get("prompt_tokens", 0), self.usage.get("completion_tokens", 0)
             parts.append(Part(t(key, sent=sent, received=received), MUTED, weight=3))
+            if self.window:
+                full = sent + received
+                gauge = t("status.gauge", full=_short(full), window=_short(self.window))
+                near = full * 100 >= self.window * NEARLY_FULL
+                parts.append(Part(gauge, WARNING if near else MUTED, "screen.inspect", 2))
         return [*parts, *self._wallet()]
 
     def _pill(self) -> list[Part]:
@@ -214,3 +233,10 @@ class Suggestions(Widget):
     def on_click(self, event: events.Click) -> None:
         if picked := self.pick(event.y + 1):
             self.post_message(self.Picked(picked))
+
+
+def _short(tokens: int) -> str:
+    """A number of tokens in few cells: 512, 3.1k, 128k."""
+    if tokens < 1000:
+        return str(tokens)
+    return f"{tokens / 1000:.1f}".removesuffix(".0") + "k" if tokens < 10_000 else f"{tokens // 1000}k"

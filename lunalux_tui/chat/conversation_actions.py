@@ -58,7 +58,13 @@ class ConversationActions:
             await opener.reload()
 
     async def new(self) -> None:
-        """Begin anew with who is talked with."""
+        """Begin anew with who is talked with; a conversation in which nothing was said yet is new already."""
+        conversation = self._open.conversation
+        if conversation is not None:
+            now = await self._runtime.library.conversations.get(conversation.id)
+            if now.length <= 1 and not now.title and not self._view.typed():
+                self._view.say(t("chat.new_already"))
+                return
         await self._opener.open_again(new=True)
 
     async def rename(self) -> None:
@@ -115,7 +121,7 @@ class ConversationActions:
 
     async def modes(self) -> None:
         """How replies of this conversation are written."""
-        from lunalux_core.dialogue.modes import MODES
+        from lunalux_core.dialogue.direction import MODES
         from lunalux_tui.parts.pick_dialog import PickDialog
         from lunalux_tui.parts.rows import Row
 
@@ -160,6 +166,15 @@ class ConversationActions:
         await conversations.set(identity, note=note.as_json())
         await drafts.keep(key, "")
         self._view.say(t("note.kept" if note.prompt else "note.gone"))
+
+    async def books(self) -> str:
+        """Which worldbooks are in force here, and why; the character whose card is to be opened, or ""."""
+        from lunalux_tui.chat.books_dialog import OWN, BooksDialog
+
+        conversation = self._open.conversation
+        if conversation is None or await self._view.ask(BooksDialog(self._runtime, conversation.id)) != OWN:
+            return ""
+        return conversation.character_id
 
     async def inspect(self) -> None:
         """How the prompt of the last turn came about, and what would be sent now."""

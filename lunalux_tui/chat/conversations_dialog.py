@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual import work
 
 from lunalux_tui.actions import Action, bindings
+from lunalux_tui.chat.roster import said_by
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
 from lunalux_tui.parts.dialog import CANCEL, question
@@ -27,10 +28,12 @@ class ConversationsDialog(PickDialog):
     ACTIONS = (
         Action("conversations.new", "new", "ctrl+n", footer=81, priority=True, palette=False),
         Action("conversations.rename", "rename", "ctrl+e", footer=82, priority=True, palette=False),
+        Action("conversations.pin", "pin", "ctrl+o", footer=84, priority=True, palette=False),
         Action("conversations.delete", "delete", "ctrl+d", footer=83, priority=True, palette=False),
         CANCEL,
     )
     BINDINGS = bindings(ACTIONS)
+    TWO_LINES = True
 
     def __init__(
         self, runtime: Runtime, name: str, current: str, *, character_id: str = "", group_id: str = ""
@@ -39,6 +42,7 @@ class ConversationsDialog(PickDialog):
         self._runtime = runtime
         self._character_id = character_id or None
         self._group_id = group_id or None
+        self._pinned: set[str] = set()
         self.deleted: set[str] = set()
 
     def on_mount(self) -> None:
@@ -51,13 +55,17 @@ class ConversationsDialog(PickDialog):
 
     async def _read(self) -> None:
         conversations = await self._runtime.library.conversations.list(
-            self._character_id, group_id=self._group_id
+            self._character_id, group_id=self._group_id, pinned_first=True
         )
+        last = {one.id: one for one in await self._runtime.library.conversations.last_words()}
+        self._pinned = {chat.id for chat in conversations if chat.pinned}
         rows = [
             Row(
                 chat.id,
                 chat.title or question("conversations.untitled", when=moment(chat.created_at)),
+                said_by(last[chat.id]) if chat.id in last else "",
                 right=f"{t('conversations.length', n=chat.length)}  {moment(chat.updated_at)}",
+                mark="▲" if chat.pinned else "",
             )
             for chat in conversations
         ]
@@ -75,6 +83,13 @@ class ConversationsDialog(PickDialog):
         title = await self.app.push_screen_wait(AskDialog(question("rename.title"), value=now))
         if title is not None:
             await self._runtime.library.conversations.rename(chosen, title)
+            await self._read()
+
+    @work(exit_on_error=False)
+    async def action_pin(self) -> None:
+        """Keep the conversation at the top of the list, or let it go."""
+        if chosen := self.rows.chosen:
+            await self._runtime.library.conversations.set(chosen, pinned=int(chosen not in self._pinned))
             await self._read()
 
     @work(exit_on_error=False)

@@ -18,11 +18,11 @@ class Words(Protocol):
         """What stands there."""
 
     def take(self, text: str) -> None:
-        """Let go of a text that was sent; what was typed after it stays."""
+        """Remove a text that was sent; what was typed after it stays."""
 
 
 class Draft:
-    """Keeps what is written, and lets go of it only when it is known to be stored as a message."""
+    """Keeps what is written, and clears it only when it is known to be stored as a message."""
 
     def __init__(self, chat: OpenChat, words: Words, conversations: Conversations) -> None:
         self._chat = chat
@@ -48,12 +48,12 @@ class Draft:
         self._known.clear()
 
     def stored(self) -> None:
-        """The person's words are on disk: only now the prompt lets go of them."""
+        """The person's words are on disk: only now the prompt is cleared of them."""
         self._words.take(self._waiting)
         self._nothing_waits()
 
     def turn_over(self) -> bool:
-        """A turn ended, one way or another. True when its words came to nothing and are a draft again."""
+        """A turn ended, for whatever reason. True when its words were not stored and are a draft again."""
         if not self._waiting:
             return False
         self._nothing_waits()
@@ -66,6 +66,7 @@ class Draft:
 
     async def keep(self) -> None:
         """Store what stands in the prompt with the conversation."""
+        # While words are on their way, nobody knows whether they become a message or a draft again.
         await self._known.wait()
         conversation, draft = self._chat.conversation, self._words.text
         if conversation is None or draft == self._kept:
@@ -73,6 +74,7 @@ class Draft:
         self._kept, self._writes = None, self._writes + 1
         number = self._writes
         await self._conversations.set(conversation.id, draft=draft)
+        # Another write, or another conversation, came meanwhile: what was stored here is not the newest.
         if number == self._writes and self._chat.conversation is not None:
             from dataclasses import replace
 

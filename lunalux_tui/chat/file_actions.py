@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.text import clean_line
 from lunalux_tui.chat.view import Asker
-from lunalux_tui.i18n import t, tell
+from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lunalux_tui.chat.opener import Opener
 
 SHOWN_NAMES = 5
-"""How many of the files that were dropped are named, and how many failures are told."""
+"""How many of the files that were dropped are named."""
 SHOWN_NOTES = 8
 
 
@@ -43,14 +43,14 @@ class FileActions:
         """Ask for a path and write the conversation there; the ending chooses the format."""
         from lunalux_core.chat.files import export_conversation, format_of
         from lunalux_core.database import storage_error
-        from lunalux_tui.parts.ask_dialog import AskDialog
         from lunalux_tui.parts.files import export_name, path_of
+        from lunalux_tui.parts.path_dialog import PathDialog
 
         conversation = self._open.conversation
         if conversation is None:
             return
         proposal = self._runtime.paths.exports / export_name(self._open.name, conversation.title, "md")
-        dialog = AskDialog(t("dialog.export.title"), value=str(proposal), hint=t("dialog.export.hint"))
+        dialog = PathDialog(t("dialog.export.title"), value=str(proposal), hint=t("dialog.export.hint"))
         answer = await self._view.ask(dialog)
         if not answer:
             return
@@ -66,12 +66,12 @@ class FileActions:
     async def import_chat(self) -> None:
         """Ask for the file of a chat, and open it as a conversation with who is talked with."""
         from lunalux_core.chat.group_files import import_chat
-        from lunalux_tui.parts.ask_dialog import AskDialog
         from lunalux_tui.parts.files import path_of, read_file
+        from lunalux_tui.parts.path_dialog import PathDialog
 
         if not self._open.row_id:
             return
-        dialog = AskDialog(t("dialog.import_chat.title"), hint=t("dialog.import_chat.hint"))
+        dialog = PathDialog(t("dialog.import_chat.title"), hint=t("dialog.import_chat.hint"))
         answer = await self._view.ask(dialog)
         if not answer:
             return
@@ -85,10 +85,13 @@ class FileActions:
 
     async def import_named(self) -> None:
         """Ask for the files of cards, and import them."""
-        from lunalux_tui.parts.ask_dialog import AskDialog
+        from lunalux_tui.chat.moving_in import found_elsewhere, row_of
         from lunalux_tui.parts.files import split_paths
+        from lunalux_tui.parts.path_dialog import PathDialog
 
-        dialog = AskDialog(t("dialog.import_cards.title"), hint=t("dialog.import_cards.hint"))
+        offers = [row_of(one) for one in await found_elsewhere()]
+        title, hint = t("dialog.import_cards.title"), t("dialog.import_cards.hint")
+        dialog = PathDialog(title, hint=hint, offers=offers)
         answer = await self._view.ask(dialog)
         if answer:
             await self.import_cards(split_paths(answer))
@@ -105,17 +108,20 @@ class FileActions:
         return True
 
     async def import_cards(self, paths: Sequence[str]) -> None:
-        """Import files of every kind, tell what became of them, and open a single new character."""
+        """Import files of every kind, show what became of each, and open a single new character."""
         from lunalux_tui.parts.files import import_paths
+        from lunalux_tui.parts.imported_dialog import ImportedDialog
 
         view = self._view
+        view.say(t("chat.importing"))
         report = await import_paths(self._runtime, list(paths))
         await view.refresh_roster()
-        if report.only:
+        if len(report.results) == 1 and report.only:
             await self._opener.open_character(report.only)
-        for failure in report.failed[:SHOWN_NAMES]:
-            view.note(*tell(failure))
-        if report.notes:
-            view.note(t("chat.import_notes"), "\n".join(report.notes[:SHOWN_NOTES]))
-        counts = {"n": report.imported, "duplicates": report.duplicates, "failed": len(report.failed)}
-        view.say(t("chat.cards_imported", **counts), warn=bool(report.failed))
+            if report.notes:
+                view.note(t("chat.import_notes"), "\n".join(report.notes[:SHOWN_NOTES]), error=False)
+            view.say(t("chat.one_imported" if report.imported else "chat.one_known"))
+            return
+        chosen = await view.ask(ImportedDialog(self._runtime, report.results))
+        if chosen or report.only:
+            await self._opener.open_character(chosen or report.only)

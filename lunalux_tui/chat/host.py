@@ -37,7 +37,7 @@ class ChatHost(Host, Protocol):
         """All themes that can be chosen."""
 
     def change_theme(self, name: str) -> None:
-        """Wear another theme from now on."""
+        """Use another theme from now on."""
 
     def switch_language(self, language: str) -> None:
         """Speak another language from now on."""

@@ -198,6 +198,19 @@ class MessageActions:
             await self._runtime.chat.hide(message.id, not message.hidden)
             await self._opener.reload()
 
+    async def mark(self) -> None:
+        """Give this place of the story a name; the tree shows it."""
+        from lunalux_tui.parts.ask_dialog import AskDialog
+
+        message = self._free_target
+        if message is None:
+            return
+        name = await self._view.ask(AskDialog(t("dialog.mark.title"), value=message.mark))
+        if name is not None:
+            await self._runtime.chat.mark(message.id, name)
+            await self._opener.reload()
+            self._view.say(t("chat.marked" if name.strip() else "chat.unmarked"), undo=True)
+
     async def undo(self) -> None:
         """Take the last change back."""
         await self._replay(redo=False)

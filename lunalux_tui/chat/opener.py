@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_core.errors import LunaluxError, NotFound
+from lunalux_core.library.recent import mark_seen
 from lunalux_tui.app.first_frame import FIRST
 from lunalux_tui.i18n import t
 
@@ -123,6 +124,9 @@ class Opener:
         self._view.stop_turn()
         library, chat = self._runtime.library, self.chat
         await self._view.keep_draft()
+        if chat.conversation is not None:
+            await mark_seen(library.database, chat.conversation.id)
+        await mark_seen(library.database, conversation_id)
         if message_id:
             await library.conversations.select(message_id)
         conversation = await library.conversations.get(conversation_id)

@@ -11,6 +11,7 @@ from textual import getters
 from textual.app import ComposeResult
 from textual.message import Message as TextualMessage
 
+from lunalux_core.errors import LunaluxError
 from lunalux_core.library.conversations import Message
 from lunalux_tui.chat.actions import ChatTranscript
 from lunalux_tui.chat.bars import SHOWN, ChatHeader, StatusBar, Suggestions
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from lunalux_core.account import AccountState
     from lunalux_core.chat.card_scripts import CardScripts
     from lunalux_core.dialogue.turn import Billed
-    from lunalux_core.errors import LunaluxError
     from lunalux_core.runtime import Runtime
     from lunalux_tui.chat.transcript.window import MessageDisplay
     from lunalux_tui.parts.host import Host
@@ -138,6 +138,21 @@ class ChatPane(Column):
         self.prompt.offers = self.suggestions.suggestions[:SHOWN]
         self.status.usage = message.usage if message is not None else None
         self.status.billing = message.billing if message is not None else None
+        cost = message.extra.get("cost") if message is not None else None
+        self.status.cost = cost if isinstance(cost, dict) else None
+        self.status.window = self._window() if message is not None else 0
+
+    def _window(self) -> int:
+        """Tokens that the model in use has for prompt and reply; 0 where there is no such model."""
+        from lunalux_core.dialogue.window import allowed_window
+
+        models, settings = self._runtime.models, self._runtime.settings
+        try:
+            return allowed_window(
+                models.windowed(models.resolve(self.chosen_model or settings.model)), settings
+            )
+        except LunaluxError:
+            return 0
 
     def show_account(self, account: AccountState | None) -> None:
         """Name the model in use; where it is an official one, show the coins it takes."""
@@ -194,6 +209,7 @@ class ChatPane(Column):
             self.notify(why_nobody_answers(self._open.group, keymap_of(self)), markup=False)
 
     def reply_grew(self, text: str = "", thinking: str = "", *, anew: bool = False) -> None:
+        self.status.read = None
         if anew:
             self.transcript.restream(text, thinking)
         elif thinking:
@@ -211,6 +227,9 @@ class ChatPane(Column):
         if message is not None:
             self.last_reply(message)
             self.looks.follow(anew=whole)
+
+    def prompt_read(self, percent: int) -> None:
+        self.status.read = percent
 
     async def version_stored(self, number: int, of: int) -> None:
         await self.window.reload()
@@ -241,6 +260,6 @@ class ChatPane(Column):
         reply_done(self.app, self._runtime.settings, name=self._open.name, text=text, seconds=seconds)
 
     def turn_over(self) -> None:
-        self.status.writer = ""
+        self.status.writer, self.status.read = "", None
         if self.draft.turn_over():
             self.prompt.post_message(self.prompt.Paused(self.prompt.text))

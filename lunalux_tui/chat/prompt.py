@@ -150,7 +150,7 @@ class Prompt(TextArea):
             self.post_message(self.Submitted(self.text))
 
     def take(self, text: str) -> None:
-        """Let go of a text that was sent; what was typed after it stays."""
+        """Remove a text that was sent; what was typed after it stays."""
         if self.text.startswith(text):
             self.fill(self.text[len(text) :])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from textual.worker import Worker
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.character_list import CharacterSummary
-from lunalux_core.library.conversations import Conversation, Message
+from lunalux_core.library.conversations import Conversation, LastWords, Message
 from lunalux_core.library.groups import Group
 from lunalux_tui.actions import bindings
 from lunalux_tui.chat.actions import CHAT_ACTIONS, DIRECTING_ACTIONS, GROUP_ACTIONS, ChatTranscript
@@ -27,22 +27,24 @@ from lunalux_tui.chat.message_actions import MessageActions
 from lunalux_tui.chat.opener import OpenChat, Opener
 from lunalux_tui.chat.pane import ChatPane
 from lunalux_tui.chat.prompt import Prompt
-from lunalux_tui.chat.roster import Roster
+from lunalux_tui.chat.roster import FOLDER, Roster
 from lunalux_tui.chat.roster_actions import RosterActions
 from lunalux_tui.chat.script_actions import ScriptActions
 from lunalux_tui.chat.transcript.transcript import Transcript
 from lunalux_tui.chat.transcript.window import Window
+from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Beside
-from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Rows
-from lunalux_tui.parts.screen import KeyBar, LunaScreen
+from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
 
 if TYPE_CHECKING:
     from textual.screen import Screen
 
     from lunalux_core.chat.card_scripts import CardScripts
+    from lunalux_core.config.settings import Settings
     from lunalux_core.dialogue.direction import Direction
     from lunalux_core.dialogue.turn import TurnEvent
+    from lunalux_core.library.tags import Tag
     from lunalux_tui.chat.directing_actions import DirectingActions
     from lunalux_tui.chat.opener import Following
     from lunalux_tui.chat.turns import TurnController
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
 Work = Callable[[], Coroutine[Any, Any, None]]
 Handed = Callable[..., None]
 
+ASK_SERVER_AFTER = 2
+"""Seconds from when a model is put in use: start-up and the first keys do not wait for it."""
 TURN = "turn"
 """Group of the worker that runs a turn."""
 DIALOG = "dialog"
@@ -71,8 +75,21 @@ ALSO_WHILE_BUSY = frozenset({"begin_with", "profiles"})
 IN_A_CONVERSATION = frozenset(
     {
         *NOT_WHILE_BUSY,
+        *(
+            "tree",
+            "rename",
+            "export",
+            "modes",
+            "note",
+            "books",
+            "copy",
+            "copy_code",
+            "undo",
+            "redo",
+            "hide",
+            "mark",
+        ),
         *DIRECTING,
-        *("tree", "rename", "export", "modes", "note", "copy", "copy_code", "undo", "redo", "hide"),
         *("scripts", "raw", "inspect"),
     }
 )
@@ -134,7 +151,7 @@ class ChatScreen(LunaScreen[None]):
             chat.character = characters.get(opening.conversation.character_id)
             chat.group = groups.get(opening.conversation.group_id or "")
             self.opener.show(opening.conversation, opening.messages)
-        self._show_roster(opening.characters, opening.groups)
+        self._show_roster(opening.characters, opening.groups, opening.last_words, opening.folders)
         if opening.problem is not None:
             self.show_error(opening.problem)
         self.prompt.focus()
@@ -270,12 +287,33 @@ class ChatScreen(LunaScreen[None]):
     async def refresh_roster(self) -> None:
         """Read the list of characters again, as the search field narrows it."""
         roster, library = self.roster, self.runtime.library
-        characters = await library.characters.list(roster.words, favourites=roster.favourites)
-        self._show_roster(characters, () if roster.favourites else await library.groups.list(roster.words))
+        characters, total = await library.characters.page(roster.wanted, roster.limit)
+        groups = () if roster.narrowed else await library.groups.list(roster.words)
+        folders = [tag for tag in await library.tags.list() if tag.folder != "none"]
+        looks = roster.words.split() or (roster.narrowed and not roster.folder)
+        last_words = await library.conversations.last_words_of_owners()
+        self._show_roster(characters, groups, last_words, () if looks else folders, total)
 
-    def _show_roster(self, characters: Sequence[CharacterSummary], groups: Sequence[Group]) -> None:
-        self.groups = {group.id: group for group in groups}
-        self.roster.show(characters, self.open_chat.row_id, groups)
+    def _show_roster(
+        self,
+        characters: Sequence[CharacterSummary],
+        groups: Sequence[Group],
+        last_words: Mapping[str, LastWords],
+        folders: Sequence[Tag] = (),
+        total: int | None = None,
+    ) -> None:
+        if not self.roster.narrowed:
+            self.groups = {group.id: group for group in groups}
+        language = self.runtime.settings.lang
+        row = self.open_chat.row_id
+        self.roster.show(characters, row, groups, last_words, language, folders=folders, total=total)
+
+    async def _tell_last_words(self) -> None:
+        """Let the list say what was said last in the conversation that is open."""
+        if self.conversation is not None:
+            words = await self.runtime.library.conversations.last_words_of(self.conversation.id)
+            if words is not None:
+                self.roster.said(words)
 
     async def keep_draft(self) -> None:
         """Store what stands in the prompt with the conversation."""
@@ -290,6 +328,13 @@ class ChatScreen(LunaScreen[None]):
             if follow is not None:
                 follow()
         self.pane.show_account(self.lunalux.account)
+        self.set_timer(ASK_SERVER_AFTER, self._ask_server)
+
+    def _ask_server(self) -> None:
+        """Have the server of the model in use asked what it is, so that the first turn knows its window."""
+        models = self.runtime.models
+        with suppress(LunaluxError):
+            models.refresh(models.resolve(self.runtime.settings.model))
 
     def surroundings_changed(self) -> None:
         """Follow what scripts, presets and names make of the messages on screen."""
@@ -328,6 +373,7 @@ class ChatScreen(LunaScreen[None]):
             await self.turns.run(events, restore=restore, impersonate=impersonate)
         finally:
             self.busy = False
+            self._run("last_words", self._tell_last_words)
 
     def stop_turn(self) -> bool:
         """Stop the reply that is coming; False when there is none."""
@@ -343,7 +389,7 @@ class ChatScreen(LunaScreen[None]):
     # -- asking and telling ------------------------------------------------------------------------
 
     def _run(self, group: str, work: Work, *, exclusive: bool = True) -> Worker[None]:
-        """Do something in the background. No coroutine is made of it before its turn has come."""
+        """Do something in the background. Its coroutine is made only when it runs."""
         return self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
 
     async def ask(self, dialog: Screen[Answer]) -> Answer | None:
@@ -475,6 +521,9 @@ class ChatScreen(LunaScreen[None]):
 
     async def _open_row(self, row_id: str) -> None:
         opener = self.opener
+        if row_id.startswith(FOLDER):
+            self.roster.open_folder(row_id.removeprefix(FOLDER))
+            return
         await (opener.open_group(row_id) if row_id in self.groups else opener.open_character(row_id))
         self.action_focus_prompt()
 
@@ -498,6 +547,8 @@ class ChatScreen(LunaScreen[None]):
         chat = self.open_chat
         if action == "stop":
             return self.busy
+        if action == "move_in":
+            return bool(self.query("#moving-in"))
         if action == "answer_scripts":
             return self.script_actions.asking is not None
         if action == "edit_character":
@@ -528,6 +579,7 @@ class ChatScreen(LunaScreen[None]):
     action_modes = handed(DIALOG, lambda screen: screen.conversation_actions.modes)
     action_note = handed(DIALOG, lambda screen: screen.conversation_actions.note)
     action_inspect = handed(DIALOG, lambda screen: screen.conversation_actions.inspect)
+    action_books = handed(DIALOG, lambda screen: screen._show_books)
     action_models = handed(DIALOG, lambda screen: screen._choose_model)
     action_preset = handed(DIALOG, lambda screen: screen._show_preset)
 
@@ -555,6 +607,13 @@ class ChatScreen(LunaScreen[None]):
     action_delete_group = handed(DIALOG, lambda screen: screen.group_actions.delete_open)
 
     action_favourite = handed("roster", lambda screen: screen._favourite)
+    action_start_page = handed(DIALOG, lambda screen: screen._start_page)
+    action_tag_characters = handed(DIALOG, lambda screen: screen._tag_characters)
+    action_narrow_by_tags = handed(DIALOG, lambda screen: screen._narrow_by_tags)
+    action_sort_characters = handed(DIALOG, lambda screen: screen._sort_characters)
+    action_export_characters = handed(DIALOG, lambda screen: screen._export_characters)
+    action_undo_roster = handed("roster", lambda screen: screen.roster_actions.undo)
+    action_mark = handed(DIALOG, lambda screen: screen.message_actions.mark)
     action_delete_character = handed(DIALOG, lambda screen: screen._delete_row)
 
     def action_end(self, first: bool) -> None:
@@ -613,7 +672,14 @@ class ChatScreen(LunaScreen[None]):
         if self.character is not None:
             self.lunalux.edit_character(self.character.id)
 
+    def action_edit_row(self) -> None:
+        """Change the card of the character under the cursor of the list; of a group, its members."""
+        row_id = self.roster.rows.chosen
+        if row_id and row_id not in self.groups:
+            self.lunalux.edit_character(row_id)
+
     def action_focus_prompt(self) -> None:
+        self.roster.clear()
         self.transcript.selected = ""
         self.prompt.focus()
         self.remove_class("-list")
@@ -632,11 +698,64 @@ class ChatScreen(LunaScreen[None]):
         self.roster.favourites = not self.roster.favourites
 
     async def _choose_model(self) -> None:
-        from lunalux_tui.parts.models_dialog import ModelsDialog
+        from lunalux_tui.parts.models_dialog import CONNECT, ModelsDialog
 
         name = await self.ask(ModelsDialog(self.runtime))
-        if name:
+        if name and name.startswith(CONNECT):
+            await self._connect_model(name.removeprefix(CONNECT))
+        elif name:
             self.lunalux.change_setting("chat.model", name)
+            self._tell_of_profile(name)
+
+    async def _connect_model(self, kind: str) -> None:
+        """Make a new model: key, model, and it is in use."""
+        from lunalux_tui.chat.connect_model import ModelConnector
+
+        connector = ModelConnector(self.runtime, self)
+        name = await connector.connect(kind)
+        if name:
+            self._tell_of_profile(name)
+            self._run("greet", partial(connector.greet, name))
+
+    def put_in_use(self, settings: Settings, name: str) -> None:
+        """Put settings with a new model in force, and use the model."""
+        self.lunalux.apply_settings(settings)
+        self.lunalux.change_setting("chat.model", name)
+
+    def _tell_of_profile(self, name: str) -> None:
+        """A model that profiles choose goes before the one of the settings."""
+        chosen = self.pane.chosen_model
+        if chosen and chosen != name:
+            self.say(t("profiles.model_wins", name=chosen), warn=True)
+
+    async def offer_to_move_in(self) -> None:
+        """Look for the data of SillyTavern on this computer, and offer what is found; asked once."""
+        from lunalux_tui.chat.moving_in import OFFERED, MovingInBar, found_elsewhere
+
+        state = self.runtime.library.state
+        if await state.get(OFFERED, False):
+            return
+        found = await found_elsewhere()
+        await state.set(OFFERED, True)
+        if found:
+            await self.pane.mount(MovingInBar(found[0]), before="#prompt")
+            self.refresh_bindings()
+
+    action_move_in = handed(DIALOG, lambda screen: screen._move_in)
+
+    async def _move_in(self, wanted: bool) -> None:
+        from lunalux_tui.chat.moving_in import MovingInBar
+
+        for bar in self.query(MovingInBar):
+            path = str(bar.found.path)
+            await bar.remove()
+            self.refresh_bindings()
+            if wanted:
+                await self.file_actions.import_cards([path])
+
+    async def _show_books(self) -> None:
+        if character_id := await self.conversation_actions.books():
+            self.lunalux.edit_character(character_id)
 
     async def _choose_profile(self) -> None:
         await self.directing_actions.profiles()
@@ -665,15 +784,50 @@ class ChatScreen(LunaScreen[None]):
             await self.refresh_roster()
             self.prompt.focus()
 
+    async def _start_page(self) -> None:
+        from lunalux_tui.chat.start_page import CHAT, StartPage
+
+        answer = await self.ask(StartPage(self.runtime))
+        if answer is None:
+            return
+        identity = answer.partition(":")[2]
+        if answer.startswith(CHAT):
+            await self.opener.open_conversation(identity)
+        else:
+            await self.opener.open_character(identity)
+        self.action_focus_prompt()
+
+    def _characters(self) -> list[str]:
+        """Ids of the characters that an action of the list is about; a group is none."""
+        return [identity for identity in self.roster.targets if identity not in self.groups]
+
     async def _favourite(self) -> None:
-        await self.roster_actions.favourite(self.roster.rows.chosen)
+        await self.roster_actions.favourite(self._characters())
+
+    async def _tag_characters(self) -> None:
+        await self.roster_actions.tag(self._characters())
+
+    async def _narrow_by_tags(self) -> None:
+        answer = await self.roster_actions.narrow(self.roster.tags, self.roster.without)
+        if answer is not None:
+            self.roster.narrow(*answer)
+
+    async def _sort_characters(self) -> None:
+        if order := await self.roster_actions.sort(self.roster.order):
+            self.roster.sort(order)
+
+    async def _export_characters(self) -> None:
+        await self.roster_actions.export(self._characters())
+
+    def action_mark_character(self) -> None:
+        self.roster.mark()
 
     async def _delete_row(self) -> None:
         row_id = self.roster.rows.chosen
-        if row_id in self.groups:
+        if row_id in self.groups and not self.roster.marked:
             await self.group_actions.delete(self.groups[row_id])
-        elif row_id:
-            await self.roster_actions.delete(row_id)
+        elif await self.roster_actions.delete(self._characters()):
+            self.roster.unmark()
 
     async def import_cards(self, paths: Sequence[str]) -> None:
         """Import files of every kind, tell what became of them, and open a single new character."""

@@ -146,7 +146,7 @@ class TourBar(Widget):
 
 
 def stays_here(settings: Settings) -> bool:
-    """Whether it is sure that what is written goes to nobody outside of this computer."""
+    """Whether it is certain that what is written does not leave this computer."""
     from urllib.parse import urlsplit
 
     from lunalux_core.llm.servers.local import LOCAL_SERVERS

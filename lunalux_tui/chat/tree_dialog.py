@@ -37,6 +37,8 @@ def tree_rows(nodes: Sequence[TreeNode]) -> Iterator[Row]:
         indent = "│ " * min(level, DEEPEST)
         sign = "├╴" if forked else ""
         right = t("tree.branches", n=len(below)) if len(below) > 1 else ""
+        if node.mark:
+            right = f"⚑ {node.mark}" + (f"  {right}" if right else "")
         words = node.preview.replace("*", "")
         title = f"{node.name}: {words}" if node.name else words
         yield Row(node.id, title, right=right, mark="●" if node.on_path else "○", indent=indent + sign)

@@ -1,4 +1,4 @@
-"""One turn on the chat screen: the events of the core, turned into what a person sees."""
+"""One turn on the chat screen: shows the events of the core."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from lunalux_core.dialogue.turn import (
     BindingDropped,
     PluginFailed,
     ProfileLacks,
+    PromptRead,
     ReplyKept,
     Reread,
     ScriptSkipped,
+    ServerModelChanged,
     Shortened,
     SideReply,
     TemplateFailed,
@@ -29,6 +31,7 @@ from lunalux_core.dialogue.turn import (
 )
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.conversations import Message
+from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t, tell
 
 if TYPE_CHECKING:
@@ -59,6 +62,9 @@ class TurnView(Protocol):
     async def reply_ended(self, message: Message | None, *, whole: bool = False) -> None:
         """The reply as it is stored, None when nothing of it is. `whole` unless it broke off."""
 
+    def prompt_read(self, percent: int) -> None:
+        """So much of the prompt has been read; nothing of the reply has come yet."""
+
     async def version_stored(self, number: int, of: int) -> None:
         """Another version of the reply stands beside it: the `number`-th of `of`."""
 
@@ -85,7 +91,7 @@ class TurnView(Protocol):
 
 
 class TurnController:
-    """Runs one turn at a time, and leaves on screen what is stored, however it ends."""
+    """Runs one turn at a time; however it ends, the screen then shows what is stored."""
 
     def __init__(self, view: TurnView, conversations: Conversations) -> None:
         self._view = view
@@ -158,6 +164,8 @@ class TurnController:
                     self._view.reply_grew(event.text, event.thinking, anew=True)
             case Billed():
                 self._view.billed(event)
+            case PromptRead():
+                self._view.prompt_read(event.done * 100 // event.total)
             case ScriptSkipped():
                 self._skipped.setdefault(event.script, event.reason)
             case SideReply():
@@ -168,7 +176,7 @@ class TurnController:
                 self._warn(event)
 
     def _warn(self, event: TurnEvent) -> None:
-        """What went otherwise than it was meant, and did not end the turn."""
+        """Show a warning that did not end the turn."""
         view = self._view
         match event:
             case BindingDropped():
@@ -184,6 +192,8 @@ class TurnController:
                 view.warn(t("chat.texts_cut", names=names, window=f"{event.window:,}"))
             case Shortened():
                 view.warn(t("chat.shortened", window=f"{event.window:,}"))
+            case ServerModelChanged():
+                view.warn(server_changed(event))
             case ReplyKept():
                 view.warn(t("chat.reply_kept"))
             case ProfileLacks(gap=gap):
@@ -200,6 +210,7 @@ class TurnController:
             self._impersonated = None
             self._view.words_written(event.text)
         else:
+            # Shown as it came with the event: reading it again would cost a transaction.
             await self._view.reply_ended(event.message, whole=True)
             self._reply = None
         text = event.text if event.message is None else event.message.content
@@ -216,3 +227,9 @@ class TurnController:
             await self._view.reply_ended(stored)
         elif self._view.streaming:
             await self._view.reply_ended(None)
+
+
+def server_changed(event: ServerModelChanged) -> str:
+    """The sentence for a server that answers with another model than before."""
+    key = "chat.server_changed" if event.now else "chat.server_empty"
+    return t(key, before=clean_line(event.before, 80), now=clean_line(event.now, 80))

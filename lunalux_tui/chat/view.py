@@ -1,4 +1,4 @@
-"""What the actions of the chat screen may ask of it; what only one of them asks stands beside that one."""
+"""What the actions of the chat screen may ask of it; what only one needs is declared beside that one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Answer = TypeVar("Answer")
 
 
 class Asker(Protocol):
-    """Asks the person, and tells what became of it."""
+    """Asks the person, and shows the outcome."""
 
     async def ask(self, dialog: Screen[Answer]) -> Answer | None:
         """Show a dialog and wait for the answer; None when the person left it."""

@@ -98,8 +98,8 @@ def _lunalux() -> None:
 
 
 def run_cli(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code. An output that takes nothing any more is told in a
-    sentence; a pipe whose reader went away is nothing to tell."""
+    """Run one command and return its exit code. An output that cannot be written is reported in a
+    sentence; a pipe whose reader went away is not."""
     as_json = "--json" in arguments
     with output.guarded() as out:
         code = _run(arguments, as_json)
@@ -152,7 +152,7 @@ def _speak() -> None:
 
 
 def _ended(error: Exception, as_json: bool) -> int:
-    """Tell wrong usage, as Typer found it, or a fault of ours, whose details go to a file."""
+    """Report wrong usage, as Typer found it, or an internal fault, whose details go to a file."""
     _speak()
     message = getattr(error, "format_message", None)
     if message is None:

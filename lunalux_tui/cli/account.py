@@ -266,7 +266,7 @@ def _tell_of_beginnings(runtime: Runtime) -> None:
 
 
 def _state(state: AccountState, place: str) -> dict[str, Any]:
-    """Profile and session; the session's token is nobody's business."""
+    """Profile and session, without the session's token."""
     signed_in = state.signed_in
     visible = state if signed_in else replace(state, user_id="", email="", username=None)
     return {

@@ -87,7 +87,7 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
                 **_summary(character.summary, own),
                 "content_hash": character.content_hash,
                 "scripts_allowed": character.scripts_allowed,
-                "updated_at": character.updated_at,
+                "updated_at": output.moment(character.updated_at),
                 "card": card.normalised(),
             }
         )
@@ -100,12 +100,14 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
 async def export(
     runtime: Runtime,
     name: str = NAME,
-    path: Path = typer.Argument(help="A .png, .json or .charx file to write; or a folder."),
+    path: Path = typer.Argument(help="A .png, .json, .charx or .byaf file to write; or a folder."),
     spec: str | None = typer.Option(None, help="v2 or v3; by default as the card is (PNG: both)."),
     force: bool = FORCE,
     as_json: bool = JSON,
 ) -> None:
     """Write a character to a file; what the card holds beside our fields goes along.
+
+    An archive of Backyard (.byaf) takes its conversations along, each as a scenario.
 
     Example: lunalux character export Mirelle mirelle.png --spec v3
     """
@@ -118,7 +120,13 @@ async def export(
     target = path.expanduser()
     if target.is_dir():
         target /= f"{file_name(character.name)}.png"
-    write_file(free_path(target, force=force), card_file(runtime.library, character, _format(target), spec))
+    if target.suffix.lower() == ".byaf":
+        from lunalux_core.exporting.byaf import byaf_file
+
+        content = await byaf_file(runtime.library, character)
+    else:
+        content = card_file(runtime.library, character, _format(target), spec)
+    write_file(free_path(target, force=force), content)
     if as_json:
         output.print_json({"id": character.id, "name": character.name, "path": str(target)})
     else:
@@ -261,7 +269,7 @@ def _format(path: Path) -> str:
         raise InvalidInput(
             "EXPORT_FORMAT_UNKNOWN",
             f"{path.name} does not say what to write.",
-            f"End its name in one of: {', '.join('.' + format_name for format_name in FORMATS)}.",
+            f"End its name in one of: {', '.join('.' + format_name for format_name in (*FORMATS, 'byaf'))}.",
             path=path.name,
         )
     return ending
@@ -309,8 +317,8 @@ def _summary(summary: CharacterSummary, own: Sequence[Tag]) -> dict[str, Any]:
         "favourite": summary.favourite,
         "picture": summary.picture or None,
         "marketBinding": binding,
-        "created_at": summary.created_at,
-        "used_at": summary.used_at,
+        "created_at": output.moment(summary.created_at),
+        "used_at": output.moment(summary.used_at),
     }
 
 

@@ -19,9 +19,11 @@ from lunalux_core.dialogue.turn import (
     Billed,
     PluginFailed,
     ProfileLacks,
+    PromptRead,
     ReplyKept,
     Reread,
     ScriptSkipped,
+    ServerModelChanged,
     Shortened,
     SideReply,
     TemplateFailed,
@@ -251,7 +253,7 @@ def _not_a_group() -> InvalidInput:
 
 
 async def _check_speaker(runtime: Runtime, place: Conversation, options: TurnOptions, wishes: Wishes) -> None:
-    """Refuse what would get no answer. Raises InvalidInput (NOT_A_GROUP, SPEAKER_NEEDED)."""
+    """Refuse a message that nobody would answer. Raises InvalidInput (NOT_A_GROUP, SPEAKER_NEEDED)."""
     if not place.group_id:
         if options.speaker:
             raise _not_a_group()
@@ -330,6 +332,10 @@ class _Notices:
                 output.say("book_overflow", n=event.entries, budget=event.budget)
             case TemplateFailed():
                 output.warn(event.error)
+            case PromptRead():
+                output.passing("reading", percent=event.done * 100 // event.total)
+            case ServerModelChanged():
+                output.say("server_changed", before=event.before, now=event.now or "-")
             case TextsCut():
                 output.say("texts_cut", names=", ".join(event.names), window=f"{event.window:,}")
             case Shortened():
@@ -392,7 +398,7 @@ async def _turn(
 
 
 class _Printed:
-    """What of a reply stands on stdout. `begun`: nobody has ended its line yet."""
+    """What of a reply is on stdout. `begun`: its line has not been ended yet."""
 
     def __init__(self) -> None:
         self.begun = False
@@ -419,7 +425,7 @@ class _Printed:
         self.begun = not text.endswith("\n")
 
     def again(self, text: str) -> None:
-        """What was told so far is something else, and this is the reply; what is printed stays printed."""
+        """The text printed so far was reasoning, and this is the reply; what is printed stays printed."""
         self._void = bool(self._shown) and text != self._shown
         if text and text != self._shown:
             self.say(text)

@@ -9,7 +9,6 @@ from typing import Literal
 from lunalux_core.dialogue.direction import Direction, Voice
 from lunalux_core.dialogue.turn import TurnKind
 from lunalux_core.errors import InvalidInput
-from lunalux_core.templates.values import ReplyStart
 
 Kind = Literal["send", "continue", "regenerate", "impersonate"]
 MOST_REPLIES = 20
@@ -56,7 +55,11 @@ class Wishes:
     def direction(self) -> Direction:
         """A message beside --impersonate is the outline of what is to be written."""
         outline = self.message if self.kind == "impersonate" else ""
-        start = None if self.start_with is None else ReplyStart("", self.start_with, show=True)
+        start = None
+        if self.start_with is not None:
+            from lunalux_core.templates.values import ReplyStart
+
+            start = ReplyStart("", self.start_with, show=True)
         return Direction(self.instruction, outline=outline, start=start)
 
     @property

@@ -74,6 +74,10 @@ def _templates() -> Iterable[str]:
     return [*stored, *(one.name for one in shipped_templates())]
 
 
+def _memories() -> Iterable[str]:
+    return _rows("SELECT CASE title WHEN '' THEN id ELSE title END FROM memories ORDER BY number DESC")
+
+
 def _models() -> Iterable[str]:
     from lunalux_core.config.settings import load_settings
 
@@ -122,6 +126,8 @@ ANYWHERE: dict[str, Values] = {
 OF_NOUN: dict[tuple[str, str], Values] = {
     ("chat", "character"): _partners,
     ("chat", "model"): _models,
+    ("memory", "memory"): _memories,
+    ("memory", "model"): _models,
     ("character", "name"): _characters,
     ("character", "sort"): _words("recent", "name", "added", "creator", "size"),
     ("character", "tag"): _any_tags,

@@ -69,7 +69,8 @@ async def show(
     limit: int = typer.Option(0, help="Only the newest messages; 0 shows all.", min=0),
     as_json: bool = JSON,
 ) -> None:
-    """The messages of the path on screen.
+    """The messages of the path on screen. As JSON also what all replies took ("spent"): tokens, and money
+    where prices are known; "unpriced" counts the replies whose price is not.
 
     Example: lunalux conversation show 3fa8c21b --limit 20
     """
@@ -83,7 +84,8 @@ async def show(
     page = await runtime.library.conversations.page(place.id, limit=limit or 1 << 30)
     if as_json:
         messages = [_message(one) for one in page]
-        output.print_json({**_summary(place, name, group), "messages": messages})
+        spent = (await runtime.library.conversations.spending(place.id)).as_json()
+        output.print_json({**_summary(place, name, group), "spent": spent, "messages": messages})
         return
     if group is not None:
         members = [one.name + (" (muted)" if one.muted else "") for one in group.members]
@@ -347,11 +349,12 @@ def _summary(conversation: Conversation, character: str, group: Group | None) ->
         "character_id": conversation.character_id or None,
         "character": character or None,
         "group": None if group is None else _group(group),
+        "name": conversation.title or conversation.id,
         "title": conversation.title,
         "pinned": conversation.pinned,
         "length": conversation.length,
-        "created_at": conversation.created_at,
-        "updated_at": conversation.updated_at,
+        "created_at": output.moment(conversation.created_at),
+        "updated_at": output.moment(conversation.updated_at),
     }
 
 
@@ -388,7 +391,7 @@ def _message(message: Message) -> dict[str, Any]:
         "mark": message.mark or None,
         "swipe": message.swipe,
         "swipes": message.swipes,
-        "created_at": message.created_at,
+        "created_at": output.moment(message.created_at),
     }
 
 

@@ -1,4 +1,4 @@
-"""`lunalux model`: list, add, remove, test, use."""
+"""`lunalux model`: list, add, show, remove, test, use, load, unload."""
 
 from __future__ import annotations
 
@@ -250,7 +250,8 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     spec = runtime.models.resolve(name)
     facts = await runtime.models.look(spec) or runtime.models.facts(spec)
     shown = spec if spec.window_source == "person" else runtime.models.windowed(spec)
-    told = model_details(shown, runtime.models.learnt(spec), facts)
+    prices = await runtime.models.prices(spec)
+    told = model_details(shown, runtime.models.learnt(spec), facts, prices)
     told["base_url"] = without_password(spec.base_url) or None
     if as_json:
         output.print_json(told)
@@ -353,6 +354,40 @@ async def use(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
         output.print_json({"model": name})
     else:
         output.say("in_use", name=name)
+
+
+@model_app.command()
+@in_runtime
+async def load(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
+    """Have a model's server take it into memory: llama.cpp's router, Ollama, LM Studio, TabbyAPI and others.
+
+    Example: lunalux model load local --json
+    """
+    await _in_memory(runtime, name, True, as_json)
+
+
+@model_app.command()
+@in_runtime
+async def unload(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
+    """Have a model's server take it out of memory.
+
+    Example: lunalux model unload local
+    """
+    await _in_memory(runtime, name, False, as_json)
+
+
+async def _in_memory(runtime: Runtime, name: str, loaded: bool, as_json: bool) -> None:
+    spec = runtime.models.resolve(name)
+    output.passing("loading" if loaded else "unloading", name=name)
+    try:
+        await runtime.models.load(spec, loaded)
+    finally:
+        output.passing()
+    window = runtime.models.windowed(spec).context_tokens if loaded else None
+    if as_json:
+        output.print_json({"name": name, "model": spec.model, "loaded": loaded, "window": window})
+    else:
+        output.say("loaded" if loaded else "unloaded", name=name)
 
 
 async def _official(runtime: Runtime) -> list[dict[str, Any]]:

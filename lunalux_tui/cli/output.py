@@ -64,6 +64,8 @@ class Guarded:
             self.lost = error
             with suppress(OSError, ValueError):
                 nowhere = os.open(os.devnull, os.O_WRONLY)
+                # The descriptor itself is exchanged: Python would fail once more when it flushes the buffer
+                # at its end.
                 os.dup2(nowhere, self.stream.fileno())
                 os.close(nowhere)
 
@@ -127,6 +129,13 @@ def exit_code(error: LunaluxError) -> int:
 def print_json(document: Any) -> None:
     """One JSON document and a newline on stdout."""
     _write(sys.stdout, _json_text(document, sys.stdout) + "\n")
+
+
+def moment(milliseconds: int) -> str | None:
+    """A time of the library as rows tell it: ISO 8601 in UTC; None where it is not known."""
+    from lunalux_core.chatlogs.dates import st_date
+
+    return st_date(milliseconds) if milliseconds else None
 
 
 def print_line(document: Any) -> None:

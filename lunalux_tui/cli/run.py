@@ -1,4 +1,4 @@
-"""How a command gets at the core: settings from flags and environment, a runtime for its own lifetime."""
+"""How a command uses the core: settings from flags and environment, and a runtime while it runs."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def delete_asked(
 ) -> None:
     """Find what is to be deleted, ask, and delete it.
 
-    The question stands between two runs of the event loop: within one, ctrl+c and SIGTERM would wait for the
-    answer.
+    The question is asked between two runs of the event loop: within one, ctrl+c and SIGTERM would wait for
+    the answer.
 
     Raises:
         InvalidInput: USAGE, there is nobody to ask and `yes` was not said.

@@ -73,7 +73,7 @@ scenario_command(
 
 
 def _speak() -> None:
-    """Use the person's language: what a script is told of errors is part of its result."""
+    """Use the person's language: messages of errors are part of a script's result."""
     from lunalux_core.config.settings import load_settings
     from lunalux_tui import i18n
 

@@ -95,7 +95,7 @@ async def open_services(settings: BackendSettings, kind: Storage, *, served: boo
 
 
 async def _serve(settings: BackendSettings, kind: Storage, listening: socket.socket) -> None:
-    """One process: serve until a signal comes, then let go of everything in order."""
+    """One process: serve until a signal comes, then close everything in order."""
     from lunalux_core.backend.running import upkeep
     from lunalux_core.backend.web.app import create_app
 

@@ -11,8 +11,9 @@ from lunalux_core.documents.json_text import dump_json
 from lunalux_core.editor import files as draft_files
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
+from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.files import export_name, path_of, read_file, split_paths
+from lunalux_tui.parts.path_dialog import PathDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
 
@@ -50,7 +51,7 @@ class FileActions:
     async def ask_and_bring(self) -> None:
         """Bring a card file into the form, with its picture; undo takes it back."""
         answer = await self._view.ask(
-            AskDialog(t("create.import.title"), hint=t("create.import.hint"), placeholder="~/cards/name.png")
+            PathDialog(t("create.import.title"), hint=t("create.import.hint"), placeholder="~/cards/name.png")
         )
         if answer:
             await self.bring(answer)
@@ -105,7 +106,7 @@ class FileActions:
     async def _write(self, ending: str, content: Callable[[], bytes]) -> None:
         name = export_name(self._draft.card.name, "", ending)
         where, hint = str(Path.cwd() / name), t("create.export.where_hint")
-        answer = await self._view.ask(AskDialog(t("create.export.where"), value=where, hint=hint))
+        answer = await self._view.ask(PathDialog(t("create.export.where"), value=where, hint=hint))
         if not answer:
             return
         path = path_of(answer)

@@ -12,29 +12,32 @@ from textual.widgets import Input, Static
 
 from lunalux_core.text import clean
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.answer_field import AnswerField
-from lunalux_tui.parts.dialog import Dialog
 from lunalux_tui.parts.files import split_paths
+from lunalux_tui.parts.path_dialog import PathDialog
 from lunalux_tui.parts.picture import Picture
 
 PAUSE = 0.2
 
 
-class PictureDialog(Dialog[str]):
+class PictureDialog(PathDialog):
     """Asks for the path of a picture and shows it; answers the path, or None."""
 
     DEFAULT_CSS = """
     PictureDialog Center { height: auto; }
     PictureDialog #picture-preview { width: 24; height: 12; margin: 0 0 1 0; }
+    PictureDialog #dialog #path-rows { height: 6; }
+    PictureDialog.-short #path-rows { display: none; }
     PictureDialog.-short #picture-preview { width: 12; height: 6; margin: 0; }
     """
 
     def __init__(self) -> None:
-        super().__init__(t("create.picture.title"), hint=t("create.picture.hint"))
+        super().__init__(
+            t("create.picture.title"), hint=t("create.picture.hint"), placeholder="~/pictures/portrait.png"
+        )
         self._pause: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
-        yield AnswerField(placeholder="~/pictures/portrait.png", id="answer")
+        yield from super().compose_body()
         with Center():
             yield Picture(id="picture-preview")
         yield Static("", id="verdict", markup=False)
@@ -50,12 +53,12 @@ class PictureDialog(Dialog[str]):
             return None
 
     @on(Input.Changed, "#answer")
-    def _typed(self) -> None:
+    def _named(self) -> None:
         if self._pause is not None:
             self._pause.stop()
-        self._pause = self.set_timer(PAUSE, self._look)
+        self._pause = self.set_timer(PAUSE, self._show_picture)
 
-    def _look(self) -> None:
+    def _show_picture(self) -> None:
         path = self.path
         self.query_one(Picture).source = path
         if path is None:
@@ -70,7 +73,9 @@ class PictureDialog(Dialog[str]):
         self.query_one("#verdict", Static).update(text)
 
     @on(Input.Submitted)
-    def _answered(self) -> None:
+    def _chosen(self, event: Input.Submitted) -> None:
+        event.prevent_default()
+        event.stop()
         path = self.path
         if path is not None:
             self.dismiss(str(path))

@@ -34,9 +34,8 @@ from lunalux_tui.parts.drawn import Beside, Column, keymap_of
 from lunalux_tui.parts.files import importable_paths
 from lunalux_tui.parts.form_field import FieldBox
 from lunalux_tui.parts.picture import Picture
-from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Rows
-from lunalux_tui.parts.screen import KeyBar, LunaScreen
+from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
 
 if TYPE_CHECKING:
     from lunalux_tui.chat.host import ChatHost

@@ -13,6 +13,7 @@ LIST_ACTIONS = (
     Action("market.tags", "tags", "t", footer=7),
     Action("market.refresh", "refresh", "r,ctrl+r", footer=10),
     Action("market.publish", "publish", "p", footer=6),
+    Action("market.mine", "mine", "m", footer=11),
     Action("market.back", "back", "escape", palette=False),
 )
 
@@ -21,5 +22,6 @@ CARD_ACTIONS = (
     Action("market.chat", "chat", "c", footer=4),
     Action("market.like", "like", "l", footer=5),
     Action("market.download", "download", "d"),
+    Action("market.report", "report", "x"),
 )
 """These act on the card that the cursor is on."""

@@ -77,7 +77,7 @@ class MarketFilters(Bar):
         parts = [
             Part(t(f"market.nsfw.{mode}"), MUTED if mode == "exclude" else WARNING, "screen.nsfw", 2),
             Part(
-                f"{'✦' if self.filters.original else '✧'} {t('market.original')}",
+                f"{'●' if self.filters.original else '○'} {t('market.original')}",
                 ACCENT if self.filters.original else MUTED,
                 "screen.original",
                 3,

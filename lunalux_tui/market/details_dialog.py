@@ -28,6 +28,7 @@ DETAIL_ACTIONS = (
     Action("market.download", "answer('download')", "d", footer=3, palette=False),
     Action("details.previous", "step(-1)", "left,h", footer=4, priority=True, palette=False),
     Action("details.next", "step(1)", "right", footer=5, priority=True, palette=False),
+    Action("market.report", "answer('report')", "x", footer=6, palette=False),
     CANCEL,
 )
 

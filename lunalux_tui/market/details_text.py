@@ -71,9 +71,9 @@ class CardSheet(Selectable, can_focus=True):
         card = self._card
         heart = (ERROR | BOLD | SURFACE) if self._liked else MUTED | SURFACE
         return (
-            (f"{LIKES} {compact(card.likes)}", heart),
-            (f"   {DOWNLOADS} {compact(card.downloads)}", MUTED | SURFACE),
-            (f"   {LUNA} {compact(card.coins)}", USER | SURFACE),
+            (f"{LIKES} {t('market.number.likes', n=compact(card.likes))}", heart),
+            (f"   {DOWNLOADS} {t('market.number.downloads', n=compact(card.downloads))}", MUTED | SURFACE),
+            (f"   {LUNA} {t('market.number.luna', n=compact(card.coins))}", USER | SURFACE),
         )
 
     def _remarks(self) -> Iterator[Sequence[Run]]:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar, cast
+from urllib.parse import urlsplit
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,6 +15,7 @@ from textual.timer import Timer
 from textual.widgets import Input, Static, TextArea
 
 from lunalux_core.errors import InvalidInput
+from lunalux_core.library.market_cache import NSFW_TAGS
 from lunalux_core.text import clean, clean_line
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import LANGUAGES, t
@@ -34,6 +36,7 @@ STEPS = ("prepare", "upload", "publish", "done")
 
 ACTIONS = (
     Action("market.send", "send", "ctrl+s", footer=80, priority=True, palette=False),
+    Action("market.adult", "adult", "ctrl+o", footer=82, priority=True, palette=False),
     Action("market.other_language", "other_language", "ctrl+l", footer=81, priority=True, palette=False),
     CANCEL,
 )
@@ -107,6 +110,7 @@ class PublishDialog(FormDialog["Lang"]):
         self._pause: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
+        yield Static(self._where(), classes="hint", id="publish-where", markup=False)
         yield Static("", id="publish-lang", markup=False)
         yield Static(t("market.publish.intro"), classes="label", markup=False)
         yield TextArea(
@@ -129,10 +133,31 @@ class PublishDialog(FormDialog["Lang"]):
         area.move_cursor(area.document.end)
         self.watch_lang()
 
+    def _where(self) -> str:
+        """Which market the card goes to, and under which name."""
+        account, address = self._runtime.account.state, self._runtime.settings.api_url
+        name = f"@{account.username}" if account.username else t("market.publish.no_name")
+        if not address:
+            return t("market.publish.to_this_computer", name=name)
+        return t("market.publish.to", place=urlsplit(address).netloc or address, name=name)
+
     def watch_lang(self) -> None:
         shown = "   ".join(f"{'●' if lang == self.lang else '○'} {name}" for lang, name in LANGUAGES.items())
-        self.query_one("#publish-lang", Static).update(shown)
+        adult = t("market.publish.adult_on" if self._adult else "market.publish.adult_off")
+        self.query_one("#publish-lang", Static).update(f"{shown}      {adult}")
         self._keep_soon()
+
+    @property
+    def _adult(self) -> bool:
+        """Whether one of the tags says that it is for adults; the market hides it from others then."""
+        tags = split_tags(self.query_one("#tags", Input).value)
+        return any(tag.casefold() in NSFW_TAGS for tag in tags)
+
+    def action_adult(self) -> None:
+        """Mark the card as one for adults, or not."""
+        field = self.query_one("#tags", Input)
+        tags = [tag for tag in split_tags(field.value) if tag.casefold() not in NSFW_TAGS]
+        field.value = ", ".join(tags if self._adult else ["nsfw", *tags])
 
     def action_other_language(self) -> None:
         self.lang = "zh" if self.lang == "en" else "en"
@@ -147,7 +172,7 @@ class PublishDialog(FormDialog["Lang"]):
     def _changed(self) -> None:
         if not self.busy:
             self.say("")
-        self._keep_soon()
+        self.watch_lang()
 
     def _keep_soon(self) -> None:
         if self._pause is not None:

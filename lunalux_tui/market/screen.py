@@ -11,6 +11,7 @@ from textual.widgets import Input
 from textual.worker import Worker
 
 from lunalux_core.library.market_cache import Filters, Lang, MarketCard, Nsfw, Sort
+from lunalux_core.text import clean_line
 from lunalux_tui.actions import bindings
 from lunalux_tui.i18n import t
 from lunalux_tui.market.actions import CARD_ACTIONS, LIST_ACTIONS
@@ -19,8 +20,7 @@ from lunalux_tui.market.card_actions import CardActions
 from lunalux_tui.market.grid import MarketGrid
 from lunalux_tui.market.grid_pictures import GridPictures
 from lunalux_tui.market.lists import MarketLists, Work
-from lunalux_tui.parts.place_bar import PlaceBar
-from lunalux_tui.parts.screen import KeyBar, LunaScreen
+from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
 
 if TYPE_CHECKING:
     from lunalux_core.account import AccountState
@@ -192,7 +192,7 @@ class MarketScreen(LunaScreen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what needs a card where there is none."""
-        if action in {"details", "chat", "like", "download"}:
+        if action in {"details", "chat", "like", "download", "report"}:
             return self.is_mounted and self.grid.current is not None
         if action == "back":  # at the root, escape leads to the chat
             filters = self.filters
@@ -263,6 +263,8 @@ class MarketScreen(LunaScreen[None]):
             self.action_chat()
         elif answer == "download":
             self.action_download()
+        elif answer == "report":
+            self.action_report()
 
     def step(self, step: int) -> MarketCard | None:
         """Go to a neighbour of the card under the cursor."""
@@ -287,6 +289,28 @@ class MarketScreen(LunaScreen[None]):
     async def action_download(self) -> None:
         if (card := self.grid.current) is not None:
             await self.card_actions.download(card)
+
+    @work(group="dialog", exclusive=True, exit_on_error=False)
+    async def action_report(self) -> None:
+        """Tell the operators what is wrong with the card under the cursor."""
+        from lunalux_tui.parts.ask_dialog import AskDialog
+
+        card = self.grid.current
+        if card is None:
+            return
+        title = t("market.report.title", name=clean_line(card.name, 60))
+        reason = await self.app.push_screen_wait(AskDialog(title, hint=t("market.report.hint")))
+        if reason:
+            await self.runtime.market.report(card.id, reason)
+            self.notify(t("market.report.done"), markup=False)
+
+    @work(group="dialog", exclusive=True, exit_on_error=False)
+    async def action_mine(self) -> None:
+        """The cards that the person published: change their words, take one back."""
+        from lunalux_tui.market.mine_dialog import MineDialog
+
+        if await self.app.push_screen_wait(MineDialog(self.runtime.market)):
+            self.lists.refresh(force=True)
 
     # -- publishing --------------------------------------------------------------------------------
 

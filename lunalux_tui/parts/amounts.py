@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lunalux_core.account import AccountState
 from lunalux_core.ids import now_ms
+from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
 from lunalux_tui.parts.drawn import Part
 from lunalux_tui.theme.styles import ACCENT, CHARACTER, MUTED, USER
@@ -59,3 +60,15 @@ def rewards_due(state: AccountState) -> int:
     """How many invite rewards wait to be paid out."""
     threshold = int(state.invite.get("threshold", 0))
     return int(state.invite.get("unissuedRewardCount", 0)) // threshold if threshold > 0 else 0
+
+
+def money(cost: Mapping[str, object]) -> str:
+    """Money as people read it, "" for none; small amounts keep two digits that count."""
+    amount = cost.get("amount")
+    if not isinstance(amount, (int, float)) or isinstance(amount, bool) or amount < 0:
+        return ""
+    shown = f"{amount:.2f}" if amount >= 1 or not amount else f"{amount:.2g}"
+    if "e" in shown:
+        shown = f"{amount:.8f}".rstrip("0")
+    currency = clean_line(str(cost.get("currency", "")), 8)
+    return f"${shown}" if currency == "USD" else f"{shown} {currency}"

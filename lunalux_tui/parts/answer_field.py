@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.widgets import Input
 
 from lunalux_tui.actions import Action, bindings
@@ -10,12 +12,16 @@ from lunalux_tui.actions import Action, bindings
 class AnswerField(Input):
     """One line that is the answer."""
 
-    ACTIONS = (Action("dialog.accept", "submit", "enter", footer=80, palette=False),)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (
+        Action("dialog.accept", "submit", "enter", footer=80, palette=False),
+    )
     BINDINGS = bindings(ACTIONS)
 
 
 class NarrowField(Input):
     """Words that narrow a list; enter takes the marked row."""
 
-    ACTIONS = (Action("dialog.choose", "submit", "enter", footer=80, palette=False),)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (
+        Action("dialog.choose", "submit", "enter", footer=80, palette=False),
+    )
     BINDINGS = bindings(ACTIONS)

@@ -23,11 +23,18 @@ class AskDialog(Dialog[Answer]):
         read: makes the answer of the line, which has no blanks around; None of one that is not allowed, and
             the dialog stays. Without it the line itself is the answer.
         allowed: the words under the line: what is allowed, by whether the line is.
+        secret: what is typed is not shown.
     """
 
     @overload
     def __init__(
-        self: AskDialog[str], title: str, *, value: str = "", hint: str = "", placeholder: str = ""
+        self: AskDialog[str],
+        title: str,
+        *,
+        value: str = "",
+        hint: str = "",
+        placeholder: str = "",
+        secret: bool = False,
     ) -> None: ...
 
     @overload
@@ -51,15 +58,17 @@ class AskDialog(Dialog[Answer]):
         placeholder: str = "",
         read: Callable[[str], Any] = str,
         allowed: Callable[[bool], str] | None = None,
+        secret: bool = False,
     ) -> None:
         super().__init__(title, hint=hint)
+        self._secret = secret
         self._value = value
         self._placeholder = placeholder
         self._read = read
         self._allowed = allowed
 
     def compose_body(self) -> ComposeResult:
-        yield AnswerField(self._value, placeholder=self._placeholder, id="answer")
+        yield AnswerField(self._value, placeholder=self._placeholder, password=self._secret, id="answer")
         if self._allowed is not None:
             yield Static("", id="verdict", markup=False)
 

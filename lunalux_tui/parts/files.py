@@ -16,13 +16,16 @@ from lunalux_core.regular_files import path_of, read_regular
 from lunalux_core.text import clean_line
 
 if TYPE_CHECKING:
+    from lunalux_core.importing.results import ImportResult
     from lunalux_core.runtime import Runtime
 
 __all__ = ["export_name", "import_paths", "importable_paths", "path_of", "read_file", "split_paths"]
 
 LARGEST_CHAT = 64 * 1024 * 1024
 LARGEST_PASTE = 64 * 1024
-IMPORTABLE = frozenset({".png", ".json", ".charx", ".jsonl", ".jpg", ".jpeg", ".zip", ".yaml", ".yml"})
+IMPORTABLE = frozenset(
+    {".png", ".json", ".charx", ".byaf", ".jsonl", ".jpg", ".jpeg", ".zip", ".yaml", ".yml"}
+)
 
 
 @dataclass(slots=True)
@@ -35,6 +38,7 @@ class ImportReport:
     ids: list[str] = field(default_factory=list)
     others: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    results: list[ImportResult] = field(default_factory=list)
 
     @property
     def only(self) -> str:
@@ -50,6 +54,7 @@ async def import_paths(runtime: Runtime, arguments: Sequence[str]) -> ImportRepo
 
         report = ImportReport()
         for result in import_files(runtime.library, runtime.paths, gather(arguments)):
+            report.results.append(result)
             if result.status == "failed" and result.error is not None:
                 report.failed.append(result.error)
                 continue

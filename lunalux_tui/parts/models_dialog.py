@@ -16,14 +16,23 @@ from lunalux_tui.parts.rows import Row
 
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec
+    from lunalux_core.llm.servers.local import FoundModel
     from lunalux_core.runtime import Runtime
 
 
+CONNECT = "connect "
+"""Begins the answer that asks for a new model of a kind (`model_kinds.KINDS`)."""
+
+
 class ModelsDialog(PickDialog):
-    """Answers the name of a model, or None. What only a server knows comes in while the list is open."""
+    """Answers the name of a model, `CONNECT` with a kind, or None. What only a server knows comes in while
+    the list is open.
+    """
 
     TWO_LINES = True
     ACTIONS = (
+        Action("models.load", "load(True)", "alt+l", priority=True, palette=False),
+        Action("models.unload", "load(False)", "alt+u", priority=True, palette=False),
         Action("models.settings", "settings", "ctrl+n", footer=81, priority=True, palette=False),
         CANCEL,
     )
@@ -39,6 +48,7 @@ class ModelsDialog(PickDialog):
 
     def on_mount(self) -> None:
         super().on_mount()
+        self._add([])
         for spec in self._runtime.models.connections():
             self._ask_server(spec)
         self._ask_local()
@@ -47,7 +57,7 @@ class ModelsDialog(PickDialog):
     def _add(self, rows: list[Row]) -> None:
         ids = {row.id for row in self._rows}
         self._rows += [row for row in rows if row.id not in ids]
-        self.show(self._rows)
+        self.show([*self._rows, *connect_rows()])
 
     @work(group="models", exit_on_error=False)
     async def _ask_server(self, spec: ModelSpec) -> None:
@@ -62,14 +72,9 @@ class ModelsDialog(PickDialog):
 
     @work(group="models", exit_on_error=False)
     async def _ask_local(self) -> None:
-        from lunalux_core.llm.registry import local_servers
+        from lunalux_core.llm.servers.local import found_models
 
-        self._add(
-            [
-                Row(spec.name, spec.model, t("model.local", server=spec.base_url))
-                for spec in await local_servers()
-            ]
-        )
+        self._add([found_row(found) for found in await found_models()])
 
     @work(group="models", exit_on_error=False)
     async def _ask_backend(self) -> None:
@@ -85,9 +90,35 @@ class ModelsDialog(PickDialog):
         self.dismiss(None)
         self.lunalux.action_settings("models")
 
+    @work(group="load", exclusive=True, exit_on_error=False)
+    async def action_load(self, loaded: bool) -> None:
+        """Have the server of the chosen model take it into memory, or out of it."""
+        models, name = self._runtime.models, self.rows.chosen
+        if not name:
+            return
+        self.notify(t("model.loading" if loaded else "model.unloading", name=name), markup=False)
+        try:
+            spec = models.resolve(name)
+            await models.load(spec, loaded)
+        except LunaluxError as error:
+            self._tell(name, error)
+            return
+        window = f"{models.windowed(spec).context_tokens:,}"
+        self.notify(t("model.loaded" if loaded else "model.unloaded", name=name, window=window), markup=False)
+
     def _tell(self, name: str, error: LunaluxError) -> None:
         message, _ = tell(error)
         self.notify(message, title=name, severity="warning", markup=False)
+
+
+def connect_rows() -> list[Row]:
+    """The ways to a new model, by company."""
+    from lunalux_tui.parts.model_kinds import ANOTHER, HOSTED
+
+    return [
+        Row(CONNECT + kind, t("connect.row", where=t(f"model.kind.{kind}")), t("connect.row_help"), mark="+")
+        for kind in (*HOSTED, ANOTHER)
+    ]
 
 
 def own_row(spec: ModelSpec) -> Row:
@@ -96,6 +127,21 @@ def own_row(spec: ModelSpec) -> Row:
         return Row(spec.name, t("model.practice"), t("model.practice_help"))
     where = spec.base_url or t(f"model.{spec.provider}_home")
     return Row(spec.name, spec.name, f"{spec.model} · {where}")
+
+
+def found_row(found: FoundModel) -> Row:
+    """A model of a server on this machine: where, with which window, how large."""
+    spec = found.spec
+    parts = [t("model.local", server=f"{found.title} · {spec.base_url}")]
+    if spec.window_source == "server":
+        parts.append(t("model.window", n=f"{spec.context_tokens:,}"))
+    if found.size:
+        parts.append(_bytes(found.size))
+    return Row(spec.name, spec.model, " · ".join(parts))
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
 def official_row(row: Mapping[str, Any]) -> Row:

@@ -93,7 +93,11 @@ class PickDialog(Dialog[str]):
     @on(Input.Submitted, "#narrow")
     def action_choose(self) -> None:
         if self.rows.chosen:
-            self.dismiss(self.rows.chosen)
+            self.take(self.rows.chosen)
+
+    def take(self, row_id: str) -> None:
+        """A row was chosen."""
+        self.dismiss(row_id)
 
     @on(Rows.Chosen)
     def _clicked(self, event: Rows.Chosen) -> None:

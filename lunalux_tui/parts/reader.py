@@ -21,14 +21,31 @@ class Reader(TextView):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._runs: Sequence[Run] = ()
+        self._joined = False
 
-    def show(self, runs: Sequence[Run]) -> None:
-        """Show another text, from its beginning."""
-        self._runs = runs
+    def show(self, runs: Sequence[Run], *, joined: bool = False) -> None:
+        """Show another text, from its beginning. Each run is a paragraph; where they are `joined`, a piece of
+        one text."""
+        self._runs, self._joined = runs, joined
         self.lay_again()
         self.scroll_home(animate=False)
 
     def lay(self, width: int) -> Sequence[Line]:
+        lines = self._lay_joined(width) if self._joined else self._lay_paragraphs(width)
+        surplus = sum(len(text) for text, _ in self._runs) - LONGEST
+        if surplus > 0:
+            lines.append(((" " + t("message.longer", n=f"{surplus:,}"), MUTED | SURFACE),))
+        return lines
+
+    def _lay_joined(self, width: int) -> list[Line]:
+        pieces: list[Run] = []
+        room = LONGEST
+        for text, style in self._runs:
+            pieces.append((clean(text[:room]), style | SURFACE))
+            room -= min(len(text), room)
+        return wrap(pieces, width, [(" ", SURFACE)], [(" ", SURFACE)])
+
+    def _lay_paragraphs(self, width: int) -> list[Line]:
         lines: list[Line] = []
         room = LONGEST
         for text, style in self._runs:
@@ -39,7 +56,4 @@ class Reader(TextView):
             room -= min(len(text), room)
             if not room:
                 break
-        surplus = sum(len(text) for text, _ in self._runs) - LONGEST
-        if surplus > 0:
-            lines.append(((" " + t("message.longer", n=f"{surplus:,}"), MUTED | SURFACE),))
         return lines

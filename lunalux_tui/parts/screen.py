@@ -1,9 +1,9 @@
-"""What every screen of ours has: the footer of keys, and workers whose failures become words, not a crash."""
+"""What every screen has: the bars of places and keys, and workers whose failures are shown, not a crash."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from textual import events
 from textual.actions import SkipAction
@@ -11,10 +11,10 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from lunalux_core.errors import LunaluxError
-from lunalux_tui.actions import UNBOUND, key_name, reachable
+from lunalux_tui.actions import UNBOUND, Action, key_name, keys_of, reachable
 from lunalux_tui.i18n import t, tell
-from lunalux_tui.parts.drawn import Bar, Part
-from lunalux_tui.theme.styles import MUTED, PANEL
+from lunalux_tui.parts.drawn import Bar, Part, keymap_of
+from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, PANEL
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -105,3 +105,31 @@ class KeyBar(Bar):
             part = Part(f"{key_name(key)} {label}", MUTED, f"app.simulate_key('{key}')", weight)
             parts.setdefault(label, part)  # the nearest of two keys for the same thing
         return list(parts.values())
+
+
+class PlaceBar(Bar):
+    """One line, as long as the width allows: with all names, with the name of this place alone, or keys.
+
+    On a screen of a few lines it is not shown (`.-tiny` in app.tcss).
+    """
+
+    GROUND = PANEL
+
+    def left(self) -> Sequence[Part]:
+        places = [action for action in cast("Host", self.app).ACTIONS if action.method.startswith("app.go(")]
+        here = f"go.{getattr(cast('Screen[Any]', self.screen), 'PLACE', '')}"
+        forms = (
+            [self._part(place, here, keyed=True, named=True) for place in places],
+            [self._part(place, here, keyed=place.id != here, named=True) for place in places],
+            [self._part(place, here, keyed=True, named=place.id == here) for place in places],
+            [self._part(place, here, keyed=place.id != here, named=place.id == here) for place in places],
+        )
+        width = self.size.width - 2
+        return next((parts for parts in forms if self._length(parts) <= width), forms[-1])
+
+    def _part(self, place: Action, here: str, *, keyed: bool, named: bool) -> Part:
+        keys = keys_of(place, keymap_of(self))
+        key = key_name(keys[0]) if keyed and keys else ""
+        words = " ".join(part for part in (key, place.label if named or not key else "") if part)
+        style = ACCENT | BOLD if place.id == here else MUTED
+        return Part(words, style, place.method, 0 if place.id == here else 1)

@@ -126,6 +126,7 @@ class _Layout:
         laid.lines.extend(wrap(heading, self._width, indent, indent))
         inner: list[Run] = [*indent, ("┊ ", MUTED | self._base)]
         if state == 1 and block.kind != "script":
+            # Folds in folds come from strangers: beyond this depth their text is plain.
             nested = parse_blocks(block.text) if len(fold) < DEEPEST_FOLD else [Block("text", block.text)]
             self.add(nested, inner, fold)
         elif state:
@@ -193,6 +194,7 @@ def _column_widths(cells: Sequence[Sequence[Sequence[Run]]], columns: int, room:
         max(max((sum(cell_len(text) for text, _ in row[column]) for row in cells), default=1), 1)
         for column in range(columns)
     ]
+    # The widest column gives way first, by an eighth at a time, so that the others keep their words.
     while sum(widths) > room:
         widest = max(range(columns), key=widths.__getitem__)
         if widths[widest] <= 4:
@@ -245,9 +247,11 @@ class GrowingText:
     def _cut(self) -> tuple[str, str, bool] | None:
         """What can be settled, what stays open, and whether the open part goes on without a gap."""
         text = self._open
+        # A tag may still be closed; what it holds could change how all before it is drawn.
         if len(text) < HTML_PATIENCE and _HOLDS.search(text):
             return None
         gap = text.rfind("\n\n")
+        # An odd number of fences: the gap is inside of a code block and no end of a paragraph.
         fences = _FENCE.findall(text[:gap] if gap > 0 else "")
         if gap > 0 and len(fences) % 2 == 0:
             return text[:gap], text[gap + 2 :].lstrip("\n"), False
@@ -256,6 +260,7 @@ class GrowingText:
         at = max(text.rfind("\n", 1, LONGEST), text.rfind(" ", LONGEST // 2, LONGEST))
         at = at if at > 0 else LONGEST
         fences = _FENCE.findall(text[:at])
+        # Cut within a code block: the rest begins with a fence of its own, to be drawn as code.
         reopened = f"{fences[-1]}\n" if len(fences) % 2 else ""
         return text[:at], reopened + text[at:].removeprefix("\n").removeprefix(" "), True
 

@@ -13,9 +13,8 @@ from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.drawn import Beside, Column
 from lunalux_tui.parts.explanation import Explain
-from lunalux_tui.parts.place_bar import PlaceBar
 from lunalux_tui.parts.rows import Row, Rows
-from lunalux_tui.parts.screen import KeyBar, LunaScreen
+from lunalux_tui.parts.screen import KeyBar, LunaScreen, PlaceBar
 from lunalux_tui.settings.head import SettingsHead
 from lunalux_tui.settings.sections import BY_ID, SECTIONS, Section
 from lunalux_tui.settings.sections.base import SectionView

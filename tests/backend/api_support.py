@@ -13,10 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import storage_engines
 
+from lunalux_core.backend.accounts.identity import LocalIdentity
+from lunalux_core.backend.money.price_list import seed_models
 from lunalux_core.backend.running.embedded import open_embedded
-from lunalux_core.backend.running.services import Services
+from lunalux_core.backend.running.services import Services, assemble
 from lunalux_core.backend.running.settings import BackendSettings
+from lunalux_core.backend.running.signatures import Signer
+from lunalux_core.backend.storage.files import FileBlobs
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport
 
@@ -116,16 +121,34 @@ async def backend(
     seeded: bool = True,
     **changes: Any,
 ) -> AsyncIterator[Api]:
-    """The embedded backend over `folder`, with a clock that stands still."""
+    """The embedded backend over `folder`, with a clock that stands still; over the emulator's tables where
+    one was chosen (`EACH_STORE`).
+    """
     clock = Clock()
     settings = replace(settings or BackendSettings(), **changes)
-    services = await open_embedded(folder / "backend", settings, served=served, seeded=seeded, now_ms=clock)
+    if storage_engines.chosen is None:
+        services = await open_embedded(
+            folder / "backend", settings, served=served, seeded=seeded, now_ms=clock
+        )
+    else:
+        services = await _over_the_wire(folder / "backend", settings, clock)
     transport = StreamingASGITransport(create_app(services))
     try:
         async with httpx.AsyncClient(base_url=URL, transport=transport) as http:
             yield Api(services, http, clock)
     finally:
         await services.aclose()
+
+
+async def _over_the_wire(folder: Path, settings: BackendSettings, clock: Clock) -> Services:
+    folder.mkdir(parents=True)
+    settings = replace(settings, data_dir=folder, rate_limits=False)
+    signer, store = Signer(("a secret of these tests alone",)), storage_engines.open_store(folder)
+    blobs = FileBlobs(folder / "blobs", signer, public_url=settings.public_url, now_s=lambda: clock() // 1000)
+    identity = LocalIdentity(store, settings.tables.user, require_confirmation=False, now_ms=clock)
+    services = assemble(settings, store, blobs, identity, signer, eager=True, now_ms=clock)
+    await seed_models(store, settings.tables.model_config)
+    return services
 
 
 def good(response: httpx.Response) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from lunalux_core.backend.storage.expressions import to_wire
 from lunalux_core.backend.storage.provision import Provisioner
 from lunalux_core.backend.storage.schema import table_specs
 from lunalux_core.backend.storage.sqlite import SqliteStore
-from lunalux_core.backend.storage.table import Store, TableSpec
+from lunalux_core.backend.storage.table import Store, TableSpec, Unavailable
 
 START_SECONDS = 30
 
@@ -143,12 +144,24 @@ async def plant(store: Store, table: str, item: dict[str, Any]) -> None:
         await store._writer.run_transaction(lambda db: db.execute(upsert, (item["PK"], item["SK"], text)))
         return
     assert isinstance(store, DynamoStore)
-    await store._caller.call("put_item", repeatable=True, TableName=table, Item=_wire(item))
+    with suppress(Unavailable):  # a row that the emulator does not take is none that could be there
+        await store._caller.call("put_item", repeatable=False, TableName=table, Item=_wire(item))
 
 
 def _wire(item: dict[str, Any]) -> dict[str, Any]:
-    """DynamoDB's JSON of what `to_wire` refuses: numbers with fractions."""
-    return {
-        name: {"N": repr(value)} if isinstance(value, float) else to_wire({"x": value})["x"]
-        for name, value in item.items()
-    }
+    """DynamoDB's JSON of what `to_wire` refuses too: numbers with fractions, also within lists and maps."""
+    return {name: _wired(value) for name, value in item.items()}
+
+
+def _wired(value: Any) -> dict[str, Any]:
+    if isinstance(value, float):  # the wire has no number without an end
+        return {"N": repr(value)} if math.isfinite(value) and abs(value) < 1e125 else {"S": repr(value)}
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**38:
+        return {"S": str(value)}
+    if isinstance(value, (list, tuple)):
+        return {"L": [_wired(inner) for inner in value]}
+    if isinstance(value, dict):
+        return {"M": _wire(value)}
+    if isinstance(value, (set, frozenset)) and not value:
+        return {"NULL": True}
+    return dict(to_wire({"x": value})["x"])

@@ -23,8 +23,7 @@ from lunalux_core.backend.money.money import Action
 from lunalux_core.backend.running import upkeep
 from lunalux_core.backend.running.settings import RankingSettings, TableNames
 from lunalux_core.backend.storage.migrate import migrate_sk
-from lunalux_core.backend.storage.sqlite import SqliteStore
-from lunalux_core.backend.storage.table import Delete, Key
+from lunalux_core.backend.storage.table import Delete, Key, Store
 from lunalux_core.backend.web.refusals import STATUS
 from lunalux_core.errors import LunaluxError
 
@@ -39,8 +38,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
         yield api
 
 
-def store(api: Api) -> SqliteStore:
-    assert isinstance(api.services.store, SqliteStore)
+def store(api: Api) -> Store:
     return api.services.store
 
 
@@ -334,3 +332,11 @@ async def test_odd_rows_of_every_kind(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(10, 14))
 async def test_a_hundred_thousand_odd_rows(tmp_path: Path, seed: int) -> None:
     await hunt(tmp_path, seed, int(os.environ.get("ODD_ROWS", "100000")) // 4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("each_store", ["dynamodb"], indirect=True)
+@pytest.mark.usefixtures("each_store")
+async def test_odd_rows_over_the_wire(tmp_path: Path) -> None:
+    await hunt(tmp_path, 30, 100)

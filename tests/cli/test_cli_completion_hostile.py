@@ -196,7 +196,7 @@ def test_tab_and_enter_run_no_name(kind: str, open_shell: Callable[[str], Shell]
 @pytest.mark.parametrize("opened", ["", "'", '"'], ids=["bare", "single", "double"])
 @pytest.mark.parametrize(
     "kind", [kind for kind in STARTS if kind != "fish"]
-)  # fish drops some of so many TABs
+)  # fish drops one TAB in about forty, also with a script of four lines that completes to one word
 def test_tab_and_enter_run_no_name_behind_any_quote(
     kind: str, opened: str, open_shell: Callable[[str], Shell], tmp_path: Path
 ) -> None:

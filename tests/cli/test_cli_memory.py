@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +139,54 @@ def test_a_book_of_memory_books_finds_its_messages(program: Program, chat: str, 
 def test_the_practice_model_writes_nothing_and_says_so(program: Program, chat: str) -> None:
     refused = program("memory", "write", chat, "--all", "--json", code=1)
     assert refused.error["code"] == "MEMORY_NO_WRITER" and "--model" in refused.error["hint"]
+
+
+class Writer(BaseHTTPRequestHandler):
+    """A model server that writes down the first words of every message; model "bad" writes rubbish."""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        told = re.findall(r"(?m)^\[(\d+)\] [^:\n]+: ([^.\n]*)", body["messages"][-1]["content"])
+        summary = " ".join(f"{words.strip('*')}. [{number}]" for number, words in told)
+        text = json.dumps({"title": "The lamp", "summary": summary, "keywords": ["lamp"]})
+        if body["model"] == "bad":
+            text = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor"
+        choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps({"choices": [choice]}).encode())
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def writer() -> Iterator[dict[str, str]]:
+    """The variables that lead to a writer."""
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Writer)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield {"OPENAI_BASE_URL": f"http://127.0.0.1:{running.server_port}/v1", "OPENAI_API_KEY": "sk-test"}
+    running.shutdown()
+    running.server_close()
+
+
+def test_what_is_not_covered_is_written_on_request(
+    program: Program, chat: str, writer: dict[str, str]
+) -> None:
+    for number in range(3):
+        program("chat", "Marigold Finch", "-m", f"The lamp burns low in night {number} at the harbour.")
+    path = [one["id"] for one in messages(program, chat)]
+    nothing = program("memory", "write", chat, "--model", "openai:m", "--json", **writer)
+    assert nothing.json == [], "what is protected stays"
+    refused = program("memory", "write", chat, "--all", "--model", "openai:bad", "--json", code=7, **writer)
+    (row,) = refused.json
+    assert (row["status"], row["text"]) == ("failed", "") and row["reason"].startswith("invented")
+    rows = program("memory", "write", chat, "--all", "--model", "openai:m", "--json", **writer).json
+    (row,) = [one for one in rows if one["kind"] == "summary"]
+    assert set(row) == FIELDS and row["made_by"] == "openai:m" and row["status"] == "fresh"
+    assert (row["from"], row["to"]) == (path[0], path[-5])
+    assert row["sources"][0]["messages"][0] in path
+    assert [one["status"] for one in program("memory", "list", chat, "--json").json] == ["fresh"]
+    sent = program("chat", "Marigold Finch", "-m", "And now?", "--show-prompt").out
+    assert "The lamp\n" in sent and sent.count("Is the lamp lit?") == 1, "told by the memory alone"

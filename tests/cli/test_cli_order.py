@@ -178,3 +178,23 @@ def test_a_card_comes_from_an_address(program: Program, make_card: Callable[...,
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def test_times_are_told_in_utc(program: Program) -> None:
+    from datetime import UTC, datetime
+
+    name = program("character", "list", "--json").json[0]["name"]
+    said = program("chat", name, "-m", "Hi", "--json").json
+    rows = program("character", "list", "--json").json
+    times = [row["created_at"] for row in rows] + [row["used_at"] for row in rows if row["used_at"]]
+    (chat,) = program("conversation", "list", "--json").json
+    assert chat["name"] and chat["id"] == said["conversation_id"]
+    times += [chat["created_at"], chat["updated_at"]]
+    times += [
+        one["created_at"] for one in program("conversation", "show", chat["id"], "--json").json["messages"]
+    ]
+    for text in times:
+        assert (
+            text.endswith("Z")
+            and abs((datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds()) < 600
+        )

@@ -23,6 +23,10 @@ def pool(first_token: float = 5, between_tokens: float = 5) -> HttpPool:
     return HttpPool(Timeouts(5, first_token, between_tokens), Retry(attempts=2, base_delay=0.01, max_wait=5))
 
 
+_REPLIES = ("completions", "/messages", "/api/chat", "GenerateContent", "generateContent")
+"""How the addresses end that give replies."""
+
+
 @dataclass
 class Seen:
     """One request as the server saw it; `left` is set when the client has gone before the end."""
@@ -37,9 +41,15 @@ class Seen:
 
 
 class ModelServer:
-    """Answers requests in turn; the last answer is repeated."""
+    """Answers requests in turn; the last answer is repeated.
 
-    def __init__(self) -> None:
+    Args:
+        unknown: it answers 404 to what is no request for a reply, as a plain server does when a client asks
+            what it is, and does not count it.
+    """
+
+    def __init__(self, *, unknown: bool = False) -> None:
+        self.unknown = unknown
         self.seen: list[Seen] = []
         self.answers: list[Answer] = []
         self.port = 0
@@ -54,6 +64,8 @@ class ModelServer:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
+        if self.unknown and not (request.method == "POST" and request.path.endswith(_REPLIES)):
+            raise web.HTTPNotFound
         assert request.transport is not None
         seen = Seen(
             request.method,
@@ -74,8 +86,8 @@ class ModelServer:
 
 
 @asynccontextmanager
-async def model_server() -> AsyncIterator[ModelServer]:
-    server = ModelServer()
+async def model_server(*, unknown: bool = False) -> AsyncIterator[ModelServer]:
+    server = ModelServer(unknown=unknown)
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_route("*", "/{rest:.*}", server.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)

@@ -203,7 +203,7 @@ async def test_what_a_provider_counts_is_remembered_across_runs(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = event({"choices": [], "usage": {"prompt_tokens": 4000, "completion_tokens": 1}})
-    async with model_server() as server:
+    async with model_server(unknown=True) as server:
         monkeypatch.setenv("OPENAI_API_KEY", "none")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
         server.will(raw(chunk("Well."), usage, event("[DONE]")))

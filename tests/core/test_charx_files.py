@@ -187,7 +187,7 @@ def test_archives_of_other_programs() -> None:
         target.writestr("characters/1/character.json", "{}")
     with pytest.raises(InvalidInput) as refused:
         read_card(out.getvalue())
-    assert (refused.value.code, refused.value.params["kind"]) == ("NOT_A_CARD", "byaf")
+    assert (refused.value.code, refused.value.params["kind"]) == ("CARD_NO_METADATA", "byaf")
 
 
 def test_a_damaged_member_is_an_error_not_a_crash() -> None:

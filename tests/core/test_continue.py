@@ -46,7 +46,7 @@ async def test_a_reply_is_gone_on_with_where_it_stopped(
 ) -> None:
     """Once begun and taken without a nudge; refused once, it is told to go on from then on, and no call is
     wasted."""
-    async with model_server() as server:
+    async with model_server(unknown=True) as server:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
         settings = load_settings(paths, {"LUNALUX_LANG": "en"}).with_value("chat.model", "anthropic:claude-x")
         async with Runtime.open(settings) as runtime:

@@ -85,7 +85,7 @@ def card(name: str, talkativeness: float = 0.5, **fields: object) -> bytes:
 
 @pytest.fixture
 async def server() -> AsyncIterator[ModelServer]:
-    async with model_server() as server:
+    async with model_server(unknown=True) as server:
         server.will(stream("One."), stream("Two."), stream("Three."), stream("More."))
         yield server
 

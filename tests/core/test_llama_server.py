@@ -20,12 +20,18 @@ from llm_server import listen
 from test_text_turns import CHATML, MASTER, collect, completed, opened
 from text_servers import TextServer
 
+from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.database import Connection
 from lunalux_core.dialogue.turn import TemplateFailed, TextDelta
 from lunalux_core.errors import LunaluxError
-from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Sampling
+from lunalux_core.library.conversations import Message as StoredMessage
+from lunalux_core.library.conversations import insert_message, new_message, select_message
+from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Role, Sampling
 from lunalux_core.llm.servers.anthropic import AnthropicModel
 from lunalux_core.llm.servers.pool import HttpPool
+from lunalux_core.runtime import Runtime
 
 SERVER = os.environ.get("LUNALUX_LLAMA_SERVER", "")
 MODEL = os.environ.get("LUNALUX_LLAMA_MODEL", "")
@@ -155,3 +161,34 @@ async def test_it_speaks_anthropics_messages(llama: TextServer) -> None:
     long = await listen(model, ModelRequest((Message("user", "the rain and the sea " * 2000),)))
     assert long.code == "CONTEXT_TOO_LONG" and str(WINDOW) in str(long.error)
     await connections.aclose()
+
+
+async def test_a_model_that_writes_gibberish_leaves_nothing_as_a_memory(
+    paths: Paths, llama: TextServer
+) -> None:
+    save_model(
+        paths.config_file,
+        ModelConfig("own", "llamacpp", "m", f"http://127.0.0.1:{llama.port}/v1", context_tokens=WINDOW),
+    )
+    settings = load_settings().with_value("chat.model", "own").with_value("memory.scene_tokens", 150)
+    async with Runtime.open(settings.with_value("memory.protected_tokens", 100)) as runtime:
+        await runtime.first_start()
+        chat = await runtime.chat.start((await runtime.library.characters.list())[0].id)
+
+        def fill(connection: Connection) -> None:
+            above: StoredMessage | None = None
+            for number in range(12):
+                text = (
+                    f"In night {number} the lamp at the harbour burns low, and the keeper waits for the boat."
+                )
+                role: Role = "assistant" if number % 2 else "user"
+                above = new_message(chat.id, above, role, "Anna", text)
+                insert_message(connection, above)
+            assert above is not None
+            select_message(connection, above.id)
+
+        await runtime.library.database.write(fill)
+        done = await runtime.memory_writer.write(chat.id, everything=True)
+        memories = await runtime.library.memories.list(chat.id)
+    assert done.memories == () and done.error is not None
+    assert memories and all(one.state == "failed" and not one.text for one in memories)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,8 +22,8 @@ from lunalux_core.llm.model import (
     ModelRequest,
     ModelSpec,
     Usage,
-    cost_of,
 )
+from lunalux_core.llm.model_prices import Prices, cost_of
 from lunalux_core.llm.parameters import KINDS, PARAMETERS, ServerKind, checked_value, kind_of, sampling_of
 from lunalux_core.llm.registry import Registry, saved_specs
 from lunalux_core.llm.servers.openai import OpenAIModel
@@ -232,10 +233,15 @@ async def test_cached_and_thought_tokens_of_every_provider(
     assert heard.last.usage == Usage(prompt, 8, cached_tokens=cached, thinking_tokens=thought)
 
 
-def test_a_cost_comes_from_a_persons_own_prices_alone() -> None:
+def test_a_persons_own_prices_win_then_the_servers_word_then_a_list() -> None:
     usage = Usage(1_000_000, 200_000, cached_tokens=400_000)
-    assert cost_of(usage, (3, 0.5, 15)) == {"amount": 5.0, "currency": "USD", "source": "person"}
+    own, listed = Prices(3, 0.5, 15, "person"), Prices(1, 1, 1, "list")
+    assert cost_of(usage, own) == {"amount": 5.0, "currency": "USD", "source": "person"}
+    assert cost_of(usage, listed) == {"amount": 1.2, "currency": "USD", "source": "list"}
     assert cost_of(usage, None) is None
+    told = replace(usage, cost=0.25)
+    assert cost_of(told, listed) == {"amount": 0.25, "currency": "USD", "source": "server"}
+    assert cost_of(told, own) == cost_of(usage, own)
 
 
 def test_keys_in_headers_are_never_shown() -> None:

@@ -31,7 +31,7 @@ SAVED = ModelSpec("home", "openai", "big", "http://127.0.0.1:9/v1", "model:home"
         ("anthropic:claude-x", "anthropic", "claude-x", "https://proxy.example.com"),
         ("gemini:gemini-x", "gemini", "gemini-x", ""),
         ("official:star-writer", "official", "star-writer", ""),
-        ("ollama:qwen3:8b", "openai", "qwen3:8b", "http://127.0.0.1:11434/v1"),
+        ("ollama:qwen3:8b", "ollama", "qwen3:8b", "http://127.0.0.1:11434/v1"),
     ],
 )
 def test_resolves(name: str, provider: str, model: str, base_url: str) -> None:
@@ -196,8 +196,8 @@ async def test_finds_the_local_servers_that_answer_like_one() -> None:
 
 def test_a_found_name_can_be_resolved_later() -> None:
     for server in LOCAL_SERVERS.values():
-        spec = server.model("some:model")
-        assert Registry(environ={}).resolve(spec.name) == spec
+        for spec in (server.model("some:model"), server.on(4321).model("some:model")):
+            assert Registry(environ={}).resolve(spec.name) == spec
 
 
 def test_naming_models_loads_no_http_client() -> None:

@@ -16,6 +16,8 @@ from lunalux_core.dialogue.turn import TurnOptions
 from lunalux_core.library.memories import Memory, add_memory
 from lunalux_core.memory.entries import add_entry
 from lunalux_core.runtime import Runtime
+from lunalux_tui import i18n
+from lunalux_tui.chat.inspector.views import Look, items
 
 CARD = (
     *("worldInfoBefore", "charDescription", "charPersonality", "scenario", "personaDescription"),
@@ -230,3 +232,21 @@ async def test_a_journal_is_read_by_the_one_who_wrote_it(runtime: Runtime) -> No
     for character in characters:
         sent = whole(await prompt_of(runtime, chat.id, speaker=character.name))
         assert [other.name for other in characters if f"Secret of {other.name}." in sent] == [character.name]
+
+
+async def test_the_inspector_tells_what_was_used_and_why_the_rest_was_not(runtime: Runtime) -> None:
+    chat, path = await story(runtime)
+    await remember(runtime, Memory("", chat, "summary", "They met.", "Meeting"), path[0], path[2])
+    await remember(runtime, Memory("", chat, "journal", "Of a boat.", speaker="Nobody"))
+    await remember(runtime, Memory("", chat, "summary", "Stale."), path[3], path[4])
+    await runtime.chat.edit(path[4], "Other words.")
+    record = await runtime.chat.inspect(chat, "And now?")
+    i18n.use("en")
+    rows = {item.title: item.detail for item in items("cut", Look(record))}
+    assert rows["Meeting"] == "of the newest summaries · before the history"
+    assert rows["One memory was left out"]
+    reasons = {item.detail for item in items("cut", Look(record)) if "left out" in item.title}
+    assert reasons == {
+        "its messages changed, or are not on this branch",
+        "nothing in the last messages calls for it",
+    }

@@ -49,7 +49,7 @@ async def place(runtime: Runtime) -> Conversation:
 
 @pytest.fixture
 async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ModelServer]:
-    async with model_server() as server:
+    async with model_server(unknown=True) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
         yield server

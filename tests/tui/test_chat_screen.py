@@ -17,6 +17,8 @@ from lunalux_tui.chat.conversations_dialog import ConversationsDialog
 from lunalux_tui.chat.search_dialog import SearchDialog
 from lunalux_tui.chat.tree_dialog import TreeDialog
 from lunalux_tui.parts.edit_dialog import EditDialog
+from lunalux_tui.parts.imported_dialog import ImportedDialog
+from lunalux_tui.parts.rows import Rows
 
 
 async def test_first_start_talks_at_once() -> None:
@@ -337,8 +339,13 @@ async def test_import_of_cards_tells_what_failed(home: Path, tmp_path: Path) -> 
     (good / "card.json").write_text('{"spec":"chara_card_v2","data":{"name":"Brought","first_mes":"Hi [b]"}}')
     (good / "bad.json").write_text("{")
     async with open_app() as driven:
-        await driven.chat.import_cards([str(good)])
-        assert driven.chat.character_name == "Brought"
+        driven.chat.run_worker(driven.chat.import_cards([str(good)]), group="dialog")
+        await driven.until(lambda: isinstance(driven.app.screen, ImportedDialog))
+        rows = driven.app.screen.query_one("#choices", Rows)
+        await driven.until(lambda: [row.mark for row in rows.rows][:1] == ["✗"])
+        assert rows.rows[0].title == "bad.json" and rows.rows[0].detail
+        await driven.press("escape")
+        await driven.until(lambda: driven.chat.character_name == "Brought")
         assert driven.contents() == ["Hi [b]"] and "Hi [b]" in driven.drawn()
 
 

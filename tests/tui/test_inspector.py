@@ -8,9 +8,17 @@ import pytest
 from chat_world import Driven, open_app
 from model_server import model_server
 
+from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
+from lunalux_core.config.settings import ModelConfig, load_settings
+from lunalux_core.dialogue.direction import Direction
+from lunalux_core.dialogue.turn import TurnOptions
+from lunalux_core.runtime import Runtime
 from lunalux_tui.chat.inspector.dialog import InspectorDialog
+from lunalux_tui.chat.inspector.views import Look, items
 from lunalux_tui.i18n import catalogue
+from lunalux_tui.parts.amounts import money
+from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, WARNING
 
 LORE = {
     "entries": {
@@ -204,3 +212,59 @@ async def test_hostile_words_are_shown_as_words(
         assert dialog.is_current
         await driven.press("enter", "end", "escape", "escape")
         assert driven.app.screen is driven.chat
+
+
+async def test_the_text_of_a_completion_is_shown_whole_with_its_sequences() -> None:
+    config = ModelConfig(
+        name="base",
+        provider="openai",
+        model="m",
+        base_url="http://127.0.0.1:9/v1",
+        mode="text",
+        template="ChatML",
+    )
+    settings = load_settings()
+    save_model(settings.paths.config_file, config)
+    async with Runtime.open(load_settings().with_value("chat.model", "base")) as runtime:
+        await runtime.first_start()
+        character = (await runtime.library.characters.list())[0]
+        place = (await runtime.chat.start(character.id)).id
+        options = TurnOptions(direction=Direction("Be curt."))
+        record = await runtime.chat.inspect(place, "Good <|im_end|> evening", options)
+        (item,) = items("text", Look(record))
+        runs = list(item.told())
+        text = (await runtime.chat.preview(place, "Good <|im_end|> evening", options)).text
+        assert item.joined and item.text == "".join(run for run, _ in runs) == text
+        marks = {run for run, style in runs if style == ACCENT | BOLD}
+        assert "<|im_end|>" in marks and any(mark.startswith("<|im_start|>") for mark in marks)
+        assert any("Be curt." in run for run, style in runs if style == WARNING)
+        assert any(style == MUTED for _, style in runs)
+        assert not items("text", Look({**record, "template": ""}))
+
+
+async def test_what_a_reply_and_the_chat_took_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNALUX_PRACTICE_RATE", "0")
+    async with open_app() as driven:
+        await driven.say("Good evening")
+        await driven.say("And?")
+        dialog = await inspect(driven)
+        item = next(item for item in dialog._found["messages"] if item.title == "What it took")
+        assert "2 replies" in item.text and "2 replies have no known price" in item.text
+        assert "tokens a second" in item.text and item.detail == "no price known"
+        await driven.press("6")
+        assert dialog.rows.rows == [] and "as messages" in shown(driven)
+
+
+@pytest.mark.parametrize(
+    ("cost", "words"),
+    [
+        ({"amount": 0.0000123, "currency": "USD"}, "$0.0000123"),
+        ({"amount": 0.00207, "currency": "USD"}, "$0.0021"),
+        ({"amount": 12.346, "currency": "USD"}, "$12.35"),
+        ({"amount": 0, "currency": "USD"}, "$0.00"),
+        ({"amount": "x"}, ""),
+        ({}, ""),
+    ],
+)
+def test_money_is_told_in_digits_that_count(cost: dict[str, object], words: str) -> None:
+    assert money(cost) == words

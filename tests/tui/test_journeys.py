@@ -32,6 +32,7 @@ KEYS = {
     "f5": "\x1b[15~",
     "f6": "\x1b[17~",
     "tab": "\t",
+    "space": " ",
     "down": "\x1b[B",
     "right": "\x1b[C",
 }
@@ -174,6 +175,12 @@ def created(home: Path) -> None:
     assert len(replies(home)) == 1
 
 
+def tagged(home: Path) -> None:
+    (tag,) = lunalux(home, "tag", "list", "--json")
+    assert (tag["name"], tag["characters"]) == ("evening", 2)
+    assert len(lunalux(home, "character", "list", "--tag", "evening", "--json")) == 2
+
+
 HOLDS: dict[str, Callable[[Path], None]] = {
     "third-reply": three_replies,
     "import-and-find": imported,
@@ -182,4 +189,5 @@ HOLDS: dict[str, Callable[[Path], None]] = {
     "language": chinese,
     "lost-connection": recovered,
     "create": created,
+    "order": tagged,
 }

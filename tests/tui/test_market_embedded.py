@@ -96,3 +96,47 @@ async def test_what_was_typed_for_publishing_outlives_the_dialog(paths: Paths) -
                 await pilot.press("escape")
             else:
                 await until(pilot, lambda: "First words." in frame(app))
+
+
+async def test_what_one_published_is_found_reworded_and_taken_back(paths: Paths) -> None:
+    async with market() as (screen, pilot):
+        app = screen.lunalux
+        await until(pilot, lambda: bool(screen.grid.cards) and bool(app.account and app.account.signed_in))
+        await pilot.press("p")
+        await until(pilot, lambda: app.screen is not screen)
+        await pilot.press(*"marigold", "enter")
+        await until(pilot, lambda: isinstance(app.screen, PublishDialog) and "Goes to" in frame(app))
+        assert "this computer alone" in frame(app) and "○ 18+" in frame(app)
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: "● 18+" in frame(app))
+        app.screen.query_one("TextArea").load_text("Mine to take back.")  # type: ignore[attr-defined]
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: app.screen is screen, 40)
+        (card,) = await screen.runtime.market.mine()
+        assert "nsfw" in card.tags
+        await pilot.press("m")
+        await until(pilot, lambda: "Mine to take back." in frame(app) and "in the market" in frame(app))
+        await pilot.press("e")
+        await until(pilot, lambda: "In the market:" in frame(app))
+        app.screen.query_one("TextArea").load_text("Other words.")  # type: ignore[attr-defined]
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "Other words." in frame(app))
+        await pilot.press("x")
+        await until(pilot, lambda: "for good?" in frame(app))
+        await pilot.press("y")
+        await until(pilot, lambda: "Nothing published yet" in frame(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is screen)
+        assert not await screen.runtime.market.mine()
+
+
+async def test_a_card_is_reported_with_a_reason(paths: Paths) -> None:
+    async with market() as (screen, pilot):
+        app = screen.lunalux
+        await until(pilot, lambda: bool(screen.grid.cards) and bool(app.account and app.account.signed_in))
+        await pilot.press("enter")
+        await until(pilot, lambda: "likes" in frame(app) and "luna spent" in frame(app))
+        await pilot.press("x")
+        await until(pilot, lambda: "Say in a sentence" in frame(app))
+        await pilot.press(*"rude", "enter")
+        await until(pilot, lambda: any("look at it" in one.message for one in app._notifications))  # type: ignore[attr-defined]

@@ -65,7 +65,7 @@ async def test_a_worldbook_comes_in_is_changed_deleted_taken_back_and_goes_out(
         assert right_of(pane, pane.chosen) == "1 entry"
         await driven.press("space")
         await driven.until(lambda: not next(iter(pane.items.values())).enabled)
-        await driven.press("e")
+        await driven.press("R")
         await answer(driven, "Book of the moon")
         await driven.until(lambda: pane.rows[0].title == "Book of the moon")
         await driven.press("d")
@@ -163,7 +163,7 @@ async def test_a_key_is_given_by_pressing_it_and_a_conflict_is_told(paths: Paths
         await driven.press("f10")
         await driven.until(lambda: driven.app.keymap.get("chat.modes") == "f10")
         assert load_settings(paths).keys == {"chat.modes": "f10"}
-        assert right_of(pane, "chat.modes") == "f10"
+        assert right_of(pane, "chat.modes") == "F10"
 
         await driven.press("f2")
         await driven.press("f10")
@@ -217,7 +217,7 @@ async def test_the_palette_leads_to_every_managed_section(name: str) -> None:
         from lunalux_tui.app.command_palette import Commands
 
         provider = Commands(driven.app.screen)
-        titles = [title for title, _, _ in provider._commands()]
+        titles = [offer.title for offer in provider._commands()]
         wanted = {action.id: action.label for action in driven.app.ACTIONS}[f"go.{name}"]
         assert wanted in titles
 
@@ -229,7 +229,8 @@ async def test_what_a_section_does_is_in_the_palette_while_it_is_shown(tmp_path:
         await section(driven, "plugins")
         pane = await section(driven, "worldbooks")
         assert isinstance(pane, WorldbooksSection)
-        offered = {title.split("  ")[0]: run for title, _, run in Commands(driven.app.screen)._commands()}
+        offers = Commands(driven.app.screen)._commands()
+        offered = {offer.title.split("  ")[0]: offer.run for offer in offers}
         assert "Add a key" not in offered and "Delete" not in offered
         await offered["Import"]()  # type: ignore[misc]
         await asked(driven)

@@ -180,10 +180,12 @@ async def test_write_for_me_is_one_undo_away_from_the_unsent_draft() -> None:
         await driven.press("escape", "m")
         await driven.until(lambda: driven.chat.prompt.text != "my own unsent words" and not driven.chat.busy)
         assert driven.chat.prompt.text not in ("", "my own unsent words")
-        await driven.press("i", "ctrl+z")
-        assert driven.chat.prompt.text == "my own unsent words"
+        driven.chat.prompt.focus()
+        await driven.until(lambda: driven.chat.prompt.has_focus)
+        await driven.press("ctrl+z")
+        await driven.until(lambda: driven.chat.prompt.text == "my own unsent words")
         await driven.press("ctrl+y")
-        assert driven.chat.prompt.text != "my own unsent words"
+        await driven.until(lambda: driven.chat.prompt.text != "my own unsent words")
 
 
 async def test_what_came_of_write_for_me_before_a_stop_is_a_draft(monkeypatch: pytest.MonkeyPatch) -> None:

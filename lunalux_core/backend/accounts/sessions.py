@@ -71,6 +71,8 @@ class Sessions:
         for _ in range(TAKEOVER_ATTEMPTS):
             row = await self._store.get(self._table, _key(user_id))
             epoch = whole(row.get("epoch")) if row else 0
+            # The epoch must still be as read: two devices that sign in at once must not get the same one,
+            # or both would stay signed in.
             as_read: list[Condition] = [Absent()] if row is None else [Exists(), *unchanged(row, "epoch")]
             try:
                 return await self._write(user_id, email, device, epoch, as_read)
@@ -90,6 +92,8 @@ class Sessions:
             raise _unauthorized()
         row, fresh = await self._row(user_id)
         verdict = _judge(row, claims, token_hash)
+        # A cached row may be older than the sign-in that made this token: before anybody is refused, the
+        # row is read.
         if verdict != "valid" and not fresh:
             row = await self._read(user_id)
             verdict = _judge(row, claims, token_hash)
@@ -163,7 +167,10 @@ class Sessions:
         now_s = self._now_ms() // 1000
         expires = now_s + self._ttl_s
         token = self._signer.sign(
-            "session", {"u": user_id, "s": session_id, "e": epoch, "x": expires, "n": uuid4()}
+            # `n` makes tokens of one second differ, so that a refreshed token never equals the one it
+            # replaces.
+            "session",
+            {"u": user_id, "s": session_id, "e": epoch, "x": expires, "n": uuid4()},
         )
         return token, {"tokenHash": digest(token), "issuedAt": now_s, "expiresAt": expires}
 
@@ -208,6 +215,8 @@ class Sessions:
 
     def _remember(self, user_id: str, row: Row | None) -> None:
         self._cache.pop(user_id, None)
+        # That an account has no row is not remembered: it may be made in the next moment by another
+        # instance.
         if row is None or self._cache_s <= 0:
             return
         self._cache[user_id] = (time.monotonic(), row)
@@ -235,6 +244,7 @@ def _judge(row: Row | None, claims: Mapping[str, Any], token_hash: str) -> Verdi
     epoch = claims.get("e")
     if row is None or not isinstance(epoch, int):
         return "unknown"
+    # Before the comparison of the rest: only a newer session makes it 460, everything else is 401.
     if whole(row.get("epoch")) > epoch:
         return "taken"
     stands = (row.get("epoch"), row.get("sessionId"), row.get("tokenHash"))

@@ -78,6 +78,7 @@ class Ranker:
 
     async def batch(self, limit: int) -> int:
         """Rank up to `limit` marked cards, oldest marks first; returns how many marks were found."""
+        # Marks that cannot be taken away stand at the head of the index for ever: so many more are read.
         count = limit + len(self._hopeless)
         rows = await self._first(self._dirty_index, self._order.dirty_word, self._order.dirty_sk, count)
         keys = [Key(mark["PK"], mark["SK"]) for mark in rows]
@@ -92,6 +93,7 @@ class Ranker:
             except ODD as error:
                 await self._pass_over(key, error)
         await self._trim(top)
+        # Cards left the top list: the best of the others take their places.
         if len(top) < min(before, self._scale.buffer):
             await self._fill(top)
         return len(marked)
@@ -141,6 +143,7 @@ class Ranker:
     async def _rank(self, key: Key, top: dict[str, str]) -> None:
         for _ in range(RANK_TRIES):
             card = await self._store.get(self._table, key)
+            # An index follows its table with a delay, so a mark in it may be done with by now.
             if card is None or card.get(self._order.dirty_pk) is None:
                 return  # the index was behind: the card is ranked or gone
             if not key.pk.startswith("CHAR#"):
@@ -159,8 +162,10 @@ class Ranker:
         new = self._sort_key(card, character_id) if visible else None
         its = [sort_key for sort_key, owner in top.items() if owner == character_id][:MOST_DOUBLES]
         note = text(card.get(order.top_attr))
+        # Rows that `top` does not show: another program may have written one since it was read.
         its += [note] if note.endswith(f"#CHAR#{character_id}") and note not in its else []
         others = [sort_key for sort_key in top if sort_key not in its]
+        # Sort keys rise as the rank falls: a smaller key is a better place.
         joins = new is not None and (len(others) < scale.buffer or new < max(others))
         changes = self._mended(card)
         remove = {order.dirty_pk, order.dirty_sk, order.pk, order.sk, order.top_attr}
@@ -179,6 +184,7 @@ class Ranker:
                 writes.append(Delete(self._table, Key(order.top_pk, sort_key)))
         if joins and new is not None:
             writes.append(Put(self._table, top_row(order, new, card, character_id)))
+        # Only after the transaction is `top` changed: a failed one is tried again with it.
         await self._store.transact(writes)
         for sort_key in its:
             top.pop(sort_key, None)
@@ -251,6 +257,7 @@ class Ranker:
             sort_key = text(card.get(order.sk)) if card is not None else ""
             if card is None or not sort_key or order.top_attr in card or character_id in top.values():
                 continue
+            # The index is behind its table: the card must still stand where the index has it.
             unmoved = Eq(order.sk, sort_key)
             try:
                 await self._store.transact(

@@ -48,6 +48,7 @@ class Uploads:
 
     async def take_away(self, note: Item) -> bool:
         """Delete what an ended upload left: the object first, then what would find it again."""
+        # The note goes last: broken off anywhere, the next sweep finds it and takes the same steps again.
         await self._delete(text(note.get("object")))
         owner, upload_id = text(note.get("owner")), str(note["SK"])
         if owner:

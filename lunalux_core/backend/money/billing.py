@@ -81,7 +81,7 @@ class Shown:
     luna: int | None = None
 
     def covers(self, approval: Approval) -> bool:
-        """Whether nobody is surprised by `approval`: it costs no more than was shown, in a coin that was."""
+        """Whether `approval` costs no more than was shown, in a coin that was shown."""
         currency = approval.currency
         if currency is None or approval.cost == 0:
             return True
@@ -95,7 +95,7 @@ class Shown:
 
 
 def price_changed(config: ModelConfig) -> BackendError:
-    """The row asks for more than the person was shown; nothing was charged."""
+    """The price is higher than the person was shown; nothing was charged."""
     return BackendError(
         "PRICE_CHANGED",
         f"The price of {config.displayname} has changed; nothing was charged.",

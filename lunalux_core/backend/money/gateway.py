@@ -3,7 +3,7 @@
 Nothing of the request decides what is called or what it costs but `modelId`; the wallet is the
 session's. The caller iterates `reply`; closing the iterator early cancels the provider's call and
 gives the coins back, unless the reply was complete. So whoever has handed a piece on iterates to the end,
-even when its reader has left: a reply that can be read and then called off would be had for nothing.
+even when its reader has left: otherwise a reply could be read, then cancelled, and would cost nothing.
 
 See docs/spec/backend.md: An official reply, Money rules.
 """
@@ -64,7 +64,7 @@ class Asked:
 
 
 class Kept(Wire):
-    """What is stored of an answer for its replay: all but the wallet, which has its own present."""
+    """What is stored of an answer for its replay: all but the wallet, which is read when it is replayed."""
 
     content: str
     billing: Billing
@@ -226,7 +226,7 @@ class Gateway:
         if not settled:
             services.metrics.event("late_settle")
             logger.warning(
-                "a reply was settled too late and is a gift", extra={"model": kept.billing.model_id}
+                "a reply was settled too late and is not charged", extra={"model": kept.billing.model_id}
             )
             return await self._with_balances(kept, asked.session.user_id)
         if card is not None and not gone:
@@ -245,7 +245,7 @@ class Gateway:
         )
 
     def _log_tokens(self, kept: Kept) -> None:
-        """Token counts of official calls, where `analyze_token` is on; never a word of them."""
+        """Log token counts of official calls, where `analyze_token` is on; never their text."""
         usage = kept.usage
         if usage is not None and self._services.settings.providers.analyze_token:
             logger.info(
@@ -289,13 +289,13 @@ _kept: set[asyncio.Future[Any]] = set()
 
 
 def _keep(task: asyncio.Future[Any]) -> None:
-    """Hold on to a task that nobody awaits any more; the event loop itself would not."""
+    """Keep a reference to a task that nobody awaits: the event loop holds only a weak one."""
     _kept.add(task)
     task.add_done_callback(_kept.discard)
 
 
 async def finish(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to its end even when the caller is cancelled meanwhile: money is never left half-way."""
+    """Run `work` to its end even when the caller is cancelled meanwhile: no movement stays unfinished."""
     task = asyncio.ensure_future(work)
     _keep(task)
     return await asyncio.shield(task)

@@ -1,4 +1,4 @@
-"""Talking to the model behind an official reply: the request within its caps, the pieces as they come.
+"""Calls the model behind an official reply: the request within its caps, the pieces as they come.
 
 See docs/spec/backend.md: Money rules.
 """
@@ -28,7 +28,7 @@ CUT = "cut"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What the model just said. One of the two is empty."""
+    """A piece of the model's reply. One of the two is empty."""
 
     text: str = ""
     thinking: str = ""
@@ -54,7 +54,7 @@ class Collected:
         return _whole("".join(self._thinking))
 
     def add(self, delta: Delta) -> int:
-        """Note what the model just said; returns how long the reply is by now.
+        """Add a piece of the reply; returns how long it is by now.
 
         Raises:
             BackendError: LLM_FAILED, it broke off.
@@ -110,11 +110,11 @@ async def stream_model(
 ) -> AsyncGenerator[Piece, None]:
     """Collect the model's words into `reply`; yield them as they come where `aloud`.
 
-    A reply that is still being spoken after `timeout_s` in all is cut there, and what came is the reply: it
-    was read, and is worth its price.
+    A reply that still streams after `timeout_s` in all is cut there, and what came is the reply: it was
+    shown, and is charged.
 
     Raises:
-        LunaluxError: LLM_TIMEOUT of a model that fell silent, LLM_FAILED for every other failure.
+        LunaluxError: LLM_TIMEOUT of a model that sends nothing more, LLM_FAILED for every other failure.
     """
     alarm, now = _Alarm(timeout_s), asyncio.get_running_loop().time
 

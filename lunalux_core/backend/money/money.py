@@ -151,7 +151,7 @@ class Money:
         raise Unavailable("The coins could not be reserved.")
 
     async def _try_reserve(self, reservation: Reservation) -> ConditionFailed | None:
-        """Write the reservation; what stood against it, if anything did."""
+        """Write the reservation; the condition that failed, None where it was written."""
         try:
             await self._store.transact(reserving(self._tables, reservation, self._now_ms()))
         except ConditionFailed as failed:
@@ -173,7 +173,7 @@ class Money:
         """Keep the coins and store the answer for a day, to be replayed.
 
         Returns:
-            False where the reservation was given back meanwhile: the answer is a gift then.
+            False where the reservation was given back meanwhile: the answer is then free of charge.
         """
         action, now = reservation.action, self._now_ms()
         movement = movement_for(reservation, "SETTLED", iso(now))
@@ -245,7 +245,7 @@ class Money:
         return True
 
     async def _drop_orphan(self, user_id: str, operation: str, claim: str) -> None:
-        """An open row whose movement is decided or gone promises nothing; it must not stay."""
+        """Delete an open row whose movement is decided or gone."""
         its = Eq("claim", claim) if claim else Absent("claim")
         try:
             await self._store.write(Delete(self._tables.ledger, open_key(user_id, operation), when=its))

@@ -107,7 +107,7 @@ def movement_for(reservation: Reservation, status: str, moment: str) -> Movement
 
 
 def replayed(action: Action, row: Item | None, now_ms: int) -> Replay:
-    """What an action that was met before comes to."""
+    """The stored answer of an action that was asked for before."""
     if row is None or row.get("requestHash") != action.request_hash:
         raise BackendError(
             "IDEMPOTENCY_MISMATCH",

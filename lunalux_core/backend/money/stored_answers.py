@@ -1,4 +1,4 @@
-"""Stored answers: JSON in one attribute, packed when it would crowd the item (400 KB).
+"""Stored answers: JSON in one attribute, compressed when it is too large for the item (400 KB).
 
 See docs/spec/backend.md: Storage port.
 """

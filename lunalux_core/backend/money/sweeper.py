@@ -127,7 +127,7 @@ class Sweeper:
     async def sweep(self) -> Swept:
         """One round. Running it twice at once, or in two places, does no harm.
 
-        A row that cannot be dealt with is named in the log and passed over.
+        A row that cannot be processed is logged and passed over.
 
         Raises:
             StorageError: the storage is away.

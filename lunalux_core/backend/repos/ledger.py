@@ -107,8 +107,10 @@ class Ledgers:
             odd = is_odd(wallet, COIN.values()) or is_odd(ledger or {}, (*USED.values(), *GAIN.values()))
             if ledger is not None and opening is not None and not odd:
                 return
+            # First whole numbers, then what is missing: sums of fractions explain nothing.
             remedy = self._rounding if odd else self._remedy
             try:
+                # Fails where a coin moved since the wallet was read; then all is read again.
                 await self._store.transact(await remedy(user_id, wallet, ledger, opening))
             except ConditionFailed:
                 continue
@@ -237,6 +239,7 @@ class Ledgers:
         if after is not None:
             if not after.startswith(LINE) or len(after) > 256:
                 raise InvalidInput("INVALID_REQUEST", "The history key is not valid; start anew.")
+            # The partition is the caller's own, so that a forged cursor shows nobody else's movements.
             start = {"PK": user_pk(user_id), "SK": after}
         page = await self._store.query(
             self._tables.ledger, user_pk(user_id), prefix=LINE, after=start, limit=max(1, min(limit, 100))

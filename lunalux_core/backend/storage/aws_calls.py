@@ -87,6 +87,8 @@ class AwsAccess:
             max_pool_connections=THREADS,
             signature_version="s3v4" if service == "s3" else None,
             s3={"addressing_style": "path" if emulated else "virtual"} if service == "s3" else None,
+            # Newer botocore adds checksums of its own to every request, which emulators and older S3
+            # servers refuse.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
@@ -121,6 +123,7 @@ class Caller:
             raise Unavailable("The storage is closed.")
         if self._client is None:
             self._client = asyncio.get_running_loop().run_in_executor(self._pool, self._make_client)
+        # Shared by all callers: one that is cancelled must not cancel the making of the client.
         return await asyncio.shield(self._client)
 
     async def call(self, name: str, /, *, repeatable: bool, **arguments: Any) -> Any:

@@ -73,6 +73,7 @@ class DynamoStore:
             for attributes in answer["Responses"].get(table, ()):
                 item = from_wire(attributes)
                 items[Key(item["PK"], item["SK"])] = item
+            # A busy table answers only a part and names the rest.
             left = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
         raise Unavailable("The cloud storage is too busy.")
 
@@ -130,6 +131,7 @@ class DynamoStore:
             "ScanIndexForward": not descending,
         }
         if index is not None:
+            # An index of DynamoDB knows no consistent reads.
             arguments["IndexName"] = index
         else:
             arguments["ConsistentRead"] = True
@@ -230,6 +232,7 @@ def _old(answer: Mapping[str, Any]) -> Item | None:
 
 def _token(token: str | None) -> str:
     """DynamoDB takes up to 36 characters."""
+    # With the same token, DynamoDB does a repeated transaction once (for ten minutes).
     return str(uuid.uuid4()) if token is None else hashlib.sha256(token.encode()).hexdigest()[:36]
 
 

@@ -1,4 +1,4 @@
-"""Who may keep a connection open, and for how long, before a request of theirs is whole.
+"""How many connections an address may hold, and for how long, before its request is complete.
 
 uvicorn waits for a request's head for ever. Here a connection that sends none in time is closed, an address
 has a share of all connections, and where all are taken the one that waits longest for its head makes room:
@@ -74,7 +74,7 @@ class Connections:
         return Counted
 
     def came(self, connection: Any) -> None:
-        """A connection was made: let it stay, or close it, or another one in its place."""
+        """A connection was made: keep it, or close it or another one in its place."""
         address = _address(connection)
         self._since[connection] = self._clock()
         self._by_address[address] += 1
@@ -93,12 +93,14 @@ class Connections:
             del self._by_address[address]
 
     def look(self) -> None:
-        """Once a second: close what has waited too long for its head, cut what nobody takes the end of."""
+        """Once a second: close connections that send no complete head, and cut answers that are not read."""
         now = self._clock()
         for connection in list(self._since):
             if _is_answered(connection):
                 self._since[connection] = now
             elif connection.transport.is_closing():
+                # A closed connection first sends what it has; somebody who never reads would keep it for
+                # ever.
                 if now - self._closing.setdefault(connection, now) >= FLUSH_SECONDS:
                     connection.transport.abort()
             elif now - self._since[connection] >= self._allowance.head_s:
@@ -110,6 +112,7 @@ class Connections:
             connection for connection in self._since if among(connection) and not _is_answered(connection)
         )
         oldest = min(waiting, key=lambda connection: self._since[connection])
+        # It counts as new until it is gone, so that the next one in need does not choose it again.
         self._since[oldest] = self._clock()
         oldest.transport.abort()
 

@@ -1,4 +1,4 @@
-"""The outermost layer of ours: request id, body size, time limit, access log, and the last word on errors.
+"""The outermost middleware: request id, body size, time limit, access log, final error handler.
 
 Plain ASGI instead of Starlette's `BaseHTTPMiddleware`, because a streamed reply must see its client leave.
 """
@@ -78,7 +78,7 @@ class ServiceMiddleware:
 
     @staticmethod
     async def _last_word(scope: Scope, crossing: _Crossing, error: Exception) -> None:
-        """Answer `error`; where the answer has begun already, the only honest thing is to break it off."""
+        """Answer `error`; one that has begun already is broken off, so that the client sees it fail."""
         crossing.limit = None
         response = error_response(error)
         if crossing.status:
@@ -110,7 +110,7 @@ class ServiceMiddleware:
 
 
 class _Crossing:
-    """One request on its way through: counts the body in, marks the answer on its way out."""
+    """One request: counts the bytes of its body, and adds the headers of its answer."""
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, body_limit: int, body_s: float | None

@@ -1,6 +1,6 @@
-"""The codes a client can meet, their HTTP status, and the envelope that carries them.
+"""The error codes, their HTTP status, and the envelope that carries them.
 
-No web framework here: the parts below the routes refuse in the same words.
+No web framework here: the code below the routes raises the same errors.
 
 See docs/spec/backend.md: HTTP API.
 """
@@ -88,7 +88,7 @@ def refuse(code: str, message: str, **params: object) -> BackendError:
 
 
 def rate_limited(seconds: float) -> BackendError:
-    """Too many requests; `seconds` until the next one is welcome."""
+    """Too many requests; `seconds` until the next one may come."""
     return refuse(
         "RATE_LIMITED", "Too many requests; please wait a little.", retry_after=max(1, math.ceil(seconds))
     )

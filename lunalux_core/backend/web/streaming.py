@@ -1,4 +1,4 @@
-"""Answers that outlive a request's body: noticing that the client left, and server-sent events.
+"""Long answers: noticing that the client left, and server-sent events.
 
 Starlette's own streaming response learns of a departure from a failed `send`, which an in-process
 transport never makes; here `http.disconnect` is awaited beside the work, whatever the transport.
@@ -102,6 +102,7 @@ class EventStream(Response):
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
+        # Starlette has set the length of an empty body, and a server would cut the stream there.
         del self.headers["content-length"]
         self._events, self._source, self._unwatched = events, source, unwatched
         self._quiet_s, self._stall_s = quiet_s or QUIET_SECONDS, stall_s
@@ -118,6 +119,8 @@ class EventStream(Response):
         kept = False
         try:
             await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
+            # What has begun is paid for: it goes on without a reader, so that a retry gets the stored
+            # answer.
             kept = self._begun and not task.done()
             if kept:
                 self._unwatched.keep(task)
@@ -134,7 +137,7 @@ class EventStream(Response):
                 await _ended(task)
 
     def _lose_reader(self, task: asyncio.Task[None]) -> None:
-        """From here on nothing is sent; a send that is under way is called off."""
+        """From here on nothing is sent; a send under way is cancelled."""
         self._gone = True
         if self._sending:
             self._stalled = True
@@ -169,21 +172,25 @@ class EventStream(Response):
             if not self._stalled or task is None:
                 raise
             self._stalled = False
+            # The cancellation was ours, to end one `send`: the generators go on.
             task.uncancel()
         finally:
             self._sending, self._since = False, now()
 
     async def _pulse(self, send: Send, task: asyncio.Task[None]) -> None:
-        """Say that the stream lives while the model is silent, and notice a reader that takes nothing."""
+        """Send keep-alive comments while the model sends nothing, and notice a reader that takes nothing."""
         loop = asyncio.get_running_loop()
         while not self._gone:
             wait = self._stall_s if self._sending else self._quiet_s
+            # Before the first send nothing is sent: the status line must come first.
             left = self._since + wait - loop.time() if self._since else wait
             if left > 0:
                 await asyncio.sleep(left)
             elif not self._sending:
                 self._since = loop.time()
                 await send({"type": "http.response.body", "body": SIGN_OF_LIFE, "more_body": True})
+            # Something was taken and now nothing is: the reader is dropped. Before the first event the
+            # whole task ends instead, and the coins go back.
             elif self._begun:
                 self._lose_reader(task)
             else:

@@ -80,12 +80,14 @@ def fill_history(
     chosen = newest.fitting(trial)
     memory, events = None, 0
     if (len(chosen) < len(entries) or material.omitted) and _events(entries, material):
+        # A second try with less room: what it drops besides is in the events too.
         share = room.left // MEMORY_SHARE
         trial = Room(room.left - share)
         chosen = newest.fitting(trial)
         lost = _events(entries[: len(entries) - len(chosen)], material)
         remembered = _newest_fitting(lost, lambda lines: remember(lines).tokens <= share)
         memory, events = (remember(remembered), len(remembered)) if remembered else (None, 0)
+        # What the events did not need goes back to whoever takes next.
         trial.left += share - (memory.tokens if memory else 0)
     room.left = trial.left
     left_out = entries[: len(entries) - len(chosen)]

@@ -72,6 +72,7 @@ def joined(from_preset: Iterable[Injection], from_material: Iterable[Injection])
     groups: dict[tuple[int, int, int], tuple[list[Injection], list[Injection]]] = {}
     for source, injections in enumerate((from_preset, from_material)):
         for injection in injections:
+            # Depths below 0 mean the end of the history, as 0 does.
             key = -max(injection.depth, 0), injection.order, _ROLES.index(injection.role)
             groups.setdefault(key, ([], []))[source].append(injection)
     return [

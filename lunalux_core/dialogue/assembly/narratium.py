@@ -71,12 +71,14 @@ class NarratiumAssembly:
         remembered = self._remembered()
         if remembered is not None:
             fixed.append(remembered)
+        # The frames of the two messages are paid once; pieces count without one.
         room = Room(self._budget - len(_SECTIONS) * self._frame)
         if begun is not None:
             fixed.append(_Text("continuePrefill", begun.content, begun.tokens))
         if not room.take(*fixed):
             raise too_large(self._budget, fixed, self._preset)
         pinned = self._material.pin_examples
+        # Pinned examples go before the history, others take what it leaves.
         examples, examples_dropped = self._fill_examples(parts, room) if pinned else ([], 0)
         history = self._fill_history(parts, room, entries, fixed)
         if not pinned:
@@ -117,6 +119,7 @@ class NarratiumAssembly:
     def _entries(self) -> tuple[list[Entry], HistoryMessage | None, Sequence[Entry]]:
         """The history before the person's words, these, and what stands at depth 0 behind them."""
         entries = inject(self._visible, joined((), material_injections(self._material, self._expand)))
+        # Behind the newest message stand the texts of depth 0, which belong after the person's words.
         place = last_message(entries)
         takes_input = self._material.type in ("normal", "swipe", "regenerate")
         if place is None or not takes_input or self._visible[-1].role != "user":

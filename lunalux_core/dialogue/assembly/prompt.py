@@ -74,7 +74,8 @@ class TextForm:
     """What a prompt needs beside its text when it is sent as one: where replies end, how they are cleaned.
 
     `template` names the template that made it, `sampling` is what comes with it, by our names,
-    `thinking` what the model puts before and behind its thinking.
+    `thinking` what the model puts before and behind its thinking, `marks` are its sequences, by which they
+    are told from the text around.
     """
 
     template: str
@@ -82,6 +83,7 @@ class TextForm:
     cleaning: Cleaning
     sampling: Mapping[str, Any] = field(default_factory=dict)
     thinking: tuple[str, str] = ("", "")
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

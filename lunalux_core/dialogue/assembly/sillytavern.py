@@ -78,9 +78,11 @@ class SillyTavernAssembly:
             *controls,
         ]
         room = Room(self._budget)
+        # All or nothing: a prompt without one of its fixed parts would be another prompt.
         if not room.take(*mandatory):
             raise too_large(self._budget, mandatory, self._preset)
         pinned = self._material.pin_examples
+        # Pinned examples come before the history, others get what it leaves.
         examples = self._fill_examples(room) if pinned else None
         fill = self._fill(room, entries)
         self._check_newest(entries, fill, mandatory)

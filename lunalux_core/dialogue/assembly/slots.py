@@ -59,6 +59,8 @@ def resolve(preset: Preset, material: PromptMaterial, expand: Expand) -> Slots:
         prompt = preset.prompt(identifier)
         if prompt is None or not enabled or not prompt.runs_on(material.type):
             if identifier == "main":
+                # Its place stays, without text: the author's note and memories are put beside the main
+                # prompt.
                 slots.places.append(Slot(identifier))
             if prompt is not None or not enabled:
                 seen.add(identifier)

@@ -25,6 +25,7 @@ from lunalux_core.dialogue.assembly.prompt import (
     too_large,
 )
 from lunalux_core.templates.cleanup import Cleaning
+from lunalux_core.templates.sequences import sequence_marks
 from lunalux_core.templates.stops import StopWishes, stop_strings
 from lunalux_core.templates.story import around_story, collapsed, render_story
 from lunalux_core.templates.turns import (
@@ -294,6 +295,7 @@ class TextAssembly:
             for entry in inject(turns, injections)
         ]
         if after := self._post_history():
+            # Before the turn that goes on, which must stay the last.
             place = max(len(entries) - 1, 0) if self._continues else len(entries)
             entries.insert(place, _Piece("", "postHistory", Turn("user", after)))
         return entries
@@ -405,6 +407,8 @@ class TextAssembly:
         events = self._events(pieces, kept)
         if not events:
             return kept
+        # Filled twice: only the first filling shows that something is cut, and then events need a share of
+        # the room.
         share = max(self._limit - base, 0) // MEMORY_SHARE
         kept = self._filled(pieces, base, self._limit - share, fixed)
         for begin in range(len(events := self._events(pieces, kept))):
@@ -422,10 +426,12 @@ class TextAssembly:
         for places in (between, others):
             for at in places:
                 spent += self._cost(pieces[at].text)
+                # `>=` and not `>`: SillyTavern keeps a prompt below the limit, never at it.
                 if spent >= limit:
                     break
                 kept.places.add(at)
                 oldest = min(oldest, at)
+        # The turn of alignment stands in where the history that fits begins with the character.
         kept.aligned = bool(fixed.alignment) and not (oldest >= 0 and pieces[oldest].turn.role == "user")
         return kept
 
@@ -477,6 +483,7 @@ class TextAssembly:
                 fixed.story, shown_examples, fixed.chat_start, spoken, "\n", fixed.last, fixed.continued
             )
 
+        # Counted as a whole at each step: joined texts may have fewer tokens than their parts.
         while needed(example_count, turns) > self._limit and (example_count or turns):
             if example_count and not self._material.pin_examples:
                 example_count -= 1
@@ -616,6 +623,7 @@ class TextAssembly:
             cleaning,
             sampler.values if sampler is not None else {},
             (reasoning.prefix, reasoning.suffix) if reasoning is not None else ("", ""),
+            sequence_marks(self._instruct),
         )
 
 

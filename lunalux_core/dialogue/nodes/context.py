@@ -51,7 +51,7 @@ def context(engine: EcmaEngine) -> Node[Draft, Draft]:
 
 
 def _foreign(turn: TurnInput, message: Message) -> bool:
-    """Whether it must be said whose words a message is."""
+    """Whether the model must be told whose words a message is."""
     if message.role == "user":
         return message.name != turn.user
     return turn.group is not None or message.by_somebody

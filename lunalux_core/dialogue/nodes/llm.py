@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from lunalux_core.dialogue.assembly.prompt import TextForm
 from lunalux_core.dialogue.direction import ReplyBeginning
 from lunalux_core.dialogue.output_contract import ContractStream, NamePrefix, own_names
 from lunalux_core.dialogue.shortening import shorter_turn
-from lunalux_core.dialogue.text_reply import ReplyCut, ThoughtFirst, cleaned_reply
 from lunalux_core.dialogue.turn import (
     Billed,
     BindingDropped,
     Completion,
+    PromptRead,
     Ready,
     ReplyKept,
     Reread,
+    ServerModelChanged,
     Shortened,
     TextDelta,
     ThinkingDelta,
+    TurnEvent,
     TurnInput,
     TurnRequest,
 )
@@ -42,6 +45,9 @@ from lunalux_core.llm.registry import Registry
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.tokens import calibrated, estimator
 from lunalux_core.text import StreamCleaner
+
+if TYPE_CHECKING:
+    from lunalux_core.dialogue.text_reply import ReplyCut, ThoughtFirst
 
 
 def llm(
@@ -71,12 +77,40 @@ def llm(
 
 async def _answered(models: Registry, answer: _Answer, ready: Ready) -> Completion:
     request = model_request(ready)
-    async with aclosing(models.open(ready.request.turn.model).stream(request)) as deltas:
+    model, asked = ready.request.turn.model, False
+    if ready.request.turn.wanted > 1 and models.gives_several(model):
+        request = replace(request, choices=ready.request.turn.wanted)
+    others: dict[int, _Answer] = {}
+    async with aclosing(models.open(model).stream(request)) as deltas:
         async for delta in deltas:
+            if delta.choice:
+                others.setdefault(delta.choice, _Answer(ready, TurnContext())).take(delta)
+                continue
             answer.take(delta)
+            if answer.begun and not asked:  # not before: nothing delays the first word
+                asked = True
+                models.refresh(model)
             if answer.over:  # closing the stream tells the server to stop
                 break
-    return answer.completion(ready, request.messages)
+    if (changed := models.model_changed(model)) is not None:
+        answer.told(ServerModelChanged(*changed))
+    first = answer.completion(ready, request.messages)
+    return _shared(first, [others[place].completion(ready, ()) for place in sorted(others)])
+
+
+def _shared(first: Completion, others: Sequence[Completion]) -> Completion:
+    """Several replies to one request: its tokens are told once, so each of the others has those of its own
+    words, and the first what is left."""
+    if not others:
+        return first
+    written = [one.usage.completion_tokens for one in others]
+    rest = max(first.usage.completion_tokens - sum(written), 0)
+    usage = first.usage if first.usage.estimated else replace(first.usage, completion_tokens=rest)
+    own = [
+        replace(one, usage=Usage(0, count, estimated=True), speed=first.speed, token_factor=None)
+        for one, count in zip(others, written, strict=True)
+    ]
+    return replace(first, usage=usage, others=tuple(own))
 
 
 def model_request(ready: Ready) -> ModelRequest:
@@ -102,7 +136,7 @@ def _completion(ready: Ready) -> CompletionText | None:
 def _request_id(turn: TurnInput) -> str:
     """What the person asked for, once: the reply, or what comes after the part of it that is there.
 
-    A retry asks for what failed before it.
+    A retry has the id of the reply that failed before it.
     """
     if turn.kind != "continue":
         return turn.request
@@ -110,7 +144,7 @@ def _request_id(turn: TurnInput) -> str:
 
 
 class _Answer:
-    """Collects a stream: cleaned, split into what is shown and what is thought, told as it comes."""
+    """Collects a stream: cleans it, splits it into text and reasoning, and reports both as they come."""
 
     def __init__(self, ready: Ready, context: TurnContext) -> None:
         self._ready = ready
@@ -119,9 +153,14 @@ class _Answer:
         self._form = form = ready.prompt.form
         self._beginning, self._thought_begun = _beginning(ready)
         self._told = told_beginning(ready)
-        self._cut = ReplyCut(form.cleaning) if form is not None else None
+        self._cut: ReplyCut | None = None
+        self._thought: ThoughtFirst | None = None
+        if form is not None:
+            from lunalux_core.dialogue.text_reply import ReplyCut, ThoughtFirst
+
+            self._cut = ReplyCut(form.cleaning)
+            self._thought = ThoughtFirst(*form.thinking) if turn.kind != "continue" else None
         self._start = form.cleaning.start if form is not None else ""
-        self._thought = ThoughtFirst(*form.thinking) if form is not None and turn.kind != "continue" else None
         self._text_border = StreamCleaner()
         self._thinking_border = StreamCleaner()
         tag_marks = marks(turn.model.options.thinking_marks)
@@ -139,6 +178,8 @@ class _Answer:
     def take(self, delta: Delta) -> None:
         if self._first is None and (delta.text or delta.thinking):
             self._first = time.monotonic()
+        if delta.progress is not None:
+            self._context.tell(PromptRead(delta.progress.done, delta.progress.total))
         if delta.thinking:
             if self._thought_begun and not self._raw:  # the server files it apart, so no mark closes it
                 self._beginning = None
@@ -155,6 +196,9 @@ class _Answer:
             self._finish, self._shape = delta.finish, delta.shape
         if delta.billing is not None:
             self._bill(dict(delta.billing))
+
+    def told(self, event: TurnEvent) -> None:
+        self._context.tell(event)
 
     @property
     def begun(self) -> bool:
@@ -191,6 +235,9 @@ class _Answer:
         elif not usage.estimated and usage.prompt_tokens:
             # The server counted: what our estimate was off by is remembered for this model.
             factor = calibrated(self._turn.token_factor, estimated, usage.prompt_tokens)
+            if self._turn.counts is not None and self._form is None and not self._shape:
+                texts = [message.content for message in messages]
+                self._turn.counts.learn_frame(texts, usage.prompt_tokens)
         thinking = "".join(self._thinking)
         if thinking and not usage.thinking_tokens:  # few servers count it apart
             usage = replace(usage, thinking_tokens=min(count.text(thinking), usage.completion_tokens))
@@ -206,9 +253,11 @@ class _Answer:
         return {"first_token_s": round(first - self._asked, 3), "tokens_per_s": round(rate, 2)}
 
     def _cleaned(self, text: str) -> str:
-        """The reply to a text prompt without what is not the writer's."""
+        """The reply to a text prompt without stop strings and turns of other speakers."""
         if self._form is None:
             return text
+        from lunalux_core.dialogue.text_reply import cleaned_reply
+
         cleaning = replace(self._form.cleaning, start="")
         text, kept = cleaned_reply(text, cleaning, going_on=self._turn.kind == "continue")
         if kept:
@@ -282,7 +331,7 @@ class _Answer:
 
 def _beginning(ready: Ready) -> tuple[ReplyBeginning | None, bool]:
     """What the model goes on from, and whether that is a thought: its mark is always part of the reply, else
-    nobody could tell the two apart."""
+    the two could not be told apart."""
     begun = ready.beginning
     if begun is None or begun.told:
         return None, False
@@ -292,7 +341,7 @@ def _beginning(ready: Ready) -> tuple[ReplyBeginning | None, bool]:
 
 
 def told_beginning(ready: Ready) -> ReplyBeginning | None:
-    """What the model was told to begin with: what is shown of its reply does in any case."""
+    """The beginning that the model was told to write, None where it goes on from one or has none."""
     begun = ready.beginning
     return ReplyBeginning(begun.text, shown=begun.shown, told=True) if begun and begun.told else None
 

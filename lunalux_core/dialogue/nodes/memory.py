@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from lunalux_core.dialogue.assembly.material import HistoryMessage, MemoryTexts
+from lunalux_core.dialogue.assembly.material import MemoryTexts
 from lunalux_core.dialogue.turn import Draft, TurnInput
 from lunalux_core.dialogue.window import window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
-from lunalux_core.memory.recall import Ranker, by_keywords
+from lunalux_core.memory.recall import by_keywords
 from lunalux_core.memory.selection import Selection, nothing, select
+from lunalux_core.memory.story import EVENTS, Ranker
 from lunalux_core.memory.wording import facts_text, recalled_text, story_text
 
 _MACRO = re.compile(r"\{\{\s*(memory|summary)\s*\}\}", re.IGNORECASE)
@@ -27,12 +28,12 @@ def memory(rankers: Callable[[], Sequence[Ranker]] = tuple) -> Node[Draft, Draft
             return draft
         share = turn.settings.memory_share
         if not share:
-            context.trace.memory = nothing(turn.memory, "off").record(turn.memory.names, 0)
+            context.trace.memory = nothing(turn.memory, "off").record
             return draft
         texts = _last_texts(draft)
         rankings = []
         for ranker in rankers():
-            rankings.append((ranker.name, await ranker.rank(turn.memory.usable, texts)))
+            rankings.append((ranker.name, await ranker.rank(turn.memory, texts)))
         selection = await asyncio.to_thread(_selected, turn, texts, rankings)
         return _with(draft, selection, context)
 
@@ -50,8 +51,8 @@ def _selected(
 ) -> Selection:
     story = turn.memory
     assert story is not None
-    called = story.keywords.called(texts) if story.keywords is not None else {}
-    ranked = [("keywords", by_keywords(story.usable, called)), *rankings]
+    called = story.prepared.keywords.called(texts)
+    ranked = [("keywords", by_keywords(story.prepared.place, called)), *rankings]
     speaker = (turn.character.name, turn.character.id, turn.card.nickname)
     budget = window_of(turn) * turn.settings.memory_share // 100
     return select(story, budget, speaker=[name for name in speaker if name], rankings=ranked, reasons=called)
@@ -59,18 +60,19 @@ def _selected(
 
 def _with(draft: Draft, selection: Selection, context: TurnContext) -> Draft:
     turn, material = draft.request.turn, draft.material
-    kept: list[HistoryMessage] = []
-    for message in material.history:
-        if message.id and message.id in selection.replaced and message.id != turn.reply_id:
-            continue
-        kept.append(message)
-    offered = {message.id for message in turn.history}
-    above = sum(message_id in selection.replaced for message_id in turn.above)
-    replaced = len(selection.replaced & offered) + above
+    offered = [message.id for message in turn.history]
+    replaced = selection.story.replaced((*turn.above, *offered), selection.longest)
+    above = sum(message_id in replaced for message_id in turn.above)
+    told = replaced | _told_events(selection)
+    kept = [
+        replace(message, event="") if message.event and message.id in told else message
+        for message in material.history
+        if not message.id or message.id not in replaced or message.id == turn.reply_id
+    ]
     events = [
         event
         for identity, event in zip(turn.event_ids, turn.earlier_events, strict=True)
-        if identity not in selection.replaced
+        if identity not in told
     ]
     settings = turn.settings
     texts = MemoryTexts(
@@ -83,17 +85,23 @@ def _with(draft: Draft, selection: Selection, context: TurnContext) -> Draft:
         role=settings.memory_role,  # type: ignore[arg-type]
         recall_depth=settings.memory_recall_depth,
     )
-    assert turn.memory is not None
-    context.trace.memory = selection.record(turn.memory.names, replaced)
+    context.trace.memory = lambda: selection.record(len(replaced))
     slim = replace(
         material,
         history=tuple(kept),
         omitted=max(material.omitted - above, 0),
-        replaced=replaced,
+        replaced=len(replaced),
         earlier_events=tuple(events),
         memory=texts,
     )
     return replace(draft, material=slim, without_memory=material)
+
+
+def _told_events(selection: Selection) -> frozenset[str]:
+    """The messages whose lines of events stand in the prompt as a fact."""
+    facts = [used.memory for used in selection.used if used.memory.made_by == EVENTS]
+    covered = selection.story.prepared.covered
+    return frozenset(message for one in facts for message in covered.get(one.id, ()))
 
 
 def _placed(draft: Draft) -> frozenset[str]:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from lunalux_core.dialogue.turn import ReplyDraft, TurnResult
 from lunalux_core.dialogue.turn_record import turn_record
 from lunalux_core.dialogue.turn_sampling import sampling_record
-from lunalux_core.dialogue.workflow import TurnContext
-from lunalux_core.llm.model import cost_of
+from lunalux_core.dialogue.workflow import Node, TurnContext
+from lunalux_core.llm.model_prices import cost_of
+from lunalux_core.llm.registry import Registry
 
 
-async def output(reply: ReplyDraft, context: TurnContext) -> TurnResult:
+def output(models: Callable[[], Registry]) -> Node[ReplyDraft, TurnResult]:
+    """With what the turn cost, as far as the prices of its model are known."""
+
+    async def node(reply: ReplyDraft, context: TurnContext) -> TurnResult:
+        result = turn_result(reply, context)
+        spec = reply.completion.ready.request.turn.model
+        return replace(result, cost=cost_of(result.usage, await models().prices(spec)))
+
+    return node
+
+
+def turn_result(reply: ReplyDraft, context: TurnContext) -> TurnResult:
     completion = reply.completion
     ready = completion.ready
     turn = ready.request.turn
@@ -22,6 +36,7 @@ async def output(reply: ReplyDraft, context: TurnContext) -> TurnResult:
         state["timed"] = timed
     changed = ready.variables.global_.changes
     return TurnResult(
+        others=completion.others,
         text=turn.partial + reply.text,
         raw=turn.partial + reply.raw,
         thinking=reply.thinking,
@@ -42,5 +57,4 @@ async def output(reply: ReplyDraft, context: TurnContext) -> TurnResult:
         ),
         finish=completion.finish,
         speed=completion.speed,
-        cost=cost_of(completion.usage, turn.model.options.price),
     )

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lunalux_core.dialogue.turn import Draft, TemplateFailed, TurnInput
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.llm.registry import Registry
 from lunalux_core.regex.engine import EcmaEngine
-from lunalux_core.templates.values import TextTemplate, with_parts
+
+if TYPE_CHECKING:
+    from lunalux_core.templates.values import TextTemplate
 
 
 def text_template(models: Callable[[], Registry], engine: EcmaEngine) -> Node[Draft, Draft]:
@@ -49,6 +52,7 @@ async def _begun(draft: Draft, models: Callable[[], Registry]) -> Draft:
 def _with_parts(template: TextTemplate, turn: TurnInput) -> TextTemplate:
     """The template with the parts that profiles name; one that is gone leaves the template's own."""
     from lunalux_core.dialogue.text_templates import parts_named
+    from lunalux_core.templates.values import with_parts
 
     return with_parts(template, parts_named(turn.templates, turn.template_parts))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from lunalux_core.dialogue.modes import framed
+from lunalux_core.dialogue.direction import framed
 from lunalux_core.dialogue.nodes.macro_context import branch_variables, macro_context
 from lunalux_core.dialogue.turn import ProfileLacks, ScriptSkipped, TurnInput, TurnRequest
 from lunalux_core.dialogue.workflow import Node, TurnContext

@@ -1,4 +1,4 @@
-"""worldbook: which entries speak up, and with them the finished prompt.
+"""worldbook: which entries fire, and with them the finished prompt.
 
 The worldbook is scanned before the history is cut to its budget, since its texts are mandatory and the
 history takes what is left.
@@ -12,12 +12,14 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lunalux_core.config.settings import Settings
 from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, assemble
 from lunalux_core.dialogue.assembly.directions import directions_of
 from lunalux_core.dialogue.assembly.material import HistoryMessage, MemoryTexts
 from lunalux_core.dialogue.assembly.prefill import prefilled, takes_beginning
+from lunalux_core.dialogue.counting import counter
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.preset import note_of
 from lunalux_core.dialogue.tight import fitted
@@ -26,13 +28,14 @@ from lunalux_core.dialogue.turn_record import Trace
 from lunalux_core.dialogue.window import allowed_window, window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import InvalidInput
-from lunalux_core.llm.tokens import estimator
 from lunalux_core.macros.expansion import MacroContext, expander
 from lunalux_core.memory.selection import nothing
 from lunalux_core.presets.document import Preset
 from lunalux_core.regex.engine import EcmaEngine
 from lunalux_core.regex.substitution import run_scripts
-from lunalux_core.templates.values import TextTemplate
+
+if TYPE_CHECKING:
+    from lunalux_core.templates.values import TextTemplate
 from lunalux_core.worldbook.engine import (
     Activation,
     ScanContext,
@@ -69,16 +72,18 @@ def worldbook(engine: EcmaEngine) -> Node[Draft, Ready]:
 
 def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
     """The prompt; where the window is too small for memories, the messages themselves as far as they fit."""
+    plain = draft.without_memory
+    variables = draft.variables.fork() if plain is not None else draft.variables
     try:
         return _assembled(draft, engine, trace)
     except InvalidInput as error:
-        plain = draft.without_memory
         if error.code != "PROMPT_TOO_LARGE" or plain is None:
             raise
     story = draft.request.turn.memory
     if story is not None:
-        trace.memory = nothing(story, "no_room").record(story.names, 0)
-    return _assembled(replace(draft, material=plain, without_memory=None), engine, trace)
+        trace.memory = nothing(story, "no_room").record
+    plainly = replace(draft, material=plain, without_memory=None, variables=variables)
+    return _assembled(plainly, engine, trace)
 
 
 def _assembled(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
@@ -134,7 +139,7 @@ def _chat(
     draft: Draft, preset: Preset, material: PromptMaterial, expand: Callable[[str], str], begin: str
 ) -> Prompt:
     turn = draft.request.turn
-    count = estimator(turn.model.model, turn.token_factor).message
+    count = counter(turn).message
     prompt = assemble(preset, material, expand=expand, count_tokens=count)
     return prefilled(
         prompt,
@@ -149,7 +154,7 @@ def _chat(
 
 
 def _remembering(context: MacroContext, draft: Draft) -> MacroContext:
-    """The context in which {{memory}} and {{summary}} are known; what they give is read by nobody."""
+    """The context in which {{memory}} and {{summary}} are known; no macros are expanded in what they give."""
     memory = draft.material.memory
     own = {"memory": memory.whole, "summary": memory.story}
     return replace(context, extra={**context.extra, **own})
@@ -180,7 +185,7 @@ def _text(
     if turn.kind == "continue" and not turn.partial:
         history.append(HistoryMessage("assistant", "", turn.character.name, turn.reply_id))
     start = template.start.value if template.start is not None else ""
-    count = estimator(turn.model.model, turn.token_factor).text
+    count = counter(turn).text
     material = replace(material, history=tuple(history))
     return TextAssembly(template, material, expand, count, TextWishes(start=start)).run().prompt
 
@@ -224,7 +229,7 @@ def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace:
         ),
         Tools(
             expand,
-            estimator(turn.model.model, turn.token_factor).text,
+            counter(turn).text,
             random.random,
             regex_matcher(engine),
             transform,

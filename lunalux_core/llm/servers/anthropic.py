@@ -102,6 +102,7 @@ class _Exchange(ServerExchange):
         turns: list[dict[str, object]] = []
         contents: list[list[dict[str, object]]] = []
         for (role, _), part in zip(blocks[lead:], parts[lead:], strict=True):
+            # Turns must alternate: neighbours of one role are parts of one turn.
             if not turns or turns[-1]["role"] != role:
                 contents.append([])
                 turns.append({"role": role, "content": contents[-1]})
@@ -127,6 +128,7 @@ class _Exchange(ServerExchange):
         if not turns or turns[0][0] != "user":
             turns.insert(0, ("user", OPENERS[self.request.language]))
         if turns[-1][0] == "assistant":
+            # A begun reply must not end in blanks, or the call is refused.
             turns[-1] = ("assistant", turns[-1][1].rstrip())
         return blocks + turns
 
@@ -261,6 +263,7 @@ class AnthropicModel(ServerModel):
                 raise self._failures.bad_answer("no list of models")
             names += [row["id"] for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
             last = document.get("last_id")
+            # A cursor that repeats itself would ask for ever.
             if document.get("has_more") is not True or not isinstance(last, str) or last == after:
                 break
             after = last

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lunalux_core.llm.model import Finish, Usage
+from lunalux_core.llm.model import Finish, Progress, Usage
 
 Kind = Literal["text", "thinking"]
 
@@ -76,6 +76,7 @@ class Said:
     timed: bool = False
     refusal: object = None
     blocked: str = ""
+    progress: Progress | None = None
 
 
 def finish_of(word: str) -> Finish:
@@ -119,6 +120,7 @@ def _read(said: Said, event: dict[str, Any], depth: int) -> None:
     said.timed = isinstance(timings, dict) and "prompt_n" in timings
     if usage := read_usage(event):
         said.usage = usage
+    said.progress = read_progress(event) or said.progress
     feedback = event.get("promptFeedback")
     if isinstance(feedback, dict) and feedback.get("blockReason"):
         said.blocked = f"the prompt, {feedback['blockReason']}"
@@ -328,6 +330,15 @@ def _bad_code(code: object) -> bool:
     return str("" if code is None else code).strip().lower() not in _GOOD_CODES
 
 
+def read_progress(event: Mapping[str, Any]) -> Progress | None:
+    """How much of the prompt llama.cpp says it has read."""
+    told = event.get("prompt_progress")
+    total = _count(told, "total") if isinstance(told, dict) else 0
+    return (
+        Progress(min(_count(told, "processed"), total), total) if isinstance(told, dict) and total else None
+    )
+
+
 def read_usage(event: Mapping[str, Any]) -> Usage | None:
     """The counts of an event, None where it tells none."""
     begun = event.get("message") if event.get("type") == "message_start" else None
@@ -370,7 +381,15 @@ def _counted(usage: dict[str, Any], timings: dict[str, Any]) -> Usage:
         _count(usage, "completion_tokens", "output_tokens"),
         cached_tokens=min(cached, prompt),
         thinking_tokens=thought,
+        cost=_money(usage.get("cost")),
     )
+
+
+def _money(value: object) -> float | None:
+    """US dollars as OpenRouter tells them; None for anything that is no amount."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1_000_000:
+        return None
+    return float(value)
 
 
 def _inside(usage: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class ServerFacts:
         counts: whether it counts tokens for others.
         loads: whether it loads and unloads models when it is told to.
         taken: parameters that the model takes by the server's own word (its names), None where it is silent.
+        prices: US dollars for a million tokens: read, from a cache, written; None where it names none.
     """
 
     kind: ServerKind = "generic"
@@ -45,6 +46,7 @@ class ServerFacts:
     counts: bool = False
     loads: bool = False
     taken: tuple[str, ...] | None = None
+    prices: tuple[float, float, float] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Only what is known; empty where nothing is."""
@@ -60,6 +62,8 @@ class ServerFacts:
         for name in ("counts", "loads"):
             if getattr(self, name):
                 told[name] = True
+        if self.prices is not None:
+            told["prices"] = list(self.prices)
         return told
 
     @classmethod
@@ -77,6 +81,7 @@ class ServerFacts:
             fields.get("counts") is True,
             fields.get("loads") is True,
             _texts(fields["taken"]) if isinstance(fields.get("taken"), list) else None,
+            _prices(fields.get("prices")),
         )
 
 
@@ -91,6 +96,13 @@ def whole(value: object) -> int | None:
 
 def _text(value: object) -> str:
     return value[:MOST_TEMPLATE] if isinstance(value, str) else ""
+
+
+def _prices(value: object) -> tuple[float, float, float] | None:
+    numbers = (
+        [float(one) for one in value if isinstance(one, (int, float))] if isinstance(value, list) else []
+    )
+    return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else None
 
 
 def _texts(value: object) -> tuple[str, ...]:

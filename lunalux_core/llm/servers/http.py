@@ -88,7 +88,7 @@ async def stream_reply(pool: HttpPool, base_url: str, exchange: Exchange) -> Asy
         try:
             async with aclosing(_attempt(pool, base_url, exchange)) as deltas:
                 async for delta in deltas:
-                    begun = True
+                    begun = begun or delta.progress is None
                     yield delta
             return
         except _Amended as refused:
@@ -109,6 +109,19 @@ async def ask_json(
     pool: HttpPool, base_url: str, call: Call, failures: Failures, seconds: float, *, method: str = "GET"
 ) -> object:
     """A JSON document within `seconds` altogether. Raises like `stream_reply`; no second attempt."""
+    body = await ask_bytes(pool, base_url, call, failures, seconds, method=method)
+    try:
+        document: object = json.loads(body)
+    except (ValueError, RecursionError):
+        page = body.decode("utf-8", "replace")
+        raise failures.bad_answer(html_text(page) if page.lstrip().startswith("<") else "") from None
+    return document
+
+
+async def ask_bytes(
+    pool: HttpPool, base_url: str, call: Call, failures: Failures, seconds: float, *, method: str = "GET"
+) -> bytes:
+    """What the server answers within `seconds` altogether. Raises like `stream_reply`."""
     client = await pool.client(base_url)  # has imported httpx, beside the loop
     import httpx
 
@@ -131,12 +144,7 @@ async def ask_json(
         raise await _connection_error(pool, base_url, failures, error) from None
     if not 200 <= response.status_code < 300:
         raise _refusal(failures, response, body[:ERROR_BODY_LIMIT])
-    try:
-        document: object = json.loads(body)
-    except (ValueError, RecursionError):
-        page = body.decode("utf-8", "replace")
-        raise failures.bad_answer(html_text(page) if page.lstrip().startswith("<") else "") from None
-    return document
+    return body
 
 
 class _Amended(Exception):

@@ -10,23 +10,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Prefill
-from lunalux_core.llm.parameters import PARAMETERS, kind_of
+from lunalux_core.llm.parameters import PARAMETERS, ServerKind
 from lunalux_core.llm.servers.caching import Block, marked_part
 from lunalux_core.llm.servers.http import Call
 from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.request_fields import completed, request_fields
-from lunalux_core.llm.servers.server import LIST_SECONDS, ServerExchange, ServerModel
+from lunalux_core.llm.servers.server import LIST_SECONDS, ServerExchange, ServerModel, reply_key
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 _OPTIONAL = (
     "stream_options",
+    "return_progress",
+    "genkey",
     *dict.fromkeys(
         wire.partition(".")[0] for parameter in PARAMETERS.values() for wire in parameter.wire.values()
     ),
@@ -68,12 +71,13 @@ class _Exchange(ServerExchange):
     def call(self) -> Call:
         if self.spec.provider == "ollama":
             return completed(self._ollama(), self.spec.options)
-        body = _body(self.spec, self.request, self.messages, stream=self.streams)
+        body = _body(self.spec, self.request, self.messages, self.kind, stream=self.streams)
         if self.learnt.most is not None and isinstance(limit := body.get("max_tokens"), int):
             body["max_tokens"] = min(limit, self.learnt.most)
         for name in self.learnt.refused & set(body):
             value = body.pop(name)
             if name == "max_tokens":
+                # Newer models of OpenAI refuse `max_tokens` and want the other name for the same.
                 body[_RENAMED] = value
         body |= self._begun()
         if self._marks_help:
@@ -88,6 +92,8 @@ class _Exchange(ServerExchange):
             "messages": [{"role": message.role, "content": message.content} for message in self.messages],
             "stream": self.streams,
             **{name: value for name, value in fields.items() if name not in self.learnt.refused},
+            # Without it, Ollama loads the model with a small window of its own and cuts the prompt
+            # silently.
             "options": {"num_ctx": self.spec.context_tokens, **fields.get("options", {})},
         }
         return Call(f"{self.base_url.removesuffix('/v1')}/api/chat", self.headers, body)
@@ -105,7 +111,8 @@ class _Exchange(ServerExchange):
         messages = self.messages
         if not messages or messages[-1].role != "assistant":
             return "unknown"
-        return self.spec.options.prefill or self.learnt.prefill or usual_prefill(self.spec, self.base_url)
+        known = self.spec.options.prefill or self.learnt.prefill or usual_prefill(self.spec, self.base_url)
+        return _KINDS.get(self.kind, "unknown") if known == "unknown" else known
 
     def _begun(self) -> dict[str, object]:
         """What tells a server that the last message is the beginning of the reply."""
@@ -157,6 +164,7 @@ class _Exchange(ServerExchange):
         ServerExchange.proved(self)
 
     def fields(self, body: bytes) -> set[str]:
+        # What the person added is never taken away: the refusal is told instead.
         sent = set(self.call().body) - set(self.spec.options.extra_body)
         report = read_report(body, None, {})
         text = f"{report.words} {report.message}".lower() + body[:4000].decode("utf-8", "replace").lower()
@@ -165,8 +173,11 @@ class _Exchange(ServerExchange):
         if _CACHE in text and self._marks_help:
             return {_CACHE}
         if not _REFUSES_FIELD.search(text):
-            return set()
-        return {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
+            named = set()
+        else:
+            named = {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
+        # Who gives one reply at a time says so in many ways; it is asked for one before anything is given up.
+        return named or ({"n"} if "n" in sent and self.request.choices > 1 else set())
 
     def amend(self, status: int, body: bytes) -> bool:
         return ServerExchange.amend(self, status, body) or self._capped(status, body)
@@ -195,8 +206,10 @@ class OpenAIModel(ServerModel):
 
     async def prefill(self) -> Prefill:
         """Learnt, or usual for this kind of server."""
-        prefill = await ServerModel.prefill(self)
-        return usual_prefill(self._spec, self._base_url) if prefill == "unknown" else prefill
+        known = await ServerModel.prefill(self)
+        if known == "unknown":
+            known = usual_prefill(self._spec, self._base_url)
+        return _KINDS.get(self.kind_known, "unknown") if known == "unknown" else known
 
     async def models(self, seconds: float = LIST_SECONDS) -> tuple[str, ...]:
         """The names of the server's models, in its order, within `seconds`.
@@ -232,14 +245,18 @@ def openai_base_url(url: str) -> str:
 
 
 def _body(
-    spec: ModelSpec, request: ModelRequest, messages: Iterable[Message], *, stream: bool
+    spec: ModelSpec, request: ModelRequest, messages: Iterable[Message], kind: ServerKind, *, stream: bool
 ) -> dict[str, Any]:
     sampling = effective_sampling(spec.sampling, request.sampling)
+    if request.choices > 1:
+        sampling = replace(sampling, n=request.choices)
     return {
         "model": spec.model,
         "messages": [_message(message) for message in messages],
         **({"stream": True, "stream_options": {"include_usage": True}} if stream else {"stream": False}),
-        **request_fields(kind_of(spec.provider, spec.base_url), sampling).body,
+        **({"genkey": reply_key(request)} if kind == "koboldcpp" else {}),
+        **({"return_progress": True} if stream and kind == "llamacpp" else {}),
+        **request_fields(kind, sampling).body,
     }
 
 

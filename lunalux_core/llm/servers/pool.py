@@ -6,9 +6,11 @@ httpx is imported on the first call: it costs 160 ms that start-up does not have
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lunalux_core.errors import InvalidInput
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from lunalux_core.llm.servers.caching import SentPrompts
     from lunalux_core.llm.servers.learnt import Knowledge
     from lunalux_core.llm.servers.network import Proxy
+    from lunalux_core.llm.token_counts import TokenCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class HttpPool:
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._proxies: dict[str, Proxy | None] = {}
         self._sent: dict[tuple[str, str], SentPrompts] = {}
+        self._counts: dict[tuple[str, str], TokenCounts] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @cached_property
     def knowledge(self) -> Knowledge:
@@ -74,6 +79,12 @@ class HttpPool:
         from lunalux_core.llm.servers.caching import SentPrompts
 
         return self._sent.setdefault((base_url, model), SentPrompts())
+
+    def counts(self, base_url: str, model: str) -> TokenCounts:
+        """What the tokenizer of a model on a server has counted."""
+        from lunalux_core.llm.token_counts import TokenCounts
+
+        return self._counts.setdefault((base_url, model), TokenCounts())
 
     async def client(self, base_url: str) -> httpx.AsyncClient:
         """The client for `base_url`.
@@ -98,12 +109,23 @@ class HttpPool:
             self._clients.setdefault(base_url, client)
         return self._clients[base_url]
 
+    def beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something beside everything else; it ends with the pool, and nobody waits for it."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     def proxy_of(self, base_url: str) -> Proxy | None:
         """The proxy that a server is reached through, None for none."""
         return self._proxies.get(base_url)
 
     async def aclose(self) -> None:
-        """Close every connection. The pool may be used again afterwards."""
+        """Close every connection, and stop what runs beside. The pool may be used again afterwards."""
+        tasks, self._tasks = list(self._tasks), set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         clients, self._clients = list(self._clients.values()), {}
         for client in clients:
             await client.aclose()
@@ -151,6 +173,17 @@ def host_of(url: str) -> str:
     parts = urlsplit(url)
     host = parts.hostname or url
     return f"{host}:{parts.port}" if parts.port else host
+
+
+def is_near(base_url: str) -> bool:
+    """Whether an address is of this machine or of the network around it, where tokens cost no money."""
+    host = (urlsplit(base_url).hostname or "").lower()
+    if host == "localhost" or host.endswith((".local", ".lan", ".home", ".internal", ".localhost")):
+        return True
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return bool(host) and "." not in host
 
 
 def _make_client(base_url: str, connect_seconds: float, proxy: Proxy | None) -> httpx.AsyncClient:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from lunalux_core.llm.model_prices import openrouter_prices
 from lunalux_core.llm.parameters import ServerKind, kind_of
 from lunalux_core.llm.servers.facts import SILENT, ServerFacts, whole
 from lunalux_core.text import clean_line
@@ -69,7 +70,7 @@ async def _local(asker: Asker) -> ServerFacts | None:
     kobold, props, studio, tabby, textgen, ollama = (
         answer if isinstance(answer, dict) else {} for answer in answers
     )
-    row = _row(listed, asker.model)
+    row = named_row(listed, asker.model)
     if "kobold" in str(kobold.get("result", "")).lower():
         return await _koboldcpp(asker, props)
     if isinstance(props.get("default_generation_settings"), dict):
@@ -209,7 +210,7 @@ async def _openrouter(asker: Asker) -> ServerFacts | None:
     listed = await asker.api("models")
     if listed is SILENT:
         return None
-    row = _row(listed, asker.model)
+    row = named_row(listed, asker.model)
     top, architecture = row.get("top_provider"), row.get("architecture")
     window = whole(row.get("context_length"))
     served = whole(top.get("context_length")) if isinstance(top, dict) else None
@@ -220,6 +221,7 @@ async def _openrouter(asker: Asker) -> ServerFacts | None:
         window=min(window, served) if window and served else window or served,
         modalities=("vision",) if isinstance(inputs, list) and "image" in inputs else (),
         taken=tuple(name for name in taken if isinstance(name, str)) if isinstance(taken, list) else None,
+        prices=openrouter_prices(row),
     )
 
 
@@ -239,7 +241,7 @@ async def _gemini(asker: Asker) -> ServerFacts | None:
 
 
 async def _mistral(asker: Asker) -> ServerFacts | None:
-    row = _row(await asker.api("models"), asker.model)
+    row = named_row(await asker.api("models"), asker.model)
     return ServerFacts(
         "mistral", window=next((n for field in _WINDOWS if (n := whole(row.get(field)))), None)
     )
@@ -262,19 +264,20 @@ def _dicts(rows: object) -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def _rows(listed: object) -> list[dict[str, Any]]:
+def rows_of(listed: object) -> list[dict[str, Any]]:
+    """The rows of a list of models."""
     return _dicts(listed.get("data", listed.get("models")) if isinstance(listed, dict) else listed)
 
 
-def _row(listed: object, model: str) -> dict[str, Any]:
+def named_row(listed: object, model: str) -> dict[str, Any]:
     """The row of a model; of a list of one that one, since servers with one model take any name for it."""
-    rows = _rows(listed)
+    rows = rows_of(listed)
     named = (row for row in rows if model in (row.get("id"), row.get("name")))
     return next(named, rows[0] if len(rows) == 1 else {})
 
 
 def _first(listed: object) -> dict[str, Any]:
-    return next(iter(_rows(listed)), {})
+    return next(iter(rows_of(listed)), {})
 
 
 def _line(value: object) -> str:

@@ -26,10 +26,20 @@ REPLY_LIMIT = 16 * 1024 * 1024
 
 
 class ReplyDecoder:
-    """Turns the events of one reply into deltas. `marks` are those of the model's thinking."""
+    """Turns the events of one reply into deltas. `marks` are those of the model's thinking.
 
-    def __init__(self, failures: Failures, messages: Iterable[Message], marks: Marks | None = None) -> None:
+    Of several `choices` each has a decoder of its own below this one, which is the first's.
+    """
+
+    def __init__(
+        self,
+        failures: Failures,
+        messages: Iterable[Message],
+        marks: Marks | None = None,
+        choices: int = 1,
+    ) -> None:
         self.failures = failures
+        self._others = {place: ReplyDecoder(failures, (), marks) for place in range(1, choices)}
         self.finish: Finish | None = None
         self.finished_alone = False
         """Whether the reason to finish came by itself: some servers send one along with every piece."""
@@ -56,11 +66,15 @@ class ReplyDecoder:
             ProviderError: the event reports a failure, or the reply is longer than the limit; after what the
                 event says besides.
         """
+        if self._others:
+            yield from self._feed_others(event)
         said = read_event(event)
         self.timed = self.timed or said.timed
         if said.usage is not None:
             self.usage = said.usage if self.usage is None else _joined(self.usage, said.usage)
         self.over = self.over or said.over
+        if said.progress is not None:
+            yield Delta(progress=said.progress)
         if said.parts:
             for kind, text in self._new(said) if said.whole else said.parts:
                 if not text:
@@ -74,8 +88,30 @@ class ReplyDecoder:
         if said.refusal is not None:
             raise self.failures.refusal(read_report(said.refusal, None, {}))
 
+    @property
+    def ended(self) -> bool:
+        """Whether the server has told of every choice why it ended."""
+        return self.finish is not None and all(one.ended for one in self._others.values() if one.spoke)
+
+    @property
+    def spoke(self) -> bool:
+        """Whether anything came."""
+        return any(self._came.values())
+
+    def _feed_others(self, event: object) -> Iterator[Delta]:
+        """What an event says of the choices after the first."""
+        choices = event.get("choices") if isinstance(event, dict) else None
+        for choice in choices if isinstance(choices, list) else ():
+            place = choice.get("index") if isinstance(choice, dict) else None
+            if isinstance(place, int) and (other := self._others.get(place)) is not None:
+                for delta in other.feed({"object": "", "choices": [{**choice, "index": 0}]}):
+                    yield replace(delta, choice=place)
+
     def flush(self) -> Iterator[Delta]:
         """What was held back to recognise a tag. The text is over, in good order or not."""
+        for place, other in self._others.items():
+            for delta in other.flush():
+                yield replace(delta, choice=place)
         held, self._held = self._held, ""
         text, thinking = self._splitter.feed(held)
         yield from self._deltas(text, thinking)
@@ -89,6 +125,9 @@ class ReplyDecoder:
             ProviderError: MODEL_EMPTY_REPLY, MODEL_BLOCKED, or MODEL_SERVER_ERROR where the server was busy.
         """
         finish = self.finish or ("stop" if complete else "cut")
+        for place, other in self._others.items():
+            if other.spoke:
+                yield Delta(finish=other.finish or ("stop" if complete else "cut"), choice=place)
         if not self._has_text:
             whole = "".join(self._thought)
             if finish != "stop" or not whole.strip():
@@ -112,6 +151,7 @@ class ReplyDecoder:
             if not self._came[kind]:
                 yield kind, whole
                 continue
+            # A server that streams and then repeats the whole message may differ in its leading blanks.
             before = "".join(self._came[kind]).lstrip()
             if (trimmed := whole.lstrip()).startswith(before):
                 yield kind, trimmed[len(before) :]
@@ -125,6 +165,7 @@ class ReplyDecoder:
     def _without_echo(self, raw: str) -> str:
         """The reply without what it repeats; held back as long as it may be a repetition."""
         self._held += raw
+        # It may still turn out to be the same text: nothing is shown before that is decided.
         if len(self._held) < len(self.echo) and self.echo.startswith(self._held):
             return ""
         text, self._held, echo, self.echo = self._held, "", self.echo, ""
@@ -138,6 +179,8 @@ class ReplyDecoder:
             return
         self._reply.add(thinking)
         self._reply.add(text)
+        # After the text was counted and before it is handed on, so no caller ever holds more than the
+        # limit.
         if self._reply.total > REPLY_LIMIT:
             raise self.failures.bad_answer("the reply does not end")
         if text and not self._has_text:
@@ -161,6 +204,7 @@ def _joined(before: Usage, now: Usage) -> Usage:
         max(before.completion_tokens, now.completion_tokens),
         cached_tokens=max(before.cached_tokens, now.cached_tokens),
         thinking_tokens=max(before.thinking_tokens, now.thinking_tokens),
+        cost=before.cost if now.cost is None else now.cost,
     )
 
 
@@ -185,8 +229,16 @@ def coalesced(deltas: Iterable[Delta]) -> list[Delta]:
     joined: list[tuple[Delta, list[str]]] = []
     for delta in deltas:
         plain = delta.usage is None and delta.finish is None and delta.billing is None and not delta.turned
+        plain = plain and delta.progress is None
         last = joined[-1][0] if joined else None
-        if plain and last and last.finish is None and bool(delta.text) == bool(last.text):
+        if (
+            plain
+            and last
+            and last.finish is None
+            and last.progress is None
+            and last.choice == delta.choice
+            and bool(delta.text) == bool(last.text)
+        ):
             joined[-1][1].append(delta.text or delta.thinking)
         else:
             joined.append((delta, [delta.text or delta.thinking]))

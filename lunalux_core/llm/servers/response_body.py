@@ -64,7 +64,7 @@ class Body:
     @property
     def complete(self) -> bool:
         """Whether the server has said that the reply is over."""
-        return self.done or self._whole or self._decoder.finish is not None
+        return self.done or self._whole or self._decoder.ended
 
     @property
     def patience(self) -> float:
@@ -85,6 +85,7 @@ class Body:
         if self._kind == "unknown":
             self._head += chunk
             begin = self._head.removeprefix(_BOM).lstrip()[:1]
+            # Blanks, or the beginning of a byte order mark: what the body is cannot be told yet.
             if not begin or (len(self._head) < len(_BOM) and _BOM.startswith(self._head)):
                 return
             chunk = self._head
@@ -230,11 +231,14 @@ async def read_reply(
         came = body.take()
         for delta in came:
             yield delta
-            allowed = waits.between_tokens
+            # Reports on the reading of the prompt are no words: the longer wait goes on.
+            if delta.progress is None:
+                allowed = waits.between_tokens
         now = clock()
         if not body.complete:
             deadline = now + allowed
         else:
+            # Complete: what may still come (token counts, the end of the body) gets a short wait.
             end = now + min(allowed, body.patience)
             deadline = end if came else min(deadline, end)
     if fault:
@@ -256,6 +260,7 @@ async def _next_chunk(
         async with asyncio.timeout_at(deadline):
             return await anext(chunks, None), None
     except TimeoutError:
+        # Some servers keep the connection open behind the end mark.
         return None, None if complete else failures.timed_out(allowed)
     except (httpx.TransportError, httpx.DecodingError) as error:
         return None, None if complete else failures.cut(type(error).__name__)

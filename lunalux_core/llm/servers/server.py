@@ -8,18 +8,20 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import ClassVar
 
 from lunalux_core import __version__
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import POST_PROCESSING, Delta, Message, ModelRequest, ModelSpec, Prefill
+from lunalux_core.llm.parameters import ServerKind, kind_of
 from lunalux_core.llm.probe import ModelTest, probe
 from lunalux_core.llm.servers.caching import SentPrompts
 from lunalux_core.llm.servers.facts import SILENT, ServerFacts
 from lunalux_core.llm.servers.failures import Failures
-from lunalux_core.llm.servers.http import Call, ask_json, read_all, stream_reply
+from lunalux_core.llm.servers.http import Call, ask_bytes, ask_json, read_all, stream_reply
 from lunalux_core.llm.servers.learnt import Learnt
 from lunalux_core.llm.servers.marks import marks
 from lunalux_core.llm.servers.pool import HttpPool, Timeouts, checked_key, host_of
@@ -45,8 +47,8 @@ _NO_STREAM = re.compile(
 
 @dataclass(slots=True)
 class ServerExchange(ABC):
-    """One call; see `http.Exchange`. `learnt` is what the server has taught so far, a copy: it is kept once a
-    call that was changed by it has been taken."""
+    """One call; see `http.Exchange`. `kind` is what the server is, as far as is known. `learnt` is what it
+    has taught so far, a copy: it is kept once a call that was changed by it has been taken."""
 
     failures: Failures
     spec: ModelSpec
@@ -57,6 +59,7 @@ class ServerExchange(ABC):
     keep: Callable[[Learnt], None]
     timeouts: Timeouts
     sent: SentPrompts
+    kind: ServerKind = "generic"
     _changed: bool = False
 
     @abstractmethod
@@ -67,7 +70,8 @@ class ServerExchange(ABC):
         """The fields that a refusal names, of those that were sent and can be done without."""
 
     def decoder(self) -> ReplyDecoder:
-        return ReplyDecoder(self.failures, self.request.messages, marks(self.spec.options.thinking_marks))
+        own = marks(self.spec.options.thinking_marks)
+        return ReplyDecoder(self.failures, self.request.messages, own, self.request.choices)
 
     @property
     def shape(self) -> Shape:
@@ -194,11 +198,24 @@ class ServerModel(ABC):
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `ChatModel.stream`."""
         exchange = self._exchange(request)
-        async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
+        stop = self.stopping(request, exchange.kind)
+        async with stop, aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
             async for delta in deltas:
                 if delta.finish is not None:
+                    stop.pop_all()
                     exchange.ended()
                 yield delta if delta.finish is None else replace(delta, shape=str(exchange.shape))
+
+    def stopping(self, request: ModelRequest, kind: ServerKind) -> AsyncExitStack:
+        """What is done when a reply is left before its end: KoboldCpp writes on unless it is told to stop."""
+        stack = AsyncExitStack()
+        if kind == "koboldcpp":
+            key = {"genkey": reply_key(request)}
+            stack.callback(lambda: self._pool.beside(self._stop(key)))
+        return stack
+
+    async def _stop(self, key: Mapping[str, object]) -> None:
+        await self.beside("api/extra/abort", key)
 
     def _exchange(self, request: ModelRequest) -> ServerExchange:
         knowledge, place = self._pool.knowledge, (self._base_url, self._spec.model)
@@ -212,7 +229,16 @@ class ServerModel(ABC):
             lambda learnt: knowledge.keep(*place, learnt),
             self._pool.timeouts,
             self._pool.sent(*place),
+            self.kind_known,
         )
+
+    @property
+    def kind_known(self) -> ServerKind:
+        """What the server is: as the person said, else as it said itself."""
+        kind = kind_of(self._spec.provider, self._spec.base_url)
+        facts = self.facts() if kind == "generic" else None
+        # Ollama's own names are of another protocol than the one that is spoken here.
+        return facts.kind if facts is not None and facts.kind != "ollama" else kind
 
     async def prefill(self) -> Prefill:
         """How the model goes on from a reply that was begun for it, as far as it is known.
@@ -261,6 +287,21 @@ class ServerModel(ABC):
         known = self.facts() or ServerFacts()
         self._pool.knowledge.keep_facts(self._base_url, self._spec.model, replace(known, limit=window))
 
+    async def tell(self, path: str, body: Mapping[str, object], seconds: float) -> None:
+        """Have the server do something, beside the API. Raises like `stream`."""
+        call = Call(f"{root_of(self._base_url)}/{path}", self._headers(), body)
+        said = await ask_bytes(self._pool, self._base_url, call, self._failures, seconds, method="POST")
+        if b'"error"' in said[:4000]:  # told within a stream that began well
+            raise self._failures.refusal(read_report(said.removeprefix(b"data:").strip(), None, {}))
+
+    def failed_to_load(self) -> LunaluxError:
+        """The server could not take the model into memory."""
+        return self._failures.refusal(ServerReport("the model failed to load", "server_error"))
+
+    def unreachable(self) -> LunaluxError:
+        """Nothing answered when the server was asked what it is."""
+        return self._failures.unreachable("no answer")
+
     async def beside(self, path: str, body: Mapping[str, object] | None = None) -> object:
         """As `ask`, of a path beside the API."""
         return await self.ask(f"{root_of(self._base_url)}/{path}", body)
@@ -298,6 +339,11 @@ class ServerModel(ABC):
         headers = {"User-Agent": f"lunalux/{__version__}", "Accept-Encoding": "identity"}
         headers |= self.authorised(self._key) if self._key else {}
         return {**headers, **self._spec.options.headers}
+
+
+def reply_key(request: ModelRequest) -> str:
+    """By what KoboldCpp knows one reply from those of others, when it is told to stop it."""
+    return "LUNA" + sha256((request.request_id or str(id(request))).encode()).hexdigest()[:8]
 
 
 def root_of(base_url: str) -> str:

@@ -48,6 +48,7 @@ class Shape:
         """The next shape to try after a refusal in these words; None when they are not about the messages, or
         nothing is left to try."""
         text = refusal.lower()
+        # The other modes put names into the text already: nothing is left to take away.
         named = self.names and self.mode == "none" and any(message.name for message in messages)
         if named and _NAME.search(text):
             return replace(self, names=False)
@@ -58,6 +59,7 @@ class Shape:
                 continue
             if shape == "system" and self.system and self.mode != "single":
                 return replace(self, system=False)
+            # As far as the words of the refusal ask for, and no further: each step changes the prompt.
             if shape != "system" and _rank(self.mode) < _rank(shape):
                 return replace(self, mode=shape)  # type: ignore[arg-type]
             return self._stricter()
@@ -140,6 +142,7 @@ def shaped(shape: Shape, request: ModelRequest) -> tuple[Message, ...]:
         )
         messages = _merged([*messages[:1], *rest])
     if shape.mode == "strict":
+        # Only one message of the system, then the person first: what strict templates check.
         lead = 1 if messages and messages[0].role == "system" else 0
         if len(messages) == lead or messages[lead].role != "user":
             messages.insert(lead, Message("user", OPENERS[request.language]))

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from lunalux_core.llm.model import CompletionText, Delta, Message, ModelRequest, ModelSpec, Sampling, Usage
 from lunalux_core.llm.parameters import PARAMETERS, kind_of
-from lunalux_core.llm.servers.events import read_usage
+from lunalux_core.llm.servers.events import read_progress, read_usage
 from lunalux_core.llm.servers.facts import SILENT
 from lunalux_core.llm.servers.failures import Failures
 from lunalux_core.llm.servers.http import Call, stream_reply
@@ -25,7 +25,7 @@ from lunalux_core.llm.servers.pool import HttpPool
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.request_fields import completed, request_fields
-from lunalux_core.llm.servers.server import root_of
+from lunalux_core.llm.servers.server import reply_key, root_of
 from lunalux_core.templates.jinja import render_chat
 
 ServerKind = Literal["llamacpp", "koboldcpp", "generic"]
@@ -38,6 +38,7 @@ _PROVIDERS: Mapping[str, ServerKind] = {"llamacpp": "llamacpp", "koboldcpp": "ko
 _OPTIONAL = (
     "stream_options",
     "cache_prompt",
+    "return_progress",
     "repeat_penalty",
     *dict.fromkeys(
         wire for parameter in PARAMETERS.values() for wire in parameter.wire.values() if "." not in wire
@@ -74,8 +75,11 @@ class TextCompletionModel(OpenAIModel):
                     yield delta
             return
         exchange = self._text_exchange(request, request.completion, await self.kind())
-        async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
+        stop = self.stopping(request, exchange.kind)
+        async with stop, aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
             async for delta in deltas:
+                if delta.finish is not None:
+                    stop.pop_all()
                 yield delta
 
     def _text_exchange(
@@ -190,6 +194,7 @@ class TextExchange:
             "stream": True,
             "n_predict": DEFAULT_TOKENS,
             "cache_prompt": True,
+            "return_progress": True,
             **self._parameters(sampling),
             "stop": self._stops,
         }
@@ -199,6 +204,7 @@ class TextExchange:
             "prompt": self.completion.prompt,
             "max_length": DEFAULT_TOKENS,
             "max_context_length": self.spec.context_tokens,
+            "genkey": reply_key(self.request),
             **self._parameters(sampling),
             "stop_sequence": self._stops,
         }
@@ -239,6 +245,8 @@ class TextDecoder(ReplyDecoder):
         if event.get("error"):
             raise self.failures.refusal(read_report(event, None, {}))
         self._count(event)
+        if (progress := read_progress(event)) is not None:
+            yield Delta(progress=progress)
         choices = event.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else event
         if not isinstance(choice, dict):

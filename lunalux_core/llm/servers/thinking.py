@@ -73,6 +73,7 @@ class ThinkingSplitter:
                 self._state, self._led = "answer", True
                 return True
         possible = (*(opening for opening, _ in self._marks.openings), *self._marks.leads)
+        # Blanks alone could go on for ever: beyond so many the text is the answer.
         if len(self._held) < _LEADING_BLANKS and any(mark.startswith(low) for mark in possible):
             return False
         if self._closed_one:
@@ -89,6 +90,7 @@ class ThinkingSplitter:
             thinking, self._held = self._held[: match.start()], self._held[match.end() :]
             self._state, self._closed_one = "before", True
             return thinking
+        # The end may be the first half of a closing mark; it waits for the next piece.
         keep = max(begun(self._held, closing) for closing in self._closings)
         thinking, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
         return thinking

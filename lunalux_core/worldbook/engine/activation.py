@@ -1,4 +1,4 @@
-"""The way into the worldbook engine: everything that takes part is brought together for one scan."""
+"""The entry point of the worldbook engine: runs one scan over books, chat and settings."""
 
 from __future__ import annotations
 

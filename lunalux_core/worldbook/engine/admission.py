@@ -1,4 +1,4 @@
-"""Who of those taken in a pass gets in: probability, macros and budget, in this order.
+"""Which of the entries taken in a pass are admitted: by probability, macros and budget, in this order.
 
 See docs/spec/formats.md: Activation.
 """
@@ -15,7 +15,7 @@ from lunalux_core.worldbook.engine.inputs import Tools, WorldbookSettings
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A candidate that is taken in a pass, and what spoke for it."""
+    """A candidate that is taken in a pass, and why."""
 
     candidate: Candidate
     reason: str
@@ -24,7 +24,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """An entry that got in, with its expanded text."""
+    """An entry that was admitted, with its expanded text."""
 
     taken: Taken
     content: str
@@ -35,9 +35,9 @@ class Fired:
 
 @dataclass(slots=True)
 class Outcome:
-    """Of one pass: who got in, and what every entry would say that did not fail its roll.
+    """Of one pass: the entries admitted, and the texts of all that did not fail their roll.
 
-    Entries that only the budget kept out still count for recursion, as in SillyTavern.
+    Entries that only the budget excluded still count for recursion, as in SillyTavern.
     """
 
     fired: list[Fired] = field(default_factory=list)
@@ -53,7 +53,7 @@ def budget_of(settings: WorldbookSettings, max_context: int) -> int:
 
 
 class Admission:
-    """Keeps the budget through all passes of one scan.
+    """Tracks the budget through all passes of one scan.
 
     Args:
         caps: token budgets of single books, by the book's name.
@@ -68,7 +68,7 @@ class Admission:
     def decide(
         self, taken: Sequence[Taken], number: int, spent: int, is_sticky: Callable[[Candidate], bool]
     ) -> Outcome:
-        """Let in those of one pass, in their order.
+        """Admit the entries of one pass, in their order.
 
         Args:
             number: of the pass.

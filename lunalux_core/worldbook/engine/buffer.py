@@ -97,7 +97,7 @@ class Buffer:
         return START + JOINER.join(parts)
 
     def newest(self, count: int) -> Haystack:
-        """So many messages and nothing else."""
+        """The newest `count` messages and nothing else."""
         haystack = self._newest.get(count)
         if haystack is None:
             text = START + JOINER.join(self.lines[:count]) if count > 0 else ""

@@ -1,7 +1,7 @@
 """Decorators: leading `@@` lines of an entry's content.
 
-SillyTavern obeys two of them and takes all off the text. We obey those that a terminal can mean something
-by; the others are taken off as well, and stay in the file.
+SillyTavern obeys two of them and removes all from the text. We obey those that make sense in a terminal;
+the others are removed from the text as well, and stay in the file.
 
 See docs/spec/formats.md: Decorators.
 """
@@ -23,7 +23,7 @@ _Reader = Callable[[str], tuple[str, dict[str, Any]] | None]
 
 @dataclass(frozen=True, slots=True)
 class Decorations:
-    """What decorators say about when an entry speaks.
+    """What decorators say about when an entry fires.
 
     `force` is True for `@@activate` and False for `@@dont_activate`. `after` and `every` count messages of
     the character. Of `additional_keys` one must be in the text, of `exclude_keys` none.
@@ -36,7 +36,7 @@ class Decorations:
     exclude_keys: tuple[str, ...] = ()
 
     def due(self, replies: int) -> bool:
-        """Whether the entry may speak in a chat with that many messages of the character."""
+        """Whether the entry may fire in a chat with that many messages of the character."""
         return replies >= self.after and not (self.every and replies % self.every)
 
 

@@ -1,4 +1,4 @@
-"""What keeps an entry out, or lets it in, before anyone looks for its keys.
+"""What excludes or admits an entry before its keys are looked for.
 
 See docs/spec/formats.md: Activation.
 """
@@ -53,6 +53,7 @@ class Screening:
         if self._effects.delayed(entry):
             return "delay"
         sticky = self.is_sticky(candidate)
+        # Sticky entries pass the checks below, but not those above.
         if sticky:
             return ""
         if candidate.identity in self._effects.cooling:
@@ -83,6 +84,7 @@ class Screening:
         chosen = entry.character_filter
         if chosen.names and (self._context.character in chosen.names) == chosen.exclude:
             return True
+        # Unknown tags: a filter by tag excludes nobody.
         if not chosen.tags or self._tags is None:
             return False
         return any(tag.casefold() in self._tags for tag in chosen.tags) == chosen.exclude

@@ -1,7 +1,7 @@
 """Inclusion groups.
 
 Two defects of SillyTavern are not repeated: an activated entry of several groups closes each of them, and
-an entry that loses in several groups leaves once, taking nobody along.
+an entry that loses in several groups is removed once, and no other entry with it.
 
 See docs/spec/formats.md: Inclusion groups.
 """
@@ -25,7 +25,7 @@ def losers(
     score: Callable[[Candidate], int],
     random: Callable[[], float],
 ) -> dict[int, str]:
-    """Who of this pass's entries leaves, by place, and why.
+    """Which of this pass's entries are removed, by place, and why.
 
     Every group is decided for itself: an entry that has lost one may still win another.
 

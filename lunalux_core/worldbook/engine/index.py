@@ -1,4 +1,4 @@
-"""Which entries a text could speak for: a quick first look that never misses one.
+"""Which entries a text could call up: a quick first test that never misses one.
 
 Asking every entry of a large book about every pass is what makes a scan slow. The index asks once for all:
 keys that are single words by looking up the words of the text, all others by the first letters. What it

@@ -160,11 +160,11 @@ class Matcher:
         return key.plainly_in(hay) if answer is None else answer
 
     def first(self, entry: Entry, hay: Haystack) -> str | None:
-        """The primary key that speaks for an entry."""
+        """The first primary key of an entry that matches."""
         return next((key for key in entry.keys if self.matches(key, entry, hay)), None)
 
     def seconded(self, entry: Entry, hay: Haystack) -> bool:
-        """Whether the secondary keys agree."""
+        """Whether the secondary keys, combined by the entry's logic, allow the entry."""
         if not entry.selective or not entry.secondary_keys:
             return True
         hits = (self.matches(key, entry, hay) for key in entry.secondary_keys)
@@ -176,7 +176,7 @@ class Matcher:
         return False
 
     def score(self, entry: Entry, hay: Haystack) -> int:
-        """How strongly an entry is called for, in groups with scoring."""
+        """How many keys of an entry match, for groups with scoring."""
         primary = sum(self.matches(key, entry, hay) for key in entry.keys)
         if not entry.keys or entry.selective_logic not in (AND_ANY, AND_ALL):
             return primary

@@ -1,4 +1,4 @@
-"""Keys that are regular expressions, run by the engine that can be stopped."""
+"""Keys that are regular expressions, run in the engine with a time limit."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Activated:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An entry that did not fire although something spoke for it, and what spoke against it.
+    """An entry that did not fire although its keys or settings called it up, and the reason.
 
     `reason` is one of: trigger, character_filter, delay, cooldown, needs_recursion, exclude_recursion,
     decorator, secondary_keys, additional_keys, exclude_keys, group_sticky, group_score, group_taken,

@@ -52,7 +52,7 @@ class Scan:
         self._activated_text = ""
 
     def run(self) -> None:
-        """Pass after pass until nothing calls for another."""
+        """Run passes until none is needed any more."""
         deepest = max((candidate.entry.scan_depth or 0 for candidate in self.candidates), default=0)
         start = self._buffer.everything(max(deepest, self._settings.depth))
         self._hope(self.index.always | self.index.look(start))
@@ -74,7 +74,7 @@ class Scan:
                 self._remember(triggers)
 
     def _hope(self, places: Iterable[int]) -> None:
-        """Ask these from now on, unless they are decided already."""
+        """Consider these from the next pass on, unless they are decided already."""
         self._hopeful.update(at for at in places if at not in self.fired and at not in self._failed)
 
     def _following(self, state: State, triggered: bool) -> State | None:
@@ -162,7 +162,7 @@ class Scan:
         return None
 
     def _keys_against(self, candidate: Candidate, hay: Haystack) -> str:
-        """Whether other keys speak against an entry whose primary key was found."""
+        """Whether other keys exclude an entry whose primary key was found; the reason, "" if none."""
         entry, decorations = candidate.entry, candidate.decorations
         if not self._matcher.seconded(entry, hay):
             return "secondary_keys"

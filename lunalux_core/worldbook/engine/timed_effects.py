@@ -52,7 +52,7 @@ class TimedEffects:
     def _check(
         self, store: Effects, active: set[Identity], entries: Mapping[str, Candidate], kind: str
     ) -> None:
-        """End what is over, drop what a swipe or an edit made void, and note what is in force."""
+        """End effects that are over, drop those that a swipe or edit made invalid, note those in force."""
         for name, effect in list(store.items()):
             start, end = _whole(effect.get("start")), _whole(effect.get("end"))
             # The chat is no longer than when it began: the message that began it was swiped or deleted.

@@ -14,7 +14,8 @@ from textual.widgets import Input
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.chat.inspector.bars import TurnHead, ViewTabs
-from lunalux_tui.chat.inspector.views import VIEWS, Item, Look, Record, items
+from lunalux_tui.chat.inspector.items import Item
+from lunalux_tui.chat.inspector.views import VIEWS, Look, Record, items
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.dialog import Dialog
 from lunalux_tui.parts.drawn import Beside
@@ -25,6 +26,7 @@ from lunalux_tui.theme.styles import BOLD, ERROR, MUTED, SURFACE
 
 if TYPE_CHECKING:
     from lunalux_core.dialogue.turn import TurnOptions
+    from lunalux_core.library.conversations import Message
     from lunalux_core.library.turn_records import RecordHead
     from lunalux_core.runtime import Runtime
 
@@ -33,7 +35,7 @@ NOW = 0
 
 
 class InspectorDialog(Dialog[None]):
-    """Walks through turns (now, the last, those before) and through five views of each.
+    """Walks through turns (now, the last, those before) and through the views of each.
 
     Args:
         text: what stands in the prompt: part of what would be sent now.
@@ -141,7 +143,9 @@ class InspectorDialog(Dialog[None]):
         head.of = self.query_one(ViewTabs).of = record
         head.compared = t("inspector.compared", turn=self._turn_name(self._at + 1)) if before else ""
         texts = await self._cut_texts(record)
-        look = Look(record, before, texts)
+        conversations = self._runtime.library.conversations
+        spending = await conversations.spending(self._conversation_id)
+        look = Look(record, before, texts, await self._reply(), spending)
         self._found = await asyncio.to_thread(lambda: {view: items(view, look) for view in VIEWS})
         self._show()
 
@@ -163,6 +167,14 @@ class InspectorDialog(Dialog[None]):
         except NotFound:
             return {}
         return {message.id: message.content for message in path}
+
+    async def _reply(self) -> Message | None:
+        """What came of the turn; None where nothing is stored of it."""
+        identity = self._heads[self._at - 1].message_id if self._at != NOW else ""
+        try:
+            return await self._runtime.library.conversations.message(identity) if identity else None
+        except NotFound:
+            return None
 
     def _turn_name(self, at: int) -> str:
         if at == NOW:
@@ -213,7 +225,7 @@ class InspectorDialog(Dialog[None]):
     @on(Rows.Moved, "#inspect-rows")
     def _tell(self) -> None:
         item = self._items.get(self.rows.chosen)
-        self.reader.show(item.told() if item else ())
+        self.reader.show(item.told() if item else (), joined=item is not None and item.joined)
 
     @on(Rows.Chosen, "#inspect-rows")
     def _enter(self, event: Rows.Chosen) -> None:

@@ -1,9 +1,9 @@
-"""The five views of a turn's record: each a list of items, and what there is to read about each."""
+"""The views of a turn's record: each a list of items, and what there is to read about each."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,45 +14,37 @@ from lunalux_core.dialogue.turn_record_diff import (
     compare_messages,
     compare_texts,
 )
+from lunalux_core.library.conversations import Message
+from lunalux_core.library.spending import Spending
 from lunalux_core.text import clean_line
 from lunalux_tui import i18n
+from lunalux_tui.chat.inspector.cost import took
+from lunalux_tui.chat.inspector.items import Item
+from lunalux_tui.chat.inspector.memories import memory_items
+from lunalux_tui.chat.inspector.text_view import coloured, is_text, whole
 from lunalux_tui.i18n import t
 from lunalux_tui.theme.styles import ACCENT, BOLD, ERROR, MUTED, STRIKE, WARNING, Run
 
 Record = Mapping[str, Any]
-VIEWS = ("messages", "tokens", "worldbook", "scripts", "cut")
+VIEWS = ("messages", "tokens", "worldbook", "scripts", "cut", "text")
 MARKS: Mapping[Mark, str] = {"same": " ", "new": "+", "gone": "−", "changed": "~"}
 BAR = 24
 """Cells of the longest bar of the tokens."""
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One row: what it says, what can be read about it, and `text` for copying and for the filter."""
-
-    title: str
-    detail: str = ""
-    right: str = ""
-    mark: str = ""
-    text: str = ""
-    told: Callable[[], Sequence[Run]] = field(default=tuple, compare=False)
-
-    def holds(self, words: Sequence[str]) -> bool:
-        """Whether all the words stand anywhere in it."""
-        whole = f"{self.title} {self.detail} {self.right} {self.text}".casefold()
-        return all(word in whole for word in words)
-
-
-@dataclass(frozen=True, slots=True)
 class Look:
     """A record to be looked at, with the one before it where they are to be compared.
 
-    `texts` are the words of messages that were cut, by their ids, as far as they are known.
+    `texts` are the words of messages that were cut, by their ids, as far as they are known. `reply` is what
+    came of it, `spending` what all replies of the conversation took.
     """
 
     record: Record
     before: Record | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    reply: Message | None = None
+    spending: Spending | None = None
 
 
 def slot_name(slot: str, record: Record) -> str:
@@ -92,6 +84,7 @@ def items(view: str, look: Look) -> list[Item]:
         "worldbook": _worldbook,
         "scripts": _scripts,
         "cut": _cut,
+        "text": _text,
     }
     return list(makers[view](look))
 
@@ -161,6 +154,15 @@ def _messages(look: Look) -> Iterator[Item]:
             lambda pair=pair: _message_told(pair, look),  # type: ignore[misc]
         )
     yield from _parameters(look.record)
+    yield from took(look.reply, look.spending)
+
+
+def _text(look: Look) -> Iterator[Item]:
+    """The prompt as one text, where it was sent as one."""
+    if is_text(look.record):
+        runs = coloured(look.record)
+        title = t("inspector.text.title", template=clean_line(str(look.record["template"]), 60))
+        yield Item(title, t("inspector.text.help"), text=whole(runs), told=lambda: runs, joined=True)
 
 
 def _message_told(pair: Compared, look: Look) -> list[Run]:
@@ -183,6 +185,43 @@ def _message_told(pair: Compared, look: Look) -> list[Run]:
     return [*runs, (message["content"], ERROR if pair.mark == "gone" else 0)]
 
 
+def _window(record: Record) -> Iterator[Item]:
+    """How full the window is, and of what; older records say nothing of it."""
+    window, report = record.get("window"), record["prompt"]
+    if not isinstance(window, dict) or not window["tokens"]:
+        return
+    shares = dict.fromkeys(("system", "card", "worldbook", "memory", "history"), 0)
+    for slot in report["slots"]:
+        shares[_SHARES.get(slot["slot"].partition("+")[0], "system")] += slot["tokens"]
+    tokens, used = window["tokens"], sum(shares.values())
+    shares |= {"reply": window["reply"], "free": max(tokens - used - window["reply"], 0)}
+    title = t("inspector.window.title")
+    told = t(
+        "inspector.window.told",
+        used=f"{used:,}",
+        window=f"{tokens:,}",
+        source=t(f"inspector.window.{window['source']}"),
+    )
+    runs: list[Run] = [(title, ACCENT | BOLD), ("", 0), (told, 0)]
+    for name, share in shares.items():
+        bar = "█" * round(share * BAR / tokens)
+        runs.append((f"{bar:<{BAR}} {t('inspector.window.' + name)} · {share:,}", 0))
+    full = "█" * max(round(used * BAR / tokens), 1)
+    yield Item(
+        title, full, f"{used:,} / {tokens:,}", text="\n".join(run for run, _ in runs), told=lambda: runs
+    )
+
+
+_SHARES = {
+    **dict.fromkeys(("charDescription", "charPersonality", "scenario", "personaDescription"), "card"),
+    **dict.fromkeys(("dialogueExamples", "newExampleChat", "depthPrompt", "storyString"), "card"),
+    **dict.fromkeys(("worldInfoBefore", "worldInfoAfter", "worldInfoDepth"), "worldbook"),
+    **dict.fromkeys(("chatHistory", "newMainChat", "userInput", "user", "continued", "lastLine"), "history"),
+    **dict.fromkeys(("memory", "memoryRecalled"), "memory"),
+}
+"""Of what the window is full, by slot; any other is the system's."""
+
+
 def _tokens(look: Look) -> Iterator[Item]:
     report = look.record["prompt"]
     slots = sorted(report["slots"], key=lambda slot: -slot["tokens"])
@@ -201,6 +240,7 @@ def _tokens(look: Look) -> Iterator[Item]:
             text=slot["slot"],
             told=lambda slot=slot: _slot_told(slot, look),  # type: ignore[misc]
         )
+    yield from _window(look.record)
 
 
 def _slot_told(slot: Mapping[str, Any], look: Look) -> list[Run]:
@@ -347,6 +387,7 @@ def _cut(look: Look) -> Iterator[Item]:
         )
     if further > 0:
         yield _note("further", t("inspector.cut.further", n=further), "✂")
+    yield from memory_items(record)
 
 
 def _note(kind: str, title: str, mark: str) -> Item:

@@ -1,6 +1,6 @@
 """The transcript as a column of lines: which message stands where, and what a streaming reply changes.
 
-No widget: the sheet knows the width and nothing of the view. Heights are always right, so scrolling is
+No widget: the layout knows the width and nothing of the view. Heights are always right, so scrolling is
 exact; strips are made by the widget and kept here until their line changes.
 """
 
@@ -139,6 +139,7 @@ class TranscriptLayout:
         self.entries = []
         for message in messages:
             old = earlier.get(message.id)
+            # The same entry: its lines, strips and open folds need not be made again.
             if old is not None and old.message == message:
                 self.entries.append(old)
             else:
@@ -293,6 +294,7 @@ class TranscriptLayout:
                 stream.head += thinking_block(stream.thinking.lines, opened, growing=not stream.body.text)
         entry.lines = [*stream.head, *stream.body.lines]
         first = first_difference(before, entry.lines)
+        # Strips above the first changed line are still right; a streaming reply changes only its end.
         for key in [key for key in entry.strips if key[0] >= first]:
             del entry.strips[key]
         grown = len(entry.lines) != len(before)
@@ -326,6 +328,7 @@ class TranscriptLayout:
                 self.render(entry)
         self.measure()
         if stream is not None:
+            # What is settled was cut for the old width: all of it is laid out again.
             self._stream = self._new_stream(stream.entry, stream.body.text, stream.thinking.text)
             stream.entry.strips = {}
             self.redraw_stream(head=True)

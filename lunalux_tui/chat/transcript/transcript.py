@@ -67,6 +67,8 @@ class Pacer:
     def _schedule(self) -> None:
         if self._timer is None:
             loop = asyncio.get_running_loop()
+            # At once after a pause, else when the last frame is old enough: a fast stream cannot starve the
+            # keys.
             self._timer = loop.call_at(max(self._painted + 1 / FRAMES, loop.time()), self._flush)
 
     def _flush(self) -> None:
@@ -92,7 +94,7 @@ def arrow_at(line: Line, x: int) -> int:
 
 
 class Transcript(Selectable, can_focus=True):
-    """Shows messages; knows nothing about where they come from."""
+    """Shows messages, wherever they come from."""
 
     virtual_size = reactive(Size(0, 0), layout=False)  # growing must not lay out the whole screen again
     selected: reactive[str] = reactive("", repaint=False)
@@ -273,6 +275,7 @@ class Transcript(Selectable, can_focus=True):
         self._changed(place, below=True)
 
     def _paint(self, text: str, thinking: str) -> None:
+        # Asked before the lines grow: afterwards the end has moved and nothing would be followed.
         following = self.at_end
         first, grown = self.sheet.stream(text, thinking)
         if grown:
@@ -395,6 +398,7 @@ class Transcript(Selectable, can_focus=True):
         entry, place = self.sheet.at(line)
         if entry is None or place >= len(entry.lines):
             return palette.blank(width)
+        # A chain of comparisons: its id is the chosen one, and that is not "".
         chosen = entry.id == self.selected != ""
         strip = entry.strips.get((place, chosen))
         if strip is None:
@@ -463,6 +467,7 @@ class Transcript(Selectable, can_focus=True):
         self._tell_below()
         if self._jumping:
             return
+        # Lines that go away move the view up as well; only the person's own way up asks for older messages.
         upwards = new_value < old_value and new_value < self.max_scroll_y
         if upwards and new_value < self.size.height and not self._asked:
             self._asked = True

@@ -13,9 +13,10 @@ from textual import work
 
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
+from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.explanation import Explanation
 from lunalux_tui.parts.files import path_of
+from lunalux_tui.parts.path_dialog import PathDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.progress_dialog import ProgressDialog, size_name
 from lunalux_tui.parts.rows import Row
@@ -145,7 +146,7 @@ class DataSection(SectionView):
 
         paths = self.runtime.paths
         answer = await self.app.push_screen_wait(
-            AskDialog(t("data.restore.title"), value=str(newest(paths.backups)), hint=t("data.restore.hint"))
+            PathDialog(t("data.restore.title"), value=str(newest(paths.backups)), hint=t("data.restore.hint"))
         )
         if not answer:
             return

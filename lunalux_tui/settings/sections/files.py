@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from lunalux_core.database import storage_error
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.ask_dialog import AskDialog, ConfirmDialog
+from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.files import path_of, read_file
+from lunalux_tui.parts.path_dialog import PathDialog
 
 if TYPE_CHECKING:
     from lunalux_tui.settings.sections.base import SectionView
@@ -21,7 +22,7 @@ async def chosen_files(pane: SectionView, title: str, hint: str) -> list[tuple[P
     Raises:
         InvalidInput, LimitExceeded: as `read_file`.
     """
-    answer = await pane.app.push_screen_wait(AskDialog(title, hint=hint))
+    answer = await pane.app.push_screen_wait(PathDialog(title, hint=hint))
     if not answer:
         return []
     named = Path(answer.strip("'\"")).expanduser()
@@ -33,7 +34,7 @@ async def chosen_files(pane: SectionView, title: str, hint: str) -> list[tuple[P
 
 async def ask_target(pane: SectionView, title: str, proposal: Path, hint: str = "") -> Path | None:
     """Where to write; a file that is there is replaced only when the person says so."""
-    answer = await pane.app.push_screen_wait(AskDialog(title, value=str(proposal), hint=hint))
+    answer = await pane.app.push_screen_wait(PathDialog(title, value=str(proposal), hint=hint))
     if not answer:
         return None
     path = path_of(answer)

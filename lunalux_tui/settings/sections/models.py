@@ -10,11 +10,11 @@ from textual import work
 
 from lunalux_core.config.settings import ModelConfig
 from lunalux_core.errors import LunaluxError
-from lunalux_core.llm.servers.local import LOCAL_SERVERS
 from lunalux_tui.actions import Action, bindings
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.ask_dialog import ConfirmDialog
 from lunalux_tui.parts.explanation import Explanation
+from lunalux_tui.parts.model_kinds import KINDS
 from lunalux_tui.parts.models_dialog import official_row, own_row
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.rows import Row
@@ -24,16 +24,6 @@ from lunalux_tui.settings.sections.base import WORK, SectionView, through
 if TYPE_CHECKING:
     from lunalux_core.llm.model import ModelSpec
     from lunalux_tui.settings.model_dialog import ModelDraft
-
-KINDS: Mapping[str, ModelConfig] = {
-    "openai": ModelConfig("", "openai", ""),
-    "anthropic": ModelConfig("", "anthropic", ""),
-    "gemini": ModelConfig("", "gemini", ""),
-    "openrouter": ModelConfig("", "openai", "", "https://openrouter.ai/api/v1"),
-    **{name: ModelConfig("", "openai", "", server.base_url) for name, server in LOCAL_SERVERS.items()},
-    "another": ModelConfig("", "openai", "", "http://127.0.0.1:8080/v1"),
-}
-"""What a new configuration begins with."""
 
 
 class ModelsSection(SectionView):

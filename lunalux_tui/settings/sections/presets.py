@@ -18,16 +18,26 @@ if TYPE_CHECKING:
     from lunalux_core.presets.document import Preset
 
 
+NOT_OF_PRESETS = {"choose", "new", "shift(-1)", "shift(1)"}
+
+
 class PresetsSection(ShelfSection):
     """Enter puts the preset under the cursor in use."""
 
     KIND = "preset"
     DOES = (
         Action("shelf.use", "choose", "enter,space", footer=1),
-        *(action for action in SHELF_ACTIONS if action.method not in {"choose", "shift(-1)", "shift(1)"}),
+        *(
+            action
+            for action in SHELF_ACTIONS
+            if action.method not in {"choose", "new", "shift(-1)", "shift(1)"}
+        ),
     )
     ACTIONS = through(DOES)
     BINDINGS = bindings(ACTIONS)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return bool(self.chosen) if action == "edit" else super().check_action(action, parameters)
 
     def listed(self) -> list[Row]:
         items = self.items.values()
@@ -43,8 +53,8 @@ class PresetsSection(ShelfSection):
         await self.reread()
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
-    async def action_prompts(self) -> None:
-        """Show the prompts of the preset under the cursor."""
+    async def action_edit(self) -> None:
+        """Show the prompts of the preset under the cursor: switched, moved, rewritten."""
         from lunalux_tui.parts.preset_dialog import PresetDialog
 
         if self.chosen:

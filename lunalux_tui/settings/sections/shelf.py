@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from textual import work
 from textual.binding import BindingType
 
+from lunalux_core.ids import uuid4
 from lunalux_core.library.shelf import Shelf, ShelfItem, ShelfKind
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings
@@ -22,12 +23,14 @@ from lunalux_tui.settings.sections.files import ask_target, chosen_files, write
 
 SHELF_ACTIONS = (
     Action("shelf.toggle", "choose", "enter,space", footer=1),
-    Action("shelf.import", "import_files", "i,ctrl+o", footer=2),
-    Action("shelf.export", "export", "x", footer=3),
-    Action("shelf.rename", "rename", "e", footer=4),
-    Action("shelf.delete", "delete", "d,delete", footer=5),
-    Action("shelf.undo", "undo", "u", footer=6),
-    Action("shelf.earlier", "shift(-1)", "shift+up,K", footer=7),
+    Action("shelf.edit", "edit", "e", footer=2),
+    Action("shelf.new", "new", "n", footer=3),
+    Action("shelf.import", "import_files", "i,ctrl+o", footer=4),
+    Action("shelf.export", "export", "x", footer=5),
+    Action("shelf.rename", "rename", "R", footer=6),
+    Action("shelf.delete", "delete", "d,delete", footer=7),
+    Action("shelf.undo", "undo", "u", footer=8),
+    Action("shelf.earlier", "shift(-1)", "shift+up,K", footer=9),
     Action("shelf.later", "shift(1)", "shift+down,J"),
 )
 
@@ -86,7 +89,7 @@ class ShelfSection(SectionView):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "undo":
             return bool(self.deleted)
-        if action in {"rename", "delete", "shift"}:
+        if action in {"rename", "delete", "shift", "edit"}:
             return self.item is not None
         if action == "export":
             return bool(self.chosen)
@@ -106,6 +109,29 @@ class ShelfSection(SectionView):
     async def _switch(self, item: ShelfItem) -> None:
         await self.shelf.enable(item.id, not item.enabled)
         await self.reread()
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_edit(self) -> None:
+        """Open the document under the cursor, and show what became of it."""
+        if self.item is not None:
+            await self.open(self.item)
+            await self.reread(at=self.chosen)
+
+    async def open(self, item: ShelfItem) -> None:
+        """Show what stands in a document, to be changed."""
+
+    def blank(self, name: str) -> Any:
+        """A new document of the kind."""
+
+    @work(group=WORK, exclusive=True, exit_on_error=False)
+    async def action_new(self) -> None:
+        """A new document, and into it. It is switched off: nothing is used that nobody has seen."""
+        name = await self.app.push_screen_wait(AskDialog(t(f"shelf.{self.KIND}.new")))
+        if name and (name := clean_line(name, 200)):
+            item = await self.shelf.add(name, self.blank(name), enabled=False)
+            await self.reread(at=item.id)
+            await self.open(item)
+            await self.reread(at=item.id)
 
     @work(group=WORK, exclusive=True, exit_on_error=False)
     async def action_rename(self) -> None:
@@ -198,6 +224,14 @@ class WorldbooksSection(ShelfSection):
 
     KIND = "worldbook"
 
+    async def open(self, item: ShelfItem) -> None:
+        from lunalux_tui.create.book_screen import BookScreen
+
+        await self.app.push_screen_wait(BookScreen(item))
+
+    def blank(self, name: str) -> Any:
+        return {"entries": {}}
+
     def note(self, item: ShelfItem) -> str:
         return t("shelf.worldbook.entries", n=len(_entries(item)))
 
@@ -205,9 +239,7 @@ class WorldbooksSection(ShelfSection):
         item = self.items.get(row_id)
         if item is None:
             return super().explain(row_id)
-        names = [
-            clean_line(str(entry.get("comment") or entry.get("key") or ""), 60) for entry in _entries(item)
-        ]
+        names = [_title(entry) for entry in _entries(item)]
         text = t("settings.list_comma").join(name for name in names[:40] if name)
         state = t("shelf.worldbook.on" if item.enabled else "shelf.worldbook.off")
         return Explanation(item.name, state, [(t("shelf.worldbook.holds"), text)] if text else [])
@@ -217,6 +249,28 @@ class ScriptsSection(ShelfSection):
     """Regex scripts in the order they run."""
 
     KIND = "regex"
+
+    async def open(self, item: ShelfItem) -> None:
+        from lunalux_tui.settings.script_screen import ScriptScreen
+
+        await self.app.push_screen_wait(ScriptScreen(item))
+
+    def blank(self, name: str) -> Any:
+        return {
+            "id": uuid4(),
+            "scriptName": name,
+            "findRegex": "",
+            "replaceString": "",
+            "trimStrings": [],
+            "placement": [2],
+            "disabled": False,
+            "markdownOnly": True,
+            "promptOnly": False,
+            "runOnEdit": True,
+            "substituteRegex": 0,
+            "minDepth": None,
+            "maxDepth": None,
+        }
 
     def explain(self, row_id: str) -> Explanation:
         item = self.items.get(row_id)
@@ -234,6 +288,13 @@ class ScriptsSection(ShelfSection):
             (t("shelf.regex.in"), t("settings.list_comma").join(places) or t("settings.none")),
         ]
         return Explanation(item.name, state, facts)
+
+
+def _title(entry: Mapping[str, Any]) -> str:
+    """What an entry is called: its comment, else its keys."""
+    keys = entry.get("key") or entry.get("keys") or ""
+    words = ", ".join(str(key) for key in keys) if isinstance(keys, list) else str(keys)
+    return clean_line(str(entry.get("comment") or words), 60)
 
 
 def _entries(item: ShelfItem) -> list[Mapping[str, Any]]:

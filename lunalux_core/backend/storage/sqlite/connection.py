@@ -30,6 +30,7 @@ def open_connection(path: Path, ddl: Iterable[str] | None) -> sqlite3.Connection
 def open_impatient(path: Path) -> sqlite3.Connection:
     """A connection to an existing file that waits for nobody, and leaves copying the log to the others."""
     db = _connect(path, None, 0)
+    # A checkpoint would block this connection, which is there to be quick.
     db.execute("PRAGMA wal_autocheckpoint = 0")
     return db
 
@@ -41,6 +42,8 @@ def _connect(path: Path, ddl: Iterable[str] | None, patience_s: float) -> sqlite
     db = sqlite3.connect(path, timeout=patience_s, isolation_level=None, check_same_thread=False)
     try:
         share(db, BUSY_SECONDS)
+        # Coins: a commit that was answered must survive a power cut, also where each write waits for the
+        # disk.
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA mmap_size = 268435456")
         if ddl is not None:

@@ -50,7 +50,7 @@ EVEN_SECONDS = 0.1
 
 @asynccontextmanager
 async def evened() -> AsyncIterator[None]:
-    """Let no answer, and no refusal, come before EVEN_SECONDS are over."""
+    """Delay every answer, success or refusal, until EVEN_SECONDS are over."""
     clock = asyncio.get_running_loop().time
     until = clock() + EVEN_SECONDS
     try:

@@ -225,7 +225,7 @@ async def _downloadable(services: Services, session: Session, character_id: str)
 async def _count_download(
     services: Services, session: Session, card: MarketCard, skip_count: str | None
 ) -> None:
-    """`skipCount` only lowers: whether a download counts is the server's own row's to say."""
+    """`skipCount` can only switch counting off: whether a download counts, the server's own row decides."""
     if skip_count in {"1", "true"}:
         return
     if await services.activity.downloaded(session.user_id, card):

@@ -1,4 +1,4 @@
-"""Coins in hand, totals, and history.
+"""Balances, totals, and history.
 
 See docs/spec/backend.md: HTTP API, Money rules.
 """

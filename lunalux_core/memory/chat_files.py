@@ -1,0 +1,166 @@
+"""Memories inside chat files: whole in our own JSON, and as SillyTavern's rolling summary.
+
+SillyTavern keeps one summary of all that was said up to a message in that message's `extra.memory`; where the
+message goes, the one before it counts again. Here each becomes a summary from the first message to that one,
+of which the newest that still holds tells for the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lunalux_core.database import Connection
+from lunalux_core.documents.coerce import as_flag, as_text
+from lunalux_core.library.conversations import load_conversation
+from lunalux_core.library.memories import (
+    KINDS,
+    Memory,
+    add_memory,
+    coverage_of,
+    fingerprints,
+    load_memories,
+    path_ids,
+)
+from lunalux_core.memory.books import LONGEST_TEXT
+from lunalux_core.memory.reading import MemoryReader
+from lunalux_core.memory.selection import select
+from lunalux_core.memory.wording import plain_story
+from lunalux_core.text import clean, clean_line
+
+MEMORY = "memory"
+"""In a message's `extra`."""
+MADE_BY = "SillyTavern"
+MOST_ROLLING = 5
+"""Of the rolling summaries of a chat, so many of the newest are taken in."""
+ALL_TOKENS = 10**9
+
+
+def rolling_of(line: Mapping[str, Any]) -> str:
+    """The rolling summary that a line of a SillyTavern chat carries, "" if none."""
+    extra = line.get("extra")
+    return clean(as_text(extra.get(MEMORY))).strip()[:LONGEST_TEXT] if isinstance(extra, dict) else ""
+
+
+def store_rolling(connection: Connection, conversation_id: str, found: Sequence[tuple[str, str]]) -> None:
+    """Keep the newest rolling summaries of a chat that was just stored.
+
+    Args:
+        found: messages of the branch that is shown, in its order, with their summaries.
+    """
+    path = path_ids(connection, load_conversation(connection, conversation_id).head_id)[::-1]
+    place = {identity: number for number, identity in enumerate(path)}
+    for message_id, text in [one for one in found if one[0] in place][-MOST_ROLLING:]:
+        coverage = fingerprints(connection, path[: place[message_id] + 1])
+        add_memory(connection, Memory("", conversation_id, "summary", text, made_by=MADE_BY), coverage)
+
+
+def rolling_text(connection: Connection, conversation_id: str) -> tuple[str, str] | None:
+    """The message that a rolling summary of this conversation belongs to, and its text.
+
+    It is all that summaries and chapters tell of the branch that is shown.
+    """
+    path = path_ids(connection, load_conversation(connection, conversation_id).head_id)
+    story = MemoryReader().read(connection, conversation_id, set(path))
+    if story is None:
+        return None
+    told = [one for one in select(story, ALL_TOKENS).stable if one.memory.kind in ("summary", "chapter")]
+    placed = [one.memory.last for one in told if one.memory.last]
+    if not placed:
+        return None
+    last = min(placed, key=path.index)
+    return last, plain_story(told)
+
+
+def memories_for_file(
+    connection: Connection, conversation_id: str, place: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """All memories for our own JSON, by the numbers of their messages.
+
+    Args:
+        place: the number of each message in the file.
+    """
+    memories = load_memories(connection, conversation_id)
+    number = {one.id: at for at, one in enumerate(memories)}
+    return [
+        {
+            "kind": one.kind,
+            "title": one.title,
+            "text": one.text,
+            "keywords": list(one.keywords),
+            "covers": [place[each] for each, _ in coverage_of(connection, one.id) if each in place],
+            "sound": one.sound,
+            "speaker": one.speaker,
+            "pinned": one.pinned,
+            "state": one.state,
+            "reason": one.reason,
+            "sources": [
+                {**source, "messages": [place[each] for each in source.get("messages", ()) if each in place]}
+                for source in one.sources
+            ],
+            "parts": [number[part] for part in one.parts if part in number],
+            "made_by": one.made_by,
+            "instruction": one.instruction,
+            "created_at": one.created_at,
+        }
+        for one in memories
+    ]
+
+
+def store_from_file(
+    connection: Connection, conversation_id: str, entries: Sequence[Any], ids: Sequence[str]
+) -> None:
+    """Keep the memories of our own JSON; `ids` are the stored messages by their numbers there."""
+    made: dict[int, str] = {}
+    for at, entry in enumerate(entries):
+        if not isinstance(entry, dict) or entry.get("kind") not in KINDS:
+            continue
+        covers = [one for one in _numbers(entry.get("covers")) if 0 <= one < len(ids)]
+        state = entry.get("state")
+        memory = Memory(
+            "",
+            conversation_id,
+            entry["kind"],
+            clean(as_text(entry.get("text")))[:LONGEST_TEXT],
+            clean_line(as_text(entry.get("title")), 500),
+            tuple(clean_line(one, 200) for one in _texts(entry.get("keywords"))),
+            speaker=clean_line(as_text(entry.get("speaker")), 200),
+            pinned=as_flag(entry.get("pinned")),
+            state=state if state in ("edited", "failed") else "fresh",
+            reason=clean_line(as_text(entry.get("reason")), 500),
+            made_by=clean_line(as_text(entry.get("made_by")), 200) or "import",
+            instruction=clean_line(as_text(entry.get("instruction")), 200),
+            created_at=next(iter(_numbers([entry.get("created_at")])), 0),
+        )
+        memory = replace(
+            memory,
+            sources=_sources(entry.get("sources"), ids),
+            parts=tuple(made[part] for part in _numbers(entry.get("parts")) if part in made),
+        )
+        if not memory.text.strip() and memory.state != "failed":
+            continue
+        coverage = fingerprints(connection, [ids[one] for one in covers])
+        if not as_flag(entry.get("sound", True)):
+            coverage = [(one, "") for one, _ in coverage]
+        made[at] = add_memory(connection, memory, coverage).id
+
+
+def _sources(value: Any, ids: Sequence[str]) -> tuple[Mapping[str, Any], ...]:
+    return tuple(
+        {
+            "sentence": clean(as_text(one.get("sentence"))),
+            "messages": [ids[number] for number in _numbers(one.get("messages")) if 0 <= number < len(ids)],
+        }
+        for one in (value if isinstance(value, list) else ())
+        if isinstance(one, dict)
+    )
+
+
+def _numbers(value: Any) -> list[int]:
+    numbers = value if isinstance(value, list) else ()
+    return [one for one in numbers if isinstance(one, int) and not isinstance(one, bool)]
+
+
+def _texts(value: Any) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []

@@ -1,0 +1,103 @@
+"""The memories of a conversation, made ready once for all turns until one of them changes, and as one branch
+sees them. A turn looks at as many of them as it needs, so thousands cost it little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lunalux_core.library.memories import PERSON, Memory
+from lunalux_core.memory.recall import Keywords
+
+STANDING_IN = ("summary", "chapter")
+"""Kinds that stand in for the messages they cover."""
+EVENTS = "events"
+"""In `made_by`: the lines of events that replies came with, not written by a model of its own."""
+
+
+class Ranker(Protocol):
+    """Orders memories by closeness to texts; those that it has nothing to say about are absent."""
+
+    @property
+    def name(self) -> str:
+        """What the record of a turn calls it: "vectors"."""
+        ...
+
+    def rank(self, story: StoryMemory, texts: Sequence[str]) -> Awaitable[Sequence[str]]:
+        """Ids of memories, the closest first; those of other branches do no harm.
+
+        Must not raise for a server that is away.
+
+        Args:
+            texts: the last messages, oldest first.
+        """
+        ...
+
+
+class Prepared:
+    """All memories of a conversation, sorted for selection.
+
+    Args:
+        memories: in the order of the story.
+        covered: the messages, oldest first, of those that stand in for messages or are made of events.
+    """
+
+    def __init__(self, memories: Sequence[Memory], covered: Mapping[str, Sequence[str]]) -> None:
+        self.names = {one.id: one.name for one in memories}
+        self.covered = covered
+        self.failed = [one.id for one in memories if one.state == "failed" or not one.text.strip()]
+        self.stale = [one.id for one in memories if not one.sound and one.id not in set(self.failed)]
+        out = {*self.failed, *self.stale}
+        self.usable = [one for one in memories if one.id not in out and one.kind != "tracker"]
+        self.by_id = {one.id: one for one in self.usable}
+        self.place = {one.id: number for number, one in enumerate(self.usable)}
+        self.keywords = Keywords(self.usable)
+        newest = self.usable[::-1]
+        self.pinned = [one for one in newest if one.pinned]
+        told = [one for one in newest if not one.pinned and one.kind in ("fact", "marked")]
+        self.told = sorted(told, key=lambda one: (one.made_by == PERSON, one.number), reverse=True)
+        self.chapters = [one for one in newest if not one.pinned and one.kind == "chapter"]
+        self.summaries = [one for one in newest if not one.pinned and one.kind == "summary"]
+        self.journals: dict[str, list[Memory]] = {}
+        """The newest first, by who wrote them, names in lower case."""
+        for memory in newest:
+            if memory.kind == "journal" and not memory.pinned:
+                self.journals.setdefault(memory.speaker.casefold(), []).append(memory)
+        self.covering: dict[str, list[Memory]] = {}
+        for one in self.usable:
+            if one.kind in STANDING_IN:
+                for message in covered.get(one.id, ()):
+                    self.covering.setdefault(message, []).append(one)
+
+
+@dataclass(frozen=True, slots=True)
+class StoryMemory:
+    """The memories as one branch sees them; `path` are the ids of its messages."""
+
+    prepared: Prepared
+    path: Collection[str]
+
+    def here(self, memory: Memory) -> bool:
+        """Whether a sound memory belongs to this branch."""
+        return not memory.last or memory.last in self.path
+
+    def among(self, memories: Iterable[Memory]) -> Iterable[Memory]:
+        """Those of this branch."""
+        path = self.path
+        return (one for one in memories if not one.last or one.last in path)
+
+    def usable(self) -> list[Memory]:
+        """All that may be part of a prompt here, in the order of the story."""
+        return list(self.among(self.prepared.usable))
+
+    def replaced(self, messages: Iterable[str], longest: int) -> frozenset[str]:
+        """Which of these messages a memory of at most `longest` tokens stands in for."""
+        covering, path = self.prepared.covering, self.path
+        return frozenset(
+            message
+            for message in messages
+            if message in covering
+            and any((not one.last or one.last in path) and one.tokens <= longest for one in covering[message])
+        )

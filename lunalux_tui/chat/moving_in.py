@@ -1,0 +1,60 @@
+"""Coming from SillyTavern: its data is looked for where it usually lies, and offered with numbers, once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lunalux_tui.actions import actions_of, key_name, keys_of
+from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import Bar, Part, keymap_of
+from lunalux_tui.parts.rows import Row
+from lunalux_tui.theme.styles import ACCENT, BOLD
+
+if TYPE_CHECKING:
+    from lunalux_core.importing.moving_in import OtherHome
+
+OFFERED = "moving_in.offered"
+"""Key of the program's memory: whether the person was asked."""
+
+
+async def found_elsewhere() -> Sequence[OtherHome]:
+    """What lies on this computer; nothing of it is opened."""
+    from lunalux_core.importing.moving_in import find
+
+    return await asyncio.to_thread(find, Path.home(), os.environ)
+
+
+def row_of(one: OtherHome) -> Row:
+    """A find in the list of places to import from."""
+    return Row(str(one.path), str(one.path), right=numbers(one), mark="★", strong=True)
+
+
+def numbers(one: OtherHome) -> str:
+    """How much lies there, in words."""
+    return t("moving_in.numbers", characters=one.characters, chats=one.chats, books=one.books)
+
+
+class MovingInBar(Bar):
+    """The offer, above the prompt; nothing waits for the answer."""
+
+    def __init__(self, found: OtherHome) -> None:
+        super().__init__(id="moving-in")
+        self.found = found
+
+    def left(self) -> Sequence[Part]:
+        words = t("moving_in.found", numbers=numbers(self.found))
+        return [
+            Part(words, ACCENT | BOLD),
+            self._button("chat.move_in", "screen.move_in(True)"),
+            self._button("chat.stay_out", "screen.move_in(False)"),
+        ]
+
+    def _button(self, action_id: str, action: str) -> Part:
+        offered = next((known for known in actions_of(self.screen) if known.id == action_id), None)
+        keys = keys_of(offered, keymap_of(self)) if offered else []
+        label = " · ".join([t(f"action.{action_id}.label"), *map(key_name, keys[:1])])
+        return Part(f"[ {label} ]", ACCENT | BOLD, action)

@@ -1,0 +1,205 @@
+"""What the list of characters asks: which tags narrow it, how it is ordered, which tags characters have."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.widgets import Input
+
+from lunalux_core.errors import LunaluxError
+from lunalux_core.library.tags import FOLDERS
+from lunalux_core.text import clean_line
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import t, tell
+from lunalux_tui.parts.dialog import CANCEL, question
+from lunalux_tui.parts.pick_dialog import PickDialog
+from lunalux_tui.parts.rows import Row, Rows
+
+if TYPE_CHECKING:
+    from lunalux_core.library.tags import CardTag, Tag, Tagging
+    from lunalux_core.runtime import Runtime
+
+NEW = "new"
+"""Id of the row that makes a tag of the typed words."""
+
+
+class NarrowDialog(PickDialog):
+    """Every tag there is: enter wants it, again leaves it out, again lets it go.
+
+    Answers JSON: the tags that are wanted, and those that are left out.
+    """
+
+    ACTIONS = (Action("tags.done", "done", "ctrl+s", footer=81, priority=True, palette=False), CANCEL)
+    BINDINGS = [*PickDialog.BINDINGS, *bindings(ACTIONS)]  # noqa: RUF012
+
+    def __init__(
+        self, own: Sequence[Tag], cards: Sequence[CardTag], wanted: Sequence[str], without: Sequence[str]
+    ) -> None:
+        super().__init__(question("roster_tags.title"), hint=question("roster_tags.hint"))
+        names = {tag.name.casefold() for tag in own}
+        self._tags = [(tag.name, tag.characters) for tag in own]
+        self._tags += [(tag.name, tag.characters) for tag in cards if tag.name.casefold() not in names]
+        self._states = {name.casefold(): True for name in wanted}
+        self._states |= {name.casefold(): False for name in without}
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._draw()
+
+    def _draw(self) -> None:
+        signs = {True: "✓", False: "✗", None: "·"}
+        self.show(
+            [
+                Row(name, name, right=str(number), mark=signs[self._states.get(name.casefold())])
+                for name, number in self._tags
+            ]
+        )
+
+    @on(Input.Submitted, "#narrow")
+    @on(Rows.Chosen)
+    def _turn(self, event: Input.Submitted | Rows.Chosen) -> None:
+        event.stop()
+        event.prevent_default()  # the base class would answer with it
+        key = self.rows.chosen.casefold()
+        if not key:
+            return
+        if key not in self._states:
+            self._states[key] = True
+        elif self._states[key]:
+            self._states[key] = False
+        else:
+            del self._states[key]
+        self._draw()
+
+    def action_done(self) -> None:
+        wanted = [name for name, _ in self._tags if self._states.get(name.casefold()) is True]
+        without = [name for name, _ in self._tags if self._states.get(name.casefold()) is False]
+        self.dismiss(json.dumps([wanted, without]))
+
+    def action_cancel(self) -> None:
+        self.action_done()
+
+
+class OwnTagsDialog(PickDialog):
+    """The person's tags on some characters: enter gives one or takes it away, words that are no tag make one.
+
+    What is done is done at once; `changes` holds it for its undo.
+    """
+
+    ACTIONS = (
+        Action("own_tags.rename", "rename", "ctrl+e", footer=81, priority=True, palette=False),
+        Action("own_tags.folder", "folder", "ctrl+o", footer=82, priority=True, palette=False),
+        Action("own_tags.delete", "delete", "ctrl+d", footer=83, priority=True, palette=False),
+        CANCEL,
+    )
+    BINDINGS = [*PickDialog.BINDINGS, *bindings(ACTIONS)]  # noqa: RUF012
+
+    def __init__(self, runtime: Runtime, character_ids: Sequence[str], name: str) -> None:
+        super().__init__(
+            question("own_tags.title", name=clean_line(name, 40), n=len(character_ids)),
+            hint=question("own_tags.hint"),
+        )
+        self._tags = runtime.library.tags
+        self._ids = list(character_ids)
+        self._known: Sequence[Tag] = ()
+        self._having: Counter[str] = Counter()
+        self.changes: list[Tagging] = []
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._begin()
+
+    @work(exit_on_error=False)
+    async def _begin(self) -> None:
+        await self._read()
+
+    async def _read(self) -> None:
+        self._known = await self._tags.list()
+        found = await self._tags.of(self._ids)
+        self._having = Counter(tag.id for tags in found.values() for tag in tags)
+        self._draw()
+
+    def _draw(self) -> None:
+        rows = [
+            Row(
+                tag.id,
+                tag.name,
+                right=t(f"own_tags.folders.{tag.folder}") if tag.folder != "none" else "",
+                mark=self._sign(tag.id),
+            )
+            for tag in self._known
+        ]
+        words = clean_line(self.words, 60)
+        if words and all(tag.name.casefold() != words.casefold() for tag in self._known):
+            rows.append(Row(NEW, t("own_tags.new", name=words), mark="+"))
+        self.show(rows)
+
+    def _sign(self, tag_id: str) -> str:
+        number = self._having[tag_id]
+        return "✓" if number == len(self._ids) and number else "–" if number else "·"
+
+    @on(Input.Changed, "#narrow")
+    def _typed(self, event: Input.Changed) -> None:
+        event.prevent_default()
+        self._draw()
+
+    @on(Input.Submitted, "#narrow")
+    @on(Rows.Chosen)
+    def _turn(self, event: Input.Submitted | Rows.Chosen) -> None:
+        event.stop()
+        event.prevent_default()  # the base class would answer with it
+        if self.rows.chosen and self._ids:
+            self._change(self.rows.chosen)
+
+    @work(exit_on_error=False, group="own-tags")
+    async def _change(self, row_id: str) -> None:
+        if row_id == NEW:
+            change = await self._tags.add(self.words, self._ids)
+            self.query_one("#narrow", Input).value = ""
+        elif self._sign(row_id) == "✓":
+            change = await self._tags.remove(row_id, self._ids)
+        else:
+            name = next(tag.name for tag in self._known if tag.id == row_id)
+            change = await self._tags.add(name, self._ids)
+        self.changes.append(change)
+        await self._read()
+
+    def _chosen(self) -> Tag | None:
+        return next((tag for tag in self._known if tag.id == self.rows.chosen), None)
+
+    @work(exit_on_error=False, group="own-tags")
+    async def action_rename(self) -> None:
+        from lunalux_tui.parts.ask_dialog import AskDialog
+
+        tag = self._chosen()
+        if tag is None:
+            return
+        name = await self.app.push_screen_wait(AskDialog(question("own_tags.rename"), value=tag.name))
+        if name:
+            try:
+                await self._tags.rename(tag.id, name)
+            except LunaluxError as error:
+                self.notify(tell(error)[0], severity="warning", markup=False)
+            await self._read()
+
+    @work(exit_on_error=False, group="own-tags")
+    async def action_folder(self) -> None:
+        if tag := self._chosen():
+            await self._tags.fold(tag.id, FOLDERS[(FOLDERS.index(tag.folder) + 1) % len(FOLDERS)])
+            await self._read()
+
+    @work(exit_on_error=False, group="own-tags")
+    async def action_delete(self) -> None:
+        from lunalux_tui.parts.ask_dialog import ConfirmDialog
+
+        tag = self._chosen()
+        if tag is None:
+            return
+        words = t("dialog.own_tags.delete", name=tag.name, n=tag.characters)
+        if await self.app.push_screen_wait(ConfirmDialog(question("own_tags.delete_title"), words)):
+            await self._tags.delete(tag.id)
+            await self._read()

@@ -1,0 +1,177 @@
+"""A worldbook of the library: its entries, the one under the cursor, and the live test of all of them.
+
+Every change is kept on a pause of typing and when the screen is left; undo brings it back while it is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import getters, work
+from textual.app import ComposeResult
+from textual.timer import Timer
+
+from lunalux_core.cards.card import Card
+from lunalux_core.editor.draft import Draft, Snapshot
+from lunalux_core.text import clean_line
+from lunalux_tui.actions import Action, bindings, key_name, keys_of
+from lunalux_tui.create.open_draft import PAUSE
+from lunalux_tui.create.sections import BY_ID
+from lunalux_tui.create.sections.worldbook import WorldbookSection
+from lunalux_tui.i18n import t
+from lunalux_tui.parts.drawn import Bar, Part, keymap_of
+from lunalux_tui.parts.screen import KeyBar, LunaScreen
+from lunalux_tui.theme.styles import BOLD, CHARACTER, MUTED, SURFACE
+
+if TYPE_CHECKING:
+    from lunalux_core.library.shelf import ShelfItem
+
+BOOK_ACTIONS = (
+    Action("books.leave", "leave", "escape", footer=30, palette=False),
+    Action("books.test", "test_book", "f10", footer=20, priority=True),
+    Action("books.undo", "undo", "ctrl+z", footer=21, priority=True),
+    Action("books.redo", "redo", "ctrl+y,ctrl+shift+z", priority=True),
+)
+
+
+class BookHead(Bar):
+    """Which book it is, and whether all of it is kept."""
+
+    GROUND = SURFACE
+    name_shown = ""
+    kept = True
+
+    def left(self) -> Sequence[Part]:
+        state = t("create.state.saved" if self.kept else "create.state.writing")
+        return [Part(clean_line(self.name_shown, 80), CHARACTER | BOLD), Part(state, MUTED, weight=1)]
+
+
+class BookScreen(LunaScreen[None]):
+    """Edits a worldbook of the shelf in the section that the character editor has for a card's own book."""
+
+    PLACE = "book"
+    AUTO_FOCUS = ""
+    CSS_PATH: ClassVar = "screen.tcss"
+    ACTIONS = BOOK_ACTIONS
+    BINDINGS = bindings(ACTIONS)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-middle"), (32, "-tall")]  # noqa: RUF012
+
+    pane = getters.query_one(WorldbookSection)
+    head = getters.query_one(BookHead)
+
+    def __init__(self, item: ShelfItem) -> None:
+        super().__init__()
+        self._item = item
+        self.draft = draft_of(item)
+        self._kept = self.draft.document
+        self._pause: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        yield BookHead()
+        yield WorldbookSection(BY_ID["book"])
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self.head.name_shown = self._item.name
+        self.pane.once_it_stands(self.pane.enter)
+
+    @property
+    def book(self) -> Any:
+        """The document as it is now."""
+        return self.draft.card.get("character_book")
+
+    # -- what the section asks of its screen (`sections.host.EditorHost`) ----------------------------
+
+    def touched(self) -> None:
+        """The book changed: keep it when typing pauses."""
+        if self._pause is not None:
+            self._pause.stop()
+        self._pause = self.set_timer(PAUSE, self._keep_soon)
+        self._show_state()
+
+    def tell_undo(self, key: str, **params: object) -> None:
+        self.notify(t(key, **params), title="", markup=False, timeout=4)
+
+    def show_section(self, section_id: str, *, enter: bool = False, at: str = "") -> None:
+        """There is one section here."""
+
+    def key_of(self, action: Action) -> str:
+        keys = keys_of(action, keymap_of(self))
+        return key_name(keys[0]) if keys else ""
+
+    # -- keeping -------------------------------------------------------------------------------------
+
+    def _show_state(self) -> None:
+        self.head.kept = self.draft.document is self._kept
+        self.head.refresh()
+        self.refresh_bindings()
+
+    def _keep_soon(self) -> None:
+        self._pause = None
+        self._keep()
+
+    @work(group="keep", exit_on_error=False)
+    async def _keep(self) -> None:
+        await self.keep_draft()
+
+    async def keep_draft(self) -> None:
+        """Store the book as it is; called when the program ends, too."""
+        document = self.draft.document
+        if document is self._kept:
+            return
+        await self.runtime.library.worldbooks.save(self._item.id, document=self.book)
+        self._kept = document
+        self._show_state()
+
+    # -- actions -------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "undo":
+            return self.draft.can_undo
+        if action == "redo":
+            return self.draft.can_redo
+        return True
+
+    def action_undo(self) -> None:
+        self._went(self.draft.undo())
+
+    def action_redo(self) -> None:
+        self._went(self.draft.redo())
+
+    def _went(self, place: str | None) -> None:
+        if place is not None:
+            self.pane.read()
+            self.pane.reveal(place)
+            self.touched()
+
+    def action_test_book(self) -> None:
+        self.pane.once_it_stands(self.pane.show_trial)
+
+    async def action_leave(self) -> None:
+        """Out of an entry, out of the search, at last out of the book; everything is kept."""
+        field = self.pane.field
+        if self.pane.stands and (not self.pane.rows.has_focus or field.value):
+            field.value = ""
+            self.pane.back()
+            self.pane.rows.focus()
+            return
+        await self.keep_draft()
+        self.dismiss(None)
+
+
+def draft_of(item: ShelfItem) -> Draft:
+    """A book of the shelf as the draft of a card that holds nothing else. One that is no SillyTavern book is
+    brought into that shape.
+
+    Raises:
+        InvalidInput: WORLDBOOK_UNKNOWN, when it is no worldbook at all.
+    """
+    from lunalux_core.worldbook.read import read_book, write_book
+
+    document = item.document
+    if not (isinstance(document, dict) and isinstance(document.get("entries"), dict | list)):
+        document = write_book(read_book(document, item.name).book)
+    card = Card.new(item.name, character_book=document).document
+    return Draft(Snapshot(card, card), Snapshot(card, card))

@@ -1,0 +1,151 @@
+"""The cards a person published: how they do, other words for them, and taking one back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.widgets import Input, Static, TextArea
+
+from lunalux_core.text import clean, clean_line
+from lunalux_tui.actions import Action, bindings
+from lunalux_tui.i18n import LANGUAGES, t
+from lunalux_tui.market.publish_dialog import INTRO_MOST, TAGS_MOST, split_tags
+from lunalux_tui.parts.ask_dialog import ConfirmDialog
+from lunalux_tui.parts.dialog import CANCEL, Dialog, question
+from lunalux_tui.parts.form_dialog import FormDialog
+from lunalux_tui.parts.rows import Row, Rows
+from lunalux_tui.theme.styles import SURFACE
+
+if TYPE_CHECKING:
+    from lunalux_core.market import Market
+    from lunalux_core.wire.characters import OwnCharacter
+
+
+class MineDialog(Dialog[bool]):
+    """Answers whether anything changed, so that the lists are fetched anew."""
+
+    ACTIONS: ClassVar[tuple[Action, ...]] = (
+        Action("mine.edit", "edit", "e,enter", footer=70, palette=False),
+        Action("mine.withdraw", "withdraw", "x,delete", footer=71, palette=False),
+        CANCEL,
+    )
+    BINDINGS = bindings(ACTIONS)
+    SIZE = "-tall -wide"
+
+    def __init__(self, market: Market) -> None:
+        super().__init__(question("mine.title"), hint=question("mine.hint"))
+        self._market = market
+        self._cards: Mapping[str, OwnCharacter] = {}
+        self._changed = False
+
+    def compose_body(self) -> ComposeResult:
+        yield Rows(ground=SURFACE, id="mine-rows", two_lines=True)
+
+    @property
+    def rows(self) -> Rows:
+        return self.query_one("#mine-rows", Rows)
+
+    @property
+    def card(self) -> OwnCharacter | None:
+        """The card under the cursor."""
+        return self._cards.get(self.rows.chosen) if self.is_mounted else None
+
+    def on_mount(self) -> None:
+        self.rows.empty = t("account.working")
+        self.rows.focus()
+        self._begin()
+
+    @work(group="mine", exclusive=True, exit_on_error=False)
+    async def _begin(self) -> None:
+        await self._read()
+
+    async def _read(self) -> None:
+        try:
+            self._cards = {card.id: card for card in await self._market.mine()}
+        finally:
+            self.rows.empty = question("mine.none")
+        self.rows.set_rows([_row(card) for card in self._cards.values()])
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self.card is not None if action in {"edit", "withdraw"} else True
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        event.stop()
+        self.action_edit()
+
+    @work(group="mine", exclusive=True, exit_on_error=False)
+    async def action_edit(self) -> None:
+        """Other words for the market, other tags."""
+        if (card := self.card) is not None and await self.app.push_screen_wait(
+            EditOwnDialog(self._market, card)
+        ):
+            self._changed = True
+            await self._read()
+
+    @work(group="mine", exclusive=True, exit_on_error=False)
+    async def action_withdraw(self) -> None:
+        """Take the card out of the market, for good."""
+        card = self.card
+        if card is None:
+            return
+        asked = ConfirmDialog(
+            question("mine.withdraw"), question("mine.sure", name=clean_line(card.name, 60))
+        )
+        if await self.app.push_screen_wait(asked):
+            await self._market.withdraw(card.id)
+            self._changed = True
+            self.notify(question("mine.withdrawn", name=clean_line(card.name, 60)), markup=False)
+            await self._read()
+
+    def action_cancel(self) -> None:
+        self.dismiss(self._changed)
+
+
+def _row(card: OwnCharacter) -> Row:
+    state = question(f"mine.status.{card.status}")
+    language = LANGUAGES.get(card.language or "", "")
+    right = f"{language}  ♥ {card.liked_count}  ⇩ {card.download_count}  {state}"
+    return Row(card.id, clean_line(card.name, 80), clean_line(card.intro or "", 200), right=right)
+
+
+class EditOwnDialog(FormDialog[bool]):
+    """The words and tags of a published card; answers True when they went through."""
+
+    ACTIONS: ClassVar[tuple[Action, ...]] = (
+        Action("mine.send", "send_words", "ctrl+s", footer=80, priority=True, palette=False),
+        CANCEL,
+    )
+    BINDINGS = bindings(ACTIONS)
+    SIZE: ClassVar[str] = "-broad"
+
+    def __init__(self, market: Market, card: OwnCharacter) -> None:
+        super().__init__(question("mine.edit", name=clean_line(card.name, 60)))
+        self._market = market
+        self._card = card
+
+    def compose_body(self) -> ComposeResult:
+        yield Static(t("market.publish.intro"), classes="label", markup=False)
+        yield TextArea(
+            "", soft_wrap=True, show_line_numbers=False, compact=True, tab_behavior="focus", id="intro"
+        )
+        yield Static(t("market.publish.tags", n=TAGS_MOST), classes="label", markup=False)
+        yield Input(value=", ".join(self._card.tags), id="tags", max_length=800)
+
+    def on_mount(self) -> None:
+        area = self.query_one(TextArea)
+        area.load_text(clean(self._card.intro or ""))
+        area.focus()
+        area.move_cursor(area.document.end)
+
+    def action_send_words(self) -> None:
+        self.send(self._edit())
+
+    async def _edit(self) -> None:
+        intro = clean(self.query_one(TextArea).text).strip()[:INTRO_MOST]
+        tags = split_tags(self.query_one("#tags", Input).value)[:TAGS_MOST]
+        await self._market.edit(self._card.id, intro=intro, tags=tags)
+        self.finish(True)

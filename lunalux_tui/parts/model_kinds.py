@@ -1,0 +1,28 @@
+"""Where a model can run: what a new configuration begins with, by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lunalux_core.config.settings import ModelConfig
+from lunalux_core.llm.servers.local import LOCAL_SERVERS
+
+HOSTED: Mapping[str, ModelConfig] = {
+    "openai": ModelConfig("", "openai", ""),
+    "anthropic": ModelConfig("", "anthropic", ""),
+    "gemini": ModelConfig("", "gemini", ""),
+    "openrouter": ModelConfig("", "openrouter", "", "https://openrouter.ai/api/v1"),
+    "deepseek": ModelConfig("", "deepseek", "", "https://api.deepseek.com/v1"),
+    "mistral": ModelConfig("", "mistral", "", "https://api.mistral.ai/v1"),
+}
+"""Companies that want a key."""
+
+ANOTHER = "another"
+"""Any server that speaks like OpenAI's."""
+
+KINDS: Mapping[str, ModelConfig] = {
+    **HOSTED,
+    **{name: ModelConfig("", "openai", "", server.base_url) for name, server in LOCAL_SERVERS.items()},
+    ANOTHER: ModelConfig("", "openai", "", "http://127.0.0.1:8080/v1"),
+}
+"""All of them."""
