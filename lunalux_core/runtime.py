@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lunalux_core.client.backend import BackendClient
     from lunalux_core.config.credentials import Credentials
     from lunalux_core.database import Connection
-    from lunalux_core.dialogue.turn import Billed, Ready, TurnInput, TurnRequest, TurnResult
+    from lunalux_core.dialogue.turn import Billed, Completion, Ready, TurnInput, TurnRequest, TurnResult
     from lunalux_core.dialogue.turn_input import TurnReader
     from lunalux_core.dialogue.workflow import Workflow
     from lunalux_core.display.cache import Displays
@@ -89,6 +89,7 @@ class Runtime:
             lambda: self.preview,
             self._billed,
             lambda: self.words,
+            lambda: self.replied,
         )
         chat.on_turn, chat.on_turn_end = self._turn_begins, self._turn_ended
         return chat
@@ -233,6 +234,12 @@ class Runtime:
         from lunalux_core.dialogue.node_order import words_line
 
         return words_line(self.engine, lambda: self.plugins)
+
+    @cached_property
+    def replied(self) -> Workflow[Completion, TurnResult]:
+        from lunalux_core.dialogue.node_order import reply_line
+
+        return reply_line(lambda: self.models, self.engine, lambda: self.plugins)
 
     @cached_property
     def workflow(self) -> Workflow[TurnInput, TurnResult]:

@@ -27,6 +27,7 @@ from lunalux_core.dialogue.turn import (
     Asked,
     Billed,
     BindingDropped,
+    Completion,
     Ready,
     Reread,
     SideReply,
@@ -98,6 +99,7 @@ class Chat:
         preview: gives the part of that line that ends with the prompt.
         billed: told about every bill.
         words: gives the part of the line that ends with the person's words as they are stored.
+        replied: gives the part that begins with what a model answered.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class Chat:
         preview: Callable[[], Workflow[TurnInput, Ready]],
         billed: Callable[[Billed], Awaitable[None]],
         words: Callable[[], Workflow[TurnInput, TurnRequest]],
+        replied: Callable[[], Workflow[Completion, TurnResult]],
     ) -> None:
         self._library = library
         self._database = library.database
@@ -116,6 +119,7 @@ class Chat:
         self._preview = preview
         self._billed = billed
         self._words = words
+        self._replied = replied
         self.on_turn: Callable[[], None] = lambda: None
         """Called as a turn begins to ask its model."""
         self.on_turn_end: Callable[[str], None] = lambda conversation_id: None
@@ -566,12 +570,14 @@ class Chat:
         replies are wished, nobody follows before the person has chosen one.
         """
         last = ""
-        async with aclosing(self._turn(begin)) as events:
+        given: list[Completion] = []
+        async with aclosing(self._turn(begin, given)) as events:
             async for event in events:
                 last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
                 yield event
         for number in range(2, options.replies + 1 if last else 0):
-            async with aclosing(self._beside(last, options)) as events:
+            answer = given.pop(0) if given else None
+            async with aclosing(self._beside(last, options, answer)) as events:
                 async for event in events:
                     if isinstance(event, TurnCompleted) and event.message is not None:
                         yield SideReply(event.message, number, options.replies)
@@ -591,8 +597,11 @@ class Chat:
                     last = event.reply.id if isinstance(event, TurnStarted) and event.reply else last
                     yield event
 
-    def _beside(self, reply_id: str, options: TurnOptions) -> AsyncGenerator[TurnEvent, None]:
-        """Another version of a reply, as a swipe that is not shown."""
+    def _beside(
+        self, reply_id: str, options: TurnOptions, answer: Completion | None
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """Another version of a reply, as a swipe that is not shown; its `answer` may be there already."""
+        options = replace(options, replies=1)
 
         def begin(connection: Connection) -> Begun:
             shown = load_message(connection, reply_id)
@@ -602,7 +611,7 @@ class Chat:
             text, parent = _words(connection, above)
             asked = Asked("swipe", conversation, parent, text, reply)
             turn = self._reader().read(connection, asked, options)
-            return Begun(conversation, None, reply, turn, beside=True)
+            return Begun(conversation, None, reply, turn, beside=True, answer=answer)
 
         return self._turn(begin)
 
@@ -655,7 +664,10 @@ class Chat:
         if begun.tail is not None:
             begun.tail.remove()
 
-    async def _turn(self, begin: Callable[[Connection], Begun]) -> AsyncGenerator[TurnEvent, None]:
+    async def _turn(
+        self, begin: Callable[[Connection], Begun], given: list[Completion] | None = None
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """One turn; further replies that came with its answer are put into `given`."""
         begun = await self._begin(begin)
         user, reply, turn = begun.user, begun.reply, begun.turn
         if turn is None:
@@ -666,9 +678,13 @@ class Chat:
         self.on_turn()
         try:
             yield TurnStarted(turn.conversation.id, user, reply, turn.model.name)
-            async with aclosing(self._workflow().stream(turn)) as steps:
+            answered = begun.answer
+            line = self._workflow().stream(turn) if answered is None else self._replied().stream(answered)
+            async with aclosing(line) as steps:
                 async for step in steps:
                     if isinstance(step, TurnResult):
+                        if given is not None:
+                            given.extend(step.others)
                         message = await streaming.done(step, turn)
                         await self._keep_record(step, turn, message)
                         self.on_turn_end(turn.conversation.id)

@@ -16,7 +16,7 @@ from lunalux_core.chat.journal import (
     remove_journals,
     set_aside,
 )
-from lunalux_core.dialogue.turn import Reread, TextDelta, ThinkingDelta, TurnInput, TurnResult
+from lunalux_core.dialogue.turn import Completion, Reread, TextDelta, ThinkingDelta, TurnInput, TurnResult
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.conversations import Conversation, Message, load_message, update_message
 from lunalux_core.library.state import store_globals, store_token_factor
@@ -46,7 +46,8 @@ class Begun:
 
     No input where nobody answers, no reply where nothing is stored. `place` is the conversation as it was;
     `before` the reply's row as it was, where it was there already. `tail` makes this program the reply's
-    only writer. A reply `beside` the one on screen is a swipe that nobody sees yet.
+    only writer. A reply `beside` the one on screen is a swipe that nobody sees yet; its `answer` may have
+    come with that one's.
     """
 
     place: Conversation
@@ -56,6 +57,7 @@ class Begun:
     before: Mapping[str, Any] | None = None
     tail: ReplyJournal | None = None
     beside: bool = False
+    answer: Completion | None = None
 
 
 class StreamingReply:

@@ -17,7 +17,7 @@ from lunalux_core.dialogue.nodes.regex import regex
 from lunalux_core.dialogue.nodes.text_template import text_template
 from lunalux_core.dialogue.nodes.user_input import user_input
 from lunalux_core.dialogue.nodes.worldbook import worldbook
-from lunalux_core.dialogue.turn import Ready, TurnInput, TurnRequest, TurnResult
+from lunalux_core.dialogue.turn import Completion, Ready, TurnInput, TurnRequest, TurnResult
 from lunalux_core.dialogue.workflow import Workflow
 from lunalux_core.llm.registry import Registry
 from lunalux_core.memory.story import Ranker
@@ -67,7 +67,12 @@ def dialogue_line(
     return (
         prompt_line(models, engine, plugins, rankers)
         .then(llm(models, lambda: _built(models, engine, plugins, rankers)))
-        .then(regex(engine, plugins))
-        .then(plugin(plugins))
-        .then(output(models))
+        .followed(reply_line(models, engine, plugins))
     )
+
+
+def reply_line(
+    models: Callable[[], Registry], engine: EcmaEngine, plugins: Callable[[], Plugins]
+) -> Workflow[Completion, TurnResult]:
+    """The nodes from what a model answered to what the library keeps."""
+    return Workflow.start(regex(engine, plugins)).then(plugin(plugins)).then(output(models))

@@ -285,6 +285,7 @@ class TurnReader:
             replies=history.counts["assistant"],
             said=history.counts["user"],
             token_factor=load_token_factor(connection, model.model),
+            counts=self._models().counts(model),
             preset=preset,
             books=tuple(_books(connection, [character, *beside], conversation, persona)),
             scripts=tuple(script for script in scripts if script.name not in choice.excluded),
@@ -310,6 +311,7 @@ class TurnReader:
             template_parts=choice.parts,
             profiles=choice.profiles,
             gaps=choice.gaps,
+            wanted=options.replies,
         )
 
     def _memory(self, connection: Connection, asked: Asked, history: History) -> StoryMemory | None:

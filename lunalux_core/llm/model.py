@@ -119,7 +119,8 @@ class Delta:
 
     With `turned`, what came as thinking so far was the reply: `text` says it again, and the thinking is void.
     `shape` comes with the last delta: how the messages were reshaped for the server (`shaping`), "" if not.
-    `progress` comes before the first word, alone.
+    `progress` comes before the first word, alone. Of several `choices` of one request, `choice` is the one
+    that this belongs to, from 0.
     """
 
     text: str = ""
@@ -130,6 +131,7 @@ class Delta:
     turned: bool = False
     shape: str = ""
     progress: Progress | None = None
+    choice: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,8 @@ class CompletionText:
 class ModelRequest:
     """One call. `request_id` is the idempotency key; `market_id` the bound community character.
 
-    With a `completion` that text is sent; the messages are then its pieces.
+    With a `completion` that text is sent; the messages are then its pieces. So many `choices` are asked for
+    at once; a server may give fewer.
     """
 
     messages: tuple[Message, ...]
@@ -168,6 +171,7 @@ class ModelRequest:
     character: CharacterMaterial | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
     completion: CompletionText | None = None
+    choices: int = 1
 
 
 class ChatModel(Protocol):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -19,14 +21,14 @@ NOUNS_IN_ORDER = """
 """
 
 
-def leaves(command: object, path: str) -> list[tuple[str, str]]:
+def leaves(command: Any, path: str) -> list[tuple[str, Any]]:
     below = getattr(command, "commands", {})
     if not below:
-        return [(path, getattr(command, "help", "") or "")]
-    return [leaf for name, one in below.items() for leaf in leaves(one, f"{path} {name}")]
+        return [(path, command)]
+    return [leaf for name, inner in below.items() for leaf in leaves(inner, f"{path} {name}")]
 
 
-def every_command() -> list[tuple[str, str]]:
+def every_command() -> list[tuple[str, Any]]:
     group = Nouns(name="lunalux")
     context = typer.Context(group, info_name="lunalux")
     return [
@@ -44,8 +46,15 @@ def test_the_help_lists_every_noun(program: Program) -> None:
 
 
 def test_every_command_s_help_has_an_example() -> None:
-    lacking = [path for path, text in every_command() if "lunalux " not in text]
+    lacking = [path for path, command in every_command() if "lunalux " not in (command.help or "")]
     assert not lacking
+
+
+def test_no_command_is_a_coroutine_or_asks_for_what_the_program_brings() -> None:
+    """An asynchronous command without `in_runtime` would end without having done anything."""
+    for path, command in every_command():
+        assert not inspect.iscoroutinefunction(command.callback.__wrapped__), path
+        assert not {"runtime", "services"} & {parameter.name for parameter in command.params}, path
 
 
 def test_without_a_terminal_the_program_shows_its_help_and_exits_2(program: Program) -> None:

@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from llm_server import ModelServer, chunk, document, event, model_server, raw
+from llm_server import Answer, ModelServer, chunk, document, event, model_server, raw
 from test_books_in_turns import ada
 
 from lunalux_core.config.paths import Paths
@@ -169,6 +169,53 @@ async def test_several_replies_are_swipes_and_the_first_is_shown(
         assert [one.number for one in events if isinstance(one, SideReply)] == [2, 3]
         assert "".join(one.text for one in events if isinstance(one, TextDelta)) == "One."
         assert "Be kind." in str(here.sent)
+
+
+def several(*texts: str) -> Answer:
+    """One stream with several choices, mixed as servers mix them, and the counts of all."""
+    pieces = [(place, text[: len(text) // 2]) for place, text in enumerate(texts)]
+    pieces += [(place, text[len(text) // 2 :]) for place, text in enumerate(texts)]
+    events = [event({"choices": [{"index": place, "delta": {"content": text}}]}) for place, text in pieces]
+    ends = [
+        event({"choices": [{"index": place, "delta": {}, "finish_reason": "stop"}]})
+        for place in range(len(texts))
+    ]
+    usage = event({"choices": [], "usage": {"prompt_tokens": 50, "completion_tokens": 30}})
+    return raw(*events, *ends, usage, b"data: [DONE]\n\n")
+
+
+async def test_a_server_that_gives_several_is_asked_once(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(paths, monkeypatch) as here:
+        here.server.will(several("One, here.", "<think>hm</think>Two, there.", "Three, far."))
+        events = await collect(here.runtime.chat.send(here.place, "And?", TurnOptions(replies=3)))
+        assert len(here.server.seen) == 1 and here.server.seen[0].body["n"] == 3
+        assert await here.swipes() == ["One, here.", "Two, there.", "Three, far."]
+        assert "".join(one.text for one in events if isinstance(one, TextDelta)) == "One, here."
+        assert [one.message.thinking for one in events if isinstance(one, SideReply)] == ["hm", ""]
+        spent = await here.runtime.library.conversations.spending(here.place)
+        assert (spent.replies, spent.prompt_tokens, spent.completion_tokens) == (3, 50, 30)
+        here.answers("Alone.")
+        await collect(here.runtime.chat.send(here.place, "More?"))
+        assert "n" not in here.server.seen[-1].body
+
+
+async def test_a_server_that_gives_fewer_is_asked_for_the_rest(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(paths, monkeypatch) as here:
+        refused = document({"error": {"message": "Only one completion choice is allowed"}}, 400)
+        one, two, three = (
+            raw(chunk(text), chunk(finish="stop"), b"data: [DONE]\n\n") for text in ("One.", "Two.", "Three.")
+        )
+        here.server.will(refused, one, two)
+        await collect(here.runtime.chat.send(here.place, "And?", TurnOptions(replies=2)))
+        assert await here.swipes() == ["One.", "Two."]
+        assert ["n" in seen.body for seen in here.server.seen] == [True, False, False]
+        here.server.will(one, three)
+        await collect(here.runtime.chat.send(here.place, "And?", TurnOptions(replies=2)))
+        assert "n" not in here.server.seen[-1].body and await here.swipes() == ["One.", "Three."]
 
 
 async def test_a_version_that_failed_leaves_the_others(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:

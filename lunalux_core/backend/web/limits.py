@@ -52,6 +52,7 @@ PAID_REPLY = Rule("paid", 120, 60)
 CALLED_OFF = Rule("called-off", 20, 3600)
 """Replies that were begun, and called off before a word of them was sent."""
 LOOKED_AT = 64
+"""How many of the longest unused buckets are compared when one has to go."""
 
 
 class RateLimiter(Protocol):
@@ -104,6 +105,7 @@ class MemoryLimiter:
         """Count one request, whether it may pass or not."""
         tokens, buckets = self._tokens(rule, who), self._scopes.setdefault(rule.scope, OrderedDict())
         buckets[who] = (max(0.0, tokens - 1), self._clock())
+        # Assigning to a key that is there keeps its place in the order, so it is moved.
         buckets.move_to_end(who)
         if len(buckets) > self._capacity:
             oldest = islice(buckets.items(), LOOKED_AT)
@@ -115,6 +117,7 @@ class MemoryLimiter:
         if stored is None:
             return float(rule.count)
         tokens, seen = stored
+        # Refilled only when read: an idle bucket costs nothing.
         grown = max(0.0, self._clock() - seen) * rule.count / rule.seconds
         return min(float(rule.count), tokens + grown)
 
@@ -129,6 +132,8 @@ class StoredLimiter:
         now = self._now_ms() / 1000
         window = int(now // rule.seconds)
         ends = (window + 1) * rule.seconds
+        # One conditional write both tests and counts, so two instances cannot both take the last request.
+        # The TTL is a minute late: DynamoDB must not delete a window that is still open.
         count = Update(
             self._table,
             Key(f"RATE#{rule.scope}#{who}", str(window)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from hashlib import sha256
@@ -78,8 +78,14 @@ def llm(
 async def _answered(models: Registry, answer: _Answer, ready: Ready) -> Completion:
     request = model_request(ready)
     model, asked = ready.request.turn.model, False
+    if ready.request.turn.wanted > 1 and models.gives_several(model):
+        request = replace(request, choices=ready.request.turn.wanted)
+    others: dict[int, _Answer] = {}
     async with aclosing(models.open(model).stream(request)) as deltas:
         async for delta in deltas:
+            if delta.choice:
+                others.setdefault(delta.choice, _Answer(ready, TurnContext())).take(delta)
+                continue
             answer.take(delta)
             if answer.begun and not asked:  # not before: nothing delays the first word
                 asked = True
@@ -88,7 +94,23 @@ async def _answered(models: Registry, answer: _Answer, ready: Ready) -> Completi
                 break
     if (changed := models.model_changed(model)) is not None:
         answer.told(ServerModelChanged(*changed))
-    return answer.completion(ready, request.messages)
+    first = answer.completion(ready, request.messages)
+    return _shared(first, [others[place].completion(ready, ()) for place in sorted(others)])
+
+
+def _shared(first: Completion, others: Sequence[Completion]) -> Completion:
+    """Several replies to one request: its tokens are told once, so each of the others has those of its own
+    words, and the first what is left."""
+    if not others:
+        return first
+    written = [one.usage.completion_tokens for one in others]
+    rest = max(first.usage.completion_tokens - sum(written), 0)
+    usage = first.usage if first.usage.estimated else replace(first.usage, completion_tokens=rest)
+    own = [
+        replace(one, usage=Usage(0, count, estimated=True), speed=first.speed, token_factor=None)
+        for one, count in zip(others, written, strict=True)
+    ]
+    return replace(first, usage=usage, others=tuple(own))
 
 
 def model_request(ready: Ready) -> ModelRequest:
@@ -213,6 +235,9 @@ class _Answer:
         elif not usage.estimated and usage.prompt_tokens:
             # The server counted: what our estimate was off by is remembered for this model.
             factor = calibrated(self._turn.token_factor, estimated, usage.prompt_tokens)
+            if self._turn.counts is not None and self._form is None and not self._shape:
+                texts = [message.content for message in messages]
+                self._turn.counts.learn_frame(texts, usage.prompt_tokens)
         thinking = "".join(self._thinking)
         if thinking and not usage.thinking_tokens:  # few servers count it apart
             usage = replace(usage, thinking_tokens=min(count.text(thinking), usage.completion_tokens))

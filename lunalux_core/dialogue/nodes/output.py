@@ -36,6 +36,7 @@ def turn_result(reply: ReplyDraft, context: TurnContext) -> TurnResult:
         state["timed"] = timed
     changed = ready.variables.global_.changes
     return TurnResult(
+        others=completion.others,
         text=turn.partial + reply.text,
         raw=turn.partial + reply.raw,
         thinking=reply.thinking,

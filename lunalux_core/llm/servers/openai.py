@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,13 +22,14 @@ from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.request_fields import completed, request_fields
-from lunalux_core.llm.servers.server import LIST_SECONDS, ServerExchange, ServerModel
+from lunalux_core.llm.servers.server import LIST_SECONDS, ServerExchange, ServerModel, reply_key
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 _OPTIONAL = (
     "stream_options",
     "return_progress",
+    "genkey",
     *dict.fromkeys(
         wire.partition(".")[0] for parameter in PARAMETERS.values() for wire in parameter.wire.values()
     ),
@@ -171,8 +173,11 @@ class _Exchange(ServerExchange):
         if _CACHE in text and self._marks_help:
             return {_CACHE}
         if not _REFUSES_FIELD.search(text):
-            return set()
-        return {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
+            named = set()
+        else:
+            named = {name for name in _OPTIONAL if name in sent and re.search(rf"\b{name}\b", text)}
+        # Who gives one reply at a time says so in many ways; it is asked for one before anything is given up.
+        return named or ({"n"} if "n" in sent and self.request.choices > 1 else set())
 
     def amend(self, status: int, body: bytes) -> bool:
         return ServerExchange.amend(self, status, body) or self._capped(status, body)
@@ -243,10 +248,13 @@ def _body(
     spec: ModelSpec, request: ModelRequest, messages: Iterable[Message], kind: ServerKind, *, stream: bool
 ) -> dict[str, Any]:
     sampling = effective_sampling(spec.sampling, request.sampling)
+    if request.choices > 1:
+        sampling = replace(sampling, n=request.choices)
     return {
         "model": spec.model,
         "messages": [_message(message) for message in messages],
         **({"stream": True, "stream_options": {"include_usage": True}} if stream else {"stream": False}),
+        **({"genkey": reply_key(request)} if kind == "koboldcpp" else {}),
         **({"return_progress": True} if stream and kind == "llamacpp" else {}),
         **request_fields(kind, sampling).body,
     }

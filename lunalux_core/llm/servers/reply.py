@@ -26,10 +26,20 @@ REPLY_LIMIT = 16 * 1024 * 1024
 
 
 class ReplyDecoder:
-    """Turns the events of one reply into deltas. `marks` are those of the model's thinking."""
+    """Turns the events of one reply into deltas. `marks` are those of the model's thinking.
 
-    def __init__(self, failures: Failures, messages: Iterable[Message], marks: Marks | None = None) -> None:
+    Of several `choices` each has a decoder of its own below this one, which is the first's.
+    """
+
+    def __init__(
+        self,
+        failures: Failures,
+        messages: Iterable[Message],
+        marks: Marks | None = None,
+        choices: int = 1,
+    ) -> None:
         self.failures = failures
+        self._others = {place: ReplyDecoder(failures, (), marks) for place in range(1, choices)}
         self.finish: Finish | None = None
         self.finished_alone = False
         """Whether the reason to finish came by itself: some servers send one along with every piece."""
@@ -56,6 +66,8 @@ class ReplyDecoder:
             ProviderError: the event reports a failure, or the reply is longer than the limit; after what the
                 event says besides.
         """
+        if self._others:
+            yield from self._feed_others(event)
         said = read_event(event)
         self.timed = self.timed or said.timed
         if said.usage is not None:
@@ -76,8 +88,30 @@ class ReplyDecoder:
         if said.refusal is not None:
             raise self.failures.refusal(read_report(said.refusal, None, {}))
 
+    @property
+    def ended(self) -> bool:
+        """Whether the server has told of every choice why it ended."""
+        return self.finish is not None and all(one.ended for one in self._others.values() if one.spoke)
+
+    @property
+    def spoke(self) -> bool:
+        """Whether anything came."""
+        return any(self._came.values())
+
+    def _feed_others(self, event: object) -> Iterator[Delta]:
+        """What an event says of the choices after the first."""
+        choices = event.get("choices") if isinstance(event, dict) else None
+        for choice in choices if isinstance(choices, list) else ():
+            place = choice.get("index") if isinstance(choice, dict) else None
+            if isinstance(place, int) and (other := self._others.get(place)) is not None:
+                for delta in other.feed({"object": "", "choices": [{**choice, "index": 0}]}):
+                    yield replace(delta, choice=place)
+
     def flush(self) -> Iterator[Delta]:
         """What was held back to recognise a tag. The text is over, in good order or not."""
+        for place, other in self._others.items():
+            for delta in other.flush():
+                yield replace(delta, choice=place)
         held, self._held = self._held, ""
         text, thinking = self._splitter.feed(held)
         yield from self._deltas(text, thinking)
@@ -91,6 +125,9 @@ class ReplyDecoder:
             ProviderError: MODEL_EMPTY_REPLY, MODEL_BLOCKED, or MODEL_SERVER_ERROR where the server was busy.
         """
         finish = self.finish or ("stop" if complete else "cut")
+        for place, other in self._others.items():
+            if other.spoke:
+                yield Delta(finish=other.finish or ("stop" if complete else "cut"), choice=place)
         if not self._has_text:
             whole = "".join(self._thought)
             if finish != "stop" or not whole.strip():
@@ -199,6 +236,7 @@ def coalesced(deltas: Iterable[Delta]) -> list[Delta]:
             and last
             and last.finish is None
             and last.progress is None
+            and last.choice == delta.choice
             and bool(delta.text) == bool(last.text)
         ):
             joined[-1][1].append(delta.text or delta.thinking)

@@ -64,7 +64,7 @@ class Body:
     @property
     def complete(self) -> bool:
         """Whether the server has said that the reply is over."""
-        return self.done or self._whole or self._decoder.finish is not None
+        return self.done or self._whole or self._decoder.ended
 
     @property
     def patience(self) -> float:
