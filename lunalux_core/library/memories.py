@@ -19,6 +19,7 @@ from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, object_in, plain_text, texts_in, value_in, whole_number
 from lunalux_core.library.conversations import LONGEST, load_conversation
+from lunalux_core.library.naming import LEAST_BEGINNING, nearest
 from lunalux_core.text import clean_line
 
 MemoryKind = Literal["summary", "fact", "marked", "chapter", "journal", "tracker"]
@@ -29,8 +30,6 @@ _STATES: tuple[MemoryState, ...] = get_args(MemoryState)
 
 PERSON = "person"
 """In `made_by`: written by the person; otherwise the name of a model, or of what it came from."""
-LEAST_BEGINNING = 4
-"""Letters of an id that may stand for the whole of it."""
 _NAME_LENGTH = 60
 
 _PATH = """
@@ -168,6 +167,30 @@ def path_ids(connection: Connection, head: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a message is without its words: `size` counts their bytes in UTF-8."""
+
+    id: str
+    parent_id: str
+    role: str
+    size: int
+    hidden: bool
+    pending: bool
+
+
+def path_outline(connection: Connection, head: str) -> list[Outline]:
+    """A message and all above it, oldest first; thousands cost some milliseconds."""
+    rows = connection.execute(
+        _PATH + "SELECT m.id, m.parent_id, m.role, length(CAST(m.content AS BLOB)), m.hidden, "
+        "m.status = 'pending' FROM path JOIN messages m USING (id) ORDER BY step DESC",
+        {"start": head, "limit": LONGEST},
+    )
+    return [
+        Outline(row[0], row[1], plain_text(row[2]), row[3] or 0, bool(row[4]), bool(row[5])) for row in rows
+    ]
+
+
 def find_message(connection: Connection, conversation_id: str, name: str) -> str:
     """The id of a message by its id, a unique beginning of it, or its number on the branch shown, from 0.
 
@@ -264,7 +287,7 @@ def add_memory(
     )
     number = int(cursor.lastrowid or 0)
     _cover(connection, number, coverage)
-    settle_memories(connection, memory.conversation_id)
+    _settle(connection, number)
     return load_memory(connection, memory.id)
 
 
@@ -313,7 +336,7 @@ def store_memory(
     if coverage is not None:
         connection.execute("DELETE FROM memory_coverage WHERE memory = ?", (memory.number,))
         _cover(connection, memory.number, coverage)
-    settle_memories(connection, memory.conversation_id)
+    _settle(connection, memory.number)
 
 
 def remove_memory(connection: Connection, memory_id: str) -> Removed | None:
@@ -379,14 +402,19 @@ def coverages(connection: Connection, conversation_id: str, kinds: Sequence[str]
 
 
 def settle_memories(connection: Connection, conversation_id: str) -> None:
-    """Compare what changed with its fingerprints and remember the outcome; within a write."""
+    """Compare what changed with its fingerprints and remember the outcome, so that no turn need do it again;
+    within a write.
+    """
     rows = connection.execute(
-        "SELECT * FROM memories WHERE conversation_id = ? AND checked = 0", (conversation_id,)
+        "SELECT number FROM memories WHERE conversation_id = ? AND checked = 0", (conversation_id,)
     ).fetchall()
-    for memory in _checked(connection, rows):
-        connection.execute(
-            "UPDATE memories SET sound = ?, checked = 1 WHERE number = ?", (int(memory.sound), memory.number)
-        )
+    for row in rows:
+        _settle(connection, int(row[0]))
+
+
+def _settle(connection: Connection, number: int) -> None:
+    sound = int(_is_sound(connection, number))
+    connection.execute("UPDATE memories SET sound = ?, checked = 1 WHERE number = ?", (sound, number))
 
 
 def pick(stored: Sequence[Memory], name: str) -> Memory:
@@ -421,13 +449,7 @@ def _has_word(memory: Memory, wanted: str) -> bool:
 
 
 def _missing(name: str, names: Iterable[str]) -> NotFound:
-    import difflib
-
-    by_key = {name.casefold(): name for name in names}
-    key = name.strip().casefold()
-    near = {each: None for each in by_key if key and key in each}
-    near |= dict.fromkeys(difflib.get_close_matches(key, by_key, 3, 0.4))
-    suggestions = ", ".join(by_key[each] for each in list(near)[:3])
+    suggestions = nearest(name, names)
     return NotFound(
         "MEMORY_NOT_FOUND",
         f"There is no memory {name!r} in this conversation.",

@@ -12,11 +12,20 @@ from dataclasses import dataclass
 
 from lunalux_core.database import Connection
 from lunalux_core.ids import now_ms
-from lunalux_core.library.conversations import LONGEST, Message, load_conversation, load_path
-from lunalux_core.library.memories import Memory, coverages, fingerprint, load_memories
-from lunalux_core.llm.tokens import TokenEstimator
+from lunalux_core.library.conversations import Message, load_conversation, load_path
+from lunalux_core.library.memories import (
+    Memory,
+    Outline,
+    coverages,
+    fingerprint,
+    load_memories,
+    path_outline,
+)
 from lunalux_core.memory.story import EVENTS, STANDING_IN
 
+TOKENS_PER_BYTE = 0.36
+"""Of a text in UTF-8, near enough to tell a scene's size: for Latin letters and for ideographs alike."""
+FRAME = 4
 NEWEST_LEFT = 4
 """Messages that stay as they are even when a person asks for all to be written."""
 LEAST_MESSAGES = 2
@@ -78,10 +87,11 @@ def due_scenes(connection: Connection, conversation_id: str, rules: Rules) -> li
     scenes: list[Scene] = []
     for run in _runs(_unprotected(path, rules), told):
         for part in _parts(run, rules, failed):
-            before = _before(path, part[0], told)
+            before = told.get(part[0].parent_id)
             retries = failed.get(part[0].id)
             if retries is None or rules.now or _ripe(retries):
-                scenes.append(Scene(tuple(part), before, retries))
+                messages = load_path(connection, part[-1].id, len(part))
+                scenes.append(Scene(tuple(messages), before.text if before is not None else "", retries))
     return scenes
 
 
@@ -90,8 +100,8 @@ def due_chapter(connection: Connection, conversation_id: str, rules: Rules) -> C
     if not rules.chapter:
         return None
     path, memories = _branch(connection, conversation_id)
-    ids = [one.id for one in path]
-    here = set(ids)
+    parents = {one.id: one.parent_id for one in path}
+    here = set(parents)
     covered = coverages(connection, conversation_id, STANDING_IN)
     usable = [one for one in memories if one.usable_on(here) and one.id in covered]
     inside = {part for one in usable if one.kind == "chapter" for part in one.parts}
@@ -99,7 +109,7 @@ def due_chapter(connection: Connection, conversation_id: str, rules: Rules) -> C
     row: list[Memory] = []
     for one in open_[: len(open_) - KEPT_SUMMARIES]:
         after = covered[row[-1].id][-1] if row else ""
-        if row and _parent(path, covered[one.id][0]) != after:
+        if row and parents.get(covered[one.id][0]) != after:
             row = []
         row.append(one)
         if len(row) >= max(rules.chapter, 2):
@@ -131,23 +141,19 @@ def is_covered(connection: Connection, conversation_id: str, messages: Collectio
     return any(wanted & set(ids) for memory, ids in found.items() if memory in usable)
 
 
-def _branch(connection: Connection, conversation_id: str) -> tuple[list[Message], list[Memory]]:
+def _branch(connection: Connection, conversation_id: str) -> tuple[list[Outline], list[Memory]]:
     place = load_conversation(connection, conversation_id)
-    return load_path(connection, place.head_id, LONGEST), load_memories(connection, conversation_id)
+    return path_outline(connection, place.head_id), load_memories(connection, conversation_id)
 
 
-def _parent(path: Sequence[Message], message_id: str) -> str:
-    return next((one.parent_id for one in path if one.id == message_id), "")
+def _size(message: Outline) -> int:
+    return int(message.size * TOKENS_PER_BYTE) + FRAME
 
 
-def _size(message: Message) -> int:
-    return TokenEstimator().message(message.content)
-
-
-def _unprotected(path: Sequence[Message], rules: Rules) -> Sequence[Message]:
+def _unprotected(path: Sequence[Outline], rules: Rules) -> Sequence[Outline]:
     """What is older than the protected newest part; at least the last messages are in that."""
     settled = list(path)
-    while settled and settled[-1].status == "pending":
+    while settled and settled[-1].pending:
         settled.pop()
     end = max(len(settled) - NEWEST_LEFT, 0)
     if rules.everything:
@@ -159,9 +165,9 @@ def _unprotected(path: Sequence[Message], rules: Rules) -> Sequence[Message]:
     return settled[:end]
 
 
-def _runs(path: Sequence[Message], told: Mapping[str, Memory]) -> list[list[Message]]:
+def _runs(path: Sequence[Outline], told: Mapping[str, Memory]) -> list[list[Outline]]:
     """Messages in a row that nothing covers."""
-    runs: list[list[Message]] = [[]]
+    runs: list[list[Outline]] = [[]]
     for one in path:
         if one.id in told:
             runs.append([])
@@ -170,11 +176,11 @@ def _runs(path: Sequence[Message], told: Mapping[str, Memory]) -> list[list[Mess
     return [run for run in runs if run]
 
 
-def _parts(run: list[Message], rules: Rules, failed: Mapping[str, Memory]) -> list[list[Message]]:
+def _parts(run: list[Outline], rules: Rules, failed: Mapping[str, Memory]) -> list[list[Outline]]:
     """Scenes of about the wished size, each with a reply at its end where that can be; a scene that failed
     keeps its borders."""
-    parts: list[list[Message]] = []
-    part: list[Message] = []
+    parts: list[list[Outline]] = []
+    part: list[Outline] = []
     size = 0
     for place, one in enumerate(run):
         before = failed.get(run[place - 1].id) if place else None
@@ -193,13 +199,7 @@ def _parts(run: list[Message], rules: Rules, failed: Mapping[str, Memory]) -> li
             part, size = [], 0
     if part and ((rules.everything and len(part) >= LEAST_MESSAGES) or part[-1].id in failed):
         parts.append(part)
-    return [one for one in parts if any(not each.hidden and each.content.strip() for each in one)]
-
-
-def _before(path: Sequence[Message], first: Message, told: Mapping[str, Memory]) -> str:
-    """The memory that ends where a scene begins."""
-    memory = told.get(first.parent_id)
-    return memory.text if memory is not None else ""
+    return [one for one in parts if any(not each.hidden and each.size for each in one)]
 
 
 def _ripe(failed: Memory) -> bool:
