@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
     from lunalux_core.library.templates import StoredTemplate
+    from lunalux_core.library.trackers import Standing
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
+    from lunalux_core.llm.token_counts import TokenCounts
     from lunalux_core.macros.expansion import Variables
     from lunalux_core.memory.story import StoryMemory
     from lunalux_core.presets.document import Preset
@@ -272,13 +274,15 @@ class TurnInput:
     out. `length` counts all messages on the path, `replies` the character's, `said` the person's.
     `partial` is the reply so far when continuing, `attempt` counts the swipes of the reply from 0, `request`
     names the wish (a retry of what failed has the same). `token_factor` is what earlier replies of this model
-    taught about its counting of tokens. `templates` are the library's, for a model of text completion only.
+    taught about its counting of tokens, `counts` what its server has counted exactly.
+    `templates` are the library's, for a model of text completion only.
     `start` is what the reply begins with, None where nobody says so. `profiles` names those in use;
     `profiled` are the parameters and `template_parts` the templates (by kind) they ask for, `gaps` what they
     name and nobody has. So many replies are `wanted` at once.
     In a group, `character` and `card` are the speaker's (the card with what the others bring, where they are
     joined) and `group` tells who else is there. `above` are the ids of the messages left out above `history`,
-    `event_ids` those of `earlier_events`, `memory` what the story remembers on this branch, if anything.
+    `event_ids` those of `earlier_events`, `memory` what the story remembers on this branch, if anything,
+    `trackers` the conversation's trackers with the values that count here.
     """
 
     kind: TurnKind
@@ -316,9 +320,11 @@ class TurnInput:
     direction: Direction = field(default_factory=Direction)
     start: ReplyStart | None = None
     profiled: Mapping[str, Any] = field(default_factory=dict)
+    counts: TokenCounts | None = field(default=None, compare=False, repr=False)
     template_parts: Mapping[str, str] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
     gaps: tuple[ProfileGap, ...] = ()
+    trackers: tuple[Standing, ...] = ()
     wanted: int = 1
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lunalux_core.llm.servers.learnt import Learnt
     from lunalux_core.llm.servers.openai import OpenAIModel
     from lunalux_core.llm.servers.server import ServerModel
+    from lunalux_core.llm.token_counts import TokenCounts
 
 HOSTED = frozenset({"openrouter", "anthropic", "deepseek", "mistral"})
 """Kinds that are one company's service; their keys may stand in the environment as KIND_API_KEY."""
@@ -197,6 +198,21 @@ class Registry:
         opened = self._asked(spec)
         return await opened.look() if opened is not None else None
 
+    def counts(self, spec: ModelSpec) -> TokenCounts | None:
+        """What the model's server has counted so far; None where it counts nothing for others."""
+        facts = self.facts(spec)
+        opened = self._asked(spec) if facts is not None and facts.counts else None
+        if opened is None or facts is None:
+            return None
+        return self._pool.counts(opened.base_url, f"{spec.model} {facts.loaded}")
+
+    async def _count_beside(self, opened: ServerModel) -> None:
+        from lunalux_core.llm.servers.counting import count_noted
+
+        facts, counts = opened.facts(), self.counts(opened.spec)
+        if facts is not None and counts is not None and counts.noted:
+            await count_noted(opened, facts.kind, counts)
+
     async def load(self, spec: ModelSpec, loaded: bool = True) -> ServerFacts | None:
         """Have the model's server take it into memory, or (not `loaded`) out of it; what it says then.
 
@@ -240,8 +256,12 @@ class Registry:
         return await self._prices.find(spec) if self._prices is not None else None
 
     def refresh(self, spec: ModelSpec) -> None:
-        """Ask the model's server again beside everything else, unless that was done a moment ago."""
-        opened = self._asked(spec)
+        """Ask the model's server again what it is, unless that was done a moment ago, and have it count the
+        texts that it has not counted yet; both beside everything else."""
+        try:
+            opened = self._server(spec) if self._asked(spec) is not None else None
+        except InvalidInput:  # the call itself will tell that the key is missing
+            opened = None
         if opened is None:
             return
         place, now = (opened.base_url, spec.model), time.monotonic()
@@ -249,6 +269,7 @@ class Registry:
         if now - self._looked.get(place, -math.inf) >= wait:
             self._looked[place] = now
             self._pool.beside(self._look_beside(opened))
+        self._pool.beside(self._count_beside(opened))
 
     async def _look_beside(self, opened: ServerModel) -> None:
         before = opened.facts()

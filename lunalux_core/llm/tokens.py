@@ -18,7 +18,7 @@ from typing import Literal
 Vocabulary = Literal["o200k", "cl100k"]
 
 _PER_CHAR: dict[Vocabulary, tuple[float, float]] = {"o200k": (0.98, 0.37), "cl100k": (1.45, 0.39)}
-_PER_MESSAGE = 4
+PER_MESSAGE = 4
 
 # Ideographs, kana, hangul, their punctuation and full-width forms; and pictographs, which cost as much.
 _WIDE = re.compile(
@@ -50,7 +50,7 @@ class TokenEstimator:
 
     def message(self, content: str) -> int:
         """Tokens of one message of a request: its content and the frame around it."""
-        return self.text(content) + _PER_MESSAGE
+        return self.text(content) + PER_MESSAGE
 
 
 def wide_characters(text: str) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -30,8 +30,8 @@ from lunalux_core.library.memories import (
     settle_memories,
     store_memory,
 )
-from lunalux_core.llm.model import CompletionText, Message, ModelRequest
 from lunalux_core.memory.answers import Answer, Refused, checked, read_answer, script_of
+from lunalux_core.memory.asking import asked
 from lunalux_core.memory.due import Chapter, Rules, Scene, due_chapter, due_events, due_scenes, is_covered
 from lunalux_core.memory.instructions import Language, Wish, again, chapter_wish, scene_wish
 from lunalux_core.memory.story import EVENTS
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 2
 """Answers that are asked for before writing has failed."""
-LONGEST_SECONDS = 600
-LONGEST_ANSWER = 60_000
-"""Characters after which no more of an answer is read."""
 PROTECTED_SHARE = 0.3
 """Of the window, for the newest messages: with a scene or two on top and the memories they fit."""
 CHAPTER_TIMES = 3
@@ -121,6 +118,8 @@ class MemoryWriter:
         """Told of each conversation whose memories changed behind the reply."""
         self.on_question: Callable[[str, str], None] = lambda conversation_id, model: None
         """Told once of each model that costs and that nobody has agreed to yet; see `agree`."""
+        self.on_written: Callable[[str], None] = lambda conversation_id: None
+        """Told of each conversation in which memories were written behind the reply."""
 
     # -- behind the reply --------------------------------------------------------------------------
 
@@ -130,6 +129,7 @@ class MemoryWriter:
             return
         going = self._going.get(conversation_id)
         if going is not None and not going.task.done():
+            # The running task looks once more before it ends: what became due since it read is not left.
             going.again = True
             return
         task = asyncio.ensure_future(self._quietly(conversation_id))
@@ -138,6 +138,8 @@ class MemoryWriter:
     def give_way(self) -> None:
         """A reply begins: a server of the person's own is not to be kept from it."""
         for going in self._going.values():
+            # A paid model is on another machine: its writing does not slow the reply, and stopping it would
+            # waste coins.
             if not going.paid:
                 going.task.cancel()
 
@@ -185,6 +187,8 @@ class MemoryWriter:
                         self.on_change(conversation_id)
                     else:
                         self._rested[conversation_id] = length
+                    if done.memories:
+                        self.on_written(conversation_id)
                 if going is None or not going.again:
                     return
                 going.again = False
@@ -202,6 +206,7 @@ class MemoryWriter:
         known = known if isinstance(known, dict) else {}
         if spec.name not in known and await self._something_due(conversation_id):
             await self.agree(spec.name, None)
+            # The answer None was stored first, so each model is asked about only once.
             self.on_question(conversation_id, spec.name)
         return spec if known.get(spec.name) is True else None
 
@@ -302,6 +307,7 @@ class MemoryWriter:
             done = await self._scene(conversation_id, scene, spec)
             whole = whole and not done.failed
             yield done
+        # Only after every scene was written: a chapter must not skip over a gap that a failed scene left.
         while whole and (chapter := await database.read(lambda c: due_chapter(c, conversation_id, rules))):
             done = await self._chapter(conversation_id, chapter, spec)
             whole = bool(done.memories)
@@ -312,6 +318,7 @@ class MemoryWriter:
         protected = settings.memory_protected_tokens
         if not protected:
             spec = await self._replying(conversation_id)
+            # Of the model that replies, not of the one that writes: it decides what still fits its window.
             protected = int(min(spec.context_tokens, settings.context_tokens) * PROTECTED_SHARE)
         return Rules(settings.memory_scene_tokens, protected, settings.memory_chapter_scenes, everything, now)
 
@@ -391,10 +398,10 @@ class MemoryWriter:
         source = "\n".join(text for _, text in lines)
         names = [name for name in dict.fromkeys([*(name for name, _ in lines), *cast.names]) if name.strip()]
         refused = Refused("empty")
-        asked = wish
+        told = wish
         for attempt in range(ATTEMPTS):
             try:
-                raw = await self._stream(spec, asked, words, cast.language, f"{key}:{attempt}")
+                raw = await self._stream(spec, told, words, cast.language, f"{key}:{attempt}")
             except LunaluxError as error:
                 return error
             except TimeoutError:
@@ -405,34 +412,16 @@ class MemoryWriter:
             if isinstance(answer, Answer):
                 return answer
             refused = answer
-            asked = again(wish, refused.reason, refused.detail, cast.language)
+            # The second time the model is told what was wrong with its first answer.
+            told = again(wish, refused.reason, refused.detail, cast.language)
         return refused
 
     async def _stream(self, spec: ModelSpec, wish: Wish, words: int, language: Language, key: str) -> str:
         """What the model says, no more than could ever be used. Raises LunaluxError, TimeoutError."""
-        sampling = replace(spec.sampling, temperature=0.3, max_tokens=max(1024, words * 12))
-        request = ModelRequest(
-            (Message("system", wish.system), Message("user", wish.user)),
-            sampling=sampling,
-            request_id=f"memory:{sha256(key.encode('utf-8', 'replace')).hexdigest()[:40]}",
-            language=language,
-            extra={"type": "quiet"},
-            completion=_as_text(wish, spec),
+        digest = sha256(key.encode("utf-8", "replace")).hexdigest()[:40]
+        return await asked(
+            self._models(), spec, wish, f"memory:{digest}", self._billed, words=words, language=language
         )
-        parts: list[str] = []
-        size = 0
-        async with asyncio.timeout(LONGEST_SECONDS):
-            async with aclosing(self._models().open(spec).stream(request)) as deltas:
-                async for delta in deltas:
-                    if delta.turned:
-                        parts.clear()
-                    parts.append(delta.text)
-                    size += len(delta.text)
-                    if delta.billing is not None:
-                        await self._billed(delta.billing)
-                    if size > LONGEST_ANSWER:
-                        break
-        return ("{" if spec.mode == "text" else "") + "".join(parts)
 
     async def _failed(
         self,
@@ -450,6 +439,7 @@ class MemoryWriter:
         def change(connection: Connection) -> Memory | None:
             with suppress(NotFound):
                 load_conversation(connection, conversation_id)
+                # A rewriting that failed: the summary that is there stays as it was.
                 if before is not None and before.state != "failed":
                     return None
                 tries = before.extra.get("tries") if before is not None else 0
@@ -519,14 +509,6 @@ def _joined(first: Written, second: Written) -> Written:
     )
 
 
-def _as_text(wish: Wish, spec: ModelSpec) -> CompletionText | None:
-    """For a model of text completion: one text that ends where its answer begins."""
-    if spec.mode != "text":
-        return None
-    prompt = f"### Instruction:\n{wish.system}\n\n### Input:\n{wish.user}\n\n### Response:\n{{"
-    return CompletionText(prompt, ("### Instruction", "### Input", "### Response"))
-
-
 def _cast(connection: Connection, conversation_id: str, scene: Scene, settings: Settings) -> _Cast:
     """Names and language; the story's own script counts for more than what the card says of itself."""
     place = load_conversation(connection, conversation_id)
@@ -579,6 +561,7 @@ def _store(
         load_conversation(connection, conversation_id)
     except NotFound:
         return []
+    # The model took minutes: a message may have been edited, swiped or deleted since it was read.
     if fingerprints(connection, [one for one, _ in coverage]) != list(coverage):
         return []
     if retries is not None:

@@ -220,7 +220,7 @@ class Suggestions(Widget):
         for y in crop.line_range:
             runs: list[Run] = []
             if y < len(self.suggestions):
-                text = fit(clean_line(self.suggestions[y], 300), width - 6)
+                text = fit(clean_line(self.suggestions[y].replace("*", ""), 300), width - 6)
                 runs = [("  ", 0), (str(y + 1), ACCENT | BOLD), ("  ", 0), (text, MUTED)]
             strips.append(palette.strip(runs, width))
         return within(self, strips, crop)

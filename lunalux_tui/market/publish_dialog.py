@@ -136,10 +136,10 @@ class PublishDialog(FormDialog["Lang"]):
     def _where(self) -> str:
         """Which market the card goes to, and under which name."""
         account, address = self._runtime.account.state, self._runtime.settings.api_url
-        name = f"@{account.username}" if account.username else t("market.publish.no_name")
-        if not address:
-            return t("market.publish.to_this_computer", name=name)
-        return t("market.publish.to", place=urlsplit(address).netloc or address, name=name)
+        place = urlsplit(address).netloc or address
+        where = t("market.publish.to", place=place) if address else t("market.publish.to_this_computer")
+        named = t("market.publish.as", name=f"@{account.username}") if account.username else ""
+        return f"{where} {named or t('market.publish.no_name')}"
 
     def watch_lang(self) -> None:
         shown = "   ".join(f"{'●' if lang == self.lang else '○'} {name}" for lang, name in LANGUAGES.items())

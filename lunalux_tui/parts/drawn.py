@@ -102,7 +102,7 @@ class Bar(Widget):
         self.zones = self._zones
         width = self.size.width - 2
         left, right = list(self.left()), list(self.right())
-        while (left or right) and self._length(left) + self._length(right) + 2 > width:
+        while (left or right) and self._length(left) + self._length(right) + (2 if right else 0) > width:
             weightiest = max([*left, *right], key=lambda part: part.weight)
             if not weightiest.weight:
                 break

@@ -152,7 +152,7 @@ class ScriptScreen(LunaScreen[None]):
         on["runOnEdit"] = script.run_on_edit
         depths = {"minDepth": script.min_depth, "maxDepth": script.max_depth}
         rows = [
-            Row(f"place {place}", t(f"shelf.regex.place.{place}"), right=_switch(place in script.placement))
+            Row(f"place {place}", t(f"script_edit.place.{place}"), right=_switch(place in script.placement))
             for place in PLACES
         ]
         rows += [Row(flag, t(f"script_edit.{flag}.label"), right=_switch(on[flag])) for flag in FLAGS]

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +188,23 @@ def test_nothing_is_found_where_nobody_tells(tmp_path: Path) -> None:
     (tmp_path / "net" / "tcp").write_text("  sl\n   0: garbage 0A\n")
     (tmp_path / "12").mkdir()
     assert listeners(tmp_path, os.getuid()) == ()
+
+
+# -- stopped -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["chat", "text"])
+async def test_koboldcpp_is_told_to_stop_the_reply_that_was_left(paths: Paths, mode: Any) -> None:
+    """By the key of that reply; one that came to its end is not stopped."""
+    fake = KoboldCpp(pieces=["The lamp", " burns", " on."], pause=0.2)
+    async with running(fake), opened(paths, fake.url, "koboldcpp", mode=mode) as (runtime, place):
+        await say(runtime, place)
+        await asyncio.sleep(0.1)
+        assert not [body for path, body in fake.asked if path == "/api/extra/abort"]
+        async with aclosing(runtime.chat.send(place.id, "Count.")) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    break
+        await _until(lambda: any(path == "/api/extra/abort" for path, _ in fake.asked))
+        (stopped,) = [body for path, body in fake.asked if path == "/api/extra/abort"]
+    assert stopped == {"genkey": fake.chats[-1]["genkey"]} and fake.chats[0]["genkey"] != stopped["genkey"]

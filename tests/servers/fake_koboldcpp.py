@@ -41,4 +41,5 @@ class KoboldCpp(Fake):
         return {"success": "true"}
 
     def chunk(self, text: str) -> bytes:
-        return Fake.chunk(self, text) + event({"token": text, "finish_reason": None}) * 0
+        document = {"token": text, "choices": [{"index": 0, "delta": {"content": text}, "text": text}]}
+        return event(document)

@@ -177,3 +177,12 @@ async def test_a_letter_leads_to_a_row_a_message_and_a_suggestion(home: object) 
         other = next(at for at, row in enumerate(rows.rows) if row.title == "Captain Sol Varga")
         await jump(f"choose_at({other})", "RosterRows")
         await driven.until(lambda: driven.chat.character_name == "Captain Sol Varga")
+
+
+@pytest.mark.parametrize("width", [120, 52, 50, 40, 30, 24])
+async def test_no_place_is_left_out_of_the_bar(width: int, home: object) -> None:
+    async with open_app((width, 24)) as driven:
+        zones = driven.app.screen.query_one(PlaceBar).zones
+        assert [action for _, _, action in zones] == [
+            f"app.go('{known}')" for known in ("chat", "market", "create", "user", "settings")
+        ]

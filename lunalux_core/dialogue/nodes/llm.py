@@ -235,6 +235,9 @@ class _Answer:
         elif not usage.estimated and usage.prompt_tokens:
             # The server counted: what our estimate was off by is remembered for this model.
             factor = calibrated(self._turn.token_factor, estimated, usage.prompt_tokens)
+            if self._turn.counts is not None and self._form is None and not self._shape:
+                texts = [message.content for message in messages]
+                self._turn.counts.learn_frame(texts, usage.prompt_tokens)
         thinking = "".join(self._thinking)
         if thinking and not usage.thinking_tokens:  # few servers count it apart
             usage = replace(usage, thinking_tokens=min(count.text(thinking), usage.completion_tokens))

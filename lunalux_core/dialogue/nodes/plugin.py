@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lunalux_core.dialogue.assembly.prompt import PromptMessage
+from lunalux_core.dialogue.counting import counter
 from lunalux_core.dialogue.direction import framed
 from lunalux_core.dialogue.turn import Completion, PluginFailed, Ready, ReplyDraft, TurnRequest
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import LunaluxError
 from lunalux_core.llm.model import Message
-from lunalux_core.llm.tokens import estimator
 from lunalux_core.plugins.runner import Plugins, accept_text
 from lunalux_core.text import clean
 
@@ -60,7 +60,7 @@ def plugin_prompt(plugins: Callable[[], Plugins]) -> Node[Ready, Ready]:
         if after == before:
             return ready
         originals = dict(zip(before, ready.prompt.messages, strict=True))
-        count = estimator(turn.model.model, turn.token_factor).message
+        count = counter(turn).message
         messages = tuple(
             originals.get(message)
             or PromptMessage(message.role, message.content, message.name, SLOT, count(message.content))

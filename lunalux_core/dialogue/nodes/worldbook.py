@@ -19,6 +19,7 @@ from lunalux_core.dialogue.assembly import DepthText, Prompt, PromptMaterial, as
 from lunalux_core.dialogue.assembly.directions import directions_of
 from lunalux_core.dialogue.assembly.material import HistoryMessage, MemoryTexts
 from lunalux_core.dialogue.assembly.prefill import prefilled, takes_beginning
+from lunalux_core.dialogue.counting import counter
 from lunalux_core.dialogue.nodes.macro_context import macro_context
 from lunalux_core.dialogue.nodes.preset import note_of
 from lunalux_core.dialogue.tight import fitted
@@ -27,7 +28,6 @@ from lunalux_core.dialogue.turn_record import Trace
 from lunalux_core.dialogue.window import allowed_window, window_of
 from lunalux_core.dialogue.workflow import Node, TurnContext
 from lunalux_core.errors import InvalidInput
-from lunalux_core.llm.tokens import estimator
 from lunalux_core.macros.expansion import MacroContext, expander
 from lunalux_core.memory.selection import nothing
 from lunalux_core.presets.document import Preset
@@ -82,6 +82,7 @@ def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
     story = draft.request.turn.memory
     if story is not None:
         trace.memory = nothing(story, "no_room").record
+    trace.room = False
     plainly = replace(draft, material=plain, without_memory=None, variables=variables)
     return _assembled(plainly, engine, trace)
 
@@ -139,7 +140,7 @@ def _chat(
     draft: Draft, preset: Preset, material: PromptMaterial, expand: Callable[[str], str], begin: str
 ) -> Prompt:
     turn = draft.request.turn
-    count = estimator(turn.model.model, turn.token_factor).message
+    count = counter(turn).message
     prompt = assemble(preset, material, expand=expand, count_tokens=count)
     return prefilled(
         prompt,
@@ -185,7 +186,7 @@ def _text(
     if turn.kind == "continue" and not turn.partial:
         history.append(HistoryMessage("assistant", "", turn.character.name, turn.reply_id))
     start = template.start.value if template.start is not None else ""
-    count = estimator(turn.model.model, turn.token_factor).text
+    count = counter(turn).text
     material = replace(material, history=tuple(history))
     return TextAssembly(template, material, expand, count, TextWishes(start=start)).run().prompt
 
@@ -229,7 +230,7 @@ def _activate(draft: Draft, engine: EcmaEngine, unknown: dict[str, None], trace:
         ),
         Tools(
             expand,
-            estimator(turn.model.model, turn.token_factor).text,
+            counter(turn).text,
             random.random,
             regex_matcher(engine),
             transform,

@@ -22,13 +22,14 @@ from lunalux_core.llm.servers.pool import checked_base_url
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.request_fields import completed, request_fields
-from lunalux_core.llm.servers.server import LIST_SECONDS, ServerExchange, ServerModel
+from lunalux_core.llm.servers.server import LIST_SECONDS, ServerExchange, ServerModel, reply_key
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 _OPTIONAL = (
     "stream_options",
     "return_progress",
+    "genkey",
     *dict.fromkeys(
         wire.partition(".")[0] for parameter in PARAMETERS.values() for wire in parameter.wire.values()
     ),
@@ -253,6 +254,7 @@ def _body(
         "model": spec.model,
         "messages": [_message(message) for message in messages],
         **({"stream": True, "stream_options": {"include_usage": True}} if stream else {"stream": False}),
+        **({"genkey": reply_key(request)} if kind == "koboldcpp" else {}),
         **({"return_progress": True} if stream and kind == "llamacpp" else {}),
         **request_fields(kind, sampling).body,
     }

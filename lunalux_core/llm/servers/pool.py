@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lunalux_core.llm.servers.caching import SentPrompts
     from lunalux_core.llm.servers.learnt import Knowledge
     from lunalux_core.llm.servers.network import Proxy
+    from lunalux_core.llm.token_counts import TokenCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class HttpPool:
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._proxies: dict[str, Proxy | None] = {}
         self._sent: dict[tuple[str, str], SentPrompts] = {}
+        self._counts: dict[tuple[str, str], TokenCounts] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @cached_property
@@ -77,6 +79,12 @@ class HttpPool:
         from lunalux_core.llm.servers.caching import SentPrompts
 
         return self._sent.setdefault((base_url, model), SentPrompts())
+
+    def counts(self, base_url: str, model: str) -> TokenCounts:
+        """What the tokenizer of a model on a server has counted."""
+        from lunalux_core.llm.token_counts import TokenCounts
+
+        return self._counts.setdefault((base_url, model), TokenCounts())
 
     async def client(self, base_url: str) -> httpx.AsyncClient:
         """The client for `base_url`.

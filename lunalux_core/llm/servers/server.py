@@ -8,8 +8,9 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import ClassVar
 
 from lunalux_core import __version__
@@ -197,11 +198,24 @@ class ServerModel(ABC):
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `ChatModel.stream`."""
         exchange = self._exchange(request)
-        async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
+        stop = self.stopping(request, exchange.kind)
+        async with stop, aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
             async for delta in deltas:
                 if delta.finish is not None:
+                    stop.pop_all()
                     exchange.ended()
                 yield delta if delta.finish is None else replace(delta, shape=str(exchange.shape))
+
+    def stopping(self, request: ModelRequest, kind: ServerKind) -> AsyncExitStack:
+        """What is done when a reply is left before its end: KoboldCpp writes on unless it is told to stop."""
+        stack = AsyncExitStack()
+        if kind == "koboldcpp":
+            key = {"genkey": reply_key(request)}
+            stack.callback(lambda: self._pool.beside(self._stop(key)))
+        return stack
+
+    async def _stop(self, key: Mapping[str, object]) -> None:
+        await self.beside("api/extra/abort", key)
 
     def _exchange(self, request: ModelRequest) -> ServerExchange:
         knowledge, place = self._pool.knowledge, (self._base_url, self._spec.model)
@@ -325,6 +339,11 @@ class ServerModel(ABC):
         headers = {"User-Agent": f"lunalux/{__version__}", "Accept-Encoding": "identity"}
         headers |= self.authorised(self._key) if self._key else {}
         return {**headers, **self._spec.options.headers}
+
+
+def reply_key(request: ModelRequest) -> str:
+    """By what KoboldCpp knows one reply from those of others, when it is told to stop it."""
+    return "LUNA" + sha256((request.request_id or str(id(request))).encode()).hexdigest()[:8]
 
 
 def root_of(base_url: str) -> str:

@@ -25,7 +25,7 @@ from lunalux_core.llm.servers.pool import HttpPool
 from lunalux_core.llm.servers.reply import ReplyDecoder, effective_sampling
 from lunalux_core.llm.servers.reports import read_report
 from lunalux_core.llm.servers.request_fields import completed, request_fields
-from lunalux_core.llm.servers.server import root_of
+from lunalux_core.llm.servers.server import reply_key, root_of
 from lunalux_core.templates.jinja import render_chat
 
 ServerKind = Literal["llamacpp", "koboldcpp", "generic"]
@@ -75,8 +75,11 @@ class TextCompletionModel(OpenAIModel):
                     yield delta
             return
         exchange = self._text_exchange(request, request.completion, await self.kind())
-        async with aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
+        stop = self.stopping(request, exchange.kind)
+        async with stop, aclosing(stream_reply(self._pool, self._base_url, exchange)) as deltas:
             async for delta in deltas:
+                if delta.finish is not None:
+                    stop.pop_all()
                 yield delta
 
     def _text_exchange(
@@ -201,6 +204,7 @@ class TextExchange:
             "prompt": self.completion.prompt,
             "max_length": DEFAULT_TOKENS,
             "max_context_length": self.spec.context_tokens,
+            "genkey": reply_key(self.request),
             **self._parameters(sampling),
             "stop_sequence": self._stops,
         }

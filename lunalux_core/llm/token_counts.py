@@ -1,0 +1,80 @@
+"""What a server's tokenizer has counted, by text, and how to count with it.
+
+See docs/spec/formats.md: Context and token counts.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from lunalux_core.llm.tokens import PER_MESSAGE, TokenEstimator
+
+MOST_KNOWN = 200_000
+MOST_NOTED = 8_000
+MOST_CHARS = 24_000
+"""Of a text that is counted; longer ones are whole prompts, which are other ones every turn."""
+ENOUGH = 500
+"""Tokens from which on what was counted tells how dense other texts are."""
+MOST_FRAME = 24
+
+_Key = tuple[int, int]
+
+
+@dataclass(slots=True)
+class TokenCounts:
+    """What one tokenizer has counted. `frame` is what a message costs beside its text; `counted` are the
+    tokens of all texts together, and `estimated` what an estimate says of them."""
+
+    frame: float = PER_MESSAGE
+    counted: int = 0
+    estimated: int = 0
+    known: dict[_Key, int] = field(default_factory=dict)
+    noted: dict[_Key, str] = field(default_factory=dict)
+
+    def of(self, text: str) -> int | None:
+        """The tokens of a text; one that nobody has counted is noted."""
+        key = (hash(text), len(text))
+        found = self.known.get(key)
+        if found is None and len(self.noted) < MOST_NOTED and len(text) <= MOST_CHARS:
+            self.noted[key] = text
+        return found
+
+    def keep(self, text: str, tokens: int) -> None:
+        if len(self.known) >= MOST_KNOWN:
+            for key in list(self.known)[: MOST_KNOWN // 4]:
+                del self.known[key]
+        self.known[(hash(text), len(text))] = tokens
+        self.counted += tokens
+        self.estimated += TokenEstimator().text(text)
+
+    def ratio(self) -> float | None:
+        """Tokens to estimated ones, None while too little is known."""
+        return self.counted / self.estimated if self.estimated >= ENOUGH else None
+
+    def learn_frame(self, texts: list[str], reported: int) -> None:
+        """A server told the tokens of a whole prompt: where all its texts are known, the rest is frames."""
+        tokens = [self.known.get((hash(text), len(text))) for text in texts]
+        exact = [count for count in tokens if count is not None]
+        if texts and len(exact) == len(texts):
+            self.frame = min(max((reported - sum(exact)) / len(texts), 0), MOST_FRAME)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTokens:
+    """Counts like a `TokenEstimator`, exactly where the server has counted."""
+
+    estimate: TokenEstimator
+    counts: TokenCounts
+
+    def text(self, text: str) -> int:
+        if not text:
+            return 0
+        found = self.counts.of(text)
+        if found is not None:
+            return found
+        ratio = self.counts.ratio()
+        return self.estimate.text(text) if ratio is None else math.ceil(TokenEstimator().text(text) * ratio)
+
+    def message(self, content: str) -> int:
+        return self.text(content) + math.ceil(self.counts.frame)
