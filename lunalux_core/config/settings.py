@@ -258,6 +258,13 @@ class Settings:
     memory_instruction_zh: str = _setting(
         "memory.instruction_zh", "", "Your own instruction for writing memories of stories in Chinese."
     )
+    tracker_run: str = _setting(
+        "tracker.run",
+        "auto",
+        "Revise trackers behind the replies: auto with a model of your own and, once you agreed, with one "
+        "that costs; always; or off.",
+        choices=("auto", "always", "off"),
+    )
     api_url: str = _setting(
         "backend.api_url",
         "",

@@ -400,6 +400,40 @@ END;
 MARKS = "DROP TABLE marks;"
 """A mark stands in its message: so undo and a deleted branch take it along as they take the words."""
 
+TRACKERS = """
+CREATE TABLE trackers (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  name_key TEXT NOT NULL,
+  instruction TEXT NOT NULL,
+  form TEXT NOT NULL DEFAULT 'text',
+  shape TEXT NOT NULL DEFAULT '',
+  run TEXT NOT NULL DEFAULT 'turns',
+  every INTEGER NOT NULL DEFAULT 1,
+  position TEXT NOT NULL DEFAULT 'in_chat',
+  depth INTEGER NOT NULL DEFAULT 4,
+  role TEXT NOT NULL DEFAULT 'system',
+  enabled INTEGER NOT NULL DEFAULT 1,
+  failed_at TEXT NOT NULL DEFAULT '',
+  reason TEXT NOT NULL DEFAULT '',
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  UNIQUE (conversation_id, name_key)
+);
+CREATE TABLE tracker_values (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  tracker_id TEXT NOT NULL REFERENCES trackers (id) ON DELETE CASCADE,
+  message_id TEXT NOT NULL DEFAULT '',
+  value TEXT NOT NULL,
+  coverage TEXT NOT NULL DEFAULT '[]',
+  made_by TEXT NOT NULL DEFAULT '',
+  created_at INTEGER NOT NULL,
+  UNIQUE (tracker_id, message_id)
+);
+"""
+
 STEPS: tuple[str | Callable[[Connection], None], ...] = (
     FIRST,
     PERSONA_BOOKS,
@@ -413,6 +447,7 @@ STEPS: tuple[str | Callable[[Connection], None], ...] = (
     REPLY_STARTS,
     PROFILES,
     MARKS,
+    TRACKERS,
 )
 
 

@@ -687,7 +687,13 @@ class ChatScreen(LunaScreen[None]):
 
     def action_toggle_list(self) -> None:
         """Show or hide the list of characters; on a narrow screen it lies over the conversation."""
-        self.toggle_class("-list" if self.has_class("-narrow") else "-no-list")
+        if not self.has_class("-narrow"):
+            self.toggle_class("-no-list")
+        elif self.has_class("-list"):
+            self.action_focus_prompt()
+        else:  # it lies over the prompt, so what is typed goes to it
+            self.add_class("-list")
+            self.roster.rows.focus()
 
     def action_find_character(self) -> None:
         self.remove_class("-no-list")

@@ -8,16 +8,25 @@ See docs/spec/backend.md: Money rules, Tables.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from functools import wraps
-from inspect import Parameter
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import typer
 
-from lunalux_core.errors import InvalidInput, NotFound, StorageError
+from lunalux_core.errors import StorageError
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import run_work, show_parameters
+from lunalux_tui.cli.admin_coupons import coupon_app
+from lunalux_tui.cli.admin_models import model_app
+from lunalux_tui.cli.admin_services import (
+    DRY_RUN,
+    JSON,
+    STORAGE,
+    in_services,
+    tell,
+    usage,
+)
+from lunalux_tui.cli.admin_standing import adopt, status
+from lunalux_tui.cli.admin_users import user_app
+from lunalux_tui.cli.run import run_work
 from lunalux_tui.cli.serve import backend_settings, chosen_storage, open_services
 
 if TYPE_CHECKING:
@@ -26,48 +35,19 @@ if TYPE_CHECKING:
     from lunalux_core.wire.base import Lang
     from lunalux_tui.cli.serve import Storage
 
-P = ParamSpec("P")
-Currency = Literal["star", "luna"]
-
 admin_app = typer.Typer(
     help="Operate a backend: tables, ranking, coupons, models, users.",
     no_args_is_help=True,
     add_completion=False,
 )
-coupon_app = typer.Typer(help="Issue coupons.", no_args_is_help=True)
-model_app = typer.Typer(help="The price list of official models.", no_args_is_help=True)
-user_app = typer.Typer(help="Credit coins, set levels.", no_args_is_help=True)
 market_app = typer.Typer(help="Moderate the market.", no_args_is_help=True)
 for name, noun in (("coupon", coupon_app), ("model", model_app), ("user", user_app), ("market", market_app)):
     admin_app.add_typer(noun, name=name)
+admin_app.command("adopt")(adopt)
+admin_app.command("status")(status)
 commands = {"admin": admin_app}
 
-JSON = typer.Option(False, "--json", help="Print one JSON document.")
-STORAGE = typer.Option("", "--storage", help="embedded or aws; by default LUNALUX_STORAGE, else embedded.")
-DRY_RUN = typer.Option(False, "--dry-run", help="Print what would be done, and do nothing.")
-USER = typer.Argument(metavar="EMAIL_OR_ID", help="E-mail address or user id.")
 ID = typer.Argument(metavar="ID", help="Community id of a character.")
-
-
-def in_services(command: Callable[Concatenate[Services, P], Awaitable[None]]) -> Callable[..., None]:
-    """Make a command of an asynchronous function: it is given the services of the storage that `--storage`
-    names, as its first parameter."""
-
-    @wraps(command)
-    def run(*args: Any, storage: str, **kwargs: Any) -> None:
-        settings, kind = backend_settings(), chosen_storage(storage)
-
-        async def opened() -> None:
-            services = await open_services(settings, kind)
-            try:
-                await command(services, *args, **kwargs)
-            finally:
-                await services.aclose()
-
-        run_work(opened)
-
-    option = Parameter("storage", Parameter.POSITIONAL_OR_KEYWORD, default=STORAGE, annotation=str)
-    return show_parameters(run, command, option)
 
 
 @admin_app.command()
@@ -112,7 +92,7 @@ async def migrate_sk(services: Services, dry_run: bool = DRY_RUN, as_json: bool 
         doubled += [f"{table} {key}" for key in migrated.doubled]
         adopted += await services.ranking.adopt(lang, dry_run=dry_run)
     more = {"adopted": adopted} if adopted else {}
-    _tell({"moved": moved, "doubled": doubled, "dryRun": dry_run, **more}, as_json)
+    tell({"moved": moved, "doubled": doubled, "dryRun": dry_run, **more}, as_json)
     if doubled:
         raise typer.Exit(output.PARTLY)
 
@@ -132,9 +112,7 @@ async def rank(
     langs = [cast("Lang", lang)] if lang else ["en", "zh"]
     sorts = [sort] if sort else ["hot", "new"]
     if not set(langs) <= {"en", "zh"} or not set(sorts) <= {"hot", "new", "time"}:
-        raise InvalidInput(
-            "USAGE", "That list is not known.", "Use --lang en or zh, --sort hot or new.", kind="list"
-        )
+        raise usage("That list is not known.", "Use --lang en or zh, --sort hot or new.", "list")
     rows = [
         {
             "lang": code,
@@ -150,157 +128,13 @@ async def rank(
         output.print_table(["language", "order", "ranked"], [list(row.values()) for row in rows])
 
 
-@coupon_app.command("create")
-@in_services
-async def create_coupon(
-    services: Services,
-    code: str = typer.Argument(metavar="CODE"),
-    currency: str = typer.Option(..., "--currency", help="star or luna."),
-    amount: int = typer.Option(..., "--amount", help="Coins for each claim.", min=1),
-    claims: int | None = typer.Option(
-        None, "--claims", help="Accounts that may claim it; one by default.", min=1
-    ),
-    as_json: bool = JSON,
-) -> None:
-    """Issue a coupon.
-
-    Example: lunalux admin coupon create WELCOME-2026 --currency star --amount 50 --claims 1000
-    """
-    if currency not in {"star", "luna"}:
-        raise output.not_known("--currency", currency, ("star", "luna"))
-    coupon = await services.coupons.create(code, cast("Currency", currency), amount, claims)
-    _tell({"coupon": coupon.code, "currency": currency, "amount": amount, "claims": claims}, as_json)
-
-
-@model_app.command("put")
-@in_services
-async def put_model(
-    services: Services,
-    model_id: str = typer.Argument(metavar="MODEL_ID", help='E.g. "004".'),
-    name: str = typer.Option(..., "--name", help="What people see."),
-    kind: str = typer.Option(..., "--type", help="openai, gemini or practice."),
-    model: str = typer.Option(..., "--model", help="The provider's name of the model."),
-    free_level: int = typer.Option(
-        -1, "--free-level", help="-1 never, 0 for all, n from Lux level n.", min=-1, max=2
-    ),
-    star_cost: int = typer.Option(-1, "--star-cost", help="-1: not for star coins.", min=-1),
-    luna_cost: int = typer.Option(-1, "--luna-cost", help="-1: not for luna coins.", min=-1),
-    sort_order: int = typer.Option(100, "--sort-order", help="Place in the list."),
-    max_input_chars: int | None = typer.Option(None, "--max-input-chars", min=1),
-    max_output_tokens: int | None = typer.Option(None, "--max-output-tokens", min=1),
-    as_json: bool = JSON,
-) -> None:
-    """Write a row of the price list (replaces one of the same id).
-
-    Example: lunalux admin model put 004 --name Muse --type openai --model gpt-4o-mini --star-cost 4
-    """
-    from lunalux_core.backend.money.billing import ModelConfig
-
-    config = ModelConfig(
-        model_id,
-        name,
-        kind,
-        model,
-        free_level,
-        star_cost >= 0,
-        luna_cost >= 0,
-        star_cost,
-        luna_cost,
-        sort_order,
-        max_input_chars,
-        max_output_tokens,
-    )
-    await services.models.put(config)
-    _tell(_config(config), as_json)
-
-
-@model_app.command("list")
-@in_services
-async def list_models(services: Services, as_json: bool = JSON) -> None:
-    """The price list.
-
-    Example: lunalux admin model list --json
-    """
-    rows = [_config(config) for config in await services.models.list()]
-    if as_json:
-        output.print_json(rows)
-    else:
-        columns = ("modelId", "displayname", "modelType", "modelName", "freeLevel", "starCost", "lunaCost")
-        output.print_table(columns, [[row[column] for column in columns] for row in rows])
-
-
-@user_app.command()
-@in_services
-async def credit(
-    services: Services,
-    user: str = USER,
-    star: int = typer.Option(0, "--star", help="Star coins to give; negative takes."),
-    luna: int = typer.Option(0, "--luna", help="Luna coins to give; negative takes."),
-    as_json: bool = JSON,
-) -> None:
-    """Give coins to an account, or take them, as movements of its ledger.
-
-    Example: lunalux admin user credit ada@example.org --star 100 --luna 10
-    """
-    if not star and not luna:
-        raise InvalidInput(
-            "USAGE", "There is nothing to credit.", "Give --star N, --luna N or both.", kind="credit"
-        )
-    user_id = await _user_id(services, user)
-    wallet = await services.wallets.require(user_id)
-    if star:
-        wallet = await services.wallets.adjust(user_id, "star", star)
-    if luna:
-        wallet = await services.wallets.adjust(user_id, "luna", luna)
-    _tell(_wallet(user_id, wallet), as_json)
-
-
-@user_app.command()
-@in_services
-async def lux(
-    services: Services,
-    user: str = USER,
-    level: int = typer.Argument(metavar="LEVEL", help="0 Lux, 1 Super Lux, 2 Ultra Lux.", min=0, max=2),
-    as_json: bool = JSON,
-) -> None:
-    """Set an account's Lux level.
-
-    Example: lunalux admin user lux ada@example.org 2
-    """
-    user_id = await _user_id(services, user)
-    _tell(_wallet(user_id, await services.wallets.set_level(user_id, level)), as_json)
-
-
-@user_app.command("erase")
-@in_services
-async def erase_user(
-    services: Services,
-    user: str = USER,
-    yes: bool = typer.Option(False, "--yes", help="Really do it; it cannot be undone."),
-    as_json: bool = JSON,
-) -> None:
-    """Erase an account: sign-in, name, wallet, movements, likes, cards and their files; for good.
-
-    Example: lunalux admin user erase ada@example.org --yes
-    """
-    if not yes:
-        raise InvalidInput(
-            "USAGE", "An erased account cannot be brought back.", "Repeat it with --yes.", kind="erase"
-        )
-    user_id = await _user_id(services, user)
-    profile = await services.users.get(user_id)
-    cards = await services.erasure.adopt(user_id)
-    await services.erasure.erase(user_id, profile.email if profile is not None else "")
-    _tell({"userId": user_id, "cards": cards, "erased": True}, as_json)
-
-
 def _moderation(verb: str, status: Literal["active", "hidden", "deleted"], help: str) -> None:
     @in_services
     async def command(services: Services, card_id: str = ID, as_json: bool = JSON) -> None:
         card = await services.characters.set_status(card_id, status)
         await services.ranking.drain(card.language, "hot")
         await services.ranking.drain(card.language, "time")
-        _tell({"id": card_id, "status": status}, as_json)
+        tell({"id": card_id, "status": status}, as_json)
 
     market_app.command(verb, help=f"{help}\n\nExample: lunalux admin market {verb} 5f0c…")(command)
 
@@ -339,79 +173,47 @@ async def list_reports(services: Services, as_json: bool = JSON) -> None:
 
 @admin_app.command()
 @in_services
-async def reconcile(services: Services, as_json: bool = JSON) -> None:
+async def reconcile(
+    services: Services,
+    repair: bool = typer.Option(
+        False, "--repair", help="Make ledger and movements say what the wallet holds, as a movement."
+    ),
+    as_json: bool = JSON,
+) -> None:
     """Check every account's books: balance = gains less uses = sum of movements.
 
-    Example: lunalux admin reconcile --json
+    Example: lunalux admin reconcile --repair --json
 
-    The exit code is 7 when any account's books disagree.
+    The wallet is what its owner saw, so it stays as it is (below zero it becomes 0); `repair/…` in the
+    history is what that changes. The exit code is 7 when any account's books disagree, and still do.
     """
-    rows = [
-        {
+    rows, open_ones = [], 0
+    found = [discrepancy async for discrepancy in services.sweeper.reconcile()]
+    for discrepancy in found:
+        row: dict[str, Any] = {
             "userId": discrepancy.user_id,
             "currency": discrepancy.currency,
             "balance": discrepancy.balance,
             "ledger": discrepancy.ledger,
             "movements": discrepancy.movements,
         }
-        async for discrepancy in services.sweeper.reconcile()
-    ]
+        if repair:
+            row["repair"] = await services.ledgers.repair(discrepancy.user_id, discrepancy.currency)
+        open_ones += row.get("repair") is None
+        rows.append(row)
     users = 0
     async for item in services.store.scan_all(services.settings.tables.wallet):
         users += item["SK"] == "WALLET"
     if as_json:
-        output.print_json({"ok": not rows, "users": users, "discrepancies": rows})
+        output.print_json({"ok": not open_ones, "users": users, "discrepancies": rows})
     else:
         if rows:
-            columns = ("user", "coin", "balance", "gained - used", "sum of movements")
+            columns = ["user", "coin", "balance", "gained - used", "sum of movements"]
+            columns += ["movement written"] if repair else []
             output.print_table(columns, [list(row.values()) for row in rows])
         output.say("reconciled", users=users, found=len(rows))
-    if rows:
+    if open_ones:
         raise typer.Exit(output.PARTLY)
-
-
-async def _user_id(services: Services, email_or_id: str) -> str:
-    """Raises NotFound (USER_NOT_FOUND)."""
-    user_id = await services.identity.find(email_or_id) if "@" in email_or_id else email_or_id
-    if user_id is None or await services.wallets.get(user_id) is None:
-        raise NotFound(
-            "USER_NOT_FOUND",
-            f"There is no account {email_or_id!r} with a wallet.",
-            "Check the address; a wallet is made at the first sign-in.",
-            name=email_or_id,
-        )
-    return user_id
-
-
-def _wallet(user_id: str, wallet: Any) -> dict[str, Any]:
-    return {
-        "userId": user_id,
-        "luxLevel": wallet.lux_level,
-        "starCoin": wallet.star_coin,
-        "lunaCoin": wallet.luna_coin,
-    }
-
-
-def _config(config: Any) -> dict[str, Any]:
-    return {
-        "modelId": config.model_id,
-        "displayname": config.displayname,
-        "modelType": config.model_type,
-        "modelName": config.model_name,
-        "freeLevel": config.free_level,
-        "allowStar": config.allow_star,
-        "allowLuna": config.allow_luna,
-        "starCost": config.star_cost,
-        "lunaCost": config.luna_cost,
-        "sortOrder": config.sort_order,
-    }
-
-
-def _tell(document: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        output.print_json(document)
-    else:
-        output.print_table(["what", "value"], [[key, value] for key, value in document.items()])
 
 
 async def _provision(settings: BackendSettings, kind: Storage, *, dry_run: bool) -> list[str] | None:

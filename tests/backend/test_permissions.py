@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 from api_support import URL, Api, backend, card_png, good
 
+from lunalux_core.backend.operators.report import status
+from lunalux_core.backend.operators.rules import adoption
 from lunalux_core.backend.running.services import assemble
 from lunalux_core.backend.running.signatures import Signer
 from lunalux_core.backend.storage.migrate import migrate_sk
@@ -69,6 +71,15 @@ class Watched:
     def scan_all(self, table: str) -> Any:
         self.asked.add(("Scan", table))
         return self._store.scan_all(table)
+
+    async def scan(self, table: str, **options: Any) -> Page:
+        self.asked.add(("Scan", table))
+        page: Page = await self._store.scan(table, **options)
+        return page
+
+    async def size(self, table: str) -> Any:
+        self.asked.add(("DescribeTable", table))
+        return await self._store.size(table)
 
 
 def granted() -> Asked:
@@ -147,6 +158,9 @@ async def _day(plain: Api, api: Api) -> None:
             await services.ranking.drain(lang, sort)  # type: ignore[arg-type]
     await services.models.put((await services.models.list())[0])
     api.clock.forward(7 * 86_400)
+    await adoption(services).run(dry_run=False, told=lambda change: None)
+    assert (await status(services))["ok"]
+    await services.sweep_if_due(0)
     await services.sweeper.sweep()
     assert [discrepancy async for discrepancy in services.sweeper.reconcile()] == []
     assert await services.characters.reports()

@@ -13,12 +13,13 @@ import pytest
 from api_support import URL, Api, Person, backend, card_png, good
 
 from lunalux_core.backend.running.services import assemble
+from lunalux_core.backend.running.settings import RankingSettings
 from lunalux_core.backend.running.signatures import Signer
-from lunalux_core.backend.storage.table import Item
+from lunalux_core.backend.storage.table import Item, Put
 from lunalux_core.backend.web.app import create_app
 from lunalux_core.client.asgi import StreamingASGITransport
 
-ASKING = ("get", "get_many", "write", "transact", "query", "scan_all")
+ASKING = ("get", "get_many", "write", "transact", "query", "scan", "scan_all")
 
 
 class Counted:
@@ -123,3 +124,52 @@ async def test_a_turn_a_page_and_a_like_cost_the_same_with_more_data(world: Worl
     assert await _costs(world, api, ada, cards[0], more[3]) == few
     assert sum(few["turn"].values()) <= 8 and sum(few["page"].values()) <= 4
     assert sum(few["like"].values()) <= 4
+
+
+async def test_a_day_in_which_nobody_comes_writes_next_to_nothing(world: World) -> None:
+    api = await world.open()
+    clock = api.clock
+    await api.services.ranking.look()  # settles what the seed has marked
+    world.store.forget()
+    for _ in range(24 * 720):  # a look every five seconds, as the timer does
+        clock.forward(5)
+        await api.services.ranking.look()
+    asked = world.store.calls
+    assert asked["write"] <= 4 * 2 * 25 and asked["transact"] == 0
+    assert asked["query"] <= 4 * 24 * 60 + 40  # once a minute for each list
+    assert asked["scan_all"] == asked["scan"] == 0
+
+
+async def test_whoever_likes_a_card_in_a_quiet_market_has_it_ranked_at_the_next_look(world: World) -> None:
+    api = await world.open(ranking=RankingSettings(like_heat=5))
+    clock, services = api.clock, api.services
+    ada, bob = await api.person(), await api.person("bob")
+    cards = [await ada.publish(card_png(), name=f"Card {number}") for number in range(2)]
+    for _ in range(720):
+        clock.forward(5)
+        await services.ranking.look()
+    good(await bob.post("/api/liked/add", {"characterId": cards[0]}))
+    clock.forward(5)
+    await services.ranking.look()
+    services.listings.forget("en")
+    page = good(await bob.get("/api/character/hot-first-page"))["characters"]
+    assert page[0]["id"] == cards[0]
+
+
+async def test_instances_share_one_sweep_an_hour(world: World) -> None:
+    first, second = await world.open(), await world.open()
+    ledger = first.services.settings.tables.ledger
+    assert await first.services.sweeper.sweep_if_due(60) is not None
+    assert await second.services.sweeper.sweep_if_due(60) is None
+    first.clock.forward(3599)
+    assert await second.services.sweeper.sweep_if_due(3600) is None
+    first.clock.forward(2)
+    assert await second.services.sweeper.sweep_if_due(3600) is not None
+    assert await first.services.sweeper.sweep_if_due(3600) is None
+    # One that dies within its round leaves it to the others when its lease has run out.
+    first.clock.forward(3601)
+    dead = {"PK": "LEASE#SWEEP", "SK": "LEASE", "owner": "dead", "expiresAtMs": first.clock.ms + 600_000}
+    await world.store.write(Put(ledger, dead))
+    assert await first.services.sweeper.sweep_if_due(3600) is None
+    first.clock.forward(601)
+    assert await first.services.sweeper.sweep_if_due(3600) is not None

@@ -121,3 +121,95 @@ def test_reports_are_shown_newest_first_with_the_card(program: Program, make_car
     ]
     program("admin", "market", "hide", identity)
     assert {one["status"] for one in admin(program, "market", "reports")} == {"hidden"}
+
+
+def test_operators_list_look_at_and_take_away(operator: Program) -> None:
+    admin(operator, "provision")
+    me = operator("account", "show", "--json").json["profile"]
+    admin(operator, "coupon", "create", "ONCE", "--currency", "luna", "--amount", "4")
+    admin(
+        operator, "coupon", "create", "MANY-2026", "--currency", "star", "--amount", "5", "--claims", "6000"
+    )
+    operator("wallet", "redeem", "MANY-2026", "--json")
+    rows = {row["id"]: row for row in admin(operator, "coupon", "list")}
+    assert rows["ONCE"]["status"] == "open" and rows["ONCE"]["remaining_claims"] == 1
+    many = rows["MANY-2026"]
+    assert (many["name"], many["issued_claims"], many["remaining_claims"], many["claimed"]) == (
+        "MANY-2026",
+        6000,
+        5999,
+        1,
+    )
+    assert [claim["user_id"] for claim in admin(operator, "coupon", "show", "many")["claims"]] == [me["id"]]
+    refused = operator("admin", "coupon", "revoke", "ONCE", "--json", code=2)
+    assert refused.error["code"] == "USAGE"
+    assert admin(operator, "coupon", "revoke", "ONCE", "--yes") == {
+        "id": "ONCE",
+        "name": "ONCE",
+        "revoked": True,
+    }
+    gone = operator("wallet", "redeem", "ONCE", "--json", code=1)
+    assert gone.error["code"] == "COUPON_INVALID_OR_USED"
+    near = operator("admin", "coupon", "show", "MANI-2026", "--json", code=5).error
+    assert near["code"] == "COUPON_NOT_FOUND" and "MANY-2026" in near["hint"]
+
+    price = ("--name", "Muse", "--type", "practice", "--model", "practice", "--luna-cost", "2")
+    admin(operator, "model", "put", "009", *price)
+    assert {(row["id"], row["name"]) for row in admin(operator, "model", "list")} >= {("009", "Muse")}
+    assert operator("admin", "model", "delete", "Muse", "--json", code=2).error["code"] == "USAGE"
+    assert admin(operator, "model", "delete", "muse", "--yes")["id"] == "009"
+    assert (
+        operator("admin", "model", "delete", "Muse", "--yes", "--json", code=5).error["code"]
+        == "MODEL_NOT_FOUND"
+    )
+
+    (listed,) = admin(operator, "user", "list")
+    assert (listed["id"], listed["name"]) == (me["id"], me["email"])
+    assert admin(operator, "user", "list", "--match", "nobody") == []
+    shown = admin(operator, "user", "show", me["email"])
+    assert shown["wallet"]["starCoin"] == 105 and shown["ledger"]["totalStarCoinGain"] == 105
+    assert shown["invite"]["inviteCode"] and shown["discrepancies"] == [] and shown["session"]["issued_at"]
+    moved = admin(operator, "user", "history", me["id"], "--limit", "2")
+    assert moved[0]["id"] == "coupon/MANY-2026" and moved[0]["amount"] == 5 and len(moved) == 2
+    assert operator("admin", "user", "erase", me["id"], "--json", code=2).error["code"] == "USAGE"
+
+
+def test_adopt_and_status_on_a_service_that_is_in_order(operator: Program) -> None:
+    admin(operator, "provision")
+    user = operator("account", "show", "--json").json["profile"]["id"]
+    planned = admin(operator, "adopt", "--dry-run")
+    assert planned["dry_run"] and planned["changes"] == planned["look"] == []
+    assert sum(table["rows"] for table in planned["tables"]) > 0
+    assert admin(operator, "adopt")["actions"] == {}
+    stands = admin(operator, "status")
+    assert stands["ok"] and {table["name"] for table in stands["tables"]} >= {"user_table", "coupons_table"}
+    assert {(row["lang"], row["sort"]) for row in stands["rankings"]} == {
+        (lang, sort) for lang in ("en", "zh") for sort in ("hot", "new")
+    }
+    assert all(row["dirty"] == 0 for row in stands["rankings"])
+    assert stands["reservations"] == {"open": 0, "oldest_age_s": None} and stands["versions"]["prices"]
+    assert user
+
+
+def test_books_that_disagree_are_repaired_by_a_movement(program: Program, home: Path) -> None:
+    user = program("account", "show", "--json").json["profile"]["id"]
+    (database,) = Path(json.loads(program("paths", "--json").out)["backend"]).rglob("backend.db")
+    with sqlite3.connect(database) as rows:
+        for table, sk, path, value in (
+            ("user_wallet_table", "WALLET", "starCoin", 93),
+            ("user_wallet_table", "WALLET", "lunaCoin", -4),
+            ("ledger_summary_table", "LEDGER_SUMMARY", "totalStarCoinUsed", 30),
+        ):
+            rows.execute(f"UPDATE {table} SET doc = json_set(doc, '$.{path}', {value}) WHERE sk = '{sk}'")
+    assert len(admin(program, "reconcile", code=7)["discrepancies"]) == 2
+    mended = admin(program, "reconcile", "--repair")
+    assert mended["ok"] and {row["currency"]: row["repair"] for row in mended["discrepancies"]} == {
+        "star": -7,
+        "luna": -100,
+    }
+    assert admin(program, "reconcile") == {"ok": True, "users": 1, "discrepancies": []}
+    shown = admin(program, "user", "show", user)
+    assert (shown["wallet"]["starCoin"], shown["wallet"]["lunaCoin"]) == (93, 0)
+    history = admin(program, "user", "history", user)
+    written = {row["currency"]: row for row in history if row["id"].startswith("repair/")}
+    assert {currency: row["amount"] for currency, row in written.items()} == {"star": -7, "luna": -100}

@@ -107,6 +107,10 @@ class Sessions:
             )
         raise _unauthorized()
 
+    async def current(self, user_id: str) -> Row | None:
+        """The account's session row as it stands, for operators; it may have ended."""
+        return await self._store.get(self._table, _key(user_id))
+
     async def refresh(self, session: Session) -> str:
         """A later expiry for the same session; the older token stops working.
 

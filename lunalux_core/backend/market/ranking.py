@@ -98,6 +98,12 @@ class Ranker:
             await self._fill(top)
         return len(marked)
 
+    async def marked(self) -> bool:
+        """Whether any card waits to be ranked, as far as the index knows yet."""
+        count = 1 + len(self._hopeless)
+        rows = await self._first(self._dirty_index, self._order.dirty_word, self._order.dirty_sk, count)
+        return any(Key(mark["PK"], mark["SK"]) not in self._hopeless for mark in rows)
+
     async def _first(self, index: str, word: str, sort_attr: str, limit: int) -> list[Item]:
         """The first `limit` rows of an index over all its shards, in order."""
         rows: list[Item] = []

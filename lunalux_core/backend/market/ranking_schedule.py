@@ -35,6 +35,10 @@ from lunalux_core.errors import StorageError
 from lunalux_core.wire.base import Lang
 
 LEASE_MS = 60_000
+IDLE_MS = 60_000
+"""How long an order is left alone at most while nobody looks at it and nothing changes."""
+QUIET_NOTE_MS = 3600_000
+"""How often at most a lease notes that there was nothing to rank."""
 LANGS: tuple[Lang, ...] = ("en", "zh")
 SORTS: tuple[Sort, ...] = ("hot", "time")
 
@@ -69,6 +73,8 @@ class Ranking:
         self._owner = os.urandom(8).hex()
         self._jobs = {(lang, sort): _job(store, settings, lang, sort) for lang in LANGS for sort in SORTS}
         self._last_try: dict[tuple[Lang, Sort], int] = {}
+        self._quiet: dict[tuple[Lang, Sort], int] = {}
+        self._noted: dict[tuple[Lang, Sort], int] = {}
         ranking = settings.ranking
         self._range_heat: dict[Lang, RangeHeat] = {}
         if ranking.range_heat_window_s and ranking.range_heat_interval_s:
@@ -94,12 +100,16 @@ class Ranking:
         except ODD as error:
             logger.error("ranking failed", exc_info=error, extra={"lang": lang, "sort": sort})
 
-    async def _drain_if_due(self, lang: Lang, sort: Sort) -> None:
+    async def _drain_if_due(self, lang: Lang, sort: Sort, wait_ms: int | None = None) -> None:
+        """Args:
+        wait_ms: the least time since this process last looked; the window's where None.
+        """
         now, window = self._now_ms(), self._jobs[lang, sort].window_ms
-        if now - self._last_try.get((lang, sort), 0) < window:
+        if now - self._last_try.get((lang, sort), 0) < (window if wait_ms is None else wait_ms):
             return
         self._last_try[lang, sort] = now
-        await self.drain(lang, sort, for_ms=window)
+        found = await self.drain(lang, sort, for_ms=window)
+        self._quiet[lang, sort] = 0 if found else self._quiet.get((lang, sort), 0) + 1
         if sort == "hot":
             await self._refresh_range_heat(lang)
 
@@ -111,7 +121,9 @@ class Ranking:
                 leaves time for the others; the oldest marks come first, so none waits for ever.
         """
         job = self._jobs[lang, sort]
-        lease = Key(f"LEASE#{sort.upper()}", "LEASE")
+        lease = lease_key(sort)
+        if not await self._due(job, lease):
+            return 0
         if not await self._lease(job.table, lease):
             return 0
         total, limit, begun = 0, self._settings.ranking.batch_limit, time.monotonic()
@@ -123,15 +135,44 @@ class Ranking:
                     break
                 if not await self._lease(job.table, lease):
                     break
-        finally:
+        except BaseException:
             await self._release(job.table, lease)
+            raise
+        await self._release(job.table, lease, done=True)
         if total:
             self._changed(lang, sort)
         return total
 
+    async def _due(self, job: _Job, lease: Key) -> bool:
+        """Whether there is anything to rank. Asked by reading, so that a market in which nothing happens is
+        not written to; now and then the lease notes all the same that somebody has looked."""
+        if await job.ranker.marked():
+            return True
+        now = self._now_ms()
+        if now - self._noted.get((job.lang, job.sort), 0) < QUIET_NOTE_MS:
+            return False
+        self._noted[job.lang, job.sort] = now
+        row: Mapping[str, Any] = await self._store.get(job.table, lease) or {}
+        if now - whole(row.get("lastRunMs")) >= QUIET_NOTE_MS and await self._lease(job.table, lease):
+            await self._release(job.table, lease, done=True)
+        return False
+
     def windows_s(self) -> list[float]:
         """The windows of all jobs, in seconds."""
         return [job.window_ms / 1000 for job in self._jobs.values()]
+
+    def stir(self, lang: Lang) -> None:
+        """Somebody looks at a language's market, or changed it: let the timer look as often as it may."""
+        for sort in SORTS:
+            self._quiet[lang, sort] = 0
+
+    def _patience(self, lang: Lang, sort: Sort) -> int:
+        """How long to leave an order alone: its window, and twice as long each time that nothing was found.
+
+        What this process marks itself stirs it, so only marks of others wait longer, a minute at most.
+        """
+        window, quiet = self._jobs[lang, sort].window_ms, self._quiet.get((lang, sort), 0)
+        return max(window, min(window << min(quiet, 20), IDLE_MS))
 
     async def look(self) -> None:
         """Run every batch that is due. One that fails keeps none of the others from running.
@@ -142,7 +183,7 @@ class Ranking:
         trouble: Exception | None = None
         for lang, sort in self._jobs:
             try:
-                await self._drain_if_due(lang, sort)
+                await self._drain_if_due(lang, sort, self._patience(lang, sort))
             except (StorageError, *ODD) as error:
                 if trouble is not None:
                     logger.error("ranking failed", exc_info=trouble)
@@ -165,10 +206,18 @@ class Ranking:
             return False
         return True
 
-    async def _release(self, table: str, key: Key) -> None:
+    async def _release(self, table: str, key: Key, *, done: bool = False) -> None:
+        """Give the lease back; `done` notes in it, for `admin status`, that the work came to its end."""
+        noted = {"lastRunMs": self._now_ms()} if done else {}
         try:
             await self._store.write(
-                Update(table, key, remove=("owner", "expiresAtMs"), when=Eq("owner", self._owner))
+                Update(
+                    table,
+                    key,
+                    set=noted,
+                    remove=("owner", "expiresAtMs"),
+                    when=Eq("owner", self._owner),
+                )
             )
         except ConditionFailed:
             return  # it had run out, and somebody else works now
@@ -190,6 +239,11 @@ class Ranking:
             return
         finally:
             await self._release(table, key)
+
+
+def lease_key(sort: Sort) -> Key:
+    """The row that says who ranks an order of its table, and when that was last done."""
+    return Key(f"LEASE#{sort.upper()}", "LEASE")
 
 
 def table_of(settings: BackendSettings, lang: Lang) -> str:

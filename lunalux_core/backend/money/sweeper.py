@@ -8,6 +8,7 @@ See docs/spec/backend.md: Money rules.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lunalux_core.backend.accounts.erasure import Erasure
@@ -22,9 +23,23 @@ from lunalux_core.backend.repos.wallets import wallet_of
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.foreign import whole
-from lunalux_core.backend.storage.table import ConditionFailed, Eq, Item, Key, Store, Update
+from lunalux_core.backend.storage.table import (
+    Absent,
+    AnyOf,
+    ConditionFailed,
+    Eq,
+    Item,
+    Key,
+    Le,
+    Store,
+    Update,
+)
 from lunalux_core.errors import LunaluxError, StorageError
+from lunalux_core.ids import uuid4
 
+SWEEP = Key("LEASE#SWEEP", "LEASE")
+"""The row of the ledger table that says who sweeps, and when that was last done."""
+LEASE_MS = 600_000
 LOOKS = 5
 TOO_MANY_TROUBLES = 20
 
@@ -79,6 +94,35 @@ class Sweeper:
         self._uploads = uploads
         self._store, self._tables, self._money, self._erasure = store, tables, money, erasure
         self._ledgers, self._dialogues, self._now_ms = ledgers, dialogues, now_ms
+
+    async def sweep_if_due(self, gap_s: float) -> Swept | None:
+        """One round for all instances: None where one of them swept within `gap_s`, or is at it.
+
+        A process that dies in its round leaves it to the next one, after ten minutes.
+
+        Raises:
+            StorageError: the storage is away.
+        """
+        table, now, me = self._tables.ledger, self._now_ms(), uuid4()
+        row = await self._store.get(table, SWEEP) or {}
+        if 0 <= now - whole(row.get("lastRunMs")) < gap_s * 1000:
+            return None
+        free = AnyOf(Absent(), Absent("owner"), Le("expiresAtMs", now))
+        holding = {"owner": me, "expiresAtMs": now + LEASE_MS}
+        try:
+            await self._store.write(Update(table, SWEEP, set=holding, when=free))
+        except ConditionFailed:
+            return None
+        done = False
+        try:
+            swept = await self.sweep()
+            done = True
+        finally:
+            noted = {"lastRunMs": self._now_ms()} if done else {}
+            leave = Update(table, SWEEP, set=noted, remove=("owner", "expiresAtMs"), when=Eq("owner", me))
+            with suppress(ConditionFailed):  # it took longer than the lease; another round was begun
+                await self._store.write(leave)
+        return swept
 
     async def sweep(self) -> Swept:
         """One round. Running it twice at once, or in two places, does no harm.

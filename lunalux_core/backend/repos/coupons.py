@@ -13,7 +13,7 @@ See docs/spec/backend.md: HTTP API, Transactions, Money rules.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lunalux_core.backend.money.billing import Currency
@@ -22,7 +22,7 @@ from lunalux_core.backend.repos.movements import gain, move_key
 from lunalux_core.backend.repos.wallets import no_wallet
 from lunalux_core.backend.running.clock import from_iso, iso
 from lunalux_core.backend.running.settings import TableNames
-from lunalux_core.backend.storage.foreign import is_whole, texts, unchanged, whole
+from lunalux_core.backend.storage.foreign import is_whole, text, texts, unchanged, whole
 from lunalux_core.backend.storage.table import (
     Absent,
     Condition,
@@ -38,7 +38,7 @@ from lunalux_core.backend.storage.table import (
     Unavailable,
     Update,
 )
-from lunalux_core.errors import BackendError, InvalidInput
+from lunalux_core.errors import BackendError, InvalidInput, NotFound
 from lunalux_core.text import coupon_code
 
 REWARDS: tuple[Currency, ...] = ("star", "luna")
@@ -70,6 +70,19 @@ class Coupon:
     amount: int
     remaining: int | None
     shards: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A coupon as operators see it. `coupon` is None for a row that nobody can claim; `left` is how many
+    claims are left over all its rows, `claimed` how many accounts had it."""
+
+    code: str
+    coupon: Coupon | None
+    issued: int | None
+    left: int
+    claimed: int
+    updated_at: str
 
 
 class Coupons:
@@ -160,7 +173,7 @@ class Coupons:
             )
         claim = {
             "PK": key.pk,
-            "SK": f"CLAIM#{user_id}",
+            "SK": f"{CLAIM}{user_id}",
             "userId": user_id,
             "coupon": coupon.code,
             "createdAt": iso(now),
@@ -232,6 +245,55 @@ class Coupons:
             ) from None
         return coupon
 
+    async def all(self) -> list[Issued]:
+        """Every coupon with its claims, by code, for operators; reads the whole table. Of codes that were for
+        one claim and had it only the claim is left."""
+        families: dict[str, list[Item]] = {}
+        async for row in self._store.scan_all(self._tables.coupons):
+            pk = str(row["PK"])
+            if pk.startswith("COUPON#"):
+                families.setdefault(pk.removeprefix("COUPON#"), []).append(row)
+        return [_issued(code, families[code]) for code in sorted(families)]
+
+    async def issued(self, code: str) -> Issued:
+        """One coupon with its claims, for operators.
+
+        Raises:
+            NotFound: COUPON_NOT_FOUND.
+        """
+        for spelling in dict.fromkeys((code, code.strip(), coupon_code(code))):
+            if _is_code(spelling) and (rows := await self._family(spelling)):
+                return _issued(spelling, rows)
+        raise no_coupon(code)
+
+    async def claims(self, code: str) -> list[tuple[str, str]]:
+        """Who had a coupon and when (ISO), oldest first; for operators."""
+        rows = [row for row in await self._family(code) if str(row["SK"]).startswith(CLAIM)]
+        had = [(str(row["SK"]).removeprefix(CLAIM), text(row.get("createdAt"))) for row in rows]
+        return sorted(had, key=lambda claim: claim[1])
+
+    async def revoke(self, code: str) -> bool:
+        """Take a coupon back, so that nobody can claim it any more; False where nothing was left to take.
+
+        Claims stay: whoever had it keeps the coins, and does not get them again should the code return.
+        """
+        rows = [row for row in await self._family(code) if not str(row["SK"]).startswith(CLAIM)]
+        writes = [Delete(self._tables.coupons, Key(row["PK"], row["SK"]), when=None) for row in rows]
+        if writes:
+            await self._store.transact(writes)
+        return bool(writes)
+
+    async def _family(self, code: str) -> list[Item]:
+        """Every row of a coupon."""
+        rows: list[Item] = []
+        after = None
+        while True:
+            page = await self._store.query(self._tables.coupons, coupon_key(code).pk, after=after)
+            rows += page.items
+            after = page.after
+            if after is None:
+                return rows
+
     def _issue(self, coupon: Coupon) -> list[Operation]:
         key = coupon_key(coupon.code)
         item: dict[str, object] = {
@@ -258,7 +320,7 @@ class Coupons:
         return [Put(self._tables.coupons, row, when=Absent()) for row in rows]
 
 
-SHARD = "SHARD#"
+SHARD, CLAIM = "SHARD#", "CLAIM#"
 MOVE_AT, WALLET_AT, LEDGER_AT, COUPON_AT, CLAIM_AT = 0, 1, 2, 4, 5
 
 
@@ -278,6 +340,31 @@ def coupon_of(item: Item | None) -> Coupon | None:
         return None
     split = shards if type(shards) is int and 0 < shards <= MOST_SHARDS else 0
     return Coupon(str(item["PK"]).removeprefix("COUPON#"), REWARDS[reward], amount, remaining, split)
+
+
+def _issued(code: str, rows: Sequence[Item]) -> Issued:
+    by_sk = {str(row["SK"]): row for row in rows}
+    main = by_sk.get("COUPON")
+    coupon = coupon_of(main)
+    shards = [coupon_of(row) for sk, row in by_sk.items() if sk.startswith(SHARD)]
+    claimed = {sk.removeprefix(CLAIM) for sk in by_sk if sk.startswith(CLAIM)}
+    claimed |= texts(main.get("claimedBy")) if main is not None else frozenset()
+    left, issued = 0, None
+    if coupon is not None:
+        left = 1 if coupon.remaining is None else max(0, coupon.remaining)
+        if coupon.shards:
+            left = sum(max(0, shard.remaining or 0) for shard in shards if shard is not None)
+        issued = 1 if coupon.remaining is None else left + len(claimed)
+    return Issued(code, coupon, issued, left, len(claimed), text((main or {}).get("updatedAt")))
+
+
+def no_coupon(code: str) -> NotFound:
+    return NotFound(
+        "COUPON_NOT_FOUND",
+        f"There is no coupon {code[:LONGEST]}.",
+        "Look at `lunalux admin coupon list`.",
+        name=code[:LONGEST],
+    )
 
 
 def shards_for(claims: int | None) -> int:

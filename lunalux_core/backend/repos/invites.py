@@ -143,14 +143,14 @@ class Invites:
         return [Put(self._tables.invite, profile, when=Absent()), self._owned(user_id, code)]
 
     def _owned(self, user_id: str, code: str) -> Operation:
-        owner = _code_key(code)
+        owner = code_key(code)
         owned = {"PK": owner.pk, "SK": owner.sk, "userId": user_id, "inviteCode": code}
         return Put(self._tables.invite, owned, when=Absent())
 
     async def leaving(self, user_id: str) -> list[Operation]:
         """What takes a profile and its code away."""
         invite = await self.get(user_id)
-        codes = [] if invite is None else [_code_key(invite.invite_code)]
+        codes = [] if invite is None else [code_key(invite.invite_code)]
         return [Delete(self._tables.invite, key) for key in (profile_key(user_id), *codes)]
 
     async def accept(self, invitee: str, code: str, created_at: object) -> bool:
@@ -187,7 +187,7 @@ class Invites:
     async def _owner(self, code: str) -> str | None:
         """Whose code it is; ours are capitals however they are typed, older ones may be anything."""
         for spelling in dict.fromkeys((code, code.upper())):
-            row = await self._store.get(self._tables.invite, _code_key(spelling))
+            row = await self._store.get(self._tables.invite, code_key(spelling))
             if row is not None and (owner := text(row.get("userId"))):
                 return owner
         return None
@@ -285,7 +285,7 @@ def profile_key(user_id: str) -> Key:
     return Key(user_pk(user_id), "INVITE_PROFILE")
 
 
-def _code_key(code: str) -> Key:
+def code_key(code: str) -> Key:
     return Key(f"INVITE_CODE#{code}", "OWNER")
 
 

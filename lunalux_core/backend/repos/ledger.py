@@ -125,15 +125,54 @@ class Ledgers:
 
         What is no number at all is as much as the summary says, else the movements.
         """
+        odd = [
+            c for c in CURRENCIES if is_odd(wallet, (COIN[c],)) or is_odd(ledger or {}, (USED[c], GAIN[c]))
+        ]
+        return await self._levelling(user_id, wallet, ledger, odd, "round", explained=opening is not None)
+
+    async def repair(self, user_id: str, currency: Currency) -> int | None:
+        """Make ledger and movements say what the wallet holds, which is what its owner saw; a balance below
+        zero becomes none. What that changes is a movement of its own, `repair/…`.
+
+        Returns:
+            The coins of that movement; None where the account moves too fast, or has no wallet.
+        """
+        await self.heal(user_id)
+        for _ in range(HEAL_TRIES):
+            wallet = await self._store.get(self._tables.wallet, wallet_key(user_id))
+            ledger = await self._store.get(self._tables.ledger, ledger_key(user_id))
+            if wallet is None or ledger is None:
+                return None
+            moved = (await self.movement_sums(user_id))[currency]
+            writes = await self._levelling(user_id, wallet, ledger, [currency], "repair", explained=True)
+            try:
+                await self._store.transact(writes)
+            except ConditionFailed:
+                continue  # it moved meanwhile
+            return max(0, whole(wallet.get(COIN[currency]))) - moved
+        return None
+
+    async def _levelling(
+        self,
+        user_id: str,
+        wallet: Item,
+        ledger: Item | None,
+        currencies: Iterable[Currency],
+        why: str,
+        *,
+        explained: bool,
+    ) -> list[Operation]:
+        """Wallet and summary of some coins made equal, and a movement `why/…` of what the movements lack.
+
+        Args:
+            explained: whether there are movements; without any, what opens the account explains it all.
+        """
         now, moved = self._now_ms(), await self.movement_sums(user_id)
         stored = None if ledger is None else ledger_of(ledger)
         balances: dict[Currency, int] = {}
         totals: dict[str, int] = {}
         writes: list[Operation] = []
-        odd = [
-            c for c in CURRENCIES if is_odd(wallet, (COIN[c],)) or is_odd(ledger or {}, (USED[c], GAIN[c]))
-        ]
-        for c in odd:
+        for c in currencies:
             said = moved[c] if stored is None else stored.balance(c)
             held = wallet.get(COIN[c], 0)
             balances[c] = max(0, said if is_number(held) and abs(held) > LARGEST else whole(held, said))
@@ -141,14 +180,14 @@ class Ledgers:
                 used = max(0, whole(ledger.get(USED[c])))
                 totals[USED[c]] = used if used + balances[c] <= LARGEST else 0
                 totals[GAIN[c]] = totals[USED[c]] + balances[c]
-            if opening is not None:
+            if explained:
                 movement = Movement(
-                    f"round/{c}/{uuid4()}", "admin", c, balances[c] - moved[c], "SETTLED", iso(now)
+                    f"{why}/{c}/{uuid4()}", "admin", c, balances[c] - moved[c], "SETTLED", iso(now)
                 )
                 writes.append(Put(self._tables.ledger, move_row(user_id, movement), when=Absent()))
                 writes.append(Put(self._tables.ledger, line_row(user_id, movement, now), when=None))
         coins = {COIN[c]: amount for c, amount in balances.items()}
-        as_read: list[Condition] = [Exists(), *unchanged(wallet, *COIN.values())]
+        as_read: list[Condition] = [Exists(), *unchanged(wallet, *COIN.values(), "updatedAt")]
         writes.append(
             Update(
                 self._tables.wallet, wallet_key(user_id), set={**coins, "updatedAt": iso(now)}, when=as_read

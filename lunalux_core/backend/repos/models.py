@@ -15,7 +15,7 @@ from typing import Any
 
 from lunalux_core.backend.money.billing import ModelConfig
 from lunalux_core.backend.storage.foreign import as_json
-from lunalux_core.backend.storage.table import Item, Key, Store, Update
+from lunalux_core.backend.storage.table import ConditionFailed, Delete, Exists, Item, Key, Store, Update
 from lunalux_core.errors import InvalidInput, NotFound
 
 CACHE_SECONDS = 60.0
@@ -68,12 +68,7 @@ class ModelConfigs:
         for config in await self.list():
             if config.model_id == model_id:
                 return config
-        raise NotFound(
-            "MODEL_NOT_FOUND",
-            "This official model does not exist.",
-            "Choose one of `lunalux model list`.",
-            model=model_id[:128],
-        )
+        raise _no_model(model_id)
 
     async def put(self, config: ModelConfig) -> None:
         """Write a row, for operators and the seed. What else an existing row says stays.
@@ -86,6 +81,18 @@ class ModelConfigs:
         key = Key(row.pop("PK"), row.pop("SK"))
         gone = [name for name in CAPS if name not in row]
         await self._store.write(Update(self._table, key, set=row, remove=gone))
+        self._kept = None
+
+    async def delete(self, model_id: str) -> None:
+        """Take a row out of the price list, for operators.
+
+        Raises:
+            NotFound: MODEL_NOT_FOUND.
+        """
+        try:
+            await self._store.write(Delete(self._table, Key(f"MODEL#{model_id}", "MODEL"), when=Exists()))
+        except ConditionFailed:
+            raise _no_model(model_id) from None
         self._kept = None
 
 
@@ -142,6 +149,15 @@ def item_of(config: ModelConfig) -> dict[str, Any]:
         "maxOutputTokens": config.max_output_tokens,
     }
     return {name: value for name, value in row.items() if value is not None}
+
+
+def _no_model(model_id: str) -> NotFound:
+    return NotFound(
+        "MODEL_NOT_FOUND",
+        "This official model does not exist.",
+        "Choose one of `lunalux model list`.",
+        model=model_id[:128],
+    )
 
 
 def _whole(item: Mapping[str, Any], name: str, default: int) -> int:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from lunalux_core.backend.money.billing import CURRENCIES, Currency, Wallet
-from lunalux_core.backend.repos.invites import Invite, Invites, invite_of, profile_key
+from lunalux_core.backend.repos.invites import Invite, Invites, invite_of
+from lunalux_core.backend.repos.invites import profile_key as invite_key
 from lunalux_core.backend.repos.ledger import (
     OPENING,
     Ledger,
@@ -102,8 +103,17 @@ class Users:
         self._ledgers, self._invites, self._now_ms = ledgers, invites, now_ms
 
     async def get(self, user_id: str) -> User | None:
-        item = await self._store.get(self._tables.user, _profile_key(user_id))
+        item = await self._store.get(self._tables.user, profile_key(user_id))
         return None if item is None else user_of(item)
+
+    async def all(self) -> list[User]:
+        """Every profile, the newest first, for operators; reads the whole table."""
+        users = [
+            user_of(row)
+            async for row in self._store.scan_all(self._tables.user)
+            if row["SK"] == "PROFILE" and str(row["PK"]).startswith("USER#")
+        ]
+        return sorted(users, key=lambda user: user.created_at, reverse=True)
 
     async def require(self, user_id: str) -> User:
         """The profile.
@@ -136,7 +146,7 @@ class Users:
         if not 0 < len(username) <= LONGEST_OWNED:
             return
         name, table = Username.known(username), self._tables.user
-        key = Key(_shape_pk(name), "OWNER")
+        key = shape_key(name)
         if await self._store.get(table, key) is not None:
             return
         owned = {"username": name.shown, "usernameLower": name.lower, "userId": user_id}
@@ -160,11 +170,11 @@ class Users:
     async def _read(self, user_id: str) -> _Rows:
         tables, read = self._tables, self._store.get
         profile, wallet, ledger, opening, invite = await asyncio.gather(
-            read(tables.user, _profile_key(user_id)),
+            read(tables.user, profile_key(user_id)),
             read(tables.wallet, wallet_key(user_id)),
             read(tables.ledger, ledger_key(user_id)),
             read(tables.ledger, move_key(user_id, OPENING["star"])),
-            read(tables.invite, profile_key(user_id)),
+            read(tables.invite, invite_key(user_id)),
         )
         return _Rows(profile, wallet, ledger, opening, invite)
 
@@ -173,7 +183,7 @@ class Users:
         writes: list[Operation] = []
         if rows.profile is None:
             profile = {"userId": user_id, "email": email, "createdAt": iso(self._now_ms())}
-            writes.append(Put(self._tables.user, _item(_profile_key(user_id), profile), when=Absent()))
+            writes.append(Put(self._tables.user, _item(profile_key(user_id), profile), when=Absent()))
         if rows.wallet is None:
             writes += await self._first_wallet(user_id, rows)
         if rows.invite is None:
@@ -217,7 +227,7 @@ class Users:
         """
         wish = Username.parse(username)
         for _ in range(TRIES):
-            profile = await self._store.get(self._tables.user, _profile_key(user_id))
+            profile = await self._store.get(self._tables.user, profile_key(user_id))
             if profile is None:
                 raise _no_user()
             if profile.get("username") == wish.shown:
@@ -237,10 +247,10 @@ class Users:
         table, old = self._tables.user, _small_name(profile)
         mine = AnyOf(Absent(), Eq("userId", user_id))
         owned = {"username": wish.shown, "usernameLower": wish.lower, "userId": user_id}
-        claimed = _owner_keys(wish)
+        claimed = owner_keys(wish)
         if old is not None and Username.known(old).lower == wish.lower:
             # Only the case changes: a name of before there were shapes is its owner's, whoever has its shape.
-            shape = await self._store.get(table, Key(_shape_pk(wish), "OWNER"))
+            shape = await self._store.get(table, shape_key(wish))
             if shape is not None and shape.get("userId") != user_id:
                 claimed = [key for key in claimed if key.pk != _shape_pk(wish)]
         writes: list[Operation] = [Put(table, _item(key, owned), when=mine) for key in claimed]
@@ -248,12 +258,12 @@ class Users:
         writes.append(
             Update(
                 table,
-                _profile_key(user_id),
+                profile_key(user_id),
                 set={"username": wish.shown, "usernameLower": wish.lower},
                 when=(Exists(), *as_read),
             )
         )
-        former_keys = [] if old is None else _owner_keys(Username.known(old))
+        former_keys = [] if old is None else owner_keys(Username.known(old))
         former_keys = [key for key in former_keys if key not in claimed]
         rows = await self._store.get_many(table, former_keys) if former_keys else {}
         # A name of before there were shapes owns no such row; somebody else may by now.
@@ -265,16 +275,16 @@ class Users:
     async def erase(self, user_id: str) -> None:
         """Take an account's own rows away, and let its username go, in one transaction."""
         for _ in range(TRIES):
-            profile = await self._store.get(self._tables.user, _profile_key(user_id))
+            profile = await self._store.get(self._tables.user, profile_key(user_id))
             name = _small_name(profile or {})
             as_read = All(*unchanged(profile or {}, "usernameLower"))
             writes: list[Operation] = [
-                Delete(self._tables.user, _profile_key(user_id), when=AnyOf(Absent(), as_read)),
+                Delete(self._tables.user, profile_key(user_id), when=AnyOf(Absent(), as_read)),
                 Delete(self._tables.wallet, wallet_key(user_id)),
                 Delete(self._tables.ledger, ledger_key(user_id)),
                 *await self._invites.leaving(user_id),
             ]
-            names = [] if name is None else _owner_keys(Username.known(name))
+            names = [] if name is None else owner_keys(Username.known(name))
             owners = await self._store.get_many(self._tables.user, names) if names else {}
             writes += [
                 Delete(self._tables.user, Key(*key), when=Eq("userId", user_id))
@@ -290,7 +300,7 @@ class Users:
 
     async def owner(self, username: str) -> str | None:
         """The user id behind a username, for operators."""
-        key = _owner_keys(Username.known(username))[0]
+        key = owner_keys(Username.known(username))[0]
         row = await self._store.get(self._tables.user, key)
         return None if row is None else optional_text(row.get("userId"))
 
@@ -310,15 +320,20 @@ def _small_name(profile: Item) -> str | None:
     return name if 0 < len(name) <= LONGEST_OWNED else None
 
 
-def _profile_key(user_id: str) -> Key:
+def profile_key(user_id: str) -> Key:
     return Key(user_pk(user_id), "PROFILE")
 
 
-def _owner_keys(name: Username) -> list[Key]:
+def owner_keys(name: Username) -> list[Key]:
     """The rows that a name owns: the documented one, one for its shape, and that of its plain small spelling
     where that is another."""
     spellings = dict.fromkeys((f"USERNAME#{name.lower}", _shape_pk(name), f"USERNAME#{name.small}"))
     return [Key(pk, "OWNER") for pk in spellings]
+
+
+def shape_key(name: Username) -> Key:
+    """The row that guards a name against look-alikes."""
+    return Key(_shape_pk(name), "OWNER")
 
 
 def _shape_pk(name: Username) -> str:

@@ -90,14 +90,25 @@ class Services:
         grow a few seconds old, so that a chat does not cost everybody's page."""
         if self.eager:
             self.listings.forget(lang)
+        else:
+            self.ranking.stir(lang)
 
     async def sweep(self) -> Swept:
         """One round of the sweep, and of what a store that does not expire rows by itself must drop."""
         swept = await self.sweeper.sweep()
+        await self._swept(swept)
+        return swept
+
+    async def sweep_if_due(self, gap_s: float) -> None:
+        """The same, unless another instance has done so within `gap_s`."""
+        swept = await self.sweeper.sweep_if_due(gap_s)
+        if swept is not None:
+            await self._swept(swept)
+
+    async def _swept(self, swept: Swept) -> None:
         if isinstance(self.store, SqliteStore):
             await self.store.purge(self.now_ms() // 1000)
         logger.info("swept", extra=swept.figures())
-        return swept
 
     async def aclose(self) -> None:
         """Let go of files and connections; safe to call twice."""

@@ -13,6 +13,8 @@ from lunalux_core.backend.running.services import Services
 from lunalux_core.errors import StorageError
 
 SWEEP_SECONDS = 3600
+START_SECONDS = 60
+"""Processes that begin within this time share one round of the sweep."""
 PRICES_SECONDS = 60
 RANKING_PATIENCE_S = 120
 SWEEP_PATIENCE_S = 2 * SWEEP_SECONDS
@@ -25,8 +27,22 @@ async def run(services: Services) -> None:
     services.chores.expect("sweep", SWEEP_PATIENCE_S)
     async with asyncio.TaskGroup() as group:
         group.create_task(_every(services, "ranking", max(0.2, min(windows)), services.ranking.look))
-        group.create_task(_every(services, "sweep", SWEEP_SECONDS, services.sweep))
+        group.create_task(_every(services, "sweep", SWEEP_SECONDS, _Sweeps(services)))
         group.create_task(_every(services, "prices", PRICES_SECONDS, services.models.freshen))
+
+
+class _Sweeps:
+    """The rounds of the sweep: one an hour for all instances, and one where a process begins, for it may
+    follow a crash that left coins reserved."""
+
+    def __init__(self, services: Services) -> None:
+        self._services, self._begun = services, False
+
+    async def __call__(self) -> None:
+        # A little less than the hour: a timer that is slightly fast must not lose its round.
+        gap_s = SWEEP_SECONDS * 0.98 if self._begun else min(START_SECONDS, SWEEP_SECONDS)
+        await self._services.sweep_if_due(gap_s)
+        self._begun = True
 
 
 async def _every(

@@ -175,6 +175,26 @@ class DynamoStore:
                 return
             arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
+    async def scan(self, table: str, *, after: Mapping[str, str] | None = None, limit: int = 100) -> Page:
+        checks.spec_of(table, self._specs)
+        arguments: dict[str, Any] = {"TableName": table, "ConsistentRead": True, "Limit": limit}
+        if after is not None:
+            if set(after) != {"PK", "SK"}:
+                raise Invalid("the place to go on from is not one of this scan")
+            arguments["ExclusiveStartKey"] = to_wire(after)
+        answer = await self._call("scan", True, **arguments)
+        last = answer.get("LastEvaluatedKey")
+        return Page(tuple(map(from_wire, answer["Items"])), from_wire(last) if last else None)
+
+    async def size(self, table: str) -> int | None:
+        """As DynamoDB counts, every six hours or so."""
+        checks.spec_of(table, self._specs)
+        try:
+            answer = await self._caller.call("describe_table", repeatable=True, TableName=table)
+        except Refused:
+            return None
+        return int(answer["Table"].get("ItemCount", 0))
+
     async def aclose(self) -> None:
         """Wait for the calls under way. Safe to call twice."""
         self._caller.close()

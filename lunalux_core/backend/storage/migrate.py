@@ -42,21 +42,21 @@ async def migrate_sk(store: Store, table: str, *, dry_run: bool = False) -> Migr
     async for item in store.scan_all(table):
         if item["SK"] != OLD or not str(item["PK"]).startswith("CHAR#"):
             continue
-        if dry_run or await _move(store, table, item):
+        if dry_run or await move(store, table, item):
             moved += 1
         else:
             doubled.append(str(item["PK"]))
     return Migrated(moved, tuple(doubled))
 
 
-async def _move(store: Store, table: str, item: Item) -> bool:
-    """One card; False where the new row exists already."""
+async def move(store: Store, table: str, item: Item) -> bool:
+    """Move one card; False where the new row exists already."""
     old = Key(item["PK"], OLD)
     current: Item | None = item
     for _ in range(TRIES):
         if current is None:
             return True  # moved by another run
-        new = {name: _whole(value) for name, value in current.items()} | {"SK": NEW}
+        new = {**whole_row(current), "SK": NEW}
         try:
             await store.transact(
                 [Put(table, new, when=Absent()), Delete(table, old, when=_unchanged(current))]
@@ -69,6 +69,11 @@ async def _move(store: Store, table: str, item: Item) -> bool:
     return False
 
 
+def whole_row(item: Item) -> dict[str, Any]:
+    """A card's row without fractions."""
+    return {name: _whole(value) for name, value in item.items()}
+
+
 def _unchanged(item: Item) -> list[Condition]:
     """Nothing was counted on the card since it was read."""
     plain = (n for n in item if n not in ("PK", "SK") and _whole(item[n]) == item[n] and _is_plain(item[n]))
@@ -77,7 +82,7 @@ def _unchanged(item: Item) -> list[Condition]:
 
 def _whole(value: Any) -> Any:
     """The port keeps whole numbers only; heat of before may have a fraction."""
-    if isinstance(value, Decimal):
+    if isinstance(value, Decimal | float):
         return round(value)
     if isinstance(value, Mapping):
         return {name: _whole(inner) for name, inner in value.items()}

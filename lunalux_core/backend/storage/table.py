@@ -248,4 +248,13 @@ class Store(Protocol):
         """Every item of a table, for operators and for the price list only."""
         ...
 
+    async def scan(self, table: str, *, after: Mapping[str, str] | None = None, limit: int = 100) -> Page:
+        """A page of all items of a table, in an order of the store's own, for work that must be able to go on
+        where it was stopped. A page may be smaller than `limit`, even empty, although more follows."""
+        ...
+
+    async def size(self, table: str) -> int | None:
+        """About how many items a table has; None where it is missing or the store will not say."""
+        ...
+
     async def aclose(self) -> None: ...

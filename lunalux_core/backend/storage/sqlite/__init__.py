@@ -157,6 +157,20 @@ class SqliteStore:
             if len(rows) < SCAN_PAGE:
                 return
 
+    async def scan(self, table: str, *, after: Mapping[str, str] | None = None, limit: int = 100) -> Page:
+        checks.spec_of(table, self._specs)
+        last = _row_of(after)
+        sql = self._layout.scan(table)
+        rows = await self._reader.run(lambda db: db.execute(sql, (last, limit + 1)).fetchall())
+        items = tuple(decode(doc) for _, doc in rows[:limit])
+        return Page(items, {"row": str(rows[limit - 1][0])} if len(rows) > limit else None)
+
+    async def size(self, table: str) -> int | None:
+        checks.spec_of(table, self._specs)
+        sql = self._layout.count(table)
+        count: int = await self._reader.run(lambda db: db.execute(sql).fetchone()[0])
+        return count
+
     async def purge(self, now_s: int) -> int:
         """Drop items whose TTL has passed, as DynamoDB does by itself; returns how many."""
 
@@ -254,3 +268,13 @@ class SqliteStore:
         elif row[0] != content:
             raise Invalid("the token belongs to another transaction")
         return row is not None
+
+
+def _row_of(after: Mapping[str, str] | None) -> int:
+    """The row that a scan goes on behind; 0 for the beginning."""
+    if after is None:
+        return 0
+    row = after.get("row", "")
+    if set(after) != {"row"} or not (row.isascii() and row.isdigit()):
+        raise Invalid("the place to go on from is not one of this scan")
+    return int(row)

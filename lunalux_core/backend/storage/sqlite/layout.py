@@ -78,6 +78,9 @@ class Layout:
     def scan(self, table: str) -> str:
         return f"SELECT id, doc FROM {_quoted(table)} WHERE id > ? ORDER BY id LIMIT ?"
 
+    def count(self, table: str) -> str:
+        return f"SELECT count(*) FROM {_quoted(table)}"
+
     def purges(self) -> Iterator[str]:
         for spec in self._specs.values():
             if spec.ttl:

@@ -34,6 +34,8 @@ def _first(
     async def page(sort: Sort) -> Response:
         if services.eager:
             await services.ranking.drain_if_due(lang, sort)
+        else:
+            services.ranking.stir(lang)
         text = await services.pages.first(lang, sort, limit, str(request.base_url))
         return Response(text, media_type="application/json")
 

@@ -1,0 +1,150 @@
+"""What every command of `lunalux admin` starts from: the services of a storage, and how a row is named."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import wraps
+from inspect import Parameter
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import typer
+
+from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_tui.cli import output
+from lunalux_tui.cli.run import ask, run_work, show_parameters
+from lunalux_tui.cli.serve import backend_settings, chosen_storage, open_services
+
+if TYPE_CHECKING:
+    from lunalux_core.backend.running.services import Services
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+JSON = typer.Option(False, "--json", help="Print one JSON document.")
+STORAGE = typer.Option("", "--storage", help="embedded or aws; by default LUNALUX_STORAGE, else embedded.")
+DRY_RUN = typer.Option(False, "--dry-run", help="Print what would be done, and do nothing.")
+YES = typer.Option(False, "--yes", help="Do not ask.")
+
+
+def in_services(command: Callable[Concatenate[Services, P], Awaitable[None]]) -> Callable[..., None]:
+    """Make a command of an asynchronous function: it is given the services of the storage that `--storage`
+    names, as its first parameter."""
+
+    @wraps(command)
+    def run(*args: Any, storage: str, **kwargs: Any) -> None:
+        with_services(lambda services: command(services, *args, **kwargs), storage)
+
+    option = Parameter("storage", Parameter.POSITIONAL_OR_KEYWORD, default=STORAGE, annotation=str)
+    return show_parameters(run, command, option)
+
+
+def with_services(work: Callable[[Services], Awaitable[T]], storage: str) -> T:
+    """Open the services of a storage, do the work, close them."""
+    settings, kind = backend_settings(), chosen_storage(storage)
+
+    async def opened() -> T:
+        services = await open_services(settings, kind)
+        try:
+            return await work(services)
+        finally:
+            await services.aclose()
+
+    return run_work(opened)
+
+
+def remove_asked(
+    find: Callable[[Services], Awaitable[T]],
+    question: Callable[[T], str],
+    remove: Callable[[Services, T], Awaitable[None]],
+    *,
+    yes: bool,
+    storage: str,
+) -> None:
+    """Find what is to be taken away, ask, and do it.
+
+    The question stands between two runs of the event loop: within one, ctrl+c and SIGTERM would wait for the
+    answer.
+
+    Raises:
+        InvalidInput: USAGE, there is nobody to ask and `yes` was not said.
+    """
+    from lunalux_tui.cli.run import command_settings
+
+    command_settings()  # the question is asked in the person's language
+    target = with_services(find, storage)
+    if not yes:
+        ask(question(target))
+    with_services(lambda services: remove(services, target), storage)
+
+
+def picked(wanted: str, names: Sequence[Sequence[str]], missing: Callable[[str], NotFound]) -> int:
+    """The place of the row that somebody means: by one of its names in whole, else by a unique beginning or
+    word of one, any case.
+
+    Args:
+        names: for each row what it is called, the id first.
+        missing: makes the error, of the nearest names.
+
+    Raises:
+        NotFound: no row, or several.
+    """
+    key = wanted.strip().casefold()
+    folded = [[name.casefold() for name in called if name] for called in names]
+    ways: tuple[Callable[[str], bool], ...] = (
+        lambda name: name == key,
+        lambda name: name.startswith(key),
+        lambda name: key in name.split(),
+    )
+    for way in ways:
+        places = [place for place, called in enumerate(folded) if any(map(way, called))]
+        if key and len(places) == 1:
+            return places[0]
+    import difflib
+
+    by_name = {name: called[0] for called, spellings in zip(names, folded, strict=True) for name in spellings}
+    near = [name for name in by_name if key and (name.startswith(key) or key in name)]
+    near += difflib.get_close_matches(key, list(by_name), 3, 0.5)
+    raise missing(", ".join(list(dict.fromkeys(by_name[name] for name in near))[:5]))
+
+
+async def user_id_of(services: Services, named: str) -> str:
+    """The account behind an address, an id or a username.
+
+    Raises:
+        NotFound: USER_NOT_FOUND.
+    """
+    user_id: str | None = named
+    if "@" in named:
+        user_id = await services.identity.find(named)
+    elif await services.wallets.get(named) is None:
+        user_id = await services.users.owner(named)
+    if user_id is None or await services.wallets.get(user_id) is None:
+        raise NotFound(
+            "USER_NOT_FOUND",
+            f"There is no account {named!r} with a wallet.",
+            "Check the address; a wallet is made at the first sign-in.",
+            name=named,
+        )
+    return user_id
+
+
+def wallet_row(user_id: str, wallet: Any) -> dict[str, Any]:
+    """A wallet in the service's spelling."""
+    return {
+        "userId": user_id,
+        "luxLevel": wallet.lux_level,
+        "starCoin": wallet.star_coin,
+        "lunaCoin": wallet.luna_coin,
+    }
+
+
+def tell(document: dict[str, Any], as_json: bool) -> None:
+    """One result: as JSON, or as a table of names and values."""
+    if as_json:
+        output.print_json(document)
+    else:
+        output.print_table(["what", "value"], [[key, value] for key, value in document.items()])
+
+
+def usage(message: str, hint: str, kind: str) -> InvalidInput:
+    return InvalidInput("USAGE", message, hint, kind=kind)

@@ -1,0 +1,116 @@
+"""`lunalux admin adopt` and `lunalux admin status`: a whole service at a glance, moved over or looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lunalux_tui.cli import output
+from lunalux_tui.cli.admin_services import DRY_RUN, JSON, in_services
+
+if TYPE_CHECKING:
+    from lunalux_core.backend.operators.adoption import Change
+    from lunalux_core.backend.running.services import Services
+
+MOST_CHANGES = 10_000
+
+
+@in_services
+async def adopt(
+    services: Services,
+    dry_run: bool = DRY_RUN,
+    restart: bool = typer.Option(
+        False, "--restart", help="Begin with the first row, wherever an earlier run was stopped."
+    ),
+    as_json: bool = JSON,
+) -> None:
+    """Move the tables of an older service over: every row is looked at, and mended where it must be.
+
+    Example: lunalux admin adopt --storage aws --dry-run
+
+    Safe beside running servers; stopped, it goes on where it was; done again, it changes nothing. One line a
+    change: `mend`, `write`, `move`, `drop`, `mark` (to be ranked), `rank`, and `look` for what a person must
+    decide. The exit code is 7 when there is anything to look at.
+    """
+    from lunalux_core.backend.operators.adoption import LOOK
+    from lunalux_core.backend.operators.rules import adoption
+
+    changes: list[Change] = []
+    looks: list[Change] = []
+
+    def told(change: Change) -> None:
+        kept = looks if change.action == LOOK else changes
+        if len(kept) < MOST_CHANGES:
+            kept.append(change)
+        if not as_json:
+            output.print_table(
+                ["action", "table", "row", "what"], [[change.action, change.table, change.row, change.detail]]
+            )
+
+    adopted = await adoption(services).run(dry_run=dry_run, told=told, restart=restart)
+    count = adopted.actions.total() - adopted.actions[LOOK]
+    if as_json:
+        output.print_json(
+            {
+                "dry_run": dry_run,
+                "resumed": adopted.resumed,
+                "tables": [{"id": name, "name": name, "rows": n} for name, n in adopted.rows.items()],
+                "actions": dict(sorted(adopted.actions.items())),
+                "changes": list(map(_row, changes)),
+                "look": list(map(_row, looks)),
+            }
+        )
+    else:
+        key = "adopted_dry" if dry_run else "adopted"
+        output.say(key, rows=sum(adopted.rows.values()), n=count, look=adopted.actions[LOOK])
+    if adopted.actions[LOOK]:
+        raise typer.Exit(output.PARTLY)
+
+
+@in_services
+async def status(services: Services, as_json: bool = JSON) -> None:
+    """How a service stands: tables, rankings and sweep with their age, open reservations, versions.
+
+    Example: lunalux admin status --storage aws --json
+
+    It goes by what the instances leave in the storage, and reads the ledger once for open reservations. The
+    exit code is 7 when a table cannot be reached.
+    """
+    from lunalux_core.backend.operators.report import status as stand
+
+    report = await stand(services)
+    if as_json:
+        output.print_json(report)
+    else:
+        output.print_table(["what", "value"], _lines(report))
+    if not report["ok"]:
+        raise typer.Exit(output.PARTLY)
+
+
+def _row(change: Change) -> dict[str, str]:
+    return {"action": change.action, "table": change.table, "row": change.row, "detail": change.detail}
+
+
+def _lines(report: dict[str, Any]) -> list[list[str]]:
+    """The report as lines for people."""
+    lines = [[name, str(value or "-")] for name, value in report["versions"].items()]
+    for table in report["tables"]:
+        rows = "-" if table["rows"] is None else str(table["rows"])
+        lines.append([table["name"], table["trouble"] or rows])
+    for ranking in report["rankings"]:
+        oldest = ranking["oldest_mark_age_s"]
+        waiting = f"{ranking['dirty']} waiting" + (f" for up to {oldest} s" if oldest is not None else "")
+        lines.append([f"ranking {ranking['lang']} {ranking['sort']}", f"{_age(ranking)}, {waiting}"])
+    if report["sweep"] is not None:
+        lines.append(["sweep", _age(report["sweep"])])
+    if report["reservations"] is not None:
+        held, oldest = report["reservations"]["open"], report["reservations"]["oldest_age_s"]
+        lines.append(["open reservations", f"{held}" + (f", the oldest {oldest} s" if held else "")])
+    if report["adoption"] is not None:
+        lines.append(["adopt", f"was stopped in {report['adoption']['table']}"])
+    return lines
+
+
+def _age(work: dict[str, Any]) -> str:
+    return "never yet" if work["age_s"] is None else f"{work['age_s']} s ago"
