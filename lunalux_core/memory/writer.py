@@ -150,6 +150,7 @@ class MemoryWriter:
 
     async def agree(self, model: str, yes: bool | None) -> None:
         """Remember what the person said about a model that costs; None: asked, and not answered yet."""
+        self._rested.clear()
 
         def change(known: object) -> dict[str, bool | None]:
             return {**(known if isinstance(known, dict) else {}), model: yes}
@@ -176,7 +177,8 @@ class MemoryWriter:
                     return
                 spec = await self._allowed(conversation_id)
                 if spec is None:
-                    await self._keep_events(conversation_id)
+                    if not await self._keep_events(conversation_id):
+                        self._rested[conversation_id] = length
                 else:
                     if going is not None:
                         going.paid = costs(spec)
@@ -212,8 +214,10 @@ class MemoryWriter:
         rules = await self._rules(conversation_id, everything=False, now=False)
         return bool(await self._library.database.read(lambda c: due_scenes(c, conversation_id, rules)))
 
-    async def _keep_events(self, conversation_id: str) -> None:
-        """Make facts of the lines of events that replies came with; costs nothing."""
+    async def _keep_events(self, conversation_id: str) -> bool:
+        """Make facts of the lines of events that replies came with, at no cost; whether there were any
+        to make.
+        """
         rules = await self._rules(conversation_id, everything=False, now=False)
 
         def change(connection: Connection) -> bool:
@@ -224,8 +228,10 @@ class MemoryWriter:
                 add_memory(connection, wanted, scene.coverage)
             return bool(scenes)
 
-        if await self._library.database.write(change):
+        changed = await self._library.database.write(change)
+        if changed:
             self.on_change(conversation_id)
+        return changed
 
     # -- writing -----------------------------------------------------------------------------------
 
