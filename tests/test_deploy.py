@@ -89,3 +89,29 @@ def test_the_compose_file_starts_commands_and_variables_that_exist() -> None:
     assert (
         DEPLOY / services["server"]["build"]["context"] / services["server"]["build"]["dockerfile"]
     ).is_file()
+
+
+def test_the_units_of_each_action_are_those_that_the_pages_name() -> None:
+    program = str(ROOT / "benchmarks" / "turn_cost.py")
+    done = subprocess.run(
+        [sys.executable, program, "--turns", "8"], capture_output=True, text=True, timeout=300, check=True
+    )
+    counted = {
+        line[:18].strip(): [float(number) for number in line[18:].split()]
+        for line in done.stdout.splitlines()[1:6]
+    }
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8").partition("\n## Cost\n")[2]
+    named = {
+        cells[1].strip(): [int(cell) for cell in cells[2:5]]
+        for cells in (line.split("|") for line in page.splitlines() if line.startswith("| a "))
+    }
+    for action, words in (
+        ("turn", "a paid reply to a market character"),
+        ("turn, free talk", "a paid reply without one"),
+        ("like", "a like"),
+    ):
+        for value, said in zip(counted[action], named[words], strict=True):
+            assert abs(value - said) < 0.6, (action, value, said)
+    size = (ROOT / "benchmarks" / "service_size.py").read_text("utf-8")
+    _, writes, reads = named["a paid reply to a market character"]
+    assert f"TURN_WRITES, TURN_READS = {writes}, {reads}\n" in size

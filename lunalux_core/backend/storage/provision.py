@@ -16,8 +16,16 @@ from lunalux_core.backend.storage.aws_calls import AwsAccess, Caller, Refused
 from lunalux_core.backend.storage.table import Index, TableSpec, Unavailable
 
 Kind = Literal[
-    *("table", "index", "ttl", "recovery", "protection"),
-    *("bucket", "public-access", "encryption", "cors", "lifecycle"),
+    "table",
+    "index",
+    "ttl",
+    "recovery",
+    "protection",
+    "bucket",
+    "public-access",
+    "encryption",
+    "cors",
+    "lifecycle",
 ]
 PATIENCE_S = 900
 EXPIRY, EXPIRY_DAYS = "lunalux-uploads", 3
