@@ -331,10 +331,11 @@ class ChatScreen(LunaScreen[None]):
         self.set_timer(ASK_SERVER_AFTER, self._ask_server)
 
     def _ask_server(self) -> None:
-        """Have the server of the model in use asked what it is, so that the first turn knows its window."""
+        """Have a server near by asked what it is, so that the first turn knows its window; one far away hears
+        nothing before the person says something."""
         models = self.runtime.models
         with suppress(LunaluxError):
-            models.refresh(models.resolve(self.runtime.settings.model))
+            models.refresh(models.resolve(self.runtime.settings.model), near=True)
 
     def surroundings_changed(self) -> None:
         """Follow what scripts, presets and names make of the messages on screen."""
