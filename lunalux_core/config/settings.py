@@ -265,6 +265,16 @@ class Settings:
         "that costs; always; or off.",
         choices=("auto", "always", "off"),
     )
+    bank_share: int = _setting(
+        "bank.share",
+        10,
+        "Share of the window for passages of documents, in percent; 0 keeps them out.",
+        low=0,
+        high=60,
+    )
+    bank_depth: int = _setting(
+        "bank.depth", 4, "Messages below the passages of documents.", low=0, high=10_000
+    )
     api_url: str = _setting(
         "backend.api_url",
         "",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from lunalux_core.dialogue.nodes.bank import bank
 from lunalux_core.dialogue.nodes.context import context
 from lunalux_core.dialogue.nodes.llm import llm
 from lunalux_core.dialogue.nodes.memory import memory
@@ -54,6 +55,7 @@ def _built(
         .then(text_template(models, engine))
         .then(memory(rankers))
         .then(trackers)
+        .then(bank)
         .then(worldbook(engine))
         .then(plugin_prompt(plugins))
     )

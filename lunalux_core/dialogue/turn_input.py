@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.turn import GroupContext
+    from lunalux_core.library.documents import Passage
     from lunalux_core.library.trackers import Standing
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
@@ -307,6 +308,7 @@ class TurnReader:
             event_ids=history.event_ids,
             memory=self._memory(connection, asked, history),
             trackers=_trackers(connection, asked, history),
+            passages=self._passages(connection, asked, history, [character, *beside]),
             direction=options.direction,
             start=options.direction.start or reply_start(conversation) or choice.start,
             profiled=choice.sampling,
@@ -319,6 +321,19 @@ class TurnReader:
     def _memory(self, connection: Connection, asked: Asked, history: History) -> StoryMemory | None:
         """What the story remembers on the branch of the reply, the words that it answers included."""
         return self._memories.read(connection, asked.conversation.id, frozenset(_path(asked, history)))
+
+    def _passages(
+        self, connection: Connection, asked: Asked, history: History, cast: Sequence[Character]
+    ) -> tuple[Passage, ...]:
+        """Passages of the data bank that the last messages call for."""
+        from lunalux_core.library.documents import Reach, called_passages
+
+        if not self._settings.bank_share:
+            return ()
+        said = [message.content for message in history.messages if not message.hidden]
+        texts = [*said, asked.text][-self._settings.memory_scan_depth :]
+        reach = Reach(asked.conversation.id, tuple(character.id for character in cast))
+        return tuple(called_passages(connection, texts, reach))
 
     def _speaker(
         self, connection: Connection, asked: Asked

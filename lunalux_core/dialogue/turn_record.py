@@ -46,6 +46,8 @@ class Trace:
         """Gives the account of the memories; made when it is asked for, behind the reply."""
         self.trackers: Callable[[bool], list[dict[str, Any]]] = lambda used: []
         """Gives the account of the trackers; False where the window had no room for them."""
+        self.bank: Callable[[bool], Mapping[str, Any]] = lambda used: {}
+        """Gives the account of the passages of documents, likewise."""
         self.room = True
         """Whether the window had room for what stands in the prompt beside the story itself."""
         self._touched: dict[tuple[str, Place], Touch] = {}
@@ -87,7 +89,7 @@ def turn_record(
     `worldbook` the engine's account of its entries, `scripts` which regex scripts changed what, `parameters`
     what the request asked for, who said it, and what the model does not take (`turn_sampling`), `memory`
     every memory used and left out, with the reason (`memory.selection`), `trackers` each tracker of the
-    conversation, and why it is left out where it is.
+    conversation, and why it is left out where it is, `bank` the passages of documents likewise.
     """
     turn = ready.request.turn
     slots = {part for message in ready.prompt.messages for part in message.slot.split("+")}
@@ -119,4 +121,5 @@ def turn_record(
         "parameters": list(parameters),
         "memory": dict(trace.memory()),
         "trackers": trace.trackers(trace.room),
+        "bank": dict(trace.bank(trace.room)),
     }

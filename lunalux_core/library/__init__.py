@@ -14,6 +14,7 @@ from lunalux_core.library.migrations import migrate
 
 if TYPE_CHECKING:
     from lunalux_core.library.cache import Cache
+    from lunalux_core.library.documents import Documents
     from lunalux_core.library.drafts import Drafts
     from lunalux_core.library.groups import Groups
     from lunalux_core.library.memories import Memories
@@ -70,6 +71,12 @@ class Library:
         from lunalux_core.library.trackers import Trackers
 
         return Trackers(self.database)
+
+    @cached_property
+    def documents(self) -> Documents:
+        from lunalux_core.library.documents import Documents
+
+        return Documents(self.database)
 
     @cached_property
     def personas(self) -> Personas:

@@ -434,6 +434,40 @@ CREATE TABLE tracker_values (
 );
 """
 
+BANK = """
+CREATE TABLE documents (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  conversation_id TEXT REFERENCES conversations ON DELETE CASCADE,
+  character_id TEXT REFERENCES characters ON DELETE CASCADE,
+  size INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+);
+CREATE INDEX documents_by_conversation ON documents (conversation_id);
+CREATE INDEX documents_by_character ON documents (character_id);
+CREATE TABLE passages (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  document_id TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+  place INTEGER NOT NULL,
+  text TEXT NOT NULL,
+  words TEXT NOT NULL,
+  tokens INTEGER NOT NULL
+);
+CREATE INDEX passages_by_document ON passages (document_id, place);
+CREATE VIRTUAL TABLE passage_search USING fts5 (
+  words, content = 'passages', content_rowid = 'number', tokenize = "unicode61 remove_diacritics 2"
+);
+CREATE TRIGGER passage_added AFTER INSERT ON passages BEGIN
+  INSERT INTO passage_search (rowid, words) VALUES (new.number, new.words);
+END;
+CREATE TRIGGER passage_removed AFTER DELETE ON passages BEGIN
+  INSERT INTO passage_search (passage_search, rowid, words) VALUES ('delete', old.number, old.words);
+END;
+"""
+
 STEPS: tuple[str | Callable[[Connection], None], ...] = (
     FIRST,
     PERSONA_BOOKS,
@@ -448,6 +482,7 @@ STEPS: tuple[str | Callable[[Connection], None], ...] = (
     PROFILES,
     MARKS,
     TRACKERS,
+    BANK,
 )
 
 

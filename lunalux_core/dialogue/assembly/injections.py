@@ -54,7 +54,7 @@ def material_injections(material: PromptMaterial, expand: Expand) -> list[Inject
         for depth_text in material.at_depth
     )
     injections.extend(
-        Injection(standing.depth, standing.role, standing.content, slot="tracker")
+        Injection(standing.depth, standing.role, standing.content, slot=standing.slot)
         for standing in material.standing
         if standing.position == "in_chat"
     )

@@ -76,14 +76,15 @@ class DepthText:
 
 @dataclass(frozen=True, slots=True)
 class StandingText:
-    """A text that stands in every prompt at its place; `depth` and `role` count for `in_chat`. No macros are
-    looked for in it.
+    """A text that stands at its place whatever the preset; `depth` and `role` count for `in_chat`. No macros
+    are looked for in it. `slot` tells where it comes from.
     """
 
     content: str
     position: NotePosition = "in_chat"
     depth: int = 4
     role: Role = "system"
+    slot: str = "tracker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ class PromptMaterial:
             which are neither in `history` nor in `omitted`.
         goes_on: whether the model goes on from a reply that was begun for it, without being told to.
         directions: what a person says about this one reply, macros replaced already.
-        standing: the values of trackers.
+        standing: the values of trackers, and passages of documents.
     """
 
     card: CardFields
