@@ -259,6 +259,23 @@ class Settings:
     memory_instruction_zh: str = _setting(
         "memory.instruction_zh", "", "Your own instruction for writing memories of stories in Chinese."
     )
+    tracker_run: str = _setting(
+        "tracker.run",
+        "auto",
+        "Revise trackers behind the replies: auto with a model of your own and, once you agreed, with one "
+        "that costs; always; or off.",
+        choices=("auto", "always", "off"),
+    )
+    bank_share: int = _setting(
+        "bank.share",
+        10,
+        "Share of the window for passages of documents, in percent; 0 keeps them out.",
+        low=0,
+        high=60,
+    )
+    bank_depth: int = _setting(
+        "bank.depth", 4, "Messages below the passages of documents.", low=0, high=10_000
+    )
     api_url: str = _setting(
         "backend.api_url",
         "",

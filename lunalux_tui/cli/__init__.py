@@ -26,6 +26,8 @@ NOUNS: Mapping[str, str] = {
     "character": "List, show, export, delete and validate characters.",
     "conversation": "List, show, export, import and delete conversations.",
     "memory": "See, correct, write and carry over what a story remembers.",
+    "tracker": "Sheets of a story that revise themselves: clothes, places, plot threads.",
+    "bank": "Documents that replies may draw on.",
     "note": "Show and set the author's note of a conversation.",
     "persona": "Who you play: list, show, add, edit, use and delete personas.",
     "tag": "Tags of your own for characters, and folders.",
