@@ -19,6 +19,7 @@ import json
 import os
 import random
 import re
+import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -406,42 +407,39 @@ async def bad_writers(runtime: Runtime, writer: Writer) -> dict[str, int]:
 
 
 async def turn_cost(runtime: Runtime, count: int, rounds: int) -> dict[str, float]:
-    """Milliseconds that a turn needs for its prompt, without memories and with many of them."""
+    """Milliseconds of a turn for its prompt: without memories and with many of them, measured in turns."""
     story = generate("en", 2000, 0)
-    chat = await empty_chat(runtime)
-    await append(runtime, chat, None, story.messages)
-    path = [one.id for one in await runtime.library.conversations.page(chat, limit=100_000)]
-
-    async def prompts() -> float:
-        spent = []
-        for number in range(rounds):
-            begun = time.perf_counter()
-            await runtime.chat.preview(chat, f"And lantern{number * 7}?")
-            spent.append((time.perf_counter() - begun) * 1000)
-        return min(spent)
-
-    await prompts()
-    without = await prompts()
+    plain, full = await empty_chat(runtime), await empty_chat(runtime)
+    for chat in (plain, full):
+        await append(runtime, chat, None, story.messages)
+    path = [one.id for one in await runtime.library.conversations.page(full, limit=100_000)]
 
     def fill(connection: Connection) -> None:
         for number in range(count):
             kind = "fact" if number % 2 else "journal"
             text = f"Memory {number}: the lantern{number} hung at the harbour for a long night."
             words = (f"lantern{number}", f"灯笼{number}号")
-            one = Memory("", chat, kind, text, keywords=words, speaker="" if number % 2 else "Nobody")
+            one = Memory("", full, kind, text, keywords=words, speaker="" if number % 2 else "Nobody")
             add_memory(connection, one, [(path[number % 1900], "")])
-        connection.execute("UPDATE memories SET sound = 1, checked = 1 WHERE conversation_id = ?", (chat,))
+        connection.execute("UPDATE memories SET sound = 1, checked = 1 WHERE conversation_id = ?", (full,))
 
     await runtime.library.database.write(fill)
-    begun = time.perf_counter()
-    await runtime.chat.preview(chat, "Go on.")
-    first = (time.perf_counter() - begun) * 1000
-    with_many = await prompts()
+
+    async def took(chat: str, number: int) -> float:
+        begun = time.perf_counter()
+        await runtime.chat.preview(chat, f"And lantern{number * 7}?")
+        return (time.perf_counter() - begun) * 1000
+
+    first = await took(full, 0)
+    await took(plain, 0)
+    pairs = [(await took(plain, number), await took(full, number)) for number in range(rounds)]
+    gain = statistics.median(many - none for none, many in pairs)
+    without, with_many = (statistics.median(side) for side in zip(*pairs, strict=True))
     return {
         "memories": count,
         "without_ms": without,
         "with_ms": with_many,
-        "gain_ms": with_many - without,
+        "gain_ms": gain,
         "first_ms": first,
     }
 

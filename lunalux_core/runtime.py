@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lunalux_core.config.settings import Settings, load_settings
 from lunalux_core.library import Library
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lunalux_core.dialogue.workflow import Workflow
     from lunalux_core.display.cache import Displays
     from lunalux_core.errors import LunaluxError
+    from lunalux_core.library.profiles import Task
     from lunalux_core.llm.model import ChatModel, ModelSpec
     from lunalux_core.llm.model_prices import PriceList
     from lunalux_core.llm.registry import Offer, Registry
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from lunalux_core.memory.writer import MemoryWriter
     from lunalux_core.plugins.runner import Plugins
     from lunalux_core.regex.engine import EcmaEngine
+    from lunalux_core.trackers.keeper import TrackerKeeper
 
 
 class Runtime:
@@ -252,7 +254,7 @@ class Runtime:
         """What writes memories. Behind the replies only while `writes_memories` is on."""
         from lunalux_core.memory.writer import MemoryWriter
 
-        return MemoryWriter(
+        writer = MemoryWriter(
             self.library,
             lambda: self.settings,
             lambda: self.models,
@@ -260,6 +262,26 @@ class Runtime:
             self._replying_model,
             self._charged,
         )
+        writer.on_written = lambda conversation_id: self.trackers.nudge(conversation_id, "memory")
+        return writer
+
+    @cached_property
+    def trackers(self) -> TrackerKeeper:
+        """What revises trackers. Behind the replies only while `writes_memories` is on."""
+        from lunalux_core.trackers.keeper import TrackerKeeper
+
+        return TrackerKeeper(
+            self.library,
+            lambda: self.settings,
+            lambda: self.models,
+            self._tracking_model,
+            self._charged,
+            lambda conversation_id, model: self.memory_writer.on_question(conversation_id, model),
+        )
+
+    async def _tracking_model(self, conversation_id: str) -> ModelSpec:
+        """The model for trackers: the task's profile's, else the one that replies there."""
+        return await self._model_of(conversation_id, "", "tracker")
 
     async def _writing_model(self, conversation_id: str) -> ModelSpec:
         """The model for memories: the setting's, the task's profile's, else the one that replies there."""
@@ -268,7 +290,7 @@ class Runtime:
     async def _replying_model(self, conversation_id: str) -> ModelSpec:
         return await self._model_of(conversation_id, "", None)
 
-    async def _model_of(self, conversation_id: str, named: str, task: Literal["memory"] | None) -> ModelSpec:
+    async def _model_of(self, conversation_id: str, named: str, task: Task | None) -> ModelSpec:
         from lunalux_core.dialogue.turn import TurnOptions
         from lunalux_core.library.conversations import load_conversation
 
@@ -280,12 +302,14 @@ class Runtime:
         return await self.library.database.read(read)
 
     def _turn_begins(self) -> None:
-        if "memory_writer" in self.__dict__:
-            self.memory_writer.give_way()
+        for name in ("memory_writer", "trackers"):
+            if name in self.__dict__:
+                getattr(self, name).give_way()
 
     def _turn_ended(self, conversation_id: str) -> None:
         if self.writes_memories:
             self.memory_writer.nudge(conversation_id)
+            self.trackers.nudge(conversation_id)
 
     async def _charged(self, billing: Mapping[str, object]) -> None:
         wallet, ledger = billing.get("wallet"), billing.get("ledgerSummary")
@@ -297,8 +321,9 @@ class Runtime:
 
     async def close(self) -> None:
         """Close what was opened, in reverse order."""
-        if "memory_writer" in self.__dict__:
-            await self.memory_writer.close()
+        for name in ("memory_writer", "trackers"):
+            if name in self.__dict__:
+                await getattr(self, name).close()
         if "plugins" in self.__dict__:
             self.plugins.close()
         if "market" in self.__dict__:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -258,6 +259,23 @@ class Settings:
     memory_instruction_zh: str = _setting(
         "memory.instruction_zh", "", "Your own instruction for writing memories of stories in Chinese."
     )
+    tracker_run: str = _setting(
+        "tracker.run",
+        "auto",
+        "Revise trackers behind the replies: auto with a model of your own and, once you agreed, with one "
+        "that costs; always; or off.",
+        choices=("auto", "always", "off"),
+    )
+    bank_share: int = _setting(
+        "bank.share",
+        10,
+        "Share of the window for passages of documents, in percent; 0 keeps them out.",
+        low=0,
+        high=60,
+    )
+    bank_depth: int = _setting(
+        "bank.depth", 4, "Messages below the passages of documents.", low=0, high=10_000
+    )
     api_url: str = _setting(
         "backend.api_url",
         "",
@@ -389,6 +407,9 @@ def _shown(value: Any) -> str:
 
 def _coerced(setting: Declaration, value: Any) -> Any:
     default = setting.default
+    if setting.key == "language" and isinstance(value, str):
+        # Locales are what people type: zh_CN, zh-CN, zh_CN.UTF-8, EN.
+        value = re.split(r"[-_.]", value.strip().lower())[0]
     if isinstance(default, bool):
         if isinstance(value, str):
             return {"true": True, "1": True, "yes": True, "on": True, "false": False}.get(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from lunalux_core.dialogue.nodes.bank import bank
 from lunalux_core.dialogue.nodes.context import context
 from lunalux_core.dialogue.nodes.llm import llm
 from lunalux_core.dialogue.nodes.memory import memory
@@ -15,6 +16,7 @@ from lunalux_core.dialogue.nodes.plugin import plugin, plugin_message, plugin_pr
 from lunalux_core.dialogue.nodes.preset import preset
 from lunalux_core.dialogue.nodes.regex import regex
 from lunalux_core.dialogue.nodes.text_template import text_template
+from lunalux_core.dialogue.nodes.trackers import trackers
 from lunalux_core.dialogue.nodes.user_input import user_input
 from lunalux_core.dialogue.nodes.worldbook import worldbook
 from lunalux_core.dialogue.turn import Completion, Ready, TurnInput, TurnRequest, TurnResult
@@ -52,6 +54,8 @@ def _built(
         .then(context(engine))
         .then(text_template(models, engine))
         .then(memory(rankers))
+        .then(trackers)
+        .then(bank)
         .then(worldbook(engine))
         .then(plugin_prompt(plugins))
     )

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from lunalux_core.errors import ProviderError
     from lunalux_core.llm.registry import Registry
 
-SPARE = 1.03
-"""How much more than the refusal's own count is reckoned with: the rest of the prompt may be denser."""
+SPARE = 1.15
+"""How much more than the refusal's own count is reckoned with: what stays of the prompt may be denser than
+what goes, and there is no third try."""
 
 
 async def shorter_turn(models: Registry, ready: Ready, error: ProviderError) -> TurnInput | None:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from lunalux_core.errors import LunaluxError
     from lunalux_core.library.characters import Character
     from lunalux_core.library.conversations import Conversation, Message
+    from lunalux_core.library.documents import Passage
     from lunalux_core.library.templates import StoredTemplate
+    from lunalux_core.library.trackers import Standing
     from lunalux_core.llm.model import Finish, ModelSpec, Prefill, Usage
     from lunalux_core.llm.token_counts import TokenCounts
     from lunalux_core.macros.expansion import Variables
@@ -280,7 +282,9 @@ class TurnInput:
     name and nobody has. So many replies are `wanted` at once.
     In a group, `character` and `card` are the speaker's (the card with what the others bring, where they are
     joined) and `group` tells who else is there. `above` are the ids of the messages left out above `history`,
-    `event_ids` those of `earlier_events`, `memory` what the story remembers on this branch, if anything.
+    `event_ids` those of `earlier_events`, `memory` what the story remembers on this branch, if anything,
+    `trackers` the conversation's trackers with the values that count here, `passages` those of documents that
+    the last messages call for, the closest first.
     """
 
     kind: TurnKind
@@ -322,6 +326,8 @@ class TurnInput:
     template_parts: Mapping[str, str] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
     gaps: tuple[ProfileGap, ...] = ()
+    trackers: tuple[Standing, ...] = ()
+    passages: tuple[Passage, ...] = ()
     wanted: int = 1
 
 

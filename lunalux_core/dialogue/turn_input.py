@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from lunalux_core.cards.card import Card
     from lunalux_core.database import Connection
     from lunalux_core.dialogue.turn import GroupContext
+    from lunalux_core.library.documents import Passage
+    from lunalux_core.library.trackers import Standing
     from lunalux_core.llm.model import ModelSpec
     from lunalux_core.llm.registry import Registry
     from lunalux_core.memory.story import StoryMemory
@@ -305,6 +307,8 @@ class TurnReader:
             above=history.above,
             event_ids=history.event_ids,
             memory=self._memory(connection, asked, history),
+            trackers=_trackers(connection, asked, history),
+            passages=self._passages(connection, asked, history, [character, *beside]),
             direction=options.direction,
             start=options.direction.start or reply_start(conversation) or choice.start,
             profiled=choice.sampling,
@@ -316,11 +320,20 @@ class TurnReader:
 
     def _memory(self, connection: Connection, asked: Asked, history: History) -> StoryMemory | None:
         """What the story remembers on the branch of the reply, the words that it answers included."""
-        path = {*history.above, *(message.id for message in history.messages)}
-        if asked.reply is not None and asked.reply.parent_id:
-            # The words that are answered stand between the history and the reply.
-            path.add(asked.reply.parent_id)
-        return self._memories.read(connection, asked.conversation.id, path)
+        return self._memories.read(connection, asked.conversation.id, frozenset(_path(asked, history)))
+
+    def _passages(
+        self, connection: Connection, asked: Asked, history: History, cast: Sequence[Character]
+    ) -> tuple[Passage, ...]:
+        """Passages of the data bank that the last messages call for."""
+        from lunalux_core.library.documents import Reach, called_passages
+
+        if not self._settings.bank_share:
+            return ()
+        said = [message.content for message in history.messages if not message.hidden]
+        texts = [*said, asked.text][-self._settings.memory_scan_depth :]
+        reach = Reach(asked.conversation.id, tuple(character.id for character in cast))
+        return tuple(called_passages(connection, texts, reach))
 
     def _speaker(
         self, connection: Connection, asked: Asked
@@ -414,3 +427,22 @@ def scripts_in_force(
     if preset.regex_scripts:
         scripts += scripts_inside(preset.regex_scripts)
     return scripts
+
+
+def _path(asked: Asked, history: History) -> list[str]:
+    """Ids of the messages above a reply, the words that it answers included, the lowest first."""
+    path = [*history.above, *(message.id for message in history.messages)][::-1]
+    if asked.reply is not None and asked.reply.parent_id and asked.reply.parent_id not in path[:1]:
+        # The words that are answered stand between the history and the reply.
+        path.insert(0, asked.reply.parent_id)
+    return path
+
+
+def _trackers(connection: Connection, asked: Asked, history: History) -> tuple[Standing, ...]:
+    """The trackers, as the branch of the reply sees them."""
+    from lunalux_core.library.trackers import has_trackers, standing
+
+    conversation = asked.conversation.id
+    if not has_trackers(connection, conversation):
+        return ()
+    return tuple(standing(connection, conversation, _path(asked, history)))

@@ -44,6 +44,12 @@ class Trace:
         """Texts of the card that were shortened for a small window."""
         self.memory: Callable[[], Mapping[str, Any]] = dict
         """Gives the account of the memories; made when it is asked for, behind the reply."""
+        self.trackers: Callable[[bool], list[dict[str, Any]]] = lambda used: []
+        """Gives the account of the trackers; False where the window had no room for them."""
+        self.bank: Callable[[bool], Mapping[str, Any]] = lambda used: {}
+        """Gives the account of the passages of documents, likewise."""
+        self.room = True
+        """Whether the window had room for what stands in the prompt beside the story itself."""
         self._touched: dict[tuple[str, Place], Touch] = {}
 
     def touch(self, scripts: Iterable[str], place: Place, text: str = "") -> None:
@@ -82,7 +88,8 @@ def turn_record(
     `names` tells what the preset calls its own slots, `prompt` is the report of the assembly (what was cut),
     `worldbook` the engine's account of its entries, `scripts` which regex scripts changed what, `parameters`
     what the request asked for, who said it, and what the model does not take (`turn_sampling`), `memory`
-    every memory used and left out, with the reason (`memory.selection`).
+    every memory used and left out, with the reason (`memory.selection`), `trackers` each tracker of the
+    conversation, and why it is left out where it is, `bank` the passages of documents likewise.
     """
     turn = ready.request.turn
     slots = {part for message in ready.prompt.messages for part in message.slot.split("+")}
@@ -113,4 +120,6 @@ def turn_record(
         },
         "parameters": list(parameters),
         "memory": dict(trace.memory()),
+        "trackers": trace.trackers(trace.room),
+        "bank": dict(trace.bank(trace.room)),
     }

@@ -14,6 +14,7 @@ from lunalux_core.library.migrations import migrate
 
 if TYPE_CHECKING:
     from lunalux_core.library.cache import Cache
+    from lunalux_core.library.documents import Documents
     from lunalux_core.library.drafts import Drafts
     from lunalux_core.library.groups import Groups
     from lunalux_core.library.memories import Memories
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from lunalux_core.library.state import State
     from lunalux_core.library.tags import Tags
     from lunalux_core.library.templates import Templates
+    from lunalux_core.library.trackers import Trackers
     from lunalux_core.library.trash import Trash
-from lunalux_core.library.turn_records import Records
+    from lunalux_core.library.turn_records import Records
 
 
 class Library:
@@ -63,6 +65,18 @@ class Library:
         from lunalux_core.library.memories import Memories
 
         return Memories(self.database)
+
+    @cached_property
+    def trackers(self) -> Trackers:
+        from lunalux_core.library.trackers import Trackers
+
+        return Trackers(self.database)
+
+    @cached_property
+    def documents(self) -> Documents:
+        from lunalux_core.library.documents import Documents
+
+        return Documents(self.database)
 
     @cached_property
     def personas(self) -> Personas:

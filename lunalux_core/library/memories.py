@@ -19,6 +19,7 @@ from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, object_in, plain_text, texts_in, value_in, whole_number
 from lunalux_core.library.conversations import LONGEST, load_conversation
+from lunalux_core.library.naming import LEAST_BEGINNING, nearest
 from lunalux_core.text import clean_line
 
 MemoryKind = Literal["summary", "fact", "marked", "chapter", "journal", "tracker"]
@@ -29,8 +30,6 @@ _STATES: tuple[MemoryState, ...] = get_args(MemoryState)
 
 PERSON = "person"
 """In `made_by`: written by the person; otherwise the name of a model, or of what it came from."""
-LEAST_BEGINNING = 4
-"""Letters of an id that may stand for the whole of it."""
 _NAME_LENGTH = 60
 
 _PATH = """
@@ -450,13 +449,7 @@ def _has_word(memory: Memory, wanted: str) -> bool:
 
 
 def _missing(name: str, names: Iterable[str]) -> NotFound:
-    import difflib
-
-    by_key = {name.casefold(): name for name in names}
-    key = name.strip().casefold()
-    near = {each: None for each in by_key if key and key in each}
-    near |= dict.fromkeys(difflib.get_close_matches(key, by_key, 3, 0.4))
-    suggestions = ", ".join(by_key[each] for each in list(near)[:3])
+    suggestions = nearest(name, names)
     return NotFound(
         "MEMORY_NOT_FOUND",
         f"There is no memory {name!r} in this conversation.",

@@ -400,6 +400,74 @@ END;
 MARKS = "DROP TABLE marks;"
 """A mark stands in its message: so undo and a deleted branch take it along as they take the words."""
 
+TRACKERS = """
+CREATE TABLE trackers (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  conversation_id TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  name_key TEXT NOT NULL,
+  instruction TEXT NOT NULL,
+  form TEXT NOT NULL DEFAULT 'text',
+  shape TEXT NOT NULL DEFAULT '',
+  run TEXT NOT NULL DEFAULT 'turns',
+  every INTEGER NOT NULL DEFAULT 1,
+  position TEXT NOT NULL DEFAULT 'in_chat',
+  depth INTEGER NOT NULL DEFAULT 4,
+  role TEXT NOT NULL DEFAULT 'system',
+  enabled INTEGER NOT NULL DEFAULT 1,
+  failed_at TEXT NOT NULL DEFAULT '',
+  reason TEXT NOT NULL DEFAULT '',
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  UNIQUE (conversation_id, name_key)
+);
+CREATE TABLE tracker_values (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  tracker_id TEXT NOT NULL REFERENCES trackers (id) ON DELETE CASCADE,
+  message_id TEXT NOT NULL DEFAULT '',
+  value TEXT NOT NULL,
+  coverage TEXT NOT NULL DEFAULT '[]',
+  made_by TEXT NOT NULL DEFAULT '',
+  created_at INTEGER NOT NULL,
+  UNIQUE (tracker_id, message_id)
+);
+"""
+
+BANK = """
+CREATE TABLE documents (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  conversation_id TEXT REFERENCES conversations ON DELETE CASCADE,
+  character_id TEXT REFERENCES characters ON DELETE CASCADE,
+  size INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+);
+CREATE INDEX documents_by_conversation ON documents (conversation_id);
+CREATE INDEX documents_by_character ON documents (character_id);
+CREATE TABLE passages (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  document_id TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+  place INTEGER NOT NULL,
+  text TEXT NOT NULL,
+  words TEXT NOT NULL,
+  tokens INTEGER NOT NULL
+);
+CREATE INDEX passages_by_document ON passages (document_id, place);
+CREATE VIRTUAL TABLE passage_search USING fts5 (
+  words, content = 'passages', content_rowid = 'number', tokenize = "unicode61 remove_diacritics 2"
+);
+CREATE TRIGGER passage_added AFTER INSERT ON passages BEGIN
+  INSERT INTO passage_search (rowid, words) VALUES (new.number, new.words);
+END;
+CREATE TRIGGER passage_removed AFTER DELETE ON passages BEGIN
+  INSERT INTO passage_search (passage_search, rowid, words) VALUES ('delete', old.number, old.words);
+END;
+"""
+
 STEPS: tuple[str | Callable[[Connection], None], ...] = (
     FIRST,
     PERSONA_BOOKS,
@@ -413,6 +481,8 @@ STEPS: tuple[str | Callable[[Connection], None], ...] = (
     REPLY_STARTS,
     PROFILES,
     MARKS,
+    TRACKERS,
+    BANK,
 )
 
 

@@ -255,14 +255,15 @@ class Registry:
             return Prices(*facts.prices, "openrouter")
         return await self._prices.find(spec) if self._prices is not None else None
 
-    def refresh(self, spec: ModelSpec) -> None:
+    def refresh(self, spec: ModelSpec, *, near: bool = False) -> None:
         """Ask the model's server again what it is, unless that was done a moment ago, and have it count the
-        texts that it has not counted yet; both beside everything else."""
+        texts that it has not counted yet; both beside everything else. `near`: only one on this machine or in
+        the network around it."""
         try:
             opened = self._server(spec) if self._asked(spec) is not None else None
         except InvalidInput:  # the call itself will tell that the key is missing
             opened = None
-        if opened is None:
+        if opened is None or (near and not is_near(opened.base_url)):
             return
         place, now = (opened.base_url, spec.model), time.monotonic()
         wait = LOOK_AGAIN if is_near(opened.base_url) else LOOK_AGAIN_FAR

@@ -7,6 +7,7 @@ selection  which of them go into a prompt, which messages they replace, and why 
 reading    the memories of a branch as a turn sees them
 wording    memories as words of a prompt
 due        which messages are to be remembered next
+asking     one request to a writer
 writer     writing behind the reply
 instructions what a writer is told
 answers    what a writer said, read leniently and checked strictly

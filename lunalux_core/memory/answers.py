@@ -88,10 +88,10 @@ def read_answer(raw: str, messages: int = 0) -> Answer | Refused:
     Args:
         messages: how many there were; numbers beyond are not theirs.
     """
-    text = _THOUGHT.sub("", clean(raw)).strip()
+    text = without_thought(raw)
     if not text:
         return Refused("empty")
-    document = _document(text)
+    document = json_object_in(text)
     if document is None:
         bare = text.strip("` \n")
         if "{" in bare or '":' in bare:
@@ -134,7 +134,7 @@ def checked(
         for name, text in answer.journals
         if name.casefold() in people and holds(text)
     )
-    title = answer.title if not _unknown(f"x {answer.title}", material) else ""
+    title = answer.title if not unknown_names(f"x {answer.title}", material) else ""
     return replace(answer, title=title, keywords=keywords, facts=facts, journals=journals)
 
 
@@ -153,10 +153,15 @@ def script_of(text: str) -> Script:
     return max(weighed, key=lambda one: weighed[one])
 
 
+def without_thought(raw: str) -> str:
+    """An answer without what was only thought, and without control characters."""
+    return _THOUGHT.sub("", clean(raw)).strip()
+
+
 # -- reading ------------------------------------------------------------------------------------------------
 
 
-def _document(text: str) -> Mapping[str, Any] | None:
+def json_object_in(text: str) -> Mapping[str, Any] | None:
     """The JSON object in a text, mended where it is broken."""
     fenced = _FENCE.search(text)
     for part in ([fenced[1]] if fenced else []) + [text]:
@@ -270,11 +275,11 @@ def _refusal(
         return Refused("empty")
     if _length(text) > max(words, 20) * MOST_TIMES:
         return Refused("too_long")
-    if not _same_script(script_of(text), script_of(source)):
+    if not same_script(script_of(text), script_of(source)):
         return Refused("language")
-    if unknown := _unknown(text, material):
+    if unknown := unknown_names(text, material):
         return Refused("names", ", ".join(unknown[:5]))
-    shared = _shared(text, material)
+    shared = shared_words(text, material)
     if shared is not None and shared < LEAST_SHARED["prose" if prose else "json"]:
         return Refused("invented")
     return None
@@ -286,11 +291,11 @@ def _length(text: str) -> int:
     return wide + sum(script_of(one) in ("latin", "cyrillic", "other") for one in _WORD.findall(text))
 
 
-def _same_script(answer: Script, source: Script) -> bool:
+def same_script(answer: Script, source: Script) -> bool:
     return answer == source or (answer == "kana" and source == "han")
 
 
-def _unknown(text: str, material: str) -> list[str]:
+def unknown_names(text: str, material: str) -> list[str]:
     """Names that occur nowhere in the material; their endings may differ."""
     folded = material.casefold()
     found = []
@@ -302,7 +307,7 @@ def _unknown(text: str, material: str) -> list[str]:
     return found
 
 
-def _shared(text: str, material: str) -> float | None:
+def shared_words(text: str, material: str) -> float | None:
     """Which part of the words of a text its material has, too; None for a text too short to tell."""
     script = script_of(text)
     if script in ("han", "kana"):

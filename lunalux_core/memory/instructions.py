@@ -138,15 +138,16 @@ def _wish(
     for name, value in values.items():
         system = system.replace(f"{{{name}}}", value)
     system = system.replace("{{", "{").replace("}}", "}")
-    quoted = "\n\n".join(
-        f"[{number}] {name}: {_quoted(text)}" for number, (name, text) in enumerate(lines, 1)
+    lines_text = "\n\n".join(
+        f"[{number}] {name}: {quoted(text)}" for number, (name, text) in enumerate(lines, 1)
     )
-    told = f"{BEFORE[language]}\n{_quoted(before)}\n\n" if before else ""
+    told = f"{BEFORE[language]}\n{quoted(before)}\n\n" if before else ""
     wording = blake2b(template.encode("utf-8", "replace"), digest_size=6).hexdigest()
-    return Wish(system, f"{told}{OPEN}\n{quoted}\n{CLOSE}", wording)
+    return Wish(system, f"{told}{OPEN}\n{lines_text}\n{CLOSE}", wording)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text of the story without the marks around it; the middle of a very long one is left out."""
     text = text.replace(OPEN, "( story )").replace(CLOSE, "( /story )").strip()
     if len(text) <= LONGEST_MESSAGE:
         return text

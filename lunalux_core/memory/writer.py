@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -30,8 +30,8 @@ from lunalux_core.library.memories import (
     settle_memories,
     store_memory,
 )
-from lunalux_core.llm.model import CompletionText, Message, ModelRequest
 from lunalux_core.memory.answers import Answer, Refused, checked, read_answer, script_of
+from lunalux_core.memory.asking import asked
 from lunalux_core.memory.due import Chapter, Rules, Scene, due_chapter, due_events, due_scenes, is_covered
 from lunalux_core.memory.instructions import Language, Wish, again, chapter_wish, scene_wish
 from lunalux_core.memory.story import EVENTS
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 2
 """Answers that are asked for before writing has failed."""
-LONGEST_SECONDS = 600
-LONGEST_ANSWER = 60_000
-"""Characters after which no more of an answer is read."""
 PROTECTED_SHARE = 0.3
 """Of the window, for the newest messages: with a scene or two on top and the memories they fit."""
 CHAPTER_TIMES = 3
@@ -121,6 +118,8 @@ class MemoryWriter:
         """Told of each conversation whose memories changed behind the reply."""
         self.on_question: Callable[[str, str], None] = lambda conversation_id, model: None
         """Told once of each model that costs and that nobody has agreed to yet; see `agree`."""
+        self.on_written: Callable[[str], None] = lambda conversation_id: None
+        """Told of each conversation in which memories were written behind the reply."""
 
     # -- behind the reply --------------------------------------------------------------------------
 
@@ -151,6 +150,7 @@ class MemoryWriter:
 
     async def agree(self, model: str, yes: bool | None) -> None:
         """Remember what the person said about a model that costs; None: asked, and not answered yet."""
+        self._rested.clear()
 
         def change(known: object) -> dict[str, bool | None]:
             return {**(known if isinstance(known, dict) else {}), model: yes}
@@ -177,7 +177,8 @@ class MemoryWriter:
                     return
                 spec = await self._allowed(conversation_id)
                 if spec is None:
-                    await self._keep_events(conversation_id)
+                    if not await self._keep_events(conversation_id):
+                        self._rested[conversation_id] = length
                 else:
                     if going is not None:
                         going.paid = costs(spec)
@@ -186,6 +187,8 @@ class MemoryWriter:
                         self.on_change(conversation_id)
                     else:
                         self._rested[conversation_id] = length
+                    if done.memories:
+                        self.on_written(conversation_id)
                 if going is None or not going.again:
                     return
                 going.again = False
@@ -211,8 +214,10 @@ class MemoryWriter:
         rules = await self._rules(conversation_id, everything=False, now=False)
         return bool(await self._library.database.read(lambda c: due_scenes(c, conversation_id, rules)))
 
-    async def _keep_events(self, conversation_id: str) -> None:
-        """Make facts of the lines of events that replies came with; costs nothing."""
+    async def _keep_events(self, conversation_id: str) -> bool:
+        """Make facts of the lines of events that replies came with, at no cost; whether there were any
+        to make.
+        """
         rules = await self._rules(conversation_id, everything=False, now=False)
 
         def change(connection: Connection) -> bool:
@@ -223,8 +228,10 @@ class MemoryWriter:
                 add_memory(connection, wanted, scene.coverage)
             return bool(scenes)
 
-        if await self._library.database.write(change):
+        changed = await self._library.database.write(change)
+        if changed:
             self.on_change(conversation_id)
+        return changed
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -391,10 +398,10 @@ class MemoryWriter:
         source = "\n".join(text for _, text in lines)
         names = [name for name in dict.fromkeys([*(name for name, _ in lines), *cast.names]) if name.strip()]
         refused = Refused("empty")
-        asked = wish
+        told = wish
         for attempt in range(ATTEMPTS):
             try:
-                raw = await self._stream(spec, asked, words, cast.language, f"{key}:{attempt}")
+                raw = await self._stream(spec, told, words, cast.language, f"{key}:{attempt}")
             except LunaluxError as error:
                 return error
             except TimeoutError:
@@ -406,36 +413,15 @@ class MemoryWriter:
                 return answer
             refused = answer
             # The second time the model is told what was wrong with its first answer.
-            asked = again(wish, refused.reason, refused.detail, cast.language)
+            told = again(wish, refused.reason, refused.detail, cast.language)
         return refused
 
     async def _stream(self, spec: ModelSpec, wish: Wish, words: int, language: Language, key: str) -> str:
         """What the model says, no more than could ever be used. Raises LunaluxError, TimeoutError."""
-        sampling = replace(spec.sampling, temperature=0.3, max_tokens=max(1024, words * 12))
-        request = ModelRequest(
-            (Message("system", wish.system), Message("user", wish.user)),
-            sampling=sampling,
-            request_id=f"memory:{sha256(key.encode('utf-8', 'replace')).hexdigest()[:40]}",
-            language=language,
-            extra={"type": "quiet"},
-            completion=_as_text(wish, spec),
+        digest = sha256(key.encode("utf-8", "replace")).hexdigest()[:40]
+        return await asked(
+            self._models(), spec, wish, f"memory:{digest}", self._billed, words=words, language=language
         )
-        parts: list[str] = []
-        size = 0
-        async with asyncio.timeout(LONGEST_SECONDS):
-            async with aclosing(self._models().open(spec).stream(request)) as deltas:
-                async for delta in deltas:
-                    if delta.turned:
-                        parts.clear()
-                    parts.append(delta.text)
-                    size += len(delta.text)
-                    if delta.billing is not None:
-                        await self._billed(delta.billing)
-                    if size > LONGEST_ANSWER:
-                        break
-        # The prompt of a text completion ends with the opening brace, so the answer begins after it; see
-        # _as_text.
-        return ("{" if spec.mode == "text" else "") + "".join(parts)
 
     async def _failed(
         self,
@@ -521,14 +507,6 @@ def _joined(first: Written, second: Written) -> Written:
     return Written(
         (*first.memories, *second.memories), (*first.failed, *second.failed), second.error or first.error
     )
-
-
-def _as_text(wish: Wish, spec: ModelSpec) -> CompletionText | None:
-    """For a model of text completion: one text that ends where its answer begins."""
-    if spec.mode != "text":
-        return None
-    prompt = f"### Instruction:\n{wish.system}\n\n### Input:\n{wish.user}\n\n### Response:\n{{"
-    return CompletionText(prompt, ("### Instruction", "### Input", "### Response"))
 
 
 def _cast(connection: Connection, conversation_id: str, scene: Scene, settings: Settings) -> _Cast:

@@ -97,7 +97,9 @@ class ConversationsDialog(PickDialog):
         chosen = self.rows.chosen
         if not chosen:
             return
-        sure = ConfirmDialog(question("delete_conversation.title"), question("delete_conversation.question"))
+        named = next((row.title for row in self.rows.rows if row.id == chosen), "")
+        asked = question("delete_conversation.question", title=named)
+        sure = ConfirmDialog(question("delete_conversation.title"), asked)
         if await self.app.push_screen_wait(sure):
             await self._runtime.library.conversations.delete(chosen)
             self.deleted.add(chosen)

@@ -215,6 +215,7 @@ class Prompt(TextArea):
         text = clean(text)
         start, end = sorted((self.selection.start, self.selection.end))
         self.replace(text, start, end, maintain_selection_offset=False)
+        self.call_after_refresh(self.scroll_cursor_visible)
         if len(text) >= LONG_PASTE:
             self.notify(t("prompt.long_paste", n=f"{len(text):,}"), markup=False)
 

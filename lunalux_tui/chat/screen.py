@@ -331,10 +331,11 @@ class ChatScreen(LunaScreen[None]):
         self.set_timer(ASK_SERVER_AFTER, self._ask_server)
 
     def _ask_server(self) -> None:
-        """Have the server of the model in use asked what it is, so that the first turn knows its window."""
+        """Have a server near by asked what it is, so that the first turn knows its window; one far away hears
+        nothing before the person says something."""
         models = self.runtime.models
         with suppress(LunaluxError):
-            models.refresh(models.resolve(self.runtime.settings.model))
+            models.refresh(models.resolve(self.runtime.settings.model), near=True)
 
     def surroundings_changed(self) -> None:
         """Follow what scripts, presets and names make of the messages on screen."""
@@ -686,7 +687,13 @@ class ChatScreen(LunaScreen[None]):
 
     def action_toggle_list(self) -> None:
         """Show or hide the list of characters; on a narrow screen it lies over the conversation."""
-        self.toggle_class("-list" if self.has_class("-narrow") else "-no-list")
+        if not self.has_class("-narrow"):
+            self.toggle_class("-no-list")
+        elif self.has_class("-list"):
+            self.action_focus_prompt()
+        else:  # it lies over the prompt, so what is typed goes to it
+            self.add_class("-list")
+            self.roster.rows.focus()
 
     def action_find_character(self) -> None:
         self.remove_class("-no-list")

@@ -112,5 +112,7 @@ _APART = (
     ("--impersonate", "--start-with"),
     ("--as", "--narrator"),
     ("--no-reply", "--show-prompt"),
+    ("--as", "--show-prompt"),
+    ("--narrator", "--show-prompt"),
     *((kind, option) for kind in _KINDS for option in ("--no-reply", "--as", "--narrator")),
 )

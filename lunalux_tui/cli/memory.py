@@ -217,6 +217,8 @@ async def write(
     """
     place = await runtime.library.conversations.named(conversation)
     done = await runtime.memory_writer.write(place.id, everything=everything, model=model)
+    if done.memories:
+        await runtime.trackers.run_due(place.id, "memory")
     _, path = await runtime.library.memories.shown(place.id)
     if done.error is not None:
         output.note(" ".join(output.sentence(done.error)).strip())

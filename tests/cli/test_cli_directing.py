@@ -105,6 +105,7 @@ def test_the_request_of_every_kind_of_turn_is_shown(program: Program, ada: str) 
         ("--as", "Ghost", "--narrator", "-m", "x"),
         ("--as", " ", "-m", "x"),
         ("--regenerate", "--narrator"),
+        ("--narrator", "-m", "x", "--show-prompt"),
         ("--no-reply",),
         ("--narrator",),
         ("--replies", "0", "-m", "x"),

@@ -70,6 +70,8 @@ def test_places_and_tasks(program: Program, ada: str) -> None:
         ("--member", "x"),
     ):
         assert program("profile", "use", "P", *wrong, "--json", code=2).error["code"] == "USAGE"
+    program("profile", "add", "P", "--model", "openai:mine")
+    assert "openai:mine" in program("model", "use", "practice").err
     program("profile", "use", "P", "--character", "Nobody", code=5)
     program("profile", "use", "Q", code=5)
 

@@ -238,6 +238,8 @@ PLACE: dict[str, Any] = {
     "created_at": 1,
     "updated_at": 1,
     "length": 1,
+    "pinned": 0,
+    "reply_start": "{}",
 }
 FIXED = {"id", "conversation_id", "parent_id", "head_id", "selected_child", "character_id", "group_id"}
 

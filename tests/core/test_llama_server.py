@@ -6,6 +6,7 @@ template is ChatML (a tiny one with random weights will do); without them these 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -17,6 +18,8 @@ from pathlib import Path
 import httpx
 import pytest
 from llm_server import listen
+from servers.server_world import fill, say
+from servers.server_world import opened as world
 from test_text_turns import CHATML, MASTER, collect, completed, opened
 from text_servers import TextServer
 
@@ -24,11 +27,12 @@ from lunalux_core.config.config_file import save_model
 from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import ModelConfig, load_settings
 from lunalux_core.database import Connection
-from lunalux_core.dialogue.turn import TemplateFailed, TextDelta
+from lunalux_core.dialogue.turn import PromptRead, Shortened, TemplateFailed, TextDelta
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.conversations import Message as StoredMessage
 from lunalux_core.library.conversations import insert_message, new_message, select_message
 from lunalux_core.llm.model import Message, ModelRequest, ModelSpec, Role, Sampling
+from lunalux_core.llm.registry import Registry
 from lunalux_core.llm.servers.anthropic import AnthropicModel
 from lunalux_core.llm.servers.pool import HttpPool
 from lunalux_core.runtime import Runtime
@@ -130,7 +134,7 @@ async def test_a_window_smaller_than_thought_is_told(paths: Paths, llama: TextSe
         runtime.apply(runtime.settings.with_value("chat.context_tokens", 65_536))
         with pytest.raises(LunaluxError) as refused:
             await collect(runtime.chat.send(place.id, "the rain and the sea " * 2000))
-    assert refused.value.code == "CONTEXT_TOO_LONG"
+    assert refused.value.code in {"CONTEXT_TOO_LONG", "PROMPT_TOO_LARGE"}
 
 
 TURNS = (
@@ -192,3 +196,47 @@ async def test_a_model_that_writes_gibberish_leaves_nothing_as_a_memory(
         memories = await runtime.library.memories.list(chat.id)
     assert done.memories == () and done.error is not None
     assert memories and all(one.state == "failed" and not one.text for one in memories)
+
+
+async def test_it_says_what_it_is(llama: TextServer) -> None:
+    registry = Registry(environ={})
+    spec = ModelSpec("x", "openai", "tiny", llama.url)
+    facts = await registry.look(spec)
+    assert facts is not None and (facts.kind, facts.window, facts.counts) == ("llamacpp", WINDOW, True)
+    assert facts.template and facts.loaded and registry.windowed(spec).context_tokens == WINDOW
+    await registry.aclose()
+
+
+async def test_its_refusal_is_learnt_and_the_turn_goes_again(paths: Paths, llama: TextServer) -> None:
+    """Although a token of its vocabulary is hardly more than a letter."""
+    config = {"context_tokens": 65_536, "sampling": {"max_tokens": 40}}
+    async with world(paths, llama.url, "llamacpp", **config) as (runtime, place):
+        await fill(runtime, place, 200)
+        events = await say(runtime, place)
+        (told,) = [event for event in events if isinstance(event, Shortened)]
+        assert told.window <= WINDOW and told.needed > WINDOW
+        assert completed(events).message is not None
+        events = await say(runtime, place, "And bread.")
+        assert not any(isinstance(event, Shortened) for event in events)
+
+
+async def test_it_tells_how_much_it_has_read_and_counts(paths: Paths, llama: TextServer) -> None:
+    config = {"sampling": {"max_tokens": 20}}
+    async with world(paths, llama.url, "llamacpp", **config) as (runtime, place):
+        spec = runtime.models.resolve("local")
+        await runtime.models.look(spec)
+        events = await say(runtime, place)
+        read = [event for event in events if isinstance(event, PromptRead)]
+        assert read and read[-1].done == read[-1].total
+        counts = runtime.models.counts(spec)
+        assert counts is not None
+        text = "the rain and the sea"
+        assert counts.of(text) is None
+        runtime.models.refresh(spec)
+        async with asyncio.timeout(10):
+            while counts.of(text) is None:  # noqa: ASYNC110  it waits for the server
+                await asyncio.sleep(0.05)
+        async with httpx.AsyncClient() as client:
+            url = f"{llama.url.removesuffix('/v1')}/tokenize"
+            answer = await client.post(url, json={"content": text}, timeout=10)
+        assert counts.of(text) == len(answer.json()["tokens"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -100,3 +102,33 @@ async def test_one_who_is_not_there_keeps_the_others(library: Library) -> None:
     os.utime(trashed.folder, (1, 1))
     library.trash.empty()
     assert not trashed.folder.exists() and not await library.characters.list()
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_changes_of_several_at_once_are_taken_back_in_turn(library: Library, seed: int) -> None:
+    """Whatever was tagged, untagged and deleted in whatever order, taken back from the last to the first."""
+    chance = random.Random(seed)
+    everybody = [one.id for one in await library.characters.list()]
+    tags = [(await library.tags.add(name)).tag for name in ("one", "two", "three")]
+    for tag in tags:
+        await library.tags.add(tag.name, chance.sample(everybody, 2))
+    states = [await library.database.read(everything)]
+    done: list[Callable[[], Awaitable[None]]] = []
+    for _ in range(12):
+        there = [one.id for one in await library.characters.list()]
+        those = chance.sample(there, chance.randint(0, len(there)))
+        match chance.randrange(3):
+            case 0:
+                added = await library.tags.add(chance.choice(tags).name, those)
+                done.append(partial(library.tags.undo, added))
+            case 1:
+                removed = await library.tags.remove(chance.choice(tags).id, those)
+                done.append(partial(library.tags.undo, removed))
+            case _:
+                trashed = await library.trash.delete(those[:1])
+                done.append(partial(library.trash.restore, trashed))
+        states.append(await library.database.read(everything))
+    for back in reversed(done):
+        assert await library.database.read(everything) == states.pop()
+        await back()
+    assert await library.database.read(everything) == states.pop()

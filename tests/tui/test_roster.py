@@ -107,3 +107,13 @@ async def test_a_thousand_of_one_name_and_names_of_500_letters_are_listed(home: 
         for key in ("f1", "escape", "ctrl+l", "escape", "f9", "escape"):
             await driven.press(key)
         await driven.say("Hello")
+
+
+async def test_on_a_narrow_screen_the_list_takes_the_keys_while_it_lies_over_the_prompt(home: object) -> None:
+    async with open_app((80, 24)) as driven:
+        await driven.press("ctrl+b")
+        assert driven.chat.roster.rows.has_focus and driven.chat.roster.display
+        await driven.press("ctrl+b")
+        assert driven.chat.prompt.has_focus and not driven.chat.has_class("-list")
+        await driven.press("ctrl+b", "escape")
+        await driven.until(lambda: driven.chat.prompt.has_focus and not driven.chat.has_class("-list"))

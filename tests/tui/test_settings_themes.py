@@ -35,7 +35,21 @@ def contrast(one: Color, other: Color) -> float:
     return (bright + 0.05) / (dark + 0.05)
 
 
-@pytest.mark.parametrize(("name", "least"), [("luna-dark", 4.5), ("luna-light", 4.5), ("high-contrast", 7.0)])
+COLOURED = (
+    "ember",
+    "fjord",
+    "luna-dark",
+    "luna-light",
+    "midnight",
+    "mint",
+    "morning",
+    "moss",
+    "orchid",
+    "rosewood",
+)
+
+
+@pytest.mark.parametrize(("name", "least"), [*((name, 4.5) for name in COLOURED), ("high-contrast", 7.0)])
 def test_every_text_can_be_read_on_every_ground(name: str, least: float, paths: Paths) -> None:
     theme = theme_files.find_theme(name, paths.themes)
     grounds = [theme.background, theme.surface, theme.panel, theme.variables["lx-selection"]]

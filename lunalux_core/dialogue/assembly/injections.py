@@ -53,6 +53,11 @@ def material_injections(material: PromptMaterial, expand: Expand) -> list[Inject
         Injection(depth_text.depth, depth_text.role, expand(depth_text.content), slot="worldInfoDepth")
         for depth_text in material.at_depth
     )
+    injections.extend(
+        Injection(standing.depth, standing.role, standing.content, slot=standing.slot)
+        for standing in material.standing
+        if standing.position == "in_chat"
+    )
     memory = material.memory
     if memory.position == "in_chat":
         injections.append(Injection(memory.depth, memory.role, memory.block, slot="memory"))

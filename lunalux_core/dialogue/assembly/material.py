@@ -75,6 +75,19 @@ class DepthText:
 
 
 @dataclass(frozen=True, slots=True)
+class StandingText:
+    """A text that stands at its place whatever the preset; `depth` and `role` count for `in_chat`. No macros
+    are looked for in it. `slot` tells where it comes from.
+    """
+
+    content: str
+    position: NotePosition = "in_chat"
+    depth: int = 4
+    role: Role = "system"
+    slot: str = "tracker"
+
+
+@dataclass(frozen=True, slots=True)
 class AuthorsNote:
     """The author's note of a chat. `depth` and `role` matter for `in_chat`."""
 
@@ -144,6 +157,7 @@ class PromptMaterial:
             which are neither in `history` nor in `omitted`.
         goes_on: whether the model goes on from a reply that was begun for it, without being told to.
         directions: what a person says about this one reply, macros replaced already.
+        standing: the values of trackers, and passages of documents.
     """
 
     card: CardFields
@@ -173,6 +187,11 @@ class PromptMaterial:
     memory: MemoryTexts = MemoryTexts()
     replaced: int = 0
     directions: tuple[DepthText, ...] = ()
+    standing: tuple[StandingText, ...] = ()
+
+    def standing_at(self, *positions: NotePosition) -> str:
+        """What stands before or behind the main prompt for all replies."""
+        return "\n\n".join(one.content for one in self.standing if one.position in positions)
 
     def note_text(self) -> str:
         """The note with the worldbook's texts around it; empty if it is not due this turn."""

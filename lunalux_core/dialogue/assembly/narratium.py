@@ -159,8 +159,11 @@ class NarratiumAssembly:
     def _remembered(self) -> _Text | None:
         """What the story remembers, for the place of the memory."""
         memory = self._material.memory
-        text = memory.facts if "summary" in memory.placed else memory.whole
-        if memory.position == "in_chat" or not text:
+        told = memory.facts if "summary" in memory.placed else memory.whole
+        told = "" if memory.position == "in_chat" else told
+        standing = self._material.standing_at("before_main", "after_main")
+        text = "\n\n".join(filter(None, (told, standing)))
+        if not text:
             return None
         return _Text("memory", text, self._cost(f"<memory>\n{text}\n</memory>"))
 

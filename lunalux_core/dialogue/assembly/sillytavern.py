@@ -24,7 +24,13 @@ from lunalux_core.dialogue.assembly.history import (
 )
 from lunalux_core.dialogue.assembly.injections import Injection, inject, joined, material_injections
 from lunalux_core.dialogue.assembly.labels import LABELS
-from lunalux_core.dialogue.assembly.material import CountTokens, Expand, HistoryMessage, PromptMaterial
+from lunalux_core.dialogue.assembly.material import (
+    CountTokens,
+    Expand,
+    HistoryMessage,
+    NotePosition,
+    PromptMaterial,
+)
 from lunalux_core.dialogue.assembly.placeholders import expand_around
 from lunalux_core.dialogue.assembly.prompt import Prompt, PromptMessage, PromptReport, slot_totals, too_large
 from lunalux_core.dialogue.assembly.slots import MEMORY_SLOTS, Slot, Slots, memory_slot, resolve
@@ -64,6 +70,7 @@ class SillyTavernAssembly:
         fixed = {slot.identifier: self._slot_messages(slot) for slot in self._slots.places}
         remembered = self._remembered()
         note, controls = self._relative_note(), self._controls()
+        above, below = (self._standing(position) for position in ("before_main", "after_main"))
         head = self._new_chat()
         history = [message for message in self._material.history if not message.hidden]
         entries = self._entries(history)
@@ -71,6 +78,8 @@ class SillyTavernAssembly:
         mandatory = [
             *chain.from_iterable(fixed.values()),
             *remembered,
+            *above,
+            *below,
             *note,
             *head,
             *nudge,
@@ -90,11 +99,12 @@ class SillyTavernAssembly:
         memory = [fill.memory] if fill.memory else []
         before = self._material.note is not None and self._material.note.position == "before_main"
         fixed["main"] = [*note, *fixed["main"], *memory] if before else [*fixed["main"], *memory, *note]
-        above = remembered if self._has("chatHistory") and self._material.memory.position == "auto" else []
-        if not above:
+        ahead = remembered if self._has("chatHistory") and self._material.memory.position == "auto" else []
+        if not ahead:
             first = self._material.memory.position == "before_main"
             fixed["main"] = [*remembered, *fixed["main"]] if first else [*fixed["main"], *remembered]
-        fixed["chatHistory"] = [*above, *head, *fill.pieces, *nudge]
+        fixed["main"] = [*above, *fixed["main"], *below]
+        fixed["chatHistory"] = [*ahead, *head, *fill.pieces, *nudge]
         fixed["dialogueExamples"] = list(examples.messages)
         in_order = chain.from_iterable(fixed[slot.identifier] for slot in self._slots.places)
         return self._prompt([*in_order, *tail, *controls], len(history), fill, examples)
@@ -125,6 +135,10 @@ class SillyTavernAssembly:
         ):
             return []
         return self._messages("memory", memory.block)
+
+    def _standing(self, position: NotePosition) -> list[PromptMessage]:
+        """The values of trackers beside the main prompt."""
+        return self._messages("tracker", self._material.standing_at(position))
 
     def _new_chat(self) -> list[PromptMessage]:
         if not self._has("chatHistory"):

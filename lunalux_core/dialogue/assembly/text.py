@@ -231,6 +231,8 @@ class TextAssembly:
         if memory.block and memory.position in ("before_main", "after_main"):
             place = ("before_main", "after_main").index(memory.position)
             sides[place] = "\n".join(filter(None, (sides[place], memory.block)))
+        for place, position in enumerate(("before_main", "after_main")):
+            sides[place] = "\n".join(filter(None, (sides[place], self._material.standing_at(position))))  # type: ignore[arg-type]
         return sides[0], sides[1]
 
     def _remembered(self) -> str:

@@ -82,6 +82,7 @@ def _build(draft: Draft, engine: EcmaEngine, trace: Trace) -> Ready:
     story = draft.request.turn.memory
     if story is not None:
         trace.memory = nothing(story, "no_room").record
+    trace.room = False
     plainly = replace(draft, material=plain, without_memory=None, variables=variables)
     return _assembled(plainly, engine, trace)
 

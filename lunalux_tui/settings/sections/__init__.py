@@ -53,7 +53,7 @@ SECTIONS = (
     Section("presets", pane="presets:PresetsSection"),
     Section("worldbooks", pane="shelf:WorldbooksSection"),
     Section("lore", ("worldbook.",)),
-    Section("memory", ("memory.",)),
+    Section("memory", ("memory.", "tracker.", "bank.", "vectors.")),
     Section("regex", pane="shelf:ScriptsSection"),
     Section("plugins", pane="plugins:PluginsSection"),
     Section("keys", pane="keys:KeysSection"),

@@ -1,0 +1,62 @@
+"""A text split into passages: whole paragraphs where they fit, else whole sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lunalux_core.llm.tokens import TokenEstimator
+
+SIZE = 260
+"""About how many tokens a passage has; a wide sign counts as one, other four signs do."""
+_PARAGRAPH = re.compile(r"\n\s*\n|\n(?=#{1,6} )")
+_SENTENCE = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\n")
+
+
+def split_passages(text: str) -> list[tuple[str, int]]:
+    """Passages of a text in their order, with the tokens of each."""
+    passages: list[str] = []
+    held: list[str] = []
+    size = 0
+    for paragraph in _PARAGRAPH.split(text):
+        for part in _parts(paragraph.strip()):
+            weight = _weight(part)
+            if held and size + weight > SIZE:
+                passages.append("\n".join(held))
+                held, size = [], 0
+            held.append(part)
+            size += weight
+    if held:
+        passages.append("\n".join(held))
+    estimator = TokenEstimator()
+    return [(passage, estimator.text(passage)) for passage in passages]
+
+
+def _parts(paragraph: str) -> Iterator[str]:
+    if not paragraph:
+        return
+    if _weight(paragraph) <= SIZE:
+        yield paragraph
+        return
+    held, size = "", 0
+    for sentence in _SENTENCE.split(paragraph):
+        for piece in _pieces(sentence):
+            weight = _weight(piece)
+            if held and size + weight > SIZE:
+                yield held
+                held, size = "", 0
+            held = f"{held} {piece}".strip() if piece.isascii() else held + piece
+            size += weight
+    if held:
+        yield held
+
+
+def _pieces(sentence: str) -> Iterator[str]:
+    """A sentence, or pieces of one without an end."""
+    step = SIZE if any(sign >= "\u3040" for sign in sentence[:200]) else SIZE * 4
+    yield from (sentence[at : at + step] for at in range(0, len(sentence), step))
+
+
+def _weight(text: str) -> int:
+    wide = sum(sign >= "\u3040" for sign in text) if not text.isascii() else 0
+    return wide + (len(text) - wide) // 4 + 1

@@ -1,0 +1,286 @@
+"""The text of a document, read under limits; what cannot be read is told in one sentence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from lunalux_core.documents import archives
+from lunalux_core.errors import InvalidInput, LimitExceeded
+from lunalux_core.text import clean, clean_line
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile, ZipInfo
+
+_MB = 1024 * 1024
+LARGEST_FILE = 64 * _MB
+LARGEST_TEXT = 24_000_000
+"""Characters of a document's text."""
+MOST_PAGES = 10_000
+PDF_SECONDS = 180
+BOOK = archives.Limits(10_000, 16 * _MB, 256 * _MB, 1 * _MB)
+LARGEST_INDEX = 2 * _MB
+"""Bytes of an EPUB's table of contents."""
+
+KINDS: Mapping[str, str] = {
+    "txt": "txt",
+    "text": "txt",
+    "log": "txt",
+    "md": "md",
+    "markdown": "md",
+    "html": "html",
+    "htm": "html",
+    "xhtml": "html",
+    "pdf": "pdf",
+    "epub": "epub",
+}
+_BLOCKS = frozenset(
+    (
+        *("p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article"),
+        *("blockquote", "pre", "dt", "dd", "table", "ul", "ol", "hr"),
+    )
+)
+_SILENT = frozenset(("script", "style", "head", "template", "noscript", "svg"))
+
+
+def read_document(path: Path) -> tuple[str, str, bytes]:
+    """Kind, text and bytes of a file.
+
+    Raises:
+        InvalidInput: DOCUMENT_KIND, DOCUMENT_LOCKED, DOCUMENT_DAMAGED, DOCUMENT_NOT_TEXT, DOCUMENT_EMPTY,
+            DOCUMENT_UNREADABLE.
+        LimitExceeded: DOCUMENT_TOO_LARGE.
+    """
+    name = clean_line(path.name, 80)
+    kind = KINDS.get(path.suffix[1:].lower(), "")
+    if not kind:
+        raise InvalidInput(
+            "DOCUMENT_KIND",
+            f"{name} is none of the documents that can be read.",
+            "Give a .txt, .md, .html, .pdf or .epub file.",
+            path=name,
+        )
+    content = _bytes(path, name)
+    read: Mapping[str, Callable[[bytes, str], str]] = {
+        "txt": decoded,
+        "md": decoded,
+        "html": lambda content, name: html_text(decoded(content, name)),
+        "pdf": _pdf_text,
+        "epub": _epub_text,
+    }
+    text = clean(read[kind](content, name)).strip()
+    if len(text) > LARGEST_TEXT:
+        raise _too_large(name)
+    if not any(sign.isalnum() for sign in text):
+        raise InvalidInput(
+            "DOCUMENT_EMPTY",
+            f"{name} holds no text; a scanned page is only a picture of one.",
+            "Give a file whose text can be selected.",
+            path=name,
+        )
+    return kind, text, content
+
+
+def decoded(content: bytes, name: str) -> str:
+    """Bytes as text: by their mark, as UTF-8, as GB 18030 where that gives Chinese, else as Western.
+
+    Raises:
+        InvalidInput: DOCUMENT_NOT_TEXT.
+    """
+    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if content.startswith(mark):
+            return content.decode(encoding, "replace")
+    if b"\0" in content[: 1 << 16]:
+        raise InvalidInput(
+            "DOCUMENT_NOT_TEXT",
+            f"{name} is no text file, whatever its ending says.",
+            "Save it as UTF-8 text, or give it the ending of what it is.",
+            path=name,
+        )
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    for encoding in ("gb18030", "shift_jis", "big5"):
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        wide = sum("\u3040" <= sign <= "\u9fff" for sign in text[:20_000])
+        if wide * 4 > min(len(text), 20_000):
+            return text
+    return content.decode("cp1252", "replace")
+
+
+def html_text(source: str) -> str:
+    """The visible text of a page, a line for each block."""
+    parser = _Page()
+    parser.feed(source)
+    parser.close()
+    lines = (" ".join(line.split()) for line in "".join(parser.parts).split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+class _Page(HTMLParser):
+    """Collects the words of a page."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._silent: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _SILENT:
+            self._silent.append(tag)
+        elif tag == "body":
+            self._silent.clear()  # a head that is never closed
+        elif tag in _BLOCKS:
+            self.parts.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._silent:
+            del self._silent[self._silent.index(tag) :]
+        elif tag in _BLOCKS:
+            self.parts.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.parts.append(data.replace("\n", " "))
+
+
+def _bytes(path: Path, name: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise InvalidInput(
+            "DOCUMENT_UNREADABLE",
+            f"{name} cannot be read: {error.strerror or error}.",
+            "Look whether it is there and may be opened.",
+            path=name,
+            reason=error.strerror or str(error),
+        ) from error
+    if len(content) > LARGEST_FILE:
+        raise _too_large(name)
+    return content
+
+
+def _pdf_text(content: bytes, name: str) -> str:
+    import logging
+
+    from pypdf import PdfReader
+    from pypdf.errors import FileNotDecryptedError, PyPdfError
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it tells of every oddity on stderr
+    parts: list[str] = []
+    size, until = 0, time.monotonic() + PDF_SECONDS
+    try:
+        reader = PdfReader(BytesIO(content))
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise _locked(name)
+        for number, page in enumerate(reader.pages):
+            text = page.extract_text()
+            size += len(text)
+            if size > LARGEST_TEXT or number >= MOST_PAGES or time.monotonic() > until:
+                raise _too_large(name)
+            parts.append(text)
+    except InvalidInput:
+        raise
+    except (FileNotDecryptedError, ImportError) as error:  # a cipher that nothing here can read
+        raise _locked(name) from error
+    except MemoryError as error:
+        raise _too_large(name) from error
+    except (PyPdfError, RecursionError, Exception) as error:  # readers of broken files raise anything
+        raise _damaged(name) from error
+    return "\n\n".join(parts)
+
+
+def _epub_text(content: bytes, name: str) -> str:
+    try:
+        with archives.open_archive(BytesIO(content)) as archive:
+            infos = archive.infolist()
+            archives.check_number(infos, BOOK)
+            archives.check_sizes(infos, BOOK)
+            if any(archives.is_locked(info) for info in infos) or "META-INF/rights.xml" in archive.namelist():
+                raise _locked(name)
+            return _chapters(archive, {info.filename: info for info in infos}, name)
+    except archives.Damaged as error:
+        raise _damaged(name) from error
+    except (archives.TooLarge, archives.TooManyFiles) as error:
+        raise _too_large(name) from error
+
+
+def _chapters(archive: ZipFile, info_of: Mapping[str, ZipInfo], name: str) -> str:
+    pages = _spine(archive, info_of) or sorted(
+        page for page in info_of if page.lower().endswith((".xhtml", ".html", ".htm"))
+    )
+    parts, size = [], 0
+    for page in pages:
+        if page in info_of:
+            text = html_text(archives.read(archive, info_of[page], BOOK.file).decode("utf-8", "replace"))
+            size += len(text)
+            if size > LARGEST_TEXT:
+                raise _too_large(name)
+            parts.append(text)
+    return "\n\n".join(parts)
+
+
+def _spine(archive: ZipFile, info_of: Mapping[str, ZipInfo]) -> list[str]:
+    """The pages in the order of the book; none where its table of contents cannot be read."""
+    from xml.etree import ElementTree
+
+    def tree(path: str) -> ElementTree.Element:
+        source = archives.read(archive, info_of[path], LARGEST_INDEX)
+        if b"<!ENTITY" in source:
+            raise ValueError("entities")
+        return ElementTree.fromstring(source)
+
+    try:
+        root = tree("META-INF/container.xml")
+        index = next(str(one.get("full-path")) for one in root.iter() if one.tag.endswith("rootfile"))
+        package = tree(index)
+    except (KeyError, StopIteration, ValueError, ElementTree.ParseError):
+        return []
+    folder = PurePosixPath(index).parent
+    path_of = {
+        one.get("id"): str(folder / unquote(one.get("href") or ""))
+        for one in package.iter()
+        if one.tag.endswith("}item") or one.tag == "item"
+    }
+    order = (one.get("idref") for one in package.iter() if one.tag.endswith("itemref"))
+    return [path_of[one] for one in order if one in path_of]
+
+
+def _too_large(name: str) -> LimitExceeded:
+    return LimitExceeded(
+        "DOCUMENT_TOO_LARGE",
+        f"{name} is larger than a document of the data bank may be: {LARGEST_FILE // _MB} MB, "
+        f"{LARGEST_TEXT // 1_000_000} million characters.",
+        "Split it, or give the part that matters.",
+        path=name,
+        most=LARGEST_FILE // _MB,
+        characters=LARGEST_TEXT // 1_000_000,
+    )
+
+
+def _locked(name: str) -> InvalidInput:
+    return InvalidInput(
+        "DOCUMENT_LOCKED",
+        f"{name} is encrypted.",
+        "Save it without a password and add it again.",
+        path=name,
+    )
+
+
+def _damaged(name: str) -> InvalidInput:
+    return InvalidInput(
+        "DOCUMENT_DAMAGED",
+        f"{name} is damaged, or not what its ending says.",
+        "Open it in another program and save it anew.",
+        path=name,
+    )

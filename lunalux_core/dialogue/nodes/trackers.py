@@ -1,0 +1,33 @@
+"""trackers: the values of this branch's trackers, each at its place in the prompt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from lunalux_core.dialogue.assembly.material import StandingText
+from lunalux_core.dialogue.turn import Draft
+from lunalux_core.dialogue.workflow import TurnContext
+from lunalux_core.llm.tokens import TokenEstimator
+from lunalux_core.trackers.wording import account, prompt_text
+
+
+async def trackers(draft: Draft, context: TurnContext) -> Draft:
+    """Adds them to the material; a window that is too small for memories is too small for these."""
+    standing = draft.request.turn.trackers
+    if not standing:
+        return draft
+    texts = []
+    for one in standing:
+        if text := prompt_text(one):
+            tracker = one.tracker
+            texts.append(StandingText(text, tracker.position, tracker.depth, tracker.role))
+
+    def record(used: bool = True) -> list[dict[str, Any]]:
+        return [account(one, TokenEstimator().text(prompt_text(one)), used) for one in standing]
+
+    context.trace.trackers = record
+    if not texts:
+        return draft
+    without = draft.without_memory or draft.material
+    return replace(draft, material=replace(draft.material, standing=tuple(texts)), without_memory=without)

@@ -1,0 +1,338 @@
+"""Trackers: named prompts of a conversation, each of which owns one text or JSON value.
+
+A value hangs on a message and counts on the branches that hold it, until a newer one further down: another
+branch or swipe has its own, older value. What a model wrote also remembers the messages it was made of; once
+one of these was edited or removed it is stale, and the value before it counts again. One that hangs on no
+message counts everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from lunalux_core.database import Connection, Database, Row
+from lunalux_core.errors import InvalidInput, NotFound
+from lunalux_core.ids import now_ms, short_id
+from lunalux_core.library.cells import moment_in, plain_text, value_in, whole_number
+from lunalux_core.library.conversations import load_conversation
+from lunalux_core.library.memories import PERSON, fingerprints, path_ids
+from lunalux_core.library.naming import found, nearest
+
+Form = Literal["text", "json"]
+Run = Literal["turns", "memory", "command"]
+Position = Literal["in_chat", "before_main", "after_main"]
+Role = Literal["system", "user", "assistant"]
+FORMS: tuple[Form, ...] = get_args(Form)
+RUNS: tuple[Run, ...] = get_args(Run)
+POSITIONS: tuple[Position, ...] = get_args(Position)
+ROLES: tuple[Role, ...] = get_args(Role)
+TrackerStatus = Literal["empty", "fresh", "edited", "stale", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tracker:
+    """One tracker.
+
+    Args:
+        form: whether it owns a text or a JSON value.
+        shape: for a text its pattern, for JSON its schema, as text; "" where anything will do.
+        run: when it is revised by itself: after every `every` replies, after a memory, or never.
+        position: where its value stands in prompts; `depth` and `role` count for `in_chat`.
+        failed_at: the message at which the last revision failed, with its `reason`; "" after a success.
+    """
+
+    id: str
+    conversation_id: str
+    name: str
+    instruction: str
+    form: Form = "text"
+    shape: str = ""
+    run: Run = "turns"
+    every: int = 1
+    position: Position = "in_chat"
+    depth: int = 4
+    role: Role = "system"
+    enabled: bool = True
+    failed_at: str = ""
+    reason: str = ""
+    created_at: int = 0
+    updated_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerValue:
+    """What a tracker holds at a message. `coverage` has the messages it was made of, with fingerprints."""
+
+    value: str
+    message_id: str = ""
+    made_by: str = PERSON
+    created_at: int = 0
+    coverage: tuple[tuple[str, str], ...] = ()
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A tracker as one branch sees it; `stale` is a newer value that does not count any more."""
+
+    tracker: Tracker
+    value: TrackerValue | None = None
+    stale: TrackerValue | None = None
+
+    @property
+    def status(self) -> TrackerStatus:
+        if self.tracker.reason:
+            return "failed"
+        if self.stale is not None:
+            return "stale"
+        if self.value is None:
+            return "empty"
+        return "edited" if self.value.made_by == PERSON else "fresh"
+
+
+class Trackers:
+    """The shelf of trackers. Turns use the functions below within a transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def shown(self, conversation_id: str) -> list[Standing]:
+        """All trackers, as the branch that is shown sees them, oldest first."""
+
+        def query(connection: Connection) -> list[Standing]:
+            place = load_conversation(connection, conversation_id)
+            return standing(connection, place.id, path_ids(connection, place.head_id))
+
+        return await self._database.read(query)
+
+    async def find(self, conversation_id: str, name: str) -> Standing:
+        """By id or name, or a unique beginning or word of them, in any case. Raises NotFound."""
+        shown = await self.shown(conversation_id)
+        tracker = found([one.tracker for one in shown], name)
+        if tracker is None:
+            raise _missing(name, [one.tracker.name for one in shown])
+        return next(one for one in shown if one.tracker is tracker)
+
+    async def add(self, tracker: Tracker, value: str = "") -> Tracker:
+        """Store a new tracker, with what it begins with, if anything. See `add_tracker`."""
+        return await self._database.write(lambda c: add_tracker(c, tracker, value))
+
+    async def edit(self, tracker_id: str, **values: Any) -> Tracker:
+        """Set fields. Raises NotFound (TRACKER_NOT_FOUND), InvalidInput (TRACKER_EXISTS, TRACKER_EMPTY)."""
+        return await self._database.write(lambda c: edit_tracker(c, tracker_id, **values))
+
+    async def set(self, tracker_id: str, value: str, message_id: str | None = None) -> None:
+        """Give it a value by hand, at a message or at the end of the branch that is shown."""
+
+        def change(connection: Connection) -> None:
+            tracker = load_tracker(connection, tracker_id)
+            place = load_conversation(connection, tracker.conversation_id)
+            at = place.head_id if message_id is None else message_id
+            store_value(connection, tracker_id, TrackerValue(value, at))
+            edit_tracker(connection, tracker_id, reason="", failed_at="")
+
+        await self._database.write(change)
+
+    async def delete(self, tracker_id: str) -> None:
+        def change(connection: Connection) -> None:
+            connection.execute("DELETE FROM trackers WHERE id = ?", (tracker_id,))
+
+        await self._database.write(change)
+
+
+def add_tracker(connection: Connection, tracker: Tracker, value: str = "") -> Tracker:
+    """Store a new tracker; an empty id is given one.
+
+    Raises:
+        NotFound: CONVERSATION_NOT_FOUND. InvalidInput: TRACKER_EXISTS, TRACKER_EMPTY.
+    """
+    load_conversation(connection, tracker.conversation_id)
+    now = now_ms()
+    tracker = replace(
+        tracker,
+        id=tracker.id or short_id(),
+        created_at=tracker.created_at or now,
+        updated_at=tracker.updated_at or now,
+    )
+    _check(connection, tracker)
+    cells = _cells(tracker)
+    connection.execute(
+        f"INSERT INTO trackers ({', '.join(cells)}) VALUES ({','.join('?' * len(cells))})",
+        tuple(cells.values()),
+    )
+    if value.strip():
+        store_value(connection, tracker.id, TrackerValue(value))
+    return tracker
+
+
+def edit_tracker(connection: Connection, tracker_id: str, **values: Any) -> Tracker:
+    """See `Trackers.edit`."""
+    tracker = replace(load_tracker(connection, tracker_id), **values, updated_at=now_ms())
+    _check(connection, tracker)
+    cells = _cells(tracker)
+    connection.execute(
+        f"UPDATE trackers SET {', '.join(f'{name} = ?' for name in cells)} WHERE id = ?",
+        (*cells.values(), tracker_id),
+    )
+    return tracker
+
+
+def load_tracker(connection: Connection, tracker_id: str) -> Tracker:
+    """Raises NotFound (TRACKER_NOT_FOUND)."""
+    row = connection.execute("SELECT * FROM trackers WHERE id = ?", (tracker_id,)).fetchone()
+    if row is None:
+        raise _missing(tracker_id, ())
+    return _tracker(row)
+
+
+def load_trackers(connection: Connection, conversation_id: str) -> list[Tracker]:
+    """All of a conversation, oldest first."""
+    rows = connection.execute(
+        "SELECT * FROM trackers WHERE conversation_id = ? ORDER BY number", (conversation_id,)
+    )
+    return [_tracker(row) for row in rows]
+
+
+def has_trackers(connection: Connection, conversation_id: str) -> bool:
+    """Whether a conversation has any: asked before every turn."""
+    row = connection.execute(
+        "SELECT 1 FROM trackers WHERE conversation_id = ? LIMIT 1", (conversation_id,)
+    ).fetchone()
+    return row is not None
+
+
+def standing(connection: Connection, conversation_id: str, path: Sequence[str]) -> list[Standing]:
+    """All trackers with the values that count on a branch.
+
+    Args:
+        path: ids of its messages, the lowest first.
+    """
+    trackers = load_trackers(connection, conversation_id)
+    height = {message_id: place for place, message_id in enumerate(path)} if trackers else {}
+    return [_standing(connection, tracker, height) for tracker in trackers]
+
+
+def store_value(connection: Connection, tracker_id: str, value: TrackerValue) -> None:
+    """Put a value at its message, in place of one that is there."""
+    connection.execute(
+        "INSERT OR REPLACE INTO tracker_values (tracker_id, message_id, value, coverage, made_by, "
+        "created_at) VALUES (?,?,?,?,?,?)",
+        (
+            tracker_id,
+            value.message_id,
+            value.value,
+            json.dumps(value.coverage, separators=(",", ":")),
+            value.made_by,
+            value.created_at or now_ms(),
+        ),
+    )
+
+
+def load_values(connection: Connection, tracker_id: str) -> list[TrackerValue]:
+    """Every value of a tracker, on all branches, oldest first."""
+    rows = connection.execute(
+        "SELECT * FROM tracker_values WHERE tracker_id = ? ORDER BY number", (tracker_id,)
+    )
+    return [_value(row) for row in rows]
+
+
+def _standing(connection: Connection, tracker: Tracker, height: dict[str, int]) -> Standing:
+    rows = connection.execute(
+        "SELECT number, message_id FROM tracker_values WHERE tracker_id = ?", (tracker.id,)
+    ).fetchall()
+    low = len(height)
+    here = sorted(
+        (height.get(row["message_id"], low), row["number"])
+        for row in rows
+        if row["message_id"] in height or not row["message_id"]
+    )
+    stale = None
+    for _, number in here:
+        row = connection.execute("SELECT * FROM tracker_values WHERE number = ?", (number,)).fetchone()
+        value = _value(row)
+        covered = [message_id for message_id, _ in value.coverage]
+        if tuple(fingerprints(connection, covered)) == value.coverage:
+            return Standing(tracker, value, stale)
+        stale = stale or value
+    return Standing(tracker, None, stale)
+
+
+def _check(connection: Connection, tracker: Tracker) -> None:
+    """Raises InvalidInput (TRACKER_EMPTY, TRACKER_EXISTS)."""
+    if not tracker.name.strip() or not tracker.instruction.strip():
+        raise InvalidInput(
+            "TRACKER_EMPTY",
+            "A tracker needs a name and an instruction.",
+            "Give it both, or take one of the templates.",
+        )
+    other = connection.execute(
+        "SELECT id FROM trackers WHERE conversation_id = ? AND name_key = ? AND id <> ?",
+        (tracker.conversation_id, tracker.name.casefold(), tracker.id),
+    ).fetchone()
+    if other is not None:
+        raise InvalidInput(
+            "TRACKER_EXISTS",
+            f"There is a tracker {tracker.name!r} in this conversation already.",
+            "Choose another name, or edit that one.",
+            name=tracker.name,
+        )
+
+
+def _cells(tracker: Tracker) -> dict[str, object]:
+    names = (
+        *("id", "conversation_id", "name", "instruction", "form", "shape", "run", "every", "position"),
+        *("depth", "role", "failed_at", "reason", "created_at", "updated_at"),
+    )
+    cells: dict[str, object] = {name: getattr(tracker, name) for name in names}
+    return {**cells, "enabled": int(tracker.enabled), "name_key": tracker.name.casefold()}
+
+
+def _tracker(row: Row) -> Tracker:
+    def one_of(name: str, names: Sequence[Any]) -> Any:
+        return row[name] if row[name] in names else names[0]
+
+    return Tracker(
+        id=row["id"],
+        conversation_id=row["conversation_id"],
+        name=plain_text(row["name"]),
+        instruction=plain_text(row["instruction"]),
+        form=one_of("form", FORMS),
+        shape=plain_text(row["shape"]),
+        run=one_of("run", RUNS),
+        every=max(whole_number(row["every"]), 1),
+        position=one_of("position", POSITIONS),
+        depth=max(whole_number(row["depth"]), 0),
+        role=one_of("role", ROLES),
+        enabled=bool(row["enabled"]),
+        failed_at=plain_text(row["failed_at"]),
+        reason=plain_text(row["reason"]),
+        created_at=moment_in(row["created_at"]),
+        updated_at=moment_in(row["updated_at"]),
+    )
+
+
+def _value(row: Row) -> TrackerValue:
+    coverage = value_in(row["coverage"])
+    pairs = coverage if isinstance(coverage, list) else []
+    return TrackerValue(
+        plain_text(row["value"]),
+        plain_text(row["message_id"]),
+        plain_text(row["made_by"]),
+        moment_in(row["created_at"]),
+        tuple((str(one[0]), str(one[1])) for one in pairs if isinstance(one, list) and len(one) == 2),
+        int(row["number"]),
+    )
+
+
+def _missing(name: str, names: Sequence[str]) -> NotFound:
+    near = nearest(name, names)
+    return NotFound(
+        "TRACKER_NOT_FOUND",
+        f"There is no tracker {name!r} in this conversation.",
+        f"Like it: {near}." if near else "`lunalux tracker list ID` shows them all.",
+        name=name,
+        **({"near": near, "kind": "near"} if near else {}),
+    )

@@ -1,0 +1,72 @@
+"""One request to a model that writes behind the replies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lunalux_core.llm.model import CompletionText, Message, ModelRequest
+from lunalux_core.memory.instructions import Language, Wish
+
+if TYPE_CHECKING:
+    from lunalux_core.llm.model import ModelSpec
+    from lunalux_core.llm.registry import Registry
+
+LONGEST_SECONDS = 600
+LONGEST_ANSWER = 60_000
+"""Characters after which no more of an answer is read."""
+
+
+async def asked(
+    models: Registry,
+    spec: ModelSpec,
+    wish: Wish,
+    request_id: str,
+    billed: Callable[[Mapping[str, object]], Awaitable[None]],
+    *,
+    words: int,
+    language: Language,
+) -> str:
+    """What the model says, no more than could ever be used.
+
+    Args:
+        words: about how long the answer may be.
+        billed: told what the gateway said about coins.
+
+    Raises:
+        LunaluxError, TimeoutError.
+    """
+    request = ModelRequest(
+        (Message("system", wish.system), Message("user", wish.user)),
+        sampling=replace(spec.sampling, temperature=0.3, max_tokens=max(1024, words * 12)),
+        request_id=request_id,
+        language=language,
+        extra={"type": "quiet"},
+        completion=_as_text(wish, spec),
+    )
+    parts: list[str] = []
+    size = 0
+    async with asyncio.timeout(LONGEST_SECONDS):
+        async with aclosing(models.open(spec).stream(request)) as deltas:
+            async for delta in deltas:
+                if delta.turned:
+                    parts.clear()
+                parts.append(delta.text)
+                size += len(delta.text)
+                if delta.billing is not None:
+                    await billed(delta.billing)
+                if size > LONGEST_ANSWER:
+                    break
+    # The prompt of a text completion ends with the opening brace, so the answer begins after it.
+    return ("{" if spec.mode == "text" else "") + "".join(parts)
+
+
+def _as_text(wish: Wish, spec: ModelSpec) -> CompletionText | None:
+    """For a model of text completion: one text that ends where its answer begins."""
+    if spec.mode != "text":
+        return None
+    prompt = f"### Instruction:\n{wish.system}\n\n### Input:\n{wish.user}\n\n### Response:\n{{"
+    return CompletionText(prompt, ("### Instruction", "### Input", "### Response"))

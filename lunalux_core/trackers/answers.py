@@ -1,0 +1,135 @@
+"""What a model answered for a tracker: read leniently, held against the shape and the story."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lunalux_core.library.trackers import Tracker
+from lunalux_core.memory.answers import (
+    json_object_in,
+    same_script,
+    script_of,
+    shared_words,
+    unknown_names,
+    without_thought,
+)
+from lunalux_core.trackers.shape import departure, labels
+
+Reason = Literal["empty", "no_json", "shape", "language", "names", "invented"]
+
+LEAST_SHARED = {"answer": 0.2, "prose": 0.55}
+"""Of the words of a value, so many must be words of its material; prose without JSON must be closer."""
+SENTENCE_WORDS = 6
+"""A text of fewer words is a label, whose capitals are no names."""
+LEAST_SIGNS = 12
+"""Letters from which on a language can be told."""
+_FENCE = re.compile(r"\A```\w*\s*\n(.*?)\n?```\s*\Z", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why an answer cannot be the value."""
+
+    reason: Reason
+    detail: str = ""
+
+
+def read_value(raw: str, tracker: Tracker, material: str) -> str | Refused:
+    """The new value in an answer.
+
+    Args:
+        material: the words it was made of: the messages, the old value, the instruction, names.
+    """
+    text = without_thought(raw)
+    if not text:
+        return Refused("empty")
+    document = json_object_in(text)
+    prose = False
+    if tracker.form == "json":
+        value: str | None = _json_value(document, tracker.shape)
+    else:
+        value = _text_value(document)
+        if value is None and (document is None or labels(tracker.shape)):
+            value, prose = _plain(text, tracker.shape), not labels(tracker.shape)
+    if value is None:
+        return Refused("no_json")
+    if not value.strip():
+        return Refused("empty")
+    if fault := departure(value, tracker.form, tracker.shape):
+        return Refused("shape", fault)
+    return _refusal(value, tracker, material, prose) or value
+
+
+def _json_value(document: Any, shape: str) -> str | None:
+    """The value as JSON text, out of an envelope `{"value": …}` where there is one."""
+    if not isinstance(document, dict):
+        return None
+    known = json.loads(shape).get("properties", {}) if shape else {}
+    value: Any = document
+    if "value" in document and "value" not in known:
+        value = document["value"]
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                pass
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _text_value(document: Any) -> str | None:
+    """The text in an answer; None where it holds none."""
+    if not isinstance(document, dict):
+        return None
+    value = document.get("value", document.get("text"))
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {_line(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return "\n".join(f"- {_line(item)}" for item in value)
+    return None
+
+
+def _line(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _plain(text: str, shape: str) -> str | None:
+    """An answer without an envelope; what stands before the first line of the pattern is talk."""
+    fenced = _FENCE.match(text)
+    text = (fenced[1] if fenced else text).strip()
+    wanted = labels(shape)
+    if not wanted:
+        return None if "{" in text else text
+    lines = text.splitlines()
+    first = next((at for at, line in enumerate(lines) if labels(line)[:1] == wanted[:1]), None)
+    return "\n".join(lines[first:]).strip() if first is not None else None
+
+
+def _refusal(value: str, tracker: Tracker, material: str, prose: bool) -> Refused | None:
+    texts = list(_texts(json.loads(value))) if tracker.form == "json" else value.splitlines()
+    whole = "\n".join(texts)
+    if sum(sign.isalpha() for sign in whole) >= LEAST_SIGNS:
+        script = script_of(whole)
+        if not any(same_script(script, script_of(one)) for one in (material, tracker.instruction)):
+            return Refused("language")
+    sentences = (text for text in texts if len(text.split()) >= SENTENCE_WORDS)
+    unknown = [name for text in sentences for name in unknown_names(text, material)]
+    if unknown:
+        return Refused("names", ", ".join(dict.fromkeys(unknown[:5])))
+    shared = shared_words(whole, material)
+    if shared is not None and shared < LEAST_SHARED["prose" if prose else "answer"]:
+        return Refused("invented")
+    return None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts(item)

@@ -1,0 +1,357 @@
+"""Revising trackers: by command, after so many replies, or after a memory.
+
+What is due follows from the tree, so nothing is lost when the program ends. A value is stored in one
+transaction, and only if the messages it was made of and the value before it still are what was read; a
+failure leaves a mark with its reason, and the old value.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from lunalux_core.database import Connection
+from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.library.characters import load_character
+from lunalux_core.library.conversations import LONGEST, Message, load_conversation, load_path
+from lunalux_core.library.groups import load_group
+from lunalux_core.library.memories import fingerprint, fingerprints, load_memories, path_ids
+from lunalux_core.library.trackers import (
+    Run,
+    Standing,
+    Tracker,
+    TrackerValue,
+    edit_tracker,
+    load_tracker,
+    standing,
+    store_value,
+)
+from lunalux_core.memory.answers import script_of
+from lunalux_core.memory.asking import asked
+from lunalux_core.memory.instructions import Language
+from lunalux_core.memory.writer import CONSENT, costs
+from lunalux_core.trackers.answers import Refused, read_value
+from lunalux_core.trackers.instructions import once_more, tracker_wish
+from lunalux_core.trackers.shape import LONGEST_VALUE
+
+if TYPE_CHECKING:
+    from lunalux_core.config.settings import Settings
+    from lunalux_core.library import Library
+    from lunalux_core.llm.model import ModelSpec
+    from lunalux_core.llm.registry import Registry
+
+ATTEMPTS = 2
+"""Answers that are asked for before a revision has failed."""
+MOST_MESSAGES = 40
+MOST_CHARACTERS = 40_000
+"""Of the messages since, the newest: no more are put before a model at once."""
+VALUE_WORDS = 400
+"""About how long a value may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """What came of one tracker: its state now, and why it failed, if it did."""
+
+    standing: Standing
+    error: LunaluxError | None = None
+    asked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One revision: the tracker as it stands, the messages since its value, where the new one will hang."""
+
+    standing: Standing
+    messages: tuple[Message, ...]
+    head: str
+    names: tuple[str, ...]
+
+    @property
+    def coverage(self) -> tuple[tuple[str, str], ...]:
+        return tuple((one.id, fingerprint(one.role, one.content)) for one in self.messages)
+
+
+class TrackerKeeper:
+    """Revises trackers.
+
+    Args:
+        model: which model revises in a conversation; raises NotFound (MODEL_UNKNOWN).
+        billed: told what the gateway said about coins.
+        question: told of a model that costs and that nobody has agreed to yet.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        settings: Callable[[], Settings],
+        models: Callable[[], Registry],
+        model: Callable[[str], Awaitable[ModelSpec]],
+        billed: Callable[[Mapping[str, object]], Awaitable[None]],
+        question: Callable[[str, str], None] = lambda conversation_id, model: None,
+    ) -> None:
+        self._library = library
+        self._settings = settings
+        self._models = models
+        self._model = model
+        self._billed = billed
+        self._question = question
+        self._asked: set[str] = set()
+        self._going: dict[str, asyncio.Task[None]] = {}
+        self._paid: set[str] = set()
+        self._closed = False
+        self.on_change: Callable[[str], None] = lambda conversation_id: None
+        """Told of each conversation whose trackers changed behind the reply."""
+
+    # -- behind the reply --------------------------------------------------------------------------
+
+    def nudge(self, conversation_id: str, when: Run = "turns") -> None:
+        """Look whether a tracker is due, and revise it, while the person goes on."""
+        if self._closed or self._settings().tracker_run == "off":
+            return
+        before = self._going.get(conversation_id)
+        self._going[conversation_id] = asyncio.ensure_future(self._quietly(conversation_id, when, before))
+
+    def give_way(self) -> None:
+        """A reply begins: a server of the person's own is not to be kept from it; what is given up is due
+        again after it."""
+        for conversation_id, task in self._going.items():
+            if conversation_id not in self._paid:
+                task.cancel()
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        self._closed = True
+        tasks = [task for task in self._going.values() if not task.done()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _quietly(self, conversation_id: str, when: Run, before: asyncio.Task[None] | None) -> None:
+        """Revise what is due; whatever goes wrong is a mark at the tracker and nothing else."""
+        if before is not None and not before.done():
+            await asyncio.wait({before})
+        with suppress(LunaluxError):  # no such conversation or model any more, a disk that refuses
+            if await self.run_due(conversation_id, when):
+                self.on_change(conversation_id)
+
+    async def run_due(self, conversation_id: str, when: Run) -> list[Revised]:
+        """Revise the trackers that are due after a reply ("turns") or after a memory ("memory").
+
+        Raises:
+            NotFound: CONVERSATION_NOT_FOUND, MODEL_UNKNOWN.
+        """
+        due = await self._library.database.read(lambda c: _due(c, conversation_id, when))
+        if not due:
+            return []
+        spec = await self._model(conversation_id)
+        if not await self._allowed(conversation_id, spec):
+            return []
+        (self._paid.add if costs(spec) else self._paid.discard)(conversation_id)
+        return [await self._revise(one, spec) for one in due]
+
+    async def _allowed(self, conversation_id: str, spec: ModelSpec) -> bool:
+        if spec.provider == "practice":
+            return False
+        if not costs(spec) or self._settings().tracker_run == "always":
+            return True
+        known = await self._library.state.get(CONSENT, {})
+        said = known.get(spec.name) if isinstance(known, dict) else None
+        if said is None and spec.name not in self._asked:
+            self._asked.add(spec.name)
+            self._question(conversation_id, spec.name)
+        return said is True
+
+    # -- because a person asks for it --------------------------------------------------------------
+
+    async def run(self, conversation_id: str, trackers: Sequence[str] = (), model: str = "") -> list[Revised]:
+        """Revise trackers now; those without messages since their value stay as they are.
+
+        Args:
+            trackers: their ids; none are all that are switched on.
+
+        Raises:
+            NotFound: CONVERSATION_NOT_FOUND, MODEL_UNKNOWN. InvalidInput: TRACKER_NO_MODEL.
+        """
+        place = await self._library.conversations.get(conversation_id)
+        spec = self._models().resolve(model) if model else await self._model(place.id)
+        if spec.provider == "practice":
+            raise InvalidInput(
+                "TRACKER_NO_MODEL",
+                "The practice model cannot revise trackers.",
+                "Choose a model with --model, or put a profile in use for the task tracker.",
+            )
+        shown = await self._library.trackers.shown(place.id)
+        wanted = [one for one in shown if (one.tracker.id in trackers if trackers else one.tracker.enabled)]
+        revised = []
+        for one in wanted:
+            work = await self._library.database.read(lambda c, one=one: _work(c, place.id, one.tracker.id))  # type: ignore[misc]
+            revised.append(await self._revise(work, spec) if work.messages else Revised(one, asked=False))
+        return revised
+
+    async def _revise(self, work: _Work, spec: ModelSpec) -> Revised:
+        outcome = await self._ask(work, spec)
+        return await self._library.database.write(lambda c: _stored(c, work, outcome, spec))
+
+    async def _ask(self, work: _Work, spec: ModelSpec) -> str | LunaluxError:
+        """The new value, else why there is none."""
+        tracker = work.standing.tracker
+        old = work.standing.value.value if work.standing.value else ""
+        lines = [(one.name, one.content) for one in work.messages if not one.hidden and one.content.strip()]
+        said = "\n".join(text for _, text in lines)
+        language: Language = "zh" if script_of(said) == "han" else "en"
+        material = "\n".join((said, old, tracker.instruction, tracker.shape, *work.names))
+        wish = told = tracker_wish(tracker, old, lines, language)
+        error: LunaluxError = _error(Refused("empty"))
+        for attempt in range(ATTEMPTS):
+            key = f"{tracker.id}:{work.coverage}:{old}:{attempt}"
+            request_id = f"tracker:{sha256(key.encode('utf-8', 'replace')).hexdigest()[:40]}"
+            try:
+                raw = await asked(
+                    self._models(),
+                    spec,
+                    told,
+                    request_id,
+                    self._billed,
+                    words=max(VALUE_WORDS, len(old) // 3),
+                    language=language,
+                )
+            except LunaluxError as failure:
+                return failure
+            except TimeoutError:
+                return _error(Refused("empty"))
+            value = read_value(raw, tracker, material)
+            if isinstance(value, str):
+                return value
+            error = _error(value)
+            told = once_more(wish, value.detail or error.message, language)
+        return error
+
+
+def _due(connection: Connection, conversation_id: str, when: Run) -> list[_Work]:
+    load_conversation(connection, conversation_id)
+    ids = [
+        one.tracker.id
+        for one in standing(connection, conversation_id, ())
+        if one.tracker.enabled and one.tracker.run == when
+    ]
+    works = (_work(connection, conversation_id, tracker_id) for tracker_id in ids)
+    return [work for work in works if work.messages and _is_due(connection, work, when)]
+
+
+def _is_due(connection: Connection, work: _Work, when: Run) -> bool:
+    tracker = work.standing.tracker
+    if tracker.failed_at == work.head and tracker.reason:
+        return False  # the same messages failed: once more with the next reply, or when a person asks
+    if when == "turns":
+        return sum(one.role == "assistant" for one in work.messages) >= tracker.every
+    since = work.standing.value.created_at if work.standing.value else 0
+    path = frozenset(path_ids(connection, work.head))
+    memories = load_memories(connection, tracker.conversation_id)
+    return any(one.usable_on(path) and one.last and one.created_at > since for one in memories)
+
+
+def _work(connection: Connection, conversation_id: str, tracker_id: str) -> _Work:
+    """What is to be done for one tracker; without messages where none came since its value."""
+    place = load_conversation(connection, conversation_id)
+    path = path_ids(connection, place.head_id)
+    one = next(
+        (one for one in standing(connection, conversation_id, path) if one.tracker.id == tracker_id), None
+    )
+    if one is None:
+        load_tracker(connection, tracker_id)  # raises
+        raise AssertionError(tracker_id)
+    at = one.value.message_id if one.value else ""
+    count = path.index(at) if at in path else len(path)
+    messages = load_path(connection, place.head_id, min(count, LONGEST)) if count else []
+    while messages and messages[-1].status == "pending":
+        messages.pop()
+    head = messages[-1].id if messages else place.head_id
+    return _Work(one, tuple(_newest(messages)), head, _names(connection, conversation_id))
+
+
+def _newest(messages: Sequence[Message]) -> list[Message]:
+    kept: list[Message] = []
+    size = 0
+    for one in reversed(messages[-MOST_MESSAGES:]):
+        size += len(one.content)
+        if kept and size > MOST_CHARACTERS:
+            break
+        kept.append(one)
+    return kept[::-1]
+
+
+def _names(connection: Connection, conversation_id: str) -> tuple[str, ...]:
+    place = load_conversation(connection, conversation_id)
+    if place.group_id:
+        return load_group(connection, place.group_id).names
+    return (load_character(connection, place.character_id).name,)
+
+
+def _stored(connection: Connection, work: _Work, outcome: str | LunaluxError, spec: ModelSpec) -> Revised:
+    """Store a value, or the mark of a failure: neither where things went on differently meanwhile."""
+    tracker = work.standing.tracker
+    try:
+        tracker = load_tracker(connection, tracker.id)
+    except NotFound as error:
+        return Revised(work.standing, error)
+    conversation = tracker.conversation_id
+    path = path_ids(connection, work.head)
+    before = _now(connection, conversation, tracker.id, path)
+    held = work.standing.value.number if work.standing.value else 0
+    if isinstance(outcome, LunaluxError):
+        reason = f"{outcome.code}: {outcome.message}"
+        edit_tracker(connection, tracker.id, failed_at=work.head, reason=reason)
+        return Revised(_now(connection, conversation, tracker.id, path), outcome)
+    same = fingerprints(connection, [one.id for one in work.messages]) == list(work.coverage)
+    if not same or (before.value.number if before.value else 0) != held:
+        return Revised(before, asked=False)
+    value = TrackerValue(outcome, work.head, spec.name, coverage=work.coverage)
+    store_value(connection, tracker.id, value)
+    edit_tracker(connection, tracker.id, failed_at="", reason="")
+    return Revised(_now(connection, conversation, tracker.id, path))
+
+
+def _now(connection: Connection, conversation_id: str, tracker_id: str, path: Sequence[str]) -> Standing:
+    return next(one for one in standing(connection, conversation_id, path) if one.tracker.id == tracker_id)
+
+
+def checked_by_hand(tracker: Tracker, value: str) -> str:
+    """A value that a person gives, as it is kept. Raises InvalidInput (TRACKER_VALUE)."""
+    from lunalux_core.text import clean
+    from lunalux_core.trackers.shape import departure
+
+    value = clean(value).strip()
+    if fault := departure(value, tracker.form, tracker.shape):
+        raise InvalidInput(
+            "TRACKER_VALUE",
+            f"This value does not fit {tracker.name!r}: {fault}.",
+            "Correct it; `lunalux tracker show` shows the shape.",
+            name=tracker.name,
+            fault=fault,
+            most=LONGEST_VALUE,
+        )
+    return value
+
+
+def _error(why: Refused) -> LunaluxError:
+    sentences = {
+        "empty": "The model said nothing that could be the value.",
+        "no_json": "The model's answer could not be read.",
+        "shape": f"The model's answer does not fit the shape: {why.detail}.",
+        "language": "The model answered in another language than the story's.",
+        "names": f"The model's answer names somebody who is not in the story: {why.detail}.",
+        "invented": "The model's answer has nothing to do with the story.",
+    }
+    return LunaluxError(
+        "TRACKER_REFUSED",
+        sentences[why.reason],
+        "The old value stays. Try again with another model, or edit it by hand.",
+        kind=why.reason,
+        detail=why.detail,
+    )

@@ -1,0 +1,63 @@
+"""A tracker as the command line and scripts see it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from lunalux_core.library.trackers import Standing, Tracker, TrackerValue
+from lunalux_core.llm.tokens import TokenEstimator
+
+
+def tracker_row(one: Standing) -> dict[str, Any]:
+    """The JSON of a tracker as a branch sees it; `value` is JSON for a JSON tracker."""
+    tracker, held = one.tracker, one.value
+    structured = tracker.form == "json"
+    row: dict[str, Any] = {
+        "id": tracker.id,
+        "name": tracker.name,
+        "instruction": tracker.instruction,
+        "form": tracker.form,
+        "shape": _json(tracker.shape) if structured else tracker.shape or None,
+        "value": None if held is None else _json(held.value) if structured else held.value,
+        "at": (held.message_id or None) if held else None,
+        "status": one.status,
+        "made_by": held.made_by if held else None,
+        "tokens": TokenEstimator().text(held.value) if held else 0,
+        "run": tracker.run,
+        "every": tracker.every,
+        "position": tracker.position,
+        "depth": tracker.depth,
+        "role": tracker.role,
+        "enabled": tracker.enabled,
+        "created_at": _time(tracker.created_at),
+        "updated_at": _time(max(tracker.updated_at, held.created_at if held else 0)),
+    }
+    if tracker.reason:
+        row["reason"] = tracker.reason
+    return row
+
+
+def value_row(tracker: Tracker, held: TrackerValue) -> dict[str, Any]:
+    """The JSON of one value of a tracker."""
+    return {
+        "at": held.message_id or None,
+        "value": _json(held.value) if tracker.form == "json" else held.value,
+        "made_by": held.made_by,
+        "created_at": _time(held.created_at),
+    }
+
+
+def _json(text: str) -> Any:
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _time(moment: int) -> str:
+    """Milliseconds as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

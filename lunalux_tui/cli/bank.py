@@ -1,0 +1,171 @@
+"""`lunalux bank …`: documents that replies may draw on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import typer
+
+from lunalux_core.errors import InvalidInput, LunaluxError
+from lunalux_core.library.documents import Document, Reach
+from lunalux_core.runtime import Runtime
+from lunalux_tui.cli import output
+from lunalux_tui.cli.run import delete_asked, in_runtime
+from lunalux_tui.cli.shelf_commands import JSON
+from lunalux_tui.i18n import t
+
+bank_app = typer.Typer(help="Documents that replies may draw on.", no_args_is_help=True, add_completion=False)
+commands = {"bank": bank_app}
+
+CONVERSATION = typer.Option("", "--conversation", help="Id of a conversation, or its beginning.")
+CHARACTER = typer.Option("", "--character", help="Name or id of a character.")
+
+
+@bank_app.command()
+@in_runtime
+async def add(
+    runtime: Runtime,
+    paths: list[Path] = typer.Argument(metavar="PATH...", help="Files: .txt, .md, .html, .pdf or .epub."),
+    conversation: str = CONVERSATION,
+    character: str = CHARACTER,
+    as_json: bool = JSON,
+) -> None:
+    """Add documents for a chat, for a character, or without either for all; prints their ids.
+
+    What cannot be read is told and the others go on; the command then ends with 7, or 1 for a single file.
+
+    Example: lunalux bank add rules.pdf history.epub --character Mirelle
+    """
+    import asyncio
+
+    owner = await _owner(runtime, conversation, character)
+    added: list[Document] = []
+    failed = 0
+    for path in paths:
+        try:
+            document, passages = await asyncio.to_thread(_read, path, owner)
+            added.append(await runtime.library.documents.add(document, passages))
+        except LunaluxError as error:
+            if len(paths) == 1:
+                raise
+            failed += 1
+            output.note(" ".join(output.sentence(error)).strip())
+    _print_documents(added, as_json)
+    if failed:
+        raise typer.Exit(output.PARTLY)
+
+
+@bank_app.command("list")
+@in_runtime
+async def list_(
+    runtime: Runtime, conversation: str = CONVERSATION, character: str = CHARACTER, as_json: bool = JSON
+) -> None:
+    """All documents, or those that a chat or a character draws on.
+
+    Example: lunalux bank list --character Mirelle --json
+    """
+    _print_documents(
+        await runtime.library.documents.list(await _reach(runtime, conversation, character)), as_json
+    )
+
+
+@bank_app.command()
+@in_runtime
+async def search(
+    runtime: Runtime,
+    query: str = typer.Argument(metavar="QUERY", help="Words, or a whole message."),
+    conversation: str = CONVERSATION,
+    character: str = CHARACTER,
+    limit: int = typer.Option(10, "--limit", min=1, max=60, help="At most so many."),
+    as_json: bool = JSON,
+) -> None:
+    """Passages that a text calls for, the closest first.
+
+    Example: lunalux bank search "who lit the lamp" --character Mirelle
+    """
+    from lunalux_core.bank.rows import passage_row
+
+    reach = await _reach(runtime, conversation, character)
+    found = await runtime.library.documents.search(query, reach, limit)
+    if as_json:
+        output.print_json([passage_row(one) for one in found])
+        return
+    output.print_table(
+        ["id", "document", "tokens", "text"], [[one.id, one.document, one.tokens, one.text] for one in found]
+    )
+
+
+@bank_app.command()
+def delete(
+    document: str = typer.Argument(metavar="DOCUMENT", help="Name or id of a document, or its beginning."),
+    conversation: str = CONVERSATION,
+    character: str = CHARACTER,
+    yes: bool = typer.Option(False, "--yes", help="Delete without a question."),
+    as_json: bool = JSON,
+) -> None:
+    """Delete a document with its passages; the file that it came from stays.
+
+    Example: lunalux bank delete rules.pdf --yes
+    """
+
+    async def find(runtime: Runtime) -> Document:
+        reach = await _reach(runtime, conversation, character)
+        return await runtime.library.documents.find(document, reach)
+
+    async def remove(runtime: Runtime, found: Document) -> None:
+        await runtime.library.documents.delete(found.id)
+        if as_json:
+            output.print_json({"id": found.id, "name": found.name, "deleted": True})
+        else:
+            output.say("deleted", name=found.name)
+
+    delete_asked(find, lambda found: t("cli.delete", name=found.name), remove, yes=yes)
+
+
+def _read(path: Path, owner: tuple[str, str]) -> tuple[Document, list[tuple[str, int]]]:
+    from lunalux_core.bank.passages import split_passages
+    from lunalux_core.bank.reading import read_document
+    from lunalux_core.text import clean_line, well_formed
+
+    kind, text, content = read_document(path)
+    name = clean_line(well_formed(path.name), 120)
+    digest = sha256(content).hexdigest()
+    return Document("", name, kind, digest, *owner, size=len(content)), split_passages(text)
+
+
+async def _owner(runtime: Runtime, conversation: str, character: str) -> tuple[str, str]:
+    """Ids of the chat and of the character that documents are for, one of them at most."""
+    if conversation and character:
+        raise InvalidInput(
+            "USAGE",
+            "A document belongs to a chat or to a character.",
+            "Give --conversation or --character, not both.",
+            kind="bank_owner",
+        )
+    if conversation:
+        return (await runtime.library.conversations.named(conversation)).id, ""
+    if character:
+        return "", (await runtime.library.characters.find(character)).id
+    return "", ""
+
+
+async def _reach(runtime: Runtime, conversation: str, character: str) -> Reach:
+    chat, owner = await _owner(runtime, conversation, character)
+    if chat:
+        place = await runtime.library.conversations.get(chat)
+        return Reach(chat, (place.character_id,) if place.character_id else ())
+    return Reach(characters=(owner,)) if owner else Reach(everything=True)
+
+
+def _print_documents(documents: Sequence[Document], as_json: bool) -> None:
+    from lunalux_core.bank.rows import document_row
+
+    if as_json:
+        output.print_json([document_row(one) for one in documents])
+        return
+    output.print_table(
+        ["id", "scope", "passages", "tokens", "name"],
+        [[one.id, one.scope, one.passages, one.tokens, one.name] for one in documents],
+    )
