@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -416,6 +417,9 @@ def _shown(value: Any) -> str:
 
 def _coerced(setting: Declaration, value: Any) -> Any:
     default = setting.default
+    if setting.key == "language" and isinstance(value, str):
+        # Locales are what people type: zh_CN, zh-CN, zh_CN.UTF-8, EN.
+        value = re.split(r"[-_.]", value.strip().lower())[0]
     if isinstance(default, bool):
         if isinstance(value, str):
             return {"true": True, "1": True, "yes": True, "on": True, "false": False}.get(

@@ -66,8 +66,28 @@ MODULES: Mapping[str, str] = {
 }
 
 
+HELP = ["-h", "--help"]
+
+
 class Nouns(TyperGroup):
     """Commands by name, each imported when it is asked for."""
+
+    def about(self, noun: str) -> str:
+        """What a noun is for, told without importing it."""
+        return NOUNS[noun]
+
+    def get_help(self, ctx: Any) -> str:
+        return _help(self, ctx)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As Typer does; for a noun that is not there, the nearest one is told."""
+        from difflib import get_close_matches
+
+        word = args[0]
+        known = word in NOUNS or word.startswith("-")
+        if near := [] if known else get_close_matches(word, self.list_commands(ctx), 1, 0.5):
+            ctx.fail(f"No such command '{word}'. Did you mean '{near[0]}'?")
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [noun for noun in NOUNS if _exists(noun)]
@@ -77,7 +97,7 @@ class Nouns(TyperGroup):
             return None
         noun = _module(cmd_name).commands[cmd_name]
         noun.rich_markup_mode = None  # plain help, as everywhere: no boxes in a pipe, no Rich to load
-        command = lighten(typer.main.get_command(noun))
+        command = _dressed(lighten(typer.main.get_command(noun)))
         command.name = cmd_name
         if COMPLETE in os.environ:
             from lunalux_tui.cli.completion_values import teach
@@ -85,18 +105,41 @@ class Nouns(TyperGroup):
             teach(cmd_name, command)
         return command
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The list of nouns from the table above, so that help imports none of them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(noun, NOUNS[noun]) for noun in self.list_commands(ctx)])
+
+def _help(command: Any, ctx: Any) -> str:
+    """The help of a command, in the language of the settings."""
+    from lunalux_tui.cli.help import help_of
+
+    _speak()
+    return help_of(command, ctx)
 
 
-app = typer.Typer(cls=Nouns, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+def _dressed(command: Any) -> Any:
+    """Let a command, and those below it, show its help as we lay it out."""
+    command.get_help = lambda ctx: _help(command, ctx)
+    for below in getattr(command, "commands", {}).values():
+        _dressed(below)
+    return command
+
+
+app = typer.Typer(
+    cls=Nouns,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,  # `lunalux completion` is the one way
+    context_settings={"help_option_names": HELP},
+)
 
 
 @app.callback()
-def _lunalux() -> None:
+def _lunalux(
+    version: bool = typer.Option(False, "--version", "-V", help="Show the version and exit.", is_eager=True),
+) -> None:
     """Lunalux: talk with AI characters in the terminal. Without a command it opens the app."""
+    if version:
+        output.print_text(f"lunalux {__version__}")
+        raise typer.Exit(output.DONE)
 
 
 def run_cli(arguments: Sequence[str]) -> int:
@@ -104,7 +147,7 @@ def run_cli(arguments: Sequence[str]) -> int:
     sentence; a pipe whose reader went away is not."""
     as_json = "--json" in arguments
     with output.guarded() as out:
-        code = _run(arguments, as_json)
+        code = _run(list(arguments), as_json)
         out.flush()
         if out.lost is not None and not isinstance(out.lost, BrokenPipeError):
             _speak()
@@ -114,21 +157,23 @@ def run_cli(arguments: Sequence[str]) -> int:
     return code
 
 
-def _run(arguments: Sequence[str], as_json: bool) -> int:
-    if list(arguments) in (["--version"], ["-V"]):
+def _run(arguments: list[str], as_json: bool) -> int:
+    if arguments in (["--version"], ["-V"]):
         output.print_text(f"lunalux {__version__}")
         return output.DONE
     if not arguments and COMPLETE not in os.environ:
         command = typer.main.get_command(app)
         sys.stderr.write(command.get_help(command.make_context("lunalux", [], resilient_parsing=True)) + "\n")
         return output.USAGE
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
     try:
         command = lighten(typer.main.get_command(app))
         if COMPLETE in os.environ:
             from lunalux_tui.cli.shells import take_over
 
             take_over()
-        result = command.main(list(arguments), prog_name="lunalux", standalone_mode=False)
+        result = command.main(arguments, prog_name="lunalux", standalone_mode=False)
         return result if isinstance(result, int) else output.DONE
     except LunaluxError as error:
         _speak()

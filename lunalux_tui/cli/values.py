@@ -133,7 +133,8 @@ def _held(text: str, limit: int) -> str:
 
 def lighten(command: Any) -> Any:
     """Give the parameters of a command, and of those below it, the plain reading where it fits."""
-    for parameter in command.get_params(typer.Context(command)):  # with the one for --help
+    context = typer.Context(command, help_option_names=["-h", "--help"])
+    for parameter in command.get_params(context):  # with the one for --help
         descriptor = getattr(parameter, "type_descriptor", None)
         plain = _plain(getattr(descriptor, "annotation", None))
         if plain is not None:

@@ -131,13 +131,13 @@ def own_row(spec: ModelSpec) -> Row:
 
 def found_row(found: FoundModel) -> Row:
     """A model of a server on this machine: where, with which window, how large."""
-    spec = found.spec
-    parts = [t("model.local", server=f"{found.title} · {spec.base_url}")]
+    spec, facts = found.spec, []
     if spec.window_source == "server":
-        parts.append(t("model.window", n=f"{spec.context_tokens:,}"))
+        facts.append(t("model.window", n=f"{spec.context_tokens:,}"))
     if found.size:
-        parts.append(_bytes(found.size))
-    return Row(spec.name, spec.model, " · ".join(parts))
+        facts.append(_bytes(found.size))
+    where = t("model.local", server=f"{found.title} · {spec.base_url}")
+    return Row(spec.name, spec.model, where, right=" · ".join(facts))
 
 
 def _bytes(size: int) -> str:

@@ -293,6 +293,7 @@ async def test_language_theme_and_size_change_while_running() -> None:
 
 async def test_palette_and_help_reach_what_is_declared() -> None:
     async with open_app() as driven:
+        await driven.say("One")
         await driven.press("f1")
         await driven.until(lambda: isinstance(driven.app.screen, HelpDialog))
         await driven.press("escape", "ctrl+p")

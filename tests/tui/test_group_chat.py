@@ -148,6 +148,7 @@ async def test_stopping_ends_the_whole_round(monkeypatch: pytest.MonkeyPatch) ->
 async def test_groups_have_conversations_search_and_an_end() -> None:
     group = await stored_group()
     async with open_app() as app:
+        await app.say("Good evening")
         first = app.chat.conversation
         await app.press("ctrl+n")
         await app.until(lambda: app.chat.conversation is not None and app.chat.conversation != first)
