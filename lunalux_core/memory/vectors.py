@@ -12,15 +12,14 @@ import asyncio
 import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import blake2b
 from math import isfinite, sqrt
 from operator import mul
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from lunalux_core.database import Connection, Database
-from lunalux_core.ids import now_ms
+from lunalux_core.database import Database
 from lunalux_core.library.memories import Memory
+from lunalux_core.library.vectors import load_vectors, store_vectors, text_hash
 from lunalux_core.memory.story import StoryMemory
 
 if TYPE_CHECKING:
@@ -142,41 +141,6 @@ def vectors_in(document: Any, number: int) -> list[array[float]]:
     vectors = [_unit(row) for row in rows]
     lengths = {len(vector) for vector in vectors}
     return vectors if len(lengths) == 1 and 0 not in lengths else []
-
-
-def text_hash(text: str) -> str:
-    """What the vector of a text is kept by."""
-    return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
-
-
-def load_vectors(
-    connection: Connection, model: str, length: int, hashes: Sequence[str]
-) -> dict[str, array[float]]:
-    """The stored vectors of this length by the hash of their text."""
-    known: dict[str, array[float]] = {}
-    for start in range(0, len(hashes), 500):
-        some = hashes[start : start + 500]
-        marks = ",".join("?" * len(some))
-        for row in connection.execute(
-            f"SELECT hash, vector FROM vectors WHERE model = ? AND length = ? AND hash IN ({marks})",
-            (model, length, *some),
-        ):
-            known[row["hash"]] = array("f", row["vector"])
-    return known
-
-
-def store_vectors(
-    connection: Connection, model: str, hashes: Sequence[str], vectors: Sequence[array[float]]
-) -> None:
-    """Keep vectors; those of the model that have another length are forgotten."""
-    connection.execute("DELETE FROM vectors WHERE model = ? AND length <> ?", (model, len(vectors[0])))
-    connection.executemany(
-        "INSERT OR REPLACE INTO vectors (hash, model, length, vector, created_at) VALUES (?,?,?,?,?)",
-        (
-            (one, model, len(vector), vector.tobytes(), now_ms())
-            for one, vector in zip(hashes, vectors, strict=True)
-        ),
-    )
 
 
 def _words(memory: Memory) -> str:
