@@ -14,6 +14,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, write_file
 from lunalux_tui.cli.run import in_runtime
 from lunalux_tui.cli.shelf_commands import JSON, NAME, scenario_command, shelf_app, summary
+from lunalux_tui.i18n import has, t
 
 if TYPE_CHECKING:
     from lunalux_core.presets.document import Preset
@@ -131,14 +132,20 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
                 number,
                 "on" if slot["enabled"] else "",
                 slot["role"],
-                f"depth {slot['depth']}" if slot["position"] == "in_chat" else "",
-                "filled" if slot["marker"] else slot["tokens"],
+                t("cli.at_depth", n=slot["depth"]) if slot["position"] == "in_chat" else "",
+                t("cli.filled") if slot["marker"] else slot["tokens"],
                 slot["identifier"],
-                slot["name"],
+                _title(slot),
             ]
             for number, slot in enumerate(slots, 1)
         ],
     )
+
+
+def _title(slot: dict[str, Any]) -> str:
+    """The name of a slot; of one that the program fills, in the person's language."""
+    key = f"inspector.slot.{slot['identifier']}"
+    return t(key) if (slot["marker"] or not slot["name"]) and has(key) else str(slot["name"])
 
 
 scenario_command(
