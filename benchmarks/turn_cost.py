@@ -37,7 +37,7 @@ from lunalux_core.backend.storage.table import Check, Delete, Item, Operation, P
 
 CARDS = 300
 MILLION = 1_000_000
-INDEX_KEYS = tuple(name for order in ORDERS.values() for name in (order.dirty_pk, order.pk))
+INDEX_KEYS = ("OPEN_PK", *(name for order in ORDERS.values() for name in (order.dirty_pk, order.pk)))
 
 
 class Metered:

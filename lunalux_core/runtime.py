@@ -6,7 +6,7 @@ the regex engine are made on first use.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from lunalux_core.llm.registry import Offer, Registry
     from lunalux_core.llm.servers.pool import HttpPool
     from lunalux_core.market import Market
+    from lunalux_core.memory.story import Ranker
+    from lunalux_core.memory.vectors import VectorRanker
     from lunalux_core.memory.writer import MemoryWriter
     from lunalux_core.plugins.runner import Plugins
     from lunalux_core.regex.engine import EcmaEngine
@@ -229,7 +231,7 @@ class Runtime:
     def preview(self) -> Workflow[TurnInput, Ready]:
         from lunalux_core.dialogue.node_order import prompt_line
 
-        return prompt_line(lambda: self.models, self.engine, lambda: self.plugins)
+        return prompt_line(lambda: self.models, self.engine, lambda: self.plugins, self._rankers)
 
     @cached_property
     def words(self) -> Workflow[TurnInput, TurnRequest]:
@@ -247,7 +249,17 @@ class Runtime:
     def workflow(self) -> Workflow[TurnInput, TurnResult]:
         from lunalux_core.dialogue.node_order import dialogue_line
 
-        return dialogue_line(lambda: self.models, self.engine, lambda: self.plugins)
+        return dialogue_line(lambda: self.models, self.engine, lambda: self.plugins, self._rankers)
+
+    @cached_property
+    def vectors(self) -> VectorRanker:
+        """Closeness of memories by an embedding server, where the person names one."""
+        from lunalux_core.memory.vectors import VectorRanker
+
+        return VectorRanker(self.library.database, lambda: self.settings)
+
+    def _rankers(self) -> Sequence[Ranker]:
+        return (self.vectors,) if self.settings.vectors_server else ()
 
     @cached_property
     def memory_writer(self) -> MemoryWriter:
@@ -321,7 +333,7 @@ class Runtime:
 
     async def close(self) -> None:
         """Close what was opened, in reverse order."""
-        for name in ("memory_writer", "trackers"):
+        for name in ("memory_writer", "trackers", "vectors"):
             if name in self.__dict__:
                 await getattr(self, name).close()
         if "plugins" in self.__dict__:

@@ -266,6 +266,16 @@ class Settings:
         "that costs; always; or off.",
         choices=("auto", "always", "off"),
     )
+    vectors_server: str = _setting(
+        "vectors.server",
+        "",
+        "Base URL of a server for embeddings (OpenAI-compatible, llama.cpp, Ollama); empty uses keywords "
+        "alone.",
+    )
+    vectors_model: str = _setting("vectors.model", "", "The model that makes the vectors there.")
+    vectors_key_env: str = _setting(
+        "vectors.key_env", "", "Environment variable that holds the key of that server, if it wants one."
+    )
     bank_share: int = _setting(
         "bank.share",
         10,

@@ -468,6 +468,17 @@ CREATE TRIGGER passage_removed AFTER DELETE ON passages BEGIN
 END;
 """
 
+VECTORS = """
+CREATE TABLE vectors (
+  hash TEXT NOT NULL,
+  model TEXT NOT NULL,
+  length INTEGER NOT NULL,
+  vector BLOB NOT NULL,
+  created_at INTEGER NOT NULL,
+  PRIMARY KEY (hash, model)
+) WITHOUT ROWID;
+"""
+
 STEPS: tuple[str | Callable[[Connection], None], ...] = (
     FIRST,
     PERSONA_BOOKS,
@@ -483,6 +494,7 @@ STEPS: tuple[str | Callable[[Connection], None], ...] = (
     MARKS,
     TRACKERS,
     BANK,
+    VECTORS,
 )
 
 

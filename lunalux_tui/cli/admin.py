@@ -51,18 +51,26 @@ ID = typer.Argument(metavar="ID", help="Community id of a character.")
 
 
 @admin_app.command()
-def provision(storage: str = STORAGE, dry_run: bool = DRY_RUN, as_json: bool = JSON) -> None:
-    """Create tables, indexes, bucket, CORS and TTL where they are missing; nothing is ever dropped.
+def provision(
+    storage: str = STORAGE,
+    dry_run: bool = DRY_RUN,
+    guards: bool = typer.Option(
+        True, "--guards/--no-guards", help="Point-in-time recovery and deletion protection of the tables."
+    ),
+    as_json: bool = JSON,
+) -> None:
+    """Create tables, indexes, bucket, CORS, TTL and guards where they are missing; nothing is ever dropped.
 
     Example: lunalux admin provision --storage aws --dry-run --json
     """
     settings, kind = backend_settings(), chosen_storage(storage)
-    changes = run_work(lambda: _provision(settings, kind, dry_run=dry_run))
+    changes = run_work(lambda: _provision(settings, kind, dry_run=dry_run, guards=guards))
+    declared = _declared(settings, guards=guards)
     if as_json:
-        output.print_json({"storage": kind, "dryRun": dry_run, "changes": changes, **_declared(settings)})
+        output.print_json({"storage": kind, "dryRun": dry_run, "changes": changes, **declared})
         return
     if dry_run:
-        _print_declared(_declared(settings))
+        _print_declared(declared)
     for change in changes or ():
         output.print_text(change)
     if changes is None:
@@ -216,7 +224,9 @@ async def reconcile(
         raise typer.Exit(output.PARTLY)
 
 
-async def _provision(settings: BackendSettings, kind: Storage, *, dry_run: bool) -> list[str] | None:
+async def _provision(
+    settings: BackendSettings, kind: Storage, *, dry_run: bool, guards: bool
+) -> list[str] | None:
     """Make, or only name, what is missing; None when a dry run cannot see what is there."""
     if kind == "embedded":
         # Opening the store makes its file and tables.
@@ -236,6 +246,7 @@ async def _provision(settings: BackendSettings, kind: Storage, *, dry_run: bool)
         settings.bucket,
         settings.cors_origins,
         uploads=uploads_prefix(settings.original_prefix),
+        guarded=guards,
     )
     try:
         return [str(change) for change in await (worker.plan() if dry_run else worker.apply())]
@@ -247,8 +258,9 @@ async def _provision(settings: BackendSettings, kind: Storage, *, dry_run: bool)
         await worker.aclose()
 
 
-def _declared(settings: BackendSettings) -> dict[str, Any]:
+def _declared(settings: BackendSettings, *, guards: bool) -> dict[str, Any]:
     """Everything that provisioning makes, as it is declared."""
+    from lunalux_core.backend.storage.provision import EXPIRY_DAYS
     from lunalux_core.backend.storage.schema import table_specs
 
     tables = [
@@ -257,6 +269,8 @@ def _declared(settings: BackendSettings) -> dict[str, Any]:
             "partitionKey": "PK",
             "sortKey": "SK",
             "ttl": spec.ttl,
+            "pointInTimeRecovery": guards,
+            "deletionProtection": guards,
             "indexes": [
                 {
                     "name": index.name,
@@ -274,6 +288,7 @@ def _declared(settings: BackendSettings) -> dict[str, Any]:
         "publicAccess": "blocked",
         "encryption": True,
         "cors": list(settings.cors_origins),
+        "uploadsExpireAfterDays": EXPIRY_DAYS,
     }
     return {"region": settings.region, "tables": tables, "bucket": bucket}
 
@@ -281,9 +296,11 @@ def _declared(settings: BackendSettings) -> dict[str, Any]:
 def _print_declared(declared: dict[str, Any]) -> None:
     for table in declared["tables"]:
         ttl = f", TTL {table['ttl']}" if table["ttl"] else ""
-        output.print_text(f"table {table['name']} (PK, SK){ttl}")
+        guards = ", point-in-time recovery, deletion protection" if table["deletionProtection"] else ""
+        output.print_text(f"table {table['name']} (PK, SK){ttl}{guards}")
         for index in table["indexes"]:
             output.print_text(f"  index {index['name']} ({index['partitionKey']}, {index['sortKey']})")
     bucket = declared["bucket"]
     cors = ", ".join(bucket["cors"]) or "none"
     output.print_text(f"bucket {bucket['name']}, public access blocked, encrypted, CORS {cors}")
+    output.print_text(f"  uploads that nobody published expire after {bucket['uploadsExpireAfterDays']} days")

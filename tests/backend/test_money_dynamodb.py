@@ -6,14 +6,19 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from money_world import STAR, TABLES, World
+from money_world import HOLD_MS, STAR, TABLES, World
 from storage_engines import ministack, provision
 
+from lunalux_core.backend.market.reply_counts import Dialogues
 from lunalux_core.backend.money.money import Action, Reservation
+from lunalux_core.backend.money.sweeper import Sweeper
+from lunalux_core.backend.repos.characters import Characters
 from lunalux_core.backend.repos.coupons import Coupons
+from lunalux_core.backend.running.settings import RankingSettings
 from lunalux_core.backend.storage.aws_calls import AwsAccess
 from lunalux_core.backend.storage.dynamodb import DynamoStore
 from lunalux_core.backend.storage.schema import table_specs
@@ -145,3 +150,26 @@ async def test_a_wallet_read_and_then_written_is_overspent(access: AwsAccess) ->
     await asyncio.gather(*(naive() for _ in range(60)))
     assert (await w.balances(user))["star"] < 0
     await store.aclose()
+
+
+async def test_the_sweep_follows_the_index_and_reads_everything_where_it_is_missing(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    without = tuple(
+        replace(spec, indexes=()) if spec.name == TABLES.ledger else spec for spec in table_specs()
+    )
+    with ministack(tmp_path_factory.mktemp("swept")) as running:
+        for specs in (table_specs(), without):
+            await provision(running, specs)
+            store = DynamoStore(running, table_specs())
+            w, user = World(store), uuid4()
+            await w.users.init(user, "ada@example.org")
+            await w.reserve(STAR, "crashed", user)
+            assert (await w.balances(user))["star"] == 95
+            w.clock += HOLD_MS
+            characters = Characters(store, TABLES, RankingSettings(), w.now)
+            dialogues = Dialogues(store, TABLES, characters, RankingSettings(), w.now)
+            swept = await Sweeper(store, TABLES, w.money, w.ledgers, dialogues, w.now).sweep_open()
+            assert swept.refunded == 1 and (await w.balances(user))["star"] == 100
+            await store.aclose()
+            running.client("dynamodb").delete_table(TableName=TABLES.ledger)

@@ -161,6 +161,7 @@ async def _day(plain: Api, api: Api) -> None:
     await adoption(services).run(dry_run=False, told=lambda change: None)
     assert (await status(services))["ok"]
     await services.sweep_if_due(0)
+    await services.sweeper.sweep_open()
     await services.sweeper.sweep()
     assert [discrepancy async for discrepancy in services.sweeper.reconcile()] == []
     assert await services.characters.reports()

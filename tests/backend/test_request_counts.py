@@ -12,6 +12,7 @@ import httpx
 import pytest
 from api_support import URL, Api, Person, backend, card_png, good
 
+from lunalux_core.backend.money.money import Action
 from lunalux_core.backend.running.services import assemble
 from lunalux_core.backend.running.settings import RankingSettings
 from lunalux_core.backend.running.signatures import Signer
@@ -173,3 +174,23 @@ async def test_instances_share_one_sweep_an_hour(world: World) -> None:
     assert await first.services.sweeper.sweep_if_due(3600) is None
     first.clock.forward(601)
     assert await first.services.sweeper.sweep_if_due(3600) is not None
+
+
+async def test_between_two_whole_rounds_the_sweep_reads_what_is_under_way_alone(world: World) -> None:
+    api = await world.open()
+    services, ada = api.services, await api.person()
+    assert await services.sweeper.sweep_if_due(60) is not None
+    for number in range(30):
+        good(await ada.submit(modelId="001", key=f"settled-{number}"))
+    config = await services.models.require("002")
+    await services.money.reserve(Action(ada.user_id, "crashed", "hash"), config)
+    assert (await ada.wallet())["starCoin"] == 95
+    api.clock.forward(3700)
+    world.store.forget()
+    swept = await services.sweeper.sweep_if_due(3600)
+    assert swept is not None and swept.refunded == 1
+    assert (await ada.wallet())["starCoin"] == 100
+    assert world.store.calls["scan_all"] == 0 and len(world.store.got) < 10
+    api.clock.forward(90_000)
+    world.store.forget()
+    assert (await services.sweeper.sweep_if_due(3600)) is not None and world.store.calls["scan_all"] == 1

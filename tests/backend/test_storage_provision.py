@@ -203,3 +203,23 @@ async def test_uploads_expire_by_a_rule_beside_the_operators_own(access: AwsAcce
     assert found == {"mine": ("logs/", 9), "lunalux-uploads": ("characters/original/u-", 3)}
     assert await provisioner.plan() == []
     await provisioner.aclose()
+
+
+async def test_tables_are_guarded_against_loss(access: AwsAccess) -> None:
+    specs = table_specs(named("guarded"))
+    plain = Provisioner(access, specs, "")
+    await plain.apply()
+    await plain.aclose()
+    guarded = Provisioner(access, specs, "", guarded=True)
+    planned = await guarded.plan()
+    assert {(change.kind, change.target) for change in planned} == {
+        (kind, spec.name) for kind in ("recovery", "protection") for spec in specs
+    }
+    await guarded.apply()
+    assert await guarded.plan() == []
+    client = access.client("dynamodb")
+    for spec in specs:
+        assert client.describe_table(TableName=spec.name)["Table"]["DeletionProtectionEnabled"]
+        backups = client.describe_continuous_backups(TableName=spec.name)["ContinuousBackupsDescription"]
+        assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+    await guarded.aclose()

@@ -39,7 +39,6 @@ def test_documents_are_added_found_and_deleted(program: Program, tmp_path: Path)
         "lore.txt",
         "more.txt",
     ]
-    assert ()
     (hit,) = program("bank", "search", "灯会是哪天", "--json").json
     assert (hit["name"], hit["place"]) == ("lore.txt", 0) and "灯会" in hit["words"]
     shown = program("chat", "Marigold Finch", "-m", "What does a spell need?", "--show-prompt").out

@@ -22,7 +22,7 @@ from lunalux_core.backend.accounts.sessions import Sessions
 from lunalux_core.backend.market.wire_pages import object_key
 from lunalux_core.backend.repos.activity import OWN, UPLOAD, ending, note_key
 from lunalux_core.backend.repos.characters import Characters
-from lunalux_core.backend.repos.movements import ERASE, user_pk
+from lunalux_core.backend.repos.movements import ERASE, under_way, user_pk
 from lunalux_core.backend.repos.users import Users
 from lunalux_core.backend.running.clock import iso
 from lunalux_core.backend.running.settings import TableNames
@@ -68,6 +68,7 @@ class Erasure:
             "userId": user_id,
             "email": email,
             "createdAt": iso(self._now_ms()),
+            **under_way(user_id, self._now_ms()),
         }
         await self._store.write(Put(self._tables.ledger, mark, when=None))
         await self.finish(mark)

@@ -7,7 +7,7 @@ See docs/spec/backend.md: Money rules.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,16 +18,26 @@ from lunalux_core.backend.market.uploads import Uploads
 from lunalux_core.backend.money.billing import CURRENCIES, Currency
 from lunalux_core.backend.money.money import Money
 from lunalux_core.backend.repos.ledger import Ledgers, ledger_of
-from lunalux_core.backend.repos.movements import ERASE, MOVE, OPEN, ledger_key, wallet_key
+from lunalux_core.backend.repos.movements import (
+    ERASE,
+    MOVE,
+    OPEN,
+    OPEN_SHARDS,
+    ledger_key,
+    under_way_pk,
+    wallet_key,
+)
 from lunalux_core.backend.repos.wallets import wallet_of
 from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.foreign import whole
+from lunalux_core.backend.storage.schema import OPEN_INDEX
 from lunalux_core.backend.storage.table import (
     Absent,
     AnyOf,
     ConditionFailed,
     Eq,
+    Invalid,
     Item,
     Key,
     Le,
@@ -40,6 +50,8 @@ from lunalux_core.ids import uuid4
 SWEEP = Key("LEASE#SWEEP", "LEASE")
 """The row of the ledger table that says who sweeps, and when that was last done."""
 LEASE_MS = 600_000
+WHOLE_EVERY_MS = 24 * 3600 * 1000
+"""How often a round reads the whole ledger; the others follow the index of what is under way."""
 LOOKS = 5
 TOO_MANY_TROUBLES = 20
 
@@ -114,15 +126,57 @@ class Sweeper:
         except ConditionFailed:
             return None
         done = False
+        everything = not 0 <= now - whole(row.get("lastWholeMs")) < WHOLE_EVERY_MS
         try:
-            swept = await self.sweep()
+            swept = await (self.sweep() if everything else self.sweep_open())
             done = True
         finally:
             noted = {"lastRunMs": self._now_ms()} if done else {}
+            noted |= {"lastWholeMs": self._now_ms()} if done and everything else {}
             leave = Update(table, SWEEP, set=noted, remove=("owner", "expiresAtMs"), when=Eq("owner", me))
             with suppress(ConditionFailed):  # it took longer than the lease; another round was begun
                 await self._store.write(leave)
         return swept
+
+    async def sweep_open(self) -> Swept:
+        """A round over what is under way alone: reservations, erasures, uploads. Where the index of it is
+        missing it is a whole one.
+
+        Raises:
+            StorageError: the storage is away.
+        """
+        try:
+            keys = await self._under_way()
+        except (Invalid, StorageError) as error:
+            logger.warning("the ledger is swept as a whole: %s", error)
+            return await self.sweep()
+        swept = Swept()
+        await self._each(self._rows(keys), self._ledger_row, swept)
+        if self._uploads is not None:
+            await self._each(self._uploads.ended(), self._upload, swept)
+        return swept
+
+    async def _under_way(self) -> list[Key]:
+        """Keys of the rows that the index names, the oldest first in each of its partitions."""
+        keys: list[Key] = []
+        for shard in range(OPEN_SHARDS):
+            after = None
+            while True:
+                page = await self._store.query(
+                    self._tables.ledger, under_way_pk(shard), index=OPEN_INDEX, after=after
+                )
+                keys += [Key(row["PK"], row["SK"]) for row in page.items]
+                after = page.after
+                if after is None:
+                    break
+        return keys
+
+    async def _rows(self, keys: Sequence[Key]) -> AsyncIterator[Item]:
+        """The rows that are still there: an index may be behind."""
+        for key in keys:
+            row = await self._store.get(self._tables.ledger, key)
+            if row is not None:
+                yield row
 
     async def sweep(self) -> Swept:
         """One round. Running it twice at once, or in two places, does no harm.

@@ -9,6 +9,7 @@ See docs/spec/backend.md: Identity and security.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -55,6 +56,20 @@ class Movement:
     created_at: str
     model_id: str | None = None
     character_id: str | None = None
+
+
+OPEN_SHARDS = 16
+"""Partitions of what is under way: a reply writes into one of them twice, and each takes 1,000 a second."""
+
+
+def under_way(user_id: str, now_ms: int) -> dict[str, str]:
+    """The attributes by which the sweep finds a row that a crash must not leave lying."""
+    shard = zlib.crc32(user_id.encode("utf-8", "replace")) % OPEN_SHARDS
+    return {"OPEN_PK": under_way_pk(shard), "OPEN_SK": f"TS#{now_ms:013d}"}
+
+
+def under_way_pk(shard: int) -> str:
+    return f"OPEN#{shard:02d}"
 
 
 def user_pk(user_id: str) -> str:

@@ -15,7 +15,18 @@ from typing import Any, Literal
 from lunalux_core.backend.storage.aws_calls import AwsAccess, Caller, Refused
 from lunalux_core.backend.storage.table import Index, TableSpec, Unavailable
 
-Kind = Literal["table", "index", "ttl", "bucket", "public-access", "encryption", "cors", "lifecycle"]
+Kind = Literal[
+    "table",
+    "index",
+    "ttl",
+    "recovery",
+    "protection",
+    "bucket",
+    "public-access",
+    "encryption",
+    "cors",
+    "lifecycle",
+]
 PATIENCE_S = 900
 EXPIRY, EXPIRY_DAYS = "lunalux-uploads", 3
 """An upload may be published for a day; the sweep takes it away an hour later, and this what is missed."""
@@ -49,6 +60,8 @@ class Change:
             "table": f"create table {self.target} with {self.detail or 'no index'}",
             "index": f"create index {self.detail} on {self.target}",
             "ttl": f"let items of {self.target} expire by {self.detail}",
+            "recovery": f"let {self.target} be restored to any second of the last 35 days",
+            "protection": f"protect {self.target} from being deleted",
             "bucket": f"create bucket {self.target}",
             "public-access": f"block all public access to {self.target}",
             "encryption": f"encrypt what is stored in {self.target}",
@@ -65,6 +78,7 @@ class Provisioner:
         bucket: its name, "" where only tables are wanted.
         origins: web origins that may use presigned addresses from a browser.
         uploads: how the names of uploads begin, "" to let none expire.
+        guarded: tables can be restored to any second, and not be deleted by mistake.
     """
 
     def __init__(
@@ -75,7 +89,9 @@ class Provisioner:
         origins: Sequence[str] = (),
         *,
         uploads: str = "",
+        guarded: bool = False,
     ) -> None:
+        self._guarded = guarded
         self._uploads = uploads
         self._specs = {spec.name: spec for spec in specs}
         self._bucket, self._region, self._origins = bucket, access.region, list(origins)
@@ -98,9 +114,15 @@ class Provisioner:
 
     async def _plan_table(self, spec: TableSpec) -> list[Change]:
         ttl = [Change("ttl", spec.name, spec.ttl)] if spec.ttl else []
+        recovery, protection = Change("recovery", spec.name), Change("protection", spec.name)
+        guards = [recovery, protection] if self._guarded else []
         description = await self._ask(self._tables, "describe_table", TableName=spec.name)
         if description is None:
-            return [Change("table", spec.name, ", ".join(index.name for index in spec.indexes)), *ttl]
+            return [
+                Change("table", spec.name, ", ".join(index.name for index in spec.indexes)),
+                *ttl,
+                *guards,
+            ]
         there = {index["IndexName"] for index in description["Table"].get("GlobalSecondaryIndexes", ())}
         changes = [
             Change("index", spec.name, index.name) for index in spec.indexes if index.name not in there
@@ -109,7 +131,16 @@ class Provisioner:
             answer = await self._ask(self._tables, "describe_time_to_live", TableName=spec.name)
             status = (answer or {}).get("TimeToLiveDescription", {}).get("TimeToLiveStatus")
             changes += [] if status in ("ENABLED", "ENABLING") else ttl
+        if guards:
+            changes += [] if await self._recoverable(spec.name) else [recovery]
+            changes += [] if description["Table"].get("DeletionProtectionEnabled") else [protection]
         return changes
+
+    async def _recoverable(self, table: str) -> bool:
+        answer = await self._ask(self._tables, "describe_continuous_backups", TableName=table)
+        backups = (answer or {}).get("ContinuousBackupsDescription", {})
+        recovery = backups.get("PointInTimeRecoveryDescription", {})
+        return bool(recovery.get("PointInTimeRecoveryStatus") == "ENABLED")
 
     async def _plan_bucket(self) -> list[Change]:
         bucket, origins = self._bucket, ", ".join(self._origins)
@@ -147,6 +178,18 @@ class Provisioner:
                     "update_time_to_live",
                     TableName=change.target,
                     TimeToLiveSpecification=setting,
+                )
+            case "recovery":
+                await self._do(
+                    self._tables,
+                    "update_continuous_backups",
+                    TableName=change.target,
+                    PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+                )
+            case "protection":
+                await self._settled(change.target)
+                await self._do(
+                    self._tables, "update_table", TableName=change.target, DeletionProtectionEnabled=True
                 )
             case "bucket":
                 await self._create_bucket()

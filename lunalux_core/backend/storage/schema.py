@@ -1,6 +1,7 @@
 """The tables of the service, declared once: `provision` makes them on DynamoDB, the SQLite adapter on disk.
 
-Keys and attributes are those of "Tables". The indexes carry keys only: a counter that changes on a
+Keys and attributes are those of "Tables". The ledger has one index, of what is under way and must not be
+left lying. The indexes carry keys only: a counter that changes on a
 card then writes no index row, and whoever lists cards reads their items by key.
 
 See docs/spec/backend.md: Tables, Counters and ranking.
@@ -12,6 +13,7 @@ from lunalux_core.backend.running.settings import IndexNames, TableNames
 from lunalux_core.backend.storage.table import Index, TableSpec
 
 TTL = "expiresAt"
+OPEN_INDEX = "GSI_OPEN"
 
 
 def table_specs(tables: TableNames | None = None, indexes: IndexNames | None = None) -> tuple[TableSpec, ...]:
@@ -29,7 +31,7 @@ def table_specs(tables: TableNames | None = None, indexes: IndexNames | None = N
     return (
         TableSpec(tables.user, ttl=TTL),
         TableSpec(tables.wallet),
-        TableSpec(tables.ledger),
+        TableSpec(tables.ledger, indexes=(Index(OPEN_INDEX, "OPEN_PK", "OPEN_SK", include=()),)),
         TableSpec(tables.invite),
         TableSpec(tables.model_config),
         TableSpec(tables.coupons),

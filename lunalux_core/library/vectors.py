@@ -1,0 +1,45 @@
+"""Vectors of texts, kept by the hash of the text, the model and their length."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from lunalux_core.database import Connection
+from lunalux_core.ids import now_ms
+
+
+def text_hash(text: str) -> str:
+    """What the vector of a text is kept by."""
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def load_vectors(
+    connection: Connection, model: str, length: int, hashes: Sequence[str]
+) -> dict[str, array[float]]:
+    """The stored vectors of this length by the hash of their text."""
+    known: dict[str, array[float]] = {}
+    for start in range(0, len(hashes), 500):
+        some = hashes[start : start + 500]
+        marks = ",".join("?" * len(some))
+        for row in connection.execute(
+            f"SELECT hash, vector FROM vectors WHERE model = ? AND length = ? AND hash IN ({marks})",
+            (model, length, *some),
+        ):
+            known[row["hash"]] = array("f", row["vector"])
+    return known
+
+
+def store_vectors(
+    connection: Connection, model: str, hashes: Sequence[str], vectors: Sequence[array[float]]
+) -> None:
+    """Keep vectors; those of the model that have another length are forgotten."""
+    connection.execute("DELETE FROM vectors WHERE model = ? AND length <> ?", (model, len(vectors[0])))
+    connection.executemany(
+        "INSERT OR REPLACE INTO vectors (hash, model, length, vector, created_at) VALUES (?,?,?,?,?)",
+        (
+            (one, model, len(vector), vector.tobytes(), now_ms())
+            for one, vector in zip(hashes, vectors, strict=True)
+        ),
+    )
