@@ -44,7 +44,7 @@ def _status(status: Status) -> str:
     return t(f"cli.doctor.status.{status}") if sys.stdout.isatty() else status
 
 
-def _check(name: str, status: Status, key: str, **params: object) -> Check:
+def _check(name: str, status: Status, key: str, /, **params: object) -> Check:
     """A check whose words, and hint where there is one, stand in the catalogue under `cli.doctor.<key>`."""
     hint = f"cli.doctor.{key}.hint"
     return Check(name, status, t(f"cli.doctor.{key}.told", **params), t(hint, **params) if has(hint) else "")
