@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -131,16 +131,15 @@ def test_addresses_and_answers() -> None:
     assert vectors_in({"embeddings": [[1.0], [1.0, 2.0]]}, 2) == []
 
 
-@pytest.fixture(scope="module")
-def llama() -> Iterator[str]:
+@contextmanager
+def llama_running(*wanted: str) -> Iterator[str]:
+    """The address of a real server that chats and makes vectors."""
     server, model = os.environ.get("LUNALUX_LLAMA_SERVER", ""), os.environ.get("LUNALUX_LLAMA_MODEL", "")
-    if not (server and model):
-        pytest.skip("LUNALUX_LLAMA_SERVER and LUNALUX_LLAMA_MODEL name no server and model")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [server, "-m", model, "--host", "127.0.0.1", "--port", str(port), "-c", "1024", "--embeddings"]
-    command += ["--pooling", "mean"]
+    command = [server, "-m", model, "--host", "127.0.0.1", "--port", str(port), "-c", "4096"]
+    command += ["-np", "1", *wanted]
     environment = {**os.environ, "LD_LIBRARY_PATH": str(Path(server).resolve().parent)}
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     try:
@@ -155,6 +154,14 @@ def llama() -> Iterator[str]:
     finally:
         running.kill()
         running.wait(10)
+
+
+@pytest.fixture(scope="module")
+def llama() -> Iterator[str]:
+    if not os.environ.get("LUNALUX_LLAMA_SERVER") or not os.environ.get("LUNALUX_LLAMA_MODEL"):
+        pytest.skip("LUNALUX_LLAMA_SERVER and LUNALUX_LLAMA_MODEL name no server and model")
+    with llama_running("--embeddings", "--pooling", "mean") as url:
+        yield url
 
 
 async def test_a_real_llama_server_makes_vectors(runtime: Runtime, llama: str) -> None:

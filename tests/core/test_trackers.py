@@ -271,3 +271,24 @@ def test_templates_have_both_languages_and_fit_their_own_shapes() -> None:
             assert words.name and words.instruction
             assert not words.shape or departure(words.shape, one.form, words.shape) == ""
         assert any("\u4e00" <= sign <= "\u9fff" for sign in one.zh.instruction)
+
+
+async def test_gibberish_of_a_real_server_is_never_a_value() -> None:
+    import os
+
+    from test_memory_vectors import llama_running
+
+    if not os.environ.get("LUNALUX_LLAMA_SERVER") or not os.environ.get("LUNALUX_LLAMA_MODEL"):
+        pytest.skip("LUNALUX_LLAMA_SERVER and LUNALUX_LLAMA_MODEL name no server and model")
+    with llama_running() as url:
+        async with writing() as (runtime, _):
+            spec = ModelConfig("own", "llamacpp", "m", url, context_tokens=4096)
+            save_model(Paths.find().config_file, spec)
+            from lunalux_core.config.settings import load_settings
+
+            runtime.apply(load_settings().with_value("chat.model", "own"))
+            chat = await story(runtime, 2)
+            await tracker(runtime, chat, "The lamp is lit")
+            (done,) = await runtime.trackers.run(chat)
+            assert done.error is not None and (await state(runtime, chat)).status == "failed"
+            assert await value_of(runtime, chat) == "The lamp is lit"

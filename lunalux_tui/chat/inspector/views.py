@@ -217,7 +217,7 @@ _SHARES = {
     **dict.fromkeys(("dialogueExamples", "newExampleChat", "depthPrompt", "storyString"), "card"),
     **dict.fromkeys(("worldInfoBefore", "worldInfoAfter", "worldInfoDepth"), "worldbook"),
     **dict.fromkeys(("chatHistory", "newMainChat", "userInput", "user", "continued", "lastLine"), "history"),
-    **dict.fromkeys(("memory", "memoryRecalled"), "memory"),
+    **dict.fromkeys(("memory", "memoryRecalled", "tracker", "bank"), "memory"),
 }
 """Of what the window is full, by slot; any other is the system's."""
 
