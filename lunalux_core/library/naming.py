@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from lunalux_core.errors import NotFound
-
-if TYPE_CHECKING:
-    from lunalux_core.library import Library
-    from lunalux_core.library.characters import Character
-    from lunalux_core.library.groups import Group
 
 LEAST_BEGINNING = 4
 """Letters of an id that may stand for the whole of it."""
@@ -71,20 +65,6 @@ def missing(code: str, message: str, hint: str, name: str, names: Iterable[str])
     if near:
         return NotFound(code, message, f"Like it: {near}.", kind="near", name=name, near=near)
     return NotFound(code, message, hint, name=name, **({"kind": "named"} if known else {}))
-
-
-async def whom(library: Library, name: str) -> Character | Group:
-    """The character or the group that a name means; one with the whole name goes before any with a part.
-
-    Raises:
-        NotFound: CHARACTER_NOT_FOUND. InvalidInput: CHARACTER_AMBIGUOUS.
-    """
-    for whole in (True, False):
-        with suppress(NotFound):
-            return await library.characters.find(name, whole=whole)
-        with suppress(NotFound):
-            return await library.groups.find(name, whole=whole)
-    return await library.characters.find(name)
 
 
 def _begins(thing: Named, key: str) -> bool:

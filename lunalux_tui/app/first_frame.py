@@ -97,8 +97,8 @@ async def asked_for(runtime: Runtime, name: str) -> tuple[str, str]:
     """Ids of the character and of the group that a name means, one of them "". Raises NotFound."""
     if not name:
         return "", ""
+    from lunalux_core.library.addressee import whom
     from lunalux_core.library.groups import Group
-    from lunalux_core.library.naming import whom
 
     found = await whom(runtime.library, name)
     return ("", found.id) if isinstance(found, Group) else (found.id, "")

@@ -207,8 +207,8 @@ async def _conversation(
     runtime: Runtime, character: str, conversation: str, speaker: str, *, new: bool, user: str
 ) -> Conversation:
     """The conversation to go on with; that of a group by its own name or a member's."""
+    from lunalux_core.library.addressee import whom
     from lunalux_core.library.groups import Group
-    from lunalux_core.library.naming import whom
 
     found = await whom(runtime.library, character)
     if isinstance(found, Group):
