@@ -163,6 +163,10 @@ def tell(error: LunaluxError) -> tuple[str, str]:
 
 def _told(error: LunaluxError) -> tuple[str, str]:
     params = _harmless({name: _in_words(value) for name, value in error.params.items()})
+    if "allowed" in params:
+        params["allowed"] = allowed_words(str(params["allowed"]))
+    if "choices" in params:
+        params["choices"] = t("cli.allowed.comma").join(str(params["choices"]).split(", "))
     if has(f"error.{error.code}.message"):
         hint = t(f"error.{error.code}.hint", **params) if has(f"error.{error.code}.hint") else error.hint
         return t(f"error.{error.code}.message", **params), hint
@@ -187,6 +191,17 @@ def _in_words(value: object) -> object:
     if isinstance(value, Place) and value.line:
         return t("app.place", path=value.path, line=value.line)
     return price_words(value) if isinstance(value, Price) else value
+
+
+def allowed_words(allowed: str) -> str:
+    """The values that a setting may have, as its declaration tells them, in the person's language."""
+    words = {"a text": "text", "a list of texts": "list"}
+    if allowed in words:
+        return t(f"cli.allowed.{words[allowed]}")
+    if allowed.startswith("a number from "):
+        low, _, high = allowed.removeprefix("a number from ").partition(" to ")
+        return t("cli.allowed.number", low=low, high=high)
+    return t("cli.allowed.comma").join(allowed.split(", "))
 
 
 def price_words(price: Price) -> str:

@@ -29,6 +29,7 @@ from lunalux_core.library.character_list import (
     wanted_ids,
 )
 from lunalux_core.library.character_words import WordIndex, store_words
+from lunalux_core.library.naming import Called, found, missing
 
 if TYPE_CHECKING:
     from lunalux_core.library.tags import Tag
@@ -126,11 +127,12 @@ class Characters:
         """Raises NotFound (CHARACTER_NOT_FOUND)."""
         return await self._database.read(lambda c: load_character(c, character_id))
 
-    async def find(self, name_or_id: str) -> Character:
-        """By id, unique start of an id (four digits or more), or name (any case).
+    async def find(self, name_or_id: str, *, whole: bool = False) -> Character:
+        """By id, unique start of an id (four digits or more), or name (any case), else, unless the `whole` is
+        asked for, by a unique beginning or word of a name.
 
         Raises:
-            NotFound: CHARACTER_NOT_FOUND.
+            NotFound: CHARACTER_NOT_FOUND, with the nearest names.
             InvalidInput: CHARACTER_AMBIGUOUS, when several match; the hint lists their ids.
         """
 
@@ -152,7 +154,7 @@ class Characters:
                     )
                 ]
             if not ids:
-                raise _missing(name_or_id)
+                return load_character(connection, _by_part(connection, name_or_id, whole))
             if len(ids) > 1:
                 raise InvalidInput(
                     "CHARACTER_AMBIGUOUS",
@@ -394,10 +396,19 @@ def load_character(connection: Connection, character_id: str) -> Character:
     )
 
 
-def _missing(name: str) -> NotFound:
-    return NotFound(
+def _by_part(connection: Connection, name: str, whole: bool) -> str:
+    """Id of the only character with this beginning or word in its name. Raises NotFound."""
+    called = [Called(row[0], row[1]) for row in connection.execute("SELECT id, name FROM characters")]
+    if not whole and (one := found(called, name)) is not None:
+        return one.id
+    raise _missing(name, [one.name for one in called])
+
+
+def _missing(name: str, names: Sequence[str] = ()) -> NotFound:
+    return missing(
         "CHARACTER_NOT_FOUND",
         f"There is no character {name!r} in the library.",
         "`lunalux character list` shows them all.",
-        name=name,
+        name,
+        names,
     )

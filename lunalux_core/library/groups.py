@@ -15,6 +15,7 @@ from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import plain_text
+from lunalux_core.library.naming import found, missing
 from lunalux_core.text import clean, clean_line
 
 TurnOrder = Literal["natural", "list", "manual", "pooled"]
@@ -126,17 +127,21 @@ class Groups:
         """Raises NotFound (GROUP_NOT_FOUND)."""
         return await self._database.read(lambda c: load_group(c, group_id))
 
-    async def find(self, name_or_id: str) -> Group:
-        """By id, or by name in any case; of several with that name the one used last.
+    async def find(self, name_or_id: str, *, whole: bool = False) -> Group:
+        """By id, or by name in any case (of several, the one used last); else, unless the `whole` is asked
+        for, by a unique beginning or word of a name.
 
         Raises:
-            NotFound: GROUP_NOT_FOUND.
+            NotFound: GROUP_NOT_FOUND, with the nearest names.
         """
         key = name_or_id.strip()
-        for group in await self.list():
+        groups = await self.list()
+        for group in groups:
             if group.id == key or group.name.casefold() == key.casefold():
                 return group
-        raise _missing(name_or_id)
+        if not whole and (close := found(groups, key)) is not None:
+            return close
+        raise _missing(name_or_id, [group.name for group in groups])
 
     async def create(self, name: str, character_ids: Iterable[str]) -> Group:
         """A new group of at least two characters; an empty name becomes the members' names.
@@ -328,10 +333,11 @@ def _group(connection: Connection, row: Row) -> Group:
     )
 
 
-def _missing(name: str) -> NotFound:
-    return NotFound(
+def _missing(name: str, names: Iterable[str] = ()) -> NotFound:
+    return missing(
         "GROUP_NOT_FOUND",
         f"There is no group {name!r}.",
-        "`lunalux conversation list` shows the groups with their conversations.",
-        name=name,
+        "`lunalux group list` shows them all.",
+        name,
+        names,
     )

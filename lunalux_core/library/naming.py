@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+from lunalux_core.errors import NotFound
 
 LEAST_BEGINNING = 4
 """Letters of an id that may stand for the whole of it."""
@@ -18,6 +21,14 @@ class Named(Protocol):
 
 
 T = TypeVar("T", bound=Named)
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A thing that is known by its id and name alone."""
+
+    id: str
+    name: str
 
 
 def found(things: Sequence[T], name: str) -> T | None:
@@ -45,6 +56,15 @@ def nearest(name: str, names: Iterable[str]) -> str:
     near = {each: None for each in by_key if key and key in each}
     near |= dict.fromkeys(difflib.get_close_matches(key, by_key, 3, 0.4))
     return ", ".join(by_key[each] for each in list(near)[:3])
+
+
+def missing(code: str, message: str, hint: str, name: str, names: Iterable[str]) -> NotFound:
+    """The error for a name that nothing has; the nearest names take the place of the hint."""
+    known = list(names)
+    near = nearest(name, known)
+    if near:
+        return NotFound(code, message, f"Like it: {near}.", kind="near", name=name, near=near)
+    return NotFound(code, message, hint, name=name, **({"kind": "named"} if known else {}))
 
 
 def _begins(thing: Named, key: str) -> bool:

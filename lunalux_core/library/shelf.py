@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lunalux_core.database import Connection, Database, Row
-from lunalux_core.errors import NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import object_or_list
+from lunalux_core.library.naming import Called, found, missing
 
 ShelfKind = Literal["worldbook", "preset", "regex"]
 
@@ -52,8 +52,13 @@ class Shelf:
         """In the person's order."""
         return await self._database.read(lambda c: load_shelf(c, self.kind, enabled_only))
 
-    async def find(self, name_or_id: str) -> ShelfItem:
-        """By id or by name (any case; the newest of equal names). Raises NotFound."""
+    async def find(self, name_or_id: str, *, whole: bool = False) -> ShelfItem:
+        """By id or by name (any case; the newest of equal names), else, unless the `whole` is asked for, by a
+        unique beginning or word of a name.
+
+        Raises:
+            NotFound: WORLDBOOK_NOT_FOUND, PRESET_NOT_FOUND or REGEX_NOT_FOUND, with the nearest names.
+        """
 
         def query(connection: Connection) -> ShelfItem:
             row = connection.execute(
@@ -61,14 +66,19 @@ class Shelf:
                 "ORDER BY id = ? DESC, created_at DESC LIMIT 1",
                 (self.kind, name_or_id, name_or_id.casefold(), name_or_id),
             ).fetchone()
-            if row is None:
-                raise NotFound(
-                    f"{self.kind.upper()}_NOT_FOUND",
-                    f"There is no {self.kind} {name_or_id!r} in the library.",
-                    f"`lunalux {self.kind} list` shows them all.",
-                    name=name_or_id,
-                )
-            return _item(row)
+            if row is not None:
+                return _item(row)
+            rows = connection.execute("SELECT id, name FROM shelf WHERE kind = ?", (self.kind,))
+            called = [Called(row["id"], row["name"]) for row in rows]
+            if not whole and (one := found(called, name_or_id)) is not None:
+                return _item(connection.execute("SELECT * FROM shelf WHERE id = ?", (one.id,)).fetchone())
+            raise missing(
+                f"{self.kind.upper()}_NOT_FOUND",
+                f"There is no {self.kind} {name_or_id!r} in the library.",
+                f"`lunalux {self.kind} list` shows them all.",
+                name_or_id,
+                [one.name for one in called],
+            )
 
         return await self._database.read(query)
 

@@ -97,10 +97,8 @@ async def asked_for(runtime: Runtime, name: str) -> tuple[str, str]:
     """Ids of the character and of the group that a name means, one of them "". Raises NotFound."""
     if not name:
         return "", ""
-    try:
-        return (await runtime.library.characters.find(name)).id, ""
-    except NotFound as unknown:
-        try:
-            return "", (await runtime.library.groups.find(name)).id
-        except NotFound:
-            raise unknown from None
+    from lunalux_core.library.addressee import whom
+    from lunalux_core.library.groups import Group
+
+    found = await whom(runtime.library, name)
+    return ("", found.id) if isinstance(found, Group) else (found.id, "")

@@ -173,11 +173,11 @@ async def show(
     output.print_table(
         ["what", "value"],
         [
-            ["user id", state.user_id],
-            ["e-mail", state.email],
-            ["username", state.username or "-"],
-            ["session", "local account" if state.local else "signed in"],
-            ["backend", runtime.place],
+            [output.label("user id"), state.user_id],
+            [output.label("e-mail"), state.email],
+            [output.label("username"), state.username or "-"],
+            [output.label("session"), output.label("local account" if state.local else "signed in")],
+            [output.label("backend"), runtime.place],
         ],
     )
 
@@ -301,9 +301,21 @@ def _password(from_stdin: bool, *, twice: bool) -> str:
     if from_stdin or not sys.stdin.isatty():
         password = input_secret()
     else:
-        password = typer.prompt("Password", hide_input=True, confirmation_prompt=twice, err=True)
+        password = _typed_password(twice=twice)
     if not password:
         raise InvalidInput(
             "USAGE", "There is no password.", "Type it, or pipe it in with --password-stdin.", kind="password"
         )
     return password
+
+
+def _typed_password(*, twice: bool) -> str:
+    """A password typed without being shown, asked for again until both are the same."""
+    while True:
+        first = str(typer.prompt(t("cli.password"), hide_input=True, prompt_suffix=" ", err=True))
+        if not twice:
+            return first
+        again = typer.prompt(t("cli.password_again"), hide_input=True, prompt_suffix=" ", err=True)
+        if first == again:
+            return first
+        output.say("passwords_differ")

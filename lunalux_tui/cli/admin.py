@@ -20,7 +20,9 @@ from lunalux_tui.cli.admin_services import (
     DRY_RUN,
     JSON,
     STORAGE,
+    YES,
     in_services,
+    remove_asked,
     tell,
     usage,
 )
@@ -28,6 +30,7 @@ from lunalux_tui.cli.admin_standing import adopt, status
 from lunalux_tui.cli.admin_users import user_app
 from lunalux_tui.cli.run import run_work
 from lunalux_tui.cli.serve import backend_settings, chosen_storage, open_services
+from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.backend.running.services import Services
@@ -136,20 +139,43 @@ async def rank(
         output.print_table(["language", "order", "ranked"], [list(row.values()) for row in rows])
 
 
-def _moderation(verb: str, status: Literal["active", "hidden", "deleted"], help: str) -> None:
+Status = Literal["active", "hidden", "deleted"]
+
+
+async def _moderate(services: Services, card_id: str, status: Status, as_json: bool) -> None:
+    card = await services.characters.set_status(card_id, status)
+    await services.ranking.drain(card.language, "hot")
+    await services.ranking.drain(card.language, "time")
+    tell({"id": card_id, "status": status}, as_json)
+
+
+def _moderation(verb: str, status: Status, help: str) -> None:
     @in_services
     async def command(services: Services, card_id: str = ID, as_json: bool = JSON) -> None:
-        card = await services.characters.set_status(card_id, status)
-        await services.ranking.drain(card.language, "hot")
-        await services.ranking.drain(card.language, "time")
-        tell({"id": card_id, "status": status}, as_json)
+        await _moderate(services, card_id, status, as_json)
 
     market_app.command(verb, help=f"{help}\n\nExample: lunalux admin market {verb} 5f0c…")(command)
 
 
 _moderation("hide", "hidden", "Take a character out of the market; `restore` brings it back.")
 _moderation("restore", "active", "Bring a hidden character back.")
-_moderation("remove", "deleted", "Remove a character from the market for good.")
+
+
+@market_app.command("remove")
+def remove_card(card_id: str = ID, yes: bool = YES, storage: str = STORAGE, as_json: bool = JSON) -> None:
+    """Remove a character from the market for good.
+
+    Example: lunalux admin market remove 5f0c… --yes
+    """
+
+    async def find(services: Services) -> str:
+        card = await services.characters.find(card_id)
+        return card_id if card is None else card.id  # one that is not there is told when it is to be removed
+
+    async def remove(services: Services, found: str) -> None:
+        await _moderate(services, found, "deleted", as_json)
+
+    remove_asked(find, lambda found: t("cli.remove_card", id=found), remove, yes=yes, storage=storage)
 
 
 @market_app.command("reports")

@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -35,7 +35,7 @@ from lunalux_core.dialogue.turn import (
     TurnStarted,
     WorldbookOverflowed,
 )
-from lunalux_core.errors import InvalidInput, LunaluxError, NotFound, PaymentError
+from lunalux_core.errors import InvalidInput, LunaluxError, PaymentError
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.llm.parameters import read_pairs
 from lunalux_core.runtime import Runtime
@@ -44,6 +44,9 @@ from lunalux_tui.cli.chat_wishes import MOST_REPLIES, Kind, Wishes
 from lunalux_tui.cli.run import with_runtime
 from lunalux_tui.cli.values import input_text
 from lunalux_tui.i18n import t
+
+if TYPE_CHECKING:
+    from lunalux_core.library.groups import Group
 
 chat_app = typer.Typer(add_completion=False)
 commands = {"chat": chat_app}
@@ -204,10 +207,12 @@ async def _conversation(
     runtime: Runtime, character: str, conversation: str, speaker: str, *, new: bool, user: str
 ) -> Conversation:
     """The conversation to go on with; that of a group by its own name or a member's."""
-    try:
-        found = await runtime.library.characters.find(character)
-    except NotFound as unknown:
-        return await _group_conversation(runtime, character, conversation, unknown, new=new, user=user)
+    from lunalux_core.library.addressee import whom
+    from lunalux_core.library.groups import Group
+
+    found = await whom(runtime.library, character)
+    if isinstance(found, Group):
+        return await _group_conversation(runtime, found, conversation, new=new, user=user)
     if conversation:
         place = await runtime.library.conversations.get(conversation)
         joined = place.group_id and (await runtime.library.groups.get(place.group_id)).member(found.id)
@@ -222,12 +227,8 @@ async def _conversation(
 
 
 async def _group_conversation(
-    runtime: Runtime, name: str, conversation: str, unknown: NotFound, *, new: bool, user: str
+    runtime: Runtime, group: Group, conversation: str, *, new: bool, user: str
 ) -> Conversation:
-    try:
-        group = await runtime.library.groups.find(name)
-    except NotFound:
-        raise unknown from None
     if conversation:
         place = await runtime.library.conversations.get(conversation)
         if place.group_id != group.id:

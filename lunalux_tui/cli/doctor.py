@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import typer
@@ -15,6 +15,7 @@ import typer
 from lunalux_core.errors import LunaluxError, SessionError
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.i18n import has, t
 
 if TYPE_CHECKING:
     from lunalux_core.runtime import Runtime
@@ -38,6 +39,17 @@ class Check:
     hint: str = ""
 
 
+def _status(status: Status) -> str:
+    """The same words in every language where a program may look for them."""
+    return t(f"cli.doctor.status.{status}") if sys.stdout.isatty() else status
+
+
+def _check(name: str, status: Status, key: str, /, **params: object) -> Check:
+    """A check whose words, and hint where there is one, stand in the catalogue under `cli.doctor.<key>`."""
+    hint = f"cli.doctor.{key}.hint"
+    return Check(name, status, t(f"cli.doctor.{key}.told", **params), t(hint, **params) if has(hint) else "")
+
+
 @doctor_app.command()
 def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON document.")) -> None:
     """Check terminal, storage, keyring, model and backend, each with what to do.
@@ -55,7 +67,8 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON do
         output.print_json({"ok": not failed, "checks": rows})
     else:
         for check in checks:
-            output.print_text(f"{check.status:5} {check.name}: {check.detail}")
+            status, name = _status(check.status), t(f"cli.doctor.name.{check.name}")
+            output.print_text(t("cli.doctor_line", status=f"{status:<5}", name=name, detail=check.detail))
             if check.hint:
                 output.print_text(f"      {check.hint}")
     if failed:
@@ -84,9 +97,7 @@ async def _guarded(name: str, look: Callable[[Runtime], Awaitable[Check]], runti
         async with asyncio.timeout(SECONDS):
             return await look(runtime)
     except TimeoutError:
-        return Check(
-            name, "fail", f"no answer within {SECONDS} seconds", "Try again, or look at the network."
-        )
+        return _check(name, "fail", "no_answer", n=SECONDS)
     except LunaluxError as error:
         # To be signed out is a choice: characters, chats and models of one's own need no account.
         status: Status = "warn" if isinstance(error, SessionError) else "fail"
@@ -101,24 +112,30 @@ async def _python(_runtime: Runtime) -> Check:
     from lunalux_core import __version__
 
     version = ".".join(str(part) for part in sys.version_info[:3])
-    return Check("python", "ok", f"Lunalux {__version__} on Python {version}, {sys.platform}")
+    return _check("python", "ok", "python", version=__version__, python=version, platform=sys.platform)
 
 
 async def _terminal(_runtime: Runtime) -> Check:
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     kind = os.environ.get("TERM", "") or ("windows" if os.name == "nt" else "")
     if not sys.stdout.isatty():
-        detail = "the output is not a terminal"
-        return Check("terminal", "warn", detail, "Run `lunalux doctor` in the terminal you want to use.")
-    columns, rows = os.get_terminal_size()
-    colours = "16 million" if os.environ.get("COLORTERM") in {"truecolor", "24bit"} else "fewer"
-    detail = f"{kind}, {columns}×{rows}, {colours} colours, {_graphics()}"
+        return _check("terminal", "warn", "not_a_terminal")
+    columns, rows = shutil.get_terminal_size()
+    many = os.environ.get("COLORTERM") in {"truecolor", "24bit"}
+    detail = t(
+        "cli.doctor.terminal.told",
+        kind=kind,
+        columns=columns,
+        rows=rows,
+        colours=t(f"cli.doctor.colours_{'all' if many else 'few'}.told"),
+        pictures=_graphics(),
+    )
     if kind in {"", "dumb"}:
-        return Check("terminal", "fail", detail, "Set TERM to what your terminal is, e.g. xterm-256color.")
+        return _check("terminal", "fail", "term_unset", detail=detail)
     if encoding != "utf8":
-        return Check("terminal", "warn", f"{detail}, {encoding}", "Use a UTF-8 locale, e.g. LANG=C.UTF-8.")
+        return _check("terminal", "warn", "not_utf8", detail=detail, encoding=encoding)
     if columns < SMALLEST[0] or rows < SMALLEST[1]:
-        return Check("terminal", "warn", detail, "Make the window at least 80 columns by 24 rows.")
+        return _check("terminal", "warn", "small", detail=detail)
     return Check("terminal", "ok", detail)
 
 
@@ -127,15 +144,17 @@ def _graphics() -> str:
     from lunalux_tui.parts.graphics import graphics
 
     if graphics(os.environ) == "kitty":
-        return "pictures in full (Kitty protocol)"
-    return "pictures in blocks of colour"
+        return t("cli.doctor.kitty.told")
+    return t("cli.doctor.blocks.told")
 
 
 async def _configuration(runtime: Runtime) -> Check:
     path = runtime.paths.config_file
     problems = [output.sentence(problem) for problem in runtime.settings.problems]
     if not problems:
-        return Check("configuration", "ok", str(path) if path.exists() else f"none yet ({path})")
+        if not path.exists():
+            return _check("configuration", "ok", "no_configuration", path=path)
+        return Check("configuration", "ok", str(path))
     return Check(
         "configuration",
         "warn",
@@ -149,14 +168,13 @@ async def _storage(runtime: Runtime) -> Check:
     result = await library.database.soundness()
     where = runtime.paths.data
     if result != "ok":
-        hint = "Restore a backup with `lunalux restore`, or move the file away to start anew."
-        return Check("storage", "fail", f"{runtime.paths.library} is damaged: {result}", hint)
+        return _check("storage", "fail", "damaged", path=runtime.paths.library, reason=result)
     await library.state.set("doctor", True)
     count = await library.characters.count()
     free = shutil.disk_usage(where).free
-    detail = f"{where}: {count} characters, {free / 1e9:.1f} GB free"
+    detail = t("cli.doctor.storage.told", path=where, n=count, free=f"{free / 1e9:.1f}")
     if free < ROOM_BYTES:
-        return Check("storage", "warn", detail, "Free some space on that disk.")
+        return _check("storage", "warn", "full", detail=detail)
     return Check("storage", "ok", detail)
 
 
@@ -170,18 +188,16 @@ async def _keyring(runtime: Runtime) -> Check:
     if damaged:
         return Check("keyring", "warn", *output.sentence(damaged[0]))
     if place == "keyring":
-        return Check("keyring", "ok", "keys go to the system's keyring")
-    detail = f"keys go to {place}, which only you can read"
-    if os.environ.get("LUNALUX_HOME"):
-        return Check("keyring", "ok", detail)
-    return Check("keyring", "warn", detail, "Unlock or install a keyring service to keep them safer.")
+        return _check("keyring", "ok", "keyring")
+    told = _check("keyring", "warn", "key_file", path=place)
+    return replace(told, status="ok", hint="") if os.environ.get("LUNALUX_HOME") else told
 
 
 async def _scripts(runtime: Runtime) -> Check:
     works = await asyncio.to_thread(runtime.engine.test, r"^\p{L}+$", "u", "Luna")
     if works:
-        return Check("scripts", "ok", "regular expressions of cards run, under a time limit")
-    return Check("scripts", "fail", "the helper for regular expressions gives wrong answers", "Reinstall.")
+        return _check("scripts", "ok", "scripts")
+    return _check("scripts", "fail", "scripts_wrong")
 
 
 async def _plugins(runtime: Runtime) -> Check:
@@ -190,10 +206,8 @@ async def _plugins(runtime: Runtime) -> Check:
     enabled = [plugin for plugin in plugins if plugin.enabled]
     problems = [f"{plugin.name}: {plugin.problem}" for plugin in enabled if plugin.problem]
     if problems:
-        return Check(
-            "plug-ins", "warn", "; ".join(problems), "Enable them again, or `lunalux plugin disable`."
-        )
-    return Check("plug-ins", "ok", f"{len(enabled)} of {len(plugins)} enabled")
+        return _check("plug-ins", "warn", "plugins_wrong", detail="; ".join(problems))
+    return _check("plug-ins", "ok", "plugins", enabled=len(enabled), n=len(plugins))
 
 
 async def _crashes(runtime: Runtime) -> Check:
@@ -201,37 +215,35 @@ async def _crashes(runtime: Runtime) -> Check:
 
     files = reports(runtime.paths)
     if not files:
-        return Check("crashes", "ok", "no reports")
-    hint = "Look it over and send it along when you report the failure; delete it when it is settled."
-    return Check("crashes", "warn", f"{len(files)} reports, the newest is {files[0]}", hint)
+        return _check("crashes", "ok", "no_reports")
+    return _check("crashes", "warn", "reports", n=len(files), path=files[0])
 
 
 async def _model(runtime: Runtime) -> Check:
     name = runtime.settings.model
     spec = runtime.models.resolve(name)
     if spec.provider == "practice":
-        hint = "Add a real one: `lunalux model add`, then `lunalux model use`."
-        return Check("model", "ok", "the practice model is in use, which is not an AI", hint)
+        return _check("model", "ok", "practice")
     if spec.provider == "official":
         from lunalux_core.account import official_config
 
         config = official_config(await runtime.account.ensure(), spec.model)
-        return Check("model", "ok", f"official model {config['displayname']}")
+        return _check("model", "ok", "official", name=config["displayname"])
     there = await runtime.models.models_of(spec)
     if spec.model and spec.model not in there:
-        hint = f"It has: {', '.join(there[:8])}." if there else "The server lists no model."
-        return Check("model", "warn", f"{name}: the server does not list {spec.model}", hint)
-    return Check("model", "ok", f"{name} answers and has {spec.model}")
+        key = "not_listed" if there else "none_listed"
+        return _check("model", "warn", key, name=name, model=spec.model, models=", ".join(there[:8]))
+    return _check("model", "ok", "model", name=name, model=spec.model)
 
 
 async def _backend(runtime: Runtime) -> Check:
     await runtime.client.health()
-    return Check("backend", "ok", f"{runtime.settings.api_url or runtime.settings.storage} answers")
+    return _check("backend", "ok", "backend", place=runtime.settings.api_url or runtime.settings.storage)
 
 
 async def _account(runtime: Runtime) -> Check:
     state = await runtime.account.ensure()
-    who = "the local account" if state.local else state.email
+    who = t("cli.doctor.local.told") if state.local else state.email
     if not state.username:
-        return Check("account", "ok", f"signed in as {who}, without a username")
-    return Check("account", "ok", f"signed in as {state.username} ({who})")
+        return _check("account", "ok", "no_username", who=who)
+    return _check("account", "ok", "account", name=state.username, who=who)

@@ -105,9 +105,10 @@ async def show(runtime: Runtime, card_id: str = ID, as_json: bool = JSON) -> Non
     output.print_text(card.name)
     output.print_text(f"  id: {card.id}")
     if card.creator:
-        output.print_text(f"  creator: {card.creator}")
-    output.print_text(f"  tags: {', '.join(card.tags)}")
-    output.print_text(f"  {card.likes} likes, {card.downloads} downloads, {card.coins} luna used")
+        output.print_text(f"  {output.heading('creator')}: {card.creator}")
+    output.print_text(f"  {output.heading('tags')}: {', '.join(card.tags)}")
+    numbers = t("cli.market_numbers", likes=card.likes, downloads=card.downloads, coins=card.coins)
+    output.print_text(f"  {numbers}")
     output.print_text(f"\n{card.intro}")
 
 

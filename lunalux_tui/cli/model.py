@@ -333,10 +333,9 @@ async def test(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
             }
         )
     else:
-        output.print_text(
-            f"{name} answers: {done.sample!r} (first token {done.first_seconds:.2f} s, "
-            f"all {done.seconds:.2f} s)"
-        )
+        first, whole = f"{done.first_seconds:.2f}", f"{done.seconds:.2f}"
+        sample = clean_line(done.sample, 200)
+        output.print_text(t("cli.model_answers", name=name, sample=sample, first=first, all=whole))
 
 
 @model_app.command()

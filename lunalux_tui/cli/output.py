@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -162,25 +163,57 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         return
     if not cells:
         return
-    try:
-        room = os.get_terminal_size().columns
-    except OSError:
-        room = 80
     from rich.cells import cell_len  # for people at a terminal alone: a pipe is not aligned
 
     from lunalux_tui.cells import fit
 
-    widths = [max(cell_len(row[i]) for row in [list(columns), *cells]) for i in range(len(columns))]
-    spare = room - sum(widths[:-1]) - 2 * (len(widths) - 1)
-    widths[-1] = max(min(widths[-1], spare), 8)
+    headings = [heading(column) for column in columns]
+    widths = _fitted(
+        columns,
+        [max(cell_len(row[i]) for row in [headings, *cells]) for i in range(len(columns))],
+        shutil.get_terminal_size().columns - 2 * (len(columns) - 1),
+    )
+    for row in cells:
+        for number, column in enumerate(columns):
+            if column == "id":  # its beginning can be copied and is understood, with an ellipsis it is not
+                row[number] = row[number][: widths[number]]
     bold, plain = ("\x1b[1m", "\x1b[0m") if colour() else ("", "")
-    for number, row in enumerate([list(columns), *cells]):
+    for number, row in enumerate([headings, *cells]):
         fields = [
             (text := fit(cell, width)) + " " * (width - cell_len(text))
             for cell, width in zip(row, widths, strict=True)
         ]
         line = "  ".join(fields).rstrip()
         _write(sys.stdout, f"{bold}{line}{plain}\n" if number == 0 else line + "\n")
+
+
+def heading(column: str) -> str:
+    """A word of a table as people of this language read it; one that is in no catalogue stays as it is."""
+    from lunalux_tui import i18n
+
+    key = f"cli.column.{column.replace(' ', '_')}"
+    return i18n.t(key) if i18n.has(key) else column
+
+
+def label(word: str) -> str:
+    """A word in a row: as people read it on a terminal, as programs know it in a pipe."""
+    return heading(word) if sys.stdout.isatty() else word
+
+
+NARROWEST, NARROWEST_ID = 4, 8
+"""Cells that a column keeps when a table has to fit; 8 letters tell an id from others."""
+
+
+def _fitted(columns: Sequence[str], widths: list[int], room: int) -> list[int]:
+    """Widths of columns that fit `room` cells together, the widest made narrower first."""
+    fitted = list(widths)
+    least = [NARROWEST_ID if column == "id" else NARROWEST for column in columns]
+    while sum(fitted) > room:
+        widest = max(range(len(fitted)), key=lambda number: fitted[number] - least[number])
+        if fitted[widest] <= least[widest]:
+            break
+        fitted[widest] -= 1
+    return fitted
 
 
 def note(text: str) -> None:

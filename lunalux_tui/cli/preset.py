@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, write_file
 from lunalux_tui.cli.run import in_runtime
 from lunalux_tui.cli.shelf_commands import JSON, NAME, scenario_command, shelf_app, summary
+from lunalux_tui.i18n import has, t
 
 if TYPE_CHECKING:
     from lunalux_core.presets.document import Preset
@@ -61,7 +63,7 @@ async def enable(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> No
     Example: lunalux preset enable novel_king
     """
     item = await _find(runtime, name)
-    if item is not None:
+    if not isinstance(item, str):
         await runtime.library.presets.enable(item.id)
         done = {**summary(item), "enabled": True}
     else:
@@ -69,8 +71,8 @@ async def enable(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> No
 
         for other in await runtime.library.presets.list(enabled_only=True):
             await runtime.library.presets.enable(other.id, False)
-        set_value(runtime.paths.config_file, "chat.preset", name)
-        done = {"id": name, "name": name, "enabled": True}
+        set_value(runtime.paths.config_file, "chat.preset", item)
+        done = {"id": item, "name": item, "enabled": True}
     if as_json:
         output.print_json(done)
     else:
@@ -131,14 +133,20 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
                 number,
                 "on" if slot["enabled"] else "",
                 slot["role"],
-                f"depth {slot['depth']}" if slot["position"] == "in_chat" else "",
-                "filled" if slot["marker"] else slot["tokens"],
+                t("cli.at_depth", n=slot["depth"]) if slot["position"] == "in_chat" else "",
+                t("cli.filled") if slot["marker"] else slot["tokens"],
                 slot["identifier"],
-                slot["name"],
+                _title(slot),
             ]
             for number, slot in enumerate(slots, 1)
         ],
     )
+
+
+def _title(slot: dict[str, Any]) -> str:
+    """The name of a slot; of one that the program fills, in the person's language."""
+    key = f"inspector.slot.{slot['identifier']}"
+    return t(key) if (slot["marker"] or not slot["name"]) and has(key) else str(slot["name"])
 
 
 scenario_command(
@@ -149,15 +157,28 @@ scenario_command(
 )
 
 
-async def _find(runtime: Runtime, name: str) -> ShelfItem | None:
-    """The imported preset of that name; None for a built-in one. Raises NotFound."""
-    from lunalux_core.presets.builtin import BUILTIN_KEYS
+async def _find(runtime: Runtime, name: str) -> ShelfItem | str:
+    """The imported preset of that name, or the key of a built-in one; whole names go before parts.
 
+    Raises NotFound.
+    """
+    from lunalux_core.library.naming import Called, found
+    from lunalux_core.presets.builtin import builtin_presets
+
+    with suppress(NotFound):
+        return await runtime.library.presets.find(name, whole=True)
+    shipped = builtin_presets(runtime.settings.lang)
+    for preset in shipped:
+        if name.strip().casefold() in (preset.key, preset.title.casefold()):
+            return preset.key
     try:
         return await runtime.library.presets.find(name)
     except NotFound:
-        if name in BUILTIN_KEYS:
-            return None
+        called = [Called(preset.key, preset.key.replace("_", " ")) for preset in shipped]
+        called += [Called(preset.key, preset.title) for preset in shipped]
+        for names in (called[: len(shipped)], called[len(shipped) :]):
+            if (one := found(names, name)) is not None:
+                return one.id
         raise
 
 
@@ -167,10 +188,10 @@ async def _load(runtime: Runtime, name: str) -> tuple[Preset, bool]:
     from lunalux_core.presets.document import read_preset
 
     item = await _find(runtime, name)
-    if item is not None:
+    if not isinstance(item, str):
         return read_preset(item.document, item.name).preset, item.enabled
     imported = await runtime.library.presets.list(enabled_only=True)
-    return load_builtin(name, runtime.settings.lang), not imported and runtime.settings.preset == name
+    return load_builtin(item, runtime.settings.lang), not imported and runtime.settings.preset == item
 
 
 def _slots(preset: Preset) -> list[dict[str, Any]]:

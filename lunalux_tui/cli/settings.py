@@ -9,6 +9,7 @@ import typer
 from lunalux_core.config.settings import DECLARATIONS, declaration
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import command_settings
+from lunalux_tui.i18n import t
 
 settings_app = typer.Typer(help="Show and change settings.", no_args_is_help=True, add_completion=False)
 paths_app = typer.Typer(add_completion=False)
@@ -40,7 +41,15 @@ def list_settings(as_json: bool = JSON) -> None:
     else:
         output.print_table(
             ["key", "value", "from", "help"],
-            [[row["key"], _shown(row["value"]), row["source"], row["help"]] for row in rows],
+            [
+                [
+                    row["key"],
+                    _shown(row["value"]),
+                    t(f"cli.from.{row['source']}"),
+                    t(f"setting.{row['key']}.help"),
+                ]
+                for row in rows
+            ],
         )
 
 
@@ -101,15 +110,23 @@ def paths(as_json: bool = JSON) -> None:
         "backups": files.backups,
         "exports": files.exports,
         "backend": files.backend,
+        "logs": files.logs,
     }
     if as_json:
         output.print_json({name: str(path) for name, path in rows.items()})
     else:
-        output.print_table(["what", "where"], [[name, str(path)] for name, path in rows.items()])
+        output.print_table(
+            ["what", "where"], [[output.label(name), str(path)] for name, path in rows.items()]
+        )
 
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _told(row: dict[str, Any]) -> tuple[str, str]:
+    """Where a setting's value comes from and what the setting does, in the person's language."""
+    return t(f"cli.from.{row['source']}"), t(f"setting.{row['key']}.help")
 
 
 def _shown(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from lunalux_core.errors import InvalidInput, LunaluxError
+from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.library import Library
 from lunalux_core.library.shelf import Shelf, ShelfItem, ShelfKind, exported
 from lunalux_core.runtime import Runtime
@@ -131,7 +131,12 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
     @shared("delete", f"Remove a {kind} from the library.\n\nExample: lunalux {kind} delete NAME --yes")
     def delete_item(name: str = NAME, yes: bool = YES, as_json: bool = JSON) -> None:
         async def find(runtime: Runtime) -> ShelfItem:
-            return await shelf_of(runtime.library, kind).find(name)
+            try:
+                return await shelf_of(runtime.library, kind).find(name)
+            except NotFound:
+                if kind == "preset" and _is_builtin(name):
+                    raise _builtin(name) from None
+                raise
 
         async def remove(runtime: Runtime, item: ShelfItem) -> None:
             await shelf_of(runtime.library, kind).delete(item.id)
@@ -241,3 +246,18 @@ def print_scenarios(path: Path, replay: Callable[[Any], Any]) -> None:
     if not isinstance(document, (list, dict)):
         raise InvalidInput("SCENARIOS_INVALID", f"{path.name} holds no scenarios.", "Give a JSON array.")
     output.print_json(replay(document))
+
+
+def _is_builtin(name: str) -> bool:
+    from lunalux_core.presets.builtin import BUILTIN_KEYS
+
+    return name in BUILTIN_KEYS
+
+
+def _builtin(name: str) -> InvalidInput:
+    return InvalidInput(
+        "PRESET_BUILTIN",
+        f"{name} is built in and cannot be deleted.",
+        "Put another one in use with `lunalux preset enable`.",
+        name=name,
+    )

@@ -30,5 +30,37 @@ def usage_error(message: str) -> InvalidInput:
                 "USAGE", sentence.format(value=value), hint, kind=f"{kind}_near", value=value, near=meant
             )
         return InvalidInput("USAGE", sentence.format(value=value), _HELP, kind=kind, value=value)
+    if (error := _bad_value(message)) is not None:
+        return error
     text = message if message.endswith((".", "?")) else f"{message}."
     return InvalidInput("USAGE", text, _HELP, kind="click", text=text)
+
+
+_BAD = re.compile(r"Invalid value for '?(.+?)'?: (?:Value error, )?(.+)")
+_NUMBER = re.compile(r"'(.*)' is not a (?:whole )?number")
+_RANGE = re.compile(r"(\S+) is not (?:at least (\S+))?(?: and )?(?:at most (\S+))?")
+_CHOICE = re.compile(r"'(.*)' is not one of (.+?)\.?")
+
+
+def _bad_value(message: str) -> InvalidInput | None:
+    """The error for a value that an option or argument does not take."""
+    if message.startswith("Missing command"):
+        return InvalidInput("USAGE", "A command is missing.", _HELP, kind="no_command")
+    if (bad := _BAD.fullmatch(message)) is None:
+        return None
+    option, reason = bad[1].strip(), bad[2].strip()
+    if match := _NUMBER.fullmatch(reason):
+        text = f"{option} {match[1]} is not a number."
+        return InvalidInput("USAGE", text, _HELP, kind="number", option=option, value=match[1])
+    if match := _CHOICE.fullmatch(reason):
+        choices = ", ".join(re.findall(r"'([^']+)'", match[2]))
+        text, hint = f"{option} {match[1]} is not known.", f"Use one of {choices}."
+        return InvalidInput(
+            "USAGE", text, hint, kind="choice_of", option=option, value=match[1], choices=choices
+        )
+    if match := _RANGE.fullmatch(reason):
+        value, low, high = match.groups()
+        kind = "range" if low and high else "range_low" if low else "range_high"
+        text, hint = f"{option} {value} is out of range.", f"It must be {reason.partition(' is not ')[2]}."
+        return InvalidInput("USAGE", text, hint, kind=kind, option=option, value=value, low=low, high=high)
+    return None

@@ -11,6 +11,7 @@ from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.account import snapshot
 from lunalux_tui.cli.run import in_runtime
+from lunalux_tui.i18n import t
 
 wallet_app = typer.Typer(
     help="Balances, history, coupons and invites.", no_args_is_help=True, add_completion=False
@@ -38,8 +39,8 @@ async def show(runtime: Runtime, refresh: bool = REFRESH, as_json: bool = JSON) 
     output.print_table(
         ["coin", "balance", "gained", "used"],
         [
-            ["star", state.star, ledger["totalStarCoinGain"], ledger["totalStarCoinUsed"]],
-            ["luna", state.luna, ledger["totalLunaCoinGain"], ledger["totalLunaCoinUsed"]],
+            [output.label("star"), state.star, ledger["totalStarCoinGain"], ledger["totalStarCoinUsed"]],
+            [output.label("luna"), state.luna, ledger["totalLunaCoinGain"], ledger["totalLunaCoinUsed"]],
         ],
     )
 
@@ -117,9 +118,11 @@ async def invites(runtime: Runtime, refresh: bool = REFRESH, as_json: bool = JSO
     output.print_text(str(invite["inviteCode"]))
     output.say("invited", n=invite["totalInvites"])
     if invite["threshold"]:
-        output.note(
-            f"{invite['unissuedRewardCount']} of {invite['threshold']} for the next "
-            f"{invite['milestoneRewardStar']} star coins."
+        output.say(
+            "next_reward",
+            n=invite["unissuedRewardCount"],
+            threshold=invite["threshold"],
+            star=invite["milestoneRewardStar"],
         )
 
 
@@ -134,7 +137,7 @@ async def settle(runtime: Runtime, as_json: bool = JSON) -> None:
     if as_json:
         output.print_json({"settledTimes": times, "rewardStar": star, **_wallet(runtime.account.state)})
     else:
-        output.print_text(f"+{star} star" if times else "nothing is due")
+        output.print_text(f"+{star} {output.label('star')}" if times else t("cli.nothing_due"))
 
 
 def _wallet(state: AccountState) -> dict[str, Any]:

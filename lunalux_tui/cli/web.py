@@ -49,7 +49,7 @@ def web(
         else:
             output.print_text(server.address)
             sys.stdout.flush()
-            output.note("Open this address. Ctrl+c ends it.")
+            output.say("open_address")
         if open_browser:
             import webbrowser
 

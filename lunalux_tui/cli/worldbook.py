@@ -93,7 +93,7 @@ async def own(
     if as_json:
         output.print_json({**summary(item), "own_settings": not off})
     else:
-        output.note(f"{item.name} is searched {'as all books' if off else 'as it wishes'}")
+        output.say("book_all" if off else "book_own", name=item.name)
 
 
 @worldbook_app.command()
@@ -116,6 +116,7 @@ async def bind(
             "USAGE",
             "It is not said what to bind it to.",
             "Give one of --conversation, --persona and --character.",
+            kind="bind",
         )
     item = await runtime.library.worldbooks.find(name)
     if conversation:
@@ -139,7 +140,7 @@ async def bind(
     if as_json:
         output.print_json({**summary(item), "bound": not off})
     else:
-        output.note(f"{item.name} is {'let go of' if off else 'bound'}")
+        output.say("book_free" if off else "book_bound", name=item.name)
 
 
 def _document(path: Path) -> Any:
@@ -222,5 +223,5 @@ def _print(outcome: dict[str, Any]) -> None:
         ],
     )
     for entry in outcome["skipped"]:
-        output.note(f"skipped {entry['uid']}: {entry['reason']}")
-    output.note(f"{len(outcome['activated'])} entries, {outcome['tokens']} tokens")
+        output.say("skipped_entry", uid=entry["uid"], reason=entry["reason"])
+    output.say("entries", n=len(outcome["activated"]), tokens=outcome["tokens"])

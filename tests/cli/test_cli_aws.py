@@ -64,5 +64,5 @@ def test_the_whole_way_over_ones_own_aws_account(aws: Program, make_card: MakeCa
     assert reply["billing"] == {"method": "star", "cost": 7, "modelId": "001"}
     assert aws("wallet", "show", "--json").json["starCoin"] == 93
     assert aws("admin", "reconcile", "--json").json["ok"] is True
-    aws("admin", "market", "remove", identity)
+    aws("admin", "market", "remove", identity, "--yes")
     assert aws("market", "download", identity, "--json", code=None).code in {0, 5}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ from typing import Any
 
 import pytest
 import typer
-from cli_program import Program
+from cli_program import Program, on_a_terminal
 
+from lunalux_tui import i18n
 from lunalux_tui.cli import NOUNS, app, run_cli
 from lunalux_tui.cli.help import prose, sentences
 
@@ -36,8 +38,8 @@ def commands() -> list[tuple[list[str], Any, Any]]:
 
 def without_typed(text: str) -> str:
     """A text without the examples, which stay as they are typed, and without what stands in backquotes."""
-    lines = [line for line in text.splitlines() if "lunalux " not in line and "echo " not in line]
-    return re.sub(r"`[^`]*`|\{[^}]*\}", "", "\n".join(lines))
+    lines = re.sub(r"`[^`]*`|\{[^}]*\}", "", text).splitlines()
+    return "\n".join(line for line in lines if "lunalux " not in line and "echo " not in line)
 
 
 @pytest.mark.parametrize("language", ["zh", "zh_CN", "zh-CN", "ZH"])
@@ -92,3 +94,96 @@ def test_help_fits_the_terminal(program: Program, columns: int) -> None:
         shown = program("chat", "-h", COLUMNS=str(columns), LUNALUX_LANG=language).out
         lines = [line for line in shown.splitlines() if "lunalux chat Mira" not in line]
         assert max(map(cell_len, lines)) <= columns
+
+
+NO_SENTENCES = [
+    (("doctor",), 0),
+    (("chat",), 2),
+    (("chta",), 2),
+    (("chat", "nobody", "-m", "x"), 5),
+    (("chat", "x", "-m"), 2),
+    (("character", "lst"), 2),
+    (("character", "show", "nobody"), 5),
+    (("character", "list", "--bogus"), 2),
+    (("character", "delete", "nobody", "--yes"), 5),
+    (("import", "--jobs", "x", "a"), 2),
+    (("import", "--jobs", "99", "a"), 2),
+    (("import", "nowhere.png"), 7),
+    (("group", "create", "a", "b", "--order", "bogus"), 2),
+    (("group", "show", "nobody"), 5),
+    (("memory", "add", "x", "--kind", "bogus"), 2),
+    (("worldbook", "bind", "x"), 2),
+    (("worldbook", "own-settings", "x"), 5),
+    (("worldbook", "test", "x", "--settings", "{"), None),
+    (("regex", "delete", "x", "--yes"), 5),
+    (("preset", "delete", "default", "--yes"), None),
+    (("settings", "set", "chat.temperature", "9"), 2),
+    (("settings", "set", "ui.bell", "maybe"), 2),
+    (("settings", "get", "nothing"), 5),
+    (("model", "use", "nothing"), 5),
+    (("model", "add", "a", "--provider", "x", "--model", "m"), 2),
+    (("persona", "show", "x"), 5),
+    (("profile", "show", "x"), 5),
+    (("tag", "delete", "x", "--yes"), 5),
+    (("template", "show", "x"), 5),
+    (("quickreply", "run", "x", "y"), 5),
+    (("conversation", "show", "x"), 5),
+    (("note", "show", "x"), 5),
+    (("script", "run", "nowhere"), None),
+    (("plugin", "run", "x"), 5),
+    (("wallet", "redeem", "NONE"), 1),
+    (("wallet", "settle"), 0),
+    (("wallet", "invites"), 0),
+    (("account", "signup", "foo"), 2),
+    (("backup", "nowhere/x.zip"), None),
+    (("completion", "show", "tcsh"), 2),
+    (("paths", "more"), 2),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code"), NO_SENTENCES)
+def test_what_commands_say_in_chinese_holds_no_english_sentence(
+    arguments: tuple[str, ...], code: int | None, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LUNALUX_LANG", "zh_CN")
+    monkeypatch.chdir(tmp_path)
+    out = io.StringIO()
+    with redirect_stdout(out), redirect_stderr(out):
+        ended = run_cli(list(arguments))
+    text = without_typed(out.getvalue())
+    assert code is None or ended == code, out.getvalue()
+    assert not ENGLISH.search(text), text
+    assert CHINESE.search(text) or ended == 0, text
+
+
+def test_headings_of_tables_are_in_both_catalogues() -> None:
+    folder = Path(__file__).resolve().parents[2] / "lunalux_tui"
+    words = set()
+    for file in (folder / "cli").glob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "print_table":
+                words |= {word for word in literals(call.args[0]) if word}
+    for language in ("en", "zh"):
+        known = i18n.catalogue(language)
+        assert words and not [w for w in words if f"cli.column.{w.replace(' ', '_')}" not in known]
+
+
+def literals(node: ast.expr) -> set[str]:
+    return {
+        one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)
+    }
+
+
+@pytest.mark.parametrize("columns", [50, 80, 120])
+@pytest.mark.parametrize(
+    "arguments", [("settings", "list"), ("character", "list"), ("market", "list"), ("preset", "list")]
+)
+def test_tables_fit_the_terminal_and_have_chinese_headings(
+    arguments: tuple[str, ...], columns: int, home: Path, tmp_path: Path
+) -> None:
+    from rich.cells import cell_len
+
+    shown = on_a_terminal(home, tmp_path, *arguments, LUNALUX_LANG="zh", COLUMNS=str(columns))
+    lines = re.sub("\x1b\\[[0-9;]*[A-Za-z]|\r", "", shown.decode()).splitlines()
+    assert len(lines) > 2 and max(map(cell_len, lines)) <= columns
+    assert CHINESE.search(lines[0])

@@ -63,7 +63,7 @@ def test_a_backend_is_set_up_priced_credited_moderated_and_reconciled(
     listed = operator("market", "list", "--sort", "new", "--refresh", "--json").json
     assert identity in {one["id"] for one in listed}
     assert admin(operator, "market", "reports") == []
-    admin(operator, "market", "remove", identity)
+    admin(operator, "market", "remove", identity, "--yes")
     assert admin(operator, "migrate-sk") == {"moved": 0, "doubled": [], "dryRun": False}
     assert admin(operator, "reconcile") == {"ok": True, "users": 1, "discrepancies": []}
 

@@ -1,0 +1,27 @@
+"""Whom a person means who names somebody to talk with: a character, or a group."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lunalux_core.errors import NotFound
+
+if TYPE_CHECKING:
+    from lunalux_core.library import Library
+    from lunalux_core.library.characters import Character
+    from lunalux_core.library.groups import Group
+
+
+async def whom(library: Library, name: str) -> Character | Group:
+    """The character or the group that a name means; one with the whole name goes before any with a part.
+
+    Raises:
+        NotFound: CHARACTER_NOT_FOUND. InvalidInput: CHARACTER_AMBIGUOUS.
+    """
+    for whole in (True, False):
+        with suppress(NotFound):
+            return await library.characters.find(name, whole=whole)
+        with suppress(NotFound):
+            return await library.groups.find(name, whole=whole)
+    return await library.characters.find(name)
