@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -43,7 +44,7 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         ours, theirs = pty.openpty()
         self._fd = ours
-        self.resize(columns, rows)
+        self._set_size(columns, rows)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "lunalux_tui", *arguments],
             stdin=theirs,
@@ -56,9 +57,13 @@ class Terminal:
         os.close(theirs)
 
     def resize(self, columns: int, rows: int) -> None:
-        """Give the terminal another size."""
-        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        """Give the terminal another size, and tell the program, which has no controlling terminal."""
+        self._set_size(columns, rows)
         self.screen.resize(rows, columns)
+        self.process.send_signal(signal.SIGWINCH)
+
+    def _set_size(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def send(self, text: str) -> None:
         """Type."""
