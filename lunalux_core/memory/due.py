@@ -131,14 +131,16 @@ def due_events(connection: Connection, conversation_id: str, rules: Rules) -> li
     ]
 
 
-def is_covered(connection: Connection, conversation_id: str, messages: Collection[str]) -> bool:
-    """Whether a memory that can be used covers any of these messages already."""
+def is_covered(
+    connection: Connection, conversation_id: str, messages: Collection[str], besides: str = ""
+) -> bool:
+    """Whether a memory that can be used covers any of these messages; one `besides` does not count."""
     usable = {
         one.id for one in load_memories(connection, conversation_id) if one.sound and one.state != "failed"
     }
     wanted = set(messages)
     found = coverages(connection, conversation_id, ("summary",))
-    return any(wanted & set(ids) for memory, ids in found.items() if memory in usable)
+    return any(wanted & set(ids) for memory, ids in found.items() if memory in usable and memory != besides)
 
 
 def _branch(connection: Connection, conversation_id: str) -> tuple[list[Outline], list[Memory]]:

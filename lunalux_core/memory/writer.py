@@ -21,6 +21,7 @@ from lunalux_core.library.characters import load_character
 from lunalux_core.library.conversations import load_conversation
 from lunalux_core.library.groups import load_group
 from lunalux_core.library.memories import (
+    PERSON,
     Memory,
     add_memory,
     coverage_of,
@@ -564,10 +565,12 @@ def _store(
     # The model took minutes: a message may have been edited, swiped or deleted since it was read.
     if fingerprints(connection, [one for one, _ in coverage]) != list(coverage):
         return []
-    if retries is not None:
-        remove_memory(connection, retries.id)
-    if is_covered(connection, conversation_id, [one for one, _ in coverage]):
+    # Asked before anything is taken away: a summary that is written anew stays where another covers it.
+    instead = retries.id if retries is not None else ""
+    if is_covered(connection, conversation_id, [message for message, _ in coverage], besides=instead):
         return []
+    if retries is not None:
+        _take_back(connection, retries)
     marks = dict(coverage)
     known = {one.text.casefold() for one in load_memories(connection, conversation_id) if one.kind == "fact"}
     stored = []
@@ -577,6 +580,20 @@ def _store(
         known.add(memory.text.casefold())
         stored.append(add_memory(connection, memory, [(one, marks[one]) for one in where]))
     return stored
+
+
+def _take_back(connection: Connection, memory: Memory) -> None:
+    """Remove what is written anew: the memory, and the journals that a model wrote of the same scene."""
+    for journal in load_memories(connection, memory.conversation_id):
+        same_scene = (journal.first, journal.last) == (memory.first, memory.last)
+        if (
+            journal.kind == "journal"
+            and same_scene
+            and journal.state != "edited"
+            and journal.made_by != PERSON
+        ):
+            remove_memory(connection, journal.id)
+    remove_memory(connection, memory.id)
 
 
 def _store_chapter(

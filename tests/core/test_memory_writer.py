@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -18,9 +18,10 @@ from lunalux_core.config.paths import Paths
 from lunalux_core.config.settings import ModelConfig, load_settings
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.conversations import Message, insert_message, new_message, select_message
-from lunalux_core.library.memories import Memory
+from lunalux_core.library.memories import PERSON, Memory
 from lunalux_core.llm.model import ModelSpec
 from lunalux_core.memory.answers import Answer, Refused, checked, read_answer, script_of
+from lunalux_core.memory.entries import add_entry
 from lunalux_core.memory.writer import costs
 from lunalux_core.runtime import Runtime
 
@@ -282,6 +283,28 @@ async def test_journals_of_a_group_are_written_with_the_scene() -> None:
         done = await runtime.memory_writer.write(place.id)
         assert names[0] in writer.asked[0]["messages"][0]["content"]
         assert [one.speaker for one in done.memories if one.kind == "journal"][:2] == names
+
+        before = await runtime.library.memories.list(place.id)
+        summary = next(memory for memory in before if memory.kind == "summary")
+        await runtime.memory_writer.rewrite(summary.id, "Nothing but names.")
+        after = await runtime.library.memories.list(place.id)
+        assert len(after) == len(before), "a scene that is written anew has its journals once"
+
+
+async def test_a_rewritten_summary_stays_where_another_covers_the_same() -> None:
+    async with writing() as (runtime, _):
+        chat = await story(runtime, 12)
+        summary = (await runtime.memory_writer.write(chat)).memories[0]
+        await runtime.library.database.write(
+            lambda c: add_entry(
+                c,
+                replace(summary, id="", text="Mine.", made_by=PERSON, state="edited"),
+                summary.first,
+                summary.last,
+            )
+        )
+        await runtime.memory_writer.rewrite(summary.id, "Nothing but names.")
+        assert summary.id in {memory.id for memory in await runtime.library.memories.list(chat)}
 
 
 async def test_memories_are_written_behind_the_reply_one_at_a_time_and_give_way() -> None:
