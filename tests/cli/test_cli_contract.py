@@ -15,9 +15,9 @@ from cli_program import Program, environment
 from lunalux_tui.cli import NOUNS, Nouns
 
 NOUNS_IN_ORDER = """
-    chat import character conversation memory note persona tag group worldbook preset template regex
-    macro quickreply script market account wallet model profile plugin settings paths backup restore
-    doctor web serve admin completion
+    chat import character conversation memory tracker bank note persona tag group worldbook preset
+    template regex macro quickreply script market account wallet model profile plugin settings paths
+    backup restore doctor web serve admin completion
 """
 
 
