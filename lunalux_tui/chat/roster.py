@@ -83,6 +83,14 @@ class RosterRows(Rows):
     )
     BINDINGS = bindings(ACTIONS)
 
+    class NearEnd(Message):
+        """The wheel or the scroll bar came near the last row that there is."""
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if new_value > old_value and new_value >= self.max_scroll_y - NEAR * self._height:
+            self.post_message(self.NearEnd())
+
 
 class RosterSearch(NarrowField):
     """Words that narrow the list; the arrows move through it meanwhile."""
@@ -261,8 +269,18 @@ class Roster(Column):
 
     @on(Rows.Moved)
     def _near_the_end(self) -> None:
-        if self.limit < self._total and self.rows.cursor >= len(self._shown) - NEAR:
-            self.limit += PAGE
+        if self.rows.cursor >= len(self._shown) - 1:
+            self._read_on(self._total)  # the end was asked for: that is the end of all
+        elif self.rows.cursor >= len(self._shown) - NEAR:
+            self._read_on(self.limit + PAGE)
+
+    @on(RosterRows.NearEnd)
+    def _scrolled_near_the_end(self) -> None:
+        self._read_on(self.limit + PAGE)
+
+    def _read_on(self, limit: int) -> None:
+        if self.limit < self._total:
+            self.limit = limit
             self.post_message(self.Searched())
 
     def compose(self) -> ComposeResult:
