@@ -12,7 +12,7 @@ from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.library.documents import Document, Reach
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import delete_asked, in_runtime
+from lunalux_tui.cli.run import delete_asked, in_runtime, named_character
 from lunalux_tui.cli.shelf_commands import JSON
 from lunalux_tui.i18n import t
 
@@ -147,7 +147,7 @@ async def _owner(runtime: Runtime, conversation: str, character: str) -> tuple[s
     if conversation:
         return (await runtime.library.conversations.named(conversation)).id, ""
     if character:
-        return "", (await runtime.library.characters.find(character)).id
+        return "", (await named_character(runtime, character)).id
     return "", ""
 
 

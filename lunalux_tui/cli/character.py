@@ -15,7 +15,7 @@ from lunalux_core.library.tags import Tag, pick
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, YES, free_path, read_file, write_file
-from lunalux_tui.cli.run import command_settings, delete_asked, in_runtime
+from lunalux_tui.cli.run import command_settings, delete_asked, in_runtime, named_character
 from lunalux_tui.cli.values import input_lines
 from lunalux_tui.i18n import t
 
@@ -77,8 +77,7 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     """
     from lunalux_core.cards.card import Card
 
-    await runtime.first_start()
-    character = await runtime.library.characters.find(name)
+    character = await named_character(runtime, name)
     card = Card.parse(character.document)
     own = (await runtime.library.tags.of([character.id])).get(character.id, ())
     if as_json:
@@ -115,8 +114,7 @@ async def export(
         raise output.not_known("--spec", spec, ("v2", "v3"))
     from lunalux_core.exporting.target import card_file, file_name
 
-    await runtime.first_start()
-    character = await runtime.library.characters.find(name)
+    character = await named_character(runtime, name)
     target = path.expanduser()
     if target.is_dir():
         target /= f"{file_name(character.name)}.png"
@@ -145,7 +143,7 @@ def delete(
     """
 
     async def find(runtime: Runtime) -> tuple[CharacterSummary, int]:
-        summary = (await runtime.library.characters.find(name)).summary
+        summary = (await named_character(runtime, name)).summary
         return summary, len(await runtime.library.conversations.list(summary.id))
 
     async def remove(runtime: Runtime, asked: tuple[CharacterSummary, int]) -> None:
@@ -178,8 +176,7 @@ async def allow_scripts(
     """
     from lunalux_core.chat.card_scripts import changes, scripts_of, works_on
 
-    await runtime.first_start()
-    character = await runtime.library.characters.find(name)
+    character = await named_character(runtime, name)
     card_scripts = scripts_of(character)
     scripts = card_scripts.scripts if card_scripts else ()
     if card_scripts is not None:

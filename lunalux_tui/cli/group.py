@@ -9,7 +9,7 @@ import typer
 from lunalux_core.library.groups import CardMode, Group, TurnOrder
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import delete_asked, in_runtime
+from lunalux_tui.cli.run import delete_asked, in_runtime, named_character
 from lunalux_tui.cli.shelf_commands import JSON, scenario_command
 from lunalux_tui.i18n import t
 
@@ -241,7 +241,7 @@ async def _change(runtime: Runtime, name: str, change: Callable[[Members], Membe
 
 
 async def _found(runtime: Runtime, names: list[str]) -> Members:
-    return [((await runtime.library.characters.find(name)).id, False) for name in names]
+    return [((await named_character(runtime, name)).id, False) for name in names]
 
 
 def _row(group: Group) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lunalux_core.llm.parameters import plain_value, read_pairs
 from lunalux_core.runtime import Runtime
 from lunalux_core.templates.values import ReplyStart
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import delete_asked, in_runtime
+from lunalux_tui.cli.run import delete_asked, in_runtime, named_character
 from lunalux_tui.cli.shelf_commands import JSON, import_each, read_json
 from lunalux_tui.i18n import t
 
@@ -269,7 +269,7 @@ async def _place(
     if group:
         found = await library.groups.find(group)
         return Use.of_member(found.id, found.find(member).character_id)
-    return Use("character", (await library.characters.find(character)).id) if character else Use("global")
+    return Use("character", (await named_character(runtime, character)).id) if character else Use("global")
 
 
 def _row(profile: Profile, uses: Mapping[Use, str]) -> dict[str, Any]:

@@ -7,12 +7,15 @@ import inspect
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from lunalux_core.config.settings import Settings, load_settings
 from lunalux_core.errors import InvalidInput
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
+
+if TYPE_CHECKING:
+    from lunalux_core.library.characters import Character
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -70,6 +73,16 @@ def show_parameters(run: Callable[P, T], command: Any, *more: inspect.Parameter)
     # Typer evaluates every annotation it finds; that of the first may be there for the type checker only.
     run.__annotations__ = {key: kind for key, kind in run.__annotations__.items() if key != first.name}
     return run
+
+
+async def named_character(runtime: Runtime, name: str) -> Character:
+    """The character of that name or id; in a new library our own are there first.
+
+    Raises:
+        NotFound: CHARACTER_NOT_FOUND. InvalidInput: CHARACTER_AMBIGUOUS.
+    """
+    await runtime.first_start()
+    return await runtime.library.characters.find(name)
 
 
 def delete_asked(

@@ -9,7 +9,7 @@ import typer
 from lunalux_core.library.tags import Folder, Tag, Tagging
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import delete_asked, in_runtime
+from lunalux_tui.cli.run import delete_asked, in_runtime, named_character
 from lunalux_tui.cli.shelf_commands import JSON
 from lunalux_tui.i18n import t
 
@@ -66,8 +66,7 @@ async def add(
 
     Example: lunalux tag add "to read" Mirelle Seraphina
     """
-    await runtime.first_start()
-    ids = [(await runtime.library.characters.find(name)).id for name in characters]
+    ids = [(await named_character(runtime, name)).id for name in characters]
     _told(await _exact_or_new(runtime, tag, ids), as_json)
 
 
@@ -82,7 +81,7 @@ async def remove(
     """
     await runtime.first_start()
     found = await runtime.library.tags.find(tag)
-    ids = [(await runtime.library.characters.find(name)).id for name in characters]
+    ids = [(await named_character(runtime, name)).id for name in characters]
     _told(await runtime.library.tags.remove(found.id, ids), as_json)
 
 

@@ -15,7 +15,7 @@ from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import read_file
-from lunalux_tui.cli.run import in_runtime
+from lunalux_tui.cli.run import in_runtime, named_character
 from lunalux_tui.cli.shelf_commands import JSON, NAME, print_scenarios, read_json, shelf_app, summary
 from lunalux_tui.cli.values import input_text
 
@@ -125,7 +125,7 @@ async def bind(
         metadata = {**header.get("chat_metadata", {}), "world_info": "" if off else item.name}
         await runtime.library.conversations.set(place.id, metadata={**header, "chat_metadata": metadata})
     elif character:
-        owner = await runtime.library.characters.find(character)
+        owner = await named_character(runtime, character)
         await runtime.library.characters.tie(owner.id, item.name, not off)
     else:
         chosen = next((p for p in await runtime.library.personas.list() if p.name == persona), None)
