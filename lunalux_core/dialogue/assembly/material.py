@@ -191,7 +191,7 @@ class PromptMaterial:
 
     def standing_at(self, *positions: NotePosition) -> str:
         """What stands before or behind the main prompt for all replies."""
-        return "\n\n".join(one.content for one in self.standing if one.position in positions)
+        return "\n\n".join(text.content for text in self.standing if text.position in positions)
 
     def note_text(self) -> str:
         """The note with the worldbook's texts around it; empty if it is not due this turn."""

@@ -91,7 +91,7 @@ class ReplyDecoder:
     @property
     def ended(self) -> bool:
         """Whether the server has told of every choice why it ended."""
-        return self.finish is not None and all(one.ended for one in self._others.values() if one.spoke)
+        return self.finish is not None and all(reply.ended for reply in self._others.values() if reply.spoke)
 
     @property
     def spoke(self) -> bool:
