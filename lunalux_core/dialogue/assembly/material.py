@@ -99,6 +99,7 @@ class AuthorsNote:
     @staticmethod
     def due(interval: int, user_messages: int) -> bool:
         """Whether a note for every `interval`-th message of the person goes out now; 0 is never."""
+        # Python reads the middle as a chain: both numbers are above 0.
         return interval == 1 or (interval > 0 < user_messages and user_messages % interval == 0)
 
 
