@@ -249,8 +249,8 @@ class Users:
         owned = {"username": wish.shown, "usernameLower": wish.lower, "userId": user_id}
         claimed = owner_keys(wish)
         if old is not None and Username.known(old).lower == wish.lower:
-            # Only the case changes: a name that is older than the shapes stays with its owner, whoever has its
-            # shape.
+            # Only the case changes: a name that is older than the shapes stays with its owner, whoever has
+            # its shape.
             shape = await self._store.get(table, shape_key(wish))
             if shape is not None and shape.get("userId") != user_id:
                 claimed = [key for key in claimed if key.pk != _shape_pk(wish)]
