@@ -42,10 +42,8 @@ async def run(driven: Driven, script: str) -> None:
 async def test_the_list_follows_what_is_typed_and_completes_it(size: tuple[int, int]) -> None:
     async with open_app(size) as driven:
         await driven.press("/")
-        assert (
-            commands(driven).display and set(OFFERS) <= set(offered(driven))
+        assert commands(driven).display and set(OFFERS) <= set(offered(driven))
         assert "gen" not in offered(driven)
-        )
         assert 1 <= commands(driven).size.height <= 8
         await driven.press("s", "e", "n")
         assert offered(driven) == ["send", "sendas"]
