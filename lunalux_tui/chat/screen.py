@@ -796,10 +796,10 @@ class ChatScreen(LunaScreen[None]):
         state = self.runtime.library.state
         if await state.get(OFFERED, False):
             return
-        found = await found_elsewhere()
+        homes = await found_elsewhere()
         await state.set(OFFERED, True)
-        if found:
-            await self.pane.mount(MovingInBar(found[0]), before="#prompt")
+        if homes:
+            await self.pane.mount(MovingInBar(homes[0]), before="#prompt")
             self.refresh_bindings()
 
     action_move_in = handed(DIALOG, lambda screen: screen._move_in)
