@@ -26,6 +26,7 @@ class Rolled:
     @property
     def words(self) -> str:
         """The dice and their sum; those that do not count in parentheses."""
+        # Each number as often as it counts: of two dice that fell alike, one may count and one not.
         left = list(self.kept)
         told = []
         for number in self.fallen:
