@@ -82,14 +82,14 @@ class Wishes:
             "-m": bool(self.message),
             "--show-prompt": self.show,
         }
-        for one, other in _APART:
-            if given[one] and given[other]:
+        for flag, other in _APART:
+            if given[flag] and given[other]:
                 raise InvalidInput(
                     "USAGE",
-                    f"{one} and {other} do not go together.",
+                    f"{flag} and {other} do not go together.",
                     "Leave one of them out.",
                     kind="apart",
-                    one=one,
+                    one=flag,
                     other=other,
                 )
         if self.as_name is not None and not self.as_name.strip():
