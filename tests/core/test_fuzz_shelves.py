@@ -1,5 +1,5 @@
-"""Readers of what programs, models and pages give: trackers, the data bank, Backyard, memories, profiles, tags
-and addresses. Real inputs, damaged at random from a fixed seed, bring nothing but our own errors, and
+"""Readers of what programs, models and pages give: trackers, the data bank, Backyard, memories, profiles,
+tags and addresses. Real inputs, damaged at random from a fixed seed, bring nothing but our own errors, and
 what is read can be stored, read back and written."""
 
 from __future__ import annotations
