@@ -159,7 +159,8 @@ async def run_(
     """
     place = await runtime.library.conversations.named(conversation)
     wanted = [(await _found(runtime, place.id, one)).tracker.id for one in trackers or ()]
-    done = await runtime.trackers.run(place.id, wanted, model)
+    reviser = runtime.models.named(model).name if model else ""
+    done = await runtime.trackers.run(place.id, wanted, reviser)
     for one in done:
         if one.error is not None:
             output.note(f"{one.standing.tracker.name}: {' '.join(output.sentence(one.error)).strip()}")
