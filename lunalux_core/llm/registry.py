@@ -177,13 +177,14 @@ class Registry:
     def _unknown(self, name: str) -> NotFound:
         from lunalux_core.library.naming import missing
 
+        # A name with a colon means a server: how those are written helps more than the names of saved models.
         return missing(
             "MODEL_UNKNOWN",
             f"There is no model called {name!r}.",
             "`lunalux model list` shows them; openai:MODEL, anthropic:MODEL, gemini:MODEL, official:ID "
             "and practice work too.",
             name,
-            [spec.name for spec in self.specs() if spec.name != name],
+            [spec.name for spec in self.specs() if ":" not in name and spec.name != name],
         )
 
     def call_of(self, spec: ModelSpec, request: ModelRequest) -> Call:
