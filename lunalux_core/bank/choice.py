@@ -26,20 +26,20 @@ class Chosen:
         """What stands in the prompt; "" without passages."""
         if not self.passages:
             return ""
-        parts = (f"[{one.document}]\n{one.text}" for one in self.passages)
+        parts = (f"[{passage.document}]\n{passage.text}" for passage in self.passages)
         return "\n\n".join((HEADING[language], *parts))
 
     def record(self, room: bool = True) -> dict[str, Any]:
         """For the record of a turn: every passage used, and those left out with the reason."""
         used = self.passages if room else ()
-        left = [(one, "budget") for one in self.left] + (
-            [] if room else [(one, "no_room") for one in self.passages]
+        left = [(passage, "budget") for passage in self.left] + (
+            [] if room else [(passage, "no_room") for passage in self.passages]
         )
         return {
             "budget": self.budget,
-            "tokens": sum(one.tokens for one in used),
-            "used": [_named(one) for one in used],
-            "left_out": [{**_named(one), "why": why} for one, why in left],
+            "tokens": sum(passage.tokens for passage in used),
+            "used": [_named(passage) for passage in used],
+            "left_out": [{**_named(passage), "why": why} for passage, why in left],
         }
 
 
@@ -48,16 +48,25 @@ def choose(called: Sequence[Passage], budget: int) -> Chosen:
     kept: list[Passage] = []
     left: list[Passage] = []
     room = budget
-    for one in called:
-        if one.tokens <= room:
-            kept.append(one)
-            room -= one.tokens
+    for passage in called:
+        if passage.tokens <= room:
+            kept.append(passage)
+            room -= passage.tokens
         else:
-            left.append(one)
-    order = {document: place for place, document in enumerate(dict.fromkeys(one.document_id for one in kept))}
-    kept.sort(key=lambda one: (order[one.document_id], one.place))
+            left.append(passage)
+    order = {
+        document: place
+        for place, document in enumerate(dict.fromkeys(passage.document_id for passage in kept))
+    }
+    kept.sort(key=lambda passage: (order[passage.document_id], passage.place))
     return Chosen(tuple(kept), tuple(left), budget)
 
 
-def _named(one: Passage) -> dict[str, Any]:
-    return {"id": one.id, "name": one.document, "place": one.place, "tokens": one.tokens, "by": list(one.by)}
+def _named(passage: Passage) -> dict[str, Any]:
+    return {
+        "id": passage.id,
+        "name": passage.document,
+        "place": passage.place,
+        "tokens": passage.tokens,
+        "by": list(passage.by),
+    }

@@ -242,18 +242,20 @@ def _spine(archive: ZipFile, info_of: Mapping[str, ZipInfo]) -> list[str]:
 
     try:
         root = tree("META-INF/container.xml")
-        index = next(str(one.get("full-path")) for one in root.iter() if one.tag.endswith("rootfile"))
+        index = next(
+            str(element.get("full-path")) for element in root.iter() if element.tag.endswith("rootfile")
+        )
         package = tree(index)
     except (KeyError, StopIteration, ValueError, ElementTree.ParseError):
         return []
     folder = PurePosixPath(index).parent
     path_of = {
-        one.get("id"): str(folder / unquote(one.get("href") or ""))
-        for one in package.iter()
-        if one.tag.endswith("}item") or one.tag == "item"
+        item.get("id"): str(folder / unquote(item.get("href") or ""))
+        for item in package.iter()
+        if item.tag.endswith("}item") or item.tag == "item"
     }
-    order = (one.get("idref") for one in package.iter() if one.tag.endswith("itemref"))
-    return [path_of[one] for one in order if one in path_of]
+    order = (element.get("idref") for element in package.iter() if element.tag.endswith("itemref"))
+    return [path_of[identity] for identity in order if identity in path_of]
 
 
 def _too_large(name: str) -> LimitExceeded:

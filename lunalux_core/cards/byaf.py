@@ -144,14 +144,14 @@ def _listed(manifest: Mapping[str, Any], key: str, archive: charx.Archive, folde
         for name in as_texts(manifest.get(key))
         if (path := posixpath.normpath(name.replace("\\", "/"))) in archive.members
     ]
-    found = there or sorted(
+    paths = there or sorted(
         name
         for name in archive.members
         if name.startswith(folder)
         and name.endswith(".json")
         and (key != "characters" or "/character.json" in name)
     )
-    return list(dict.fromkeys(found))[:MOST]
+    return list(dict.fromkeys(paths))[:MOST]
 
 
 def _document(archive: charx.Archive, path: str, warnings: list[str]) -> Mapping[str, Any]:
@@ -166,8 +166,8 @@ def _document(archive: charx.Archive, path: str, warnings: list[str]) -> Mapping
     if not isinstance(document, dict):
         warnings.append(f"{path} holds no object and was left out.")
         return {}
-    found: Mapping[str, Any] = well_formed_value(document)
-    return found
+    value: Mapping[str, Any] = well_formed_value(document)
+    return value
 
 
 def _character(
@@ -210,13 +210,17 @@ def _character(
 
 
 def _texts(messages: object) -> list[str]:
-    found = [as_text(as_object(one).get("text")) for one in messages] if isinstance(messages, list) else []
-    return [ours(text) for text in found if text.strip()]
+    texts = (
+        [as_text(as_object(message).get("text")) for message in messages]
+        if isinstance(messages, list)
+        else []
+    )
+    return [ours(text) for text in texts if text.strip()]
 
 
 def _book(items: object) -> dict[str, Any]:
     """The lore as a worldbook; keys stand together there, parted by commas."""
-    found = [as_object(item) for item in items] if isinstance(items, list) else []
+    book_items = [as_object(item) for item in items] if isinstance(items, list) else []
     entries = [
         {
             "keys": [key.strip() for key in as_text(item.get("key")).split(",") if key.strip()],
@@ -226,7 +230,7 @@ def _book(items: object) -> dict[str, Any]:
             "insertion_order": number,
             "use_regex": False,
         }
-        for number, item in enumerate(found)
+        for number, item in enumerate(book_items)
         if as_text(item.get("key")).strip() or as_text(item.get("value")).strip()
     ]
     return {"character_book": {"extensions": {}, "entries": entries}} if entries else {}
@@ -292,12 +296,12 @@ def _scenarios(
 ) -> list[dict[str, Any]]:
     """The card's own scenarios with their chats, then those of further greetings and further chats."""
     stored = kept.get("scenarios")
-    known = [as_object(one) for one in stored] if isinstance(stored, list) else []
+    kept_scenarios = [as_object(scenario) for scenario in stored] if isinstance(stored, list) else []
     greetings = [card.first_mes, *card.alternate_greetings]
-    bare = max(len(known), len([text for text in greetings if text.strip()]), 1)
+    bare = max(len(kept_scenarios), len([text for text in greetings if text.strip()]), 1)
     scenarios = []
     for place in range(bare):
-        own = known[place] if place < len(known) else {}
+        own = kept_scenarios[place] if place < len(kept_scenarios) else {}
         greeting = greetings[place] if place < len(greetings) else ""
         scenario = {**_DEFAULTS, "narrative": theirs(card.scenario), **own}
         if place == 0:
@@ -326,15 +330,15 @@ def _scenarios(
 def _spoken(scenario: Mapping[str, Any], chat: Mapping[str, Any], identity: str) -> dict[str, Any]:
     """A chat as fields of its scenario: what it opens with stands in a list of its own there."""
     messages = list(chat.get("messages", ()))
-    found: dict[str, Any] = {**chat, "messages": messages}
+    spoken: dict[str, Any] = {**chat, "messages": messages}
     if messages and messages[0].get("type") == "ai":
         chosen = max(messages[0]["outputs"], key=lambda output: output["activeTimestamp"])["text"]
-        opening = next((one.get("text") for one in scenario["firstMessages"]), None)
+        opening = next((message.get("text") for message in scenario["firstMessages"]), None)
         if opening is None:
-            found["firstMessages"] = _opening(chosen, identity)
+            spoken["firstMessages"] = _opening(chosen, identity)
         if opening in (None, chosen):
-            found["messages"] = messages[1:]
-    return found
+            spoken["messages"] = messages[1:]
+    return spoken
 
 
 def _opening(text: str, identity: str) -> list[dict[str, str]]:

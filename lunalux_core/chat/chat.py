@@ -510,6 +510,17 @@ class Chat:
         context: TurnContext,
         kind: TurnKind = "normal",
     ) -> Ready:
+        turn = await self.next_turn(conversation_id, text, options, kind)
+        return await self._preview().run(turn, context)
+
+    async def next_turn(
+        self,
+        conversation_id: str,
+        text: str = "",
+        options: TurnOptions = TurnOptions(),
+        kind: TurnKind = "normal",
+    ) -> TurnInput:
+        """All that a turn would be made of, were it begun now."""
         text = well_formed(text)
 
         def read(connection: Connection) -> TurnInput:
@@ -518,8 +529,7 @@ class Chat:
             asked = _would_ask(connection, conversation, head, text, options, kind)
             return self._reader().read(connection, asked, options)
 
-        turn = await self._database.read(read)
-        return await self._preview().run(turn, context)
+        return await self._database.read(read)
 
     # -- edits -------------------------------------------------------------------------------------
 

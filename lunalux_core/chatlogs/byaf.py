@@ -26,7 +26,7 @@ def scenario_log(
         narrative: the scenario where it is not the card's own; it is kept as that of this chat.
     """
     given = scenario.get("messages")
-    messages = [as_object(one) for one in given] if isinstance(given, list) else []
+    messages = [as_object(message) for message in given] if isinstance(given, list) else []
     nodes: list[LogNode] = []
     head = -1
     if greeting.strip() and not _begins_with(messages, greeting, words):
@@ -41,8 +41,8 @@ def scenario_log(
                 head = len(nodes) - 1
             continue
         outputs = message.get("outputs")
-        swipes = [as_object(one) for one in outputs] if isinstance(outputs, list) else []
-        swipes = [one for one in swipes if as_text(one.get("text")).strip()]
+        swipes = [as_object(output) for output in outputs] if isinstance(outputs, list) else []
+        swipes = [swipe for swipe in swipes if as_text(swipe.get("text")).strip()]
         newest = max(swipes, key=_active, default=None)
         for swipe in swipes:
             text = words(as_text(swipe.get("text")))
@@ -60,37 +60,41 @@ def scenario_messages(log: ChatLog, words: Words) -> list[dict[str, Any]]:
     by_parent: dict[int, list[int]] = {}
     for place, node in enumerate(log.nodes):
         by_parent.setdefault(node.parent, []).append(place)
-    found: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
     for place in log.path():
         node = log.nodes[place]
         if node.role == "user":
             at = st_date(node.sent_at)
-            found.append({"type": "human", "createdAt": at, "updatedAt": at, "text": words(node.text)})
+            messages.append({"type": "human", "createdAt": at, "updatedAt": at, "text": words(node.text)})
         elif node.role == "assistant":
-            siblings = [one for one in by_parent[node.parent] if log.nodes[one].role == "assistant"]
-            found.append({"type": "ai", "outputs": _outputs(log.nodes, siblings, place, words)})
-    return found
+            siblings = [
+                sibling for sibling in by_parent[node.parent] if log.nodes[sibling].role == "assistant"
+            ]
+            messages.append({"type": "ai", "outputs": _outputs(log.nodes, siblings, place, words)})
+    return messages
 
 
 def _outputs(
     nodes: Sequence[LogNode], siblings: Sequence[int], chosen: int, words: Words
 ) -> list[dict[str, str]]:
-    latest = max(nodes[one].sent_at for one in siblings)
+    latest = max(nodes[sibling].sent_at for sibling in siblings)
     return [
         {
-            "createdAt": st_date(nodes[one].sent_at),
-            "updatedAt": st_date(nodes[one].sent_at),
-            "text": words(nodes[one].text),
-            "activeTimestamp": st_date(latest + 1000 if one == chosen else nodes[one].sent_at),
+            "createdAt": st_date(nodes[sibling].sent_at),
+            "updatedAt": st_date(nodes[sibling].sent_at),
+            "text": words(nodes[sibling].text),
+            "activeTimestamp": st_date(latest + 1000 if sibling == chosen else nodes[sibling].sent_at),
         }
-        for one in siblings
+        for sibling in siblings
     ]
 
 
 def _begins_with(messages: Sequence[Mapping[str, Any]], greeting: str, words: Words) -> bool:
     outputs = messages[0].get("outputs") if messages else None
     those = outputs if isinstance(outputs, list) else []
-    return any(words(as_text(as_object(one).get("text"))).strip() == greeting.strip() for one in those)
+    return any(
+        words(as_text(as_object(message).get("text"))).strip() == greeting.strip() for message in those
+    )
 
 
 def _sent(message: Mapping[str, Any]) -> int:

@@ -342,11 +342,11 @@ class NamePrefix:
 def without_name(text: str, names: Sequence[str]) -> str:
     """The text without one of the names and its colon (maybe bold) at its beginning."""
     for name in names:
-        found = (
+        prefix = (
             re.match(rf"\s*(?:\*\*)?{re.escape(name)}(?:\*\*)?\s*[:：](?:\*\*)?[ \t]*", text)
             if name
             else None
         )
-        if found is not None:
-            return text[found.end() :]
+        if prefix is not None:
+            return text[prefix.end() :]
     return text

@@ -124,8 +124,8 @@ def parts_named(stored: Sequence[StoredTemplate], names: Mapping[str, str]) -> l
     parts = []
     for kind, name in names.items():
         try:
-            named = named_like([one for one in templates if one.kind == kind], name)
+            named = named_like([template for template in templates if template.kind == kind], name)
         except NotFound:
             continue
-        parts += [read_part(one.kind, one.document, one.name) for one in named[:1]]
+        parts += [read_part(template.kind, template.document, template.name) for template in named[:1]]
     return parts

@@ -21,7 +21,8 @@ async def byaf_file(library: Library, character: Character) -> bytes:
 
     chats: list[dict[str, Any]] = []
     for conversation in sorted(
-        await library.conversations.list(character.id), key=lambda one: (one.created_at, one.title)
+        await library.conversations.list(character.id),
+        key=lambda conversation: (conversation.created_at, conversation.title),
     ):
         log = await conversation_log(library, conversation.id)
         chat: dict[str, Any] = {"messages": scenario_messages(log, theirs)}

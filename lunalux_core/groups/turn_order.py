@@ -93,6 +93,7 @@ def _natural(able: Sequence[GroupMember], last_spoken: LastSpoken, dice: Dice) -
     free = [member for member in able if member.names[0] != barred]
     chosen = mentioned(last_spoken.said, free)
     willing = []
+    # The one who may not speak is shuffled with the others, as in SillyTavern: the dice fall the same.
     for member in _shuffled(able, dice):
         if member not in free:
             continue
@@ -100,6 +101,7 @@ def _natural(able: Sequence[GroupMember], last_spoken: LastSpoken, dice: Dice) -
             chosen.append(member.id)
         if member.talkativeness > 0:
             willing.append(member)
+    # Where every card is silent even the one who spoke last may be drawn.
     if not chosen and (pool := willing or able):
         chosen = [_drawn(pool, dice).id]
     return list(dict.fromkeys(chosen))
@@ -109,6 +111,7 @@ def _pooled(able: Sequence[GroupMember], last_spoken: LastSpoken, dice: Dice) ->
     spoken = () if last_spoken.by_person else last_spoken.spoken
     pool = [member for member in able if member.id not in spoken]
     if not pool and len(able) > 1:
+        # All have spoken, so `spoken` has somebody: anybody but the latest.
         pool = [member for member in able if member.id != spoken[0]]
     pool = pool or list(able)
     return [_drawn(pool, dice).id] if pool else []

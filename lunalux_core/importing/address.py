@@ -269,10 +269,10 @@ class _Reply:
         """The proxy that the environment names, where it speaks HTTP. It looks names up itself."""
         from lunalux_core.llm.servers.network import proxy_for, usable
 
-        found = proxy_for(self._at.geturl())
-        if found is None or not usable(found) or not found.url.startswith("http://"):
+        proxy = proxy_for(self._at.geturl())
+        if proxy is None or not usable(proxy) or not proxy.url.startswith("http://"):
             return None
-        parts = urlsplit(found.url)
+        parts = urlsplit(proxy.url)
         return parts.hostname or "", parts.port or 80
 
     def _through(self, host: str, port: int) -> http.client.HTTPConnection:
@@ -282,9 +282,9 @@ class _Reply:
             return tunnel
         return http.client.HTTPConnection(host, port, timeout=IDLE_SECONDS)
 
-    def _refuse_private(self, host: str, found: list[str]) -> None:
+    def _refuse_private(self, host: str, addresses: list[str]) -> None:
         named_here = host.lower().rstrip(".") == "localhost"
-        if self._allow_private or not (named_here or any(not is_public(one) for one in found)):
+        if self._allow_private or not (named_here or any(not is_public(address) for address in addresses)):
             return
         told = shown(self._address)
         raise InvalidInput(

@@ -49,8 +49,8 @@ def import_files(
             paths.pictures.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise storage_error(error, paths.pictures) from error
-    known = Known(library.database.write_now(content_hashes))
-    reader = CardReader(paths.pictures, known, on_duplicate, language, dry_run)
+    known_hashes = Known(library.database.write_now(content_hashes))
+    reader = CardReader(paths.pictures, known_hashes, on_duplicate, language, dry_run)
     others: list[Prepared] = []
     where = Whereabouts()
     for batch in _prepared(reader, files, jobs or min(4, (os.cpu_count() or 1) + 1)):
@@ -88,8 +88,8 @@ def _prepared(
                     running.add(pool.submit(reader.prepare, item))
                 if not running:
                     break
-                done, running = wait(running, timeout=BATCH_SECONDS, return_when=FIRST_COMPLETED)
-                batch += [future.result() for future in done]
+                finished, running = wait(running, timeout=BATCH_SECONDS, return_when=FIRST_COMPLETED)
+                batch += [future.result() for future in finished]
                 if batch and (len(batch) >= BATCH or time.monotonic() - since >= BATCH_SECONDS):
                     yield batch
                     batch, since = [], time.monotonic()

@@ -49,16 +49,16 @@ def _system_places(home: Path, environ: Mapping[str, str], platform: str) -> Ite
 
 def find(home: Path, environ: Mapping[str, str], platform: str = sys.platform) -> list[OtherHome]:
     """The data that is there, the most chats first; folders that are closed to us are passed over."""
-    found: dict[Path, OtherHome] = {}
+    homes: dict[Path, OtherHome] = {}
     for place in places(home, environ, platform):
         for folder in _people(place):
             try:
                 real = folder.resolve()
-                if real not in found and (counted := count(folder)) is not None:
-                    found[real] = counted
+                if real not in homes and (counted := count(folder)) is not None:
+                    homes[real] = counted
             except OSError:
                 continue
-    return sorted(found.values(), key=lambda one: (-one.chats, -one.characters, str(one.path)))
+    return sorted(homes.values(), key=lambda home: (-home.chats, -home.characters, str(home.path)))
 
 
 def _people(place: Path) -> Iterator[Path]:

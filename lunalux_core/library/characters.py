@@ -399,9 +399,9 @@ def load_character(connection: Connection, character_id: str) -> Character:
 def _by_part(connection: Connection, name: str, whole: bool) -> str:
     """Id of the only character with this beginning or word in its name. Raises NotFound."""
     called = [Called(row[0], row[1]) for row in connection.execute("SELECT id, name FROM characters")]
-    if not whole and (one := found(called, name)) is not None:
-        return one.id
-    raise _missing(name, [one.name for one in called])
+    if not whole and (summary := found(called, name)) is not None:
+        return summary.id
+    raise _missing(name, [summary.name for summary in called])
 
 
 def _missing(name: str, names: Sequence[str] = ()) -> NotFound:

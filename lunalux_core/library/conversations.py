@@ -219,6 +219,7 @@ class Conversations:
 
         def query(connection: Connection) -> list[Conversation]:
             rows = connection.execute(
+                # `?4 AND c.pinned` is the same for all rows where pins do not count.
                 "SELECT c.*, coalesce(h.depth + 1, 0) AS length FROM conversations c "
                 "LEFT JOIN messages h ON h.id = c.head_id WHERE (?1 IS NULL OR c.character_id = ?1) "
                 "AND (?3 IS NULL OR c.group_id = ?3) ORDER BY ?4 AND c.pinned DESC, c.updated_at DESC "
@@ -236,6 +237,7 @@ class Conversations:
             where: list[str] = ["1"]
             values: list[str] = []
             if wanted := words.casefold().split():
+                # SQLite's own lower() knows ASCII only.
                 connection.create_function("folded", 1, str.casefold, deterministic=True)
                 where += ["instr(folded(c.title || ' ' || coalesce(k.name, g.name, '')), ?) > 0"] * len(
                     wanted
@@ -379,6 +381,7 @@ class Conversations:
                 for row in connection.execute(_UP + "SELECT id FROM path", {"start": head, "limit": LONGEST})
             }
             rows = connection.execute(
+                # `extra` can be long: only one that may hold a mark is handed over.
                 "SELECT id, parent_id, depth, role, name, substr(content, 1, 160) AS preview, "
                 "iif(instr(extra, '\"mark\"'), extra, '') AS extra FROM messages "
                 "WHERE conversation_id = ? ORDER BY depth, number",
@@ -437,7 +440,9 @@ def create_conversation(
 def _newest(connection: Connection) -> int:
     """The time of a use, later than all others even where a clock that ran ahead stored one."""
     row = connection.execute(
-        "SELECT max(updated_at) FROM conversations WHERE updated_at < ?", (LATEST_MS,)
+        # A time without a date is damage; after it every later use would be one, too.
+        "SELECT max(updated_at) FROM conversations WHERE updated_at < ?",
+        (LATEST_MS,),
     ).fetchone()
     return max(now_ms(), whole_number(row[0]) + 1)
 
@@ -473,6 +478,7 @@ def _whole_id(connection: Connection, name: str) -> str:
 def set_conversation(connection: Connection, conversation_id: str, **values: Any) -> None:
     """Set columns of one conversation; mappings are stored as JSON. Nothing happens where it is gone."""
     stored = [_json(value) if isinstance(value, Mapping) else value for value in values.values()]
+    # Names of columns come from our own code, never from data.
     assignments = ", ".join(f"{column} = ?" for column in values)
     connection.execute(f"UPDATE conversations SET {assignments} WHERE id = ?", [*stored, conversation_id])
 
@@ -525,6 +531,7 @@ def spoken_since_the_person(connection: Connection, message: Message) -> tuple[s
     Hidden messages do not count.
     """
     rows = connection.execute(
+        # The person's message ends the walk; it is the last row of the path and falls out by its role.
         "WITH RECURSIVE path (id, parent_id, role, speaker, hidden, step) AS ("
         "SELECT id, parent_id, role, speaker, hidden, 0 FROM messages WHERE id = ? UNION ALL "
         "SELECT m.id, m.parent_id, m.role, m.speaker, m.hidden, step + 1 FROM path "
@@ -586,6 +593,7 @@ def select_message(connection: Connection, message_id: str) -> str:
         "WHERE id IN (SELECT parent_id FROM path)",
         {"start": message_id, "limit": LONGEST},
     )
+    # Then down along the children chosen last: where the person left this branch.
     head = connection.execute(
         """
         WITH RECURSIVE down (id, child, step) AS (

@@ -118,7 +118,7 @@ class Documents:
         stored = await self.list(reach)
         document = found(stored, name)
         if document is None:
-            near = nearest(name, [one.name for one in stored])
+            near = nearest(name, [document.name for document in stored])
             raise NotFound(
                 "DOCUMENT_NOT_FOUND",
                 f"There is no document {name!r} in the data bank.",
@@ -131,7 +131,9 @@ class Documents:
     async def add(self, document: Document, passages: Sequence[tuple[str, int]]) -> Document:
         """Store a document with its passages (text and tokens of each). See `add_document`."""
         # The words are found before the transaction: those of a whole book take seconds.
-        worded = await asyncio.to_thread(lambda: [(*one, " ".join(words_of(one[0]))) for one in passages])
+        worded = await asyncio.to_thread(
+            lambda: [(*passage, " ".join(words_of(passage[0]))) for passage in passages]
+        )
         return await self._database.write(lambda c: add_document(c, document, worded))
 
     async def delete(self, document_id: str) -> None:
@@ -184,7 +186,7 @@ def add_document(
         "INSERT INTO passages (document_id, place, text, words, tokens) VALUES (?,?,?,?,?)",
         ((document.id, place, text, words, tokens) for place, (text, tokens, words) in enumerate(passages)),
     )
-    return replace(document, passages=len(passages), tokens=sum(one[1] for one in passages))
+    return replace(document, passages=len(passages), tokens=sum(row[1] for row in passages))
 
 
 def load_documents(connection: Connection, reach: Reach) -> list[Document]:

@@ -60,11 +60,11 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 def missing(code: str, message: str, hint: str, name: str, names: Iterable[str]) -> NotFound:
     """The error for a name that nothing has; the nearest names take the place of the hint."""
-    known = list(names)
-    near = nearest(name, known)
+    candidates = list(names)
+    near = nearest(name, candidates)
     if near:
         return NotFound(code, message, f"Like it: {near}.", kind="near", name=name, near=near)
-    return NotFound(code, message, hint, name=name, **({"kind": "named"} if known else {}))
+    return NotFound(code, message, hint, name=name, **({"kind": "named"} if candidates else {}))
 
 
 def _begins(thing: Named, key: str) -> bool:

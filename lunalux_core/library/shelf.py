@@ -70,14 +70,14 @@ class Shelf:
                 return _item(row)
             rows = connection.execute("SELECT id, name FROM shelf WHERE kind = ?", (self.kind,))
             called = [Called(row["id"], row["name"]) for row in rows]
-            if not whole and (one := found(called, name_or_id)) is not None:
-                return _item(connection.execute("SELECT * FROM shelf WHERE id = ?", (one.id,)).fetchone())
+            if not whole and (item := found(called, name_or_id)) is not None:
+                return _item(connection.execute("SELECT * FROM shelf WHERE id = ?", (item.id,)).fetchone())
             raise missing(
                 f"{self.kind.upper()}_NOT_FOUND",
                 f"There is no {self.kind} {name_or_id!r} in the library.",
                 f"`lunalux {self.kind} list` shows them all.",
                 name_or_id,
-                [one.name for one in called],
+                [item.name for item in called],
             )
 
         return await self._database.read(query)

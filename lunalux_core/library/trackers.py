@@ -111,10 +111,10 @@ class Trackers:
     async def find(self, conversation_id: str, name: str) -> Standing:
         """By id or name, or a unique beginning or word of them, in any case. Raises NotFound."""
         shown = await self.shown(conversation_id)
-        tracker = found([one.tracker for one in shown], name)
+        tracker = found([held.tracker for held in shown], name)
         if tracker is None:
-            raise _missing(name, [one.tracker.name for one in shown])
-        return next(one for one in shown if one.tracker is tracker)
+            raise _missing(name, [held.tracker.name for held in shown])
+        return next(held for held in shown if held.tracker is tracker)
 
     async def add(self, tracker: Tracker, value: str = "") -> Tracker:
         """Store a new tracker, with what it begins with, if anything. See `add_tracker`."""
@@ -322,7 +322,7 @@ def _value(row: Row) -> TrackerValue:
         plain_text(row["message_id"]),
         plain_text(row["made_by"]),
         moment_in(row["created_at"]),
-        tuple((str(one[0]), str(one[1])) for one in pairs if isinstance(one, list) and len(one) == 2),
+        tuple((str(pair[0]), str(pair[1])) for pair in pairs if isinstance(pair, list) and len(pair) == 2),
         int(row["number"]),
     )
 

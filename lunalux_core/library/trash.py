@@ -104,18 +104,18 @@ def _take(connection: Connection, ids: Sequence[str]) -> tuple[tuple[str, ...], 
 def _doomed(connection: Connection, ids: Sequence[str]) -> list[tuple[str, list[dict[str, Any]]]]:
     """The rows that go with characters, each table after those that it refers to."""
     children = _references(connection)
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    doomed: dict[str, dict[str, dict[str, Any]]] = {}
     order: list[str] = []
     waiting = [(_ROOT, "id", list(ids))]
     while waiting:
         table, column, values = waiting.pop(0)
-        known = found.setdefault(table, {})
+        rows = doomed.setdefault(table, {})
         fresh = {
             key: row
             for row in _rows(connection, table, column, values)
-            if (key := json.dumps([str(value) for value in row.values()])) not in known
+            if (key := json.dumps([str(value) for value in row.values()])) not in rows
         }
-        known |= fresh
+        rows |= fresh
         if table in order:
             order.remove(table)
         order.append(table)
@@ -123,13 +123,13 @@ def _doomed(connection: Connection, ids: Sequence[str]) -> list[tuple[str, list[
             keys = list({row[parent_column] for row in fresh.values()})
             if keys:
                 waiting.append((child, child_column, keys))
-    tables = [(table, list(found[table].values())) for table in order]
-    return [*tables, ("profile_uses", _profile_uses(connection, found))]
+    tables = [(table, list(doomed[table].values())) for table in order]
+    return [*tables, ("profile_uses", _profile_uses(connection, doomed))]
 
 
-def _profile_uses(connection: Connection, found: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _profile_uses(connection: Connection, doomed: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Uses of profiles name what they are for by text, which no reference of the schema tells."""
-    targets = {row["id"] for table in (_ROOT, "conversations") for row in found.get(table, {}).values()}
+    targets = {row["id"] for table in (_ROOT, "conversations") for row in doomed.get(table, {}).values()}
     rows = connection.execute("SELECT * FROM profile_uses").fetchall()
     return [dict(row) for row in rows if row["target"].rpartition(":")[2] in targets]
 
@@ -157,13 +157,13 @@ def _key(connection: Connection, table: str) -> str:
 
 
 def _rows(connection: Connection, table: str, column: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    copies: list[dict[str, Any]] = []
     for start in range(0, len(values), _AT_ONCE):
         some = values[start : start + _AT_ONCE]
         marks = ",".join("?" * len(some))
         rows = connection.execute(f"SELECT * FROM {table} WHERE {column} IN ({marks})", list(some))
-        found += [dict(row) for row in rows]
-    return found
+        copies += [dict(row) for row in rows]
+    return copies
 
 
 def _put_back(connection: Connection, packed: bytes) -> None:

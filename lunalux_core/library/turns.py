@@ -62,12 +62,14 @@ def load_history(connection: Connection, above: Message | None, most: int) -> Hi
         page = load_path(connection, start, PAGE)
         pages.append(page)
         size += sum(len(message.content) for message in page)
+        # The oldest message of a page hangs on the next one to read.
         start = page[0].parent_id
     messages = tuple(message for page in reversed(pages) for message in page)
     counts = Counter[str](message.role for message in messages)
     # All was read whole: nothing is left of which only the events are wanted.
     if not start:
         return History(messages, (), counts)
+    # Further up only what a prompt can still use: events, and how many messages of each role there are.
     rows = connection.execute(
         """
         WITH RECURSIVE path (id, parent_id, role, event) AS (
@@ -96,6 +98,7 @@ def branch_state(connection: Connection, above: Message | None) -> Mapping[str, 
     """
     if above is None:
         return {}
+    # The walk ends at the first message with a state, so it costs no more than the way to it.
     row = connection.execute(
         """
         WITH RECURSIVE path (state, parent_id, step) AS (
@@ -108,6 +111,7 @@ def branch_state(connection: Connection, above: Message | None) -> Mapping[str, 
         (above.id,),
     ).fetchone()
     state = dict(object_in(row[0])) if row else {}
+    # A file that another program wrote may hold anything here.
     if not isinstance(state.get("variables", {}), dict):
         del state["variables"]
     elif "variables" in state:

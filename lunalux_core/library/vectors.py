@@ -19,7 +19,7 @@ def load_vectors(
     connection: Connection, model: str, length: int, hashes: Sequence[str]
 ) -> dict[str, array[float]]:
     """The stored vectors of this length by the hash of their text."""
-    known: dict[str, array[float]] = {}
+    vectors: dict[str, array[float]] = {}
     for start in range(0, len(hashes), 500):
         some = hashes[start : start + 500]
         marks = ",".join("?" * len(some))
@@ -27,8 +27,8 @@ def load_vectors(
             f"SELECT hash, vector FROM vectors WHERE model = ? AND length = ? AND hash IN ({marks})",
             (model, length, *some),
         ):
-            known[row["hash"]] = array("f", row["vector"])
-    return known
+            vectors[row["hash"]] = array("f", row["vector"])
+    return vectors
 
 
 def store_vectors(
@@ -39,7 +39,7 @@ def store_vectors(
     connection.executemany(
         "INSERT OR REPLACE INTO vectors (hash, model, length, vector, created_at) VALUES (?,?,?,?,?)",
         (
-            (one, model, len(vector), vector.tobytes(), now_ms())
-            for one, vector in zip(hashes, vectors, strict=True)
+            (text_hash, model, len(vector), vector.tobytes(), now_ms())
+            for text_hash, vector in zip(hashes, vectors, strict=True)
         ),
     )

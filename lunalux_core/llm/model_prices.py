@@ -147,7 +147,11 @@ class PriceList:
 
 
 def _read(row: object) -> Prices | None:
-    if not isinstance(row, list) or len(row) != 3 or not all(isinstance(one, (int, float)) for one in row):
+    if (
+        not isinstance(row, list)
+        or len(row) != 3
+        or not all(isinstance(number, (int, float)) for number in row)
+    ):
         return None
     read, cached, written = map(float, row)
     return Prices(read, cached, written, "list")
@@ -159,8 +163,8 @@ def _address(spec: ModelSpec) -> str | None:
     if kind in _OF_LIST:
         return kind
     host = urlsplit(spec.base_url).hostname or ""
-    known = kind == "generic" and "." in host and not host.replace(".", "").isdigit() and ":" not in host
-    return spec.base_url if known else None
+    is_address = kind == "generic" and "." in host and not host.replace(".", "").isdigit() and ":" not in host
+    return spec.base_url if is_address else None
 
 
 def _version() -> str:
@@ -184,8 +188,8 @@ def _listed(spec: ModelSpec) -> Prices | None:
     where = where or {"provider_api_url": spec.base_url}
 
     def price(**tokens: int) -> float:
-        found = calc_price(Tokens(**tokens), model_ref=spec.model, **where)
-        return round(float(found.total_price) * MILLION / _SAMPLE, 8)
+        estimate = calc_price(Tokens(**tokens), model_ref=spec.model, **where)
+        return round(float(estimate.total_price) * MILLION / _SAMPLE, 8)
 
     try:
         read, written = price(input_tokens=_SAMPLE), price(output_tokens=_SAMPLE)

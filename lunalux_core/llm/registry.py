@@ -270,8 +270,8 @@ class Registry:
             return False
         kind = kind_of(spec.provider, spec.base_url)
         learnt = self.learnt(spec)
-        known = kind != "gemini" and kind in PARAMETERS["n"].wire
-        return known and (learnt is None or "n" not in learnt.refused)
+        offered = kind != "gemini" and kind in PARAMETERS["n"].wire
+        return offered and (learnt is None or "n" not in learnt.refused)
 
     async def prices(self, spec: ModelSpec) -> Prices | None:
         """What the model's tokens cost: the person's numbers, else the server's, else a list's."""

@@ -35,10 +35,10 @@ class TokenCounts:
     def of(self, text: str) -> int | None:
         """The tokens of a text; one that nobody has counted is noted."""
         key = (hash(text), len(text))
-        found = self.known.get(key)
-        if found is None and len(self.noted) < MOST_NOTED and len(text) <= MOST_CHARS:
+        count = self.known.get(key)
+        if count is None and len(self.noted) < MOST_NOTED and len(text) <= MOST_CHARS:
             self.noted[key] = text
-        return found
+        return count
 
     def keep(self, text: str, tokens: int) -> None:
         if len(self.known) >= MOST_KNOWN:
@@ -70,9 +70,9 @@ class KnownTokens:
     def text(self, text: str) -> int:
         if not text:
             return 0
-        found = self.counts.of(text)
-        if found is not None:
-            return found
+        count = self.counts.of(text)
+        if count is not None:
+            return count
         ratio = self.counts.ratio()
         return self.estimate.text(text) if ratio is None else math.ceil(TokenEstimator().text(text) * ratio)
 

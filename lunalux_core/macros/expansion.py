@@ -161,6 +161,7 @@ def hidden_keys(text: str) -> list[str]:
     if "{{" not in text:
         return []
     keys: list[str] = []
+    # A stack instead of a recursion, the last item first, so that keys come in the order of the text.
     waiting = list(reversed(parse(text, lambda _: False).items))
     while waiting:
         macro = waiting.pop()

@@ -33,6 +33,7 @@ def _add(scope: Scope, name: str, value: Value) -> str:
 
 def _subtract(scope: Scope, name: str, value: Value) -> str:
     number = to_number(value())
+    # What is no number is not appended either, as `add` would.
     if number is not None:
         scope.add(name, format_number(-number))
     return ""

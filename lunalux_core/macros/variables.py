@@ -55,12 +55,14 @@ class Scope:
         if not value:
             return ""
         number = to_number(value)
+        # Blank text counts as 0, but is shown as it is.
         return value if number is None or not value.strip() else format_number(number)
 
     def set(self, name: str, value: str) -> None:
         self._changes[name] = value
 
     def delete(self, name: str) -> None:
+        # None hides the value of the base, which other branches share.
         if name in self._base:
             self._changes[name] = None
         else:
@@ -68,6 +70,7 @@ class Scope:
 
     def add(self, name: str, value: str) -> str:
         """Numbers are added, anything else is appended; a value that is a JSON array gets one more item."""
+        # An empty value counts as 0; a 0 gives way to text that is put behind it, as in SillyTavern.
         current = self.raw(name) or "0"
         items = _array(current)
         if items is not None:
@@ -146,6 +149,7 @@ def format_number(number: float) -> str:
     if number == int(number) and abs(number) < 1e21:
         return str(int(number))
     text = repr(number)
+    # ECMAScript writes an exponent only below 1e-6, Python already below 1e-4.
     if "e-" in text and abs(number) >= 1e-6:
         return f"{number:.20f}".rstrip("0")
     mantissa, mark, exponent = text.partition("e")

@@ -120,15 +120,15 @@ def checked(
         return _refusal(text, source, material, words, short=True) is None
 
     folded = material.casefold()
-    keywords = tuple(one for one in answer.keywords if one.casefold() in folded) or _likely(
+    keywords = tuple(keyword for keyword in answer.keywords if keyword.casefold() in folded) or _likely(
         answer.text, names
     )
     facts = tuple(
-        replace(one, keywords=tuple(word for word in one.keywords if word.casefold() in folded))
-        for one in answer.facts
-        if holds(one.text)
+        replace(fact, keywords=tuple(word for word in fact.keywords if word.casefold() in folded))
+        for fact in answer.facts
+        if holds(fact.text)
     )
-    people = {one.casefold(): one for one in names}
+    people = {name.casefold(): name for name in names}
     journals = tuple(
         (people[name.casefold()], text)
         for name, text in answer.journals
@@ -150,7 +150,7 @@ def script_of(text: str) -> Script:
         and weighed["kana"] + weighed["han"] > counts["latin"]
     ):
         return "kana"
-    return max(weighed, key=lambda one: weighed[one])
+    return max(weighed, key=lambda script: weighed[script])
 
 
 def without_thought(raw: str) -> str:
@@ -171,13 +171,13 @@ def json_object_in(text: str) -> Mapping[str, Any] | None:
         from json_repair import loads
 
         try:
-            found = loads(part[begin:])
+            value = loads(part[begin:])
         except (ValueError, RecursionError):
             continue
-        if isinstance(found, list):
-            found = next((one for one in found if isinstance(one, dict)), None)
-        if isinstance(found, dict) and found:
-            return found
+        if isinstance(value, list):
+            value = next((item for item in value if isinstance(item, dict)), None)
+        if isinstance(value, dict) and value:
+            return value
     return None
 
 
@@ -187,7 +187,7 @@ def _answer(document: Mapping[str, Any], messages: int, *, prose: bool = False) 
     )
     told = as_text(written).strip() if not isinstance(written, (list, dict)) else ""
     if isinstance(written, list):
-        told = " ".join(one for one in written if isinstance(one, str)).strip()
+        told = " ".join(part for part in written if isinstance(part, str)).strip()
     if not told:
         return Refused("empty" if document.keys() & {"summary", "content", "text", "memory"} else "no_json")
     text, sources = _sourced(told, messages)
@@ -205,16 +205,16 @@ def _answer(document: Mapping[str, Any], messages: int, *, prose: bool = False) 
 def _sourced(text: str, messages: int) -> tuple[str, tuple[tuple[str, tuple[int, ...]], ...]]:
     """The text without its numbers, and which sentence comes from which messages."""
     sources = []
-    for found in _SENTENCE.finditer(text):
+    for match in _SENTENCE.finditer(text):
         numbers = tuple(
             dict.fromkeys(
                 number
-                for mark in _MARKS.finditer(found[0])
+                for mark in _MARKS.finditer(match[0])
                 for number in _numbers(mark[1])
                 if 0 < number <= messages
             )
         )
-        sentence = _MARKS.sub("", found[0]).strip()
+        sentence = _MARKS.sub("", match[0]).strip()
         if numbers and sentence:
             sources.append((sentence, numbers))
     return _MARKS.sub("", text).strip(), tuple(sources)
@@ -222,8 +222,8 @@ def _sourced(text: str, messages: int) -> tuple[str, tuple[tuple[str, tuple[int,
 
 def _numbers(text: str) -> list[int]:
     numbers: list[int] = []
-    for one in re.split(r"[,，、\s]+", text.strip()):
-        ends = [int(end) for end in one.split("-") if end.isdecimal() and len(end) < 6]
+    for span in re.split(r"[,，、\s]+", text.strip()):
+        ends = [int(end) for end in span.split("-") if end.isdecimal() and len(end) < 6]
         if len(ends) == 2 and ends[0] <= ends[1] < ends[0] + 100:
             numbers += range(ends[0], ends[1] + 1)
         else:
@@ -236,14 +236,14 @@ def _keywords(value: Any) -> tuple[str, ...]:
         value = re.split(r"[,，、;；\n]", value)
     if not isinstance(value, list):
         return ()
-    words = (clean_line(one, LONGEST_KEYWORD).strip() for one in value if isinstance(one, str))
-    return tuple(dict.fromkeys(one for one in words if len(one) > 1))[:MOST_KEYWORDS]
+    words = (clean_line(word, LONGEST_KEYWORD).strip() for word in value if isinstance(word, str))
+    return tuple(dict.fromkeys(word for word in words if len(word) > 1))[:MOST_KEYWORDS]
 
 
 def _facts(value: Any, messages: int) -> list[AnsweredFact]:
     facts = []
-    for one in value if isinstance(value, list) else ():
-        document = one if isinstance(one, dict) else {"text": one}
+    for item in value if isinstance(value, list) else ():
+        document = item if isinstance(item, dict) else {"text": item}
         text = _MARKS.sub("", as_text(document.get("text") or document.get("fact"))).strip()
         if not text or len(text) > LONGEST_FACT:
             continue
@@ -257,9 +257,9 @@ def _journals(value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict):
         value = [{"name": name, "text": text} for name, text in value.items()]
     journals = []
-    for one in value if isinstance(value, list) else ():
-        if isinstance(one, dict):
-            name, text = as_text(one.get("name")).strip(), _MARKS.sub("", as_text(one.get("text"))).strip()
+    for item in value if isinstance(value, list) else ():
+        if isinstance(item, dict):
+            name, text = as_text(item.get("name")).strip(), _MARKS.sub("", as_text(item.get("text"))).strip()
             if name and text:
                 journals.append((name, text))
     return journals
@@ -271,7 +271,7 @@ def _journals(value: Any) -> list[tuple[str, str]]:
 def _refusal(
     text: str, source: str, material: str, words: int, *, prose: bool = False, short: bool = False
 ) -> Refused | None:
-    if not short and sum(one.isalpha() for one in text) < LEAST_SIGNS:
+    if not short and sum(sign.isalpha() for sign in text) < LEAST_SIGNS:
         return Refused("empty")
     if _length(text) > max(words, 20) * MOST_TIMES:
         return Refused("too_long")
@@ -287,8 +287,8 @@ def _refusal(
 
 def _length(text: str) -> int:
     """Words; each sign of a script without blanks counts as one."""
-    wide = sum(_script(one) in ("han", "kana", "hangul") for one in text if one.isalpha())
-    return wide + sum(script_of(one) in ("latin", "cyrillic", "other") for one in _WORD.findall(text))
+    wide = sum(_script(sign) in ("han", "kana", "hangul") for sign in text if sign.isalpha())
+    return wide + sum(script_of(word) in ("latin", "cyrillic", "other") for word in _WORD.findall(text))
 
 
 def same_script(answer: Script, source: Script) -> bool:
@@ -298,35 +298,35 @@ def same_script(answer: Script, source: Script) -> bool:
 def unknown_names(text: str, material: str) -> list[str]:
     """Names that occur nowhere in the material; their endings may differ."""
     folded = material.casefold()
-    found = []
-    for one in dict.fromkeys([*_CAPITAL.findall(text), *_SUBJECT.findall(text)]):
-        key = one.casefold()
+    unknown = []
+    for name in dict.fromkeys([*_CAPITAL.findall(text), *_SUBJECT.findall(text)]):
+        key = name.casefold()
         stem = key[: max(len(key) - 2, 4)]
         if key not in _KNOWN_CAPITALS and stem not in folded:
-            found.append(one)
-    return found
+            unknown.append(name)
+    return unknown
 
 
 def shared_words(text: str, material: str) -> float | None:
     """Which part of the words of a text its material has, too; None for a text too short to tell."""
     script = script_of(text)
     if script in ("han", "kana"):
-        signs = [one for one in text if _script(one) == "han"]
+        signs = [sign for sign in text if _script(sign) == "han"]
         there = set(material)
-        return sum(one in there for one in signs) / len(signs) if len(signs) > 10 else None
-    words = [one.casefold() for one in _WORD.findall(text)]
+        return sum(sign in there for sign in signs) / len(signs) if len(signs) > 10 else None
+    words = [word.casefold() for word in _WORD.findall(text)]
     if len(words) < 8:
         return None
-    vocabulary = {one.casefold() for one in _WORD.findall(material)}
-    stems = {one[:5] for one in vocabulary}
-    return sum(one in vocabulary or (len(one) > 5 and one[:5] in stems) for one in words) / len(words)
+    vocabulary = {word.casefold() for word in _WORD.findall(material)}
+    stems = {word[:5] for word in vocabulary}
+    return sum(word in vocabulary or (len(word) > 5 and word[:5] in stems) for word in words) / len(words)
 
 
 def _likely(text: str, names: Collection[str]) -> tuple[str, ...]:
     """Keywords for a text that came without any: the names and the capitalised words in it."""
     folded = text.casefold()
-    found = [one for one in names if one.casefold() in folded]
-    return tuple(dict.fromkeys([*found, *_CAPITAL.findall(text)]))[:MOST_KEYWORDS]
+    present = [name for name in names if name.casefold() in folded]
+    return tuple(dict.fromkeys([*present, *_CAPITAL.findall(text)]))[:MOST_KEYWORDS]
 
 
 def _script(sign: str) -> Script:

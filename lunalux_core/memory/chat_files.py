@@ -43,7 +43,7 @@ def rolling_of(line: Mapping[str, Any]) -> str:
     return clean(as_text(extra.get(MEMORY))).strip()[:LONGEST_TEXT] if isinstance(extra, dict) else ""
 
 
-def store_rolling(connection: Connection, conversation_id: str, found: Sequence[tuple[str, str]]) -> None:
+def store_rolling(connection: Connection, conversation_id: str, texts: Sequence[tuple[str, str]]) -> None:
     """Keep the newest rolling summaries of a chat that was just stored.
 
     Args:
@@ -51,7 +51,7 @@ def store_rolling(connection: Connection, conversation_id: str, found: Sequence[
     """
     path = path_ids(connection, load_conversation(connection, conversation_id).head_id)[::-1]
     place = {identity: number for number, identity in enumerate(path)}
-    for message_id, text in [one for one in found if one[0] in place][-MOST_ROLLING:]:
+    for message_id, text in [pair for pair in texts if pair[0] in place][-MOST_ROLLING:]:
         coverage = fingerprints(connection, path[: place[message_id] + 1])
         add_memory(connection, Memory("", conversation_id, "summary", text, made_by=MADE_BY), coverage)
 
@@ -65,8 +65,8 @@ def rolling_text(connection: Connection, conversation_id: str) -> tuple[str, str
     story = MemoryReader().read(connection, conversation_id, set(path))
     if story is None:
         return None
-    told = [one for one in select(story, ALL_TOKENS).stable if one.memory.kind in ("summary", "chapter")]
-    placed = [one.memory.last for one in told if one.memory.last]
+    told = [used for used in select(story, ALL_TOKENS).stable if used.memory.kind in ("summary", "chapter")]
+    placed = [used.memory.last for used in told if used.memory.last]
     if not placed:
         return None
     last = min(placed, key=path.index)
@@ -82,29 +82,29 @@ def memories_for_file(
         place: the number of each message in the file.
     """
     memories = load_memories(connection, conversation_id)
-    number = {one.id: at for at, one in enumerate(memories)}
+    number = {memory.id: at for at, memory in enumerate(memories)}
     return [
         {
-            "kind": one.kind,
-            "title": one.title,
-            "text": one.text,
-            "keywords": list(one.keywords),
-            "covers": [place[each] for each, _ in coverage_of(connection, one.id) if each in place],
-            "sound": one.sound,
-            "speaker": one.speaker,
-            "pinned": one.pinned,
-            "state": one.state,
-            "reason": one.reason,
+            "kind": memory.kind,
+            "title": memory.title,
+            "text": memory.text,
+            "keywords": list(memory.keywords),
+            "covers": [place[each] for each, _ in coverage_of(connection, memory.id) if each in place],
+            "sound": memory.sound,
+            "speaker": memory.speaker,
+            "pinned": memory.pinned,
+            "state": memory.state,
+            "reason": memory.reason,
             "sources": [
                 {**source, "messages": [place[each] for each in source.get("messages", ()) if each in place]}
-                for source in one.sources
+                for source in memory.sources
             ],
-            "parts": [number[part] for part in one.parts if part in number],
-            "made_by": one.made_by,
-            "instruction": one.instruction,
-            "created_at": one.created_at,
+            "parts": [number[part] for part in memory.parts if part in number],
+            "made_by": memory.made_by,
+            "instruction": memory.instruction,
+            "created_at": memory.created_at,
         }
-        for one in memories
+        for memory in memories
     ]
 
 
@@ -116,7 +116,7 @@ def store_from_file(
     for at, entry in enumerate(entries):
         if not isinstance(entry, dict) or entry.get("kind") not in KINDS:
             continue
-        covers = [one for one in _numbers(entry.get("covers")) if 0 <= one < len(ids)]
+        covers = [number for number in _numbers(entry.get("covers")) if 0 <= number < len(ids)]
         state = entry.get("state")
         memory = Memory(
             "",
@@ -124,7 +124,7 @@ def store_from_file(
             entry["kind"],
             clean(as_text(entry.get("text")))[:LONGEST_TEXT],
             clean_line(as_text(entry.get("title")), 500),
-            tuple(clean_line(one, 200) for one in _texts(entry.get("keywords"))),
+            tuple(clean_line(keyword, 200) for keyword in _texts(entry.get("keywords"))),
             speaker=clean_line(as_text(entry.get("speaker")), 200),
             pinned=as_flag(entry.get("pinned")),
             state=state if state in ("edited", "failed") else "fresh",
@@ -140,27 +140,29 @@ def store_from_file(
         )
         if not memory.text.strip() and memory.state != "failed":
             continue
-        coverage = fingerprints(connection, [ids[one] for one in covers])
+        coverage = fingerprints(connection, [ids[number] for number in covers])
         if not as_flag(entry.get("sound", True)):
-            coverage = [(one, "") for one, _ in coverage]
+            coverage = [(message_id, "") for message_id, _ in coverage]
         made[at] = add_memory(connection, memory, coverage).id
 
 
 def _sources(value: Any, ids: Sequence[str]) -> tuple[Mapping[str, Any], ...]:
     return tuple(
         {
-            "sentence": clean(as_text(one.get("sentence"))),
-            "messages": [ids[number] for number in _numbers(one.get("messages")) if 0 <= number < len(ids)],
+            "sentence": clean(as_text(source.get("sentence"))),
+            "messages": [
+                ids[number] for number in _numbers(source.get("messages")) if 0 <= number < len(ids)
+            ],
         }
-        for one in (value if isinstance(value, list) else ())
-        if isinstance(one, dict)
+        for source in (value if isinstance(value, list) else ())
+        if isinstance(source, dict)
     )
 
 
 def _numbers(value: Any) -> list[int]:
     numbers = value if isinstance(value, list) else ()
-    return [one for one in numbers if isinstance(one, int) and not isinstance(one, bool)]
+    return [number for number in numbers if isinstance(number, int) and not isinstance(number, bool)]
 
 
 def _texts(value: Any) -> list[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []

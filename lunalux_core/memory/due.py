@@ -47,7 +47,7 @@ class Scene:
 
     @property
     def coverage(self) -> tuple[tuple[str, str], ...]:
-        return tuple((one.id, fingerprint(one.role, one.content)) for one in self.messages)
+        return tuple((message.id, fingerprint(message.role, message.content)) for message in self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,19 @@ def due_scenes(connection: Connection, conversation_id: str, rules: Rules) -> li
         NotFound: CONVERSATION_NOT_FOUND.
     """
     path, memories = _branch(connection, conversation_id)
-    ids = {one.id for one in path}
+    ids = {message.id for message in path}
     covered = coverages(connection, conversation_id, STANDING_IN)
-    told = {one: memory for memory in memories if memory.usable_on(ids) for one in covered.get(memory.id, ())}
+    told = {
+        message_id: memory
+        for memory in memories
+        if memory.usable_on(ids)
+        for message_id in covered.get(memory.id, ())
+    }
     failed = {
-        one: memory for memory in memories if memory.state == "failed" for one in covered.get(memory.id, ())
+        message_id: memory
+        for memory in memories
+        if memory.state == "failed"
+        for message_id in covered.get(memory.id, ())
     }
     scenes: list[Scene] = []
     for run in _runs(_unprotected(path, rules), told):
@@ -100,18 +108,18 @@ def due_chapter(connection: Connection, conversation_id: str, rules: Rules) -> C
     if not rules.chapter:
         return None
     path, memories = _branch(connection, conversation_id)
-    parents = {one.id: one.parent_id for one in path}
+    parents = {message.id: message.parent_id for message in path}
     here = set(parents)
     covered = coverages(connection, conversation_id, STANDING_IN)
-    usable = [one for one in memories if one.usable_on(here) and one.id in covered]
-    inside = {part for one in usable if one.kind == "chapter" for part in one.parts}
-    open_ = [one for one in usable if one.kind == "summary" and one.id not in inside]
+    usable = [memory for memory in memories if memory.usable_on(here) and memory.id in covered]
+    inside = {part for memory in usable if memory.kind == "chapter" for part in memory.parts}
+    open_ = [memory for memory in usable if memory.kind == "summary" and memory.id not in inside]
     row: list[Memory] = []
-    for one in open_[: len(open_) - KEPT_SUMMARIES]:
+    for summary in open_[: len(open_) - KEPT_SUMMARIES]:
         after = covered[row[-1].id][-1] if row else ""
-        if row and parents.get(covered[one.id][0]) != after:
+        if row and parents.get(covered[summary.id][0]) != after:
             row = []
-        row.append(one)
+        row.append(summary)
         if len(row) >= max(rules.chapter, 2):
             return Chapter(tuple(row), tuple(message for each in row for message in covered[each.id]))
     return None
@@ -120,14 +128,16 @@ def due_chapter(connection: Connection, conversation_id: str, rules: Rules) -> C
 def due_events(connection: Connection, conversation_id: str, rules: Rules) -> list[Scene]:
     """Scenes whose replies came with lines of events, which nobody has made a fact of yet."""
     scenes = due_scenes(connection, conversation_id, rules)
-    known = {
-        (one.first, one.last) for one in load_memories(connection, conversation_id) if one.made_by == EVENTS
+    noted = {
+        (memory.first, memory.last)
+        for memory in load_memories(connection, conversation_id)
+        if memory.made_by == EVENTS
     }
     return [
-        one
-        for one in scenes
-        if any(message.event for message in one.messages)
-        and (one.messages[0].id, one.messages[-1].id) not in known
+        scene
+        for scene in scenes
+        if any(message.event for message in scene.messages)
+        and (scene.messages[0].id, scene.messages[-1].id) not in noted
     ]
 
 
@@ -136,11 +146,13 @@ def is_covered(
 ) -> bool:
     """Whether a memory that can be used covers any of these messages; one `besides` does not count."""
     usable = {
-        one.id for one in load_memories(connection, conversation_id) if one.sound and one.state != "failed"
+        memory.id
+        for memory in load_memories(connection, conversation_id)
+        if memory.sound and memory.state != "failed"
     }
     wanted = set(messages)
-    found = coverages(connection, conversation_id, ("summary",))
-    return any(wanted & set(ids) for memory, ids in found.items() if memory in usable and memory != besides)
+    covered = coverages(connection, conversation_id, ("summary",))
+    return any(wanted & set(ids) for memory, ids in covered.items() if memory in usable and memory != besides)
 
 
 def _branch(connection: Connection, conversation_id: str) -> tuple[list[Outline], list[Memory]]:
@@ -170,11 +182,11 @@ def _unprotected(path: Sequence[Outline], rules: Rules) -> Sequence[Outline]:
 def _runs(path: Sequence[Outline], told: Mapping[str, Memory]) -> list[list[Outline]]:
     """Messages in a row that nothing covers."""
     runs: list[list[Outline]] = [[]]
-    for one in path:
-        if one.id in told:
+    for message in path:
+        if message.id in told:
             runs.append([])
         else:
-            runs[-1].append(one)
+            runs[-1].append(message)
     return [run for run in runs if run]
 
 
@@ -184,16 +196,16 @@ def _parts(run: list[Outline], rules: Rules, failed: Mapping[str, Memory]) -> li
     parts: list[list[Outline]] = []
     part: list[Outline] = []
     size = 0
-    for place, one in enumerate(run):
+    for place, message in enumerate(run):
         before = failed.get(run[place - 1].id) if place else None
-        if part and before is not None and failed.get(one.id) is not before:
+        if part and before is not None and failed.get(message.id) is not before:
             parts.append(part)
             part, size = [], 0
-        part.append(one)
-        size += 0 if one.hidden else _size(one)
+        part.append(message)
+        size += 0 if message.hidden else _size(message)
         following = run[place + 1] if place + 1 < len(run) else None
-        whole = one.role == "assistant" and (following is None or following.role != "assistant")
-        inside = failed.get(one.id)
+        whole = message.role == "assistant" and (following is None or following.role != "assistant")
+        inside = failed.get(message.id)
         if inside is not None and following is not None and failed.get(following.id) is inside:
             continue
         if len(part) >= LEAST_MESSAGES and size >= rules.scene and (whole or size >= 2 * rules.scene):
@@ -201,7 +213,7 @@ def _parts(run: list[Outline], rules: Rules, failed: Mapping[str, Memory]) -> li
             part, size = [], 0
     if part and ((rules.everything and len(part) >= LEAST_MESSAGES) or part[-1].id in failed):
         parts.append(part)
-    return [one for one in parts if any(not each.hidden and each.size for each in one)]
+    return [part for part in parts if any(not each.hidden and each.size for each in part)]
 
 
 def _ripe(failed: Memory) -> bool:

@@ -44,6 +44,6 @@ class MemoryReader:
 def _prepared(connection: Connection, conversation_id: str) -> Prepared:
     memories = load_memories(connection, conversation_id)
     covered = coverages(connection, conversation_id, STANDING_IN)
-    if any(one.made_by == EVENTS for one in memories):
+    if any(memory.made_by == EVENTS for memory in memories):
         covered = {**covered, **coverages(connection, conversation_id, ("fact",))}
     return Prepared(memories, covered)

@@ -73,26 +73,28 @@ class Selection:
         names = self.story.prepared.names
         return {
             "budget": self.budget,
-            "tokens": sum(one.memory.tokens for one in self.used),
+            "tokens": sum(used.memory.tokens for used in self.used),
             "replaced_messages": replaced,
             "used": [
                 {
-                    "id": one.memory.id,
-                    "name": one.memory.name,
-                    "kind": one.memory.kind,
-                    "why": one.why,
-                    "by": list(one.by),
+                    "id": used.memory.id,
+                    "name": used.memory.name,
+                    "kind": used.memory.kind,
+                    "why": used.why,
+                    "by": list(used.by),
                     "place": place,
-                    "tokens": one.memory.tokens,
+                    "tokens": used.memory.tokens,
                 }
                 for place, part in (("stable", self.stable), ("recalled", self.recalled))
-                for one in part
+                for used in part
             ],
             "left_out": [
                 {
                     "why": why,
                     "count": len(ids),
-                    "memories": [{"id": one, "name": names[one]} for one in ids[:MOST_NAMED]],
+                    "memories": [
+                        {"id": memory_id, "name": names[memory_id]} for memory_id in ids[:MOST_NAMED]
+                    ],
                 }
                 for why, ids in self.reasons().items()
                 if ids
@@ -103,14 +105,16 @@ class Selection:
         """Ids of all memories that were left out, by the reason."""
         prepared = self.story.prepared
         reasons: dict[LeftWhy, list[str]] = {"stale": list(prepared.stale), "failed": list(prepared.failed)}
-        known = {used.memory.id for used in self.used}
+        explained = {used.memory.id for used in self.used}
         for why, ids in (self.left or {}).items():
-            reasons.setdefault(why, []).extend(one for one in dict.fromkeys(ids) if one not in known)
-            known.update(ids)
-        for one in prepared.usable:
-            if one.id in known:
+            reasons.setdefault(why, []).extend(
+                memory_id for memory_id in dict.fromkeys(ids) if memory_id not in explained
+            )
+            explained.update(ids)
+        for memory in prepared.usable:
+            if memory.id in explained:
                 continue
-            reasons.setdefault(self._plain_reason(one), []).append(one.id)
+            reasons.setdefault(self._plain_reason(memory), []).append(memory.id)
         return reasons
 
     def _plain_reason(self, memory: Memory) -> LeftWhy:
@@ -139,7 +143,7 @@ def select(
 
 def nothing(story: StoryMemory, why: LeftWhy) -> Selection:
     """A selection that uses nothing, for one reason."""
-    return Selection(story, left={why: [one.id for one in story.usable()]})
+    return Selection(story, left={why: [memory.id for memory in story.usable()]})
 
 
 class _Filling:
@@ -149,7 +153,7 @@ class _Filling:
         self._story = story
         self._prepared = story.prepared
         self._budget = budget
-        self._speaker = {one.casefold() for one in speaker}
+        self._speaker = {name.casefold() for name in speaker}
         self._used: dict[str, Used] = {}
         self._left: dict[LeftWhy, list[str]] = {}
         self._stable = int(budget * STABLE_SHARE)
@@ -164,17 +168,18 @@ class _Filling:
         self._take_pinned()
         self._take(
             prepared.told,
-            lambda one: "fact" if one.kind == "fact" else "marked",
+            lambda memory: "fact" if memory.kind == "fact" else "marked",
             int(self._stable * FACT_SHARE),
         )
         self._take(prepared.chapters, lambda _: "chapter", self._stable)
         inside = self._inside_chapters()
-        open_ = (one for one in prepared.summaries if one.id not in inside)  # their reason is the chapter
+        # A summary inside a chapter in use is no candidate: the chapter is why it is left out.
+        open_ = (memory for memory in prepared.summaries if memory.id not in inside)
         self._take(open_, lambda _: "summary", self._stable)
         self._drop_told()
         stable = self._in_order(self._used)
         recalled = self._recall(rankings, reasons)
-        if left := [one for one in inside if one not in self._used and one in prepared.by_id]:
+        if left := [part for part in inside if part not in self._used and part in prepared.by_id]:
             self._left["in_chapter"] = left
         return Selection(self._story, stable, recalled, self._left, self._budget, self._stable)
 
@@ -188,54 +193,54 @@ class _Filling:
 
     def _take_pinned(self) -> None:
         most = int(self._budget * PINNED_SHARE)
-        for one in self._story.among(self._prepared.pinned):
-            if self._foreign(one):
-                self._leave(one, "speaker")
-            elif self._spent + one.tokens > most:
-                self._leave(one, "budget")
+        for memory in self._story.among(self._prepared.pinned):
+            if self._foreign(memory):
+                self._leave(memory, "speaker")
+            elif self._spent + memory.tokens > most:
+                self._leave(memory, "budget")
             else:
-                self._spent += one.tokens
-                self._used[one.id] = Used(one, "pinned")
+                self._spent += memory.tokens
+                self._used[memory.id] = Used(memory, "pinned")
 
     def _take(self, newest_first: Iterable[Memory], why: Callable[[Memory], Why], most: int) -> None:
         """Take the newest up to the first that does not fit. Passed over are those that never could, and
         those whose messages another in the prompt tells of.
         """
-        for one in self._story.among(newest_first):
-            if one.kind in STANDING_IN and self._is_told(one):
-                self._leave(one, "covered")
-            elif one.tokens > self._stable:
-                self._leave(one, "too_long")
-            elif self._spent + one.tokens > most:
+        for memory in self._story.among(newest_first):
+            if memory.kind in STANDING_IN and self._is_told(memory):
+                self._leave(memory, "covered")
+            elif memory.tokens > self._stable:
+                self._leave(memory, "too_long")
+            elif self._spent + memory.tokens > most:
                 return
             else:
-                self._spent += one.tokens
-                self._used[one.id] = Used(one, why(one))
-                if one.kind in STANDING_IN:
-                    self._told.update(self._prepared.covered.get(one.id, ()))
+                self._spent += memory.tokens
+                self._used[memory.id] = Used(memory, why(memory))
+                if memory.kind in STANDING_IN:
+                    self._told.update(self._prepared.covered.get(memory.id, ()))
 
     def _is_told(self, memory: Memory) -> bool:
         """Whether what is in the prompt already covers all its messages."""
         told = self._told
         if not memory.last or memory.last not in told or memory.first not in told:
             return False
-        return all(one in told for one in self._prepared.covered.get(memory.id, ()))
+        return all(message_id in told for message_id in self._prepared.covered.get(memory.id, ()))
 
     def _inside_chapters(self) -> dict[str, None]:
         """What the chapters in the prompt tell, so that their summaries need not."""
         chapters = [used.memory for used in self._used.values() if used.memory.kind == "chapter"]
-        return {part: None for one in chapters for part in one.parts if part not in self._used}
+        return {part: None for memory in chapters for part in memory.parts if part not in self._used}
 
     def _drop_told(self) -> None:
         """Events of messages that a summary in the prompt tells of are told twice otherwise."""
         events = [used.memory for used in self._used.values() if used.memory.made_by == EVENTS]
         if not events:
             return
-        for one in events:
-            if not one.pinned and {one.first, one.last} <= self._told:
-                del self._used[one.id]
-                self._spent -= one.tokens
-                self._leave(one, "covered")
+        for event in events:
+            if not event.pinned and {event.first, event.last} <= self._told:
+                del self._used[event.id]
+                self._spent -= event.tokens
+                self._leave(event, "covered")
 
     def _recall(
         self, rankings: Sequence[tuple[str, Sequence[str]]], reasons: Mapping[str, Sequence[str]]
@@ -245,27 +250,29 @@ class _Filling:
         recalled: dict[str, Used] = {}
         journals = self._prepared.journals
         own = [next(iter(self._story.among(journals.get(name, ()))), None) for name in (*self._speaker, "")]
-        newest = max((one for one in own if one is not None), key=lambda one: one.number, default=None)
+        newest = max(
+            (memory for memory in own if memory is not None), key=lambda memory: memory.number, default=None
+        )
         if newest is not None and newest.tokens <= room:
             recalled[newest.id] = Used(newest, "journal")
             room -= newest.tokens
         for identity in fused([ranking for _, ranking in rankings]):
-            one = self._prepared.by_id.get(identity)
-            known = one is None or identity in self._used or identity in recalled
-            if one is None or known or not self._story.here(one):
+            memory = self._prepared.by_id.get(identity)
+            passed_over = memory is None or identity in self._used or identity in recalled
+            if memory is None or passed_over or not self._story.here(memory):
                 continue
-            if self._foreign(one):
-                self._leave(one, "speaker")
-            elif one.tokens > room:
+            if self._foreign(memory):
+                self._leave(memory, "speaker")
+            elif memory.tokens > room:
                 if identity not in self._left.get("too_long", ()):
-                    self._leave(one, "budget")
+                    self._leave(memory, "budget")
             else:
-                room -= one.tokens
+                room -= memory.tokens
                 by = reasons.get(identity) or [name for name, ranking in rankings if identity in ranking]
-                recalled[identity] = Used(one, "recalled", tuple(by))
+                recalled[identity] = Used(memory, "recalled", tuple(by))
         self._used.update(recalled)
         return self._in_order(recalled)
 
     def _in_order(self, used: Mapping[str, Used]) -> tuple[Used, ...]:
         place = self._prepared.place
-        return tuple(sorted(used.values(), key=lambda one: place[one.memory.id]))
+        return tuple(sorted(used.values(), key=lambda used: place[used.memory.id]))

@@ -45,31 +45,35 @@ class Prepared:
     """
 
     def __init__(self, memories: Sequence[Memory], covered: Mapping[str, Sequence[str]]) -> None:
-        self.names = {one.id: one.name for one in memories}
+        self.names = {memory.id: memory.name for memory in memories}
         self.covered = covered
-        self.failed = [one.id for one in memories if one.state == "failed" or not one.text.strip()]
-        self.stale = [one.id for one in memories if not one.sound and one.id not in set(self.failed)]
+        self.failed = [
+            memory.id for memory in memories if memory.state == "failed" or not memory.text.strip()
+        ]
+        self.stale = [
+            memory.id for memory in memories if not memory.sound and memory.id not in set(self.failed)
+        ]
         out = {*self.failed, *self.stale}
-        self.usable = [one for one in memories if one.id not in out and one.kind != "tracker"]
-        self.by_id = {one.id: one for one in self.usable}
-        self.place = {one.id: number for number, one in enumerate(self.usable)}
+        self.usable = [memory for memory in memories if memory.id not in out and memory.kind != "tracker"]
+        self.by_id = {memory.id: memory for memory in self.usable}
+        self.place = {memory.id: number for number, memory in enumerate(self.usable)}
         self.keywords = Keywords(self.usable)
         newest = self.usable[::-1]
-        self.pinned = [one for one in newest if one.pinned]
-        told = [one for one in newest if not one.pinned and one.kind in ("fact", "marked")]
-        self.told = sorted(told, key=lambda one: (one.made_by == PERSON, one.number), reverse=True)
-        self.chapters = [one for one in newest if not one.pinned and one.kind == "chapter"]
-        self.summaries = [one for one in newest if not one.pinned and one.kind == "summary"]
+        self.pinned = [memory for memory in newest if memory.pinned]
+        told = [memory for memory in newest if not memory.pinned and memory.kind in ("fact", "marked")]
+        self.told = sorted(told, key=lambda memory: (memory.made_by == PERSON, memory.number), reverse=True)
+        self.chapters = [memory for memory in newest if not memory.pinned and memory.kind == "chapter"]
+        self.summaries = [memory for memory in newest if not memory.pinned and memory.kind == "summary"]
         self.journals: dict[str, list[Memory]] = {}
         """The newest first, by who wrote them, names in lower case."""
         for memory in newest:
             if memory.kind == "journal" and not memory.pinned:
                 self.journals.setdefault(memory.speaker.casefold(), []).append(memory)
         self.covering: dict[str, list[Memory]] = {}
-        for one in self.usable:
-            if one.kind in STANDING_IN:
-                for message in covered.get(one.id, ()):
-                    self.covering.setdefault(message, []).append(one)
+        for memory in self.usable:
+            if memory.kind in STANDING_IN:
+                for message in covered.get(memory.id, ()):
+                    self.covering.setdefault(message, []).append(memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class StoryMemory:
     def among(self, memories: Iterable[Memory]) -> Iterable[Memory]:
         """Those of this branch."""
         path = self.path
-        return (one for one in memories if not one.last or one.last in path)
+        return (memory for memory in memories if not memory.last or memory.last in path)
 
     def usable(self) -> list[Memory]:
         """All that may be part of a prompt here, in the order of the story."""
@@ -99,5 +103,8 @@ class StoryMemory:
             message
             for message in messages
             if message in covering
-            and any((not one.last or one.last in path) and one.tokens <= longest for one in covering[message])
+            and any(
+                (not memory.last or memory.last in path) and memory.tokens <= longest
+                for memory in covering[message]
+            )
         )

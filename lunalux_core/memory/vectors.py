@@ -64,11 +64,11 @@ class VectorRanker:
             return []
         hash_of = {memory.id: text_hash(_words(memory)) for memory in memories}
         model, length = self._settings().vectors_model, len(query[0])
-        known = await self._database.read(lambda c: load_vectors(c, model, length, list(hash_of.values())))
-        missing = [memory for memory in memories if hash_of[memory.id] not in known]
+        vectors = await self._database.read(lambda c: load_vectors(c, model, length, list(hash_of.values())))
+        missing = [memory for memory in memories if hash_of[memory.id] not in vectors]
         if missing and (self._building is None or self._building.done()):
             self._building = asyncio.ensure_future(self._build(missing))
-        return await asyncio.to_thread(_ranked, query[0], hash_of, known)
+        return await asyncio.to_thread(_ranked, query[0], hash_of, vectors)
 
     async def settled(self) -> None:
         """Wait until the vectors that are being made are there."""
@@ -87,7 +87,7 @@ class VectorRanker:
         hashes = list(texts)
         for start in range(0, len(hashes), BATCH):
             some = hashes[start : start + BATCH]
-            vectors = await self._embedded([texts[one] for one in some], BUILD_SECONDS)
+            vectors = await self._embedded([texts[text_hash] for text_hash in some], BUILD_SECONDS)
             if not vectors:
                 return
             await self._database.write(
@@ -151,15 +151,19 @@ def _unit(row: Any) -> array[float]:
     """A row of numbers scaled to the length 1; empty where it is none."""
     if not isinstance(row, list) or not 0 < len(row) <= LONGEST_VECTOR:
         return array("f")
-    if not all(isinstance(one, (int, float)) and isfinite(one) for one in row):
+    if not all(isinstance(number, (int, float)) and isfinite(number) for number in row):
         return array("f")
-    size = sqrt(sum(one * one for one in row))
-    return array("f", (one / size for one in row)) if size and isfinite(size) else array("f")
+    size = sqrt(sum(number * number for number in row))
+    return array("f", (number / size for number in row)) if size and isfinite(size) else array("f")
 
 
-def _ranked(query: array[float], hash_of: Mapping[str, str], known: Mapping[str, array[float]]) -> list[str]:
+def _ranked(
+    query: array[float], hash_of: Mapping[str, str], vectors: Mapping[str, array[float]]
+) -> list[str]:
     closeness = {
-        memory_id: sum(map(mul, query, known[one])) for memory_id, one in hash_of.items() if one in known
+        memory_id: sum(map(mul, query, vectors[text_hash]))
+        for memory_id, text_hash in hash_of.items()
+        if text_hash in vectors
     }
     close = [memory_id for memory_id, value in closeness.items() if value >= LEAST_CLOSENESS]
     return sorted(close, key=lambda memory_id: -closeness[memory_id])[:MOST_RANKED]

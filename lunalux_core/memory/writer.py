@@ -153,15 +153,15 @@ class MemoryWriter:
         """Remember what the person said about a model that costs; None: asked, and not answered yet."""
         self._rested.clear()
 
-        def change(known: object) -> dict[str, bool | None]:
-            return {**(known if isinstance(known, dict) else {}), model: yes}
+        def change(answers: object) -> dict[str, bool | None]:
+            return {**(answers if isinstance(answers, dict) else {}), model: yes}
 
         await self._library.state.update(CONSENT, change)
 
     async def close(self) -> None:
         """Give up what is being written."""
         self._closed = True
-        tasks = [one.task for one in self._going.values() if not one.task.done()]
+        tasks = [going.task for going in self._going.values() if not going.task.done()]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -183,12 +183,12 @@ class MemoryWriter:
                 else:
                     if going is not None:
                         going.paid = costs(spec)
-                    done = await self._write(conversation_id, spec, everything=False, now=False)
-                    if done.memories or done.failed:
+                    written = await self._write(conversation_id, spec, everything=False, now=False)
+                    if written.memories or written.failed:
                         self.on_change(conversation_id)
                     else:
                         self._rested[conversation_id] = length
-                    if done.memories:
+                    if written.memories:
                         self.on_written(conversation_id)
                 if going is None or not going.again:
                     return
@@ -203,13 +203,13 @@ class MemoryWriter:
             return None
         if not costs(spec) or self._settings().memory_write == "always":
             return spec
-        known = await self._library.state.get(CONSENT, {})
-        known = known if isinstance(known, dict) else {}
-        if spec.name not in known and await self._something_due(conversation_id):
+        answers = await self._library.state.get(CONSENT, {})
+        answers = answers if isinstance(answers, dict) else {}
+        if spec.name not in answers and await self._something_due(conversation_id):
             await self.agree(spec.name, None)
             # The answer None was stored first, so each model is asked about only once.
             self.on_question(conversation_id, spec.name)
-        return spec if known.get(spec.name) is True else None
+        return spec if answers.get(spec.name) is True else None
 
     async def _something_due(self, conversation_id: str) -> bool:
         rules = await self._rules(conversation_id, everything=False, now=False)
@@ -224,7 +224,7 @@ class MemoryWriter:
         def change(connection: Connection) -> bool:
             scenes = due_events(connection, conversation_id, rules)
             for scene in scenes:
-                text = "\n".join(one.event for one in scene.messages if one.event)
+                text = "\n".join(message.event for message in scene.messages if message.event)
                 wanted = Memory("", conversation_id, "fact", text, made_by=EVENTS)
                 add_memory(connection, wanted, scene.coverage)
             return bool(scenes)
@@ -267,7 +267,9 @@ class MemoryWriter:
 
         def read(connection: Connection) -> tuple[Memory, Scene]:
             memory = load_memory(connection, memory_id)
-            messages = [load_message(connection, one) for one, _ in coverage_of(connection, memory_id)]
+            messages = [
+                load_message(connection, message_id) for message_id, _ in coverage_of(connection, memory_id)
+            ]
             if not messages:
                 raise NotFound(
                     "MESSAGE_NOT_FOUND", "This memory covers no messages.", "Edit its words instead."
@@ -289,8 +291,8 @@ class MemoryWriter:
         async with lock:
             rules = await self._rules(conversation_id, everything=everything, now=now)
             try:
-                async for done in self._pieces(conversation_id, spec, rules):
-                    total = _joined(total, done)
+                async for piece in self._pieces(conversation_id, spec, rules):
+                    total = _joined(total, piece)
                     if total.failed and not now:
                         break
             except NotFound as error:
@@ -305,14 +307,14 @@ class MemoryWriter:
         whole = True
         await database.write(lambda c: settle_memories(c, conversation_id))
         for scene in await database.read(lambda c: due_scenes(c, conversation_id, rules)):
-            done = await self._scene(conversation_id, scene, spec)
-            whole = whole and not done.failed
-            yield done
+            written = await self._scene(conversation_id, scene, spec)
+            whole = whole and not written.failed
+            yield written
         # Only after every scene was written: a chapter must not skip over a gap that a failed scene left.
         while whole and (chapter := await database.read(lambda c: due_chapter(c, conversation_id, rules))):
-            done = await self._chapter(conversation_id, chapter, spec)
-            whole = bool(done.memories)
-            yield done
+            written = await self._chapter(conversation_id, chapter, spec)
+            whole = bool(written.memories)
+            yield written
 
     async def _rules(self, conversation_id: str, *, everything: bool, now: bool) -> Rules:
         settings = self._settings()
@@ -327,12 +329,12 @@ class MemoryWriter:
         self, conversation_id: str, scene: Scene, spec: ModelSpec, instruction: str = ""
     ) -> Written:
         cast = await self._library.database.read(lambda c: _cast(c, conversation_id, scene, self._settings()))
-        visible = [one for one in scene.messages if not one.hidden and one.content.strip()]
-        lines = [(one.name, one.content) for one in visible]
+        visible = [message for message in scene.messages if not message.hidden and message.content.strip()]
+        lines = [(message.name, message.content) for message in visible]
         settings = self._settings()
         own = settings.memory_instruction_zh if cast.language == "zh" else settings.memory_instruction_en
-        spoken = {one.name for one in visible if one.role == "assistant"}
-        members = [one for one in cast.members if one in spoken]
+        spoken = {message.name for message in visible if message.role == "assistant"}
+        members = [member for member in cast.members if member in spoken]
         wish = scene_wish(
             lines,
             cast.language,
@@ -349,14 +351,14 @@ class MemoryWriter:
             return await self._failed(
                 conversation_id, "summary", scene.coverage, outcome, spec, scene.retries
             )
-        memories = _of_scene(conversation_id, scene, outcome, [one.id for one in visible], spec, wish)
+        memories = _of_scene(conversation_id, scene, outcome, [message.id for message in visible], spec, wish)
         stored = await self._library.database.write(
             lambda c: _store(c, conversation_id, memories, scene.coverage, scene.retries)
         )
         return Written(tuple(stored))
 
     async def _chapter(self, conversation_id: str, chapter: Chapter, spec: ModelSpec) -> Written:
-        lines = [(one.title, one.text) for one in chapter.summaries]
+        lines = [(summary.title, summary.text) for summary in chapter.summaries]
         settings = self._settings()
         words = settings.memory_summary_words * CHAPTER_TIMES
         language: Language = "zh" if script_of("".join(text for _, text in lines)) == "han" else "en"
@@ -374,8 +376,8 @@ class MemoryWriter:
             outcome.text,
             outcome.title,
             outcome.keywords
-            or tuple(dict.fromkeys(word for one in chapter.summaries for word in one.keywords)),
-            parts=tuple(one.id for one in chapter.summaries),
+            or tuple(dict.fromkeys(word for summary in chapter.summaries for word in summary.keywords)),
+            parts=tuple(summary.id for summary in chapter.summaries),
             made_by=spec.name,
             instruction=wish.wording,
         )
@@ -514,7 +516,7 @@ def _cast(connection: Connection, conversation_id: str, scene: Scene, settings: 
     """Names and language; the story's own script counts for more than what the card says of itself."""
     place = load_conversation(connection, conversation_id)
     members: tuple[str, ...] = ()
-    said = "".join(one.content for one in scene.messages)
+    said = "".join(message.content for message in scene.messages)
     if place.group_id:
         group = load_group(connection, place.group_id)
         members = group.names
@@ -529,7 +531,7 @@ def _of_scene(
     conversation_id: str, scene: Scene, answer: Answer, ids: Sequence[str], spec: ModelSpec, wish: Wish
 ) -> list[tuple[Memory, tuple[str, ...]]]:
     """The memories of one answer, each with the messages it covers: the summary, facts, journals."""
-    whole = tuple(one.id for one in scene.messages)
+    whole = tuple(message.id for message in scene.messages)
     base = Memory("", conversation_id, "summary", "", made_by=spec.name, instruction=wish.wording)
     summary = replace(
         base,
@@ -541,13 +543,13 @@ def _of_scene(
             for sentence, numbers in answer.sources
         ),
     )
-    found = [(summary, whole)]
+    memories = [(summary, whole)]
     for fact in answer.facts:
         where = (ids[fact.message - 1],) if fact.message else whole
-        found.append((replace(base, kind="fact", text=fact.text, keywords=fact.keywords), where))
+        memories.append((replace(base, kind="fact", text=fact.text, keywords=fact.keywords), where))
     for name, text in answer.journals:
-        found.append((replace(base, kind="journal", text=text, speaker=name), whole))
-    return found
+        memories.append((replace(base, kind="journal", text=text, speaker=name), whole))
+    return memories
 
 
 def _store(
@@ -563,7 +565,7 @@ def _store(
     except NotFound:
         return []
     # The model took minutes: a message may have been edited, swiped or deleted since it was read.
-    if fingerprints(connection, [one for one, _ in coverage]) != list(coverage):
+    if fingerprints(connection, [message_id for message_id, _ in coverage]) != list(coverage):
         return []
     # Asked before anything is taken away: a summary that is written anew stays where another covers it.
     instead = retries.id if retries is not None else ""
@@ -572,13 +574,19 @@ def _store(
     if retries is not None:
         _take_back(connection, retries)
     marks = dict(coverage)
-    known = {one.text.casefold() for one in load_memories(connection, conversation_id) if one.kind == "fact"}
+    facts = {
+        memory.text.casefold()
+        for memory in load_memories(connection, conversation_id)
+        if memory.kind == "fact"
+    }
     stored = []
     for memory, where in memories:
-        if memory.kind == "fact" and memory.text.casefold() in known:
+        if memory.kind == "fact" and memory.text.casefold() in facts:
             continue
-        known.add(memory.text.casefold())
-        stored.append(add_memory(connection, memory, [(one, marks[one]) for one in where]))
+        facts.add(memory.text.casefold())
+        stored.append(
+            add_memory(connection, memory, [(message_id, marks[message_id]) for message_id in where])
+        )
     return stored
 
 
@@ -603,10 +611,12 @@ def _store_chapter(
         load_conversation(connection, memory.conversation_id)
     except NotFound:
         return []
-    here = {one.id: one for one in load_memories(connection, memory.conversation_id)}
-    inside = {part for one in here.values() if one.kind == "chapter" and one.sound for part in one.parts}
+    here = {memory.id: memory for memory in load_memories(connection, memory.conversation_id)}
+    inside = {
+        part for memory in here.values() if memory.kind == "chapter" and memory.sound for part in memory.parts
+    }
     same = all(
-        one.id in here and here[one.id].text == one.text and here[one.id].sound and one.id not in inside
-        for one in parts
+        part.id in here and here[part.id].text == part.text and here[part.id].sound and part.id not in inside
+        for part in parts
     )
     return [add_memory(connection, memory, coverage)] if same else []

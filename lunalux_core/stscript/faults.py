@@ -63,6 +63,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "/{command}: {argument} cannot be {value}.",
         "Look the command up in docs/scripts.md and correct the argument.",
     ),
+    "SCRIPT_REFUSED": (
+        "/{command}: {reason}",
+        "Correct the command; what ran before it stays.",
+    ),
     "SCRIPT_TOO_LONG": ("the script is longer than {limit} characters.", "Shorten it."),
     "SCRIPT_TOO_DEEP": ("closures are nested more than {limit} deep.", "Nest fewer closures or calls."),
     "SCRIPT_TOO_MANY_STEPS": (

@@ -141,6 +141,7 @@ class Interpreter:
         for name, written in closure.arguments:
             scope.declare(name, await self._argument(written, closure, scope))
         for name, written in closure.provided:
+            # What is given is read where the closure is called; the defaults above, inside it.
             scope.set(name, await self._argument(written, closure, scope.parent or scope))
         if not closure.steps:
             scope.pipe = ""
@@ -202,6 +203,7 @@ class Interpreter:
             text = expand(written, self.setting.context, self.stores, scope)
             self.budget.make(len(text))
             return text
+        # The parser made one closure for all runs; what it sees is of this run.
         written.scope.parent = closure.scope
         written.breaker = closure.breaker
         if not written.immediate:

@@ -191,6 +191,7 @@ class Store(MacroScope):
         try:
             members = parse_json("null" if before is None else before)
             if members is None:
+                # The first index decides what a new value becomes: a number makes a list, a name an object.
                 members = {} if math.isnan(to_number(index)) else []
             set_member(members, index, convert(value, kind))
         except ValueError:
@@ -218,6 +219,7 @@ class Store(MacroScope):
             text = (to_text(current) if truthy(current) else "") + to_text(value)
             self.write(name, text)
             return text
+        # Infinity and -Infinity: the variable stays as it is.
         if math.isnan(left + right):
             return ""
         self.write(name, left + right)
@@ -226,6 +228,7 @@ class Store(MacroScope):
     def _keep(self, name: str, value: Any) -> None:
         if not isinstance(value, str | float | bool) and value is not None:
             value = to_text(value)
+        # A number counts as 8 characters.
         self._spend(len(name) + (len(value) if isinstance(value, str) else 8))
         self.values[name] = value
 
@@ -262,5 +265,6 @@ class Stores(Variables):
     def __init__(
         self, local: Mapping[str, Any], global_: Mapping[str, Any], spend: Callable[[int], None]
     ) -> None:
+        # Not through super(): it would make scopes of macros, which know texts only.
         self.local = Store(local, spend)
         self.global_ = Store(global_, spend)

@@ -154,6 +154,7 @@ class _Parser:
                 self._add_text(before[:-1] + self._text[start:end])
                 position = end
                 continue
+            # Two backslashes are one backslash, and the braces behind them count.
             self._add_text(before[:-1] if before.endswith("\\\\") else before)
             position = self._tag(start)
         self._add_text(self._text[position:])
@@ -177,6 +178,7 @@ class _Parser:
         if comment:
             self._here.append(_Comment(comment[0].startswith("{{~"), comment[0].endswith("~}}")))
             return comment.end()
+        # Three braces ask for no escaping, and here nothing is ever escaped.
         triple = self._text.startswith("{{{", start)
         closing = "}}}" if triple else "}}"
         end = self._text.find(closing, start)
@@ -224,6 +226,7 @@ class _Parser:
             raise self._wrong(start, "else", "{{else}} does not belong to any block")
         block = self._open[-1]
         block.else_open, block.else_close, block.other = open, close, []
+        # `else if` is a block inside the other branch; one closing tag ends both.
         if inner.startswith("else") and inner != "else":
             _, word, name = inner.split(None, 2)
             below = self._block(word, name.strip(), start)
@@ -276,6 +279,7 @@ def _tidy(nodes: list[_Node], *, root: bool) -> None:
             open, close = node.open_open, node.close_close
         else:
             open, close = node.open, node.close
+        # Both look at the text as it was written: a cut for a neighbour must not make a tag stand alone.
         before = _line_ends(nodes, index, root)
         after = _line_begins(nodes, index, root)
         if close:

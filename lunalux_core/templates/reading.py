@@ -60,6 +60,7 @@ def kind_of(document: object) -> TemplateKind | None:
     """The kind of a file that is one template; None for a master file and for everything else."""
     if not isinstance(document, dict):
         return None
+    # From the most telling field down: nearly every kind has a `name`, too.
     if "input_sequence" in document or "output_sequence" in document:
         return "instruct"
     if "story_string" in document:
@@ -154,12 +155,14 @@ def read_instruct(document: Mapping[str, Any], name: str = "") -> Instruct:
                 if template_field.type == "bool"
                 else as_text(value)
             )
+    # An old field: what stood between turns belongs behind the reply today.
     if "separator_sequence" in document:
         values["output_suffix"] = as_text(document["separator_sequence"])
     return Instruct(**values, names_behavior=_names_behavior(document))
 
 
 def _names_behavior(document: Mapping[str, Any]) -> NamesBehavior:
+    # Two switches of old files, in place of the one field of today.
     if "names" in document:
         if as_flag(document["names"]):
             return "always"
@@ -210,6 +213,7 @@ def with_anchors(story: str) -> str:
     if "{{anchorAfter}}" not in story:
         last = story.rfind("}}")
         place = last + 2 if last >= 0 else len(story)
+        # A {{trim}} at the end is no field: what is added stands before it.
         trim = story.rfind("{{trim}}")
         place = min(place, trim) if trim >= 0 else place
         story = f"{story[:place]}{_anchor('anchorAfter')}{story[place:]}"

@@ -14,6 +14,8 @@ def sequence_marks(instruct: Instruct | None) -> tuple[str, ...]:
     """What the template puts around turns and story; around a macro the parts that stay as they are."""
     if instruct is None:
         return ()
-    names = [one.name for one in fields(Instruct) if one.name.endswith(("_sequence", "_suffix", "_prefix"))]
+    names = [
+        field.name for field in fields(Instruct) if field.name.endswith(("_sequence", "_suffix", "_prefix"))
+    ]
     parts = [part.strip() for name in names for part in _MACRO.split(getattr(instruct, name))]
     return tuple(dict.fromkeys(part for part in parts if part))

@@ -31,6 +31,7 @@ def stop_strings(
     stops: list[str] = ["\n"] if wishes.single_line or context.single_line else []
     if context.names_as_stop_strings:
         char, user = f"\n{names.char}:", f"\n{names.user}:"
+        # The likelier one first; what is doubled falls out at the end.
         stops += [char if wishes.impersonate else user, user]
         if wishes.user_last:
             stops.append(char)
@@ -56,5 +57,6 @@ def _sequences(instruct: Instruct, names: Names, expand: Expand) -> Sequence[str
             named(instruct.last_system_sequence, "System"),
         ]
     lines = dict.fromkeys(line for sequence in written for line in sequence.split("\n") if line.strip(SPACES))
+    # A wrapped sequence begins a line, so the line break is part of the stop.
     wrapped = [f"\n{line}" if instruct.wrap else line for line in lines]
     return [expand(sequence) for sequence in wrapped] if instruct.macro else wrapped

@@ -68,9 +68,9 @@ def _json_value(document: Any, shape: str) -> str | None:
     """The value as JSON text, out of an envelope `{"value": …}` where there is one."""
     if not isinstance(document, dict):
         return None
-    known = json.loads(shape).get("properties", {}) if shape else {}
+    properties = json.loads(shape).get("properties", {}) if shape else {}
     value: Any = document
-    if "value" in document and "value" not in known:
+    if "value" in document and "value" not in properties:
         value = document["value"]
         if isinstance(value, str):
             try:
@@ -115,7 +115,7 @@ def _refusal(value: str, tracker: Tracker, material: str, prose: bool) -> Refuse
     whole = "\n".join(texts)
     if sum(sign.isalpha() for sign in whole) >= LEAST_SIGNS:
         script = script_of(whole)
-        if not any(same_script(script, script_of(one)) for one in (material, tracker.instruction)):
+        if not any(same_script(script, script_of(text)) for text in (material, tracker.instruction)):
             return Refused("language")
     sentences = (text for text in texts if len(text.split()) >= SENTENCE_WORDS)
     unknown = [name for text in sentences for name in unknown_names(text, material)]

@@ -73,7 +73,7 @@ class _Work:
 
     @property
     def coverage(self) -> tuple[tuple[str, str], ...]:
-        return tuple((one.id, fingerprint(one.role, one.content)) for one in self.messages)
+        return tuple((message.id, fingerprint(message.role, message.content)) for message in self.messages)
 
 
 class TrackerKeeper:
@@ -153,15 +153,15 @@ class TrackerKeeper:
         if not await self._allowed(conversation_id, spec):
             return []
         (self._paid.add if costs(spec) else self._paid.discard)(conversation_id)
-        return [await self._revise(one, spec) for one in due]
+        return [await self._revise(work, spec) for work in due]
 
     async def _allowed(self, conversation_id: str, spec: ModelSpec) -> bool:
         if spec.provider == "practice":
             return False
         if not costs(spec) or self._settings().tracker_run == "always":
             return True
-        known = await self._library.state.get(CONSENT, {})
-        said = known.get(spec.name) if isinstance(known, dict) else None
+        answers = await self._library.state.get(CONSENT, {})
+        said = answers.get(spec.name) if isinstance(answers, dict) else None
         if said is None and spec.name not in self._asked:
             self._asked.add(spec.name)
             self._question(conversation_id, spec.name)
@@ -187,11 +187,13 @@ class TrackerKeeper:
                 "Choose a model with --model, or put a profile in use for the task tracker.",
             )
         shown = await self._library.trackers.shown(place.id)
-        wanted = [one for one in shown if (one.tracker.id in trackers if trackers else one.tracker.enabled)]
+        wanted = [
+            held for held in shown if (held.tracker.id in trackers if trackers else held.tracker.enabled)
+        ]
         revised = []
-        for one in wanted:
-            work = await self._library.database.read(lambda c, one=one: _work(c, place.id, one.tracker.id))  # type: ignore[misc]
-            revised.append(await self._revise(work, spec) if work.messages else Revised(one, asked=False))
+        for held in wanted:
+            work = await self._library.database.read(lambda c, held=held: _work(c, place.id, held.tracker.id))  # type: ignore[misc]
+            revised.append(await self._revise(work, spec) if work.messages else Revised(held, asked=False))
         return revised
 
     async def _revise(self, work: _Work, spec: ModelSpec) -> Revised:
@@ -202,7 +204,11 @@ class TrackerKeeper:
         """The new value, else why there is none."""
         tracker = work.standing.tracker
         old = work.standing.value.value if work.standing.value else ""
-        lines = [(one.name, one.content) for one in work.messages if not one.hidden and one.content.strip()]
+        lines = [
+            (message.name, message.content)
+            for message in work.messages
+            if not message.hidden and message.content.strip()
+        ]
         said = "\n".join(text for _, text in lines)
         language: Language = "zh" if script_of(said) == "han" else "en"
         material = "\n".join((said, old, tracker.instruction, tracker.shape, *work.names))
@@ -236,9 +242,9 @@ class TrackerKeeper:
 def _due(connection: Connection, conversation_id: str, when: Run) -> list[_Work]:
     load_conversation(connection, conversation_id)
     ids = [
-        one.tracker.id
-        for one in standing(connection, conversation_id, ())
-        if one.tracker.enabled and one.tracker.run == when
+        held.tracker.id
+        for held in standing(connection, conversation_id, ())
+        if held.tracker.enabled and held.tracker.run == when
     ]
     works = (_work(connection, conversation_id, tracker_id) for tracker_id in ids)
     return [work for work in works if work.messages and _is_due(connection, work, when)]
@@ -249,40 +255,40 @@ def _is_due(connection: Connection, work: _Work, when: Run) -> bool:
     if tracker.failed_at == work.head and tracker.reason:
         return False  # the same messages failed: once more with the next reply, or when a person asks
     if when == "turns":
-        return sum(one.role == "assistant" for one in work.messages) >= tracker.every
+        return sum(message.role == "assistant" for message in work.messages) >= tracker.every
     since = work.standing.value.created_at if work.standing.value else 0
     path = frozenset(path_ids(connection, work.head))
     memories = load_memories(connection, tracker.conversation_id)
-    return any(one.usable_on(path) and one.last and one.created_at > since for one in memories)
+    return any(memory.usable_on(path) and memory.last and memory.created_at > since for memory in memories)
 
 
 def _work(connection: Connection, conversation_id: str, tracker_id: str) -> _Work:
     """What is to be done for one tracker; without messages where none came since its value."""
     place = load_conversation(connection, conversation_id)
     path = path_ids(connection, place.head_id)
-    one = next(
-        (one for one in standing(connection, conversation_id, path) if one.tracker.id == tracker_id), None
+    held = next(
+        (held for held in standing(connection, conversation_id, path) if held.tracker.id == tracker_id), None
     )
-    if one is None:
+    if held is None:
         load_tracker(connection, tracker_id)  # raises
         raise AssertionError(tracker_id)
-    at = one.value.message_id if one.value else ""
+    at = held.value.message_id if held.value else ""
     count = path.index(at) if at in path else len(path)
     messages = load_path(connection, place.head_id, min(count, LONGEST)) if count else []
     while messages and messages[-1].status == "pending":
         messages.pop()
     head = messages[-1].id if messages else place.head_id
-    return _Work(one, tuple(_newest(messages)), head, _names(connection, conversation_id))
+    return _Work(held, tuple(_newest(messages)), head, _names(connection, conversation_id))
 
 
 def _newest(messages: Sequence[Message]) -> list[Message]:
     kept: list[Message] = []
     size = 0
-    for one in reversed(messages[-MOST_MESSAGES:]):
-        size += len(one.content)
+    for message in reversed(messages[-MOST_MESSAGES:]):
+        size += len(message.content)
         if kept and size > MOST_CHARACTERS:
             break
-        kept.append(one)
+        kept.append(message)
     return kept[::-1]
 
 
@@ -308,7 +314,7 @@ def _stored(connection: Connection, work: _Work, outcome: str | LunaluxError, sp
         reason = f"{outcome.code}: {outcome.message}"
         edit_tracker(connection, tracker.id, failed_at=work.head, reason=reason)
         return Revised(_now(connection, conversation, tracker.id, path), outcome)
-    same = fingerprints(connection, [one.id for one in work.messages]) == list(work.coverage)
+    same = fingerprints(connection, [message.id for message in work.messages]) == list(work.coverage)
     if not same or (before.value.number if before.value else 0) != held:
         return Revised(before, asked=False)
     value = TrackerValue(outcome, work.head, spec.name, coverage=work.coverage)
@@ -318,7 +324,7 @@ def _stored(connection: Connection, work: _Work, outcome: str | LunaluxError, sp
 
 
 def _now(connection: Connection, conversation_id: str, tracker_id: str, path: Sequence[str]) -> Standing:
-    return next(one for one in standing(connection, conversation_id, path) if one.tracker.id == tracker_id)
+    return next(held for held in standing(connection, conversation_id, path) if held.tracker.id == tracker_id)
 
 
 def checked_by_hand(tracker: Tracker, value: str) -> str:

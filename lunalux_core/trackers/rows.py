@@ -10,9 +10,9 @@ from lunalux_core.library.trackers import Standing, Tracker, TrackerValue
 from lunalux_core.llm.tokens import TokenEstimator
 
 
-def tracker_row(one: Standing) -> dict[str, Any]:
+def tracker_row(standing: Standing) -> dict[str, Any]:
     """The JSON of a tracker as a branch sees it; `value` is JSON for a JSON tracker."""
-    tracker, held = one.tracker, one.value
+    tracker, held = standing.tracker, standing.value
     structured = tracker.form == "json"
     row: dict[str, Any] = {
         "id": tracker.id,
@@ -22,7 +22,7 @@ def tracker_row(one: Standing) -> dict[str, Any]:
         "shape": _json(tracker.shape) if structured else tracker.shape or None,
         "value": None if held is None else _json(held.value) if structured else held.value,
         "at": (held.message_id or None) if held else None,
-        "status": one.status,
+        "status": standing.status,
         "made_by": held.made_by if held else None,
         "tokens": TokenEstimator().text(held.value) if held else 0,
         "run": tracker.run,

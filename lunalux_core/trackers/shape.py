@@ -95,7 +95,7 @@ def departure(value: str, form: Form, shape: str) -> str:
 
 def labels(text: str) -> list[str]:
     """The labels that lines of a text begin with, in any case."""
-    return [clean_line(found[1]).casefold() for found in _LABEL.finditer(text)]
+    return [clean_line(label[1]).casefold() for label in _LABEL.finditer(text)]
 
 
 def json_departure(value: Any, schema: Any, at: str = "", depth: int = 0) -> str:
@@ -130,7 +130,7 @@ def json_departure(value: Any, schema: Any, at: str = "", depth: int = 0) -> str
 
 def _object_departure(value: Mapping[str, Any], schema: Mapping[str, Any], at: str, depth: int) -> str:
     properties = schema.get("properties")
-    known = properties if isinstance(properties, dict) else {}
+    named = properties if isinstance(properties, dict) else {}
     required = schema.get("required")
     for name in required if isinstance(required, list) else ():
         if name not in value:
@@ -138,9 +138,9 @@ def _object_departure(value: Mapping[str, Any], schema: Mapping[str, Any], at: s
     more = schema.get("additionalProperties")
     for name, item in value.items():
         place = f"{at}.{name}" if at else str(name)
-        if name not in known and more is False:
+        if name not in named and more is False:
             return f"{place} is not provided for"
-        if fault := json_departure(item, known.get(name, more), place, depth + 1):
+        if fault := json_departure(item, named.get(name, more), place, depth + 1):
             return fault
     return ""
 
@@ -182,15 +182,15 @@ def _unwrapped(document: Any) -> dict[str, Any] | None:
         inner = document.get(name)
         if (
             isinstance(inner, dict)
-            and (found := _unwrapped(inner)) is not None
+            and (shape := _unwrapped(inner)) is not None
             and "properties" not in document
         ):
-            return found
+            return shape
     kind = document.get("type")
     shaped = isinstance(document.get("properties"), dict) or isinstance(document.get("items"), dict)
-    known = isinstance(kind, str) and kind in _TYPES
-    if "$schema" in document or (shaped and known) or (shaped and document.keys() <= _WORDS):
+    typed = isinstance(kind, str) and kind in _TYPES
+    if "$schema" in document or (shaped and typed) or (shaped and document.keys() <= _WORDS):
         return document
-    if known and document.keys() & (_WORDS - {"type"}):
+    if typed and document.keys() & (_WORDS - {"type"}):
         return document
     return None

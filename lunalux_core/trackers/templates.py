@@ -142,13 +142,13 @@ def template_named(name: str) -> Template:
     """
     key = name.strip().casefold()
     by_name: Mapping[str, Template] = {
-        one.casefold(): template
+        name.casefold(): template
         for template in TEMPLATES
-        for one in (template.key, template.en.name, template.zh.name)
+        for name in (template.key, template.en.name, template.zh.name)
     }
     if key in by_name:
         return by_name[key]
-    close = {by_name[one].key: by_name[one] for one in by_name if key and key in one}
+    close = {by_name[name].key: by_name[name] for name in by_name if key and key in name}
     if len(close) == 1:
         return next(iter(close.values()))
     names = ", ".join(template.key for template in TEMPLATES)

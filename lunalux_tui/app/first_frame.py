@@ -100,5 +100,5 @@ async def asked_for(runtime: Runtime, name: str) -> tuple[str, str]:
     from lunalux_core.library.addressee import whom
     from lunalux_core.library.groups import Group
 
-    found = await whom(runtime.library, name)
-    return ("", found.id) if isinstance(found, Group) else (found.id, "")
+    target = await whom(runtime.library, name)
+    return ("", target.id) if isinstance(target, Group) else (target.id, "")

@@ -89,12 +89,12 @@ class JumpScreen(ModalScreen[Target | None]):
         self.dismiss(None)
 
 
-def labelled(found: Sequence[Target]) -> Mapping[str, Target]:
+def labelled(targets: Sequence[Target]) -> Mapping[str, Target]:
     """The targets by their letters: one each while there are enough, else two."""
-    if len(found) <= len(LETTERS):
-        return dict(zip(LETTERS, found, strict=False))
+    if len(targets) <= len(LETTERS):
+        return dict(zip(LETTERS, targets, strict=False))
     pairs = ("".join(pair) for pair in itertools.product(LETTERS, repeat=2))
-    return dict(zip(pairs, found, strict=False))
+    return dict(zip(pairs, targets, strict=False))
 
 
 def targets(screen: Screen[object]) -> Iterator[Target]:

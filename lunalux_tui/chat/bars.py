@@ -77,6 +77,8 @@ class StatusBar(Bar):
     seconds: reactive[int] = reactive(0)
     read: reactive[int | None] = reactive(None)
     """Percent of the prompt that the server has read, None where it says nothing of it."""
+    scripting: reactive[bool] = reactive(False)
+    """Whether a script of the person's runs."""
     usage: reactive[Mapping[str, int] | None] = reactive(None)
     window: reactive[int] = reactive(0)
     """Tokens that prompt and reply have together, 0 where nobody knows."""
@@ -143,6 +145,8 @@ class StatusBar(Bar):
             key = "status.writing" if self.read is None else "status.reading"
             writing = t(key, name=clean_line(self.writer, 40), seconds=self.seconds, percent=self.read or 0)
             return [Part("●", ACCENT), Part(writing, MUTED, weight=1), *self._said()]
+        if self.scripting:
+            return [Part("●", ACCENT), Part(t("slash.running"), MUTED, weight=1), *self._said()]
         parts = self._said()
         if self.mode:
             parts.append(Part(t(f"mode.{self.mode}.label"), ACCENT, "screen.modes", 1))
@@ -151,7 +155,7 @@ class StatusBar(Bar):
         return parts
 
     def right(self) -> Sequence[Part]:
-        if self.writer:
+        if self.writer or self.scripting:
             return [*self._pill(), Part(f"[■ {t('status.stop')} · esc]", WARNING | BOLD, "screen.stop")]
         parts = self._pill()
         if self.billing:

@@ -46,16 +46,16 @@ class Attached:
     def reasons(self, item: ShelfItem) -> list[str]:
         """Why a book is in force here: "all", "chat", "persona", "character", "world" (the card names it)."""
         key = item.name.casefold()
-        found = ["all"] if item.enabled else []
+        reasons = ["all"] if item.enabled else []
         if key == self.chat.casefold():
-            found.append("chat")
+            reasons.append("chat")
         if self.persona is not None and key == self.persona.worldbook.casefold():
-            found.append("persona")
+            reasons.append("persona")
         if key in self.tied:
-            found.append("character")
+            reasons.append("character")
         if self.card is not None and key == self.card.world.casefold():
-            found.append("world")
-        return found
+            reasons.append("world")
+        return reasons
 
 
 class BooksDialog(Dialog[str]):
@@ -112,7 +112,7 @@ class BooksDialog(Dialog[str]):
             character = await library.characters.get(conversation.character_id)
             card = read_card(character.document.encode()).card
             tied = frozenset(name.casefold() for name in await library.characters.worldbooks(character.id))
-        personas = {one.id: one for one in await library.personas.list()}
+        personas = {persona.id: persona for persona in await library.personas.list()}
         persona = personas.get(conversation.persona_id or "") or await library.personas.chosen()
         return Attached(conversation, card, persona, tied)
 

@@ -57,7 +57,10 @@ class ConversationsDialog(PickDialog):
         conversations = await self._runtime.library.conversations.list(
             self._character_id, group_id=self._group_id, pinned_first=True
         )
-        last = {one.id: one for one in await self._runtime.library.conversations.last_words()}
+        last = {
+            conversation.id: conversation
+            for conversation in await self._runtime.library.conversations.last_words()
+        }
         self._pinned = {chat.id for chat in conversations if chat.pinned}
         rows = [
             Row(

@@ -216,12 +216,12 @@ class DirectingActions:
         from lunalux_tui.parts.pick_dialog import PickDialog
 
         shelf = self._runtime.library.profiles
-        known = await shelf.list()
-        if not known:
+        profiles = await shelf.list()
+        if not profiles:
             self._view.say(t("profiles.none"))
             return
         places, uses = places_of(self._open), await shelf.uses()
-        names = {profile.id: profile.name for profile in known}
+        names = {profile.id: profile.name for profile in profiles}
         place_rows = [
             row_of(key, place, names.get(uses.get(place.use, ""), "")) for key, place in places.items()
         ]
@@ -230,7 +230,7 @@ class DirectingActions:
             return
         place = places[key]
         used = uses.get(place.use, "")
-        rows = profile_rows(known, used)
+        rows = profile_rows(profiles, used)
         chosen = await self._view.ask(PickDialog(place.title, rows, current=used or NOBODY, two_lines=True))
         if chosen:
             await shelf.use(place.use, "" if chosen == NOBODY else chosen)

@@ -89,7 +89,7 @@ class FileActions:
         from lunalux_tui.parts.files import split_paths
         from lunalux_tui.parts.path_dialog import PathDialog
 
-        offers = [row_of(one) for one in await found_elsewhere()]
+        offers = [row_of(home) for home in await found_elsewhere()]
         title, hint = t("dialog.import_cards.title"), t("dialog.import_cards.hint")
         dialog = PathDialog(title, hint=hint, offers=offers)
         answer = await self._view.ask(dialog)

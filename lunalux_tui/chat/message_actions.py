@@ -180,7 +180,7 @@ class MessageActions:
 
     def _after(self, message: Message) -> int:
         """How many messages of the path follow one."""
-        ids = [one.id for one in self._shown.messages]
+        ids = [message.id for message in self._shown.messages]
         return len(ids) - 1 - ids.index(message.id) if message.id in ids else 0
 
     async def truncate(self) -> None:

@@ -28,14 +28,14 @@ async def found_elsewhere() -> Sequence[OtherHome]:
     return await asyncio.to_thread(find, Path.home(), os.environ)
 
 
-def row_of(one: OtherHome) -> Row:
+def row_of(home: OtherHome) -> Row:
     """A find in the list of places to import from."""
-    return Row(str(one.path), str(one.path), right=numbers(one), mark="★", strong=True)
+    return Row(str(home.path), str(home.path), right=numbers(home), mark="★", strong=True)
 
 
-def numbers(one: OtherHome) -> str:
+def numbers(home: OtherHome) -> str:
     """How much lies there, in words."""
-    return t("moving_in.numbers", characters=one.characters, chats=one.chats, books=one.books)
+    return t("moving_in.numbers", characters=home.characters, chats=home.chats, books=home.books)
 
 
 class MovingInBar(Bar):
@@ -54,7 +54,7 @@ class MovingInBar(Bar):
         ]
 
     def _button(self, action_id: str, action: str) -> Part:
-        offered = next((known for known in actions_of(self.screen) if known.id == action_id), None)
+        offered = next((action for action in actions_of(self.screen) if action.id == action_id), None)
         keys = keys_of(offered, keymap_of(self)) if offered else []
         label = " · ".join([t(f"action.{action_id}.label"), *map(key_name, keys[:1])])
         return Part(f"[ {label} ]", ACCENT | BOLD, action)

@@ -18,6 +18,7 @@ from lunalux_tui.chat.bars import SHOWN, ChatHeader, StatusBar, Suggestions
 from lunalux_tui.chat.draft import Draft
 from lunalux_tui.chat.opener import OpenChat
 from lunalux_tui.chat.prompt import Prompt
+from lunalux_tui.chat.slash_list import SlashList
 from lunalux_tui.chat.transcript.window import Window
 from lunalux_tui.i18n import t, tell
 from lunalux_tui.parts.drawn import Column, keymap_of
@@ -58,7 +59,10 @@ class ChatPane(Column):
         yield ChatTranscript(id="transcript")
         yield Suggestions()
         yield StatusBar()
-        yield Prompt(id="prompt")
+        prompt = Prompt(id="prompt")
+        prompt.completion = commands = SlashList(prompt)
+        yield commands
+        yield prompt
 
     @property
     def _runtime(self) -> Runtime:

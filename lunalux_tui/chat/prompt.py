@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from textual import events
 from textual.actions import parse
@@ -28,6 +29,16 @@ PAUSE = 0.6
 
 LONG_PASTE = 20_000
 """Characters from which on a paste is told, since little of it is in view."""
+
+
+class Completion(Protocol):
+    """What completes the text as it is typed."""
+
+    def follow(self) -> None:
+        """Show what fits the text."""
+
+    def press(self, key: str) -> bool:
+        """Use a key; False where it means nothing now."""
 
 
 class Prompt(TextArea):
@@ -95,6 +106,7 @@ class Prompt(TextArea):
             placeholder=t("prompt.placeholder"),
         )
         self.earlier: Sequence[str] = ()
+        self.completion: Completion | None = None
         self._offers: Sequence[str] = ()
         self._recalled: int | None = None
         self._pause: Timer | None = None
@@ -157,6 +169,10 @@ class Prompt(TextArea):
     def on_key(self, event: events.Key) -> None:
         # Keys that send are acted on here, not by a binding: bindings run at the app, where the letters
         # typed just before may not have arrived yet.
+        if self.completion is not None and self.completion.press(event.key):
+            event.prevent_default()
+            event.stop()
+            return
         send, newline, offer = (keys_of(action, keymap_of(self)) for action in self.WRITING)
         if event.key in send or event.key in newline:
             event.prevent_default()
@@ -228,7 +244,19 @@ class Prompt(TextArea):
         self.fill(self.earlier[place] if place < len(self.earlier) else "")
         self._recalled = place if place < len(self.earlier) else None
 
+    def before_cursor(self) -> str:
+        """What stands before the cursor, "" while something is selected."""
+        return self.get_text_range((0, 0), self.cursor_location) if self.selection.is_empty else ""
+
+    def complete(self, fragment: str, word: str) -> None:
+        """Put a word in the place of a fragment that ends at the cursor."""
+        row, column = self.cursor_location
+        self.replace(word, (row, column - len(fragment)), (row, column), maintain_selection_offset=False)
+        self.focus()
+
     def on_text_area_changed(self) -> None:
+        if self.completion is not None:
+            self.completion.follow()
         if self._offers:
             self.refresh_bindings()
         if self._pause is not None:

@@ -37,10 +37,10 @@ class RosterActions:
     async def favourite(self, character_ids: Sequence[str]) -> None:
         """Make characters favourites, or ordinary ones again where all of them are."""
         characters = self._runtime.library.characters
-        found = [(await characters.get(identity)).summary for identity in character_ids]
-        wish = not all(one.favourite for one in found)
-        for one in found:
-            await characters.set_favourite(one.id, wish)
+        summaries = [(await characters.get(identity)).summary for identity in character_ids]
+        wish = not all(summary.favourite for summary in summaries)
+        for summary in summaries:
+            await characters.set_favourite(summary.id, wish)
         await self._view.refresh_roster()
 
     async def delete(self, character_ids: Sequence[str]) -> bool:

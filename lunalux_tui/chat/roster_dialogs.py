@@ -119,8 +119,8 @@ class OwnTagsDialog(PickDialog):
 
     async def _read(self) -> None:
         self._known = await self._tags.list()
-        found = await self._tags.of(self._ids)
-        self._having = Counter(tag.id for tags in found.values() for tag in tags)
+        tags_of = await self._tags.of(self._ids)
+        self._having = Counter(tag.id for tags in tags_of.values() for tag in tags)
         self._draw()
 
     def _draw(self) -> None:

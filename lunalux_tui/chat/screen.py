@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
@@ -11,7 +12,7 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.events import DescendantFocus
 from textual.reactive import var
-from textual.worker import Worker
+from textual.worker import Worker, WorkerCancelled, WorkerFailed
 
 from lunalux_core.errors import LunaluxError
 from lunalux_core.library.character_list import CharacterSummary
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from lunalux_core.library.tags import Tag
     from lunalux_tui.chat.directing_actions import DirectingActions
     from lunalux_tui.chat.opener import Following
+    from lunalux_tui.chat.slash_actions import SlashActions
     from lunalux_tui.chat.turns import TurnController
     from lunalux_tui.chat.view import Answer
 
@@ -57,6 +59,8 @@ ASK_SERVER_AFTER = 2
 """Seconds from when a model is put in use: start-up and the first keys do not wait for it."""
 TURN = "turn"
 """Group of the worker that runs a turn."""
+SCRIPT = "script"
+"""Group of the worker that runs a script of the person's."""
 DIALOG = "dialog"
 """Group of the worker that waits for an answer; another question takes its place."""
 
@@ -115,7 +119,7 @@ class ChatScreen(LunaScreen[None]):
     BLANK = True
 
     busy: var[bool] = var(False, bindings=True)
-    """Whether a reply is coming."""
+    """Whether a reply is coming, or a script runs."""
 
     pane = getters.query_one(ChatPane)
     transcript = getters.query_one(ChatTranscript)
@@ -188,6 +192,13 @@ class ChatScreen(LunaScreen[None]):
         from lunalux_tui.chat.directing_actions import DirectingActions
 
         return DirectingActions(self.runtime, self.opener, self)
+
+    @cached_property
+    def slash_actions(self) -> SlashActions:
+        """What runs slash commands; the first frame does without it."""
+        from lunalux_tui.chat.slash_actions import SlashActions
+
+        return SlashActions(self.runtime, self.opener, self)
 
     @cached_property
     def conversation_actions(self) -> ConversationActions:
@@ -373,15 +384,40 @@ class ChatScreen(LunaScreen[None]):
         try:
             await self.turns.run(events, restore=restore, impersonate=impersonate)
         finally:
-            self.busy = False
+            self.busy = self.status.scripting
             self._run("last_words", self._tell_last_words)
 
+    async def take_turn(self, events: AsyncIterator[TurnEvent], *, impersonate: bool = False) -> None:
+        """Run a turn within a script, to its end; one that is stopped stops the script."""
+        try:
+            await self.start_turn(events, impersonate=impersonate).wait()
+        except WorkerFailed as failure:
+            self.log.error("turn failed", error=repr(failure.error))  # shown as that of any worker
+        except WorkerCancelled:  # so it ends when the turn is stopped, and also when the script itself is
+            raise asyncio.CancelledError from None
+
     def stop_turn(self) -> bool:
-        """Stop the reply that is coming; False when there is none."""
+        """Stop the reply that is coming, and the script that runs; False when there is neither."""
         if not self.busy:
             return False
+        self.workers.cancel_group(self, SCRIPT)
         self.workers.cancel_group(self, TURN)
         return True
+
+    def _run_script(self, typed: str) -> None:
+        if self.busy:
+            self.say(t("chat.busy"))
+            return
+        self.busy = self.status.scripting = True
+        self.transcript.clear_notes()
+        self._run(SCRIPT, partial(self._script, typed))
+
+    async def _script(self, typed: str) -> None:
+        try:
+            await self.slash_actions.run(typed)
+        finally:
+            self.busy = self.status.scripting = False
+            self._run("last_words", self._tell_last_words)
 
     @on(ChatPane.PriceChanged)
     def _price_changed(self, event: ChatPane.PriceChanged) -> None:
@@ -400,7 +436,11 @@ class ChatScreen(LunaScreen[None]):
     def say(self, words: str, *, warn: bool = False, undo: bool = False) -> None:
         """Say what happened in the status line, with a button that takes it back if `undo`."""
         if not self.status.tell(words, warn=warn, undo=undo):
-            self.notify(words, severity="warning" if warn else "information", markup=False)
+            self.notice(words, warn=warn)
+
+    def notice(self, words: str, *, warn: bool = False) -> None:
+        """A notice beside the status line."""
+        self.notify(words, severity="warning" if warn else "information", markup=False)
 
     def note(self, words: str, hint: str = "", *, error: bool = True) -> None:
         """Say something that stays, in the transcript."""
@@ -435,7 +475,21 @@ class ChatScreen(LunaScreen[None]):
 
     @on(Prompt.Submitted)
     def _submitted(self, event: Prompt.Submitted) -> None:
-        self.message_actions.send(event.text)
+        from lunalux_tui.chat.slash_actions import is_script
+
+        if is_script(event.text):
+            self._run_script(event.text)
+        else:
+            self.message_actions.send(event.text)
+
+    def put_typed(self, text: str) -> None:
+        """Put a text in the place of what stands in the prompt; one undo brings that back."""
+        self.prompt.rewrite(text)
+
+    def point_at(self, text: str, line: int, column: int) -> None:
+        """Put the cursor to a place (from 1) of the text that stands in the prompt."""
+        if self.prompt.text == text:
+            self.prompt.move_cursor((line - 1, column - 1))
 
     def take_typed(self, text: str) -> None:
         """Empty the prompt of a text that is stored."""
@@ -742,10 +796,10 @@ class ChatScreen(LunaScreen[None]):
         state = self.runtime.library.state
         if await state.get(OFFERED, False):
             return
-        found = await found_elsewhere()
+        homes = await found_elsewhere()
         await state.set(OFFERED, True)
-        if found:
-            await self.pane.mount(MovingInBar(found[0]), before="#prompt")
+        if homes:
+            await self.pane.mount(MovingInBar(homes[0]), before="#prompt")
             self.refresh_bindings()
 
     action_move_in = handed(DIALOG, lambda screen: screen._move_in)

@@ -23,9 +23,9 @@ NAMES = 6
 class Said(Bar):
     """What the card brings."""
 
-    def __init__(self, found: CardScripts) -> None:
+    def __init__(self, scripts: CardScripts) -> None:
         super().__init__()
-        self._found = found
+        self._found = scripts
 
     def left(self) -> Sequence[Part]:
         scripts = self._found
@@ -58,9 +58,9 @@ class ScriptsBar(Column):
 
     DEFAULT_CSS = "ScriptsBar { height: 2; }"
 
-    def __init__(self, found: CardScripts) -> None:
+    def __init__(self, scripts: CardScripts) -> None:
         super().__init__(id="scripts-question")
-        self.found = found
+        self.found = scripts
 
     def compose(self) -> ComposeResult:
         yield Said(self.found)

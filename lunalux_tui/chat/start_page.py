@@ -59,13 +59,13 @@ class StartPage(PickDialog):
         if words.strip():
             characters, _ = await self._runtime.library.characters.page(Wanted(words), FOUND)
             there = {row.id for row in self._favourites}
-            rows += [row for one in characters if (row := _character_row(one)).id not in there]
+            rows += [row for character in characters if (row := _character_row(character)).id not in there]
             # A tag or a creator may be what was found by, which the row does not show.
-            found = {f"{CHARACTER}{one.id}" for one in characters}
+            ids = {f"{CHARACTER}{character.id}" for character in characters}
             self.show(rows)
             fitting = [*self.rows.rows]
             shown = {row.id for row in fitting}
-            fitting += [row for row in rows if row.id in found and row.id not in shown]
+            fitting += [row for row in rows if row.id in ids and row.id not in shown]
             self.rows.set_rows(fitting, at="")
         else:
             self.show(rows)

@@ -84,8 +84,8 @@ class Nouns(TyperGroup):
         from difflib import get_close_matches
 
         word = args[0]
-        known = word in NOUNS or word.startswith("-")
-        if near := [] if known else get_close_matches(word, self.list_commands(ctx), 1, 0.5):
+        is_command = word in NOUNS or word.startswith("-")
+        if near := [] if is_command else get_close_matches(word, self.list_commands(ctx), 1, 0.5):
             ctx.fail(f"No such command '{word}'. Did you mean '{near[0]}'?")
         return super().resolve_command(ctx, args)
 

@@ -172,10 +172,10 @@ def remove_card(card_id: str = ID, yes: bool = YES, storage: str = STORAGE, as_j
         card = await services.characters.find(card_id)
         return card_id if card is None else card.id  # one that is not there is told when it is to be removed
 
-    async def remove(services: Services, found: str) -> None:
-        await _moderate(services, found, "deleted", as_json)
+    async def remove(services: Services, card_id: str) -> None:
+        await _moderate(services, card_id, "deleted", as_json)
 
-    remove_asked(find, lambda found: t("cli.remove_card", id=found), remove, yes=yes, storage=storage)
+    remove_asked(find, lambda card_id: t("cli.remove_card", id=card_id), remove, yes=yes, storage=storage)
 
 
 @market_app.command("reports")
@@ -222,8 +222,8 @@ async def reconcile(
     history is what that changes. The exit code is 7 when any account's books disagree, and still do.
     """
     rows, open_ones = [], 0
-    found = [discrepancy async for discrepancy in services.sweeper.reconcile()]
-    for discrepancy in found:
+    discrepancies = [discrepancy async for discrepancy in services.sweeper.reconcile()]
+    for discrepancy in discrepancies:
         row: dict[str, Any] = {
             "userId": discrepancy.user_id,
             "currency": discrepancy.currency,

@@ -91,14 +91,14 @@ def revoke_coupon(code: str = CODE, yes: bool = YES, storage: str = STORAGE, as_
     async def find(services: Services) -> str:
         return (await _find(services, code)).code
 
-    async def revoke(services: Services, found: str) -> None:
-        gone = await services.coupons.revoke(found)
+    async def revoke(services: Services, code: str) -> None:
+        gone = await services.coupons.revoke(code)
         if as_json:
-            output.print_json({"id": found, "name": found, "revoked": gone})
+            output.print_json({"id": code, "name": code, "revoked": gone})
         else:
-            output.say("coupon_revoked" if gone else "coupon_was_used", name=found)
+            output.say("coupon_revoked" if gone else "coupon_was_used", name=code)
 
-    remove_asked(find, lambda found: t("cli.revoke_coupon", name=found), revoke, yes=yes, storage=storage)
+    remove_asked(find, lambda code: t("cli.revoke_coupon", name=code), revoke, yes=yes, storage=storage)
 
 
 async def _find(services: Services, code: str) -> Issued:

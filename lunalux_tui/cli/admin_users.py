@@ -207,12 +207,12 @@ async def _whole(services: Services, user_id: str) -> dict[str, Any]:
         "session": _session(await services.sessions.current(user_id)),
         "discrepancies": [
             {
-                "currency": found.currency,
-                "balance": found.balance,
-                "ledger": found.ledger,
-                "movements": found.movements,
+                "currency": difference.currency,
+                "balance": difference.balance,
+                "ledger": difference.ledger,
+                "movements": difference.movements,
             }
-            for found in drift
+            for difference in drift
         ],
     }
 

@@ -88,12 +88,13 @@ async def search(
     from lunalux_core.bank.rows import passage_row
 
     reach = await _reach(runtime, conversation, character)
-    found = await runtime.library.documents.search(query, reach, limit)
+    passages = await runtime.library.documents.search(query, reach, limit)
     if as_json:
-        output.print_json([passage_row(one) for one in found])
+        output.print_json([passage_row(passage) for passage in passages])
         return
     output.print_table(
-        ["id", "document", "tokens", "text"], [[one.id, one.document, one.tokens, one.text] for one in found]
+        ["id", "document", "tokens", "text"],
+        [[passage.id, passage.document, passage.tokens, passage.text] for passage in passages],
     )
 
 
@@ -114,14 +115,14 @@ def delete(
         reach = await _reach(runtime, conversation, character)
         return await runtime.library.documents.find(document, reach)
 
-    async def remove(runtime: Runtime, found: Document) -> None:
-        await runtime.library.documents.delete(found.id)
+    async def remove(runtime: Runtime, document: Document) -> None:
+        await runtime.library.documents.delete(document.id)
         if as_json:
-            output.print_json({"id": found.id, "name": found.name, "deleted": True})
+            output.print_json({"id": document.id, "name": document.name, "deleted": True})
         else:
-            output.say("deleted", name=found.name)
+            output.say("deleted", name=document.name)
 
-    delete_asked(find, lambda found: t("cli.delete", name=found.name), remove, yes=yes)
+    delete_asked(find, lambda document: t("cli.delete", name=document.name), remove, yes=yes)
 
 
 def _read(path: Path, owner: tuple[str, str]) -> tuple[Document, list[tuple[str, int]]]:
@@ -163,9 +164,12 @@ def _print_documents(documents: Sequence[Document], as_json: bool) -> None:
     from lunalux_core.bank.rows import document_row
 
     if as_json:
-        output.print_json([document_row(one) for one in documents])
+        output.print_json([document_row(document) for document in documents])
         return
     output.print_table(
         ["id", "scope", "passages", "tokens", "name"],
-        [[one.id, one.scope, one.passages, one.tokens, one.name] for one in documents],
+        [
+            [document.id, document.scope, document.passages, document.tokens, document.name]
+            for document in documents
+        ],
     )

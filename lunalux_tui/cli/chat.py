@@ -248,20 +248,20 @@ async def _conversation(
     from lunalux_core.library.addressee import whom
     from lunalux_core.library.groups import Group
 
-    found = await whom(runtime.library, character)
-    if isinstance(found, Group):
-        return await _group_conversation(runtime, found, conversation, new=new, user=user)
+    target = await whom(runtime.library, character)
+    if isinstance(target, Group):
+        return await _group_conversation(runtime, target, conversation, new=new, user=user)
     if conversation:
         place = await runtime.library.conversations.get(conversation)
-        joined = place.group_id and (await runtime.library.groups.get(place.group_id)).member(found.id)
-        if place.character_id != found.id and not joined:
-            raise _of_another(conversation, found.name, found.id)
+        joined = place.group_id and (await runtime.library.groups.get(place.group_id)).member(target.id)
+        if place.character_id != target.id and not joined:
+            raise _of_another(conversation, target.name, target.id)
         return place
     if speaker:
         raise _not_a_group()
     if new:
-        return await runtime.chat.start(found.id, user_name=user)
-    return await runtime.chat.open(found.id)
+        return await runtime.chat.start(target.id, user_name=user)
+    return await runtime.chat.open(target.id)
 
 
 async def _group_conversation(
@@ -301,7 +301,7 @@ async def _check_speaker(runtime: Runtime, place: Conversation, options: TurnOpt
     if (
         wishes.kind == "send"
         and not options.speaker
-        and (group.order == "manual" or all(one.muted for one in group.members))
+        and (group.order == "manual" or all(member.muted for member in group.members))
     ):
         raise InvalidInput(
             "SPEAKER_NEEDED",
@@ -315,9 +315,9 @@ async def _tell_of_scripts(runtime: Runtime, place: Conversation) -> None:
     """Name the cards whose scripts wait for a word of the person; on stderr."""
     from lunalux_core.chat.card_scripts import scripts_of_cards
 
-    for one in await scripts_of_cards(runtime.library, place.id):
-        if one.allowed is None:
-            output.say("scripts_unasked", name=one.name, id=one.character_id, n=len(one.scripts))
+    for card in await scripts_of_cards(runtime.library, place.id):
+        if card.allowed is None:
+            output.say("scripts_unasked", name=card.name, id=card.character_id, n=len(card.scripts))
 
 
 async def _begin(
@@ -558,12 +558,12 @@ async def _show_prompt(
             output.print_text(prompt.text)
         return
     messages = [
-        {key: value for key, value in asdict(one).items() if value is not None}
-        for one in prompt.to_messages()
+        {key: value for key, value in asdict(message).items() if value is not None}
+        for message in prompt.to_messages()
     ]
     if as_json:
         output.print_json(messages)
         return
-    for one in messages:
-        output.print_text(f"--- {one['role']}{' (' + one['name'] + ')' if 'name' in one else ''}")
-        output.print_text(one["content"])
+    for message in messages:
+        output.print_text(f"--- {message['role']}{' (' + message['name'] + ')' if 'name' in message else ''}")
+        output.print_text(message["content"])

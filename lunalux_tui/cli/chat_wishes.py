@@ -89,14 +89,14 @@ class Wishes:
 
 def refuse_together(given: Mapping[str, bool], apart: Iterable[tuple[str, str]]) -> None:
     """Raises InvalidInput (USAGE) where both options of a pair are given."""
-    for one, other in apart:
-        if given[one] and given[other]:
+    for flag, other in apart:
+        if given[flag] and given[other]:
             raise InvalidInput(
                 "USAGE",
-                f"{one} and {other} do not go together.",
+                f"{flag} and {other} do not go together.",
                 "Leave one of them out.",
                 kind="apart",
-                one=one,
+                one=flag,
                 other=other,
             )
 

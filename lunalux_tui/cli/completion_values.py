@@ -71,7 +71,7 @@ def _templates() -> Iterable[str]:
     from lunalux_core.templates.shipped import shipped_templates
 
     stored = _rows("SELECT DISTINCT name FROM templates ORDER BY number")
-    return [*stored, *(one.name for one in shipped_templates())]
+    return [*stored, *(template.name for template in shipped_templates())]
 
 
 def _memories() -> Iterable[str]:

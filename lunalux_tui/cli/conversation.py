@@ -45,19 +45,21 @@ async def list_conversations(
     chosen = (await library.characters.find(character)).id if character else ""
     names = {c.id: c.name for c in await library.characters.list()}
     groups = {group.id: group for group in await library.groups.list()}
-    found = [
-        one
-        for one in await library.conversations.list(pinned_first=True)
+    listed = [
+        place
+        for place in await library.conversations.list(pinned_first=True)
         if not chosen
-        or one.character_id == chosen
-        or (one.group_id and groups[one.group_id].member(chosen) is not None)
+        or place.character_id == chosen
+        or (place.group_id and groups[place.group_id].member(chosen) is not None)
     ]
     if as_json:
-        output.print_json([_summary(c, names.get(c.character_id, ""), groups.get(c.group_id)) for c in found])
+        output.print_json(
+            [_summary(c, names.get(c.character_id, ""), groups.get(c.group_id)) for c in listed]
+        )
         return
     output.print_table(
         ["id", "character", "messages", "last used", "title"],
-        [[c.id, _with(c, names, groups), c.length, _day(c.updated_at), _title(c)] for c in found],
+        [[c.id, _with(c, names, groups), c.length, _day(c.updated_at), _title(c)] for c in listed],
     )
 
 
@@ -83,17 +85,17 @@ async def show(
         name = (await runtime.library.characters.get(place.character_id)).name
     page = await runtime.library.conversations.page(place.id, limit=limit or 1 << 30)
     if as_json:
-        messages = [_message(one) for one in page]
+        messages = [_message(message) for message in page]
         spent = (await runtime.library.conversations.spending(place.id)).as_json()
         output.print_json({**_summary(place, name, group), "spent": spent, "messages": messages})
         return
     if group is not None:
-        members = [one.name + (" (muted)" if one.muted else "") for one in group.members]
+        members = [member.name + (" (muted)" if member.muted else "") for member in group.members]
         output.note(f"{group.name} [{group.order}, {group.cards}]: {', '.join(members)}")
-    for one in page:
-        mark = "" if one.status == "done" else f"  [{one.status}]"
-        mark += f"  ⚑ {one.mark}" if one.mark else ""
-        output.print_text(f"{one.name}{mark}\n{one.content}\n")
+    for message in page:
+        mark = "" if message.status == "done" else f"  [{message.status}]"
+        mark += f"  ⚑ {message.mark}" if message.mark else ""
+        output.print_text(f"{message.name}{mark}\n{message.content}\n")
 
 
 @conversation_app.command("group")
@@ -119,7 +121,7 @@ async def group_(
     """
     await runtime.first_start()
     library = runtime.library
-    members = [(await library.characters.find(one)).id for one in characters]
+    members = [(await library.characters.find(name)).id for name in characters]
     group = await library.groups.create(name, members)
     await library.groups.set(group.id, order=order, cards=cards, self_responses=self_responses)
     place = await runtime.chat.start_group(group.id)
@@ -176,21 +178,26 @@ async def import_(
     if whose := await _owner(library, data, path, character, group):
         from lunalux_core.chat.files import import_conversation
 
-        done = await import_conversation(library, whose, data, path.name, user_name=user)
+        imported = await import_conversation(library, whose, data, path.name, user_name=user)
     else:
         from lunalux_core.chat.group_files import import_group_chat
 
         chosen = (await library.groups.find(group)).id if group else ""
-        done = await import_group_chat(library, data, path.name, group_id=chosen, user_name=user)
-    for one in done.notes:
-        output.note(one)
+        imported = await import_group_chat(library, data, path.name, group_id=chosen, user_name=user)
+    for note in imported.notes:
+        output.note(note)
     if as_json:
-        more = {"others": list(done.others)} if done.others else {}
+        more = {"others": list(imported.others)} if imported.others else {}
         output.print_json(
-            {"id": done.conversation_id, "messages": done.messages, "notes": list(done.notes), **more}
+            {
+                "id": imported.conversation_id,
+                "messages": imported.messages,
+                "notes": list(imported.notes),
+                **more,
+            }
         )
         return
-    for identity in (done.conversation_id, *done.others):
+    for identity in (imported.conversation_id, *imported.others):
         output.print_text(identity)
 
 
@@ -268,15 +275,15 @@ def delete(conversation: str = ID, yes: bool = YES, as_json: bool = JSON) -> Non
     async def find(runtime: Runtime) -> Conversation:
         return await runtime.library.conversations.get(conversation)
 
-    async def remove(runtime: Runtime, found: Conversation) -> None:
-        await runtime.library.conversations.delete(found.id)
+    async def remove(runtime: Runtime, place: Conversation) -> None:
+        await runtime.library.conversations.delete(place.id)
         if as_json:
-            output.print_json({"id": found.id, "deleted": True})
+            output.print_json({"id": place.id, "deleted": True})
         else:
-            output.say("deleted", name=found.id)
+            output.say("deleted", name=place.id)
 
     delete_asked(
-        find, lambda found: t("cli.delete_conversation", name=found.title or found.id), remove, yes=yes
+        find, lambda place: t("cli.delete_conversation", name=place.title or place.id), remove, yes=yes
     )
 
 
@@ -366,7 +373,8 @@ def _group(group: Group) -> dict[str, Any]:
         "cards": group.cards,
         "self_responses": group.self_responses,
         "members": [
-            {"character_id": one.character_id, "name": one.name, "muted": one.muted} for one in group.members
+            {"character_id": member.character_id, "name": member.name, "muted": member.muted}
+            for member in group.members
         ],
     }
 

@@ -155,7 +155,7 @@ async def remove(
         group,
         characters,
         as_json,
-        lambda now, leaving: [one for one in now if one[0] not in leaving],
+        lambda now, leaving: [pair for pair in now if pair[0] not in leaving],
     )
 
 
@@ -198,16 +198,16 @@ def delete(
     Example: lunalux group delete "The night watch" --yes
     """
 
-    async def remove(runtime: Runtime, found: Group) -> None:
-        await runtime.library.groups.delete(found.id)
+    async def remove(runtime: Runtime, group: Group) -> None:
+        await runtime.library.groups.delete(group.id)
         if as_json:
-            output.print_json({"id": found.id, "name": found.name, "deleted": True})
+            output.print_json({"id": group.id, "name": group.name, "deleted": True})
         else:
-            output.say("deleted", name=found.name)
+            output.say("deleted", name=group.name)
 
     delete_asked(
         lambda runtime: runtime.library.groups.find(group),
-        lambda found: t("cli.delete_group", name=found.name),
+        lambda group: t("cli.delete_group", name=group.name),
         remove,
         yes=yes,
     )

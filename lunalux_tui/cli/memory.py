@@ -53,7 +53,9 @@ async def list_(
     """
     place = await runtime.library.conversations.named(conversation)
     memories, path = await runtime.library.memories.shown(place.id)
-    _print_rows([one for one in memories if not here or not one.last or one.last in path], path, as_json)
+    _print_rows(
+        [memory for memory in memories if not here or not memory.last or memory.last in path], path, as_json
+    )
 
 
 @memory_app.command()
@@ -98,7 +100,7 @@ async def add(
         kind,
         well_formed(text),
         well_formed(title),
-        tuple(well_formed(one) for one in keywords if one.strip()),
+        tuple(well_formed(keyword) for keyword in keywords if keyword.strip()),
         speaker=well_formed(speaker),
         pinned=pin,
     )
@@ -134,24 +136,24 @@ async def edit(
 
     Example: lunalux memory edit 3fa8c21b "The harbour" --text "They meet at dawn, not at dusk."
     """
-    found = await _found(runtime, conversation, memory)
+    stored = await _found(runtime, conversation, memory)
     values: dict[str, Any] = {}
     if text is not None:
         values["text"] = well_formed(text)
     if title is not None:
         values["title"] = well_formed(title)
     if keywords or no_keywords:
-        values["keywords"] = tuple(well_formed(one) for one in keywords if one.strip())
+        values["keywords"] = tuple(well_formed(keyword) for keyword in keywords if keyword.strip())
     for name, message in (("first", start), ("last", end)):
         if message:
             values[name] = await runtime.library.database.read(
-                lambda c, message=message: find_message(c, found.conversation_id, message)  # type: ignore[misc]
+                lambda c, message=message: find_message(c, stored.conversation_id, message)  # type: ignore[misc]
             )
     if not values:
         raise InvalidInput(
             "USAGE", "Nothing is to be changed.", "Give --text, --title or --keyword.", kind="memory_edit"
         )
-    await _print_one(runtime, await runtime.library.memories.edit(found.id, **values), as_json)
+    await _print_one(runtime, await runtime.library.memories.edit(stored.id, **values), as_json)
 
 
 @memory_app.command()
@@ -167,8 +169,8 @@ async def pin(
 
     Example: lunalux memory pin 3fa8c21b "The harbour"
     """
-    found = await _found(runtime, conversation, memory)
-    await _print_one(runtime, await runtime.library.memories.edit(found.id, pinned=not off), as_json)
+    stored = await _found(runtime, conversation, memory)
+    await _print_one(runtime, await runtime.library.memories.edit(stored.id, pinned=not off), as_json)
 
 
 @memory_app.command()
@@ -183,16 +185,16 @@ def delete(
     Example: lunalux memory delete 3fa8c21b "The harbour" --yes
     """
 
-    async def remove(runtime: Runtime, found: Memory) -> None:
-        await runtime.library.memories.delete(found.id)
+    async def remove(runtime: Runtime, memory: Memory) -> None:
+        await runtime.library.memories.delete(memory.id)
         if as_json:
-            output.print_json({"id": found.id, "name": found.name, "deleted": True})
+            output.print_json({"id": memory.id, "name": memory.name, "deleted": True})
         else:
-            output.say("deleted", name=found.name)
+            output.say("deleted", name=memory.name)
 
     delete_asked(
         lambda runtime: _found(runtime, conversation, memory),
-        lambda found: t("cli.delete", name=found.name),
+        lambda memory: t("cli.delete", name=memory.name),
         remove,
         yes=yes,
     )
@@ -217,17 +219,17 @@ async def write(
     """
     place = await runtime.library.conversations.named(conversation)
     writer = runtime.models.named(model).name if model else ""
-    done = await runtime.memory_writer.write(place.id, everything=everything, model=writer)
-    if done.memories:
+    written = await runtime.memory_writer.write(place.id, everything=everything, model=writer)
+    if written.memories:
         await runtime.trackers.run_due(place.id, "memory")
     _, path = await runtime.library.memories.shown(place.id)
-    if done.error is not None:
-        output.note(" ".join(output.sentence(done.error)).strip())
-    if as_json or done.memories or done.failed:
-        _print_rows([*done.memories, *done.failed], path, as_json)
+    if written.error is not None:
+        output.note(" ".join(output.sentence(written.error)).strip())
+    if as_json or written.memories or written.failed:
+        _print_rows([*written.memories, *written.failed], path, as_json)
     else:
         output.say("memory_nothing_due")
-    if done.failed:
+    if written.failed:
         raise typer.Exit(output.PARTLY)
 
 
@@ -295,20 +297,20 @@ async def import_(
     place = await runtime.library.conversations.named(conversation)
     notes: Sequence[str] = ()
     if _ending(path) == "md":
-        found = read_memory_text(read_file(path).decode("utf-8", "replace"), place.id)
+        read = read_memory_text(read_file(path).decode("utf-8", "replace"), place.id)
     else:
-        found, notes = read_memory_book(read_json(path), path.stem, place.id)
-    done = await runtime.library.database.write(lambda c: store_memories(c, place.id, found))
-    for note in (*notes, *done.notes):
+        read, notes = read_memory_book(read_json(path), path.stem, place.id)
+    stored = await runtime.library.database.write(lambda c: store_memories(c, place.id, read))
+    for note in (*notes, *stored.notes):
         output.note(note)
-    if done.skipped:
-        output.say("memory_known", n=done.skipped)
+    if stored.skipped:
+        output.say("memory_known", n=stored.skipped)
     if as_json:
         _, shown = await runtime.library.memories.shown(place.id)
-        _print_rows(done.memories, shown, as_json)
+        _print_rows(stored.memories, shown, as_json)
     else:
-        for one in done.memories:
-            output.print_text(f"{one.id}\t{one.kind}\t{one.name}")
+        for memory in stored.memories:
+            output.print_text(f"{memory.id}\t{memory.kind}\t{memory.name}")
 
 
 def _ending(path: Path) -> str:
@@ -335,13 +337,20 @@ def _print_rows(memories: Sequence[Memory], path: frozenset[str], as_json: bool)
     from lunalux_core.memory.rows import memory_row
 
     if as_json:
-        output.print_json([memory_row(one, path) for one in memories])
+        output.print_json([memory_row(memory, path) for memory in memories])
         return
     output.print_table(
         ["id", "kind", "status", "tokens", "pinned", "memory"],
         [
-            [one.id, one.kind, one.status(path), one.tokens, "pinned" if one.pinned else "", _told(one)]
-            for one in memories
+            [
+                memory.id,
+                memory.kind,
+                memory.status(path),
+                memory.tokens,
+                "pinned" if memory.pinned else "",
+                _told(memory),
+            ]
+            for memory in memories
         ],
     )
 

@@ -56,8 +56,14 @@ async def list_models(
         output.print_json({"own": own, "official": official, "in_use": runtime.settings.model})
         return
     rows = [
-        ["*" if one["in_use"] else "", one["name"], one["provider"], one["model"], one["base_url"] or ""]
-        for one in own
+        [
+            "*" if model["in_use"] else "",
+            model["name"],
+            model["provider"],
+            model["model"],
+            model["base_url"] or "",
+        ]
+        for model in own
     ]
     rows += [
         [
@@ -216,8 +222,8 @@ async def add(
     if template:
         from lunalux_core.dialogue.text_templates import whole_name
 
-        known = await runtime.library.templates.list()
-        config = replace(config, template=whole_name(known, template))
+        templates = await runtime.library.templates.list()
+        config = replace(config, template=whole_name(templates, template))
     from lunalux_core.config.config_file import save_model
     from lunalux_core.llm.registry import credential_name
 
@@ -266,7 +272,7 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
 def _in_words(value: object) -> str:
     """A value of a model's details in a table."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_in_words(one)}" for key, one in value.items()) or "-"
+        return ", ".join(f"{key} {_in_words(part)}" for key, part in value.items()) or "-"
     if isinstance(value, list):
         return ", ".join(map(_in_words, value)) or "-"
     return "-" if value is None or value == "" else clean_line(str(value), 200)
@@ -321,21 +327,21 @@ async def test(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     model = runtime.models.open(spec)
     if isinstance(model, ServerModel):
         model.forget()
-    done = await probe(model)
+    trial = await probe(model)
     if as_json:
         output.print_json(
             {
                 "name": spec.name,
-                "model": done.model,
+                "model": trial.model,
                 "ok": True,
-                "first_token_seconds": round(done.first_seconds, 3),
-                "seconds": round(done.seconds, 3),
-                "sample": done.sample,
+                "first_token_seconds": round(trial.first_seconds, 3),
+                "seconds": round(trial.seconds, 3),
+                "sample": trial.sample,
             }
         )
     else:
-        first, whole = f"{done.first_seconds:.2f}", f"{done.seconds:.2f}"
-        sample = clean_line(done.sample, 200)
+        first, whole = f"{trial.first_seconds:.2f}", f"{trial.seconds:.2f}"
+        sample = clean_line(trial.sample, 200)
         output.print_text(t("cli.model_answers", name=spec.name, sample=sample, first=first, all=whole))
 
 

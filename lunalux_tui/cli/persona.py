@@ -36,7 +36,7 @@ async def list_personas(runtime: Runtime, as_json: bool = JSON) -> None:
 
     Example: lunalux persona list --json
     """
-    rows = [_row(one) for one in await runtime.library.personas.list()]
+    rows = [_row(persona) for persona in await runtime.library.personas.list()]
     if as_json:
         output.print_json(rows)
         return
@@ -100,15 +100,15 @@ async def edit(
     Example: lunalux persona edit Robin --worldbook "Maps of the coast"
     """
     personas = runtime.library.personas
-    found = await personas.find(persona)
-    called = found.name if name is None else _name(name)
-    about = found.description if description is None else _about(description)
-    book = found.worldbook
+    stored = await personas.find(persona)
+    called = stored.name if name is None else _name(name)
+    about = stored.description if description is None else _about(description)
+    book = stored.worldbook
     if worldbook is not None:
         book = (await runtime.library.worldbooks.find(worldbook)).name if worldbook else ""
-    await personas.save(called, about, found.id)
-    await personas.bind(found.id, book)
-    _print(await personas.find(found.id), as_json)
+    await personas.save(called, about, stored.id)
+    await personas.bind(stored.id, book)
+    _print(await personas.find(stored.id), as_json)
 
 
 @persona_app.command()
@@ -124,19 +124,19 @@ async def use(
     Example: lunalux persona use Robin --conversation 3fa8c21b
     """
     library = runtime.library
-    found = await library.personas.find(persona)
+    stored = await library.personas.find(persona)
     if conversation:
         place = await library.conversations.get(conversation)
-        await library.conversations.set(place.id, persona_id=found.id)
+        await library.conversations.set(place.id, persona_id=stored.id)
     else:
-        await library.personas.choose(found.id)
+        await library.personas.choose(stored.id)
     if as_json:
-        row = _row(await library.personas.find(found.id))
+        row = _row(await library.personas.find(stored.id))
         output.print_json({**row, "conversation_id": conversation or None})
     elif conversation:
-        output.say("persona_used_there", name=found.name, id=conversation)
+        output.say("persona_used_there", name=stored.name, id=conversation)
     else:
-        output.say("persona_used", name=found.name)
+        output.say("persona_used", name=stored.name)
 
 
 @persona_app.command()
@@ -150,16 +150,16 @@ def delete(
     Example: lunalux persona delete Robin --yes
     """
 
-    async def gone(runtime: Runtime, found: Persona) -> None:
-        await runtime.library.personas.delete(found.id)
+    async def gone(runtime: Runtime, persona: Persona) -> None:
+        await runtime.library.personas.delete(persona.id)
         if as_json:
-            output.print_json({"id": found.id, "name": found.name, "deleted": True})
+            output.print_json({"id": persona.id, "name": persona.name, "deleted": True})
         else:
-            output.say("deleted", name=found.name)
+            output.say("deleted", name=persona.name)
 
     delete_asked(
         lambda runtime: runtime.library.personas.find(persona),
-        lambda found: t("cli.delete_persona", name=found.name),
+        lambda persona: t("cli.delete_persona", name=persona.name),
         gone,
         yes=yes,
     )
@@ -176,22 +176,22 @@ def _about(text: str) -> str:
     return clean(input_text() if text == "-" else text).strip()
 
 
-def _row(one: Persona) -> dict[str, Any]:
+def _row(persona: Persona) -> dict[str, Any]:
     return {
-        "id": one.id,
-        "name": one.name,
-        "description": one.description,
-        "chosen": one.chosen,
-        "worldbook": one.worldbook or None,
+        "id": persona.id,
+        "name": persona.name,
+        "description": persona.description,
+        "chosen": persona.chosen,
+        "worldbook": persona.worldbook or None,
     }
 
 
-def _print(one: Persona, as_json: bool) -> None:
+def _print(persona: Persona, as_json: bool) -> None:
     if as_json:
-        output.print_json(_row(one))
+        output.print_json(_row(persona))
         return
-    output.print_text(f"{one.id}\t{one.name}" + ("\t✓" if one.chosen else ""))
-    if one.worldbook:
-        output.print_text(one.worldbook)
-    if one.description:
-        output.print_text(one.description)
+    output.print_text(f"{persona.id}\t{persona.name}" + ("\t✓" if persona.chosen else ""))
+    if persona.worldbook:
+        output.print_text(persona.worldbook)
+    if persona.description:
+        output.print_text(persona.description)

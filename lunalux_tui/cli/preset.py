@@ -65,18 +65,18 @@ async def enable(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> No
     item = await _find(runtime, name)
     if not isinstance(item, str):
         await runtime.library.presets.enable(item.id)
-        done = {**summary(item), "enabled": True}
+        row = {**summary(item), "enabled": True}
     else:
         from lunalux_core.config.config_file import set_value
 
         for other in await runtime.library.presets.list(enabled_only=True):
             await runtime.library.presets.enable(other.id, False)
         set_value(runtime.paths.config_file, "chat.preset", item)
-        done = {"id": item, "name": item, "enabled": True}
+        row = {"id": item, "name": item, "enabled": True}
     if as_json:
-        output.print_json(done)
+        output.print_json(row)
     else:
-        output.say("in_use", name=done["name"])
+        output.say("in_use", name=row["name"])
 
 
 @preset_app.command("export")
@@ -177,8 +177,8 @@ async def _find(runtime: Runtime, name: str) -> ShelfItem | str:
         called = [Called(preset.key, preset.key.replace("_", " ")) for preset in shipped]
         called += [Called(preset.key, preset.title) for preset in shipped]
         for names in (called[: len(shipped)], called[len(shipped) :]):
-            if (one := found(names, name)) is not None:
-                return one.id
+            if (item := found(names, name)) is not None:
+                return item.id
         raise
 
 

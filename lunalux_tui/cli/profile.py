@@ -184,22 +184,22 @@ async def import_profiles(
     from lunalux_core.importing.profiles import ReadProfile, connection_profiles
 
     def read(path: Path) -> list[ReadProfile]:
-        found = connection_profiles(read_json(path))
-        if not found:
+        profiles = connection_profiles(read_json(path))
+        if not profiles:
             raise InvalidInput(
                 "PROFILES_NONE",
                 f"There are no connection profiles in {path.name}.",
                 "Give SillyTavern's settings.json.",
                 path=path.name,
             )
-        return found
+        return profiles
 
-    async def store(found: ReadProfile) -> tuple[dict[str, Any], Sequence[str]]:
-        saved, is_new = await runtime.library.profiles.add(found.profile)
-        if found.in_use:
+    async def store(entry: ReadProfile) -> tuple[dict[str, Any], Sequence[str]]:
+        saved, is_new = await runtime.library.profiles.add(entry.profile)
+        if entry.in_use:
             output.say("profile_was_used", name=saved.name)
         row = _row(saved, await runtime.library.profiles.uses())
-        return row, found.notes if is_new else (f"{saved.name} was there already.",)
+        return row, entry.notes if is_new else (f"{saved.name} was there already.",)
 
     await import_each(
         paths,
@@ -260,15 +260,15 @@ async def _place(
         )
     library = runtime.library
     if task:
-        known: dict[str, Task] = {known: known for known in TASKS}
-        if task not in known:
+        tasks: dict[str, Task] = {name: name for name in TASKS}
+        if task not in tasks:
             raise output.not_known("--task", task, TASKS)
         return Use("task", task)
     if conversation:
         return Use("conversation", (await library.conversations.get(conversation)).id)
     if group:
-        found = await library.groups.find(group)
-        return Use.of_member(found.id, found.find(member).character_id)
+        chosen = await library.groups.find(group)
+        return Use.of_member(chosen.id, chosen.find(member).character_id)
     return Use("character", (await named_character(runtime, character)).id) if character else Use("global")
 
 
@@ -288,7 +288,7 @@ def _places(row: Mapping[str, Any]) -> str:
 def _in_words(value: object) -> str:
     """A value of a profile in a table."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_in_words(one)}" for key, one in value.items()) or "-"
+        return ", ".join(f"{key} {_in_words(part)}" for key, part in value.items()) or "-"
     if isinstance(value, list):
         return ", ".join(map(_in_words, value)) or "-"
     return "-" if value is None or value == "" else str(value)

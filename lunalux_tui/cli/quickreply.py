@@ -35,11 +35,11 @@ async def list_sets(runtime: Runtime, as_json: bool = JSON) -> None:
 
     Example: lunalux quickreply list --json
     """
-    rows = [_summary(one) for one in await runtime.library.quick_replies.list()]
+    rows = [_summary(stored) for stored in await runtime.library.quick_replies.list()]
     if as_json:
         output.print_json(rows)
         return
-    table = [[row["id"], row["name"], ", ".join(one["label"] for one in row["replies"])] for row in rows]
+    table = [[row["id"], row["name"], ", ".join(reply["label"] for reply in row["replies"])] for row in rows]
     output.print_table(["id", "name", "replies"], table)
 
 
@@ -108,7 +108,7 @@ def run(
     from lunalux_core.stscript.commands.table import everything
     from lunalux_core.stscript.interpreter import Interpreter, Outcome
 
-    sets = [chosen.content, *(one.content for one in stored if one.id != chosen.id)]
+    sets = [chosen.content, *(stored_set.content for stored_set in stored if stored_set.id != chosen.id)]
     host = _Host(sets)
     if reply.is_script:
         outcome = asyncio.run(Interpreter(host, everything(host.offers)).run(reply.message))
@@ -157,7 +157,7 @@ class _Host(TerminalHost):
 def _reply(stored: StoredSet, label: str) -> QuickReply:
     reply = stored.content.find(label)
     if reply is None:
-        labels = ", ".join(one.label for one in stored.content.replies)
+        labels = ", ".join(reply.label for reply in stored.content.replies)
         raise NotFound(
             "QUICK_REPLY_NOT_FOUND",
             f"There is no quick reply {label!r} in {stored.name}.",
@@ -181,12 +181,12 @@ def _summary(stored: StoredSet) -> dict[str, Any]:
         "name": stored.name,
         "replies": [
             {
-                "id": one.id,
-                "label": one.label,
-                "title": one.title,
-                "script": one.is_script,
-                "hidden": one.hidden,
+                "id": reply.id,
+                "label": reply.label,
+                "title": reply.title,
+                "script": reply.is_script,
+                "hidden": reply.hidden,
             }
-            for one in stored.content.replies
+            for reply in stored.content.replies
         ],
     }

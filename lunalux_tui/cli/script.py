@@ -84,8 +84,8 @@ def _script_text(path: Path) -> str:
     from lunalux_core.documents.json_text import decode_text
 
     text, notes = decode_text(read_file(path))
-    for one in notes:
-        output.note(f"{path.name}: {one}")
+    for note in notes:
+        output.note(f"{path.name}: {note}")
     return text
 
 
@@ -162,5 +162,5 @@ def _labels(written: str) -> list[str]:
         return []
     if not isinstance(labels, list):
         return []
-    texts = [one.get("text") if isinstance(one, dict) else one for one in labels]
+    texts = [label.get("text") if isinstance(label, dict) else label for label in labels]
     return [text for text in texts if isinstance(text, str) and text]

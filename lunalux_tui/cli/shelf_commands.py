@@ -68,7 +68,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
         from lunalux_core.importing.shelf_documents import put
 
         async def store(document: ShelfDocument) -> tuple[dict[str, Any], Sequence[str]]:
-            done = await runtime.library.database.write(
+            shelved = await runtime.library.database.write(
                 lambda c: put(
                     c,
                     kind,
@@ -78,10 +78,10 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
                     copy=bool(name),
                 )
             )
-            notes = document.notes if done.is_new else (f"{done.item.name} was there already.",)
-            if done.is_new and kind in OFF:
+            notes = document.notes if shelved.is_new else (f"{shelved.item.name} was there already.",)
+            if shelved.is_new and kind in OFF:
                 notes = (*notes, OFF[kind])
-            return summary(done.item), notes
+            return summary(shelved.item), notes
 
         await import_each(
             paths,
@@ -202,8 +202,8 @@ def _documents(kind: ShelfKind, path: Path) -> list[ShelfDocument]:
 
     read = read_worldbook_document if kind == "worldbook" else read_document
     document, mended = read(read_file(path), path.name)
-    for one in mended:
-        output.note(f"{path.name}: {one}")
+    for repair in mended:
+        output.note(f"{path.name}: {repair}")
     return shelf_documents(kind, document, path.stem)
 
 
@@ -220,8 +220,8 @@ def read_json(path: Path) -> Any:
     from lunalux_core.importing.shelf_documents import read_document
 
     document, notes = read_document(read_file(path), path.name)
-    for one in notes:
-        output.note(f"{path.name}: {one}")
+    for note in notes:
+        output.note(f"{path.name}: {note}")
     return document
 
 

@@ -36,7 +36,7 @@ async def list_tags(
     Example: lunalux tag list --json
     """
     await runtime.first_start()
-    rows = [_row(one) for one in await runtime.library.tags.list()]
+    rows = [_row(tag) for tag in await runtime.library.tags.list()]
     if cards:
         own = {row["name"].casefold() for row in rows}
         rows += [
@@ -80,9 +80,9 @@ async def remove(
     Example: lunalux tag remove "to read" Mirelle
     """
     await runtime.first_start()
-    found = await runtime.library.tags.find(tag)
+    stored = await runtime.library.tags.find(tag)
     ids = [(await named_character(runtime, name)).id for name in characters]
-    _told(await runtime.library.tags.remove(found.id, ids), as_json)
+    _told(await runtime.library.tags.remove(stored.id, ids), as_json)
 
 
 @tag_app.command()
@@ -136,16 +136,16 @@ def delete(
     Example: lunalux tag delete later --yes
     """
 
-    async def gone(runtime: Runtime, found: Tag) -> None:
-        await runtime.library.tags.delete(found.id)
+    async def gone(runtime: Runtime, tag: Tag) -> None:
+        await runtime.library.tags.delete(tag.id)
         if as_json:
-            output.print_json({"id": found.id, "name": found.name, "deleted": True})
+            output.print_json({"id": tag.id, "name": tag.name, "deleted": True})
         else:
-            output.say("deleted", name=found.name)
+            output.say("deleted", name=tag.name)
 
     delete_asked(
         lambda runtime: runtime.library.tags.find(tag),
-        lambda found: t("cli.delete_tag", name=found.name, n=found.characters),
+        lambda tag: t("cli.delete_tag", name=tag.name, n=tag.characters),
         gone,
         yes=yes,
     )
@@ -153,7 +153,7 @@ def delete(
 
 async def _exact_or_new(runtime: Runtime, name: str, ids: list[str]) -> Tagging:
     """Tag by the whole name or the id: a name that only begins like another tag's is a new one."""
-    exact_name = next((one.name for one in await runtime.library.tags.list() if one.id == name), name)
+    exact_name = next((tag.name for tag in await runtime.library.tags.list() if tag.id == name), name)
     return await runtime.library.tags.add(exact_name, ids)
 
 
@@ -169,12 +169,12 @@ def _folder(kind: str) -> str:
     return "" if kind == "none" else kind
 
 
-def _row(one: Tag) -> dict[str, Any]:
+def _row(tag: Tag) -> dict[str, Any]:
     return {
-        "id": one.id,
-        "name": one.name,
+        "id": tag.id,
+        "name": tag.name,
         "source": "own",
-        "characters": one.characters,
-        "folder": one.folder,
-        "hidden": one.hidden,
+        "characters": tag.characters,
+        "folder": tag.folder,
+        "hidden": tag.hidden,
     }

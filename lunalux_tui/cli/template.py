@@ -42,7 +42,9 @@ async def list_templates(runtime: Runtime, as_json: bool = JSON) -> None:
     """
     from lunalux_core.dialogue.text_templates import shipped_as_stored
 
-    rows = [_summary(one) for one in (*await runtime.library.templates.list(), *shipped_as_stored())]
+    rows = [
+        _summary(template) for template in (*await runtime.library.templates.list(), *shipped_as_stored())
+    ]
     if as_json:
         output.print_json(rows)
         return
@@ -85,17 +87,17 @@ async def show(runtime: Runtime, name: str = NAME, kind: str = KIND, as_json: bo
 
     Example: lunalux template show ChatML --json
     """
-    found = await _find(runtime, name, kind)
+    parts = await _find(runtime, name, kind)
     if as_json:
-        told = [{**_summary(one), "fields": _fields(one), "document": one.document} for one in found]
-        output.print_json({**_bundle(found), "parts": told} if _is_master(found, name) else told[0])
+        told = [{**_summary(part), "fields": _fields(part), "document": part.document} for part in parts]
+        output.print_json({**_bundle(parts), "parts": told} if _is_master(parts, name) else told[0])
         return
-    shown = found if _is_master(found, name) else found[:1]
-    for one in shown:
-        output.print_text(f"{one.name} ({one.kind})")
-        rows = [[key, json.dumps(value, ensure_ascii=False)] for key, value in _fields(one).items()]
+    shown = parts if _is_master(parts, name) else parts[:1]
+    for part in shown:
+        output.print_text(f"{part.name} ({part.kind})")
+        rows = [[key, json.dumps(value, ensure_ascii=False)] for key, value in _fields(part).items()]
         output.print_table(["field", "value"], rows)
-    _tell_of(found[len(shown) :])
+    _tell_of(parts[len(shown) :])
 
 
 @template_app.command()
@@ -116,14 +118,14 @@ async def export(
     """
     from lunalux_core.templates.reading import master_document
 
-    found = await _find(runtime, name, kind)
-    whole = _is_master(found, name)
-    document = master_document({one.kind: one.document for one in found}) if whole else found[0].document
+    parts = await _find(runtime, name, kind)
+    whole = _is_master(parts, name)
+    document = master_document({part.kind: part.document for part in parts}) if whole else parts[0].document
     text = json.dumps(document, ensure_ascii=False, indent=4) + "\n"
     write_file(free_path(path, force=force), text.encode("utf-8", "replace"))
-    _tell_of([] if whole else found[1:])
+    _tell_of([] if whole else parts[1:])
     if as_json:
-        output.print_json({**(_bundle(found) if whole else _summary(found[0])), "path": str(path)})
+        output.print_json({**(_bundle(parts) if whole else _summary(parts[0])), "path": str(path)})
     else:
         output.say("written", path=path)
 
@@ -142,32 +144,32 @@ def delete(
     """
 
     async def find(runtime: Runtime) -> list[StoredTemplate]:
-        found = await _find(runtime, name, kind)
-        if len(found) > 1 and not _is_master(found, name):
-            raise _several(name, found)
-        if found[0].id.startswith(_SHIPPED):
+        parts = await _find(runtime, name, kind)
+        if len(parts) > 1 and not _is_master(parts, name):
+            raise _several(name, parts)
+        if parts[0].id.startswith(_SHIPPED):
             raise InvalidInput(
                 "TEMPLATE_BUILTIN",
-                f"{found[0].name} is built in and cannot be deleted.",
+                f"{parts[0].name} is built in and cannot be deleted.",
                 "Import one of the same name to use that instead.",
-                name=found[0].name,
+                name=parts[0].name,
             )
-        return found
+        return parts
 
-    def told(found: list[StoredTemplate]) -> dict[str, Any]:
-        return _bundle(found) if _is_master(found, name) else _summary(found[0])
+    def told(parts: list[StoredTemplate]) -> dict[str, Any]:
+        return _bundle(parts) if _is_master(parts, name) else _summary(parts[0])
 
-    async def gone(runtime: Runtime, found: list[StoredTemplate]) -> None:
-        for one in found:
-            await runtime.library.templates.delete(one.id)
+    async def gone(runtime: Runtime, parts: list[StoredTemplate]) -> None:
+        for part in parts:
+            await runtime.library.templates.delete(part.id)
         if as_json:
-            output.print_json({**told(found), "deleted": True})
+            output.print_json({**told(parts), "deleted": True})
         else:
-            output.say("deleted", name=told(found)["name"])
+            output.say("deleted", name=told(parts)["name"])
 
     delete_asked(
         find,
-        lambda found: t("cli.template_delete", name=told(found)["name"], kind=told(found)["kind"]),
+        lambda parts: t("cli.template_delete", name=told(parts)["name"], kind=told(parts)["kind"]),
         gone,
         yes=yes,
     )
@@ -195,34 +197,34 @@ async def _find(runtime: Runtime, name: str, kind: str) -> list[StoredTemplate]:
 
     if kind and kind not in KINDS:
         raise output.not_known("--kind", kind, KINDS)
-    stored = [one for one in await runtime.library.templates.list() if kind in ("", one.kind)]
-    shipped = [one for one in shipped_as_stored() if kind in ("", one.kind)]
+    stored = [template for template in await runtime.library.templates.list() if kind in ("", template.kind)]
+    shipped = [template for template in shipped_as_stored() if kind in ("", template.kind)]
     try:
-        found = named_like(stored, name)
+        parts = named_like(stored, name)
     except NotFound:
-        found = named_like([*stored, *shipped], name)
-    return sorted(found, key=lambda one: KINDS.index(one.kind))
+        parts = named_like([*stored, *shipped], name)
+    return sorted(parts, key=lambda part: KINDS.index(part.kind))
 
 
-def _is_master(found: list[StoredTemplate], name: str) -> bool:
+def _is_master(parts: list[StoredTemplate], name: str) -> bool:
     """Whether these are the parts of one master file, asked for by its name."""
-    return bool(found[0].bundle) and all(one.bundle.casefold() == name.casefold() for one in found)
+    return bool(parts[0].bundle) and all(part.bundle.casefold() == name.casefold() for part in parts)
 
 
-def _bundle(found: list[StoredTemplate]) -> dict[str, Any]:
+def _bundle(stored: list[StoredTemplate]) -> dict[str, Any]:
     """A master file as one thing; it has no id of its own, its name stands for it."""
-    bundle = found[0].bundle
-    parts = [_summary(one) for one in found]
+    bundle = stored[0].bundle
+    parts = [_summary(part) for part in stored]
     return {"id": bundle, "name": bundle, "kind": "master", "builtin": False, "parts": parts}
 
 
-def _fields(one: StoredTemplate) -> dict[str, Any]:
+def _fields(template: StoredTemplate) -> dict[str, Any]:
     """What a template says; of a sampler what it sets."""
     from lunalux_core.templates.reading import read_part
 
-    part = asdict(read_part(one.kind, one.document, one.name))
+    part = asdict(read_part(template.kind, template.document, template.name))
     part.pop("name")
-    return {**part.pop("values"), **part} if one.kind == "sampler" else part
+    return {**part.pop("values"), **part} if template.kind == "sampler" else part
 
 
 def _tell_of(others: list[StoredTemplate]) -> None:
@@ -230,8 +232,8 @@ def _tell_of(others: list[StoredTemplate]) -> None:
         output.say("template_other", name=other.name, kind=other.kind, id=other.id)
 
 
-def _several(name: str, found: list[StoredTemplate]) -> InvalidInput:
-    listed = ", ".join(f"{one.kind} ({one.id})" for one in found)
+def _several(name: str, parts: list[StoredTemplate]) -> InvalidInput:
+    listed = ", ".join(f"{part.kind} ({part.id})" for part in parts)
     return InvalidInput(
         "TEMPLATE_AMBIGUOUS",
         f"Several templates are called {name!r}: {listed}.",
@@ -249,21 +251,21 @@ def _documents(path: Path, name: str) -> list[TemplateDocument]:
     from lunalux_core.templates.reading import template_documents
 
     document, mended = read_document(read_file(path), path.name)
-    for one in mended:
-        output.note(f"{path.name}: {one}")
-    found = template_documents(document, name or path.stem)
-    if not name or len(found) > 1 or found[0].bundle:
-        return found
-    document = found[0].document
+    for repair in mended:
+        output.note(f"{path.name}: {repair}")
+    documents = template_documents(document, name or path.stem)
+    if not name or len(documents) > 1 or documents[0].bundle:
+        return documents
+    document = documents[0].document
     renamed = {**document, "name": name} if "name" in document else document
-    return [replace(found[0], name=name, document=renamed)]
+    return [replace(documents[0], name=name, document=renamed)]
 
 
-def _summary(one: StoredTemplate) -> dict[str, Any]:
+def _summary(template: StoredTemplate) -> dict[str, Any]:
     return {
-        "id": one.id,
-        "name": one.name,
-        "kind": one.kind,
-        "bundle": one.bundle or None,
-        "builtin": one.id.startswith(_SHIPPED),
+        "id": template.id,
+        "name": template.name,
+        "kind": template.kind,
+        "bundle": template.bundle or None,
+        "builtin": template.id.startswith(_SHIPPED),
     }

@@ -135,11 +135,11 @@ async def show(
 
     Example: lunalux tracker show 3fa8c21b clothes
     """
-    found = await _found(runtime, conversation, tracker)
+    held = await _found(runtime, conversation, tracker)
     if values:
-        await _print_values(runtime, found.tracker, as_json)
+        await _print_values(runtime, held.tracker, as_json)
         return
-    _print_one(found, as_json)
+    _print_one(held, as_json)
 
 
 @tracker_app.command("run")
@@ -158,18 +158,20 @@ async def run_(
     Example: lunalux tracker run 3fa8c21b clothes --model ollama:qwen3:8b
     """
     place = await runtime.library.conversations.named(conversation)
-    wanted = [(await _found(runtime, place.id, one)).tracker.id for one in trackers or ()]
+    wanted = [(await _found(runtime, place.id, name)).tracker.id for name in trackers or ()]
     reviser = runtime.models.named(model).name if model else ""
-    done = await runtime.trackers.run(place.id, wanted, reviser)
-    for one in done:
-        if one.error is not None:
-            output.note(f"{one.standing.tracker.name}: {' '.join(output.sentence(one.error)).strip()}")
-    _print_rows([one.standing for one in done], as_json)
-    if not done:
+    revised = await runtime.trackers.run(place.id, wanted, reviser)
+    for revision in revised:
+        if revision.error is not None:
+            output.note(
+                f"{revision.standing.tracker.name}: {' '.join(output.sentence(revision.error)).strip()}"
+            )
+    _print_rows([revision.standing for revision in revised], as_json)
+    if not revised:
         output.say("tracker_none")
-    elif not any(one.asked for one in done):
+    elif not any(revision.asked for revision in revised):
         output.say("tracker_nothing_new")
-    if any(one.error is not None for one in done):
+    if any(revision.error is not None for revision in revised):
         raise typer.Exit(output.PARTLY)
 
 
@@ -202,7 +204,7 @@ async def edit(
     """
     from lunalux_core.trackers.keeper import checked_by_hand
 
-    found = await _found(runtime, conversation, tracker)
+    stored = await _found(runtime, conversation, tracker)
     changes = _given(
         name=_line(name) if name is not None else None,
         instruction=well_formed(instruction) if instruction is not None else None,
@@ -222,7 +224,7 @@ async def edit(
             "Give --value or another option.",
             kind="tracker_edit",
         )
-    changed = replace(found.tracker, **changes)
+    changed = replace(stored.tracker, **changes)
     if held is not None:
         held = checked_by_hand(changed, held)
     if changes:
@@ -246,16 +248,16 @@ def delete(
     Example: lunalux tracker delete 3fa8c21b clothes --yes
     """
 
-    async def remove(runtime: Runtime, found: Standing) -> None:
-        await runtime.library.trackers.delete(found.tracker.id)
+    async def remove(runtime: Runtime, standing: Standing) -> None:
+        await runtime.library.trackers.delete(standing.tracker.id)
         if as_json:
-            output.print_json({"id": found.tracker.id, "name": found.tracker.name, "deleted": True})
+            output.print_json({"id": standing.tracker.id, "name": standing.tracker.name, "deleted": True})
         else:
-            output.say("deleted", name=found.tracker.name)
+            output.say("deleted", name=standing.tracker.name)
 
     delete_asked(
         lambda runtime: _found(runtime, conversation, tracker),
-        lambda found: t("cli.delete", name=found.tracker.name),
+        lambda standing: t("cli.delete", name=standing.tracker.name),
         remove,
         yes=yes,
     )
@@ -318,33 +320,35 @@ def _print_rows(trackers: Sequence[Standing], as_json: bool) -> None:
     from lunalux_core.trackers.rows import tracker_row
 
     if as_json:
-        output.print_json([tracker_row(one) for one in trackers])
+        output.print_json([tracker_row(standing) for standing in trackers])
         return
     output.print_table(
         ["id", "name", "status", "run", "value"],
         [
             [
-                one.tracker.id,
-                one.tracker.name,
-                one.status if one.tracker.enabled else "off",
-                f"turns {one.tracker.every}" if one.tracker.run == "turns" else one.tracker.run,
-                one.tracker.reason or (one.value.value if one.value else ""),
+                standing.tracker.id,
+                standing.tracker.name,
+                standing.status if standing.tracker.enabled else "off",
+                f"turns {standing.tracker.every}"
+                if standing.tracker.run == "turns"
+                else standing.tracker.run,
+                standing.tracker.reason or (standing.value.value if standing.value else ""),
             ]
-            for one in trackers
+            for standing in trackers
         ],
     )
 
 
-def _print_one(one: Standing, as_json: bool) -> None:
+def _print_one(standing: Standing, as_json: bool) -> None:
     from lunalux_core.trackers.rows import tracker_row
 
     if as_json:
-        output.print_json(tracker_row(one))
+        output.print_json(tracker_row(standing))
         return
-    tracker = one.tracker
-    output.print_text(f"{tracker.name}\n{tracker.id}\t{tracker.form}\t{one.status}\t{tracker.run}")
+    tracker = standing.tracker
+    output.print_text(f"{tracker.name}\n{tracker.id}\t{tracker.form}\t{standing.status}\t{tracker.run}")
     output.print_text(f"{tracker.position}\t{tracker.depth}\t{tracker.role}\n\n{tracker.instruction}")
-    for part in (tracker.shape, tracker.reason, one.value.value if one.value else ""):
+    for part in (tracker.shape, tracker.reason, standing.value.value if standing.value else ""):
         if part:
             output.print_text(f"\n{part}")
 
@@ -372,12 +376,12 @@ async def _print_templates(runtime: Runtime, conversation_id: str, as_json: bool
     language = await _language(runtime, conversation_id)
     rows = [
         {
-            "id": one.key,
-            "name": one.key,
-            "title": one.wording(language).name,
-            "instruction": one.wording(language).instruction,
+            "id": template.key,
+            "name": template.key,
+            "title": template.wording(language).name,
+            "instruction": template.wording(language).instruction,
         }
-        for one in TEMPLATES
+        for template in TEMPLATES
     ]
     if as_json:
         output.print_json(rows)

@@ -31,12 +31,12 @@ class ImportedDialog(PickDialog):
 
     def __init__(self, runtime: Runtime, results: Sequence[ImportResult]) -> None:
         self._runtime = runtime
-        self._results = {str(place): one for place, one in enumerate(sorted(results, key=_rank))}
+        self._results = {str(place): result for place, result in enumerate(sorted(results, key=_rank))}
         self._on: dict[str, bool] = {}
-        new = sum(one.status in ("imported", "replaced") for one in results)
-        known = sum(one.status == "duplicate" for one in results)
-        failed = sum(one.status == "failed" for one in results)
-        parts = [("imported", new), ("known", known), ("failed", failed)]
+        new = sum(result.status in ("imported", "replaced") for result in results)
+        duplicates = sum(result.status == "duplicate" for result in results)
+        failed = sum(result.status == "failed" for result in results)
+        parts = [("imported", new), ("known", duplicates), ("failed", failed)]
         counts = t("settings.list_comma").join(
             question(f"imported.count.{name}", n=number) for name, number in parts if number
         )
@@ -60,40 +60,40 @@ class ImportedDialog(PickDialog):
         return {"worldbook": library.worldbooks, "preset": library.presets}.get(kind, library.scripts)
 
     def _rows(self) -> list[Row]:
-        return [self._row(key, one) for key, one in self._results.items()]
+        return [self._row(key, result) for key, result in self._results.items()]
 
-    def _row(self, key: str, one: ImportResult) -> Row:
-        name = clean_line(one.name or Path(one.path).name, 120)
-        if one.status == "failed":
-            told = " ".join(part for part in tell(one.error) if part) if one.error is not None else ""
+    def _row(self, key: str, result: ImportResult) -> Row:
+        name = clean_line(result.name or Path(result.path).name, 120)
+        if result.status == "failed":
+            told = " ".join(part for part in tell(result.error) if part) if result.error is not None else ""
             return Row(key, name, clean_line(told, 300), right=question("imported.failed"), mark="✗")
-        detail = "  ".join(clean_line(warning, 200) for warning in one.warnings)
-        if not detail and one.kind == "card":
+        detail = "  ".join(clean_line(warning, 200) for warning in result.warnings)
+        if not detail and result.kind == "card":
             detail = question("imported.talk")
-        if one.kind in SWITCHED and one.id in self._on:
-            state = question("imported.on" if self._on[one.id] else "imported.off")
+        if result.kind in SWITCHED and result.id in self._on:
+            state = question("imported.on" if self._on[result.id] else "imported.off")
             detail = f"{state}  {detail}"
-        mark = "⚠" if one.warnings else "=" if one.status == "duplicate" else "✓"
-        return Row(key, name, detail, right=question(f"imported.kind.{one.kind}"), mark=mark)
+        mark = "⚠" if result.warnings else "=" if result.status == "duplicate" else "✓"
+        return Row(key, name, detail, right=question(f"imported.kind.{result.kind}"), mark=mark)
 
     def take(self, row_id: str) -> None:
         """Talk with the character of the row, or switch what it is on or off."""
-        one = self._results.get(row_id)
-        if one is None or one.status == "failed":
+        result = self._results.get(row_id)
+        if result is None or result.status == "failed":
             return
-        if one.kind == "card":
-            self.dismiss(one.id)
-        elif one.id in self._on:
-            self._switch(one)
+        if result.kind == "card":
+            self.dismiss(result.id)
+        elif result.id in self._on:
+            self._switch(result)
 
     @work(group="imported", exit_on_error=False)
-    async def _switch(self, one: ImportResult) -> None:
-        shelf = self._shelf(one.kind)
-        await shelf.enable(one.id, not self._on[one.id])
+    async def _switch(self, result: ImportResult) -> None:
+        shelf = self._shelf(result.kind)
+        await shelf.enable(result.id, not self._on[result.id])
         for item in await shelf.list():
             self._on[item.id] = item.enabled
         self.show(self._rows())
 
 
-def _rank(one: ImportResult) -> tuple[int, str]:
-    return (0 if one.status == "failed" else 1 if one.warnings else 2, one.name.casefold())
+def _rank(result: ImportResult) -> tuple[int, str]:
+    return (0 if result.status == "failed" else 1 if result.warnings else 2, result.name.casefold())

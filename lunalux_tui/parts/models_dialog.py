@@ -74,7 +74,7 @@ class ModelsDialog(PickDialog):
     async def _ask_local(self) -> None:
         from lunalux_core.llm.servers.local import found_models
 
-        self._add([found_row(found) for found in await found_models()])
+        self._add([found_row(model) for model in await found_models()])
 
     @work(group="models", exit_on_error=False)
     async def _ask_backend(self) -> None:
@@ -129,14 +129,14 @@ def own_row(spec: ModelSpec) -> Row:
     return Row(spec.name, spec.name, f"{spec.model} · {where}")
 
 
-def found_row(found: FoundModel) -> Row:
+def found_row(model: FoundModel) -> Row:
     """A model of a server on this machine: where, with which window, how large."""
-    spec, facts = found.spec, []
+    spec, facts = model.spec, []
     if spec.window_source == "server":
         facts.append(t("model.window", n=f"{spec.context_tokens:,}"))
-    if found.size:
-        facts.append(_bytes(found.size))
-    where = t("model.local", server=f"{found.title} · {spec.base_url}")
+    if model.size:
+        facts.append(_bytes(model.size))
+    where = t("model.local", server=f"{model.title} · {spec.base_url}")
     return Row(spec.name, spec.model, where, right=" · ".join(facts))
 
 

@@ -47,7 +47,7 @@ def fitting(text: str) -> Sequence[Fitting]:
     head, tail = _split(text)
     try:
         with os.scandir(Path(head).expanduser() if head else Path()) as entries:
-            found = [
+            fittings = [
                 Fitting(head + entry.name + (os.sep if folder else ""), entry.name, folder)
                 for entry in entries
                 if entry.name.casefold().startswith(tail.casefold())
@@ -56,7 +56,7 @@ def fitting(text: str) -> Sequence[Fitting]:
             ]
     except (OSError, ValueError, RuntimeError):
         return ()
-    return sorted(found, key=lambda one: (not one.folder, one.name.casefold()))[:MOST]
+    return sorted(fittings, key=lambda fitting: (not fitting.folder, fitting.name.casefold()))[:MOST]
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -65,12 +65,12 @@ def _split(text: str) -> tuple[str, str]:
     return text[:cut], text[cut:]
 
 
-def longest(found: Sequence[Fitting], text: str) -> str:
+def longest(fittings: Sequence[Fitting], text: str) -> str:
     """The text as far as all that fits goes on alike; the whole of it where one thing fits."""
-    if len(found) == 1:
-        return found[0].text
+    if len(fittings) == 1:
+        return fittings[0].text
     head, tail = _split(text)
-    columns = zip(*(one.name for one in found), strict=False)
+    columns = zip(*(fitting.name for fitting in fittings), strict=False)
     alike = itertools.takewhile(lambda signs: len(set(signs)) == 1, columns)
     common = "".join(signs[0] for signs in alike)
     return head + common if len(common) > len(tail) else text
@@ -166,8 +166,8 @@ class PathDialog(AskDialog[str]):
         rows = [
             *offered,
             *(
-                Row(one.text, clean_line(one.name, 200), mark="▸" if one.folder else " ")
-                for one in self._found
+                Row(fitting.text, clean_line(fitting.name, 200), mark="▸" if fitting.folder else " ")
+                for fitting in self._found
             ),
         ]
         self.rows.empty = t("path.none")
@@ -175,8 +175,8 @@ class PathDialog(AskDialog[str]):
 
     async def _beginnings(self) -> Sequence[Fitting]:
         last = await self.runtime.library.state.get(LAST, "")
-        known = [last if isinstance(last, str) else "", "~" + os.sep, str(Path.cwd()) + os.sep]
-        return [Fitting(text, text, True) for text in dict.fromkeys(known) if text]
+        beginnings = [last if isinstance(last, str) else "", "~" + os.sep, str(Path.cwd()) + os.sep]
+        return [Fitting(text, text, True) for text in dict.fromkeys(beginnings) if text]
 
     @on(PathField.Complete)
     def _complete(self) -> None:
@@ -219,8 +219,8 @@ class PathDialog(AskDialog[str]):
         self.dismiss(text)
 
 
-def _row(one: Fitting) -> Row:
-    return Row(one.text, clean_line(one.name, 200), mark="▸" if one.folder else " ")
+def _row(fitting: Fitting) -> Row:
+    return Row(fitting.text, clean_line(fitting.name, 200), mark="▸" if fitting.folder else " ")
 
 
 def _folder_of(text: str) -> str:

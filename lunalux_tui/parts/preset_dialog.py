@@ -44,9 +44,9 @@ class PresetDialog(Dialog[None]):
     BINDINGS = bindings(ACTIONS)
     SIZE = "-wide -tall"
 
-    def __init__(self, found: Held, *, choosing: bool = True) -> None:
+    def __init__(self, preset: Held, *, choosing: bool = True) -> None:
         super().__init__("", hint=question("prompts.hint"))
-        self._held = found
+        self._held = preset
         self._choosing = choosing
         self._count = estimator("").text
         self._storing = asyncio.Lock()

@@ -264,8 +264,8 @@ class GrowingText:
         reopened = f"{fences[-1]}\n" if len(fences) % 2 else ""
         return text[:at], reopened + text[at:].removeprefix("\n").removeprefix(" "), True
 
-    def _settle(self, done: str, rest: str, continues: bool) -> None:
-        self._lay_out(done, growing=False)
+    def _settle(self, finished: str, rest: str, continues: bool) -> None:
+        self._lay_out(finished, growing=False)
         self.settled = len(self.lines)
         self._open = rest
         self._continues = continues

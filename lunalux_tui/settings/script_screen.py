@@ -89,9 +89,9 @@ class ScriptScreen(LunaScreen[None]):
     def __init__(self, item: ShelfItem) -> None:
         super().__init__()
         self._item = item
-        found = item.document if isinstance(item.document, dict) else {}
-        self._history: list[Mapping[str, Any]] = [found]
-        self._kept: Mapping[str, Any] = found
+        document = item.document if isinstance(item.document, dict) else {}
+        self._history: list[Mapping[str, Any]] = [document]
+        self._kept: Mapping[str, Any] = document
         self._text = ""
         self._pause: Timer | None = None
 
@@ -195,7 +195,7 @@ class ScriptScreen(LunaScreen[None]):
         if event.id.startswith("place "):
             place = int(event.id.removeprefix("place "))
             there = place in script.placement
-            kept = [one for one in script.placement if one != place]
+            kept = [held for held in script.placement if held != place]
             self.change(placement=kept if there else sorted([*kept, place]))
         elif event.id == SUBSTITUTE:
             self.change(substituteRegex=(script.substitute + 1) % 3)

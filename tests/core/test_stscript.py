@@ -17,6 +17,7 @@ from lunalux_core.macros.context import MacroContext
 from lunalux_core.scenarios.scripts import replay
 from lunalux_core.stscript.budget import Limits
 from lunalux_core.stscript.commands.table import core, everything
+from lunalux_core.stscript.dice import roll
 from lunalux_core.stscript.faults import SENTENCES
 from lunalux_core.stscript.host import AppCall, QuietHost
 from lunalux_core.stscript.interpreter import Interpreter, Outcome, Setting
@@ -373,3 +374,27 @@ def test_numbers_are_written_as_javascript_writes_them() -> None:
     assert {number: number_text(number) for number in written} == written
     assert number_text(-0.0) == "0" and number_text(1.2345678901234567e-05) == "0.000012345678901234568"
     assert member("a😀", "length") == 3.0 and slice_units("a😀b", 1, 3) == "😀"
+
+
+# Dice
+
+
+@pytest.mark.parametrize(
+    ("written", "draws", "words"),
+    [
+        ("2d6+3", [0.5, 0.99], "4 6 = 13"),
+        (" d20 - 1 ", [0.0], "1 = 0"),
+        ("20", [0.95], "20 = 20"),
+        ("", [0.5], "4 = 4"),
+        ("4d6kh3", [0.0, 0.2, 0.9, 0.4], "(1) 2 6 3 = 11"),
+        ("2D20kl", [0.5, 0.1], "(11) 3 = 3"),
+    ],
+)
+def test_dice_fall_as_they_are_written(written: str, draws: list[float], words: str) -> None:
+    rolled = roll(written, iter(draws).__next__)
+    assert rolled is not None and rolled.words == words
+
+
+@pytest.mark.parametrize("written", ["two", "0d6", "2d0", "9999d6", "2d6+", "2d6k", "d"])
+def test_what_is_no_dice_rolls_nothing(written: str) -> None:
+    assert roll(written, lambda: 0.5) is None

@@ -108,8 +108,8 @@ class Ranking:
         if now - self._last_try.get((lang, sort), 0) < (window if wait_ms is None else wait_ms):
             return
         self._last_try[lang, sort] = now
-        found = await self.drain(lang, sort, for_ms=window)
-        self._quiet[lang, sort] = 0 if found else self._quiet.get((lang, sort), 0) + 1
+        wrote = await self.drain(lang, sort, for_ms=window)
+        self._quiet[lang, sort] = 0 if wrote else self._quiet.get((lang, sort), 0) + 1
         if sort == "hot":
             await self._refresh_range_heat(lang)
 

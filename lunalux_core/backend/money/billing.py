@@ -87,10 +87,12 @@ class Shown:
             return True
         shown = {"star": self.star, "luna": self.luna}
         price = shown[currency]
+        # A price below 0 says that the coin is not taken, so it is no price that was shown.
         if price is not None and price >= 0:
             return approval.cost <= price and self.method != "free"
         if self.method is not None:
             return self.method == currency
+        # A client that shows no prices at all takes them as they are.
         return all(other is None for other in shown.values())
 
 
@@ -110,6 +112,7 @@ def approve(config: ModelConfig, wallet: Wallet) -> Approval:
     Raises:
         PaymentError: PAYMENT_NOT_SUPPORTED, no coin is taken; INSUFFICIENT_FUNDS, too few are there.
     """
+    # -1 means never; without the 0 it would be free for everybody.
     if 0 <= config.free_level <= wallet.lux_level:
         return Approval("free", 0)
     prices: list[tuple[Currency, int]] = [

@@ -130,6 +130,7 @@ async def stream_model(
                 if add(delta) > MAX_REPLY_CHARS:
                     break  # the answer must fit a stored row; what came so far is the reply
                 if aloud:
+                    # While the reader takes a piece the alarm is off: a slow reader is not a slow model.
                     alarm.disarm()
                     if delta.thinking:
                         yield Piece(thinking=_whole(delta.thinking))
@@ -138,6 +139,7 @@ async def stream_model(
                     alarm.arm()
             alarm.disarm()
     except asyncio.CancelledError:
+        # Somebody else ended the task, for example the server that shuts down.
         if not alarm.is_the_reason():
             raise
         if not speaking():
@@ -173,6 +175,7 @@ class _Alarm:
         if self._over:
             raise TimeoutError
         self._waiting = asyncio.current_task()
+        # How often others had asked to cancel by now, to tell theirs from ours.
         self._cancels = self._waiting.cancelling() if self._waiting else 0
 
     def disarm(self) -> None:
@@ -209,5 +212,6 @@ def _whole(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
+        # UTF-16 also joins a pair that came as two halves.
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text

@@ -22,6 +22,7 @@ class OfficialModels:
     def __init__(self, settings: ProviderSettings) -> None:
         self._settings = settings
         waits = Timeouts(first_token=settings.timeout_s, between_tokens=settings.timeout_s)
+        # One try: the person waits, and may ask again under the same key.
         self._pool = HttpPool(waits, Retry(attempts=1))
 
     def model(self, kind: str, name: str, model_id: str) -> ChatModel:

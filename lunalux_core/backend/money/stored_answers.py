@@ -20,6 +20,7 @@ _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 def pack(response: Mapping[str, Any]) -> str:
     """The answer as a text; long ones are compressed."""
     text = _dumps(response)
+    # Half of a surrogate pair has no UTF-8; a `?` is better than a paid reply that cannot be stored.
     data = text.encode("utf-8", "replace")
     if len(data) <= PLAIN_BYTES:
         return data.decode()
@@ -32,6 +33,7 @@ def unpack(stored: str) -> dict[str, Any] | None:
         if stored.startswith(_PACKED):
             inflater = zlib.decompressobj()
             packed = base64.b64decode(stored.removeprefix(_PACKED))
+            # Bounded: a small row may unfold to any size.
             stored = inflater.decompress(packed, MOST_BYTES).decode()
         answer = json.loads(stored)
     except (ValueError, zlib.error, RecursionError):

@@ -125,14 +125,14 @@ class Sweeper:
             await self._store.write(Update(table, SWEEP, set=holding, when=free))
         except ConditionFailed:
             return None
-        done = False
+        completed = False
         everything = not 0 <= now - whole(row.get("lastWholeMs")) < WHOLE_EVERY_MS
         try:
             swept = await (self.sweep() if everything else self.sweep_open())
-            done = True
+            completed = True
         finally:
-            noted = {"lastRunMs": self._now_ms()} if done else {}
-            noted |= {"lastWholeMs": self._now_ms()} if done and everything else {}
+            noted = {"lastRunMs": self._now_ms()} if completed else {}
+            noted |= {"lastWholeMs": self._now_ms()} if completed and everything else {}
             leave = Update(table, SWEEP, set=noted, remove=("owner", "expiresAtMs"), when=Eq("owner", me))
             with suppress(ConditionFailed):  # it took longer than the lease; another round was begun
                 await self._store.write(leave)

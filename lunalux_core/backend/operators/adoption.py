@@ -163,10 +163,10 @@ class Adoption:
         if dry_run or deed.do is None:
             return Change(deed.action, table, name, deed.detail)
         try:
-            done = await deed.do()
+            succeeded = await deed.do()
         except (ConditionFailed, Invalid) as error:
             return Change(LOOK, table, name, f"not done ({error}): {deed.detail}")
-        if not done:
+        if not succeeded:
             return Change(LOOK, table, name, f"it changed meanwhile, run this again: {deed.detail}")
         return Change(deed.action, table, name, deed.detail)
 

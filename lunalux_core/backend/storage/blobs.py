@@ -14,6 +14,7 @@ from typing import Protocol
 
 from lunalux_core.errors import InvalidInput
 
+# No part begins with a dot, so none leaves its folder or is hidden in it.
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 LONGEST_KEY = 512
 
@@ -102,5 +103,6 @@ def is_blob_key(key: str) -> bool:
 
 def attachment(filename: str) -> str:
     """A Content-Disposition that saves under a plain form of `filename`."""
+    # A quote or a line break in the name would end the value of the header.
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", filename).strip("._") or "character"
     return f'attachment; filename="{plain[:100]}"'

@@ -85,6 +85,7 @@ class DynamoStore:
         elif kind == "Delete":
             arguments["ReturnValues"] = "ALL_OLD"
         try:
+            # Not repeatable: an answer that is lost leaves open whether an increment was made.
             answer = await self._call(CALLS[kind], False, **arguments)
         except Refused as refused:
             if refused.code != "ConditionalCheckFailedException":

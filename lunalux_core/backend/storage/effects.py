@@ -85,6 +85,7 @@ def _holds(condition: Condition, item: Item | None) -> bool:
         case Le():
             return _is_number(value) and bool(value <= condition.value)
         case NotInSet():
+            # Also true of a missing set, as DynamoDB's NOT contains() is.
             return not (isinstance(value, frozenset) and condition.value in value)
         case _:
             assert_never(condition)
@@ -100,6 +101,8 @@ def _find(item: Item | None, path: str) -> Any:
 
 
 def _updated(update: Update, old: Item | None) -> Item:
+    # An update of what is not there makes the item. `checks` refuses paths that overlap, so the order of the
+    # changes below does not matter; DynamoDB does them all at once.
     new: dict[str, Any] = dict(old) if old is not None else {"PK": update.key[0], "SK": update.key[1]}
     for path, value in update.set.items():
         parent, name = _parent(new, path)

@@ -40,6 +40,7 @@ def from_wire(attributes: Mapping[str, Any]) -> Item:
 def _typed(value: Any) -> dict[str, Any]:
     if value is None:
         return {"NULL": True}
+    # Before int: True is an int in Python.
     if isinstance(value, bool):
         return {"BOOL": value}
     if isinstance(value, str):
@@ -47,6 +48,7 @@ def _typed(value: Any) -> dict[str, Any]:
     if isinstance(value, int):
         return {"N": str(value)}
     if isinstance(value, frozenset):
+        # Sorted, so that a transaction that is repeated under its token is the same request.
         return {"SS": sorted(value)}
     if isinstance(value, Mapping):
         return {"M": to_wire(value)}
@@ -59,6 +61,7 @@ def _untyped(value: Mapping[str, Any]) -> Any:
         case "S" | "BOOL" | "B":
             return inner
         case "N":
+            # We write whole numbers only; other programs that share the tables may not.
             number = Decimal(inner)
             return int(number) if number == number.to_integral_value() else number
         case "NULL":
@@ -153,6 +156,7 @@ def request(operation: Operation) -> tuple[str, dict[str, Any]]:
     condition = expression.condition(operation.when)
     if condition is not None:
         arguments["ConditionExpression"] = condition
+        # Callers decide by what stood there, without a second read that might see something else.
         arguments["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
     return kind, arguments | expression.arguments()
 

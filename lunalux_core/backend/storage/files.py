@@ -118,6 +118,7 @@ class FileBlobs:
 
     def verify(self, method: str, key: str, token: str) -> Grant | None:
         """What the address `/blobs/{key}?t={token}` allows now, None if nothing."""
+        # The signature covers method and key, so an address to read does not allow to write.
         claims = self._signer.verify("blob", token)
         if claims is None or (claims.get("m"), claims.get("k")) != (method, key):
             return None
@@ -167,6 +168,7 @@ def _write(path: Path, data: bytes, content_type: str, replace: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not replace and path.exists():
         raise BlobExists(path.name)
+    # The type first: an object that can be seen has its type.
     _place(path.with_name(path.name + TYPE_SUFFIX), content_type.encode("ascii", "replace"), True)
     _place(path, data, replace)
 
@@ -184,6 +186,7 @@ def _place(path: Path, data: bytes, replace: bool) -> None:
             draft.replace(path)
             return
         try:
+            # link(), unlike rename(), fails where the name is taken: of two uploads the first one stays.
             os.link(draft, path)
         except FileExistsError:
             raise BlobExists(path.name) from None

@@ -41,11 +41,13 @@ def whole(value: Any, default: int = 0) -> int:
     elif abs(value) > LARGEST:
         nearest = LARGEST if value > 0 else -LARGEST
     else:
+        # By the shortest decimal text of a float, so that it is rounded as it is written.
         nearest = math.floor(Decimal(str(value)) + Decimal("0.5"))
     return max(-LARGEST, min(nearest, LARGEST))
 
 
 def _in_text(text: str) -> Any:
+    # No number of ours is longer, and a long one costs time to read.
     if len(text) > 40:
         return None
     try:
@@ -57,6 +59,7 @@ def _in_text(text: str) -> Any:
 
 def is_whole(value: Any) -> TypeGuard[int]:
     """A number as the service itself writes them."""
+    # Not isinstance: True is an int in Python.
     return type(value) is int and abs(value) <= LARGEST
 
 
@@ -65,6 +68,7 @@ def text(value: Any, default: str = "") -> str:
     if not isinstance(value, str):
         return default
     try:
+        # Half of a surrogate pair can be neither stored nor sent.
         value.encode()
     except UnicodeEncodeError:
         return value.encode("utf-8", "replace").decode()

@@ -209,6 +209,7 @@ class Provisioner:
                     ServerSideEncryptionConfiguration={"Rules": [rule]},
                 )
             case "lifecycle":
+                # The call replaces all rules of the bucket, so those of others are sent along.
                 others = [rule for rule in await self._lifecycle_rules() if rule.get("ID") != EXPIRY]
                 await self._do(
                     self._objects,
@@ -305,6 +306,7 @@ class Provisioner:
         try:
             await caller.call(name, repeatable=False, **arguments)
         except Refused as refused:
+            # Somebody else made it meanwhile.
             if refused.code not in ("ResourceInUseException", "BucketAlreadyOwnedByYou"):
                 raise _refused(name, refused) from refused
 
@@ -318,6 +320,7 @@ def _key_schema(pk: str, sk: str) -> list[dict[str, str]]:
 
 
 def _attributes(indexes: Iterable[Index]) -> list[dict[str, str]]:
+    # DynamoDB refuses an attribute that is defined twice, or that no key uses.
     names = ["PK", "SK", *(name for index in indexes for name in (index.pk_attr, index.sk_attr))]
     return [{"AttributeName": name, "AttributeType": "S"} for name in dict.fromkeys(names)]
 

@@ -49,6 +49,8 @@ class S3Blobs:
         if not replace:
             arguments["IfNoneMatch"] = "*"
         try:
+            # A second try that may not replace would meet the object of the first and take it for somebody
+            # else's.
             answer = await self._call("put_object", key, repeatable=replace, **arguments)
         except Refused as refused:
             if refused.code in OCCUPIED:
@@ -112,6 +114,7 @@ class S3Blobs:
     async def presign_put(
         self, key: str, *, size: int, content_type: str, expires_in: int, sha256: str | None = None
     ) -> Presigned:
+        # If-None-Match is signed, too: the key must be free when the upload comes, not only now.
         params: dict[str, Any] = {"ContentType": content_type, "ContentLength": size, "IfNoneMatch": "*"}
         headers = {"Content-Type": content_type, "If-None-Match": "*"}
         if sha256 is not None:
@@ -124,6 +127,7 @@ class S3Blobs:
         self, method: str, key: str, expires_in: int, params: dict[str, Any], headers: dict[str, str]
     ) -> Presigned:
         """Signing needs no request; the address dies with the credentials that signed it."""
+        # Making the client also sets `_credentials`.
         client = await self._caller.client()
         now = self._now_s()
         seconds = max(1, min(expires_in, LONGEST_S, self._credentials_left(now)))
@@ -136,6 +140,7 @@ class S3Blobs:
 
     def _credentials_left(self, now: int) -> int:
         """Seconds until a role's temporary credentials expire; no end for those of a user."""
+        # botocore has no public name for this time.
         expiry = getattr(self._credentials, "_expiry_time", None)
         return LONGEST_S if expiry is None else int(expiry.timestamp()) - now
 

@@ -79,7 +79,9 @@ def parse_block(
             begins = "example_user"
         elif line.startswith(character_marks):
             begins = "example_assistant"
+        # A side may be called by its nickname or its name; only the one that is written there is cut.
         called = next((mark for mark in (*user_marks, *character_marks) if line.startswith(mark)), "")
+        # Another line of the same side goes on with its message, and keeps its name.
         if begins is not None and (begins != speaker or (group and called != mark)):
             finish()
             speaker = begins

@@ -55,6 +55,8 @@ class _NewestFirst(Generic[C]):
         return chosen
 
     def __iter__(self) -> Iterator[C]:
+        # A second walk begins with what the first one has prepared; a copy, because the walk below adds to
+        # the list.
         yield from self._ready.copy()
         for index in range(len(self._ready), len(self._entries)):
             piece = self._prepare(self._entries[-1 - index])
@@ -114,6 +116,7 @@ def _events(entries: Sequence[Entry], material: PromptMaterial) -> list[str]:
 
 def _newest_fitting(events: Sequence[str], fits: Callable[[Sequence[str]], bool]) -> Sequence[str]:
     """The longest run of events up to the newest that fits."""
+    # By halves: each look counts tokens, and a long chat has thousands of events.
     low, high = 0, len(events)
     while low < high:
         middle = (low + high) // 2

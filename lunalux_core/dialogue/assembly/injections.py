@@ -105,6 +105,7 @@ def inject(history: Sequence[T], injections: Iterable[Injection]) -> list[T | In
     result: list[T | Injection] = []
     position = 0
     for injection in injections:
+        # The deepest come first, so one walk over the history is enough.
         place = max(len(history) - injection.depth, 0)
         result.extend(history[position:place])
         position = max(position, place)

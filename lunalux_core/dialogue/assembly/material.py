@@ -99,6 +99,7 @@ class AuthorsNote:
     @staticmethod
     def due(interval: int, user_messages: int) -> bool:
         """Whether a note for every `interval`-th message of the person goes out now; 0 is never."""
+        # Python reads the middle as a chain: both numbers are above 0.
         return interval == 1 or (interval > 0 < user_messages and user_messages % interval == 0)
 
 
@@ -191,7 +192,7 @@ class PromptMaterial:
 
     def standing_at(self, *positions: NotePosition) -> str:
         """What stands before or behind the main prompt for all replies."""
-        return "\n\n".join(one.content for one in self.standing if one.position in positions)
+        return "\n\n".join(text.content for text in self.standing if text.position in positions)
 
     def note_text(self) -> str:
         """The note with the worldbook's texts around it; empty if it is not due this turn."""

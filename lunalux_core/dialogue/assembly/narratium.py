@@ -85,7 +85,7 @@ class NarratiumAssembly:
             examples, examples_dropped = self._fill_examples(parts, room)
         values |= {
             "chatHistory": self._story(history.pieces),
-            "memory": "\n\n".join(one.text for one in (remembered, history.memory) if one),
+            "memory": "\n\n".join(text.text for text in (remembered, history.memory) if text),
             "dialogueExamples": _BETWEEN_EXAMPLES.join(example.text for example in examples),
         }
         messages = (*self._messages(parts, values, spoken), *([begun] if begun else []))

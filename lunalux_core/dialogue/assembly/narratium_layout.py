@@ -82,6 +82,7 @@ def layout(
     _complete(parts, off)
     _insert_note(parts, material, expand)
     place = _index(parts, "userInput")
+    # Behind the input first: what is put before it moves its place.
     parts[place + 1 : place + 1] = [
         Part("atDepth", "user", after_input),
         Part("instruction", "user", instruction),
@@ -97,6 +98,7 @@ def _listed(preset: Preset, material: PromptMaterial, expand: Expand) -> list[Pa
     section: Section = "system"
     for identifier, enabled in preset.order:
         prompt = preset.prompt(identifier)
+        # Also where the prompt is off: what follows it must not change its section.
         section = _SECTIONS.get(identifier, section)
         if prompt is None or not enabled or not prompt.runs_on(material.type):
             continue
@@ -132,6 +134,7 @@ def _complete(parts: list[Part], off: Iterable[str]) -> None:
             first = next((i for i, part in enumerate(parts) if part.section == "user"), len(parts))
             parts.insert(first, part)
     if "memory" not in placed:
+        # Looked for only now, because the loop above may have added it.
         history = _index(parts, "chatHistory")
         parts.insert(history, Part("memory", "user", token("memory"), "memory"))
 

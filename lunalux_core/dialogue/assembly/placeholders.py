@@ -22,6 +22,7 @@ def token(name: str) -> str:
 
 def mark(text: str, names: Mapping[str, str]) -> str:
     """The text with every `{{macro}}` in `names` (macro to name, in any case) turned into a mark."""
+    # A card that holds the sign itself must not be able to call for a value.
     text = text.replace(_EDGE, "")
     if "{{" not in text:
         return text

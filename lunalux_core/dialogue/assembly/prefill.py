@@ -47,6 +47,8 @@ def prefilled(
     """
     own = params.assistant_impersonation if kind == "impersonate" else params.assistant_prefill
     ending = prompt.messages[-1].slot if prompt.messages else ""
+    # A reply that is continued is its own beginning, and what a quiet prompt asks for is not shown as a
+    # reply.
     if kind == "quiet" or ending == "continuePrefill" or not takes_beginning(prefill, model):
         return prompt
     text, slot = start.strip(), "replyStart"

@@ -74,6 +74,7 @@ class SillyTavernAssembly:
         head = self._new_chat()
         history = [message for message in self._material.history if not message.hidden]
         entries = self._entries(history)
+        # Takes the reply that is continued out of `entries`, so it comes before they are filled in.
         tail, nudge = self._continuation(entries), self._group_nudge()
         mandatory = [
             *chain.from_iterable(fixed.values()),
@@ -97,6 +98,7 @@ class SillyTavernAssembly:
         self._check_newest(entries, fill, mandatory)
         examples = examples or self._fill_examples(room)
         memory = [fill.memory] if fill.memory else []
+        # From the inside out: the note and the events, then memories, then trackers.
         before = self._material.note is not None and self._material.note.position == "before_main"
         fixed["main"] = [*note, *fixed["main"], *memory] if before else [*fixed["main"], *memory, *note]
         ahead = remembered if self._has("chatHistory") and self._material.memory.position == "auto" else []
@@ -209,6 +211,7 @@ class SillyTavernAssembly:
         empty = self._messages(
             "emptyUserMessageReplacement", self._expand(self._params.send_if_empty), "user"
         )
+        # The room is asked last: it must not be taken by what is not sent.
         if not entries or entries[-1].role != "assistant" or not room.take(*empty):
             empty = []
         fill = fill_history(room, entries, self._material, self._piece, self._memory)
@@ -227,6 +230,7 @@ class SillyTavernAssembly:
         if place is None or not self._material.newest_required or not self._has("chatHistory"):
             return
         left_out = len(fill.dropped) + fill.injections_dropped
+        # What is left out is always the beginning of `entries`.
         if place < left_out:
             raise too_large(self._budget, [*mandatory, *map(self._piece, entries[place:])], self._preset)
 
@@ -243,6 +247,7 @@ class SillyTavernAssembly:
         for number, block in enumerate(blocks):
             lines = parse_block(block, (self._material.user,), (card.called, card.name), group)
             messages = [self._message("dialogueExamples", line.content, name=line.speaker) for line in lines]
+            # With its heading or not at all; the first block that does not fit ends them, as in SillyTavern.
             if not room.take(head, *messages):
                 return _Examples(tuple(fitting), number, len(blocks) - number)
             fitting += [head, *messages]
@@ -258,6 +263,7 @@ class SillyTavernAssembly:
         examples: _Examples,
     ) -> Prompt:
         sent = [message for message in ordered if message.content]
+        # Counted before squashing, which puts several slots into one message.
         slots = slot_totals(sent)
         if self._params.squash_system_messages:
             sent = self._squashed(sent)

@@ -62,6 +62,8 @@ def resolve(preset: Preset, material: PromptMaterial, expand: Expand) -> Slots:
                 # Its place stays, without text: the author's note and memories are put beside the main
                 # prompt.
                 slots.places.append(Slot(identifier))
+            # What is switched off, or is for another kind of turn, must not come back among those that are
+            # appended below.
             if prompt is not None or not enabled:
                 seen.add(identifier)
             continue
@@ -70,6 +72,7 @@ def resolve(preset: Preset, material: PromptMaterial, expand: Expand) -> Slots:
     for identifier in _APPENDED:
         if identifier not in seen:
             slots.places.append(Slot(identifier, content=texts[identifier]()))
+    # The author's note and the memories need the place of a main prompt, even of an empty one.
     if all(slot.identifier != "main" for slot in slots.places):
         slots.places.insert(0, Slot("main"))
     return slots

@@ -103,12 +103,12 @@ def _shared(first: Completion, others: Sequence[Completion]) -> Completion:
     words, and the first what is left."""
     if not others:
         return first
-    written = [one.usage.completion_tokens for one in others]
+    written = [reply.usage.completion_tokens for reply in others]
     rest = max(first.usage.completion_tokens - sum(written), 0)
     usage = first.usage if first.usage.estimated else replace(first.usage, completion_tokens=rest)
     own = [
-        replace(one, usage=Usage(0, count, estimated=True), speed=first.speed, token_factor=None)
-        for one, count in zip(others, written, strict=True)
+        replace(reply, usage=Usage(0, count, estimated=True), speed=first.speed, token_factor=None)
+        for reply, count in zip(others, written, strict=True)
     ]
     return replace(first, usage=usage, others=tuple(own))
 
@@ -335,8 +335,8 @@ def _beginning(ready: Ready) -> tuple[ReplyBeginning | None, bool]:
     begun = ready.beginning
     if begun is None or begun.told:
         return None, False
-    known = marks(ready.request.turn.model.options.thinking_marks)
-    thinks = any(begun.text.lstrip().lower().startswith(opening) for opening, _ in known.openings)
+    thinking = marks(ready.request.turn.model.options.thinking_marks)
+    thinks = any(begun.text.lstrip().lower().startswith(opening) for opening, _ in thinking.openings)
     return ReplyBeginning(begun.text, shown=begun.shown or thinks, told=False), thinks
 
 

@@ -101,7 +101,7 @@ def _told_events(selection: Selection) -> frozenset[str]:
     """The messages whose lines of events stand in the prompt as a fact."""
     facts = [used.memory for used in selection.used if used.memory.made_by == EVENTS]
     covered = selection.story.prepared.covered
-    return frozenset(message for one in facts for message in covered.get(one.id, ()))
+    return frozenset(message for fact in facts for message in covered.get(fact.id, ()))
 
 
 def _placed(draft: Draft) -> frozenset[str]:

@@ -18,13 +18,13 @@ async def trackers(draft: Draft, context: TurnContext) -> Draft:
     if not standing:
         return draft
     texts = []
-    for one in standing:
-        if text := prompt_text(one):
-            tracker = one.tracker
+    for held in standing:
+        if text := prompt_text(held):
+            tracker = held.tracker
             texts.append(StandingText(text, tracker.position, tracker.depth, tracker.role))
 
     def record(used: bool = True) -> list[dict[str, Any]]:
-        return [account(one, TokenEstimator().text(prompt_text(one)), used) for one in standing]
+        return [account(held, TokenEstimator().text(prompt_text(held)), used) for held in standing]
 
     context.trace.trackers = record
     if not texts:

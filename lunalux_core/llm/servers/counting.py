@@ -56,8 +56,8 @@ async def count_noted(server: ServerModel, kind: ServerKind, counts: TokenCounts
 
 async def _llamacpp(server: ServerModel, text: str) -> int | None:
     body = {"content": text, "add_special": False, "model": server.spec.model}
-    found = _field(await server.beside("tokenize", body), "tokens")
-    return len(found) if isinstance(found, list) else None
+    tokens = _field(await server.beside("tokenize", body), "tokens")
+    return len(tokens) if isinstance(tokens, list) else None
 
 
 async def _koboldcpp(server: ServerModel, text: str) -> int | None:
@@ -107,5 +107,5 @@ def _field(document: object, name: str) -> object:
 
 
 def _count(document: object, name: str) -> int | None:
-    found = _field(document, name)
-    return 0 if found == 0 and not isinstance(found, bool) else whole(found)
+    count = _field(document, name)
+    return 0 if count == 0 and not isinstance(count, bool) else whole(count)

@@ -100,7 +100,9 @@ def _text(value: object) -> str:
 
 def _prices(value: object) -> tuple[float, float, float] | None:
     numbers = (
-        [float(one) for one in value if isinstance(one, (int, float))] if isinstance(value, list) else []
+        [float(price) for price in value if isinstance(price, (int, float))]
+        if isinstance(value, list)
+        else []
     )
     return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else None
 

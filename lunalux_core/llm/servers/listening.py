@@ -55,7 +55,7 @@ def listeners(proc: Path = Path("/proc"), user: int | None = None) -> tuple[List
     if user is None or not proc.is_dir():
         return ()
     ports = dict(_ports(proc, user))
-    found: dict[int, Listener] = {}
+    by_port: dict[int, Listener] = {}
     for pid, command, inodes in _programs(proc, user, frozenset(ports)):
         if pid == os.getpid():
             continue
@@ -63,8 +63,8 @@ def listeners(proc: Path = Path("/proc"), user: int | None = None) -> tuple[List
         if not name and _OTHERS.search(command):
             continue
         for inode in inodes:
-            found.setdefault(ports[inode], Listener(ports[inode], pid, name))
-    ordered = sorted(found.values(), key=lambda one: (not one.name, one.port))
+            by_port.setdefault(ports[inode], Listener(ports[inode], pid, name))
+    ordered = sorted(by_port.values(), key=lambda listener: (not listener.name, listener.port))
     return tuple(ordered[:MOST_LISTENERS])
 
 

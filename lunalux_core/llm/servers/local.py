@@ -74,7 +74,7 @@ class FoundModel:
 
 async def local_servers(servers: Sequence[LocalServer] | None = None) -> tuple[ModelSpec, ...]:
     """The models that `found_models` finds."""
-    return tuple(found.spec for found in await found_models(servers))
+    return tuple(model.spec for model in await found_models(servers))
 
 
 async def found_models(servers: Sequence[LocalServer] | None = None) -> tuple[FoundModel, ...]:
@@ -90,8 +90,8 @@ async def found_models(servers: Sequence[LocalServer] | None = None) -> tuple[Fo
         for listener in await asyncio.to_thread(listeners):
             if listener.port not in usual:
                 asked.append(_server_of(listener))
-    found = await asyncio.gather(*(_models(server) for server in asked))
-    return tuple(model for models in found for model in models)
+    by_server = await asyncio.gather(*(_models(server) for server in asked))
+    return tuple(model for models in by_server for model in models)
 
 
 def _server_of(listener: Listener) -> LocalServer:
@@ -130,13 +130,13 @@ async def _described(server: LocalServer, names: Sequence[str], pool: Any) -> tu
     sizes = {name: _size(rows.get(name, {})) for name in names}
     if server.name == "ollama":
         sizes |= {str(row.get("name")): _size(row) for row in rows_of(await first.beside("api/tags"))}
-    found = []
+    described = []
     for name in names:
         spec = server.model(name)
         if facts is not None and facts.window and name == names[0]:
             spec = replace(spec, context_tokens=facts.window, window_source="server")
-        found.append(FoundModel(spec, title, sizes.get(name, 0)))
-    return tuple(found)
+        described.append(FoundModel(spec, title, sizes.get(name, 0)))
+    return tuple(described)
 
 
 def _size(row: Mapping[str, Any]) -> int:

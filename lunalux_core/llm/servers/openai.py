@@ -111,8 +111,8 @@ class _Exchange(ServerExchange):
         messages = self.messages
         if not messages or messages[-1].role != "assistant":
             return "unknown"
-        known = self.spec.options.prefill or self.learnt.prefill or usual_prefill(self.spec, self.base_url)
-        return _KINDS.get(self.kind, "unknown") if known == "unknown" else known
+        support = self.spec.options.prefill or self.learnt.prefill or usual_prefill(self.spec, self.base_url)
+        return _KINDS.get(self.kind, "unknown") if support == "unknown" else support
 
     def _begun(self) -> dict[str, object]:
         """What tells a server that the last message is the beginning of the reply."""
@@ -206,10 +206,10 @@ class OpenAIModel(ServerModel):
 
     async def prefill(self) -> Prefill:
         """Learnt, or usual for this kind of server."""
-        known = await ServerModel.prefill(self)
-        if known == "unknown":
-            known = usual_prefill(self._spec, self._base_url)
-        return _KINDS.get(self.kind_known, "unknown") if known == "unknown" else known
+        support = await ServerModel.prefill(self)
+        if support == "unknown":
+            support = usual_prefill(self._spec, self._base_url)
+        return _KINDS.get(self.kind_known, "unknown") if support == "unknown" else support
 
     async def models(self, seconds: float = LIST_SECONDS) -> tuple[str, ...]:
         """The names of the server's models, in its order, within `seconds`.

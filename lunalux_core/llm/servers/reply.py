@@ -91,7 +91,7 @@ class ReplyDecoder:
     @property
     def ended(self) -> bool:
         """Whether the server has told of every choice why it ended."""
-        return self.finish is not None and all(one.ended for one in self._others.values() if one.spoke)
+        return self.finish is not None and all(reply.ended for reply in self._others.values() if reply.spoke)
 
     @property
     def spoke(self) -> bool:
@@ -104,6 +104,7 @@ class ReplyDecoder:
         for choice in choices if isinstance(choices, list) else ():
             place = choice.get("index") if isinstance(choice, dict) else None
             if isinstance(place, int) and (other := self._others.get(place)) is not None:
+                # Handed on as the only choice of an event, so usage and failures stay with the first decoder.
                 for delta in other.feed({"object": "", "choices": [{**choice, "index": 0}]}):
                     yield replace(delta, choice=place)
 
@@ -112,6 +113,7 @@ class ReplyDecoder:
         for place, other in self._others.items():
             for delta in other.flush():
                 yield replace(delta, choice=place)
+        # Too short to be decided, and now there is no more: it was the reply's own text.
         held, self._held = self._held, ""
         text, thinking = self._splitter.feed(held)
         yield from self._deltas(text, thinking)

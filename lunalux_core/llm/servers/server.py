@@ -273,19 +273,19 @@ class ServerModel(ABC):
         """Ask the server what it is, and keep that; None where nothing answers. Never raises for its sake."""
         from lunalux_core.llm.servers.recognition import recognised
 
-        found = await recognised(self)
-        if found is None:
+        facts = await recognised(self)
+        if facts is None:
             return None
-        known = self.facts()
-        if known is not None and known.limit and not (found.window and found.window > known.limit):
-            found = replace(found, limit=known.limit)
-        self._pool.knowledge.keep_facts(self._base_url, self._spec.model, found)
-        return found
+        noted = self.facts()
+        if noted is not None and noted.limit and not (facts.window and facts.window > noted.limit):
+            facts = replace(facts, limit=noted.limit)
+        self._pool.knowledge.keep_facts(self._base_url, self._spec.model, facts)
+        return facts
 
     def learn_limit(self, window: int) -> None:
         """A refusal named the window: from now on no prompt is longer."""
-        known = self.facts() or ServerFacts()
-        self._pool.knowledge.keep_facts(self._base_url, self._spec.model, replace(known, limit=window))
+        facts = self.facts() or ServerFacts()
+        self._pool.knowledge.keep_facts(self._base_url, self._spec.model, replace(facts, limit=window))
 
     async def tell(self, path: str, body: Mapping[str, object], seconds: float) -> None:
         """Have the server do something, beside the API. Raises like `stream`."""

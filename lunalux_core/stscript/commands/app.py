@@ -8,7 +8,7 @@ from lunalux_core.stscript.host import AppCall
 from lunalux_core.stscript.values import UNDEFINED, to_text
 
 
-def _app(name: str, *aliases: str, raw_quotes: bool = False) -> Command:
+def _app(name: str, *aliases: str, raw_quotes: bool = False, ours: bool = False) -> Command:
     async def run(call: Invocation) -> str:
         named = {given: to_text(value) for given, value in call.named.items()}
         if name == "buttons" and (labels := lookup(call, named.get("labels", ""))) is not UNDEFINED:
@@ -16,7 +16,7 @@ def _app(name: str, *aliases: str, raw_quotes: bool = False) -> Command:
         with call.interpreter.budget.waiting():
             return await call.interpreter.host.perform(AppCall(name, named, call.text))
 
-    return Command(name, run, aliases, raw_quotes=raw_quotes, app=True)
+    return Command(name, run, aliases, raw_quotes=raw_quotes, app=True, ours=ours)
 
 
 COMMANDS = (
@@ -54,4 +54,5 @@ COMMANDS = (
     _app("profile"),
     _app("branch-create"),
     _app("checkpoint-create"),
+    _app("roll", "dice", ours=True),
 )

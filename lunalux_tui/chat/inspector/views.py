@@ -105,12 +105,12 @@ def _shape(record: Record) -> Iterator[Item]:
 
 def _shortened(record: Record) -> Iterator[Item]:
     """That the prompt before this one was refused for its length, where one was."""
-    if found := record.get("shortened"):
+    if shortened := record.get("shortened"):
         title = t("inspector.shortened.title")
-        words = [t("inspector.shortened.told", window=f"{found['window']:,}")]
-        if found["needed"]:
-            words.append(t("inspector.shortened.needed", needed=f"{found['needed']:,}"))
-        told = [(title, ACCENT | BOLD), ("", 0), *((one, 0) for one in words)]
+        words = [t("inspector.shortened.told", window=f"{shortened['window']:,}")]
+        if shortened["needed"]:
+            words.append(t("inspector.shortened.needed", needed=f"{shortened['needed']:,}"))
+        told = [(title, ACCENT | BOLD), ("", 0), *((word, 0) for word in words)]
         yield Item(title, " ".join(words), told=lambda: told)
 
 

@@ -105,6 +105,7 @@ class TranscriptLayout:
 
     def at(self, line: int) -> tuple[Entry | None, int]:
         """The entry that a line belongs to, and the line within it."""
+        # `_tops` has one item more than there are entries: the end of the last.
         index = bisect_right(self._tops, line) - 1
         if index < 0 or index >= len(self.entries):
             return None, 0

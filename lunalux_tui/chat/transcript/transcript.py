@@ -470,6 +470,7 @@ class Transcript(Selectable, can_focus=True):
         # Lines that go away move the view up as well; only the person's own way up asks for older messages.
         upwards = new_value < old_value and new_value < self.max_scroll_y
         if upwards and new_value < self.size.height and not self._asked:
+            # Asked once until messages were added above, or every line of the way would ask again.
             self._asked = True
             self.post_message(self.OlderWanted())
         elif new_value > old_value and new_value >= self.max_scroll_y:

@@ -1,0 +1,83 @@
+"""A line of slash commands: run as a script on the open conversation."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from lunalux_tui.chat.slash_host import ScriptHostView
+from lunalux_tui.i18n import t
+
+if TYPE_CHECKING:
+    from lunalux_core.errors import LunaluxError
+    from lunalux_core.runtime import Runtime
+    from lunalux_core.stscript.interpreter import Outcome
+    from lunalux_tui.chat.opener import Opener
+    from lunalux_tui.chat.slash_host import ChatScriptHost
+
+
+def is_script(typed: str) -> bool:
+    """Whether what was typed is a script; a blank before the / makes words of it, `//` an instruction."""
+    return typed.startswith("/") and not typed.startswith("//")
+
+
+class SlashView(ScriptHostView, Protocol):
+    """What these actions ask of the screen."""
+
+    def take_typed(self, text: str) -> None:
+        """Empty the prompt of a text that was understood."""
+
+    def point_at(self, text: str, line: int, column: int) -> None:
+        """Put the cursor to a place (from 1) of the text that stands in the prompt."""
+
+    def show_error(self, error: LunaluxError) -> None:
+        """Write a failure into the transcript."""
+
+
+class SlashActions:
+    """Runs scripts, and tells what became of them."""
+
+    def __init__(self, runtime: Runtime, opener: Opener, view: SlashView) -> None:
+        self._runtime = runtime
+        self._opener = opener
+        self._view = view
+
+    async def run(self, typed: str) -> None:
+        """Run what was typed; it stays in the prompt unless it ran to its end."""
+        from lunalux_core.chat.script_setting import script_setting
+        from lunalux_core.stscript.commands.table import everything
+        from lunalux_core.stscript.interpreter import Interpreter
+        from lunalux_tui.chat.slash_host import ChatScriptHost
+
+        conversation = self._opener.chat.conversation
+        if conversation is None:
+            self._view.say(t("chat.choose_character"))
+            return
+        setting = await script_setting(self._runtime.chat, conversation.id, self._opener.chat.turn_options())
+        host = ChatScriptHost(self._runtime, self._opener, self._view, conversation.id, setting)
+        interpreter = Interpreter(host, everything(host.offers), setting)
+        host.stores = interpreter.stores
+        try:
+            outcome = await interpreter.run(typed)
+        except asyncio.CancelledError:
+            self._view.say(t("slash.stopped"))
+            raise
+        finally:
+            await host.keep_variables()
+        self._tell(typed, outcome, host)
+
+    def _tell(self, typed: str, outcome: Outcome, host: ChatScriptHost) -> None:
+        error = outcome.error
+        if error is not None:
+            self._view.show_error(error)
+            line, column = error.params.get("line"), error.params.get("column")
+            if isinstance(line, int) and isinstance(column, int):
+                self._view.point_at(typed, line, column)
+            return
+        if host.failed:
+            return
+        self._view.take_typed(typed)
+        if outcome.abort_shown:
+            self._view.say(outcome.abort_shown, warn=True)
+        elif outcome.pipe and not host.shown:
+            self._view.say(outcome.pipe)
