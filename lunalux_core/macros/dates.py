@@ -88,6 +88,7 @@ _LOCALES: Mapping[Language, _Locale] = {
 }  # fmt: skip
 
 _LONG = re.compile(r"\[[^\]]*\]|\\.|LTS|LT|L{1,4}|l{1,4}")
+# The longer ones first, because the first that fits is taken.
 _TOKENS = re.compile(
     r"\[[^\]]*\]|\\.|Mo|MMMM|MMM|MM|M|Qo|Q|DDDo|DDDD|DDD|Do|DD|D|do|dddd|ddd|dd|d|e|E|wo|ww|w|Wo|WW|W"
     r"|YYYYYY|YYYYY|YYYY|YY|Y|GGGG|GG|gggg|gg|A|a|HH|H|hh|h|kk|k|mm|m|ss|s|S{1,9}|ZZ|Z|X|x"
@@ -126,6 +127,7 @@ def _week(moment: datetime, locale: _Locale) -> tuple[int, int]:
     """(year, week) of the locale: in English weeks begin on Sunday and week 1 holds January 1."""
     if not locale.sunday_first:
         return moment.isocalendar()[:2]
+    # Week 1 holds January 1, so a week belongs to the year of its Saturday.
     saturday = moment + timedelta(days=(5 - moment.weekday()) % 7)
     return saturday.year, (saturday.timetuple().tm_yday - 1) // 7 + 1
 
@@ -238,6 +240,7 @@ def humanize(duration: timedelta, language: Language = "en", suffix: bool = Fals
     locale = _LOCALES[language]
     exact = abs(duration.total_seconds())
     seconds, minutes, hours, days = (_round(exact / unit) for unit in (1, 60, 3600, 86400))
+    # The calendar repeats after 400 years, which are 4800 months or 146097 days.
     exact_months = exact / 86400 * 4800 / 146097
     months, years = _round(exact_months), _round(exact_months / 12)
     steps = (
@@ -253,4 +256,5 @@ def humanize(duration: timedelta, language: Language = "en", suffix: bool = Fals
 
 
 def _round(value: float) -> int:
+    # Halves upwards, as JavaScript does; Python's round() takes the even number.
     return int(value + 0.5)

@@ -121,6 +121,7 @@ class _Document:
             return self._insert(self._shorthand(macro, depth))
         if not macro.name:
             return self._around(macro, depth)
+        # Before the arguments are expanded: the branch that is not taken must not change variables.
         if macro.key == "if" and len(macro.arguments) + (body is not None) == 2:
             return self._if(macro, body, depth)
         arguments = [self.render(argument, depth + 1) for argument in macro.arguments]
@@ -128,6 +129,7 @@ class _Document:
         definition = self._run.definition(macro.key)
         value = None
         if definition is not None:
+            # `#` keeps the white space of a body.
             trimmed = [] if content is None else [content if "#" in macro.flags else trim_block(content)]
             value = self._call(definition, macro, [*arguments, *trimmed], depth, content is not None)
         elif macro.key != "if":

@@ -118,6 +118,7 @@ def parse(text: str, accepts_block: Callable[[Macro], bool]) -> Span:
         elif run[0] == "{":  # of "{{{" the last two open, the others are text
             open_macros.append(Macro(match.end() - 2, 0))
         else:
+            # Innermost first: the parts of a macro are known when the one around it is read.
             for position in range(match.start() + 2, match.end() + 1, 2):
                 if not open_macros:
                     break
@@ -189,6 +190,7 @@ def _separator(text: str, children: list[Macro], start: int, stop: int, child: i
         edge = text.find("::", start, stop)
         if edge < 0:
             return stop, len(children)
+        # The children come in order, so one walk over them serves all arguments.
         while child < len(children) and children[child].end <= edge:
             child += 1
         if child == len(children) or children[child].start > edge:

@@ -59,6 +59,7 @@ class Closure:
     def copy(self) -> Closure:
         copied = Closure(self.source)
         copied.scope = self.scope.copy()
+        # Nothing changes arguments and steps after the parser, so they are shared.
         copied.arguments, copied.provided, copied.steps = self.arguments, list(self.provided), self.steps
         copied.immediate, copied.breaker, copied.raw = self.immediate, self.breaker, self.raw
         return copied

@@ -129,6 +129,7 @@ class _Parser:
             here = sign.match(self.text, at) is not None
         if here and not escapes:
             return True
+        # The sign that was escaped is text: `take` comes to it next, without its backslash.
         if here and not self.jumped and offset == 0:
             self.index += 1
             self.jumped = True
@@ -156,6 +157,7 @@ class _Parser:
 
     def in_macro(self) -> bool:
         """Whether the text so far has more {{ than }}: a bar in a macro is text."""
+        # Counted once for the whole text: a look at every bar would make long scripts slow.
         if self._macro_ends is None:
             ends, depths, depth = [0], [0], 0
             for brace in _BRACES.finditer(self.text):
@@ -202,6 +204,7 @@ class _Parser:
         while not self.closure_end(start):
             step = self.statement(closure, start)
             if step is not None:
+                # These two take the pipe whatever stands before them.
                 if step.name not in (":", "break"):
                     step.injects = injects
                 closure.steps.append(step)
@@ -237,6 +240,7 @@ class _Parser:
         return None
 
     def closure_end(self, start: int) -> bool:
+        # Only the end of the text ends the script itself.
         if self.depth == 1:
             return self.index >= len(self.text)
         if self.index + 1 >= len(self.text):

@@ -100,6 +100,7 @@ def _of_slots(document: Mapping[str, Any]) -> dict[str, Any]:
         "disableSend": not as_flag(document.get("quickActionEnabled"), True),
         "placeBeforeInput": as_flag(document.get("placeBeforeInputEnabled")),
         "injectInput": as_flag(document.get("AutoInputInject")),
+        # SillyTavern numbers the next reply from here on.
         "idIndex": len(used),
         "qrList": [_of_slot(slot, number) for number, slot in enumerate(used, 1)],
     }

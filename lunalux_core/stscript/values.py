@@ -117,6 +117,7 @@ def parse_json(text: object) -> Any:
     if not isinstance(text, str):
         text = to_text(text)
     try:
+        # JavaScript knows one kind of number, and no NaN in JSON.
         value = json.loads(text, parse_int=float, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("too deep") from None
@@ -129,6 +130,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _check_depth(value: object) -> None:
+    # Level by level: a recursion would itself run too deep.
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [
@@ -152,6 +154,7 @@ def dump_json(value: object) -> str:
 def _dump(value: object, into: list[str]) -> None:
     if isinstance(value, str):
         text = json.dumps(value, ensure_ascii=False)
+        # JSON.stringify escapes halves of surrogate pairs.
         into.append(_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text))
     elif isinstance(value, bool):
         into.append("true" if value else "false")

@@ -21,6 +21,7 @@ def render_chat(template: str, messages: Sequence[Mapping[str, str]]) -> str:
 
     environment = minijinja.Environment(
         fuel=FUEL,
+        # As the library renders them that these templates are written for.
         trim_blocks=True,
         lstrip_blocks=True,
         globals={"raise_exception": refuse, "strftime_now": lambda _: ""},

@@ -46,9 +46,11 @@ _TEXTS = {"grammar_string": "grammar"}
 def read_sampler(document: Mapping[str, Any], name: str = "") -> Sampler:
     """A sampler preset. Values of a wrong type are left out, a seed below 0 is no seed."""
     values: dict[str, Any] = {}
+    # Files hold the range of a dynamic temperature even where it is switched off.
     ranged = _RANGE if as_flag(document.get("dynatemp")) else {}
     for theirs, ours in {**_NUMBERS, **ranged}.items():
         number = as_number(document.get(theirs), float("nan"))
+        # NaN, which alone differs from itself, stands for no number.
         if number == number:
             values[ours] = number
     for theirs, ours in _WHOLE.items():

@@ -31,6 +31,7 @@ def render_story(
 
     def macro(name: str) -> str:
         written = f"{{{{{name}}}}}"
+        # Left as it is: what it cuts away stands around it, and the whole text is not there yet.
         return written if name.strip().lower() == "trim" else expand(written)
 
     text = expand(parse(context.story_string).render(filled, macro)).lstrip("\n")

@@ -125,7 +125,7 @@ class Erasure:
                 return
 
     async def adopt(self, user_id: str) -> int:
-        """Note the account's cards of before there were notes; reads both markets, for operators."""
+        """Note the account's cards that are older than the notes; reads both markets, for operators."""
         count = 0
         async for card_id in self._characters.owned_by(user_id):
             row = {"PK": user_pk(user_id), "SK": f"{OWN}{card_id}", "characterId": card_id}

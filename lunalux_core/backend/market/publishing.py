@@ -125,7 +125,7 @@ class Publishing:
         match = _UPLOAD_ID.search(key)
         prefix = self._services.settings.original_prefix
         own = "" if match is None else original_key(prefix, self._user_id, match[1])
-        if match is None or key not in (own, own.replace("/u-", "/")):  # the latter of before the mark
+        if match is None or key not in (own, own.replace("/u-", "/")):  # the latter from before the mark
             raise _not_found()
         return match[1]
 

@@ -119,6 +119,7 @@ class Sweeper:
         row = await self._store.get(table, SWEEP) or {}
         if 0 <= now - whole(row.get("lastRunMs")) < gap_s * 1000:
             return None
+        # Free, or held by a process that died: its lease is over.
         free = AnyOf(Absent(), Absent("owner"), Le("expiresAtMs", now))
         holding = {"owner": me, "expiresAtMs": now + LEASE_MS}
         try:
@@ -233,6 +234,7 @@ class Sweeper:
             self._tables.ledger,
             Key(row["PK"], row["SK"]),
             remove=("response",),
+            # An update makes a row that is not there: one that was erased meanwhile must not come back.
             when=Eq("status", "SETTLED"),
         )
         try:

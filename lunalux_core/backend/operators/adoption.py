@@ -1,4 +1,4 @@
-"""Moving over: every row that the service of before wrote, brought into the form that this one writes.
+"""Moving over: every row that the earlier service wrote, brought into the form that this one writes.
 
 The service reads such rows anyhow and mends them one by one as they are met; this does it for all of them at
 once, and says beforehand what it would do. A row is looked at by the rules of its table, which answer with

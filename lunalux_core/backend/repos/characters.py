@@ -332,7 +332,7 @@ class Characters:
         return sorted(rows, key=lambda row: str(row.get("createdAt")), reverse=True)
 
     async def _complete(self, place: Place) -> None:
-        """Give a card of before the counters their map, with what it counted then."""
+        """Give a card that is older than the counters their map, with what it counted until then."""
         for _ in range(TRIES):
             item = await self._store.get(place.table, place.key)
             if item is None:

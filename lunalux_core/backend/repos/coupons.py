@@ -158,7 +158,7 @@ class Coupons:
         table, key = self._tables.coupons, Key(row["PK"], row["SK"])
         as_read: list[Condition] = [
             *unchanged(row, "amount", "rewardType"),
-            NotInSet("claimedBy", user_id),  # claims of before there were CLAIM# rows
+            NotInSet("claimedBy", user_id),  # claims that are older than the CLAIM# rows
         ]
         if coupon.remaining is None:
             # For one claim in all: the row goes with it, so a second claim finds none.

@@ -142,7 +142,7 @@ class Users:
         return replace(account, referred=await self._invites.counted(user_id, code))
 
     async def _own_shape(self, user_id: str, username: str) -> None:
-        """Guard a name of before there were shapes against look-alikes, from its owner's next arrival on."""
+        """Guard a name that is older than the shapes against look-alikes, from its owner's next login on."""
         if not 0 < len(username) <= LONGEST_OWNED:
             return
         name, table = Username.known(username), self._tables.user
@@ -249,7 +249,8 @@ class Users:
         owned = {"username": wish.shown, "usernameLower": wish.lower, "userId": user_id}
         claimed = owner_keys(wish)
         if old is not None and Username.known(old).lower == wish.lower:
-            # Only the case changes: a name of before there were shapes is its owner's, whoever has its shape.
+            # Only the case changes: a name that is older than the shapes stays with its owner, whoever has
+            # its shape.
             shape = await self._store.get(table, shape_key(wish))
             if shape is not None and shape.get("userId") != user_id:
                 claimed = [key for key in claimed if key.pk != _shape_pk(wish)]
@@ -266,7 +267,7 @@ class Users:
         former_keys = [] if old is None else owner_keys(Username.known(old))
         former_keys = [key for key in former_keys if key not in claimed]
         rows = await self._store.get_many(table, former_keys) if former_keys else {}
-        # A name of before there were shapes owns no such row; somebody else may by now.
+        # A name that is older than the shapes owns no such row; somebody else may by now.
         writes += [
             Delete(table, Key(*key), when=mine) for key, row in rows.items() if row.get("userId") == user_id
         ]

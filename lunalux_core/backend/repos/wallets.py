@@ -48,7 +48,7 @@ class Wallets:
     async def adjust(
         self, user_id: str, currency: Currency, amount: int, *, operation: str | None = None
     ) -> Wallet:
-        """Give (amount > 0) or take (amount < 0) coins by an operator's hand, as a movement.
+        """Give (amount > 0) or take (amount < 0) coins for an operator, as a movement.
 
         Args:
             operation: name of the change; the same name is applied once. A new one if None.

@@ -113,6 +113,7 @@ def _check_item(item: Item, spec: TableSpec) -> None:
         check_value(value)
         if spec.indexes:
             _check_index_value(name, value, spec)
+        # A rough count first: nearly all rows are far too small to be measured in full.
         size = len(value) if isinstance(value, str) else 16 if isinstance(value, int) else ITEM_BYTES
         characters += len(name) + size
     if characters > SURELY_SMALL:
@@ -151,6 +152,7 @@ def _check_paths(paths: Sequence[str]) -> None:
         if not all(path) or path[0] in KEY_NAMES:
             raise Invalid(f"{'.'.join(path)!r} cannot be changed")
     for before, path in pairwise(ordered):
+        # Sorted, so a path stands right before one that goes on from it.
         if path[: len(before)] == before:
             raise Invalid(f"two changes of {'.'.join(before)} overlap")
 
@@ -214,6 +216,7 @@ def _size(value: Any) -> int:
     if value is None or isinstance(value, bool):
         return 1
     if isinstance(value, int):
+        # Two digits a byte, one byte more, and one for a minus.
         return (len(str(abs(value))) + 1) // 2 + 1 + (value < 0)
     if isinstance(value, Mapping):
         return 3 + sum(1 + _text_size(name) + _size(inner) for name, inner in value.items())
@@ -221,7 +224,7 @@ def _size(value: Any) -> int:
         return sum(_text_size(member) for member in value)
     if isinstance(value, list | tuple):
         return 3 + sum(1 + _size(inner) for inner in value)
-    return len(str(value))  # a number that only a foreign hand wrote, such as a decimal
+    return len(str(value))  # a number that only another program writes, such as a decimal
 
 
 def _text_size(text: str) -> int:

@@ -140,7 +140,7 @@ def _parent(item: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
 
 
 def _sum(before: Any, amount: int, path: str) -> int | float:
-    """A foreign hand's fraction stays one, as in DynamoDB; nobody of ours writes any."""
+    """A fraction that another program wrote stays one, as in DynamoDB; this one writes none."""
     if not _is_number(before):
         raise Invalid(f"{path} is not a number")
     if abs(before + amount) >= MOST:

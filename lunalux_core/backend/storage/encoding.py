@@ -22,10 +22,12 @@ def encode(item: Item) -> str:
         text = _dumps(item)
     except TypeError:  # there is a set in it
         return _dumps(_marked(item))
+    # Only a name that begins with `$` could be mistaken for a mark.
     return _dumps(_marked(item)) if '{"$' in text else text
 
 
 def decode(text: str) -> dict[str, Any]:
+    # Looked for in the text, because the JSON reader takes halves of pairs without a word.
     if "\\ud" in text or "\\uD" in text:
         text = _paired(text)
     item: dict[str, Any] = json.loads(text, object_hook=_unmarked) if '{"$' in text else json.loads(text)
@@ -33,7 +35,7 @@ def decode(text: str) -> dict[str, Any]:
 
 
 def _paired(text: str) -> str:
-    """The document without halves of surrogate pairs, which a foreign hand may have escaped: no text of ours
+    """The document without halves of surrogate pairs, which another program may have escaped: no text of ours
     could carry them on."""
     plain = json.dumps(json.loads(text), ensure_ascii=False)
     return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -33,7 +33,7 @@ def to_wire(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_wire(attributes: Mapping[str, Any]) -> Item:
-    """The item in DynamoDB's JSON. Kinds that only foreign hands write stay as they are."""
+    """The item in DynamoDB's JSON. Kinds that only other programs write stay as they are."""
     return {name: _untyped(value) for name, value in attributes.items()}
 
 

@@ -1,4 +1,4 @@
-"""Values that other hands wrote: a console, the service of before, a script. Pure.
+"""Values that something else wrote: AWS's console, the earlier service, a script. Pure.
 
 Rows are shared with programs that keep fractions, numbers as texts, or nothing at all where we look for a
 number. What can be understood is; nothing here ever raises.

@@ -1,4 +1,4 @@
-"""The SK migration: cards of before stand under SK "0" and move to `PROFILE` (`lunalux admin migrate-sk`).
+"""The SK migration: old cards stand under SK "0" and move to `PROFILE` (`lunalux admin migrate-sk`).
 
 Card by card, old row out and new row in at once, so it can be stopped and started at any point: whoever
 reads looks under both keys meanwhile.
@@ -63,8 +63,10 @@ async def move(store: Store, table: str, item: Item) -> bool:
             )
             return True
         except ConditionFailed as failed:
+            # Index 0 is the new row: the card stands under both keys.
             if failed.index == 0:
                 return False
+            # The old row changed since it was read: once more, with what stands there now.
             current = await store.get(table, old)
     return False
 
@@ -81,7 +83,7 @@ def _unchanged(item: Item) -> list[Condition]:
 
 
 def _whole(value: Any) -> Any:
-    """The port keeps whole numbers only; heat of before may have a fraction."""
+    """The port keeps whole numbers only; an old card's heat may have a fraction."""
     if isinstance(value, Decimal | float):
         return round(value)
     if isinstance(value, Mapping):

@@ -96,7 +96,7 @@ class AnyOf:
 
 Condition = Exists | Absent | Eq | Ge | Le | NotInSet | All | AnyOf
 When = Condition | Sequence[Condition] | None
-"""One condition, several that must all hold, or None: no condition, said out loud."""
+"""One condition, several that must all hold, or None for no condition."""
 
 
 @dataclass(frozen=True, slots=True)

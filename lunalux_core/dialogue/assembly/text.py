@@ -547,6 +547,7 @@ class TextAssembly:
             sent.append(self._message("continued", continued.text, continued.turn, continued.own))
         sent = self._collapsed([message for message in sent if message.content])
         own = [piece for piece in pieces if piece.own is not None]
+        # By identity: a message may have no id.
         there = {id(turn.own) for turn in turns if turn.own is not None}
         dropped = [piece.own for piece in own if id(piece.own) not in there]
         report = PromptReport(

@@ -218,6 +218,7 @@ class OpenAIModel(ServerModel):
             NetworkError, ProviderError: as for `stream`.
         """
         document = await self.listing("models", seconds)
+        # Some servers call the list `models`, others send it bare.
         rows = document.get("data", document.get("models")) if isinstance(document, dict) else document
         if not isinstance(rows, list):
             raise self._failures.bad_answer("no list of models")

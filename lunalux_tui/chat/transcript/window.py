@@ -66,6 +66,8 @@ class Window:
         """Read the messages in the window again; after an edit, a swipe, a deletion."""
         if not self._conversation_id:
             return
+        # Two more than are shown: the person's words and a reply may have come. Away from the end, back to
+        # it.
         size = max(len(self._transcript.messages) + 2, FIRST) if not self._below else FIRST
         page = await self._conversations.page(self._conversation_id, limit=min(size, MOST))
         self._above = bool(page) and bool(page[0].parent_id)
@@ -83,6 +85,7 @@ class Window:
             self._above = bool(page) and bool(page[0].parent_id)
             self._transcript.prepend(page)
             surplus = len(page) + len(messages) - MOST
+            # A reply that streams stands at the end and must stay in the window.
             if surplus > 0 and not self._transcript.streaming:
                 self._below[:0] = [(message.id, message.hidden) for message in messages[-surplus:]]
                 self._transcript.keep_first(MOST)
@@ -97,6 +100,7 @@ class Window:
             self._busy = True
             try:
                 path = await self._conversations.path_ids(self._conversation_id)
+                # A path is read upwards, so the first page begins at its last message.
                 page = await self._conversations.path(path[:PAGE][-1][0], PAGE)
                 self._above, self._below = False, list(path[PAGE:])
                 self._transcript.show(page, keep_place=True)
@@ -133,6 +137,7 @@ class Window:
 
     async def reveal(self, message_id: str) -> None:
         """Bring a message of the path on screen into the window and into view."""
+        # Bounded, in case the message is not on this path.
         for _ in range(10_000 // PAGE):
             if any(message.id == message_id for message in self._transcript.messages) or not self._above:
                 break
@@ -212,6 +217,7 @@ class MessageDisplay:
         gone: list[str] = []
         for message, depth in zip(messages, depths(messages, self._window.below), strict=True):
             look = looks.get(message.id)
+            # A reply that streams is drawn as it comes.
             key = display.key(message, depth) if message.status != "pending" else None
             if key is None and look is not None:
                 gone.append(message.id)
