@@ -132,7 +132,25 @@ class Registry:
         if model and kind in LOCAL_SERVERS and (not port or (port.isascii() and port.isdecimal())):
             server = LOCAL_SERVERS[kind]
             return (server.on(int(port)) if port else server).model(model)
-        raise _unknown(name)
+        raise self._unknown(name)
+
+    def named(self, name: str) -> ModelSpec:
+        """The model that a person calls so: as `resolve`, else the only one whose name begins with it or has
+        it as a word, in any case. For names as they are typed; a stored name is taken as a whole, so that a
+        model which was removed does not become another.
+
+        Raises:
+            NotFound: MODEL_UNKNOWN, with the nearest names.
+        """
+        from lunalux_core.library.naming import Called, found
+
+        try:
+            return self.resolve(name)
+        except NotFound:
+            close = found([Called(spec.name, spec.name) for spec in self.specs()], name)
+            if close is None:
+                raise
+            return self.resolve(close.name)
 
     def open(self, spec: ModelSpec) -> ChatModel:
         """A model ready to talk; no connection is made yet.
@@ -149,12 +167,25 @@ class Registry:
                 return PracticeModel(practice_rate(self._environ), spec)
             case "official":
                 if self._official is None:
-                    raise _unknown(spec.name)
+                    raise self._unknown(spec.name)
                 return self._official(spec)
             case "plugin":  # one whose plug-in is not running
-                raise _unknown(spec.name)
+                raise self._unknown(spec.name)
             case _:
                 return self._server(spec)
+
+    def _unknown(self, name: str) -> NotFound:
+        from lunalux_core.library.naming import missing
+
+        # A name with a colon means a server: how those are written helps more than the names of saved models.
+        return missing(
+            "MODEL_UNKNOWN",
+            f"There is no model called {name!r}.",
+            "`lunalux model list` shows them; openai:MODEL, anthropic:MODEL, gemini:MODEL, official:ID "
+            "and practice work too.",
+            name,
+            [spec.name for spec in self.specs() if ":" not in name and spec.name != name],
+        )
 
     def call_of(self, spec: ModelSpec, request: ModelRequest) -> Call:
         """The HTTP call that this request would be, made with a model that may still lack its key.
@@ -429,14 +460,4 @@ def _not_loadable(spec: ModelSpec) -> InvalidInput:
         f"The server of {spec.name} does not load or unload models when it is told to.",
         "Only models on a server of your own can be loaded and unloaded.",
         model=spec.name,
-    )
-
-
-def _unknown(name: str) -> NotFound:
-    return NotFound(
-        "MODEL_UNKNOWN",
-        f"There is no model called {name!r}.",
-        "`lunalux model list` shows them; openai:MODEL, anthropic:MODEL, gemini:MODEL, official:ID "
-        "and practice work too.",
-        model=name,
     )

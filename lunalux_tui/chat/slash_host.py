@@ -35,8 +35,8 @@ class ScriptHostView(Asker, Protocol):
     def put_typed(self, text: str) -> None:
         """Put a text in the place of what stands in the prompt."""
 
-    def notice(self, words: str, *, warn: bool = False) -> None:
-        """A notice beside the status line."""
+    def notice(self, words: str, title: str, *, warn: bool = False) -> None:
+        """A notice that takes nothing out of the status line."""
 
     async def take_turn(self, events: AsyncIterator[TurnEvent], *, impersonate: bool = False) -> None:
         """Run a turn to its end. Raises CancelledError when the person stops it."""
@@ -64,17 +64,20 @@ class ChatScriptHost:
         """The variables of the script, once it runs."""
         self.shown = False
         """Whether it showed or did anything."""
+        self._echoed = False
         self.failed = False
         """Whether a turn of it failed, which the transcript tells."""
 
     # -- what the interpreter asks for -------------------------------------------------------------
 
     async def echo(self, text: str, severity: str, title: str) -> None:
-        words = f"{title}: {text}" if title else text
         warn = severity in {"warning", "error"}
         # The status line holds one text: a second one would take the first away unread.
-        (self._view.notice if self.shown else self._view.say)(words, warn=warn)
-        self.shown = True
+        if self._echoed or title:
+            self._view.notice(text, title or t("slash.popup"), warn=warn)
+        else:
+            self._view.say(text, warn=warn)
+        self.shown = self._echoed = True
 
     async def quick_reply(self, name: str, named: Mapping[str, str]) -> str | None:
         from lunalux_core.stscript.quick_replies import named as find

@@ -286,6 +286,9 @@ def _state(state: AccountState, place: str) -> dict[str, Any]:
 
 
 def _address(email: str) -> str:
+    if not email.strip():
+        hint = "Give one like ada@example.org."
+        raise InvalidInput("USAGE", "There is no e-mail address.", hint, kind="no_email")
     if email.count("@") != 1 or any(c.isspace() for c in email.strip()):
         raise InvalidInput(
             "USAGE",

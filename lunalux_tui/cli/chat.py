@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -35,13 +35,13 @@ from lunalux_core.dialogue.turn import (
     TurnStarted,
     WorldbookOverflowed,
 )
-from lunalux_core.errors import InvalidInput, LunaluxError, PaymentError
+from lunalux_core.errors import InvalidInput, LunaluxError, NotFound, PaymentError
 from lunalux_core.library.conversations import Conversation, Message
 from lunalux_core.llm.parameters import read_pairs
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
-from lunalux_tui.cli.chat_wishes import MOST_REPLIES, Kind, Wishes
-from lunalux_tui.cli.run import with_runtime
+from lunalux_tui.cli.chat_wishes import MOST_REPLIES, Kind, Wishes, refuse_together
+from lunalux_tui.cli.run import ask, with_runtime
 from lunalux_tui.cli.values import input_text
 from lunalux_tui.i18n import t
 
@@ -130,6 +130,17 @@ def chat(
         message = input_text().strip()
         wishes = replace(wishes, message=message)
     wishes.check()
+    refuse_together(
+        {
+            "--official": bool(official),
+            "--model": bool(model),
+            "--new": new,
+            "--conversation": bool(conversation),
+            "--show-prompt": show_prompt,
+            "--show-request": show_request,
+        },
+        (("--official", "--model"), ("--new", "--conversation"), ("--show-prompt", "--show-request")),
+    )
     silent = no_reply or as_ is not None or narrator
     if not message and not wishes.kinds and (silent or not (wishes.show or speaker)):
         if sys.stdin.isatty() and sys.stdout.isatty() and not (silent or instruction or replies > 1):
@@ -139,7 +150,7 @@ def chat(
         raise InvalidInput(
             "USAGE", "There is no message to send.", "Give one with -m, or on stdin.", kind="message"
         )
-    options = TurnOptions(
+    given = TurnOptions(
         model=f"official:{official}" if official else model,
         preset=preset,
         user_name=user,
@@ -151,13 +162,16 @@ def chat(
         profile=profile,
     )
 
-    async def one_turn(runtime: Runtime) -> None:
+    async def one_turn(runtime: Runtime, begun: str = "") -> _Dearer | None:
+        options = _with_model(runtime, given)
         await runtime.first_start()
         await runtime.chat.recover(output.journal_damaged)
-        place = await _conversation(runtime, character, conversation, speaker, new=new, user=user)
+        where = begun or conversation
+        place = await _conversation(runtime, character, where, speaker, new=new and not begun, user=user)
         if not no_reply:
             await _check_speaker(runtime, place, options, wishes)
-        await _tell_of_scripts(runtime, place)
+        if not begun:
+            await _tell_of_scripts(runtime, place)
         if show_request:
             await _show_request(runtime, place, wishes, options)
         elif show_prompt:
@@ -165,11 +179,38 @@ def chat(
         elif no_reply:
             await _store(runtime, place, message, options, as_json=as_json)
         else:
-            await _agree_on_price(runtime, await _model_name(runtime, place, options), accept_price)
+            paid = await _model_name(runtime, place, options)
+            dearer = await _dearer(runtime, paid, accept_price or bool(begun))
+            if dearer is not None:
+                return _Dearer(place.id, dearer)
             turn = await _begin(runtime, place, wishes, options)
             await _turn(place, turn, as_json=as_json, replies=replies)
+        return None
 
-    with_runtime(one_turn)
+    # The question is asked between two runs of the event loop, where ctrl+c ends it at once.
+    asked = with_runtime(one_turn)
+    if asked is not None:
+        question = f"{output.sentence(asked.error)[0]} {t('cli.price_question')}"
+        ask(question, unasked=asked.error, left="nothing_sent")
+        with_runtime(lambda runtime: one_turn(runtime, asked.conversation))
+
+
+@dataclass(frozen=True, slots=True)
+class _Dearer:
+    """A turn that waits for a word of the person, as it costs more than they know of."""
+
+    conversation: str
+    error: PaymentError
+
+
+def _with_model(runtime: Runtime, options: TurnOptions) -> TurnOptions:
+    """The options with the whole name of the model; one that is not found is told by the turn, which stores
+    the words first.
+    """
+    with suppress(NotFound):
+        if options.model:
+            return replace(options, model=runtime.models.named(options.model).name)
+    return options
 
 
 async def _model_name(runtime: Runtime, place: Conversation, options: TurnOptions) -> str:
@@ -182,25 +223,22 @@ async def _model_name(runtime: Runtime, place: Conversation, options: TurnOption
     return runtime.settings.model
 
 
-async def _agree_on_price(runtime: Runtime, model: str, accept: bool) -> None:
-    """Ask before a reply is paid that costs more than the person knows of; without a terminal, refuse.
-
-    Raises:
-        PaymentError: PRICE_CHANGED, nothing was stored and nothing charged.
+async def _dearer(runtime: Runtime, model: str, accept: bool) -> PaymentError | None:
+    """The price of a reply that costs more than the person knows of, and that they did not accept:
+    PRICE_CHANGED; nothing was stored and nothing charged.
     """
     if not model.startswith("official:"):
-        return
+        return None
     account, model_id = runtime.account, model.partition(":")[2]
     with suppress(LunaluxError):  # the turn itself tells it, with the words stored
         await account.ensure()
     try:
         account.check_price(model_id)
     except PaymentError as error:
-        if not accept and not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise
         if not accept:
-            typer.confirm(f"{output.sentence(error)[0]} {t('cli.price_question')}", abort=True, err=True)
+            return error
         await account.agree(model_id)
+    return None
 
 
 async def _conversation(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -82,18 +82,23 @@ class Wishes:
             "-m": bool(self.message),
             "--show-prompt": self.show,
         }
-        for flag, other in _APART:
-            if given[flag] and given[other]:
-                raise InvalidInput(
-                    "USAGE",
-                    f"{flag} and {other} do not go together.",
-                    "Leave one of them out.",
-                    kind="apart",
-                    one=flag,
-                    other=other,
-                )
+        refuse_together(given, _APART)
         if self.as_name is not None and not self.as_name.strip():
             raise InvalidInput("USAGE", "--as needs a name.", "Say who speaks.", kind="as_name")
+
+
+def refuse_together(given: Mapping[str, bool], apart: Iterable[tuple[str, str]]) -> None:
+    """Raises InvalidInput (USAGE) where both options of a pair are given."""
+    for flag, other in apart:
+        if given[flag] and given[other]:
+            raise InvalidInput(
+                "USAGE",
+                f"{flag} and {other} do not go together.",
+                "Leave one of them out.",
+                kind="apart",
+                one=flag,
+                other=other,
+            )
 
 
 _KINDS = ("--continue", "--regenerate", "--impersonate")

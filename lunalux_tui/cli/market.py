@@ -7,7 +7,6 @@ See docs/spec/backend.md: HTTP API.
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,7 +15,7 @@ import typer
 
 from lunalux_core.errors import InvalidInput, NetworkError
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import in_runtime, with_runtime
+from lunalux_tui.cli.run import ask, command_settings, in_runtime, with_runtime
 from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
@@ -259,11 +258,11 @@ def withdraw(
     Example: lunalux market withdraw 5f0c… --yes
     """
     if not yes:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise InvalidInput(
-                "USAGE", "A withdrawn character cannot be put back.", "Repeat it with --yes.", kind="withdraw"
-            )
-        typer.confirm(t("cli.withdraw_question", id=card_id), abort=True, err=True)
+        unasked = InvalidInput(
+            "USAGE", "A withdrawn character cannot be put back.", "Repeat it with --yes.", kind="withdraw"
+        )
+        command_settings()  # the question is asked in the language of the settings
+        ask(t("cli.withdraw_question", id=card_id), unasked=unasked, left="nothing_withdrawn")
     with_runtime(lambda runtime: runtime.market.withdraw(card_id))
     if as_json:
         output.print_json({"id": card_id, "withdrawn": True})

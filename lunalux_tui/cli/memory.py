@@ -218,7 +218,8 @@ async def write(
     Example: lunalux memory write 3fa8c21b --all --model ollama:qwen3:8b
     """
     place = await runtime.library.conversations.named(conversation)
-    written = await runtime.memory_writer.write(place.id, everything=everything, model=model)
+    writer = runtime.models.named(model).name if model else ""
+    written = await runtime.memory_writer.write(place.id, everything=everything, model=writer)
     if written.memories:
         await runtime.trackers.run_due(place.id, "memory")
     _, path = await runtime.library.memories.shown(place.id)

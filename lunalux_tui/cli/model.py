@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import typer
 from lunalux_core.config.settings import ModelConfig
 from lunalux_core.diagnostics.redaction import without_password
 from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
+from lunalux_core.library.naming import Called, found, missing
 from lunalux_core.llm.additions import extra_body_of, headers_of, price_of
 from lunalux_core.llm.model import POST_PROCESSING, ModelOptions, ModelSpec
 from lunalux_core.llm.parameters import EFFORTS, PROVIDERS, checked_value, read_pairs
@@ -253,7 +255,7 @@ async def show(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     """
     from lunalux_core.llm.details import model_details
 
-    spec = runtime.models.resolve(name)
+    spec = runtime.models.named(name)
     facts = await runtime.models.look(spec) or runtime.models.facts(spec)
     shown = spec if spec.window_source == "person" else runtime.models.windowed(spec)
     prices = await runtime.models.prices(spec)
@@ -283,25 +285,23 @@ def remove(name: str = NAME, yes: bool = YES, as_json: bool = JSON) -> None:
     Example: lunalux model remove local --yes
     """
 
-    def unknown() -> NotFound:
-        return NotFound(
-            "MODEL_UNKNOWN",
-            f"There is no saved model {name!r}.",
-            "`lunalux model list` shows them all.",
-            name=name,
-        )
+    def unknown(saved: Iterable[str]) -> NotFound:
+        hint = "`lunalux model list` shows them all."
+        return missing("MODEL_UNKNOWN", f"There is no saved model {name!r}.", hint, name, saved)
 
     async def find(runtime: Runtime) -> str:
-        if name not in runtime.settings.models:
-            raise unknown()
-        return name
+        saved = runtime.settings.models
+        close = Called(name, name) if name in saved else found([Called(one, one) for one in saved], name)
+        if close is None:
+            raise unknown(saved)
+        return close.name
 
     async def take_away(runtime: Runtime, name: str) -> None:
         from lunalux_core.config.config_file import remove_model, reset_value
         from lunalux_core.llm.registry import credential_name
 
         if not remove_model(runtime.paths.config_file, name):
-            raise unknown()
+            raise unknown(())
         runtime.credentials.delete(credential_name(name))
         if runtime.settings.model == name:
             reset_value(runtime.paths.config_file, "chat.model")
@@ -323,14 +323,15 @@ async def test(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     from lunalux_core.llm.probe import probe
     from lunalux_core.llm.servers.server import ServerModel
 
-    model = runtime.models.open(runtime.models.resolve(name))
+    spec = runtime.models.named(name)
+    model = runtime.models.open(spec)
     if isinstance(model, ServerModel):
         model.forget()
     trial = await probe(model)
     if as_json:
         output.print_json(
             {
-                "name": name,
+                "name": spec.name,
                 "model": trial.model,
                 "ok": True,
                 "first_token_seconds": round(trial.first_seconds, 3),
@@ -341,7 +342,7 @@ async def test(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None
     else:
         first, whole = f"{trial.first_seconds:.2f}", f"{trial.seconds:.2f}"
         sample = clean_line(trial.sample, 200)
-        output.print_text(t("cli.model_answers", name=name, sample=sample, first=first, all=whole))
+        output.print_text(t("cli.model_answers", name=spec.name, sample=sample, first=first, all=whole))
 
 
 @model_app.command()
@@ -353,7 +354,7 @@ async def use(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> None:
     """
     from lunalux_core.config.config_file import set_value
 
-    runtime.models.resolve(name)
+    name = runtime.models.named(name).name
     set_value(runtime.paths.config_file, "chat.model", name)
     if as_json:
         output.print_json({"model": name})
@@ -394,17 +395,17 @@ async def unload(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> No
 
 
 async def _in_memory(runtime: Runtime, name: str, loaded: bool, as_json: bool) -> None:
-    spec = runtime.models.resolve(name)
-    output.passing("loading" if loaded else "unloading", name=name)
+    spec = runtime.models.named(name)
+    output.passing("loading" if loaded else "unloading", name=spec.name)
     try:
         await runtime.models.load(spec, loaded)
     finally:
         output.passing()
     window = runtime.models.windowed(spec).context_tokens if loaded else None
     if as_json:
-        output.print_json({"name": name, "model": spec.model, "loaded": loaded, "window": window})
+        output.print_json({"name": spec.name, "model": spec.model, "loaded": loaded, "window": window})
     else:
-        output.say("loaded" if loaded else "unloaded", name=name)
+        output.say("loaded" if loaded else "unloaded", name=spec.name)
 
 
 async def _official(runtime: Runtime) -> list[dict[str, Any]]:
@@ -420,6 +421,7 @@ async def _official(runtime: Runtime) -> list[dict[str, Any]]:
 
 def _own(spec: ModelSpec, in_use: str) -> dict[str, Any]:
     return {
+        "id": spec.name,
         "name": spec.name,
         "provider": spec.provider,
         "model": spec.model,

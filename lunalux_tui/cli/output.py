@@ -109,6 +109,7 @@ _USAGE_CODES = frozenset(
         "EXTRA_BODY_INVALID",
         "HEADER_INVALID",
         "PRICE_INVALID",
+        "EXPORT_FORMAT_UNKNOWN",
     }
 )
 
@@ -156,12 +157,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     """A table: aligned on a terminal, tab-separated without a heading when piped."""
     from lunalux_core.text import clean_line
 
-    cells = [[clean_line(str(cell), 2000) for cell in row] for row in rows]
+    cells = [[clean_line(_in_a_cell(cell), 2000) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in cells:
             _write(sys.stdout, "\t".join(row) + "\n")
         return
     if not cells:
+        say("nothing_there")
         return
     from rich.cells import cell_len  # for people at a terminal alone: a pipe is not aligned
 
@@ -185,6 +187,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         ]
         line = "  ".join(fields).rstrip()
         _write(sys.stdout, f"{bold}{line}{plain}\n" if number == 0 else line + "\n")
+
+
+def _in_a_cell(value: object) -> str:
+    """A value as people write it: no Python words and brackets."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_in_a_cell, value))
+    return "" if value is None else str(value)
 
 
 def heading(column: str) -> str:

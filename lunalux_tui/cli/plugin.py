@@ -34,7 +34,13 @@ async def list_plugins(runtime: Runtime, as_json: bool = JSON) -> None:
     if as_json:
         output.print_json(
             [
-                {"name": p.name, "origin": p.origin, "enabled": p.enabled, "problem": p.problem or None}
+                {
+                    "id": p.name,
+                    "name": p.name,
+                    "origin": p.origin,
+                    "enabled": p.enabled,
+                    "problem": p.problem or None,
+                }
                 for p in plugins
             ]
         )
@@ -52,6 +58,7 @@ async def enable(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> No
 
     Example: lunalux plugin enable dice
     """
+    name = _named(runtime, name)
     entry = runtime.plugins.entry(name)
     others = [plugin for plugin in runtime.settings.plugins if plugin.partition("@")[0] != name]
     _store(runtime, [*others, entry])
@@ -65,6 +72,7 @@ async def disable(runtime: Runtime, name: str = NAME, as_json: bool = JSON) -> N
 
     Example: lunalux plugin disable dice
     """
+    name = _named(runtime, name)
     others = [plugin for plugin in runtime.settings.plugins if plugin.partition("@")[0] != name]
     if len(others) == len(runtime.settings.plugins):
         raise NotFound(
@@ -91,26 +99,58 @@ async def run(
 
     Example: lunalux plugin run dice roll
     """
+    name = _named(runtime, name)
     offered = [command for plugin, command in runtime.plugins.commands() if plugin == name]
     if not command:
         _check_enabled(runtime, name)
         _list_commands(offered, as_json)
         return
-    chosen = next((offer for offer in offered if offer.name == command), None)
-    if chosen is None:
-        raise NotFound(
-            "PLUGIN_COMMAND_UNKNOWN",
-            f"The plug-in {name!r} has no command {command!r}, or is not enabled.",
-            f"`lunalux plugin run {name}` lists them; `lunalux plugin list` shows what is enabled.",
-            name=name,
-            command=command,
-        )
+    chosen = _named_command(offered, name, command)
     outcome = await runtime.plugins.run(name, chosen, await _scene(runtime, conversation, text))
     if as_json:
         output.print_json({"notice": outcome.notice, "typed": outcome.typed})
     else:
         for line in filter(None, (outcome.notice, outcome.typed)):
             output.print_text(line)
+
+
+def _named(runtime: Runtime, name: str) -> str:
+    """The whole name of a plug-in at hand. Raises NotFound (PLUGIN_UNKNOWN), with the nearest names."""
+    from lunalux_core.library.naming import Called, found, nearest
+
+    names = [plugin.name for plugin in runtime.plugins.available()]
+    if name in names:
+        return name
+    close = found([Called(each, each) for each in names], name)
+    if close is not None:
+        return close.name
+    near = nearest(name, names)
+    if near:
+        message = f"There is no plug-in {name!r}."
+        raise NotFound("PLUGIN_UNKNOWN", message, f"Like it: {near}.", kind="near", name=name, near=near)
+    runtime.plugins.entry(name)  # tells where a plug-in would be looked for
+    return name
+
+
+def _named_command(offered: list[Command], name: str, command: str) -> Command:
+    """Raises NotFound (PLUGIN_COMMAND_UNKNOWN), with the nearest names."""
+    from lunalux_core.library.naming import Called, found, nearest
+
+    by_name = {offer.name: offer for offer in offered}
+    close = found([Called(each, each) for each in by_name], command)
+    if command in by_name or close is not None:
+        return by_name.get(command) or by_name[close.name if close else command]
+    near = nearest(command, by_name)
+    raise NotFound(
+        "PLUGIN_COMMAND_UNKNOWN",
+        f"The plug-in {name!r} has no command {command!r}, or is not enabled.",
+        f"Like it: {near}."
+        if near
+        else f"`lunalux plugin run {name}` lists them; `lunalux plugin list` shows what is enabled.",
+        name=name,
+        command=command,
+        **({"kind": "near", "near": near} if near else {}),
+    )
 
 
 def _check_enabled(runtime: Runtime, name: str) -> None:

@@ -216,7 +216,7 @@ async def import_profiles(
 
 def _known_model(runtime: Runtime, name: str) -> str:
     """Raises NotFound (MODEL_UNKNOWN)."""
-    return runtime.models.resolve(name).name if name else ""
+    return runtime.models.named(name).name if name else ""
 
 
 async def _known_preset(runtime: Runtime, name: str) -> str:

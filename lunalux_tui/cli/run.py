@@ -10,7 +10,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from lunalux_core.config.settings import Settings, load_settings
-from lunalux_core.errors import InvalidInput
+from lunalux_core.errors import InvalidInput, LunaluxError
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 
@@ -107,8 +107,12 @@ def delete_asked(
     with_runtime(lambda runtime: delete(runtime, target), settings=settings)
 
 
-def ask(question: str) -> None:
+def ask(question: str, *, unasked: LunaluxError | None = None, left: str = "nothing_deleted") -> None:
     """Go on only when the person on the terminal says yes; else the command ends with 1.
+
+    Args:
+        unasked: the error where there is no terminal to ask on; by default that of a deletion.
+        left: what is said after a no, a key of the catalogue.
 
     Raises:
         InvalidInput: USAGE, there is no terminal to ask on.
@@ -118,16 +122,16 @@ def ask(question: str) -> None:
     from lunalux_tui.i18n import t
 
     if not output.talks():
-        raise InvalidInput(
+        raise unasked or InvalidInput(
             "USAGE", "Nothing is deleted without a question.", "Repeat it with --yes.", kind="delete"
         )
     if output.answer(f"{question} {t('cli.yes_or_no')} ").strip().casefold() not in AGREED:
-        output.say("nothing_deleted")
+        output.say(left)
         raise typer.Exit(output.FAILED)
 
 
 AGREED = {"y", "yes", "是", "是的", "好", "确定"}
-"""Answers that let a deletion go on."""
+"""Answers that let a command go on."""
 
 
 def run_work(work: Callable[[], Awaitable[T]]) -> T:

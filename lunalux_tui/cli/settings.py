@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from lunalux_core.config.settings import DECLARATIONS, declaration
+from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import command_settings
 from lunalux_tui.i18n import t
@@ -19,10 +20,12 @@ JSON = typer.Option(False, "--json", help="Print one JSON document.")
 
 
 @settings_app.command("list")
-def list_settings(as_json: bool = JSON) -> None:
+def list_settings(
+    beginning: str = typer.Argument("", help="Only keys that begin so, e.g. chat."), as_json: bool = JSON
+) -> None:
     """Every setting with its value and where the value comes from.
 
-    Example: lunalux settings list --json
+    Example: lunalux settings list chat --json
     """
     settings = command_settings()
     rows = [
@@ -35,7 +38,10 @@ def list_settings(as_json: bool = JSON) -> None:
             "help": setting.help,
         }
         for key, setting in DECLARATIONS.items()
+        if key.startswith(beginning.strip().casefold())
     ]
+    if not rows:
+        raise _unknown(beginning)
     if as_json:
         output.print_json(rows)
     else:
@@ -60,6 +66,7 @@ def get_setting(key: str = typer.Argument(help="Dotted name, e.g. chat.model"), 
     Example: lunalux settings get chat.model
     """
     settings = command_settings()
+    key = _named(key)
     value = _plain(settings.get(key))
     if as_json:
         output.print_json({"key": key, "value": value, "source": settings.source(key)})
@@ -67,7 +74,7 @@ def get_setting(key: str = typer.Argument(help="Dotted name, e.g. chat.model"), 
         output.print_text(_shown(value))
 
 
-@settings_app.command("set")
+@settings_app.command("set", context_settings={"ignore_unknown_options": True})
 def set_setting(
     key: str = typer.Argument(help="Dotted name, e.g. chat.model"),
     value: str = typer.Argument("", help="The new value."),
@@ -80,7 +87,11 @@ def set_setting(
     """
     from lunalux_core.config.config_file import reset_value, set_value
 
+    if value.startswith("-") and not _is_number(value):  # the parser leaves these for the sake of -5
+        hint = "Try the same command with --help."
+        raise InvalidInput("USAGE", f"There is no option {value}.", hint, kind="option", value=value)
     path = command_settings().paths.config_file
+    key = _named(key)
     if default:
         reset_value(path, key)
         stored = declaration(key).default
@@ -118,6 +129,31 @@ def paths(as_json: bool = JSON) -> None:
         output.print_table(
             ["what", "where"], [[output.label(name), str(path)] for name, path in rows.items()]
         )
+
+
+def _named(key: str) -> str:
+    """The whole key of a setting. Raises NotFound (SETTING_UNKNOWN), with the nearest keys."""
+    from lunalux_core.library.naming import Called, found
+
+    close = found([Called(each, each) for each in DECLARATIONS], key)
+    if close is None:
+        raise _unknown(key)
+    return close.name
+
+
+def _unknown(key: str) -> NotFound:
+    from lunalux_core.library.naming import missing
+
+    hint = "`lunalux settings list` shows them all."
+    return missing("SETTING_UNKNOWN", f"There is no setting {key!r}.", hint, key, DECLARATIONS)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,8 +15,9 @@ from lunalux_core.library.templates import StoredTemplate
 from lunalux_core.runtime import Runtime
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import FORCE, free_path, read_file, write_file
-from lunalux_tui.cli.run import in_runtime
+from lunalux_tui.cli.run import delete_asked, in_runtime
 from lunalux_tui.cli.shelf_commands import JSON, import_each, scenario_command
+from lunalux_tui.i18n import t
 
 if TYPE_CHECKING:
     from lunalux_core.templates.reading import TemplateDocument
@@ -30,7 +30,7 @@ template_app = typer.Typer(
 commands = {"template": template_app}
 
 NAME = typer.Argument(metavar="NAME", help="Name or id.")
-KIND = typer.Option("", "--kind", help="Where several have the name: instruct, context, sysprompt, …")
+KIND = typer.Option("", "--kind", help=f"Where several have the name: {', '.join(KINDS)}.")
 
 
 @template_app.command("list")
@@ -131,9 +131,7 @@ async def export(
 
 
 @template_app.command()
-@in_runtime
-async def delete(
-    runtime: Runtime,
+def delete(
     name: str = NAME,
     kind: str = KIND,
     yes: bool = typer.Option(False, "--yes", help="Do not ask."),
@@ -144,25 +142,37 @@ async def delete(
 
     Example: lunalux template delete ChatML --yes
     """
-    parts = await _find(runtime, name, kind)
-    whole = _is_master(parts, name)
-    if len(parts) > 1 and not whole:
-        raise _several(name, parts)
-    if parts[0].id.startswith(_SHIPPED):
-        raise InvalidInput(
-            "TEMPLATE_BUILTIN",
-            f"{parts[0].name} is built in and cannot be deleted.",
-            "Import one of the same name to use that instead.",
-            name=parts[0].name,
-        )
-    told = _bundle(parts) if whole else _summary(parts[0])
-    _agree(told, yes)
-    for part in parts:
-        await runtime.library.templates.delete(part.id)
-    if as_json:
-        output.print_json({**told, "deleted": True})
-    else:
-        output.say("deleted", name=told["name"])
+
+    async def find(runtime: Runtime) -> list[StoredTemplate]:
+        parts = await _find(runtime, name, kind)
+        if len(parts) > 1 and not _is_master(parts, name):
+            raise _several(name, parts)
+        if parts[0].id.startswith(_SHIPPED):
+            raise InvalidInput(
+                "TEMPLATE_BUILTIN",
+                f"{parts[0].name} is built in and cannot be deleted.",
+                "Import one of the same name to use that instead.",
+                name=parts[0].name,
+            )
+        return parts
+
+    def told(parts: list[StoredTemplate]) -> dict[str, Any]:
+        return _bundle(parts) if _is_master(parts, name) else _summary(parts[0])
+
+    async def gone(runtime: Runtime, parts: list[StoredTemplate]) -> None:
+        for part in parts:
+            await runtime.library.templates.delete(part.id)
+        if as_json:
+            output.print_json({**told(parts), "deleted": True})
+        else:
+            output.say("deleted", name=told(parts)["name"])
+
+    delete_asked(
+        find,
+        lambda parts: t("cli.template_delete", name=told(parts)["name"], kind=told(parts)["kind"]),
+        gone,
+        yes=yes,
+    )
 
 
 scenario_command(
@@ -231,23 +241,6 @@ def _several(name: str, parts: list[StoredTemplate]) -> InvalidInput:
         name=name,
         found=listed,
     )
-
-
-def _agree(told: dict[str, Any], yes: bool) -> None:
-    """Ask before something is deleted. Raises InvalidInput (USAGE) where nobody can be asked."""
-    if yes:
-        return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise InvalidInput(
-            "USAGE",
-            f"{told['name']} would be deleted for good.",
-            "Say so with --yes.",
-            kind="unasked",
-            name=told["name"],
-        )
-    from lunalux_tui.i18n import t
-
-    typer.confirm(t("cli.template_delete", name=told["name"], kind=told["kind"]), abort=True, err=True)
 
 
 def _documents(path: Path, name: str) -> list[TemplateDocument]:

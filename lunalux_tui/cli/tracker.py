@@ -159,7 +159,8 @@ async def run_(
     """
     place = await runtime.library.conversations.named(conversation)
     wanted = [(await _found(runtime, place.id, name)).tracker.id for name in trackers or ()]
-    revised = await runtime.trackers.run(place.id, wanted, model)
+    reviser = runtime.models.named(model).name if model else ""
+    revised = await runtime.trackers.run(place.id, wanted, reviser)
     for revision in revised:
         if revision.error is not None:
             output.note(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 import typer
-from cli_program import Program, environment
+from cli_program import Program, environment, on_a_terminal
 
 from lunalux_tui.cli import app
 
@@ -148,3 +150,180 @@ def test_a_closed_reader_is_silent_and_a_full_disk_is_a_sentence(
         if target == ">/dev/full":
             assert "cannot be written" in done.stderr and done.returncode == 1
     assert not list(home.rglob("crash-*"))
+
+
+def test_models_settings_and_plugins_are_found_by_a_part_of_their_name(
+    stocked: Program, home: Path, tmp_path: Path
+) -> None:
+    stocked(
+        "model", "add", "Sleepy", "--provider", "ollama", "--model", "m", "--base-url", "http://127.0.0.1:9"
+    )
+    assert stocked("model", "use", "SLEEP", "--json").json == {"model": "Sleepy"}
+    assert stocked("settings", "get", "chat.mod", "--json").json["value"] == "Sleepy"
+    assert stocked("model", "show", "night", "--json").json["name"] == "nightly"
+    shown = stocked("chat", "finch", "-m", "hi", "--model", "prac", "--json").json
+    assert shown["model"] == "practice"
+    for words in (
+        ("show", "nightlx"),
+        ("test", "nightlx"),
+        ("use", "nightlx"),
+        ("remove", "nightlx", "--yes"),
+    ):
+        refused = stocked("model", *words, "--json", code=5).error
+        assert refused["code"] == "MODEL_UNKNOWN" and "nightly" in refused["hint"], words
+        assert "相近" in stocked("model", *words, code=5, LUNALUX_LANG="zh").err
+    unknown = stocked("chat", "finch", "-m", "hi", "--model", "nightlx", "--json", code=5).error
+    assert "nightly" in unknown["hint"]
+    stocked("model", "remove", "NIGHT", "--yes")
+    assert "nightly" not in [row["id"] for row in stocked("model", "list", "--json").json["own"]]
+    refused = stocked("settings", "set", "chat.reply_wordz", "9", "--json", code=5).error
+    assert refused["code"] == "SETTING_UNKNOWN" and "chat.reply_words" in refused["hint"]
+    paths = stocked("paths", "--json").json
+    folder = Path(paths["plugins"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "night_dice.py").write_text("class Dice:\n    pass\nplugin = Dice()\n", encoding="utf-8")
+    assert stocked("plugin", "enable", "Night", "--json").json == {"name": "night_dice", "enabled": True}
+    refused = stocked("plugin", "disable", "night_dize", "--json", code=5).error
+    assert refused["code"] == "PLUGIN_UNKNOWN" and "night_dice" in refused["hint"]
+    assert stocked("plugin", "disable", "night", "--json").json == {"name": "night_dice", "enabled": False}
+
+
+def test_a_removed_model_that_is_stored_by_name_does_not_become_another(stocked: Program) -> None:
+    stocked("settings", "set", "chat.model", "nightly")
+    stocked("model", "add", "nightly-dear", "--provider", "ollama", "--model", "m")
+    stocked("model", "remove", "nightly", "--yes")
+    stocked("settings", "set", "chat.model", "nightly")
+    refused = stocked("chat", "finch", "-m", "hi", "--json", code=5).error
+    assert refused["code"] == "MODEL_UNKNOWN" and "nightly-dear" in refused["hint"]
+
+
+def test_options_that_exclude_each_other_are_refused(stocked: Program) -> None:
+    for apart in (
+        ("--official", "001", "--model", "practice"),
+        ("--new", "--conversation", "abcd"),
+        ("--show-prompt", "--show-request"),
+    ):
+        refused = stocked("chat", "finch", "-m", "hi", *apart, "--json", code=2).error
+        assert refused["code"] == "USAGE" and "do not go together" in refused["message"], apart
+
+
+CHOSEN = [
+    (("import", "x.png"), "--on-duplicate", ("skip", "replace", "copy")),
+    (("import", "x.png"), "--lang", ("en", "zh")),
+    (("market", "list"), "--lang", ("en", "zh")),
+    (("market", "list"), "--sort", ("hot", "new")),
+    (("backup", "x.zip"), "--format", ("lunalux", "sillytavern", "narratium")),
+    (("character", "list"), "--sort", ("name", "recent")),
+    (("template", "show", "ChatML"), "--kind", ("instruct", "context", "sysprompt", "sampler", "reasoning")),
+    (("model", "add", "x", "--model", "m", "--provider", "ollama"), "--mode", ("chat", "text")),
+    (
+        ("model", "add", "x", "--model", "m", "--provider", "ollama"),
+        "--post-process",
+        ("none", "merge", "semi-strict", "strict", "single"),
+    ),
+    (("profile", "use", "x"), "--task", ("memory", "tracker", "impersonate", "suggest")),
+]
+
+
+@pytest.mark.parametrize(("words", "option", "choices"), CHOSEN)
+def test_choices_stand_in_the_help_and_in_the_refusal(
+    program: Program, words: tuple[str, ...], option: str, choices: tuple[str, ...]
+) -> None:
+    refused = program(*words, option, "nonsense", "--json", code=2).error
+    command = words[:1] if words[0] in {"import", "backup"} else words[:2]
+    for language in ("en", "zh"):
+        shown = program(*command, "--help", LUNALUX_LANG=language).out
+        told = " ".join(shown.split())
+        for choice in choices:
+            assert choice in refused["message"] + refused["hint"], (option, choice)
+            assert choice in told, (option, choice, language)
+
+
+def test_a_negative_number_is_a_value_and_no_option(program: Program) -> None:
+    refused = program("settings", "set", "chat.reply_words", "-5", "--json", code=2).error
+    assert refused["code"] == "SETTING_INVALID"
+    assert program("settings", "set", "chat.reply_words", "--jsn", code=2).err.count("--jsn") == 1
+
+
+def test_settings_are_listed_by_the_beginning_of_their_keys(program: Program) -> None:
+    keys = [row["key"] for row in program("settings", "list", "market.", "--json").json]
+    assert keys and all(key.startswith("market.") for key in keys)
+    assert program("settings", "list", "markt", "--json", code=5).error["code"] == "SETTING_UNKNOWN"
+
+
+def test_an_ending_that_names_no_format_is_a_usage_error(stocked: Program) -> None:
+    refused = stocked("character", "export", "finch", "m.txt", "--json", code=2).error
+    assert refused["code"] == "EXPORT_FORMAT_UNKNOWN"
+
+
+def test_a_missing_address_is_told_as_missing(program: Program) -> None:
+    assert program("account", "confirm", code=2).err.startswith("There is no e-mail address.")
+    assert "缺少" in program("account", "confirm", code=2, LUNALUX_LANG="zh").err
+
+
+def answered(home: Path, cwd: Path, answer: str, *words: str, **variables: str) -> tuple[int, str, str]:
+    """How a command ended whose question somebody answered on a terminal; stdout, and what the terminal
+    showed."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lunalux_tui", *words],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        cwd=cwd,
+        env=environment(home, variables),
+    )
+    os.close(theirs)
+    os.write(ours, f"{answer}\n".encode())
+    out, _ = process.communicate(timeout=60)
+    shown = b""
+    while select.select([ours], [], [], 0.5)[0]:
+        try:
+            shown += os.read(ours, 65536)
+        except OSError:
+            break
+    os.close(ours)
+    return process.returncode, out.decode(), shown.decode()
+
+
+def test_a_withdrawal_is_asked_about_in_the_language_of_the_person(
+    program: Program, home: Path, tmp_path: Path
+) -> None:
+    code, _, shown = answered(home, tmp_path, "n", "market", "withdraw", "abc")
+    assert code == 1 and "[y/N]" in shown and "Nothing was withdrawn." in shown
+    code, _, shown = answered(home, tmp_path, "不", "market", "withdraw", "abc", LUNALUX_LANG="zh")
+    assert code == 1 and "撤下" in shown and "没有撤下任何角色" in shown
+
+
+def test_a_template_is_deleted_by_a_chinese_yes(stocked: Program, home: Path, tmp_path: Path) -> None:
+    document = {"name": "Night tags", "input_sequence": "<u>", "output_sequence": "<a>"}
+    (tmp_path / "tags.json").write_text(json.dumps(document), encoding="utf-8")
+    stocked("template", "import", "tags.json")
+    code, _, shown = answered(home, tmp_path, "否", "template", "delete", "night", LUNALUX_LANG="zh")
+    assert code == 1 and "没有删除任何内容" in shown
+    code, _, shown = answered(home, tmp_path, "是", "template", "delete", "night", LUNALUX_LANG="zh")
+    assert code == 0 and "Abort" not in shown
+    assert not [row for row in stocked("template", "list", "--json").json if not row["builtin"]]
+
+
+def test_a_dearer_price_is_asked_about_before_anything_is_sent(
+    program: Program, home: Path, tmp_path: Path
+) -> None:
+    program("account", "show")
+    put = ("admin", "model", "put", "002", "--name", "Lamp", "--type", "practice", "--model", "practice")
+    program(*put, "--free-level", "-1", "--star-cost", "9")
+    ask = ("chat", "Marigold Finch", "-m", "Hello", "--official", "002", "--new", "--json")
+    assert program(*ask, code=4).error["code"] == "PRICE_CHANGED"
+    code, out, shown = answered(home, tmp_path, "n", *ask)
+    assert code == 1 and not out and "Nothing was sent" in shown
+    assert program("wallet", "show", "--json").json["starCoin"] == 100
+    before = len(program("conversation", "list", "--json").json)
+    code, out, _ = answered(home, tmp_path, "y", *ask)
+    assert code == 0 and json.loads(out)["billing"]["cost"] == 9
+    assert len(program("conversation", "list", "--json").json) == before + 1
+
+
+def test_an_empty_list_says_so_on_a_terminal(program: Program, home: Path, tmp_path: Path) -> None:
+    shown = on_a_terminal(home, tmp_path, "worldbook", "list").decode()
+    assert "There is nothing to show." in shown
+    assert program("worldbook", "list").out == ""
