@@ -436,11 +436,11 @@ class ChatScreen(LunaScreen[None]):
     def say(self, words: str, *, warn: bool = False, undo: bool = False) -> None:
         """Say what happened in the status line, with a button that takes it back if `undo`."""
         if not self.status.tell(words, warn=warn, undo=undo):
-            self.notice(words, warn=warn)
+            self.notify(words, severity="warning" if warn else "information", markup=False)
 
-    def notice(self, words: str, *, warn: bool = False) -> None:
-        """A notice beside the status line."""
-        self.notify(words, severity="warning" if warn else "information", markup=False)
+    def notice(self, words: str, title: str, *, warn: bool = False) -> None:
+        """A notice at the top, which takes nothing out of the status line."""
+        self.notify(words, title=title, severity="warning" if warn else "information", markup=False)
 
     def note(self, words: str, hint: str = "", *, error: bool = True) -> None:
         """Say something that stays, in the transcript."""

@@ -35,8 +35,8 @@ class ScriptHostView(Asker, Protocol):
     def put_typed(self, text: str) -> None:
         """Put a text in the place of what stands in the prompt."""
 
-    def notice(self, words: str, *, warn: bool = False) -> None:
-        """A notice beside the status line."""
+    def notice(self, words: str, title: str, *, warn: bool = False) -> None:
+        """A notice that takes nothing out of the status line."""
 
     async def take_turn(self, events: AsyncIterator[TurnEvent], *, impersonate: bool = False) -> None:
         """Run a turn to its end. Raises CancelledError when the person stops it."""
@@ -64,23 +64,26 @@ class ChatScriptHost:
         """The variables of the script, once it runs."""
         self.shown = False
         """Whether it showed or did anything."""
+        self._echoed = False
         self.failed = False
         """Whether a turn of it failed, which the transcript tells."""
 
     # -- what the interpreter asks for -------------------------------------------------------------
 
     async def echo(self, text: str, severity: str, title: str) -> None:
-        words = f"{title}: {text}" if title else text
         warn = severity in {"warning", "error"}
         # The status line holds one text: a second one would take the first away unread.
-        (self._view.notice if self.shown else self._view.say)(words, warn=warn)
-        self.shown = True
+        if self._echoed or title:
+            self._view.notice(text, title or t("slash.popup"), warn=warn)
+        else:
+            self._view.say(text, warn=warn)
+        self.shown = self._echoed = True
 
     async def quick_reply(self, name: str, named: Mapping[str, str]) -> str | None:
         from lunalux_core.stscript.quick_replies import named as find
 
         stored = await self._runtime.library.quick_replies.list()
-        reply = find([one.content for one in stored], name)
+        reply = find([reply_set.content for reply_set in stored], name)
         return None if reply is None else reply.message
 
     async def perform(self, call: AppCall) -> str:
@@ -233,7 +236,9 @@ class ChatScriptHost:
     async def _messages(self, call: AppCall) -> str:
         named = call.named.get("names", "on") != "off"
         chosen = await self._chosen(call)
-        return "\n\n".join(f"{one.name}: {one.content}" if named else one.content for one in chosen)
+        return "\n\n".join(
+            f"{message.name}: {message.content}" if named else message.content for message in chosen
+        )
 
     async def _hide(self, call: AppCall) -> str:
         for message in await self._chosen(call):
@@ -269,5 +274,5 @@ def _labels(written: str) -> list[str]:
         return []
     if not isinstance(listed, list):
         return []
-    texts = [one.get("text") if isinstance(one, dict) else one for one in listed]
+    texts = [label.get("text") if isinstance(label, dict) else label for label in listed]
     return [text for text in texts if isinstance(text, str) and text]

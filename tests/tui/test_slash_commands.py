@@ -186,3 +186,47 @@ async def test_run_finds_the_quick_replies_of_the_library() -> None:
         await driven.app.runtime.library.quick_replies.add(read_set(document))
         await run(driven, "/run Dice.d1")
         assert driven.chat.status.told == "one"
+
+
+async def test_messages_are_read_and_hidden_by_their_numbers() -> None:
+    async with open_app() as driven:
+        start = len(driven.contents())
+        await run(driven, "/send One | /send Two | /send Three")
+        await run(driven, f"/hide {start}-{start + 1} | /messages names=off {start}-{start + 1}")
+        assert [one.hidden for one in driven.chat.transcript.messages[-3:]] == [True, True, False]
+        await run(driven, f"/unhide {start} | /messages names=off {start}-{start + 1} | /echo")
+        assert driven.chat.status.told == "One Two"
+        assert [one.hidden for one in driven.chat.transcript.messages[-3:]] == [False, True, False]
+
+
+async def test_buttons_are_chosen_and_every_echo_is_told() -> None:
+    async with open_app(notices=True) as driven:
+        await driven.write('/buttons labels=["Left","Right"] Where? | /echo I go {{pipe}} | /echo And on')
+        await driven.press("enter")
+        await driven.until(lambda: driven.app.screen is not driven.chat)
+        await driven.press("down", "enter")
+        await driven.until(lambda: not driven.chat.busy)
+        assert driven.chat.status.told == "I go Right" and "And on" in driven.told()
+
+
+async def test_a_reply_that_fails_ends_the_script_and_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_app() as driven:
+        await run(driven, "/setglobalvar key=place the shop | /setvar key=n 1")
+        driven.app.change_setting("chat.model", "openai:nowhere")
+        script = "/incvar n | /trigger | /incvar n"
+        await run(driven, script)
+        assert driven.chat.prompt.text == script and len(driven.notes()) == 1
+        driven.app.change_setting("chat.model", "practice")
+        await run(driven, "/echo {{getvar::n}} {{getglobalvar::place}}")
+        assert driven.chat.status.told == "2 the shop"
+
+
+async def test_another_conversation_ends_the_script_of_the_one_before() -> None:
+    async with open_app() as driven:
+        await driven.write("/delay 300 | /send Late")
+        await driven.press("enter")
+        await driven.until(lambda: driven.chat.status.scripting)
+        await driven.chat.open_again(new=True)
+        await driven.until(lambda: not driven.chat.busy)
+        await driven.pilot.pause(0.5)
+        assert "Late" not in driven.contents() and not driven.chat.status.scripting
