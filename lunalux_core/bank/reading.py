@@ -22,7 +22,8 @@ LARGEST_FILE = 64 * _MB
 LARGEST_TEXT = 24_000_000
 """Characters of a document's text."""
 MOST_PAGES = 10_000
-PDF_SECONDS = 180
+READING_SECONDS = 180
+"""So long one document may be read: some are made so that every part of them costs a look at all the rest."""
 BOOK = archives.Limits(10_000, 16 * _MB, 256 * _MB, 1 * _MB)
 LARGEST_INDEX = 2 * _MB
 """Bytes of an EPUB's table of contents."""
@@ -69,7 +70,7 @@ def read_document(path: Path) -> tuple[str, str, bytes]:
     read: Mapping[str, Callable[[bytes, str], str]] = {
         "txt": decoded,
         "md": decoded,
-        "html": lambda content, name: html_text(decoded(content, name)),
+        "html": lambda content, name: _page_text(decoded(content, name), name, _deadline()),
         "pdf": _pdf_text,
         "epub": _epub_text,
     }
@@ -117,9 +118,16 @@ def decoded(content: bytes, name: str) -> str:
     return content.decode("cp1252", "replace")
 
 
-def html_text(source: str) -> str:
-    """The visible text of a page, a line for each block."""
-    parser = _Page()
+def html_text(source: str, until: float = float("inf")) -> str:
+    """The visible text of a page, a line for each block.
+
+    Args:
+        until: the moment, of the monotonic clock, after which it takes too long.
+
+    Raises:
+        TimeoutError: it took too long.
+    """
+    parser = _Page(until)
     parser.feed(source)
     parser.close()
     lines = (" ".join(line.split()) for line in "".join(parser.parts).split("\n"))
@@ -129,14 +137,23 @@ def html_text(source: str) -> str:
 class _Page(HTMLParser):
     """Collects the words of a page."""
 
-    def __init__(self) -> None:
+    def __init__(self, until: float) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
         self._silent: list[str] = []
+        self._until = until
+
+    def parse_html_declaration(self, i: int) -> int:
+        try:
+            return super().parse_html_declaration(i)
+        except AssertionError:  # "<![" with no name after it
+            return self.parse_bogus_comment(i)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._look_at_the_clock()
         if tag in _SILENT:
-            self._silent.append(tag)
+            if tag not in self._silent:
+                self._silent.append(tag)
         elif tag == "body":
             self._silent.clear()  # a head that is never closed
         elif tag in _BLOCKS:
@@ -149,8 +166,27 @@ class _Page(HTMLParser):
             self.parts.append("\n")
 
     def handle_data(self, data: str) -> None:
+        self._look_at_the_clock()
         if not self._silent:
             self.parts.append(data.replace("\n", " "))
+
+    def handle_comment(self, data: str) -> None:
+        self._look_at_the_clock()
+
+    def _look_at_the_clock(self) -> None:
+        if time.monotonic() > self._until:
+            raise TimeoutError
+
+
+def _deadline() -> float:
+    return time.monotonic() + READING_SECONDS
+
+
+def _page_text(source: str, name: str, until: float) -> str:
+    try:
+        return html_text(source, until)
+    except TimeoutError as error:
+        raise _too_large(name) from error
 
 
 def _bytes(path: Path, name: str) -> bytes:
@@ -178,7 +214,7 @@ def _pdf_text(content: bytes, name: str) -> str:
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it tells of every oddity on stderr
     parts: list[str] = []
-    size, until = 0, time.monotonic() + PDF_SECONDS
+    size, until = 0, _deadline()
     try:
         reader = PdfReader(BytesIO(content))
         if reader.is_encrypted and not reader.decrypt(""):
@@ -219,10 +255,11 @@ def _chapters(archive: ZipFile, info_of: Mapping[str, ZipInfo], name: str) -> st
     pages = _spine(archive, info_of) or sorted(
         page for page in info_of if page.lower().endswith((".xhtml", ".html", ".htm"))
     )
-    parts, size = [], 0
+    parts, size, until = [], 0, _deadline()
     for page in pages:
         if page in info_of:
-            text = html_text(archives.read(archive, info_of[page], BOOK.file).decode("utf-8", "replace"))
+            source = archives.read(archive, info_of[page], BOOK.file).decode("utf-8", "replace")
+            text = _page_text(source, name, until)
             size += len(text)
             if size > LARGEST_TEXT:
                 raise _too_large(name)

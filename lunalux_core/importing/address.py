@@ -36,7 +36,9 @@ MOVED = (301, 302, 303, 307, 308)
 
 _EMBEDDING = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
 """IPv6 addresses that carry an IPv4 address in their last 32 bits."""
-_PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_PAGE = re.compile(
+    rb"\s*(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+)
 _FILE_NAME = re.compile(r"""filename\*?=(?:utf-8''|"?)([^";]+)""", re.IGNORECASE)
 
 Progress = Callable[[int], None]
@@ -143,7 +145,10 @@ def _invalid(address: str) -> InvalidInput:
 
 
 def _next(at: SplitResult, location: str, address: str) -> SplitResult:
-    following = _checked(urljoin(at.geturl(), location)) if location else None
+    try:
+        following = _checked(urljoin(at.geturl(), location)) if location else None
+    except ValueError:  # a host in brackets that is no address
+        raise _invalid(address) from None
     if following is None or (at.scheme.lower() == "https" and following.scheme.lower() != "https"):
         raise InvalidInput(
             "ADDRESS_REDIRECTS",

@@ -14,7 +14,9 @@ from typing import Any
 
 from lunalux_core.database import Connection
 from lunalux_core.documents.coerce import as_flag, as_object, as_optional_integer, as_text
+from lunalux_core.documents.json_text import well_formed_value
 from lunalux_core.errors import LunaluxError
+from lunalux_core.ids import LATEST_MS
 from lunalux_core.library.conversations import load_conversation
 from lunalux_core.library.memories import (
     KINDS,
@@ -209,6 +211,7 @@ def _same(memory: Memory) -> tuple[str, ...]:
 def _from_entry(entry: Entry, conversation_id: str) -> _Read:
     raw = entry.raw
     own = as_object(raw.get(OURS)) or as_object(as_object(raw.get("extensions")).get(OURS))
+    own = well_formed_value(dict(own))
     kind = as_text(own.get("kind"))
     if kind not in KINDS:
         kind = "fact" if entry.constant and not as_flag(raw.get(MARK)) else "summary"
@@ -222,11 +225,11 @@ def _from_entry(entry: Entry, conversation_id: str) -> _Read:
         speaker=clean_line(as_text(own.get("speaker")), 200),
         pinned=as_flag(own.get("pinned")) if own else entry.constant,
         state="edited" if own.get("state") == "edited" else "fresh",
-        sources=tuple(source for source in _objects(own.get("sources"))),
-        parts=tuple(part for part in own.get("parts") or () if isinstance(part, str)),
+        sources=tuple(_source(one) for one in _list(own.get("sources")) if isinstance(one, dict)),
+        parts=tuple(part for part in _list(own.get("parts")) if isinstance(part, str)),
         made_by=clean_line(as_text(own.get("made_by")), 200) or "import",
         instruction=clean_line(as_text(own.get("instruction")), 200),
-        created_at=as_optional_integer(own.get("created_at")) or 0,
+        created_at=moment(own.get("created_at")),
     )
     start, end = as_optional_integer(raw.get(START)), as_optional_integer(raw.get(END))
     numbers = (start, end) if start is not None and end is not None else None
@@ -239,8 +242,19 @@ def _from_entry(entry: Entry, conversation_id: str) -> _Read:
     return _Read(memory, numbers, coverage)
 
 
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+def moment(value: Any) -> int:
+    """Milliseconds since 1970, 0 where it says no time that there can be."""
+    number = as_optional_integer(value) or 0
+    return number if 0 < number <= LATEST_MS else 0
+
+
+def _source(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    messages = [one for one in _list(given.get("messages")) if isinstance(one, str)]
+    return {"sentence": clean(as_text(given.get("sentence"))), "messages": messages}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _placed(

@@ -13,6 +13,7 @@ from typing import Any
 
 from lunalux_core.database import Connection
 from lunalux_core.documents.coerce import as_flag, as_text
+from lunalux_core.documents.json_text import well_formed_value
 from lunalux_core.library.conversations import load_conversation
 from lunalux_core.library.memories import (
     KINDS,
@@ -23,7 +24,7 @@ from lunalux_core.library.memories import (
     load_memories,
     path_ids,
 )
-from lunalux_core.memory.books import LONGEST_TEXT
+from lunalux_core.memory.books import LONGEST_TEXT, moment
 from lunalux_core.memory.reading import MemoryReader
 from lunalux_core.memory.selection import select
 from lunalux_core.memory.wording import plain_story
@@ -96,7 +97,10 @@ def memories_for_file(
             "state": memory.state,
             "reason": memory.reason,
             "sources": [
-                {**source, "messages": [place[each] for each in source.get("messages", ()) if each in place]}
+                {
+                    **source,
+                    "messages": [place[each] for each in _texts(source.get("messages")) if each in place],
+                }
                 for source in memory.sources
             ],
             "parts": [number[part] for part in memory.parts if part in number],
@@ -113,7 +117,7 @@ def store_from_file(
 ) -> None:
     """Keep the memories of our own JSON; `ids` are the stored messages by their numbers there."""
     made: dict[int, str] = {}
-    for at, entry in enumerate(entries):
+    for at, entry in enumerate(well_formed_value(list(entries))):
         if not isinstance(entry, dict) or entry.get("kind") not in KINDS:
             continue
         covers = [number for number in _numbers(entry.get("covers")) if 0 <= number < len(ids)]
@@ -131,7 +135,7 @@ def store_from_file(
             reason=clean_line(as_text(entry.get("reason")), 500),
             made_by=clean_line(as_text(entry.get("made_by")), 200) or "import",
             instruction=clean_line(as_text(entry.get("instruction")), 200),
-            created_at=next(iter(_numbers([entry.get("created_at")])), 0),
+            created_at=moment(entry.get("created_at")),
         )
         memory = replace(
             memory,

@@ -31,7 +31,7 @@ def available(folder: Path, enabled: Sequence[str], problems: Mapping[str, str])
     from importlib.metadata import entry_points
 
     infos = {e.name: PluginInfo(e.name, "package", False) for e in entry_points(group=GROUP)}
-    for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
+    for path in _files(folder):
         infos[path.stem] = PluginInfo(path.stem, str(path), False)
     listed = []
     for entry in enabled:
@@ -40,6 +40,13 @@ def available(folder: Path, enabled: Sequence[str], problems: Mapping[str, str])
         problem = problems.get(name, "" if info.origin else "not installed")
         listed.append(PluginInfo(name, info.origin, True, problem))
     return [*listed, *infos.values()]
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob("*.py")) if folder.is_dir() else []
+    except OSError:
+        return []  # a folder that cannot be looked into holds nothing that could run
 
 
 def entry_of(info: PluginInfo) -> str:

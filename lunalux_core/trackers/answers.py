@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lunalux_core.documents.coerce import as_object
+from lunalux_core.documents.json_text import well_formed_value
 from lunalux_core.library.trackers import Tracker
 from lunalux_core.memory.answers import (
     json_object_in,
@@ -47,7 +49,7 @@ def read_value(raw: str, tracker: Tracker, material: str) -> str | Refused:
     text = without_thought(raw)
     if not text:
         return Refused("empty")
-    document = json_object_in(text)
+    document = well_formed_value(json_object_in(text))
     prose = False
     if tracker.form == "json":
         value: str | None = _json_value(document, tracker.shape)
@@ -68,7 +70,7 @@ def _json_value(document: Any, shape: str) -> str | None:
     """The value as JSON text, out of an envelope `{"value": …}` where there is one."""
     if not isinstance(document, dict):
         return None
-    properties = json.loads(shape).get("properties", {}) if shape else {}
+    properties = as_object(as_object(json.loads(shape) if shape else {}).get("properties"))
     value: Any = document
     if "value" in document and "value" not in properties:
         value = document["value"]
@@ -77,7 +79,7 @@ def _json_value(document: Any, shape: str) -> str | None:
                 value = json.loads(value)
             except (ValueError, RecursionError):
                 pass
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(well_formed_value(value), ensure_ascii=False)
 
 
 def _text_value(document: Any) -> str | None:

@@ -8,10 +8,10 @@ lines that begin with a label and a colon, each of which must be there again.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
+from lunalux_core.documents.json_text import well_formed_value
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.trackers import Form
 from lunalux_core.text import clean, clean_line
@@ -33,7 +33,9 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 _WORDS = frozenset(
     ("$schema", "type", "properties", "items", "required", "enum", "anyOf", "oneOf", "allOf", "$ref", "$defs")
 )
-_LABEL = re.compile(r"^[\s\-*#>]*\**([^\n:：]{1,40}?)\**\s*[:：]", re.MULTILINE)
+_LONGEST_LABEL = 40
+_MARKS = " \t\u3000-*#>"
+"""What may stand before a label: blanks and marks of Markdown."""
 
 
 def read_shape(text: str) -> tuple[Form, str]:
@@ -54,7 +56,7 @@ def read_shape(text: str) -> tuple[Form, str]:
             most=LONGEST_SHAPE,
         )
     try:
-        document = json.loads(text)
+        document = well_formed_value(json.loads(text))
     except (ValueError, RecursionError):
         return "text", text
     if not isinstance(document, (dict, list)):
@@ -87,7 +89,7 @@ def departure(value: str, form: Form, shape: str) -> str:
         missing = [label for label in labels(shape) if label not in labels(value)]
         return f"it lacks {missing[0]!r}" if missing else ""
     try:
-        document = json.loads(value)
+        document = json.loads(value, parse_constant=_refused)
     except (ValueError, RecursionError):
         return "it is no JSON"
     return json_departure(document, json.loads(shape)) if shape else ""
@@ -95,7 +97,18 @@ def departure(value: str, form: Form, shape: str) -> str:
 
 def labels(text: str) -> list[str]:
     """The labels that lines of a text begin with, in any case."""
-    return [clean_line(label[1]).casefold() for label in _LABEL.finditer(text)]
+    heads = (_head(line).lstrip(_MARKS).rstrip().rstrip("*") for line in text.split("\n"))
+    return [clean_line(head).casefold() for head in heads if 0 < len(head) <= _LONGEST_LABEL]
+
+
+def _head(line: str) -> str:
+    """What stands before the first colon of a line, "" without one."""
+    ends = [at for colon in ":：" if (at := line.find(colon)) >= 0]
+    return line[: min(ends)] if ends else ""
+
+
+def _refused(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
 
 
 def json_departure(value: Any, schema: Any, at: str = "", depth: int = 0) -> str:
@@ -133,7 +146,7 @@ def _object_departure(value: Mapping[str, Any], schema: Mapping[str, Any], at: s
     named = properties if isinstance(properties, dict) else {}
     required = schema.get("required")
     for name in required if isinstance(required, list) else ():
-        if name not in value:
+        if isinstance(name, str) and name not in value:
             return f"{at or 'the value'} lacks {name!r}"
     more = schema.get("additionalProperties")
     for name, item in value.items():

@@ -174,3 +174,10 @@ def test_the_budget_is_kept_and_what_is_left_out_is_named() -> None:
     assert [one.place for one in chosen.passages] == [2, 5]
     assert [row["why"] for row in chosen.record()["left_out"]] == ["budget"]
     assert {row["why"] for row in chosen.record(room=False)["left_out"]} == {"budget", "no_room"}
+
+
+def test_a_page_that_is_broken_on_purpose_gives_its_words(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("<p>The <![ lamp.</p><svg><svg></svg><p>It <![CDATA[no]]>burns.</p><!--")
+    assert "burns." in read_document(tmp_path / "a.html")[1]
+    with pytest.raises(TimeoutError):
+        html_text("<a " * 1000, until=0.0)

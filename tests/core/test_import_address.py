@@ -283,3 +283,18 @@ def test_a_name_from_a_server_stays_in_its_folder(path: str, disposition: str) -
 def test_addresses_are_told_without_their_secrets() -> None:
     assert shown("https://me:pw@host/a.png?sig=1#x") == "https://host/a.png"
     assert "\x1b" not in shown("https://h/\x1b[31m")
+
+
+@pytest.mark.parametrize(
+    "to", ["http://[::x/a", "//[1/a", "http://[::1]x/", "http://a:99999/", "http://\x7f/"]
+)
+def test_a_redirect_to_what_is_no_address_is_refused(server: Server, tmp_path: Path, to: str) -> None:
+    server.answers["/a"] = moved(to)
+    with pytest.raises(LunaluxError) as refused:
+        Downloads(allow_private=True).fetch(f"{server.url}/a")
+    assert refused.value.code in ("ADDRESS_INVALID", "ADDRESS_REDIRECTS", "ADDRESS_UNREACHABLE")
+
+
+def test_a_page_is_known_at_once_however_many_comments_it_begins_with() -> None:
+    assert fetching._PAGE.match(b"<!---->" * 500 + b"<!-- a --> <html>")
+    assert not fetching._PAGE.match(b"<!---->" * 500 + b"<svg>")

@@ -152,3 +152,29 @@ async def test_a_book_of_five_thousand_memories_comes_in_and_is_found(runtime: R
         lambda c: store_memories(c, chat, read_memory_book(book, "Book", chat)[0])
     )
     assert not again.memories and again.skipped == 5000
+
+
+async def test_a_book_with_anything_in_our_own_fields_comes_in_and_goes_out(runtime: Runtime) -> None:
+    chat = await take_in(runtime, chat_file(*(line(number) for number in range(4))))
+    database = runtime.library.database
+    for value in (
+        3,
+        True,
+        "x",
+        10**400,
+        [3],
+        [[]],
+        [{}],
+        {"a": 1},
+        "\ud83d",
+        [{"messages": 7, "sentence": []}],
+    ):
+        keys = ("parts", "sources", "created_at", "coverage", "id", "title", "speaker", "kind")
+        entry = {"uid": 0, "key": ["a"], "content": f"They met: {value!a:.40}", "lunalux": {}}
+        entry["lunalux"] = dict.fromkeys(keys, value) | {"sources": [{"messages": value, "sentence": value}]}
+        found, _ = read_memory_book({"entries": {"0": entry}}, "x", chat)
+        await database.write(lambda c, found=found: store_memories(c, chat, found))  # type: ignore[misc]
+    assert len(await runtime.library.memories.list(chat)) == 10
+    text = await export_conversation(runtime.library, chat, "json")
+    again = await take_in(runtime, text.encode(), "chat.json")
+    assert len(await runtime.library.memories.list(again)) == 10

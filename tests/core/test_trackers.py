@@ -16,7 +16,8 @@ from lunalux_core.config.settings import ModelConfig
 from lunalux_core.errors import InvalidInput
 from lunalux_core.library.trackers import Standing, Tracker
 from lunalux_core.runtime import Runtime
-from lunalux_core.trackers.shape import departure, json_departure, read_shape
+from lunalux_core.trackers.answers import Refused, read_value
+from lunalux_core.trackers.shape import departure, json_departure, labels, read_shape
 from lunalux_core.trackers.templates import TEMPLATES
 
 __all__ = ["runtime"]
@@ -292,3 +293,17 @@ async def test_gibberish_of_a_real_server_is_never_a_value() -> None:
             (done,) = await runtime.trackers.run(chat)
             assert done.error is not None and (await state(runtime, chat)).status == "failed"
             assert await value_of(runtime, chat) == "The lamp is lit"
+
+
+def test_a_shape_or_an_answer_that_is_made_to_break_the_reader_does_not() -> None:
+    assert labels("*" * 8000) == labels("\n" * 20_000) == labels(" -*" * 6000 + ":") == []
+    assert labels("- **Mood** : x\n> Ort：y\nhttp") == ["mood", "ort"]
+    assert json_departure({"a": 1}, {"required": [{}, [], 3, "a"]}) == ""
+    for properties in ("null", "3", "[1]", '"value"'):
+        shape = f'{{"type": "object", "properties": {properties}}}'
+        made = Tracker("", "c", "Lamp", "How the lamp burns.", "json", shape)
+        assert isinstance(
+            read_value('{"value": {"lamp": "low"}}', made, "The lamp burns low."), str | Refused
+        )
+    assert departure('{"oil": NaN}', "json", "") and departure("[Infinity]", "json", "")
+    read_shape('{"type": "object", "properties": {"a\\ud800": {}}}')[1].encode()
