@@ -136,7 +136,10 @@ def to_number(text: str) -> float | None:
     if len(text) > 400 or not _NUMBER.fullmatch(text):
         return None
     if text[:2].lower() in ("0x", "0b", "0o"):
-        return float(int(text, 0))
+        try:
+            return float(int(text, 0))
+        except OverflowError:
+            return math.inf
     return float(text)
 
 

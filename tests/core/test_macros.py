@@ -165,6 +165,7 @@ def test_conditions_choose_and_evaluate_only_one_branch(text: str, expected: str
         ("{{incvar::n}}{{incvar::n}}{{decvar::n}}", "121"),
         ("{{setvar::s::a}}{{addvar::s::b}}{{getvar::s}}", "ab"),
         ("{{setvar::l::[]}}{{addvar::l::x}}{{getvar::l}}", '["x"]'),
+        ("{{setvar::h::0x" + "f" * 300 + "}}{{addvar::h::1}}{{getvar::h}}", "Infinity"),
         ("{{setvar::n::007}}{{getvar::n}} {{setvar::n::1.50}}{{getvar::n}}", "7 1.5"),
         ("{{hasvar::n}}{{setvar::n::}}{{hasvar::n}}{{deletevar::n}}{{varexists::n}}", "falsetruefalse"),
         ("{{setglobalvar::g::1}}{{incglobalvar::g}}{{getglobalvar::g}}{{getvar::g}}", "22"),
