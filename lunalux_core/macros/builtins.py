@@ -85,6 +85,7 @@ def _greeting(call: Call) -> str | None:
 def _original(call: Call) -> str:
     if "original" in call.used:
         return ""
+    # Once: a second one would send the whole main prompt again.
     call.used.add("original")
     return call.context.original
 
@@ -183,6 +184,7 @@ def _pick(call: Call) -> str:
     items = _choices(call)
     if not items:
         return ""
+    # Not hash(), which differs from process to process.
     seed = f"{call.context.chat_id}\0{call.place}".encode("utf-8", "replace")
     return items[int.from_bytes(hashlib.blake2b(seed, digest_size=8).digest()) % len(items)]
 

@@ -26,13 +26,14 @@ class Rolled:
     @property
     def words(self) -> str:
         """The dice and their sum; those that do not count in parentheses."""
+        # Each number as often as it counts: of two dice that fell alike, one may count and one not.
         left = list(self.kept)
         told = []
-        for one in self.fallen:
-            counts = one in left
+        for number in self.fallen:
+            counts = number in left
             if counts:
-                left.remove(one)
-            told.append(str(one) if counts else f"({one})")
+                left.remove(number)
+            told.append(str(number) if counts else f"({number})")
         return f"{' '.join(told)} = {self.total}"
 
 
@@ -43,16 +44,16 @@ def roll(written: str, random: Callable[[], float]) -> Rolled | None:
         random: draws from [0, 1).
     """
     formula = re.sub(r"\s+", "", written).lower() or "d6"
-    found = _FORMULA.fullmatch(f"d{formula}" if formula.isdecimal() else formula)
-    if found is None:
+    match = _FORMULA.fullmatch(f"d{formula}" if formula.isdecimal() else formula)
+    if match is None:
         return None
-    dice, sides = int(found["dice"] or 1), int(found["sides"])
+    dice, sides = int(match["dice"] or 1), int(match["sides"])
     if not 1 <= dice <= MOST_DICE or not sides:
         return None
     fallen = tuple(1 + int(random() * sides) for _ in range(dice))
     kept = fallen
-    if found["end"]:
-        in_order = sorted(fallen, reverse=found["end"] == "h")
-        kept = tuple(in_order[: int(found["kept"] or 1)])
-    added = sum(map(int, re.findall(r"[+-]\d+", found["more"])))
+    if match["end"]:
+        in_order = sorted(fallen, reverse=match["end"] == "h")
+        kept = tuple(in_order[: int(match["kept"] or 1)])
+    added = sum(map(int, re.findall(r"[+-]\d+", match["more"])))
     return Rolled(formula, fallen, kept, sum(kept) + added)

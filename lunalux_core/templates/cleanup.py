@@ -114,6 +114,7 @@ def without_stop(text: str, stops: tuple[str, ...]) -> str:
     no sign of a stop string: too many sentences end so.
     """
     for stop in stops:
+        # The longest first: a whole stop string before a mere beginning of it.
         for length in range(min(len(stop), len(text)), 0, -1):
             begun = stop[:length]
             if text.endswith(begun):
@@ -149,6 +150,8 @@ def _without_sequences(text: str, how: Cleaning) -> str:
         for sequence in (instruct.input_sequence,) if how.impersonate else leaking:
             for line in sequence.split("\n"):
                 if line.strip(SPACES):
+                    # A sequence of the speaker's own is only taken out; what stands behind it is still the
+                    # reply.
                     text = text.replace(line, "")
     return text
 

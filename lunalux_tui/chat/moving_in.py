@@ -41,9 +41,9 @@ def numbers(home: OtherHome) -> str:
 class MovingInBar(Bar):
     """The offer, above the prompt; nothing waits for the answer."""
 
-    def __init__(self, found: OtherHome) -> None:
+    def __init__(self, home: OtherHome) -> None:
         super().__init__(id="moving-in")
-        self.found = found
+        self.found = home
 
     def left(self) -> Sequence[Part]:
         words = t("moving_in.found", numbers=numbers(self.found))

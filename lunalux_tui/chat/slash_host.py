@@ -83,7 +83,7 @@ class ChatScriptHost:
         from lunalux_core.stscript.quick_replies import named as find
 
         stored = await self._runtime.library.quick_replies.list()
-        reply = find([one.content for one in stored], name)
+        reply = find([reply_set.content for reply_set in stored], name)
         return None if reply is None else reply.message
 
     async def perform(self, call: AppCall) -> str:
@@ -236,7 +236,9 @@ class ChatScriptHost:
     async def _messages(self, call: AppCall) -> str:
         named = call.named.get("names", "on") != "off"
         chosen = await self._chosen(call)
-        return "\n\n".join(f"{one.name}: {one.content}" if named else one.content for one in chosen)
+        return "\n\n".join(
+            f"{message.name}: {message.content}" if named else message.content for message in chosen
+        )
 
     async def _hide(self, call: AppCall) -> str:
         for message in await self._chosen(call):
@@ -272,5 +274,5 @@ def _labels(written: str) -> list[str]:
         return []
     if not isinstance(listed, list):
         return []
-    texts = [one.get("text") if isinstance(one, dict) else one for one in listed]
+    texts = [label.get("text") if isinstance(label, dict) else label for label in listed]
     return [text for text in texts if isinstance(text, str) and text]

@@ -64,8 +64,8 @@ class SlashList(Rows, can_focus=False):
         fragment = name[1] if name and before != self._left else None
         if fragment is None:
             self._fragment = None
-            known = self._registry.get(command[1]) if command else None
-            self._show([_row(known, known.name)] if known and before != self._left else [])
+            named = self._registry.get(command[1]) if command else None
+            self._show([_row(named, named.name)] if named and before != self._left else [])
         elif fragment != self._fragment or not self.rows:
             self._fragment, self._left = fragment, ""
             self._show(self._fitting(fragment))
@@ -84,7 +84,7 @@ class SlashList(Rows, can_focus=False):
             fit = _fit(command, fragment.lower()) if self._registry.offered(command.name) else None
             if fit is not None:
                 ranked.append((fit[0], not command.app, place, _row(command, fit[1])))
-        return [row for *_, row in sorted(ranked, key=lambda one: one[:3])]
+        return [row for *_, row in sorted(ranked, key=lambda entry: entry[:3])]
 
     def press(self, key: str) -> bool:
         """Use a key; False where it means nothing to the list."""

@@ -138,7 +138,7 @@ class Ranking:
         except BaseException:
             await self._release(job.table, lease)
             raise
-        await self._release(job.table, lease, done=True)
+        await self._release(job.table, lease, completed=True)
         if total:
             self._changed(lang, sort)
         return total
@@ -154,7 +154,7 @@ class Ranking:
         self._noted[job.lang, job.sort] = now
         row: Mapping[str, Any] = await self._store.get(job.table, lease) or {}
         if now - whole(row.get("lastRunMs")) >= QUIET_NOTE_MS and await self._lease(job.table, lease):
-            await self._release(job.table, lease, done=True)
+            await self._release(job.table, lease, completed=True)
         return False
 
     def windows_s(self) -> list[float]:
@@ -206,9 +206,9 @@ class Ranking:
             return False
         return True
 
-    async def _release(self, table: str, key: Key, *, done: bool = False) -> None:
-        """Give the lease back; `done` notes in it, for `admin status`, that the work came to its end."""
-        noted = {"lastRunMs": self._now_ms()} if done else {}
+    async def _release(self, table: str, key: Key, *, completed: bool = False) -> None:
+        """Give the lease back; `completed` notes in it, for `admin status`, that the work came to its end."""
+        noted = {"lastRunMs": self._now_ms()} if completed else {}
         try:
             await self._store.write(
                 Update(

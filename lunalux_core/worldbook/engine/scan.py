@@ -29,14 +29,14 @@ class Scan:
 
     def __init__(
         self,
-        found: Sequence[Candidate],
+        candidates: Sequence[Candidate],
         buffer: Buffer,
         screening: Screening,
         admission: Admission,
         settings: WorldbookSettings,
         tools: Tools,
     ) -> None:
-        self.candidates = found
+        self.candidates = candidates
         self.admission = admission
         self.fired: dict[int, Fired] = {}
         self._buffer = buffer
@@ -44,7 +44,7 @@ class Scan:
         self._settings = settings
         self._tools = tools
         self._matcher = Matcher(settings, tools)
-        self.index = Index(found, self._matcher)
+        self.index = Index(candidates, self._matcher)
         self._hopeful: set[int] = set()
         self._failed: set[int] = set()
         self._closed: set[str] = set()
