@@ -19,6 +19,7 @@ from lunalux_core.importing.results import ImportResult, OnDuplicate, failed, no
 from lunalux_core.importing.sources import Room, Source, place, read_source, size_of, unreadable
 from lunalux_core.library.characters import (
     NewCharacter,
+    character_ids,
     id_by_hash,
     insert_character,
     load_character,
@@ -338,7 +339,7 @@ def _older_files(pictures: Path, identity: str, kept: Sequence[Path]) -> list[Pa
 
 def clear_leftovers(library: Library) -> None:
     """Remove the pictures of an import that was killed before their rows were stored, a day ago or more."""
-    known = library.database.write_now(lambda c: {row[0] for row in c.execute("SELECT id FROM characters")})
+    known = library.database.write_now(character_ids)
     with suppress(OSError):
         for path in library.characters.pictures.iterdir():
             name = _OF_A_CHARACTER.fullmatch(path.name)
