@@ -225,7 +225,7 @@ def _from_entry(entry: Entry, conversation_id: str) -> _Read:
         speaker=clean_line(as_text(own.get("speaker")), 200),
         pinned=as_flag(own.get("pinned")) if own else entry.constant,
         state="edited" if own.get("state") == "edited" else "fresh",
-        sources=tuple(_source(one) for one in _list(own.get("sources")) if isinstance(one, dict)),
+        sources=tuple(_source(source) for source in _list(own.get("sources")) if isinstance(source, dict)),
         parts=tuple(part for part in _list(own.get("parts")) if isinstance(part, str)),
         made_by=clean_line(as_text(own.get("made_by")), 200) or "import",
         instruction=clean_line(as_text(own.get("instruction")), 200),
@@ -249,7 +249,7 @@ def moment(value: Any) -> int:
 
 
 def _source(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    messages = [one for one in _list(given.get("messages")) if isinstance(one, str)]
+    messages = [message_id for message_id in _list(given.get("messages")) if isinstance(message_id, str)]
     return {"sentence": clean(as_text(given.get("sentence"))), "messages": messages}
 
 

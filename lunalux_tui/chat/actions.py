@@ -56,6 +56,7 @@ DIRECTING_ACTIONS = (
     Action("directing.store", "store"),
     Action("directing.narrate", "narrate"),
     Action("directing.speak_as", "speak_as"),
+    Action("directing.quick_replies", "quick_replies", "alt+q", priority=True),
     Action("directing.begin_with", "begin_with"),
     Action("directing.profiles", "profiles"),
 )

@@ -404,17 +404,18 @@ class ChatScreen(LunaScreen[None]):
         self.workers.cancel_group(self, TURN)
         return True
 
-    def _run_script(self, typed: str) -> None:
+    def run_script(self, script: str) -> None:
+        """Run a script; there is never more than one."""
         if self.busy:
             self.say(t("chat.busy"))
             return
         self.busy = self.status.scripting = True
         self.transcript.clear_notes()
-        self._run(SCRIPT, partial(self._script, typed))
+        self._run(SCRIPT, partial(self._script, script))
 
-    async def _script(self, typed: str) -> None:
+    async def _script(self, script: str) -> None:
         try:
-            await self.slash_actions.run(typed)
+            await self.slash_actions.run(script)
         finally:
             self.busy = self.status.scripting = False
             self._run("last_words", self._tell_last_words)
@@ -478,9 +479,13 @@ class ChatScreen(LunaScreen[None]):
         from lunalux_tui.chat.slash_actions import is_script
 
         if is_script(event.text):
-            self._run_script(event.text)
+            self.run_script(event.text)
         else:
-            self.message_actions.send(event.text)
+            self.send(event.text)
+
+    def send(self, text: str) -> None:
+        """Say something."""
+        self.message_actions.send(text)
 
     def put_typed(self, text: str) -> None:
         """Put a text in the place of what stands in the prompt; one undo brings that back."""
@@ -644,6 +649,7 @@ class ChatScreen(LunaScreen[None]):
     action_store = handed(EDIT, lambda screen: screen.directing_actions.store)
     action_narrate = handed(EDIT, lambda screen: screen.directing_actions.narrate)
     action_speak_as = handed(DIALOG, lambda screen: screen.directing_actions.speak_as)
+    action_quick_replies = handed(DIALOG, lambda screen: screen.slash_actions.choose_reply)
     action_begin_with = handed(DIALOG, lambda screen: screen.directing_actions.begin_with)
     action_profiles = handed(DIALOG, lambda screen: screen._choose_profile)
 

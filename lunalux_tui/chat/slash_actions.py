@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from lunalux_tui.chat.slash_host import ScriptHostView
@@ -24,6 +25,15 @@ def is_script(typed: str) -> bool:
 class SlashView(ScriptHostView, Protocol):
     """What these actions ask of the screen."""
 
+    def typed(self) -> str:
+        """What stands in the prompt."""
+
+    def run_script(self, script: str) -> None:
+        """Run a script; there is never more than one."""
+
+    def send(self, text: str) -> None:
+        """Say something."""
+
     def take_typed(self, text: str) -> None:
         """Empty the prompt of a text that was understood."""
 
@@ -42,8 +52,39 @@ class SlashActions:
         self._opener = opener
         self._view = view
 
+    async def choose_reply(self) -> None:
+        """Have a quick reply of the library chosen: a script is run, words are sent, or put into the prompt
+        where its set says so."""
+        from lunalux_tui.parts.pick_dialog import PickDialog
+        from lunalux_tui.parts.rows import Row
+
+        stored = await self._runtime.library.quick_replies.list()
+        replies = [
+            (one.content, reply) for one in stored for reply in one.content.replies if not reply.hidden
+        ]
+        if not replies:
+            self._view.say(t("slash.no_replies"))
+            return
+        rows = [
+            Row(str(place), reply.label or reply.message, reply.title or reply.message, reply_set.name)
+            for place, (reply_set, reply) in enumerate(replies)
+        ]
+        chosen = await self._view.ask(PickDialog(t("slash.replies"), rows, two_lines=True))
+        if not chosen:
+            return
+        reply_set, reply = replies[int(chosen)]
+        if reply.is_script:
+            self._view.run_script(reply.message.lstrip())
+        elif reply_set.document.get("disableSend"):
+            before, words = bool(reply_set.document.get("placeBeforeInput")), self._view.typed()
+            parts = (reply.message, words) if before else (words, reply.message)
+            self._view.put_typed(" ".join(part for part in parts if part))
+        else:
+            self._view.send(reply.message)
+
     async def run(self, typed: str) -> None:
-        """Run what was typed; it stays in the prompt unless it ran to its end."""
+        """Run what was typed; it stays in the prompt unless it ran to its end. Of a script from elsewhere,
+        `{{input}}` is what stands there."""
         from lunalux_core.chat.script_setting import script_setting
         from lunalux_core.stscript.commands.table import everything
         from lunalux_core.stscript.interpreter import Interpreter
@@ -54,6 +95,9 @@ class SlashActions:
             self._view.say(t("chat.choose_character"))
             return
         setting = await script_setting(self._runtime.chat, conversation.id, self._opener.chat.turn_options())
+        words = self._view.typed()
+        if words != typed:
+            setting = replace(setting, context=replace(setting.context, input=words))
         host = ChatScriptHost(self._runtime, self._opener, self._view, conversation.id, setting)
         interpreter = Interpreter(host, everything(host.offers), setting)
         host.stores = interpreter.stores

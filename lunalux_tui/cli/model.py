@@ -291,7 +291,7 @@ def remove(name: str = NAME, yes: bool = YES, as_json: bool = JSON) -> None:
 
     async def find(runtime: Runtime) -> str:
         saved = runtime.settings.models
-        close = Called(name, name) if name in saved else found([Called(one, one) for one in saved], name)
+        close = Called(name, name) if name in saved else found([Called(key, key) for key in saved], name)
         if close is None:
             raise unknown(saved)
         return close.name

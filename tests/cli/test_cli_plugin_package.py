@@ -26,7 +26,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_example_plug_in_is_installed_enabled_and_used(program: Program, installed: Path) -> None:
     path = {"PYTHONPATH": os.pathsep.join([str(installed), str(ROOT)])}
     listed = program("plugin", "list", "--json", **path).json
-    assert {"name": "dice", "origin": "package", "enabled": False, "problem": None} in listed
+    row = {"id": "dice", "name": "dice", "origin": "package", "enabled": False, "problem": None}
+    assert row in listed
     assert program("plugin", "enable", "dice", **path).code == 0
     rolled = program("plugin", "run", "dice", "roll", "I try: ", "--json", **path).json
     assert rolled["typed"].startswith("I try: [1d20: ")

@@ -230,3 +230,37 @@ async def test_another_conversation_ends_the_script_of_the_one_before() -> None:
         await driven.until(lambda: not driven.chat.busy)
         await driven.pilot.pause(0.5)
         assert "Late" not in driven.contents() and not driven.chat.status.scripting
+
+
+async def test_a_quick_reply_is_chosen_by_a_key_and_run_sent_or_put_into_the_prompt() -> None:
+    async with open_app() as driven:
+        await driven.press("alt+q")
+        await driven.until(lambda: "quick" in driven.told())
+        replies = [
+            {"id": 1, "label": "shout", "message": "/upper {{input}} | /setinput"},
+            {"id": 2, "label": "wave", "message": "I wave."},
+            {"id": 3, "label": "secret", "message": "/echo no", "isHidden": True},
+        ]
+        shelf = driven.app.runtime.library.quick_replies
+        await shelf.add(read_set({"version": 2, "name": "Moves", "qrList": replies}))
+        await shelf.add(
+            read_set({"version": 2, "name": "Words", "disableSend": True, "qrList": replies[1:2]})
+        )
+
+        async def choose(place: int) -> None:
+            await driven.press("alt+q")
+            await driven.until(lambda: driven.app.screen is not driven.chat)
+            await driven.press(*["down"] * place, "enter")
+            await driven.until(lambda: driven.app.screen is driven.chat)
+            await driven.pilot.pause(0.05)
+            await driven.until(lambda: not driven.chat.busy)
+
+        await driven.write("hello")
+        await choose(0)
+        assert driven.chat.prompt.text == "HELLO"
+        await choose(2)
+        assert driven.chat.prompt.text == "HELLO I wave."
+        before = len(driven.contents())
+        await choose(1)
+        await driven.until(lambda: len(driven.contents()) == before + 2 and not driven.chat.busy)
+        assert driven.contents()[before] == "I wave." and driven.chat.prompt.text == "HELLO I wave."
