@@ -226,11 +226,8 @@ class Database:
         if self._enter is not None:
             self._leave = self._enter()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        connection = self._connected()
         connection.row_factory = sqlite3.Row
-        share(connection, BUSY_SECONDS)
         # In WAL mode this survives a killed process; a power cut can lose the last transactions, but never
         # damages the file. Waiting for the disk would cost some milliseconds a write.
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -242,6 +239,27 @@ class Database:
         if self._prepare is not None:
             self._prepare(connection)
         self._version = data_version(connection)
+        return connection
+
+    def _connected(self) -> Connection:
+        try:
+            return self._shared()
+        except sqlite3.OperationalError as error:
+            if kind_of_trouble(error, self.path) != "full":
+                raise
+        # No room for the file by which programs share the library; one alone can do without, and read.
+        return self._shared("PRAGMA locking_mode = EXCLUSIVE")
+
+    def _shared(self, first: str = "") -> Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute(first)
+            share(connection, BUSY_SECONDS)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     async def read(self, query: Callable[[Connection], T]) -> T:

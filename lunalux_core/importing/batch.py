@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from lunalux_core.database import storage_error
-from lunalux_core.importing.cards import CardReader, Known, Prepared, store
+from lunalux_core.importing.cards import CardReader, Known, Prepared, clear_leftovers, store
 from lunalux_core.importing.chats import Whereabouts
 from lunalux_core.importing.results import ImportResult, OnDuplicate
 from lunalux_core.importing.sources import Source, place
@@ -49,6 +49,7 @@ def import_files(
             paths.pictures.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise storage_error(error, paths.pictures) from error
+        clear_leftovers(library)
     known_hashes = Known(library.database.write_now(content_hashes))
     reader = CardReader(paths.pictures, known_hashes, on_duplicate, language, dry_run)
     others: list[Prepared] = []

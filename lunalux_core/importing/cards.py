@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from lunalux_core.importing.results import ImportResult, OnDuplicate, failed, no
 from lunalux_core.importing.sources import Room, Source, place, read_source, size_of, unreadable
 from lunalux_core.library.characters import (
     NewCharacter,
+    character_ids,
     id_by_hash,
     insert_character,
     load_character,
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 MAX_PORTRAIT = 32 * 1024 * 1024
 """Bytes of a picture that is taken along with a character in a text file."""
 
+LEFT_SECONDS = 24 * 3600
+"""A file without a row may belong to an import under way; after so long it does not."""
+_OF_A_CHARACTER = re.compile(r"([0-9a-f]{12})\.[\w.]{1,24}", re.ASCII)
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _LETTER = re.compile(r"[^\W\d_]")
 
@@ -330,6 +335,16 @@ def _older_files(pictures: Path, identity: str, kept: Sequence[Path]) -> list[Pa
     """Files of a character that were not written again: its picture or archive came in another format."""
     there = (path for path in pictures.glob(f"{identity}.*") if path not in kept)
     return [path for path in there if path.is_file()]
+
+
+def clear_leftovers(library: Library) -> None:
+    """Remove the pictures of an import that was killed before their rows were stored, a day ago or more."""
+    known = library.database.write_now(character_ids)
+    with suppress(OSError):
+        for path in library.characters.pictures.iterdir():
+            name = _OF_A_CHARACTER.fullmatch(path.name)
+            if name and name[1] not in known and time.time() - path.stat().st_mtime > LEFT_SECONDS:
+                path.unlink(missing_ok=True)
 
 
 def _take_away(files: Sequence[Path]) -> None:

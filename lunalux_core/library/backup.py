@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -31,6 +32,7 @@ from lunalux_core.regular_files import check_regular
 
 FORMAT = "lunalux-backup"
 PACKING = ".lunalux-backup-"
+NEW = ".new"
 LEFT_SECONDS = 24 * 3600
 MANIFEST_LIMIT = 1024 * 1024
 TABLES = ("characters", "conversations", "messages", "state")
@@ -61,10 +63,11 @@ async def back_up(
     Raises:
         StorageError: the target cannot be written.
     """
-    temporary = target.with_name(f"{target.name}.{short_id()}.new")
+    temporary = target.with_name(f"{target.name}.{short_id()}{NEW}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _clear(target.parent, PACKING)
+        _clear(target.parent, f"{PACKING}*")
+        _clear(target.parent, f"{escape(target.name)}.{'[0-9a-f]' * 12}{NEW}")
         with tempfile.TemporaryDirectory(prefix=PACKING, dir=target.parent) as folder:
             copy = Path(folder) / "library.db"
             await library.database.backup(copy)
@@ -133,7 +136,7 @@ def unpack(paths: Paths, source: Path, progress: Progress | None = None) -> Path
         told = _Told(sum(archive.getinfo(name).file_size for name in names), progress)
         try:
             paths.own(paths.data)
-            _clear(paths.data, "restore-")
+            _clear(paths.data, "restore-*")
             fresh = Path(tempfile.mkdtemp(prefix="restore-", dir=paths.data))
             (fresh / "pictures").mkdir()
         except OSError as error:
@@ -154,12 +157,16 @@ def unpack(paths: Paths, source: Path, progress: Progress | None = None) -> Path
         return fresh
 
 
-def _clear(folder: Path, prefix: str) -> None:
+def _clear(folder: Path, pattern: str) -> None:
     """Remove the temporary files that killed programs have left, once no program can be using them."""
-    for path in folder.glob(f"{prefix}*"):
+    for path in folder.glob(pattern):
         with suppress(OSError):
-            if path.is_dir() and time.time() - path.stat().st_mtime > LEFT_SECONDS:
+            if time.time() - path.stat().st_mtime <= LEFT_SECONDS:
+                continue
+            if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
 
 
 def _judge(fresh: Path, source: Path) -> None:

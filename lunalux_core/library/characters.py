@@ -324,6 +324,11 @@ def id_by_hash(connection: Connection, content_hash: str) -> str | None:
     return row[0] if row else None
 
 
+def character_ids(connection: Connection) -> set[str]:
+    """The ids of all characters."""
+    return {row[0] for row in connection.execute("SELECT id FROM characters")}
+
+
 def content_hashes(connection: Connection) -> dict[str, str]:
     """Ids of all characters by the hash of their card."""
     return {row[0]: row[1] for row in connection.execute("SELECT content_hash, id FROM characters")}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from cli_program import Program
+from cli_program import Program, environment
 
 MakeCard = Callable[..., Path]
 
@@ -132,3 +136,50 @@ def test_the_sum_of_an_import_names_every_number(
     program: Program, make_card: MakeCard, language: str, words: str
 ) -> None:
     assert words in program("import", str(make_card("Ada")), LUNALUX_LANG=language).err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a small disk is mounted")
+def test_on_a_full_disk_what_is_there_can_be_read_and_taken_elsewhere(
+    program: Program, home: Path, tmp_path: Path
+) -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(home)], capture_output=True
+    ).returncode:
+        pytest.skip("no right to mount a disk")
+    try:
+        program("character", "list")
+        with suppress(OSError), (home / "fill").open("wb", buffering=0) as fill:
+            while fill.write(b"x" * 4096):
+                pass
+        assert "Marigold" in program("character", "list").out
+        program("character", "export", "Marigold", str(tmp_path / "m.json"))
+        assert "Marigold" in (tmp_path / "m.json").read_text(encoding="utf-8")
+        refused = program("chat", "Marigold", "-m", "hi", "--json", code=None)
+        assert refused.code and "DISK_FULL" in refused.err + refused.out
+        (home / "fill").unlink()
+        program("chat", "Marigold", "-m", "hi")
+    finally:
+        subprocess.run(["umount", str(home)], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="rights of root are given up")
+def test_the_doctor_ends_whatever_folder_cannot_be_looked_into(home: Path) -> None:
+    environ = environment(home)
+    command = [sys.executable, "-m", "lunalux_tui", "doctor", "--json"]
+    if os.geteuid() == 0:
+        lost = "-dac_override,-dac_read_search"
+        command = ["setpriv", f"--bounding-set={lost}", f"--inh-caps={lost}", *command]
+    for name in ("data", "config", "data/logs"):
+        folder = home / name
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0)
+        try:
+            done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+        finally:
+            folder.chmod(0o700)
+        assert not done.stderr.count("Traceback") and "Logging error" not in done.stderr, done.stderr
+        assert "itself failed" not in done.stdout
+        assert {"storage", "plug-ins", "crashes"} <= {
+            one["name"] for one in json.loads(done.stdout)["checks"]
+        }

@@ -361,3 +361,19 @@ def test_a_name_of_a_home_that_nobody_has_is_a_file_that_is_not_there(paths: Pat
     with pytest.raises(LunaluxError) as told:
         restore(paths, Path("a" * 3000))
     assert told.value.code == "PATH_UNUSABLE"
+
+
+async def test_a_backup_takes_away_what_killed_ones_left_a_day_ago(paths: Paths, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    old = [out / f"b.zip.{'a' * 12}.new", out / ".lunalux-backup-x"]
+    kept = [out / f"b.zip.{'b' * 12}.new", out / "b.zip.notes.new", out / f"c.zip.{'a' * 12}.new"]
+    old[1].mkdir(parents=True)
+    (old[1] / "library.db").write_bytes(b"a whole copy")
+    for path in (old[0], *kept):
+        path.write_bytes(b"x")
+    for path in (*old, *kept[1:]):
+        os.utime(path, (0, 0))
+    library = Library(paths)
+    await back_up(library, paths, out / "b.zip")
+    library.close()
+    assert sorted(path.name for path in out.iterdir()) == sorted(["b.zip", *(path.name for path in kept)])

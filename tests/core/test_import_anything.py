@@ -652,3 +652,21 @@ async def test_tags_of_any_type_harm_nothing(
     assert [one.name for one in results if one.kind == "persona"] == ["Bo"]
     for tag in await library.tags.list():
         assert tag.name.strip()
+
+
+async def test_an_import_takes_away_the_pictures_of_one_that_was_killed_a_day_ago(
+    library: Library, paths: Paths, tmp_path: Path
+) -> None:
+    card = write(tmp_path / "Ada.png", export_card(Card.new("Ada", first_mes="Hi."), "png"))
+    (ada,) = [one.id for one in import_files(library, paths, gather([card]))]
+    orphan, fresh, draft, other = (
+        write(paths.pictures / name, b"x")
+        for name in (f"{'a' * 12}.png", f"{'b' * 12}.charx", "draft-1.png", "notes.txt")
+    )
+    for path in (orphan, draft, other, paths.pictures / f"{ada}.png"):
+        os.utime(path, (0, 0))
+    list(import_files(library, paths, gather([card]), dry_run=True))
+    assert orphan.exists()
+    list(import_files(library, paths, gather([card])))
+    assert not orphan.exists()
+    assert all(path.exists() for path in (fresh, draft, other, paths.pictures / f"{ada}.png"))
