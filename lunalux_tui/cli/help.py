@@ -131,8 +131,10 @@ def _about(param: Any) -> str:
     default = param.default
     if isinstance(default, (str, int, float)) and not isinstance(default, bool) and default not in ("", -1):
         facts.append(t("cli.help.default", value=default))
-    extra = t("cli.help.facts", facts=t("cli.help.facts_comma").join(facts)) if facts else ""
-    return told(param.help or "") + extra
+    about = told(param.help or "")
+    if not facts:
+        return about
+    return t("cli.help.facts", about=about, facts=t("cli.help.facts_comma").join(facts)).strip()
 
 
 def _commands(command: Any, context: Any) -> Iterator[tuple[str, str]]:

@@ -203,7 +203,7 @@ def test_operators(program: Program, make_card: MakeCard) -> None:
     program("admin", "market", "restore", identity)
     back = program("market", "list", "--sort", "new", "--refresh", "--json").json
     assert identity not in {one["id"] for one in hidden} and identity in {one["id"] for one in back}
-    program("admin", "market", "remove", identity)
+    program("admin", "market", "remove", identity, "--yes")
     assert program("market", "download", identity, "--json", code=5).error["code"] == "CHARACTER_NOT_FOUND"
     assert {row["sort"] for row in program("admin", "rank", "--lang", "en", "--json").json} == {"hot", "new"}
     assert program("admin", "migrate-sk", "--dry-run", "--json").json == {

@@ -159,7 +159,7 @@ async def test_a_card_that_vanished_leaves_the_lists_and_nothing_behind(
     identity = await published(here, "Vanishing")
     await here.market.refresh("en", "new", force=True)
     assert (await here.market.card(identity)).name == "Vanishing"
-    served.admin("market", "remove", identity)
+    served.admin("market", "remove", identity, "--yes")
     with pytest.raises(NotFound) as caught:
         await here.market.download(identity)
     assert caught.value.code == "CHARACTER_NOT_FOUND"
@@ -265,7 +265,7 @@ async def test_a_binding_to_a_card_that_is_gone_is_let_go(here: Runtime, served:
 
     identity = await published(here, "Unbound")
     result = await here.market.download(identity)
-    served.admin("market", "remove", identity)
+    served.admin("market", "remove", identity, "--yes")
     place = await here.chat.open(result.id)
     async for _ in here.chat.send(place.id, "Hello", TurnOptions(model="official:001")):
         pass
