@@ -80,7 +80,7 @@ def test_sentences_are_whole() -> None:
     """No sentence is glued from pieces: a piece would begin or end with a blank, or stop in the middle."""
     for language in LANGUAGES:
         for key, value in catalogue(language).items():
-            if key in {"settings.list_comma", "cli.help.facts_comma"}:  # stand between the members of a list
+            if key.endswith("comma"):  # stand between the members of a list
                 continue
             for text in value.values() if isinstance(value, Mapping) else (value,):
                 assert text == text.strip(), (language, key)
@@ -121,7 +121,9 @@ def english_left(text: str) -> list[str]:
     english, chinese = catalogue("en"), catalogue("zh")
     left = []
     for key, value in english.items():
-        whole = not key.startswith("cli.") and isinstance(value, str) and value != chinese[key] and "{" not in value and len(value) > 6
+        if key.startswith("cli.") or not isinstance(value, str):
+            continue
+        whole = value != chinese[key] and "{" not in value and len(value) > 6
         if whole and re.search(rf"(?<!\w)({re.escape(str(value))})(?!\w)", text):
             left.append(f"{key}: {value}")
     return left
