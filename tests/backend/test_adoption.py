@@ -250,10 +250,9 @@ async def test_after_moving_over_every_journey_goes_on_and_nothing_is_doubled_or
             await services.coupons.redeem("ada", "HAD")
         assert (await made.wallet())["starCoin"] == star
         configs = good(await made.get("/api/model-config/list"))["configs"]
-        assert {row["modelId"]: (row["freeLevel"], row["starCost"]) for row in configs} == {
-            "001": (0, -1),
-            "002": (-1, 5),
-        }
+        # On the wire the tables of the engine also hold the models of the fixture.
+        moved = {row["modelId"]: (row["freeLevel"], row["starCost"]) for row in configs}
+        assert (moved["001"], moved["002"]) == ((0, -1), (-1, 5)) and "009" not in moved
         assert good(await made.submit(modelId="002"))["billing"] == {
             "method": "star",
             "cost": 5,

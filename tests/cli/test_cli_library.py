@@ -114,7 +114,7 @@ def test_export_keeps_the_picture_s_other_chunks(
     for name in ("a.png", "b.json", "c.charx"):
         assert read_card((tmp_path / name).read_bytes()).card.name == "Ada"
     assert program("character", "export", "Ada", "a.png", "--json", code=1).error["code"] == "FILE_EXISTS"
-    assert program("character", "export", "Ada", "a.webp", "--json", code=1).error["code"]
+    assert program("character", "export", "Ada", "a.webp", "--json", code=2).error["code"]
 
 
 def test_a_name_never_leads_out_of_the_export_folder(
