@@ -89,7 +89,8 @@ def test_books_that_disagree_are_told_with_what_each_number_is(
         "gained - used",
         "sum of movements",
     ]
-    assert row.split() == [user, "star", "93", "100", "100"]
+    shown_id, *figures = row.split()  # a table shortens an id where there is little room
+    assert user.startswith(shown_id.rstrip("…")) and figures == ["star", "93", "100", "100"]
     assert admin(program, "reconcile", code=7)["discrepancies"] == [
         {"userId": user, "currency": "star", "balance": 93, "ledger": 100, "movements": 100}
     ]
