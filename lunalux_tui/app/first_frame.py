@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lunalux_core.errors import LunaluxError, NotFound
@@ -57,34 +57,23 @@ async def read_opening(
         persona = await library.personas.chosen()
         last_words = await library.conversations.last_words_of_owners(limit=TOLD)
         character_id, group = await asked_for(runtime, character)
-        name = persona.name if persona else runtime.settings.user_name
+        opening = Opening(
+            characters,
+            wanted=character_id or group,
+            persona=persona.name if persona else runtime.settings.user_name,
+            groups=groups,
+            folders=folders,
+            last_words=last_words,
+        )
+        place: Conversation | None = None
         if conversation:
             place = await library.conversations.get(conversation)
-        elif character_id or group:
-            latest = None
-            if not new:
-                latest = await library.conversations.latest(character_id or None, group_id=group or None)
-            if latest is None:
-                return Opening(
-                    characters,
-                    wanted=character_id or group,
-                    persona=name,
-                    groups=groups,
-                    folders=folders,
-                    last_words=last_words,
-                )
-            place = latest
-        else:
-            last = await library.conversations.latest()
-            if last is None:
-                return Opening(
-                    characters, persona=name, groups=groups, folders=folders, last_words=last_words
-                )
-            place = last
+        elif not (new and opening.wanted):
+            place = await library.conversations.latest(character_id or None, group_id=group or None)
+        if place is None:
+            return opening
         page = await library.conversations.page(place.id, limit=FIRST)
-        return Opening(
-            characters, place, page, persona=name, groups=groups, folders=folders, last_words=last_words
-        )
+        return replace(opening, conversation=place, messages=page, wanted="")
     except NotFound as error:
         if character and not conversation and not await library.characters.count():
             return Opening(named=character)
