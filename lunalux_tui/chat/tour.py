@@ -16,7 +16,7 @@ from textual.widget import Widget
 
 from lunalux_core.text import clean_line
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.drawn import palette_of
+from lunalux_tui.parts.drawn import fit, palette_of
 from lunalux_tui.render.wrap import wrap
 from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, SURFACE, Line
 
@@ -81,7 +81,7 @@ class TourBar(Widget):
         name = type(screen).__name__
         if name == "ModelsDialog":
             self.done("models")
-        elif name == "CommandPalette":
+        elif name == "Palette":
             self.done("palette")
 
     def done(self, step: str) -> None:
@@ -126,11 +126,17 @@ class TourBar(Widget):
         if tip == "talk" and not stays_here(self._chat.runtime.settings):
             tip = "talk_away"
         model = self._chat.runtime.settings.model
-        runs = [
-            (t(f"tour.{tip}", name=name, model=clean_line(model, 40)), SURFACE),
-            ("  " + t("tour.keys"), MUTED | SURFACE),
-        ]
-        return list(wrap(runs, max(width - 1, 20), head, [(" ", SURFACE)]))[:MOST_LINES]
+        words = t(f"tour.{tip}", name=name, model=clean_line(model, 40))
+        keys = "  " + t("tour.keys")
+        room = max(width - 1, 20)
+        lines = [*wrap([(words, SURFACE)], room, head, [(" ", SURFACE)])]
+        if len(lines) < MOST_LINES and sum(cell_len(text) for text, _ in lines[-1]) + cell_len(keys) > room:
+            lines.append((("", SURFACE),))
+        # The end of a long tip gives way: the keys are always in view, each beside its word.
+        *above, (*runs, (text, style)) = lines[:MOST_LINES]
+        text += " …" if len(lines) > MOST_LINES else ""
+        left = room - sum(cell_len(part) for part, _ in runs) - cell_len(keys)
+        return [*above, (*runs, (fit(text, left), style), (keys, MUTED | SURFACE))]
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         return len(self._lay(width))

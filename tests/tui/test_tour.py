@@ -62,3 +62,14 @@ async def test_it_takes_no_keys_from_the_prompt_and_fits_a_small_terminal() -> N
         assert app.chat.query_one(TourBar).size.height <= 2
         await app.write("still typing")
         assert app.chat.prompt.text == "still typing"
+
+
+async def test_its_keys_are_in_view_on_a_small_terminal() -> None:
+    async with open_app((50, 15)) as app:
+        for step in ("talk", "browse", "characters", "market", "models", "palette"):
+            await app.until(lambda step=step: tip(app) == step)
+            await app.pilot.pause()
+            bar = app.chat.query_one(TourBar)
+            rows = [bar.render_line(y).text for y in range(bar.size.height)]
+            assert any("F7 next · F8 end" in row for row in rows), (step, rows)
+            await app.press("f7")
