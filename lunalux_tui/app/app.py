@@ -333,10 +333,10 @@ class LunaluxApp(ThemedApp):
     def action_command_palette(self) -> None:
         from textual.command import CommandPalette
 
-        from lunalux_tui.app.command_palette import Commands
+        from lunalux_tui.app.command_palette import Commands, Palette
 
         if not isinstance(self.screen, CommandPalette):
-            self.push_screen(CommandPalette([Commands], placeholder=t("palette.placeholder")))
+            self.push_screen(Palette([Commands], placeholder=t("palette.placeholder")))
 
     # -- settings ----------------------------------------------------------------------------------
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from textual import on
 from textual.actions import parse
-from textual.command import DiscoveryHit, Hit, Hits, Matcher, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Matcher, Provider
 from textual.content import Content
 from textual.dom import DOMNode
 from textual.types import IgnoreReturnCallbackType
+from textual.widgets import Input, OptionList
+from textual.worker import Worker, WorkerState
 
 from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, key_name, keys_of, reachable
@@ -180,3 +183,27 @@ class Commands(Stories):
         if not any_hit:  # in the language of the program, which the palette itself does not know
             title, helped = t("palette.nothing"), t("palette.nothing_help")
             yield Hit(0.01, Content(title), partial(self.app.run_action, "app.help"), text=title, help=helped)
+
+
+class Palette(CommandPalette):
+    """Enter takes what fits all that was typed: while that is looked for it waits, and runs nothing that
+    stood there before."""
+
+    _waits = False
+
+    @property
+    def _looks(self) -> bool:
+        return any(worker.node is self and not worker.is_finished for worker in self.workers)
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        if self._looks:
+            self._waits = True
+            event.prevent_default()
+            event.stop()
+
+    @on(Worker.StateChanged)
+    def _found(self, event: Worker.StateChanged) -> None:
+        if self._waits and not self._looks and event.state is WorkerState.SUCCESS:
+            self._waits = False
+            self.query_one(OptionList).action_select()

@@ -8,6 +8,7 @@ import pytest
 from chat_world import Driven, open_app
 from create_world import open_editor
 from textual.command import CommandPalette
+from textual.widgets import Input
 
 from lunalux_core.editor.greetings import greetings
 from lunalux_tui.app.help_dialog import HelpDialog
@@ -49,4 +50,15 @@ async def test_words_that_no_command_has_lead_to_the_help_in_the_persons_languag
     monkeypatch.setenv("LUNALUX_LANG", "zh")
     async with open_app((80, 24)) as driven:
         await choose(driven, "qqqq")
+        await driven.until(lambda: isinstance(driven.app.screen, HelpDialog))
+
+
+async def test_enter_runs_what_was_typed_and_not_what_stood_there_before_it_was_found() -> None:
+    async with open_app() as driven:
+        await driven.press("ctrl+p")
+        await driven.until(lambda: isinstance(driven.app.screen, CommandPalette))
+        await driven.pilot.pause(0.5)  # the list of all commands stands, its first row is chosen
+        field = driven.app.screen.query_one(Input)
+        field.value = "show what can be done"
+        await field.action_submit()
         await driven.until(lambda: isinstance(driven.app.screen, HelpDialog))
