@@ -9,6 +9,7 @@ from chat_world import open_app
 
 from lunalux_tui.chat.search_dialog import SearchDialog
 from lunalux_tui.market.publish_dialog import PublishDialog
+from lunalux_tui.parts.path_dialog import PathDialog
 from lunalux_tui.parts.pick_dialog import PickDialog
 from lunalux_tui.parts.screen import KeyBar
 
@@ -27,6 +28,17 @@ async def test_the_keys_of_publishing_stand_at_the_foot_of_its_box(size: tuple[i
         box = dialog.query_one("#dialog").region
         assert dialog.query_one(KeyBar).region.bottom == box.bottom - 1
         assert driven.app.screen.region.contains_region(box)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (50, 15)])
+async def test_the_keys_of_a_path_stand_at_the_foot_of_its_box(size: tuple[int, int], home: Path) -> None:
+    async with open_app(size) as driven:
+        dialog = PathDialog("Import", hint="A hint that is long enough for two lines. " * 2)
+        driven.app.push_screen(dialog)
+        await driven.until(lambda: dialog.query(KeyBar) and dialog.query_one(KeyBar).region.height)
+        box = dialog.query_one("#dialog").region
+        assert dialog.query_one(KeyBar).region.bottom == box.bottom - 1
+        assert dialog.rows.region.height >= 3
 
 
 async def test_searching_says_first_what_to_do_and_not_that_nothing_was_found(home: Path) -> None:
