@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lunalux_tui.actions import actions_of, key_name, keys_of
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.drawn import Bar, Part, keymap_of
+from lunalux_tui.parts.drawn import Bar, Part, button
 from lunalux_tui.parts.rows import Row
 from lunalux_tui.theme.styles import ACCENT, BOLD
 
@@ -49,12 +48,6 @@ class MovingInBar(Bar):
         words = t("moving_in.found", numbers=numbers(self.found))
         return [
             Part(words, ACCENT | BOLD),
-            self._button("chat.move_in", "screen.move_in(True)"),
-            self._button("chat.stay_out", "screen.move_in(False)"),
+            button(self, "chat.move_in", "screen.move_in(True)"),
+            button(self, "chat.stay_out", "screen.move_in(False)"),
         ]
-
-    def _button(self, action_id: str, action: str) -> Part:
-        offered = next((action for action in actions_of(self.screen) if action.id == action_id), None)
-        keys = keys_of(offered, keymap_of(self)) if offered else []
-        label = " · ".join([t(f"action.{action_id}.label"), *map(key_name, keys[:1])])
-        return Part(f"[ {label} ]", ACCENT | BOLD, action)

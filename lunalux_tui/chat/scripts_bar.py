@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lunalux_core.text import clean_line
-from lunalux_tui.actions import actions_of, key_name, keys_of
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.drawn import Bar, Column, Part, keymap_of
-from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, WARNING
+from lunalux_tui.parts.drawn import Bar, Column, Part, button
+from lunalux_tui.theme.styles import BOLD, MUTED, WARNING
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -41,16 +40,10 @@ class Answers(Bar):
 
     def left(self) -> Sequence[Part]:
         return [
-            self._button("chat.scripts_allow", "screen.answer_scripts(True)"),
-            self._button("chat.scripts_refuse", "screen.answer_scripts(False)"),
-            self._button("chat.scripts", "screen.scripts"),
+            button(self, "chat.scripts_allow", "screen.answer_scripts(True)"),
+            button(self, "chat.scripts_refuse", "screen.answer_scripts(False)"),
+            button(self, "chat.scripts", "screen.scripts"),
         ]
-
-    def _button(self, action_id: str, action: str) -> Part:
-        offered = next((action for action in actions_of(self.screen) if action.id == action_id), None)
-        keys = keys_of(offered, keymap_of(self)) if offered else []
-        label = " · ".join([t(f"action.{action_id}.label"), *map(key_name, keys[:1])])
-        return Part(f"[ {label} ]", ACCENT | BOLD, action)
 
 
 class ScriptsBar(Column):

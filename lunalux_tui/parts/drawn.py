@@ -13,9 +13,11 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from lunalux_tui.actions import actions_of, key_name, keys_of
 from lunalux_tui.cells import fit as fit
+from lunalux_tui.i18n import t
 from lunalux_tui.theme.palette import Palette
-from lunalux_tui.theme.styles import Run
+from lunalux_tui.theme.styles import ACCENT, BOLD, Run
 
 
 class Themed(Protocol):
@@ -55,6 +57,18 @@ class Part:
     style: int = 0
     action: str = ""
     weight: int = 0
+
+
+def button(widget: Widget, action_id: str, action: str) -> Part:
+    """What runs an action of the screen, with its first key.
+
+    Args:
+        action: what a click runs, with its parameters.
+    """
+    declared = next((offer for offer in actions_of(widget.screen) if offer.id == action_id), None)
+    keys = keys_of(declared, keymap_of(widget)) if declared else []
+    label = " · ".join([t(f"action.{action_id}.label"), *map(key_name, keys[:1])])
+    return Part(f"[ {label} ]", ACCENT | BOLD, action)
 
 
 class Column(Vertical):
