@@ -5,7 +5,6 @@ Every change is kept on a pause of typing and when the screen is left; undo brin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import getters, work
@@ -14,15 +13,14 @@ from textual.timer import Timer
 
 from lunalux_core.cards.card import Card
 from lunalux_core.editor.draft import Draft, Snapshot
-from lunalux_core.text import clean_line
 from lunalux_tui.actions import Action, bindings, key_name, keys_of
 from lunalux_tui.create.open_draft import PAUSE
 from lunalux_tui.create.sections import BY_ID
 from lunalux_tui.create.sections.worldbook import WorldbookSection
 from lunalux_tui.i18n import t
-from lunalux_tui.parts.drawn import Bar, Part, keymap_of
+from lunalux_tui.parts.drawn import keymap_of
+from lunalux_tui.parts.kept_head import KeptHead
 from lunalux_tui.parts.screen import KeyBar, LunaScreen
-from lunalux_tui.theme.styles import BOLD, CHARACTER, MUTED, SURFACE
 
 if TYPE_CHECKING:
     from lunalux_core.library.shelf import ShelfItem
@@ -33,18 +31,6 @@ BOOK_ACTIONS = (
     Action("books.undo", "undo", "ctrl+z", footer=21, priority=True),
     Action("books.redo", "redo", "ctrl+y,ctrl+shift+z", priority=True),
 )
-
-
-class BookHead(Bar):
-    """Which book it is, and whether all of it is kept."""
-
-    GROUND = SURFACE
-    name_shown = ""
-    kept = True
-
-    def left(self) -> Sequence[Part]:
-        state = t("create.state.saved" if self.kept else "create.state.writing")
-        return [Part(clean_line(self.name_shown, 80), CHARACTER | BOLD), Part(state, MUTED, weight=1)]
 
 
 class BookScreen(LunaScreen[None]):
@@ -59,7 +45,7 @@ class BookScreen(LunaScreen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-middle"), (32, "-tall")]  # noqa: RUF012
 
     pane = getters.query_one(WorldbookSection)
-    head = getters.query_one(BookHead)
+    head = getters.query_one(KeptHead)
 
     def __init__(self, item: ShelfItem) -> None:
         super().__init__()
@@ -69,7 +55,7 @@ class BookScreen(LunaScreen[None]):
         self._pause: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        yield BookHead()
+        yield KeptHead()
         yield WorldbookSection(BY_ID["book"])
         yield KeyBar()
 

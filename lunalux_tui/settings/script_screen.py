@@ -21,10 +21,11 @@ from lunalux_tui.i18n import t
 from lunalux_tui.parts.ask_dialog import AskDialog
 from lunalux_tui.parts.drawn import Bar, Beside, Column, Part
 from lunalux_tui.parts.form_field import FieldBox
+from lunalux_tui.parts.kept_head import KeptHead
 from lunalux_tui.parts.reader import Reader
 from lunalux_tui.parts.rows import Row, Rows
 from lunalux_tui.parts.screen import KeyBar, LunaScreen
-from lunalux_tui.theme.styles import ACCENT, BOLD, CHARACTER, MUTED, SURFACE, WARNING
+from lunalux_tui.theme.styles import ACCENT, BOLD, MUTED, WARNING
 
 if TYPE_CHECKING:
     from lunalux_core.library.shelf import ShelfItem
@@ -45,18 +46,6 @@ SCRIPT_ACTIONS = (
     Action("script.undo", "undo", "ctrl+z", footer=21, priority=True),
     Action("script.test", "try_text", "f10", footer=20, priority=True),
 )
-
-
-class ScriptHead(Bar):
-    """Which script it is, and whether all of it is kept."""
-
-    GROUND = SURFACE
-    name_shown = ""
-    kept = True
-
-    def left(self) -> Sequence[Part]:
-        state = t("create.state.saved" if self.kept else "create.state.writing")
-        return [Part(clean_line(self.name_shown, 80), CHARACTER | BOLD), Part(state, MUTED, weight=1)]
 
 
 class PreviewHead(Bar):
@@ -81,7 +70,7 @@ class ScriptScreen(LunaScreen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012
 
-    head = getters.query_one(ScriptHead)
+    head = getters.query_one(KeptHead)
     rows = getters.query_one("#script-rows", Rows)
     verdict = getters.query_one(PreviewHead)
     preview = getters.query_one("#script-result", Reader)
@@ -96,7 +85,7 @@ class ScriptScreen(LunaScreen[None]):
         self._pause: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        yield ScriptHead()
+        yield KeptHead()
         with Beside(id="script-body"):
             with VerticalScroll(can_focus=False, id="script-fields", classes="fields"):
                 for name, kind in TEXTS.items():
