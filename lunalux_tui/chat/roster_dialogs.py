@@ -97,6 +97,7 @@ class OwnTagsDialog(PickDialog):
         CANCEL,
     )
     BINDINGS = [*PickDialog.BINDINGS, *bindings(ACTIONS)]  # noqa: RUF012
+    EMPTY = "own_tags.none"
 
     def __init__(self, runtime: Runtime, character_ids: Sequence[str], name: str) -> None:
         super().__init__(
