@@ -100,10 +100,10 @@ class HelpText(TextView):
         return all(word in text.casefold() for word in self._words)
 
     def _names(self, action: Action) -> list[str]:
-        """The keys of an action; the palette's for one that has none."""
         return keys_of(action, self._keymap)
 
     def _keys(self, action: Action) -> str:
+        """The keys of an action; the palette's for one that has none."""
         names = [key_name(key) for key in self._names(action)]
         if names or not action.palette:
             return " ".join(names)

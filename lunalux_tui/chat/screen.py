@@ -70,12 +70,15 @@ EDIT = "edit"
 EVERY = 1.0
 """Seconds between two looks whether another program wrote to the library."""
 
-NOT_WHILE_BUSY = frozenset(
-    {"regenerate", "continue_reply", "impersonate", "swipe", "edit", "delete", "truncate"}
-)
 DIRECTING = frozenset(action.method for action in DIRECTING_ACTIONS)
 ALSO_WHILE_BUSY = frozenset({"begin_with", "profiles"})
 """What directs later replies alone."""
+NOT_WHILE_BUSY = frozenset(
+    {
+        *("regenerate", "continue_reply", "impersonate", "swipe", "edit", "delete", "truncate"),
+        *(DIRECTING - ALSO_WHILE_BUSY),
+    }
+)
 IN_A_CONVERSATION = frozenset(
     {
         *NOT_WHILE_BUSY,
@@ -618,8 +621,7 @@ class ChatScreen(LunaScreen[None]):
         if action in IN_A_GROUP:
             return chat.group is not None and not (self.busy and action == "speak")
         if action in IN_A_CONVERSATION:
-            waits = action in NOT_WHILE_BUSY | DIRECTING - ALSO_WHILE_BUSY
-            return chat.conversation is not None and not (self.busy and waits)
+            return chat.conversation is not None and not (self.busy and action in NOT_WHILE_BUSY)
         return super().check_action(action, parameters)
 
     action_swipe = handed(EDIT, lambda screen: screen.message_actions.swipe)

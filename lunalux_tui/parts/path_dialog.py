@@ -163,13 +163,7 @@ class PathDialog(AskDialog[str]):
     async def _look(self, text: str) -> None:
         self._found = await asyncio.to_thread(fitting, text) if text.strip() else await self._beginnings()
         offered = self._offers if not text.strip() else ()
-        rows = [
-            *offered,
-            *(
-                Row(fitting.text, clean_line(fitting.name, 200), mark="▸" if fitting.folder else " ")
-                for fitting in self._found
-            ),
-        ]
+        rows = [*offered, *map(_row, self._found)]
         self.rows.empty = t("path.none")
         self.rows.set_rows(rows, at=rows[0].id if rows else None)
 

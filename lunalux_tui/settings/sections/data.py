@@ -185,6 +185,6 @@ def size_of(path: Path) -> int:
         if path.is_file():
             beside = [path, *path.parent.glob(f"{path.name}-*")] if path.suffix == ".db" else [path]
             return sum(file.stat().st_size for file in beside)
-        return sum(path.stat().st_size for path in path.rglob("*") if path.is_file()) if path.is_dir() else 0
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else 0
     except OSError:
         return 0

@@ -27,11 +27,7 @@ class PresetsSection(ShelfSection):
     KIND = "preset"
     DOES = (
         Action("shelf.use", "choose", "enter,space", footer=1),
-        *(
-            action
-            for action in SHELF_ACTIONS
-            if action.method not in {"choose", "new", "shift(-1)", "shift(1)"}
-        ),
+        *(action for action in SHELF_ACTIONS if action.method not in NOT_OF_PRESETS),
     )
     ACTIONS = through(DOES)
     BINDINGS = bindings(ACTIONS)
