@@ -178,7 +178,7 @@ async def test_words_change_with_the_language_of_the_program(paths: Paths) -> No
     await stock(paths, {("en", "hot"): EN})
     async with market() as (screen, pilot):
         screen.lunalux.switch_language("zh")
-        await until(pilot, lambda: "集市" in frame(screen.app))
+        await until(pilot, lambda: "市场  ● 热门" in frame(screen.app))
         await until(pilot, lambda: "Mirelle" in frame(screen.app))  # the list's language is another matter
 
 
