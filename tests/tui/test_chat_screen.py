@@ -262,7 +262,7 @@ async def test_long_conversations_are_read_page_by_page() -> None:
 
 async def test_scrolling_up_while_a_reply_streams_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
     await stored_conversation(60)
-    monkeypatch.setenv("LUNALUX_PRACTICE_RATE", "200")
+    monkeypatch.setenv("LUNALUX_PRACTICE_RATE", "50")
     async with open_app(size=(80, 24)) as driven:
         transcript = driven.chat.transcript
         await driven.write("Go on")

@@ -95,7 +95,7 @@ async def test_another_device_is_one_panel_wherever_one_is_and_typing_goes_on(
             app.action_go("market")
             await driven.until(lambda: isinstance(app.screen, MarketScreen) and app.screen.is_mounted)
             await driven.until(lambda: len(app.screen.query(TakenOverPanel)) == 1)
-            await driven.until(lambda: frame(app).count("[ Sign in · f12 ]") == 1)
+            await driven.until(lambda: frame(app).count("[ Sign in · F12 ]") == 1)
         await driven.press("f12")
         await driven.until(lambda: isinstance(app.screen, SignInDialog))
         await driven.press(*PASSWORD, "enter")
