@@ -20,7 +20,7 @@ note_app = typer.Typer(
 )
 commands = {"note": note_app}
 
-CONVERSATION = typer.Argument(metavar="CONVERSATION", help="Id of the conversation.")
+CONVERSATION = typer.Argument(metavar="CONVERSATION", help="Id of a conversation, or its beginning.")
 Position = Literal["in_chat", "after_main", "before_main"]
 Role = Literal["system", "user", "assistant"]
 
@@ -32,7 +32,7 @@ async def show(runtime: Runtime, conversation: str = CONVERSATION, as_json: bool
 
     Example: lunalux note show 3fa8c21b --json
     """
-    place = await runtime.library.conversations.get(conversation)
+    place = await runtime.library.conversations.named(conversation)
     _print(place.id, ChatNote.read(place.note), as_json)
 
 
@@ -56,7 +56,7 @@ async def set_(
     Example: lunalux note set 3fa8c21b --text "Slow, rainy, few words." --depth 2
     """
     conversations = runtime.library.conversations
-    place = await conversations.get(conversation)
+    place = await conversations.named(conversation)
     note = ChatNote.read(place.note)
     if text is not None:
         note = replace(note, prompt=clean(input_text() if text == "-" else text).strip())

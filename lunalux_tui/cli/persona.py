@@ -125,16 +125,16 @@ async def use(
     """
     library = runtime.library
     stored = await library.personas.find(persona)
-    if conversation:
-        place = await library.conversations.get(conversation)
+    place = await library.conversations.named(conversation) if conversation else None
+    if place is not None:
         await library.conversations.set(place.id, persona_id=stored.id)
     else:
         await library.personas.choose(stored.id)
     if as_json:
         row = _row(await library.personas.find(stored.id))
-        output.print_json({**row, "conversation_id": conversation or None})
-    elif conversation:
-        output.say("persona_used_there", name=stored.name, id=conversation)
+        output.print_json({**row, "conversation_id": place.id if place else None})
+    elif place is not None:
+        output.say("persona_used_there", name=stored.name, id=place.id)
     else:
         output.say("persona_used", name=stored.name)
 

@@ -178,14 +178,14 @@ async def _scene(runtime: Runtime, conversation_id: str, text: str) -> Scene:
 
     if not conversation_id:
         return Scene("", "", "", typed=text)
-    conversation = await runtime.library.conversations.get(conversation_id)
-    page = await runtime.library.conversations.page(conversation_id, limit=20)
+    conversation = await runtime.library.conversations.named(conversation_id)
+    page = await runtime.library.conversations.page(conversation.id, limit=20)
     lines = tuple(Line(m.role, m.name, m.content) for m in page)
     if conversation.group_id:
         name = (await runtime.library.groups.get(conversation.group_id)).name
     else:
         name = (await runtime.library.characters.get(conversation.character_id)).name
-    return Scene(conversation.character_id, name, conversation_id, lines, text)
+    return Scene(conversation.character_id, name, conversation.id, lines, text)
 
 
 def _store(runtime: Runtime, entries: list[str]) -> None:

@@ -265,7 +265,7 @@ async def _place(
             raise output.not_known("--task", task, TASKS)
         return Use("task", task)
     if conversation:
-        return Use("conversation", (await library.conversations.get(conversation)).id)
+        return Use("conversation", (await library.conversations.named(conversation)).id)
     if group:
         chosen = await library.groups.find(group)
         return Use.of_member(chosen.id, chosen.find(member).character_id)

@@ -120,7 +120,7 @@ async def bind(
         )
     item = await runtime.library.worldbooks.find(name)
     if conversation:
-        place = await runtime.library.conversations.get(conversation)
+        place = await runtime.library.conversations.named(conversation)
         header = dict(place.metadata)
         metadata = {**header.get("chat_metadata", {}), "world_info": "" if off else item.name}
         await runtime.library.conversations.set(place.id, metadata={**header, "chat_metadata": metadata})
