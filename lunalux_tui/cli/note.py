@@ -9,11 +9,10 @@ import typer
 
 from lunalux_core.dialogue.authors_note import DEEPEST, ChatNote
 from lunalux_core.runtime import Runtime
-from lunalux_core.text import clean
 from lunalux_tui.cli import output
 from lunalux_tui.cli.run import in_runtime
 from lunalux_tui.cli.shelf_commands import JSON
-from lunalux_tui.cli.values import input_text
+from lunalux_tui.cli.values import given, text_of
 
 note_app = typer.Typer(
     help="The author's note of a conversation: show it, set it.", no_args_is_help=True, add_completion=False
@@ -57,19 +56,17 @@ async def set_(
     """
     conversations = runtime.library.conversations
     place = await conversations.named(conversation)
-    note = ChatNote.read(place.note)
-    if text is not None:
-        note = replace(note, prompt=clean(input_text() if text == "-" else text).strip())
-    if position is not None:
-        note = replace(note, position=position)
-    if depth is not None:
-        note = replace(note, depth=depth)
-    if role is not None:
-        note = replace(note, role=role)
-    if interval is not None:
-        note = replace(note, interval=interval)
-    if scan is not None:
-        note = replace(note, scan=scan)
+    note = replace(
+        ChatNote.read(place.note),
+        **given(
+            prompt=None if text is None else text_of(text),
+            position=position,
+            depth=depth,
+            role=role,
+            interval=interval,
+            scan=scan,
+        ),
+    )
     await conversations.set(place.id, note=note.as_json())
     _print(place.id, note, as_json)
 

@@ -15,7 +15,8 @@ from lunalux_core.llm.parameters import plain_value, read_pairs
 from lunalux_core.runtime import Runtime
 from lunalux_core.templates.values import ReplyStart
 from lunalux_tui.cli import output
-from lunalux_tui.cli.run import delete_asked, in_runtime, named_character
+from lunalux_tui.cli.conversation import YES
+from lunalux_tui.cli.run import delete_named, in_runtime, named_character
 from lunalux_tui.cli.shelf_commands import JSON, import_each, read_json
 from lunalux_tui.i18n import t
 
@@ -148,7 +149,7 @@ async def use(
 @profile_app.command()
 def delete(
     name: str = NAME,
-    yes: bool = typer.Option(False, "--yes", help="Delete without a question."),
+    yes: bool = YES,
     as_json: bool = JSON,
 ) -> None:
     """Delete a profile; what it names stays. Where it was in use, the next one is.
@@ -156,18 +157,12 @@ def delete(
     Example: lunalux profile delete Quick --yes
     """
 
-    async def gone(runtime: Runtime, profile: Profile) -> None:
-        await runtime.library.profiles.delete(profile.id)
-        if as_json:
-            output.print_json({"id": profile.id, "name": profile.name, "deleted": True})
-        else:
-            output.say("deleted", name=profile.name)
-
-    delete_asked(
+    delete_named(
         lambda runtime: runtime.library.profiles.find(name),
         lambda profile: t("cli.delete_profile", name=profile.name),
-        gone,
+        lambda runtime, profile: runtime.library.profiles.delete(profile.id),
         yes=yes,
+        as_json=as_json,
     )
 
 

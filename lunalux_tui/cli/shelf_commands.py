@@ -140,10 +140,7 @@ def shelf_app(kind: ShelfKind, help: str, *, own: bool = False) -> typer.Typer:
 
         async def remove(runtime: Runtime, item: ShelfItem) -> None:
             await shelf_of(runtime.library, kind).delete(item.id)
-            if as_json:
-                output.print_json({**summary(item), "deleted": True})
-            else:
-                output.say("deleted", name=item.name)
+            output.deleted(summary(item), as_json=as_json)
 
         delete_asked(find, lambda item: t("cli.delete", name=item.name), remove, yes=yes)
 

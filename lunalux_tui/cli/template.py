@@ -162,10 +162,7 @@ def delete(
     async def gone(runtime: Runtime, parts: list[StoredTemplate]) -> None:
         for part in parts:
             await runtime.library.templates.delete(part.id)
-        if as_json:
-            output.print_json({**told(parts), "deleted": True})
-        else:
-            output.say("deleted", name=told(parts)["name"])
+        output.deleted(told(parts), as_json=as_json)
 
     delete_asked(
         find,
