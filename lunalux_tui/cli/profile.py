@@ -17,7 +17,7 @@ from lunalux_core.templates.values import ReplyStart
 from lunalux_tui.cli import output
 from lunalux_tui.cli.conversation import YES
 from lunalux_tui.cli.run import delete_named, in_runtime, named_character
-from lunalux_tui.cli.shelf_commands import JSON, import_each, read_json
+from lunalux_tui.cli.shelf_commands import JSON, import_each, read_json, there_already
 from lunalux_tui.i18n import t
 
 profile_app = typer.Typer(
@@ -194,7 +194,7 @@ async def import_profiles(
         if entry.in_use:
             output.say("profile_was_used", name=saved.name)
         row = _row(saved, await runtime.library.profiles.uses())
-        return row, entry.notes if is_new else (f"{saved.name} was there already.",)
+        return row, entry.notes if is_new else there_already(saved.name)
 
     await import_each(
         paths,
