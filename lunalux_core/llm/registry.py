@@ -18,8 +18,6 @@ from lunalux_core.errors import InvalidInput, LunaluxError, NotFound
 from lunalux_core.llm.model import USUAL_WINDOW, ChatModel, ModelSpec, Prefill
 from lunalux_core.llm.parameters import HOMES, sampling_of
 from lunalux_core.llm.practice.model import PRACTICE, PracticeModel, practice_rate
-from lunalux_core.llm.servers.local import LOCAL_SERVERS
-from lunalux_core.llm.servers.local import local_servers as local_servers
 from lunalux_core.llm.servers.pool import HttpPool, host_of, is_near
 
 if TYPE_CHECKING:
@@ -129,9 +127,11 @@ class Registry:
         if model and prefix == "official":
             return ModelSpec(name, "official", model)
         kind, _, port = prefix.partition("@")
-        if model and kind in LOCAL_SERVERS and (not port or (port.isascii() and port.isdecimal())):
-            server = LOCAL_SERVERS[kind]
-            return (server.on(int(port)) if port else server).model(model)
+        if model and (not port or (port.isascii() and port.isdecimal())):
+            from lunalux_core.llm.servers.local import LOCAL_SERVERS
+
+            if (server := LOCAL_SERVERS.get(kind)) is not None:
+                return (server.on(int(port)) if port else server).model(model)
         raise self._unknown(name)
 
     def named(self, name: str) -> ModelSpec:
