@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lunalux_core.errors import LunaluxError, NotFound
 from lunalux_core.library.turns import uses_profiles
-from lunalux_core.llm.model import POST_PROCESSING
+from lunalux_core.llm.model import POST_PROCESSING, SERVERLESS
 
 if TYPE_CHECKING:
     from lunalux_core.config.settings import Settings
@@ -200,8 +200,6 @@ class Chooser:
 
     def _reshaped(self, spec: ModelSpec, template: str) -> ModelSpec:
         """The model with the options that the profiles set."""
-        from lunalux_core.llm.registry import SERVERLESS
-
         if spec.provider in SERVERLESS:
             return spec
         wanted = next((profile.post_process for profile in self._chain.profiles if profile.post_process), "")
