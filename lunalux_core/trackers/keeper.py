@@ -101,7 +101,8 @@ class TrackerKeeper:
         self._billed = billed
         self._question = question
         self._asked: set[str] = set()
-        self._going: dict[str, asyncio.Task[None]] = {}
+        self._going: dict[str, list[asyncio.Task[None]]] = {}
+        """Of each conversation, in the order in which they wait for each other."""
         self._paid: set[str] = set()
         self._closed = False
         self.on_change: Callable[[str], None] = lambda conversation_id: None
@@ -113,20 +114,23 @@ class TrackerKeeper:
         """Look whether a tracker is due, and revise it, while the person goes on."""
         if self._closed or self._settings().tracker_run == "off":
             return
-        before = self._going.get(conversation_id)
-        self._going[conversation_id] = asyncio.ensure_future(self._quietly(conversation_id, when, before))
+        going = [task for task in self._going.get(conversation_id, ()) if not task.done()]
+        before = going[-1] if going else None
+        task = asyncio.ensure_future(self._quietly(conversation_id, when, before))
+        self._going[conversation_id] = [*going, task]
 
     def give_way(self) -> None:
         """A reply begins: a server of the person's own is not to be kept from it; what is given up is due
         again after it."""
-        for conversation_id, task in self._going.items():
+        for conversation_id, going in self._going.items():
             if conversation_id not in self._paid:
-                task.cancel()
+                for task in going:
+                    task.cancel()
 
     async def close(self) -> None:
         """Give up what is under way."""
         self._closed = True
-        tasks = [task for task in self._going.values() if not task.done()]
+        tasks = [task for going in self._going.values() for task in going if not task.done()]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -134,7 +138,7 @@ class TrackerKeeper:
 
     async def _quietly(self, conversation_id: str, when: Run, before: asyncio.Task[None] | None) -> None:
         """Revise what is due; whatever goes wrong is a mark at the tracker and nothing else."""
-        if before is not None and not before.done():
+        if before is not None:
             await asyncio.wait({before})
         with suppress(LunaluxError):  # no such conversation or model any more, a disk that refuses
             if await self.run_due(conversation_id, when):
