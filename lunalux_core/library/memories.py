@@ -18,7 +18,7 @@ from lunalux_core.database import Connection, Database, Row
 from lunalux_core.errors import InvalidInput, NotFound
 from lunalux_core.ids import now_ms, short_id
 from lunalux_core.library.cells import moment_in, object_in, plain_text, texts_in, value_in, whole_number
-from lunalux_core.library.conversations import LONGEST, load_conversation
+from lunalux_core.library.conversations import LONGEST, Message, load_conversation
 from lunalux_core.library.naming import LEAST_BEGINNING, nearest
 from lunalux_core.text import clean_line
 
@@ -159,6 +159,11 @@ class Memories:
 def fingerprint(role: str, content: str) -> str:
     """What stays the same while a message does."""
     return blake2b(f"{role}\0{content}".encode("utf-8", "replace"), digest_size=12).hexdigest()
+
+
+def coverage_by(messages: Iterable[Message]) -> tuple[tuple[str, str], ...]:
+    """Messages as what is made of them covers them: each with its fingerprint."""
+    return tuple((message.id, fingerprint(message.role, message.content)) for message in messages)
 
 
 def path_ids(connection: Connection, head: str) -> list[str]:
