@@ -45,11 +45,6 @@ Progress = Callable[[int], None]
 """Told how many bytes have come."""
 
 
-def is_address(text: str) -> bool:
-    """Whether an argument is an address and no path."""
-    return text.lower().startswith(("http://", "https://"))
-
-
 class Downloads:
     """Files that were fetched, each in a folder of its own, until it is closed.
 
