@@ -21,9 +21,7 @@ from lunalux_core.backend.repos.movements import (
     ERASE,
     MOVE,
     OPEN,
-    OPEN_SHARDS,
     ledger_key,
-    under_way_pk,
     wallet_key,
 )
 from lunalux_core.backend.repos.wallets import wallet_of
@@ -31,7 +29,6 @@ from lunalux_core.backend.running.logs import logger
 from lunalux_core.backend.running.settings import TableNames
 from lunalux_core.backend.storage.foreign import whole
 from lunalux_core.backend.storage.lease import LAST_RUN, Lease, last_run
-from lunalux_core.backend.storage.schema import OPEN_INDEX
 from lunalux_core.backend.storage.table import (
     ConditionFailed,
     Eq,
@@ -133,7 +130,7 @@ class Sweeper:
             StorageError: the storage is away.
         """
         try:
-            keys = await self._under_way()
+            keys = [Key(row["PK"], row["SK"]) for row in await self._ledgers.under_way()]
         except (Invalid, StorageError) as error:
             logger.warning("the ledger is swept as a whole: %s", error)
             return await self.sweep()
@@ -142,21 +139,6 @@ class Sweeper:
         if self._uploads is not None:
             await self._each(self._uploads.ended(), self._upload, swept)
         return swept
-
-    async def _under_way(self) -> list[Key]:
-        """Keys of the rows that the index names, the oldest first in each of its partitions."""
-        keys: list[Key] = []
-        for shard in range(OPEN_SHARDS):
-            after = None
-            while True:
-                page = await self._store.query(
-                    self._tables.ledger, under_way_pk(shard), index=OPEN_INDEX, after=after
-                )
-                keys += [Key(row["PK"], row["SK"]) for row in page.items]
-                after = page.after
-                if after is None:
-                    break
-        return keys
 
     async def _rows(self, keys: Sequence[Key]) -> AsyncIterator[Item]:
         """The rows that are still there: an index may be behind."""
