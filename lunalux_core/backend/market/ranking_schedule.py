@@ -131,6 +131,15 @@ class Ranking:
             self._changed(lang, sort)
         return total
 
+    async def marks(self, lang: Lang, sort: Sort, limit: int) -> list[str]:
+        """The sort keys of up to `limit` marks, the oldest first, each `TS#`, milliseconds, and the card.
+
+        Raises:
+            Invalid: the table has no index of marks.
+        """
+        rows = await self._jobs[lang, sort].ranker.marks(limit)
+        return [str(row[ORDERS[sort].dirty_sk]) for row in rows]
+
     async def _due(self, job: _Job) -> bool:
         """Whether there is anything to rank. Asked by reading, so that a market in which nothing happens is
         not written to; now and then the lease notes all the same that somebody has looked."""
